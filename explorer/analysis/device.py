@@ -1,0 +1,55 @@
+"""Which device answers, and arithmetic without silent shortcuts on it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def available() -> tuple[str, ...]:
+    """Devices of this machine, the best first."""
+    names = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return (*names, "cpu")
+
+
+def chosen(wanted: str = "auto") -> torch.device:
+    """The device wanted, or the best there is.
+
+    Raises:
+        ValueError: this machine has no such device; the message lists what it has.
+    """
+    names = available()
+    if wanted == "auto":
+        return torch.device(names[0])
+    if wanted not in (*names, "cuda"):
+        raise ValueError(f"device must be one of {', '.join(names)}, got {wanted!r}")
+    return torch.device(wanted)
+
+
+def title(device: torch.device) -> str:
+    """What the device calls itself."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads"
+
+
+@contextmanager
+def strict_arithmetic() -> Iterator[None]:
+    """float32 means float32: TF32 off and one choice of kernel per shape, restored afterwards.
+
+    Source: PyTorch notes, "Numerical accuracy" (TF32 is on by default for convolutions on CUDA).
+    """
+    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, conv.allow_tf32, conv.benchmark, conv.deterministic
+    matmul.allow_tf32, conv.allow_tf32, conv.benchmark, conv.deterministic = (
+        False,
+        False,
+        False,
+        True,
+    )
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, conv.allow_tf32, conv.benchmark, conv.deterministic = before

@@ -1,0 +1,85 @@
+"""What a checkpoint is, found by loading it: its tensors, its hash, its loss on every split."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from explorer.analysis.checkpoints import fitted, read
+from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import Tensors, content_hash
+from explorer.analysis.problems import LoadedProblem
+
+
+def inspect(
+    loaded: LoadedProblem,
+    checkpoints: Sequence[Mapping[str, Any]],
+    device: torch.device,
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """The facts of a problem and of each checkpoint; tensors go to `folder`/<content hash>.safetensors.
+
+    Args:
+        loaded: the problem that the checkpoints belong to.
+        checkpoints: `{"file": path, "step": number or None}` each.
+        device: where losses are measured, in float32.
+        folder: where tensors are left.
+        progress: called with (done, total) after each checkpoint.
+
+    Raises:
+        CheckpointError: a file holds no weights for this model.
+    """
+    objectives = {
+        split: Objective(loaded.problem, split, "float32", device) for split in loaded.splits
+    }
+    points = []
+    for number, checkpoint in enumerate(checkpoints, start=1):
+        file = Path(checkpoint["file"])
+        tensors = fitted(read(file), loaded.problem.model, file)
+        points.append(_facts(tensors, objectives, folder) | {"step": checkpoint.get("step")})
+        points[-1]["label"] = file.stem
+        progress(number, len(checkpoints))
+    return {
+        "source_hash": loaded.source_hash,
+        "problem": loaded.facts,
+        "points": points,
+        "tensors": _table(tensors, loaded),
+    }
+
+
+def _facts(tensors: Tensors, objectives: Mapping[str, Objective], folder: Path) -> dict[str, Any]:
+    """Hash, measurements and speed of one point; its tensors are written to a file."""
+    point = content_hash(tensors)
+    partial = folder / f"{point}.partial"
+    safetensors.torch.save_file({n: t.detach().clone() for n, t in tensors.items()}, partial)
+    partial.replace(folder / f"{point}.safetensors")
+    measured, seconds = {}, {}
+    for split, objective in objectives.items():
+        objective.load(tensors)
+        began = time.perf_counter()
+        measured[split] = objective.means()
+        seconds[split] = time.perf_counter() - began
+    return {
+        "point": point,
+        "measured": measured,
+        "seconds": seconds,
+        "not_finite": sum(int((~t.isfinite()).sum()) for t in tensors.values()),
+    }
+
+
+def _table(tensors: Tensors, loaded: LoadedProblem) -> list[dict[str, Any]]:
+    """Name, shape, type and role of each tensor."""
+    parameters = {name for name, _ in loaded.problem.model.named_parameters(remove_duplicate=False)}
+    return [
+        {
+            "name": name,
+            "shape": list(value.shape),
+            "dtype": str(value.dtype).removeprefix("torch."),
+            "role": "parameter" if name in parameters else "buffer",
+        }
+        for name, value in tensors.items()
+    ]

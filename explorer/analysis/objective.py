@@ -1,0 +1,165 @@
+"""The objective: one model's loss and metrics over a fixed split, resident on a device."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psutil
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from explorer.analysis.parameters import FlatModel, Tensors
+from explorer.problem import Batch, Problem, cross_entropy
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# Activations of one batch fit the CPU's cache, or keep the GPU busy. The size follows from shapes
+# alone, never from a clock, so that a resumed run computes the same bits.
+BATCH_BYTES = {"cpu": 24 << 20, "cuda": 4 << 30, "mps": 1 << 30}
+ONE_THREAD_BYTES = 8 << 20  # of one batch; below this a second CPU thread costs more than it brings
+FUSED_CLASSES = 64  # up to here logsumexp(z - z_y) is the faster cross-entropy
+
+
+class Objective:
+    """Sums of loss and metrics over all examples of a split, at the parameters in `flat.theta`.
+
+    Sums are taken in float64 on the device; `sums()` does not wait for the device.
+    """
+
+    def __init__(self, problem: Problem, split: str, precision: str, device: torch.device) -> None:
+        """Copy model and data to the device.
+
+        Raises:
+            ValueError: the problem has no such split, or the split is empty or ragged.
+        """
+        if split not in problem.data:
+            raise ValueError(f"split must be one of {', '.join(problem.data)}, got {split!r}")
+        self.problem = problem
+        self.device = device
+        dtype = DTYPES[precision]
+        self.flat = FlatModel(problem.model, dtype, device)
+        self._terms: dict[str, Callable] = {"loss": _loss(problem), **problem.metrics}
+        data = _mapped(problem.data[split], lambda t: _placed(t, dtype, device))
+        self.examples = count_examples(data)
+        self.example_bytes = activation_bytes(self.flat, problem, data)
+        size = max(1, BATCH_BYTES[device.type] // self.example_bytes)
+        self._batches = [
+            _mapped(data, lambda t, a=start: t[a : a + size])
+            for start in range(0, self.examples, size)
+        ]
+        self.batch_size = min(size, self.examples)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads worth using: one where a pass is so small that handing work over costs more."""
+        small = self.example_bytes * self.batch_size < ONE_THREAD_BYTES
+        return 1 if small else max(1, psutil.cpu_count(logical=False) or 1)
+
+    @property
+    def names(self) -> list[str]:
+        """What is measured: "loss" first, then the metrics."""
+        return list(self._terms)
+
+    def load(self, point: Tensors) -> None:
+        """Stand on a point: its parameters and its buffers."""
+        self.flat.load(point)
+
+    @torch.inference_mode()
+    def sums(self) -> list[tuple[Tensor, Any]]:
+        """Sum (float64, on the device) and count over the split, for each of `names`."""
+        totals: list[tuple[Tensor, Any]] = []
+        for batch in self._batches:
+            outputs = self.problem.forward(self.flat.module, batch)
+            added = [_summed(term(outputs, batch)) for term in self._terms.values()]
+            if totals:
+                pairs = zip(totals, added, strict=True)
+                added = [(a + b, m + n) for (a, m), (b, n) in pairs]
+            totals = added
+        return totals
+
+    def means(self) -> dict[str, float]:
+        """Mean of each term per example at the parameters as they stand."""
+        values = [float(total) / float(count) for total, count in self.sums()]
+        return dict(zip(self.names, values, strict=True))
+
+
+def _summed(value: Tensor | tuple[Tensor, Any]) -> tuple[Tensor, Any]:
+    """A batch's term, given per example or as (sum, count), as (sum in float64, count)."""
+    if isinstance(value, tuple):
+        return _double(value[0]), value[1]
+    if value.device.type == "mps":  # has no float64
+        return value.cpu().sum(dtype=torch.float64), value.numel()
+    return value.sum(dtype=torch.float64), value.numel()
+
+
+def _double(total: Tensor) -> Tensor:
+    return (total.cpu() if total.device.type == "mps" else total).to(torch.float64)
+
+
+def _loss(problem: Problem) -> Callable:
+    """The loss of the problem; the ready cross-entropy in its faster form where there are few classes."""
+    return _few_class_cross_entropy if problem.loss is cross_entropy else problem.loss
+
+
+def _few_class_cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy (B,) as logsumexp(z - z_y): exact near 0, and faster for few classes."""
+    if outputs.dim() != 2 or outputs.shape[1] > FUSED_CLASSES:
+        return cross_entropy(outputs, batch)
+    by_class = (
+        outputs.t().contiguous()
+    )  # reducing over rows is vectorised, over 10 columns it is not
+    return torch.logsumexp(by_class - by_class.gather(0, batch[1].unsqueeze(0)), dim=0)
+
+
+def _placed(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+
+
+def _mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch with the function applied to each of its tensors."""
+    if isinstance(batch, Tensor):
+        return function(batch)
+    if isinstance(batch, Mapping):
+        return {name: _mapped(value, function) for name, value in batch.items()}
+    return tuple(_mapped(value, function) for value in batch)
+
+
+def tensors_of(batch: Batch) -> list[Tensor]:
+    """The tensors of a batch in a fixed order."""
+    found: list[Tensor] = []
+    _mapped(batch, lambda t: found.append(t) or t)  # type: ignore[func-returns-value]
+    return found
+
+
+def count_examples(data: Batch) -> int:
+    """The common first dimension of the tensors of a split.
+
+    Raises:
+        ValueError: there is no example, or the tensors disagree.
+    """
+    sizes = {len(tensor) for tensor in tensors_of(data)}
+    if len(sizes) != 1 or 0 in sizes:
+        raise ValueError(
+            f"the tensors of a split must share a first dimension above 0, got {sizes}"
+        )
+    return sizes.pop()
+
+
+class _OutputBytes(TorchDispatchMode):
+    """Counts the bytes that all operations within it put out."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, Tensor):
+            self.total += out.numel() * out.element_size()
+        return out
+
+
+@torch.no_grad()
+def activation_bytes(flat: FlatModel, problem: Problem, data: Batch) -> int:
+    """Bytes that all operations of a forward pass put out, per example."""
+    probe = _mapped(data, lambda t: t[:2])
+    with _OutputBytes() as counted:
+        problem.forward(flat.module, probe)
+    return max(1, counted.total // len(tensors_of(probe)[0]))

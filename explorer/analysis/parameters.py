@@ -1,0 +1,91 @@
+"""Named tensors as one flat vector, and the groups (filters, layers) that a direction is scaled by."""
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvTransposeNd
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One parameter tensor within the flat vector."""
+
+    name: str
+    shape: torch.Size
+    start: int
+    filter_axis: int  # the axis of the output filters
+
+    @property
+    def stop(self) -> int:
+        """End of the block in the flat vector."""
+        return self.start + self.shape.numel()
+
+    def filters(self, vector: Tensor) -> Tensor:
+        """A view of the block within `vector` (D,) with its filters first; a 1-D tensor is one filter."""
+        if len(self.shape) < 2:
+            return self.layer(vector)
+        return vector[self.start : self.stop].view(self.shape).movedim(self.filter_axis, 0)
+
+    def layer(self, vector: Tensor) -> Tensor:
+        """A view of the block within `vector` (D,) as one row, (1, size)."""
+        return vector[self.start : self.stop].view(1, -1)
+
+
+def blocks(model: nn.Module) -> list[Block]:
+    """The parameter tensors of the model in their order; tied parameters appear once."""
+    transposed = {
+        f"{name}.weight".lstrip(".")
+        for name, module in model.named_modules()
+        if isinstance(module, _ConvTransposeNd)
+    }
+    found, start = [], 0
+    for name, parameter in model.named_parameters():
+        found.append(Block(name, parameter.shape, start, 1 if name in transposed else 0))
+        start = found[-1].stop
+    return found
+
+
+class FlatModel:
+    """A private copy of a model whose parameters are views of one flat vector.
+
+    The model it was made from is never touched. Buffers keep their values; the copy is in evaluation mode.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+        """Copy the model to a device and precision.
+
+        Raises:
+            ValueError: the model has no floating-point parameter.
+        """
+        self.module = copy.deepcopy(model).to(device=device, dtype=dtype).eval()
+        self.module.requires_grad_(False)
+        self.blocks = blocks(self.module)
+        if not self.blocks:
+            raise ValueError("the model must have parameters, got none")
+        self.theta = torch.empty(self.blocks[-1].stop, dtype=dtype, device=device)
+        for block, parameter in zip(self.blocks, self.module.parameters(), strict=True):
+            view = self.theta[block.start : block.stop].view(block.shape)
+            view.copy_(parameter.data)
+            parameter.data = view
+
+    def load(self, tensors: Tensors) -> None:
+        """Take parameters and buffers from named tensors; they must fit (see `checkpoints.fitted`)."""
+        state = self.module.state_dict()
+        for name, value in tensors.items():
+            state[name].copy_(value)
+
+
+def content_hash(tensors: Tensors) -> str:
+    """sha256 of names, types, shapes and bytes of parameters and buffers, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,35 @@
+"""Work cut into pieces that are long enough to be cheap to store and short enough to lose."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.kind import Piece
+
+TARGET_SECONDS = 0.4
+LARGEST = 4096
+
+
+def in_pieces(
+    units: int,
+    done: Set[int],
+    columns: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    facts: Mapping[str, Any],
+) -> Iterator[Piece]:
+    """The units of work that are not done, in order, each piece taking about `TARGET_SECONDS`.
+
+    `columns` answers an array of units with one row each. The first piece carries the facts.
+    """
+    todo = np.array([unit for unit in range(units) if unit not in done], dtype=np.int64)
+    start, size = 0, 1
+    while start < len(todo):
+        part = todo[start : start + size]
+        began = time.perf_counter()
+        answered = columns(part)
+        seconds = time.perf_counter() - began
+        yield Piece({"unit": part, **answered}, facts if start == 0 else {}, seconds=seconds)
+        start += len(part)
+        wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))
+        size = min(max(1, wanted), 4 * size, LARGEST)

@@ -1,0 +1,121 @@
+"""A problem file is run, in the worker only, and becomes a problem with an identity made from its content."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from explorer.analysis.objective import count_examples, tensors_of
+from explorer.problem import Batch, Problem
+
+
+class ProblemError(ValueError):
+    """A problem file that declares no usable problem; the message names the file."""
+
+
+@dataclass(frozen=True)
+class LoadedProblem:
+    """A problem with what identifies it."""
+
+    problem: Problem
+    source_hash: str  # sha256 of the file and of the files beside or below it that it imports
+    splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the catalog keeps of a problem, as JSON values."""
+        return {
+            "splits": {name: dict(split) for name, split in self.splits.items()},
+            "loss": _name_of(self.problem.loss),
+            "metrics": list(self.problem.metrics),
+            "architecture": str(self.problem.model),
+        }
+
+
+def load(path: Path, arguments: Mapping[str, Any]) -> LoadedProblem:
+    """Run a problem file's `problem(**arguments)`.
+
+    Raises:
+        ProblemError: the file is missing, fails, or returns something else than a Problem.
+    """
+    if not path.is_file():
+        raise ProblemError(f"there is no problem file {path}; check the path")
+    before = set(sys.modules)
+    module = _run(path)
+    function = getattr(module, "problem", None)
+    if not callable(function):
+        raise ProblemError(f"{path} must have a function problem(**arguments) -> Problem")
+    try:
+        problem = function(**arguments)
+    except Exception as error:
+        raise ProblemError(
+            f"problem() of {path} failed: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(problem, Problem):
+        raise ProblemError(
+            f"problem() of {path} must return a Problem, got {type(problem).__name__}"
+        )
+    return LoadedProblem(problem, _source_hash(path, before), _splits(problem, path))
+
+
+def _run(path: Path) -> ModuleType:
+    """The file as a module of its own; modules beside it can be imported."""
+    spec = importlib.util.spec_from_file_location(f"problem_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ProblemError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ProblemError(f"{path} failed: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def _source_hash(path: Path, modules_before: set[str]) -> str:
+    """sha256 over the problem file and the modules from its folder that it brought in, by name."""
+    folder = path.parent.resolve()
+    files = {path.resolve()}
+    for name in set(sys.modules) - modules_before:
+        origin = getattr(sys.modules[name], "__file__", None)
+        if origin and Path(origin).resolve().is_relative_to(folder):
+            files.add(Path(origin).resolve())
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _splits(problem: Problem, path: Path) -> dict[str, dict[str, Any]]:
+    if not problem.data:
+        raise ProblemError(f"{path} must declare at least one split of data")
+    found = {}
+    for name, data in problem.data.items():
+        try:
+            found[name] = {"count": count_examples(data), "fingerprint": fingerprint(data)}
+        except ValueError as error:
+            raise ProblemError(f"{path}, split {name!r}: {error}") from error
+    return found
+
+
+def fingerprint(data: Batch) -> str:
+    """sha256 of types, shapes and bytes of the tensors of a split."""
+    digest = hashlib.sha256()
+    for tensor in tensors_of(data):
+        value = tensor.detach().cpu().contiguous()
+        digest.update(f"{value.dtype}|{tuple(value.shape)}|".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _name_of(function: Any) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)

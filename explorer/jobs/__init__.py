@@ -1,0 +1,1 @@
+"""Who answers: the question and its key, the spool, the supervisor in the app, the worker with torch."""

@@ -1,0 +1,163 @@
+"""Where questions are asked and imports ordered: what the catalog lacks becomes a job in the spool."""
+
+import dataclasses
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from explorer.jobs.question import ProblemIdentity, Question
+from explorer.jobs.spool import Spool
+from explorer.kinds import Kind, kind_named
+from store import Catalog, UnknownEntry, records
+
+ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
+BACKGROUND = 50
+_ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
+
+
+def question(
+    catalog: Catalog, kind: Kind, model: records.Model, settings: Any, point: str = ""
+) -> Question:
+    """The question of that kind about a model's point (its final one unless another is named).
+
+    Raises:
+        UnknownEntry: the model's problem is not in the catalog.
+    """
+    problem = catalog.problem(model.problem_id)
+    identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
+    return Question(kind, settings, identity, (point or model.point_id,))
+
+
+def ask(
+    catalog: Catalog,
+    kind: Kind,
+    model: records.Model,
+    settings: Any,
+    point: str = "",
+    priority: int = ASKED,
+) -> str:
+    """The key of a question that is stored, being answered, or from now on queued.
+
+    Raises:
+        ValueError: the settings do not fit the problem.
+        CatalogError: the catalog cannot be read or written.
+    """
+    asked = question(catalog, kind, model, settings, point)
+    stored = catalog.ask(
+        records.Question(
+            key=asked.key,
+            kind=kind.name,
+            version=kind.version,
+            title=f"{kind.title} of {model.name}",
+            settings=dataclasses.asdict(settings),
+            problem_id=model.problem_id,
+            model_ids=(model.id,),
+            point_ids=asked.points,
+            units=settings.units,
+        )
+    )
+    if stored.status != "complete":
+        resume(catalog, stored, priority)
+    return asked.key
+
+
+def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:
+    """Queue what a question lacks, unless that is under way."""
+    with _ONE_AT_A_TIME:
+        if catalog.active_job_for(asked.key):
+            return
+        job = catalog.add_job(
+            uuid.uuid4().hex[:12],
+            "answer",
+            asked.title,
+            {"priority": priority},
+            question_key=asked.key,
+            priority=priority,
+            units=asked.units,
+        )
+        offer(catalog, job)
+
+
+def order_import(
+    catalog: Catalog,
+    problem: Path,
+    arguments: Mapping[str, Any],
+    checkpoints: Sequence[Mapping[str, Any]],
+    name: str,
+    facts: Mapping[str, Any] | None = None,
+    then: Sequence[Mapping[str, Any]] = (),
+    priority: int = ASKED,
+) -> str:
+    """The job that inspects checkpoints of one model and stores them; the last one is its final point.
+
+    Args:
+        catalog: where the model goes.
+        problem: the problem file. It is code: order an import only after the user agreed to run it.
+        arguments: of its function `problem`.
+        checkpoints: `{"file": path, "step": number or None}` each, in order.
+        name: of the model, as people see it.
+        facts: what is known of the model beside what the worker finds: optimiser, seed, recipe.
+        then: `{"kind": name, "settings": {...}}` each, asked about the model once it is there.
+        priority: lower is more urgent.
+    """
+    request = {
+        "task": "import",
+        "problem": str(problem.resolve()),
+        "arguments": dict(arguments),
+        "checkpoints": [
+            {"file": str(Path(c["file"]).resolve()), "step": c.get("step")} for c in checkpoints
+        ],
+        "name": name,
+        "facts": dict(facts or {}),
+        "then": list(then),
+    }
+    job = catalog.add_job(
+        uuid.uuid4().hex[:12],
+        "import",
+        f"Import of {name}",
+        request,
+        priority=priority,
+        units=len(checkpoints),
+    )
+    offer(catalog, job)
+    return job.id
+
+
+def offer(catalog: Catalog, job: records.Job) -> None:
+    """Put a job of the catalog into the spool, with what is already stored left out."""
+    Spool(catalog.jobs_folder).new(job.id, job.priority).offer(request_of(catalog, job))
+
+
+def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
+    """What a worker needs to know to do a job."""
+    if job.task == "import":
+        return dict(job.request)
+    asked = catalog.question(job.question_key or "")
+    if asked is None:
+        raise UnknownEntry("question", job.question_key or "")
+    problem = catalog.problem(asked.problem_id)
+    kind = kind_named(asked.kind)
+    files = [catalog.point(point).file_hash or "" for point in asked.point_ids]
+    return {
+        "task": "answer",
+        "kind": asked.kind,
+        "settings": dict(asked.settings),
+        "problem": problem.path,
+        "arguments": dict(problem.arguments),
+        "source_hash": problem.source_hash,
+        "data": problem.facts["splits"][asked.settings["split"]]["fingerprint"],
+        "points": list(asked.point_ids),
+        "files": [str(catalog.file_path(file).resolve()) for file in files],
+        "done": catalog.done_units(asked.key, kind.table).tolist(),
+    }
+
+
+def cancel(catalog: Catalog, job_id: str) -> None:
+    """Stop a job after the piece in hand; what it has answered stays."""
+    folder = Spool(catalog.jobs_folder).job(job_id)
+    if folder is None:
+        catalog.update_job(job_id, status="cancelled")
+    else:
+        folder.cancel()

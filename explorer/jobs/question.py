@@ -1,0 +1,81 @@
+"""A question and its key: the same question has the same key, any other question another."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explorer.kinds import Kind
+
+
+@dataclass(frozen=True)
+class ProblemIdentity:
+    """What of a problem can change an answer."""
+
+    source_hash: str
+    arguments: Mapping[str, Any]
+    loss: str
+    metrics: tuple[str, ...]
+    fingerprints: Mapping[str, str]  # split -> hash of its data
+
+    @classmethod
+    def of(
+        cls, source_hash: str, arguments: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> "ProblemIdentity":
+        """The identity of a problem as the worker inspected it."""
+        splits = facts["splits"].items()
+        return cls(
+            source_hash,
+            arguments,
+            facts["loss"],
+            tuple(facts["metrics"]),
+            {name: split["fingerprint"] for name, split in splits},
+        )
+
+    @property
+    def id(self) -> str:
+        """Key of the problem with all its splits."""
+        return sha256(dataclasses.asdict(self))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A kind of analysis, its settings, and the points it is about."""
+
+    kind: Kind
+    settings: Any  # an instance of kind.settings
+    problem: ProblemIdentity
+    points: tuple[str, ...]  # content hashes of parameters and buffers
+
+    @property
+    def key(self) -> str:
+        """sha256 of everything that can change the answer; paths, names and devices are not in it.
+
+        Raises:
+            ValueError: the problem has no such split; the message lists its splits.
+        """
+        split = self.settings.split
+        if split not in self.problem.fingerprints:
+            splits = ", ".join(self.problem.fingerprints)
+            raise ValueError(f"split must be one of {splits}, got {split!r}")
+        return sha256(
+            {
+                "kind": self.kind.name,
+                "version": self.kind.version,
+                "settings": dataclasses.asdict(self.settings),
+                "points": list(self.points),
+                "source": self.problem.source_hash,
+                "arguments": self.problem.arguments,
+                "loss": self.problem.loss,
+                "metrics": list(self.problem.metrics),
+                "data": self.problem.fingerprints[split],
+            }
+        )
+
+
+def sha256(value: Any) -> str:
+    """sha256 of canonical JSON: sorted keys, no spaces, shortest round-trip floats."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,240 @@
+"""The folder through which supervisor and workers meet: jobs go in, pieces come out, all by atomic renames.
+
+    <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<pid>.<started>, cancel,
+                                     pieces/<time>.safetensors, progress.json, finished.json, log
+    <jobs>/workers/<pid>.<started>   one empty file per living worker
+
+A process is named by its id and its start time, since ids are used again.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import safetensors
+from safetensors.numpy import save_file
+
+from explorer.kinds.kind import Piece
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write the file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(value))
+    partial.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """The file's value, or None where there is no such file."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class ProcessName:
+    """A process by id and start time."""
+
+    pid: int
+    started: int  # milliseconds since the epoch
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessName":
+        """The running process with that id.
+
+        Raises:
+            psutil.NoSuchProcess: there is none.
+        """
+        return cls(pid, round(psutil.Process(pid).create_time() * 1000))
+
+    @classmethod
+    def parse(cls, text: str) -> "ProcessName":
+        """From the text form `pid.started`."""
+        pid, started = text.split(".")
+        return cls(int(pid), int(started))
+
+    def __str__(self) -> str:
+        return f"{self.pid}.{self.started}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process still runs (a zombie does not)."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() * 1000 - self.started) < 2000
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+class JobFolder:
+    """One job in the spool."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def id(self) -> str:
+        """The job's id, the last part of the folder's name."""
+        return self.path.name.rsplit("-", 1)[1]
+
+    @property
+    def priority(self) -> int:
+        """Lower is more urgent."""
+        return int(self.path.name.split("-", 1)[0])
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What is asked."""
+        return read_json(self.path / "request.json")
+
+    def offer(self, request: Mapping[str, Any]) -> None:
+        """Put the job, or what is left of it, up for a worker to claim."""
+        (self.path / "pieces").mkdir(parents=True, exist_ok=True)
+        write_json(self.path / "request.json", request)
+        for claim in self.path.glob("claimed.*"):
+            claim.unlink(missing_ok=True)
+        (self.path / "queued").touch()
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits for a worker."""
+        return (self.path / "queued").exists()
+
+    def claim(self, worker: ProcessName) -> bool:
+        """Take the job for a worker; False when another was faster."""
+        try:
+            (self.path / "queued").rename(self.path / f"claimed.{worker}")
+        except FileNotFoundError:
+            return False
+        return True
+
+    @property
+    def worker(self) -> ProcessName | None:
+        """The worker that claimed the job."""
+        for claim in self.path.glob("claimed.*"):
+            return ProcessName.parse(claim.name.removeprefix("claimed."))
+        return None
+
+    def withdraw(self) -> bool:
+        """Take the job out of the queue; False when a worker has it."""
+        try:
+            (self.path / "queued").unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def cancel(self) -> None:
+        """Ask the worker to stop after the piece in hand."""
+        (self.path / "cancel").touch()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked to stop."""
+        return (self.path / "cancel").exists()
+
+    def put_piece(self, piece: Piece) -> None:
+        """Add a piece, whole or not at all."""
+        arrays = {name: np.asarray(value) for name, value in piece.columns.items()}
+        note = {"facts": json.dumps(piece.facts), "seconds": repr(piece.seconds)}
+        path = self.path / "pieces" / f"{time.time_ns():020d}.safetensors"
+        save_file(arrays, path.with_suffix(".partial"), note)
+        path.with_suffix(".partial").replace(path)
+
+    def piece_files(self) -> list[Path]:
+        """Whole pieces, oldest first."""
+        return sorted((self.path / "pieces").glob("*.safetensors"))
+
+    def finish(self, status: str, error: str = "", result: Any = None) -> None:
+        """Say how it ended: "done", "failed" or "cancelled"."""
+        ended = {"status": status, "error": error, "result": result}
+        write_json(self.path / "finished.json", ended)
+
+    @property
+    def finished(self) -> dict[str, Any] | None:
+        """How it ended, or None while it goes on."""
+        return read_json(self.path / "finished.json")
+
+    def report(self, **progress: Any) -> None:
+        """Tell what the worker is doing."""
+        write_json(self.path / "progress.json", {**progress, "time": time.time()})
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """What the worker said last."""
+        return read_json(self.path / "progress.json") or {}
+
+    def remove(self) -> None:
+        """Remove the folder; the catalog has all of it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def read_piece(path: Path) -> Piece:
+    """A piece from its file.
+
+    Raises:
+        safetensors.SafetensorError: the file is damaged, as after a power loss.
+    """
+    with safetensors.safe_open(path, framework="numpy") as file:
+        note = file.metadata()
+        columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dictionary)
+    return Piece(columns, json.loads(note["facts"]), float(note["seconds"]))
+
+
+class Spool:
+    """All jobs of a catalog."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "workers").mkdir(parents=True, exist_ok=True)
+
+    def new(self, job_id: str, priority: int) -> JobFolder:
+        """A folder for a job, not yet offered."""
+        name = f"{priority:02d}-{time.time_ns():020d}-{job_id}"
+        return JobFolder(self.folder / name)
+
+    def jobs(self) -> list[JobFolder]:
+        """All jobs, the most urgent first."""
+        found = [p for p in self.folder.iterdir() if p.name[:2].isdigit() and p.is_dir()]
+        return [JobFolder(path) for path in sorted(found)]
+
+    def job(self, job_id: str) -> JobFolder | None:
+        """The job with that id."""
+        return next((job for job in self.jobs() if job.id == job_id), None)
+
+    def claim_next(self, worker: ProcessName, more_urgent_than: int = 100) -> JobFolder | None:
+        """The most urgent queued job, now the worker's."""
+        for job in self.jobs():
+            if job.priority < more_urgent_than and job.claim(worker):
+                return job
+        return None
+
+    @contextlib.contextmanager
+    def enrolled(self, worker: ProcessName) -> Iterator[None]:
+        """Be listed as a living worker."""
+        entry = self.folder / "workers" / str(worker)
+        entry.touch()
+        try:
+            yield
+        finally:
+            entry.unlink(missing_ok=True)
+
+    def workers(self) -> list[ProcessName]:
+        """Living workers; entries of dead ones are removed."""
+        living = []
+        for entry in (self.folder / "workers").iterdir():
+            name = ProcessName.parse(entry.name)
+            if name.alive:
+                living.append(name)
+            else:
+                entry.unlink(missing_ok=True)
+        return living

@@ -1,0 +1,272 @@
+"""The supervisor: starts workers, brings their pieces into the catalog, notices the dead.
+
+One at a time per catalog, held by a file lock; it lives in the app or in the command line. Every step
+can be repeated: a piece is removed from the spool only after the catalog has it.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors
+
+from explorer.jobs import arrivals, desk
+from explorer.jobs.spool import JobFolder, ProcessName, Spool, read_piece
+from explorer.kinds import kind_named
+from store import Catalog, CatalogError
+
+STEP_SECONDS = 0.15
+DEATHS_ALLOWED = 3  # on the same piece
+CANCEL_GRACE = 20.0  # seconds a worker has to reach the end of its piece
+WORKER = [sys.executable, "-m", "explorer.jobs.worker"]
+ROOT = Path(__file__).parents[2]
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Brings jobs to their end."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        device: str = "auto",
+        completed: Callable[[str], None] = lambda key: None,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            catalog: the catalog to serve.
+            device: where workers compute.
+            completed: called with the key of each question that becomes complete.
+        """
+        self.catalog = catalog
+        self.device = device
+        self.trouble = ""  # one sentence while the catalog cannot be written
+        self._completed = completed
+        self._spool = Spool(catalog.jobs_folder)
+        self._lock: IO[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._started: list[subprocess.Popen] = []
+        self._known: dict[str, str] = {}  # job id -> status in the catalog
+        self._cancelled_at: dict[str, float] = {}
+
+    def acquire(self) -> bool:
+        """Become this catalog's supervisor; False when another process is."""
+        if self._lock is None:
+            file = (self.catalog.jobs_folder / "supervisor.lock").open("a")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                return False
+            self._lock = file
+        return True
+
+    def start(self) -> None:
+        """Work in a thread of its own, as soon as no other process is the supervisor."""
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; workers go on."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=10)
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _run(self) -> None:
+        ready = False
+        while not self._stop.is_set():
+            try:
+                if self.acquire():
+                    if not ready:
+                        self.recover()
+                        ready = True
+                    self.step()
+                self.trouble = ""
+            except (CatalogError, OSError) as error:
+                self.trouble = str(error)  # shown by the pages; pieces wait in the spool
+            except Exception:
+                log.exception("supervisor step")
+            self._stop.wait(STEP_SECONDS)
+
+    def recover(self) -> None:
+        """Offer again the jobs that a crash left without a folder."""
+        folders = {job.id for job in self._spool.jobs()}
+        for job in self.catalog.jobs(status=("queued", "running"), limit=10_000):
+            if job.id not in folders:
+                desk.offer(self.catalog, job)
+
+    def step(self) -> None:
+        """Ingest what has arrived, settle what has ended, start what waits."""
+        waiting = False
+        for folder in self._spool.jobs():
+            if not (folder.path / "request.json").exists():
+                continue  # being made
+            ended = folder.finished  # read before the pieces: none can come after it
+            self._ingest(folder)
+            if ended:
+                self._settle(folder, ended)
+            elif folder.is_queued:
+                waiting |= self._keep_waiting(folder)
+            else:
+                self._watch(folder)
+        if waiting:
+            self._ensure_worker()
+
+    def _ingest(self, folder: JobFolder) -> None:
+        """Bring the job's pieces into the catalog, oldest first."""
+        files = folder.piece_files()
+        if not files:
+            return
+        job = self.catalog.job(folder.id)
+        done = job.units_done
+        for file in files:
+            try:
+                piece = read_piece(file)
+            except safetensors.SafetensorError:
+                file.rename(file.with_suffix(".damaged"))  # its units stay missing and come again
+                continue
+            key = job.question_key or ""
+            table = kind_named(folder.request["kind"]).table
+            done = self.catalog.ingest(
+                key, table, piece.columns, piece.facts, piece.seconds, provenance(piece.facts)
+            )
+            file.unlink()
+        self._note(folder, status="running", units_done=done, attempts=0)
+
+    def _note(self, folder: JobFolder, **fields: Any) -> None:
+        """Update the job's row; the first time also with its worker."""
+        worker = folder.worker
+        if worker and self._known.get(folder.id) != str(worker):
+            fields |= {"pid": worker.pid, "pid_started": worker.started / 1000}
+            self._known[folder.id] = str(worker)
+        self.catalog.update_job(folder.id, **fields)
+
+    def _keep_waiting(self, folder: JobFolder) -> bool:
+        """Whether a queued job still wants a worker."""
+        if folder.is_cancelled and folder.withdraw():
+            folder.finish("cancelled")
+            return False
+        return True
+
+    def _watch(self, folder: JobFolder) -> None:
+        """See whether the worker of a claimed job is alive."""
+        worker = folder.worker
+        if worker is None:
+            return  # claimed and queued change places in one rename; look again
+        if worker.alive:
+            if self._known.get(folder.id) != str(worker):
+                self._note(folder, status="running")
+            self._press(folder, worker)
+        elif not folder.finished:
+            self._bury(folder)
+
+    def _press(self, folder: JobFolder, worker: ProcessName) -> None:
+        """End a worker that does not come to the end of its piece after a cancel."""
+        if folder.is_cancelled:
+            since = self._cancelled_at.setdefault(folder.id, time.monotonic())
+            if time.monotonic() - since > CANCEL_GRACE:
+                os.kill(worker.pid, signal.SIGKILL)
+                folder.finish("cancelled")
+
+    def _bury(self, folder: JobFolder) -> None:
+        """The worker died: offer the rest again, or stop after too many deaths on the same piece."""
+        self._ingest(folder)  # what it left since the last look
+        job = self.catalog.job(folder.id)
+        deaths = job.attempts + 1
+        self.catalog.update_job(folder.id, attempts=deaths)
+        if folder.is_cancelled:
+            folder.finish("cancelled")
+        elif deaths >= DEATHS_ALLOWED:
+            folder.finish("failed", error=self._obituary(deaths))
+        else:
+            folder.offer(desk.request_of(self.catalog, job))
+
+    def _obituary(self, deaths: int) -> str:
+        for child in self._started:
+            child.poll()
+        codes = [child.returncode for child in self._started if child.returncode]
+        how = f" (exit status {codes[-1]})" if codes else ""
+        last = _last_line(self.catalog.jobs_folder / "worker.log")
+        return f"the worker died {deaths} times on the same piece{how}; it last said: {last}"
+
+    def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
+        """Write how a job ended, then remove its folder."""
+        job = self.catalog.job(folder.id)
+        status, error = ended["status"], ended["error"] or None
+        if status == "done" and job.task == "import":
+            arrivals.store_import(self.catalog, job, ended["result"], folder.path)
+        if status == "done" and job.task == "answer":
+            asked = self.catalog.question(job.question_key or "")
+            if asked and asked.status != "complete":  # a piece was damaged
+                folder.path.joinpath("finished.json").unlink()
+                folder.offer(desk.request_of(self.catalog, job))
+                return
+        self.catalog.update_job(folder.id, status=status, error=error)
+        folder.remove()
+        self._known.pop(folder.id, None)
+        if status == "done" and job.question_key:
+            self._completed(job.question_key)
+
+    def _ensure_worker(self) -> None:
+        """One living worker."""
+        for child in self._started:
+            child.poll()  # or the dead stay zombies
+        self._started = [child for child in self._started if child.returncode is None] or (
+            self._started[-1:]
+        )
+        if any(child.returncode is None for child in self._started) or self._spool.workers():
+            return
+        with (self.catalog.jobs_folder / "worker.log").open("a") as output:
+            child = subprocess.Popen(
+                [*WORKER, str(self.catalog.jobs_folder.resolve()), "--device", self.device],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # it survives the app
+            )
+        self._started.append(child)
+
+    @property
+    def workers(self) -> list[ProcessName]:
+        """The living workers."""
+        return self._spool.workers()
+
+
+def provenance(facts: dict[str, Any]) -> dict[str, Any]:
+    """Where and with what the answer was computed; empty for a piece without facts."""
+    if not facts:
+        return {}
+    return {
+        "device": facts.get("device", ""),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "machine": platform.node(),
+        "processor": platform.machine(),
+    }
+
+
+def _last_line(path: Path) -> str:
+    """The last thing a worker said."""
+    with contextlib.suppress(OSError):
+        lines = path.read_text(errors="replace").strip().splitlines()
+        if lines:
+            return lines[-1][:300]
+    return "nothing"

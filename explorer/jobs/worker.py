@@ -1,0 +1,184 @@
+"""The worker: claims jobs from the spool and answers them piece by piece. It owns torch and the device.
+
+Run as `python -m explorer.jobs.worker JOBS_FOLDER [--device auto] [--linger 60]`. It goes on when the app dies, and
+stays a while when there is nothing to do, because starting torch takes longer than most answers.
+"""
+
+import argparse
+import errno
+import importlib
+import json
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from explorer.analysis import device as devices
+from explorer.analysis.checkpoints import CheckpointError, fitted
+from explorer.analysis.inspection import inspect
+from explorer.analysis.parameters import Tensors, content_hash
+from explorer.analysis.problems import LoadedProblem, ProblemError, load
+from explorer.jobs.spool import JobFolder, ProcessName, Spool
+from explorer.kinds import kind_named, settings_from_json
+
+POLL_SECONDS = 0.1
+
+
+class Worker:
+    """Answers jobs on one device."""
+
+    def __init__(self, spool: Spool, device: torch.device) -> None:
+        self.spool = spool
+        self.device = device
+        self.name = ProcessName.of(os.getpid())
+
+    def serve(self, linger: float) -> None:
+        """Answer what is queued; leave after `linger` seconds without work."""
+        with self.spool.enrolled(self.name):
+            last = time.monotonic()
+            while time.monotonic() - last < linger:
+                job = self.spool.claim_next(self.name)
+                if job is None:
+                    time.sleep(POLL_SECONDS)
+                else:
+                    self.run(job)
+                    last = time.monotonic()
+
+    def run(self, job: JobFolder) -> None:
+        """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
+        try:
+            job.report(stage="loading")
+            result = self._tasks[job.request["task"]](job)
+        except (_Cancelled, Exception) as error:
+            self._tell(job, error)
+        else:
+            job.finish("done", result=result)
+
+    def _tell(self, job: JobFolder, error: BaseException) -> None:
+        if isinstance(error, _Cancelled):
+            job.finish("cancelled")
+            return
+        traceback.print_exception(error)
+        try:
+            (job.path / "log").write_text("".join(traceback.format_exception(error)))
+            job.finish("failed", error=_sentence(error))
+        except OSError:  # nowhere to write: the supervisor sees a worker that ended without a word
+            raise SystemExit(1) from error
+
+    @property
+    def _tasks(self) -> Mapping[str, Callable[[JobFolder], Any]]:
+        return {"answer": self._answer, "import": self._import}
+
+    def _answer(self, job: JobFolder) -> None:
+        """Put the pieces that are missing into the job's folder."""
+        request = job.request
+        kind = kind_named(request["kind"])
+        settings = settings_from_json(kind.settings, request["settings"])
+        loaded = _unchanged_problem(request)
+        points = [
+            _point(Path(file), point, loaded)
+            for file, point in zip(request["files"], request["points"], strict=True)
+        ]
+        module, _, function = kind.answer.partition(":")
+        answer = getattr(importlib.import_module(module), function)
+        with devices.strict_arithmetic():
+            pieces = answer(loaded.problem, points, settings, set(request["done"]), self.device)
+            for piece in pieces:
+                job.put_piece(piece)
+                job.report(stage="computing")
+                self._make_way(job)
+
+    def _import(self, job: JobFolder) -> dict[str, Any]:
+        """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
+        request = job.request
+        loaded = load(Path(request["problem"]), request["arguments"])
+        with devices.strict_arithmetic():
+            return inspect(loaded, request["checkpoints"], self.device, job.path, self._watch(job))
+
+    def _watch(self, job: JobFolder) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            job.report(stage="inspecting", done=done, total=total)
+            self._make_way(job)
+
+        return tell
+
+    def _make_way(self, job: JobFolder) -> None:
+        """Stop when cancelled; let more urgent jobs go first."""
+        if job.is_cancelled:
+            raise _Cancelled
+        while urgent := self.spool.claim_next(self.name, more_urgent_than=job.priority):
+            self.run(urgent)
+
+
+class _Cancelled(Exception):
+    """Somebody asked to stop."""
+
+
+@lru_cache(maxsize=4)
+def _loaded(path: Path, arguments: str, changed: float) -> LoadedProblem:
+    """The problem as its file stands now."""
+    return load(path, json.loads(arguments))
+
+
+def _unchanged_problem(request: Mapping[str, Any]) -> LoadedProblem:
+    """The problem of the request.
+
+    Raises:
+        ProblemError: it is no longer what the question was asked about.
+    """
+    path = Path(request["problem"])
+    changed = path.stat().st_mtime if path.exists() else 0.0
+    loaded = _loaded(path, json.dumps(request["arguments"], sort_keys=True), changed)
+    data = {name: split["fingerprint"] for name, split in loaded.splits.items()}
+    if loaded.source_hash != request["source_hash"]:
+        raise ProblemError(f"{path} has changed since its models were imported; import them again")
+    if data.get(request["settings"]["split"]) != request["data"]:
+        raise ProblemError(
+            f"the data of {path} have changed since the import; import its models again"
+        )
+    return loaded
+
+
+def _point(file: Path, point: str, loaded: LoadedProblem) -> Tensors:
+    """The tensors of a point, checked against their content hash."""
+    try:
+        tensors = safetensors.torch.load_file(file)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(
+            f"the stored point {file} cannot be read; import its model again"
+        ) from error
+    if content_hash(tensors) != point:
+        raise CheckpointError(f"the stored point {file} is damaged; import its model again")
+    return fitted(tensors, loaded.problem.model, file)
+
+
+def _sentence(error: BaseException) -> str:
+    """What happened, on one line."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"no space is left on the disk of {error.filename or 'the catalog'}; free some and resume"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "the device has too little memory for this model and data; choose another device"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+
+
+def main() -> None:
+    """Serve a spool until there is nothing left to do."""
+    parser = argparse.ArgumentParser(prog="python -m explorer.jobs.worker")
+    parser.add_argument("jobs", type=Path)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--linger", type=float, default=60.0)
+    given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is not for us
+    Worker(Spool(given.jobs), devices.chosen(given.device)).serve(given.linger)
+
+
+if __name__ == "__main__":
+    main()

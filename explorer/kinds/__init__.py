@@ -1,0 +1,21 @@
+"""The kinds of analysis. A new kind is one entry here and one file of the same name in each room."""
+
+from explorer.kinds.kind import Kind, Piece, settings_from_json
+from explorer.kinds.line import LINE
+from explorer.kinds.surface import SURFACE
+
+KINDS: tuple[Kind, ...] = (SURFACE, LINE)
+
+__all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        ValueError: there is none; the message lists them.
+    """
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    raise ValueError(f"there is no kind {name!r}; there are {', '.join(k.name for k in KINDS)}")

@@ -1,0 +1,82 @@
+"""What a kind of analysis is: its settings, its result, where it is answered, drawn and shown."""
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of an answer, small enough to lose.
+
+    `columns` has one entry per column of the kind's table; all have the same length R. The column `unit` (int64) says
+    which unit of work each row belongs to; a unit is whole within one piece.
+    """
+
+    columns: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # JSON values that hold for the whole answer
+    seconds: float = 0.0
+
+    @property
+    def units(self) -> frozenset[int]:
+        """The units of work that this piece answers."""
+        return frozenset(int(unit) for unit in self.columns["unit"])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of analysis. Text entries name code that is imported only where it is needed."""
+
+    name: str  # stored with every answer: never renamed
+    title: str
+    subjects: tuple[str, ...]  # what the question is about, in order: "point"
+    settings: type
+    result: type
+    version: int  # raise it when the same question gets another answer
+    answer: str  # "module:function", torch
+    draw: str  # "module:function", Altair
+    page: str  # path of the page's script
+    icon: str  # Material symbol of the page
+
+    @property
+    def table(self) -> str:
+        """The catalog's table that holds this kind's rows."""
+        return f"{self.name}_values"
+
+
+def settings_from_json(cls: type, values: Mapping[str, Any]) -> Any:
+    """The settings of class `cls` from JSON values; what is not given keeps its default.
+
+    Raises:
+        ValueError: an unknown name, or a value of another type; the message names it.
+    """
+    hints = get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]
+    for name in values:
+        if name not in names:
+            raise ValueError(f"there is no setting {name!r}; there are {', '.join(names)}")
+    return cls(**{name: _coerced(name, value, hints[name]) for name, value in values.items()})
+
+
+def _coerced(name: str, value: Any, wanted: Any) -> Any:
+    """`value` as the type wanted: whole floats become int and int float; everything else must fit as it is."""
+    if get_origin(wanted) in (Union, types.UnionType):
+        if value is None and type(None) in get_args(wanted):
+            return None
+        wanted = next(a for a in get_args(wanted) if a is not type(None))
+    fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
+    if fits:
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if wanted is float:
+            return float(value)
+        if wanted is int and math.isfinite(value) and value == int(value):
+            return int(value)
+    raise ValueError(f"{name} must be of type {wanted.__name__}, got {value!r}")

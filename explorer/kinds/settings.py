@@ -1,0 +1,81 @@
+"""Settings that several kinds share; each checks itself."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+PRECISIONS = ("float32", "float64")
+BATCHNORM_POLICIES = ("frozen",)
+NORMALISATIONS = ("filter", "layer", "raw")
+
+
+def require(holds: bool, must: str, got: Any) -> None:
+    """Refuse a setting in one sentence.
+
+    Raises:
+        ValueError: when `holds` is false: "`must`, got `got`".
+    """
+    if not holds:
+        raise ValueError(f"{must}, got {got}")
+
+
+def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is not among the choices.
+
+    Raises:
+        ValueError: the message lists the choices.
+    """
+    require(value in choices, f"{name} must be one of {', '.join(choices)}", repr(value))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveSettings:
+    """Which loss is looked at, and how exactly."""
+
+    split: str = "train"  # a split that the problem declares
+    precision: str = "float32"  # of parameters and data; sums are float64 always
+    batchnorm: str = "frozen"  # running statistics of the centre
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be answered; write each number in one way, as it is part of a key."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type is float and isinstance(value, (int, float)):
+                object.__setattr__(self, field.name, float(value) + 0.0)  # -0.0 becomes 0.0
+        require(bool(self.split), "split must name a split of the data", repr(self.split))
+        one_of("precision", self.precision, PRECISIONS)
+        one_of("batchnorm", self.batchnorm, BATCHNORM_POLICIES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectionSettings(ObjectiveSettings):
+    """How random directions are drawn.
+
+    Source: Li et al. 2018, arXiv:1712.09913, sections 3 and 4.
+    """
+
+    seed: int = 0
+    normalisation: str = "filter"
+    ignore_1d: bool = True  # biases and normalisation weights do not move
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        require(0 <= self.seed < 2**32, "seed must be a whole number from 0 to 2^32 - 1", self.seed)
+        one_of("normalisation", self.normalisation, NORMALISATIONS)
+
+
+def check_axis(name: str, low: float, high: float, count: int) -> None:
+    """Refuse a range or a number of points that makes no axis.
+
+    Raises:
+        ValueError: not finite, not increasing, or a count outside 2 to 2,001.
+    """
+    require(
+        math.isfinite(low) and math.isfinite(high),
+        f"the range of {name} must be finite",
+        f"{low} to {high}",
+    )
+    require(low < high, f"the range of {name} must increase", f"{low} to {high}")
+    require(2 <= count <= 2001, f"the number of points along {name} must be from 2 to 2001", count)

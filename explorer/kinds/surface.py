@@ -1,0 +1,110 @@
+"""Loss over a plane of two random directions around one point."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.settings import DirectionSettings, check_axis, require
+
+MAX_POINTS = 1_000_000
+PLACES = ("unit", "i", "j", "x", "y")  # columns that say where a row stands; all others are values
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurfaceSettings(DirectionSettings):
+    """A plane: point + x * first direction + y * second direction, on a regular grid."""
+
+    x_min: float = -1.0
+    x_max: float = 1.0
+    x_count: int = 51
+    y_min: float = -1.0
+    y_max: float = 1.0
+    y_count: int = 51
+    orthogonal: bool = False  # make the second direction orthogonal to the first before normalising
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no grid."""
+        super().__post_init__()
+        check_axis("x", self.x_min, self.x_max, self.x_count)
+        check_axis("y", self.y_min, self.y_max, self.y_count)
+        require(
+            self.units <= MAX_POINTS,
+            f"a grid must have at most {MAX_POINTS:,} points",
+            f"{self.units:,}",
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows (y) and columns (x) of the grid."""
+        return self.y_count, self.x_count
+
+    @property
+    def units(self) -> int:
+        """Points of the grid; one unit of work each."""
+        return self.x_count * self.y_count
+
+    @property
+    def axes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values along x (X,) and along y (Y,)."""
+        return (
+            axis_values(self.x_min, self.x_max, self.x_count),
+            axis_values(self.y_min, self.y_max, self.y_count),
+        )
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Values on a grid; NaN where nothing is computed yet, or where the model gave NaN: `computed` tells which."""
+
+    x: np.ndarray  # (X,)
+    y: np.ndarray  # (Y,)
+    values: Mapping[
+        str, np.ndarray
+    ]  # name -> (Y, X): "loss" in the loss's own unit, metrics, "squared_norm"
+    computed: np.ndarray  # (Y, X) bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Mean loss per example at each point, shape (Y, X)."""
+        return self.values["loss"]
+
+    @classmethod
+    def from_pieces(cls, settings: SurfaceSettings, pieces: Iterable[Piece]) -> "Surface":
+        """The surface as far as the pieces go."""
+        x, y = settings.axes
+        computed = np.zeros(settings.shape, dtype=bool)
+        values: dict[str, np.ndarray] = {"loss": np.full(settings.shape, np.nan)}
+        facts: dict[str, Any] = {}
+        for piece in pieces:
+            place = (piece.columns["j"], piece.columns["i"])
+            computed[place] = True
+            for name in piece.columns.keys() - set(PLACES):
+                grid = values.setdefault(name, np.full(settings.shape, np.nan))
+                grid[place] = piece.columns[name]
+            facts.update(piece.facts)
+        return cls(x, y, values, computed, facts)
+
+
+def places(settings: SurfaceSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Column i and row j of each unit of work, shapes (P,)."""
+    order = coarse_to_fine(settings.shape)
+    return order[:, 1], order[:, 0]
+
+
+SURFACE = Kind(
+    name="surface",
+    title="Surface",
+    subjects=("point",),
+    settings=SurfaceSettings,
+    result=Surface,
+    version=1,
+    answer="explorer.analysis.surface:answer",
+    draw="explorer.render.surface:contour",
+    page="explorer/pages/surface.py",
+    icon=":material/landscape:",
+)

@@ -1,0 +1,1 @@
+"""One script per page; only here and in app.py is streamlit imported."""

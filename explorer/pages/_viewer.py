@@ -1,0 +1,96 @@
+"""The interactive 3-D view of a surface: a Streamlit component of our own, WebGL2, nothing fetched."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_HTML = """
+<div class="viewer" tabindex="0" role="application">
+  <canvas class="scene"></canvas>
+  <canvas class="text"></canvas>
+  <div class="tip" hidden></div>
+  <div class="note"></div>
+  <div class="without">
+    <p>This browser offers no WebGL2, so the surface can be shown only as a still picture.</p>
+    <img alt="">
+  </div>
+</div>
+"""
+
+_CSS = """
+.viewer {
+  position: relative; width: 100%; overflow: hidden; outline: none; cursor: grab; user-select: none;
+  touch-action: none; color: var(--st-text-color); font-family: var(--st-font);
+  border-radius: var(--st-base-radius);
+}
+.viewer:active { cursor: grabbing; }
+.viewer:focus-visible { box-shadow: inset 0 0 0 2px var(--st-primary-color); }
+canvas { position: absolute; left: 0; top: 0; height: 100%; }
+.text { width: 100%; pointer-events: none; }
+.tip {
+  position: absolute; left: 0; top: 0; padding: 5px 9px; white-space: pre; pointer-events: none;
+  font-size: 12px; line-height: 1.45; font-variant-numeric: tabular-nums;
+  background: var(--st-background-color); border: 1px solid var(--st-border-color);
+  border-radius: var(--st-base-radius); box-shadow: 0 2px 8px rgb(0 0 0 / 12%);
+}
+.tip[hidden] { display: none; }
+.note { position: absolute; left: 8px; bottom: 6px; font-size: 12px; opacity: .65; pointer-events: none; }
+.without { display: none; }
+.without img { max-width: 100%; }
+.without img:not([src]) { display: none; }
+.without-webgl { cursor: auto; }
+.without-webgl .without { display: block; }
+.without-webgl canvas { display: none; }
+"""
+
+# Once per process, at import: registering again on every rerun is warned about.
+_VIEWER = st.components.v2.component(
+    "surface_viewer",
+    html=_HTML,
+    css=_CSS,
+    js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8"),
+)
+
+
+def surface_viewer(
+    scene: Mapping[str, Any],
+    key: str,
+    *,
+    height: int = 520,
+    dark: bool | None = None,
+    camera: Mapping[str, Any] | None = None,
+    link: str | None = None,
+    still: str | None = None,
+    on_camera_change: Callable[[], None] | None = None,
+) -> dict[str, Any] | None:
+    """The camera after the user's last move, or None before the first: `position`, `focal_point`, `up`.
+
+    A scene that changes under the same key is redrawn in place and keeps the camera. The script reruns once at the end
+    of a move; put the call into a fragment where a rerun is expensive.
+
+    Args:
+        scene: from `explorer.render.client.Renderer.scene`.
+        key: of the widget.
+        height: in pixels.
+        dark: whether the page is dark; None reads it from the page's background.
+        camera: where to stand at first, if not at the scene's own place.
+        link: viewers with the same word share one camera.
+        still: picture (data URI) to show where the browser has no WebGL2.
+        on_camera_change: called before the rerun.
+    """
+    result = _VIEWER(
+        key=key,
+        data={
+            "scene": dict(scene),
+            "height": height,
+            "dark": dark,
+            "camera": camera and dict(camera),
+            "link": link,
+            "still": still,
+        },
+        on_camera_change=on_camera_change or (lambda: None),
+    )
+    found = result.get("camera")
+    return dict(found) if found else None

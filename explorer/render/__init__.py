@@ -1,0 +1,1 @@
+"""Results become charts, scenes, figures and exports. No torch, no streamlit."""

@@ -1,0 +1,254 @@
+"""A surface as something to stand on: heights, their range, ticks and colours, and the view. NumPy only."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.settings import one_of, require
+from explorer.render.colours import COLOUR_MAPS
+
+Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
+Tick = tuple[float, str]  # where, text
+
+# The box in scene coordinates: x and y in [-1, 1], the floor at 0; the lowest loss hovers above the floor's contours.
+LOWEST, HIGHEST = 0.12, 1.1
+STEEPEST = (
+    1e6  # heights beyond this many ranges are cut off anyway; bounded so that products stay finite
+)
+
+
+@dataclass(frozen=True)
+class HeightField:
+    """Losses on a grid and how to show them. What is not finite stays open: no value is filled in."""
+
+    x: np.ndarray  # (X,) increasing
+    y: np.ndarray  # (Y,) increasing
+    z: np.ndarray  # (Y, X) loss as measured, NaN and Inf as they are
+    computed: np.ndarray = field(default_factory=lambda: np.array(True))  # (Y, X) bool
+    log: bool = False  # heights are log10 of the loss; a loss of zero or below becomes a hole
+    clip: float | None = None  # loss above which the surface is cut away
+    colour_map: str = "viridis"
+    contours: int = 16  # number of levels; 0 for none
+    x_label: str = "x"
+    y_label: str = "y"
+    z_label: str = "loss"
+    markers: tuple[Marker, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no picture."""
+        for name in ("x", "y", "z"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        shape = (self.y.size, self.x.size)
+        if np.ndim(self.computed) == 0:
+            object.__setattr__(self, "computed", np.broadcast_to(self.computed, shape))
+        object.__setattr__(self, "computed", np.asarray(self.computed, dtype=bool))
+        require(min(shape) >= 2, "x and y must have at least 2 values", shape[::-1])
+        for name, axis in (("x", self.x), ("y", self.y)):
+            rising = np.isfinite(axis).all() and (np.diff(axis) > 0).all()
+            require(bool(rising), f"{name} must be finite and increase", axis)
+        require(self.z.shape == shape, f"z must have the shape (Y, X) = {shape}", self.z.shape)
+        came = self.computed.shape
+        require(came == shape, f"computed must have the shape (Y, X) = {shape}", came)
+        one_of("colour_map", self.colour_map, COLOUR_MAPS)
+        require(0 <= self.contours <= 100, "contours must be from 0 to 100", self.contours)
+        if self.clip is not None:
+            require(math.isfinite(self.clip), "clip must be finite", self.clip)
+            require(self.clip > 0 or not self.log, "clip must be above 0 in log mode", self.clip)
+
+    @cached_property
+    def heights(self) -> np.ndarray:
+        """Loss, or log10 of it in log mode, shape (Y, X), not clipped; NaN where there is nothing to stand on."""
+        standing = self.computed & np.isfinite(self.z)
+        if self.log:
+            standing &= self.z > 0
+        losses = np.where(standing, self.z, np.nan)
+        return np.log10(losses) if self.log else losses
+
+    @cached_property
+    def ceiling(self) -> float:
+        """The height of the clip level; infinite without one."""
+        if self.clip is None:
+            return math.inf
+        return math.log10(self.clip) if self.log else self.clip
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest height shown; never empty, also for a flat surface or none."""
+        shown = self.heights[self.heights <= self.ceiling]
+        if shown.size == 0:
+            low = high = 0.0 if math.isinf(self.ceiling) else self.ceiling
+        else:
+            low, high = float(shown.min()), min(float(np.nanmax(self.heights)), self.ceiling)
+        if high - low <= 1e-12 * max(1.0, abs(low)):  # flat up to rounding
+            half = 0.5 if self.log else 0.5 * max(abs(low), 1e-6)
+            return low - half, low + half
+        return low, high
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Heights of the contour lines, evenly spaced within the range, shape (contours,)."""
+        return np.linspace(*self.range, self.contours + 2)[1:-1]
+
+    def shade(self, heights: np.ndarray) -> np.ndarray:
+        """Place in the range, 0 at the lowest and 1 at the highest: the index into the colour map."""
+        low, high = self.range
+        return (np.asarray(heights) - low) / (high - low)
+
+    def loss_at(self, heights: np.ndarray) -> np.ndarray:
+        """The loss of a height."""
+        return np.power(10.0, heights) if self.log else np.asarray(heights)
+
+    def place(self, x: np.ndarray, y: np.ndarray, heights: np.ndarray) -> np.ndarray:
+        """Scene coordinates (..., 3): x and y to [-1, 1], heights of the range to [LOWEST, HIGHEST]."""
+        shade = np.minimum(self.shade(heights), STEEPEST)
+        return np.stack(
+            np.broadcast_arrays(
+                _to_unit(x, self.x), _to_unit(y, self.y), LOWEST + (HIGHEST - LOWEST) * shade
+            ),
+            axis=-1,
+        )
+
+    def height_under(self, x: float, y: float) -> float:
+        """Height at (x, y), bilinear between the four measured neighbours; NaN in a hole or outside."""
+        if not (self.x[0] <= x <= self.x[-1] and self.y[0] <= y <= self.y[-1]):
+            return math.nan
+        column = int(np.clip(np.searchsorted(self.x, x, "right") - 1, 0, self.x.size - 2))
+        row = int(np.clip(np.searchsorted(self.y, y, "right") - 1, 0, self.y.size - 2))
+        along_x = (x - self.x[column]) / (self.x[column + 1] - self.x[column])
+        along_y = (y - self.y[row]) / (self.y[row + 1] - self.y[row])
+        weights = np.outer([1 - along_y, along_y], [1 - along_x, along_x])
+        corners = self.heights[row : row + 2, column : column + 2]
+        needed = weights > 0  # a corner without weight may be a hole
+        return float((weights[needed] * corners[needed]).sum())
+
+    @property
+    def ticks(self) -> dict[str, list[Tick]]:
+        """Ticks along x, y and z: pairs of (scene coordinate, text); z shows the loss itself, also in log mode."""
+        low, high = self.range
+        heights = log_ticks(low, high) if self.log else even_ticks(low, high)
+        span = HIGHEST - LOWEST
+        return {
+            "x": [(float(_to_unit(at, self.x)), text) for at, text in even_ticks(*self.x[[0, -1]])],
+            "y": [(float(_to_unit(at, self.y)), text) for at, text in even_ticks(*self.y[[0, -1]])],
+            "z": [(LOWEST + span * float(self.shade(at)), text) for at, text in heights],
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """What the picture leaves open, in words with counts; empty when it shows every point."""
+        finite = np.isfinite(self.z)
+        below = int((self.computed & finite & (self.z <= 0)).sum()) if self.log else 0
+        cut = int((self.heights > self.ceiling).sum())
+        missing = int((~self.computed).sum())
+        broken = int((self.computed & ~finite).sum())
+        said = [
+            (missing, f"{int(self.computed.sum()):,} of {self.computed.size:,} points computed"),
+            (broken, f"{broken:,} {_points(broken)} without a finite loss left open"),
+            (below, f"{below:,} {_points(below)} with a loss of 0 or below left open"),
+            (cut, f"{cut:,} {_points(cut)} above {number_text(self.clip or 0.0)} cut away"),
+        ]
+        return [text for count, text in said if count]
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything that the picture shows."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; arrays as base64 of little-endian float64, so that NaN and Inf survive."""
+        plain = ("log", "clip", "colour_map", "contours", "x_label", "y_label", "z_label")
+        values: dict[str, Any] = {name: getattr(self, name) for name in plain}
+        values["markers"] = [list(marker) for marker in self.markers]
+        for name in ("x", "y", "z"):
+            values[name] = base64_text(getattr(self, name), "<f8")
+        values["computed"] = base64_text(np.packbits(self.computed), "u1")
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "HeightField":
+        """The height field of `to_json`."""
+        x, y, z = (base64_array(values[name], "<f8") for name in ("x", "y", "z"))
+        bits = np.unpackbits(base64_array(values["computed"], "u1"), count=x.size * y.size)
+        arrays = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
+        markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
+        rest = {name: values[name] for name in values.keys() - arrays.keys()}
+        rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
+        return cls(**arrays, **rest)
+
+
+def base64_text(array: np.ndarray, dtype: str) -> str:
+    """The array's bytes as base64."""
+    return base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode("ascii")
+
+
+def base64_array(text: str, dtype: str) -> np.ndarray:
+    """The flat array of `base64_text`."""
+    return np.frombuffer(base64.b64decode(text), dtype=dtype)
+
+
+def _to_unit(values: Any, axis: np.ndarray) -> np.ndarray:
+    """Values along the axis from its ends to -1 and 1."""
+    return 2 * (np.asarray(values) - axis[0]) / (axis[-1] - axis[0]) - 1
+
+
+def _points(count: int) -> str:
+    return "point" if count == 1 else "points"
+
+
+def even_ticks(low: float, high: float, wanted: int = 5) -> list[Tick]:
+    """Round values (1, 2 or 5 times a power of ten apart) from low to high, about `wanted` of them."""
+    rough = (high - low) / wanted
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    largest = max(abs(low), abs(high))
+    return [(at * step, number_text(at * step, step, largest)) for at in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[Tick]:
+    """Powers of ten between two exponents, at exponents; with 2 and 5 times them in a short range."""
+    first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
+    if last - first >= 2:
+        powers = range(first, last + 1, -(-(last - first) // 6))
+        plain = low >= -3.5 and high < 5
+        return [(float(n), f"{10.0**n:g}" if plain else _ten_to_the(n)) for n in powers]
+    decades = range(math.floor(low), math.floor(high) + 1)
+    losses = [factor * 10.0**n for n in decades for factor in (1, 2, 5)]
+    inside = [loss for loss in losses if low - 1e-9 <= math.log10(loss) <= high + 1e-9]
+    if len(inside) >= 3:
+        return [(math.log10(loss), number_text(loss)) for loss in inside]
+    return [
+        (math.log10(loss), text) for loss, text in even_ticks(10.0**low, 10.0**high, 4) if loss > 0
+    ]
+
+
+def number_text(value: float, step: float = 0.0, largest: float = 0.0) -> str:
+    """A number as a person writes it: the decimals that the step between ticks needs (without a step, six digits).
+
+    `largest` is the largest number that stands beside it; it decides between plain digits and powers of ten.
+    """
+    if value == 0 or abs(value) < step / 2:
+        return "0"
+    last_digit = math.floor(math.log10(step or abs(value) * 1e-5) + 1e-9)
+    if 1e-3 <= max(abs(value), largest) < 1e6:
+        text = f"{value:.{max(0, -last_digit)}f}"
+        power = ""
+    else:
+        digits = max(0, math.floor(math.log10(abs(value)) + 1e-9) - last_digit)
+        text, _, exponent = f"{value:.{digits}e}".partition("e")
+        power = _ten_to_the(int(exponent))
+    if (power or not step) and "." in text:
+        text = text.rstrip("0").rstrip(".")
+    text = text.replace("-", "\N{MINUS SIGN}")
+    return f"{text}×{power}" if power and text != "1" else power or text
+
+
+def _ten_to_the(power: int) -> str:
+    return "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

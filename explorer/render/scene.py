@@ -1,0 +1,443 @@
+"""The one 3-D scene behind stills, mesh exports and the browser's viewer. Only `still` needs OpenGL."""
+
+import base64
+import io
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+from scipy.spatial import Delaunay
+
+from explorer.kinds.grid import COARSEST_STRIDE
+from explorer.kinds.settings import one_of
+from explorer.render.colours import lut
+from explorer.render.height import HIGHEST, HeightField
+
+LIFT = 0.004  # of contour lines off the surface, along its normal, so that they do not flicker through it
+FLOOR_LIFT = 0.001
+PIN = 0.024  # radius of a marker
+
+# A view in scene coordinates. The angle is VTK's default; below this aspect ratio the width is kept instead.
+HOME = {"position": (2.5, -3.55, 3.5), "focal_point": (0.0, 0.0, 0.42), "up": (0.0, 0.0, 1.0)}
+VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
+
+# Lights stand with the camera: direction in view coordinates and strength. The viewer shades by the same numbers.
+AMBIENT, SPECULAR, SHINE = 0.36, 0.10, 24.0
+LIGHTS = (((-0.45, 0.65, 0.75), 0.62), ((0.75, 0.05, 0.55), 0.22))
+
+FORMATS = ("vtp", "stl", "ply", "gltf", "glb")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A height field as geometry in scene coordinates."""
+
+    field: HeightField
+    surface: pv.PolyData  # point arrays: loss, height, shade, colours, Normals
+    lines: (
+        pv.PolyData
+    )  # contour lines on the surface and on the floor, and the rim; cell array: colours
+    markers: pv.PolyData  # pins; point arrays: colours, Normals
+    walls: Mapping[
+        str, np.ndarray
+    ]  # "floor", "x-", "x+", "y-", "y+" -> segments (S, 2, 3) along ticks
+
+
+def build(field: HeightField) -> Scene:
+    """The scene of a height field; empty where nothing can be shown."""
+    whole = _surface(field)
+    surface = _cut(whole, field) if whole.n_points else whole
+    if surface.n_points:
+        shade = field.shade(surface["height"])
+        surface["shade"] = np.clip(shade, 0, 1)
+        surface["colours"] = lut(field.colour_map)[np.rint(255 * surface["shade"]).astype(int)]
+    return Scene(field, surface, _lines(surface, field), _markers(field), _walls(field))
+
+
+def triangles(field: HeightField) -> np.ndarray:
+    """Corners (T, 3) of the surface as flat indices into the grid, counter-clockwise seen from above.
+
+    Between computed points only; each triangle with a corner that is not finite is left out. While points are still
+    missing the computed ones are joined (Delaunay), across no more than the coarsest stride of the computing order.
+    """
+    corners = _grid_triangles(field.heights) if field.computed.all() else _sparse_triangles(field)
+    return corners[np.isfinite(field.heights.ravel()[corners]).all(axis=1)]
+
+
+def _grid_triangles(heights: np.ndarray) -> np.ndarray:
+    """Two triangles per cell, split along the flatter diagonal, or so that a hole takes one of them only."""
+    index = np.arange(heights.size).reshape(heights.shape)
+    a, b, c, d = (
+        i.ravel() for i in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:])
+    )
+    flat = heights.ravel()
+    rise_ad, rise_bc = (
+        np.nan_to_num(abs(flat[p] - flat[q]), nan=np.inf) for p, q in ((a, d), (b, c))
+    )
+    along_ad = (rise_ad <= rise_bc)[:, None]
+    first = np.where(along_ad, np.stack([a, b, d], 1), np.stack([a, b, c], 1))
+    second = np.where(along_ad, np.stack([a, d, c], 1), np.stack([b, d, c], 1))
+    return np.concatenate([first, second])
+
+
+def _sparse_triangles(field: HeightField) -> np.ndarray:
+    """Delaunay triangles of the computed points, long ones left out."""
+    places = np.argwhere(field.computed)[:, ::-1]  # (P, 2) column, row
+    if len(places) < 3 or (np.ptp(places, axis=0) == 0).any():
+        return np.empty((0, 3), dtype=int)
+    if np.linalg.matrix_rank(places - places[0]) < 2:
+        return np.empty((0, 3), dtype=int)
+    found = Delaunay(places).simplices
+    corners = places[found]
+    found = found[(np.ptp(corners, axis=1) <= COARSEST_STRIDE).all(axis=1)]
+    (ux, uy), (vx, vy) = (places[found[:, k]].T - places[found[:, 0]].T for k in (1, 2))
+    found[ux * vy < uy * vx] = found[ux * vy < uy * vx][:, ::-1]
+    return np.flatnonzero(field.computed)[found]
+
+
+def _surface(field: HeightField) -> pv.PolyData:
+    """The mesh before cutting; every point is a grid point, with its measured loss."""
+    corners = triangles(field)
+    if len(corners) == 0:
+        return pv.PolyData()
+    used, corners = np.unique(corners, return_inverse=True)
+    rows, columns = np.divmod(used, field.x.size)
+    heights = field.heights.ravel()[used]
+    points = field.place(field.x[columns], field.y[rows], heights)
+    mesh = pv.PolyData.from_regular_faces(points, corners.reshape(-1, 3))
+    mesh["loss"], mesh["height"] = field.z.ravel()[used], heights
+    mesh["x"], mesh["y"] = field.x[columns], field.y[rows]
+    return mesh.compute_normals(
+        cell_normals=False,
+        split_vertices=False,
+        consistent_normals=False,
+        non_manifold_traversal=False,
+    )
+
+
+def _cut(mesh: pv.PolyData, field: HeightField) -> pv.PolyData:
+    """The part at or below the clip level; the cut runs where the flat triangles meet it."""
+    if not (mesh["height"] > field.ceiling).any():
+        return mesh
+    below = mesh.clip_scalar(scalars="height", value=field.ceiling, invert=True)
+    if below.n_cells == 0:
+        return pv.PolyData()
+    below = below.triangulate()
+    below["loss"] = field.loss_at(below["height"])  # new points on the edge have the clip's loss
+    lengths = np.linalg.norm(below["Normals"], axis=1, keepdims=True)
+    below["Normals"] = below["Normals"] / np.maximum(lengths, 1e-12)
+    return below
+
+
+def _lines(surface: pv.PolyData, field: HeightField) -> pv.PolyData:
+    """Contour lines on the surface, their shadows on the floor, and the rim around holes and ends."""
+    if surface.n_points == 0:
+        return pv.PolyData()
+    parts = []
+    if field.contours:
+        on_surface = surface.contour(field.levels, scalars="height")
+        if on_surface.n_cells:
+            on_surface = on_surface.strip(max_length=100_000)
+            colours = _line_colours(on_surface, field)
+            on_floor = on_surface.copy()
+            on_floor.points[:, 2] = FLOOR_LIFT
+            parts = [(_lifted(on_surface), _ink(colours)), (on_floor, colours)]
+    rim = surface.extract_feature_edges(
+        boundary_edges=True, feature_edges=False, manifold_edges=False, non_manifold_edges=False
+    )
+    if rim.n_cells:
+        parts.append((_lifted(rim), _ink(_line_colours(rim, field))))
+    return _joined(parts)
+
+
+def _line_colours(lines: pv.PolyData, field: HeightField) -> np.ndarray:
+    """Colour (L, 3) uint8 of each line in the colour map, by the height at its first point."""
+    first = [line[0] for line in _polylines(lines)]
+    shade = np.clip(field.shade(lines["height"][first]), 0, 1)
+    return lut(field.colour_map)[np.rint(255 * shade).astype(int)]
+
+
+def _ink(colours: np.ndarray) -> np.ndarray:
+    """The same colours darker, and the darkest lighter, so that a line shows on its own surface."""
+    light = colours @ np.array([0.30, 0.59, 0.11]) / 255
+    towards = np.where(light[:, None] < 0.30, 255, 0)
+    share = np.where(light[:, None] < 0.30, 0.38, 0.42)
+    return np.rint(colours * (1 - share) + towards * share).astype(np.uint8)
+
+
+def _lifted(lines: pv.PolyData) -> pv.PolyData:
+    lines = lines.copy()
+    lines.points = lines.points + LIFT * np.asarray(lines["Normals"])
+    return lines
+
+
+def _polylines(lines: pv.PolyData) -> list[np.ndarray]:
+    """Point indices of each line."""
+    offsets = pv.convert_array(lines.GetLines().GetOffsetsArray())
+    indices = pv.convert_array(lines.GetLines().GetConnectivityArray())
+    return np.split(indices, offsets[1:-1])
+
+
+def _joined(parts: list[tuple[pv.PolyData, np.ndarray]]) -> pv.PolyData:
+    """All lines in one mesh with one colour each."""
+    points, cells, start = [], [], 0
+    for lines, _ in parts:
+        points.append(np.asarray(lines.points, dtype=np.float32))
+        cells += [np.concatenate([[len(line)], line + start]) for line in _polylines(lines)]
+        start += lines.n_points
+    if not cells:
+        return pv.PolyData()
+    joined = pv.PolyData(np.concatenate(points), lines=np.concatenate(cells))
+    joined.cell_data["colours"] = np.concatenate([colours for _, colours in parts])
+    return joined
+
+
+def _markers(field: HeightField) -> pv.PolyData:
+    """A ball on the surface for each marker, on the floor where the surface is open."""
+    balls = []
+    for centre, _, colour in marker_places(field):
+        ball = pv.Sphere(radius=PIN, center=centre, theta_resolution=20, phi_resolution=14)
+        ball["colours"] = np.tile(np.uint8(pv.Color(colour).int_rgb), (ball.n_points, 1))
+        balls.append(ball)
+    return pv.merge(balls, merge_points=False) if balls else pv.PolyData()
+
+
+def marker_places(field: HeightField) -> list[tuple[tuple[float, float, float], str, str]]:
+    """Centre in scene coordinates, label and colour of each marker inside the grid."""
+    places = []
+    for x, y, label, colour in field.markers:
+        if not (field.x[0] <= x <= field.x[-1] and field.y[0] <= y <= field.y[-1]):
+            continue
+        height = field.height_under(x, y)
+        across, along, up = field.place(np.float64(x), np.float64(y), np.float64(height))
+        standing = math.isfinite(height) and height <= field.ceiling
+        places.append(
+            ((float(across), float(along), float(up) if standing else 0.0), label, colour)
+        )
+    return places
+
+
+def _walls(field: HeightField) -> dict[str, np.ndarray]:
+    """Outline and tick lines of the floor and of the four walls, of which a view shows the two far ones."""
+    ticks = {axis: [at for at, _ in ticks] for axis, ticks in field.ticks.items()}
+    ends = {"x": (-1.0, 1.0), "y": (-1.0, 1.0), "z": (0.0, HIGHEST)}
+
+    def plane(first: str, second: str, fixed: str, at: float) -> np.ndarray:
+        segments = []
+        for along, across in ((first, second), (second, first)):
+            for place in sorted({*ends[across], *ticks[across]}):
+                start, end = ({along: e, across: place, fixed: at} for e in ends[along])
+                segments.append([[p[axis] for axis in "xyz"] for p in (start, end)])
+        return np.array(segments, dtype=np.float32)
+
+    return {
+        "floor": plane("x", "y", "z", 0.0),
+        **{f"x{s}": plane("y", "z", "x", at) for s, at in (("-", -1.0), ("+", 1.0))},
+        **{f"y{s}": plane("x", "z", "y", at) for s, at in (("-", -1.0), ("+", 1.0))},
+    }
+
+
+def still(
+    scene: Scene,
+    camera: Mapping[str, Any] | None = None,
+    size: tuple[int, int] = (1200, 900),
+    background: str | None = "white",
+    scale: float = 1.0,
+) -> bytes:
+    """The scene as PNG, without text; `background` None is transparent.
+
+    `size` times `scale` is the size in pixels; line widths grow with the scale. Needs OpenGL.
+    """
+    pixels = [max(16, round(side * scale)) for side in size]
+    plotter = pv.Plotter(off_screen=True, window_size=pixels, lighting="none")
+    try:
+        _furnish(plotter, scene, camera or HOME, pixels, background, scale)
+        picture = plotter.screenshot(transparent_background=background is None, return_img=True)
+    finally:
+        plotter.close()  # a plotter left open keeps 24 MB
+    return _png(picture)
+
+
+def _furnish(
+    plotter: pv.Plotter,
+    scene: Scene,
+    camera: Mapping[str, Any],
+    pixels: list[int],
+    background: str | None,
+    scale: float,
+) -> None:
+    """Put the scene, light and camera into the plotter."""
+    plotter.set_background(background or "white")
+    plotter.enable_anti_aliasing("ssaa")
+    for direction, strength in LIGHTS:
+        light = pv.Light(position=direction, light_type="camera light", intensity=strength)
+        plotter.add_light(light)
+    for name in visible_walls(camera["position"]):
+        ends = scene.walls[name].reshape(-1, 3)
+        plotter.add_mesh(
+            pv.line_segments_from_points(ends),
+            color=_wall_colour(background),
+            line_width=scale,
+            lighting=False,
+        )
+    for mesh in (scene.surface, scene.markers):
+        if mesh.n_points:
+            _add_solid(plotter, mesh, scene.field)
+    if scene.lines.n_points:
+        plotter.add_mesh(
+            scene.lines,
+            scalars="colours",
+            rgb=True,
+            line_width=2.4 * scale,
+            lighting=False,
+            copy_mesh=True,
+        )
+    view = plotter.camera
+    view.position, view.focal_point, view.up = (
+        camera["position"],
+        camera["focal_point"],
+        camera["up"],
+    )
+    view.view_angle = view_angle(pixels[0] / pixels[1])
+    plotter.reset_camera_clipping_range()
+
+
+def _add_solid(plotter: pv.Plotter, mesh: pv.PolyData, field: HeightField) -> None:
+    """Add a lit mesh: the surface through the colour map, pixel by pixel, markers in their own colour."""
+    look = {"ambient": AMBIENT, "diffuse": 1.0, "specular": SPECULAR, "specular_power": SHINE}
+    if "shade" in mesh.point_data:
+        table = pv.LookupTable(values=np.insert(lut(field.colour_map), 3, 255, axis=1))
+        look |= {"scalars": "shade", "cmap": table, "clim": (0, 1), "show_scalar_bar": False}
+    else:
+        look |= {"scalars": "colours", "rgb": True}
+    actor = plotter.add_mesh(mesh, **look)
+    actor.prop.interpolation = "Phong"
+
+
+def visible_walls(position: tuple[float, float, float]) -> list[str]:
+    """Names of the floor and of the two walls behind the scene, seen from the position."""
+    return ["floor", "x-" if position[0] >= 0 else "x+", "y-" if position[1] >= 0 else "y+"]
+
+
+def view_angle(aspect: float) -> float:
+    """Vertical angle of view in degrees: constant, but wider in a narrow picture, which then shows the same width."""
+    half = math.tan(math.radians(VIEW_ANGLE / 2)) * max(1.0, NARROWEST / aspect)
+    return math.degrees(2 * math.atan(half))
+
+
+def _wall_colour(background: str | None) -> str:
+    if background is None:
+        return "#b4b4b4"
+    red, green, blue = pv.Color(background).float_rgb
+    return "#d3d5da" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "#454a54"
+
+
+def _png(picture: np.ndarray) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, format="PNG", compress_level=6)
+    return out.getvalue()
+
+
+def export(scene: Scene, path: Path, format: str) -> None:
+    """Write the surface as a mesh file. Without OpenGL, and whole or not at all only if the caller renames.
+
+    "vtp" (ParaView): points (x, y, loss) in their own units, not clipped, arrays `loss` and `log10_loss` (NaN where
+    the loss is not positive). "stl", "ply", "gltf", "glb": the shape as shown, the last three with its colours.
+
+    Raises:
+        ValueError: another format, or a surface without a single triangle.
+    """
+    one_of("format", format, FORMATS)
+    mesh = _measured(scene.field) if format == "vtp" else scene.surface
+    if mesh.n_cells == 0:
+        raise ValueError(
+            "a mesh needs at least three neighbouring points with a finite loss, got none"
+        )
+    if format in ("gltf", "glb"):
+        path.write_bytes(_gltf(mesh, binary=format == "glb"))
+    elif format == "ply":
+        mesh.save(path, texture="colours")
+    else:
+        mesh.save(path)
+
+
+def _measured(field: HeightField) -> pv.PolyData:
+    """The surface in units of the data."""
+    raw = HeightField(field.x, field.y, field.z, field.computed)
+    mesh = _surface(raw)
+    if mesh.n_points:
+        losses = np.asarray(mesh["loss"])
+        mesh.points = np.stack([mesh["x"], mesh["y"], losses], axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mesh["log10_loss"] = np.where(losses > 0, np.log10(losses), np.nan)
+        for name in ("height", "x", "y", "Normals"):
+            del mesh.point_data[name]
+    return mesh
+
+
+def _gltf(mesh: pv.PolyData, binary: bool) -> bytes:
+    """The mesh as glTF 2.0, y up, one file.
+
+    vtkGLTFWriter 9.7 writes vertex colours that are not normalised and .glb files that VTK itself cannot read.
+    Source: glTF 2.0 specification, sections 3.7.2 (colours are linear) and 4.4 (GLB container).
+    """
+    upright = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows of (x, y, z) @ this: (x, z, -y)
+    points = (np.asarray(mesh.points) @ upright).astype("<f4")
+    share = np.asarray(mesh["colours"]) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    colours = np.insert(np.rint(linear * 65535).astype("<u2"), 3, 65535, axis=1)
+    blocks = {  # name -> array, component type, type
+        "POSITION": (points, 5126, "VEC3"),
+        "NORMAL": ((np.asarray(mesh["Normals"]) @ upright).astype("<f4"), 5126, "VEC3"),
+        "COLOR_0": (colours, 5123, "VEC4"),
+        "indices": (mesh.regular_faces.astype("<u4").ravel(), 5125, "SCALAR"),
+    }
+    views, accessors, body = [], [], b""
+    for name, (array, component, kind) in blocks.items():
+        target = 34963 if name == "indices" else 34962
+        views.append(
+            {"buffer": 0, "byteOffset": len(body), "byteLength": array.nbytes, "target": target}
+        )
+        accessors.append(
+            {
+                "bufferView": len(views) - 1,
+                "componentType": component,
+                "count": len(array),
+                "type": kind,
+            }
+        )
+        body += array.tobytes()  # all lengths are multiples of 4
+    accessors[0] |= {"min": points.min(0).tolist(), "max": points.max(0).tolist()}
+    accessors[2]["normalized"] = True
+    attributes = {name: place for place, name in enumerate(blocks) if name != "indices"}
+    rough = {"metallicFactor": 0.0, "roughnessFactor": 0.7}
+    buffer: dict[str, Any] = {"byteLength": len(body)}
+    if not binary:
+        text = base64.b64encode(body).decode("ascii")
+        buffer["uri"] = f"data:application/octet-stream;base64,{text}"
+    document = {
+        "asset": {"version": "2.0", "generator": "Loss Surface Explorer"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "name": "surface"}],
+        "meshes": [{"primitives": [{"attributes": attributes, "indices": 3, "material": 0}]}],
+        "materials": [{"pbrMetallicRoughness": rough, "doubleSided": True}],
+        "accessors": accessors,
+        "bufferViews": views,
+        "buffers": [buffer],
+    }
+    head = json.dumps(document).encode()
+    if not binary:
+        return head
+    head += b" " * (-len(head) % 4)
+    chunks = struct.pack("<II", len(head), 0x4E4F534A) + head
+    chunks += struct.pack("<II", len(body), 0x004E4942) + body
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks

@@ -1,0 +1,64 @@
+"""Trained sample models: problem files in the users' own form, weights, recipes.
+
+Importing this package and listing the samples needs no torch.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent
+
+Measured = Mapping[str, Mapping[str, float]]  # split -> "loss" and "accuracy" -> mean per example
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights after a number of training steps."""
+
+    path: Path
+    step: int
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sample model: its files, how it was trained, and what was measured on it."""
+
+    name: str
+    title: str
+    about: str
+    problem: Path
+    arguments: Mapping[str, Any]
+    seed: int  # of the initial weights and of the order of the batches
+    optimiser: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    batch_size: int
+    schedule: str
+    steps: int
+    torch: str  # the version that trained it
+    weights: Path  # the final weights
+    measured: Measured  # at the final weights
+    checkpoints: tuple[Checkpoint, ...]  # by step; the last one equals the final weights
+
+
+def samples(folder: Path = FOLDER) -> list[Sample]:
+    """The samples with a recipe in `folder`, by name; problem files are the package's."""
+    return [read_sample(path) for path in sorted((folder / "recipes").glob("*.json"))]
+
+
+def read_sample(recipe: Path) -> Sample:
+    """The sample of one recipe file, with absolute paths."""
+    folder = recipe.resolve().parent.parent
+    fields = json.loads(recipe.read_text(encoding="utf-8"))
+    checkpoints = tuple(
+        Checkpoint(folder / entry["file"], entry["step"], entry["measured"])
+        for entry in fields.pop("checkpoints")
+    )
+    fields["problem"] = FOLDER / fields["problem"]
+    weights = folder / "weights" / f"{fields['name']}.safetensors"
+    return Sample(**fields, weights=weights, checkpoints=checkpoints)

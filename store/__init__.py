@@ -1,0 +1,23 @@
+"""The catalog: problems, models, questions and answers, in one folder DuckDB clients can read."""
+
+from store.catalog import Catalog
+from store.errors import (
+    CatalogBusy,
+    CatalogDamaged,
+    CatalogError,
+    CatalogFull,
+    CatalogTooNew,
+    NotACatalog,
+    UnknownEntry,
+)
+
+__all__ = [
+    "Catalog",
+    "CatalogBusy",
+    "CatalogDamaged",
+    "CatalogError",
+    "CatalogFull",
+    "CatalogTooNew",
+    "NotACatalog",
+    "UnknownEntry",
+]

@@ -1,0 +1,111 @@
+"""Content-addressed files: written once, named by the hash of what is in them, never changed."""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from store.errors import UnknownEntry, from_os
+
+CHUNK = 1 << 20  # bytes read at a time
+_SUFFIX = re.compile(r"[a-z0-9]{1,16}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class Files:
+    """The files beside a database: `<folder>/<first two of the hash>/<hash>.<suffix>`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, source: Path | str | bytes, suffix: str) -> str:
+        """The hash under which the content is kept from now on.
+
+        Raises:
+            ValueError: the suffix is not a few lower-case letters or digits.
+            CatalogFull: no space; nothing is left behind.
+            CatalogDamaged: the file cannot be read or written.
+        """
+        suffix = suffix.removeprefix(".")
+        if not _SUFFIX.fullmatch(suffix):
+            raise ValueError(f"a suffix must be lower-case letters or digits, got {suffix!r}")
+        try:
+            with _opened(source) as stream:
+                return self._keep(stream, suffix)
+        except OSError as error:
+            raise from_os(error, self.folder) from error
+
+    def path(self, hash: str) -> Path:
+        """Where the content of that hash lies.
+
+        Raises:
+            UnknownEntry: there is no such file.
+        """
+        if _HASH.fullmatch(hash):
+            for found in (self.folder / hash[:2]).glob(f"{hash}.*"):
+                return found
+        raise UnknownEntry("file", hash)
+
+    def has(self, hash: str) -> bool:
+        """Whether there is a file of that content."""
+        with contextlib.suppress(UnknownEntry):
+            return bool(self.path(hash))
+        return False
+
+    def all(self) -> Iterator[Path]:
+        """Every file that is kept."""
+        yield from (p for p in self.folder.glob("??/*") if _HASH.fullmatch(p.stem))
+
+    def leftovers(self) -> Iterator[Path]:
+        """Unfinished files of writers that died."""
+        yield from self.folder.glob("*.tmp")
+
+    def _keep(self, stream: BinaryIO, suffix: str) -> str:
+        """Hash while copying, so that the name is that of the bytes that lie there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
+        temporary = Path(name)
+        try:
+            digest = hashlib.sha256()
+            with os.fdopen(handle, "wb") as target:
+                while chunk := stream.read(CHUNK):
+                    digest.update(chunk)
+                    target.write(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            self._name(temporary, digest.hexdigest(), suffix)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return digest.hexdigest()
+
+    def _name(self, temporary: Path, hash: str, suffix: str) -> None:
+        if self.has(hash):
+            os.utime(self.path(hash))  # young again, so that a collection running now spares it
+            return
+        place = self.folder / hash[:2] / f"{hash}.{suffix}"
+        place.parent.mkdir(exist_ok=True)
+        temporary.replace(place)
+
+
+def is_older(path: Path, seconds: float) -> bool:
+    """Whether a file has lain there for that long; false when it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime >= seconds
+    except OSError:
+        return False
+
+
+def content_hash(path: Path) -> str:
+    """sha256 of a file's content, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _opened(source: Path | str | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")

@@ -1,0 +1,21 @@
+"""The only door to the database: `Catalog`, put together from its parts."""
+
+from store.jobs import Jobs
+from store.models import Models
+from store.pictures import Pictures
+from store.questions import Questions
+from store.trash import Trash
+from store.values import Values
+
+
+class Catalog(Models, Questions, Values, Jobs, Pictures, Trash):
+    """A folder with everything that was asked and answered.
+
+    Objects are cheap and may be shared between threads; all objects of a process share one
+    connection per folder, which is closed when idle. Every method that writes is one transaction.
+    Every method may raise `CatalogBusy`, `NotACatalog`, `CatalogTooNew`, `CatalogFull` or
+    `CatalogDamaged`; only other errors are named at the methods.
+
+    The parts are classes, one per room of the catalog, because forty methods behind one door would
+    otherwise be one long file or be written twice.
+    """

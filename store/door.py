@@ -1,0 +1,105 @@
+"""The two ways through the door: a read and a write, each one transaction."""
+
+import contextlib
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from store.arrays import Files
+from store.errors import NotACatalog, from_duckdb
+from store.lease import Cursor, lease_of
+from store.migrations import migrate
+
+Result = TypeVar("Result")
+ATTEMPTS = 5  # of a transaction that met another one
+
+
+class Door:
+    """A catalog's folder and the way to its database. The parts of `Catalog` stand on it."""
+
+    def __init__(self, folder: Path | str, timeout: float = 10.0) -> None:
+        """The catalog in that folder; nothing is opened or created yet.
+
+        Args:
+            folder: where it lies, or shall lie.
+            timeout: seconds to wait while another process holds the database.
+        """
+        self.folder = Path(folder).expanduser().resolve()
+        self._timeout = timeout
+        self._lease = lease_of(self.folder / "catalog.duckdb", migrate)
+        self._files = Files(self.folder / "files")
+
+    @property
+    def jobs_folder(self) -> Path:
+        """Where the spool of the jobs lies."""
+        return self.folder / "jobs"
+
+    def check(self) -> None:
+        """Open once: create what is missing and bring the schema up to date.
+
+        Raises:
+            CatalogBusy: another process holds it.
+            NotACatalog: the folder or the database is something else.
+            CatalogTooNew: a newer version wrote it.
+            CatalogFull: no space.
+            CatalogDamaged: it cannot be read or written.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotACatalog(self.folder, "is a file, not a folder")
+        self._read(lambda cursor: cursor.execute("SELECT 1"))
+
+    def close(self) -> None:
+        """Let the database go now; it is opened again when next needed."""
+        self._lease.close()
+
+    def _read(self, work: Callable[[Cursor], Result]) -> Result:
+        """What `work` returns; all its queries see the same state."""
+        with self._lease.cursor(self._timeout) as cursor:
+            cursor.execute("BEGIN")
+            try:
+                return work(cursor)
+            finally:
+                _roll_back(cursor)
+
+    def _write(self, work: Callable[[Cursor], Result]) -> Result:
+        """What `work` returns, when everything it wrote is stored; else nothing of it is.
+
+        A transaction that conflicts with one of a foreign connection in this process is repeated.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._lease.writing, self._lease.cursor(self._timeout) as cursor:
+                    return self._commit(cursor, work)
+            except duckdb.TransactionException:
+                if attempt == ATTEMPTS:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * attempt))
+        raise RuntimeError("unreachable")
+
+    def _commit(self, cursor: Cursor, work: Callable[[Cursor], Result]) -> Result:
+        cursor.execute("BEGIN")
+        try:
+            result = work(cursor)
+            cursor.execute("COMMIT")
+        except duckdb.FatalException as error:
+            if "COMMIT succeeded and is durable" not in str(error):  # only the checkpoint failed
+                raise
+            self._lease.doubt()
+        except duckdb.Error as error:
+            _roll_back(cursor)
+            if from_duckdb(error, self._lease.path):
+                self._lease.doubt()
+            raise
+        except BaseException:
+            _roll_back(cursor)
+            raise
+        return result
+
+
+def _roll_back(cursor: Cursor) -> None:
+    with contextlib.suppress(duckdb.Error):  # nothing to roll back, or the database is closed
+        cursor.execute("ROLLBACK")

@@ -1,0 +1,113 @@
+"""What can go wrong at the door: one class per condition, one sentence per message."""
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import duckdb
+
+_FULL = ("no space left", "file too large", "disk quota", "could not write", "could not sync")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class CatalogError(Exception):
+    """Something about a catalog that the user can act on."""
+
+
+class CatalogBusy(CatalogError):
+    """Another process held the catalog for longer than the time allowed."""
+
+    def __init__(self, path: Path, pid: int | None, seconds: float) -> None:
+        self.pid = pid
+        holder = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"the catalog {path.parent} is held by {holder} and stayed so for {seconds:g} s; "
+            "close that program or wait until it lets go, then try again"
+        )
+
+
+class NotACatalog(CatalogError):
+    """The place holds something else, which is left as it is."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} {why}; it was left as it is: choose another folder or move it away"
+        )
+
+
+class CatalogTooNew(CatalogError):
+    """A newer version of the program wrote the catalog."""
+
+    def __init__(self, path: Path, found: str, known: str) -> None:
+        super().__init__(
+            f"the catalog {path.parent} was written by a newer version ({found}, this one knows "
+            f"{known}); update the program or choose another folder"
+        )
+
+
+class CatalogFull(CatalogError):
+    """A write failed for want of space; what was stored before is whole."""
+
+    def __init__(self, path: Path, said: str) -> None:
+        super().__init__(
+            f"there was no space to write to {path} ({said}); nothing was half stored: free some "
+            "space and try again"
+        )
+
+
+class CatalogDamaged(CatalogError):
+    """The database or its disk cannot be read or written."""
+
+    def __init__(self, path: Path, said: str) -> None:
+        super().__init__(
+            f"{path} could not be read or written ({said}); check the disk and the permissions, or "
+            "put back a copy of the folder"
+        )
+
+
+class UnknownEntry(CatalogError):
+    """The catalog has nothing under that id."""
+
+    def __init__(self, what: str, id: str) -> None:
+        self.what, self.id = what, id
+        super().__init__(
+            f"there is no {what} {id!r} in the catalog; it may have been deleted: "
+            "choose one that is listed"
+        )
+
+
+def from_os(error: OSError, path: Path) -> CatalogError:
+    """The error of the catalog that says what the system's says."""
+    said = os.strerror(error.errno) if error.errno else str(error)
+    return (CatalogFull if error.errno in _NO_SPACE else CatalogDamaged)(path, said.lower())
+
+
+def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
+    """The error of the catalog for what DuckDB says; None when it is a defect of ours."""
+    said = " ".join(str(error).split())
+    small = said.lower()
+    if "not a valid duckdb database file" in small:
+        return NotACatalog(path, "is not a DuckDB database")
+    if "read a database file with version number" in small or "newer version of duckdb" in small:
+        return CatalogTooNew(path, "a later DuckDB file format", f"DuckDB {duckdb.__version__}")
+    if any(words in small for words in _FULL):
+        return CatalogFull(path, said)
+    broken = duckdb.IOException | duckdb.FatalException | duckdb.SerializationException
+    if isinstance(error, broken | duckdb.InternalException):
+        return CatalogDamaged(path, said)
+    return None
+
+
+def holder_of(error: duckdb.Error) -> int | None:
+    """The process that DuckDB names as the holder of the lock, where it names one."""
+    if "different configuration" in str(error):  # somebody in this process opened it otherwise
+        return os.getpid()
+    found = re.search(r"PID (\d+)", str(error))
+    return int(found.group(1)) if found else None
+
+
+def is_held(error: duckdb.Error) -> bool:
+    """Whether the database could not be opened because someone else has it open."""
+    said = str(error)
+    return "Could not set lock" in said or "different configuration than existing" in said

@@ -1,0 +1,121 @@
+"""Jobs, and the few things the app remembers."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from store.door import Door
+from store.errors import UnknownEntry
+from store.lease import Cursor
+from store.records import Job, Json
+from store.rows import bound, identifier, now, put, records, scalar
+
+STATUSES = ("queued", "running", "done", "failed", "cancelled")
+TASKS = ("answer", "import")
+_CHANGING = frozenset(Job.__dataclass_fields__) - {"id", "task", "question_key", "created"}
+
+
+class Jobs(Door):
+    """The part of the catalog about work that was asked for."""
+
+    def add_job(
+        self,
+        id: str,
+        task: str,
+        title: str,
+        request: Json,
+        *,
+        question_key: str | None = None,
+        priority: int = 0,
+        units: int | None = None,
+    ) -> Job:
+        """The job, queued; one of that id that is there already is left as it is.
+
+        Raises:
+            ValueError: an unknown task.
+        """
+        if task not in TASKS:
+            raise ValueError(f"task must be one of {', '.join(TASKS)}, got {task!r}")
+        job = Job(
+            id=id,
+            task=task,
+            title=title,
+            request=request,
+            question_key=question_key,
+            priority=priority,
+            units=units,
+            created=now(),
+        )
+        self._write(lambda c: put(c, "jobs", vars(job)))
+        return self.job(id)
+
+    def job(self, id: str) -> Job:
+        """The job of that id.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        found = self._read(lambda c: records(c, Job, "SELECT * FROM jobs WHERE id = ?", [id]))
+        if not found:
+            raise UnknownEntry("job", id)
+        return found[0]
+
+    def jobs(self, status: str | Sequence[str] | None = None, limit: int = 100) -> list[Job]:
+        """Jobs of that status or these, newest first."""
+        wanted = [status] if isinstance(status, str) else list(status or STATUSES)
+        query = """SELECT * FROM jobs WHERE list_contains(CAST(? AS VARCHAR[]), status)
+            ORDER BY created DESC, id LIMIT ?"""
+        return self._read(lambda c: records(c, Job, query, [wanted, limit]))
+
+    def next_job(self) -> Job | None:
+        """The queued job to start next: highest priority, then oldest."""
+        query = (
+            "SELECT * FROM jobs WHERE status = 'queued' ORDER BY priority DESC, created, id LIMIT 1"
+        )
+        found = self._read(lambda c: records(c, Job, query))
+        return found[0] if found else None
+
+    def active_job_for(self, key: str) -> Job | None:
+        """The job that is answering the question or waits to; None when there is none."""
+        query = """SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')
+            ORDER BY created LIMIT 1"""
+        found = self._read(lambda c: records(c, Job, query, [key]))
+        return found[0] if found else None
+
+    def update_job(self, id: str, **fields: Any) -> None:
+        """Change fields of a job. `started` and `finished` follow from the status unless given.
+
+        Raises:
+            UnknownEntry: there is no such job.
+            ValueError: an unknown field or status.
+        """
+        for name in fields.keys() - _CHANGING:
+            raise ValueError(f"{name} is not a field of a job that changes")
+        status = fields.get("status", "queued")
+        if status not in STATUSES:
+            raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {status!r}")
+        if status == "running":
+            fields.setdefault("started", now())
+        if status in ("done", "failed", "cancelled"):
+            fields.setdefault("finished", now())
+        changes = ", ".join(f"{identifier(name)} = ?" for name in fields)
+        query = f"UPDATE jobs SET {changes} WHERE id = ?"  # noqa: S608 - names checked above
+
+        def work(cursor: Cursor) -> None:
+            if scalar(cursor, "SELECT count(*) FROM jobs WHERE id = ?", [id]) == 0:
+                raise UnknownEntry("job", id)
+            if fields:
+                cursor.execute(query, [*(bound(value) for value in fields.values()), id])
+
+        self._write(work)
+
+    def remember(self, name: str, value: Any) -> None:
+        """Keep a JSON value under a name, in place of an earlier one."""
+        row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
+        self._write(lambda c: put(c, "settings", row, ("value",)))
+
+    def recall(self, name: str, default: Any = None) -> Any:
+        """The value kept under that name, else the default."""
+        query = "SELECT value FROM settings WHERE name = ?"
+        found = self._read(lambda c: scalar(c, query, [name]))
+        return default if found is None else json.loads(found)

@@ -1,0 +1,202 @@
+"""Short leases of the database: opened when needed, shared in the process, closed when idle.
+
+DuckDB lets one process write, and then no other read. So nobody keeps the file open: a process that
+finds it held leaves a note (`catalog.wanted`) and tries again; the holder gives way as soon as its
+statements in flight are done.
+"""
+
+import atexit
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+
+from store.errors import CatalogBusy, from_duckdb, from_os, holder_of, is_held
+
+IDLE = 0.5  # seconds without use after which the file is let go
+TURN = 0.15  # seconds one may go on while others wait: opening and closing cost 30 ms
+GIVE_WAY = 0.06  # seconds left to a waiting process: two of its attempts
+NOTE_LASTS = 0.2  # seconds; a waiting process renews its note at each attempt
+ATTEMPT = (
+    0.005,
+    0.025,
+)  # seconds between two attempts, drawn so that waiting processes do not march
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "storage_compatibility_version": "v1.4.0",  # DuckDB 1.4 and 1.5 clients can read the file
+    "memory_limit": "2GB",
+    "threads": min(4, os.cpu_count() or 1),
+}
+
+Cursor = duckdb.DuckDBPyConnection
+
+
+class Lease:
+    """The one connection of this process to one database file."""
+
+    def __init__(self, path: Path, prepare: Callable[[Cursor, Path], None]) -> None:
+        self.path = path
+        self.writing = (
+            threading.RLock()
+        )  # one writer at a time: reading what is stored, then adding
+        self._prepare = prepare
+        self._guard = threading.Lock()
+        self._connection: Cursor | None = None
+        self._users = 0
+        self._opened = self._used = 0.0
+        self._openings = 0
+        self._not_before = 0.0
+        self._broken = False  # DuckDB refuses everything after a failed write: close and open again
+        self._holder: int | None = None
+        self._note = path.with_suffix(".wanted")
+
+    @contextlib.contextmanager
+    def cursor(self, timeout: float) -> Iterator[Cursor]:
+        """A cursor of one's own, for a short use; never ask for a second one inside.
+
+        Raises:
+            CatalogError: busy, not a catalog, too new, full or damaged.
+        """
+        cursor = self._take(timeout)
+        try:
+            yield cursor
+        except duckdb.Error as error:
+            known = from_duckdb(error, self.path)
+            if known is None:
+                raise
+            self._broken = True
+            raise known from error
+        finally:
+            self._give_back(cursor)
+
+    def doubt(self) -> None:
+        """Open the file anew for the next use."""
+        self._broken = True
+
+    def close(self) -> None:
+        """Let the file go now if nobody in this process is using it."""
+        with self._guard:
+            if not self._users:
+                self._shut()
+
+    def _take(self, timeout: float) -> Cursor:
+        deadline = time.monotonic() + timeout
+        while True:
+            with self._guard:
+                cursor = self._attempt()
+            if cursor is not None:
+                return cursor
+            if time.monotonic() >= deadline:
+                raise CatalogBusy(self.path, self._holder, timeout)
+            time.sleep(random.uniform(*ATTEMPT))
+
+    def _attempt(self) -> Cursor | None:
+        self._give_way()
+        if self._broken and not self._users:
+            self._shut()
+        if self._broken or time.monotonic() < self._not_before:
+            return None
+        if self._connection is None and not self._open():
+            return None
+        cursor = self._connection.cursor() if self._connection else None
+        self._users += cursor is not None
+        return cursor
+
+    def _open(self) -> bool:
+        """Whether the file is ours now."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = duckdb.connect(self.path, config=CONFIG)
+        except duckdb.Error as error:
+            if is_held(error):
+                self._holder = holder_of(error)
+                self._leave_note()
+                return False
+            raise (from_duckdb(error, self.path) or error) from error
+        except OSError as error:
+            raise from_os(error, self.path.parent) from error
+        self._set_up(connection)
+        self._connection, self._opened = connection, time.monotonic()
+        self._openings += 1
+        threading.Thread(target=self._watch, args=(self._openings,), daemon=True).start()
+        return True
+
+    def _set_up(self, connection: Cursor) -> None:
+        try:
+            self._prepare(connection, self.path)
+        except duckdb.Error as error:
+            connection.close()
+            raise (from_duckdb(error, self.path) or error) from error
+        except BaseException:
+            connection.close()
+            raise
+
+    def _give_back(self, cursor: Cursor) -> None:
+        with contextlib.suppress(duckdb.Error):  # a database found broken refuses this as well
+            cursor.close()
+        with self._guard:
+            self._users -= 1
+            self._used = time.monotonic()
+            self._give_way()
+
+    def _give_way(self) -> None:
+        """Let the file go for a moment when another process waits and nobody here is using it."""
+        if self._connection is None or time.monotonic() - self._opened < TURN:
+            return
+        if not self._is_wanted():
+            return
+        self._not_before = time.monotonic() + GIVE_WAY
+        if not self._users:
+            self._shut()
+
+    def _watch(self, opening: int) -> None:
+        """Close what was opened then once it is idle or wanted elsewhere."""
+        while True:
+            time.sleep(IDLE / 10)
+            with self._guard:
+                self._give_way()
+                if self._connection is None or self._openings != opening:
+                    return
+                if not self._users and time.monotonic() - self._used > IDLE:
+                    self._shut()
+
+    def _shut(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(
+                duckdb.Error
+            ):  # the last checkpoint; the log keeps what it had
+                self._connection.close()
+        self._connection, self._broken = None, False
+
+    def _leave_note(self) -> None:
+        with contextlib.suppress(
+            OSError
+        ):  # a courtesy: without it one waits until the holder is idle
+            self._note.write_text(str(os.getpid()))
+
+    def _is_wanted(self) -> bool:
+        try:
+            recent = time.time() - self._note.stat().st_mtime < NOTE_LASTS
+            return recent and self._note.read_text() != str(os.getpid())
+        except OSError:
+            return False
+
+
+_leases: dict[Path, Lease] = {}
+_registry = threading.Lock()
+
+
+def lease_of(path: Path, prepare: Callable[[Cursor, Path], None]) -> Lease:
+    """This process's lease of that file, the same one each time."""
+    with _registry:
+        return _leases.setdefault(path, Lease(path, prepare))
+
+
+@atexit.register
+def _close_all() -> None:
+    for lease in _leases.values():
+        lease.close()

@@ -1,0 +1,108 @@
+"""The schema as a list of steps. Append only: a step that was released is never changed."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from store.errors import CatalogTooNew, NotACatalog
+from store.lease import Cursor
+
+# No foreign keys (DuckDB 2.0 refuses to delete child and parent in one transaction), no sequences
+# (ids come from contents, so that catalogs merge). Times are UTC.
+_FIRST = """
+CREATE TABLE problems (id VARCHAR PRIMARY KEY, name VARCHAR, path VARCHAR, source_hash VARCHAR,
+    arguments JSON, facts JSON, created TIMESTAMP);
+CREATE TABLE models (id VARCHAR PRIMARY KEY, name VARCHAR, problem_id VARCHAR, point_id VARCHAR,
+    facts JSON, created TIMESTAMP, deleted TIMESTAMP);
+CREATE TABLE points (model_id VARCHAR, point_id VARCHAR, label VARCHAR, step BIGINT,
+    file_hash VARCHAR, facts JSON, created TIMESTAMP, PRIMARY KEY (model_id, point_id));
+CREATE TABLE measurements (point_id VARCHAR, problem_id VARCHAR, split VARCHAR, name VARCHAR,
+    value DOUBLE, count BIGINT, PRIMARY KEY (point_id, problem_id, split, name));
+CREATE TABLE questions (key VARCHAR PRIMARY KEY, kind VARCHAR, version BIGINT, title VARCHAR,
+    settings JSON, problem_id VARCHAR, model_ids VARCHAR[], point_ids VARCHAR[], units BIGINT,
+    units_done BIGINT, status VARCHAR, seconds DOUBLE, facts JSON, provenance JSON,
+    state_hash VARCHAR, created TIMESTAMP, completed TIMESTAMP, deleted TIMESTAMP,
+    opened TIMESTAMP);
+CREATE TABLE pieces (question_key VARCHAR, first_unit BIGINT, units BIGINT, seconds DOUBLE,
+    provenance JSON, ingested TIMESTAMP, PRIMARY KEY (question_key, first_unit));
+CREATE TABLE directions (id VARCHAR, question_key VARCHAR, axis BIGINT, recipe JSON, facts JSON,
+    PRIMARY KEY (question_key, axis));
+CREATE TABLE jobs (id VARCHAR PRIMARY KEY, task VARCHAR, question_key VARCHAR, title VARCHAR,
+    request JSON, status VARCHAR, priority BIGINT, attempts BIGINT, pid BIGINT, pid_started DOUBLE,
+    worker JSON, units_done BIGINT, units BIGINT, error VARCHAR, created TIMESTAMP,
+    started TIMESTAMP, finished TIMESTAMP);
+CREATE TABLE images (question_key VARCHAR PRIMARY KEY, hash VARCHAR);
+CREATE TABLE settings (name VARCHAR PRIMARY KEY, value JSON);
+
+CREATE VIEW question_models AS
+    SELECT key, list(name ORDER BY place) AS model_names
+    FROM (SELECT key, unnest(model_ids) AS model_id, generate_subscripts(model_ids, 1) AS place
+          FROM questions) AS named JOIN models ON models.id = model_id
+    GROUP BY key;
+CREATE VIEW analyses AS
+    SELECT key, kind, title, array_to_string(model_names, ', ') AS models, status, units_done,
+        units, settings ->> 'split' AS split, settings ->> 'precision' AS precision,
+        CAST(settings ->> 'seed' AS BIGINT) AS seed, settings ->> 'normalisation' AS normalisation,
+        settings, facts, provenance, seconds, created, completed
+    FROM questions LEFT JOIN question_models USING (key) WHERE deleted IS NULL;
+CREATE VIEW model_measurements AS
+    SELECT models.id AS model_id, models.name AS model, split, measurements.name, value, count
+    FROM models JOIN measurements USING (point_id, problem_id) WHERE deleted IS NULL;
+"""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (("first schema", _FIRST),)
+TABLES = frozenset(
+    {
+        "migrations",
+        "problems",
+        "models",
+        "points",
+        "measurements",
+        "questions",
+        "pieces",
+        "directions",
+        "jobs",
+        "images",
+        "settings",
+        "question_models",
+        "analyses",
+        "model_measurements",
+    }
+)
+
+
+def migrate(connection: Cursor, path: Path) -> None:
+    """Bring the schema up to date; each step and its record are one transaction.
+
+    Raises:
+        CatalogTooNew: the schema is newer than this program.
+        NotACatalog: a DuckDB database with tables of somebody else.
+    """
+    stored = _stored_version(connection, path)
+    if stored > len(MIGRATIONS):
+        raise CatalogTooNew(path, f"schema {stored}", f"up to {len(MIGRATIONS)}")
+    for version, (name, statements) in enumerate(MIGRATIONS[stored:], start=stored + 1):
+        connection.execute("BEGIN")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations"
+            " (version BIGINT PRIMARY KEY, name VARCHAR, applied TIMESTAMP)"
+        )
+        connection.execute(statements)
+        applied = datetime.now(UTC).replace(tzinfo=None)
+        connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", [version, name, applied])
+        connection.execute("COMMIT")
+
+
+def _stored_version(connection: Cursor, path: Path) -> int:
+    """The newest step in the file; 0 when the file is new."""
+    names = {
+        row[0]
+        for row in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE NOT internal"
+        ).fetchall()
+    }
+    if not names:
+        return 0
+    if not {"migrations", "questions"} <= names:
+        raise NotACatalog(path, "is a DuckDB database but no catalog")
+    row = connection.execute("SELECT max(version) FROM migrations").fetchone()
+    return int(row[0]) if row and row[0] else 0

@@ -1,0 +1,196 @@
+"""Problems, models, their points and what was measured there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from store.door import Door
+from store.errors import UnknownEntry
+from store.lease import Cursor
+from store.records import Json, Measurement, Model, Point, Problem
+from store.rows import now, put, records
+
+_MODELS = """
+SELECT models.*,
+    (SELECT count(*) FROM points WHERE model_id = models.id) AS points,
+    coalesce(asked.analyses, 0) AS analyses
+FROM models LEFT JOIN (
+    SELECT model_id, count(*) AS analyses
+    FROM (SELECT DISTINCT key, unnest(model_ids) AS model_id FROM questions WHERE deleted IS NULL)
+    GROUP BY model_id) AS asked ON asked.model_id = models.id
+"""
+
+
+class Models(Door):
+    """The part of the catalog about what questions can be asked of."""
+
+    def add_problem(
+        self,
+        id: str,
+        name: str,
+        path: str,
+        source_hash: str,
+        arguments: Json,
+        facts: Json,
+    ) -> None:
+        """Store a problem; one that is there takes the new name, path and facts."""
+        problem = Problem(
+            id=id,
+            name=name,
+            path=path,
+            source_hash=source_hash,
+            arguments=arguments,
+            facts=facts,
+        )
+        self.add_import(problem)
+
+    def problem(self, id: str) -> Problem:
+        """The problem of that id.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        found = self._read(
+            lambda c: records(c, Problem, "SELECT * FROM problems WHERE id = ?", [id])
+        )
+        return _only(found, "problem", id)
+
+    def problems(self) -> list[Problem]:
+        """All problems, by name."""
+        return self._read(
+            lambda c: records(c, Problem, "SELECT * FROM problems ORDER BY name, created")
+        )
+
+    def add_model(self, id: str, name: str, problem_id: str, point_id: str, facts: Json) -> None:
+        """Store a model; one that is there is brought up to date, and restored if deleted."""
+        model = Model(id=id, name=name, problem_id=problem_id, point_id=point_id, facts=facts)
+        self.add_import(models=[model])
+
+    def add_point(
+        self,
+        model_id: str,
+        point_id: str,
+        label: str,
+        step: int | None,
+        file_hash: str | None,
+        facts: Json,
+    ) -> None:
+        """Store a point of a model; one that is there takes the new label, step, file and facts."""
+        point = Point(
+            model_id=model_id,
+            point_id=point_id,
+            label=label,
+            step=step,
+            file_hash=file_hash,
+            facts=facts,
+        )
+        self.add_import(points=[point])
+
+    def add_measurements(
+        self, point_id: str, problem_id: str, rows: Iterable[tuple[str, str, float, int]]
+    ) -> None:
+        """Store `(split, name, value, count)` of a point; a later value replaces an earlier one."""
+        self.add_import(
+            measurements=[
+                Measurement(
+                    point_id=point_id,
+                    problem_id=problem_id,
+                    split=split,
+                    name=name,
+                    value=value,
+                    count=count,
+                )
+                for split, name, value, count in rows
+            ]
+        )
+
+    def add_import(
+        self,
+        problem: Problem | None = None,
+        models: Sequence[Model] = (),
+        points: Sequence[Point] = (),
+        measurements: Sequence[Measurement] = (),
+    ) -> None:
+        """Store all of these, or nothing of them."""
+
+        def work(cursor: Cursor) -> None:
+            if problem:
+                _put_problem(cursor, problem)
+            for model in models:
+                _put_model(cursor, model)
+            for point in points:
+                row = {**vars(point), "created": point.created or now()}
+                put(cursor, "points", row, ("label", "step", "file_hash", "facts"))
+            for measurement in measurements:
+                put(cursor, "measurements", vars(measurement), ("value", "count"))
+
+        self._write(work)
+
+    def model(self, id: str) -> Model:
+        """The model of that id, also a deleted one.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        return _only(self._read(lambda c: _models(c, "WHERE models.id = ?", [id])), "model", id)
+
+    def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
+        """The models whose name or facts contain every word of `search`, newest first."""
+        wanted = ["TRUE" if include_deleted else "deleted IS NULL"]
+        words = search.lower().split()
+        wanted += ["contains(lower(concat_ws(' ', name, facts)), ?)" for _ in words]
+        where = f"WHERE {' AND '.join(wanted)} ORDER BY created DESC, name"
+        return self._read(lambda c: _models(c, where, words))
+
+    def points(self, model_id: str) -> list[Point]:
+        """The points of a model by step; those without one come last."""
+        order = "SELECT * FROM points WHERE model_id = ? ORDER BY step NULLS LAST, created, label"
+        return self._read(lambda c: records(c, Point, order, [model_id]))
+
+    def point(self, point_id: str) -> Point:
+        """The point of that id, as the first model that has it knows it.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        query = "SELECT * FROM points WHERE point_id = ? ORDER BY created LIMIT 1"
+        return _only(self._read(lambda c: records(c, Point, query, [point_id])), "point", point_id)
+
+    def measurements(self, point_id: str) -> dict[str, dict[str, float]]:
+        """What was measured at a point: split -> name -> value."""
+        query = "SELECT * FROM measurements WHERE point_id = ? ORDER BY split, name"
+        rows = self._read(lambda c: records(c, Measurement, query, [point_id]))
+        found: dict[str, dict[str, float]] = {}
+        for row in rows:
+            found.setdefault(row.split, {})[row.name] = row.value
+        return found
+
+
+def _put_problem(cursor: Cursor, problem: Problem) -> None:
+    row = {**vars(problem), "created": problem.created or now()}
+    put(cursor, "problems", row, ("name", "path", "source_hash", "arguments", "facts"))
+
+
+def _put_model(cursor: Cursor, model: Model) -> None:
+    kept = ("id", "name", "problem_id", "point_id", "facts", "deleted")
+    row: dict[str, Any] = {name: getattr(model, name) for name in kept}
+    row["created"] = model.created or now()
+    put(cursor, "models", row, kept[1:])
+
+
+def _models(cursor: Cursor, where: str, values: Sequence[Any]) -> list[Model]:
+    """Models with the measurements of their final points."""
+    models = records(cursor, Model, f"{_MODELS} {where}", values)
+    query = """SELECT * FROM measurements WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))
+        ORDER BY split, name"""
+    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for row in records(cursor, Measurement, query, [[model.point_id for model in models]]):
+        at = found.setdefault((row.point_id, row.problem_id), {})
+        at.setdefault(row.split, {})[row.name] = row.value
+    return [replace(m, measurements=found.get((m.point_id, m.problem_id), {})) for m in models]
+
+
+def _only(found: list[Any], what: str, id: str) -> Any:
+    if not found:
+        raise UnknownEntry(what, id)
+    return found[0]

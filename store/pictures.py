@@ -1,0 +1,53 @@
+"""Files of the catalog, and the thumbnails of its answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from store.door import Door
+from store.errors import UnknownEntry
+from store.lease import Cursor
+from store.rows import put
+
+
+class Pictures(Door):
+    """The part of the catalog about files."""
+
+    def put_file(self, source: Path | str | bytes, suffix: str) -> str:
+        """Keep a copy of a file, or these bytes; the hash to find it by.
+
+        Raises:
+            ValueError: the suffix is not a few lower-case letters or digits.
+        """
+        return self._files.put(source, suffix)
+
+    def file_path(self, hash: str) -> Path:
+        """Where the file of that hash lies; read it, never change it.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        return self._files.path(hash)
+
+    def set_image(self, key: str, png: bytes) -> None:
+        """Keep the thumbnail of an answer, in place of an earlier one."""
+        row = {"question_key": key, "hash": self._files.put(png, "png")}
+        self._write(lambda c: put(c, "images", row, ("hash",)))
+
+    def image(self, key: str) -> bytes | None:
+        """The thumbnail of an answer as PNG; None when there is none."""
+        return self.images([key]).get(key)
+
+    def images(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The thumbnails of those of these answers that have one."""
+        query = "SELECT * FROM images WHERE list_contains(CAST(? AS VARCHAR[]), question_key)"
+
+        def work(cursor: Cursor) -> list[tuple[str, str]]:
+            return cursor.execute(query, [list(keys)]).fetchall()
+
+        found = {}
+        for key, hash in self._read(work):
+            try:
+                found[key] = self._files.path(hash).read_bytes()
+            except (UnknownEntry, FileNotFoundError):
+                continue  # lost with its file: it is drawn again
+        return found

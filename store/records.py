@@ -1,0 +1,142 @@
+"""What the catalog takes and gives: frozen records of plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Json = Mapping[str, Any]
+NEVER = None  # a time that has not come
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A problem file with its arguments, as it was at import."""
+
+    id: str
+    name: str
+    path: str
+    source_hash: str
+    arguments: Json = field(default_factory=dict)
+    facts: Json = field(default_factory=dict)  # splits {name: {count, fingerprint}}, loss, metrics
+    created: datetime | None = NEVER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model; the last four are what the catalog knows about it."""
+
+    id: str
+    name: str
+    problem_id: str
+    point_id: str  # its final point
+    facts: Json = field(default_factory=dict)
+    created: datetime | None = NEVER
+    deleted: datetime | None = NEVER
+    measurements: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )  # of its final point, by split
+    points: int = 0
+    analyses: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Parameters that a model had, kept as a file."""
+
+    model_id: str
+    point_id: str  # hash of parameters and buffers
+    label: str
+    step: int | None = None
+    file_hash: str | None = None
+    facts: Json = field(default_factory=dict)
+    created: datetime | None = NEVER
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A loss or metric of a point on a split."""
+
+    point_id: str
+    problem_id: str
+    split: str
+    name: str
+    value: float
+    count: int  # examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question; to ask one give the fields up to `units`."""
+
+    key: str
+    kind: str
+    version: int
+    title: str
+    settings: Json
+    problem_id: str
+    model_ids: tuple[str, ...]
+    point_ids: tuple[str, ...]
+    units: int
+    units_done: int = 0
+    status: str = "open"  # or "complete"
+    seconds: float = 0.0  # sum over its pieces
+    facts: Json = field(default_factory=dict)
+    provenance: Json = field(default_factory=dict)
+    state_hash: str | None = None  # file to continue from; none once complete
+    created: datetime | None = NEVER
+    completed: datetime | None = NEVER
+    deleted: datetime | None = NEVER
+    opened: datetime | None = NEVER  # when it was last looked at
+    model_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direction:
+    """One axis of an answer: how to draw it again, and what is known about it."""
+
+    id: str
+    axis: int
+    recipe: Json
+    facts: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Work that was asked for: queued, running, done, failed or cancelled."""
+
+    id: str
+    task: str  # "answer" or "import"
+    title: str
+    question_key: str | None = None
+    request: Json = field(default_factory=dict)
+    status: str = "queued"
+    priority: int = 0
+    attempts: int = 0
+    pid: int | None = None
+    pid_started: float | None = None
+    worker: Json = field(default_factory=dict)  # device, versions
+    units_done: int = 0
+    units: int | None = None
+    error: str | None = None
+    created: datetime | None = NEVER
+    started: datetime | None = NEVER
+    finished: datetime | None = NEVER
+
+
+@dataclass(frozen=True)
+class Trashed:
+    """Something deleted that can still be restored."""
+
+    what: str  # "model" or "analysis"
+    id: str
+    title: str
+    deleted: datetime
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Files that nothing referred to and that are gone now."""
+
+    count: int
+    bytes: int

@@ -1,0 +1,82 @@
+"""Between rows and records: binding, JSON, times."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from store.lease import Cursor
+
+Record = TypeVar("Record")
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def now() -> datetime:
+    """The time in UTC."""
+    return datetime.now(UTC)
+
+
+def identifier(name: str) -> str:
+    """`name`, safe to stand in a statement.
+
+    Raises:
+        ValueError: it is not lower-case letters, digits and underscores.
+    """
+    if not _IDENTIFIER.fullmatch(name):
+        raise ValueError(
+            f"a table or column must be named in lower-case letters, digits and _, got {name!r}"
+        )
+    return name
+
+
+def bound(value: Any) -> Any:
+    """`value` as it is bound to a statement: mappings as JSON, times in UTC."""
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), ensure_ascii=False)
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def put(cursor: Cursor, table: str, values: Mapping[str, Any], renewed: Sequence[str] = ()) -> None:
+    """Add a row. Where its key is taken, renew these columns, or leave the row as it is."""
+    names = [identifier(name) for name in values]
+    marks = ", ".join("?" * len(names))
+    renewal = ", ".join(f"{identifier(name)} = excluded.{name}" for name in renewed)
+    conflict = f"UPDATE SET {renewal}" if renewal else "NOTHING"
+    cursor.execute(
+        f"INSERT INTO {identifier(table)} ({', '.join(names)})"  # noqa: S608 - identifiers checked
+        f" VALUES ({marks}) ON CONFLICT DO {conflict}",
+        [bound(value) for value in values.values()],
+    )
+
+
+def records(
+    cursor: Cursor, cls: type[Record], statement: str, values: Sequence[Any] = ()
+) -> list[Record]:
+    """The rows of a query, each as a record of that class."""
+    cursor.execute(statement, list(values))
+    columns = [(column[0], str(column[1])) for column in cursor.description or ()]
+    return [
+        cls(**{name: _plain(cell, type) for (name, type), cell in zip(columns, row, strict=True)})
+        for row in cursor.fetchall()
+    ]
+
+
+def scalar(cursor: Cursor, statement: str, values: Sequence[Any] = ()) -> Any:
+    """The first value of the first row; None when there is no row."""
+    row = cursor.execute(statement, list(values)).fetchone()
+    return row[0] if row else None
+
+
+def _plain(cell: Any, type: str) -> Any:
+    if type == "JSON":
+        return json.loads(cell) if cell is not None else {}
+    if type.endswith("[]"):
+        return tuple(cell or ())
+    if isinstance(cell, datetime):
+        return cell.replace(tzinfo=UTC)
+    return cell

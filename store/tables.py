@@ -1,0 +1,89 @@
+"""Tables of values: made and widened as answers need them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from store.lease import Cursor
+from store.migrations import TABLES
+from store.rows import identifier
+
+
+def check_table(table: str) -> str:
+    """`table`, when it may hold values.
+
+    Raises:
+        ValueError: not an identifier, or a table of the catalog itself.
+    """
+    if identifier(table) in TABLES:
+        raise ValueError(f"a table of values must have a name of its own, got {table!r}")
+    return table
+
+
+def table_columns(cursor: Cursor, table: str) -> dict[str, str]:
+    """Columns of a table with their types; empty when there is no such table."""
+    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
+    return dict(cursor.execute(query, [table]).fetchall())
+
+
+def value_tables(cursor: Cursor) -> list[str]:
+    """The tables that hold values."""
+    query = "SELECT table_name FROM duckdb_columns() WHERE column_name = 'unit' AND NOT internal"
+    return sorted({name for (name,) in cursor.execute(query).fetchall()} - TABLES)
+
+
+def arrow_table(columns: Mapping[str, np.ndarray]) -> pa.Table:
+    """The columns as DuckDB takes them.
+
+    A dict of NumPy arrays would turn NaN into NULL (measured, DuckDB 2.0.0); Arrow keeps every bit.
+
+    Raises:
+        ValueError: no unit, unequal lengths, or anything but numbers of one dimension.
+    """
+    if not columns:
+        return pa.table({"unit": np.empty(0, dtype=np.int64)})
+    if "unit" not in columns:
+        raise ValueError(f"the columns must include unit, got {', '.join(columns)}")
+    arrays = {identifier(name): _wide(name, np.asarray(v)) for name, v in columns.items()}
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"the columns must have the same length, got {lengths}")
+    if arrays["unit"].dtype != np.int64:
+        raise ValueError(f"unit must be whole numbers, got {columns['unit'].dtype}")
+    return pa.table(arrays)
+
+
+def _wide(name: str, array: np.ndarray) -> np.ndarray:
+    if array.ndim != 1 or array.dtype.kind not in "fiub" or name == "question_key":
+        raise ValueError(
+            f"column {name} must be numbers of one dimension, got {array.dtype} of {array.shape}"
+        )
+    return array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+
+
+def append(cursor: Cursor, key: str, table: str, rows: pa.Table) -> None:
+    """Add rows of an answer; make the table and its columns where they are missing.
+
+    Raises:
+        ValueError: floats for a column of whole numbers.
+    """
+    if not rows.num_rows:
+        return
+    types = {f.name: "DOUBLE" if pa.types.is_floating(f.type) else "BIGINT" for f in rows.schema}
+    cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (question_key VARCHAR, unit BIGINT)")
+    there = table_columns(cursor, table)
+    for name, type in types.items():
+        if name not in there:
+            cursor.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {type}')
+        elif there[name] == "BIGINT" and type == "DOUBLE":
+            raise ValueError(f"column {name} of {table} holds whole numbers, got floats")
+    cursor.register("fresh_rows", rows)
+    try:
+        cursor.execute(
+            f"INSERT INTO {table} BY NAME"  # noqa: S608 - checked by check_table
+            " SELECT CAST(? AS VARCHAR) AS question_key, * FROM fresh_rows",
+            [key],
+        )
+    finally:
+        cursor.unregister("fresh_rows")

@@ -1,0 +1,154 @@
+"""Deleting in two steps, files that nobody needs, and what does not fit together."""
+
+import re
+from typing import Any
+
+from store.arrays import content_hash, is_older
+from store.door import Door
+from store.errors import UnknownEntry
+from store.integrity import findings
+from store.lease import Cursor
+from store.records import Collected, Trashed
+from store.rows import bound, now, records, scalar
+from store.tables import value_tables
+
+GRACE = 600.0  # seconds; a file this young may be about to get its row
+_HASH = re.compile(r"[0-9a-f]{64}")
+# Every place that can name a file. A hash anywhere in JSON counts: better one file too many kept
+# than one lost.
+_NAMING = """
+SELECT file_hash FROM points UNION ALL SELECT hash FROM images
+UNION ALL SELECT state_hash FROM questions UNION ALL SELECT CAST(facts AS VARCHAR) FROM questions
+UNION ALL SELECT CAST(settings AS VARCHAR) FROM questions UNION ALL SELECT CAST(facts AS VARCHAR) FROM models
+UNION ALL SELECT CAST(facts AS VARCHAR) FROM points UNION ALL SELECT CAST(facts AS VARCHAR) FROM problems
+UNION ALL SELECT CAST(recipe AS VARCHAR) FROM directions UNION ALL SELECT CAST(facts AS VARCHAR) FROM directions
+UNION ALL SELECT CAST(request AS VARCHAR) FROM jobs UNION ALL SELECT CAST(value AS VARCHAR) FROM settings
+"""
+_TRASHED = """
+SELECT 'model' AS what, id, name AS title, deleted FROM models WHERE deleted IS NOT NULL
+UNION ALL SELECT 'analysis', key, title, deleted FROM questions WHERE deleted IS NOT NULL
+ORDER BY deleted DESC, what, title
+"""
+
+
+class Trash(Door):
+    """The part of the catalog about what goes."""
+
+    def delete_question(self, key: str) -> None:
+        """Put an analysis in the trash.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        self._write(lambda c: _mark(c, "questions", "key", key, bound(now())))
+
+    def restore_question(self, key: str) -> None:
+        """Take an analysis out of the trash.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        self._write(lambda c: _mark(c, "questions", "key", key, None))
+
+    def delete_model(self, id: str) -> None:
+        """Put a model and its analyses in the trash.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+        time = bound(now())
+
+        def work(cursor: Cursor) -> None:
+            _mark(cursor, "models", "id", id, time)
+            cursor.execute(
+                """UPDATE questions SET deleted = ?
+                WHERE deleted IS NULL AND list_contains(model_ids, ?)""",
+                [time, id],
+            )
+
+        self._write(work)
+
+    def restore_model(self, id: str) -> None:
+        """Take a model out of the trash, with the analyses that went with it.
+
+        Raises:
+            UnknownEntry: there is none.
+        """
+
+        def work(cursor: Cursor) -> None:
+            time = scalar(cursor, "SELECT deleted FROM models WHERE id = ?", [id])
+            _mark(cursor, "models", "id", id, None)
+            cursor.execute(
+                """UPDATE questions SET deleted = NULL
+                WHERE deleted = ? AND list_contains(model_ids, ?)""",
+                [time, id],
+            )
+
+        self._write(work)
+
+    def trash(self) -> list[Trashed]:
+        """What can still be restored, latest first."""
+        return self._read(lambda c: records(c, Trashed, _TRASHED))
+
+    def empty_trash(self, grace: float = GRACE) -> Collected:
+        """Remove for good what is in the trash, then the files that nothing refers to any more.
+
+        A deleted model stays as long as an analysis outside the trash is about it.
+        """
+        self._write(_remove_deleted)
+        return self.collect(grace)
+
+    def collect(self, grace: float = GRACE) -> Collected:
+        """Remove the files that no row names and that are older than `grace` seconds."""
+        count = size = 0
+        with self._lease.writing:
+            named = self._read(_named_files)
+            unnamed = [p for p in self._files.all() if p.stem not in named]
+            for path in [*unnamed, *self._files.leftovers()]:
+                if is_older(path, grace):
+                    count, size = count + 1, size + path.stat().st_size
+                    path.unlink()
+        return Collected(count, size)
+
+    def check_integrity(self, contents: bool = False) -> list[str]:
+        """What does not fit together, one sentence each; empty when all is well.
+
+        Args:
+            contents: also read every file and compare it with its hash.
+        """
+        found, files = self._read(findings)
+        found += [
+            f"the file {hash} of {owner} is missing"
+            for owner, hash in files
+            if not self._files.has(hash)
+        ]
+        if contents:
+            changed = [p for p in self._files.all() if content_hash(p) != p.stem]
+            found += [f"the file {path} is not what was stored" for path in changed]
+        return found
+
+
+def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
+    """Set the time of deletion; one that is deleted already keeps the first time."""
+    if scalar(cursor, f"SELECT count(*) FROM {table} WHERE {column} = ?", [id]) == 0:  # noqa: S608
+        raise UnknownEntry("model" if table == "models" else "analysis", id)
+    then = "coalesce(deleted, CAST(? AS TIMESTAMP))" if time else "CAST(? AS TIMESTAMP)"
+    cursor.execute(f"UPDATE {table} SET deleted = {then} WHERE {column} = ?", [time, id])  # noqa: S608
+
+
+def _remove_deleted(cursor: Cursor) -> None:
+    gone = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
+    for table in (*value_tables(cursor), "pieces", "directions", "images", "jobs"):
+        cursor.execute(f"DELETE FROM {table} WHERE question_key IN {gone}")  # noqa: S608 - our names
+    cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
+    cursor.execute(
+        """DELETE FROM models WHERE deleted IS NOT NULL
+        AND id NOT IN (SELECT unnest(model_ids) FROM questions)"""
+    )
+    cursor.execute("DELETE FROM points WHERE model_id NOT IN (SELECT id FROM models)")
+    cursor.execute("DELETE FROM measurements WHERE point_id NOT IN (SELECT point_id FROM points)")
+
+
+def _named_files(cursor: Cursor) -> set[str]:
+    rows = cursor.execute(_NAMING).fetchall()
+    return {hash for (text,) in rows if text for hash in _HASH.findall(text)}

@@ -1,0 +1,195 @@
+"""Answers: pieces come in, values go out."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from store.door import Door
+from store.errors import CatalogDamaged, UnknownEntry
+from store.lease import Cursor
+from store.questions import question_row
+from store.records import Json
+from store.rows import bound, identifier, now, put, scalar
+from store.tables import append, arrow_table, check_table, table_columns
+
+_FORMATS = {"csv": "(FORMAT csv, HEADER)", "parquet": "(FORMAT parquet, COMPRESSION zstd)"}
+
+
+class Values(Door):
+    """The part of the catalog about what was answered: one table per kind."""
+
+    def ingest(
+        self,
+        key: str,
+        table: str,
+        columns: Mapping[str, np.ndarray],
+        facts: Json,
+        seconds: float,
+        provenance: Json,
+        state_file: Path | None = None,
+    ) -> int:
+        """Store a piece of an answer, whole or not at all; the units that are answered now.
+
+        Rows of units that are stored already are left out, so that a piece may come twice or
+        overlap another. Facts and provenance are merged, the later value wins. When all units are
+        there the question is complete.
+
+        Args:
+            key: of the question.
+            table: of the kind.
+            columns: `unit` and others, all (R,); may be empty when a piece brings only facts.
+            facts: JSON values that hold for the whole answer.
+            seconds: that the piece took.
+            provenance: where and with what it was computed.
+            state_file: what the next piece continues from; dropped once the question is complete.
+
+        Raises:
+            UnknownEntry: the question was never asked.
+            ValueError: columns that do not fit each other or the table.
+        """
+        piece = arrow_table(columns)
+        check_table(table)
+        state = self._files.put(state_file, state_file.suffix) if state_file else None
+
+        def work(cursor: Cursor) -> int:
+            question_row(cursor, key)
+            fresh = _new_rows(cursor, key, table, piece)
+            append(cursor, key, table, fresh)
+            _record_piece(cursor, key, fresh, seconds, provenance)
+            return _advance(cursor, key, fresh, seconds, facts, provenance, state)
+
+        return self._write(work)
+
+    def values(self, key: str, table: str) -> dict[str, np.ndarray]:
+        """All rows of an answer by unit: column -> (R,); empty when there are none.
+
+        Floats are float64 with NaN and Inf as they were computed. Columns that no row of this
+        answer has are left out; where only some rows have a column, the others read NaN (and whole
+        numbers float64).
+        """
+
+        def work(cursor: Cursor) -> dict[str, np.ndarray]:
+            if not table_columns(cursor, table):
+                return {}
+            return cursor.execute(
+                f"SELECT * EXCLUDE (question_key) FROM {check_table(table)}"  # noqa: S608 - checked
+                " WHERE question_key = ? ORDER BY unit, rowid",
+                [key],
+            ).fetchnumpy()
+
+        found = self._read(work)
+        if not found or not len(found["unit"]):
+            return {}
+        return {name: _filled(v) for name, v in found.items() if not np.ma.getmaskarray(v).all()}
+
+    def done_units(self, key: str, table: str) -> np.ndarray:
+        """The units that are answered, sorted, (U,) int64."""
+        return self._read(lambda c: _stored_units(c, key, table))
+
+    def units_done(self, key: str) -> int:
+        """How many units are answered.
+
+        Raises:
+            UnknownEntry: the question was never asked.
+        """
+        return self._read(lambda c: question_row(c, key)).units_done
+
+    def export_values(
+        self, key: str, table: str, path: Path | str, format: str = "csv", overwrite: bool = False
+    ) -> Path:
+        """Write the rows of an answer to a file; where it lies.
+
+        Raises:
+            ValueError: another format than csv or parquet.
+            FileExistsError: the file is there and may not be overwritten.
+            UnknownEntry: there is nothing to write.
+        """
+        if format not in _FORMATS:
+            raise ValueError(f"format must be one of {', '.join(_FORMATS)}, got {format!r}")
+        target = Path(path).expanduser().resolve()
+        if target.exists() and not overwrite:
+            raise FileExistsError(f"{target} exists already; choose another name or overwrite it")
+        names = list(self.values(key, table))
+        if not names:
+            raise UnknownEntry("answer", key)
+        listed = ", ".join(f'"{identifier(name)}"' for name in names)
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        query = (
+            f"COPY (SELECT {listed} FROM {check_table(table)} WHERE question_key = $key"  # noqa: S608
+            f" ORDER BY unit, rowid) TO $path {_FORMATS[format]}"
+        )
+        try:
+            self._read(lambda c: c.execute(query, {"key": key, "path": str(temporary)}))
+            temporary.replace(target)
+        except OSError as error:
+            raise CatalogDamaged(target, str(error)) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return target
+
+
+def _stored_units(cursor: Cursor, key: str, table: str) -> np.ndarray:
+    if not table_columns(cursor, table):
+        return np.empty(0, dtype=np.int64)
+    query = f"SELECT DISTINCT unit FROM {check_table(table)} WHERE question_key = ? ORDER BY unit"  # noqa: S608
+    return cursor.execute(query, [key]).fetchnumpy()["unit"]
+
+
+def _new_rows(cursor: Cursor, key: str, table: str, piece: pa.Table) -> pa.Table:
+    """The rows of the piece whose units are not stored yet."""
+    stored = _stored_units(cursor, key, table)
+    return piece.filter(pa.array(~np.isin(piece["unit"].to_numpy(), stored)))
+
+
+def _record_piece(
+    cursor: Cursor, key: str, rows: pa.Table, seconds: float, provenance: Json
+) -> None:
+    if not rows.num_rows:
+        return
+    units = np.unique(rows["unit"].to_numpy())
+    row: dict[str, Any] = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
+    row |= {"seconds": seconds, "provenance": provenance, "ingested": now()}
+    put(cursor, "pieces", row)
+
+
+def _advance(
+    cursor: Cursor,
+    key: str,
+    rows: pa.Table,
+    seconds: float,
+    facts: Json,
+    provenance: Json,
+    state: str | None,
+) -> int:
+    """Bring the question up to date; the units that are answered now."""
+    question = question_row(cursor, key)
+    done = scalar(cursor, "SELECT sum(units) FROM pieces WHERE question_key = ?", [key]) or 0
+    complete = done >= question.units
+    cursor.execute(
+        """UPDATE questions SET units_done = ?, status = ?, seconds = ?, facts = ?, provenance = ?,
+        state_hash = ?, completed = coalesce(completed, ?) WHERE key = ?""",
+        [
+            int(done),
+            "complete" if complete else "open",
+            question.seconds + (seconds if rows.num_rows else 0.0),
+            bound({**question.facts, **facts}),
+            bound({**question.provenance, **provenance}),
+            None if complete else state or question.state_hash,
+            bound(now()) if complete else None,
+            key,
+        ],
+    )
+    return int(done)
+
+
+def _filled(column: np.ndarray) -> np.ndarray:
+    """A column of a query; NaN in the rows that do not have it."""
+    if not isinstance(column, np.ma.MaskedArray):
+        return column
+    if not column.mask.any():
+        return column.data
+    return np.where(column.mask, np.nan, column.data.astype(np.float64))

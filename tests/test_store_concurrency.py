@@ -1,0 +1,257 @@
+"""What the catalog promises when others come between: processes, threads, kills, full disks."""
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from store import Catalog, CatalogBusy, CatalogFull
+from tests.test_store import TABLE, ingest, question
+
+ROOT = Path(__file__).parent.parent
+ROWS = 50  # per piece
+
+
+def child(code: str, *arguments: object) -> subprocess.Popen:
+    head = "import sys; from store import *; import numpy as np; from tests.test_store import *\n"
+    return subprocess.Popen(
+        [sys.executable, "-c", head + code, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+WRITER = """
+catalog = Catalog(sys.argv[1])
+first, count = int(sys.argv[2]), int(sys.argv[3])
+for n in range(first, first + count):
+    ingest(catalog, np.arange(n * 50, n * 50 + 50))
+    print(n, flush=True)
+"""
+
+
+def test_a_kill_loses_no_acknowledged_piece_and_tears_none(tmp_path):
+    """SIGKILL in the middle of ingests: what was reported stored is there, pieces are whole."""
+    catalog = Catalog(tmp_path)
+    catalog.ask(question(units=10**6))
+    catalog.close()
+    said = 0
+    for round in range(3):
+        stored = len(catalog.done_units("q1", TABLE)) // ROWS
+        catalog.close()
+        process = child(WRITER, tmp_path, stored, 10**4)
+        for line in process.stdout:
+            said = int(line) + 1
+            if said >= stored + 15 + 10 * round:
+                break
+        time.sleep(0.003 * round)
+        process.kill()
+        said += len(process.stdout.read().split("\n")) - 1
+        process.wait()
+        units = catalog.done_units("q1", TABLE)
+        assert len(units) >= said * ROWS
+        assert len(units) % ROWS == 0
+        assert np.array_equal(units, np.arange(len(units)))
+        assert catalog.units_done("q1") == len(units)
+    assert not [s for s in catalog.check_integrity() if "units" in s]
+
+
+def test_two_processes_write_in_turns(tmp_path):
+    """Both busy writers get through without an error, and so does a reader between them."""
+    catalog = Catalog(tmp_path)
+    catalog.ask(question(units=80 * ROWS))
+    start = time.monotonic()
+    writers = [child(WRITER, tmp_path, first, 40) for first in (0, 40)]
+    waits = []
+    while any(writer.poll() is None for writer in writers):
+        asked = time.monotonic()
+        catalog.questions()
+        waits.append(time.monotonic() - asked)
+        time.sleep(0.05)
+    print(f"{time.monotonic() - start:.1f} s, longest wait of the reader {max(waits):.2f} s")
+    assert [writer.communicate()[0] and writer.returncode for writer in writers] == [0, 0]
+    assert catalog.question("q1").status == "complete"
+    assert max(waits) < 5
+
+
+def test_a_held_catalog_is_reported_with_its_holder(tmp_path):
+    """After the time allowed, and not much later, the message names the process that holds it."""
+    Catalog(tmp_path).check()
+    Catalog(tmp_path).close()
+    holder = child(
+        "import duckdb, time; c = duckdb.connect(sys.argv[1]); print(1, flush=True); time.sleep(60)",
+        tmp_path / "catalog.duckdb",
+    )
+    try:
+        holder.stdout.readline()
+        start = time.monotonic()
+        with pytest.raises(CatalogBusy, match=f"process {holder.pid} ") as caught:
+            Catalog(tmp_path, timeout=0.4).check()
+        assert caught.value.pid == holder.pid
+        assert time.monotonic() - start < 1.5
+    finally:
+        holder.kill()
+        holder.communicate()
+    Catalog(tmp_path, timeout=2).check()
+
+
+def test_threads_share_a_catalog(tmp_path):
+    """Four threads ingest and read, each through its own object, while a fifth lets the file go."""
+    catalog = Catalog(tmp_path)
+    catalog.ask(question(units=4 * 10 * ROWS))
+    errors: list[Exception] = []
+
+    def work(number: int) -> None:
+        mine = Catalog(tmp_path)
+        try:
+            for n in range(number * 10, number * 10 + 10):
+                ingest(mine, np.arange(n * ROWS, n * ROWS + ROWS))
+                assert (n * ROWS) in mine.values("q1", TABLE)["unit"]
+                mine.questions("surface")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        catalog.close()
+        time.sleep(0.01)
+    assert errors == []
+    assert catalog.question("q1").status == "complete"
+    assert catalog.done_units("q1", TABLE).tolist() == list(range(4 * 10 * ROWS))
+
+
+def test_overlapping_pieces_from_threads_are_stored_once(tmp_path):
+    """Eight threads that bring the same piece at the same time add its rows once."""
+    catalog = Catalog(tmp_path)
+    catalog.ask(question(units=ROWS))
+    barrier = threading.Barrier(8)
+
+    def work() -> None:
+        barrier.wait()
+        ingest(catalog, np.arange(ROWS))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert catalog.values("q1", TABLE)["unit"].tolist() == list(range(ROWS))
+
+
+def test_a_foreign_transaction_in_this_process_is_waited_for(tmp_path):
+    """A conflict with somebody else's open transaction is tried again until it is gone."""
+    catalog = Catalog(tmp_path)
+    catalog.remember("device", "cpu")
+    with catalog._lease.cursor(1) as foreign:
+        foreign.execute("BEGIN")
+        foreign.execute("UPDATE settings SET value = '1'")
+        timer = threading.Timer(0.01, lambda: foreign.execute("ROLLBACK"))
+        timer.start()
+        catalog.remember("device", "cuda")
+        timer.join()
+    assert catalog.recall("device") == "cuda"
+
+
+def fill(catalog: Catalog, first: int) -> int:
+    """Ingest until the disk is full; the number of units acknowledged."""
+    stored = first
+    with pytest.raises(CatalogFull, match="free some space"):
+        while stored < 10**7:
+            loss = np.random.default_rng(stored).random(10_000)
+            ingest(catalog, np.arange(stored, stored + 10_000), loss=loss)
+            stored += 10_000
+    return stored
+
+
+def check_after_full(catalog: Catalog, stored: int) -> None:
+    units = catalog.done_units("q1", TABLE)
+    assert np.array_equal(units, np.arange(len(units)))
+    assert len(units) in (stored, stored + 10_000)  # a durable commit may lack only its answer
+    assert catalog.units_done("q1") == len(units)
+    ingest(catalog, np.arange(len(units), len(units) + 10))
+    assert len(catalog.done_units("q1", TABLE)) == len(units) + 10
+
+
+def test_a_file_size_limit_is_reported_and_survived(tmp_path):
+    """A refused write gives CatalogFull; nothing is half stored; with space the catalog goes on."""
+    catalog = Catalog(tmp_path)
+    catalog.ask(question(units=10**8))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, before[1]))
+    try:
+        stored = fill(catalog, 0)
+        with pytest.raises(CatalogFull):
+            catalog.put_file(b"x" * 2_000_000, "bin")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "files").rglob("*.*")) == []
+    check_after_full(catalog, stored)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk can only be mounted as root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_is_reported_and_survived(small_disk):
+    """The same with a real full file system: CatalogFull, then usable once space is free."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"\0" * 1_500_000)
+    catalog = Catalog(small_disk / "catalog")
+    catalog.ask(question(units=10**8))
+    stored = fill(catalog, 0)
+    ballast.unlink()
+    check_after_full(catalog, stored)
+    catalog.close()
+
+
+def test_a_waiting_process_is_let_in_by_a_busy_one(tmp_path):
+    """A thread that never pauses does not starve another process."""
+    catalog = Catalog(tmp_path)
+    catalog.ask(question(units=10**6))
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            catalog.questions()
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        visitor = child(WRITER, tmp_path, 0, 3)
+        assert visitor.communicate(timeout=10)[0].split() == ["0", "1", "2"]
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_dead_holder_is_no_hindrance(tmp_path):
+    """The lock of a killed process is gone with it; its log is replayed."""
+    Catalog(tmp_path).ask(question(units=10**6))
+    Catalog(tmp_path).close()
+    process = child(WRITER, tmp_path, 0, 10**4)
+    process.stdout.readline()
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    with contextlib.closing(Catalog(tmp_path, timeout=2)) as catalog:
+        assert catalog.units_done("q1") >= ROWS
+    with duckdb.connect(tmp_path / "catalog.duckdb") as plain:
+        assert plain.execute("SELECT count(*) FROM questions").fetchone() == (1,)
