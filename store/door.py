@@ -1,6 +1,7 @@
 """The two ways through the door: a read and a write, each one transaction."""
 
 import contextlib
+import os
 import random
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import TypeVar
 import duckdb
 
 from store.arrays import Files
-from store.errors import NotACatalog, from_duckdb
+from store.errors import CatalogBusy, NotACatalog, from_duckdb
 from store.lease import Cursor, lease_of
 from store.migrations import migrate
 
@@ -68,7 +69,8 @@ class Door:
     def _write(self, work: Callable[[Cursor], Result]) -> Result:
         """What `work` returns, when everything it wrote is stored; else nothing of it is.
 
-        A transaction that conflicts with one of a foreign connection in this process is repeated.
+        A transaction that conflicts with one of a foreign connection in this process is repeated;
+        when that one stays, the catalog is busy.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -76,9 +78,9 @@ class Door:
                     return self._commit(cursor, work)
             except duckdb.TransactionException:
                 if attempt == ATTEMPTS:
-                    raise
+                    break
                 time.sleep(random.uniform(0, 0.01 * attempt))
-        raise RuntimeError("unreachable")
+        raise CatalogBusy(self._lease.path, os.getpid(), self._timeout)
 
     def _commit(self, cursor: Cursor, work: Callable[[Cursor], Result]) -> Result:
         cursor.execute("BEGIN")

@@ -82,7 +82,7 @@ class Jobs(Door):
         found = self._read(lambda c: records(c, Job, query, [key]))
         return found[0] if found else None
 
-    def update_job(self, id: str, **fields: Any) -> None:
+    def update_job(self, id: str, /, **fields: Any) -> None:
         """Change fields of a job. `started` and `finished` follow from the status unless given.
 
         Raises:

@@ -19,13 +19,10 @@ import duckdb
 from store.errors import CatalogBusy, from_duckdb, from_os, holder_of, is_held
 
 IDLE = 0.5  # seconds without use after which the file is let go
-TURN = 0.15  # seconds one may go on while others wait: opening and closing cost 30 ms
-GIVE_WAY = 0.06  # seconds left to a waiting process: two of its attempts
-NOTE_LASTS = 0.2  # seconds; a waiting process renews its note at each attempt
-ATTEMPT = (
-    0.005,
-    0.025,
-)  # seconds between two attempts, drawn so that waiting processes do not march
+TURN = 0.25  # seconds one may go on while others wait: opening and closing cost 30 ms
+GIVE_WAY = 0.08  # seconds left to a waiting process: two of its attempts
+NOTE_LASTS = 0.3  # seconds; a waiting process renews its note at each attempt
+ATTEMPT = (0.015, 0.045)  # seconds between two attempts, drawn anew; a failed one costs 10 ms
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.4.0",  # DuckDB 1.4 and 1.5 clients can read the file
     "memory_limit": "2GB",
@@ -48,7 +45,8 @@ class Lease:
         self._connection: Cursor | None = None
         self._users = 0
         self._opened = self._used = 0.0
-        self._openings = 0
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
         self._not_before = 0.0
         self._broken = False  # DuckDB refuses everything after a failed write: close and open again
         self._holder: int | None = None
@@ -82,6 +80,12 @@ class Lease:
         with self._guard:
             if not self._users:
                 self._shut()
+
+    def end(self) -> None:
+        """Close and wait for the watcher: a thread left in DuckDB at exit floods stderr."""
+        self.close()
+        if self._watcher and self._ended.is_set():
+            self._watcher.join(1)
 
     def _take(self, timeout: float) -> Cursor:
         deadline = time.monotonic() + timeout
@@ -121,8 +125,9 @@ class Lease:
             raise from_os(error, self.path.parent) from error
         self._set_up(connection)
         self._connection, self._opened = connection, time.monotonic()
-        self._openings += 1
-        threading.Thread(target=self._watch, args=(self._openings,), daemon=True).start()
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, args=(self._ended,), daemon=True)
+        self._watcher.start()
         return True
 
     def _set_up(self, connection: Cursor) -> None:
@@ -153,15 +158,12 @@ class Lease:
         if not self._users:
             self._shut()
 
-    def _watch(self, opening: int) -> None:
-        """Close what was opened then once it is idle or wanted elsewhere."""
-        while True:
-            time.sleep(IDLE / 10)
+    def _watch(self, ended: threading.Event) -> None:
+        """Close the connection once it is idle or wanted elsewhere."""
+        while not ended.wait(IDLE / 10):
             with self._guard:
                 self._give_way()
-                if self._connection is None or self._openings != opening:
-                    return
-                if not self._users and time.monotonic() - self._used > IDLE:
+                if not ended.is_set() and not self._users and time.monotonic() - self._used > IDLE:
                     self._shut()
 
     def _shut(self) -> None:
@@ -171,6 +173,7 @@ class Lease:
             ):  # the last checkpoint; the log keeps what it had
                 self._connection.close()
         self._connection, self._broken = None, False
+        self._ended.set()
 
     def _leave_note(self) -> None:
         with contextlib.suppress(
@@ -199,4 +202,4 @@ def lease_of(path: Path, prepare: Callable[[Cursor, Path], None]) -> Lease:
 @atexit.register
 def _close_all() -> None:
     for lease in _leases.values():
-        lease.close()
+        lease.end()

@@ -1,17 +1,19 @@
 """Questions: asked once, found again."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Direction, Question
-from store.rows import now, put, records, scalar
+from store.rows import now, put, records
 
 _ASKED = ("key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids")
-_FROM = "FROM questions LEFT JOIN question_models USING (key)"
-_TEXT = "lower(concat_ws(' ', title, kind, array_to_string(model_names, ' '), settings))"
+_ON_PAGE = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
+_MATCHES = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
+    OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
 
 
 class Questions(Door):
@@ -32,8 +34,7 @@ class Questions(Door):
 
     def question(self, key: str) -> Question | None:
         """The question of that key, also a deleted one; None when it was never asked."""
-        query = f"SELECT * {_FROM} WHERE key = ?"
-        found = self._read(lambda c: records(c, Question, query, [key]))
+        found = self._read(lambda c: _named(c, "WHERE key = ?", [key]))
         return found[0] if found else None
 
     def questions(
@@ -68,9 +69,15 @@ class Questions(Door):
             if value is not None:
                 wanted.append(condition)
                 values.append(value)
-        words = search.lower().split()
-        wanted += [f"contains({_TEXT}, ?)" for _ in words]
-        return self._read(lambda c: _page(c, wanted, [*values, *words], limit, offset))
+
+        def work(cursor: Cursor) -> tuple[list[Question], int]:
+            for word in search.lower().split():
+                wanted.append(_MATCHES)
+                values.extend([word, _models_named(cursor, word)])
+            keys = _keys(cursor, wanted, values)
+            return _named(cursor, _ON_PAGE, [keys[offset : offset + limit]]), len(keys)
+
+        return self._read(work)
 
     def mark_opened(self, key: str) -> None:
         """Remember that somebody looked at the answer now."""
@@ -103,16 +110,28 @@ def question_row(cursor: Cursor, key: str) -> Question:
     Raises:
         UnknownEntry: it was never asked.
     """
-    found = records(cursor, Question, f"SELECT * {_FROM} WHERE key = ?", [key])
+    found = _named(cursor, "WHERE key = ?", [key])
     if not found:
         raise UnknownEntry("question", key)
     return found[0]
 
 
-def _page(
-    cursor: Cursor, wanted: list[str], values: list[Any], limit: int, offset: int
-) -> tuple[list[Question], int]:
-    where = f"{_FROM} WHERE {' AND '.join(wanted)}"
-    total = scalar(cursor, f"SELECT count(*) {where}", values)
-    page = f"SELECT * {where} ORDER BY created DESC, key LIMIT ? OFFSET ?"
-    return records(cursor, Question, page, [*values, limit, offset]), int(total)
+def _models_named(cursor: Cursor, word: str) -> list[str]:
+    """Ids of the models whose name contains the word: far fewer than there are questions."""
+    query = "SELECT id FROM models WHERE contains(lower(name), ?)"
+    return [id for (id,) in cursor.execute(query, [word]).fetchall()]
+
+
+def _keys(cursor: Cursor, wanted: list[str], values: list[Any]) -> list[str]:
+    """Keys of all questions that meet the conditions, newest first: one scan counts and orders."""
+    query = f"SELECT key FROM questions WHERE {' AND '.join(wanted)} ORDER BY created DESC, key"  # noqa: S608
+    return [key for (key,) in cursor.execute(query, values).fetchall()]
+
+
+def _named(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
+    """Questions with the names of their models."""
+    found = records(cursor, Question, f"SELECT * FROM questions {where}", values)  # noqa: S608
+    ids = list({id for question in found for id in question.model_ids})
+    query = "SELECT id, name FROM models WHERE id IN (SELECT unnest(CAST(? AS VARCHAR[])))"
+    names = dict(cursor.execute(query, [ids]).fetchall())
+    return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in found]

@@ -68,11 +68,11 @@ def append(cursor: Cursor, key: str, table: str, rows: pa.Table) -> None:
     Raises:
         ValueError: floats for a column of whole numbers.
     """
-    if not rows.num_rows:
-        return
     types = {f.name: "DOUBLE" if pa.types.is_floating(f.type) else "BIGINT" for f in rows.schema}
-    cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} (question_key VARCHAR, unit BIGINT)")
     there = table_columns(cursor, table)
+    if not there:
+        there = {"question_key": "VARCHAR", "unit": "BIGINT"}
+        cursor.execute(f"CREATE TABLE {table} (question_key VARCHAR, unit BIGINT)")
     for name, type in types.items():
         if name not in there:
             cursor.execute(f'ALTER TABLE {table} ADD COLUMN "{name}" {type}')

@@ -16,14 +16,12 @@ GRACE = 600.0  # seconds; a file this young may be about to get its row
 _HASH = re.compile(r"[0-9a-f]{64}")
 # Every place that can name a file. A hash anywhere in JSON counts: better one file too many kept
 # than one lost.
-_NAMING = """
-SELECT file_hash FROM points UNION ALL SELECT hash FROM images
-UNION ALL SELECT state_hash FROM questions UNION ALL SELECT CAST(facts AS VARCHAR) FROM questions
-UNION ALL SELECT CAST(settings AS VARCHAR) FROM questions UNION ALL SELECT CAST(facts AS VARCHAR) FROM models
-UNION ALL SELECT CAST(facts AS VARCHAR) FROM points UNION ALL SELECT CAST(facts AS VARCHAR) FROM problems
-UNION ALL SELECT CAST(recipe AS VARCHAR) FROM directions UNION ALL SELECT CAST(facts AS VARCHAR) FROM directions
-UNION ALL SELECT CAST(request AS VARCHAR) FROM jobs UNION ALL SELECT CAST(value AS VARCHAR) FROM settings
-"""
+_NAMING = (
+    ("points", "file_hash"), ("images", "hash"), ("questions", "state_hash"),
+    ("questions", "facts"), ("questions", "settings"), ("models", "facts"), ("points", "facts"),
+    ("problems", "facts"), ("directions", "recipe"), ("directions", "facts"), ("jobs", "request"),
+    ("settings", "value"),
+)  # fmt: skip
 _TRASHED = """
 SELECT 'model' AS what, id, name AS title, deleted FROM models WHERE deleted IS NOT NULL
 UNION ALL SELECT 'analysis', key, title, deleted FROM questions WHERE deleted IS NOT NULL
@@ -150,5 +148,8 @@ def _remove_deleted(cursor: Cursor) -> None:
 
 
 def _named_files(cursor: Cursor) -> set[str]:
-    rows = cursor.execute(_NAMING).fetchall()
-    return {hash for (text,) in rows if text for hash in _HASH.findall(text)}
+    named: set[str] = set()
+    for table, column in _NAMING:
+        rows = cursor.execute(f"SELECT {column} FROM {table}").fetchall()  # noqa: S608 - as listed
+        named.update(hash for (text,) in rows if text for hash in _HASH.findall(text))
+    return named

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +12,8 @@ from store.door import Door
 from store.errors import CatalogDamaged, UnknownEntry
 from store.lease import Cursor
 from store.questions import question_row
-from store.records import Json
-from store.rows import bound, identifier, now, put, scalar
+from store.records import Json, Question
+from store.rows import bound, identifier, now, put
 from store.tables import append, arrow_table, check_table, table_columns
 
 _FORMATS = {"csv": "(FORMAT csv, HEADER)", "parquet": "(FORMAT parquet, COMPRESSION zstd)"}
@@ -56,11 +56,24 @@ class Values(Door):
         state = self._files.put(state_file, state_file.suffix) if state_file else None
 
         def work(cursor: Cursor) -> int:
-            question_row(cursor, key)
+            question = question_row(cursor, key)
             fresh = _new_rows(cursor, key, table, piece)
-            append(cursor, key, table, fresh)
-            _record_piece(cursor, key, fresh, seconds, provenance)
-            return _advance(cursor, key, fresh, seconds, facts, provenance, state)
+            units = np.unique(fresh["unit"].to_numpy())
+            if len(units):
+                append(cursor, key, table, fresh)
+                row = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
+                row |= {"seconds": seconds, "provenance": provenance, "ingested": now()}
+                put(cursor, "pieces", row)
+            merged = replace(
+                question,
+                units_done=question.units_done + len(units),
+                seconds=question.seconds + (seconds if len(units) else 0.0),
+                facts={**question.facts, **facts},
+                provenance={**question.provenance, **provenance},
+                state_hash=state or question.state_hash,
+            )
+            _advance(cursor, merged)
+            return merged.units_done
 
         return self._write(work)
 
@@ -106,6 +119,7 @@ class Values(Door):
         Raises:
             ValueError: another format than csv or parquet.
             FileExistsError: the file is there and may not be overwritten.
+            FileNotFoundError: there is no such folder.
             UnknownEntry: there is nothing to write.
         """
         if format not in _FORMATS:
@@ -113,6 +127,10 @@ class Values(Door):
         target = Path(path).expanduser().resolve()
         if target.exists() and not overwrite:
             raise FileExistsError(f"{target} exists already; choose another name or overwrite it")
+        if not target.parent.is_dir():
+            raise FileNotFoundError(
+                f"there is no folder {target.parent}; make it or choose another"
+            )
         names = list(self.values(key, table))
         if not names:
             raise UnknownEntry("answer", key)
@@ -145,45 +163,23 @@ def _new_rows(cursor: Cursor, key: str, table: str, piece: pa.Table) -> pa.Table
     return piece.filter(pa.array(~np.isin(piece["unit"].to_numpy(), stored)))
 
 
-def _record_piece(
-    cursor: Cursor, key: str, rows: pa.Table, seconds: float, provenance: Json
-) -> None:
-    if not rows.num_rows:
-        return
-    units = np.unique(rows["unit"].to_numpy())
-    row: dict[str, Any] = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
-    row |= {"seconds": seconds, "provenance": provenance, "ingested": now()}
-    put(cursor, "pieces", row)
-
-
-def _advance(
-    cursor: Cursor,
-    key: str,
-    rows: pa.Table,
-    seconds: float,
-    facts: Json,
-    provenance: Json,
-    state: str | None,
-) -> int:
-    """Bring the question up to date; the units that are answered now."""
-    question = question_row(cursor, key)
-    done = scalar(cursor, "SELECT sum(units) FROM pieces WHERE question_key = ?", [key]) or 0
-    complete = done >= question.units
+def _advance(cursor: Cursor, question: Question) -> None:
+    """Write what a piece changed; the question is complete when no unit is missing."""
+    complete = question.units_done >= question.units
     cursor.execute(
         """UPDATE questions SET units_done = ?, status = ?, seconds = ?, facts = ?, provenance = ?,
         state_hash = ?, completed = coalesce(completed, ?) WHERE key = ?""",
         [
-            int(done),
+            question.units_done,
             "complete" if complete else "open",
-            question.seconds + (seconds if rows.num_rows else 0.0),
-            bound({**question.facts, **facts}),
-            bound({**question.provenance, **provenance}),
-            None if complete else state or question.state_hash,
+            question.seconds,
+            bound(question.facts),
+            bound(question.provenance),
+            None if complete else question.state_hash,
             bound(now()) if complete else None,
-            key,
+            question.key,
         ],
     )
-    return int(done)
 
 
 def _filled(column: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -66,12 +67,10 @@ def test_verify_notices_damaged_weights(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_deviation_keeps_nan() -> None:
     """A NaN loss anywhere is a NaN deviation, which no tolerance lets pass."""
-    good, nan = (
-        {"train": {"loss": 1.0, "accuracy": 0.5}},
-        {"train": {"loss": float("nan"), "accuracy": 0.5}},
-    )
+    good = {"train": {"loss": 1.0, "accuracy": 0.5}}
+    nan = {"train": {"loss": float("nan"), "accuracy": 0.5}}
     assert deviation(good, good) == 0
-    assert not deviation(nan, good) <= 1e9
+    assert math.isnan(deviation(nan, good))
 
 
 @pytest.fixture(scope="module")
@@ -84,20 +83,24 @@ def retrained(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 def test_recipe_of_mlp_a_leads_to_its_numbers(retrained: Sample) -> None:
     """Training by the recipe gives the shipped accuracy and its 81 snapshots.
 
-    Tolerance .02: on another processor the sums differ in their last bit, which 800 steps amplify to
-    another minimum of the same recipe. Seeds 0, 1, 2 have test accuracies .972, .975, .978, and the
-    standard error of 360 examples is .009. On the machine that made the files the weights are equal.
+    Equal weights on the machine that made the files. With the oldest instructions that torch and
+    MKL offer instead (ATEN_CPU_CAPABILITY=default), final weights moved by 8e-7 and no prediction.
+    Tolerance .01, three test digits: room for other libraries, below a recipe gone wrong.
     """
     shipped = SAMPLES["mlp_a"]
     for split, values in shipped.measured.items():
-        assert retrained.measured[split]["accuracy"] == pytest.approx(values["accuracy"], abs=0.02)
+        assert retrained.measured[split]["accuracy"] == pytest.approx(values["accuracy"], abs=0.01)
     assert [point.step for point in retrained.checkpoints] == list(range(0, 801, 10))
 
 
-def test_initial_weights_do_not_depend_on_the_machine(retrained: Sample) -> None:
-    """Step 0 is the shipped one bit for bit: nothing but the seed made it."""
+def test_initial_weights_come_from_the_seed(retrained: Sample) -> None:
+    """Step 0 is the shipped one: nothing but the seed made it.
+
+    Tolerance 3e-8: fused multiply-add or not, a random number is scaled to its range (here ±.18,
+    where float32 is spaced by 1.5e-8) with a different last bit.
+    """
     first, shipped = (load_file(s.checkpoints[0].path) for s in (retrained, SAMPLES["mlp_a"]))
-    assert all(torch.equal(first[name], shipped[name]) for name in shipped)
+    torch.testing.assert_close(first, shipped, rtol=0, atol=3e-8)
 
 
 def test_training_never_replaces_files_of_another_folder(
@@ -113,7 +116,7 @@ def test_training_never_replaces_files_of_another_folder(
 
 @pytest.mark.parametrize("name", ["mlp_a", "cnn_bn"])
 def test_training_is_deterministic_and_private(name: str) -> None:
-    """Two runs of 20 steps end in equal weights, whatever the global generator, which is untouched."""
+    """Two runs of 20 steps give equal weights and neither read nor move the global generator."""
     ends = []
     for seed in (1, 2):
         torch.manual_seed(seed)
@@ -178,7 +181,7 @@ def test_problem_file_stands_alone(file: Path) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=by_name)
 def test_data_are_the_standard_digits(sample: Sample) -> None:
-    """Every problem has D-std: 1437/360 rows, float32 and int64, training mean 0, pixels in 1/4.8."""
+    """Every problem has D-std: 1437/360 rows, float32 and int64, training mean 0, scale .3."""
     data = load_problem(sample).data
     assert {split: len(labels) for split, (_, labels) in data.items()} == {
         "train": 1437,
@@ -254,10 +257,7 @@ def test_unknown_names_and_empty_folders_are_refused(
 
 def test_shipped_files_are_small() -> None:
     """Everything fits in 2.5 MB, and no file is over 1 MB."""
-    sizes = [
-        file.stat().st_size
-        for file in FOLDER.rglob("*")
-        if file.suffix != ".pyc" and file.is_file()
-    ]
+    files = [file for file in FOLDER.rglob("*") if file.is_file() and file.suffix != ".pyc"]
+    sizes = [file.stat().st_size for file in files]
     assert sum(sizes) < 2.5e6
     assert max(sizes) < 1e6

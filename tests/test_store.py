@@ -60,11 +60,13 @@ def piece(units, loss=None) -> dict[str, np.ndarray]:
 
 
 def ingest(catalog, units, key="q1", loss=None, facts=None, **more) -> int:
-    return catalog.ingest(key, TABLE, piece(units, loss), facts or {}, 0.1, {"device": "cpu"}, **more)
+    return catalog.ingest(
+        key, TABLE, piece(units, loss), facts or {}, 0.1, {"device": "cpu"}, **more
+    )
 
 
 def test_every_bit_of_a_float_survives(catalog):
-    """NaN with its payload, both infinities and -0.0 come back as they went in, also after reopening."""
+    """NaN with its payload, infinities and -0.0 come back as they went in, also after reopening."""
     odd = np.array([0x7FF8000000001234, 0xFFF8000000000001], dtype=np.uint64).view(np.float64)
     sent = np.concatenate([odd, [np.nan, np.inf, -np.inf, -0.0, 5e-324, 0.1]])
     catalog.ask(question(units=len(sent)))
@@ -83,12 +85,14 @@ def test_a_nan_is_no_null_for_other_clients(catalog):
     ingest(catalog, [0, 1], loss=[np.nan, 1.0])
     catalog.close()
     with duckdb.connect(catalog.folder / "catalog.duckdb") as plain:
-        row = plain.execute(f"SELECT count(loss), count_if(isnan(loss)) FROM {TABLE}").fetchone()
+        row = plain.execute(
+            "SELECT count(loss), count_if(isnan(loss)) FROM surface_values"
+        ).fetchone()
     assert row == (2, 1)
 
 
 def test_ingesting_twice_or_overlapping_is_harmless(catalog):
-    """Rows of stored units are left out, pieces and seconds count what was new, first values stay."""
+    """Rows of stored units are left out, seconds count what was new, first values stay."""
     catalog.ask(question(units=6))
     assert ingest(catalog, [0, 1, 2]) == 3
     assert ingest(catalog, [0, 1, 2]) == 3
@@ -115,7 +119,7 @@ def test_a_question_is_complete_when_all_units_are_there(catalog):
     whole = catalog.question("q1")
     assert (whole.status, whole.units_done, whole.state_hash) == ("complete", 3, None)
     assert whole.completed.tzinfo is not None
-    assert whole.facts["a"], whole.facts["b"] == (1, 2)
+    assert (whole.facts["a"], whole.facts["b"]) == (1, 2)
     assert np.isnan(whole.facts["loss"])
     assert catalog.ask(question(units=3)) == whole
 
@@ -130,7 +134,7 @@ def test_a_unit_may_have_many_rows_in_order(catalog):
 
 
 def test_a_later_piece_may_bring_a_new_column(catalog):
-    """A table widens; rows without the column read NaN; answers that never had it do not show it."""
+    """A table widens; rows without the column read NaN; answers that never had it lack it."""
     catalog.ask(question())
     catalog.ask(question("q2"))
     ingest(catalog, [0])
@@ -162,7 +166,7 @@ def test_columns_that_do_not_fit_are_refused(catalog, table, columns):
 
 
 def test_floats_do_not_become_whole_numbers(catalog):
-    """A column of whole numbers refuses floats rather than rounding them; the piece is left out whole."""
+    """A column of whole numbers refuses floats rather than rounding; the piece is left out."""
     catalog.ask(question())
     catalog.ingest("q1", TABLE, {"unit": np.arange(1), "n": np.arange(1)}, {}, 0, {})
     with pytest.raises(ValueError, match="whole numbers"):
@@ -284,7 +288,7 @@ def test_a_missing_file_is_found(catalog):
 
 
 def test_export_writes_exactly_the_answer(catalog, tmp_path):
-    """CSV and Parquet hold the rows in order, quotes in names are harmless, nothing is overwritten."""
+    """CSV and Parquet hold the rows in order, quotes do no harm, nothing is overwritten."""
     catalog.ask(question())
     ingest(catalog, [1, 0], loss=[np.nan, -np.inf])
     csv = catalog.export_values("q1", TABLE, tmp_path / "it's.csv", "csv")
@@ -296,6 +300,8 @@ def test_export_writes_exactly_the_answer(catalog, tmp_path):
     found = duckdb.connect().execute("SELECT loss FROM read_parquet(?)", [str(parquet)]).fetchall()
     assert found[0] == (-np.inf,)
     assert np.isnan(found[1][0])
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        catalog.export_values("q1", TABLE, tmp_path / "none" / "y.csv", "csv")
     with pytest.raises(UnknownEntry):
         catalog.export_values("q9", TABLE, tmp_path / "y.csv", "csv")
 
@@ -343,8 +349,8 @@ def test_another_process_reads_the_file_with_plain_duckdb(catalog):
     ingest(catalog, range(4))
     time.sleep(0.8)  # longer than the idle time of a lease: nobody called close()
     code = f"""import duckdb; c = duckdb.connect({str(catalog.folder / "catalog.duckdb")!r})
-print(c.execute("SELECT models, split, seed, normalisation, status FROM analyses").fetchall(),
-c.execute("SELECT model, name, value FROM model_measurements").fetchall())"""
+print(c.execute("FROM analyses SELECT models, split, seed, normalisation, status").fetchall(),
+c.execute("FROM model_measurements SELECT model, name, value").fetchall())"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == (
         "[('ResNet', 'train', 3, 'raw', 'complete')] [('ResNet', 'loss', 0.5)]"
@@ -352,7 +358,7 @@ c.execute("SELECT model, name, value FROM model_measurements").fetchall())"""
 
 
 def test_ten_thousand_analyses_are_listed_at_once(catalog):
-    """A page of the list, with and without filters, takes under 200 ms (the requirement) at the median."""
+    """A page of the list, filtered or not, takes under 200 ms (the requirement) at the median."""
     for id, name in (("m1", "ResNet"), ("m2", "VGG"), ("m3", "MLP")):
         put_model(catalog, id, name, f"w{id[1]}")
     catalog._write(

@@ -1,6 +1,7 @@
 """The objective: one model's loss and metrics over a fixed split, resident on a device."""
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 import psutil
@@ -15,7 +16,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Activations of one batch fit the CPU's cache, or keep the GPU busy. The size follows from shapes
 # alone, never from a clock, so that a resumed run computes the same bits.
 BATCH_BYTES = {"cpu": 24 << 20, "cuda": 4 << 30, "mps": 1 << 30}
-ONE_THREAD_BYTES = 8 << 20  # of one batch; below this a second CPU thread costs more than it brings
+ONE_THREAD_BYTES = 1 << 20  # a mean operation's output; below this a second CPU thread only waits
 FUSED_CLASSES = 64  # up to here logsumexp(z - z_y) is the faster cross-entropy
 
 
@@ -40,19 +41,21 @@ class Objective:
         self._terms: dict[str, Callable] = {"loss": _loss(problem), **problem.metrics}
         data = _mapped(problem.data[split], lambda t: _placed(t, dtype, device))
         self.examples = count_examples(data)
-        self.example_bytes = activation_bytes(self.flat, problem, data)
-        size = max(1, BATCH_BYTES[device.type] // self.example_bytes)
+        example_bytes, operations = forward_cost(self.flat, problem, data)
+        size = max(1, BATCH_BYTES[device.type] // example_bytes)
         self._batches = [
-            _mapped(data, lambda t, a=start: t[a : a + size])
+            _mapped(data, itemgetter(slice(start, start + size)))
             for start in range(0, self.examples, size)
         ]
         self.batch_size = min(size, self.examples)
+        self._operation_bytes = example_bytes * self.batch_size / operations
 
     @property
     def threads(self) -> int:
-        """CPU threads worth using: one where a pass is so small that handing work over costs more."""
-        small = self.example_bytes * self.batch_size < ONE_THREAD_BYTES
-        return 1 if small else max(1, psutil.cpu_count(logical=False) or 1)
+        """CPU threads worth using: one where operations are too small to share."""
+        if self._operation_bytes < ONE_THREAD_BYTES:
+            return 1
+        return max(1, psutil.cpu_count(logical=False) or 1)
 
     @property
     def names(self) -> list[str]:
@@ -148,18 +151,20 @@ class _OutputBytes(TorchDispatchMode):
     """Counts the bytes that all operations within it put out."""
 
     total = 0
+    operations = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         out = func(*args, **(kwargs or {}))
         if isinstance(out, Tensor):
             self.total += out.numel() * out.element_size()
+            self.operations += 1
         return out
 
 
 @torch.no_grad()
-def activation_bytes(flat: FlatModel, problem: Problem, data: Batch) -> int:
-    """Bytes that all operations of a forward pass put out, per example."""
+def forward_cost(flat: FlatModel, problem: Problem, data: Batch) -> tuple[int, int]:
+    """Bytes that the operations of a forward pass put out per example, and their number."""
     probe = _mapped(data, lambda t: t[:2])
     with _OutputBytes() as counted:
         problem.forward(flat.module, probe)
-    return max(1, counted.total // len(tensors_of(probe)[0]))
+    return max(1, counted.total // len(tensors_of(probe)[0])), max(1, counted.operations)

@@ -1,6 +1,7 @@
 """Where questions are asked and imports ordered: what the catalog lacks becomes a job in the spool."""
 
 import dataclasses
+import os
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,26 @@ from typing import Any
 
 from explorer.jobs.question import ProblemIdentity, Question
 from explorer.jobs.spool import Spool
-from explorer.kinds import Kind, kind_named
+from explorer.kinds import Kind, Piece, kind_named, settings_from_json
 from store import Catalog, UnknownEntry, records
 
 ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
 BACKGROUND = 50
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
+
+
+def usual_folder() -> Path:
+    """Where the catalog lies unless said otherwise: $EXPLORER_CATALOG, else `.catalog` beside app.py."""
+    return Path(os.environ.get("EXPLORER_CATALOG", Path(__file__).parents[2] / ".catalog"))
+
+
+def result_of(catalog: Catalog, asked: records.Question) -> Any:
+    """The result of a question as far as it is stored, an instance of its kind's result."""
+    kind = kind_named(asked.kind)
+    settings = settings_from_json(kind.settings, asked.settings)
+    columns = catalog.values(asked.key, kind.table)
+    pieces = [Piece(columns, asked.facts)] if columns else []
+    return kind.result.from_pieces(settings, pieces)
 
 
 def question(

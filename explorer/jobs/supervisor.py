@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -134,7 +134,7 @@ class Supervisor:
         if not files:
             return
         job = self.catalog.job(folder.id)
-        done = job.units_done
+        done, rate = job.units_done, 0.0
         for file in files:
             try:
                 piece = read_piece(file)
@@ -147,13 +147,15 @@ class Supervisor:
                 key, table, piece.columns, piece.facts, piece.seconds, provenance(piece.facts)
             )
             file.unlink()
-        self._note(folder, status="running", units_done=done, attempts=0)
+            rate = len(piece.units) / max(piece.seconds, 1e-9)
+        self._note(folder, units_done=done, attempts=0, worker={"units_per_second": rate})
 
     def _note(self, folder: JobFolder, **fields: Any) -> None:
-        """Update the job's row; the first time also with its worker."""
+        """Update the job's row; the first time also with the worker that has it."""
         worker = folder.worker
         if worker and self._known.get(folder.id) != str(worker):
-            fields |= {"pid": worker.pid, "pid_started": worker.started / 1000}
+            fields |= {"status": "running", "pid": worker.pid}
+            fields["pid_started"] = worker.started / 1000
             self._known[folder.id] = str(worker)
         self.catalog.update_job(folder.id, **fields)
 
@@ -171,7 +173,7 @@ class Supervisor:
             return  # claimed and queued change places in one rename; look again
         if worker.alive:
             if self._known.get(folder.id) != str(worker):
-                self._note(folder, status="running")
+                self._note(folder)
             self._press(folder, worker)
         elif not folder.finished:
             self._bury(folder)
@@ -236,6 +238,10 @@ class Supervisor:
             child = subprocess.Popen(
                 [*WORKER, str(self.catalog.jobs_folder.resolve()), "--device", self.device],
                 cwd=ROOT,
+                env={
+                    **os.environ,
+                    "OMP_WAIT_POLICY": "PASSIVE",
+                },  # or waiting threads starve the app
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -249,7 +255,7 @@ class Supervisor:
         return self._spool.workers()
 
 
-def provenance(facts: dict[str, Any]) -> dict[str, Any]:
+def provenance(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Where and with what the answer was computed; empty for a piece without facts."""
     if not facts:
         return {}

@@ -38,10 +38,11 @@ class Kind:
     title: str
     subjects: tuple[str, ...]  # what the question is about, in order: "point"
     settings: type
-    result: type
+    result: Any  # the class of the result, with `from_pieces(settings, pieces)`
     version: int  # raise it when the same question gets another answer
     answer: str  # "module:function", torch
     draw: str  # "module:function", Altair
+    thumbnail: str  # "module:function", result -> PNG
     page: str  # path of the page's script
     icon: str  # Material symbol of the page
 

@@ -82,6 +82,7 @@ LINE = Kind(
     version=1,
     answer="explorer.analysis.line:answer",
     draw="explorer.render.line:profile",
+    thumbnail="explorer.render.line:thumbnail",
     page="explorer/pages/line.py",
     icon=":material/show_chart:",
 )

@@ -105,6 +105,7 @@ SURFACE = Kind(
     version=1,
     answer="explorer.analysis.surface:answer",
     draw="explorer.render.surface:contour",
+    thumbnail="explorer.render.relief:thumbnail",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
 )

@@ -202,12 +202,9 @@ class Viewer {
     this.text.fillStyle = this.paper; // the canvas turns any CSS colour into #rrggbb
     const channels = [1, 3, 5].map((i) => parseInt(String(this.text.fillStyle).slice(i, i + 2), 16));
     this.dark = dark ?? dot(channels, [0.3, 0.59, 0.11]) < 128;
-    this.wallColour = this.dark ? [0.27, 0.29, 0.33] : [0.83, 0.835, 0.855];
+    this.wallColour = this.dark ? [0.27, 0.29, 0.33] : [0.776, 0.788, 0.816];
     this.root.querySelector(".note").textContent = this.scene.notes.join(" · ");
-    const { low, high } = this.scene.box;
     this.root.setAttribute("aria-label", `Surface of ${this.scene.labels.z} over ${this.scene.labels.x} and ${this.scene.labels.y}, drawn in 3-D; arrow keys rotate, plus and minus zoom, 0 resets`);
-    this.grid.low = low;
-    this.grid.high = high;
   }
 
   // --- Arrays to the graphics card ---
@@ -470,7 +467,7 @@ class Viewer {
     text.fillText(scene.labels.z, left + 6, top - 16, 130);
   }
 
-  caption({ at, label, colour }) {
+  caption({ at, label }) {
     const { text } = this;
     const [x, y] = this.onScreen([at[0], at[1], at[2] + 0.03]);
     text.font = `600 12px ${this.font}`;

@@ -1,4 +1,4 @@
-"""The interactive 3-D view of a surface: a Streamlit component of our own, WebGL2, nothing fetched."""
+"""The interactive 3-D view of a surface: a component of our own, WebGL2, nothing fetched."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,7 +36,9 @@ canvas { position: absolute; left: 0; top: 0; height: 100%; }
   border-radius: var(--st-base-radius); box-shadow: 0 2px 8px rgb(0 0 0 / 12%);
 }
 .tip[hidden] { display: none; }
-.note { position: absolute; left: 8px; bottom: 6px; font-size: 12px; opacity: .65; pointer-events: none; }
+.note {
+  position: absolute; left: 8px; bottom: 6px; font-size: 12px; opacity: .65; pointer-events: none;
+}
 .without { display: none; }
 .without img { max-width: 100%; }
 .without img:not([src]) { display: none; }
@@ -65,10 +67,10 @@ def surface_viewer(
     still: str | None = None,
     on_camera_change: Callable[[], None] | None = None,
 ) -> dict[str, Any] | None:
-    """The camera after the user's last move, or None before the first: `position`, `focal_point`, `up`.
+    """The camera after the user's last move (`position`, `focal_point`, `up`), None before it.
 
-    A scene that changes under the same key is redrawn in place and keeps the camera. The script reruns once at the end
-    of a move; put the call into a fragment where a rerun is expensive.
+    A scene that changes under the same key is redrawn in place and keeps the camera. The script
+    reruns once at the end of a move; use a fragment where a rerun is expensive.
 
     Args:
         scene: from `explorer.render.client.Renderer.scene`.

@@ -1,4 +1,4 @@
-"""The door to the renderer process: scenes, stills and mesh files. Imports neither pyvista nor streamlit."""
+"""The door to the renderer process: scenes, stills and mesh files. No pyvista, no streamlit."""
 
 import atexit
 import base64
@@ -21,7 +21,7 @@ COMMAND = [sys.executable, "-m", "explorer.render.process"]
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = 24  # answers kept: a page asks for the same picture on every rerun
 APT = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
-REGISTRY = "_loss_surface_explorer_renderer"  # a module of this name has no file, so no reload removes it
+REGISTRY = "_loss_surface_explorer_renderer"  # a module without a file: no reload removes it
 
 
 class RenderError(RuntimeError):
@@ -42,7 +42,7 @@ class OpenGL:
 
 
 class Renderer:
-    """One renderer process, started when first needed, and again when it died. Threads take turns."""
+    """One renderer process, started when needed, again when it died. Threads take turns."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         """Nothing starts yet. `environment` is added to the child's."""
@@ -71,7 +71,9 @@ class Renderer:
         scale: float = 1.0,
         timeout: float = 60.0,
     ) -> bytes:
-        """A picture of the scene without text, PNG, of size * scale pixels; `background` None is transparent.
+        """A picture (PNG) of the scene without text, of size * scale pixels.
+
+        `background` None is transparent.
 
         Raises:
             NoOpenGL: this machine cannot draw.
@@ -80,7 +82,7 @@ class Renderer:
         opengl = self.opengl()
         if not opengl.ok:
             raise NoOpenGL(f"{opengl.reason}; {opengl.remedy}")
-        how = {"size": list(size), "background": background, "scale": scale}
+        how: dict[str, Any] = {"size": list(size), "background": background, "scale": scale}
         view = None if camera is None else dict(camera)
         answer = self._ask("still", field, timeout=timeout, camera=view, **how)
         return base64.b64decode(answer["png"])
@@ -91,7 +93,7 @@ class Renderer:
         Raises:
             RenderError: the renderer failed, or could not write there.
         """
-        place = {"path": str(Path(path).resolve()), "format": format}
+        place: dict[str, Any] = {"path": str(Path(path).resolve()), "format": format}
         return Path(self._ask("export", field, timeout=timeout, keep=False, **place)["path"])
 
     def ping(self, timeout: float = 60.0) -> int:
@@ -103,7 +105,10 @@ class Renderer:
         return int(self._exchange({"method": "ping"}, timeout)["pid"])
 
     def opengl(self) -> OpenGL:
-        """Whether this machine can draw stills: tried once, in a process of its own, because a failure is a crash."""
+        """Whether this machine can draw stills: tried once, in a process of its own.
+
+        VTK fails by a segmentation fault, which nothing can catch.
+        """
         with self._probe_lock:
             if self._opengl is None:
                 self._opengl = self._probed()
@@ -126,13 +131,17 @@ class Renderer:
                 timeout=60,
             )
         except subprocess.TimeoutExpired:
-            return OpenGL(False, "no picture can be drawn here: OpenGL did not answer in 60 s", _REMEDY)
+            return OpenGL(
+                False, "no picture can be drawn here: OpenGL did not answer in 60 s", _REMEDY
+            )
         if done.returncode == 0 and "drawn" in done.stdout:
             return OpenGL(True)
         how = f"ended with code {done.returncode}"
         if done.returncode < 0:
             how = f"was ended by {signal.Signals(-done.returncode).name}"
-        return OpenGL(False, f"no picture can be drawn here: OpenGL does not work (a trial {how})", _REMEDY)
+        return OpenGL(
+            False, f"no picture can be drawn here: OpenGL does not work (a trial {how})", _REMEDY
+        )
 
     def _ask(
         self, method: str, field: HeightField, *, timeout: float, keep: bool = True, **rest: Any
@@ -157,7 +166,9 @@ class Renderer:
         with self._lock:
             answer = self._attempt(line, timeout) or self._attempt(line, timeout)
         if not answer:
-            raise RenderError("the renderer stopped twice on the same request; its messages are in the log")
+            raise RenderError(
+                "the renderer stopped twice on the same request; its messages are in the log"
+            )
         reply = json.loads(answer)
         if not reply.pop("ok"):
             raise RenderError(f"the renderer could not draw this: {reply['error']}")
@@ -219,11 +230,13 @@ class Renderer:
         child.wait()
 
 
-_REMEDY = f"on Debian, `{APT}` brings what it needs; the interactive view and mesh files work without it"
+_REMEDY = (
+    f"on Debian, `{APT}` brings what it needs; the interactive view and mesh files work without it"
+)
 
 
 def renderer() -> Renderer:
-    """The renderer of this process, the same through reruns and code reloads; ended with the process."""
+    """The renderer of this process, the same through reruns and code reloads."""
     home = sys.modules.setdefault(REGISTRY, types.ModuleType(REGISTRY))
     with _LOCK:
         if not hasattr(home, "renderer"):

@@ -6,7 +6,7 @@ import numpy as np
 
 from explorer.kinds.settings import one_of
 
-# Perceptually uniform, and readable in print and by the colour-blind; "coolwarm" diverges (Moreland 2009).
+# Perceptually uniform and readable by the colour-blind; "coolwarm" diverges (Moreland 2009).
 COLOUR_MAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "coolwarm")
 
 

@@ -1,4 +1,4 @@
-"""A surface as something to stand on: heights, their range, ticks and colours, and the view. NumPy only."""
+"""A surface as something to stand on: heights, their range, their ticks. NumPy only."""
 
 import base64
 import hashlib
@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from explorer.kinds.settings import one_of, require
 from explorer.render.colours import COLOUR_MAPS
@@ -17,7 +18,8 @@ from explorer.render.colours import COLOUR_MAPS
 Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
 Tick = tuple[float, str]  # where, text
 
-# The box in scene coordinates: x and y in [-1, 1], the floor at 0; the lowest loss hovers above the floor's contours.
+# The box in scene coordinates: x and y in [-1, 1], z from the floor at 0. The lowest loss hovers
+# above the floor, which carries the contours' shadows.
 LOWEST, HIGHEST = 0.12, 1.1
 STEEPEST = (
     1e6  # heights beyond this many ranges are cut off anyway; bounded so that products stay finite
@@ -26,7 +28,7 @@ STEEPEST = (
 
 @dataclass(frozen=True)
 class HeightField:
-    """Losses on a grid and how to show them. What is not finite stays open: no value is filled in."""
+    """Losses on a grid and how to show them. What is not finite stays open, never filled in."""
 
     x: np.ndarray  # (X,) increasing
     y: np.ndarray  # (Y,) increasing
@@ -64,7 +66,11 @@ class HeightField:
 
     @cached_property
     def heights(self) -> np.ndarray:
-        """Loss, or log10 of it in log mode, shape (Y, X), not clipped; NaN where there is nothing to stand on."""
+        """Loss, or log10 of it in log mode, shape (Y, X), not clipped.
+
+        NaN where nothing is computed or the loss is not finite; in log mode also where it is 0 or
+        below.
+        """
         standing = self.computed & np.isfinite(self.z)
         if self.log:
             standing &= self.z > 0
@@ -96,17 +102,17 @@ class HeightField:
         """Heights of the contour lines, evenly spaced within the range, shape (contours,)."""
         return np.linspace(*self.range, self.contours + 2)[1:-1]
 
-    def shade(self, heights: np.ndarray) -> np.ndarray:
-        """Place in the range, 0 at the lowest and 1 at the highest: the index into the colour map."""
+    def shade(self, heights: ArrayLike) -> np.ndarray:
+        """Place in the range, 0 at the lowest and 1 at the highest: where in the colour map."""
         low, high = self.range
         return (np.asarray(heights) - low) / (high - low)
 
-    def loss_at(self, heights: np.ndarray) -> np.ndarray:
+    def loss_at(self, heights: ArrayLike) -> np.ndarray:
         """The loss of a height."""
         return np.power(10.0, heights) if self.log else np.asarray(heights)
 
-    def place(self, x: np.ndarray, y: np.ndarray, heights: np.ndarray) -> np.ndarray:
-        """Scene coordinates (..., 3): x and y to [-1, 1], heights of the range to [LOWEST, HIGHEST]."""
+    def place(self, x: ArrayLike, y: ArrayLike, heights: ArrayLike) -> np.ndarray:
+        """Scene coordinates (..., 3): x, y to [-1, 1], the range of heights to LOWEST, HIGHEST."""
         shade = np.minimum(self.shade(heights), STEEPEST)
         return np.stack(
             np.broadcast_arrays(
@@ -116,7 +122,7 @@ class HeightField:
         )
 
     def height_under(self, x: float, y: float) -> float:
-        """Height at (x, y), bilinear between the four measured neighbours; NaN in a hole or outside."""
+        """Height at (x, y), bilinear between measured neighbours; NaN in a hole or outside."""
         if not (self.x[0] <= x <= self.x[-1] and self.y[0] <= y <= self.y[-1]):
             return math.nan
         column = int(np.clip(np.searchsorted(self.x, x, "right") - 1, 0, self.x.size - 2))
@@ -130,7 +136,7 @@ class HeightField:
 
     @property
     def ticks(self) -> dict[str, list[Tick]]:
-        """Ticks along x, y and z: pairs of (scene coordinate, text); z shows the loss itself, also in log mode."""
+        """Ticks along x, y and z: (scene coordinate, text); z tells the loss, also in log mode."""
         low, high = self.range
         heights = log_ticks(low, high) if self.log else even_ticks(low, high)
         span = HIGHEST - LOWEST
@@ -162,7 +168,7 @@ class HeightField:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; arrays as base64 of little-endian float64, so that NaN and Inf survive."""
+        """Plain JSON values; arrays in base64, so that NaN and Inf survive."""
         plain = ("log", "clip", "colour_map", "contours", "x_label", "y_label", "z_label")
         values: dict[str, Any] = {name: getattr(self, name) for name in plain}
         values["markers"] = [list(marker) for marker in self.markers]
@@ -176,14 +182,14 @@ class HeightField:
         """The height field of `to_json`."""
         x, y, z = (base64_array(values[name], "<f8") for name in ("x", "y", "z"))
         bits = np.unpackbits(base64_array(values["computed"], "u1"), count=x.size * y.size)
-        arrays = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
+        arrays: dict[str, Any] = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
         markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
-        rest = {name: values[name] for name in values.keys() - arrays.keys()}
+        rest: dict[str, Any] = {name: values[name] for name in values.keys() - arrays.keys()}
         rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
         return cls(**arrays, **rest)
 
 
-def base64_text(array: np.ndarray, dtype: str) -> str:
+def base64_text(array: ArrayLike, dtype: str) -> str:
     """The array's bytes as base64."""
     return base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode("ascii")
 
@@ -193,7 +199,7 @@ def base64_array(text: str, dtype: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), dtype=dtype)
 
 
-def _to_unit(values: Any, axis: np.ndarray) -> np.ndarray:
+def _to_unit(values: ArrayLike, axis: np.ndarray) -> np.ndarray:
     """Values along the axis from its ends to -1 and 1."""
     return 2 * (np.asarray(values) - axis[0]) / (axis[-1] - axis[0]) - 1
 
@@ -203,7 +209,7 @@ def _points(count: int) -> str:
 
 
 def even_ticks(low: float, high: float, wanted: int = 5) -> list[Tick]:
-    """Round values (1, 2 or 5 times a power of ten apart) from low to high, about `wanted` of them."""
+    """About `wanted` round values from low to high, 1, 2 or 5 times a power of ten apart."""
     rough = (high - low) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
@@ -213,7 +219,7 @@ def even_ticks(low: float, high: float, wanted: int = 5) -> list[Tick]:
 
 
 def log_ticks(low: float, high: float) -> list[Tick]:
-    """Powers of ten between two exponents, at exponents; with 2 and 5 times them in a short range."""
+    """Powers of ten between two exponents, with 2 and 5 times them in a short range."""
     first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
     if last - first >= 2:
         powers = range(first, last + 1, -(-(last - first) // 6))
@@ -230,9 +236,10 @@ def log_ticks(low: float, high: float) -> list[Tick]:
 
 
 def number_text(value: float, step: float = 0.0, largest: float = 0.0) -> str:
-    """A number as a person writes it: the decimals that the step between ticks needs (without a step, six digits).
+    """A number as a person writes it, with the decimals that the step between ticks needs.
 
-    `largest` is the largest number that stands beside it; it decides between plain digits and powers of ten.
+    Six digits without a step. The largest number beside it decides between plain digits and powers
+    of ten.
     """
     if value == 0 or abs(value) < step / 2:
         return "0"

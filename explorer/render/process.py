@@ -1,7 +1,8 @@
-"""The renderer: a child process that answers one JSON request per line. VTK may crash here, and only here.
+"""The renderer: a child process that answers one JSON request per line. VTK may crash only here.
 
-Request: {"method": "scene" | "still" | "export" | "ping", "field": HeightField.to_json(), ...}. Reply: {"ok": true,
-...} or {"ok": false, "error": one sentence}. The process ends when its input is closed, so it never outlives the app.
+Request: {"method": "scene" | "still" | "export" | "ping", "field": HeightField.to_json(), ...}.
+Reply: {"ok": true, ...} or {"ok": false, "error": one sentence}. The process ends when its input is
+closed, so it never outlives the app.
 """
 
 import base64
@@ -32,7 +33,7 @@ def arrays(scene: scenes.Scene) -> dict[str, Any]:
     """The scene as JSON values for the viewer: arrays in base64, little-endian."""
     field, surface, lines = scene.field, scene.surface, scene.lines
     low, high = field.range
-    line_cells = scenes._polylines(lines) if lines.n_points else []
+    line_cells = scenes.polylines(lines) if lines.n_points else []
     return {
         "id": field.key,
         "surface": _solid(surface, "shade"),
@@ -75,18 +76,18 @@ def arrays(scene: scenes.Scene) -> dict[str, Any]:
 
 
 def _solid(mesh: pv.PolyData, colours: str) -> dict[str, Any] | None:
-    """Positions, normals, colours (shade as uint16, or red green blue as uint8) and triangles of a mesh."""
+    """Positions, normals, triangles and colours: shade as uint16, or red green blue as uint8."""
     if mesh.n_points == 0:
         return None
-    painted = mesh[colours]
+    painted = np.asarray(mesh[colours])
     if colours == "shade":
-        painted = base64_text(np.rint(65535 * np.asarray(painted)), "<u2")
+        text = base64_text(np.rint(65535 * painted), "<u2")
     else:
-        painted = base64_text(painted, "u1")
+        text = base64_text(painted, "u1")
     return {
         "positions": base64_text(mesh.points, "<f4"),
         "normals": base64_text(np.rint(32767 * np.asarray(mesh["Normals"])), "<i2"),
-        "colours": painted,
+        "colours": text,
         "triangles": base64_text(mesh.regular_faces, "<u4"),
     }
 
@@ -133,7 +134,7 @@ class Answers:
 
 
 def serve(requests: TextIO, replies: TextIO) -> None:
-    """Answer until the input ends. A request that fails gets its reason; the next one is answered."""
+    """Answer until the input ends. A request that fails gets its reason."""
     answers = Answers()
     methods = {name: getattr(answers, name) for name in ("scene", "still", "export", "ping")}
     for line in requests:
@@ -149,7 +150,7 @@ def serve(requests: TextIO, replies: TextIO) -> None:
 
 def probe() -> None:
     """Draw one small picture; without OpenGL this process ends by a signal."""
-    scenes.still(scenes.build(HeightField([0, 1], [0, 1], [[0, 1], [1, 0]])), size=(32, 32))
+    scenes.still(scenes.build(HeightField(np.arange(2), np.arange(2), np.eye(2))), size=(32, 32))
 
 
 def main() -> None:

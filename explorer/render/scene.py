@@ -1,4 +1,4 @@
-"""The one 3-D scene behind stills, mesh exports and the browser's viewer. Only `still` needs OpenGL."""
+"""The one 3-D scene behind stills, mesh files and the viewer. Only `still` needs OpenGL."""
 
 import base64
 import io
@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 import pyvista as pv
-from scipy.spatial import Delaunay
 
 from explorer.kinds.grid import COARSEST_STRIDE
 from explorer.kinds.settings import one_of
 from explorer.render.colours import lut
 from explorer.render.height import HIGHEST, HeightField
 
-LIFT = 0.004  # of contour lines off the surface, along its normal, so that they do not flicker through it
+LIFT = 0.004  # of contour lines off the surface, along its normal; on it they would flicker
 FLOOR_LIFT = 0.001
-PIN = 0.024  # radius of a marker
+PIN, STICK = 0.026, 0.17  # radius of a marker's head, and its height above the point
 
-# A view in scene coordinates. The angle is VTK's default; below this aspect ratio the width is kept instead.
-HOME = {"position": (2.5, -3.55, 3.5), "focal_point": (0.0, 0.0, 0.42), "up": (0.0, 0.0, 1.0)}
+# A view in scene coordinates. The angle is VTK's default; in a picture narrower than that aspect
+# ratio it widens, so that the whole width stays in view.
+HOME = {"position": (2.8, -4.2, 3.55), "focal_point": (0.0, 0.0, 0.34), "up": (0.0, 0.0, 1.0)}
 VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
 
-# Lights stand with the camera: direction in view coordinates and strength. The viewer shades by the same numbers.
+# Lights stand with the camera: direction in view coordinates, strength. The viewer shades alike.
 AMBIENT, SPECULAR, SHINE = 0.36, 0.10, 24.0
 LIGHTS = (((-0.45, 0.65, 0.75), 0.62), ((0.75, 0.05, 0.55), 0.22))
 
@@ -61,17 +61,17 @@ def build(field: HeightField) -> Scene:
 
 
 def triangles(field: HeightField) -> np.ndarray:
-    """Corners (T, 3) of the surface as flat indices into the grid, counter-clockwise seen from above.
+    """Corners (T, 3) of the surface as flat grid indices, counter-clockwise seen from above.
 
-    Between computed points only; each triangle with a corner that is not finite is left out. While points are still
-    missing the computed ones are joined (Delaunay), across no more than the coarsest stride of the computing order.
+    A triangle with a corner that is not finite is left out. While points are missing, the computed
+    ones are joined (Delaunay), across no more than the coarsest stride of the computing order.
     """
     corners = _grid_triangles(field.heights) if field.computed.all() else _sparse_triangles(field)
     return corners[np.isfinite(field.heights.ravel()[corners]).all(axis=1)]
 
 
 def _grid_triangles(heights: np.ndarray) -> np.ndarray:
-    """Two triangles per cell, split along the flatter diagonal, or so that a hole takes one of them only."""
+    """Two triangles per cell, split along the flatter diagonal; a hole in a corner takes one."""
     index = np.arange(heights.size).reshape(heights.shape)
     a, b, c, d = (
         i.ravel() for i in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:])
@@ -88,6 +88,8 @@ def _grid_triangles(heights: np.ndarray) -> np.ndarray:
 
 def _sparse_triangles(field: HeightField) -> np.ndarray:
     """Delaunay triangles of the computed points, long ones left out."""
+    from scipy.spatial import Delaunay  # half a second that most starts need not pay
+
     places = np.argwhere(field.computed)[:, ::-1]  # (P, 2) column, row
     if len(places) < 3 or (np.ptp(places, axis=0) == 0).any():
         return np.empty((0, 3), dtype=int)
@@ -110,7 +112,8 @@ def _surface(field: HeightField) -> pv.PolyData:
     rows, columns = np.divmod(used, field.x.size)
     heights = field.heights.ravel()[used]
     points = field.place(field.x[columns], field.y[rows], heights)
-    mesh = pv.PolyData.from_regular_faces(points, corners.reshape(-1, 3))
+    faces = np.insert(corners.reshape(-1, 3), 0, 3, axis=1)  # VTK: count, then corners
+    mesh = pv.PolyData(points, faces=faces.ravel())
     mesh["loss"], mesh["height"] = field.z.ravel()[used], heights
     mesh["x"], mesh["y"] = field.x[columns], field.y[rows]
     return mesh.compute_normals(
@@ -129,19 +132,21 @@ def _cut(mesh: pv.PolyData, field: HeightField) -> pv.PolyData:
     if below.n_cells == 0:
         return pv.PolyData()
     below = below.triangulate()
-    below["loss"] = field.loss_at(below["height"])  # new points on the edge have the clip's loss
+    # New points on the edge have the clip's loss; VTK finds them only to the digits of float32.
+    below["height"] = np.minimum(below["height"], field.ceiling)
+    below["loss"] = field.loss_at(below["height"])
     lengths = np.linalg.norm(below["Normals"], axis=1, keepdims=True)
     below["Normals"] = below["Normals"] / np.maximum(lengths, 1e-12)
     return below
 
 
 def _lines(surface: pv.PolyData, field: HeightField) -> pv.PolyData:
-    """Contour lines on the surface, their shadows on the floor, and the rim around holes and ends."""
+    """Contour lines on the surface, their shadows on the floor, the rim of surface and holes."""
     if surface.n_points == 0:
         return pv.PolyData()
     parts = []
     if field.contours:
-        on_surface = surface.contour(field.levels, scalars="height")
+        on_surface = surface.contour(field.levels.tolist(), scalars="height")
         if on_surface.n_cells:
             on_surface = on_surface.strip(max_length=100_000)
             colours = _line_colours(on_surface, field)
@@ -157,14 +162,14 @@ def _lines(surface: pv.PolyData, field: HeightField) -> pv.PolyData:
 
 
 def _line_colours(lines: pv.PolyData, field: HeightField) -> np.ndarray:
-    """Colour (L, 3) uint8 of each line in the colour map, by the height at its first point."""
-    first = [line[0] for line in _polylines(lines)]
+    """Colour (L, 3) uint8 of each line, by the height at its first point."""
+    first = [line[0] for line in polylines(lines)]
     shade = np.clip(field.shade(lines["height"][first]), 0, 1)
     return lut(field.colour_map)[np.rint(255 * shade).astype(int)]
 
 
 def _ink(colours: np.ndarray) -> np.ndarray:
-    """The same colours darker, and the darkest lighter, so that a line shows on its own surface."""
+    """The colours darker, and the darkest lighter, so that a line shows on its own surface."""
     light = colours @ np.array([0.30, 0.59, 0.11]) / 255
     towards = np.where(light[:, None] < 0.30, 255, 0)
     share = np.where(light[:, None] < 0.30, 0.38, 0.42)
@@ -177,7 +182,7 @@ def _lifted(lines: pv.PolyData) -> pv.PolyData:
     return lines
 
 
-def _polylines(lines: pv.PolyData) -> list[np.ndarray]:
+def polylines(lines: pv.PolyData) -> list[np.ndarray]:
     """Point indices of each line."""
     offsets = pv.convert_array(lines.GetLines().GetOffsetsArray())
     indices = pv.convert_array(lines.GetLines().GetConnectivityArray())
@@ -189,7 +194,7 @@ def _joined(parts: list[tuple[pv.PolyData, np.ndarray]]) -> pv.PolyData:
     points, cells, start = [], [], 0
     for lines, _ in parts:
         points.append(np.asarray(lines.points, dtype=np.float32))
-        cells += [np.concatenate([[len(line)], line + start]) for line in _polylines(lines)]
+        cells += [np.concatenate([[len(line)], line + start]) for line in polylines(lines)]
         start += lines.n_points
     if not cells:
         return pv.PolyData()
@@ -199,17 +204,23 @@ def _joined(parts: list[tuple[pv.PolyData, np.ndarray]]) -> pv.PolyData:
 
 
 def _markers(field: HeightField) -> pv.PolyData:
-    """A ball on the surface for each marker, on the floor where the surface is open."""
-    balls = []
-    for centre, _, colour in marker_places(field):
-        ball = pv.Sphere(radius=PIN, center=centre, theta_resolution=20, phi_resolution=14)
-        ball["colours"] = np.tile(np.uint8(pv.Color(colour).int_rgb), (ball.n_points, 1))
-        balls.append(ball)
-    return pv.merge(balls, merge_points=False) if balls else pv.PolyData()
+    """A pin for each marker: it stands on the surface, or on the floor where that is open."""
+    parts = []
+    for (x, y, top), _, colour in marker_places(field):
+        head = pv.Sphere(radius=PIN, center=(x, y, top), theta_resolution=24, phi_resolution=16)
+        middle = (x, y, top - STICK / 2)
+        stick = pv.Cylinder(
+            center=middle, direction=(0, 0, 1), radius=PIN / 5, height=STICK, resolution=12
+        )
+        for part in (head, stick.triangulate().compute_normals(cell_normals=False)):
+            rgb = np.array(pv.Color(colour).int_rgb, dtype=np.uint8)
+            part["colours"] = np.tile(rgb, (part.n_points, 1))
+            parts.append(part)
+    return pv.merge(parts, merge_points=False) if parts else pv.PolyData()
 
 
 def marker_places(field: HeightField) -> list[tuple[tuple[float, float, float], str, str]]:
-    """Centre in scene coordinates, label and colour of each marker inside the grid."""
+    """Head in scene coordinates, label and colour of each marker inside the grid."""
     places = []
     for x, y, label, colour in field.markers:
         if not (field.x[0] <= x <= field.x[-1] and field.y[0] <= y <= field.y[-1]):
@@ -217,14 +228,13 @@ def marker_places(field: HeightField) -> list[tuple[tuple[float, float, float], 
         height = field.height_under(x, y)
         across, along, up = field.place(np.float64(x), np.float64(y), np.float64(height))
         standing = math.isfinite(height) and height <= field.ceiling
-        places.append(
-            ((float(across), float(along), float(up) if standing else 0.0), label, colour)
-        )
+        top = (float(up) if standing else 0.0) + STICK
+        places.append(((float(across), float(along), top), label, colour))
     return places
 
 
 def _walls(field: HeightField) -> dict[str, np.ndarray]:
-    """Outline and tick lines of the floor and of the four walls, of which a view shows the two far ones."""
+    """Outline and tick lines of the floor and the four walls; a view shows the two far walls."""
     ticks = {axis: [at for at, _ in ticks] for axis, ticks in field.ticks.items()}
     ends = {"x": (-1.0, 1.0), "y": (-1.0, 1.0), "z": (0.0, HIGHEST)}
 
@@ -261,7 +271,7 @@ def still(
         picture = plotter.screenshot(transparent_background=background is None, return_img=True)
     finally:
         plotter.close()  # a plotter left open keeps 24 MB
-    return _png(picture)
+    return _png(np.asarray(picture))
 
 
 def _furnish(
@@ -273,7 +283,7 @@ def _furnish(
     scale: float,
 ) -> None:
     """Put the scene, light and camera into the plotter."""
-    plotter.set_background(background or "white")
+    plotter.renderer.background_color = pv.Color(background or "white")
     plotter.enable_anti_aliasing("ssaa")
     for direction, strength in LIGHTS:
         light = pv.Light(position=direction, light_type="camera light", intensity=strength)
@@ -309,8 +319,13 @@ def _furnish(
 
 
 def _add_solid(plotter: pv.Plotter, mesh: pv.PolyData, field: HeightField) -> None:
-    """Add a lit mesh: the surface through the colour map, pixel by pixel, markers in their own colour."""
-    look = {"ambient": AMBIENT, "diffuse": 1.0, "specular": SPECULAR, "specular_power": SHINE}
+    """Add a lit mesh: the surface coloured pixel by pixel, markers in their own colour."""
+    look: dict[str, Any] = {
+        "ambient": AMBIENT,
+        "diffuse": 1.0,
+        "specular": SPECULAR,
+        "specular_power": SHINE,
+    }
     if "shade" in mesh.point_data:
         table = pv.LookupTable(values=np.insert(lut(field.colour_map), 3, 255, axis=1))
         look |= {"scalars": "shade", "cmap": table, "clim": (0, 1), "show_scalar_bar": False}
@@ -326,7 +341,7 @@ def visible_walls(position: tuple[float, float, float]) -> list[str]:
 
 
 def view_angle(aspect: float) -> float:
-    """Vertical angle of view in degrees: constant, but wider in a narrow picture, which then shows the same width."""
+    """Vertical angle of view in degrees: constant, but wider in a narrow picture."""
     half = math.tan(math.radians(VIEW_ANGLE / 2)) * max(1.0, NARROWEST / aspect)
     return math.degrees(2 * math.atan(half))
 
@@ -335,7 +350,7 @@ def _wall_colour(background: str | None) -> str:
     if background is None:
         return "#b4b4b4"
     red, green, blue = pv.Color(background).float_rgb
-    return "#d3d5da" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "#454a54"
+    return "#c6c9d0" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "#454a54"
 
 
 def _png(picture: np.ndarray) -> bytes:
@@ -347,10 +362,11 @@ def _png(picture: np.ndarray) -> bytes:
 
 
 def export(scene: Scene, path: Path, format: str) -> None:
-    """Write the surface as a mesh file. Without OpenGL, and whole or not at all only if the caller renames.
+    """Write the surface as a mesh file.
 
-    "vtp" (ParaView): points (x, y, loss) in their own units, not clipped, arrays `loss` and `log10_loss` (NaN where
-    the loss is not positive). "stl", "ply", "gltf", "glb": the shape as shown, the last three with its colours.
+    "vtp" (ParaView): points (x, y, loss) in their own units, not clipped, with arrays `loss` and
+    `log10_loss` (NaN where the loss is not positive). "stl", "ply", "gltf", "glb": the shape as
+    shown, the last three with its colours.
 
     Raises:
         ValueError: another format, or a surface without a single triangle.
@@ -358,9 +374,7 @@ def export(scene: Scene, path: Path, format: str) -> None:
     one_of("format", format, FORMATS)
     mesh = _measured(scene.field) if format == "vtp" else scene.surface
     if mesh.n_cells == 0:
-        raise ValueError(
-            "a mesh needs at least three neighbouring points with a finite loss, got none"
-        )
+        raise ValueError("a mesh needs at least three neighbours with a finite loss, got none")
     if format in ("gltf", "glb"):
         path.write_bytes(_gltf(mesh, binary=format == "glb"))
     elif format == "ply":
@@ -384,9 +398,9 @@ def _measured(field: HeightField) -> pv.PolyData:
 
 
 def _gltf(mesh: pv.PolyData, binary: bool) -> bytes:
-    """The mesh as glTF 2.0, y up, one file.
+    """The mesh as glTF 2.0, y up, in one file.
 
-    vtkGLTFWriter 9.7 writes vertex colours that are not normalised and .glb files that VTK itself cannot read.
+    Own code: vtkGLTFWriter 9.7 does not normalise vertex colours, and VTK cannot read its .glb.
     Source: glTF 2.0 specification, sections 3.7.2 (colours are linear) and 4.4 (GLB container).
     """
     upright = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows of (x, y, z) @ this: (x, z, -y)

@@ -10,6 +10,7 @@ from typing import Any
 import altair as alt
 import contourpy
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
@@ -20,18 +21,18 @@ from explorer.render.colours import lut
 IMAGE_PIXELS = 600  # per side at least: cell edges and hatching stay sharp on paper
 HOVER_POINTS = 3600
 HOVER_BYTES = 380_000
-CONTOUR_VERTICES = 6000
-PREVIEW_OPACITY = 0.4
+CONTOUR_VERTICES = 4800  # with HOVER_POINTS below 5,000, where Altair refuses to go on
+PREVIEW_OPACITY = 0.75
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
 
 # The legend's symbols, as Vega's SVG paths in a box from -1 to 1.
-BOX = "M-1,-1H1V1H-1Z"
+BOX = "M-1,-1L1,-1L1,1L-1,1L-1,-1"
 CENTRE, LOWEST, NAN, INFINITE, NOT_POSITIVE, PREVIEW = (
     "cross",
     "diamond",
     BOX + "M-1,0L0,-1M-1,1L1,-1M0,1L1,0",
     BOX + "M-1,-1L1,1M-1,1L1,-1",
-    BOX + "M-1,0H1",
+    BOX + "M-1,0L1,0",
     BOX,
 )
 
@@ -108,7 +109,7 @@ def drawable(values: np.ndarray, log: bool) -> np.ndarray:
 
 
 def colour_scale(values: np.ndarray, style: ContourStyle) -> ColourScale | None:
-    """The scale that fits the values, with a little room when all are equal; None when none is drawable."""
+    """The scale that fits the values, wider when all are equal; None when none is drawable."""
     shown = values[drawable(values, style.log)]
     if style.limits is not None:
         low, high = style.limits
@@ -141,11 +142,13 @@ def ticks(low: float, high: float, log: bool, count: int) -> list[float]:
         step = math.ceil((last - first) / count)
         powers = range(math.ceil(first / step) * step, last + 1, step)
         return [v for v in (float(f"1e{k}") for k in powers) if low <= v <= high]
-    step = (high / 2 - low / 2) / count * 2
-    power = math.floor(math.log10(step))
-    step = next(m for m in (1, 2, 5, 10) if float(f"{m}e{power}") >= step * (1 - 1e-9))
-    unit = float(f"1e{power}") * step
-    if not abs(high / unit) < 1e6:  # the values differ only in their last digits
+    least = (high / 2 - low / 2) / count * 2
+    power = math.floor(math.log10(least))
+    step = next(m for m in (1, 2, 5, 10) if float(f"{m}e{power}") >= least * (1 - 1e-9))
+    unit = float(f"{step}e{power}")
+    if (
+        unit == 0 or not max(abs(low), abs(high)) / unit < 1e6
+    ):  # the values differ only in their last digits
         return [low, high]
     return [
         float(f"{k * step}e{power}")
@@ -164,7 +167,7 @@ def number(value: float, digits: int = 5) -> str:
 
 
 def label(value: float) -> str:
-    """The value as a tick label: powers of ten from 10⁴ on and from 10⁻⁴ down with a raised exponent."""
+    """The value as a tick label, with a raised exponent from 10⁴ on and from 10⁻⁴ down."""
     mantissa, _, exponent = f"{value:.5e}".partition("e")
     if value == 0 or -4 < int(exponent) < 4:
         return number(value)
@@ -180,7 +183,7 @@ def label_expression(values: list[float]) -> str:
 
 
 def preview(values: np.ndarray, computed: np.ndarray) -> np.ndarray:
-    """The values with each place not computed yet filled from the nearest one that is; for drawing only.
+    """The values, places not computed yet filled from the nearest one that is; for drawing only.
 
     A computed NaN stays one and is passed on as one; with nothing computed all is NaN.
     """
@@ -204,9 +207,10 @@ def contour(
 ) -> alt.LayerChart:
     """The surface from above.
 
-    Every value fills a cell centred at its own coordinate. Places not computed yet show the nearest computed value, pale.
-    The tooltips hold every point of a grid up to 60 x 60; above that every second, third, ... so that they stay below
-    0.4 MB (they then tell the coordinates of the point they are about). In Streamlit show it with `width="content"`:
+    Every value fills a cell centred at its own coordinate. Places not computed yet show the
+    nearest computed value, pale. The tooltips hold every point of a grid up to 60 x 60 (fewer with
+    many metrics), above that every second, third, ..., which keeps them below 0.4 MB; they name
+    the coordinates of the point they tell of. In Streamlit show it with `width="content"`:
     stretching would give x and y different scales.
 
     Raises:
@@ -225,13 +229,17 @@ def contour(
     height = round(style.width * ratio)
     layers = [_image(surface, values, scale, style, x, y)]
     if scale is not None:
-        layers.append(colour_bar(scale, _bar_title(scale, values, style), height))
+        layers.append(colour_bar(scale, bar_title(scale, values, style), height))
         layers += _contours(surface, values, scale, style, ratio)
-    layers += [*_markers(surface, values, style), _hover(surface)]
-    chart = alt.layer(*layers).properties(width=style.width, height=height)
-    # Streamlit would otherwise ask for "fit", which gives x and y different scales.
-    chart = chart.properties(autosize=alt.AutoSizeParams(type="pad", contains="padding"))
-    return chart.properties(title=title) if title else chart
+    layers += [*_markers(surface, values, style), *_hover(surface)]
+    return alt.LayerChart(
+        layer=layers,
+        width=style.width,
+        height=height,
+        title=title or alt.Undefined,
+        # Streamlit would otherwise ask for "fit", which gives x and y different scales.
+        autosize=alt.AutoSizeParams(type="pad", contains="padding"),
+    )
 
 
 def extent(axis: np.ndarray) -> tuple[float, float]:
@@ -271,7 +279,7 @@ def _image(
     url = "data:image/png;base64," + base64.b64encode(png(surface, values, scale, style)).decode()
     row = {"url": url, "left": left, "right": right, "bottom": bottom, "top": top}
     return (
-        alt.Chart(alt.Data(values=[row]))
+        alt.Chart(table([row]))
         .mark_image(aspect=False)
         .encode(
             x=alt.X("left:Q", **x),
@@ -286,7 +294,7 @@ def _image(
 def png(
     surface: Surface, values: np.ndarray, scale: ColourScale | None, style: ContourStyle
 ) -> bytes:
-    """The surface as a PNG: rows from the top (largest y) down, each cell a block of whole pixels."""
+    """The surface as a PNG, largest y in the first row; each cell is a block of whole pixels."""
     shown = preview(values, surface.computed)
     pixels = np.empty((*shown.shape, 4), dtype=np.uint8)
     pixels[..., :3] = 255 if scale is None else scale.colours(shown)
@@ -306,34 +314,34 @@ def png(
 
 
 def _hatch(pixels: np.ndarray, values: np.ndarray, log: bool) -> None:
-    """Draw the holes into the pixels: NaN diagonal, Inf crossed, not positive (log) horizontal lines on light grey."""
-    row, column = np.indices(values.shape, sparse=True)
+    """Draw holes on light grey: NaN as diagonals, Inf crossed, not positive (log) as levels."""
+    row, column = np.arange(values.shape[0])[:, None], np.arange(values.shape[1])[None, :]
     rising, falling, level = (
         (axis % period) < thick
         for axis, period, thick in ((row + column, 12, 2), (row - column, 12, 2), (row, 10, 2))
     )
     infinite, nan = np.isinf(values), np.isnan(values)
     hole = ~drawable(values, log)
-    lines = np.where(nan, rising, np.where(infinite, rising | falling, level & True)) & hole
+    lines = np.where(nan, rising, np.where(infinite, rising | falling, level)) & hole
     pixels[hole, :3] = 225
     pixels[lines, :3] = 90
 
 
-def _bar_title(scale: ColourScale, values: np.ndarray, style: ContourStyle) -> str:
-    """The value's name, and that it is clipped when it is."""
+def bar_title(scale: ColourScale, values: np.ndarray, style: ContourStyle) -> list[str]:
+    """Lines of the title: the value's name, and that it is clipped when it is."""
     name = style.value.replace("_", " ").capitalize()
     with np.errstate(invalid="ignore"):
         clipped = bool((values[np.isfinite(values)] > scale.high).any())
-    return f"{name} (≥ {number(scale.high)} in one colour)" if clipped else name
+    return [name, f"to {label(scale.high)}"] if clipped else [name]
 
 
-def colour_bar(scale: ColourScale, title: str, height: int) -> alt.Chart:
-    """The scale as a legend: an invisible point that carries Vega's own gradient, so that themes reach it."""
+def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
+    """The scale as Vega's own legend of an unseen point: so themes reach its text."""
     values = ticks(scale.low, scale.high, scale.log, 7)
     stops = scale.stops()
     hexes = ["#" + bytes(colour).hex() for colour in scale.colours(np.array(stops))]
     return (
-        alt.Chart(alt.Data(values=[{"value": scale.low}]))
+        alt.Chart(table([{"value": scale.low}]))
         .mark_point(opacity=0, size=0)
         .encode(
             color=alt.Color("value:Q")
@@ -344,9 +352,8 @@ def colour_bar(scale: ColourScale, title: str, height: int) -> alt.Chart:
                 title=title,
                 values=values,
                 labelExpr=label_expression(values),
-                gradientLength=max(60, round(height * 0.8)),
-                titleLimit=height,
-                titleOrient="right",
+                gradientLength=max(60, height - 22 * len(title)),
+                titlePadding=8,
             )
         )
     )
@@ -375,7 +382,8 @@ def _contours(
         (x - x[0]) / np.ptp(x), (y - y[0]) / np.ptp(y) * ratio, place_of
     )
     at = scale.fractions(np.array(levels))
-    lines = _simplified([(n, line) for n, a in enumerate(at) for line in generator.lines(a)])
+    found = [(n, np.asarray(line)) for n, a in enumerate(at) for line in generator.lines(a)]
+    lines = _simplified(found)
     if not lines:
         return []
     inks = [ink(colour) for colour in scale.colours(np.array(levels))]
@@ -392,15 +400,16 @@ def _contours(
     for n, spot, angle in _label_spots([(n, line) for n, line in lines if levels[n] in main]):
         px, py = x[0] + spot[0] * np.ptp(x), y[0] + spot[1] / ratio * np.ptp(y)
         text = label(levels[n]).replace("-", "−")
-        halo = "#" + scale.colours(np.array([levels[n]]))[0].tobytes().hex()
+        halo = "#" + bytes(scale.colours(np.array([levels[n]]))[0]).hex()
         labels.append(
             {"x": px, "y": py, "text": text, "angle": angle, "ink": inks[n], "halo": halo}
         )
-    return layers + (_labels(labels) if labels else [])
+    complete = bool(surface.computed.all())  # a halo would show on the pale preview
+    return layers + (_labels(labels, complete) if labels else [])
 
 
 def _finest_complete(computed: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the finest level of `coarse_to_fine` that is all computed; empty slices if none is."""
+    """Rows and columns of the finest complete level of `coarse_to_fine`, or empty slices."""
     for stride in (2**n for n in range(COARSEST_STRIDE.bit_length())):
         rows, columns = (slice((n - 1) // 2 % stride, None, stride) for n in computed.shape)
         if computed[rows, columns].all():
@@ -409,20 +418,18 @@ def _finest_complete(computed: np.ndarray) -> tuple[slice, slice]:
 
 
 def _simplified(lines: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
-    """The lines with as few vertices as the eye needs, in all not far above CONTOUR_VERTICES; specks go."""
+    """The lines with as few vertices as the eye needs, and at most CONTOUR_VERTICES; specks go."""
     tolerance = 0.0007  # of the plot's width: a third of a pixel
     while True:
-        thinned = [(n, line[_kept(line, tolerance)]) for n, line in lines]
-        thinned = [
-            (n, line) for n, line in thinned if len(line) > 2 or np.ptp(line, 0).max() > 0.01
-        ]
-        if sum(len(line) for _, line in thinned) <= CONTOUR_VERTICES or tolerance > 0.01:
+        large = [(n, line) for n, line in lines if np.ptp(line, 0).max() > 10 * tolerance]
+        thinned = [(n, line[_kept(line, tolerance)]) for n, line in large]
+        if sum(len(line) for _, line in thinned) <= CONTOUR_VERTICES:
             return thinned
         tolerance *= 1.5
 
 
 def _kept(line: np.ndarray, tolerance: float) -> np.ndarray:
-    """Which vertices stay, (N,) bool: no dropped one lies further than the tolerance from the line drawn.
+    """Which vertices stay, (N,) bool: dropped ones lie within the tolerance of the line drawn.
 
     Source: Douglas & Peucker 1973, Cartographica 10(2).
     """
@@ -455,7 +462,7 @@ def _lines(lines: list[np.ndarray], colour: str) -> alt.Chart:
         for k, (px, py) in enumerate(line)
     ]
     return (
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(table(rows))
         .mark_line(style="contour", strokeWidth=0.8, opacity=0.55, color=colour, clip=True)
         .encode(x="x:Q", y="y:Q", detail="line:N", order="k:Q")
     )
@@ -490,36 +497,43 @@ def _length(line: np.ndarray) -> float:
     return float(np.hypot(*np.diff(line, axis=0).T).sum())
 
 
-def _labels(rows: list[dict[str, Any]]) -> list[alt.Chart]:
-    """Labels that interrupt their line: a halo in the colour of the level under the text."""
-    text = alt.Chart(alt.Data(values=rows)).encode(
+def _labels(rows: list[dict[str, Any]], halo: bool) -> list[alt.Chart]:
+    """Labels; the halo, in the colour of the level, interrupts their line."""
+    text = alt.Chart(table(rows)).encode(
         x="x:Q", y="y:Q", text="text:N", angle=alt.Angle("angle:Q", scale=None)
     )
-    return [
+    below = [
         text.mark_text(style="contour-halo", fontSize=10, strokeWidth=4, strokeJoin="round").encode(
             stroke=alt.Stroke("halo:N", scale=None), fill=alt.Fill("halo:N", scale=None)
-        ),
-        text.mark_text(style="contour-label", fontSize=10).encode(
-            color=alt.Color("ink:N", scale=None)
-        ),
+        )
     ]
+    above = text.mark_text(style="contour-label", fontSize=10).encode(
+        color=alt.Color("ink:N", scale=None)
+    )
+    return [*below, above] if halo else [above]
 
 
 def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
     rows: list[dict[str, Any]] = []
     shapes: dict[str, str] = {}
-    left, right = extent(surface.x)
-    bottom, top = extent(surface.y)
-    known = np.where(surface.computed, values, np.nan)
-    if left <= 0 <= right and bottom <= 0 <= top:
-        rows.append({"x": 0.0, "y": 0.0, "mark": "Centre"})
-        shapes["Centre"] = CENTRE
+    known = np.where(surface.computed & np.isfinite(values), values, np.inf)
+    lowest = None
     if np.isfinite(known).any():
-        j, i = np.unravel_index(np.where(np.isfinite(known), known, np.inf).argmin(), known.shape)
-        name = f"Lowest, {number(known[j, i], 4)}"
-        rows.append({"x": float(surface.x[i]), "y": float(surface.y[j]), "mark": name})
-        shapes[name] = LOWEST
+        j, i = np.unravel_index(known.argmin(), known.shape)
+        lowest = {"x": float(surface.x[i]), "y": float(surface.y[j])}
+    (left, right), (bottom, top) = extent(surface.x), extent(surface.y)
+    centre = {"x": 0.0, "y": 0.0} if left <= 0 <= right and bottom <= 0 <= top else None
+    name = "" if lowest is None else f"lowest, {number(known[j, i], 4)}"
+    if lowest is not None and lowest == centre:
+        marks: list[tuple[dict[str, float] | None, str, str]]
+        marks = [(centre, f"Centre and {name}", CENTRE)]
+    else:
+        marks = [(centre, "Centre", CENTRE), (lowest, name.capitalize(), LOWEST)]
+    for place, name, shape in marks:
+        if place is not None:
+            rows.append(place | {"mark": name})
+            shapes[name] = shape
     holes = {
         "NaN": (np.isnan(values), NAN),
         "Infinite": (np.isinf(values), INFINITE),
@@ -532,77 +546,80 @@ def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[
             shapes[f"{name}, {count:,}"] = shape
     if not shapes:
         return []
-    points = alt.Chart(alt.Data(values=rows or [{"x": None, "y": None, "mark": None}]))
+    nowhere = {"x": math.nan, "y": math.nan, "mark": ""}  # a legend without a point
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        direction="horizontal",
+        columns=3,
+        symbolSize=90,
+        symbolStrokeWidth=0.9,
+        labelLimit=0,
+    )
+    domain = list(shapes)
     return [
-        points.mark_point(
-            style="marker",
-            size=80,
-            filled=True,
-            fill="white",
-            stroke="#222222",
-            strokeWidth=1,
-            opacity=1,
-        ).encode(
+        alt.Chart(table(rows or [nowhere]))
+        .mark_point(style="marker", size=90, strokeWidth=0.9, opacity=1)
+        .encode(
             x="x:Q",
             y="y:Q",
-            shape=alt.Shape("mark:N")
-            .scale(domain=list(shapes), range=list(shapes.values()))
-            .legend(
-                title=None,
-                orient="bottom",
-                direction="horizontal",
-                columns=3,
-                symbolFillColor="white",
-                symbolStrokeColor="#222222",
-                symbolStrokeWidth=0.8,
-                symbolOpacity=1,
-                labelLimit=0,
+            shape=alt.Shape("mark:N", legend=legend).scale(
+                domain=domain, range=list(shapes.values())
             ),
+            # As scales, since a legend does not take its symbols' colours from the mark.
+            fill=alt.Fill("mark:N", legend=legend).scale(domain=domain, range=["white"]),
+            stroke=alt.Stroke("mark:N", legend=legend).scale(domain=domain, range=["#222222"]),
         )
     ]
 
 
-def _hover(surface: Surface) -> alt.Chart:
+def _hover(surface: Surface) -> list[alt.Chart]:
     """Unseen cells that tell the coordinates and all values of the nearest computed point."""
+    if not surface.computed.any():
+        return []
     names = list(surface.values)
-    allowed = min(HOVER_POINTS, HOVER_BYTES // (50 + 24 * len(names)))
+    allowed = min(HOVER_POINTS, HOVER_BYTES // (65 + 24 * len(names)))
     stride = 1
-    while np.prod([math.ceil(n / stride) for n in surface.computed.shape]) > allowed:
+    while math.prod(math.ceil(n / stride) for n in surface.computed.shape) > allowed:
         stride += 1
-    chosen = [range((n - 1) // 2 % stride, n, stride) for n in surface.computed.shape]
-    near_j, near_i = nearest_computed(surface.computed)
-    rows: list[dict[str, Any]] = []
-    for j in chosen[0] if surface.computed.any() else ():
-        for i in chosen[1]:
-            at = near_j[j, i], near_i[j, i]
-            row = {"a": round(float(surface.x[i]), 9), "b": round(float(surface.y[j]), 9)}
-            texts = {"x": number(surface.x[at[1]]), "y": number(surface.y[at[0]])}
-            rows.append(
-                row | texts | {n: number(grid[at], 6) for n, grid in surface.values.items()}
-            )
+    chosen = tuple(slice((n - 1) // 2 % stride, None, stride) for n in surface.computed.shape)
+    cell_y, cell_x = (
+        a.ravel() for a in np.meshgrid(surface.y[chosen[0]], surface.x[chosen[1]], indexing="ij")
+    )
+    j, i = (near[chosen].ravel() for near in nearest_computed(surface.computed))
+    texts = {"x": surface.x[i], "y": surface.y[j]} | {n: g[j, i] for n, g in surface.values.items()}
+    columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
+    columns |= {
+        name: [number(value) for value in column.tolist()] for name, column in texts.items()
+    }
     half = [np.ptp(extent(axis)) / len(axis) * stride / 2 for axis in (surface.x, surface.y)]
-    cells = alt.Chart(alt.Data(values=rows or [dict.fromkeys(("a", "b", "x", "y", *names))]))
-    return (
-        cells.transform_calculate(
-            left=f"datum.a - {half[0]}",
-            right=f"datum.a + {half[0]}",
-            bottom=f"datum.b - {half[1]}",
-            top=f"datum.b + {half[1]}",
+    return [
+        alt.Chart(pa.table(columns))
+        .transform_calculate(
+            left=f"datum['cell x'] - {half[0]}",
+            right=f"datum['cell x'] + {half[0]}",
+            bottom=f"datum['cell y'] - {half[1]}",
+            top=f"datum['cell y'] + {half[1]}",
         )
-        .mark_rect(opacity=0, clip=True)
+        .mark_rect(style="hover", opacity=0, clip=True)
         .encode(
             x="left:Q",
             x2="right:Q",
             y="bottom:Q",
             y2="top:Q",
             tooltip=[
-                alt.Tooltip(field=_escaped(name), type="nominal", title=name.replace("_", " "))
-                for name in ("x", "y", *names)
+                alt.Tooltip(field=escaped(name), type="nominal", title=name.replace("_", " "))
+                for name in ("x", "y", *surface.values)
             ],
         )
-    )
+    ]
 
 
-def _escaped(field: str) -> str:
+def escaped(field: str) -> str:
     """A field name that Vega reads as one name, not as a path."""
     return "".join("\\" + c if c in ".[]" else c for c in field)
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    """The rows as Arrow: Altair takes a second to check the same rows as a list."""
+    return pa.Table.from_pylist(rows)

@@ -1,0 +1,22 @@
+"""The app: the list of its pages. Start it with `streamlit run app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from explorer.kinds import KINDS
+from explorer.pages._parts import guarded
+
+PAGES = Path(__file__).parent / "explorer" / "pages"
+
+st.set_page_config("Loss Surface Explorer", page_icon=str(PAGES / "icon.png"), layout="wide")
+page = st.navigation(
+    {
+        "": [
+            st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True),
+        ],
+        "Analyse": [st.Page(kind.page, title=kind.title, icon=kind.icon) for kind in KINDS],
+        "Work": [st.Page(PAGES / "jobs.py", title="Jobs", icon=":material/pending_actions:")],
+    }
+)
+guarded(page.run)

@@ -1,0 +1,205 @@
+"""The command line: `python -m explorer import|compute|list|export|check`; the same questions as the pages."""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from explorer.jobs import desk
+from explorer.jobs.supervisor import Supervisor
+from explorer.kinds import KINDS, kind_named, settings_from_json
+from store import Catalog, CatalogError, records
+
+POLL_SECONDS = 0.2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what went wrong is one sentence on stderr and exit status 1."""
+    given = _parser().parse_args(arguments)
+    try:
+        catalog = Catalog(given.catalog or desk.usual_folder())
+        catalog.check()
+        return given.run(catalog, given)
+    except (CatalogError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped waiting; what was computed is stored, the worker goes on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m explorer", description=__doc__)
+    parser.add_argument("--catalog", type=Path, help="folder of the catalog")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable, about: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about)
+        made.set_defaults(run=run)
+        return made
+
+    bring = command("import", _import, "Import checkpoints of one model through a problem file.")
+    bring.add_argument("problem", type=Path, help="Python file with a function problem()")
+    bring.add_argument("checkpoints", type=Path, nargs="+", help="in order; the last is the final")
+    bring.add_argument("--name", help="of the model; the last file's name unless given")
+    bring.add_argument("--argument", "-a", action="append", default=[], metavar="NAME=JSON")
+    bring.add_argument("--yes", action="store_true", help="agree to run the problem file's code")
+
+    compute = command("compute", _compute, "Answer a question about one or several models.")
+    compute.add_argument("kind", choices=[kind.name for kind in KINDS])
+    compute.add_argument("--model", action="append", required=True, metavar="NAME")
+    compute.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values")
+    compute.add_argument("--device", default="auto")
+
+    command("list", _list, "List models and analyses.")
+
+    export = command("export", _export, "Write the values of an analysis to a CSV or Parquet file.")
+    export.add_argument("key", help="of the analysis, or its beginning")
+    export.add_argument("file", type=Path, help="ends in .csv or .parquet; never overwritten")
+
+    command("check", _check, "Look for damage in the catalog.")
+    return parser
+
+
+def _import(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Inspect and store checkpoints, after the user agreed to run the problem file."""
+    if not given.problem.is_file():
+        raise ValueError(f"there is no problem file {given.problem}; check the path")
+    for file in given.checkpoints:
+        if not file.is_file():
+            raise ValueError(f"there is no file {file}; check the path")
+    if not given.yes and not _agreed(given.problem):
+        print("nothing was imported", file=sys.stderr)
+        return 1
+    job = desk.order_import(
+        catalog,
+        given.problem,
+        dict(_pair(text) for text in given.argument),
+        [{"file": str(file)} for file in given.checkpoints],
+        given.name or given.checkpoints[-1].stem,
+    )
+    _wait(catalog, [job], "auto")
+    return 0
+
+
+def _agreed(problem: Path) -> bool:
+    """Ask whether this very file may be run."""
+    digest = hashlib.sha256(problem.read_bytes()).hexdigest()
+    print(f"{problem.resolve()}\nsha256 {digest}\nis code and will be run in the worker.")
+    return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _compute(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Ask, and wait with the progress on the terminal."""
+    kind = kind_named(given.kind)
+    settings = settings_from_json(kind.settings, dict(_pair(text) for text in given.values))
+    models = [_model(catalog, name) for name in given.model]
+    keys = [desk.ask(catalog, kind, model, settings) for model in models]
+    jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
+    _wait(catalog, jobs, given.device)
+    for key in keys:
+        print(key)
+    return 0
+
+
+def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
+    """Supervise until the jobs have ended, or follow the supervisor that is there.
+
+    Raises:
+        ValueError: a job failed; the message is its error.
+    """
+    supervisor = Supervisor(catalog, device)
+    supervisor.start()
+    try:
+        for job_id in jobs:
+            job = _ended(catalog, job_id, supervisor)
+            if job.status != "done":
+                raise ValueError(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
+    finally:
+        supervisor.stop()
+
+
+def _ended(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
+    """The job once it has ended; meanwhile its progress on the terminal."""
+    job = catalog.job(job_id)
+    while job.status in ("queued", "running"):
+        done = f"{job.units_done:,} of {job.units:,}" if job.units else ""
+        print(f"\r{job.title}: {supervisor.trouble or job.status} {done}    ", end="", flush=True)
+        time.sleep(POLL_SECONDS)
+        job = catalog.job(job_id)
+    print(f"\r{job.title}: {job.status}{' ' * 40}", flush=True)
+    return job
+
+
+def _list(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Models with their losses, then analyses with their keys."""
+    for model in catalog.models():
+        measured = ", ".join(
+            f"{split} {name} {value:.4g}"
+            for split, values in model.measurements.items()
+            for name, value in values.items()
+        )
+        print(f"model {model.name}: {model.facts.get('parameters'):,} parameters, {measured}")
+    found, _ = catalog.questions(limit=1_000_000)
+    for asked in found:
+        print(f"{asked.key[:12]} {asked.title}: {asked.units_done:,} of {asked.units:,} points")
+    return 0
+
+
+def _export(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Write a table with its provenance."""
+    from explorer.render.table import to_csv, to_parquet
+
+    writers = {".csv": to_csv, ".parquet": to_parquet}
+    if given.file.suffix not in writers:
+        raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
+    found = [q for q in catalog.questions(limit=1_000_000)[0] if q.key.startswith(given.key)]
+    if len(found) != 1:
+        raise ValueError(f"{len(found)} analyses have a key that begins with {given.key!r}")
+    asked = found[0]
+    content = writers[given.file.suffix](
+        desk.result_of(catalog, asked),
+        key=asked.key,
+        settings=asked.settings,
+        provenance=asked.provenance,
+    )
+    with given.file.open("xb") as file:  # never over a file of the user's
+        file.write(content)
+    return 0
+
+
+def _check(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Say what is damaged."""
+    findings = catalog.check_integrity(contents=True)
+    print("\n".join(findings) if findings else "no damage found")
+    return 1 if findings else 0
+
+
+def _model(catalog: Catalog, name: str) -> records.Model:
+    """The model of that name or id."""
+    known = catalog.models()
+    found = [m for m in known if m.name == name or (len(name) >= 6 and m.id.startswith(name))]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(sorted(m.name for m in known)) or "none yet"
+    what = "is no model" if not found else f"names {len(found)} models; give the id's beginning"
+    raise ValueError(f"{name!r} {what}; there are {names}")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    """NAME=VALUE with a JSON value, or a plain word."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"a setting must be NAME=VALUE, got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

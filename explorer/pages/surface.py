@@ -1,0 +1,158 @@
+"""Loss over a plane: choose a model and a plane, watch it grow, look, check, export."""
+
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import desk
+from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
+from explorer.pages import _parts as parts
+from explorer.pages._export import export_surface
+from explorer.render.client import RenderError, renderer
+from explorer.render.colours import COLOUR_MAPS
+from explorer.render.relief import height_field, spans_decades
+from store import records
+
+LIVE_SECONDS = 0.7
+
+running = parts.start()
+catalog = running.catalog
+
+
+def choose() -> tuple[records.Model, SurfaceSettings]:
+    """The question, from the left column."""
+    model = parts.choose_model(catalog)
+    with st.expander("Objective", expanded=True):
+        values = parts.choose_objective(catalog.problem(model.problem_id))
+    with st.expander("Plane", expanded=True):
+        values |= parts.choose_directions()
+        values["orthogonal"] = st.checkbox(
+            "Make the axes orthogonal",
+            key="orthogonal",
+            bind="query-params",
+            help="Random directions are nearly orthogonal already; the badge shows their cosine.",
+        )
+        values |= parts.choose_axis("x", 51) | parts.choose_axis("y", 51)
+    return model, parts.checked(SurfaceSettings, values)
+
+
+def choose_view(surface: Surface) -> dict[str, Any]:
+    """How the values are drawn; nothing here changes what is stored."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        view = st.segmented_control(
+            "View",
+            ["Contour", "3-D"],
+            default="Contour",
+            required=True,
+            key="view",
+            bind="query-params",
+        )
+        names = [name for name in surface.values if name != "squared_norm"]
+        value = st.selectbox("Value", names, key="value", bind="query-params", width=130)
+        scale = st.segmented_control(
+            "Scale",
+            ["Linear", "Log"],
+            default="Log" if value == "loss" and spans_decades(surface.loss) else "Linear",
+            required=True,
+            key=f"scale-{value}",
+        )
+        clip = st.number_input(
+            "Clip above",
+            min_value=0.0,
+            value=None,
+            key="clip",
+            bind="query-params",
+            width=130,
+            placeholder="none",
+        )
+        colours = st.selectbox(
+            "Colours", COLOUR_MAPS, key="colours", bind="query-params", width=130
+        )
+        contours = st.number_input(
+            "Contours", 0, 60, 14, key="contours", bind="query-params", width=120
+        )
+    return {
+        "view": view,
+        "value": value,
+        "log": scale == "Log",
+        "clip": clip or None,
+        "colour_map": colours,
+        "contours": int(contours),
+    }
+
+
+def show(surface: Surface, look: dict[str, Any], key: str) -> None:
+    """The picture."""
+    if look["view"] == "Contour":
+        from explorer.render.surface import ContourStyle, contour
+
+        style = ContourStyle(
+            value=look["value"],
+            log=look["log"],
+            clip=look["clip"],
+            colour_map=look["colour_map"],
+            levels=look["contours"],
+            width=560,
+        )
+        st.altair_chart(contour(surface, style), width="content", key=f"contour-{key}")
+        return
+    from explorer.pages._viewer import surface_viewer
+
+    drawn = {name: value for name, value in look.items() if name != "view"}
+    try:
+        scene = renderer().scene(height_field(surface, **drawn))
+    except RenderError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    dark = st.context.theme.type == "dark"
+    camera = surface_viewer(scene, key="relief", height=600, dark=dark)
+    if camera:
+        st.session_state["camera"] = camera
+
+
+def show_answer(asked: records.Question) -> None:
+    """A stored answer, whole or so far."""
+    surface: Surface = desk.result_of(catalog, asked)
+    if surface.computed.sum() < 4:
+        st.caption("The first points are on their way.")
+        st.skeleton(height=480)
+        return
+    look = choose_view(surface)
+    show(surface, look, asked.key[:12])
+    parts.badges(asked, surface)
+    with st.container(horizontal=True):
+        export_surface(catalog, asked, surface, look)
+    parts.provenance(catalog, asked, surface)
+
+
+@st.fragment(run_every=LIVE_SECONDS)
+def live(key: str) -> None:
+    """An open question: its progress and the picture as it grows; ends itself when complete."""
+    asked = catalog.question(key)
+    if asked is None or asked.status == "complete":
+        st.rerun()
+    parts.progress(running, asked)
+    show_answer(asked)
+
+
+left, right = st.columns([1, 3], gap="large")
+with left:
+    model, settings = choose()
+    asked = catalog.question(desk.question(catalog, SURFACE, model, settings).key)
+    if asked is not None and asked.deleted is not None:
+        asked = None
+    if asked is None:
+        parts.ask_button(running, SURFACE, model, settings)
+with right:
+    st.subheader(f"Loss surface of {model.name}", anchor=False)
+    if asked is None:
+        st.caption(f"{model.facts.get('about', '')}")
+        st.info(
+            "This surface has not been computed yet. Press **Compute** on the left; "
+            "it grows here from coarse to fine.",
+            icon=":material/grid_on:",
+        )
+    elif asked.status == "open":
+        live(asked.key)
+    else:
+        show_answer(asked)

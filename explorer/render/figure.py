@@ -1,0 +1,313 @@
+"""Figures for papers: exact width, embedded fonts, one quiet style; SVG, PDF or PNG."""
+
+import base64
+import io
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+from PIL import Image
+
+from explorer.kinds.surface import Surface
+from explorer.render.surface import (
+    ContourStyle,
+    bar_title,
+    colour_bar,
+    colour_scale,
+    table,
+)
+
+INNER = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
+FORMATS = ("svg", "pdf", "png")
+POINTS = 72  # per inch; one pixel of the chart is one point of the figure
+# A generic family that the machine lacks would make all text vanish without a word (vl-convert):
+# these come with matplotlib and vl-convert.
+BUNDLED = {"serif": "STIXGeneral", "sans-serif": "Liberation Sans", "monospace": "DejaVu Sans Mono"}
+# Marks of the screen, by their style, as they are in a paper.
+MARKS: Mapping[str, Mapping[str, float]] = {
+    "contour": {"strokeWidth": 0.4},
+    "contour-label": {"fontSize": 7},
+    "contour-halo": {"fontSize": 7, "strokeWidth": 2.5},
+    "label": {"fontSize": 8},
+    "marker": {"size": 28, "strokeWidth": 0.5},
+    "profile": {"strokeWidth": 1},
+    "profile-point": {"size": 6},
+    "rug": {"size": 30, "strokeWidth": 0.6},
+}
+SYMBOLS = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the screen
+SANS = ("Liberation Sans", "sans-serif")
+SERIF = ("STIXGeneral", "serif")
+# Source: Okabe & Ito 2008, "Color Universal Design": told apart by the colour-blind, and in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def publication(fonts: Sequence[str] = SANS) -> dict[str, Any]:
+    """Vega-Lite configuration for a paper: 7 to 9 pt at final size, thin lines, no clutter."""
+    text = {"labelFontSize": 7, "titleFontSize": 8, "titleFontWeight": "normal"}
+    black = {"labelColor": "black", "titleColor": "black"}
+    return {
+        "font": ", ".join(families(fonts)),
+        "background": "white",
+        "padding": 1,
+        "view": {"stroke": None},
+        "range": {"category": list(COLOURS)},
+        "title": {"fontSize": 9, "fontWeight": "normal", "offset": 5, "color": "black"},
+        "axis": {
+            **text,
+            **black,
+            "domainWidth": 0.5,
+            "domainColor": "black",
+            "tickWidth": 0.5,
+            "tickColor": "black",
+            "tickSize": 3,
+            "labelPadding": 2,
+            "titlePadding": 4,
+            "gridWidth": 0.4,
+        },
+        "legend": {
+            **text,
+            **black,
+            "offset": 7,
+            "gradientThickness": 7,
+            "rowPadding": 1,
+            "columnPadding": 8,
+            "titlePadding": 4,
+        },
+    }
+
+
+def families(fonts: Sequence[str]) -> tuple[str, ...]:
+    """The fonts, ending in a bundled one and its generic family.
+
+    Raises:
+        ValueError: no font given.
+    """
+    if not fonts:
+        raise ValueError("fonts must name at least one family, got none")
+    generic = fonts[-1] if fonts[-1] in BUNDLED else "sans-serif"
+    named = tuple(font for font in fonts if font not in (generic, BUNDLED[generic]))
+    return (*named, BUNDLED[generic], generic)
+
+
+def save_figure(
+    chart: alt.TopLevelMixin,
+    path: str | Path | None,
+    format: str,
+    width_inches: float,
+    dpi: int = 300,
+    fonts: Sequence[str] = SANS,
+) -> bytes:
+    """The chart as a figure of exactly that width, all axes, legends and titles included.
+
+    Its height follows. Text stays text (PDF: fonts embedded). Also written to `path` if given.
+
+    Raises:
+        ValueError: an unknown format, a width or a resolution that is out of range, or axes and
+            legends that leave no room for the plot.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    if not 0.5 <= width_inches <= 50:
+        raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
+    if not 30 <= dpi <= 2400:
+        raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
+    drawing = _fitted(_spec(chart, fonts), width_inches * POINTS)
+    content = _converted(drawing, format, width_inches, dpi)
+    if path is not None:
+        Path(path).write_bytes(content)
+    return content
+
+
+def _spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
+    """The chart as Vega-Lite in the publication style, without what only a screen needs."""
+    with alt.data_transformers.disable_max_rows():
+        spec = chart.to_dict()
+    spec = _still(spec)
+    spec["config"] = publication(fonts)
+    spec["autosize"] = {"type": "pad", "contains": "padding"}
+    for view in _views(spec):
+        mark = view.get("mark")
+        if isinstance(mark, dict):
+            mark.update(MARKS.get(mark.get("style", ""), {}))
+        for channel in view.get("encoding", {}).values():
+            legend = (channel.get("legend") if isinstance(channel, dict) else None) or {}
+            legend |= {
+                name: legend[name] * part for name, part in SYMBOLS.items() if name in legend
+            }
+    return spec
+
+
+def _still(view: dict[str, Any]) -> dict[str, Any]:
+    """The view without the layers and parameters that answer the mouse."""
+    view = {name: part for name, part in view.items() if name != "params"}
+    for key in INNER:
+        if key in view:
+            view[key] = [_still(inner) for inner in view[key] if not _is_hover(inner)]
+    return view
+
+
+def _is_hover(view: dict[str, Any]) -> bool:
+    mark = view.get("mark")
+    return isinstance(mark, dict) and mark.get("style") == "hover"
+
+
+def _views(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The specification and every view in it."""
+    inner = [view for key in INNER for view in spec.get(key, [])]
+    return [spec, *(deeper for view in inner for deeper in _views(view))]
+
+
+def _scaled(view: dict[str, Any], factor: float) -> dict[str, Any]:
+    """The view with its plots, and what is placed in pixels of a plot, `factor` times as large."""
+    view = dict(view)
+    for name in ("width", "height"):
+        if isinstance(view.get(name), int | float):
+            view[name] *= factor
+    for key in INNER:
+        if key in view:
+            view[key] = [_scaled(inner, factor) for inner in view[key]]
+    if "encoding" in view:
+        view["encoding"] = {n: _scaled_channel(c, factor) for n, c in view["encoding"].items()}
+    return view
+
+
+def _scaled_channel(channel: Any, factor: float) -> Any:
+    if not isinstance(channel, dict):
+        return channel
+    if isinstance(channel.get("value"), int | float):
+        return {**channel, "value": channel["value"] * factor}
+    legend = channel.get("legend")
+    if isinstance(legend, dict) and "gradientLength" in legend:
+        return {
+            **channel,
+            "legend": {**legend, "gradientLength": legend["gradientLength"] * factor},
+        }
+    return channel
+
+
+def _fitted(spec: dict[str, Any], width: float) -> str:
+    """The chart as SVG, its plots scaled until everything together is `width` points wide.
+
+    Vega-Lite fits only single views by itself, and then changes their aspect ratio.
+
+    Raises:
+        ValueError: axes and legends leave no room.
+    """
+    own = max(v["width"] for v in _views(spec) if isinstance(v.get("width"), int | float))
+    plot = width * 0.75
+    for _ in range(8):
+        svg = _svg(_scaled(spec, plot / own))
+        spare = width - _size(svg)[0]
+        if 0 <= spare < 1:  # Vega rounds sizes up to whole points
+            return svg
+        plot += spare - 0.5 if spare < 0 else spare
+        if plot < 20:
+            break
+    raise ValueError(
+        f"axes and legends leave no room for the plot in {width / POINTS:g} inches; make it wider"
+    )
+
+
+def _svg(spec: dict[str, Any]) -> str:
+    """The specification drawn; nothing is fetched from anywhere."""
+    import vl_convert
+
+    _register_fonts()
+    return str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[], show_warnings=False))
+
+
+@lru_cache
+def _register_fonts() -> None:
+    """Make the fonts that come with matplotlib known: STIX and DejaVu, on any machine."""
+    import matplotlib
+    import vl_convert
+
+    vl_convert.register_font_directory(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf"))
+
+
+def _size(svg: str) -> tuple[float, float]:
+    """Width and height of the drawing, in points."""
+    head = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
+    if head is None:
+        raise ValueError("the drawing has no size")
+    return float(head[1]), float(head[2])
+
+
+def _converted(svg: str, format: str, width_inches: float, dpi: int) -> bytes:
+    """The drawing in its format; the page is widened by the fraction of a point that is missing."""
+    import vl_convert
+
+    width, (_, height) = width_inches * POINTS, _size(svg)
+    start = svg.index("<g")
+    body = f'<rect width="{width:g}" height="{height:g}" fill="white"/>{svg[start:]}'
+    sizes = {
+        "svg": (f"{width_inches:g}in", f"{height / POINTS:g}in"),
+    }.get(format, (f"{width:g}", f"{height:g}"))
+    page = (
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'version="1.1" width="{sizes[0]}" height="{sizes[1]}" '
+        f'viewBox="0 0 {width:g} {height:g}">{body}'
+    )
+    if format == "svg":
+        return page.encode()
+    if format == "pdf":
+        return bytes(vl_convert.svg_to_pdf(page))
+    pixels = round(width_inches * dpi) + 0.01  # vl-convert rounds down
+    return bytes(vl_convert.svg_to_png(page, scale=1.0, ppi=pixels / width_inches))
+
+
+def composed_still(
+    png: bytes,
+    surface: Surface,
+    style: ContourStyle,
+    width_inches: float,
+    *,
+    title: str | None = None,
+    labels: Mapping[str, tuple[float, float]] | None = None,
+) -> alt.LayerChart:
+    """A rendered picture with a colour bar, title and labels as vector text, for `save_figure`.
+
+    Args:
+        png: the picture without any text, rendered at the colours and limits of `style`.
+        surface: what it shows; gives the colour bar its units.
+        style: value, colour map, log, clip and limits.
+        width_inches: the width it is made for; `save_figure` may give it another.
+        title: above the picture.
+        labels: text -> its place as fractions of the picture's width and height, from below left.
+    """
+    with Image.open(io.BytesIO(png)) as picture:
+        ratio = picture.height / picture.width
+    width = round(width_inches * POINTS * 0.85)
+    height = round(width * ratio)
+    url = "data:image/png;base64," + base64.b64encode(png).decode()
+    unit = alt.Scale(domain=[0, 1], nice=False, zero=False)
+    image = (
+        alt.Chart(table([{"url": url, "left": 0, "right": 1, "bottom": 0, "top": 1}]))
+        .mark_image(aspect=False)
+        .encode(
+            x=alt.X("left:Q", scale=unit, axis=None),
+            x2="right:Q",
+            y=alt.Y("top:Q", scale=unit, axis=None),
+            y2="bottom:Q",
+            url="url:N",
+        )
+    )
+    layers = [image]
+    values = surface.values[style.value]
+    scale = colour_scale(values[surface.computed], style)
+    if scale is not None:
+        layers.append(colour_bar(scale, bar_title(scale, values, style), round(height * 0.7)))
+    if labels:
+        rows = [{"x": x, "y": y, "text": text} for text, (x, y) in labels.items()]
+        text = alt.Chart(table(rows)).mark_text(style="label", fontSize=11)
+        layers.append(text.encode(x="x:Q", y="y:Q", text="text:N"))
+    return alt.LayerChart(
+        layer=layers,
+        width=width,
+        height=height,
+        title=title or alt.Undefined,
+        autosize=alt.AutoSizeParams(type="pad", contains="padding"),
+    )

@@ -1,0 +1,70 @@
+"""A surface as a relief to look at from above: the height field of a surface result, and its thumbnail."""
+
+import io
+
+import numpy as np
+
+from explorer.kinds.surface import Surface
+from explorer.render.client import NoOpenGL, renderer
+from explorer.render.colours import lut
+from explorer.render.height import HeightField
+
+THUMBNAIL = (480, 330)
+DECADES_FOR_LOG = 1.5  # a loss that spans more is first shown on a log scale
+
+
+def spans_decades(values: np.ndarray) -> bool:
+    """Whether positive finite values span so much that a log scale shows more."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size < 2:
+        return False
+    return bool(np.log10(positive.max()) - np.log10(positive.min()) > DECADES_FOR_LOG)
+
+
+def height_field(
+    surface: Surface,
+    value: str = "loss",
+    log: bool = False,
+    clip: float | None = None,
+    colour_map: str = "viridis",
+    contours: int = 16,
+) -> HeightField:
+    """The surface as a height field, with its centre marked."""
+    return HeightField(
+        surface.x,
+        surface.y,
+        surface.values[value],
+        surface.computed,
+        log=log,
+        clip=clip,
+        colour_map=colour_map,
+        contours=contours,
+        z_label=value,
+        markers=((0.0, 0.0, "centre", "#d03030"),),
+    )
+
+
+def thumbnail(surface: Surface) -> bytes:
+    """A small picture (PNG) of the loss: in relief, or flat where the machine has no OpenGL."""
+    log = spans_decades(surface.loss)
+    try:
+        field = height_field(surface, log=log, contours=12)
+        return renderer().still(field, size=THUMBNAIL, background=None)
+    except NoOpenGL:
+        return _flat(surface.loss, log)
+
+
+def _flat(loss: np.ndarray, log: bool) -> bytes:
+    """The loss from above, coloured; transparent where it is not finite."""
+    from PIL import Image
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        heights = np.log10(loss) if log else loss
+    finite = np.isfinite(heights)
+    low, high = (heights[finite].min(), heights[finite].max()) if finite.any() else (0.0, 1.0)
+    shade = np.where(finite, (heights - low) / max(high - low, 1e-300), 0) * 255
+    pixels = np.dstack([lut("viridis")[shade.astype(np.uint8)], finite.astype(np.uint8) * 255])
+    picture = io.BytesIO()
+    image = Image.fromarray(pixels[::-1].astype(np.uint8))
+    image.resize((THUMBNAIL[1], THUMBNAIL[1]), Image.Resampling.BICUBIC).save(picture, "PNG")
+    return picture.getvalue()

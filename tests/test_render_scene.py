@@ -1,0 +1,208 @@
+"""The scene keeps to the measured values, and stills and mesh files show them."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorer.kinds.grid import coarse_to_fine
+from explorer.render.client import renderer
+from explorer.render.height import (
+    HIGHEST,
+    LOWEST,
+    HeightField,
+    even_ticks,
+    log_ticks,
+    number_text,
+)
+
+pv = pytest.importorskip("pyvista")
+from explorer.render import scene as scenes  # noqa: E402
+
+X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
+BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)
+
+
+def field(z: np.ndarray = BOWL, **settings: object) -> HeightField:
+    return HeightField(X, Y, z, **settings)  # type: ignore[arg-type]
+
+
+def test_whole_surface_has_every_point_once_and_no_value_of_its_own() -> None:
+    """Each grid point is one mesh point with its measured loss; two triangles per cell."""
+    mesh = scenes.build(field()).surface
+    assert mesh.n_points == BOWL.size
+    assert mesh.n_cells == 2 * 20 * 16
+    assert set(np.asarray(mesh["loss"])) == set(BOWL.ravel())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_not_finite_is_a_hole(bad: float) -> None:
+    """A bad value takes its point and the triangles around it, and nothing fills the gap."""
+    z = BOWL.copy()
+    z[5:8, 6:9] = bad
+    made = scenes.build(field(z))
+    assert made.surface.n_points == BOWL.size - 9
+    assert set(np.asarray(made.surface["loss"])) == set(z[np.isfinite(z)])
+    area = np.array([X[7], Y[6], 0.0])
+    place = field().place(area[0], area[1], BOWL[6, 7])
+    centres = made.surface.cell_centers().points
+    assert np.linalg.norm(centres[:, :2] - place[:2], axis=1).min() > 0.05
+    assert made.field.notes == ["9 points without a finite loss left open"]
+
+
+def test_one_bad_corner_takes_one_triangle_of_each_cell() -> None:
+    """The diagonal turns so that three finite corners keep their triangle: 6 + 2 of 8 remain."""
+    z = BOWL.copy()
+    z[8, 10] = np.nan
+    lost = scenes.build(field()).surface.n_cells - scenes.build(field(z)).surface.n_cells
+    assert lost == 4
+
+
+def test_log_leaves_zero_and_below_open_and_says_so() -> None:
+    """log10 exists for positive losses only."""
+    z = BOWL.copy()
+    z[0, 0], z[0, 1] = 0.0, -1.0
+    made = field(z, log=True)
+    assert np.isnan(made.heights[0, :2]).all()
+    assert np.array_equal(made.heights[1], np.log10(z[1]))
+    assert made.notes == ["2 points with a loss of 0 or below left open"]
+    assert scenes.build(made).surface.n_points == BOWL.size - 2
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_clip_cuts_at_its_level(log: bool) -> None:
+    """Nothing stands above the clip; what is below keeps its loss; the cut edge has the clip's."""
+    made = scenes.build(field(log=log, clip=0.5))
+    losses = np.asarray(made.surface["loss"])
+    # Interpolated points: rounding of a product of float64, in log mode through a power.
+    assert losses.max() == pytest.approx(0.5, rel=1e-9)
+    assert (losses < 0.4999).sum() == (BOWL < 0.4999).sum()
+    assert made.surface.bounds[5] == pytest.approx(HIGHEST, abs=1e-6)  # VTK stores float32
+    assert made.surface.bounds[4] == pytest.approx(LOWEST, abs=1e-6)
+
+
+def test_clip_below_everything_leaves_an_empty_scene() -> None:
+    """Nothing to show is not an error: in a growing surface the first points may be high."""
+    made = scenes.build(field(clip=0.001))
+    assert made.surface.n_points == 0
+    assert len(scenes.still(made, size=(64, 48))) > 0
+
+
+@pytest.mark.parametrize("z", [np.zeros_like(BOWL), np.full_like(BOWL, 3e8), BOWL * 1e300])
+def test_flat_and_huge_losses_make_a_scene(z: np.ndarray) -> None:
+    """No division by a range of zero, no overflow."""
+    made = scenes.build(field(z))
+    assert np.isfinite(made.surface.points).all()
+    assert np.isfinite(np.asarray(made.surface["Normals"])).all()
+
+
+def test_growing_surface_joins_what_is_computed() -> None:
+    """Half computed, coarse to fine: only computed losses, all of them, no far bridges."""
+    computed = np.zeros(BOWL.shape, dtype=bool)
+    computed[tuple(coarse_to_fine(BOWL.shape)[: BOWL.size // 2].T)] = True
+    made = scenes.build(field(np.where(computed, BOWL, np.nan), computed=computed))
+    assert set(np.asarray(made.surface["loss"])) == set(BOWL[computed])
+    assert (np.asarray(made.surface["Normals"])[:, 2] > 0).all()  # all triangles face up
+    far = np.zeros(BOWL.shape, dtype=bool)
+    far[:2], far[-2:] = True, True  # 13 rows apart
+    assert scenes.build(field(computed=far)).surface.n_cells == 2 * 2 * 20
+
+
+def test_contours_are_at_their_levels() -> None:
+    """Every contour vertex lies at one of the levels, apart from the lift off the surface."""
+    lines = scenes.build(field(contours=5)).lines
+    levels = LOWEST + (HIGHEST - LOWEST) * np.arange(1, 6) / 6
+    rim = scenes.build(field(contours=0)).lines.n_cells  # drawn last
+    heights = [lines.points[line][:, 2] for line in scenes.polylines(lines)[:-rim]]
+    shadows = [line for line in heights if line.max() < LOWEST / 2]
+    on_surface = [line for line in heights if line.max() > LOWEST / 2]
+    assert len(on_surface) == len(shadows) >= 5
+    gaps = [np.abs(line[:, None] - levels).min(axis=1).max() for line in on_surface]
+    assert max(gaps) <= scenes.LIFT
+
+
+def test_json_round_trip_keeps_every_bit() -> None:
+    """NaN, Inf, mask and markers survive the pipe, and so does the key."""
+    z = BOWL.copy()
+    z[0, :3] = np.nan, np.inf, -np.inf
+    computed = np.arange(z.size).reshape(z.shape) % 3 > 0
+    made = field(z, computed=computed, log=True, clip=0.7, markers=((0.0, 0.0, "a", "#ff0000"),))
+    again = HeightField.from_json(made.to_json())
+    assert np.array_equal(again.z, z, equal_nan=True)
+    assert np.array_equal(again.computed, computed)
+    assert again.markers == made.markers
+    assert again.key == made.key != field(z).key
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [
+        ({"colour_map": "jet"}, "colour_map"),
+        ({"clip": 0.0, "log": True}, "clip"),
+        ({"contours": -1}, "contours"),
+        ({"computed": np.ones((2, 2))}, "computed"),
+    ],
+)
+def test_bad_settings_are_refused(bad: dict, word: str) -> None:
+    """The message names the setting."""
+    with pytest.raises(ValueError, match=word):
+        field(**bad)
+
+
+def test_ticks_are_round_and_read_as_losses() -> None:
+    """Ticks in log mode stand at log10 of the loss that their text tells."""
+    assert [text for _, text in even_ticks(0, 3.2)] == ["0", "1", "2", "3"]
+    assert [text for _, text in log_ticks(-3, 1)] == ["0.001", "0.01", "0.1", "1", "10"]
+    assert [text for _, text in log_ticks(-8, 4)][:2] == ["10⁻⁸", "10⁻⁶"]
+    for at, text in log_ticks(0.1, 0.9):
+        assert 10**at == pytest.approx(float(text))
+    assert number_text(-2.5) == "\N{MINUS SIGN}2.5"
+
+
+def test_vtp_is_in_units_of_the_data(tmp_path) -> None:
+    """ParaView gets x, y and loss as measured, unclipped, with a hole where it was not finite."""
+    z = BOWL.copy()
+    z[3, 3], z[0, 0] = np.nan, -0.5
+    scenes.export(scenes.build(field(z, log=True, clip=0.3)), tmp_path / "a.vtp", "vtp")
+    mesh = pv.read(tmp_path / "a.vtp")
+    finite = z[np.isfinite(z)]
+    assert mesh.n_points == finite.size
+    assert sorted(mesh["loss"]) == sorted(finite)
+    assert mesh.bounds == pytest.approx((-1, 1, -2, 3, finite.min(), finite.max()), abs=1e-6)
+    assert np.isnan(mesh["log10_loss"]).sum() == 1
+
+
+@pytest.mark.parametrize("format", ["stl", "ply", "gltf", "glb"])
+def test_shape_files_read_back(format: str, tmp_path) -> None:
+    """The file holds the shape as shown; glTF has y up and keeps the colours."""
+    made = scenes.build(field(clip=0.8))
+    scenes.export(made, tmp_path / f"a.{format}", format)
+    mesh = pv.read(tmp_path / f"a.{format}")
+    if format in ("gltf", "glb"):
+        mesh = mesh.combine().extract_surface(algorithm="dataset_surface")
+        mesh.rotate_x(90, inplace=True)
+        colours = next(mesh[name] for name in mesh.array_names if "COLOR" in name.upper())
+        assert len(np.unique(np.asarray(colours), axis=0)) > 50
+    assert mesh.n_cells == made.surface.n_cells
+    assert mesh.bounds == pytest.approx(made.surface.bounds, abs=1e-5)  # float32 in the files
+
+
+def test_still_shows_the_surface_from_the_camera() -> None:
+    """Not blank, many colours, another picture from another place, clear where it is open."""
+    if not renderer().opengl().ok:
+        pytest.skip("this machine has no OpenGL")
+    made = scenes.build(field(markers=((0.0, 0.0, "here", "#ff0000"),)))
+    home = {**scenes.HOME}
+    away = {**home, "position": (-3.0, -3.0, 4.0)}
+    first, second = (
+        np.asarray(Image.open(io.BytesIO(scenes.still(made, camera, (320, 240)))).convert("RGB"))
+        for camera in (home, away)
+    )
+    assert first.shape == (240, 320, 3)
+    assert len(np.unique(first.reshape(-1, 3), axis=0)) > 500
+    assert (first != second).any(axis=2).mean() > 0.1
+    clear = Image.open(io.BytesIO(scenes.still(made, home, (320, 240), None, 2.0)))
+    assert clear.size == (640, 480)
+    assert clear.mode == "RGBA"
+    assert np.asarray(clear)[0, 0, 3] == 0
