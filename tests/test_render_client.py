@@ -16,12 +16,10 @@ from explorer.render import client
 from explorer.render.client import NoOpenGL, Renderer, RenderError
 from explorer.render.height import HeightField
 
-# What a machine without Mesa's drivers does: the loader finds no vendor of EGL, so no display.
+# The loader finds no vendor of EGL, as on a machine without libgl1-mesa-dri: VTK ends by SIGSEGV.
 WITHOUT_OPENGL = {
     "__EGL_VENDOR_LIBRARY_FILENAMES": "/nonexistent",
     "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow",
-    "LIBGL_DRIVERS_PATH": "/nonexistent",
-    "GALLIUM_DRIVER": "none",
 }
 
 
@@ -133,7 +131,7 @@ def test_without_opengl_stills_say_what_to_install(tmp_path) -> None:
     try:
         found = poor.opengl()
         assert not found.ok
-        assert "OpenGL does not work" in found.reason
+        assert "ended by SIG" in found.reason
         assert "libegl1 libgl1-mesa-dri" in found.remedy
         with pytest.raises(NoOpenGL, match="apt-get install --no-install-recommends libegl1"):
             poor.still(bowl())

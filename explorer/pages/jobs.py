@@ -35,6 +35,12 @@ def active(job: records.Job) -> None:
         desk.cancel(catalog, job.id)
 
 
+def resume(job: records.Job, asked: records.Question) -> None:
+    """The button that goes on where a job stopped."""
+    if st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
+        desk.resume(catalog, asked)
+
+
 def ended(job: records.Job) -> None:
     """A job that is over."""
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -44,9 +50,8 @@ def ended(job: records.Job) -> None:
             took = (job.finished - job.started).total_seconds()
             st.caption(f"{job.finished:%H:%M:%S} UTC · {parts.seconds_text(took)}")
         asked = catalog.question(job.question_key) if job.question_key else None
-        unfinished = job.status != "done" and asked is not None and asked.status == "open"
-        if unfinished and st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
-            desk.resume(catalog, asked)
+        if asked is not None and asked.status == "open":
+            resume(job, asked)
     if job.error:
         st.error(f"{job.title}: {job.error}.", icon=":material/error:")
 

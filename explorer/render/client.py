@@ -49,6 +49,7 @@ class Renderer:
         self._environment = {**os.environ, **(environment or {})}
         self._lock = threading.Lock()
         self._probe_lock = threading.Lock()
+        self._kept_lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
         self._opengl: OpenGL | None = None
         self._kept: OrderedDict[str, Any] = OrderedDict()
@@ -148,12 +149,12 @@ class Renderer:
     ) -> dict[str, Any]:
         """The reply to a request about a height field, from those kept if it is there."""
         key = json.dumps([method, field.key, rest], sort_keys=True)
-        with self._probe_lock:
+        with self._kept_lock:
             if keep and key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         reply = self._exchange({"method": method, "field": field.to_json(), **rest}, timeout)
-        with self._probe_lock:
+        with self._kept_lock:
             if keep:
                 self._kept[key] = reply
             while len(self._kept) > KEPT:

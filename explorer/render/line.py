@@ -61,7 +61,7 @@ def profile(
     rows = []
     for value, height in zip(values, heights, strict=False):
         x = _x(named, x_title if value == values[-1] else None)
-        layers = _row(named, value, style.log and value == style.value, x, height)
+        layers = _row(named, value, style.log and value == style.value, x, (style.width, height))
         rows.append(alt.LayerChart(layer=layers, width=style.width, height=height))
     chart = rows[0] if len(rows) == 1 else alt.VConcatChart(vconcat=rows, spacing=12)
     if title:
@@ -100,10 +100,11 @@ def _axis(values: list[float], title: str | None, grid: bool) -> alt.Axis:
 
 
 def _row(
-    named: Mapping[str, Line], value: str, log: bool, x: alt.X, height: int
+    named: Mapping[str, Line], value: str, log: bool, x: alt.X, size: tuple[int, int]
 ) -> list[alt.Chart]:
     """Layers of one row: lines, marks of what has no place, the rule that tells the values."""
     low, high = _limits(named, value, log)
+    width, height = size
     places = ticks(low, high, log, max(3, height // 45))
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False)
     if not log:
@@ -112,7 +113,14 @@ def _row(
     points, holes = _points(named, value, log)
     colour: Any = alt.Undefined  # one line: the page's own colour, no legend
     if len(named) > 1:
-        legend = alt.Legend(title=None, symbolType="stroke", symbolStrokeWidth=2, labelLimit=0)
+        legend = alt.Legend(
+            title=None,
+            orient="top",
+            columns=max(1, width // (50 + 6 * max(map(len, named)))),
+            symbolType="stroke",
+            symbolStrokeWidth=2,
+            labelLimit=0,
+        )
         colour = alt.Color("line:N", legend=legend, scale=alt.Scale(domain=list(named)))
     layers = []
     if points:

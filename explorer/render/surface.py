@@ -332,7 +332,7 @@ def bar_title(scale: ColourScale, values: np.ndarray, style: ContourStyle) -> li
     name = style.value.replace("_", " ").capitalize()
     with np.errstate(invalid="ignore"):
         clipped = bool((values[np.isfinite(values)] > scale.high).any())
-    return [name, f"to {label(scale.high)}"] if clipped else [name]
+    return [name, f"clipped at {label(scale.high)}"] if clipped else [name]
 
 
 def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
@@ -515,7 +515,7 @@ def _labels(rows: list[dict[str, Any]], halo: bool) -> list[alt.Chart]:
 
 def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
-    rows: list[dict[str, Any]] = []
+    drawn: list[alt.Chart] = []
     shapes: dict[str, str] = {}
     known = np.where(surface.computed & np.isfinite(values), values, np.inf)
     lowest = None
@@ -532,8 +532,20 @@ def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[
         marks = [(centre, "Centre", CENTRE), (lowest, name.capitalize(), LOWEST)]
     for place, name, shape in marks:
         if place is not None:
-            rows.append(place | {"mark": name})
             shapes[name] = shape
+            drawn.append(
+                alt.Chart(table([place]))
+                .mark_point(
+                    style="marker",
+                    shape=shape,
+                    size=90,
+                    fill="white",
+                    stroke="#222222",
+                    strokeWidth=0.9,
+                    opacity=1,
+                )
+                .encode(x="x:Q", y="y:Q")
+            )
     holes = {
         "NaN": (np.isnan(values), NAN),
         "Infinite": (np.isinf(values), INFINITE),
@@ -546,31 +558,34 @@ def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[
             shapes[f"{name}, {count:,}"] = shape
     if not shapes:
         return []
-    nowhere = {"x": math.nan, "y": math.nan, "mark": ""}  # a legend without a point
+    return [_symbols(shapes, style.width), *drawn]
+
+
+def _symbols(shapes: dict[str, str], width: int) -> alt.Chart:
+    """A legend of outlines without a point; Vega's grey for them reads on any page.
+
+    It hangs on the shape alone: with fill and stroke beside it Streamlit shows three legends.
+    """
     legend = alt.Legend(
         title=None,
         orient="bottom",
         direction="horizontal",
-        columns=3,
+        columns=max(1, width // 140),
         symbolSize=90,
-        symbolStrokeWidth=0.9,
+        symbolStrokeWidth=1,
         labelLimit=0,
     )
-    domain = list(shapes)
-    return [
-        alt.Chart(table(rows or [nowhere]))
-        .mark_point(style="marker", size=90, strokeWidth=0.9, opacity=1)
+    return (
+        alt.Chart(table([{"x": math.nan, "y": math.nan, "mark": name} for name in shapes]))
+        .mark_point(size=90)
         .encode(
             x="x:Q",
             y="y:Q",
             shape=alt.Shape("mark:N", legend=legend).scale(
-                domain=domain, range=list(shapes.values())
+                domain=list(shapes), range=list(shapes.values())
             ),
-            # As scales, since a legend does not take its symbols' colours from the mark.
-            fill=alt.Fill("mark:N", legend=legend).scale(domain=domain, range=["white"]),
-            stroke=alt.Stroke("mark:N", legend=legend).scale(domain=domain, range=["#222222"]),
         )
-    ]
+    )
 
 
 def _hover(surface: Surface) -> list[alt.Chart]:

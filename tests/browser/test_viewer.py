@@ -20,10 +20,13 @@ CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = (
-    "--no-sandbox --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader "
-    "--disable-background-networking"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+]
 SCRIPT = """
 import json
 import numpy as np, streamlit as st
@@ -92,7 +95,7 @@ def page(address: str) -> Iterator["sync_api.Page"]:
 def picture(page: "sync_api.Page") -> np.ndarray:
     """What the viewer shows, (H, W, 3), the pointer out of the way."""
     page.mouse.move(2, 2)
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(250)
     shot = page.locator(".viewer").screenshot()
     return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
 
@@ -104,7 +107,7 @@ def changed(before: np.ndarray, after: np.ndarray) -> float:
 
 def told(page: "sync_api.Page") -> dict:
     """The camera and the number of runs that the script shows."""
-    page.wait_for_timeout(600)
+    page.wait_for_timeout(500)
     return json.loads(page.get_by_test_id("stCode").inner_text())
 
 
@@ -142,6 +145,30 @@ def test_dragging_turns_it_and_the_camera_comes_back_once(page: "sync_api.Page")
     assert np.linalg.norm(away) == pytest.approx(np.linalg.norm(home), abs=1e-3)
     assert np.abs(away - home).max() > 0.5
     assert camera["up"] == [0, 0, 1]
+
+
+def test_a_still_has_the_same_view(page: "sync_api.Page") -> None:
+    """PyVista with the camera that came back covers the same pixels with the same colours."""
+    from explorer.render.client import renderer
+    from explorer.render.height import HeightField
+
+    if not renderer().opengl().ok:
+        pytest.skip("this machine has no OpenGL")
+    drag(page, 90, 60)
+    camera = told(page)["camera"]
+    axis = np.linspace(-1, 1, 51)
+    x, y = np.meshgrid(axis, axis)
+    loss = 0.01 + x**2 + 2 * y**2 + 0.2 * np.sin(5 * x) ** 2
+    box = page.locator("canvas.scene").bounding_box()
+    assert box
+    size = (round(box["width"]), round(box["height"]))
+    field = HeightField(axis, axis, loss, log=True)
+    still = np.asarray(Image.open(io.BytesIO(renderer().still(field, camera, size))).convert("RGB"))
+    shown = picture(page)[: size[1], : size[0]]
+    coloured = [np.ptp(image.astype(int), axis=2) > 40 for image in (still, shown)]
+    both, either = coloured[0] & coloured[1], coloured[0] | coloured[1]
+    assert both.sum() / either.sum() > 0.93  # thin lines and edges are drawn differently
+    assert np.median(np.abs(still.astype(int) - shown)[both]) < 8
 
 
 def test_pointing_tells_the_nearest_point(page: "sync_api.Page") -> None:
@@ -186,7 +213,7 @@ def test_new_data_keeps_camera_and_canvas(page: "sync_api.Page") -> None:
     page.get_by_role("slider").focus()
     for _ in range(6):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(1000)
     assert changed(before, picture(page)) > 0.01
     assert page.locator("canvas.scene").evaluate("canvas => canvas.known === true")
     assert told(page)["camera"] == camera

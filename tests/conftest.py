@@ -1,0 +1,67 @@
+"""Small problems with known answers, shared by the tests; float64, uneven batches on purpose."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from explorer.problem import Problem, accuracy, cross_entropy
+
+os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
+
+class Net(nn.Module):
+    """A convolution, BatchNorm, a transposed convolution, a linear layer, a tied pair, a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 3, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(3)
+        self.up = nn.ConvTranspose2d(3, 2, 2, stride=2)
+        self.first = nn.Linear(2 * 8 * 8, 6)
+        self.second = nn.Linear(6, 6)
+        self.third = nn.Linear(6, 6)
+        self.third.weight = self.second.weight  # tied
+        self.last = nn.Linear(6, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.norm(self.conv(images)))
+        hidden = torch.tanh(self.first(self.up(hidden).flatten(1)))
+        return self.last(torch.relu(self.third(self.second(hidden))))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def small_problem(examples: int = 101, dtype: torch.dtype = torch.float64) -> Problem:
+    """Random 4 x 4 images in three classes; the model has trained running statistics."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = Net().to(dtype)
+        data = {}
+        for split, count in (("train", examples), ("test", 37)):
+            images = torch.randn(count, 1, 4, 4, generator=seeded(count), dtype=torch.float64)
+            labels = torch.randint(0, 3, (count,), generator=seeded(count + 1))
+            data[split] = (images.to(dtype), labels)
+        model.train()
+        model(data["train"][0])  # moves the running statistics off their defaults
+    return Problem(model, data, cross_entropy, {"accuracy": accuracy})
+
+
+@pytest.fixture
+def problem() -> Problem:
+    return small_problem()
+
+
+@pytest.fixture
+def uneven(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make batches of about so many bytes of activations, so that the last one is smaller."""
+    from explorer.analysis import objective
+
+    def set_bytes(count: int) -> None:
+        monkeypatch.setitem(objective.BATCH_BYTES, "cpu", count)
+
+    return set_bytes

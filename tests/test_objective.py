@@ -1,0 +1,136 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional
+
+from explorer.analysis.objective import Objective, _few_class_cross_entropy
+from explorer.problem import Problem, accuracy, cross_entropy, first_input
+
+CPU = torch.device("cpu")
+# A mean of 101 float64 losses summed in another order: a few hundred roundings of 1e-16.
+REORDERED = 1e-13
+
+
+def plain_loss(problem: Problem, split: str) -> tuple[float, float]:
+    model = problem.model.eval()
+    images, labels = problem.data[split]
+    with torch.no_grad():
+        logits = model(images)
+    right = (logits.argmax(1) == labels).double().mean()
+    return float(functional.cross_entropy(logits, labels)), float(right)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_means_equal_a_plain_loop(problem: Problem, split: str) -> None:
+    """Loss and accuracy equal those of a plain PyTorch evaluation of the whole split."""
+    means = Objective(problem, split, "float64", CPU).means()
+    loss, right = plain_loss(problem, split)
+    assert means["loss"] == pytest.approx(loss, rel=REORDERED)
+    assert means["accuracy"] == right
+
+
+@pytest.mark.parametrize("size", [1, 60_000, 150_000])
+def test_ragged_batches_are_weighted(
+    problem: Problem, uneven: Callable[[int], None], size: int
+) -> None:
+    """Laws 4 and 6: any batch size, the last batch smaller, gives the same means."""
+    whole = Objective(problem, "train", "float64", CPU).means()
+    uneven(size)
+    objective = Objective(problem, "train", "float64", CPU)
+    assert size == 1 or objective.examples % objective.batch_size
+    assert objective.batch_size < objective.examples
+    assert objective.means() == pytest.approx(whole, rel=REORDERED)
+
+
+def test_loss_as_sum_and_count(problem: Problem, uneven: Callable[[int], None]) -> None:
+    """A loss given as (sum, count), with masked examples, is averaged over what counts."""
+
+    def masked(outputs: torch.Tensor, batch: tuple) -> tuple[torch.Tensor, torch.Tensor]:
+        counts = batch[1] != 2
+        return cross_entropy(outputs, batch)[counts].sum(), counts.sum()
+
+    uneven(100_000)
+    changed = replace(problem, loss=masked, metrics={})
+    found = Objective(changed, "train", "float64", CPU).means()["loss"]
+    images, labels = problem.data["train"]
+    keep = labels != 2
+    with torch.no_grad():
+        logits = problem.model.eval()(images)
+    wanted = float(functional.cross_entropy(logits[keep], labels[keep]))
+    assert found == pytest.approx(wanted, rel=REORDERED)
+
+
+def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
+    """Batches may be dictionaries, and the forward pass the user's own."""
+    images, labels = problem.data["train"]
+    changed = Problem(
+        problem.model,
+        {"train": {"pixels": images, "target": labels}},
+        lambda outputs, batch: cross_entropy(outputs, (None, batch["target"])),
+        forward=lambda model, batch: model(batch["pixels"]),
+    )
+    found = Objective(changed, "train", "float64", CPU).means()["loss"]
+    assert found == pytest.approx(plain_loss(problem, "train")[0], rel=REORDERED)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
+def test_few_class_cross_entropy_is_exact(scale: float) -> None:
+    """The fast form agrees with float64 better than 4e-7 per example near 0, also for huge logits."""
+    logits = scale * torch.randn(500, 10, generator=torch.Generator().manual_seed(1))
+    labels = torch.randint(0, 10, (500,), generator=torch.Generator().manual_seed(2))
+    fast = _few_class_cross_entropy(logits, (None, labels)).double()
+    exact = functional.cross_entropy(logits.double(), labels, reduction="none")
+    # float32 differences of logits round to 6e-8 of their size
+    assert ((fast - exact).abs() <= 4e-7 + 1.2e-7 * logits.abs().max()).all()
+
+
+def test_few_class_cross_entropy_keeps_nan() -> None:
+    """A NaN logit gives a NaN loss, and an infinite one no finite loss by accident."""
+    logits = torch.zeros(2, 3)
+    logits[0, 1] = float("nan")
+    losses = _few_class_cross_entropy(logits, (None, torch.tensor([0, 0])))
+    assert losses[0].isnan() and losses[1] == pytest.approx(1.0986123)
+    logits[0, 1] = float("inf")
+    assert not _few_class_cross_entropy(logits, (None, torch.tensor([0, 0])))[0].isfinite()
+
+
+def test_users_loss_is_never_replaced(problem: Problem) -> None:
+    """Only the ready cross-entropy is rewritten; a user's function of that name is called."""
+    calls = []
+
+    def cross_entropy(outputs: torch.Tensor, batch: tuple) -> torch.Tensor:
+        calls.append(len(outputs))
+        return outputs.square().sum(dim=1)
+
+    changed = Problem(
+        problem.model, problem.data, cross_entropy, {"accuracy": accuracy}, first_input
+    )
+    Objective(changed, "train", "float64", CPU).means()
+    assert sum(calls) == 101
+
+
+def test_unknown_split_names_those_there_are(problem: Problem) -> None:
+    """A split that the problem lacks is refused with the list of splits."""
+    with pytest.raises(ValueError, match="one of train, test, got 'val'"):
+        Objective(problem, "val", "float64", CPU)
+
+
+def test_empty_split_is_refused(problem: Problem) -> None:
+    """A split without examples has no mean loss."""
+    images, labels = problem.data["train"]
+    empty = replace(problem, data={"train": (images[:0], labels[:0])})
+    with pytest.raises(ValueError, match="first dimension above 0"):
+        Objective(empty, "train", "float64", CPU)
+
+
+def test_dropout_and_batchnorm_stand_still() -> None:
+    """Dropout is off and running statistics do not move: two evaluations are bit-equal."""
+    model = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 2)
+    ).train()
+    data = {"train": (torch.randn(30, 4), torch.randint(0, 2, (30,)))}
+    objective = Objective(Problem(model, data, cross_entropy), "train", "float32", CPU)
+    assert objective.means() == objective.means()
+    assert model.training and model[1].num_batches_tracked == 0
