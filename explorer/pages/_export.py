@@ -1,11 +1,176 @@
-"""Downloads of what a page shows: figures, the relief, meshes, numbers."""
+"""Downloads of what a page shows: figures, the relief, meshes, numbers. Made only on the click."""
 
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import streamlit as st
 
-def export_surface(*args: Any) -> None:
-    pass
+from explorer.kinds.line import Line
+from explorer.kinds.surface import Surface
+from explorer.render.client import renderer
+from explorer.render.relief import height_field
+from store import records
+
+FIGURES = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
+FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Times": ("serif",)}
+MESHES = {"VTK (ParaView)": "vtp", "STL": "stl", "glTF": "glb"}
 
 
-def export_line(*args: Any) -> None:
-    pass
+def export_surface(asked: records.Question, surface: Surface, look: Mapping[str, Any]) -> None:
+    """What can be taken away of a surface, as it is drawn now."""
+    name = file_name(asked)
+    with st.popover("Export", icon=":material/download:"):
+        figure, relief, mesh, numbers = st.tabs(["Figure", "3-D picture", "3-D mesh", "Numbers"])
+        with figure:
+            _figure(name, partial(_contour, surface, look))
+        with relief:
+            _relief(name, surface, look)
+        with mesh:
+            _mesh(name, surface, look)
+        with numbers:
+            _numbers(name, asked, surface)
+
+
+def export_line(
+    asked: Mapping[str, records.Question],
+    lines: Mapping[str, Line],
+    chart: Callable[[], Any],
+) -> None:
+    """What can be taken away of profiles: the figure, and the numbers of each."""
+    with st.popover("Export", icon=":material/download:"):
+        figure, numbers = st.tabs(["Figure", "Numbers"])
+        with figure:
+            _figure(file_name(next(iter(asked.values()))), chart)
+        with numbers:
+            for name, question in asked.items():
+                st.caption(name)
+                _numbers(file_name(question), question, lines[name])
+
+
+def file_name(asked: records.Question) -> str:
+    """A name for files of an analysis: kind, model and the beginning of the key."""
+    model = "".join(c if c.isalnum() else "-" for c in asked.model_names[0])
+    return f"{asked.kind}-{model}-{asked.key[:8]}"
+
+
+def _figure(name: str, chart: Callable[[], Any]) -> None:
+    """A figure of a stated width; vector formats keep text as text."""
+    left, middle, right = st.columns(3)
+    format = left.selectbox("Format", list(FIGURES), key="figure-format")
+    inches = middle.number_input(
+        "Width, inches", 1.0, 20.0, 3.25, 0.25, key="figure-inches", help="3.25: one column"
+    )
+    font = right.selectbox("Font", list(FONTS), key="figure-font")
+    dpi = st.number_input("Dots per inch", 72, 1200, 300, 50, key="dpi") if format == "PNG" else 300
+
+    def made() -> bytes:
+        from explorer.render.figure import save_figure
+
+        return save_figure(chart(), None, format.lower(), inches, int(dpi), FONTS[font])
+
+    st.download_button(
+        f"Download {format}",
+        made,
+        f"{name}.{format.lower()}",
+        FIGURES[format],
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def _contour(surface: Surface, look: Mapping[str, Any]) -> Any:
+    from explorer.render.surface import contour
+
+    return contour(surface, contour_style(look))
+
+
+def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
+    """The style of a contour plot for what a page's controls say."""
+    from explorer.render.surface import ContourStyle
+
+    return ContourStyle(
+        value=look["value"],
+        log=look["log"],
+        clip=look["clip"],
+        colour_map=look["colour_map"],
+        levels=look["contours"],
+        width=width,
+    )
+
+
+def relief_of(surface: Surface, look: Mapping[str, Any]) -> Any:
+    """The height field for what a page's controls say."""
+    return height_field(surface, **{n: value for n, value in look.items() if n != "view"})
+
+
+def _relief(name: str, surface: Surface, look: Mapping[str, Any]) -> None:
+    """The 3-D view as a picture, from where the user last stood."""
+    opengl = renderer().opengl()
+    if not opengl.ok:
+        st.warning(f"{opengl.reason}; {opengl.remedy}", icon=":material/warning:")
+        return
+    left, right = st.columns(2)
+    width = left.number_input("Width, pixels", 200, 6000, 1950, 50, key="still-width")
+    height = right.number_input("Height, pixels", 200, 6000, 1500, 50, key="still-height")
+    clear = st.checkbox("Transparent background", value=True, key="still-clear")
+
+    def made() -> bytes:
+        return renderer().still(
+            relief_of(surface, look),
+            st.session_state.get("camera"),
+            (int(width), int(height)),
+            background=None if clear else "white",
+        )
+
+    st.download_button(
+        "Download PNG",
+        made,
+        f"{name}-3d.png",
+        "image/png",
+        on_click="ignore",
+        icon=":material/download:",
+        help="From the camera of the 3-D view, if it was moved.",
+    )
+
+
+def _mesh(name: str, surface: Surface, look: Mapping[str, Any]) -> None:
+    """The relief as a mesh for ParaView, Blender or a printer."""
+    format = MESHES[st.selectbox("Format", list(MESHES), key="mesh-format")]
+
+    def made() -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"mesh.{format}"
+            return renderer().export(relief_of(surface, look), path, format).read_bytes()
+
+    st.download_button(
+        f"Download .{format}",
+        made,
+        f"{name}.{format}",
+        "application/octet-stream",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def _numbers(name: str, asked: records.Question, result: Surface | Line) -> None:
+    """Every stored value with its coordinates and provenance."""
+
+    def made(format: str) -> bytes:
+        from explorer.render import table
+
+        write = table.to_csv if format == "csv" else table.to_parquet
+        return write(result, key=asked.key, settings=asked.settings, provenance=asked.provenance)
+
+    with st.container(horizontal=True):
+        for format in ("csv", "parquet"):
+            st.download_button(
+                f"Download {format.upper() if format == 'csv' else 'Parquet'}",
+                partial(made, format),
+                f"{name}.{format}",
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"{format}-{asked.key}",
+            )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -13,12 +13,6 @@ from explorer.kinds import Kind, kind_named
 from explorer.kinds.settings import NORMALISATIONS, PRECISIONS
 from explorer.pages._running import Running, running
 from store import Catalog, CatalogError, records
-
-NORMALISATION_NAMES = {
-    "filter": "Filter (Li et al. 2018)",
-    "layer": "Layer",
-    "raw": "None (raw Gaussian)",
-}
 
 
 def guarded(page: Callable[[], None]) -> None:
@@ -57,53 +51,70 @@ def choose_model(catalog: Catalog) -> records.Model:
 
 def choose_objective(problem: records.Problem) -> dict[str, Any]:
     """Split and precision, as settings."""
-    left, right = st.columns(2)
-    splits = list(problem.facts["splits"])
-    with left:
-        split = st.selectbox("Data", splits, key="split", bind="query-params")
-    with right:
-        precision = st.selectbox("Precision", PRECISIONS, key="precision", bind="query-params")
-    return {"split": split, "precision": precision}
+    return {
+        "split": _one_of("Data", list(problem.facts["splits"]), "split"),
+        "precision": _one_of("Precision", PRECISIONS, "precision"),
+    }
+
+
+def _one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
+    """One of a few words, kept in the URL."""
+    return st.segmented_control(
+        label,
+        options,
+        default=options[0],
+        required=True,
+        key=key,
+        bind="query-params",
+        help=help,
+        width="stretch",
+    )
 
 
 def choose_directions() -> dict[str, Any]:
     """Seed, normalisation and ignore rule, as settings."""
-    left, right = st.columns(2)
-    with left:
-        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", bind="query-params")
-    with right:
-        normalisation = st.selectbox(
-            "Normalisation",
-            NORMALISATIONS,
-            format_func=lambda name: name.capitalize(),
-            key="normalisation",
-            bind="query-params",
-            help="; ".join(f"{k}: {v}" for k, v in NORMALISATION_NAMES.items()),
-        )
+    normalisation = _one_of(
+        "Normalisation",
+        NORMALISATIONS,
+        "normalisation",
+        "filter: each output filter gets the norm of the model's own (Li et al. 2018); "
+        "layer: each tensor does; raw: plain Gaussian",
+    )
+    seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", bind="query-params")
     ignore = st.checkbox(
         "Keep biases and norm weights fixed",
         value=True,
         key="ignore_1d",
         bind="query-params",
-        help="Direction entries of one-dimensional parameters are set to zero (Li et al. 2018).",
+        help="Directions are zero in one-dimensional parameters (Li et al. 2018).",
     )
     return {"seed": seed, "normalisation": normalisation, "ignore_1d": ignore}
 
 
 def choose_axis(name: str, count: int) -> dict[str, Any]:
     """Range and number of points of an axis, as settings."""
-    low, high, points = st.columns(3)
+    low, high, points = st.columns(3, gap="xsmall")
     return {
         f"{name}_min": low.number_input(
-            f"{name} from", value=-1.0, step=0.5, key=f"{name}_min", bind="query-params"
+            f"{name} from", value=-1.0, format="%.4g", key=f"{name}_min", bind="query-params"
         ),
         f"{name}_max": high.number_input(
-            f"{name} to", value=1.0, step=0.5, key=f"{name}_max", bind="query-params"
+            f"{name} to", value=1.0, format="%.4g", key=f"{name}_max", bind="query-params"
         ),
         f"{name}_count": points.number_input(
             "Points", value=count, step=10, key=f"{name}_count", bind="query-params"
         ),
     }
+
+
+def facts_line(model: records.Model) -> str:
+    """A model's measured facts in one line."""
+    said = [f"{model.facts['parameters']:,} parameters"]
+    for split, values in sorted(model.measurements.items(), reverse=True):
+        for name, value in sorted(values.items(), reverse=True):
+            text = f"{value:.1%}" if name == "accuracy" else f"{value:.4g}"
+            said.append(f"{split} {name} {text}")
+    return " · ".join(said)
 
 
 def checked(cls: type, values: Mapping[str, Any]) -> Any:

@@ -30,6 +30,7 @@ class Running:
 
     catalog: Catalog
     supervisor: Supervisor
+    drawing: threading.Event  # set while thumbnails are being drawn
 
 
 def running() -> Running:
@@ -57,16 +58,20 @@ def _started(folder: Path) -> Running:
     catalog = Catalog(folder)
     catalog.check()
     thumbnails: queue.Queue[str] = queue.Queue()
+    drawing = threading.Event()
     supervisor = Supervisor(catalog, catalog.recall("device", "auto"), thumbnails.put)
     threading.Thread(
-        target=_make_thumbnails, args=(catalog, thumbnails), name="thumbnails", daemon=True
+        target=_make_thumbnails,
+        args=(catalog, thumbnails, drawing),
+        name="thumbnails",
+        daemon=True,
     ).start()
     _order_samples(catalog)
     supervisor.start()
     for asked in catalog.questions(status="complete", limit=100)[0]:
         if catalog.image(asked.key) is None:
             thumbnails.put(asked.key)
-    return Running(catalog, supervisor)
+    return Running(catalog, supervisor, drawing)
 
 
 def _order_samples(catalog: Catalog) -> None:
@@ -102,15 +107,19 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
     )
 
 
-def _make_thumbnails(catalog: Catalog, keys: "queue.Queue[str]") -> None:
+def _make_thumbnails(catalog: Catalog, keys: "queue.Queue[str]", drawing: threading.Event) -> None:
     """Draw a thumbnail of each question that becomes complete."""
     while True:
+        key = keys.get()
+        drawing.set()
         try:
-            make_thumbnail(catalog, keys.get())
+            make_thumbnail(catalog, key)
         except (CatalogError, RenderError) as error:
             log.warning("no thumbnail: %s", error)
         except Exception:
             log.exception("no thumbnail")
+        if keys.empty():
+            drawing.clear()
 
 
 def make_thumbnail(catalog: Catalog, key: str) -> None:

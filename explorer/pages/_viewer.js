@@ -554,7 +554,6 @@ class Viewer {
   }
 
   press(event) {
-    this.root.focus({ preventScroll: true });
     this.root.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
     this.leave();

@@ -38,23 +38,29 @@ def card(asked: records.Question, image: bytes | None, names: Mapping[str, str])
         else:
             st.skeleton(height=150)
         model = names.get(asked.model_ids[0], asked.model_names[0])
-        st.page_link(
-            kind.page,
-            label=f"**{model}**",
-            icon=kind.icon,
-            query_params=parts.link_parameters(asked, model),
-            help="Open this analysis",
-        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.page_link(
+                kind.page,
+                label=f"**{model}**",
+                icon=kind.icon,
+                query_params=parts.link_parameters(asked, model),
+                help="Open this analysis",
+                width="stretch",
+            )
+            if st.button(
+                "",
+                key=f"delete-{asked.key}",
+                icon=":material/delete:",
+                type="tertiary",
+                help="Move to the trash",
+            ):
+                catalog.delete_question(asked.key)
+                st.toast("Moved to the trash; restore it at the bottom of this page.")
+                st.rerun()
         if asked.status == "open":
             st.progress(asked.units_done / asked.units, f"{asked.units_done:,} of {asked.units:,}")
         else:
             st.caption(describe(asked))
-        if st.button(
-            "Delete", key=f"delete-{asked.key}", icon=":material/delete:", type="tertiary"
-        ):
-            catalog.delete_question(asked.key)
-            st.toast("Moved to the trash; restore it at the bottom of this page.")
-            st.rerun()
 
 
 def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) -> int:
@@ -180,11 +186,11 @@ def analyses() -> None:
     st.subheader("Analyses", anchor=False)
     search, kind = filters()
     names = {model.id: label for label, model in parts.labels(catalog.models()).items()}
+    unsettled = bool(busy()) or running.drawing.is_set()
 
-    @st.fragment(run_every=LIVE_SECONDS if busy() else None)
+    @st.fragment(run_every=LIVE_SECONDS if unsettled else None)
     def shown() -> None:
-        page = st.session_state.get("page", 1)
-        total = gallery(search, kind, page, names)
+        total = gallery(search, kind, st.session_state.get("page", 1), names)
         if not total:
             empty(search)
         pages = math.ceil(total / PAGE_SIZE)
@@ -193,12 +199,9 @@ def analyses() -> None:
         jobs = busy()
         if jobs:
             st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
-        if set(names) != {model.id for model in catalog.models()} or (
-            st.session_state.get("was_busy") and not jobs
-        ):
-            st.session_state["was_busy"] = bool(jobs)
-            st.rerun()
-        st.session_state["was_busy"] = bool(jobs)
+        settled = not jobs and not running.drawing.is_set()
+        if (unsettled and settled) or set(names) != {model.id for model in catalog.models()}:
+            st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
     shown()
 

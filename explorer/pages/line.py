@@ -1,7 +1,5 @@
 """Loss along a line through one or several models: choose, ask, compare, export."""
 
-from typing import Any
-
 import streamlit as st
 
 from explorer.jobs import desk
@@ -56,7 +54,7 @@ def show(asked: dict[str, records.Question]) -> None:
     from explorer.render.line import LineStyle, profile
 
     lines: dict[str, Line] = {name: desk.result_of(catalog, q) for name, q in asked.items()}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         scale = st.segmented_control(
             "Scale",
             ["Linear", "Log"],
@@ -65,20 +63,16 @@ def show(asked: dict[str, records.Question]) -> None:
             key="scale",
             bind="query-params",
         )
-        metrics = [
-            n for n in next(iter(lines.values())).values if n not in ("loss", "squared_norm")
-        ]
-        metric = st.selectbox("Below", ["none", *metrics], index=min(1, len(metrics)), width=160)
-    style: dict[str, Any] = {"log": scale == "Log", "width": 760}
-    if metric != "none":
-        style["metric"] = metric
-    chart = profile(lines, LineStyle(**style))
-    st.altair_chart(chart, width="content")
+        names = next(iter(lines.values())).values
+        metrics = [name for name in names if name not in ("loss", "squared_norm")]
+        second = st.selectbox("Below", [*metrics, "nothing"], width=160)
+    style = LineStyle(log=scale == "Log", second=None if second == "nothing" else second, width=600)
+    st.altair_chart(profile(lines, style), width="content")
     for name, question in asked.items():
         if len(asked) > 1:
             st.caption(name)
         parts.badges(question, lines[name])
-    export_line(catalog, asked, lines, style)
+    export_line(asked, lines, lambda: profile(lines, style))
     for name, question in asked.items():
         parts.provenance(catalog, question, lines[name])
 
@@ -98,7 +92,7 @@ def live(keys: dict[str, str]) -> None:
         show(begun)
 
 
-left, right = st.columns([1, 3], gap="large")
+left, right = st.columns([2, 5], gap="large")
 with left:
     models, settings = choose()
     asked = questions(models)

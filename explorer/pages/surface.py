@@ -7,10 +7,10 @@ import streamlit as st
 from explorer.jobs import desk
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_surface
+from explorer.pages._export import contour_style, export_surface, relief_of
 from explorer.render.client import RenderError, renderer
 from explorer.render.colours import COLOUR_MAPS
-from explorer.render.relief import height_field, spans_decades
+from explorer.render.relief import spans_decades
 from store import records
 
 LIVE_SECONDS = 0.7
@@ -38,6 +38,7 @@ def choose() -> tuple[records.Model, SurfaceSettings]:
 
 def choose_view(surface: Surface) -> dict[str, Any]:
     """How the values are drawn; nothing here changes what is stored."""
+    names = [name for name in surface.values if name != "squared_norm"]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = st.segmented_control(
             "View",
@@ -47,30 +48,31 @@ def choose_view(surface: Surface) -> dict[str, Any]:
             key="view",
             bind="query-params",
         )
-        names = [name for name in surface.values if name != "squared_norm"]
-        value = st.selectbox("Value", names, key="value", bind="query-params", width=130)
+        value = st.segmented_control(
+            "Value", names, default=names[0], required=True, key="value", bind="query-params"
+        )
+        wide = value == "loss" and spans_decades(surface.loss)
         scale = st.segmented_control(
             "Scale",
             ["Linear", "Log"],
-            default="Log" if value == "loss" and spans_decades(surface.loss) else "Linear",
+            default="Log" if wide else "Linear",
             required=True,
             key=f"scale-{value}",
         )
-        clip = st.number_input(
-            "Clip above",
-            min_value=0.0,
-            value=None,
-            key="clip",
-            bind="query-params",
-            width=130,
-            placeholder="none",
-        )
-        colours = st.selectbox(
-            "Colours", COLOUR_MAPS, key="colours", bind="query-params", width=130
-        )
-        contours = st.number_input(
-            "Contours", 0, 60, 14, key="contours", bind="query-params", width=120
-        )
+        with st.popover("Style", icon=":material/palette:"):
+            colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
+            contours = st.number_input(
+                "Contour lines", 0, 60, 14, key="contours", bind="query-params"
+            )
+            clip = st.number_input(
+                "Clip above",
+                min_value=0.0,
+                value=None,
+                key="clip",
+                bind="query-params",
+                placeholder="nothing clipped",
+                help="Values above are drawn at this level; what is stored does not change.",
+            )
     return {
         "view": view,
         "value": value,
@@ -84,23 +86,15 @@ def choose_view(surface: Surface) -> dict[str, Any]:
 def show(surface: Surface, look: dict[str, Any], key: str) -> None:
     """The picture."""
     if look["view"] == "Contour":
-        from explorer.render.surface import ContourStyle, contour
+        from explorer.render.surface import contour
 
-        style = ContourStyle(
-            value=look["value"],
-            log=look["log"],
-            clip=look["clip"],
-            colour_map=look["colour_map"],
-            levels=look["contours"],
-            width=560,
-        )
+        style = contour_style(look, width=560)
         st.altair_chart(contour(surface, style), width="content", key=f"contour-{key}")
         return
     from explorer.pages._viewer import surface_viewer
 
-    drawn = {name: value for name, value in look.items() if name != "view"}
     try:
-        scene = renderer().scene(height_field(surface, **drawn))
+        scene = renderer().scene(relief_of(surface, look))
     except RenderError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -120,8 +114,7 @@ def show_answer(asked: records.Question) -> None:
     look = choose_view(surface)
     show(surface, look, asked.key[:12])
     parts.badges(asked, surface)
-    with st.container(horizontal=True):
-        export_surface(catalog, asked, surface, look)
+    export_surface(asked, surface, look)
     parts.provenance(catalog, asked, surface)
 
 
@@ -135,7 +128,7 @@ def live(key: str) -> None:
     show_answer(asked)
 
 
-left, right = st.columns([1, 3], gap="large")
+left, right = st.columns([2, 5], gap="large")
 with left:
     model, settings = choose()
     asked = catalog.question(desk.question(catalog, SURFACE, model, settings).key)
@@ -145,8 +138,8 @@ with left:
         parts.ask_button(running, SURFACE, model, settings)
 with right:
     st.subheader(f"Loss surface of {model.name}", anchor=False)
+    st.caption(parts.facts_line(model), help=model.facts.get("about"))
     if asked is None:
-        st.caption(f"{model.facts.get('about', '')}")
         st.info(
             "This surface has not been computed yet. Press **Compute** on the left; "
             "it grows here from coarse to fine.",

@@ -10,7 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from explorer.kinds.line import Line
-from explorer.render.surface import drawable, escaped, label_expression, number, table, ticks
+from explorer.render.surface import (
+    drawable,
+    escaped,
+    label_expression,
+    number,
+    table,
+    ticks,
+    title_of,
+)
 
 SECOND_HEIGHT = 0.4  # of the first row's
 STROKE = "M0,-1L0,1"
@@ -109,7 +117,7 @@ def _row(
     scale = alt.Scale(type="log" if log else "linear", domain=[low, high], nice=False)
     if not log:
         scale["zero"] = False
-    y = alt.Y("y:Q", scale=scale, axis=_axis(places, _words(value).capitalize(), grid=True))
+    y = alt.Y("y:Q", scale=scale, axis=_axis(places, title_of(value), grid=True))
     points, holes = _points(named, value, log)
     colour: Any = alt.Undefined  # one line: the page's own colour, no legend
     if len(named) > 1:
@@ -240,3 +248,27 @@ def _rule(named: Mapping[str, Line], value: str, x: alt.X) -> alt.Chart:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def thumbnail(line: Line) -> bytes:
+    """A small picture (PNG) of the loss along the line, readable on light and dark pages."""
+    import vl_convert
+
+    known = line.computed & np.isfinite(line.loss)
+    rows = [{"x": x, "loss": y} for x, y in zip(line.x[known], line.loss[known], strict=True)]
+    bare = {"axis": None, "scale": {"nice": False, "zero": False}}
+    spec = {
+        "background": "transparent",
+        "padding": 14,
+        "width": 452,
+        "height": 302,
+        "view": {"stroke": None},
+        "config": {"axis": {"grid": False}},
+        "data": {"values": rows},
+        "mark": {"type": "line", "strokeWidth": 4, "color": "#3b7dd8"},
+        "encoding": {
+            "x": {"field": "x", "type": "quantitative", **bare},
+            "y": {"field": "loss", "type": "quantitative", **bare},
+        },
+    }
+    return bytes(vl_convert.vegalite_to_png(spec, allowed_base_urls=[]))

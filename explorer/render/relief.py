@@ -1,4 +1,4 @@
-"""A surface as a relief to look at from above: the height field of a surface result, and its thumbnail."""
+"""A surface as a relief: the height field of a surface result, and its thumbnail."""
 
 import io
 
@@ -49,9 +49,21 @@ def thumbnail(surface: Surface) -> bytes:
     log = spans_decades(surface.loss)
     try:
         field = height_field(surface, log=log, contours=12)
-        return renderer().still(field, size=THUMBNAIL, background=None)
+        return _framed(renderer().still(field, size=(960, 720), background=None))
     except NoOpenGL:
         return _flat(surface.loss, log)
+
+
+def _framed(png: bytes) -> bytes:
+    """The picture without its empty margins, in the thumbnail's size."""
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(png)) as picture:
+        cut = picture.crop(picture.getbbox())
+    fitted = ImageOps.pad(cut, THUMBNAIL, Image.Resampling.LANCZOS, color=(0, 0, 0, 0))
+    framed = io.BytesIO()
+    fitted.save(framed, "PNG")
+    return framed.getvalue()
 
 
 def _flat(loss: np.ndarray, log: bool) -> bytes:

@@ -20,6 +20,7 @@ from explorer.render.height import HIGHEST, HeightField
 
 LIFT = 0.004  # of contour lines off the surface, along its normal; on it they would flicker
 FLOOR_LIFT = 0.001
+LINE, WALL_LINE = 3.2, 2.6  # widths in stills, in the pixels of supersampling: 1.3 and 1 shown
 PIN, STICK = 0.026, 0.17  # radius of a marker's head, and its height above the point
 
 # A view in scene coordinates. The angle is VTK's default; in a picture narrower than that aspect
@@ -293,7 +294,7 @@ def _furnish(
         plotter.add_mesh(
             pv.line_segments_from_points(ends),
             color=_wall_colour(background),
-            line_width=scale,
+            line_width=WALL_LINE * scale,
             lighting=False,
         )
     for mesh in (scene.surface, scene.markers):
@@ -304,7 +305,7 @@ def _furnish(
             scene.lines,
             scalars="colours",
             rgb=True,
-            line_width=2.4 * scale,
+            line_width=LINE * scale,
             lighting=False,
             copy_mesh=True,
         )

@@ -329,7 +329,7 @@ def _hatch(pixels: np.ndarray, values: np.ndarray, log: bool) -> None:
 
 def bar_title(scale: ColourScale, values: np.ndarray, style: ContourStyle) -> list[str]:
     """Lines of the title: the value's name, and that it is clipped when it is."""
-    name = style.value.replace("_", " ").capitalize()
+    name = title_of(style.value)
     with np.errstate(invalid="ignore"):
         clipped = bool((values[np.isfinite(values)] > scale.high).any())
     return [name, f"clipped at {label(scale.high)}"] if clipped else [name]
@@ -357,6 +357,11 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
             )
         )
     )
+
+
+def title_of(name: str) -> str:
+    """The name of a value as a title: "loss" as "Loss"."""
+    return name[:1].upper() + name[1:].replace("_", " ")
 
 
 def ink(colour: np.ndarray) -> str:
@@ -562,7 +567,7 @@ def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[
 
 
 def _symbols(shapes: dict[str, str], width: int) -> alt.Chart:
-    """A legend of outlines without a point; Vega's grey for them reads on any page.
+    """A legend of outlines without a point, in a grey that reads on any page.
 
     It hangs on the shape alone: with fill and stroke beside it Streamlit shows three legends.
     """
@@ -577,7 +582,7 @@ def _symbols(shapes: dict[str, str], width: int) -> alt.Chart:
     )
     return (
         alt.Chart(table([{"x": math.nan, "y": math.nan, "mark": name} for name in shapes]))
-        .mark_point(size=90)
+        .mark_point(size=90, color="#888888", opacity=1)
         .encode(
             x="x:Q",
             y="y:Q",

@@ -101,8 +101,9 @@ def picture(page: "sync_api.Page") -> np.ndarray:
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> float:
-    """Share of pixels that differ clearly."""
-    return float((np.abs(before - after).max(axis=2) > 24).mean())
+    """Share of pixels that differ clearly, apart from the border, where keys show a focus ring."""
+    differ = np.abs(before - after).max(axis=2) > 24
+    return float(differ[4:-4, 4:-4].mean())
 
 
 def told(page: "sync_api.Page") -> dict:
@@ -167,7 +168,7 @@ def test_a_still_has_the_same_view(page: "sync_api.Page") -> None:
     shown = picture(page)[: size[1], : size[0]]
     coloured = [np.ptp(image.astype(int), axis=2) > 40 for image in (still, shown)]
     both, either = coloured[0] & coloured[1], coloured[0] | coloured[1]
-    assert both.sum() / either.sum() > 0.93  # thin lines and edges are drawn differently
+    assert both.sum() / either.sum() > 0.95  # thin lines and edges are drawn differently
     assert np.median(np.abs(still.astype(int) - shown)[both]) < 8
 
 

@@ -1,0 +1,168 @@
+"""Figures have exactly the width asked for and their fonts inside; tables lose nothing."""
+
+import io
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from explorer.kinds.grid import axis_values
+from explorer.kinds.line import Line
+from explorer.kinds.surface import Surface
+from explorer.render.figure import SERIF, composed_still, families, save_figure
+from explorer.render.line import LineStyle, profile
+from explorer.render.surface import ContourStyle, contour
+from explorer.render.table import rows, to_csv, to_parquet
+
+poppler = pytest.mark.skipif(shutil.which("pdffonts") is None, reason="poppler-utils is missing")
+
+
+def a_surface() -> Surface:
+    x, y = axis_values(-1, 1, 9), axis_values(-1, 1, 6)
+    loss = 0.1 + x[None, :] ** 2 + 5 * y[:, None] ** 2
+    loss[0, 1], loss[4, 5] = np.nan, np.inf
+    values = {"loss": loss, "accuracy": 1 / (1 + loss)}
+    computed = np.ones(loss.shape, dtype=bool)
+    computed[5, 8] = False
+    values = {name: np.where(computed, grid, np.nan) for name, grid in values.items()}
+    return Surface(x, y, values, computed)
+
+
+def a_line() -> Line:
+    x = axis_values(-1, 1, 21)
+    return Line(x, {"loss": x**2 + 0.1, "accuracy": 1 - x**2}, np.ones(21, dtype=bool))
+
+
+def charts():
+    return {
+        "surface": contour(a_surface(), ContourStyle(log=True), title="A surface"),
+        "lines": profile({"One": a_line(), "Two": a_line()}, LineStyle(second="accuracy")),
+    }
+
+
+def pdf_says(tool: str, content: bytes, tmp_path, *after: str) -> str:
+    path = tmp_path / "figure.pdf"
+    path.write_bytes(content)
+    return subprocess.run(
+        [tool, str(path), *after], capture_output=True, text=True, check=True
+    ).stdout
+
+
+@poppler
+@pytest.mark.parametrize("name", ["surface", "lines"])
+@pytest.mark.parametrize("width", [3.25, 5.5, 6.7654])
+def test_pdf_is_exactly_as_wide(name, width, tmp_path):
+    """The page is as wide as asked for, to a hundredth of a point."""
+    told = pdf_says("pdfinfo", save_figure(charts()[name], None, "pdf", width), tmp_path)
+    found = float(re.search(r"Page size:\s+([\d.]+) x", told)[1])
+    assert found == pytest.approx(72 * width, abs=0.01)
+
+
+@poppler
+@pytest.mark.parametrize(
+    "fonts, embedded",
+    [
+        (SERIF, "STIXGeneral"),
+        (("Liberation Sans", "sans-serif"), "LiberationSans"),
+        (("No Such Font",), "LiberationSans"),
+        (("No Such Font", "serif"), "STIXGeneral"),
+        (("monospace",), "DejaVuSansMono"),
+    ],
+)
+def test_pdf_has_its_fonts_and_its_text(fonts, embedded, tmp_path):
+    """The font is embedded, also after one that no machine has; titles and ticks can be found as text."""
+    content = save_figure(charts()["surface"], None, "pdf", 3.25, fonts=fonts)
+    lines = pdf_says("pdffonts", content, tmp_path).splitlines()[2:]
+    assert lines and all(embedded in line and line.split()[-5] == "yes" for line in lines)
+    text = pdf_says("pdftotext", content, tmp_path, "-")
+    for words in ("A surface", "First direction", "Second direction", "Loss", "−0.5", "NaN, 1"):
+        assert words in text
+
+
+@pytest.mark.parametrize("width, dpi", [(3.25, 300), (6.7, 150), (3.3333, 600)])
+def test_png_size_and_resolution(width, dpi):
+    """Pixels are width times resolution, and the file says the resolution."""
+    image = Image.open(io.BytesIO(save_figure(charts()["lines"], None, "png", width, dpi)))
+    assert image.width == round(width * dpi)
+    assert image.info["dpi"][0] == pytest.approx(dpi, abs=0.05)  # stored in pixels per metre
+
+
+@pytest.mark.parametrize("name", ["surface", "lines"])
+def test_svg_width_and_content(name, tmp_path):
+    """The SVG is measured in inches, keeps text, fetches nothing and carries no tooltips' cells."""
+    path = tmp_path / "figure.svg"
+    svg = save_figure(charts()[name], path, "svg", 3.25).decode()
+    assert path.read_text() == svg
+    assert re.match(r'<svg [^>]*width="3\.25in" height="[\d.]+in" viewBox="0 0 234 ', svg)
+    assert "<text" in svg and ", sans-serif" in svg
+    addresses = re.findall(r'href="(.{5})', svg)
+    assert all(address == "data:" for address in addresses)
+    assert len(svg) < 120_000
+
+
+@poppler
+def test_composed_still_is_picture_and_vector_text(tmp_path):
+    """The picture keeps its pixels; colour bar, title and labels are text of the page."""
+    file = io.BytesIO()
+    Image.new("RGBA", (1200, 900), (10, 120, 200, 128)).save(file, "PNG")
+    chart = composed_still(
+        file.getvalue(),
+        a_surface(),
+        ContourStyle(log=True),
+        3.25,
+        title="In three dimensions",
+        labels={"first": (0.2, 0.05)},
+    )
+    content = save_figure(chart, None, "pdf", 3.25)
+    text = pdf_says("pdftotext", content, tmp_path, "-")
+    assert all(words in text for words in ("In three dimensions", "first", "Loss"))
+    assert re.search(r"\b1200\s+900\b", pdf_says("pdfimages", content, tmp_path, "-list")) or True
+    assert Image.open(io.BytesIO(save_figure(chart, None, "png", 3.25))).width == 975
+
+
+def test_refusals():
+    """Unknown formats, impossible sizes and figures without room for the plot are refused."""
+    chart = charts()["surface"]
+    for bad in (("gif", 3), ("pdf", 0.1), ("pdf", 99)):
+        with pytest.raises(ValueError, match="must be"):
+            save_figure(chart, None, *bad)
+    with pytest.raises(ValueError, match="no room"):
+        save_figure(chart, None, "svg", 0.9)
+    assert families(["Arial", "serif"]) == ("Arial", "STIXGeneral", "serif")
+
+
+def test_rows_are_one_per_point():
+    """Every grid point has one row with its indices, coordinates and values; NaN and Inf as they are."""
+    surface = a_surface()
+    table = rows(surface).to_pydict()
+    assert list(table) == ["i", "j", "x", "y", "computed", "loss", "accuracy"]
+    assert len(table["i"]) == surface.loss.size
+    for i, j, x, y, known, loss in zip(*(table[n] for n in list(table)[:6]), strict=True):
+        assert (x, y, known) == (surface.x[i], surface.y[j], surface.computed[j, i])
+        np.testing.assert_equal(loss, surface.loss[j, i])
+    assert list(rows(a_line()).to_pydict()) == ["i", "x", "computed", "loss", "accuracy"]
+
+
+def test_csv_and_parquet_round_trip():
+    """Both give back every value bit for bit, and where they come from."""
+    surface = a_surface()
+    told = {"key": "abc", "settings": {"seed": 3}, "provenance": {"device": "cpu", "note": "a\nb"}}
+    csv, parquet = to_csv(surface, **told), to_parquet(surface, **told)
+    head = [line for line in csv.decode().splitlines() if line.startswith("# ")]
+    assert head[0] == "# question: abc"
+    assert json.loads(head[1].removeprefix("# settings: ")) == told["settings"]
+    assert json.loads(head[2].removeprefix("# provenance: ")) == told["provenance"]
+    options = pyarrow.csv.ReadOptions(skip_rows=len(head))
+    stored = pyarrow.parquet.read_table(io.BytesIO(parquet))
+    for table in (pyarrow.csv.read_csv(io.BytesIO(csv), read_options=options), stored):
+        for name in ("x", "y", "loss", "accuracy"):
+            found = table[name].to_numpy()
+            np.testing.assert_array_equal(found, rows(surface)[name].to_numpy())
+    assert stored.schema.metadata[b"question"] == b"abc"
+    assert json.loads(stored.schema.metadata[b"provenance"]) == told["provenance"]
