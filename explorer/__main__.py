@@ -1,4 +1,4 @@
-"""The command line: `python -m explorer import|compute|list|export|check`; the same questions as the pages."""
+"""The command line: `python -m explorer COMMAND`; the same questions as the pages."""
 
 import argparse
 import hashlib

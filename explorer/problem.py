@@ -1,6 +1,7 @@
 """What a problem file declares: a model, its data, its loss; and ready losses.
 
-A problem file is a Python file with one function, `problem(**arguments) -> Problem`. It is run only in a worker.
+A problem file is a Python file with one function, `problem(**arguments) -> Problem`. It is run only
+in a worker.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,8 +25,8 @@ def first_input(model: nn.Module, batch: Batch) -> Any:
 class Problem:
     """A model with the data and the loss that make its loss surface.
 
-    `loss` and each of `metrics` are called as `f(outputs, batch)` and return either one value per example, shape (B,),
-    or the pair (sum over the batch, count), so that ragged batches are weighted by their number of examples.
+    `loss` and each of `metrics` are called as `f(outputs, batch)` and return either one value per
+    example, shape (B,), or the pair (sum over the batch, count): ragged batches are weighted by size.
     """
 
     model: nn.Module  # holds the architecture; its weights come from a checkpoint
@@ -36,7 +37,7 @@ class Problem:
 
 
 def cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy of each example in nats, shape (B,): logits (B, C) against labels `batch[1]` (B,)."""
+    """Cross-entropy of each example in nats, (B,): logits (B, C) against labels `batch[1]` (B,)."""
     return functional.cross_entropy(outputs, batch[1], reduction="none")
 
 

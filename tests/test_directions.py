@@ -45,7 +45,7 @@ def test_zero_filter_gives_zero_direction() -> None:
 
 
 def test_layer_and_raw(flat: FlatModel) -> None:
-    """Layer-normalised directions have each tensor's norm; raw ones are the standard normal draw."""
+    """Layer-normalised directions have each tensor's norm; raw ones are standard normal."""
     layer = directions(flat, SurfaceSettings(normalisation="layer", ignore_1d=False), 1)[0]
     for block in flat.blocks:
         wanted = block.layer(flat.theta).norm()
@@ -65,7 +65,7 @@ def test_directions_are_pinned(flat: FlatModel) -> None:
 
 
 def test_seeds_differ_and_repeat(flat: FlatModel) -> None:
-    """Law 9: the same seed gives the same direction, two seeds and two axes nearly orthogonal ones."""
+    """Law 9: a seed repeats its direction; two seeds and two axes are nearly orthogonal."""
     one = directions(flat, SurfaceSettings(seed=1), 2)
     again = directions(flat, SurfaceSettings(seed=1), 2)
     other = directions(flat, SurfaceSettings(seed=2), 2)

@@ -94,7 +94,7 @@ def test_float32_stays_near_float64(problem: Problem) -> None:
 
 
 def test_model_is_unchanged(problem: Problem) -> None:
-    """Law 5: after a run, an exception and an abandoned run the model is byte for byte as before."""
+    """Law 5: after a run, an exception, an abandoned run the model is byte for byte as before."""
     before = {n: t.clone() for n, t in problem.model.state_dict().items()}
     grads = [p.requires_grad for p in problem.model.parameters()]
     mode = problem.model.training

@@ -1,1 +1,1 @@
-"""How each kind is answered: torch and scipy. Imports neither streamlit nor duckdb nor a drawing library."""
+"""How each kind is answered, with torch: no streamlit, no duckdb, no drawing library."""

@@ -61,7 +61,7 @@ def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tens
     """The tensors of the model's own state, in its order, each checked to fit.
 
     Raises:
-        CheckpointError: a key is missing or unknown, or has another shape or a type without a gradient.
+        CheckpointError: a key is missing or unknown, or has another shape or type.
     """
     wanted = model.state_dict()
     missing = [name for name in wanted if name not in tensors]

@@ -1,4 +1,4 @@
-"""Random directions, drawn and scaled; the same seed gives the same direction on every device, for good."""
+"""Random directions, drawn and scaled; a seed gives one direction, on every device, for good."""
 
 from collections.abc import Callable
 from typing import Any

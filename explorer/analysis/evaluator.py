@@ -12,7 +12,7 @@ from explorer.analysis.objective import Objective
 class Evaluator:
     """Values of an objective at base + coordinates @ directions.
 
-    Parameters are one flat vector updated in place; sums stay on the device until the block is done.
+    Parameters are one flat vector updated in place; sums stay on the device until the end.
     """
 
     def __init__(self, objective: Objective, directions: Tensor) -> None:
@@ -25,7 +25,7 @@ class Evaluator:
 
     @torch.inference_mode()
     def values(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean of each term at coordinates (K, m), and "squared_norm" of the parameters; each (K,) float64.
+        """Mean of each term, and the parameters' "squared_norm", at coordinates (K, m); each (K,).
 
         The model is put back on its base point, also after an exception.
         """
@@ -45,7 +45,7 @@ class Evaluator:
         return {**values, "squared_norm": self._squared_norms(coordinates)}
 
     def _squared_norms(self, coordinates: np.ndarray) -> np.ndarray:
-        """norm(theta)^2 at each point, from the inner products of base and directions, in float64."""
+        """norm(theta)^2 at each point, from inner products of base and directions in float64."""
         steps = np.concatenate([np.ones((len(coordinates), 1)), coordinates], axis=1)
         return np.einsum("km,mn,kn->k", steps, self._gram, steps)
 

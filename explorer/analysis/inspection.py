@@ -21,13 +21,13 @@ def inspect(
     folder: Path,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
-    """The facts of a problem and of each checkpoint; tensors go to `folder`/<content hash>.safetensors.
+    """The facts of a problem and of each checkpoint, whose tensors go to a file in `folder`.
 
     Args:
         loaded: the problem that the checkpoints belong to.
         checkpoints: `{"file": path, "step": number or None}` each.
         device: where losses are measured, in float32.
-        folder: where tensors are left.
+        folder: where tensors are left, as <content hash>.safetensors.
         progress: called with (done, total) after each checkpoint.
 
     Raises:

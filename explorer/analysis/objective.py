@@ -99,7 +99,7 @@ def _double(total: Tensor) -> Tensor:
 
 
 def _loss(problem: Problem) -> Callable:
-    """The loss of the problem; the ready cross-entropy in its faster form where there are few classes."""
+    """The loss of the problem; the ready cross-entropy in a form that is faster for few classes."""
     return _few_class_cross_entropy if problem.loss is cross_entropy else problem.loss
 
 

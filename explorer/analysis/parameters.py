@@ -1,4 +1,4 @@
-"""Named tensors as one flat vector, and the groups (filters, layers) that a direction is scaled by."""
+"""Named tensors as one flat vector, and its groups: filters and layers."""
 
 import copy
 import hashlib
@@ -27,7 +27,7 @@ class Block:
         return self.start + self.shape.numel()
 
     def filters(self, vector: Tensor) -> Tensor:
-        """A view of the block within `vector` (D,) with its filters first; a 1-D tensor is one filter."""
+        """A view of the block in `vector` (D,), filters first; a 1-D tensor is one filter."""
         if len(self.shape) < 2:
             return self.layer(vector)
         return vector[self.start : self.stop].view(self.shape).movedim(self.filter_axis, 0)
@@ -54,7 +54,7 @@ def blocks(model: nn.Module) -> list[Block]:
 class FlatModel:
     """A private copy of a model whose parameters are views of one flat vector.
 
-    The model it was made from is never touched. Buffers keep their values; the copy is in evaluation mode.
+    The model it was made from is never touched. Buffers keep their values; the mode is evaluation.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
@@ -75,14 +75,14 @@ class FlatModel:
             parameter.data = view
 
     def load(self, tensors: Tensors) -> None:
-        """Take parameters and buffers from named tensors; they must fit (see `checkpoints.fitted`)."""
+        """Take parameters and buffers from tensors that fit (see `checkpoints.fitted`)."""
         state = self.module.state_dict()
         for name, value in tensors.items():
             state[name].copy_(value)
 
 
 def content_hash(tensors: Tensors) -> str:
-    """sha256 of names, types, shapes and bytes of parameters and buffers, in the order of their names."""
+    """sha256 of names, types, shapes and bytes of parameters and buffers, ordered by name."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name].detach().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""What surfaces and lines share: an evaluator along random directions, with the facts to check it by."""
+"""What surfaces and lines share: an evaluator along random directions, and facts to check it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A problem file is run, in the worker only, and becomes a problem with an identity made from its content."""
+"""A problem file is run, in the worker only, and becomes a problem identified by its content."""
 
 import hashlib
 import importlib.util

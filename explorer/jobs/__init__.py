@@ -1,1 +1,1 @@
-"""Who answers: the question and its key, the spool, the supervisor in the app, the worker with torch."""
+"""Who answers: question and key, the spool, the supervisor in the app, the worker with torch."""

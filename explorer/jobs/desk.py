@@ -1,4 +1,4 @@
-"""Where questions are asked and imports ordered: what the catalog lacks becomes a job in the spool."""
+"""Where questions are asked and imports ordered: what is missing becomes a job in the spool."""
 
 import dataclasses
 import os
@@ -19,7 +19,7 @@ _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
 
 
 def usual_folder() -> Path:
-    """Where the catalog lies unless said otherwise: $EXPLORER_CATALOG, else `.catalog` beside app.py."""
+    """The catalog's folder if none is named: $EXPLORER_CATALOG, else `.catalog` beside app.py."""
     return Path(os.environ.get("EXPLORER_CATALOG", Path(__file__).parents[2] / ".catalog"))
 
 
@@ -105,7 +105,7 @@ def order_import(
     then: Sequence[Mapping[str, Any]] = (),
     priority: int = ASKED,
 ) -> str:
-    """The job that inspects checkpoints of one model and stores them; the last one is its final point.
+    """The job that inspects and stores checkpoints of one model; the last is its final point.
 
     Args:
         catalog: where the model goes.

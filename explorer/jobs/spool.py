@@ -1,4 +1,4 @@
-"""The folder through which supervisor and workers meet: jobs go in, pieces come out, all by atomic renames.
+"""The folder where supervisor and workers meet: jobs go in, pieces come out, by atomic renames.
 
     <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<pid>.<started>, cancel,
                                      pieces/<time>.safetensors, progress.json, finished.json, log

@@ -1,7 +1,7 @@
 """The supervisor: starts workers, brings their pieces into the catalog, notices the dead.
 
-One at a time per catalog, held by a file lock; it lives in the app or in the command line. Every step
-can be repeated: a piece is removed from the spool only after the catalog has it.
+One at a time per catalog, held by a file lock; it lives in the app or in the command line. Every
+step can be repeated: a piece leaves the spool only after the catalog has it.
 """
 
 import contextlib
@@ -187,7 +187,7 @@ class Supervisor:
                 folder.finish("cancelled")
 
     def _bury(self, folder: JobFolder) -> None:
-        """The worker died: offer the rest again, or stop after too many deaths on the same piece."""
+        """The worker died: offer the rest again, or stop after too many deaths on one piece."""
         self._ingest(folder)  # what it left since the last look
         job = self.catalog.job(folder.id)
         deaths = job.attempts + 1

@@ -1,7 +1,8 @@
-"""The worker: claims jobs from the spool and answers them piece by piece. It owns torch and the device.
+"""The worker: claims jobs from the spool and answers them piece by piece; owns the device.
 
-Run as `python -m explorer.jobs.worker JOBS_FOLDER [--device auto] [--linger 60]`. It goes on when the app dies, and
-stays a while when there is nothing to do, because starting torch takes longer than most answers.
+Run as `python -m explorer.jobs.worker JOBS_FOLDER [--device auto] [--linger 60]`. It goes on when
+the app dies, and stays a while when there is nothing to do: starting torch takes longer than most
+answers.
 """
 
 import argparse
@@ -162,7 +163,8 @@ def _point(file: Path, point: str, loaded: LoadedProblem) -> Tensors:
 def _sentence(error: BaseException) -> str:
     """What happened, on one line."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"no space is left on the disk of {error.filename or 'the catalog'}; free some and resume"
+        where = error.filename or "the catalog"
+        return f"no space is left on the disk of {where}; free some and resume"
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "the device has too little memory for this model and data; choose another device"
     text = " ".join(str(error).split())

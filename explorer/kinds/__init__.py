@@ -1,4 +1,4 @@
-"""The kinds of analysis. A new kind is one entry here and one file of the same name in each room."""
+"""The kinds of analysis. A new one is an entry here and a file of its name in each room."""
 
 from explorer.kinds.kind import Kind, Piece, settings_from_json
 from explorer.kinds.line import LINE

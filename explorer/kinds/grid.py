@@ -14,9 +14,9 @@ def axis_values(low: float, high: float, count: int) -> np.ndarray:
 
 
 def coarse_to_fine(shape: tuple[int, ...]) -> np.ndarray:
-    """Indices of all points of a grid, coarse levels first, shape (P, len(shape)); row u is the place of unit u.
+    """Indices of all points of a grid, coarse levels first, (P, len(shape)); row u places unit u.
 
-    Levels are strides 8, 4, 2, 1 counted from the middle point, which therefore comes first in its level.
+    Levels are strides 8, 4, 2, 1 counted from the middle point, which comes first.
     """
     places = np.indices(shape).reshape(len(shape), -1).T
     offsets = np.abs(places - (np.array(shape) - 1) // 2)

@@ -14,8 +14,8 @@ import numpy as np
 class Piece:
     """A part of an answer, small enough to lose.
 
-    `columns` has one entry per column of the kind's table; all have the same length R. The column `unit` (int64) says
-    which unit of work each row belongs to; a unit is whole within one piece.
+    `columns` has one entry per column of the kind's table; all have the same length R. The column
+    `unit` (int64) says which unit of work each row belongs to; a unit is whole within one piece.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -67,7 +67,7 @@ def settings_from_json(cls: type, values: Mapping[str, Any]) -> Any:
 
 
 def _coerced(name: str, value: Any, wanted: Any) -> Any:
-    """`value` as the type wanted: whole floats become int and int float; everything else must fit as it is."""
+    """`value` as the type wanted: whole floats become int, int float; all else must fit as it is."""
     if get_origin(wanted) in (Union, types.UnionType):
         if value is None and type(None) in get_args(wanted):
             return None

@@ -15,7 +15,7 @@ PLACES = ("unit", "i", "x")  # columns that say where a row stands; all others a
 
 @dataclass(frozen=True, kw_only=True)
 class LineSettings(DirectionSettings):
-    """A line: point + x * direction, at evenly spaced x. The direction is a surface's first with the same seed."""
+    """A line: point + x * direction, the first direction of a surface with the same seed."""
 
     x_min: float = -1.0
     x_max: float = 1.0
@@ -39,7 +39,7 @@ class LineSettings(DirectionSettings):
 
 @dataclass(frozen=True)
 class Line:
-    """Values along a line; NaN where nothing is computed yet, or where the model gave NaN: `computed` tells which."""
+    """Values along a line; NaN where not computed yet or where the model gave NaN: see `computed`."""
 
     x: np.ndarray  # (X,)
     values: Mapping[str, np.ndarray]  # name -> (X,): "loss", metrics, "squared_norm"

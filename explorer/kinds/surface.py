@@ -58,7 +58,7 @@ class SurfaceSettings(DirectionSettings):
 
 @dataclass(frozen=True)
 class Surface:
-    """Values on a grid; NaN where nothing is computed yet, or where the model gave NaN: `computed` tells which."""
+    """Values on a grid; NaN where not computed yet or where the model gave NaN: see `computed`."""
 
     x: np.ndarray  # (X,)
     y: np.ndarray  # (Y,)

@@ -1,0 +1,141 @@
+"""The laws of the house that can be read off the source, and off a running process."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ANALYSIS = ("explorer/analysis/", "explorer/problem.py", "explorer/jobs/worker.py")
+SCENES = ("explorer/render/scene.py", "explorer/render/process.py")
+
+# Who may import what from outside: package -> rooms.
+OUTSIDE = {
+    "torch": (*ANALYSIS, "explorer/recorder.py", "sample_models/"),
+    "streamlit": ("app.py", "explorer/pages/"),
+    "duckdb": ("store/",),
+    "altair": ("explorer/render/",),
+    "pyvista": SCENES,
+    "vtk": SCENES,
+    "vtkmodules": SCENES,
+}
+# Who may import what of ours: room -> rooms. The longest prefix counts.
+INSIDE = {
+    "store/": ("store",),
+    "sample_models/": ("sample_models", "explorer.problem", "explorer.analysis"),
+    "explorer/problem.py": (),
+    "explorer/kinds/": ("explorer.kinds",),
+    "explorer/analysis/": ("explorer.analysis", "explorer.kinds", "explorer.problem"),
+    "explorer/render/": ("explorer.render", "explorer.kinds"),
+    "explorer/jobs/": ("explorer.jobs", "explorer.kinds", "store"),
+    "explorer/jobs/worker.py": (
+        "explorer.jobs.spool",
+        "explorer.kinds",
+        "explorer.analysis",
+        "explorer.problem",
+    ),
+    "explorer/pages/": (
+        "explorer.pages",
+        "explorer.kinds",
+        "explorer.jobs",
+        "explorer.render",
+        "store",
+        "sample_models",
+    ),
+    "explorer/__main__.py": ("explorer.kinds", "explorer.jobs", "explorer.render", "store"),
+    "app.py": ("explorer.pages", "explorer.kinds"),
+}
+WORKER_ONLY = ("explorer.analysis", "explorer.problem", "explorer.jobs.worker")
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for top in ("app.py", "explorer", "store", "sample_models")
+    for path in ([ROOT / top] if top.endswith(".py") else (ROOT / top).rglob("*.py"))
+)
+
+
+def imports(file: str) -> Iterator[str]:
+    """Every module that the file names in an import, lazy ones included."""
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def allowed_inside(file: str) -> tuple[str, ...]:
+    room = max((r for r in INSIDE if file.startswith(r)), key=len, default=None)
+    assert room is not None or file == "explorer/__init__.py", f"{file} belongs to no room"
+    return INSIDE[room] if room else ()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_imports_run_one_way(file: str) -> None:
+    """Law: each room imports only the rooms and the packages that DESIGN gives it."""
+    mine = allowed_inside(file)
+    for module in imports(file):
+        top = module.split(".")[0]
+        if top in OUTSIDE:
+            assert file.startswith(OUTSIDE[top]), f"{file} imports {module}"
+        elif top in ("explorer", "store", "sample_models") and "." in module:
+            assert module.startswith(mine), f"{file} imports {module}"
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level packages in a fresh process after running the code."""
+    script = f"{code}\nimport sys\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_app_process_loads_no_torch_and_no_vtk() -> None:
+    """Law: nothing that the app process imports, directly or through others, loads torch or VTK."""
+    modules = [f[:-3].replace("/", ".") for f in FILES if f.startswith(("explorer/", "store/"))]
+    modules = [
+        m.removesuffix(".__init__")
+        for m in modules
+        if not m.startswith((*WORKER_ONLY, "explorer.render.scene", "explorer.render.process"))
+        and (not m.startswith("explorer.pages") or m.split(".")[-1].startswith("_"))
+    ]
+    code = "\n".join(f"import {module}" for module in [*modules, "sample_models"])
+    loaded = loaded_after(code)
+    assert {"streamlit", "duckdb", "altair"} <= loaded
+    assert not loaded & {"torch", "pyvista", "vtk", "vtkmodules"}
+
+
+def test_mathematics_loads_no_app() -> None:
+    """Law: the worker's side loads neither streamlit nor duckdb nor a drawing library."""
+    loaded = loaded_after("import explorer.jobs.worker, explorer.analysis.surface")
+    assert "torch" in loaded
+    assert not loaded & {"streamlit", "duckdb", "altair", "pyvista", "vtkmodules", "matplotlib"}
+
+
+def test_every_kind_has_its_files() -> None:
+    """Law: a kind has a file of its name in kinds, analysis, render and pages."""
+    from explorer.kinds import KINDS
+
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+    for kind in KINDS:
+        assert (ROOT / kind.page).is_file()
+        for room in ("kinds", "analysis", "render", "pages"):
+            assert (ROOT / "explorer" / room / f"{kind.name}.py").is_file(), (kind.name, room)
+        for entry in (kind.answer, kind.draw, kind.thumbnail):
+            module, _, function = entry.partition(":")
+            source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
+            assert f"def {function}(" in source, entry
+
+
+def test_top_level_is_the_card_s() -> None:
+    """The visible top level is exactly what the user fixed."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\n")
+    top = {name.split("/")[0] for name in listed if name and not name.startswith(".")}
+    wanted = "app.py README.md explorer store tests sample_models requirements.txt"
+    assert top <= set(wanted.split())
