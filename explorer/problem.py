@@ -26,7 +26,7 @@ class Problem:
     """A model with the data and the loss that make its loss surface.
 
     `loss` and each of `metrics` are called as `f(outputs, batch)` and return either one value per
-    example, shape (B,), or the pair (sum over the batch, count): ragged batches are weighted by size.
+    example, shape (B,), or the pair (sum over the batch, count), so that any batch weighs right.
     """
 
     model: nn.Module  # holds the architecture; its weights come from a checkpoint

@@ -30,7 +30,7 @@ def rows(chart: Any, style: str) -> list[dict[str, Any]]:
 
 
 def test_gaps_and_marks():
-    """Finite points are drawn unchanged; a NaN or Inf starts a new part and has its mark at its x."""
+    """Finite points are drawn unchanged; NaN and Inf start a new part and mark their x."""
     losses = [3, 2, np.nan, 1, np.inf, 2, 3]
     chart = profile(a_line(losses))
     drawn = rows(chart, "profile")

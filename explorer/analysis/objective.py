@@ -164,7 +164,10 @@ class _OutputBytes(TorchDispatchMode):
 @torch.no_grad()
 def forward_cost(flat: FlatModel, problem: Problem, data: Batch) -> tuple[int, int]:
     """Bytes that the operations of a forward pass put out per example, and their number."""
-    probe = _mapped(data, lambda t: t[:2])
-    with _OutputBytes() as counted:
-        problem.forward(flat.module, probe)
-    return max(1, counted.total // len(tensors_of(probe)[0])), max(1, counted.operations)
+    counts = []
+    for examples in (1, 2):
+        with _OutputBytes() as counted:
+            problem.forward(flat.module, _mapped(data, itemgetter(slice(0, examples))))
+        counts.append(counted.total)
+    # the difference leaves out what does not grow with the batch, such as views of weights
+    return max(1, counts[1] - counts[0]), max(1, counted.operations)

@@ -67,7 +67,7 @@ def settings_from_json(cls: type, values: Mapping[str, Any]) -> Any:
 
 
 def _coerced(name: str, value: Any, wanted: Any) -> Any:
-    """`value` as the type wanted: whole floats become int, int float; all else must fit as it is."""
+    """`value` as the type wanted: whole floats become int, int float; all else must fit."""
     if get_origin(wanted) in (Union, types.UnionType):
         if value is None and type(None) in get_args(wanted):
             return None

@@ -39,7 +39,7 @@ class LineSettings(DirectionSettings):
 
 @dataclass(frozen=True)
 class Line:
-    """Values along a line; NaN where not computed yet or where the model gave NaN: see `computed`."""
+    """Values along a line; NaN where not computed yet or the model gave NaN: see `computed`."""
 
     x: np.ndarray  # (X,)
     values: Mapping[str, np.ndarray]  # name -> (X,): "loss", metrics, "squared_norm"

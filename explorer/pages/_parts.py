@@ -136,7 +136,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def estimate(catalog: Catalog, model: records.Model, settings: Any) -> float:
-    """Seconds that a question will take: from an earlier answer about this model, else its import."""
+    """Seconds that a question will take, from an earlier answer about the model or its import."""
     asked, _ = catalog.questions(model_id=model.id, limit=20)
     for old in asked:
         same = all(old.settings[name] == getattr(settings, name) for name in ("split", "precision"))

@@ -1,6 +1,7 @@
 """Loss along lines: one or several over the same axis, a second value in a row below."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -157,9 +158,11 @@ def _limits(named: Mapping[str, Line], value: str, log: bool) -> tuple[float, fl
     low, high = float(shown.min()), float(shown.max())
     if log:
         room = (math.log(high) - math.log(low)) * 0.04 or 0.1
-        return math.exp(math.log(low) - room), math.exp(min(math.log(high) + room, 709.0))
+        low, high = math.exp(math.log(low) - room), math.exp(min(math.log(high) + room, 709))
+        return max(low, sys.float_info.min), high
     room = (high / 2 - low / 2) * 0.08 or 0.05 * abs(high) or 0.5
-    return low - room, high + room
+    largest = sys.float_info.max
+    return max(low - room, -largest), min(high + room, largest)
 
 
 def _points(

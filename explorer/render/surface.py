@@ -150,10 +150,9 @@ def ticks(low: float, high: float, log: bool, count: int) -> list[float]:
         unit == 0 or not max(abs(low), abs(high)) / unit < 1e6
     ):  # the values differ only in their last digits
         return [low, high]
-    return [
-        float(f"{k * step}e{power}")
-        for k in range(math.ceil(low / unit), math.floor(high / unit) + 1)
-    ]
+    first, last = math.floor(low / unit), math.ceil(high / unit)
+    values = [float(f"{k * step}e{power}") for k in range(first, last + 1)]
+    return [value for value in values if low <= value <= high]
 
 
 def number(value: float, digits: int = 5) -> str:
@@ -580,8 +579,9 @@ def _symbols(shapes: dict[str, str], width: int) -> alt.Chart:
         symbolStrokeWidth=1,
         labelLimit=0,
     )
+    nowhere = pa.nulls(len(shapes), pa.float64())  # a NaN would not be JSON
     return (
-        alt.Chart(table([{"x": math.nan, "y": math.nan, "mark": name} for name in shapes]))
+        alt.Chart(pa.table({"x": nowhere, "y": nowhere, "mark": list(shapes)}))
         .mark_point(size=90, color="#888888", opacity=1)
         .encode(
             x="x:Q",
