@@ -90,7 +90,10 @@ def _agreed(problem: Path) -> bool:
     """Ask whether this very file may be run."""
     digest = hashlib.sha256(problem.read_bytes()).hexdigest()
     print(f"{problem.resolve()}\nsha256 {digest}\nis code and will be run in the worker.")
-    return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to ask
+        return False
 
 
 def _compute(catalog: Catalog, given: argparse.Namespace) -> int:

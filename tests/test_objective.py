@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from explorer.analysis.objective import Objective, _few_class_cross_entropy
+from explorer.analysis.objective import Objective
+from explorer.analysis.terms import Terms
 from explorer.problem import Problem, accuracy, cross_entropy, first_input
 
 CPU = torch.device("cpu")
@@ -75,25 +76,46 @@ def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
     assert found == pytest.approx(plain_loss(problem, "train")[0], rel=REORDERED)
 
 
+def few_class_terms(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Losses one by one, and the number of right answers, through the fast terms."""
+    problem = Problem(torch.nn.Identity(), {}, cross_entropy, {"accuracy": accuracy})
+    rows = zip(logits.split(1), labels.split(1), strict=True)
+    losses = [Terms(problem, (None, y)).sums(z)[0][0] for z, y in rows]
+    right, count = Terms(problem, (None, labels)).sums(logits)[1]
+    assert count == len(labels)
+    return torch.stack(losses), float(right)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
-def test_few_class_cross_entropy_is_exact(scale: float) -> None:
-    """The fast form agrees with float64 within 4e-7 near 0 and a rounding of huge logits."""
+def test_few_class_terms_are_exact(scale: float) -> None:
+    """The fast loss agrees with float64 within roundings, the fast accuracy with argmax."""
     logits = scale * torch.randn(500, 10, generator=torch.Generator().manual_seed(1))
     labels = torch.randint(0, 10, (500,), generator=torch.Generator().manual_seed(2))
-    fast = _few_class_cross_entropy(logits, (None, labels)).double()
+    fast, right = few_class_terms(logits, labels)
     exact = functional.cross_entropy(logits.double(), labels, reduction="none")
     # float32 differences of logits round to 6e-8 of their size
     assert ((fast - exact).abs() <= 4e-7 + 1.2e-7 * logits.abs().max()).all()
+    assert right == int((logits.argmax(1) == labels).sum())
 
 
-def test_few_class_cross_entropy_keeps_nan() -> None:
+def test_few_class_accuracy_breaks_ties_as_argmax() -> None:
+    """Equal logits count as argmax counts them: the first of the largest is the answer."""
+    generator = torch.Generator().manual_seed(5)
+    logits = torch.randint(0, 3, (400, 4), generator=generator).float()
+    labels = torch.randint(0, 4, (400,), generator=generator)
+    assert few_class_terms(logits, labels)[1] == int((logits.argmax(1) == labels).sum())
+    assert few_class_terms(torch.zeros(400, 4), labels)[1] == int((labels == 0).sum())
+
+
+def test_few_class_loss_keeps_nan() -> None:
     """A NaN logit gives a NaN loss, and an infinite one no finite loss by accident."""
     logits = torch.zeros(2, 3)
+    labels = torch.tensor([0, 0])
     logits[0, 1] = float("nan")
-    losses = _few_class_cross_entropy(logits, (None, torch.tensor([0, 0])))
-    assert losses[0].isnan() and losses[1] == pytest.approx(1.0986123)
+    losses, right = few_class_terms(logits, labels)
+    assert losses[0].isnan() and losses[1] == pytest.approx(1.0986123) and right == 1
     logits[0, 1] = float("inf")
-    assert not _few_class_cross_entropy(logits, (None, torch.tensor([0, 0])))[0].isfinite()
+    assert not few_class_terms(logits, labels)[0][0].isfinite()
 
 
 def test_users_loss_is_never_replaced(problem: Problem) -> None:

@@ -1,11 +1,15 @@
-"""A key stands for everything that can change an answer, and for nothing else."""
+"""The key of a question: any ingredient of an answer asks a new one, and nothing else does."""
 
+import copy
 import dataclasses
+import itertools
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,17 +18,23 @@ from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import load
 from explorer.jobs import desk
 from explorer.jobs.question import ProblemIdentity, Question
-from explorer.kinds import KINDS, settings_from_json
-from explorer.kinds.line import LINE, LineSettings
-from explorer.kinds.surface import SURFACE, SurfaceSettings
-from store import Catalog
-from store.records import Model, Point, Problem
-from tests.tiny import PROBLEM, write_problem
+from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
+from store import Catalog, records
+from tests.tiny import problem_file, tensors
 
-OTHER = {  # another value of every setting; one without an entry here fails the tests
+ROOT = Path(__file__).parent.parent
+IDENTITY = ProblemIdentity(
+    source_hash="5" * 64,
+    arguments={"width": 6, "nested": {"a": [1, 2.5], "b": None}},
+    loss="cross_entropy",
+    metrics=("accuracy",),
+    fingerprints={"train": "7" * 64, "test": "8" * 64},
+)
+POINT = "9" * 64
+OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs one here
     "split": "test",
     "precision": "float64",
-    "batchnorm": None,  # there is one policy so far
+    "batchnorm": "recomputed",
     "seed": 1,
     "normalisation": "layer",
     "ignore_1d": False,
@@ -36,259 +46,317 @@ OTHER = {  # another value of every setting; one without an entry here fails the
     "y_count": 50,
     "orthogonal": True,
 }
-IDENTITY = ProblemIdentity(
-    "5" * 64, {"width": 6, "depth": 2}, "cross_entropy", ("accuracy",), {"train": "a", "test": "a"}
-)
-SETTINGS = [(kind, field.name) for kind in KINDS for field in dataclasses.fields(kind.settings)]
-BOTH = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+SETTINGS = [
+    (kind.name, field.name) for kind in KINDS for field in dataclasses.fields(kind.settings)
+]
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
-def key(kind=SURFACE, settings=None, identity=IDENTITY, points=("p",), **changes) -> str:
-    settings = settings or kind.settings(**changes)
-    return Question(kind, settings, identity, points).key
+def key(
+    kind: Kind = KINDS[0],
+    settings: Any = None,
+    identity: ProblemIdentity = IDENTITY,
+    points: tuple[str, ...] = (POINT,),
+) -> str:
+    return Question(kind, settings or kind.settings(), identity, points).key
 
 
-@pytest.mark.parametrize(("kind", "name"), SETTINGS, ids=lambda v: getattr(v, "name", v))
-def test_every_setting_is_in_the_key(kind, name):
-    """Another value of any one setting asks another question; no setting is forgotten."""
-    if OTHER[name] is None:
-        changed = kind.settings()
-        object.__setattr__(changed, name, "another")  # past the check: no second value is allowed
-    else:
-        changed = dataclasses.replace(kind.settings(), **{name: OTHER[name]})
-    assert key(kind, changed) != key(kind)
+def altered(record: Any, **fields: Any) -> Any:
+    """A copy with other fields, also where its checks would refuse the value (yet)."""
+    changed = copy.copy(record)
+    for name, value in fields.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
-@BOTH
-def test_all_single_changes_ask_different_questions(kind):
-    """No two single changes are confounded: as many keys as changes."""
-    names = [f.name for f in dataclasses.fields(kind.settings) if OTHER[f.name] is not None]
-    keys = {key(kind, dataclasses.replace(kind.settings(), **{n: OTHER[n]})) for n in names}
-    assert len(keys) == len(names)
+@pytest.mark.parametrize(("name", "field"), SETTINGS)
+def test_every_setting_is_in_the_key(name, field):
+    """Each field of each kind's settings, changed alone, asks something new."""
+    kind = kind_named(name)
+    default = kind.settings()
+    assert getattr(default, field) != OTHER[field]
+    assert key(kind, altered(default, **{field: OTHER[field]})) != key(kind)
+
+
+def test_no_two_settings_stand_for_each_other():
+    """Keys of all pairs of changed settings differ, so that no field is read as another."""
+    keys = {key(kind) for kind in KINDS}
+    count = len(keys)
+    for name, field in SETTINGS:
+        kind = kind_named(name)
+        keys.add(key(kind, altered(kind.settings(), **{field: OTHER[field]})))
+        count += 1
+    for field, other in itertools.combinations(("x_min", "y_min", "x_count", "y_count"), 2):
+        keys.add(key(KINDS[0], altered(KINDS[0].settings(), **{field: 3.0, other: 3.0})))
+        count += 1
+    assert len(keys) == count
 
 
 @pytest.mark.parametrize(
-    "change",
+    "changed",
     [
         {"source_hash": "6" * 64},
-        {"arguments": {"width": 7, "depth": 2}},
-        {"arguments": {"width": 6}},
+        {"arguments": {**IDENTITY.arguments, "width": 7}},
+        {"arguments": {**IDENTITY.arguments, "nested": {"a": [2.5, 1], "b": None}}},
+        {"arguments": {**IDENTITY.arguments, "more": None}},
+        {"arguments": {}},
         {"loss": "squared_error"},
         {"metrics": ()},
-        {"metrics": ("accuracy", "margin")},
-        {"fingerprints": {"train": "b", "test": "a"}},
+        {"fingerprints": {"train": "0" * 64, "test": "8" * 64}},
     ],
-    ids=str,
+    ids=lambda changed: str(changed)[:40],
 )
-def test_everything_of_the_problem_is_in_the_key(change):
-    """Another source, argument, loss, metric or data of the asked split is another question."""
-    assert key(identity=dataclasses.replace(IDENTITY, **change)) != key()
+def test_every_part_of_the_problem_is_in_the_key(changed):
+    """Source, arguments to their depth, loss, metrics and the data asked about each count."""
+    assert key(identity=dataclasses.replace(IDENTITY, **changed)) != key()
 
 
-def test_the_kind_and_its_version_are_in_the_key():
-    """A raised version and another kind ask anew, also with the same settings."""
-    newer = dataclasses.replace(SURFACE, version=SURFACE.version + 1)
-    renamed = dataclasses.replace(SURFACE, name="other")
-    assert len({key(), key(newer), key(renamed)}) == 3
-
-
-def test_points_and_their_order_are_in_the_key():
-    """From a to b is another question than from b to a."""
-    assert len({key(points=p) for p in (("a",), ("b",), ("a", "b"), ("b", "a"))}) == 4
-
-
-@pytest.mark.parametrize("name", ["weight", "running_mean", "num_batches_tracked"])
-def test_parameters_and_buffers_are_in_the_key(name):
-    """One changed number in a parameter, a buffer or a counter makes another point."""
-    state = torch.nn.BatchNorm1d(3).state_dict()
-    changed = {n: value.clone() for n, value in state.items()}
-    changed[name].view(-1)[0] += 1
-    assert content_hash(state) == content_hash(dict(reversed(state.items())))
-    assert key(points=(content_hash(changed),)) != key(points=(content_hash(state),))
-
-
-def test_names_shapes_and_types_of_tensors_are_in_the_key():
-    """The same bytes under another name, shape or type are another point."""
-    zeros = torch.zeros(4)
-    variants = [{"a": zeros}, {"b": zeros}, {"a": zeros.view(2, 2)}, {"a": zeros.to(torch.int32)}]
-    assert len({content_hash(v) for v in variants}) == 4
-
-
-def test_data_of_the_other_split_are_not_in_the_key():
-    """More test data leave the answers about the training data valid."""
-    grown = dataclasses.replace(IDENTITY, fingerprints={"train": "a", "test": "b", "more": "c"})
-    assert key(identity=grown) == key()
-    assert key(identity=grown, split="test") != key(split="test")
-
-
-def test_the_order_of_arguments_is_not_in_the_key():
-    """Arguments are named: their order says nothing."""
-    turned = dataclasses.replace(IDENTITY, arguments={"depth": 2, "width": 6})
-    assert list(turned.arguments) != list(IDENTITY.arguments)
-    assert key(identity=turned) == key()
-
-
-@BOTH
-def test_a_number_written_in_another_way_is_the_same(kind):
-    """1 and 1.0, -0.0 and 0.0, 51 and 51.0 ask the same."""
-    same = key(kind, x_min=0.0, x_max=1.0)
-    assert key(kind, x_min=-0.0, x_max=1) == same
-    read = settings_from_json(kind.settings, {"x_min": -0.0, "x_max": 1, "seed": 0.0})
-    assert key(kind, read) == same
-    assert key(kind, settings_from_json(kind.settings, {"x_count": 7.0})) == key(kind, x_count=7)
-
-
-@BOTH
-def test_settings_survive_json(kind):
-    """What is written to a request is read again as the same settings and the same key."""
-    names = [f.name for f in dataclasses.fields(kind.settings) if OTHER[f.name] is not None]
-    changed = kind.settings(**{n: OTHER[n] for n in names})
-    for settings in (kind.settings(), changed):
-        text = json.dumps(dataclasses.asdict(settings))
-        again = settings_from_json(kind.settings, json.loads(text))
-        assert again == settings
-        assert key(kind, again) == key(kind, settings)
-
-
-@pytest.mark.parametrize("hashing", ["0", "1", "4711"])
-def test_another_process_makes_the_same_key(hashing):
-    """Keys do not depend on the process's hash seed."""
-    code = """
-from explorer.jobs.question import ProblemIdentity, Question
-from explorer.kinds.surface import SURFACE
-identity = ProblemIdentity("5" * 64, {"depth": 2, "width": 6}, "cross_entropy", ("accuracy",),
-                           {"train": "a", "test": "a"})
-print(Question(SURFACE, SURFACE.settings(), identity, ("p",)).key)
-"""
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONHASHSEED": hashing},
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ran.stdout.strip() == key()
-
-
-def test_path_names_and_device_are_not_in_the_key(tmp_path):
-    """The same content in another folder, under another name, for another device: the same key."""
-    keys, problems = [], []
-    for name, device in (("one", "cpu"), ("two", "cuda")):
-        catalog = Catalog(tmp_path / name)
-        catalog.remember("device", device)
-        file = write_problem(tmp_path / f"{name} of the problem")
-        loaded = load(file, {})
-        identity = ProblemIdentity.of(loaded.source_hash, {}, loaded.facts)
-        problem = Problem(
-            id=identity.id,
-            name=name,
-            path=str(file),
-            source_hash=loaded.source_hash,
-            facts=loaded.facts,
-        )
-        model = Model(id="m", name=name, problem_id=identity.id, point_id="p")
-        stored = catalog.put_file(b"tensors", "safetensors")
-        point = Point(model_id="m", point_id="p", label=name, file_hash=stored)
-        catalog.add_import(problem, [model], [point])
-        problems.append(identity.id)
-        keys.append(desk.ask(catalog, LINE, model, LineSettings()))
-        catalog.close()
-    assert problems[0] == problems[1]
-    assert keys[0] == keys[1]
-
-
-def test_the_problem_file_and_what_it_imports_make_its_source(tmp_path):
-    """One changed character in the file, or in a module beside it, is another source."""
-    plain = load(write_problem(tmp_path / "a"), {}).source_hash
-    assert load(write_problem(tmp_path / "b", PROBLEM + "\n#"), {}).source_hash != plain
-    with_module = "import beside_c\n" + PROBLEM
-    hashes = []
-    for number in (1, 2):
-        folder = tmp_path / f"c{number}"
-        file = write_problem(folder, with_module)
-        (folder / "beside_c.py").write_text(f"NUMBER = {number}\n")
-        hashes.append(load(file, {}).source_hash)
-        sys.modules.pop("beside_c", None)
-    assert len({plain, *hashes}) == 3
-
-
-def test_data_type_and_content_make_the_fingerprint(tmp_path):
-    """Data drawn from another seed, and the same data in float64, have other fingerprints."""
-    texts = [
-        PROBLEM,
-        PROBLEM.replace("manual_seed(5)", "manual_seed(6)"),
-        PROBLEM.replace("(inputs, ", "(inputs.double(), "),
+@every_kind
+def test_kind_version_and_points_are_in_the_key(kind):
+    """Another kind, a raised version, another point, and the order of points ask something new."""
+    others = [
+        key(dataclasses.replace(kind, name="other")),
+        key(dataclasses.replace(kind, version=kind.version + 1)),
+        key(kind, points=("1" * 64,)),
+        key(kind, points=(POINT, "1" * 64)),
+        key(kind, points=("1" * 64, POINT)),
+        key(kind),
     ]
-    found = [load(write_problem(tmp_path / str(n), t), {}).splits for n, t in enumerate(texts)]
-    assert len({splits["train"]["fingerprint"] for splits in found}) == 3
+    assert len(set(others)) == len(others)
 
 
-def test_an_unknown_split_is_refused_with_the_known_ones():
-    """The sentence lists what can be asked."""
-    with pytest.raises(ValueError, match="split must be one of train, test, got 'validation'"):
-        key(split="validation")
+@pytest.mark.parametrize("name", list(tensors()))
+def test_the_last_bit_of_every_tensor_is_in_the_point(name):
+    """One unit in the last place of one weight or one running statistic makes another point."""
+    before = tensors()
+    after = {**before, name: before[name].clone()}
+    flat = after[name].view(-1)
+    if flat.is_floating_point():
+        flat[-1] = torch.nextafter(flat[-1], torch.tensor(math.inf))
+    else:
+        flat += 1
+    assert content_hash(after) != content_hash(before)
 
 
-BAD = [
-    ({"x_count": 0}, "points along x must be from 2 to 2001, got 0"),
-    ({"x_count": 1}, "points along x must be from 2 to 2001, got 1"),
-    ({"x_count": -5}, "points along x must be from 2 to 2001, got -5"),
-    ({"x_count": 10**9}, "points along x must be from 2 to 2001, got 1000000000"),
-    ({"x_count": 2.5}, "x_count must be of type int, got 2.5"),
-    ({"x_count": True}, "x_count must be of type int, got True"),
-    ({"x_count": "9"}, "x_count must be of type int, got '9'"),
-    ({"x_count": None}, "x_count must be of type int, got None"),
-    ({"x_count": float("nan")}, "x_count must be of type int, got nan"),
-    ({"x_count": float("inf")}, "x_count must be of type int, got inf"),
-    ({"x_min": float("nan")}, "range of x must be finite, got nan to 1.0"),
-    ({"x_max": float("inf")}, "range of x must be finite, got -1.0 to inf"),
-    ({"x_min": 1.0, "x_max": -1.0}, "range of x must increase, got 1.0 to -1.0"),
-    ({"x_min": 1.0}, "range of x must increase, got 1.0 to 1.0"),
-    ({"x_min": True}, "x_min must be of type float, got True"),
-    ({"x_min": "0"}, "x_min must be of type float, got '0'"),
-    ({"seed": -1}, "seed must be a whole number from 0 to 2^32 - 1, got -1"),
-    ({"seed": 2**32}, "seed must be a whole number from 0 to 2^32 - 1, got 4294967296"),
-    ({"seed": False}, "seed must be of type int, got False"),
-    ({"ignore_1d": 1}, "ignore_1d must be of type bool, got 1"),
-    ({"precision": "float16"}, "precision must be one of float32, float64, got 'float16'"),
-    ({"batchnorm": "batch"}, "batchnorm must be one of frozen, got 'batch'"),
-    ({"normalisation": "none"}, "normalisation must be one of filter, layer, raw, got 'none'"),
-    ({"split": ""}, "split must name a split of the data, got ''"),
-    ({"split": 3}, "split must be of type str, got 3"),
-    ({"x_cuont": 9}, "there is no setting 'x_cuont'; there are split, precision,"),
-]
+def test_names_types_and_shapes_are_in_the_point():
+    """The same bytes under another name, as another type or in another shape are another point."""
+    value = torch.arange(6, dtype=torch.float32)
+    hashes = {
+        content_hash(point)
+        for point in (
+            {"a": value},
+            {"b": value},
+            {"a": value.view(2, 3)},
+            {"a": value.view(torch.int32)},
+            {"a": value.to(torch.float64)},
+            {"a": value[:3], "b": value[3:]},
+        )
+    }
+    assert len(hashes) == 6
 
 
-@BOTH
-@pytest.mark.parametrize(("given", "sentence"), BAD, ids=lambda v: str(v)[:40])
-def test_bad_settings_are_refused_in_one_sentence(kind, given, sentence):
-    """Each refusal says what must hold and what came, on one line."""
-    with pytest.raises(ValueError) as refused:
-        settings_from_json(kind.settings, given)
-    assert sentence in str(refused.value)
-    assert "\n" not in str(refused.value)
+def test_the_order_of_tensors_and_their_memory_do_not_matter():
+    """A point is its content: neither the order of its names nor strides count."""
+    before = tensors()
+    after = {name: value.t().contiguous().t() for name, value in reversed(before.items())}
+    assert content_hash(after) == content_hash(before)
+
+
+def loaded_identity(file: Path, **arguments: Any) -> ProblemIdentity:
+    loaded = load(file, arguments)
+    return ProblemIdentity.of(loaded.source_hash, arguments, loaded.facts)
+
+
+def test_a_problem_file_counts_by_its_content(tmp_path):
+    """The same file in another folder asks the same; one more comment in it asks anew."""
+    first, second = problem_file(tmp_path / "a"), problem_file(tmp_path / "b")
+    assert key(identity=loaded_identity(first)) == key(identity=loaded_identity(second))
+    second.write_text(second.read_text() + "# another thought\n")
+    assert key(identity=loaded_identity(first)) != key(identity=loaded_identity(second))
+
+
+def test_real_data_and_arguments_count(tmp_path):
+    """One changed value of the asked split asks anew; of the other split it does not."""
+    file = problem_file(tmp_path)
+    file.write_text(
+        file.read_text().replace(
+            "def problem(",
+            "from pathlib import Path\nSHIFT = Path(__file__).with_name('shift.txt')\n\ndef problem(",
+        )
+        + "\n_split = split\n\ndef split(count, seed):\n    inputs, labels = _split(count, seed)\n"
+        "    inputs[0, 0] += float(SHIFT.read_text()) if seed == 2 else 0\n    return inputs, labels\n"
+    )
+    keys = {}
+    for shift in ("0", "1e-3"):
+        (tmp_path / "shift.txt").write_text(shift)
+        identity = loaded_identity(file)
+        for split in ("train", "test"):
+            keys[shift, split] = key(settings=KINDS[0].settings(split=split), identity=identity)
+    assert keys["0", "train"] == keys["1e-3", "train"]  # the shift moves the test split
+    assert keys["0", "test"] != keys["1e-3", "test"]
+    assert key(identity=loaded_identity(file, width=7)) != keys["0", "train"]
 
 
 @pytest.mark.parametrize(
-    ("given", "sentence"),
+    ("given", "other"),
     [
-        ({"y_count": 0}, "points along y must be from 2 to 2001, got 0"),
-        ({"y_max": float("nan")}, "range of y must be finite, got -1.0 to nan"),
-        ({"y_min": 2.0}, "range of y must increase, got 2.0 to 1.0"),
-        ({"x_count": 1001, "y_count": 1001}, "at most 1,000,000 points, got 1,002,001"),
-        ({"orthogonal": 0}, "orthogonal must be of type bool, got 0"),
+        ({"x_max": 1}, {"x_max": 1.0}),
+        ({"x_min": 0, "x_max": 2}, {"x_min": -0.0, "x_max": 2.0}),
+        ({"x_count": 51, "seed": 3}, {"seed": 3.0, "x_count": 51.0}),
+        ({}, {"x_min": -1, "split": "train", "ignore_1d": True}),
     ],
 )
-def test_bad_settings_of_a_surface_are_refused(given, sentence):
-    """The second axis is checked like the first, and the size of the grid."""
-    with pytest.raises(ValueError, match=sentence):
-        settings_from_json(SurfaceSettings, given)
+@every_kind
+def test_ways_to_write_a_setting_do_not_matter(kind, given, other):
+    """1 and 1.0, 0.0 and -0.0, the order of settings and a default said aloud ask the same."""
+    settings = [settings_from_json(kind.settings, values) for values in (given, other)]
+    assert key(kind, settings[0]) == key(kind, settings[1])
 
 
-@BOTH
-@pytest.mark.parametrize("count", [2, 4, 50, 2001])
-def test_even_counts_are_allowed(kind, count):
-    """Only the ends of the range of counts matter, not whether a count is odd."""
-    small = {"y_count": 3} if kind is SURFACE else {}
-    assert settings_from_json(kind.settings, {"x_count": count, **small}).x_count == count
+def test_numbers_given_in_code_are_written_in_one_way():
+    """Settings made by a page with whole numbers or -0.0 have the key of those from JSON."""
+    for kind in KINDS:
+        assert key(kind, kind.settings(x_min=-2, x_max=0)) == key(
+            kind, kind.settings(x_min=-2.0, x_max=-0.0)
+        )
+
+
+def test_the_order_of_arguments_and_other_splits_do_not_matter():
+    """Order of the arguments at any depth, and what becomes of splits not asked, do not count."""
+    nested = {"b": None, "a": [1, 2.5]}
+    reordered = {"nested": nested, "width": 6}
+    assert list(reordered) != list(IDENTITY.arguments)
+    assert key(identity=dataclasses.replace(IDENTITY, arguments=reordered)) == key()
+    for prints in ({"train": "7" * 64, "test": "0" * 64}, {"more": "1", "train": "7" * 64}):
+        assert key(identity=dataclasses.replace(IDENTITY, fingerprints=prints)) == key()
+
+
+def test_an_unknown_split_is_refused():
+    """A split that the problem lacks has no key; the message lists those there are."""
+    with pytest.raises(ValueError, match="split must be one of train, test, got 'valid'"):
+        key(settings=KINDS[0].settings(split="valid"))
+
+
+def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) -> records.Model:
+    """A model of the catalog, as an import leaves it."""
+    prints = {"train": {"count": 40, "fingerprint": "7"}, "test": {"count": 13, "fingerprint": "8"}}
+    known = {"splits": prints, "loss": "cross_entropy", "metrics": ["accuracy"], **facts}
+    catalog.add_problem("p", Path(path).stem, path, "5" * 64, {"width": 6}, known)
+    file = catalog.put_file(b"weights", ".safetensors")
+    catalog.add_model(name, name, "p", POINT, {})
+    catalog.add_point(name, POINT, name, None, file, {})
+    return catalog.model(name)
+
+
+@every_kind
+def test_paths_names_and_machines_ask_nothing_new(tmp_path, kind):
+    """One question, and one job, for the same point under two names, paths and architectures."""
+    catalog = Catalog(tmp_path)
+    settings = kind.settings()
+    first = desk.ask(catalog, kind, stored_model(catalog, "a", "/here/p.py", {}), settings)
+    moved = stored_model(catalog, "b", "/there/p.py", {"architecture": "other", "device": "cuda"})
+    assert desk.ask(catalog, kind, moved, settings) == first
+    assert [q.key for q in catalog.questions()[0]] == [first]
+    assert len(catalog.jobs()) == 1
+
+
+PRINT_KEYS = """
+from explorer.kinds import KINDS
+from tests.test_question import key
+print([key(kind) for kind in KINDS])
+"""
+
+
+def test_another_process_finds_the_same_key():
+    """Keys do not depend on the order in which a process hashes its strings."""
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT_KEYS],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == str([key(kind) for kind in KINDS])
+
+
+@every_kind
+def test_settings_survive_json(kind):
+    """Settings from the catalog are those that were asked, all fields off their defaults."""
+    fields = [field.name for field in dataclasses.fields(kind.settings)]
+    settings = kind.settings(**{n: OTHER[n] for n in fields if n != "batchnorm"})
+    text = json.dumps(dataclasses.asdict(settings))
+    found = settings_from_json(kind.settings, json.loads(text))
+    assert found == settings
+    assert [type(getattr(found, n)) for n in fields] == [type(getattr(settings, n)) for n in fields]
+
+
+BAD = {
+    "count": (0, -5, 1, 2002, 10**9, 1e300, math.nan, math.inf, True, 2.5, "5", None),
+    "seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
+    float: (math.nan, math.inf, -math.inf, True, "1", None),
+    bool: (1, 0.0, "yes", None),
+    str: ("", "float16", 3, None, True),
+}
+
+
+def bad_values(kind: Kind) -> list[tuple[Kind, str, Any]]:
+    """Every value of BAD for every field of the kind that it is bad for."""
+    found = []
+    for field in dataclasses.fields(kind.settings):
+        group = "count" if field.name.endswith("_count") else field.name
+        values = BAD.get(group, BAD.get(field.type, ()))
+        wrong = [v for v in values if not (field.name == "split" and v == "float16")]
+        assert wrong, f"no bad value is known for {field.name}"
+        found += [(kind, field.name, value) for value in wrong]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [case for kind in KINDS for case in bad_values(kind)],
+    ids=lambda value: value.name if isinstance(value, Kind) else str(value),
+)
+def test_a_bad_value_is_refused_in_one_sentence(kind, field, value):
+    """Each impossible value of each setting is refused, and the sentence names the setting."""
+    with pytest.raises(ValueError) as refused:
+        settings_from_json(kind.settings, {field: value})
+    said = str(refused.value)
+    assert "\n" not in said
+    assert len(said) < 200
+    named = f" {field[0]} " if field.endswith(("_min", "_max", "_count")) else field
+    assert named in f" {said.replace(',', ' ,')} " or field in said
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"x_min": 1.0, "x_max": -1.0}, "the range of x must increase, got 1.0 to -1.0"),
+        ({"x_min": 2, "x_max": 2}, "the range of x must increase, got 2.0 to 2.0"),
+        ({"colour": 1}, "there is no setting 'colour'; there are "),
+        ({"x_countt": 5}, "there is no setting 'x_countt'"),
+    ],
+)
+@every_kind
+def test_what_does_not_fit_together_is_refused(kind, values, words):
+    """A range that does not increase and names that do not exist are told as they are."""
+    with pytest.raises(ValueError, match="^" + words):
+        settings_from_json(kind.settings, values)
+
+
+def test_a_grid_beyond_a_million_points_is_refused():
+    """Each axis may have 2,001 points, both together may not."""
+    kind = kind_named("surface")
+    with pytest.raises(ValueError, match=r"at most 1,000,000 points, got 4,004,001"):
+        settings_from_json(kind.settings, {"x_count": 2001, "y_count": 2001})
+    assert settings_from_json(kind.settings, {"x_count": 2001, "y_count": 499}).units == 998_499
+
+
+@pytest.mark.parametrize("count", [2, 3, 50, 2000, 2001])
+@every_kind
+def test_even_and_odd_counts_are_allowed(kind, count):
+    """Any count from 2 to 2,001 makes an axis of so many points with exact ends."""
+    settings = settings_from_json(kind.settings, {"x_count": count, "x_min": -0.3, "x_max": 0.7})
+    axis = settings.axes[0] if kind.name == "surface" else settings.axis
+    assert (len(axis), axis[0], axis[-1]) == (count, -0.3, 0.7)

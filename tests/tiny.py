@@ -1,118 +1,152 @@
-"""A problem so small that a worker answers it at once, its checkpoints, and how to wait for jobs."""
+"""Catalogs with the tiny problem in them, and real supervisors and workers over them."""
 
 import contextlib
+import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from safetensors.numpy import save_file
+import safetensors.torch
+import torch
 
 from explorer.jobs import desk
 from explorer.jobs.spool import Spool
+from explorer.jobs.supervisor import Supervisor
 from store import Catalog, records
+from tests.tiny_problem import problem
 
-PROBLEM = '''
-"""An 8-6-3 perceptron on 40 made-up examples; its forward can log, dawdle and die on demand."""
-
-import hashlib
-import os
-import signal
-import time
-
-import torch
-from torch import nn
-
-from explorer.problem import Problem, accuracy, cross_entropy
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60.0  # seconds; a worker needs 3 to 10 to load torch on a busy machine
 
 
-def problem(width=6, seconds=0.0, log="", deadly=0.0):
-    random = torch.Generator().manual_seed(5)
-    data = {}
-    for split, count in (("train", 40), ("test", 13)):
-        inputs = torch.randn(count, 8, generator=random)
-        data[split] = (inputs, torch.randint(0, 3, (count,), generator=random))
-
-    def forward(model, batch):
-        weight = model[0].weight
-        if deadly and float(weight.abs().max()) > deadly:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if log and len(batch[0]) == 40:  # a point of a surface, no probe of two examples
-            name = hashlib.sha256(b"".join(p.numpy().tobytes() for p in model.parameters()))
-            with open(log, "a") as lines:
-                lines.write(f"{os.getpid()} {name.hexdigest()}\\n")
-        time.sleep(seconds)
-        return model(batch[0])
-
-    layers = nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, 3))
-    return Problem(layers, data, cross_entropy, {"accuracy": accuracy}, forward)
-'''
-
-
-def write_problem(folder: Path, text: str = PROBLEM) -> Path:
-    """The problem file, written into a folder."""
+def problem_file(folder: Path, name: str = "tiny_problem") -> Path:
+    """The problem file, in a folder that holds nothing else that Python could import."""
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "tiny.py"
-    file.write_text(text)
-    return file
+    return Path(shutil.copy(ROOT / "tests" / "tiny_problem.py", folder / f"{name}.py"))
 
 
-def tensors(width: int = 6, seed: int = 0) -> dict[str, np.ndarray]:
-    """Random parameters of the problem's model."""
-    random = np.random.default_rng(seed)
-    shapes = {"0.weight": (width, 8), "0.bias": (width,), "2.weight": (3, width), "2.bias": (3,)}
-    return {n: random.normal(0, 0.5, shape).astype(np.float32) for n, shape in shapes.items()}
+def tensors(seed: int = 0, width: int = 6) -> dict[str, torch.Tensor]:
+    """Weights of the tiny model; the running statistics are not the default ones."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = problem(width).model
+        model(torch.randn(30, 8))  # in training mode: moves the running statistics
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def write_checkpoint(file: Path, width: int = 6, seed: int = 0) -> Path:
-    """A checkpoint of the problem's model."""
-    save_file(tensors(width, seed), file)
-    return file
+def checkpoint(path: Path, seed: int = 0, width: int = 6) -> Path:
+    safetensors.torch.save_file(tensors(seed, width), path)
+    return path
 
 
-def until(true: Callable[[], Any], seconds: float = 60.0, every: float = 0.02) -> Any:
-    """What `true` returns as soon as it holds.
+def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """What `holds` returns once it is true.
 
     Raises:
-        TimeoutError: it did not hold within that time.
+        TimeoutError: it did not become true.
     """
     deadline = time.monotonic() + seconds
-    while not (value := true()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:g} s in vain")
-        time.sleep(every)
-    return value
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f"nothing happened within {seconds:g} s")
 
 
-def ended(catalog: Catalog, job_id: str, seconds: float = 60.0) -> records.Job:
-    """The job once it is done, failed or cancelled."""
-    over = ("done", "failed", "cancelled")
-    until(lambda: catalog.job(job_id).status in over, seconds, every=0.1)
+def ended(catalog: Catalog, job_id: str, seconds: float = PATIENCE) -> records.Job:
+    """The job once it is over."""
+    until(lambda: catalog.job(job_id).status not in ("queued", "running"), seconds)
     return catalog.job(job_id)
 
 
 def imported(
-    catalog: Catalog, problem: Path, checkpoint: Path, name: str = "tiny", **arguments: Any
+    catalog: Catalog, folder: Path, name: str, seed: int = 0, **arguments: Any
 ) -> records.Model:
-    """The model, imported by the supervisor that runs."""
-    job = desk.order_import(catalog, problem, arguments, [{"file": str(checkpoint)}], name)
-    job_ended = ended(catalog, job)
-    assert job_ended.status == "done", job_ended.error
+    """The tiny model of that name; a supervisor must be running."""
+    file = checkpoint(folder / f"{name}.safetensors", seed)
+    job_id = desk.order_import(
+        catalog, problem_file(folder / "problem"), arguments, [{"file": str(file)}], name
+    )
+    job = ended(catalog, job_id)
+    assert job.status == "done", job.error
     return next(model for model in catalog.models() if model.name == name)
 
 
-def logged(file: Path) -> list[tuple[int, str]]:
-    """(process, point) of every point that a worker computed, in order; a torn last line is left out."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    pairs = [line.split() for line in lines]
-    return [(int(p[0]), p[1]) for p in pairs if len(p) == 2 and len(p[1]) == 64]
+@contextlib.contextmanager
+def supervised(folder: Path) -> Iterator[tuple[Catalog, Supervisor]]:
+    """A catalog with a running supervisor; its workers end with it."""
+    catalog = Catalog(folder)
+    catalog.check()
+    supervisor = Supervisor(catalog, "cpu")
+    supervisor.start()
+    try:
+        yield catalog, supervisor
+    finally:
+        supervisor.stop()
+        end_workers(catalog)
+        catalog.close()
 
 
 def end_workers(catalog: Catalog) -> None:
-    """End the workers of a test's own catalog."""
-    for worker in Spool(catalog.jobs_folder).workers():
+    """Kill the workers of this catalog and wait until they are gone."""
+    spool = Spool(catalog.jobs_folder)
+    for worker in spool.workers():
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker.pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    until(lambda: not spool.workers())
+
+
+APP = """
+import sys, time
+from explorer.jobs.supervisor import Supervisor
+from store import Catalog
+
+catalog = Catalog(sys.argv[1], timeout=60)
+catalog.check()
+Supervisor(catalog, "cpu").start()
+print("ready", flush=True)
+time.sleep(3600)
+"""
+
+
+def app_process(folder: Path) -> subprocess.Popen:
+    """Another process that supervises the catalog, as the app does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", APP, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def command_line(
+    *arguments: object, catalog: Path, before: tuple[str, ...] = (), given: str | None = None
+) -> subprocess.CompletedProcess:
+    """`python -m explorer ...` run to its end."""
+    command = [*before, sys.executable, "-m", "explorer", "--catalog", str(catalog)]
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        input=given,
+        stdin=subprocess.DEVNULL if given is None else None,
+    )
+
+
+def dumped(catalog: Catalog) -> str:
+    """All that a user sees of a catalog, as text: to compare before and after."""
+    found = {
+        "models": [(m.id, m.name) for m in catalog.models(include_deleted=True)],
+        "problems": [p.id for p in catalog.problems()],
+        "questions": [(q.key, q.units_done) for q in catalog.questions(limit=10_000)[0]],
+        "jobs": [(j.id, j.status) for j in catalog.jobs(limit=10_000)],
+    }
+    return json.dumps(found)

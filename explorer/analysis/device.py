@@ -53,3 +53,13 @@ def strict_arithmetic() -> Iterator[None]:
         yield
     finally:
         matmul.allow_tf32, conv.allow_tf32, conv.benchmark, conv.deterministic = before
+
+
+@contextmanager
+def kept_threads() -> Iterator[None]:
+    """Torch's number of threads, a setting of the whole process, is afterwards as it was."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,8 +1,8 @@
 """The objective: one model's loss and metrics over a fixed split, resident on a device."""
 
+import copy
 from collections.abc import Callable, Mapping
 from operator import itemgetter
-from typing import Any
 
 import psutil
 import torch
@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from explorer.analysis.parameters import FlatModel, Tensors
-from explorer.problem import Batch, Problem, cross_entropy
+from explorer.analysis.terms import Sum, Terms
+from explorer.problem import Batch, Problem
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Activations of one batch fit the CPU's cache, or keep the GPU busy. The size follows from shapes
 # alone, never from a clock, so that a resumed run computes the same bits.
 BATCH_BYTES = {"cpu": 24 << 20, "cuda": 4 << 30, "mps": 1 << 30}
-ONE_THREAD_BYTES = 1 << 20  # a mean operation's output; below this a second CPU thread only waits
-FUSED_CLASSES = 64  # up to here logsumexp(z - z_y) is the faster cross-entropy
+LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
 
 
 class Objective:
@@ -38,41 +38,44 @@ class Objective:
         self.device = device
         dtype = DTYPES[precision]
         self.flat = FlatModel(problem.model, dtype, device)
-        self._terms: dict[str, Callable] = {"loss": _loss(problem), **problem.metrics}
         data = _mapped(problem.data[split], lambda t: _placed(t, dtype, device))
         self.examples = count_examples(data)
         example_bytes, operations = forward_cost(self.flat, problem, data)
         size = max(1, BATCH_BYTES[device.type] // example_bytes)
-        self._batches = [
-            _mapped(data, itemgetter(slice(start, start + size)))
+        self._terms = [
+            Terms(problem, _mapped(data, itemgetter(slice(start, start + size))))
             for start in range(0, self.examples, size)
         ]
         self.batch_size = min(size, self.examples)
         self._operation_bytes = example_bytes * self.batch_size / operations
 
     @property
-    def threads(self) -> int:
-        """CPU threads worth using: one where operations are too small to share."""
-        if self._operation_bytes < ONE_THREAD_BYTES:
-            return 1
-        return max(1, psutil.cpu_count(logical=False) or 1)
-
-    @property
     def names(self) -> list[str]:
         """What is measured: "loss" first, then the metrics."""
-        return list(self._terms)
+        return ["loss", *self.problem.metrics]
+
+    @property
+    def lanes(self) -> int:
+        """Points worth evaluating at once: one a core where operations are too small to share."""
+        small = self.device.type == "cpu" and self._operation_bytes < LANE_BYTES
+        return psutil.cpu_count(logical=False) or 1 if small else 1
+
+    def twin(self) -> "Objective":
+        """The same objective with parameters of its own, sharing the data."""
+        made = copy.copy(self)
+        made.flat = self.flat.twin()
+        return made
 
     def load(self, point: Tensors) -> None:
         """Stand on a point: its parameters and its buffers."""
         self.flat.load(point)
 
     @torch.inference_mode()
-    def sums(self) -> list[tuple[Tensor, Any]]:
+    def sums(self) -> list[Sum]:
         """Sum (float64, on the device) and count over the split, for each of `names`."""
-        totals: list[tuple[Tensor, Any]] = []
-        for batch in self._batches:
-            outputs = self.problem.forward(self.flat.module, batch)
-            added = [_summed(term(outputs, batch)) for term in self._terms.values()]
+        totals: list[Sum] = []
+        for terms in self._terms:
+            added = terms.sums(self.problem.forward(self.flat.module, terms.batch))
             if totals:
                 pairs = zip(totals, added, strict=True)
                 added = [(a + b, m + n) for (a, m), (b, n) in pairs]
@@ -83,34 +86,6 @@ class Objective:
         """Mean of each term per example at the parameters as they stand."""
         values = [float(total) / float(count) for total, count in self.sums()]
         return dict(zip(self.names, values, strict=True))
-
-
-def _summed(value: Tensor | tuple[Tensor, Any]) -> tuple[Tensor, Any]:
-    """A batch's term, given per example or as (sum, count), as (sum in float64, count)."""
-    if isinstance(value, tuple):
-        return _double(value[0]), value[1]
-    if value.device.type == "mps":  # has no float64
-        return value.cpu().sum(dtype=torch.float64), value.numel()
-    return value.sum(dtype=torch.float64), value.numel()
-
-
-def _double(total: Tensor) -> Tensor:
-    return (total.cpu() if total.device.type == "mps" else total).to(torch.float64)
-
-
-def _loss(problem: Problem) -> Callable:
-    """The loss of the problem; the ready cross-entropy in a form that is faster for few classes."""
-    return _few_class_cross_entropy if problem.loss is cross_entropy else problem.loss
-
-
-def _few_class_cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
-    """Cross-entropy (B,) as logsumexp(z - z_y): exact near 0, and faster for few classes."""
-    if outputs.dim() != 2 or outputs.shape[1] > FUSED_CLASSES:
-        return cross_entropy(outputs, batch)
-    by_class = (
-        outputs.t().contiguous()
-    )  # reducing over rows is vectorised, over 10 columns it is not
-    return torch.logsumexp(by_class - by_class.gather(0, batch[1].unsqueeze(0)), dim=0)
 
 
 def _placed(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -61,10 +61,14 @@ class FlatModel:
         """Copy the model to a device and precision.
 
         Raises:
-            ValueError: the model has no floating-point parameter.
+            ValueError: the model has no parameter.
         """
         self.module = copy.deepcopy(model).to(device=device, dtype=dtype).eval()
         self.module.requires_grad_(False)
+        self._gather(dtype, device)
+
+    def _gather(self, dtype: torch.dtype, device: torch.device) -> None:
+        """Put the parameters into one vector and make them views of it."""
         self.blocks = blocks(self.module)
         if not self.blocks:
             raise ValueError("the model must have parameters, got none")
@@ -73,6 +77,10 @@ class FlatModel:
             view = self.theta[block.start : block.stop].view(block.shape)
             view.copy_(parameter.data)
             parameter.data = view
+
+    def twin(self) -> "FlatModel":
+        """Another copy, standing on the same point."""
+        return FlatModel(self.module, self.theta.dtype, self.theta.device)
 
     def load(self, tensors: Tensors) -> None:
         """Take parameters and buffers from tensors that fit (see `checkpoints.fitted`)."""

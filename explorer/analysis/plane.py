@@ -23,16 +23,15 @@ def evaluator_around(
     """An evaluator at point + coordinates @ directions, and the facts stored beside its values."""
     objective = Objective(problem, settings.split, settings.precision, device)
     objective.load(point)
-    if device.type == "cpu":
-        torch.set_num_threads(objective.threads)
     vectors = directions(objective.flat, settings, axes)
     facts = direction_facts(objective.flat, vectors, settings)
+    evaluator = Evaluator(objective, vectors)
     facts |= {
-        "stand_alone": objective.means(),
+        "stand_alone": evaluator.stand_alone(),
         "examples": objective.examples,
         "parameters": objective.flat.theta.numel(),
         "batch_size": objective.batch_size,
-        "threads": torch.get_num_threads(),
+        "lanes": objective.lanes,
         "device": devices.title(device),
     }
-    return Evaluator(objective, vectors), facts
+    return evaluator, facts

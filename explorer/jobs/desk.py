@@ -1,5 +1,6 @@
 """Where questions are asked and imports ordered: what is missing becomes a job in the spool."""
 
+import contextlib
 import dataclasses
 import os
 import threading
@@ -8,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs.question import ProblemIdentity, Question
+from explorer.jobs.question import ProblemIdentity, Question, sha256
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
 from store import Catalog, UnknownEntry, records
@@ -81,9 +82,10 @@ def ask(
 def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:
     """Queue what a question lacks, unless that is under way."""
     with _ONE_AT_A_TIME:
-        if catalog.active_job_for(asked.key):
+        job = catalog.active_job_for(asked.key)
+        if job is not None and Spool(catalog.jobs_folder).job(job.id) is not None:
             return
-        job = catalog.add_job(
+        job = job or catalog.add_job(
             uuid.uuid4().hex[:12],
             "answer",
             asked.title,
@@ -116,7 +118,16 @@ def order_import(
         facts: what is known of the model beside what the worker finds: optimiser, seed, recipe.
         then: `{"kind": name, "settings": {...}}` each, asked about the model once it is there.
         priority: lower is more urgent.
+
+    Raises:
+        ValueError: the arguments are no JSON values; NaN and infinity are none.
     """
+    try:
+        sha256(dict(arguments))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"arguments must be JSON values, without NaN or infinity, got {dict(arguments)}"
+        ) from error
     request = {
         "task": "import",
         "problem": str(problem.resolve()),
@@ -141,8 +152,17 @@ def order_import(
 
 
 def offer(catalog: Catalog, job: records.Job) -> None:
-    """Put a job of the catalog into the spool, with what is already stored left out."""
-    Spool(catalog.jobs_folder).new(job.id, job.priority).offer(request_of(catalog, job))
+    """Put a job of the catalog into the spool, with what is already stored left out.
+
+    Raises:
+        UnknownEntry: something that it is about is gone; the job has failed then.
+    """
+    try:
+        request = request_of(catalog, job)
+    except UnknownEntry as error:
+        catalog.update_job(job.id, status="failed", error=str(error))
+        raise
+    Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer(request)
 
 
 def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
@@ -172,7 +192,8 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
 def cancel(catalog: Catalog, job_id: str) -> None:
     """Stop a job after the piece in hand; what it has answered stays."""
     folder = Spool(catalog.jobs_folder).job(job_id)
-    if folder is None:
+    if folder is not None:
+        with contextlib.suppress(FileNotFoundError):  # it ended this very moment
+            folder.cancel()
+    elif catalog.job(job_id).status in ("queued", "running"):
         catalog.update_job(job_id, status="cancelled")
-    else:
-        folder.cancel()

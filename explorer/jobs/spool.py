@@ -8,28 +8,41 @@ A process is named by its id and its start time, since ids are used again.
 """
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import safetensors
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from explorer.kinds.kind import Piece
+
+LEFT_SECONDS = 3600.0  # age at which half a folder belongs to nobody
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write the file whole or not at all."""
+    _write_whole(path, json.dumps(value).encode())
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write the file whole or not at all; a failure leaves nothing behind to fill the disk."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(value))
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:
@@ -99,11 +112,26 @@ class JobFolder:
 
     def offer(self, request: Mapping[str, Any]) -> None:
         """Put the job, or what is left of it, up for a worker to claim."""
-        (self.path / "pieces").mkdir(parents=True, exist_ok=True)
+        if not self.path.is_dir():
+            self._make(request)
+            return
         write_json(self.path / "request.json", request)
         for claim in self.path.glob("claimed.*"):
-            claim.unlink(missing_ok=True)
+            claim.replace(self.path / "queued")  # one or the other at every instant
+            return
         (self.path / "queued").touch()
+
+    def _make(self, request: Mapping[str, Any]) -> None:
+        """The whole folder in one rename; where another process was faster, its folder."""
+        making = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
+        try:
+            (making / "pieces").mkdir(parents=True)
+            write_json(making / "request.json", request)
+            (making / "queued").touch()
+            with contextlib.suppress(FileExistsError):
+                _rename_folder(making, self.path)
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
 
     @property
     def is_queued(self) -> bool:
@@ -147,8 +175,7 @@ class JobFolder:
         arrays = {name: np.asarray(value) for name, value in piece.columns.items()}
         note = {"facts": json.dumps(piece.facts), "seconds": repr(piece.seconds)}
         path = self.path / "pieces" / f"{time.time_ns():020d}.safetensors"
-        save_file(arrays, path.with_suffix(".partial"), note)
-        path.with_suffix(".partial").replace(path)
+        _write_whole(path, save(arrays, note))
 
     def piece_files(self) -> list[Path]:
         """Whole pieces, oldest first."""
@@ -174,8 +201,25 @@ class JobFolder:
         return read_json(self.path / "progress.json") or {}
 
     def remove(self) -> None:
-        """Remove the folder; the catalog has all of it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder; it is gone at once, whatever comes between."""
+        removed = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+
+
+def _rename_folder(source: Path, target: Path) -> None:
+    """Rename; the system says either of two things where the target is there.
+
+    Raises:
+        FileExistsError: the target is there.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise FileExistsError(target) from error
+        raise
 
 
 def read_piece(path: Path) -> Piece:
@@ -197,10 +241,17 @@ class Spool:
         self.folder = folder
         (folder / "workers").mkdir(parents=True, exist_ok=True)
 
-    def new(self, job_id: str, priority: int) -> JobFolder:
-        """A folder for a job, not yet offered."""
-        name = f"{priority:02d}-{time.time_ns():020d}-{job_id}"
+    def new(self, job_id: str, priority: int, created: datetime | None) -> JobFolder:
+        """A folder for a job, not yet offered; the same one for the same job."""
+        time = round(created.timestamp() * 1e6) if created else 0
+        name = f"{priority:02d}-{time:017d}-{job_id}"
         return JobFolder(self.folder / name)
+
+    def sweep(self) -> None:
+        """Remove what a killed process left of folders that it was making or removing."""
+        for left in self.folder.glob(".*"):
+            if left.is_dir() and time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
     def jobs(self) -> list[JobFolder]:
         """All jobs, the most urgent first."""
@@ -221,12 +272,15 @@ class Spool:
     @contextlib.contextmanager
     def enrolled(self, worker: ProcessName) -> Iterator[None]:
         """Be listed as a living worker."""
-        entry = self.folder / "workers" / str(worker)
-        entry.touch()
+        self.enrol(worker)
         try:
             yield
         finally:
-            entry.unlink(missing_ok=True)
+            (self.folder / "workers" / str(worker)).unlink(missing_ok=True)
+
+    def enrol(self, worker: ProcessName) -> None:
+        """List a process as a worker until it dies or leaves."""
+        (self.folder / "workers" / str(worker)).touch()
 
     def workers(self) -> list[ProcessName]:
         """Living workers; entries of dead ones are removed."""

@@ -10,27 +10,31 @@ import logging
 import os
 import platform
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import IO, Any
 
 import safetensors
 
 from explorer.jobs import arrivals, desk
+from explorer.jobs.crew import Crew
 from explorer.jobs.spool import JobFolder, ProcessName, Spool, read_piece
 from explorer.kinds import kind_named
-from store import Catalog, CatalogError
+from store import (
+    Catalog,
+    CatalogBusy,
+    CatalogDamaged,
+    CatalogError,
+    CatalogFull,
+    UnknownEntry,
+)
+from store.errors import from_os
 
 STEP_SECONDS = 0.15
 DEATHS_ALLOWED = 3  # on the same piece
 CANCEL_GRACE = 20.0  # seconds a worker has to reach the end of its piece
-WORKER = [sys.executable, "-m", "explorer.jobs.worker"]
-ROOT = Path(__file__).parents[2]
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +62,7 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._started: list[subprocess.Popen] = []
+        self._crew = Crew(self._spool)
         self._known: dict[str, str] = {}  # job id -> status in the catalog
         self._cancelled_at: dict[str, float] = {}
 
@@ -98,35 +102,59 @@ class Supervisor:
                         ready = True
                     self.step()
                 self.trouble = ""
-            except (CatalogError, OSError) as error:
+            except CatalogError as error:
                 self.trouble = str(error)  # shown by the pages; pieces wait in the spool
+            except OSError as error:
+                self.trouble = str(from_os(error, self.catalog.folder))
             except Exception:
                 log.exception("supervisor step")
             self._stop.wait(STEP_SECONDS)
 
     def recover(self) -> None:
         """Offer again the jobs that a crash left without a folder."""
+        self._spool.sweep()
         folders = {job.id for job in self._spool.jobs()}
         for job in self.catalog.jobs(status=("queued", "running"), limit=10_000):
             if job.id not in folders:
-                desk.offer(self.catalog, job)
+                with contextlib.suppress(UnknownEntry):  # the job says so
+                    desk.offer(self.catalog, job)
 
     def step(self) -> None:
         """Ingest what has arrived, settle what has ended, start what waits."""
-        waiting = False
+        waiting = []
         for folder in self._spool.jobs():
-            if not (folder.path / "request.json").exists():
-                continue  # being made
-            ended = folder.finished  # read before the pieces: none can come after it
-            self._ingest(folder)
-            if ended:
-                self._settle(folder, ended)
-            elif folder.is_queued:
-                waiting |= self._keep_waiting(folder)
-            else:
-                self._watch(folder)
-        if waiting:
-            self._ensure_worker()
+            try:
+                if self._advance(folder):
+                    waiting.append(folder)
+            except (CatalogBusy, CatalogFull, CatalogDamaged, OSError):
+                raise  # nothing is wrong with the job: it waits
+            except Exception as error:
+                self._give_up(folder, error)
+        if waiting and (trouble := self._crew.call(self.device)):
+            for folder in waiting:
+                if folder.withdraw():
+                    folder.finish("failed", error=trouble)
+
+    def _advance(self, folder: JobFolder) -> bool:
+        """Do what there is to do for one job; whether it waits for a worker."""
+        ended = folder.finished  # read before the pieces: none can come after it
+        self._ingest(folder)
+        if ended:
+            self._settle(folder, ended)
+        elif folder.is_queued:
+            return self._keep_waiting(folder)
+        else:
+            self._watch(folder)
+        return False
+
+    def _give_up(self, folder: JobFolder, error: Exception) -> None:
+        """End a job that cannot be served, lest it hold up the others."""
+        if not isinstance(error, UnknownEntry | ValueError):
+            log.error("job %s", folder.id, exc_info=error)
+        said = str(error) if isinstance(error, UnknownEntry | ValueError) else repr(error)
+        with contextlib.suppress(UnknownEntry):  # it was deleted with its analysis
+            self.catalog.update_job(folder.id, status="failed", error=said)
+        folder.remove()
 
     def _ingest(self, folder: JobFolder) -> None:
         """Bring the job's pieces into the catalog, oldest first."""
@@ -171,41 +199,42 @@ class Supervisor:
         worker = folder.worker
         if worker is None:
             return  # claimed and queued change places in one rename; look again
+        self._crew.saw(worker)
         if worker.alive:
             if self._known.get(folder.id) != str(worker):
                 self._note(folder)
             self._press(folder, worker)
         elif not folder.finished:
-            self._bury(folder)
+            self._bury(folder, worker)
 
     def _press(self, folder: JobFolder, worker: ProcessName) -> None:
         """End a worker that does not come to the end of its piece after a cancel."""
-        if folder.is_cancelled:
+        if folder.is_cancelled and not self._makes_way(folder, worker):
             since = self._cancelled_at.setdefault(folder.id, time.monotonic())
             if time.monotonic() - since > CANCEL_GRACE:
                 os.kill(worker.pid, signal.SIGKILL)
                 folder.finish("cancelled")
 
-    def _bury(self, folder: JobFolder) -> None:
+    def _makes_way(self, folder: JobFolder, worker: ProcessName) -> bool:
+        """Whether the job waits until its worker has done a more urgent one."""
+        return any(
+            other.worker == worker and other.priority < folder.priority
+            for other in self._spool.jobs()
+        )
+
+    def _bury(self, folder: JobFolder, worker: ProcessName) -> None:
         """The worker died: offer the rest again, or stop after too many deaths on one piece."""
         self._ingest(folder)  # what it left since the last look
         job = self.catalog.job(folder.id)
         deaths = job.attempts + 1
-        self.catalog.update_job(folder.id, attempts=deaths)
         if folder.is_cancelled:
             folder.finish("cancelled")
         elif deaths >= DEATHS_ALLOWED:
-            folder.finish("failed", error=self._obituary(deaths))
+            how = self._crew.last_words(worker)
+            folder.finish("failed", error=f"the worker died {deaths} times on the same piece{how}")
         else:
             folder.offer(desk.request_of(self.catalog, job))
-
-    def _obituary(self, deaths: int) -> str:
-        for child in self._started:
-            child.poll()
-        codes = [child.returncode for child in self._started if child.returncode]
-        how = f" (exit status {codes[-1]})" if codes else ""
-        last = _last_line(self.catalog.jobs_folder / "worker.log")
-        return f"the worker died {deaths} times on the same piece{how}; it last said: {last}"
+        self.catalog.update_job(folder.id, attempts=deaths)  # last: on a full disk nobody died
 
     def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
         """Write how a job ended, then remove its folder."""
@@ -225,30 +254,6 @@ class Supervisor:
         if status == "done" and job.question_key:
             self._completed(job.question_key)
 
-    def _ensure_worker(self) -> None:
-        """One living worker."""
-        for child in self._started:
-            child.poll()  # or the dead stay zombies
-        self._started = [child for child in self._started if child.returncode is None] or (
-            self._started[-1:]
-        )
-        if any(child.returncode is None for child in self._started) or self._spool.workers():
-            return
-        with (self.catalog.jobs_folder / "worker.log").open("a") as output:
-            child = subprocess.Popen(
-                [*WORKER, str(self.catalog.jobs_folder.resolve()), "--device", self.device],
-                cwd=ROOT,
-                env={
-                    **os.environ,
-                    "OMP_WAIT_POLICY": "PASSIVE",
-                },  # or waiting threads starve the app
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # it survives the app
-            )
-        self._started.append(child)
-
     @property
     def workers(self) -> list[ProcessName]:
         """The living workers."""
@@ -267,12 +272,3 @@ def provenance(facts: Mapping[str, Any]) -> dict[str, Any]:
         "machine": platform.node(),
         "processor": platform.machine(),
     }
-
-
-def _last_line(path: Path) -> str:
-    """The last thing a worker said."""
-    with contextlib.suppress(OSError):
-        lines = path.read_text(errors="replace").strip().splitlines()
-        if lines:
-            return lines[-1][:300]
-    return "nothing"

@@ -30,6 +30,7 @@ from explorer.jobs.spool import JobFolder, ProcessName, Spool
 from explorer.kinds import kind_named, settings_from_json
 
 POLL_SECONDS = 0.1
+_RUST_NO_SPACE = f"(os error {errno.ENOSPC})"  # safetensors raises its own class
 
 
 class Worker:
@@ -56,13 +57,13 @@ class Worker:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
         try:
             job.report(stage="loading")
-            result = self._tasks[job.request["task"]](job)
+            job.finish("done", result=self._tasks[job.request["task"]](job))
         except (_Cancelled, Exception) as error:
             self._tell(job, error)
-        else:
-            job.finish("done", result=result)
 
     def _tell(self, job: JobFolder, error: BaseException) -> None:
+        if not job.path.is_dir():
+            return  # the supervisor has given it up
         if isinstance(error, _Cancelled):
             job.finish("cancelled")
             return
@@ -114,8 +115,10 @@ class Worker:
         """Stop when cancelled; let more urgent jobs go first."""
         if job.is_cancelled:
             raise _Cancelled
+        threads = torch.get_num_threads()
         while urgent := self.spool.claim_next(self.name, more_urgent_than=job.priority):
             self.run(urgent)
+            torch.set_num_threads(threads)  # or the rest of this answer has other last bits
 
 
 class _Cancelled(Exception):
@@ -162,8 +165,8 @@ def _point(file: Path, point: str, loaded: LoadedProblem) -> Tensors:
 
 def _sentence(error: BaseException) -> str:
     """What happened, on one line."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        where = error.filename or "the catalog"
+    if getattr(error, "errno", None) == errno.ENOSPC or _RUST_NO_SPACE in str(error):
+        where = getattr(error, "filename", None) or "the catalog"
         return f"no space is left on the disk of {where}; free some and resume"
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "the device has too little memory for this model and data; choose another device"

@@ -1,0 +1,40 @@
+"""A problem file small enough to run the whole program on: 8-6-3 perceptron, 40 examples.
+
+`trap` is a value of the first weight at which the process that computes it dies or stumbles, so
+that a test can say at which point of a surface that happens; `pause` makes each evaluation slow.
+"""
+
+import os
+import signal
+import time
+
+import torch
+from torch import nn
+
+from explorer.problem import Problem, accuracy, cross_entropy
+
+
+def split(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, 3, (count,), generator=generator)
+    return torch.randn(count, 8, generator=generator), labels
+
+
+def problem(width: int = 6, trap: float | None = None, deed: str = "kill", pause: float = 0.0):
+    def forward(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        time.sleep(pause)
+        if trap is not None and abs(float(model[0].weight[0, 0]) - trap) < 1e-6:
+            if deed == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise RuntimeError("stumbled over the trap")
+        return model(batch[0])
+
+    return Problem(
+        model=nn.Sequential(
+            nn.Linear(8, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 3)
+        ),
+        data={"train": split(40, 1), "test": split(13, 2)},
+        loss=cross_entropy,
+        metrics={"accuracy": accuracy},
+        forward=forward,
+    )
