@@ -175,24 +175,29 @@ def test_a_problem_file_counts_by_its_content(tmp_path):
     assert key(identity=loaded_identity(first)) != key(identity=loaded_identity(second))
 
 
+SHIFTED = """
+from pathlib import Path
+plain = split
+
+def split(count, seed):
+    inputs, labels = plain(count, seed)
+    if seed == 2:  # the test split
+        inputs[0, 0] += float(Path(__file__).with_name("shift.txt").read_text())
+    return inputs, labels
+"""
+
+
 def test_real_data_and_arguments_count(tmp_path):
     """One changed value of the asked split asks anew; of the other split it does not."""
     file = problem_file(tmp_path)
-    file.write_text(
-        file.read_text().replace(
-            "def problem(",
-            "from pathlib import Path\nSHIFT = Path(__file__).with_name('shift.txt')\n\ndef problem(",
-        )
-        + "\n_split = split\n\ndef split(count, seed):\n    inputs, labels = _split(count, seed)\n"
-        "    inputs[0, 0] += float(SHIFT.read_text()) if seed == 2 else 0\n    return inputs, labels\n"
-    )
+    file.write_text(file.read_text() + SHIFTED)
     keys = {}
     for shift in ("0", "1e-3"):
         (tmp_path / "shift.txt").write_text(shift)
         identity = loaded_identity(file)
         for split in ("train", "test"):
             keys[shift, split] = key(settings=KINDS[0].settings(split=split), identity=identity)
-    assert keys["0", "train"] == keys["1e-3", "train"]  # the shift moves the test split
+    assert keys["0", "train"] == keys["1e-3", "train"]
     assert keys["0", "test"] != keys["1e-3", "test"]
     assert key(identity=loaded_identity(file, width=7)) != keys["0", "train"]
 
@@ -293,7 +298,7 @@ def test_settings_survive_json(kind):
 
 
 BAD = {
-    "count": (0, -5, 1, 2002, 10**9, 1e300, math.nan, math.inf, True, 2.5, "5", None),
+    "count": (0, -5, 1, 2002, 10**9, 1e15, math.nan, math.inf, True, 2.5, "5", None),
     "seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
     float: (math.nan, math.inf, -math.inf, True, "1", None),
     bool: (1, 0.0, "yes", None),
@@ -325,8 +330,7 @@ def test_a_bad_value_is_refused_in_one_sentence(kind, field, value):
     said = str(refused.value)
     assert "\n" not in said
     assert len(said) < 200
-    named = f" {field[0]} " if field.endswith(("_min", "_max", "_count")) else field
-    assert named in f" {said.replace(',', ' ,')} " or field in said
+    assert field in said or f" {field[0]} " in said
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from store import Catalog, CatalogError
 
 _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded anew after an edit
 _LOCK = threading.Lock()
-FIRST = ("deep_residual", "deep_plain", "cnn_bn")  # samples whose pictures come first
+FIRST = ("mlp_b", "deep_residual", "deep_plain", "cnn_bn")  # samples whose pictures come first
 log = logging.getLogger(__name__)
 
 
@@ -87,7 +87,7 @@ def _order_samples(catalog: Catalog) -> None:
 
 
 def _order_sample(catalog: Catalog, sample: Sample) -> None:
-    first = {"x_count": 41, "y_count": 41}
+    first = {"x_count": 31, "y_count": 31}
     desk.order_import(
         catalog,
         sample.problem,

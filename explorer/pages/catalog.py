@@ -95,7 +95,6 @@ def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
     """The table of models, column by column."""
     rows: dict[str, list[Any]] = {
         "Model": list(parts.labels(list(models))),
-        "What it shows": [m.facts.get("about", "") for m in models],
         "Parameters": [m.facts.get("parameters") for m in models],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
@@ -105,6 +104,7 @@ def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
         rows[f"Accuracy, {split}"] = [measured(m, split, "accuracy") for m in models]
     rows["Optimiser"] = [str(m.facts.get("optimiser", "")) for m in models]
     rows["Seed"] = [m.facts.get("seed") for m in models]
+    rows["What it shows"] = [m.facts.get("about", "") for m in models]
     return rows
 
 
