@@ -44,6 +44,16 @@ CREATE VIEW analyses AS
         CAST(settings ->> 'seed' AS BIGINT) AS seed, settings ->> 'normalisation' AS normalisation,
         settings, facts, provenance, seconds, created, completed
     FROM questions LEFT JOIN question_models USING (key) WHERE deleted IS NULL;
+CREATE VIEW grids AS
+    SELECT key, kind, models, split, precision, seed, normalisation,
+        CAST(settings ->> 'x_min' AS DOUBLE) AS x_min,
+        CAST(settings ->> 'x_max' AS DOUBLE) AS x_max,
+        CAST(settings ->> 'x_count' AS BIGINT) AS x_count,
+        CAST(settings ->> 'y_min' AS DOUBLE) AS y_min,
+        CAST(settings ->> 'y_max' AS DOUBLE) AS y_max,
+        CAST(settings ->> 'y_count' AS BIGINT) AS y_count,
+        CAST(facts -> 'stand_alone' ->> 'loss' AS DOUBLE) AS centre_loss, units_done, units
+    FROM analyses WHERE settings ->> 'x_count' IS NOT NULL;
 CREATE VIEW model_measurements AS
     SELECT models.id AS model_id, models.name AS model, split, measurements.name, value, count
     FROM models JOIN measurements USING (point_id, problem_id) WHERE deleted IS NULL;
@@ -65,6 +75,7 @@ TABLES = frozenset(
         "settings",
         "question_models",
         "analyses",
+        "grids",
         "model_measurements",
     }
 )

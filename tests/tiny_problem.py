@@ -1,17 +1,20 @@
 """A problem file small enough to run the whole program on: 8-6-3 perceptron, 40 examples.
 
-`trap` is a value of the first weight at which the process that computes it dies or stumbles, so
+`trap` is a value of the first weight at which the process that computes it dies, hangs or stumbles, so
 that a test can say at which point of a surface that happens; `pause` makes each evaluation slow.
 """
 
 import os
 import signal
+import threading
 import time
 
 import torch
 from torch import nn
 
 from explorer.problem import Problem, accuracy, cross_entropy
+
+ONE_AT_A_TIME = threading.Lock()
 
 
 def split(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -22,10 +25,13 @@ def split(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def problem(width: int = 6, trap: float | None = None, deed: str = "kill", pause: float = 0.0):
     def forward(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        time.sleep(pause)
+        with ONE_AT_A_TIME:  # however many cores evaluate
+            time.sleep(pause)
         if trap is not None and abs(float(model[0].weight[0, 0]) - trap) < 1e-6:
             if deed == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
+            if deed == "hang":
+                time.sleep(3600)
             raise RuntimeError("stumbled over the trap")
         return model(batch[0])
 

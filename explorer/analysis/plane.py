@@ -26,7 +26,17 @@ def evaluator_around(
     vectors = directions(objective.flat, settings, axes)
     facts = direction_facts(objective.flat, vectors, settings)
     evaluator = Evaluator(objective, vectors)
+    recipe = {"seed": settings.seed, "normalisation": settings.normalisation}
+    recipe |= {
+        "ignore_1d": settings.ignore_1d,
+        "draw": "numpy.random.RandomState([seed, axis, tensor])",
+    }
+    recipe |= {"orthogonal": getattr(settings, "orthogonal", False)}
     facts |= {
+        "directions": [
+            {"recipe": {**recipe, "axis": axis}, "norm": norm}
+            for axis, norm in enumerate(facts["direction_norms"])
+        ],
         "stand_alone": evaluator.stand_alone(),
         "examples": objective.examples,
         "parameters": objective.flat.theta.numel(),

@@ -84,3 +84,18 @@ def _size(tensor: Mapping[str, Any]) -> int:
     for length in tensor["shape"]:
         size *= length
     return size
+
+
+def store_directions(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:
+    """Store the recipe of each direction that an answer was computed along."""
+    rows = [
+        records.Direction(
+            id=sha256(direction["recipe"]),
+            axis=axis,
+            recipe=direction["recipe"],
+            facts={name: value for name, value in direction.items() if name != "recipe"},
+        )
+        for axis, direction in enumerate(facts.get("directions", []))
+    ]
+    if rows:
+        catalog.add_directions(key, rows)

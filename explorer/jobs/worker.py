@@ -113,12 +113,12 @@ class Worker:
 
     def _make_way(self, job: JobFolder) -> None:
         """Stop when cancelled; let more urgent jobs go first."""
-        if job.is_cancelled:
-            raise _Cancelled
-        threads = torch.get_num_threads()
-        while urgent := self.spool.claim_next(self.name, more_urgent_than=job.priority):
+        while not job.is_cancelled:
+            urgent = self.spool.claim_next(self.name, more_urgent_than=job.priority)
+            if urgent is None:
+                return
             self.run(urgent)
-            torch.set_num_threads(threads)  # or the rest of this answer has other last bits
+        raise _Cancelled
 
 
 class _Cancelled(Exception):

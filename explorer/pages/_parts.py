@@ -49,6 +49,18 @@ def choose_model(catalog: Catalog) -> records.Model:
     return known[st.selectbox("Model", list(known), key="model", bind="query-params")]
 
 
+def choose_point(catalog: Catalog, model: records.Model) -> str:
+    """The point of the model that is looked at: its final one, or a snapshot of its training."""
+    points = {p.step: p.point_id for p in catalog.points(model.id) if p.step is not None}
+    if len(points) < 2:
+        return model.point_id
+    steps = list(points)
+    step = st.select_slider(
+        "Training step", steps, value=steps[-1], key=f"step-{model.id}", help="A stored snapshot"
+    )
+    return points[step]
+
+
 def choose_objective(problem: records.Problem) -> dict[str, Any]:
     """Split and precision, as settings."""
     return {
@@ -146,7 +158,9 @@ def estimate(catalog: Catalog, model: records.Model, settings: Any) -> float:
     return settings.units * measured.get(settings.split, math.nan)
 
 
-def ask_button(running: Running, kind: Kind, model: records.Model, settings: Any) -> None:
+def ask_button(
+    running: Running, kind: Kind, model: records.Model, settings: Any, point: str
+) -> None:
     """The button that asks, with the time it will take."""
     took = seconds_text(estimate(running.catalog, model, settings))
     if st.button(
@@ -156,7 +170,7 @@ def ask_button(running: Running, kind: Kind, model: records.Model, settings: Any
         width="stretch",
         help=f"about {took} on this machine",
     ):
-        desk.ask(running.catalog, kind, model, settings)
+        desk.ask(running.catalog, kind, model, settings, point)
         st.rerun()
     st.caption(f"About {took}; points appear as they are computed and are kept.")
 

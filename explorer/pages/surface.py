@@ -19,9 +19,10 @@ running = parts.start()
 catalog = running.catalog
 
 
-def choose() -> tuple[records.Model, SurfaceSettings]:
+def choose() -> tuple[records.Model, str, SurfaceSettings]:
     """The question, from the left column."""
     model = parts.choose_model(catalog)
+    point = parts.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
         values = parts.choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
@@ -33,7 +34,7 @@ def choose() -> tuple[records.Model, SurfaceSettings]:
             help="Random directions are nearly orthogonal already; the badge shows their cosine.",
         )
         values |= parts.choose_axis("x", 51) | parts.choose_axis("y", 51)
-    return model, parts.checked(SurfaceSettings, values)
+    return model, point, parts.checked(SurfaceSettings, values)
 
 
 def choose_view(surface: Surface) -> dict[str, Any]:
@@ -130,12 +131,12 @@ def live(key: str) -> None:
 
 left, right = st.columns([2, 5], gap="large")
 with left:
-    model, settings = choose()
-    asked = catalog.question(desk.question(catalog, SURFACE, model, settings).key)
+    model, point, settings = choose()
+    asked = catalog.question(desk.question(catalog, SURFACE, model, settings, point).key)
     if asked is not None and asked.deleted is not None:
         asked = None
     if asked is None:
-        parts.ask_button(running, SURFACE, model, settings)
+        parts.ask_button(running, SURFACE, model, settings, point)
 with right:
     st.subheader(f"Loss surface of {model.name}", anchor=False)
     st.caption(parts.facts_line(model), help=model.facts.get("about"))
