@@ -41,6 +41,7 @@ def tensors(seed: int = 0, width: int = 6) -> dict[str, torch.Tensor]:
 
 
 def checkpoint(path: Path, seed: int = 0, width: int = 6) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     safetensors.torch.save_file(tensors(seed, width), path)
     return path
 

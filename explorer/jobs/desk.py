@@ -66,7 +66,7 @@ def ask(
             key=asked.key,
             kind=kind.name,
             version=kind.version,
-            title=f"{kind.title} of {model.name}",
+            title=f"{kind.title} of {model.name}{_step(catalog, model, asked.points[0])}",
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=(model.id,),
@@ -77,6 +77,11 @@ def ask(
     if stored.status != "complete":
         resume(catalog, stored, priority)
     return asked.key
+
+
+def _step(catalog: Catalog, model: records.Model, point: str) -> str:
+    """Which snapshot of the model a point is, in words; nothing for the final one."""
+    return "" if point == model.point_id else f" at step {catalog.point(point).step}"
 
 
 def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:

@@ -1,6 +1,7 @@
 """What the pages share: guarding, choosing a model, settings, progress, badges, provenance."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,58 @@ def guarded(page: Callable[[], None]) -> None:
     try:
         page()
     except CatalogError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
+
+
+def live(seconds: float | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a part of a page run by itself every so many seconds, guarded as the page is."""
+
+    def made(part: Callable[..., None]) -> Callable[..., None]:
+        @st.fragment(run_every=seconds)
+        @functools.wraps(part)
+        def shown(*given: Any) -> None:
+            guarded(functools.partial(part, *given))
+
+        return shown
+
+    return made
+
+
+def sentence(error: Exception) -> str:
+    """An error's message as a sentence: a capital first, a stop last."""
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:].removesuffix('.')}."
+
+
+def from_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
+    """Stop with one sentence where a widget would put its default in place of the address's value.
+
+    Args:
+        key: of the widget, which is also its name in the address.
+        must: what the value must be.
+        fits: whether the text is such a value.
+    """
+    said = st.query_params.get(key)
+    if said is not None and key not in st.session_state and not fits(said):
+        st.error(
+            f"{key} in the address must be {must}, got {said!r}; correct it there, or choose this "
+            "page anew on the left.",
+            icon=":material/error:",
+        )
+        st.stop()
+
+
+def is_finite(text: str) -> bool:
+    """Whether the text is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def is_whole(text: str) -> bool:
+    """Whether the text is a whole number that a browser can hold."""
+    return is_finite(text) and float(text).is_integer() and abs(float(text)) < 2**53
 
 
 def start() -> Running:
@@ -46,6 +98,7 @@ def choose_model(catalog: Catalog) -> records.Model:
     if not known:
         st.info("No models yet: the sample models appear here as soon as they are imported.")
         st.stop()
+    from_address("model", f"one of {', '.join(known)}", known.__contains__)
     return known[st.selectbox("Model", list(known), key="model", bind="query-params")]
 
 
@@ -56,7 +109,12 @@ def choose_point(catalog: Catalog, model: records.Model) -> str:
         return model.point_id
     steps = list(points)
     step = st.select_slider(
-        "Training step", steps, value=steps[-1], key=f"step-{model.id}", help="A stored snapshot"
+        "Training step",
+        steps,
+        value=steps[-1],
+        key="step",
+        bind="query-params",
+        help="Stored snapshots of this model's training; the last one is the final model.",
     )
     return points[step]
 
@@ -71,6 +129,7 @@ def choose_objective(problem: records.Problem) -> dict[str, Any]:
 
 def _one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
     """One of a few words, kept in the URL."""
+    from_address(key, f"one of {', '.join(options)}", options.__contains__)
     return st.segmented_control(
         label,
         options,
@@ -92,6 +151,11 @@ def choose_directions() -> dict[str, Any]:
         "filter: each output filter gets the norm of the model's own (Li et al. 2018); "
         "layer: each tensor does; raw: plain Gaussian",
     )
+    from_address(
+        "seed",
+        "a whole number from 0 to 4,294,967,295",
+        lambda text: is_whole(text) and 0 <= float(text) < 2**32,
+    )
     seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", bind="query-params")
     ignore = st.checkbox(
         "Keep biases and norm weights fixed",
@@ -105,6 +169,9 @@ def choose_directions() -> dict[str, Any]:
 
 def choose_axis(name: str, count: int) -> dict[str, Any]:
     """Range and number of points of an axis, as settings."""
+    from_address(f"{name}_min", "a finite number", is_finite)
+    from_address(f"{name}_max", "a finite number", is_finite)
+    from_address(f"{name}_count", "a whole number", is_whole)
     low, high, points = st.columns(3, gap="xsmall")
     return {
         f"{name}_min": low.number_input(
@@ -134,7 +201,7 @@ def checked(cls: type, values: Mapping[str, Any]) -> Any:
     try:
         return cls(**values)
     except ValueError as error:
-        st.error(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
         st.stop()
 
 
@@ -208,7 +275,7 @@ def _stopped(running: Running, asked: records.Question) -> None:
     text.caption(f"{asked.units_done:,} of {asked.units:,} points are stored.")
     if button.button("Resume", icon=":material/play_arrow:", width="stretch"):
         desk.resume(running.catalog, asked)
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def badges(asked: records.Question, result: Any) -> None:
@@ -332,10 +399,12 @@ def _rows(values: Mapping[str, Any]) -> dict[str, list[str]]:
     return {"": list(values), "value": [t if len(t) <= 64 else f"{t[:61]}…" for t in shown]}
 
 
-def link_parameters(asked: records.Question, model: str) -> dict[str, str]:
-    """The URL parameters under which a page shows a question."""
+def link_parameters(asked: records.Question, model: str, step: int | None = None) -> dict[str, str]:
+    """The URL parameters under which a page shows a question; `step` where it is no final point."""
     defaults = dataclasses.asdict(kind_named(asked.kind).settings())
     changed = {n: v for n, v in asked.settings.items() if v != defaults.get(n)}
+    if step is not None:
+        changed["step"] = step
     return {"model": model} | {
         n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in changed.items()
     }

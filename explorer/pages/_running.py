@@ -1,6 +1,7 @@
 """What lives as long as the app's process: the catalog, its supervisor, the maker of thumbnails."""
 
 import argparse
+import atexit
 import importlib
 import logging
 import queue
@@ -21,6 +22,7 @@ from store import Catalog, CatalogError
 _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded anew after an edit
 _LOCK = threading.Lock()
 FIRST = ("mlp_b", "deep_residual", "deep_plain", "cnn_bn")  # samples whose pictures come first
+PATIENCE = 1.5  # seconds left to the first screen
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +32,12 @@ class Running:
 
     catalog: Catalog
     supervisor: Supervisor
-    drawing: threading.Event  # set while thumbnails are being drawn
+    thumbnails: "Thumbnails"
+
+    @property
+    def drawing(self) -> threading.Event:
+        """Set while thumbnails are being drawn."""
+        return self.thumbnails.drawing
 
 
 def running() -> Running:
@@ -47,6 +54,21 @@ def running() -> Running:
         return kept[str(folder)]
 
 
+def stop() -> None:
+    """End what this process has running; workers go on, and the next call starts anew.
+
+    A thread that is left in DuckDB when Python ends takes the process down by SIGABRT.
+    """
+    with _LOCK:
+        for now in sys.__dict__.pop(_REGISTRY, {}).values():
+            now.supervisor.stop()
+            now.thumbnails.stop()
+            now.catalog.close()
+
+
+atexit.register(stop)
+
+
 def catalog_folder() -> Path:
     """The catalog's folder: from `streamlit run app.py -- --catalog FOLDER`, else the usual one."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -57,21 +79,26 @@ def catalog_folder() -> Path:
 def _started(folder: Path) -> Running:
     catalog = Catalog(folder)
     catalog.check()
-    thumbnails: queue.Queue[str] = queue.Queue()
-    drawing = threading.Event()
+    thumbnails = Thumbnails(catalog)
     supervisor = Supervisor(catalog, catalog.recall("device", "auto"), thumbnails.put)
-    threading.Thread(
-        target=_make_thumbnails,
-        args=(catalog, thumbnails, drawing),
-        name="thumbnails",
-        daemon=True,
-    ).start()
-    _order_samples(catalog)
-    supervisor.start()
-    for asked in catalog.questions(status="complete", limit=100)[0]:
-        if catalog.image(asked.key) is None:
-            thumbnails.put(asked.key)
-    return Running(catalog, supervisor, drawing)
+    now = Running(catalog, supervisor, thumbnails)
+    starter = threading.Timer(PATIENCE if catalog.models() else 0.0, _begin, [now])
+    starter.daemon = True
+    starter.start()
+    return now
+
+
+def _begin(now: Running) -> None:
+    """Start what works in the background; a filled catalog's first screen goes before it."""
+    try:
+        _order_samples(now.catalog)
+        now.supervisor.start()
+        now.thumbnails.start()
+        for asked in now.catalog.questions(status="complete", limit=100)[0]:
+            if now.catalog.image(asked.key) is None:
+                now.thumbnails.put(asked.key)
+    except CatalogError as error:
+        now.supervisor.trouble = str(error)
 
 
 def _order_samples(catalog: Catalog) -> None:
@@ -107,19 +134,41 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
     )
 
 
-def _make_thumbnails(catalog: Catalog, keys: "queue.Queue[str]", drawing: threading.Event) -> None:
-    """Draw a thumbnail of each question that becomes complete."""
-    while True:
-        key = keys.get()
-        drawing.set()
-        try:
-            make_thumbnail(catalog, key)
-        except (CatalogError, RenderError) as error:
-            log.warning("no thumbnail: %s", error)
-        except Exception:
-            log.exception("no thumbnail")
-        if keys.empty():
-            drawing.clear()
+class Thumbnails:
+    """A thread that draws a picture of each question that becomes complete."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.drawing = threading.Event()  # set while there is something to draw
+        self._catalog = catalog
+        self._keys: queue.Queue[str] = queue.Queue()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="thumbnails", daemon=True)
+
+    def start(self) -> None:
+        """Begin to draw."""
+        self._thread.start()
+
+    def put(self, key: str) -> None:
+        """Have a picture of this question drawn."""
+        self._keys.put(key)
+
+    def stop(self) -> None:
+        """End after the picture in hand."""
+        self._ended.set()
+        self._keys.put("")
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while (key := self._keys.get()) and not self._ended.is_set():
+            self.drawing.set()
+            try:
+                make_thumbnail(self._catalog, key)
+            except (CatalogError, RenderError) as error:
+                log.warning("no thumbnail: %s", error)
+            except Exception:
+                log.exception("no thumbnail")
+            if self._keys.empty():
+                self.drawing.clear()
 
 
 def make_thumbnail(catalog: Catalog, key: str) -> None:

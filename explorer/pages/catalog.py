@@ -26,7 +26,17 @@ def describe(asked: records.Question) -> str:
     """The settings that tell one analysis from another."""
     s = asked.settings
     size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
-    return f"{size} · {s['split']} · {s['normalisation']} · seed {s['seed']}"
+    step = step_of(asked)
+    at = [] if step is None else [f"step {step}"]
+    return " · ".join([*at, size, s["split"], s["normalisation"], f"seed {s['seed']}"])
+
+
+def step_of(asked: records.Question) -> int | None:
+    """The training step of the point asked about; None for a model's final point."""
+    model = catalog.model(asked.model_ids[0])
+    if asked.point_ids[0] == model.point_id:
+        return None
+    return catalog.point(asked.point_ids[0]).step
 
 
 def card(asked: records.Question, image: bytes | None, names: Mapping[str, str]) -> None:
@@ -43,7 +53,7 @@ def card(asked: records.Question, image: bytes | None, names: Mapping[str, str])
                 kind.page,
                 label=f"**{model}**",
                 icon=kind.icon,
-                query_params=parts.link_parameters(asked, model),
+                query_params=parts.link_parameters(asked, model, step_of(asked)),
                 help="Open this analysis",
                 width="stretch",
             )
@@ -123,6 +133,7 @@ def models_table() -> None:
         selection_mode="single-row",
         key="models",
         column_config={
+            "Model": st.column_config.TextColumn(width=130),
             "What it shows": st.column_config.TextColumn(width="large"),
             "Parameters": st.column_config.NumberColumn(format="localized"),
             **{f"Loss, {s}": loss for s in ("train", "test")},
@@ -188,7 +199,7 @@ def analyses() -> None:
     names = {model.id: label for label, model in parts.labels(catalog.models()).items()}
     unsettled = bool(busy()) or running.drawing.is_set()
 
-    @st.fragment(run_every=LIVE_SECONDS if unsettled else None)
+    @parts.live(LIVE_SECONDS if unsettled else None)
     def shown() -> None:
         total = gallery(search, kind, st.session_state.get("page", 1), names)
         if not total:

@@ -56,7 +56,7 @@ def ended(job: records.Job) -> None:
         st.error(f"{job.title}: {job.error}.", icon=":material/error:")
 
 
-@st.fragment(run_every=LIVE_SECONDS)
+@parts.live(LIVE_SECONDS)
 def queue() -> None:
     """The jobs, as they stand now."""
     under_way = catalog.jobs(status=("running", "queued"), limit=SHOWN)

@@ -20,8 +20,8 @@ def choose() -> tuple[dict[str, records.Model], LineSettings]:
     if not known:
         st.info("No models yet: the sample models appear here as soon as they are imported.")
         st.stop()
-    asked_for = st.query_params.get("model")
-    first = asked_for if asked_for in known else next(iter(known))
+    parts.from_address("model", f"one of {', '.join(known)}", known.__contains__)
+    first = st.query_params.get("model", next(iter(known)))
     names = st.multiselect("Models", list(known), default=[first], key="models_chosen")
     if not names:
         st.info("Choose at least one model.")
@@ -77,7 +77,7 @@ def show(asked: dict[str, records.Question]) -> None:
         parts.provenance(catalog, question, lines[name])
 
 
-@st.fragment(run_every=LIVE_SECONDS)
+@parts.live(LIVE_SECONDS)
 def live(keys: dict[str, str]) -> None:
     """Open questions: their progress and the profiles as they grow; ends itself when complete."""
     asked = {name: catalog.question(key) for name, key in keys.items()}

@@ -62,6 +62,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
         )
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
+            parts.from_address("contours", "a whole number", parts.is_whole)
             contours = st.number_input(
                 "Contour lines", 0, 60, 14, key="contours", bind="query-params"
             )
@@ -119,7 +120,7 @@ def show_answer(asked: records.Question) -> None:
     parts.provenance(catalog, asked, surface)
 
 
-@st.fragment(run_every=LIVE_SECONDS)
+@parts.live(LIVE_SECONDS)
 def live(key: str) -> None:
     """An open question: its progress and the picture as it grows; ends itself when complete."""
     asked = catalog.question(key)

@@ -1,0 +1,362 @@
+"""The whole app in a real browser, from an empty catalog to an answer that outlives the server."""
+
+import collections
+import csv
+import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlparse
+
+import pytest
+
+from explorer.jobs import desk
+from explorer.jobs.spool import Spool
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from store import Catalog, records
+from tests.browser.test_viewer import CHROMIUM, FLAGS
+from tests.test_render_client import WITHOUT_OPENGL
+from tests.tiny import ROOT, checkpoint, end_workers, ended, until
+
+sync_api = pytest.importorskip("playwright.sync_api")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
+    pytest.mark.slow,
+]
+PATIENCE = 60_000  # milliseconds; on a busy machine the first surface takes half of it
+PAUSE = 0.03  # seconds per point of the model "slow"
+# The tiny problem, slow, and leaving a line for each evaluation: where it was made.
+PROBLEM = f"""
+import time
+from pathlib import Path
+from tests.tiny_problem import problem as tiny
+
+def problem():
+    made = tiny(pause={PAUSE})
+    def forward(model, batch, inner=made.forward):
+        with Path(__file__).with_suffix(".evaluated").open("a") as log:
+            log.write(repr(float(model[0].weight[0, 0])) + "\\n")
+        return inner(model, batch)
+    made.forward = forward
+    return made
+"""
+
+
+class Server:
+    """`streamlit run app.py` on a free port."""
+
+    def __init__(self, catalog: Path, **environment: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._environment = {**os.environ, "EXPLORER_CATALOG": str(catalog), **environment}
+        self.log = (catalog.parent / "server.log").open("a")
+        self.start()
+
+    def start(self) -> None:
+        options = {
+            "server.port": self.port,
+            "server.headless": "true",
+            "server.fileWatcherType": "none",  # others may be editing while the tests run
+        }
+        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=self._environment, stdout=self.log, stderr=self.log
+        )
+        until(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            return urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=1).status == 200
+        except OSError:
+            return False
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        """The exit status after that signal."""
+        self.process.send_signal(how)
+        return self.process.wait(20)
+
+    def url(self, page: str, **settings: Any) -> str:
+        return f"{self.address}/{page}?{urlencode(settings)}"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Of the catalog, which does not exist yet."""
+    place = tmp_path_factory.mktemp("app") / "catalog"
+    yield place
+    end_workers(Catalog(place))
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Server]:
+    running = Server(folder)
+    yield running
+    if running.process.poll() is None:
+        running.end()
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator["sync_api.BrowserContext"]:
+    """A browser; `context.asked` is every address that it asked for."""
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        opened = browser.new_context(viewport={"width": 1440, "height": 1000})
+        opened.set_default_timeout(PATIENCE)
+        opened.asked, opened.complaints = [], []
+        opened.on("request", lambda request: opened.asked.append(request.url))
+        opened.on("weberror", lambda error: opened.complaints.append(str(error.error)))
+        yield opened
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(context: "sync_api.BrowserContext") -> "sync_api.Page":
+    return context.new_page()
+
+
+def question(catalog: Catalog, name: str, settings: SurfaceSettings) -> str:
+    """The key of a surface of that model."""
+    model = next(model for model in catalog.models() if model.name == name)
+    return desk.question(catalog, SURFACE, model, settings).key
+
+
+def done(page: "sync_api.Page") -> None:
+    """Wait until a surface is complete on the page."""
+    page.get_by_text("all finite").first.wait_for()
+    page.get_by_test_id("stProgress").wait_for(state="detached")
+
+
+def seen(page: "sync_api.Page", holds: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `holds` returns once it is true, while the page goes on."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        page.wait_for_timeout(50)
+    raise TimeoutError(f"nothing happened within {seconds:g} s")
+
+
+def test_the_first_screen_shows_real_surfaces(page: "sync_api.Page", server: Server) -> None:
+    """Nothing but opening the app: a picture of a sample's loss surface appears on a card."""
+    page.goto(server.address)
+    picture = page.get_by_test_id("stMain").locator("img").first
+    picture.wait_for()
+    assert picture.get_attribute("alt") == "Surface of mlp_b"
+    assert picture.evaluate("image => image.naturalWidth") > 200
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> None:
+    """The link on the card opens the Surface page with the card's model, settings and chart."""
+    page.get_by_role("link", name="mlp_b").click()
+    page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
+    done(page)
+    assert page.get_by_label("Points").first.input_value() == "31"
+    assert page.get_by_test_id("stVegaLiteChart").is_visible()
+    assert page.get_by_role("button", name="Compute").count() == 0
+
+
+def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
+    page: "sync_api.Page", server: Server, folder: Path
+) -> None:
+    """A plane asked by address, one press: its answer, in the catalog too, and in 3-D."""
+    page.goto(server.url("surface", model="mlp_b", seed=5, x_count=15, y_count=15))
+    page.get_by_role("button", name="Compute 225 points").click()
+    done(page)
+    assert page.get_by_text("centre = stand-alone loss").is_visible()
+    asked = Catalog(folder).question(
+        question(Catalog(folder), "mlp_b", SurfaceSettings(seed=5, x_count=15, y_count=15))
+    )
+    assert asked and (asked.status, asked.units_done) == ("complete", 225)
+    page.get_by_text("3-D", exact=True).click()
+    page.locator("canvas.scene").wait_for()
+    assert "view=3-D" in page.url
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_downloads(page: "sync_api.Page", server: Server) -> None:
+    """The Export popover hands out a PDF and a CSV of all points with their provenance."""
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download PDF").click()
+    pdf = Path(waiting.value.path()).read_bytes()
+    assert waiting.value.suggested_filename.startswith("surface-mlp-b-")
+    assert pdf.startswith(b"%PDF")
+    assert pdf.rstrip().endswith(b"%%EOF")
+    page.get_by_role("tab", name="Numbers").click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download CSV").click()
+    text = Path(waiting.value.path()).read_text()
+    notes = [line for line in text.splitlines() if line.startswith("#")]
+    rows = list(csv.DictReader(io.StringIO(text[sum(len(n) + 1 for n in notes) :])))
+    assert len(rows) == 225
+    assert {(row["x"], row["y"]) for row in rows} >= {("-1.0", "-1.0"), ("0.0", "0.0")}
+    assert min(float(row["loss"]) for row in rows) > 0
+    page.keyboard.press("Escape")
+
+
+def test_a_deep_link_restores_the_settings(
+    context: "sync_api.BrowserContext", server: Server
+) -> None:
+    """All that the address says is set on the page, in another tab."""
+    said = {"split": "test", "precision": "float64", "normalisation": "layer", "seed": 7}
+    said |= {"ignore_1d": "false", "orthogonal": "true", "x_min": -0.5, "x_max": 0.25}
+    said |= {"x_count": 8, "y_count": 9}
+    tab = context.new_page()
+    tab.goto(server.url("surface", model="mlp_b", **said))
+    tab.get_by_role("button", name="Compute 72 points").wait_for()
+    for label, value in (("Seed", "7"), ("x from", "-0.5"), ("x to", "0.25"), ("y to", "1")):
+        assert tab.get_by_label(label, exact=True).input_value() == value
+    chosen = tab.locator("[data-testid=stButtonGroup] [aria-checked=true]").all_inner_texts()
+    assert {"test", "float64", "layer"} <= set(chosen)
+    assert not tab.get_by_role("checkbox", name="Keep biases").is_checked()
+    assert tab.get_by_role("checkbox", name="Make the axes").is_checked()
+    tab.close()
+
+
+@pytest.fixture(scope="module")
+def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
+    """A model that takes its time, imported while the app runs; where its evaluations are noted."""
+    problem = folder.parent / "slow" / "slow_problem.py"
+    problem.parent.mkdir()
+    problem.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROBLEM}")
+    file = checkpoint(problem.parent / "slow.safetensors")
+    catalog = Catalog(folder)
+    job = ended(catalog, desk.order_import(catalog, problem, {}, [{"file": str(file)}], "slow"))
+    assert job.status == "done", job.error
+    model = next(model for model in catalog.models() if model.name == "slow")
+    return model, problem.with_suffix(".evaluated")
+
+
+def test_an_answer_outlives_reload_and_server(
+    context: "sync_api.BrowserContext",
+    page: "sync_api.Page",
+    server: Server,
+    folder: Path,
+    slow: tuple[records.Model, Path],
+) -> None:
+    """Reload, second tab, SIGKILL of the server, restart: one job, one worker, each point once."""
+    catalog, (model, evaluated) = Catalog(folder), slow
+    settings = SurfaceSettings(seed=3, x_count=23, y_count=23)
+    key = desk.question(catalog, SURFACE, model, settings).key
+    address = server.url("surface", model="slow", seed=3, x_count=23, y_count=23)
+
+    def stored() -> int:
+        asked = catalog.question(key)
+        return asked.units_done if asked else 0
+
+    page.goto(address)
+    evaluated.unlink()
+    page.get_by_role("button", name="Compute 529 points").click()
+    seen(page, stored)
+    job, before = catalog.active_job_for(key), stored()
+    assert job
+
+    page.reload()
+    page.get_by_text("of 529 points").wait_for()
+    tab = context.new_page()
+    tab.goto(address)
+    tab.get_by_text("of 529 points").wait_for()
+    assert page.get_by_role("button", name="Compute").count() == 0
+    after = stored()
+    assert before <= after < 529
+    assert seen(page, lambda: stored() > after)
+    worker = catalog.active_job_for(key)
+    assert worker and worker.id == job.id and worker.pid
+
+    server.end(signal.SIGKILL)
+    at_death = stored()
+    assert at_death < 529
+    (waiting,) = [j for j in Spool(catalog.jobs_folder).jobs() if j.id == job.id]
+    seen(page, lambda: len(waiting.piece_files()) >= 2)  # the worker goes on, nobody ingests
+    assert stored() == at_death
+    server.start()
+    assert seen(page, lambda: stored() > at_death)
+    for shown in (page, tab):  # the open tabs find the new server by themselves
+        done(shown)
+    last = catalog.job(job.id)
+    assert (last.status, last.pid) == ("done", worker.pid)
+    assert [j.id for j in catalog.jobs() if j.question_key == key] == [job.id]
+    asked = catalog.question(key)
+    assert asked and (asked.status, asked.units_done) == ("complete", 529)
+    assert desk.result_of(catalog, asked).computed.all()
+    times = collections.Counter(evaluated.read_text().split())
+    assert len(times) == 529
+    assert [n for n in times.values() if n > 1] in ([], [2])  # the centre also stands alone
+    tab.close()
+
+
+def test_a_held_catalog_is_a_sentence_also_on_a_live_part(
+    page: "sync_api.Page", server: Server, folder: Path
+) -> None:
+    """Another program holds the file while Jobs refreshes itself: one sentence, then the list."""
+    page.goto(f"{server.address}/jobs")
+    page.get_by_text("Surface of slow").first.wait_for()
+    code = (
+        "import sys, time, duckdb\n"
+        "def held():\n"
+        "    while True:\n"
+        "        try: return duckdb.connect(sys.argv[1])\n"
+        "        except duckdb.IOException: time.sleep(0.01)\n"
+        "kept = held(); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder / "catalog.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout
+        holder.stdout.readline()
+        page.get_by_text(f"held by process {holder.pid}").first.wait_for()
+        assert page.get_by_test_id("stException").count() == 0
+    finally:
+        holder.communicate()
+    page.get_by_text("Surface of slow").first.wait_for()
+    page.get_by_text("held by process").first.wait_for(state="detached")
+
+
+def test_ctrl_c_ends_the_server_quietly(server: Server, folder: Path) -> None:
+    """SIGINT: exit status 0 in time, and no crash of a thread left in the database."""
+    server.log.flush()
+    before = Path(server.log.name).stat().st_size
+    assert server.end() == 0
+    said = Path(server.log.name).read_text()[before:]
+    assert "terminate called" not in said
+    assert "Traceback" not in said
+
+
+def test_without_opengl(page: "sync_api.Page", server: Server, folder: Path) -> None:
+    """Contour and 3-D view work; the export of the picture says which packages are missing."""
+    poor = Server(folder, **WITHOUT_OPENGL)
+    try:
+        settings = {"model": "mlp_b", "seed": 5, "x_count": 15, "y_count": 15}
+        page.goto(poor.url("surface", **settings))
+        done(page)
+        assert page.get_by_test_id("stVegaLiteChart").is_visible()
+        page.get_by_text("3-D", exact=True).click()
+        page.locator("canvas.scene").wait_for()
+        page.get_by_role("button", name="Export").click()
+        page.get_by_role("tab", name="3-D picture").click()
+        page.get_by_text("apt-get install --no-install-recommends libegl1").wait_for()
+        assert page.get_by_test_id("stException").count() == 0
+    finally:
+        poor.end()
+
+
+def test_nothing_left_this_machine_and_nothing_broke(context: "sync_api.BrowserContext") -> None:
+    """After all of the above: every request went to this machine, no script error was raised."""
+    asked = [url for url in context.asked if not url.startswith(("data:", "blob:"))]
+    assert len(asked) > 50
+    assert {urlparse(url).hostname for url in asked} == {"127.0.0.1"}
+    assert context.complaints == []

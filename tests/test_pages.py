@@ -1,0 +1,483 @@
+"""What the pages show, by Streamlit's `AppTest`: a real catalog, a real supervisor and worker."""
+
+import dataclasses
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer.jobs import desk
+from explorer.jobs.question import sha256
+from explorer.kinds import KINDS
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.pages import _running
+from sample_models import samples
+from store import Catalog, records
+from store.door import Door
+from tests.test_supervisor import trapped
+from tests.tiny import ROOT, end_workers, ended, imported, supervised, until
+
+SAMPLE = "mlp_b"
+PLANE = SurfaceSettings(x_count=11, y_count=11)
+LINE_21 = LineSettings(x_count=21)
+PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
+SURFACE_PAGE, LINE_PAGE = (kind.page for kind in (SURFACE, LINE))
+CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
+STORED = {"model": SAMPLE, "x_count": "11", "y_count": "11"}
+
+
+def identities() -> list[str]:
+    """What the app remembers of the samples that it has imported, as in `_running`."""
+    return sorted(sha256([s.name, s.torch, s.measured]) for s in samples())
+
+
+def answered(catalog: Catalog, kind: Any, model: records.Model, settings: Any) -> records.Job:
+    """The job of a question just asked, at its end."""
+    key = desk.ask(catalog, kind, model, settings)
+    job = catalog.active_job_for(key)
+    assert job
+    return ended(catalog, job.id)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with a sample, its surface and its line, a slow model, and one that stumbles."""
+    folder = tmp_path_factory.mktemp("pages")
+    sample = next(s for s in samples() if s.name == SAMPLE)
+    with supervised(folder / "catalog") as (catalog, _):
+        catalog.remember("samples", identities())
+        job = desk.order_import(
+            catalog,
+            sample.problem,
+            sample.arguments,
+            [{"file": str(sample.weights)}],
+            sample.name,
+            facts={"about": sample.about, "optimiser": sample.optimiser, "seed": sample.seed},
+        )
+        assert ended(catalog, job).status == "done"
+        (model,) = catalog.models()
+        for kind, settings in ((SURFACE, PLANE), (LINE, LINE_21)):
+            assert answered(catalog, kind, model, settings).status == "done"
+        imported(catalog, folder / "slow", "slow", seed=1, pause=PAUSE)
+        trap = trapped(LINE_21, unit=13)
+        stumbling = imported(catalog, folder / "stumbling", "stumbling", trap=trap, deed="stumble")
+        assert answered(catalog, LINE, stumbling, LINE_21).status == "failed"
+    return folder / "catalog"
+
+
+@pytest.fixture
+def folder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The filled catalog, named to the app."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
+    return filled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left(filled: Path) -> Iterator[None]:
+    """After the last test no supervisor works in this process and no worker lives."""
+    yield
+    _running.stop()
+    end_workers(Catalog(filled))
+
+
+def opened(page: str = CATALOG_PAGE, **address: str) -> AppTest:
+    """The page as it looks under that address."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app.switch_page(page).run()
+
+
+def texts(app: AppTest, *kinds: str) -> list[str]:
+    """What elements of these kinds say."""
+    return [str(element.value) for kind in kinds for element in app.get(kind)]
+
+
+def fine(app: AppTest) -> AppTest:
+    """The page, after checking that it neither raised nor complained."""
+    assert [e.value for e in app.exception] == []
+    assert [e.value for e in app.error] == []
+    return app
+
+
+def badges(app: AppTest) -> str:
+    return " ".join(text for text in texts(app, "markdown") if "-badge[" in text)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def pressed(app: AppTest, label: str) -> AppTest:
+    """The page after the press of the one button of that label."""
+    (button,) = [b for b in app.button if b.label == label]
+    return button.click().run()
+
+
+def questions(folder: Path) -> set[str]:
+    """Keys of all questions that were ever asked."""
+    catalog = Catalog(folder)
+    return {q.key for deleted in (False, True) for q in catalog.questions(deleted=deleted)[0]}
+
+
+def test_home_shows_models_and_analyses(folder: Path) -> None:
+    """A card for each analysis with its settings and address, a row for each model with facts."""
+    app = fine(opened())
+    captions = texts(app, "caption")
+    assert "11×11 · train · filter · seed 0" in captions
+    assert "21 points · train · filter · seed 0" in captions
+    addresses = {link.proto.query_string for link in app.get("page_link")}
+    assert "model=mlp_b&x_count=11&y_count=11" in addresses
+    table = app.dataframe[0].value.set_index("Model")
+    assert set(table.index) == {SAMPLE, "slow", "stumbling"}
+    sample = next(s for s in samples() if s.name == SAMPLE)
+    row = table.loc[SAMPLE]
+    assert row["Parameters"] == 3466
+    assert row["Analyses"] == 2
+    # Measured when it was trained, perhaps on another machine: sums of float32 differ in the last.
+    assert row["Loss, test"] == pytest.approx(sample.measured["test"]["loss"], rel=1e-4)
+    assert row["Seed"] == sample.seed
+
+
+def test_pictures_appear_on_the_cards(folder: Path) -> None:
+    """Each complete analysis gets its picture without being asked."""
+    opened()
+    catalog = Catalog(folder)
+    keys = [q.key for q in catalog.questions(status="complete")[0]]
+    until(lambda: len(catalog.images(keys)) == len(keys))
+    assert len(fine(opened()).get("image")) == len(keys) >= 2
+
+
+@pytest.mark.parametrize(
+    ("address", "cards"),
+    [
+        ({"search": SAMPLE}, 2),
+        ({"search": "SURFACE"}, 1),
+        ({"search": f"{SAMPLE} line"}, 1),
+        ({"kind": "Line"}, 2),
+        ({"search": SAMPLE, "kind": "Line"}, 1),
+        ({"search": "nothing like it"}, 0),
+    ],
+)
+def test_search_and_kind_choose_the_cards(folder: Path, address: dict, cards: int) -> None:
+    """Words match name, kind and settings in any case; no match is said."""
+    app = fine(opened(**address))
+    found = [link for link in app.get("page_link") if "x_count" in link.proto.query_string]
+    assert len(found) == cards
+    assert any("Nothing matches" in text for text in texts(app, "info")) is not bool(cards)
+
+
+def test_deleted_restored(folder: Path) -> None:
+    """The bin puts the analysis in the trash; its page offers to compute it; Restore undoes it."""
+    (asked,) = Catalog(folder).questions("surface")[0]
+    app = opened()
+    app.button(key=f"delete-{asked.key}").click().run()
+    assert "11×11 · train · filter · seed 0" not in texts(app, "caption")
+    assert any(text.startswith(asked.title) for text in texts(app, "markdown"))
+    assert "Compute 121 points" in labels(fine(opened(SURFACE_PAGE, **STORED)))
+    app.button(key=f"restore-{asked.key}").click().run()
+    assert "11×11 · train · filter · seed 0" in texts(fine(app), "caption")
+    assert Catalog(folder).question(asked.key) == dataclasses.replace(asked, opened=None)
+    assert not Catalog(folder).trash()
+
+
+def test_a_stored_surface_is_shown_at_once(folder: Path) -> None:
+    """Chart, four green badges, export and provenance; nothing to compute."""
+    app = fine(opened(SURFACE_PAGE, **STORED))
+    assert len(app.get("vega_lite_chart")) == 1
+    said = badges(app)
+    assert said.count(":green-badge[") == 4
+    for words in ("centre = stand-alone loss", "filter norms match", "cos(axes)", "all finite"):
+        assert words in said
+    assert not any(label.startswith("Compute") for label in labels(app))
+    assert {b.label for b in app.get("download_button")} >= {"Download PDF", "Download CSV"}
+
+
+def test_the_same_surface_in_three_dimensions(folder: Path) -> None:
+    """The viewer in place of the chart; the badges stay."""
+    app = fine(opened(SURFACE_PAGE, **STORED, view="3-D"))
+    assert len(app.get("vega_lite_chart")) == 0
+    assert len(app.get("bidi_component")) == 1
+    assert "all finite" in badges(app)
+
+
+def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
+    """Chart and badges of the profile; nothing to compute."""
+    app = fine(opened(LINE_PAGE, model=SAMPLE, x_count="21"))
+    assert len(app.get("vega_lite_chart")) == 1
+    assert badges(app).count(":green-badge[") == 3
+    assert not any(label.startswith("Compute") for label in labels(app))
+
+
+def test_an_unasked_question_costs_nothing_until_the_button(folder: Path) -> None:
+    """The button says how many points and the caption how long; looking stores nothing."""
+    before = questions(folder)
+    app = fine(opened(SURFACE_PAGE, model=SAMPLE, x_count="12", y_count="7"))
+    assert "Compute 84 points" in labels(app)
+    assert any(text.startswith("About ") for text in texts(app, "caption"))
+    assert len(app.get("vega_lite_chart")) == 0
+    assert questions(folder) == before
+
+
+def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
+    """One job from the button, also with a second tab; its progress; the chart when complete."""
+    address = {"model": "slow", "x_count": "9", "y_count": "9"}
+    app, other = opened(SURFACE_PAGE, **address), opened(SURFACE_PAGE, **address)
+    jobs = {job.id for job in Catalog(folder).jobs()}
+    fine(pressed(app, "Compute 81 points"))
+    fine(pressed(other, "Compute 81 points"))
+    assert "Stop" in labels(app)
+    (new,) = [job for job in Catalog(folder).jobs() if job.id not in jobs]
+    said: list[str] = []
+
+    def grown() -> bool:
+        fine(app.run())
+        bars = app.get("progress")
+        said.extend(bar.proto.text for bar in bars)
+        return not bars
+
+    until(grown)
+    assert any("of 81 points · " in text for text in said)
+    assert len(app.get("vega_lite_chart")) == 1
+    assert "all finite" in badges(app)
+    assert Catalog(folder).job(new.id).status == "done"
+    assert {job.id for job in Catalog(folder).jobs()} - jobs == {new.id}
+    assert len(fine(other.run()).get("vega_lite_chart")) == 1
+
+
+def test_stop_and_resume(folder: Path) -> None:
+    """Stop keeps what is there and offers to go on; Resume computes the rest only."""
+    app = opened(SURFACE_PAGE, model="slow", x_count="13", y_count="13")
+    pressed(app, "Compute 169 points")
+    until(lambda: len(app.run().get("vega_lite_chart")))
+    pressed(app, "Stop")
+    until(lambda: "Resume" in labels(app.run()))
+    stored = Catalog(folder).questions("slow 13")[0][0]
+    assert 0 < stored.units_done < 169
+    fine(pressed(app, "Resume"))
+    until(lambda: not app.run().get("progress") and "Resume" not in labels(app))
+    whole = Catalog(folder).question(stored.key)
+    assert whole and (whole.status, whole.units_done) == ("complete", 169)
+    assert badges(fine(app)).count(":green-badge[") >= 3
+
+
+@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE])
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ({"x_count": "0"}, "from 2 to 2001, got 0"),
+        ({"x_count": "1"}, "from 2 to 2001, got 1"),
+        ({"x_count": "-5"}, "from 2 to 2001, got -5"),
+        ({"x_count": "1000000000000"}, "from 2 to 2001, got 1000000000000"),
+        ({"x_count": "9" * 40}, "whole number"),
+        ({"x_count": "inf"}, "whole number"),
+        ({"x_count": "2.5"}, "whole number"),
+        ({"x_count": "many"}, "whole number"),
+        ({"x_min": "1", "x_max": "-1"}, "must increase, got 1.0 to -1.0"),
+        ({"x_min": "1"}, "must increase, got 1.0 to 1.0"),
+        ({"x_min": "nan"}, "finite number"),
+        ({"x_max": "inf"}, "finite number"),
+        ({"x_max": "1e999"}, "finite number"),
+        ({"x_min": "left"}, "finite number"),
+        ({"seed": "nan"}, "whole number"),
+        ({"seed": "-1"}, "from 0 to"),
+        ({"seed": "4294967296"}, "from 0 to"),
+        ({"precision": "float16"}, "precision"),
+        ({"split": "nothing"}, "split"),
+        ({"normalisation": "none"}, "normalisation"),
+        ({"model": "nobody"}, "nobody"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words: str) -> None:
+    """What makes no question is refused in one sentence, never replaced; nothing is stored."""
+    before = questions(folder)
+    app = opened(page, **({"model": SAMPLE} | address))
+    assert [e.value for e in app.exception] == []
+    (said,) = [e.value for e in app.error]
+    assert words in said
+    assert said.endswith(".")
+    assert "\n" not in said
+    assert not any(label.startswith("Compute") for label in labels(app))
+    assert questions(folder) == before
+
+
+def test_too_many_points_are_one_sentence(folder: Path) -> None:
+    """Each axis may be long, but not both."""
+    app = opened(SURFACE_PAGE, model=SAMPLE, x_count="2001", y_count="2001")
+    assert [e.value for e in app.exception] == []
+    assert ["at most 1,000,000" in e.value for e in app.error] == [True]
+
+
+def test_bad_numbers_typed_on_the_page(folder: Path) -> None:
+    """Typed instead of in the address: one sentence, and typing a good one goes on."""
+    app = opened(SURFACE_PAGE, **STORED)
+    app.number_input(key="x_count").set_value(0).run()
+    assert len(app.error) == 1
+    assert len(app.get("vega_lite_chart")) == 0
+    app.number_input(key="x_count").set_value(11).run()
+    assert len(fine(app).get("vega_lite_chart")) == 1
+    app.number_input(key="x_min").set_value(5.0).run()
+    assert [e.value for e in app.exception] == []
+    assert ["must increase, got 5.0 to 1.0" in e.value for e in app.error] == [True]
+
+
+def test_an_even_count_has_its_centre_off_the_grid(folder: Path) -> None:
+    """Even counts are answered; the badge says that the loss at the centre was computed apart."""
+    (model,) = [m for m in Catalog(folder).models() if m.name == SAMPLE]
+    opened()  # its supervisor serves
+    assert answered(Catalog(folder), SURFACE, model, SurfaceSettings(x_count=6, y_count=7))
+    app = fine(opened(SURFACE_PAGE, model=SAMPLE, x_count="6", y_count="7"))
+    assert ":blue-badge[:material/info: centre off the grid" in badges(app)
+    assert badges(app).count(":green-badge[") == 3
+
+
+def test_several_lines_at_once(folder: Path) -> None:
+    """Models chosen together share a chart; what one of them lacks is named with its points."""
+    app = opened(LINE_PAGE, model=SAMPLE, x_count="21")
+    app.multiselect(key="models_chosen").set_value([SAMPLE, "slow"]).run()
+    fine(app)
+    assert any("Not computed yet for slow" in text for text in texts(app, "info"))
+    assert "Compute 21 points" in labels(app)
+    assert len(app.get("vega_lite_chart")) == 1
+    app.multiselect(key="models_chosen").set_value([]).run()
+    assert any("at least one model" in text for text in texts(fine(app), "info"))
+
+
+def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
+    """The failed job with its error and Resume, which queues another; the done ones with none."""
+    app = opened(JOBS_PAGE)
+    assert [e.value for e in app.exception] == []
+    assert [e.value for e in app.error] == [
+        "Line of stumbling: RuntimeError: stumbled over the trap."
+    ]
+    assert labels(app).count("Resume") == 1
+    known = {job.id for job in Catalog(folder).jobs()}
+    pressed(app, "Resume")
+    (again,) = [job for job in Catalog(folder).jobs() if job.id not in known]
+    assert again.title == "Line of stumbling"
+    assert ended(Catalog(folder), again.id).error == "RuntimeError: stumbled over the trap"
+    page = opened(LINE_PAGE, model="stumbling", x_count="21")
+    assert [e.value for e in page.exception] == []
+    assert "Resume" in labels(page)
+    assert ["stumbled over the trap" in e.value for e in page.error] == [True]
+
+
+PAGES = """
+import os, sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file("app.py", default_timeout=60)
+visits = [({}, "catalog"), ({"model": "mlp_b", "x_count": "11", "y_count": "11"}, "surface"),
+    ({"model": "mlp_b", "x_count": "11", "y_count": "11", "view": "3-D"}, "surface"),
+    ({"model": "mlp_b", "x_count": "21"}, "line"), ({}, "jobs")]
+for address, page in visits:
+    app = AppTest.from_file("app.py", default_timeout=60)
+    for name, value in address.items():
+        app.query_params[name] = value
+    app.switch_page(f"explorer/pages/{page}.py").run()
+    assert not app.exception, app.exception
+    print("seen", page)
+print("modules", *sys.modules)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_the_app_process_stays_light(folder: Path) -> None:
+    """After every page, 3-D too, the process has loaded neither torch nor pyvista nor VTK."""
+    done = subprocess.run(
+        [sys.executable, "-c", PAGES], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.count("seen") == 5, done.stderr
+    loaded = {name.split(".")[0] for name in done.stdout.split("modules ")[1].split()}
+    assert "streamlit" in loaded
+    assert not loaded & {"torch", "pyvista", "vtk", "vtkmodules"}
+
+
+def digest(folder: Path) -> dict[str, str]:
+    """Each file with its content, as it lies on the disk."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".wanted"
+    }
+
+
+def one_sentence(app: AppTest) -> str:
+    """What the page says instead of itself."""
+    assert [e.value for e in app.exception] == []
+    (said,) = [e.value for e in app.error]
+    assert "\n" not in said
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize("page", [CATALOG_PAGE, SURFACE_PAGE, LINE_PAGE, JOBS_PAGE])
+def test_a_file_that_is_no_catalog(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text file in the catalog's place: one sentence on each page, the file as it was."""
+    (tmp_path / "catalog.duckdb").write_text("my thesis\n" * 1000)
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path))
+    before = digest(tmp_path)
+    assert "left as it is" in one_sentence(opened(page))
+    assert digest(tmp_path) == before
+
+
+def test_a_database_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program's DuckDB file: one sentence, and its table stays alone in it."""
+    with duckdb.connect(tmp_path / "catalog.duckdb") as other:
+        other.execute("CREATE TABLE mine AS SELECT 42 AS answer")
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path))
+    assert "left as it is" in one_sentence(opened())
+    with duckdb.connect(tmp_path / "catalog.duckdb") as other:
+        assert other.execute("SELECT * FROM mine").fetchall() == [(42,)]
+        assert other.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(1,)]
+
+
+HOLDER = """
+import sys, duckdb
+held = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_catalog_held_by_another_process(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held for longer than the time allowed: one sentence with the process; later all is well."""
+    monkeypatch.setattr(Door.__init__, "__defaults__", (0.4,))  # seconds, in place of ten
+    until(lambda: Catalog(filled).close() or True)
+    copy = tmp_path / "catalog"
+    copy.mkdir()
+    shutil.copy(filled / "catalog.duckdb", copy)
+    monkeypatch.setenv("EXPLORER_CATALOG", str(copy))
+    before = digest(copy)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(copy / "catalog.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout
+        holder.stdout.readline()
+        assert f"held by process {holder.pid}" in one_sentence(opened())
+        assert {n: d for n, d in digest(copy).items() if "wal" not in n} == before
+    finally:
+        holder.communicate()
+    assert len(fine(opened()).dataframe) == 1
+
+
+def test_every_kind_has_a_page_here() -> None:
+    """Each kind's page is one that these tests visit."""
+    assert {kind.page for kind in KINDS} == {SURFACE_PAGE, LINE_PAGE}
+    assert (ROOT / SURFACE_PAGE).is_file()
