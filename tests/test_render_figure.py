@@ -17,7 +17,8 @@ from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.render.figure import SERIF, composed_still, families, save_figure
 from explorer.render.line import LineStyle, profile
-from explorer.render.surface import ContourStyle, contour
+from explorer.render.scale import ContourStyle
+from explorer.render.surface import contour
 from explorer.render.table import rows, to_csv, to_parquet
 
 poppler = pytest.mark.skipif(shutil.which("pdffonts") is None, reason="poppler-utils is missing")

@@ -15,15 +15,9 @@ from PIL import Image
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.surface import Surface
 from explorer.render.colours import lut
-from explorer.render.surface import (
-    ContourStyle,
-    colour_scale,
-    contour,
-    label,
-    number,
-    preview,
-    ticks,
-)
+from explorer.render.image import preview
+from explorer.render.scale import ContourStyle, colour_scale, label, number, ticks
+from explorer.render.surface import contour
 
 
 def a_surface(values: np.ndarray, computed: np.ndarray | None = None) -> Surface:

@@ -108,9 +108,11 @@ def end_workers(catalog: Catalog) -> None:
 
 APP = """
 import sys, time
+from explorer.jobs import crew
 from explorer.jobs.supervisor import Supervisor
 from store import Catalog
 
+crew.WORKER = [sys.executable, "-m", sys.argv[2]]
 catalog = Catalog(sys.argv[1], timeout=60)
 catalog.check()
 Supervisor(catalog, "cpu").start()
@@ -119,11 +121,10 @@ time.sleep(3600)
 """
 
 
-def app_process(folder: Path) -> subprocess.Popen:
-    """Another process that supervises the catalog, as the app does."""
-    return subprocess.Popen(
-        [sys.executable, "-c", APP, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+def app_process(folder: Path, worker: str = "explorer.jobs.worker") -> subprocess.Popen:
+    """Another process that supervises the catalog, as the app does; `worker` is a module."""
+    command = [sys.executable, "-c", APP, str(folder), worker]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def command_line(

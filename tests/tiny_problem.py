@@ -23,8 +23,17 @@ def split(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(count, 8, generator=generator), labels
 
 
+def log(event: str) -> None:
+    """Add a line of this process to the log of a test that counts; whole, also when killed."""
+    file = os.open(os.environ["EVALUATIONS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{os.getpid()} {event}\n".encode())
+    os.close(file)
+
+
 def problem(width: int = 6, trap: float | None = None, deed: str = "kill", pause: float = 0.0):
     def forward(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        if "EVALUATIONS_LOG" in os.environ and len(batch[0]) > 2:  # not the probe of its cost
+            log("e")
         with ONE_AT_A_TIME:  # however many cores evaluate
             time.sleep(pause)
         if trap is not None and abs(float(model[0].weight[0, 0]) - trap) < 1e-6:

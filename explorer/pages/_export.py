@@ -89,7 +89,7 @@ def _contour(surface: Surface, look: Mapping[str, Any]) -> Any:
 
 def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
     """The style of a contour plot for what a page's controls say."""
-    from explorer.render.surface import ContourStyle
+    from explorer.render.scale import ContourStyle
 
     return ContourStyle(
         value=look["value"],

@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas  # noqa: F401 - whole before the threads start: altair takes it half imported, and fails
+
 from explorer.jobs import desk
 from explorer.jobs.desk import result_of, usual_folder
 from explorer.jobs.question import sha256
@@ -97,6 +99,7 @@ def _begin(now: Running) -> None:
         for asked in now.catalog.questions(status="complete", limit=100)[0]:
             if now.catalog.image(asked.key) is None:
                 now.thumbnails.put(asked.key)
+        importlib.import_module("explorer.render.surface")  # altair: ready before it is asked for
     except CatalogError as error:
         now.supervisor.trouble = str(error)
 

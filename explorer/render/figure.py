@@ -12,13 +12,9 @@ import altair as alt
 from PIL import Image
 
 from explorer.kinds.surface import Surface
-from explorer.render.surface import (
-    ContourStyle,
-    bar_title,
-    colour_bar,
-    colour_scale,
-    table,
-)
+from explorer.render.rows import table
+from explorer.render.scale import ContourStyle, colour_scale
+from explorer.render.surface import bar_title, colour_bar
 
 INNER = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
 FORMATS = ("svg", "pdf", "png")

@@ -11,15 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from explorer.kinds.line import Line
-from explorer.render.surface import (
-    drawable,
-    escaped,
-    label_expression,
-    number,
-    table,
-    ticks,
-    title_of,
-)
+from explorer.render.rows import escaped, table
+from explorer.render.scale import drawable, label_expression, number, ticks, title_of
 
 SECOND_HEIGHT = 0.4  # of the first row's
 STROKE = "M0,-1L0,1"

@@ -1,0 +1,164 @@
+"""Contour lines with their labels."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import altair as alt
+import contourpy
+import numpy as np
+
+from explorer.kinds.grid import COARSEST_STRIDE
+from explorer.kinds.surface import Surface
+from explorer.render.rows import table
+from explorer.render.scale import ColourScale, ContourStyle, drawable, ink, label, ticks
+
+CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refuses to go on
+
+
+def contour_layers(
+    surface: Surface, values: np.ndarray, scale: ColourScale, style: ContourStyle, ratio: float
+) -> list[alt.Chart]:
+    """Contour lines, and labels on the main ones; none before the coarsest level is complete."""
+    rows, columns = _finest_complete(surface.computed)
+    x, y, z = surface.x[columns], surface.y[rows], values[rows, columns]
+    levels = ticks(scale.low, scale.high, style.log, style.levels)
+    if min(z.shape) < 2 or not levels:
+        return []
+    held = drawable(z, style.log)
+    place_of = np.ma.masked_array(
+        scale.fractions(z), ~held
+    )  # in the unit of the colours: no overflow
+    generator = contourpy.contour_generator(
+        (x - x[0]) / np.ptp(x), (y - y[0]) / np.ptp(y) * ratio, place_of
+    )
+    at = scale.fractions(np.array(levels))
+    found = [(n, np.asarray(line)) for n, a in enumerate(at) for line in generator.lines(a)]
+    lines = _simplified(found)
+    if not lines:
+        return []
+    inks = [ink(colour) for colour in scale.colours(np.array(levels))]
+    placed = [  # back to the coordinates of the axes, level beside each line
+        (n, np.column_stack((x[0] + line[:, 0] * np.ptp(x), y[0] + line[:, 1] / ratio * np.ptp(y))))
+        for n, line in lines
+    ]
+    layers = [
+        _lines([line for n, line in placed if inks[n] == colour], colour)
+        for colour in sorted({inks[n] for n, _ in lines})
+    ]
+    main = set(ticks(scale.low, scale.high, style.log, 5)) & set(levels) or set(levels[::2])
+    labels = []
+    for n, spot, angle in _label_spots([(n, line) for n, line in lines if levels[n] in main]):
+        px, py = x[0] + spot[0] * np.ptp(x), y[0] + spot[1] / ratio * np.ptp(y)
+        text = label(levels[n]).replace("-", "−")
+        halo = "#" + bytes(scale.colours(np.array([levels[n]]))[0]).hex()
+        labels.append(
+            {"x": px, "y": py, "text": text, "angle": angle, "ink": inks[n], "halo": halo}
+        )
+    complete = bool(surface.computed.all())  # a halo would show on the pale preview
+    return layers + (_labels(labels, complete) if labels else [])
+
+
+def _finest_complete(computed: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the finest complete level of `coarse_to_fine`, or empty slices."""
+    for stride in (2**n for n in range(COARSEST_STRIDE.bit_length())):
+        rows, columns = (slice((n - 1) // 2 % stride, None, stride) for n in computed.shape)
+        if computed[rows, columns].all():
+            return rows, columns
+    return slice(0), slice(0)
+
+
+def _simplified(lines: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
+    """The lines with as few vertices as the eye needs, and at most CONTOUR_VERTICES; specks go."""
+    tolerance = 0.0007  # of the plot's width: a third of a pixel
+    while True:
+        large = [(n, line) for n, line in lines if np.ptp(line, 0).max() > 10 * tolerance]
+        thinned = [(n, line[_kept(line, tolerance)]) for n, line in large]
+        if sum(len(line) for _, line in thinned) <= CONTOUR_VERTICES:
+            return thinned
+        tolerance *= 1.5
+
+
+def _kept(line: np.ndarray, tolerance: float) -> np.ndarray:
+    """Which vertices stay, (N,) bool: dropped ones lie within the tolerance of the line drawn.
+
+    Source: Douglas & Peucker 1973, Cartographica 10(2).
+    """
+    keep = np.zeros(len(line), dtype=bool)
+    keep[[0, -1]] = True
+    parts = [(0, len(line) - 1)]
+    while parts:
+        first, last = parts.pop()
+        if last - first < 2:
+            continue
+        chord, away = line[last] - line[first], line[first + 1 : last] - line[first]
+        length = math.hypot(*chord)
+        if length > 0:
+            distances = np.abs(chord[0] * away[:, 1] - chord[1] * away[:, 0]) / length
+        else:
+            distances = np.hypot(away[:, 0], away[:, 1])
+        worst = int(distances.argmax())
+        if distances[worst] > tolerance:
+            middle = first + 1 + worst
+            keep[middle] = True
+            parts += [(first, middle), (middle, last)]
+    return keep
+
+
+def _lines(lines: list[np.ndarray], colour: str) -> alt.Chart:
+    """One layer of thin lines of one colour."""
+    rows = [
+        {"x": round(float(px), 6), "y": round(float(py), 6), "line": n, "k": k}
+        for n, line in enumerate(lines)
+        for k, (px, py) in enumerate(line)
+    ]
+    return (
+        alt.Chart(table(rows))
+        .mark_line(style="contour", strokeWidth=0.8, opacity=0.55, color=colour, clip=True)
+        .encode(x="x:Q", y="y:Q", detail="line:N", order="k:Q")
+    )
+
+
+def _label_spots(lines: list[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.ndarray, float]]:
+    """Level, place and angle (degrees, clockwise) of one label on the longest line of each level.
+
+    Places keep away from the plot's edges and from each other.
+    """
+    taken = [np.array([0.5, 0.5])]
+    longest: dict[int, np.ndarray] = {}
+    for n, line in lines:
+        if n not in longest or _length(line) > _length(longest[n]):
+            longest[n] = line
+    for n, line in longest.items():
+        middles, steps = (line[1:] + line[:-1]) / 2, np.diff(line, axis=0)
+        top = max(float(line[:, 1].max()), 0.5)
+        inside = ((middles > 0.08) & (middles < np.array([0.92, top - 0.06]))).all(axis=1)
+        if _length(line) < 0.25 or not inside.any():
+            continue
+        away = np.min([np.hypot(*(middles - spot).T) for spot in taken], axis=0)
+        best = int(np.where(inside, away, -1).argmax())
+        if away[best] < 0.07:
+            continue
+        taken.append(middles[best])
+        angle = -math.degrees(math.atan2(steps[best][1], steps[best][0]))
+        yield n, middles[best], (angle + 90) % 180 - 90
+
+
+def _length(line: np.ndarray) -> float:
+    return float(np.hypot(*np.diff(line, axis=0).T).sum())
+
+
+def _labels(rows: list[dict[str, Any]], halo: bool) -> list[alt.Chart]:
+    """Labels; the halo, in the colour of the level, interrupts their line."""
+    text = alt.Chart(table(rows)).encode(
+        x="x:Q", y="y:Q", text="text:N", angle=alt.Angle("angle:Q", scale=None)
+    )
+    below = [
+        text.mark_text(style="contour-halo", fontSize=10, strokeWidth=4, strokeJoin="round").encode(
+            stroke=alt.Stroke("halo:N", scale=None), fill=alt.Fill("halo:N", scale=None)
+        )
+    ]
+    above = text.mark_text(style="contour-label", fontSize=10).encode(
+        color=alt.Color("ink:N", scale=None)
+    )
+    return [*below, above] if halo else [above]

@@ -1,0 +1,125 @@
+"""Kills at random instants, of workers and of apps: nothing is lost, little is done twice."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.jobs import desk
+from explorer.jobs.spool import ProcessName, Spool
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from store import Catalog
+from tests.tiny import app_process, end_workers, imported, supervised, until
+
+WORKER_KILLS, APP_KILLS = 50, 10
+SETTINGS = SurfaceSettings(x_count=161, y_count=151)
+PAUSE = 0.001  # seconds per point: the surface takes 30 s of work, the kills come within 20 s of it
+
+
+def undisturbed(folder: Path, catalog_folder: Path) -> dict[str, np.ndarray]:
+    """The same weights and settings, answered in one go; leaves the slow model in the catalog."""
+    with supervised(catalog_folder) as (catalog, supervisor):
+        imported(catalog, folder / "slow", "slow", pause=PAUSE)
+        model = imported(catalog, folder / "quick", "quick")
+        key = desk.ask(catalog, SURFACE, model, SETTINGS)
+        until(lambda: catalog.question(key).status == "complete")
+        assert len(supervisor.workers) == 1
+        return catalog.values(key, SURFACE.table)
+
+
+class Killer:
+    """Kills whoever works on the one job of a catalog, and starts the app again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.random = folder, np.random.default_rng(7)
+        self.spool = Spool(folder / "jobs")
+        self.dead: set[ProcessName] = set()
+        self.app: subprocess.Popen
+        self.start_app()
+
+    def start_app(self) -> None:
+        self.app = app_process(self.folder, "tests.logging_worker")
+
+    def kill_app(self) -> None:
+        """SIGKILL at an instant of its first seconds: while it starts, waits or ingests."""
+        time.sleep(self.random.uniform(0, 3))
+        self.app.kill()
+        self.app.communicate()
+        self.start_app()
+
+    def kill_worker(self) -> None:
+        """SIGKILL at an instant after it has taken the job: loading, computing or writing."""
+        worker = until(self.at_work)
+        time.sleep(self.random.uniform(0, 0.8))
+        assert self.at_work() == worker, "the surface was complete before all kills had landed"
+        os.kill(worker.pid, signal.SIGKILL)
+        self.dead.add(worker)
+
+    def at_work(self) -> ProcessName | None:
+        """The living worker that has the job and is not done with it."""
+        for job in self.spool.jobs():
+            if job.worker not in {None, *self.dead} and not job.finished:
+                return job.worker
+        return None
+
+
+def counted(log: Path) -> tuple[list[int], dict[int, int], dict[int, int]]:
+    """Units of all pieces put into the spool; evaluations, and those in no such piece, by worker."""
+    written: list[int] = []
+    evaluations: dict[int, int] = defaultdict(int)
+    in_flight: dict[int, int] = defaultdict(lambda: -1)  # the first is no point: it stands alone
+    for line in log.read_text().splitlines():
+        pid, event, *units = line.split()
+        if event == "e":
+            evaluations[int(pid)] += 1
+            in_flight[int(pid)] += 1
+        else:
+            written += map(int, units)
+            assert in_flight[int(pid)] == len(units)
+            in_flight[int(pid)] = 0
+    return written, evaluations, in_flight
+
+
+@pytest.mark.slow
+def test_kills_lose_nothing_and_repeat_one_piece_each(tmp_path, monkeypatch):
+    """50 SIGKILLs of workers and 10 of apps during one surface: the bits of an undisturbed run.
+
+    Counted on the worker's side: every point is in exactly one piece that was written, and what
+    was evaluated beyond that is the piece in hand of a killed worker.
+    """
+    expected = undisturbed(tmp_path, tmp_path / "catalog")
+    catalog, log = Catalog(tmp_path / "catalog", timeout=60), tmp_path / "log"
+    monkeypatch.setenv("EVALUATIONS_LOG", str(log))
+    slow = next(model for model in catalog.models() if model.name == "slow")
+    key = desk.ask(catalog, SURFACE, slow, SETTINGS)
+    catalog.close()
+    killer = Killer(tmp_path / "catalog")
+    try:
+        victims = [killer.kill_worker] * WORKER_KILLS + [killer.kill_app] * APP_KILLS
+        for place in killer.random.permutation(len(victims)):
+            victims[place]()
+        until(lambda: catalog.question(key).status == "complete")
+    finally:
+        killer.app.kill()
+        killer.app.communicate()
+        end_workers(catalog)
+    found = catalog.values(key, SURFACE.table)
+    written, evaluations, in_flight = counted(log)
+    repeated = sum(evaluations.values()) - len(evaluations) - SETTINGS.units
+    print(
+        f"\n{len(killer.dead)} workers and {APP_KILLS} apps killed; "
+        f"{SETTINGS.units - len(found['unit'])} of {SETTINGS.units} points lost; {repeated} "
+        f"computed again, at most {max(in_flight.values())} for one kill"
+    )
+    assert len(killer.dead) == WORKER_KILLS
+    assert Counter(written) == dict.fromkeys(range(SETTINGS.units), 1)
+    assert repeated == sum(in_flight.values())
+    assert {name: value.tobytes() for name, value in found.items()} == {
+        name: value.tobytes() for name, value in expected.items()
+    }
+    assert catalog.check_integrity(contents=True) == []
