@@ -72,6 +72,7 @@ def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     for file in given.checkpoints:
         if not file.is_file():
             raise ValueError(f"there is no file {file}; check the path")
+        file.open("rb").close()  # safetensors calls a file that it may not read missing
     if not given.yes and not _agreed(given.problem):
         print("nothing was imported", file=sys.stderr)
         return 1

@@ -477,6 +477,30 @@ def test_a_catalog_held_by_another_process(
     assert len(fine(opened()).dataframe) == 1
 
 
+def live_part() -> None:
+    """A script whose live part finds the catalog busy; nothing else on it is guarded."""
+    from pathlib import Path
+
+    import streamlit as st
+
+    from explorer.pages import _parts as parts
+    from store import CatalogBusy
+
+    @parts.live(60.0)
+    def shown(name: str) -> None:
+        st.caption(name)
+        raise CatalogBusy(Path("/somewhere/catalog.duckdb"), 42, 10.0)
+
+    shown("before")
+
+
+def test_a_live_part_is_guarded_by_itself() -> None:
+    """A part that reruns alone, outside the guard of its page, says its sentence too."""
+    app = AppTest.from_function(live_part).run()
+    assert texts(app, "caption") == ["before"]
+    assert "held by process 42" in one_sentence(app)
+
+
 def test_every_kind_has_a_page_here() -> None:
     """Each kind's page is one that these tests visit."""
     assert {kind.page for kind in KINDS} == {SURFACE_PAGE, LINE_PAGE}

@@ -19,6 +19,8 @@ from explorer.render.height import (
 
 pv = pytest.importorskip("pyvista")
 from explorer.render import scene as scenes  # noqa: E402
+from explorer.render.mesh import export  # noqa: E402
+from explorer.render.still import still  # noqa: E402
 
 X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
 BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)
@@ -86,7 +88,7 @@ def test_clip_below_everything_leaves_an_empty_scene() -> None:
     """Nothing to show is not an error: in a growing surface the first points may be high."""
     made = scenes.build(field(clip=0.001))
     assert made.surface.n_points == 0
-    assert len(scenes.still(made, size=(64, 48))) > 0
+    assert len(still(made, size=(64, 48))) > 0
 
 
 @pytest.mark.parametrize("z", [np.zeros_like(BOWL), np.full_like(BOWL, 3e8), BOWL * 1e300])
@@ -164,7 +166,7 @@ def test_vtp_is_in_units_of_the_data(tmp_path) -> None:
     """ParaView gets x, y and loss as measured, unclipped, with a hole where it was not finite."""
     z = BOWL.copy()
     z[3, 3], z[0, 0] = np.nan, -0.5
-    scenes.export(scenes.build(field(z, log=True, clip=0.3)), tmp_path / "a.vtp", "vtp")
+    export(scenes.build(field(z, log=True, clip=0.3)), tmp_path / "a.vtp", "vtp")
     mesh = pv.read(tmp_path / "a.vtp")
     finite = z[np.isfinite(z)]
     assert mesh.n_points == finite.size
@@ -177,7 +179,7 @@ def test_vtp_is_in_units_of_the_data(tmp_path) -> None:
 def test_shape_files_read_back(format: str, tmp_path) -> None:
     """The file holds the shape as shown; glTF has y up and keeps the colours."""
     made = scenes.build(field(clip=0.8))
-    scenes.export(made, tmp_path / f"a.{format}", format)
+    export(made, tmp_path / f"a.{format}", format)
     mesh = pv.read(tmp_path / f"a.{format}")
     if format in ("gltf", "glb"):
         mesh = mesh.combine().extract_surface(algorithm="dataset_surface")
@@ -196,13 +198,13 @@ def test_still_shows_the_surface_from_the_camera() -> None:
     home = {**scenes.HOME}
     away = {**home, "position": (-3.0, -3.0, 4.0)}
     first, second = (
-        np.asarray(Image.open(io.BytesIO(scenes.still(made, camera, (320, 240)))).convert("RGB"))
+        np.asarray(Image.open(io.BytesIO(still(made, camera, (320, 240)))).convert("RGB"))
         for camera in (home, away)
     )
     assert first.shape == (240, 320, 3)
     assert len(np.unique(first.reshape(-1, 3), axis=0)) > 500
     assert (first != second).any(axis=2).mean() > 0.1
-    clear = Image.open(io.BytesIO(scenes.still(made, home, (320, 240), None, 2.0)))
+    clear = Image.open(io.BytesIO(still(made, home, (320, 240), None, 2.0)))
     assert clear.size == (640, 480)
     assert clear.mode == "RGBA"
     assert np.asarray(clear)[0, 0, 3] == 0

@@ -35,8 +35,9 @@ def undisturbed(folder: Path, catalog_folder: Path) -> dict[str, np.ndarray]:
 class Killer:
     """Kills whoever works on the one job of a catalog, and starts the app again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.random = folder, np.random.default_rng(7)
+    def __init__(self, folder: Path, log: Path) -> None:
+        self.folder, self.log, self.random = folder, log, np.random.default_rng(7)
+        self.early = False
         self.spool = Spool(folder / "jobs")
         self.dead: set[ProcessName] = set()
         self.app: subprocess.Popen
@@ -53,9 +54,15 @@ class Killer:
         self.start_app()
 
     def kill_worker(self) -> None:
-        """SIGKILL at an instant after it has taken the job: loading, computing or writing."""
+        """SIGKILL at an instant after it has taken the job, or after its first piece.
+
+        Three in a row that bring no piece end a job, as they should; so every other at least does.
+        """
         worker = until(self.at_work)
-        time.sleep(self.random.uniform(0, 0.8))
+        self.early = not self.early and bool(self.random.random() < 0.3)
+        if not self.early:
+            until(lambda: f"{worker.pid} p" in self.log.read_text())
+        time.sleep(self.random.uniform(0, 0.6))
         assert self.at_work() == worker, "the surface was complete before all kills had landed"
         os.kill(worker.pid, signal.SIGKILL)
         self.dead.add(worker)
@@ -69,7 +76,7 @@ class Killer:
 
 
 def counted(log: Path) -> tuple[list[int], dict[int, int], dict[int, int]]:
-    """Units of all pieces put into the spool; evaluations, and those in no such piece, by worker."""
+    """Units of all pieces written; evaluations, and those in no such piece, by worker."""
     written: list[int] = []
     evaluations: dict[int, int] = defaultdict(int)
     in_flight: dict[int, int] = defaultdict(lambda: -1)  # the first is no point: it stands alone
@@ -94,11 +101,12 @@ def test_kills_lose_nothing_and_repeat_one_piece_each(tmp_path, monkeypatch):
     """
     expected = undisturbed(tmp_path, tmp_path / "catalog")
     catalog, log = Catalog(tmp_path / "catalog", timeout=60), tmp_path / "log"
+    log.touch()
     monkeypatch.setenv("EVALUATIONS_LOG", str(log))
     slow = next(model for model in catalog.models() if model.name == "slow")
     key = desk.ask(catalog, SURFACE, slow, SETTINGS)
     catalog.close()
-    killer = Killer(tmp_path / "catalog")
+    killer = Killer(tmp_path / "catalog", log)
     try:
         victims = [killer.kill_worker] * WORKER_KILLS + [killer.kill_app] * APP_KILLS
         for place in killer.random.permutation(len(victims)):

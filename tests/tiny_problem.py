@@ -1,7 +1,7 @@
 """A problem file small enough to run the whole program on: 8-6-3 perceptron, 40 examples.
 
-`trap` is a value of the first weight at which the process that computes it dies, hangs or stumbles, so
-that a test can say at which point of a surface that happens; `pause` makes each evaluation slow.
+`trap` is a value of the first weight at which the process that computes it dies, hangs or stumbles,
+so that a test can say at which point of a surface that happens; `pause` makes evaluations slow.
 """
 
 import os

@@ -25,6 +25,8 @@ import pyvista as pv
 from explorer.render import scene as scenes
 from explorer.render.colours import lut
 from explorer.render.height import HIGHEST, LOWEST, HeightField, base64_text
+from explorer.render.mesh import export
+from explorer.render.still import still
 
 SCENES_KEPT = 8  # a still usually follows the scene it shows
 
@@ -106,7 +108,7 @@ class Answers:
         """A PNG in base64."""
         wanted = {name: request[name] for name in ("camera", "background", "scale")}
         size = (int(request["size"][0]), int(request["size"][1]))
-        png = scenes.still(self._built(request), size=size, **wanted)
+        png = still(self._built(request), size=size, **wanted)
         return {"png": base64.b64encode(png).decode("ascii")}
 
     def export(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +116,7 @@ class Answers:
         path = Path(request["path"])
         partial = path.with_name(f".{path.stem}.partial.{request['format']}")
         try:
-            scenes.export(self._built(request), partial, request["format"])
+            export(self._built(request), partial, request["format"])
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -150,7 +152,7 @@ def serve(requests: TextIO, replies: TextIO) -> None:
 
 def probe() -> None:
     """Draw one small picture; without OpenGL this process ends by a signal."""
-    scenes.still(scenes.build(HeightField(np.arange(2), np.arange(2), np.eye(2))), size=(32, 32))
+    still(scenes.build(HeightField(np.arange(2), np.arange(2), np.eye(2))), size=(32, 32))
 
 
 def main() -> None:

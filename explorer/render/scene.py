@@ -1,26 +1,18 @@
-"""The one 3-D scene behind stills, mesh files and the viewer. Only `still` needs OpenGL."""
+"""The one 3-D scene behind stills, mesh files and the viewer. Needs no OpenGL."""
 
-import base64
-import io
-import json
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyvista as pv
 
 from explorer.kinds.grid import COARSEST_STRIDE
-from explorer.kinds.settings import one_of
 from explorer.render.colours import lut
 from explorer.render.height import HIGHEST, HeightField
 
 LIFT = 0.004  # of contour lines off the surface, along its normal; on it they would flicker
 FLOOR_LIFT = 0.001
-LINE, WALL_LINE = 3.2, 2.6  # widths in stills, in the pixels of supersampling: 1.3 and 1 shown
 PIN, STICK = 0.026, 0.17  # radius of a marker's head, and its height above the point
 
 # A view in scene coordinates. The angle is VTK's default; in a picture narrower than that aspect
@@ -31,8 +23,6 @@ VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
 # Lights stand with the camera: direction in view coordinates, strength. The viewer shades alike.
 AMBIENT, SPECULAR, SHINE = 0.36, 0.10, 24.0
 LIGHTS = (((-0.45, 0.65, 0.75), 0.62), ((0.75, 0.05, 0.55), 0.22))
-
-FORMATS = ("vtp", "stl", "ply", "gltf", "glb")
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ class Scene:
 
 def build(field: HeightField) -> Scene:
     """The scene of a height field; empty where nothing can be shown."""
-    whole = _surface(field)
+    whole = uncut(field)
     surface = _cut(whole, field) if whole.n_points else whole
     if surface.n_points:
         shade = field.shade(surface["height"])
@@ -104,7 +94,7 @@ def _sparse_triangles(field: HeightField) -> np.ndarray:
     return np.flatnonzero(field.computed)[found]
 
 
-def _surface(field: HeightField) -> pv.PolyData:
+def uncut(field: HeightField) -> pv.PolyData:
     """The mesh before cutting; every point is a grid point, with its measured loss."""
     corners = triangles(field)
     if len(corners) == 0:
@@ -252,207 +242,3 @@ def _walls(field: HeightField) -> dict[str, np.ndarray]:
         **{f"x{s}": plane("y", "z", "x", at) for s, at in (("-", -1.0), ("+", 1.0))},
         **{f"y{s}": plane("x", "z", "y", at) for s, at in (("-", -1.0), ("+", 1.0))},
     }
-
-
-def still(
-    scene: Scene,
-    camera: Mapping[str, Any] | None = None,
-    size: tuple[int, int] = (1200, 900),
-    background: str | None = "white",
-    scale: float = 1.0,
-) -> bytes:
-    """The scene as PNG, without text; `background` None is transparent.
-
-    `size` times `scale` is the size in pixels; line widths grow with the scale. Needs OpenGL.
-    """
-    pixels = [max(16, round(side * scale)) for side in size]
-    plotter = pv.Plotter(off_screen=True, window_size=pixels, lighting="none")
-    try:
-        _furnish(plotter, scene, camera or HOME, pixels, background, scale)
-        picture = plotter.screenshot(transparent_background=background is None, return_img=True)
-    finally:
-        plotter.close()  # a plotter left open keeps 24 MB
-    return _png(np.asarray(picture))
-
-
-def _furnish(
-    plotter: pv.Plotter,
-    scene: Scene,
-    camera: Mapping[str, Any],
-    pixels: list[int],
-    background: str | None,
-    scale: float,
-) -> None:
-    """Put the scene, light and camera into the plotter."""
-    plotter.renderer.background_color = pv.Color(background or "white")
-    plotter.enable_anti_aliasing("ssaa")
-    for direction, strength in LIGHTS:
-        light = pv.Light(position=direction, light_type="camera light", intensity=strength)
-        plotter.add_light(light)
-    for name in visible_walls(camera["position"]):
-        ends = scene.walls[name].reshape(-1, 3)
-        plotter.add_mesh(
-            pv.line_segments_from_points(ends),
-            color=_wall_colour(background),
-            line_width=WALL_LINE * scale,
-            lighting=False,
-        )
-    for mesh in (scene.surface, scene.markers):
-        if mesh.n_points:
-            _add_solid(plotter, mesh, scene.field)
-    if scene.lines.n_points:
-        plotter.add_mesh(
-            scene.lines,
-            scalars="colours",
-            rgb=True,
-            line_width=LINE * scale,
-            lighting=False,
-            copy_mesh=True,
-        )
-    view = plotter.camera
-    view.position, view.focal_point, view.up = (
-        camera["position"],
-        camera["focal_point"],
-        camera["up"],
-    )
-    view.view_angle = view_angle(pixels[0] / pixels[1])
-    plotter.reset_camera_clipping_range()
-
-
-def _add_solid(plotter: pv.Plotter, mesh: pv.PolyData, field: HeightField) -> None:
-    """Add a lit mesh: the surface coloured pixel by pixel, markers in their own colour."""
-    look: dict[str, Any] = {
-        "ambient": AMBIENT,
-        "diffuse": 1.0,
-        "specular": SPECULAR,
-        "specular_power": SHINE,
-    }
-    if "shade" in mesh.point_data:
-        table = pv.LookupTable(values=np.insert(lut(field.colour_map), 3, 255, axis=1))
-        look |= {"scalars": "shade", "cmap": table, "clim": (0, 1), "show_scalar_bar": False}
-    else:
-        look |= {"scalars": "colours", "rgb": True}
-    actor = plotter.add_mesh(mesh, **look)
-    actor.prop.interpolation = "Phong"
-
-
-def visible_walls(position: tuple[float, float, float]) -> list[str]:
-    """Names of the floor and of the two walls behind the scene, seen from the position."""
-    return ["floor", "x-" if position[0] >= 0 else "x+", "y-" if position[1] >= 0 else "y+"]
-
-
-def view_angle(aspect: float) -> float:
-    """Vertical angle of view in degrees: constant, but wider in a narrow picture."""
-    half = math.tan(math.radians(VIEW_ANGLE / 2)) * max(1.0, NARROWEST / aspect)
-    return math.degrees(2 * math.atan(half))
-
-
-def _wall_colour(background: str | None) -> str:
-    if background is None:
-        return "#b4b4b4"
-    red, green, blue = pv.Color(background).float_rgb
-    return "#c6c9d0" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "#454a54"
-
-
-def _png(picture: np.ndarray) -> bytes:
-    from PIL import Image
-
-    out = io.BytesIO()
-    Image.fromarray(picture).save(out, format="PNG", compress_level=6)
-    return out.getvalue()
-
-
-def export(scene: Scene, path: Path, format: str) -> None:
-    """Write the surface as a mesh file.
-
-    "vtp" (ParaView): points (x, y, loss) in their own units, not clipped, with arrays `loss` and
-    `log10_loss` (NaN where the loss is not positive). "stl", "ply", "gltf", "glb": the shape as
-    shown, the last three with its colours.
-
-    Raises:
-        ValueError: another format, or a surface without a single triangle.
-    """
-    one_of("format", format, FORMATS)
-    mesh = _measured(scene.field) if format == "vtp" else scene.surface
-    if mesh.n_cells == 0:
-        raise ValueError("a mesh needs at least three neighbours with a finite loss, got none")
-    if format in ("gltf", "glb"):
-        path.write_bytes(_gltf(mesh, binary=format == "glb"))
-    elif format == "ply":
-        mesh.save(path, texture="colours")
-    else:
-        mesh.save(path)
-
-
-def _measured(field: HeightField) -> pv.PolyData:
-    """The surface in units of the data."""
-    raw = HeightField(field.x, field.y, field.z, field.computed)
-    mesh = _surface(raw)
-    if mesh.n_points:
-        losses = np.asarray(mesh["loss"])
-        mesh.points = np.stack([mesh["x"], mesh["y"], losses], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mesh["log10_loss"] = np.where(losses > 0, np.log10(losses), np.nan)
-        for name in ("height", "x", "y", "Normals"):
-            del mesh.point_data[name]
-    return mesh
-
-
-def _gltf(mesh: pv.PolyData, binary: bool) -> bytes:
-    """The mesh as glTF 2.0, y up, in one file.
-
-    Own code: vtkGLTFWriter 9.7 does not normalise vertex colours, and VTK cannot read its .glb.
-    Source: glTF 2.0 specification, sections 3.7.2 (colours are linear) and 4.4 (GLB container).
-    """
-    upright = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows of (x, y, z) @ this: (x, z, -y)
-    points = (np.asarray(mesh.points) @ upright).astype("<f4")
-    share = np.asarray(mesh["colours"]) / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    colours = np.insert(np.rint(linear * 65535).astype("<u2"), 3, 65535, axis=1)
-    blocks = {  # name -> array, component type, type
-        "POSITION": (points, 5126, "VEC3"),
-        "NORMAL": ((np.asarray(mesh["Normals"]) @ upright).astype("<f4"), 5126, "VEC3"),
-        "COLOR_0": (colours, 5123, "VEC4"),
-        "indices": (mesh.regular_faces.astype("<u4").ravel(), 5125, "SCALAR"),
-    }
-    views, accessors, body = [], [], b""
-    for name, (array, component, kind) in blocks.items():
-        target = 34963 if name == "indices" else 34962
-        views.append(
-            {"buffer": 0, "byteOffset": len(body), "byteLength": array.nbytes, "target": target}
-        )
-        accessors.append(
-            {
-                "bufferView": len(views) - 1,
-                "componentType": component,
-                "count": len(array),
-                "type": kind,
-            }
-        )
-        body += array.tobytes()  # all lengths are multiples of 4
-    accessors[0] |= {"min": points.min(0).tolist(), "max": points.max(0).tolist()}
-    accessors[2]["normalized"] = True
-    attributes = {name: place for place, name in enumerate(blocks) if name != "indices"}
-    rough = {"metallicFactor": 0.0, "roughnessFactor": 0.7}
-    buffer: dict[str, Any] = {"byteLength": len(body)}
-    if not binary:
-        text = base64.b64encode(body).decode("ascii")
-        buffer["uri"] = f"data:application/octet-stream;base64,{text}"
-    document = {
-        "asset": {"version": "2.0", "generator": "Loss Surface Explorer"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": "surface"}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 3, "material": 0}]}],
-        "materials": [{"pbrMetallicRoughness": rough, "doubleSided": True}],
-        "accessors": accessors,
-        "bufferViews": views,
-        "buffers": [buffer],
-    }
-    head = json.dumps(document).encode()
-    if not binary:
-        return head
-    head += b" " * (-len(head) % 4)
-    chunks = struct.pack("<II", len(head), 0x4E4F534A) + head
-    chunks += struct.pack("<II", len(body), 0x004E4942) + body
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks

@@ -34,18 +34,17 @@ PATIENCE = 60_000  # milliseconds; on a busy machine the first surface takes hal
 PAUSE = 0.03  # seconds per point of the model "slow"
 # The tiny problem, slow, and leaving a line for each evaluation: where it was made.
 PROBLEM = f"""
-import time
+from dataclasses import replace
 from pathlib import Path
 from tests.tiny_problem import problem as tiny
 
 def problem():
     made = tiny(pause={PAUSE})
-    def forward(model, batch, inner=made.forward):
+    def forward(model, batch):
         with Path(__file__).with_suffix(".evaluated").open("a") as log:
             log.write(repr(float(model[0].weight[0, 0])) + "\\n")
-        return inner(model, batch)
-    made.forward = forward
-    return made
+        return made.forward(model, batch)
+    return replace(made, forward=forward)
 """
 
 
@@ -132,10 +131,14 @@ def question(catalog: Catalog, name: str, settings: SurfaceSettings) -> str:
 
 def done(page: "sync_api.Page") -> None:
     """Wait until a surface is complete on the page."""
-    page.get_by_text("all finite").first.wait_for()
     page.get_by_test_id("stProgress").wait_for(state="detached")
     # What the live part has shown goes away: one answer is left.
-    sync_api.expect(page.get_by_text("all finite")).to_have_count(1, timeout=PATIENCE)
+    sync_api.expect(badge(page, "all finite")).to_have_count(1, timeout=PATIENCE)
+
+
+def badge(page: "sync_api.Page", text: str) -> "sync_api.Locator":
+    """The badge; Streamlit keeps a hidden twin of each one that has a help text."""
+    return page.get_by_text(text).filter(visible=True)
 
 
 def seen(page: "sync_api.Page", holds: Callable[[], Any], seconds: float = 60) -> Any:
@@ -164,7 +167,7 @@ def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> 
     page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
     done(page)
     assert page.get_by_label("Points").first.input_value() == "31"
-    assert page.get_by_test_id("stVegaLiteChart").is_visible()
+    page.get_by_test_id("stVegaLiteChart").wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
 
 
@@ -175,7 +178,7 @@ def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
     page.goto(server.url("surface", model="mlp_b", seed=5, x_count=15, y_count=15))
     page.get_by_role("button", name="Compute 225 points").click()
     done(page)
-    assert page.get_by_text("centre = stand-alone loss").is_visible()
+    assert badge(page, "centre = stand-alone loss").count() == 1
     asked = Catalog(folder).question(
         question(Catalog(folder), "mlp_b", SurfaceSettings(seed=5, x_count=15, y_count=15))
     )
@@ -249,9 +252,9 @@ def test_an_answer_outlives_reload_and_server(
 ) -> None:
     """Reload, second tab, SIGKILL of the server, restart: one job, one worker, each point once."""
     catalog, (model, evaluated) = Catalog(folder), slow
-    settings = SurfaceSettings(seed=3, x_count=23, y_count=23)
+    settings = SurfaceSettings(seed=3, x_count=21, y_count=21)
     key = desk.question(catalog, SURFACE, model, settings).key
-    address = server.url("surface", model="slow", seed=3, x_count=23, y_count=23)
+    address = server.url("surface", model="slow", seed=3, x_count=21, y_count=21)
 
     def stored() -> int:
         asked = catalog.question(key)
@@ -259,26 +262,26 @@ def test_an_answer_outlives_reload_and_server(
 
     page.goto(address)
     evaluated.unlink()
-    page.get_by_role("button", name="Compute 529 points").click()
+    page.get_by_role("button", name="Compute 441 points").click()
     seen(page, stored)
     job, before = catalog.active_job_for(key), stored()
     assert job
 
     page.reload()
-    page.get_by_text("of 529 points").wait_for()
+    page.get_by_text("of 441 points").wait_for()
     tab = context.new_page()
     tab.goto(address)
-    tab.get_by_text("of 529 points").wait_for()
+    tab.get_by_text("of 441 points").wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
     after = stored()
-    assert before <= after < 529
+    assert before <= after < 441
     assert seen(page, lambda: stored() > after)
     worker = catalog.active_job_for(key)
     assert worker and worker.id == job.id and worker.pid
 
     server.end(signal.SIGKILL)
     at_death = stored()
-    assert at_death < 529
+    assert at_death < 441
     (waiting,) = [j for j in Spool(catalog.jobs_folder).jobs() if j.id == job.id]
     seen(page, lambda: len(waiting.piece_files()) >= 2)  # the worker goes on, nobody ingests
     assert stored() == at_death
@@ -290,42 +293,14 @@ def test_an_answer_outlives_reload_and_server(
     assert (last.status, last.pid) == ("done", worker.pid)
     assert [j.id for j in catalog.jobs() if j.question_key == key] == [job.id]
     asked = catalog.question(key)
-    assert asked and (asked.status, asked.units_done) == ("complete", 529)
+    assert asked and (asked.status, asked.units_done) == ("complete", 441)
     assert desk.result_of(catalog, asked).computed.all()
-    times = collections.Counter(evaluated.read_text().split())
-    assert len(times) == 529
-    assert [n for n in times.values() if n > 1] in ([], [2])  # the centre also stands alone
+    places = evaluated.read_text().split()
+    times = collections.Counter(places)
+    del times[places[0]]  # a trial with the weights that the problem itself made
+    assert len(times) == 441
+    assert [n for n in times.values() if n > 1] == [2]  # the centre also stands alone
     tab.close()
-
-
-def test_a_held_catalog_is_a_sentence_also_on_a_live_part(
-    page: "sync_api.Page", server: Server, folder: Path
-) -> None:
-    """Another program holds the file while Jobs refreshes itself: one sentence, then the list."""
-    page.goto(f"{server.address}/jobs")
-    page.get_by_text("Surface of slow").first.wait_for()
-    code = (
-        "import sys, time, duckdb\n"
-        "def held():\n"
-        "    while True:\n"
-        "        try: return duckdb.connect(sys.argv[1])\n"
-        "        except duckdb.IOException: time.sleep(0.01)\n"
-        "kept = held(); print('held', flush=True); sys.stdin.read()"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder / "catalog.duckdb")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        assert holder.stdout
-        holder.stdout.readline()
-        page.get_by_text(f"held by process {holder.pid}").first.wait_for()
-        assert page.get_by_test_id("stException").count() == 0
-    finally:
-        holder.communicate()
-    page.get_by_text("Surface of slow").first.wait_for()
-    page.get_by_text("held by process").first.wait_for(state="detached")
 
 
 def test_ctrl_c_ends_the_server_quietly(server: Server, folder: Path) -> None:
@@ -345,7 +320,7 @@ def test_without_opengl(page: "sync_api.Page", server: Server, folder: Path) -> 
         settings = {"model": "mlp_b", "seed": 5, "x_count": 15, "y_count": 15}
         page.goto(poor.url("surface", **settings))
         done(page)
-        assert page.get_by_test_id("stVegaLiteChart").is_visible()
+        page.get_by_test_id("stVegaLiteChart").wait_for()
         page.get_by_text("3-D", exact=True).click()
         page.locator("canvas.scene").wait_for()
         page.get_by_role("button", name="Export").click()
