@@ -128,6 +128,15 @@ class _OutputBytes(TorchDispatchMode):
     total = 0
     operations = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch loads its compiler, 1.2 s of a worker's start, to skip it here
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """No compiler is involved."""
+        return False
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         out = func(*args, **(kwargs or {}))
         if isinstance(out, Tensor):

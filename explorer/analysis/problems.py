@@ -46,6 +46,7 @@ def load(path: Path, arguments: Mapping[str, Any]) -> LoadedProblem:
     """
     if not path.is_file():
         raise ProblemError(f"there is no problem file {path}; check the path")
+    _forget(path.parent)
     before = set(sys.modules)
     module = _run(path)
     function = getattr(module, "problem", None)
@@ -62,6 +63,24 @@ def load(path: Path, arguments: Mapping[str, Any]) -> LoadedProblem:
             f"problem() of {path} must return a Problem, got {type(problem).__name__}"
         )
     return LoadedProblem(problem, _source_hash(path, before), _splits(problem, path))
+
+
+def _forget(folder: Path) -> None:
+    """Drop the modules that earlier problem files brought in from there, so that edits are seen."""
+    ours = ("explorer", "store", "sample_models", "tests", "__main__")
+    for name in [n for n in sys.modules if n.split(".")[0] not in ours]:
+        if _beside(folder, name):
+            del sys.modules[name]
+
+
+def _beside(folder: Path, name: str) -> Path | None:
+    """The file of a loaded module that lies in or below the folder and is no installed package."""
+    origin = getattr(sys.modules[name], "__file__", None)
+    if not origin:
+        return None
+    file = Path(origin).resolve()
+    installed = {"site-packages", "dist-packages"} & set(file.parts)
+    return file if file.is_relative_to(folder.resolve()) and not installed else None
 
 
 def _run(path: Path) -> ModuleType:
@@ -85,12 +104,12 @@ def _source_hash(path: Path, modules_before: set[str]) -> str:
     folder = path.parent.resolve()
     files = {path.resolve()}
     for name in set(sys.modules) - modules_before:
-        origin = getattr(sys.modules[name], "__file__", None)
-        if origin and Path(origin).resolve().is_relative_to(folder):
-            files.add(Path(origin).resolve())
+        if file := _beside(folder, name):
+            files.add(file)
     digest = hashlib.sha256()
     for file in sorted(files):
-        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        name = "" if file == path.resolve() else file.relative_to(folder).as_posix()
+        digest.update(name.encode() + b"\0")  # the problem file's own name may change
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

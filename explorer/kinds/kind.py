@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def _coerced(name: str, value: Any, wanted: Any) -> Any:
     if fits:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if wanted is float:
+        if wanted is float and abs(value) <= sys.float_info.max:
             return float(value)
         if wanted is int and math.isfinite(value) and value == int(value):
             return int(value)

@@ -7,6 +7,7 @@ from typing import Any
 
 PRECISIONS = ("float32", "float64")
 BATCHNORM_POLICIES = ("frozen",)
+LARGEST = 1e30  # of a coordinate: beyond, float32 parameters overflow anyway
 NORMALISATIONS = ("filter", "layer", "raw")
 
 
@@ -70,7 +71,7 @@ def check_axis(name: str, low: float, high: float, count: int) -> None:
     """Refuse a range or a number of points that makes no axis.
 
     Raises:
-        ValueError: not finite, not increasing, or a count outside 2 to 2,001.
+        ValueError: not finite, not increasing, too large, or a count outside 2 to 2,001.
     """
     require(
         math.isfinite(low) and math.isfinite(high),
@@ -78,4 +79,6 @@ def check_axis(name: str, low: float, high: float, count: int) -> None:
         f"{low} to {high}",
     )
     require(low < high, f"the range of {name} must increase", f"{low} to {high}")
+    within = max(abs(low), abs(high)) <= LARGEST
+    require(within, f"the range of {name} must lie within ±{LARGEST:g}", f"{low} to {high}")
     require(2 <= count <= 2001, f"the number of points along {name} must be from 2 to 2001", count)

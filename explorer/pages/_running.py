@@ -7,7 +7,7 @@ import logging
 import queue
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas  # noqa: F401 - whole before the threads start: altair takes it half imported, and fails
@@ -25,16 +25,19 @@ _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded ane
 _LOCK = threading.Lock()
 FIRST = ("mlp_b", "deep_residual", "deep_plain", "cnn_bn")  # samples whose pictures come first
 PATIENCE = 1.5  # seconds left to the first screen
+RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Running:
     """The process-wide objects."""
 
     catalog: Catalog
     supervisor: Supervisor
     thumbnails: "Thumbnails"
+    ended: threading.Event = field(default_factory=threading.Event)  # set by `stop`
+    starter: threading.Thread = field(default_factory=threading.Thread)
 
     @property
     def drawing(self) -> threading.Event:
@@ -63,6 +66,8 @@ def stop() -> None:
     """
     with _LOCK:
         for now in sys.__dict__.pop(_REGISTRY, {}).values():
+            now.ended.set()
+            now.starter.join(timeout=10)
             now.supervisor.stop()
             now.thumbnails.stop()
             now.catalog.close()
@@ -84,24 +89,34 @@ def _started(folder: Path) -> Running:
     thumbnails = Thumbnails(catalog)
     supervisor = Supervisor(catalog, catalog.recall("device", "auto"), thumbnails.put)
     now = Running(catalog, supervisor, thumbnails)
-    starter = threading.Timer(PATIENCE if catalog.models() else 0.0, _begin, [now])
-    starter.daemon = True
-    starter.start()
+    patience = PATIENCE if catalog.models() else 0.0
+    now.starter = threading.Thread(target=_begin, args=(now, patience), name="starter", daemon=True)
+    now.starter.start()
     return now
 
 
-def _begin(now: Running) -> None:
+def _begin(now: Running, patience: float) -> None:
     """Start what works in the background; a filled catalog's first screen goes before it."""
-    try:
-        _order_samples(now.catalog)
-        now.supervisor.start()
-        now.thumbnails.start()
-        for asked in now.catalog.questions(status="complete", limit=100)[0]:
-            if now.catalog.image(asked.key) is None:
-                now.thumbnails.put(asked.key)
-        importlib.import_module("explorer.render.surface")  # altair: ready before it is asked for
-    except CatalogError as error:
-        now.supervisor.trouble = str(error)
+    if now.ended.wait(patience):
+        return
+    now.supervisor.start()
+    now.thumbnails.start()
+    while not now.ended.is_set():
+        try:
+            _order_samples(now.catalog)
+            _draw_missing(now)
+            break
+        except CatalogError as error:  # the supervisor meets it too, and tells the pages
+            log.warning("samples wait: %s", error)
+            now.ended.wait(RETRY_SECONDS)
+    importlib.import_module("explorer.render.surface")  # altair: ready before it is asked for
+
+
+def _draw_missing(now: Running) -> None:
+    """Have thumbnails drawn that a former run left out."""
+    for asked in now.catalog.questions(status="complete", limit=100)[0]:
+        if now.catalog.image(asked.key) is None:
+            now.thumbnails.put(asked.key)
 
 
 def _order_samples(catalog: Catalog) -> None:
@@ -159,7 +174,8 @@ class Thumbnails:
         """End after the picture in hand."""
         self._ended.set()
         self._keys.put("")
-        self._thread.join(timeout=10)
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while (key := self._keys.get()) and not self._ended.is_set():

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+
+from explorer.analysis.problems import ProblemError, load
+
+FILE = """
+import torch
+from explorer.problem import Problem, cross_entropy
+from {sibling} import WIDTH
+
+def problem(scale=1.0):
+    data = {{"train": (scale * torch.ones(5, 2), torch.zeros(5, dtype=torch.int64))}}
+    return Problem(torch.nn.Linear(2, WIDTH), data, cross_entropy)
+"""
+
+
+def written(folder: Path, name: str = "mine.py", width: int = 3) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "width_of_it.py").write_text(f"WIDTH = {width}\n")
+    (folder / name).write_text(FILE.format(sibling="width_of_it"))
+    return folder / name
+
+
+def test_a_module_beside_it_belongs_to_the_problem(tmp_path: Path) -> None:
+    """Loading twice in one process gives one hash; an edit of a module beside it another, at once."""
+    first = load(written(tmp_path), {})
+    again = load(written(tmp_path), {})
+    assert first.source_hash == again.source_hash
+    edited = load(written(tmp_path, width=4), {})
+    assert edited.source_hash != first.source_hash
+    assert edited.problem.model.out_features == 4
+
+
+def test_the_place_and_name_of_the_file_do_not_count(tmp_path: Path) -> None:
+    """The same content elsewhere and under another name is the same problem."""
+    one = load(written(tmp_path / "a"), {})
+    other = load(written(tmp_path / "b", "renamed.py"), {})
+    assert one.source_hash == other.source_hash
+
+
+def test_data_change_the_fingerprint(tmp_path: Path) -> None:
+    """Arguments that change the data change the fingerprint of the split, not the source."""
+    one, other = load(written(tmp_path), {}), load(written(tmp_path), {"scale": 2.0})
+    assert one.splits["train"]["fingerprint"] != other.splits["train"]["fingerprint"]
+    assert one.source_hash == other.source_hash
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must have a function problem"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("def problem(): return 3", "must return a Problem, got int"),
+        ("def problem(): raise KeyError('data')", "failed: KeyError"),
+        ("def problem(", "SyntaxError"),
+    ],
+)
+def test_what_is_no_problem_is_refused_by_name(tmp_path: Path, text: str, said: str) -> None:
+    """A file that declares no usable problem is refused with its path and the reason."""
+    path = tmp_path / "bad.py"
+    path.write_text(text)
+    with pytest.raises(ProblemError, match=said) as caught:
+        load(path, {})
+    assert str(path) in str(caught.value)
