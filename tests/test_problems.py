@@ -23,7 +23,7 @@ def written(folder: Path, name: str = "mine.py", width: int = 3) -> Path:
 
 
 def test_a_module_beside_it_belongs_to_the_problem(tmp_path: Path) -> None:
-    """Loading twice in one process gives one hash; an edit of a module beside it another, at once."""
+    """Loading twice in a process gives one hash; editing a module beside it another, at once."""
     first = load(written(tmp_path), {})
     again = load(written(tmp_path), {})
     assert first.source_hash == again.source_hash
