@@ -356,9 +356,10 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any) -> None:
     problem = catalog.problem(asked.problem_id)
     facts = result.facts
     with st.expander("Provenance", icon=":material/fingerprint:"):
-        left, right = st.columns(2)
-        left.markdown("**The question** (its key changes with any of these)")
-        left.table(
+        # Not side by side: a key of 64 characters must fit.
+        question, answer = st.tabs(["The question", "The answer"])
+        question.caption("The key changes with any of these.")
+        question.table(
             _rows(
                 {
                     "key": asked.key,
@@ -372,8 +373,8 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any) -> None:
                 }
             )
         )
-        right.markdown("**The answer** (these do not change the key)")
-        right.table(
+        answer.caption("These do not change the key.")
+        answer.table(
             _rows(
                 {
                     "model": ", ".join(asked.model_names),

@@ -46,9 +46,12 @@ def ended(job: records.Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(job.status, color=COLOURS[job.status])
         st.write(job.title)
-        if job.finished and job.started:
-            took = (job.finished - job.started).total_seconds()
-            st.caption(f"{job.finished:%H:%M:%S} UTC · {parts.seconds_text(took)}")
+        if job.finished:
+            said = f"{job.finished:%H:%M:%S} UTC"
+            if job.started:  # not so where it ended before the supervisor had seen it run
+                took = (job.finished - job.started).total_seconds()
+                said += f" · {parts.seconds_text(took)}"
+            st.caption(said)
         asked = catalog.question(job.question_key) if job.question_key else None
         if asked is not None and asked.status == "open":
             resume(job, asked)
