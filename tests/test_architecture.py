@@ -32,6 +32,7 @@ INSIDE = {
     "explorer/render/": ("explorer.render", "explorer.kinds"),
     "explorer/jobs/": ("explorer.jobs", "explorer.kinds", "store"),
     "explorer/jobs/worker.py": (
+        "explorer.jobs.process",
         "explorer.jobs.spool",
         "explorer.kinds",
         "explorer.analysis",

@@ -63,3 +63,13 @@ def test_what_is_no_problem_is_refused_by_name(tmp_path: Path, text: str, said: 
     with pytest.raises(ProblemError, match=said) as caught:
         load(path, {})
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Top-1", "loss", "x", "1st", ""])
+def test_metric_names_are_columns(tmp_path: Path, name: str) -> None:
+    """A metric whose name cannot be a column is refused at import, not when its values come."""
+    text = FILE.replace("cross_entropy)\n", f"cross_entropy, {{{{{name!r}: cross_entropy}}}})\n")
+    path = written(tmp_path)
+    path.write_text(text.format(sibling="width_of_it"))
+    with pytest.raises(ProblemError, match="a metric's name must be"):
+        load(path, {})

@@ -13,7 +13,8 @@ import pytest
 import safetensors
 
 from explorer.jobs import spool as spools
-from explorer.jobs.spool import JobFolder, ProcessName, Spool, read_json, read_piece, write_json
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import JobFolder, Spool, read_json, read_piece, write_json
 from explorer.kinds.kind import Piece
 
 ROOT = Path(__file__).parent.parent
@@ -140,7 +141,8 @@ def test_eight_threads_take_each_job_once(tmp_path):
 TAKER = """
 import os, sys, time
 from pathlib import Path
-from explorer.jobs.spool import ProcessName, Spool
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
 spool, name = Spool(Path(sys.argv[1])), ProcessName.of(os.getpid())
 while not Path(sys.argv[1], "go").exists():
     time.sleep(0.001)

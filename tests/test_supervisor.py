@@ -17,7 +17,8 @@ from explorer.analysis.parameters import FlatModel, content_hash
 from explorer.analysis.problems import load
 from explorer.jobs import desk
 from explorer.jobs import supervisor as supervisors
-from explorer.jobs.spool import ProcessName, Spool, read_piece
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool, read_piece
 from explorer.jobs.supervisor import Supervisor
 from explorer.jobs.worker import Worker
 from explorer.kinds.kind import Piece

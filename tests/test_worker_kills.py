@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from explorer.jobs import desk
-from explorer.jobs.spool import ProcessName, Spool
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog
 from tests.tiny import app_process, end_workers, imported, supervised, until

@@ -1,5 +1,6 @@
 """A checkpoint file becomes named tensors that fit the model, or a refusal that names the key."""
 
+import os
 from pathlib import Path
 
 import safetensors
@@ -25,6 +26,8 @@ def read(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}; check the path")
+    if not os.access(path, os.R_OK):
+        raise CheckpointError(f"{path} cannot be read; check its permissions")
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ import torch
 
 from explorer.analysis.objective import count_examples, tensors_of
 from explorer.problem import Batch, Problem
+
+COLUMN = re.compile("[a-z][a-z0-9_]*")
+TAKEN = ("loss", "squared_norm", "unit", "question_key", "i", "j", "x", "y")
 
 
 class ProblemError(ValueError):
@@ -62,7 +66,18 @@ def load(path: Path, arguments: Mapping[str, Any]) -> LoadedProblem:
         raise ProblemError(
             f"problem() of {path} must return a Problem, got {type(problem).__name__}"
         )
+    _check_metrics(problem, path)
     return LoadedProblem(problem, _source_hash(path, before), _splits(problem, path))
+
+
+def _check_metrics(problem: Problem, path: Path) -> None:
+    """Refuse metric names that cannot be columns of the catalog."""
+    for name in problem.metrics:
+        if not COLUMN.fullmatch(name) or name in TAKEN:
+            raise ProblemError(
+                f"{path}: a metric's name must be lower-case letters, digits and _, and none of "
+                f"{', '.join(TAKEN)}, got {name!r}"
+            )
 
 
 def _forget(folder: Path) -> None:

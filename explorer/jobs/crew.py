@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from explorer.jobs.spool import ProcessName, Spool
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
 
 WORKER = [sys.executable, "-m", "explorer.jobs.worker"]
 ROOT = Path(__file__).parents[2]

@@ -15,16 +15,15 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import safetensors
 from safetensors.numpy import save
 
+from explorer.jobs.process import ProcessName
 from explorer.kinds.kind import Piece
 
 LEFT_SECONDS = 3600.0  # age at which half a folder belongs to nobody
@@ -51,42 +50,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError:
         return None
-
-
-@dataclass(frozen=True)
-class ProcessName:
-    """A process by id and start time."""
-
-    pid: int
-    started: int  # milliseconds since the epoch
-
-    @classmethod
-    def of(cls, pid: int) -> "ProcessName":
-        """The running process with that id.
-
-        Raises:
-            psutil.NoSuchProcess: there is none.
-        """
-        return cls(pid, round(psutil.Process(pid).create_time() * 1000))
-
-    @classmethod
-    def parse(cls, text: str) -> "ProcessName":
-        """From the text form `pid.started`."""
-        pid, started = text.split(".")
-        return cls(int(pid), int(started))
-
-    def __str__(self) -> str:
-        return f"{self.pid}.{self.started}"
-
-    @property
-    def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() * 1000 - self.started) < 2000
-            return same and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
 
 
 class JobFolder:

@@ -20,7 +20,8 @@ import safetensors
 
 from explorer.jobs import arrivals, desk
 from explorer.jobs.crew import Crew
-from explorer.jobs.spool import JobFolder, ProcessName, Spool, read_piece
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import JobFolder, Spool, read_piece
 from explorer.kinds import kind_named
 from store import (
     Catalog,

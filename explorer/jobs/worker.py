@@ -26,7 +26,8 @@ from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
 from explorer.analysis.parameters import Tensors, content_hash
 from explorer.analysis.problems import LoadedProblem, ProblemError, load
-from explorer.jobs.spool import JobFolder, ProcessName, Spool
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import kind_named, settings_from_json
 
 POLL_SECONDS = 0.1
