@@ -4,6 +4,8 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds.line import LINE, Line, LineSettings
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from store import records
@@ -20,18 +22,18 @@ def choose() -> tuple[dict[str, records.Model], LineSettings]:
     if not known:
         st.info("No models yet: the sample models appear here as soon as they are imported.")
         st.stop()
-    parts.from_address("model", f"one of {', '.join(known)}", known.__contains__)
+    controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
     first = st.query_params.get("model", next(iter(known)))
     names = st.multiselect("Models", list(known), default=[first], key="models_chosen")
     if not names:
         st.info("Choose at least one model.")
         st.stop()
     with st.expander("Objective", expanded=True):
-        values = parts.choose_objective(catalog.problem(known[names[0]].problem_id))
+        values = controls.choose_objective(catalog.problem(known[names[0]].problem_id))
     with st.expander("Line", expanded=True):
-        values |= parts.choose_directions()
-        values |= parts.choose_axis("x", 101)
-    settings = parts.checked(LineSettings, values)
+        values |= controls.choose_directions()
+        values |= controls.choose_axis("x", 101)
+    settings = controls.checked(LineSettings, values)
     return {name: known[name] for name in names}, settings
 
 
@@ -71,10 +73,10 @@ def show(asked: dict[str, records.Question]) -> None:
     for name, question in asked.items():
         if len(asked) > 1:
             st.caption(name)
-        parts.badges(question, lines[name])
+        checks.badges(question, lines[name])
     export_line(asked, lines, lambda: profile(lines, style))
     for name, question in asked.items():
-        parts.provenance(catalog, question, lines[name])
+        checks.provenance(catalog, question, lines[name])
 
 
 @parts.live(LIVE_SECONDS)

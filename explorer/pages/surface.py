@@ -6,6 +6,8 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import contour_style, export_surface, relief_of
 from explorer.render.client import RenderError, renderer
@@ -21,20 +23,20 @@ catalog = running.catalog
 
 def choose() -> tuple[records.Model, str, SurfaceSettings]:
     """The question, from the left column."""
-    model = parts.choose_model(catalog)
-    point = parts.choose_point(catalog, model)
+    model = controls.choose_model(catalog)
+    point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = parts.choose_objective(catalog.problem(model.problem_id))
+        values = controls.choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= parts.choose_directions()
+        values |= controls.choose_directions()
         values["orthogonal"] = st.checkbox(
             "Make the axes orthogonal",
             key="orthogonal",
             bind="query-params",
             help="Random directions are nearly orthogonal already; the badge shows their cosine.",
         )
-        values |= parts.choose_axis("x", 51) | parts.choose_axis("y", 51)
-    return model, point, parts.checked(SurfaceSettings, values)
+        values |= controls.choose_axis("x", 51) | controls.choose_axis("y", 51)
+    return model, point, controls.checked(SurfaceSettings, values)
 
 
 def choose_view(surface: Surface) -> dict[str, Any]:
@@ -62,7 +64,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
         )
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            parts.from_address("contours", "a whole number", parts.is_whole)
+            controls.from_address("contours", "a whole number", controls.is_whole)
             contours = st.number_input(
                 "Contour lines", 0, 60, 14, key="contours", bind="query-params"
             )
@@ -115,9 +117,9 @@ def show_answer(asked: records.Question) -> None:
         return
     look = choose_view(surface)
     show(surface, look, asked.key[:12])
-    parts.badges(asked, surface)
+    checks.badges(asked, surface)
     export_surface(asked, surface, look)
-    parts.provenance(catalog, asked, surface)
+    checks.provenance(catalog, asked, surface)
 
 
 @parts.live(LIVE_SECONDS)

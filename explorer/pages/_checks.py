@@ -1,0 +1,132 @@
+"""Self-checks of an answer as badges, and everything that it was computed from."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from explorer.pages._parts import seconds_text
+from store import Catalog, records
+
+
+def badges(asked: records.Question, result: Any) -> None:
+    """Self-checks of an answer, each green or telling what is off."""
+    facts = result.facts
+    with st.container(horizontal=True, gap="small"):
+        _centre_badge(facts, result)
+        if "norm_error" in facts:
+            good = facts["norm_error"] < 1e-6
+            st.badge(
+                f"{asked.settings['normalisation']} norms match" if good else "norms do not match",
+                icon=":material/check:" if good else ":material/error:",
+                color="green" if good else "red",
+                help=f"Largest relative difference of norms: {facts['norm_error']:.1e}.",
+            )
+        if "axes_cosine" in facts:
+            st.badge(
+                f"cos(axes) {abs(facts['axes_cosine']):.3f}",
+                icon=":material/square_foot:",
+                color="green" if abs(facts["axes_cosine"]) < 0.1 else "orange",
+                help="Absolute cosine between the two directions; 0 is a right angle.",
+            )
+        _finite_badge(result)
+
+
+def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
+    alone = facts.get("stand_alone", {}).get("loss")
+    if alone is None:
+        return
+    centre = _at_centre(result)
+    if centre is None:
+        st.badge(
+            f"centre off the grid, loss there {alone:.4g}",
+            icon=":material/info:",
+            color="blue",
+            help="An even count or a one-sided range has no point at 0; it was computed apart.",
+        )
+        return
+    same = centre == alone or (math.isnan(centre) and math.isnan(alone))
+    st.badge(
+        f"centre = stand-alone loss {alone:.4g}"
+        if same
+        else "centre differs from the model's loss",
+        icon=":material/check:" if same else ":material/error:",
+        color="green" if same else "red",
+        help=f"Grid {centre!r}, model by itself {alone!r}.",
+    )
+
+
+def _at_centre(result: Any) -> float | None:
+    """The loss at coordinate 0, if that is a point of the grid and computed."""
+    place = []
+    for name in ("y", "x"):
+        axis = getattr(result, name, None)
+        if axis is not None:
+            where = (axis == 0).nonzero()[0]
+            if not len(where):
+                return None
+            place.append(where[0])
+    index = tuple(place)
+    return float(result.loss[index]) if result.computed[index] else None
+
+
+def _finite_badge(result: Any) -> None:
+    import numpy as np
+
+    bad = int((result.computed & ~np.isfinite(result.loss)).sum())
+    st.badge(
+        f"{bad:,} points NaN or Inf" if bad else "all finite",
+        icon=":material/warning:" if bad else ":material/check:",
+        color="orange" if bad else "green",
+        help="NaN and Inf are stored and drawn as they are, never replaced.",
+    )
+
+
+def provenance(catalog: Catalog, asked: records.Question, result: Any) -> None:
+    """Everything that the answer was computed from, and where and how long."""
+    problem = catalog.problem(asked.problem_id)
+    facts = result.facts
+    with st.expander("Provenance", icon=":material/fingerprint:"):
+        # Not side by side: a key of 64 characters must fit.
+        question, answer = st.tabs(["The question", "The answer"])
+        question.caption("The key changes with any of these.")
+        question.table(
+            _rows(
+                {
+                    "key": asked.key,
+                    "kind": f"{asked.kind}, version {asked.version}",
+                    "point (parameters and buffers)": ", ".join(asked.point_ids),
+                    "problem file": problem.source_hash,
+                    "arguments": dict(problem.arguments) or "none",
+                    "loss": problem.facts["loss"],
+                    "data": problem.facts["splits"][asked.settings["split"]]["fingerprint"],
+                    **asked.settings,
+                }
+            )
+        )
+        answer.caption("These do not change the key.")
+        answer.table(
+            _rows(
+                {
+                    "model": ", ".join(asked.model_names),
+                    "problem path": problem.path,
+                    "asked": f"{asked.created:%Y-%m-%d %H:%M} UTC",
+                    "complete": f"{asked.completed:%Y-%m-%d %H:%M} UTC"
+                    if asked.completed
+                    else "no",
+                    "compute time": seconds_text(asked.seconds),
+                    **{
+                        n: facts[n]
+                        for n in ("examples", "parameters", "batch_size", "threads")
+                        if n in facts
+                    },
+                    **asked.provenance,
+                }
+            )
+        )
+
+
+def _rows(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    shown = [str(value) for value in values.values()]
+    return {"": list(values), "value": [t if len(t) <= 64 else f"{t[:61]}…" for t in shown]}

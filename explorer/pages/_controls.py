@@ -1,0 +1,145 @@
+"""What a page asks the user: model, snapshot, data, directions, axes; also from the URL."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from explorer.kinds.settings import NORMALISATIONS, PRECISIONS
+from explorer.pages._parts import labels, sentence
+from store import Catalog, records
+
+
+def from_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
+    """Stop with one sentence where a widget would put its default in place of the address's value.
+
+    Args:
+        key: of the widget, which is also its name in the address.
+        must: what the value must be.
+        fits: whether the text is such a value.
+    """
+    said = st.query_params.get(key)
+    if said is not None and key not in st.session_state and not fits(said):
+        st.error(
+            f"{key} in the address must be {must}, got {said!r}; correct it there, or choose this "
+            "page anew on the left.",
+            icon=":material/error:",
+        )
+        st.stop()
+
+
+def is_finite(text: str) -> bool:
+    """Whether the text is a finite number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def is_whole(text: str) -> bool:
+    """Whether the text is a whole number that a browser can hold."""
+    return is_finite(text) and float(text).is_integer() and abs(float(text)) < 2**53
+
+
+def choose_model(catalog: Catalog) -> records.Model:
+    """The model chosen; the page stops, saying why, while there is none."""
+    known = labels(catalog.models())
+    if not known:
+        st.info("No models yet: the sample models appear here as soon as they are imported.")
+        st.stop()
+    from_address("model", f"one of {', '.join(known)}", known.__contains__)
+    return known[st.selectbox("Model", list(known), key="model", bind="query-params")]
+
+
+def choose_point(catalog: Catalog, model: records.Model) -> str:
+    """The point of the model that is looked at: its final one, or a snapshot of its training."""
+    points = {p.step: p.point_id for p in catalog.points(model.id) if p.step is not None}
+    if len(points) < 2:
+        return model.point_id
+    steps = list(points)
+    step = st.select_slider(
+        "Training step",
+        steps,
+        value=steps[-1],
+        key="step",
+        bind="query-params",
+        help="Stored snapshots of this model's training; the last one is the final model.",
+    )
+    return points[step]
+
+
+def choose_objective(problem: records.Problem) -> dict[str, Any]:
+    """Split and precision, as settings."""
+    return {
+        "split": _one_of("Data", list(problem.facts["splits"]), "split"),
+        "precision": _one_of("Precision", PRECISIONS, "precision"),
+    }
+
+
+def _one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
+    """One of a few words, kept in the URL."""
+    from_address(key, f"one of {', '.join(options)}", options.__contains__)
+    return st.segmented_control(
+        label,
+        options,
+        default=options[0],
+        required=True,
+        key=key,
+        bind="query-params",
+        help=help,
+        width="stretch",
+    )
+
+
+def choose_directions() -> dict[str, Any]:
+    """Seed, normalisation and ignore rule, as settings."""
+    normalisation = _one_of(
+        "Normalisation",
+        NORMALISATIONS,
+        "normalisation",
+        "filter: each output filter gets the norm of the model's own (Li et al. 2018); "
+        "layer: each tensor does; raw: plain Gaussian",
+    )
+    from_address(
+        "seed",
+        "a whole number from 0 to 4,294,967,295",
+        lambda text: is_whole(text) and 0 <= float(text) < 2**32,
+    )
+    seed = st.number_input("Seed", 0, 2**32 - 1, 0, key="seed", bind="query-params")
+    ignore = st.checkbox(
+        "Keep biases and norm weights fixed",
+        value=True,
+        key="ignore_1d",
+        bind="query-params",
+        help="Directions are zero in one-dimensional parameters (Li et al. 2018).",
+    )
+    return {"seed": seed, "normalisation": normalisation, "ignore_1d": ignore}
+
+
+def choose_axis(name: str, count: int) -> dict[str, Any]:
+    """Range and number of points of an axis, as settings."""
+    from_address(f"{name}_min", "a finite number", is_finite)
+    from_address(f"{name}_max", "a finite number", is_finite)
+    from_address(f"{name}_count", "a whole number", is_whole)
+    low, high, points = st.columns(3, gap="xsmall")
+    return {
+        f"{name}_min": low.number_input(
+            f"{name} from", value=-1.0, format="%.4g", key=f"{name}_min", bind="query-params"
+        ),
+        f"{name}_max": high.number_input(
+            f"{name} to", value=1.0, format="%.4g", key=f"{name}_max", bind="query-params"
+        ),
+        f"{name}_count": points.number_input(
+            "Points", value=count, step=10, key=f"{name}_count", bind="query-params"
+        ),
+    }
+
+
+def checked(cls: type, values: Mapping[str, Any]) -> Any:
+    """The settings; the page stops with one sentence where they are refused."""
+    try:
+        return cls(**values)
+    except ValueError as error:
+        st.error(sentence(error), icon=":material/error:")
+        st.stop()
