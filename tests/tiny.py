@@ -22,7 +22,7 @@ from store import Catalog, records
 from tests.tiny_problem import problem
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 60.0  # seconds; a worker needs 3 to 10 to load torch on a busy machine
+PATIENCE = 180.0  # seconds; a worker needs 3 to 10 to load torch on a busy machine
 
 
 def problem_file(folder: Path, name: str = "tiny_problem") -> Path:

@@ -186,6 +186,8 @@ class Supervisor:
         if worker and self._known.get(folder.id) != str(worker):
             fields |= {"status": "running", "pid": worker.pid}
             fields["pid_started"] = worker.started / 1000
+            if began := self.catalog.job(folder.id).started:
+                fields["started"] = began  # by an earlier worker, or seen by an earlier supervisor
             self._known[folder.id] = str(worker)
         self.catalog.update_job(folder.id, **fields)
 
