@@ -200,7 +200,7 @@ def test_a_file_size_limit_is_reported_and_survived(tmp_path):
 def small_disk(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(disk)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small disk can only be mounted as root")
     yield disk
@@ -210,7 +210,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_reported_and_survived(small_disk):
     """The same with a real full file system: CatalogFull, then usable once space is free."""
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"\0" * 1_500_000)
+    ballast.write_bytes(b"\0" * 8_500_000)
     catalog = Catalog(small_disk / "catalog")
     catalog.ask(question(units=10**8))
     stored = fill(catalog, 0)

@@ -1,6 +1,8 @@
 """A process named so that it can be told from a later one with the same id."""
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -10,7 +12,7 @@ class ProcessName:
     """A process by id and start time."""
 
     pid: int
-    started: int  # milliseconds since the epoch
+    started: int  # ticks since the machine's start on Linux, else milliseconds since the epoch
 
     @classmethod
     def of(cls, pid: int) -> "ProcessName":
@@ -19,7 +21,7 @@ class ProcessName:
         Raises:
             psutil.NoSuchProcess: there is none.
         """
-        return cls(pid, round(psutil.Process(pid).create_time() * 1000))
+        return cls(pid, _start(pid))
 
     @classmethod
     def parse(cls, text: str) -> "ProcessName":
@@ -34,8 +36,24 @@ class ProcessName:
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
         try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() * 1000 - self.started) < 2000
-            return same and process.status() != psutil.STATUS_ZOMBIE
+            zombie = psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+            return _start(self.pid) == self.started and not zombie
         except psutil.Error:
             return False
+
+
+def _start(pid: int) -> int:
+    """When a process started, on a clock that setting the time does not move where there is one.
+
+    psutil adds the machine's start, which two processes read differently once the clock was set.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    if not sys.platform.startswith("linux"):
+        return round(psutil.Process(pid).create_time() * 1000)
+    try:
+        line = Path(f"/proc/{pid}/stat").read_text()
+    except OSError as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return int(line.rpartition(")")[2].split()[19])  # field 22: man 5 proc

@@ -10,8 +10,6 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas  # noqa: F401 - whole before the threads start: altair takes it half imported, and fails
-
 from explorer.jobs import desk
 from explorer.jobs.desk import result_of, usual_folder
 from explorer.jobs.question import sha256

@@ -1,5 +1,8 @@
 """Figures for papers: exact width, embedded fonts, one quiet style; SVG, PDF or PNG."""
 
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
 import base64
 import io
 import re

@@ -1,5 +1,8 @@
 """Loss along lines: one or several over the same axis, a second value in a row below."""
 
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
 import math
 import sys
 from collections.abc import Mapping

@@ -1,5 +1,8 @@
 """A surface from above: colours, contour lines, markers, tooltips, one legend in true units."""
 
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
 import math
 from typing import Any
 
