@@ -38,9 +38,9 @@ class Running:
     starter: threading.Thread = field(default_factory=threading.Thread)
 
     @property
-    def drawing(self) -> threading.Event:
-        """Set while thumbnails are being drawn."""
-        return self.thumbnails.drawing
+    def settling(self) -> bool:
+        """Whether samples are still to be ordered or thumbnails to be drawn."""
+        return self.starter.is_alive() or self.thumbnails.drawing.is_set()
 
 
 def running() -> Running:

@@ -197,7 +197,7 @@ def analyses() -> None:
     st.subheader("Analyses", anchor=False)
     search, kind = filters()
     names = {model.id: label for label, model in parts.labels(catalog.models()).items()}
-    unsettled = bool(busy()) or running.drawing.is_set()
+    unsettled = bool(busy()) or running.settling
 
     @parts.live(LIVE_SECONDS if unsettled else None)
     def shown() -> None:
@@ -210,7 +210,7 @@ def analyses() -> None:
         jobs = busy()
         if jobs:
             st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
-        settled = not jobs and not running.drawing.is_set()
+        settled = not jobs and not running.settling
         if (unsettled and settled) or set(names) != {model.id for model in catalog.models()}:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
