@@ -166,7 +166,7 @@ def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> 
     page.get_by_role("link", name="mlp_b").click()
     page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
     done(page)
-    assert page.get_by_label("Points").first.input_value() == "31"
+    sync_api.expect(page.get_by_label("Points").first).to_have_value("31", timeout=PATIENCE)
     page.get_by_test_id("stVegaLiteChart").wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
 
