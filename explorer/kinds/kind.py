@@ -1,6 +1,7 @@
 """What a kind of analysis is: its settings, its result, where it is answered, drawn and shown."""
 
 import dataclasses
+import importlib
 import math
 import sys
 import types
@@ -46,11 +47,19 @@ class Kind:
     thumbnail: str  # "module:function", result -> PNG
     page: str  # path of the page's script
     icon: str  # Material symbol of the page
+    axes: tuple[str, ...] = ()  # the settings that only say where the points lie
+    taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
 
     @property
     def table(self) -> str:
         """The catalog's table that holds this kind's rows."""
         return f"{self.name}_values"
+
+
+def named_code(entry: str) -> Any:
+    """What an entry "module:function" of a kind names, imported now."""
+    module, _, name = entry.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def settings_from_json(cls: type, values: Mapping[str, Any]) -> Any:

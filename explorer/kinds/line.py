@@ -8,6 +8,7 @@ import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import DirectionSettings, check_axis
 
 PLACES = ("unit", "i", "x")  # columns that say where a row stands; all others are values
@@ -73,6 +74,11 @@ def places(settings: LineSettings) -> np.ndarray:
     return coarse_to_fine((settings.x_count,))[:, 0]
 
 
+def taken_over(settings: LineSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows of another line's answer that stand on this axis, as rows of this one."""
+    return on_grid(old, (settings.axis,), (places(settings),))
+
+
 LINE = Kind(
     name="line",
     title="Line",
@@ -85,4 +91,6 @@ LINE = Kind(
     thumbnail="explorer.render.line:thumbnail",
     page="explorer/pages/line.py",
     icon=":material/show_chart:",
+    axes=("x_min", "x_max", "x_count"),
+    taken_over="explorer.kinds.line:taken_over",
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import DirectionSettings, check_axis, require
 
 MAX_POINTS = 1_000_000
@@ -96,6 +97,11 @@ def places(settings: SurfaceSettings) -> tuple[np.ndarray, np.ndarray]:
     return order[:, 1], order[:, 0]
 
 
+def taken_over(settings: SurfaceSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows of another plane's answer that stand on this grid, as rows of this one."""
+    return on_grid(old, settings.axes, places(settings))
+
+
 SURFACE = Kind(
     name="surface",
     title="Surface",
@@ -108,4 +114,6 @@ SURFACE = Kind(
     thumbnail="explorer.render.relief:thumbnail",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
+    axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),
+    taken_over="explorer.kinds.surface:taken_over",
 )

@@ -1,0 +1,39 @@
+"""Rows of an old answer that a new one can have: those at points of its own."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+_COLUMNS = (("i", "x"), ("j", "y"))  # index and coordinate of a row along each axis
+
+
+def on_grid(
+    old: Mapping[str, np.ndarray], axes: Sequence[np.ndarray], order: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The rows of an old answer that stand on a grid, as rows of that grid, by unit.
+
+    A row stands on the grid when each of its coordinates equals one of an axis exactly: the
+    loss near a point is not the loss there. All other columns stay as they are.
+
+    Args:
+        old: columns of the old answer, (R,) each.
+        axes: values along x, or along x and y.
+        order: index along each axis of each unit of work, (P,) each.
+    """
+    equal = np.ones(len(old["unit"]), dtype=bool)
+    indices = []
+    for (_, coordinate), axis in zip(_COLUMNS, axes, strict=False):
+        values, first = np.unique(axis, return_index=True)
+        place = np.searchsorted(values, old[coordinate]).clip(max=len(values) - 1)
+        equal &= values[place] == old[coordinate]
+        indices.append(first[place])
+    units = np.empty([len(axis) for axis in axes], dtype=np.int64)
+    units[tuple(order)] = np.arange(units.size)
+    rows = np.flatnonzero(equal)
+    # Steps below the resolution of floats make two rows of one point; a unit has one row.
+    unit, chosen = np.unique(units[tuple(indices)][rows], return_index=True)
+    rows = rows[chosen]
+    found = {name: values[rows] for name, values in old.items()} | {"unit": unit}
+    for (name, coordinate), axis, index in zip(_COLUMNS, axes, indices, strict=False):
+        found |= {name: index[rows], coordinate: axis[index[rows]]}
+    return found
