@@ -59,7 +59,17 @@ CREATE VIEW model_measurements AS
     FROM models JOIN measurements USING (point_id, problem_id) WHERE deleted IS NULL;
 """
 
-MIGRATIONS: tuple[tuple[str, str], ...] = (("first schema", _FIRST),)
+_FAMILIES = """
+ALTER TABLE questions ADD COLUMN family VARCHAR;
+ALTER TABLE questions ADD COLUMN objective VARCHAR;
+CREATE TABLE choices (objective VARCHAR, device VARCHAR, facts JSON, noted TIMESTAMP,
+    PRIMARY KEY (objective, device));
+"""
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("first schema", _FIRST),
+    ("families of questions, remembered choices", _FAMILIES),
+)
 TABLES = frozenset(
     {
         "migrations",
@@ -73,6 +83,7 @@ TABLES = frozenset(
         "jobs",
         "images",
         "settings",
+        "choices",
         "question_models",
         "analyses",
         "grids",

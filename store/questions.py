@@ -1,5 +1,6 @@
 """Questions: asked once, found again."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.records import Direction, Question
+from store.records import Direction, Json, Question
 from store.rows import now, put, records
 
-_ASKED = ("key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids")
+_ASKED = (
+    "key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids", "units",
+    "family", "objective",
+)  # fmt: skip
 _ON_PAGE = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
 _MATCHES = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
     OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
@@ -20,17 +24,22 @@ class Questions(Door):
     """The part of the catalog about what was asked."""
 
     def ask(self, question: Question) -> Question:
-        """The question as it is stored: new, or with its answer so far; restored if deleted."""
-        row = {name: getattr(question, name) for name in (*_ASKED, "units")}
+        """The question as it is stored: new, or with its answer so far; restored if deleted.
+
+        One that was stored before there were families is given its own.
+        """
+        row = {name: getattr(question, name) for name in _ASKED}
         row |= {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
         row |= {"created": now(), "deleted": None}
 
         def work(cursor: Cursor) -> Question:
-            put(cursor, "questions", row, ("deleted",))
+            put(cursor, "questions", row, ("deleted", "family", "objective"))
             return question_row(cursor, question.key)
 
         known = self.question(question.key)
-        return known if known and known.deleted is None else self._write(work)
+        if known and known.deleted is None and known.family == question.family:
+            return known
+        return self._write(work)
 
     def question(self, key: str) -> Question | None:
         """The question of that key, also a deleted one; None when it was never asked."""
@@ -78,6 +87,22 @@ class Questions(Door):
             return _named(cursor, _ON_PAGE, [keys[offset : offset + limit]]), len(keys)
 
         return self._read(work)
+
+    def relatives(self, family: str) -> list[Question]:
+        """The questions of that family that are not deleted, the most answered first."""
+        where = "WHERE family = ? AND deleted IS NULL ORDER BY units_done DESC, created, key"
+        return self._read(lambda c: _named(c, where, [family]))
+
+    def note_choice(self, objective: str, device: str, facts: Json) -> None:
+        """Remember how an objective is best evaluated on a device, in place of an earlier note."""
+        row = {"objective": objective, "device": device, "facts": facts, "noted": now()}
+        self._write(lambda c: put(c, "choices", row, ("facts", "noted")))
+
+    def choices(self, objective: str) -> dict[str, Json]:
+        """What was noted about evaluating an objective, by device."""
+        query = "SELECT device, facts FROM choices WHERE objective = ? ORDER BY device"
+        found = self._read(lambda c: c.execute(query, [objective]).fetchall())
+        return {device: json.loads(facts) for device, facts in found}
 
     def mark_opened(self, key: str) -> None:
         """Remember that somebody looked at the answer now."""

@@ -67,7 +67,7 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question; to ask one give the fields up to `units`."""
+    """A question; to ask one give the fields up to `objective`."""
 
     key: str
     kind: str
@@ -78,6 +78,8 @@ class Question:
     model_ids: tuple[str, ...]
     point_ids: tuple[str, ...]
     units: int
+    family: str | None = None  # hash of all but where the points lie; None before schema 2
+    objective: str | None = None  # hash of the loss and its data alone
     units_done: int = 0
     status: str = "open"  # or "complete"
     seconds: float = 0.0  # sum over its pieces

@@ -1,5 +1,6 @@
 """What the catalog promises about single calls: nothing lost, nothing changed, nothing twice."""
 
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from store import Catalog, CatalogTooNew, NotACatalog, UnknownEntry
+from store.migrations import MIGRATIONS
 from store.records import Direction, Measurement, Model, Point, Problem, Question
 
 TABLE = "surface_values"
@@ -340,6 +342,88 @@ def test_a_newer_schema_is_refused(catalog):
         later.execute("INSERT INTO migrations VALUES (99, 'later', now())")
     with pytest.raises(CatalogTooNew, match="schema 99"):
         catalog.check()
+
+
+def first_schema(folder: Path) -> None:
+    """A catalog as the first version wrote it, with one answered question."""
+    folder.mkdir()
+    with duckdb.connect(folder / "catalog.duckdb") as old:
+        old.execute(
+            "CREATE TABLE migrations (version BIGINT PRIMARY KEY, name VARCHAR, applied TIMESTAMP)"
+        )
+        old.execute(MIGRATIONS[0][1])
+        old.execute("INSERT INTO migrations VALUES (1, 'first schema', now())")
+        old.execute("""INSERT INTO questions (key, kind, version, title, settings, problem_id,
+            model_ids, point_ids, units, units_done, status, seconds, facts, provenance)
+            VALUES ('q1', 'surface', 1, 'surface q1', '{"seed": 3}', 'p1', ['m1'], ['w1'], 4, 2,
+            'open', 0.1, '{"a": 1}', '{}')""")
+        old.execute("CREATE TABLE surface_values (question_key VARCHAR, unit BIGINT, loss DOUBLE)")
+        old.execute("INSERT INTO surface_values VALUES ('q1', 0, 0.0), ('q1', 1, 'nan')")
+
+
+def test_a_catalog_of_the_first_schema_is_brought_up_to_date(tmp_path):
+    """Opening it adds what is new and keeps every row, also when killed before a checkpoint."""
+    folder = tmp_path / "old"
+    first_schema(folder)
+    code = f"""import os; from store import Catalog; catalog = Catalog({str(folder)!r})
+catalog.note_choice("o", "cpu", {{"lanes": 4}}); print(catalog.question("q1").facts, flush=True)
+os.kill(os.getpid(), 9)"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stdout.strip() == "{'a': 1}"
+    catalog = Catalog(folder)
+    asked = catalog.question("q1")
+    assert (asked.units_done, asked.family, asked.objective) == (2, None, None)
+    assert catalog.choices("o") == {"cpu": {"lanes": 4}}
+    ingest(catalog, [1, 2, 3])
+    assert np.array_equal(catalog.values("q1", TABLE)["loss"], [0, np.nan, 1, 1.5], equal_nan=True)
+    assert catalog.question("q1").status == "complete"
+    applied = catalog._read(lambda c: c.execute("SELECT version, name FROM migrations").fetchall())
+    assert applied == [(n, name) for n, (name, _) in enumerate(MIGRATIONS, start=1)]
+    assert catalog._read(lambda c: c.execute("SELECT key FROM analyses").fetchall()) == [("q1",)]
+    catalog.close()
+
+
+def test_an_old_question_is_given_its_family_when_it_is_asked_again(tmp_path):
+    """What was answered before there were families is found by them, with its answer untouched."""
+    first_schema(tmp_path / "old")
+    catalog = Catalog(tmp_path / "old")
+    before = catalog.question("q1")
+    after = catalog.ask(question(family="f", objective="o"))
+    assert after == dataclasses.replace(before, family="f", objective="o")
+    assert catalog.relatives("f") == [after]
+    catalog.close()
+
+
+def test_relatives_are_of_one_family_the_most_answered_first(catalog):
+    """Neither questions of another family, nor of none, nor those in the trash are relatives."""
+    for key, family, done in (
+        ("a", "f", 1),
+        ("b", "f", 3),
+        ("c", "g", 4),
+        ("d", None, 4),
+        ("e", "f", 4),
+    ):
+        catalog.ask(question(key, family=family))
+        ingest(catalog, range(done), key)
+    catalog.delete_question("e")
+    assert [relative.key for relative in catalog.relatives("f")] == ["b", "a"]
+    assert catalog.relatives("h") == []
+    catalog.restore_question("e")
+    assert [relative.key for relative in catalog.relatives("f")] == ["e", "b", "a"]
+
+
+def test_the_later_choice_wins_and_each_device_has_its_own(catalog):
+    """A note about an objective replaces the earlier one on that device, and no other's."""
+    catalog.note_choice("o", "cpu", {"choice": {"lanes": 1}, "timing": {"1": 0.2}})
+    catalog.note_choice("o", "cuda", {"choice": {"lanes": 64}})
+    catalog.note_choice("other", "cpu", {"choice": {"lanes": 7}})
+    catalog.note_choice("o", "cpu", {"choice": {"lanes": 4}})
+    catalog.close()
+    assert catalog.choices("o") == {
+        "cpu": {"choice": {"lanes": 4}},
+        "cuda": {"choice": {"lanes": 64}},
+    }
+    assert catalog.choices("unknown") == {}
 
 
 def test_another_process_reads_the_file_with_plain_duckdb(catalog):
