@@ -7,9 +7,11 @@ from torch.nn import functional
 
 from explorer.analysis.objective import Objective
 from explorer.analysis.terms import Terms
+from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, first_input
 
 CPU = torch.device("cpu")
+DOUBLE = ObjectiveSettings(precision="float64")
 # A mean of 101 float64 losses summed in another order: a few hundred roundings of 1e-16.
 REORDERED = 1e-13
 
@@ -26,7 +28,7 @@ def plain_loss(problem: Problem, split: str) -> tuple[float, float]:
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_means_equal_a_plain_loop(problem: Problem, split: str) -> None:
     """Loss and accuracy equal those of a plain PyTorch evaluation of the whole split."""
-    means = Objective(problem, split, "float64", CPU).means()
+    means = Objective(problem, replace(DOUBLE, split=split), CPU).means()
     loss, right = plain_loss(problem, split)
     assert means["loss"] == pytest.approx(loss, rel=REORDERED)
     assert means["accuracy"] == right
@@ -37,11 +39,11 @@ def test_ragged_batches_are_weighted(
     problem: Problem, uneven: Callable[[int], None], size: int
 ) -> None:
     """Laws 4 and 6: any batch size, the last batch smaller, gives the same means."""
-    whole = Objective(problem, "train", "float64", CPU).means()
+    whole = Objective(problem, DOUBLE, CPU).means()
     uneven(size)
-    objective = Objective(problem, "train", "float64", CPU)
-    assert size == 1 or objective.examples % objective.batch_size
-    assert objective.batch_size < objective.examples
+    objective = Objective(problem, DOUBLE, CPU)
+    assert size == 1 or objective.examples % objective.choice.batch
+    assert objective.choice.batch < objective.examples
     assert objective.means() == pytest.approx(whole, rel=REORDERED)
 
 
@@ -54,7 +56,7 @@ def test_loss_as_sum_and_count(problem: Problem, uneven: Callable[[int], None]) 
 
     uneven(100_000)
     changed = replace(problem, loss=masked, metrics={})
-    found = Objective(changed, "train", "float64", CPU).means()["loss"]
+    found = Objective(changed, DOUBLE, CPU).means()["loss"]
     images, labels = problem.data["train"]
     keep = labels != 2
     with torch.no_grad():
@@ -72,18 +74,20 @@ def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
         lambda outputs, batch: cross_entropy(outputs, (None, batch["target"])),
         forward=lambda model, batch: model(batch["pixels"]),
     )
-    found = Objective(changed, "train", "float64", CPU).means()["loss"]
+    found = Objective(changed, DOUBLE, CPU).means()["loss"]
     assert found == pytest.approx(plain_loss(problem, "train")[0], rel=REORDERED)
 
 
 def few_class_terms(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
     """Losses one by one, and the number of right answers, through the fast terms."""
     problem = Problem(torch.nn.Identity(), {}, cross_entropy, {"accuracy": accuracy})
+    terms = Terms(problem)
     rows = zip(logits.split(1), labels.split(1), strict=True)
-    losses = [Terms(problem, (None, y)).sums(z)[0][0] for z, y in rows]
-    right, count = Terms(problem, (None, labels)).sums(logits)[1]
-    assert count == len(labels)
-    return torch.stack(losses), float(right)
+    losses = [terms.values(z, (None, y))[0] for z, y in rows]
+    batch = (None, labels)
+    right = terms.values(logits, batch, terms.ties(logits, batch))[1]
+    assert torch.equal(right, terms.values(logits, batch)[1]) and right.shape == labels.shape
+    return torch.cat(losses), float(right.sum())
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0, 1e4])
@@ -129,14 +133,14 @@ def test_users_loss_is_never_replaced(problem: Problem) -> None:
     changed = Problem(
         problem.model, problem.data, cross_entropy, {"accuracy": accuracy}, first_input
     )
-    Objective(changed, "train", "float64", CPU).means()
+    Objective(changed, DOUBLE, CPU).means()
     assert sum(calls) == 101
 
 
 def test_unknown_split_names_those_there_are(problem: Problem) -> None:
     """A split that the problem lacks is refused with the list of splits."""
     with pytest.raises(ValueError, match="one of train, test, got 'val'"):
-        Objective(problem, "val", "float64", CPU)
+        Objective(problem, replace(DOUBLE, split="val"), CPU)
 
 
 def test_empty_split_is_refused(problem: Problem) -> None:
@@ -144,7 +148,7 @@ def test_empty_split_is_refused(problem: Problem) -> None:
     images, labels = problem.data["train"]
     empty = replace(problem, data={"train": (images[:0], labels[:0])})
     with pytest.raises(ValueError, match="first dimension above 0"):
-        Objective(empty, "train", "float64", CPU)
+        Objective(empty, DOUBLE, CPU)
 
 
 def test_dropout_and_batchnorm_stand_still() -> None:
@@ -153,6 +157,6 @@ def test_dropout_and_batchnorm_stand_still() -> None:
         torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Dropout(0.5), torch.nn.Linear(8, 2)
     ).train()
     data = {"train": (torch.randn(30, 4), torch.randint(0, 2, (30,)))}
-    objective = Objective(Problem(model, data, cross_entropy), "train", "float32", CPU)
+    objective = Objective(Problem(model, data, cross_entropy), ObjectiveSettings(), CPU)
     assert objective.means() == objective.means()
     assert model.training and model[1].num_batches_tracked == 0

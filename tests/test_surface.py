@@ -13,10 +13,12 @@ from explorer.analysis.directions import directions
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import FlatModel
 from explorer.kinds.line import Line, LineSettings
+from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.problem import Problem
 
 CPU = torch.device("cpu")
+DOUBLE = ObjectiveSettings(precision="float64")
 SMALL = SurfaceSettings(x_count=7, y_count=5, y_max=0.5, precision="float64")
 
 
@@ -34,7 +36,7 @@ def loss_at(problem: Problem, settings: Any, x: float, y: float = 0.0) -> float:
     flat = FlatModel(problem.model, torch.float64, CPU)
     vectors = directions(flat, settings, 2)
     moved = flat.theta + x * vectors[0] + y * vectors[1]
-    objective = Objective(problem, settings.split, "float64", CPU)
+    objective = Objective(problem, replace(DOUBLE, split=settings.split), CPU)
     objective.flat.theta.copy_(moved)
     return objective.means()["loss"]
 
@@ -124,7 +126,7 @@ def test_evaluator_restores_after_an_exception(problem: Problem) -> None:
 
     from explorer.analysis.evaluator import Evaluator
 
-    objective = Objective(replace(problem, loss=fails_later), "train", "float64", CPU)
+    objective = Objective(replace(problem, loss=fails_later), DOUBLE, CPU)
     evaluator = Evaluator(objective, torch.ones(1, objective.flat.theta.numel()))
     base = objective.flat.theta.clone()
     with pytest.raises(RuntimeError, match="stop"):

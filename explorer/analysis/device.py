@@ -36,19 +36,18 @@ def title(device: torch.device) -> str:
 
 
 @contextmanager
-def strict_arithmetic() -> Iterator[None]:
-    """float32 means float32: TF32 off and one choice of kernel per shape, restored afterwards.
+def arithmetic(precision: str) -> Iterator[None]:
+    """float32 means float32, tf32 what its name says, and one choice of kernel per shape.
+
+    The flags of the process are restored afterwards. A device without TF32 computes float32.
 
     Source: PyTorch notes, "Numerical accuracy" (TF32 is on by default for convolutions on CUDA).
     """
     matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, conv.allow_tf32, conv.benchmark, conv.deterministic
-    matmul.allow_tf32, conv.allow_tf32, conv.benchmark, conv.deterministic = (
-        False,
-        False,
-        False,
-        True,
-    )
+    allowed = precision == "tf32"
+    matmul.allow_tf32 = conv.allow_tf32 = allowed
+    conv.benchmark, conv.deterministic = False, True
     try:
         yield
     finally:

@@ -114,6 +114,23 @@ def direction_facts(
     return facts
 
 
+def described(vectors: Tensor, settings: DirectionSettings) -> dict[str, Any]:
+    """How each direction is made again, beside its norm."""
+    recipe = {
+        "seed": settings.seed,
+        "normalisation": settings.normalisation,
+        "ignore_1d": settings.ignore_1d,
+        "draw": "numpy.random.RandomState([seed, axis, tensor])",
+        "orthogonal": getattr(settings, "orthogonal", False),
+    }
+    norms = vectors.norm(dim=1).tolist()
+    return {
+        "directions": [
+            {"recipe": {**recipe, "axis": axis}, "norm": norm} for axis, norm in enumerate(norms)
+        ]
+    }
+
+
 def _norm_error(
     blocks: list[Block], theta: Tensor, vectors: Tensor, settings: DirectionSettings
 ) -> float:

@@ -1,88 +1,207 @@
 """Loss and metrics at many points: the hot loop."""
 
-from concurrent.futures import ThreadPoolExecutor
+import gc
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
-from explorer.analysis.device import kept_threads
-from explorer.analysis.objective import Objective
-from explorer.analysis.terms import Sum
+from explorer.analysis.choice import Choice
+from explorer.analysis.device import arithmetic, kept_threads
+from explorer.analysis.memory import is_out_of_memory
+from explorer.analysis.objective import Objective, cores
+from explorer.analysis.terms import Ledger
+
+BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20, "mps": 64 << 20}  # of values until reduced
 
 
 class Evaluator:
     """Values of an objective at base + coordinates @ directions.
 
-    Parameters are one flat vector updated in place; sums stay on the device until the end. On a CPU
-    small models are evaluated at several points at once, one core each: the same operations in the
-    same order for each point, so that values do not depend on how points are shared out.
+    Parameters are one flat vector updated in place; each example's loss stays on the device until a
+    block of points is reduced in float64, and all blocks are waited for together. The way follows
+    the objective's choice; on a CPU small models are evaluated at several points at once, one core
+    each: the same operations in the same order for each point, so that values do not depend on how
+    points are shared out.
     """
 
     def __init__(self, objective: Objective, directions: Tensor) -> None:
         """Stand at the objective's present point; `directions` has shape (m, D)."""
         self.objective = objective
         self.base = objective.flat.theta.clone()
-        self._directions = directions.to(self.base)
-        rows = torch.cat([self.base.unsqueeze(0), self._directions]).to("cpu", torch.float64)
+        self.directions = directions.to(self.base)
+        rows = torch.cat([self.base.unsqueeze(0), self.directions]).to("cpu", torch.float64)
         self._gram = (rows @ rows.t()).numpy()
-        self._lanes = [objective, *(objective.twin() for _ in range(objective.lanes - 1))]
-        self._pool = ThreadPoolExecutor(len(self._lanes), thread_name_prefix="lane")
+        self.axes = len(directions)
+        self.use(objective.choice)
+
+    def use(self, choice: Choice) -> None:
+        """Evaluate in this way from now on."""
+        self._lanes: list[_Lane] = []  # frees what the last way held
+        self.objective.use(choice)
+        twins = (self.objective.twin() for _ in range(choice.lanes - 1))
+        self._lanes = [_Lane(made, self) for made in (self.objective, *twins)]
+        self._pool = ThreadPoolExecutor(choice.lanes, thread_name_prefix="lane")
+
+    def shortened(self, examples: int, precision: str = "") -> "Evaluator":
+        """The same points over the first examples, for measuring ways of evaluating."""
+        return Evaluator(self.objective.shortened(examples, precision), self.directions)
 
     def values(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean of each term, and the parameters' "squared_norm", at coordinates (K, m); each (K,).
+        """Means and standard errors at coordinates (K, m), and "squared_norm"; each (K,).
 
-        The model is put back on its base point, also after an exception.
+        The model is put back on its base point, also after an exception. Where memory does not
+        suffice, batches are halved, for good, and the points are evaluated again.
         """
-        theta = self.objective.flat.theta
-        steps = torch.as_tensor(coordinates, dtype=theta.dtype, device=theta.device)
-        shares = [steps[start :: len(self._lanes)] for start in range(len(self._lanes))]
-        with kept_threads():
-            walks = list(self._pool.map(self._walk, self._lanes, shares))
-        totals = [walks[k % len(walks)][k // len(walks)] for k in range(len(steps))]
-        values = {
-            name: _means([point[t] for point in totals])
-            for t, name in enumerate(self.objective.names)
-        }
-        return {**values, "squared_norm": self._squared_norms(coordinates)}
+        while True:
+            try:
+                measured = self._measured(coordinates)
+                return {**measured, "squared_norm": self._squared_norms(coordinates)}
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or not self._frugal():
+                    raise
 
     def stand_alone(self) -> dict[str, float]:
-        """Mean of each term at the base point itself, without a step."""
-        with kept_threads():
-            return self._pool.submit(self._measure).result()
+        """The values at the base point itself, without a step."""
+        found = self.values(np.zeros((1, 0)))
+        return {name: float(value[0]) for name, value in found.items() if name != "squared_norm"}
 
-    def _measure(self) -> dict[str, float]:
-        self._share_cores()
-        return self.objective.means()
+    def _frugal(self) -> bool:
+        """Choose what needs less memory; whether there is such a thing."""
+        choice = self.objective.choice
+        if choice.stacked > 1:
+            choice = replace(choice, stacked=choice.stacked // 2)
+        elif choice.lanes > 1:
+            choice = replace(choice, lanes=1)
+        elif choice.batch > 1:
+            choice = replace(choice, batch=choice.batch // 2)
+        else:
+            return False
+        self._lanes = []
+        gc.collect()  # the error's traceback held tensors
+        if self.base.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.use(choice)
+        return True
 
-    def _share_cores(self) -> None:
-        """Give this thread its part of the cores."""
-        if self.base.device.type == "cpu":
-            cores = psutil.cpu_count(logical=False) or 1
-            torch.set_num_threads(max(1, cores // len(self._lanes)))
-
-    @torch.inference_mode()
-    def _walk(self, objective: Objective, steps: Tensor) -> list[list[Sum]]:
-        """The sums at each step in turn."""
-        self._share_cores()
-        theta, directions = objective.flat.theta, self._directions.t()
-        totals = []
-        try:
-            for step in steps:
-                torch.addmv(self.base, directions, step, out=theta)
-                totals.append(objective.sums())
-        finally:
-            theta.copy_(self.base)
-        return totals
+    def _measured(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
+        lanes = self._lanes
+        steps = torch.as_tensor(coordinates, dtype=self.base.dtype, device=self.base.device)
+        shares = [steps[start :: len(lanes)] for start in range(len(lanes))]
+        with kept_threads(), arithmetic(self.objective.settings.precision):
+            walks = [
+                self._pool.submit(_Lane.walk, *pair) for pair in zip(lanes, shares, strict=True)
+            ]
+            wait(walks)  # all of them, also when one has failed: they share the data
+            parts = [walk.result() for walk in walks]
+        found = {}
+        for name in parts[0]:
+            found[name] = np.empty(len(steps))
+            for start, part in enumerate(parts):
+                found[name][start :: len(lanes)] = part[name]
+        return found
 
     def _squared_norms(self, coordinates: np.ndarray) -> np.ndarray:
         """norm(theta)^2 at each point, from inner products of base and directions in float64."""
-        steps = np.concatenate([np.ones((len(coordinates), 1)), coordinates], axis=1)
+        steps = np.zeros((len(coordinates), len(self._gram)))
+        steps[:, 0] = 1
+        steps[:, 1 : 1 + coordinates.shape[1]] = coordinates
         return np.einsum("km,mn,kn->k", steps, self._gram, steps)
 
+    def place(self, theta: Tensor, steps: Tensor) -> None:
+        """Put base + step @ directions into `theta`, one point (D,) or several (K, D)."""
+        directions = self.directions[: steps.shape[-1]]
+        if steps.dim() == 1:
+            torch.addmv(self.base, directions.t(), steps, out=theta)
+        else:
+            torch.addmm(self.base, steps, directions, out=theta)
 
-def _means(sums: list[Sum]) -> np.ndarray:
-    """Sum over count for each point, (K,): the only place that waits for the device."""
-    total = torch.stack([total for total, _ in sums]).cpu().numpy()
-    return total / np.array([float(count) for _, count in sums])
+
+class _Lane:
+    """One copy of the model, walking through points by itself."""
+
+    def __init__(self, objective: Objective, evaluator: Evaluator) -> None:
+        self._objective = objective
+        self._evaluator = evaluator
+        theta, names = objective.flat.theta, objective.names
+        row_bytes = objective.examples * len(names) * theta.element_size()
+        block = max(1, min(256, BLOCK_BYTES[theta.device.type] // row_bytes))
+        self._stacked = objective.choice.stacked
+        self._ledger = objective.ledger(self._stacked if self._stacked > 1 else block)
+        self._graph: _Graph | None = None
+
+    def walk(self, steps: Tensor) -> dict[str, np.ndarray]:
+        """The values at each step (K, m); each (K,)."""
+        self._share_cores()
+        put_back = self._objective.flat.keep()
+        blocks = []
+        try:
+            for start in range(0, max(1, len(steps)), self._ledger.points):
+                part = steps[start : start + self._ledger.points]
+                self._fill(part)
+                blocks.append({n: v[: len(part)] for n, v in self._ledger.reduced().items()})
+        finally:
+            put_back()
+        return {name: torch.cat([b[name] for b in blocks]).cpu().numpy() for name in blocks[0]}
+
+    def _fill(self, steps: Tensor) -> None:
+        """Enter the values at these steps."""
+        if self._stacked > 1:
+            whole = steps.new_zeros(self._stacked, steps.shape[1])  # one shape, one order of sums
+            whole[: len(steps)] = steps
+            base = self._evaluator.base
+            thetas = base.new_empty(self._stacked, len(base))
+            self._evaluator.place(thetas, whole)
+            self._objective.stacked_write(self._ledger, thetas)
+        elif self._objective.choice.graph:
+            self._graph = self._graph or _Graph(self._objective, self._evaluator)
+            self._graph.fill(self._ledger, steps)
+        else:
+            for point, step in enumerate(steps):
+                self._stand(step)
+                self._objective.write(self._ledger, point)
+
+    @torch.inference_mode()
+    def _stand(self, step: Tensor) -> None:
+        self._evaluator.place(self._objective.flat.theta, step)
+        self._objective.moved()
+
+    def _share_cores(self) -> None:
+        """Give this thread its part of the cores."""
+        if self._evaluator.base.device.type == "cpu":
+            torch.set_num_threads(max(1, cores() // self._objective.choice.lanes))
+
+
+class _Graph:
+    """One point as a CUDA graph: captured once, then launched as a whole.
+
+    Source: PyTorch documentation, "CUDA Graphs": warm up on a side stream, capture, replay.
+    """
+
+    def __init__(self, objective: Objective, evaluator: Evaluator) -> None:
+        self._step = evaluator.base.new_zeros(evaluator.axes)
+        self._row = objective.ledger(1)
+
+        def point() -> None:
+            evaluator.place(objective.flat.theta, self._step)
+            objective.moved()
+            objective.write(self._row, 0)
+
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                point()
+        torch.cuda.current_stream().wait_stream(side)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            point()
+
+    def fill(self, ledger: Ledger, steps: Tensor) -> None:
+        """Enter the values at these steps."""
+        for point, step in enumerate(steps):
+            self._step[: len(step)] = step
+            self._graph.replay()
+            ledger.take(point, self._row)

@@ -12,6 +12,7 @@ from explorer.analysis.checkpoints import fitted, read
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors, content_hash
 from explorer.analysis.problems import LoadedProblem
+from explorer.kinds.settings import ObjectiveSettings
 
 
 def inspect(
@@ -34,7 +35,8 @@ def inspect(
         CheckpointError: a file holds no weights for this model.
     """
     objectives = {
-        split: Objective(loaded.problem, split, "float32", device) for split in loaded.splits
+        split: Objective(loaded.problem, ObjectiveSettings(split=split), device)
+        for split in loaded.splits
     }
     points = []
     for number, checkpoint in enumerate(checkpoints, start=1):
@@ -61,7 +63,7 @@ def _facts(tensors: Tensors, objectives: Mapping[str, Objective], folder: Path) 
     for split, objective in objectives.items():
         objective.load(tensors)
         began = time.perf_counter()
-        measured[split] = objective.means()
+        measured[split] = {n: v for n, v in objective.means().items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
     return {
         "point": point,

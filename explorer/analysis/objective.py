@@ -1,19 +1,27 @@
-"""The objective: one model's loss and metrics over a fixed split, resident on a device."""
+"""The objective: one model's loss and metrics over fixed examples, resident on a device."""
 
 import copy
-from collections.abc import Callable, Mapping
-from operator import itemgetter
+import itertools
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
 
 import psutil
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from explorer.analysis import batchnorm
+from explorer.analysis.choice import Choice
+from explorer.analysis.data import count_examples, mapped, part, resident
 from explorer.analysis.parameters import FlatModel, Tensors
-from explorer.analysis.terms import Sum, Terms
+from explorer.analysis.terms import Ledger, Terms
+from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+DTYPES = {"float64": torch.float64}  # of parameters and data; float32 for every other precision
 # Activations of one batch fit the CPU's cache, or keep the GPU busy. The size follows from shapes
 # alone, never from a clock, so that a resumed run computes the same bits.
 BATCH_BYTES = {"cpu": 24 << 20, "cuda": 4 << 30, "mps": 1 << 30}
@@ -21,105 +29,249 @@ LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better wi
 
 
 class Objective:
-    """Sums of loss and metrics over all examples of a split, at the parameters in `flat.theta`.
+    """Loss and metrics of each example of a split, at the parameters in `flat.theta`.
 
-    Sums are taken in float64 on the device; `sums()` does not wait for the device.
+    The batches, the network and the order of operations follow a `Choice`; values do not, but for
+    rounding. Nothing here waits for the device.
     """
 
-    def __init__(self, problem: Problem, split: str, precision: str, device: torch.device) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        settings: ObjectiveSettings,
+        device: torch.device,
+        choice: Choice | None = None,
+    ) -> None:
         """Copy model and data to the device.
 
         Raises:
-            ValueError: the problem has no such split, or the split is empty or ragged.
+            ValueError: no such split, an empty or ragged or too small one; or statistics are to be
+                recomputed of a model without BatchNorm.
         """
-        if split not in problem.data:
-            raise ValueError(f"split must be one of {', '.join(problem.data)}, got {split!r}")
         self.problem = problem
+        self.settings = settings
         self.device = device
-        dtype = DTYPES[precision]
+        dtype = DTYPES.get(settings.precision, torch.float32)
         self.flat = FlatModel(problem.model, dtype, device)
-        data = _mapped(problem.data[split], lambda t: _placed(t, dtype, device))
-        self.examples = count_examples(data)
-        example_bytes, operations = forward_cost(self.flat, problem, data)
-        size = max(1, BATCH_BYTES[device.type] // example_bytes)
-        self._terms = [
-            Terms(problem, _mapped(data, itemgetter(slice(start, start + size))))
-            for start in range(0, self.examples, size)
-        ]
-        self.batch_size = min(size, self.examples)
-        self._operation_bytes = example_bytes * self.batch_size / operations
+        self.data = resident(problem, settings, dtype, device)
+        self.examples = count_examples(self.data)
+        self.available = count_examples(problem.data[settings.split])
+        self.terms = Terms(problem)
+        if settings.batchnorm != "frozen" and not batchnorm.layers(self.flat.module):
+            raise ValueError(
+                "batchnorm must be frozen for a model without BatchNorm layers, "
+                f"got {settings.batchnorm!r}"
+            )
+        if settings.batchnorm == "batch":
+            batchnorm.use_batch_statistics(self.flat.module)
+        self._calibration = self._calibration_batches(dtype)
+        self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
+        self.use(choice or self.usual_choice())
 
     @property
     def names(self) -> list[str]:
         """What is measured: "loss" first, then the metrics."""
-        return ["loss", *self.problem.metrics]
+        return self.terms.names
 
-    @property
-    def lanes(self) -> int:
-        """Points worth evaluating at once: one a core where operations are too small to share."""
-        small = self.device.type == "cpu" and self._operation_bytes < LANE_BYTES
-        return psutil.cpu_count(logical=False) or 1 if small else 1
+    def usual_choice(self) -> Choice:
+        """What shapes alone suggest."""
+        room = BATCH_BYTES[self.device.type] // self.example_bytes
+        batch = min(self.examples, max(1, room))
+        small = self.example_bytes * batch / self.operations < LANE_BYTES
+        if self.device.type == "cuda":  # a small operation takes less than its launch
+            whole = small and room > self.examples and self.settings.batchnorm == "frozen"
+            return Choice(batch=batch, stacked=min(1024, room // batch) if whole else 1)
+        cpu = self.device.type == "cpu"
+        return Choice(batch=batch, lanes=cores() if cpu and small else 1)
+
+    def use(self, choice: Choice) -> None:
+        """Evaluate in this way from now on.
+
+        Raises:
+            ValueError: BatchNorm is to be folded and cannot be.
+        """
+        self.choice = choice
+        spans = self._spans(choice.batch)
+        self._batches = [(a, b, self._laid_out(part(self.data, a, b))) for a, b in spans]
+        self._ties: list[Tensor | None] = []
+        self._folded = None
+        if choice.folded:
+            if self.settings.batchnorm == "batch":
+                raise ValueError("a batch's own statistics cannot be folded")
+            example = part(self.data, 0, min(2, self.examples))
+            self._folded = batchnorm.Folded(self.flat, self.problem, example)
+        self._compiled = _compiled(self) if choice.compiled else None
+
+    def _spans(self, size: int) -> list[tuple[int, int]]:
+        """First and last-but-one example of each batch.
+
+        Where a batch is normalised by its own statistics, sizes are equal but for one example, and
+        a setting, not a choice.
+        """
+        count = self.examples
+        if self.settings.batchnorm == "batch":
+            parts = -(-count // self.settings.batchnorm_batch)
+            bounds = [count * n // parts for n in range(parts + 1)]
+        else:
+            bounds = [*range(0, count, size), count]
+        return list(itertools.pairwise(bounds))
+
+    def _laid_out(self, batch: Batch) -> Batch:
+        """Images with their channels last, if so chosen."""
+        if not self.choice.channels_last:
+            return batch
+
+        def placed(tensor: Tensor) -> Tensor:
+            images = tensor.dim() == 4
+            return tensor.contiguous(memory_format=torch.channels_last) if images else tensor
+
+        return mapped(batch, placed)
 
     def twin(self) -> "Objective":
         """The same objective with parameters of its own, sharing the data."""
         made = copy.copy(self)
         made.flat = self.flat.twin()
+        made.use(self.choice)
+        return made
+
+    def _calibration_batches(self, dtype: torch.dtype) -> list[Batch]:
+        """What statistics are recomputed on: the split's first examples, also beside a subset."""
+        if self.settings.batchnorm != "recalibrated":
+            return []
+        data = resident(self.problem, replace(self.settings, subset="all"), dtype, self.device)
+        seen = min(self.settings.batchnorm_examples, count_examples(data))
+        size = self.settings.batchnorm_batch
+        # a last batch of one example has no variance
+        return [part(data, a, min(a + size, seen)) for a in range(0, seen - 1, size)]
+
+    def shortened(self, examples: int, precision: str = "") -> "Objective":
+        """The same objective at the same point over its first examples, for measuring."""
+        made = copy.copy(self)
+        made.settings = replace(self.settings, precision=precision or self.settings.precision)
+        made.data, made.examples = part(self.data, 0, examples), examples
+        made.flat = self.flat.twin()
+        made.use(self.choice)
         return made
 
     def load(self, point: Tensors) -> None:
         """Stand on a point: its parameters and its buffers."""
         self.flat.load(point)
 
+    def ledger(self, points: int) -> Ledger:
+        """Room for the values at so many points."""
+        return Ledger(self.names, points, self.examples, self.flat.theta)
+
+    def moved(self) -> None:
+        """Follow the parameters: statistics recomputed, BatchNorm folded anew."""
+        if self._calibration:
+            with self.autocast():
+                forward = self.problem.forward
+                batchnorm.recalibrate(self.flat.module, forward, self._calibration)
+        if self._folded is not None:
+            self._folded.refresh()
+
     @torch.inference_mode()
-    def sums(self) -> list[Sum]:
-        """Sum (float64, on the device) and count over the split, for each of `names`."""
-        totals: list[Sum] = []
-        for terms in self._terms:
-            added = terms.sums(self.problem.forward(self.flat.module, terms.batch))
-            if totals:
-                pairs = zip(totals, added, strict=True)
-                added = [(a + b, m + n) for (a, m), (b, n) in pairs]
-            totals = added
-        return totals
+    def write(self, ledger: Ledger, point: int) -> None:
+        """Enter the values of all examples at the present parameters."""
+        for number, (start, stop, batch) in enumerate(self._batches):
+            if self._compiled is not None:
+                values = self._compiled(batch)
+            else:
+                outputs = self.outputs(batch)
+                if number == len(self._ties):
+                    self._ties.append(self.terms.ties(outputs, batch))
+                values = self.terms.values(outputs, batch, self._ties[number])
+            ledger.put(point, start, stop, values)
 
     def means(self) -> dict[str, float]:
-        """Mean of each term per example at the parameters as they stand."""
-        values = [float(total) / float(count) for total, count in self.sums()]
-        return dict(zip(self.names, values, strict=True))
+        """Mean of each term, and the loss's standard error, at the parameters as they stand."""
+        ledger = self.ledger(1)
+        self.moved()
+        self.write(ledger, 0)
+        return {name: float(value[0]) for name, value in ledger.reduced().items()}
+
+    def outputs(self, batch: Batch) -> Any:
+        """The network's outputs on a batch, in float32 at least."""
+        module = self._folded.module if self._folded is not None else self.flat.module
+        with self.autocast():
+            outputs = self.problem.forward(module, batch)
+        return widened(outputs) if self.settings.precision == "bf16" else outputs
+
+    def autocast(self) -> Any:
+        """bfloat16 where the precision asks for it; parameters stay float32."""
+        if self.settings.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+
+    def stacked_write(self, ledger: Ledger, thetas: Tensor) -> None:
+        """Enter the values at several points, parameters (K, D), with one launch per operation."""
+        wrapped = _Whole(self.problem, self.flat.module)
+
+        def values(theta: Tensor, batch: Batch) -> list[Any]:
+            outputs = functional_call(wrapped, self._named(theta), (batch,))
+            return self.terms.values(outputs, batch)
+
+        count = slice(0, len(thetas))
+        with torch.no_grad(), self.autocast():
+            for start, stop, batch in self._batches:
+                found = torch.vmap(lambda theta, b=batch: values(theta, b))(thetas)
+                ledger.put(count, start, stop, found)
+
+    def _named(self, theta: Tensor) -> dict[str, Tensor]:
+        """Views of a flat vector (D,) by the names that `_Whole` gives parameters."""
+        return {
+            f"model.{block.name}": theta[block.start : block.stop].view(block.shape)
+            for block in self.flat.blocks
+        }
+
+    def gradient(self) -> Tensor:
+        """Gradient of the mean loss at the present parameters, (D,) float64 on the CPU."""
+        wrapped = _Whole(self.problem, self.flat.module)
+        theta = self.flat.theta.detach().clone().requires_grad_()
+        total = torch.zeros(theta.shape, dtype=torch.float64)
+        count = 0.0
+        for _, _, batch in self._batches:
+            outputs = functional_call(wrapped, self._named(theta), (batch,))
+            loss = self.terms.values(outputs, batch)[0]
+            value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
+            (gradient,) = torch.autograd.grad(value, theta)
+            total += gradient.to("cpu", torch.float64)
+            count += float(size)
+        return total / count
 
 
-def _placed(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+class _Whole(nn.Module):
+    """A problem's forward pass as a module, so that its parameters can be replaced by name."""
+
+    def __init__(self, problem: Problem, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self._forward = problem.forward
+
+    def forward(self, batch: Batch) -> Any:
+        """Outputs of the model on a batch."""
+        return self._forward(self.model, batch)
 
 
-def _mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
-    """The batch with the function applied to each of its tensors."""
-    if isinstance(batch, Tensor):
-        return function(batch)
-    if isinstance(batch, Mapping):
-        return {name: _mapped(value, function) for name, value in batch.items()}
-    return tuple(_mapped(value, function) for value in batch)
+def _compiled(objective: Objective) -> Callable[[Batch], list[Any]]:
+    """Model, loss and metrics of a batch as one compiled function."""
+
+    def values(batch: Batch) -> list[Any]:
+        return objective.terms.values(objective.outputs(batch), batch)
+
+    return torch.compile(values, dynamic=False)
 
 
-def tensors_of(batch: Batch) -> list[Tensor]:
-    """The tensors of a batch in a fixed order."""
-    found: list[Tensor] = []
-    _mapped(batch, lambda t: found.append(t) or t)  # type: ignore[func-returns-value]
-    return found
+def widened(outputs: Any) -> Any:
+    """Outputs with reduced floats as float32, whatever they are held in."""
+    if isinstance(outputs, Tensor):
+        return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
+    return torch.utils._pytree.tree_map_only(Tensor, widened, outputs)
 
 
-def count_examples(data: Batch) -> int:
-    """The common first dimension of the tensors of a split.
-
-    Raises:
-        ValueError: there is no example, or the tensors disagree.
-    """
-    sizes = {len(tensor) for tensor in tensors_of(data)}
-    if len(sizes) != 1 or 0 in sizes:
-        raise ValueError(
-            f"the tensors of a split must share a first dimension above 0, got {sizes}"
-        )
-    return sizes.pop()
+def cores() -> int:
+    """Cores of this machine, without those that are only threads of another."""
+    return psutil.cpu_count(logical=False) or 1
 
 
 class _OutputBytes(TorchDispatchMode):
@@ -149,9 +301,9 @@ class _OutputBytes(TorchDispatchMode):
 def forward_cost(flat: FlatModel, problem: Problem, data: Batch) -> tuple[int, int]:
     """Bytes that the operations of a forward pass put out per example, and their number."""
     counts = []
-    for examples in (1, 2):
+    for examples in (2, 3):
         with _OutputBytes() as counted:
-            problem.forward(flat.module, _mapped(data, itemgetter(slice(0, examples))))
+            problem.forward(flat.module, part(data, 0, examples))
         counts.append(counted.total)
     # the difference leaves out what does not grow with the batch, such as views of weights
     return max(1, counts[1] - counts[0]), max(1, counted.operations)

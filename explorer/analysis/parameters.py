@@ -2,7 +2,7 @@
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +81,18 @@ class FlatModel:
     def twin(self) -> "FlatModel":
         """Another copy, standing on the same point."""
         return FlatModel(self.module, self.theta.dtype, self.theta.device)
+
+    def keep(self) -> Callable[[], None]:
+        """A function that puts parameters and buffers back to their present bits."""
+        parts = [self.theta, *self.module.buffers()]
+        kept = [part.clone() for part in parts]
+
+        @torch.no_grad()
+        def put_back() -> None:
+            for part, value in zip(parts, kept, strict=True):
+                part.copy_(value)
+
+        return put_back
 
     def load(self, tensors: Tensors) -> None:
         """Take parameters and buffers from tensors that fit (see `checkpoints.fitted`)."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from explorer.analysis import tuning
+from explorer.analysis.evaluator import Evaluator
 from explorer.kinds.kind import Piece
 
 TARGET_SECONDS = 0.4
@@ -17,19 +19,26 @@ def in_pieces(
     done: Set[int],
     columns: Callable[[np.ndarray], Mapping[str, np.ndarray]],
     facts: Mapping[str, Any],
+    evaluator: Evaluator,
 ) -> Iterator[Piece]:
     """The units of work that are not done, in order, each piece taking about `TARGET_SECONDS`.
 
-    `columns` answers an array of units with one row each. The first piece carries the facts.
+    `columns` answers an array of units with one row each. The first piece carries the facts, and a
+    piece that found too little memory the evaluator's new choice.
     """
     todo = np.array([unit for unit in range(units) if unit not in done], dtype=np.int64)
     start, size = 0, 1
+    choice = evaluator.objective.choice
     while start < len(todo):
         part = todo[start : start + size]
         began = time.perf_counter()
         answered = columns(part)
         seconds = time.perf_counter() - began
-        yield Piece({"unit": part, **answered}, facts if start == 0 else {}, seconds=seconds)
+        said = dict(facts) if start == 0 else {}
+        if evaluator.objective.choice != choice:
+            choice = evaluator.objective.choice
+            said |= {"choice": choice.json, "evaluated": tuning.said(choice)}
+        yield Piece({"unit": part, **answered}, said, seconds=seconds)
         start += len(part)
         wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))
         size = min(max(1, wanted), 4 * size, LARGEST)

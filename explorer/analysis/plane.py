@@ -1,47 +1,91 @@
-"""What surfaces and lines share: an evaluator along random directions, and facts to check it."""
+"""What surfaces and lines share: an evaluator along directions, and facts to check it by."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from explorer.analysis import device as devices
-from explorer.analysis.directions import direction_facts, directions
+from explorer.analysis import tuning
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
-from explorer.kinds.settings import DirectionSettings
+from explorer.kinds.settings import REDUCED, ObjectiveSettings
 from explorer.problem import Problem
 
+CHECKED_POINTS = 16  # at which the error of a reduced precision is measured, at most
+CHECKED_SHARE = 0.05  # of all points, but 4 at least
 
-def evaluator_around(
-    problem: Problem,
-    point: Tensors,
-    settings: DirectionSettings,
-    axes: int,
-    device: torch.device,
-) -> tuple[Evaluator, dict[str, Any]]:
-    """An evaluator at point + coordinates @ directions, and the facts stored beside its values."""
-    objective = Objective(problem, settings.split, settings.precision, device)
+Choices = Mapping[str, Mapping[str, Any]]  # device -> what an earlier run chose there
+NONE: Choices = MappingProxyType({})
+
+
+def objective_at(
+    problem: Problem, point: Tensors, settings: ObjectiveSettings, device: torch.device
+) -> Objective:
+    """The objective, standing on a point."""
+    objective = Objective(problem, settings, device)
     objective.load(point)
-    vectors = directions(objective.flat, settings, axes)
-    facts = direction_facts(objective.flat, vectors, settings)
-    evaluator = Evaluator(objective, vectors)
-    recipe = {"seed": settings.seed, "normalisation": settings.normalisation}
-    recipe |= {
-        "ignore_1d": settings.ignore_1d,
-        "draw": "numpy.random.RandomState([seed, axis, tensor])",
-    }
-    recipe |= {"orthogonal": getattr(settings, "orthogonal", False)}
-    facts |= {
-        "directions": [
-            {"recipe": {**recipe, "axis": axis}, "norm": norm}
-            for axis, norm in enumerate(facts["direction_norms"])
-        ],
+    return objective
+
+
+def prepared(
+    objective: Objective, directions: Tensor, points: int, choices: Choices
+) -> tuple[Evaluator, dict[str, Any]]:
+    """An evaluator for so many points, tuned or as it was before; and what is stored of it."""
+    evaluator = Evaluator(objective, directions)
+    title = devices.title(objective.device)
+    known = tuning.remembered(choices.get(title), points)
+    if known is not None:
+        evaluator.use(known)
+        timing = dict(choices[title].get("timing", {}))
+    else:
+        found = tuning.tuned(evaluator, points)
+        timing = {"seconds": found.seconds}
+    return evaluator, {
         "stand_alone": evaluator.stand_alone(),
         "examples": objective.examples,
+        "available": objective.available,
         "parameters": objective.flat.theta.numel(),
-        "batch_size": objective.batch_size,
-        "lanes": objective.lanes,
-        "device": devices.title(device),
+        "choice": objective.choice.json,
+        "evaluated": tuning.said(objective.choice),
+        "timing": timing,
+        "device": title,
     }
-    return evaluator, facts
+
+
+def precision_error(
+    evaluator: Evaluator, coordinates: np.ndarray, device: torch.device
+) -> dict[str, Any]:
+    """How far a reduced precision is from float32, at a sample of the coordinates (P, m).
+
+    Empty for a precision that is not reduced. The sample is spread evenly over the order in which
+    points are computed, so that it covers the plane.
+    """
+    settings = evaluator.objective.settings
+    if settings.precision not in REDUCED:
+        return {}
+    count = min(CHECKED_POINTS, max(4, round(CHECKED_SHARE * len(coordinates))), len(coordinates))
+    sample = coordinates[np.linspace(0, len(coordinates) - 1, count).astype(int)]
+    objective = evaluator.objective
+    full = Objective(objective.problem, replace(settings, precision="float32"), device)
+    full.load(objective.flat.module.state_dict())
+    reference = Evaluator(full, evaluator.directions)
+    reference.use(tuning.with_rewrites(reference))
+    exact, reduced = reference.values(sample)["loss"], evaluator.values(sample)["loss"]
+    difference = np.abs(reduced - exact)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = difference / np.abs(exact)
+    found = {"points": count, "range": np.ptp(exact)}
+    found |= {"largest": difference.max(), "largest_relative": relative.max()}
+    found |= {"root_mean_square": np.sqrt(np.mean(difference**2))}
+    return {"precision_error": {name: _json(value) for name, value in found.items()}}
+
+
+def _json(value: Any) -> float | None:
+    """A number as JSON knows it; None for NaN and infinity."""
+    return float(value) if np.isfinite(value) else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from explorer.analysis.objective import count_examples, tensors_of
+from explorer.analysis.data import count_examples, tensors_of
 from explorer.problem import Batch, Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")

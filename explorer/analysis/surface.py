@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import torch
 
+from explorer.analysis.directions import described, direction_facts, directions
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.pieces import in_pieces
-from explorer.analysis.plane import evaluator_around
+from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import SurfaceSettings, places
 from explorer.problem import Problem
@@ -19,18 +20,24 @@ def answer(
     settings: SurfaceSettings,
     done: Set[int],
     device: torch.device,
+    choices: Choices = NONE,
 ) -> Iterator[Piece]:
     """The points of the plane that are not in `done`, coarse levels first.
 
     Source: Li et al. 2018, arXiv:1712.09913, section 3: f(x, y) = L(theta + x d1 + y d2).
     """
-    evaluator, facts = evaluator_around(problem, subjects[0], settings, 2, device)
+    objective = objective_at(problem, subjects[0], settings, device)
+    vectors = directions(objective.flat, settings, 2)
+    facts = direction_facts(objective.flat, vectors, settings) | described(vectors, settings)
+    evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
     x, y = settings.axes
     column, row = places(settings)
+    coordinates = np.stack([x[column], y[row]], axis=1)
+    facts |= found | precision_error(evaluator, coordinates, device)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         i, j = column[units], row[units]
         place = {"i": i, "j": j, "x": x[i], "y": y[j]}
-        return place | evaluator.values(np.stack([x[i], y[j]], axis=1))
+        return place | evaluator.values(coordinates[units])
 
-    return in_pieces(settings.units, done, columns, facts)
+    return in_pieces(settings.units, done, columns, facts, evaluator)

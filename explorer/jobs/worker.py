@@ -91,8 +91,9 @@ class Worker:
         ]
         module, _, function = kind.answer.partition(":")
         answer = getattr(importlib.import_module(module), function)
-        with devices.strict_arithmetic():
-            pieces = answer(loaded.problem, points, settings, set(request["done"]), self.device)
+        with devices.arithmetic("float32"):
+            done, choices = set(request["done"]), request.get("choices", {})
+            pieces = answer(loaded.problem, points, settings, done, self.device, choices)
             for piece in pieces:
                 job.put_piece(piece)
                 job.report(stage="computing")
@@ -102,7 +103,7 @@ class Worker:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
         request = job.request
         loaded = load(Path(request["problem"]), request["arguments"])
-        with devices.strict_arithmetic():
+        with devices.arithmetic("float32"):
             return inspect(loaded, request["checkpoints"], self.device, job.path, self._watch(job))
 
     def _watch(self, job: JobFolder) -> Callable[[int, int], None]:

@@ -5,8 +5,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-PRECISIONS = ("float32", "float64")
-BATCHNORM_POLICIES = ("frozen",)
+PRECISIONS = ("float32", "float64", "tf32", "bf16")
+REDUCED = ("tf32", "bf16")  # precisions whose error is measured against float32
+BATCHNORM_POLICIES = ("frozen", "recalibrated", "batch")
+SUBSETS = ("all", "first", "random")
 LARGEST = 1e30  # of a coordinate: beyond, float32 parameters overflow anyway
 NORMALISATIONS = ("filter", "layer", "raw")
 
@@ -32,11 +34,19 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveSettings:
-    """Which loss is looked at, and how exactly."""
+    """Which loss is looked at, and how exactly.
+
+    A setting that has no effect beside the others takes its default, so that it is in no key twice.
+    """
 
     split: str = "train"  # a split that the problem declares
-    precision: str = "float32"  # of parameters and data; sums are float64 always
-    batchnorm: str = "frozen"  # running statistics of the centre
+    subset: str = "all"  # which examples of it: all, the first ones, or random ones
+    examples: int = 0  # how many, where not all
+    examples_seed: int = 0  # of the random choice
+    precision: str = "float32"  # of the forward pass; parameters are float32 at least, sums float64
+    batchnorm: str = "frozen"  # running statistics of the centre; or recalibrated, or the batch's
+    batchnorm_batch: int = 128  # examples whose statistics normalise them together
+    batchnorm_examples: int = 1024  # of the split, from its start: seen to recalibrate
 
     def __post_init__(self) -> None:
         """Refuse what cannot be answered; write each number in one way, as it is part of a key."""
@@ -46,7 +56,38 @@ class ObjectiveSettings:
                 object.__setattr__(self, field.name, float(value) + 0.0)  # -0.0 becomes 0.0
         require(bool(self.split), "split must name a split of the data", repr(self.split))
         one_of("precision", self.precision, PRECISIONS)
+        self._check_subset()
+        self._check_batchnorm()
+
+    def _check_subset(self) -> None:
+        one_of("subset", self.subset, SUBSETS)
+        if self.subset == "all":
+            self.unused("examples", "examples_seed")
+            return
+        require(self.examples >= 2, "examples must be at least 2 in a subset", self.examples)
+        seed_fits("examples_seed", self.examples_seed)
+        if self.subset == "first":
+            self.unused("examples_seed")
+
+    def _check_batchnorm(self) -> None:
         one_of("batchnorm", self.batchnorm, BATCHNORM_POLICIES)
+        if self.batchnorm == "frozen":
+            self.unused("batchnorm_batch")
+        if self.batchnorm != "recalibrated":
+            self.unused("batchnorm_examples")
+        for name in ("batchnorm_batch", "batchnorm_examples"):
+            require(getattr(self, name) >= 2, f"{name} must be at least 2", getattr(self, name))
+
+    def unused(self, *names: str) -> None:
+        """Give settings that have no effect beside the others their default."""
+        for field in dataclasses.fields(self):
+            if field.name in names:
+                object.__setattr__(self, field.name, field.default)
+
+
+def seed_fits(name: str, seed: int) -> None:
+    """Refuse a seed that NumPy's generators do not take."""
+    require(0 <= seed < 2**32, f"{name} must be a whole number from 0 to 2^32 - 1", seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +104,7 @@ class DirectionSettings(ObjectiveSettings):
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
         super().__post_init__()
-        require(0 <= self.seed < 2**32, "seed must be a whole number from 0 to 2^32 - 1", self.seed)
+        seed_fits("seed", self.seed)
         one_of("normalisation", self.normalisation, NORMALISATIONS)
 
 

@@ -1,0 +1,185 @@
+"""Which way of evaluating is quickest here: by shapes at once, by the clock where work is long."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from explorer.analysis import batchnorm
+from explorer.analysis.choice import Choice
+from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.objective import Objective, cores
+
+SHARE = 0.02  # of the predicted time may be spent on measuring
+COMPILE_SECONDS = 20.0  # measured: 15 to 23 cold, for nets from 9,000 to 2 million parameters
+COMPILE_GAIN = 0.3  # of the time, at best
+LAUNCH_SECONDS = 15e-6  # an operation that is quicker waits for the host
+# Largest relative difference of a way from the plain one that is rounding.
+AGREE = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
+
+
+@dataclass
+class Tuning:
+    """A choice, and seconds per point of every way that was measured."""
+
+    choice: Choice
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """JSON values, the quickest first."""
+        return {
+            "choice": self.choice.json,
+            "seconds": dict(sorted(self.seconds.items(), key=lambda pair: pair[1])),
+        }
+
+
+def tuned(evaluator: Evaluator, points: int) -> Tuning:
+    """The way to evaluate so many points, found within a small part of the time they take.
+
+    Short work gets what shapes suggest: the same on every run. The evaluator stands on the choice
+    afterwards.
+    """
+    usual = with_rewrites(evaluator)
+    evaluator.use(usual)
+    tuning = Tuning(usual)
+    took = _seconds(evaluator)  # the first is warm-up, and an upper bound
+    budget = SHARE * took * points
+    if budget < 3 * took:
+        return tuning
+    objective = evaluator.objective
+    probe = evaluator.shortened(min(objective.examples, max(64, 2 * usual.batch)))
+    took *= probe.objective.examples / objective.examples
+    scale = objective.examples / probe.objective.examples
+    probe.use(usual)
+    best = _seconds(probe)
+    spent = took + best
+    tuning.seconds[said(usual)] = best * scale
+    for candidate in candidates(objective, usual, best * scale * points, best):
+        if spent > budget:
+            break
+        began = time.perf_counter()
+        if (seconds := _tried(probe, candidate, usual)) is not None:
+            tuning.seconds[said(candidate)] = seconds * scale
+            if seconds < 0.97 * best:
+                best, tuning.choice = seconds, candidate
+        spent += time.perf_counter() - began
+    evaluator.use(tuning.choice)
+    return tuning
+
+
+def with_rewrites(evaluator: Evaluator) -> Choice:
+    """The usual choice with the rewrites that this model allows, each checked at two points.
+
+    They are checked in the precision of the parameters: bfloat16 would hide a difference.
+    """
+    objective = evaluator.objective
+    full = "float64" if objective.settings.precision == "float64" else "float32"
+    probe = evaluator.shortened(min(32, objective.examples), full)
+    plain = replace(objective.usual_choice(), stacked=1)
+    choice = plain
+    wished: list[dict[str, Any]] = []
+    if any(isinstance(m, torch.nn.Conv2d) for m in objective.flat.module.modules()):
+        wished.append({"channels_last": objective.device.type != "mps"})
+    if objective.settings.batchnorm != "batch" and batchnorm.layers(objective.flat.module):
+        wished.append({"folded": True})
+    elif (stacked := objective.usual_choice().stacked) > 1:
+        wished.append({"stacked": stacked})
+    for rewrite in wished:
+        better = replace(choice, **rewrite)
+        if agrees(probe, replace(better, stacked=min(better.stacked, 2)), plain):
+            choice = better
+    return choice
+
+
+def candidates(
+    objective: Objective, usual: Choice, seconds: float, point: float
+) -> Iterator[Choice]:
+    """Ways worth measuring for work of so many seconds, the most promising first."""
+    cpu, cuda = objective.device.type == "cpu", objective.device.type == "cuda"
+    batches = -(-objective.examples // usual.batch)
+    host_bound = point / (objective.operations * batches) < LAUNCH_SECONDS and usual.stacked == 1
+    if cuda:
+        yield replace(usual, graph=True)
+    if host_bound and not usual.folded and objective.settings.batchnorm != "recalibrated":
+        for stacked in (8, 64) if cpu else (64, 1024):
+            yield replace(usual, stacked=stacked, lanes=1)
+    if cpu and cores() > 1:
+        yield replace(usual, lanes=1 if usual.lanes > 1 else cores())
+    for factor in (0.5, 2, 0.25, 4):
+        batch = min(objective.examples, max(1, round(usual.batch * factor)))
+        if batch != usual.batch and objective.settings.batchnorm != "batch":
+            yield replace(usual, batch=batch)
+    if usual.channels_last:
+        yield replace(usual, channels_last=False)
+    if seconds * COMPILE_GAIN > COMPILE_SECONDS:
+        yield replace(usual, compiled=True)
+
+
+def agrees(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
+    """Whether a way gives the plain way's losses at the base and off it, but for rounding."""
+    steps = np.zeros((2, probe.axes))
+    steps[1:] = 0.1
+    losses: list[np.ndarray] = []
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*performance drop.*")  # vmap as a loop
+            for way in (plain, choice):
+                probe.use(way)
+                losses.append(probe.values(steps)["loss"])
+    except (ValueError, RuntimeError, TypeError, AttributeError, UserWarning):
+        return False
+    within = AGREE[probe.objective.settings.precision]
+    one, other = losses
+    return bool(np.allclose(other, one, rtol=within, atol=within / 10, equal_nan=True))
+
+
+def _tried(probe: Evaluator, choice: Choice, usual: Choice) -> float | None:
+    """Seconds per point of a way that works and agrees; None for another."""
+    if not agrees(probe, choice, usual):
+        return None
+    probe.use(choice)
+    _seconds(probe)
+    return min(_seconds(probe) for _ in range(2))
+
+
+def _seconds(evaluator: Evaluator) -> float:
+    """Seconds per point, all lanes at work."""
+    choice = evaluator.objective.choice
+    points = max(choice.lanes, choice.stacked)
+    began = time.perf_counter()
+    evaluator.values(np.zeros((points, evaluator.axes)))
+    return (time.perf_counter() - began) / points
+
+
+def said(choice: Choice) -> str:
+    """The choice in words."""
+    words = [f"batches of {choice.batch:,}"]
+    if choice.lanes > 1:
+        words.append(f"{choice.lanes} points at once, one a core")
+    if choice.stacked > 1:
+        words.append(f"{choice.stacked} points a launch")
+    for name, word in (
+        ("channels_last", "channels last"),
+        ("folded", "BatchNorm folded"),
+        ("compiled", "compiled"),
+        ("graph", "CUDA graph"),
+    ):
+        if getattr(choice, name):
+            words.append(word)
+    return ", ".join(words)
+
+
+def remembered(facts: Any, points: int) -> Choice | None:
+    """An earlier run's choice on this device, unless the work is now long enough to measure."""
+    if not facts:
+        return None
+    seconds = facts.get("timing", {}).get("seconds") or {}
+    known = Choice.from_json(facts["choice"])
+    best = min(seconds.values(), default=0.0)
+    long = best * points * COMPILE_GAIN > COMPILE_SECONDS
+    return None if long and not any("compiled" in way for way in seconds) else known
