@@ -1,29 +1,58 @@
 """Regular grids: the values along an axis, and the order in which points are worth computing."""
 
+from fractions import Fraction
+
 import numpy as np
 
-COARSEST_STRIDE = 8
+STRIDES = (8, 4, 2, 1)  # of the levels, coarse to fine; each level holds the one before
+COARSEST_STRIDE = STRIDES[0]
 
 
 def axis_values(low: float, high: float, count: int) -> np.ndarray:
-    """`count` evenly spaced values (count,): exact at the ends, exactly 0 in an odd middle."""
-    steps = np.arange(count, dtype=np.float64)
-    values = ((count - 1 - steps) * low + steps * high) / (count - 1)
-    values[0], values[-1] = low, high
-    return values
+    """`count` evenly spaced values (count,), each the float nearest to the exact one.
+
+    So the ends and a middle of 0 are exact, and a coordinate is the same float in every grid of
+    the same range that has it.
+    """
+    ends = Fraction(float(low)), Fraction(float(high))
+    scale = max(end.denominator for end in ends)  # powers of two: the larger suits both
+    first, last = (int(end * scale) for end in ends)
+    steps = count - 1
+    # Python divides whole numbers of any size with one rounding, and faster than it adds fractions.
+    exact = (((steps - k) * first + k * last) / (steps * scale) for k in range(count))
+    return np.fromiter(exact, dtype=np.float64, count=count)
+
+
+def level_indices(count: int, stride: int) -> np.ndarray:
+    """Indices (n,) of a level along an axis: every `stride`-th from the middle, and both ends.
+
+    With the ends no level has to be extrapolated; the last step before them may be shorter.
+    """
+    middle = (count - 1) // 2
+    return np.unique([0, *range(middle % stride, count, stride), count - 1])
+
+
+def level(shape: tuple[int, ...], stride: int) -> tuple[np.ndarray, ...]:
+    """Index of all points of a level of a grid: those in `level_indices` along each axis."""
+    return np.ix_(*(level_indices(count, stride) for count in shape))
+
+
+def finest_complete(computed: np.ndarray) -> int | None:
+    """Stride of the finest level that is computed whole; None before the coarsest one is."""
+    complete = (s for s in reversed(STRIDES) if computed[level(computed.shape, s)].all())
+    return next(complete, None)
 
 
 def coarse_to_fine(shape: tuple[int, ...]) -> np.ndarray:
-    """Indices of all points of a grid, coarse levels first, (P, len(shape)); row u places unit u.
+    """Indices of all points of a grid, level by level, (P, len(shape)); row u places unit u.
 
-    Levels are strides 8, 4, 2, 1 counted from the middle point, which comes first.
+    The middle point comes first.
     """
-    places = np.indices(shape).reshape(len(shape), -1).T
-    offsets = np.abs(places - (np.array(shape) - 1) // 2)
-    level = np.zeros(len(places), dtype=int)
-    stride = COARSEST_STRIDE
-    while stride > 1:
-        level += (offsets % stride != 0).any(axis=1)
-        stride //= 2
-    from_middle = offsets.sum(axis=1) > 0
-    return places[np.lexsort((np.arange(len(places)), from_middle, level))]
+    rank = np.zeros(shape, dtype=int)
+    for stride in STRIDES[:-1]:
+        beyond = np.ones(shape, dtype=bool)
+        beyond[level(shape, stride)] = False
+        rank += beyond
+    rank[tuple((count - 1) // 2 for count in shape)] = -1
+    order = np.argsort(rank.ravel(), kind="stable")
+    return np.stack(np.unravel_index(order, shape), axis=-1)
