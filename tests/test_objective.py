@@ -85,7 +85,7 @@ def few_class_terms(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.T
     rows = zip(logits.split(1), labels.split(1), strict=True)
     losses = [terms.values(z, (None, y))[0] for z, y in rows]
     batch = (None, labels)
-    right = terms.values(logits, batch, terms.ties(logits, batch))[1]
+    right = terms.values(logits, batch, terms.prepared(logits, batch))[1]
     assert torch.equal(right, terms.values(logits, batch)[1]) and right.shape == labels.shape
     return torch.cat(losses), float(right.sum())
 

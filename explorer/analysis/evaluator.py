@@ -89,11 +89,10 @@ class Evaluator:
     def _measured(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
         lanes = self._lanes
         steps = torch.as_tensor(coordinates, dtype=self.base.dtype, device=self.base.device)
-        shares = [steps[start :: len(lanes)] for start in range(len(lanes))]
+        shares = [steps[start :: len(lanes)] for start in range(min(len(lanes), len(steps)))]
         with kept_threads(), arithmetic(self.objective.settings.precision):
-            walks = [
-                self._pool.submit(_Lane.walk, *pair) for pair in zip(lanes, shares, strict=True)
-            ]
+            pairs = zip(lanes, shares, strict=False)
+            walks = [self._pool.submit(_Lane.walk, lane, share) for lane, share in pairs]
             wait(walks)  # all of them, also when one has failed: they share the data
             parts = [walk.result() for walk in walks]
         found = {}
@@ -138,7 +137,7 @@ class _Lane:
         put_back = self._objective.flat.keep()
         blocks = []
         try:
-            for start in range(0, max(1, len(steps)), self._ledger.points):
+            for start in range(0, len(steps), self._ledger.points):
                 part = steps[start : start + self._ledger.points]
                 self._fill(part)
                 blocks.append({n: v[: len(part)] for n, v in self._ledger.reduced().items()})

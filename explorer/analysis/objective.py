@@ -17,7 +17,7 @@ from explorer.analysis import batchnorm
 from explorer.analysis.choice import Choice
 from explorer.analysis.data import count_examples, mapped, part, resident
 from explorer.analysis.parameters import FlatModel, Tensors
-from explorer.analysis.terms import Ledger, Terms
+from explorer.analysis.terms import Ledger, Prepared, Terms, as_value
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
@@ -93,7 +93,7 @@ class Objective:
         self.choice = choice
         spans = self._spans(choice.batch)
         self._batches = [(a, b, self._laid_out(part(self.data, a, b))) for a, b in spans]
-        self._ties: list[Tensor | None] = []
+        self._prepared: list[Prepared | None] = []
         self._folded = None
         if choice.folded:
             if self.settings.batchnorm == "batch":
@@ -178,9 +178,9 @@ class Objective:
                 values = self._compiled(batch)
             else:
                 outputs = self.outputs(batch)
-                if number == len(self._ties):
-                    self._ties.append(self.terms.ties(outputs, batch))
-                values = self.terms.values(outputs, batch, self._ties[number])
+                if number == len(self._prepared):
+                    self._prepared.append(self.terms.prepared(outputs, batch))
+                values = self.terms.values(outputs, batch, self._prepared[number])
             ledger.put(point, start, stop, values)
 
     def means(self) -> dict[str, float]:
@@ -232,7 +232,7 @@ class Objective:
         count = 0.0
         for _, _, batch in self._batches:
             outputs = functional_call(wrapped, self._named(theta), (batch,))
-            loss = self.terms.values(outputs, batch)[0]
+            loss = as_value("loss", self.problem.loss(outputs, batch))
             value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
             (gradient,) = torch.autograd.grad(value, theta)
             total += gradient.to("cpu", torch.float64)

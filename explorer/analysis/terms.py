@@ -1,5 +1,6 @@
 """Loss and metrics of a batch, one value per example where they can be; a ledger of many points."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +12,37 @@ FEW_CLASSES = 64  # up to here the class axis is better reduced across rows
 Value = Tensor | tuple[Tensor, Any]  # per example (..., B); or sum (...) and count
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What of the labels of a batch is the same at every point."""
+
+    places: Tensor  # (B,) of each label's logit among all logits of the batch
+    ties: Tensor  # (C, B): the least positive number where a class comes before the label, else 0
+
+    @classmethod
+    def of(cls, outputs: Tensor, labels: Tensor) -> "Prepared":
+        """For logits (B, C) and labels (B,)."""
+        rows, classes = outputs.shape
+        order = torch.arange(classes, device=labels.device).unsqueeze(1)
+        earlier = (order < labels.unsqueeze(0)).to(outputs.dtype)
+        places = torch.arange(rows, device=labels.device) * classes + labels
+        return cls(places, earlier * torch.finfo(outputs.dtype).tiny)
+
+    def margins(self, outputs: Tensor, in_place: bool) -> Tensor:
+        """Margins z - z_y of logits (B, C), as (C, B): rows reduce vectorised.
+
+        In place saves a pass over memory, and neither vmap nor the compiler can follow.
+
+        Where an earlier class has the label's logit, the margin is the least positive number
+        instead of 0, which no sum of exponentials sees: argmax would choose that class.
+        """
+        own = outputs.reshape(-1).index_select(0, self.places)
+        if in_place:
+            margins = torch.sub(outputs.t(), own, out=torch.empty_like(self.ties))
+            return margins.add_(self.ties)
+        return outputs.t().contiguous() - own + self.ties
+
+
 class Terms:
     """The values of a problem's loss and metrics, in the order of `names`."""
 
@@ -18,59 +50,44 @@ class Terms:
         self._problem = problem
         self.names = ["loss", *problem.metrics]
 
-    def values(self, outputs: Any, batch: Batch, earlier: Tensor | None = None) -> list[Value]:
+    def values(self, outputs: Any, batch: Batch, prepared: Prepared | None = None) -> list[Value]:
         """The value of each term for the model's outputs on a batch.
-
-        `earlier` is what `ties` returned for this batch, if it did.
 
         Raises:
             ValueError: a term is neither one value per example nor (sum, count).
         """
         if self._is_few_class(outputs):
-            return self._few_class(outputs, batch, earlier)
+            return self._few_class(outputs, batch, prepared)
         terms = {"loss": self._problem.loss, **self._problem.metrics}
-        return [_value(name, term(outputs, batch)) for name, term in terms.items()]
+        return [as_value(name, term(outputs, batch)) for name, term in terms.items()]
 
-    def ties(self, outputs: Any, batch: Batch) -> Tensor | None:
-        """The least positive number where a class comes before the label, else 0, (C, B)."""
-        wanted = accuracy in self._problem.metrics.values() and self._is_few_class(outputs)
-        return _earlier(outputs, batch[1]) if wanted else None
+    def prepared(self, outputs: Any, batch: Batch) -> Prepared | None:
+        """What `values` need not compute at every point; None where there is no such thing."""
+        return Prepared.of(outputs, batch[1]) if self._is_few_class(outputs) else None
 
     def _is_few_class(self, outputs: Any) -> bool:
         """Whether outputs are logits (B, C) of few classes under the ready cross-entropy."""
         ready = self._problem.loss is cross_entropy and isinstance(outputs, Tensor)
         return ready and outputs.dim() == 2 and outputs.shape[1] <= FEW_CLASSES
 
-    def _few_class(self, outputs: Tensor, batch: Batch, earlier: Tensor | None) -> list[Value]:
+    def _few_class(self, outputs: Tensor, batch: Batch, prepared: Prepared | None) -> list[Value]:
         """The same for ready terms on logits (B, C) of few classes; other metrics as they are.
 
-        Loss: logsumexp(z - z_y), exact near 0. Accuracy: no margin z - z_y is above 0, nor equal
-        to 0 at an earlier class, as argmax decides ties; rows with NaN are wrong.
+        Loss: logsumexp(z - z_y), exact near 0. Accuracy: no margin z - z_y is above 0; rows with
+        NaN are wrong.
         """
-        margins = class_margins(outputs, batch[1])
-        found: list[Value] = [torch.logsumexp(margins, dim=0)]
+        known = prepared or Prepared.of(outputs, batch[1])
+        margins = known.margins(outputs, in_place=prepared is not None)
+        top = margins.amax(dim=0)
+        right = top <= 0
+        found: list[Value] = [margins.sub_(top).exp_().sum(dim=0).log_().add_(top)]
         for name, metric in self._problem.metrics.items():
-            if metric is accuracy:
-                before = _earlier(outputs, batch[1]) if earlier is None else earlier
-                found.append((margins + before).amax(dim=0) <= 0)
-            else:
-                found.append(_value(name, metric(outputs, batch)))
+            given = right if metric is accuracy else metric(outputs, batch)
+            found.append(as_value(name, given))
         return found
 
 
-def class_margins(outputs: Tensor, labels: Tensor) -> Tensor:
-    """Margins z - z_y of logits (B, C) and labels (B,), as (C, B): rows reduce vectorised."""
-    margins = outputs.t().contiguous()
-    return margins.sub_(margins.gather(0, labels.unsqueeze(0)))
-
-
-def _earlier(outputs: Tensor, labels: Tensor) -> Tensor:
-    classes = torch.arange(outputs.shape[1], device=labels.device).unsqueeze(1)
-    earlier = (classes < labels.unsqueeze(0)).to(outputs.dtype)
-    return earlier * torch.finfo(outputs.dtype).tiny
-
-
-def _value(name: str, given: Value) -> Value:
+def as_value(name: str, given: Value) -> Value:
     """A term as it was given, averaged over all but the first axis; refused without one."""
     if isinstance(given, tuple):
         return given
@@ -129,12 +146,15 @@ class Ledger:
 
     @torch.no_grad()
     def reduced(self) -> dict[str, Tensor]:
-        """Mean of each term, and "loss_se" where the loss has one value per example; each (K,).
+        """Mean of each term; of a loss with one value per example two more; each (K,).
+
+        "loss_se" is the standard error s / sqrt(n) of the mean, with s from squared deviations over
+        n - 1; "loss_skewness" the third central moment over the second to the power 3/2.
 
         All rows are reduced, whatever they hold: the same shape gives the same order of additions.
 
-        Source: "loss_se" is the standard error s / sqrt(n) of the mean of n examples, with s from
-        squared deviations over n - 1 (Cochran 1977, Sampling Techniques, section 2.9).
+        Source: Cochran 1977, Sampling Techniques, section 2.7; Fisher 1930, Proc. R. Soc. A 130, 16
+        (skewness).
         """
         found = {}
         for term, name in enumerate(self._names):
@@ -146,9 +166,20 @@ class Ledger:
             mean = rows.sum(dim=1) / self._examples
             found[name] = mean
             if name == "loss" and self._examples > 1:
-                squares = (rows - mean.unsqueeze(1)).square_().sum(dim=1)
-                found["loss_se"] = (squares / (self._examples - 1) / self._examples).sqrt_()
+                found |= _spread(rows - mean.unsqueeze(1))
         return found
+
+
+def _spread(deviations: Tensor) -> dict[str, Tensor]:
+    """Standard error and skewness of losses with these deviations (K, N) from their mean."""
+    count = deviations.shape[1]
+    powers = deviations.square()
+    second = powers.sum(dim=1)
+    third = powers.mul_(deviations).sum(dim=1)
+    return {
+        "loss_se": (second / (count - 1) / count).sqrt_(),
+        "loss_skewness": third / count / (second / count).pow_(1.5),
+    }
 
 
 def _exact(value: Tensor) -> Tensor:
