@@ -19,6 +19,8 @@ from explorer.analysis.problems import load
 from explorer.jobs import desk
 from explorer.jobs.question import ProblemIdentity, Question
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
+from explorer.kinds.kind import named_code
+from explorer.kinds.settings import ObjectiveSettings
 from store import Catalog, records
 from tests.tiny import problem_file, tensors
 
@@ -52,13 +54,22 @@ SETTINGS = [
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
+def asked(
+    kind: Kind = KINDS[0],
+    settings: Any = None,
+    identity: ProblemIdentity = IDENTITY,
+    points: tuple[str, ...] = (POINT,),
+) -> Question:
+    return Question(kind, settings or kind.settings(), identity, points)
+
+
 def key(
     kind: Kind = KINDS[0],
     settings: Any = None,
     identity: ProblemIdentity = IDENTITY,
     points: tuple[str, ...] = (POINT,),
 ) -> str:
-    return Question(kind, settings or kind.settings(), identity, points).key
+    return asked(kind, settings, identity, points).key
 
 
 def altered(record: Any, **fields: Any) -> Any:
@@ -109,6 +120,50 @@ def test_no_two_settings_stand_for_each_other():
 def test_every_part_of_the_problem_is_in_the_key(changed):
     """Source, arguments to their depth, loss, metrics and the data asked about each count."""
     assert key(identity=dataclasses.replace(IDENTITY, **changed)) != key()
+
+
+@pytest.mark.parametrize(("name", "field"), SETTINGS)
+def test_only_settings_that_place_points_leave_the_family(name, field):
+    """A setting changed alone keeps the family exactly where the kind counts it to its axes."""
+    kind = kind_named(name)
+    changed = asked(kind, altered(kind.settings(), **{field: OTHER[field]}))
+    assert (changed.family == asked(kind).family) == (field in kind.axes)
+
+
+@pytest.mark.parametrize(("name", "field"), SETTINGS)
+def test_an_objective_is_its_own_settings(name, field):
+    """A setting changed alone keeps the objective exactly where it is none of its settings."""
+    kind = kind_named(name)
+    mine = {field.name for field in dataclasses.fields(ObjectiveSettings)}
+    changed = asked(kind, altered(kind.settings(), **{field: OTHER[field]}))
+    assert (changed.objective == asked(kind).objective) == (field not in mine)
+
+
+def test_families_and_objectives_are_of_one_problem():
+    """Whatever of the problem is in the key is in both; kind and points are in the family alone."""
+    for changed in (
+        {"source_hash": "6" * 64},
+        {"arguments": {}},
+        {"loss": "squared_error"},
+        {"metrics": ()},
+        {"fingerprints": {"train": "0" * 64, "test": "8" * 64}},
+    ):
+        other = asked(identity=dataclasses.replace(IDENTITY, **changed))
+        assert other.family != asked().family
+        assert other.objective != asked().objective
+    raised = dataclasses.replace(KINDS[0], version=KINDS[0].version + 1)
+    for other in (asked(raised), asked(KINDS[1]), asked(points=("1" * 64,))):
+        assert other.family != asked().family
+        assert other.objective == asked().objective
+    assert asked().family != asked().key
+
+
+@every_kind
+def test_what_a_kind_says_of_its_axes_exists(kind):
+    """The axes are settings of the kind, and the function that takes rows over is there."""
+    assert set(kind.axes) <= {field.name for field in dataclasses.fields(kind.settings)}
+    assert bool(kind.axes) == bool(kind.taken_over)
+    assert not kind.taken_over or callable(named_code(kind.taken_over))
 
 
 @every_kind

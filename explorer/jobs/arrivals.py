@@ -1,4 +1,4 @@
-"""What a worker found out about a model's checkpoints goes into the catalog, in one transaction."""
+"""What a worker found out beside the values: models with their points, directions, choices."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,10 @@ from store import Catalog, records
 def store_import(
     catalog: Catalog, job: records.Job, result: Mapping[str, Any], folder: Path
 ) -> None:
-    """Store the problem, the model, its points and what was measured; then ask what was wished."""
+    """Store the problem, the model, its points and what was measured; then ask what was wished.
+
+    What is stored is one transaction.
+    """
     request = job.request
     identity = ProblemIdentity.of(result["source_hash"], request["arguments"], result["problem"])
     path = Path(request["problem"])
@@ -99,3 +102,11 @@ def store_directions(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> No
     ]
     if rows:
         catalog.add_directions(key, rows)
+
+
+def note_choice(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:
+    """Remember how the worker evaluated the objective, for other questions about it."""
+    asked = catalog.question(key) if "choice" in facts else None
+    if asked is not None and asked.objective is not None:
+        noted = {"choice": facts["choice"], "timing": facts.get("timing", {})}
+        catalog.note_choice(asked.objective, facts["device"], noted)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.jobs.question import ProblemIdentity, Question, sha256
+from explorer.jobs.relatives import take_over
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
 from store import Catalog, UnknownEntry, records
@@ -56,6 +57,8 @@ def ask(
 ) -> str:
     """The key of a question that is stored, being answered, or from now on queued.
 
+    What other questions have found at the same points is taken over, not computed again.
+
     Raises:
         ValueError: the settings do not fit the problem.
         CatalogError: the catalog cannot be read or written.
@@ -72,9 +75,15 @@ def ask(
             model_ids=(model.id,),
             point_ids=asked.points,
             units=settings.units,
+            family=asked.family,
+            objective=asked.objective,
         )
     )
-    if stored.status != "complete":
+    done = stored.units_done
+    if not done:
+        with _ONE_AT_A_TIME:
+            done = take_over(catalog, kind, settings, stored)
+    if done < stored.units:
         resume(catalog, stored, priority)
     return asked.key
 
@@ -191,7 +200,20 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "points": list(asked.point_ids),
         "files": [str(catalog.file_path(file).resolve()) for file in files],
         "done": catalog.done_units(asked.key, kind.table).tolist(),
+        "choices": _choices(catalog, asked),
     }
+
+
+def _choices(catalog: Catalog, asked: records.Question) -> dict[str, Any]:
+    """How the objective is evaluated, by device: as this answer began, or else as noted last.
+
+    Another choice could change the last bits, and an answer is to be of one piece.
+    """
+    known = dict(catalog.choices(asked.objective)) if asked.objective else {}
+    if "choice" in asked.facts:
+        timing = asked.facts.get("timing", {})
+        known[asked.facts["device"]] = {"choice": asked.facts["choice"], "timing": timing}
+    return known
 
 
 def cancel(catalog: Catalog, job_id: str) -> None:

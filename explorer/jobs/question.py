@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.kinds import Kind
+from explorer.kinds.settings import ObjectiveSettings
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,52 @@ class Question:
         Raises:
             ValueError: the problem has no such split; the message lists its splits.
         """
+        return sha256(self._identity(dataclasses.asdict(self.settings)))
+
+    @property
+    def family(self) -> str:
+        """sha256 of what is in the key but not where the points lie: it gives each point its loss.
+
+        Raises:
+            ValueError: as for the key.
+        """
+        settings = dataclasses.asdict(self.settings).items()
+        return sha256(self._identity({n: v for n, v in settings if n not in self.kind.axes}))
+
+    @property
+    def objective(self) -> str:
+        """sha256 of the loss and its data alone, whatever is asked about them, and at which point.
+
+        Raises:
+            ValueError: as for the key.
+        """
+        names = [field.name for field in dataclasses.fields(ObjectiveSettings)]
+        settings = {name: getattr(self.settings, name) for name in names}
+        return sha256({"settings": settings, **self._problem})
+
+    def _identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "kind": self.kind.name,
+            "version": self.kind.version,
+            "settings": settings,
+            "points": list(self.points),
+            **self._problem,
+        }
+
+    @property
+    def _problem(self) -> dict[str, Any]:
+        """What of the problem counts for this question: of the data only its split."""
         split = self.settings.split
         if split not in self.problem.fingerprints:
             splits = ", ".join(self.problem.fingerprints)
             raise ValueError(f"split must be one of {splits}, got {split!r}")
-        return sha256(
-            {
-                "kind": self.kind.name,
-                "version": self.kind.version,
-                "settings": dataclasses.asdict(self.settings),
-                "points": list(self.points),
-                "source": self.problem.source_hash,
-                "arguments": self.problem.arguments,
-                "loss": self.problem.loss,
-                "metrics": list(self.problem.metrics),
-                "data": self.problem.fingerprints[split],
-            }
-        )
+        return {
+            "source": self.problem.source_hash,
+            "arguments": self.problem.arguments,
+            "loss": self.problem.loss,
+            "metrics": list(self.problem.metrics),
+            "data": self.problem.fingerprints[split],
+        }
 
 
 def sha256(value: Any) -> str:

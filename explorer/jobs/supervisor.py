@@ -176,6 +176,7 @@ class Supervisor:
                 key, table, piece.columns, piece.facts, piece.seconds, provenance(piece.facts)
             )
             arrivals.store_directions(self.catalog, key, piece.facts)
+            arrivals.note_choice(self.catalog, key, piece.facts)
             file.unlink()
             rate = len(piece.units) / max(piece.seconds, 1e-9)
         self._note(folder, units_done=done, attempts=0, worker={"units_per_second": rate})

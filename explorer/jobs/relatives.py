@@ -1,0 +1,67 @@
+"""What other answers already say of a new question: the same losses at the same points."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds import Kind
+from explorer.kinds.kind import named_code
+from store import Catalog, records
+
+NOTE = "taken_over"  # the fact that says how many points came from which questions
+Given = tuple[records.Question, Mapping[str, np.ndarray]]
+
+
+def take_over(catalog: Catalog, kind: Kind, settings: Any, asked: records.Question) -> int:
+    """How many units a question has after it took what others of its family have; stored at once.
+
+    One that has units already takes none. Facts and provenance are left to the worker that answers
+    the rest; where no rest is left, they are those that all the givers share.
+
+    Args:
+        catalog: where the questions are.
+        kind: of the question.
+        settings: of the question, an instance of kind.settings.
+        asked: the question, as it is stored.
+    """
+    if not kind.taken_over or not asked.family:
+        return asked.units_done
+    family = {question.key: question for question in catalog.relatives(asked.family)}
+    if (done := family.pop(asked.key, asked).units_done) or not family:
+        return done
+    given = list(_given(catalog, kind, settings, list(family.values())))
+    whole = sum(len(columns["unit"]) for _, columns in given) == asked.units
+    facts = _shared([giver.facts for giver, _ in given]) if whole else {}
+    provenance = _shared([giver.provenance for giver, _ in given]) if whole else {}
+    if whole:
+        catalog.add_directions(asked.key, catalog.directions(given[0][0].key))
+    for place, (_, columns) in enumerate(given):  # after each, what is stored says where it is from
+        givers = [giver.key for giver, _ in given[: place + 1]]
+        facts[NOTE] = {"points": done + len(columns["unit"]), "from": givers}
+        done = catalog.ingest(asked.key, kind.table, columns, facts, 0.0, provenance)
+    return done
+
+
+def _given(
+    catalog: Catalog, kind: Kind, settings: Any, relatives: Sequence[records.Question]
+) -> Iterator[Given]:
+    """Relatives with the rows that they and nobody before them have for the settings."""
+    missing = np.ones(settings.units, dtype=bool)
+    for relative in relatives:
+        # Without facts of its own it has but what it took over, and cannot say what holds for it.
+        if relative.units_done and relative.facts.keys() - {NOTE} and missing.any():
+            old = catalog.values(relative.key, kind.table)
+            columns = named_code(kind.taken_over)(settings, old)
+            fresh = missing[columns["unit"]]
+            missing[columns["unit"]] = False
+            if fresh.any():
+                yield relative, {name: values[fresh] for name, values in columns.items()}
+
+
+def _shared(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entries that all have, with the same value; NaN is the same as NaN here."""
+    first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in found]
+    same = [n for n, text in first.items() if all(other.get(n) == text for other in others)]
+    return {name: found[0][name] for name in same}
