@@ -12,12 +12,14 @@ import pytest
 import vl_convert
 from PIL import Image
 
-from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.grid import axis_values, coarse_to_fine, level
+from explorer.kinds.preview import preview
 from explorer.kinds.surface import Surface
 from explorer.render.colours import lut
-from explorer.render.image import preview
+from explorer.render.hover import estimate
 from explorer.render.scale import ContourStyle, colour_scale, label, number, ticks
 from explorer.render.surface import contour
+from explorer.render.table import rows, to_csv
 
 
 def a_surface(values: np.ndarray, computed: np.ndarray | None = None) -> Surface:
@@ -153,7 +155,7 @@ def test_zero_and_negative_are_holes_on_a_log_scale_only():
     assert log[0] == log[1] == log[2]
 
 
-def test_preview_shows_but_does_not_store():
+def test_before_a_level_the_nearest_value_stands_in():
     """A place not computed shows its nearest computed value, pale; the values stay as they are."""
     values = bowl((9, 9))
     computed = np.zeros((9, 9), dtype=bool)
@@ -161,15 +163,97 @@ def test_preview_shows_but_does_not_store():
     values[0, 0] = np.nan
     surface = a_surface(values, computed)
     before = surface.loss.copy()
-    shown = preview(surface.loss, computed)
-    assert shown[5, 5] == values[4, 4] and np.isnan(shown[1, 0])
     chart = contour(surface)
     assert pixel_at(picture(chart), surface.x[4], surface.y[4])[3] == 255
     assert pixel_at(picture(chart), surface.x[5], surface.y[5])[3] < 255
     np.testing.assert_array_equal(surface.loss, before)
     assert "Not computed, 79" in json.dumps(chart.to_dict())
+    assert "Interpolated" not in json.dumps(chart.to_dict()) and not layers(chart, "line")
     told = {r["loss"] for r in layers(chart, "rect")[0]["rows"]}
     assert told == {"NaN", number(values[4, 4])}
+
+
+def half_done(shape: tuple[int, int] = (25, 25)) -> Surface:
+    """A bowl of which every second row and column is computed, with one NaN among them."""
+    values = bowl(shape)
+    values[8, 12] = np.nan
+    computed = np.zeros(shape, dtype=bool)
+    computed[level(shape, 2)] = True
+    return a_surface(values, computed)
+
+
+def test_interpolated_cells_are_pale_and_say_what_they_are():
+    """Cells between computed ones have the preview's colour, pale; the legend counts them."""
+    surface = half_done()
+    shown = preview(surface.loss, surface.computed)
+    chart = contour(surface, ContourStyle(log=True))
+    scale = colour_scale(surface.loss[surface.computed], ContourStyle(log=True))
+    drawn = picture(chart)
+    for j, i in ((2, 3), (3, 3), (20, 21), (24, 24), (8, 12), (8, 13)):
+        pixel = pixel_at(drawn, surface.x[i], surface.y[j])
+        assert (pixel[3] == 255) == surface.computed[j, i]
+        if np.isfinite(shown.values[j, i]):
+            assert (pixel[:3] == scale.colours(shown.values[j, i])).all()
+    legend = json.dumps(chart.to_dict())
+    gap = int(shown.interpolated.sum())
+    assert gap == 625 - 169 - 8
+    assert all(f'"{text}"' in legend for text in ("NaN, 1", f"Interpolated, {gap}"))
+    assert '"Not computed, 8"' in legend  # around the NaN
+
+
+def test_tooltips_tell_a_computed_value_from_an_estimate():
+    """Computed cells tell all values; interpolated ones their own place and an uncertainty."""
+    surface = half_done()
+    shown = preview(surface.loss, surface.computed)
+    rows = layers(contour(surface), "rect")[0]["rows"]
+    assert len(rows) == 625
+    for row, (j, i) in zip(rows, np.ndindex(25, 25), strict=True):
+        if surface.computed[j, i]:
+            assert row["loss"] == number(surface.loss[j, i]) and row["accuracy"] == "0.5"
+        elif shown.interpolated[j, i]:
+            likely = estimate(shown.values[j, i], shown.uncertainty[j, i])
+            assert row["loss"] == f"{likely} (interpolated)" and "±" in row["loss"]
+            assert row["accuracy"] == "not computed"
+            assert (row["x"], row["y"]) == (number(surface.x[i]), number(surface.y[j]))
+        else:
+            assert row["loss"] in {number(v) for v in surface.loss[6:11:2, 10:15:2].ravel()}
+
+
+def test_estimates_are_as_short_as_their_uncertainty():
+    """The value ends at the first digit of its uncertainty, but keeps one digit of its own."""
+    assert estimate(1.2345, 0.0213) == "≈ 1.23 ± 0.02"
+    assert estimate(1234.5, 21.3) == "≈ 1230 ± 20"
+    assert estimate(3.2e-8, 4e-10) == "≈ 3.2e-8 ± 4e-10"
+    assert estimate(1.2345, 40.0) == "≈ 1 ± 40"
+    assert estimate(3.0, 0.0) == "≈ 3 ± 0"
+    assert estimate(0.0, 0.1) == "≈ 0 ± 0.1"
+
+
+def test_contours_run_through_the_preview():
+    """Half done, the lines lie where the function has their values, and none near the NaN."""
+    x, y = axis_values(-1, 2, 33), axis_values(-3, 1, 25)
+    values = np.exp(x[None, :] + y[:, None] / 2)
+    computed = np.zeros(values.shape, dtype=bool)
+    computed[level(values.shape, 4)] = True
+    values[8, 16] = np.nan
+    chart = contour(Surface(x, y, {"loss": values}, computed), ContourStyle(log=True))
+    levels = np.log(ticks(np.nanmin(values), np.nanmax(values), True, 12))
+    drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
+    found = drawn[:, 0] + drawn[:, 1] / 2
+    assert np.abs(found[:, None] - levels).min(axis=1).max() < 1e-5  # rounded to six places
+    near = np.abs(drawn - [x[16], y[8]]) < 3.5 * np.array([x[1] - x[0], y[1] - y[0]])
+    assert not near.all(axis=1).any()
+
+
+def test_a_preview_is_never_exported():
+    """After drawing, the numbers to download are still only those computed."""
+    surface = half_done()
+    before = to_csv(surface)
+    contour(surface)
+    assert to_csv(surface) == before
+    told = rows(surface).to_pydict()
+    known = np.array(told["computed"])
+    assert known.sum() == 169 and np.isnan(np.array(told["loss"])[~known]).all()
 
 
 def test_a_growing_surface_is_valid_at_every_size():
@@ -213,6 +297,11 @@ def test_payload_stays_small():
     chart = contour(a_surface(values))
     assert len(json.dumps(layers(chart, "rect")[0]["rows"])) < 400_000
     assert len(json.dumps(chart.to_dict())) < 1_000_000
+    for side in (60, 201):
+        computed = np.zeros((side, side), dtype=bool)
+        computed[level((side, side), 2)] = True
+        growing = contour(a_surface(values[:side, :side], computed))
+        assert len(json.dumps(layers(growing, "rect")[0]["rows"])) < 400_000
 
 
 def test_ticks_are_round_and_few():

@@ -8,7 +8,7 @@ import altair as alt
 import contourpy
 import numpy as np
 
-from explorer.kinds.grid import COARSEST_STRIDE
+from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
 from explorer.render.rows import table
 from explorer.render.scale import ColourScale, ContourStyle, drawable, ink, label, ticks
@@ -17,15 +17,17 @@ CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refus
 
 
 def contour_layers(
-    surface: Surface, values: np.ndarray, scale: ColourScale, style: ContourStyle, ratio: float
+    surface: Surface, shown: Preview, scale: ColourScale, style: ContourStyle, ratio: float
 ) -> list[alt.Chart]:
-    """Contour lines, and labels on the main ones; none before the coarsest level is complete."""
-    rows, columns = _finest_complete(surface.computed)
-    x, y, z = surface.x[columns], surface.y[rows], values[rows, columns]
+    """Contour lines, and labels on the main ones; none before the coarsest level is complete.
+
+    They run through what is computed and interpolated, not where a neighbour stands in.
+    """
+    x, y, z = surface.x, surface.y, shown.values
     levels = ticks(scale.low, scale.high, style.log, style.levels)
-    if min(z.shape) < 2 or not levels:
+    if shown.stride is None or not levels:
         return []
-    held = drawable(z, style.log)
+    held = drawable(z, style.log) & np.isfinite(shown.uncertainty)
     place_of = np.ma.masked_array(
         scale.fractions(z), ~held
     )  # in the unit of the colours: no overflow
@@ -55,17 +57,8 @@ def contour_layers(
         labels.append(
             {"x": px, "y": py, "text": text, "angle": angle, "ink": inks[n], "halo": halo}
         )
-    complete = bool(surface.computed.all())  # a halo would show on the pale preview
+    complete = bool(shown.computed.all())  # a halo would show on the pale preview
     return layers + (_labels(labels, complete) if labels else [])
-
-
-def _finest_complete(computed: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the finest complete level of `coarse_to_fine`, or empty slices."""
-    for stride in (2**n for n in range(COARSEST_STRIDE.bit_length())):
-        rows, columns = (slice((n - 1) // 2 % stride, None, stride) for n in computed.shape)
-        if computed[rows, columns].all():
-            return rows, columns
-    return slice(0), slice(0)
 
 
 def _simplified(lines: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:

@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 from PIL import Image
-from scipy.ndimage import distance_transform_edt
 
+from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
 from explorer.render.rows import table
 from explorer.render.scale import (
@@ -20,21 +20,6 @@ from explorer.render.scale import (
 
 IMAGE_PIXELS = 600  # per side at least: cell edges and hatching stay sharp on paper
 PREVIEW_OPACITY = 0.75
-
-
-def preview(values: np.ndarray, computed: np.ndarray) -> np.ndarray:
-    """The values, places not computed yet filled from the nearest one that is; for drawing only.
-
-    A computed NaN stays one and is passed on as one; with nothing computed all is NaN.
-    """
-    rows, columns = nearest_computed(computed)
-    return values[rows, columns] if computed.any() else np.full(values.shape, np.nan)
-
-
-def nearest_computed(computed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of the nearest computed place of each place, two arrays (Y, X)."""
-    rows, columns = distance_transform_edt(~computed, return_distances=False, return_indices=True)
-    return rows, columns
 
 
 def extent(axis: np.ndarray) -> tuple[float, float]:
@@ -51,7 +36,7 @@ def extent(axis: np.ndarray) -> tuple[float, float]:
 
 def image_layer(
     surface: Surface,
-    values: np.ndarray,
+    shown: Preview,
     scale: ColourScale | None,
     style: ContourStyle,
     x: dict[str, Any],
@@ -60,7 +45,7 @@ def image_layer(
     """The colours, one PNG stretched over the cells; it also sets the axes of the whole chart."""
     left, right = extent(surface.x)
     bottom, top = extent(surface.y)
-    url = "data:image/png;base64," + base64.b64encode(png(surface, values, scale, style)).decode()
+    url = "data:image/png;base64," + base64.b64encode(png(shown, scale, style)).decode()
     row = {"url": url, "left": left, "right": right, "bottom": bottom, "top": top}
     return (
         alt.Chart(table([row]))
@@ -75,22 +60,23 @@ def image_layer(
     )
 
 
-def png(
-    surface: Surface, values: np.ndarray, scale: ColourScale | None, style: ContourStyle
-) -> bytes:
-    """The surface as a PNG, largest y in the first row; each cell is a block of whole pixels."""
-    shown = preview(values, surface.computed)
-    pixels = np.empty((*shown.shape, 4), dtype=np.uint8)
-    pixels[..., :3] = 255 if scale is None else scale.colours(shown)
-    pixels[..., 3] = np.where(surface.computed, 255, round(255 * PREVIEW_OPACITY))
-    repeat = [math.ceil(IMAGE_PIXELS / count) for count in shown.shape]
+def png(shown: Preview, scale: ColourScale | None, style: ContourStyle) -> bytes:
+    """The surface as a PNG, largest y in the first row; each cell is a block of whole pixels.
+
+    What is not computed is pale.
+    """
+    values = shown.values
+    pixels = np.empty((*values.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = 255 if scale is None else scale.colours(values)
+    pixels[..., 3] = np.where(shown.computed, 255, round(255 * PREVIEW_OPACITY))
+    repeat = [math.ceil(IMAGE_PIXELS / count) for count in values.shape]
 
     def blocks(cells: np.ndarray) -> np.ndarray:
         return cells[::-1].repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
 
-    large, large_shown = blocks(pixels), blocks(shown)
-    _hatch(large, large_shown, style.log)
-    if not surface.computed.any():
+    large = blocks(pixels)
+    _hatch(large, blocks(values), style.log)
+    if not shown.computed.any():
         large[:] = 0
     file = io.BytesIO()
     Image.fromarray(large).save(file, "PNG", compress_level=9)

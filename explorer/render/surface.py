@@ -3,17 +3,18 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-import math
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pyarrow as pa
 
+from explorer.kinds.preview import Preview, preview
 from explorer.kinds.surface import Surface
 from explorer.render.contours import contour_layers
-from explorer.render.image import extent, image_layer, nearest_computed
-from explorer.render.rows import escaped, table
+from explorer.render.hover import hover_layer
+from explorer.render.image import extent, image_layer
+from explorer.render.rows import table
 from explorer.render.scale import (
     ColourScale,
     ContourStyle,
@@ -25,8 +26,6 @@ from explorer.render.scale import (
     title_of,
 )
 
-HOVER_POINTS = 3600
-HOVER_BYTES = 380_000
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
 
 # The legend's symbols, as Vega's SVG paths in a box from -1 to 1.
@@ -51,11 +50,11 @@ def contour(
 ) -> alt.LayerChart:
     """The surface from above.
 
-    Every value fills a cell centred at its own coordinate. Places not computed yet show the
-    nearest computed value, pale. The tooltips hold every point of a grid up to 60 x 60 (fewer with
-    many metrics), above that every second, third, ..., which keeps them below 0.4 MB; they name
-    the coordinates of the point they tell of. In Streamlit show it with `width="content"`:
-    stretching would give x and y different scales.
+    Every value fills a cell centred at its own coordinate. Places not computed yet show their
+    preview, pale: interpolated, or else the nearest computed value. The tooltips hold every point
+    of a grid up to 60 x 60 (fewer with many metrics), above that every second, third, ..., which
+    keeps them below 0.4 MB; they name the coordinates of the point they tell of. In Streamlit show
+    it with `width="content"`: stretching would give x and y different scales.
 
     Raises:
         ValueError: the surface has no such value, or its axes are not evenly spaced.
@@ -64,6 +63,7 @@ def contour(
     if style.value not in surface.values:
         raise ValueError(f"value must be one of {', '.join(surface.values)}, got {style.value!r}")
     values = surface.values[style.value]
+    shown = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], style)
     x, y = _axis(surface.x, x_title), _axis(surface.y, y_title)
     spans = [float(np.ptp(extent(axis))) for axis in (surface.x, surface.y)]
@@ -71,11 +71,11 @@ def contour(
     if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
         ratio = 0.8
     height = round(style.width * ratio)
-    layers = [image_layer(surface, values, scale, style, x, y)]
+    layers = [image_layer(surface, shown, scale, style, x, y)]
     if scale is not None:
         layers.append(colour_bar(scale, bar_title(scale, values, style), height))
-        layers += contour_layers(surface, values, scale, style, ratio)
-    layers += [*_markers(surface, values, style), *_hover(surface)]
+        layers += contour_layers(surface, shown, scale, style, ratio)
+    layers += [*_markers(surface, shown, style), *hover_layer(surface, shown, style.value)]
     return alt.LayerChart(
         layer=layers,
         width=style.width,
@@ -129,8 +129,9 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     )
 
 
-def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[alt.Chart]:
+def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
+    values = shown.values
     drawn: list[alt.Chart] = []
     shapes: dict[str, str] = {}
     known = np.where(surface.computed & np.isfinite(values), values, np.inf)
@@ -162,16 +163,17 @@ def _markers(surface: Surface, values: np.ndarray, style: ContourStyle) -> list[
                 )
                 .encode(x="x:Q", y="y:Q")
             )
+    computed, gap = surface.computed, shown.interpolated
     holes = {
-        "NaN": (np.isnan(values), NAN),
-        "Infinite": (np.isinf(values), INFINITE),
-        "Not above 0": (np.isfinite(values) & (values <= 0) & style.log, NOT_POSITIVE),
-        "Not computed": (np.ones_like(surface.computed), PREVIEW),
+        "NaN": (computed & np.isnan(values), NAN),
+        "Infinite": (computed & np.isinf(values), INFINITE),
+        "Not above 0": (computed & np.isfinite(values) & (values <= 0) & style.log, NOT_POSITIVE),
+        "Interpolated": (gap, PREVIEW),
+        "Not computed": (~computed & ~gap, PREVIEW),
     }
     for name, (where, shape) in holes.items():
-        count = int((where & (surface.computed ^ (name == "Not computed"))).sum())
-        if count:
-            shapes[f"{name}, {count:,}"] = shape
+        if where.any():
+            shapes[f"{name}, {where.sum():,}"] = shape
     if not shapes:
         return []
     return [_symbols(shapes, style.width), *drawn]
@@ -203,45 +205,3 @@ def _symbols(shapes: dict[str, str], width: int) -> alt.Chart:
             ),
         )
     )
-
-
-def _hover(surface: Surface) -> list[alt.Chart]:
-    """Unseen cells that tell the coordinates and all values of the nearest computed point."""
-    if not surface.computed.any():
-        return []
-    names = list(surface.values)
-    allowed = min(HOVER_POINTS, HOVER_BYTES // (65 + 24 * len(names)))
-    stride = 1
-    while math.prod(math.ceil(n / stride) for n in surface.computed.shape) > allowed:
-        stride += 1
-    chosen = tuple(slice((n - 1) // 2 % stride, None, stride) for n in surface.computed.shape)
-    cell_y, cell_x = (
-        a.ravel() for a in np.meshgrid(surface.y[chosen[0]], surface.x[chosen[1]], indexing="ij")
-    )
-    j, i = (near[chosen].ravel() for near in nearest_computed(surface.computed))
-    texts = {"x": surface.x[i], "y": surface.y[j]} | {n: g[j, i] for n, g in surface.values.items()}
-    columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
-    columns |= {
-        name: [number(value) for value in column.tolist()] for name, column in texts.items()
-    }
-    half = [np.ptp(extent(axis)) / len(axis) * stride / 2 for axis in (surface.x, surface.y)]
-    return [
-        alt.Chart(pa.table(columns))
-        .transform_calculate(
-            left=f"datum['cell x'] - {half[0]}",
-            right=f"datum['cell x'] + {half[0]}",
-            bottom=f"datum['cell y'] - {half[1]}",
-            top=f"datum['cell y'] + {half[1]}",
-        )
-        .mark_rect(style="hover", opacity=0, clip=True)
-        .encode(
-            x="left:Q",
-            x2="right:Q",
-            y="bottom:Q",
-            y2="top:Q",
-            tooltip=[
-                alt.Tooltip(field=escaped(name), type="nominal", title=name.replace("_", " "))
-                for name in ("x", "y", *surface.values)
-            ],
-        )
-    ]
