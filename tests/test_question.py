@@ -35,8 +35,13 @@ IDENTITY = ProblemIdentity(
 POINT = "9" * 64
 OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs one here
     "split": "test",
+    "subset": "random",
+    "examples": 10,
+    "examples_seed": 3,
     "precision": "float64",
-    "batchnorm": "recomputed",
+    "batchnorm": "recalibrated",
+    "batchnorm_batch": 64,
+    "batchnorm_examples": 512,
     "seed": 1,
     "normalisation": "layer",
     "ignore_1d": False,
@@ -345,14 +350,36 @@ def test_another_process_finds_the_same_key():
 def test_settings_survive_json(kind):
     """Settings from the catalog are those that were asked, all fields off their defaults."""
     fields = [field.name for field in dataclasses.fields(kind.settings)]
-    settings = kind.settings(**{n: OTHER[n] for n in fields if n != "batchnorm"})
+    settings = kind.settings(**{name: OTHER[name] for name in fields})
     text = json.dumps(dataclasses.asdict(settings))
     found = settings_from_json(kind.settings, json.loads(text))
     assert found == settings
     assert [type(getattr(found, n)) for n in fields] == [type(getattr(settings, n)) for n in fields]
 
 
+COUNTED = {  # a setting that counts only beside these
+    "examples": {"subset": "first"},
+    "examples_seed": {"subset": "random", "examples": 10},
+    "batchnorm_batch": {"batchnorm": "batch"},
+    "batchnorm_examples": {"batchnorm": "recalibrated"},
+}
+
+
+@every_kind
+def test_a_setting_without_effect_asks_nothing_new(kind):
+    """A setting that counts only beside another one is in the key only beside it."""
+    for name, beside in COUNTED.items():
+        assert key(kind, kind.settings(**{name: OTHER[name]})) == key(kind)
+        counted = kind.settings(**{**beside, name: OTHER[name]})
+        assert key(kind, counted) != key(kind, kind.settings(**{"examples": 11, **beside}))
+
+
+SEVERAL = (1, 0, -5, math.nan, math.inf, True, 2.5, "5", None)
 BAD = {
+    "examples": SEVERAL,
+    "batchnorm_batch": SEVERAL,
+    "batchnorm_examples": SEVERAL,
+    "examples_seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
     "count": (0, -5, 1, 2002, 10**9, 1e15, math.nan, math.inf, True, 2.5, "5", None),
     "seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
     float: (math.nan, math.inf, -math.inf, True, "1", None),
@@ -381,7 +408,7 @@ def bad_values(kind: Kind) -> list[tuple[Kind, str, Any]]:
 def test_a_bad_value_is_refused_in_one_sentence(kind, field, value):
     """Each impossible value of each setting is refused, and the sentence names the setting."""
     with pytest.raises(ValueError) as refused:
-        settings_from_json(kind.settings, {field: value})
+        settings_from_json(kind.settings, {**COUNTED.get(field, {}), field: value})
     said = str(refused.value)
     assert "\n" not in said
     assert len(said) < 200
