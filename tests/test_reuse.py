@@ -189,6 +189,17 @@ def test_a_deleted_relative_is_not_used_until_it_is_restored(served):
     assert served.computed() == 81 - 9
 
 
+def test_what_the_worker_chose_is_remembered(served):
+    """The facts of a real answer name its choice; the catalog has it for the same objective."""
+    asked = served.answered(surface(3, seed=8))
+    facts = asked.facts
+    noted = served.catalog.choices(asked.objective)[facts["device"]]
+    assert noted["choice"] == facts["choice"] != {}
+    assert noted.keys() == {"choice", "timing"}
+    again = served.answered(LineSettings(x_count=3, seed=8))
+    assert again.facts["choice"] == facts["choice"]
+
+
 # Without a worker: answers as a worker may leave them.
 
 
@@ -322,6 +333,18 @@ def test_every_row_finds_its_unit():
     assert np.array_equal(new.axes[0][found["i"]], found["x"])
     assert np.array_equal(new.axes[1][found["j"]], found["y"])
     assert equal_where_both(found, given) == len(found["unit"]) == 9 * 3  # x: -1..1, y: 0..2
+
+
+def test_an_axis_may_be_counted():
+    """Lines are told apart by their number alone: the column is index and coordinate at once."""
+    unit = np.arange(6)
+    old = {"unit": unit, "k": unit % 2, "i": unit // 2, "x": unit // 2 * 0.5, "loss": unit * 1.0}
+    axes, order = (np.array([0.5, 1.0]), np.arange(3)), (np.repeat([0, 1], 3), np.tile(range(3), 2))
+    found = on_grid(old, axes, order, (("i", "x"), ("k", "k")))
+    assert found.keys() == old.keys()
+    assert found["loss"].tolist() == [2.0, 3.0, 4.0, 5.0]  # x 0.5, 0.5, 1, 1 of lines 0, 1, 0, 1
+    assert found["unit"].tolist() == [0, 1, 3, 4]  # unit 2 and 5 are a third line's
+    assert (found["k"].tolist(), found["i"].tolist()) == ([0, 1, 0, 1], [0, 0, 1, 1])
 
 
 def test_points_that_floats_cannot_tell_apart_are_one_row():

@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-_COLUMNS = (("i", "x"), ("j", "y"))  # index and coordinate of a row along each axis
+Columns = Sequence[tuple[str, str]]  # index and coordinate of a row along each axis
+PLANE: Columns = (("i", "x"), ("j", "y"))
 
 
 def on_grid(
-    old: Mapping[str, np.ndarray], axes: Sequence[np.ndarray], order: Sequence[np.ndarray]
+    old: Mapping[str, np.ndarray],
+    axes: Sequence[np.ndarray],
+    order: Sequence[np.ndarray],
+    columns: Columns = PLANE,
 ) -> dict[str, np.ndarray]:
     """The rows of an old answer that stand on a grid, as rows of that grid, by unit.
 
@@ -17,12 +21,14 @@ def on_grid(
 
     Args:
         old: columns of the old answer, (R,) each.
-        axes: values along x, or along x and y.
+        axes: coordinates along each axis.
         order: index along each axis of each unit of work, (P,) each.
+        columns: of the answer that hold a row's index and coordinate, for each axis; those of a
+            plane that are too many are left out. An axis that is counted has the same for both.
     """
     equal = np.ones(len(old["unit"]), dtype=bool)
     indices = []
-    for (_, coordinate), axis in zip(_COLUMNS, axes, strict=False):
+    for (_, coordinate), axis in zip(columns, axes, strict=False):
         values, first = np.unique(axis, return_index=True)
         place = np.searchsorted(values, old[coordinate]).clip(max=len(values) - 1)
         equal &= values[place] == old[coordinate]
@@ -34,6 +40,6 @@ def on_grid(
     unit, chosen = np.unique(units[tuple(indices)][rows], return_index=True)
     rows = rows[chosen]
     found = {name: values[rows] for name, values in old.items()} | {"unit": unit}
-    for (name, coordinate), axis, index in zip(_COLUMNS, axes, indices, strict=False):
+    for (name, coordinate), axis, index in zip(columns, axes, indices, strict=False):
         found |= {name: index[rows], coordinate: axis[index[rows]]}
     return found
