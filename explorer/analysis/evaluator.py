@@ -88,7 +88,9 @@ class Evaluator:
 
     def _measured(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
         lanes = self._lanes
-        steps = torch.as_tensor(coordinates, dtype=self.base.dtype, device=self.base.device)
+        steps = torch.as_tensor(
+            np.ascontiguousarray(coordinates), dtype=self.base.dtype, device=self.base.device
+        )
         shares = [steps[start :: len(lanes)] for start in range(min(len(lanes), len(steps)))]
         with kept_threads(), arithmetic(self.objective.settings.precision):
             pairs = zip(lanes, shares, strict=False)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from explorer.analysis import batchnorm
 from explorer.analysis.data import count_examples, tensors_of
 from explorer.problem import Batch, Problem
 
@@ -39,6 +40,7 @@ class LoadedProblem:
             "loss": _name_of(self.problem.loss),
             "metrics": list(self.problem.metrics),
             "architecture": str(self.problem.model),
+            "batchnorm_layers": len(batchnorm.layers(self.problem.model)),
         }
 
 

@@ -13,11 +13,13 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import safetensors.torch
 import torch
 
@@ -28,7 +30,7 @@ from explorer.analysis.parameters import Tensors, content_hash
 from explorer.analysis.problems import LoadedProblem, ProblemError, load
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool
-from explorer.kinds import kind_named, settings_from_json
+from explorer.kinds import Piece, kind_named, settings_from_json
 
 POLL_SECONDS = 0.1
 _RUST_NO_SPACE = f"(os error {errno.ENOSPC})"  # safetensors raises its own class
@@ -41,6 +43,7 @@ class Worker:
         self.spool = spool
         self.device = device
         self.name = ProcessName.of(os.getpid())
+        self.start = max(0.0, time.time() - psutil.Process().create_time())  # seconds to get here
 
     def serve(self, linger: float) -> None:
         """Answer what is queued; leave after `linger` seconds without work."""
@@ -81,6 +84,7 @@ class Worker:
 
     def _answer(self, job: JobFolder) -> None:
         """Put the pieces that are missing into the job's folder."""
+        began = time.perf_counter()
         request = job.request
         kind = kind_named(request["kind"])
         settings = settings_from_json(kind.settings, request["settings"])
@@ -94,10 +98,20 @@ class Worker:
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
             pieces = answer(loaded.problem, points, settings, done, self.device, choices)
-            for piece in pieces:
+            for piece in self._timed(pieces, began):
                 job.put_piece(piece)
                 job.report(stage="computing")
                 self._make_way(job)
+
+    def _timed(self, pieces: Iterable[Piece], began: float) -> Iterator[Piece]:
+        """The pieces; the first also says how long it took until work could begin."""
+        for number, piece in enumerate(pieces):
+            if number:
+                yield piece
+                continue
+            timing = {**piece.facts.get("timing", {}), "start": self.start}
+            timing["setup"] = max(0.0, time.perf_counter() - began - piece.seconds)
+            yield replace(piece, facts={**piece.facts, "timing": timing})
 
     def _import(self, job: JobFolder) -> dict[str, Any]:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""

@@ -9,6 +9,8 @@ import streamlit as st
 from explorer.pages._parts import seconds_text
 from store import Catalog, records
 
+WORTH_A_WARNING = 0.01  # of the plotted range
+
 
 def badges(asked: records.Question, result: Any) -> None:
     """Self-checks of an answer, each green or telling what is off."""
@@ -30,7 +32,68 @@ def badges(asked: records.Question, result: Any) -> None:
                 color="green" if abs(facts["axes_cosine"]) < 0.1 else "orange",
                 help="Absolute cosine between the two directions; 0 is a right angle.",
             )
+        _precision_badge(facts, result)
+        _subset_badge(asked, facts)
         _finite_badge(result)
+    if _too_coarse(facts, result):
+        st.warning(
+            f"{asked.settings['precision']} is off by more than 1 % of what is plotted: compute in "
+            "float32 to rely on small differences.",
+            icon=":material/warning:",
+        )
+
+
+def _share_of_range(facts: Mapping[str, Any], result: Any) -> float | None:
+    """The largest measured error of a reduced precision, as a share of the plotted range."""
+    import numpy as np
+
+    error = facts.get("precision_error")
+    if not error:
+        return None
+    finite = result.loss[result.computed & np.isfinite(result.loss)]
+    span = float(np.ptp(finite)) if finite.size else 0.0
+    largest = error["largest"]
+    return largest / span if largest is not None and span > 0 else math.inf
+
+
+def _too_coarse(facts: Mapping[str, Any], result: Any) -> bool:
+    share = _share_of_range(facts, result)
+    return share is not None and share > WORTH_A_WARNING
+
+
+def _precision_badge(facts: Mapping[str, Any], result: Any) -> None:
+    """The measured error of a reduced precision."""
+    share = _share_of_range(facts, result)
+    if share is None:
+        return
+    error = facts["precision_error"]
+    text = f"{share:.2g} of the range" if share >= 1 else f"{share:.2%} of the range"
+    largest = "not finite" if error["largest"] is None else f"{error['largest']:.2g}"
+    st.badge(
+        f"precision error {text}",
+        icon=":material/warning:" if share > WORTH_A_WARNING else ":material/check:",
+        color="orange" if share > WORTH_A_WARNING else "green",
+        help=f"Largest difference from float32 at {error['points']:.0f} of the points: {largest}.",
+    )
+
+
+def _subset_badge(asked: records.Question, facts: Mapping[str, Any]) -> None:
+    """Which part of the examples the loss is a mean of, where it is not all."""
+    subset = asked.settings["subset"]
+    if subset == "all" or "available" not in facts:
+        return
+    count, of = facts["examples"], facts["available"]
+    unbiased = "an unbiased estimate" if subset == "random" else "biased if the data are ordered"
+    error = facts["stand_alone"].get("loss_se")
+    said = f"{subset} {count:,} of {of:,} examples"
+    if error is not None and math.isfinite(error):
+        said += f", ± {1.96 * error * math.sqrt(1 - count / of):.2g} at the centre"
+    st.badge(
+        said,
+        icon=":material/casino:",
+        color="blue",
+        help=f"The loss of a part of the split: {unbiased} of the whole; ± is its 95 % interval.",
+    )
 
 
 def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
@@ -118,7 +181,7 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any) -> None:
                     "compute time": seconds_text(asked.seconds),
                     **{
                         n: facts[n]
-                        for n in ("examples", "parameters", "batch_size", "threads")
+                        for n in ("examples", "parameters", "evaluated", "taken_over")
                         if n in facts
                     },
                     **asked.provenance,

@@ -6,7 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.kinds.settings import NORMALISATIONS, PRECISIONS
+from explorer.kinds.settings import (
+    BATCHNORM_POLICIES,
+    NORMALISATIONS,
+    PRECISIONS,
+    SUBSETS,
+    ObjectiveSettings,
+)
 from explorer.pages._parts import labels, sentence
 from store import Catalog, records
 
@@ -70,11 +76,72 @@ def choose_point(catalog: Catalog, model: records.Model) -> str:
 
 
 def choose_objective(problem: records.Problem) -> dict[str, Any]:
-    """Split and precision, as settings."""
-    return {
-        "split": _one_of("Data", list(problem.facts["splits"]), "split"),
-        "precision": _one_of("Precision", PRECISIONS, "precision"),
-    }
+    """Data, precision and BatchNorm policy, as settings."""
+    values = {"split": _one_of("Data", list(problem.facts["splits"]), "split")}
+    count = problem.facts["splits"][values["split"]]["count"]
+    values |= _choose_subset(count)
+    values["precision"] = _one_of(
+        "Precision",
+        PRECISIONS,
+        "precision",
+        "Of the forward pass. tf32 and bf16 are quicker on hardware that has them; their error "
+        "against float32 is measured and shown.",
+    )
+    if problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"]):
+        values |= _choose_batchnorm()
+    return values
+
+
+def _choose_subset(count: int) -> dict[str, Any]:
+    """All examples, the first ones, or random ones, as settings."""
+    subset = _one_of(
+        "Examples",
+        SUBSETS,
+        "subset",
+        f"all {count:,}; or fewer, for a quicker surface with a stated error: random ones give an "
+        "unbiased estimate, the first ones do if the data lie in random order",
+    )
+    values: dict[str, Any] = {"subset": subset}
+    if subset != "all":
+        from_address("examples", "a whole number", is_whole)
+        left, right = st.columns(2, gap="xsmall")
+        usual = min(256, count)
+        values["examples"] = left.number_input(
+            "How many", value=usual, step=64, key="examples", bind="query-params"
+        )
+        if values["examples"] > count:
+            st.error(f"The split has only {count:,} examples; choose fewer.")
+            st.stop()
+        if subset == "random":
+            from_address("examples_seed", "a whole number", is_whole)
+            values["examples_seed"] = right.number_input(
+                "Seed of the choice", value=0, step=1, key="examples_seed", bind="query-params"
+            )
+    return values
+
+
+def _choose_batchnorm() -> dict[str, Any]:
+    """What normalises away from the trained point, as settings."""
+    policy = _one_of(
+        "BatchNorm",
+        BATCHNORM_POLICIES,
+        "batchnorm",
+        "frozen: the model's running statistics; recalibrated: recomputed at every point; "
+        "batch: each batch by its own statistics",
+    )
+    values: dict[str, Any] = {"batchnorm": policy}
+    if policy != "frozen":
+        defaults = ObjectiveSettings()
+        left, right = st.columns(2, gap="xsmall")
+        fields = [("batchnorm_batch", "Examples a batch", left)]
+        if policy == "recalibrated":
+            fields.append(("batchnorm_examples", "Examples in all", right))
+        for name, label, column in fields:
+            from_address(name, "a whole number", is_whole)
+            values[name] = column.number_input(
+                label, value=getattr(defaults, name), step=64, key=name, bind="query-params"
+            )
+    return values
 
 
 def _one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:

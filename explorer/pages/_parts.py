@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from explorer.jobs import desk
+from explorer.jobs.estimate import estimate as estimated
+from explorer.jobs.question import Question
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, kind_named
 from explorer.pages._running import Running, running
@@ -79,22 +80,18 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def estimate(catalog: Catalog, model: records.Model, settings: Any) -> float:
-    """Seconds that a question will take, from an earlier answer about the model or its import."""
-    asked, _ = catalog.questions(model_id=model.id, limit=20)
-    for old in asked:
-        same = all(old.settings[name] == getattr(settings, name) for name in ("split", "precision"))
-        if same and old.units_done > 50 and old.seconds:
-            return settings.units * old.seconds / old.units_done
-    measured = catalog.point(model.point_id).facts["seconds"]
-    return settings.units * measured.get(settings.split, math.nan)
+def estimate(running: Running, asked: Question, model: records.Model) -> str:
+    """The time that a question will take, in words."""
+    warm = bool(running.supervisor.workers)
+    return seconds_text(estimated(running.catalog, asked, model, warm).seconds)
 
 
 def ask_button(
     running: Running, kind: Kind, model: records.Model, settings: Any, point: str
 ) -> None:
     """The button that asks, with the time it will take."""
-    took = seconds_text(estimate(running.catalog, model, settings))
+    asked = desk.question(running.catalog, kind, model, settings, point)
+    took = estimate(running, asked, model)
     if st.button(
         f"Compute {settings.units:,} points",
         type="primary",

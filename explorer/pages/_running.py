@@ -141,6 +141,7 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "title": sample.title,
             "about": sample.about,
             "optimiser": sample.optimiser,
+            "weight_decay": sample.weight_decay,
             "seed": sample.seed,
             "steps": sample.steps,
             "sample": True,

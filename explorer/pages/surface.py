@@ -1,10 +1,12 @@
 """Loss over a plane: choose a model and a plane, watch it grow, look, check, export."""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from explorer.jobs import desk
+from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
@@ -42,6 +44,7 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
 def choose_view(surface: Surface) -> dict[str, Any]:
     """How the values are drawn; nothing here changes what is stored."""
     names = [name for name in surface.values if name != "squared_norm"]
+    words = {"loss_se": "± loss", TERM: "weight decay", WITH_LOSS: "loss + weight decay"}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = st.segmented_control(
             "View",
@@ -52,9 +55,16 @@ def choose_view(surface: Surface) -> dict[str, Any]:
             bind="query-params",
         )
         value = st.segmented_control(
-            "Value", names, default=names[0], required=True, key="value", bind="query-params"
+            "Value",
+            names,
+            default=names[0],
+            format_func=lambda name: words.get(name, name),
+            required=True,
+            key="value",
+            bind="query-params",
+            help="± loss: standard error of the loss as an estimate for unseen data",
         )
-        wide = value == "loss" and spans_decades(surface.loss)
+        wide = value != "accuracy" and spans_decades(surface.values[value])
         scale = st.segmented_control(
             "Scale",
             ["Linear", "Log"],
@@ -77,6 +87,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
                 placeholder="nothing clipped",
                 help="Values above are drawn at this level; what is stored does not change.",
             )
+            decay_input(model)
     return {
         "view": view,
         "value": value,
@@ -85,6 +96,21 @@ def choose_view(surface: Surface) -> dict[str, Any]:
         "colour_map": colours,
         "contours": int(contours),
     }
+
+
+def decay_input(model: records.Model) -> float:
+    """The weight decay whose term is shown as a value of its own; 0 for none."""
+    controls.from_address("decay", "a finite number", controls.is_finite)
+    return st.number_input(
+        "Weight decay",
+        min_value=0.0,
+        value=float(model.facts.get("weight_decay", 0.0)),
+        format="%.3g",
+        key="decay",
+        bind="query-params",
+        help="Adds two values: decay/2 times the squared norm of all parameters, and that plus the "
+        "loss. The stored loss never contains it.",
+    )
 
 
 def show(surface: Surface, look: dict[str, Any], key: str) -> None:
@@ -115,6 +141,8 @@ def show_answer(asked: records.Question) -> None:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
+    decay = float(st.session_state.get("decay", model.facts.get("weight_decay", 0.0)))
+    surface = replace(surface, values=with_penalty(surface.values, decay))
     look = choose_view(surface)
     show(surface, look, asked.key[:12])
     checks.badges(asked, surface)
