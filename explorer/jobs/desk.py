@@ -170,10 +170,11 @@ def offer(catalog: Catalog, job: records.Job) -> None:
 
     Raises:
         UnknownEntry: something that it is about is gone; the job has failed then.
+        ValueError: it was asked of another version of this program; the job has failed then.
     """
     try:
         request = request_of(catalog, job)
-    except UnknownEntry as error:
+    except (UnknownEntry, ValueError) as error:
         catalog.update_job(job.id, status="failed", error=str(error))
         raise
     Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer(request)
@@ -188,6 +189,10 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         raise UnknownEntry("question", job.question_key or "")
     problem = catalog.problem(asked.problem_id)
     kind = kind_named(asked.kind)
+    if asked.version != kind.version:
+        raise ValueError(
+            f"{asked.title} was asked of another version of this program; compute it anew"
+        )
     files = [catalog.point(point).file_hash or "" for point in asked.point_ids]
     return {
         "task": "answer",

@@ -99,9 +99,17 @@ def ask_button(
         width="stretch",
         help=f"about {took} on this machine",
     ):
-        desk.ask(running.catalog, kind, model, settings, point)
+        key = desk.ask(running.catalog, kind, model, settings, point)
+        picture_if_complete(running, key)
         st.rerun()
     st.caption(f"About {took}; points appear as they are computed and are kept.")
+
+
+def picture_if_complete(running: Running, key: str) -> None:
+    """Have the picture of an answer drawn that other answers completed at once."""
+    asked = running.catalog.question(key)
+    if asked is not None and asked.status == "complete":
+        running.thumbnails.put(key)
 
 
 def progress(running: Running, asked: records.Question) -> None:

@@ -145,6 +145,10 @@ def show_answer(asked: records.Question) -> None:
     surface = replace(surface, values=with_penalty(surface.values, decay))
     look = choose_view(surface)
     show(surface, look, asked.key[:12])
+    if not surface.computed.all():
+        from explorer.kinds.preview import preview, summary
+
+        st.caption(summary(preview(surface.values[look["value"]], surface.computed)))
     checks.badges(asked, surface)
     export_surface(asked, surface, look)
     checks.provenance(catalog, asked, surface)
