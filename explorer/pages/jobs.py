@@ -5,6 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from explorer.jobs import desk
+from explorer.kinds import kind_named
 from explorer.pages import _parts as parts
 from store import records
 
@@ -53,7 +54,8 @@ def ended(job: records.Job) -> None:
                 said += f" · {parts.seconds_text(took)}"
             st.caption(said)
         asked = catalog.question(job.question_key) if job.question_key else None
-        if asked is not None and asked.status == "open":
+        current = asked is not None and asked.version == kind_named(asked.kind).version
+        if asked is not None and asked.status == "open" and current:
             resume(job, asked)
     if job.error:
         st.error(f"{job.title}: {job.error}.", icon=":material/error:")
