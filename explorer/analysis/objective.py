@@ -22,9 +22,10 @@ from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
 DTYPES = {"float64": torch.float64}  # of parameters and data; float32 for every other precision
-# Activations of one batch fit the CPU's cache, or keep the GPU busy. The size follows from shapes
-# alone, never from a clock, so that a resumed run computes the same bits.
-BATCH_BYTES = {"cpu": 24 << 20, "cuda": 4 << 30, "mps": 1 << 30}
+# Outputs of all operations on one batch: with fewer an operation is too short, with more its
+# inputs have left the CPU's cache (measured: 32 to 64 images for a ResNet-20). The size follows
+# from shapes alone, so that short work computes the same bits on every run.
+BATCH_BYTES = {"cpu": 128 << 20, "cuda": 4 << 30, "mps": 1 << 30}
 LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
 
 

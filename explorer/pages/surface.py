@@ -134,6 +134,26 @@ def show(surface: Surface, look: dict[str, Any], key: str) -> None:
         st.session_state["camera"] = camera
 
 
+def refine_button() -> None:
+    """The way to a grid of half the spacing, which keeps every point of this one."""
+    counts = {name: 2 * getattr(settings, name) - 1 for name in ("x_count", "y_count")}
+    try:
+        finer = replace(settings, **counts)
+    except ValueError:  # as many points as there may be
+        return
+
+    def ask() -> None:
+        st.session_state.update(counts)
+        parts.picture_if_complete(running, desk.ask(catalog, SURFACE, model, finer, point))
+
+    st.button(
+        f"Refine to {counts['x_count']} × {counts['y_count']}",
+        icon=":material/grid_on:",
+        on_click=ask,
+        help=f"Computes {finer.units - settings.units:,} points more; the others are kept.",
+    )
+
+
 def show_answer(asked: records.Question) -> None:
     """A stored answer, whole or so far."""
     surface: Surface = desk.result_of(catalog, asked)
@@ -150,7 +170,10 @@ def show_answer(asked: records.Question) -> None:
 
         st.caption(summary(preview(surface.values[look["value"]], surface.computed)))
     checks.badges(asked, surface)
-    export_surface(asked, surface, look)
+    with st.container(horizontal=True, gap="small"):
+        export_surface(asked, surface, look)
+        if asked.status == "complete":
+            refine_button()
     checks.provenance(catalog, asked, surface)
 
 
