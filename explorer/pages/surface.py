@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
+from explorer.kinds.kind import measured
 from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _checks as checks
@@ -43,8 +44,10 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
 
 def choose_view(surface: Surface) -> dict[str, Any]:
     """How the values are drawn; nothing here changes what is stored."""
-    names = [name for name in surface.values if name != "squared_norm"]
-    words = {"loss_se": "± loss", TERM: "weight decay", WITH_LOSS: "loss + weight decay"}
+    words = {"error of loss": "loss_se", "weight decay": TERM, "loss + weight decay": WITH_LOSS}
+    others = {word: name for word, name in words.items() if name in surface.values}
+    plain = [name for name in measured(surface.values) if name not in words.values()]
+    names = {**{name: name for name in plain}, **others}  # by the word on screen
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = st.segmented_control(
             "View",
@@ -54,16 +57,16 @@ def choose_view(surface: Surface) -> dict[str, Any]:
             key="view",
             bind="query-params",
         )
-        value = st.segmented_control(
+        controls.from_address("value", f"one of {', '.join(names)}", names.__contains__)
+        chosen = st.selectbox(
             "Value",
-            names,
-            default=names[0],
-            format_func=lambda name: words.get(name, name),
-            required=True,
+            list(names),
             key="value",
             bind="query-params",
-            help="± loss: standard error of the loss as an estimate for unseen data",
+            width=190,
+            help="error of loss: its standard error as an estimate for unseen data of this kind",
         )
+        value = names[chosen]
         wide = value != "accuracy" and spans_decades(surface.values[value])
         scale = st.segmented_control(
             "Scale",
