@@ -343,12 +343,12 @@ def test_an_even_count_has_its_centre_off_the_grid(folder: Path) -> None:
 def test_several_lines_at_once(folder: Path) -> None:
     """Models chosen together share a chart; what one of them lacks is named with its points."""
     app = opened(LINE_PAGE, model=SAMPLE, x_count="21")
-    app.multiselect(key="models_chosen").set_value([SAMPLE, "slow"]).run()
+    app.multiselect(key="model").set_value([SAMPLE, "slow"]).run()
     fine(app)
     assert any("Not computed yet for slow" in text for text in texts(app, "info"))
     assert "Compute 21 points" in labels(app)
     assert len(app.get("vega_lite_chart")) == 1
-    app.multiselect(key="models_chosen").set_value([]).run()
+    app.multiselect(key="model").set_value([]).run()
     assert any("at least one model" in text for text in texts(fine(app), "info"))
 
 

@@ -45,6 +45,8 @@ OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs 
     "seed": 1,
     "normalisation": "layer",
     "ignore_1d": False,
+    "direction": "gradient",
+    "directions": 3,
     "x_min": -0.5,
     "x_max": 0.5,
     "x_count": 50,
@@ -350,7 +352,8 @@ def test_another_process_finds_the_same_key():
 def test_settings_survive_json(kind):
     """Settings from the catalog are those that were asked, all fields off their defaults."""
     fields = [field.name for field in dataclasses.fields(kind.settings)]
-    settings = kind.settings(**{name: OTHER[name] for name in fields})
+    apart = ("direction",)  # the gradient's is one, without a seed
+    settings = kind.settings(**{name: OTHER[name] for name in fields if name not in apart})
     text = json.dumps(dataclasses.asdict(settings))
     found = settings_from_json(kind.settings, json.loads(text))
     assert found == settings
@@ -363,6 +366,14 @@ COUNTED = {  # a setting that counts only beside these
     "batchnorm_batch": {"batchnorm": "batch"},
     "batchnorm_examples": {"batchnorm": "recalibrated"},
 }
+
+
+def test_the_gradient_is_one_question():
+    """Seed and normalisation of random directions ask nothing new beside the gradient's."""
+    kind = kind_named("line")
+    other = {name: OTHER[name] for name in ("seed", "normalisation", "ignore_1d")}
+    settings = [kind.settings(direction="gradient", **more) for more in ({}, other)]
+    assert key(kind, settings[0]) == key(kind, settings[1]) != key(kind)
 
 
 @every_kind
@@ -381,6 +392,7 @@ BAD = {
     "batchnorm_examples": SEVERAL,
     "examples_seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
     "count": (0, -5, 1, 2002, 10**9, 1e15, math.nan, math.inf, True, 2.5, "5", None),
+    "directions": (0, -1, 65, 10**9, math.nan, True, 1.5, "1", None),
     "seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
     float: (math.nan, math.inf, -math.inf, True, "1", None),
     bool: (1, 0.0, "yes", None),

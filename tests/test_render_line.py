@@ -13,10 +13,10 @@ from explorer.render.line import LineStyle, profile
 
 
 def a_line(losses: Any, computed: Any = None) -> Line:
-    losses = np.asarray(losses, dtype=float)
-    known = np.ones(len(losses), dtype=bool) if computed is None else np.asarray(computed)
+    losses = np.atleast_2d(np.asarray(losses, dtype=float))
+    known = np.ones(losses.shape, dtype=bool) if computed is None else np.atleast_2d(computed)
     values = {"loss": np.where(known, losses, np.nan), "accuracy": np.where(known, 0.5, np.nan)}
-    return Line(axis_values(-1, 1, len(losses)), values, known)
+    return Line(axis_values(-1, 1, losses.shape[1]), values, known)
 
 
 def rows(chart: Any, style: str) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def test_gaps_and_marks():
     chart = profile(a_line(losses))
     drawn = rows(chart, "profile")
     assert [r["y"] for r in drawn] == [v for v in losses if np.isfinite(v)]
-    assert [r["part"] for r in drawn] == [0, 0, 1, 2, 2]
+    assert [r["gap"] for r in drawn] == [0, 0, 1, 2, 2]
     x = axis_values(-1, 1, 7)
     assert [(r["x"], r["value"]) for r in rows(chart, "rug")] == [(x[2], "NaN"), (x[4], "Inf")]
     assert [r["y"] for r in rows(chart, "profile-point")] == [1]  # alone between two gaps
@@ -46,7 +46,7 @@ def test_points_not_computed_are_no_holes():
     """What is not computed yet makes neither a gap nor a mark, and the rule says so."""
     line = a_line([3, 2, 1, 2, 3], [True, False, True, True, True])
     chart = profile(line)
-    assert {r["part"] for r in rows(chart, "profile")} == {0}
+    assert {r["gap"] for r in rows(chart, "profile")} == {0}
     assert rows(chart, "rug") == []
     told = [r["value "] for r in rows(chart, "hover")]
     assert told == ["3", "not computed", "1", "2", "3"]

@@ -66,12 +66,13 @@ def answered(catalog: Catalog, key: str) -> records.Question:
 
 
 def trapped(settings: LineSettings, unit: int) -> float:
-    """The first weight where the line with the model of seed 0 has that unit of work."""
+    """The last layer's first weight where the model of seed 0's line has that unit of work."""
     flat = FlatModel(problem().model, torch.float32, torch.device("cpu"))
     flat.load(tensors())
-    step = torch.tensor(settings.axis[places(settings)[unit]], dtype=torch.float32)
+    step = torch.tensor(settings.axis[places(settings)[1][unit]], dtype=torch.float32)
     direction = directions(flat, settings, 1)[0].to(torch.float32)
-    return float((flat.theta + step * direction)[0])
+    first = next(block.start for block in flat.blocks if block.name == "3.weight")
+    return float((flat.theta + step * direction)[first])
 
 
 def test_a_model_is_imported_and_a_surface_answered(served):

@@ -1,7 +1,8 @@
 """A problem file small enough to run the whole program on: 8-6-3 perceptron, 40 examples.
 
-`trap` is a value of the first weight at which the process that computes it dies, hangs or stumbles,
-so that a test can say at which point of a surface that happens; `pause` makes evaluations slow.
+`trap` is a value of the last layer's first weight (no BatchNorm is folded into that) at which the
+process that computes it dies, hangs or stumbles, so that a test can say at which point of a surface
+that happens; `pause` makes evaluations slow.
 """
 
 import os
@@ -36,7 +37,7 @@ def problem(width: int = 6, trap: float | None = None, deed: str = "kill", pause
             log("e")
         with ONE_AT_A_TIME:  # however many cores evaluate
             time.sleep(pause)
-        if trap is not None and abs(float(model[0].weight[0, 0]) - trap) < 1e-6:
+        if trap is not None and abs(float(model[3].weight[0, 0]) - trap) < 1e-6:
             if deed == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if deed == "hang":

@@ -1,5 +1,6 @@
-"""Random directions, drawn and scaled; a seed gives one direction, on every device, for good."""
+"""Directions: random ones, drawn and scaled, a seed being one for good; and the gradient's."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, FlatModel
 from explorer.kinds.settings import DirectionSettings
 
 PARALLEL = 1e-6  # a group with a smaller orthogonal part (one value, say) keeps its own draw
+TINY = torch.finfo(torch.float64).tiny
 
 
 def raw_direction(blocks: list[Block], seed: int, axis: int) -> Tensor:
@@ -92,26 +95,62 @@ def _rescale(rows: Tensor, theta: Tensor) -> None:
     rows.mul_(_per_row(_norms(theta) / norms.where(norms > 0, 1), rows))
 
 
+def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
+    """The direction -g / norm(g), as long as the point is, (1, D) float64; and its facts.
+
+    g is the gradient of the mean loss at the objective's point. Statistics that are recomputed at
+    each point are those of this one, and held fixed.
+
+    Raises:
+        ValueError: the gradient is zero or not finite.
+    """
+    put_back = objective.flat.keep()
+    objective.moved()
+    gradient = objective.gradient()
+    put_back()
+    norm = float(gradient.norm())
+    if not 0 < norm < math.inf:
+        raise ValueError(
+            f"the gradient's norm must be finite and above 0 to give a direction, got {norm}; "
+            "choose a random direction"
+        )
+    theta_norm = float(objective.flat.theta.double().norm())
+    vectors = (-gradient / norm * theta_norm).unsqueeze(0)
+    recipe = {"direction": "-gradient", "norm": "that of the point"}
+    facts = _norm_facts(objective.flat, vectors) | {
+        "gradient_norm": norm,
+        "slope": -norm * theta_norm,  # of the loss at 0
+        "directions": [{"recipe": recipe, "norm": theta_norm}],
+    }
+    return vectors, facts
+
+
 def direction_facts(
     flat: FlatModel, vectors: Tensor, settings: DirectionSettings
 ) -> dict[str, Any]:
-    """What a reader checks: norms, the cosine of two axes, and how well the scaled norms match."""
+    """What a reader checks: norms, the cosine of two axes, how well the scaled norms match."""
+    facts = _norm_facts(flat, vectors)
+    if len(vectors) > 1:
+        units = vectors / vectors.norm(dim=1, keepdim=True).clamp(min=TINY)
+        cosines = (units @ units.t()).fill_diagonal_(0).flatten()
+        facts["axes_cosine"] = float(cosines[cosines.abs().argmax()])  # of the least orthogonal two
+    if settings.normalisation != "raw":
+        theta = flat.theta.to("cpu", torch.float64)
+        facts["norm_error"] = _norm_error(flat.blocks, theta, vectors, settings)
+    return facts
+
+
+def _norm_facts(flat: FlatModel, vectors: Tensor) -> dict[str, Any]:
+    """Norms of the point and of each direction, whole and by tensor."""
     theta = flat.theta.to("cpu", torch.float64)
-    norms = vectors.norm(dim=1)
-    facts: dict[str, Any] = {
+    return {
         "theta_norm": float(theta.norm()),
-        "direction_norms": norms.tolist(),
+        "direction_norms": vectors.norm(dim=1).tolist(),
         "layer_norms": {
             block.name: [float(block.layer(v).norm()) for v in (theta, *vectors)]
             for block in flat.blocks
         },
     }
-    if len(vectors) == 2:
-        product = (norms[0] * norms[1]).clamp(min=torch.finfo(norms.dtype).tiny)
-        facts["axes_cosine"] = float(vectors[0] @ vectors[1] / product)
-    if settings.normalisation != "raw":
-        facts["norm_error"] = _norm_error(flat.blocks, theta, vectors, settings)
-    return facts
 
 
 def described(vectors: Tensor, settings: DirectionSettings) -> dict[str, Any]:

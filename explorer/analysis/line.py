@@ -1,11 +1,14 @@
-"""Answers a line: losses along one random direction."""
+"""Answers lines: losses along random directions, or along the gradient's."""
 
 from collections.abc import Iterator, Sequence, Set
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from explorer.analysis.directions import described, direction_facts, directions
+from explorer.analysis.directions import described, direction_facts, directions, downhill
+from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.pieces import in_pieces
 from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
@@ -22,16 +25,30 @@ def answer(
     device: torch.device,
     choices: Choices = NONE,
 ) -> Iterator[Piece]:
-    """The points of the line that are not in `done`, coarse levels first."""
+    """The points of the lines that are not in `done`, coarse levels first.
+
+    Raises:
+        ValueError: the gradient has no direction, or the objective refuses its settings.
+    """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors = directions(objective.flat, settings, 1)
-    facts = direction_facts(objective.flat, vectors, settings) | described(vectors, settings)
+    vectors, facts = _directions(objective, settings)
     evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
-    x, index = settings.axis, places(settings)
-    facts |= found | precision_error(evaluator, x[index][:, None], device)
+    x, (line, index) = settings.axis, places(settings)
+    coordinates = np.zeros((settings.units, settings.directions))
+    coordinates[np.arange(settings.units), line] = x[index]
+    facts |= found | precision_error(evaluator, coordinates, device)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
-        i = index[units]
-        return {"i": i, "x": x[i]} | evaluator.values(x[i][:, None])
+        place = {"k": line[units], "i": index[units], "x": x[index[units]]}
+        return place | evaluator.values(coordinates[units])
 
     return in_pieces(settings.units, done, columns, facts, evaluator)
+
+
+def _directions(objective: Objective, settings: LineSettings) -> tuple[Tensor, dict[str, Any]]:
+    """The directions (K, D), and what a reader checks them by."""
+    if settings.direction == "gradient":
+        return downhill(objective)
+    vectors = directions(objective.flat, settings, settings.directions)
+    facts = direction_facts(objective.flat, vectors, settings)
+    return vectors, facts | described(vectors, settings)

@@ -14,10 +14,11 @@ import torch
 
 from explorer.analysis import batchnorm
 from explorer.analysis.data import count_examples, tensors_of
+from explorer.kinds.kind import BESIDE
 from explorer.problem import Batch, Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")
-TAKEN = ("loss", "squared_norm", "unit", "question_key", "i", "j", "x", "y")
+TAKEN = ("loss", *BESIDE, "unit", "question_key", "i", "j", "k", "x", "y")
 
 
 class ProblemError(ValueError):

@@ -5,11 +5,13 @@ import importlib
 import math
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+
+BESIDE = ("loss_se", "loss_skewness", "squared_norm")  # columns that say more about a point
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,52 @@ class Kind:
     icon: str  # Material symbol of the page
     axes: tuple[str, ...] = ()  # the settings that only say where the points lie
     taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
+    joined: str = "and"  # the word between the names of two subjects
 
     @property
     def table(self) -> str:
         """The catalog's table that holds this kind's rows."""
         return f"{self.name}_values"
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What the pieces of an answer hold, each value at its place."""
+
+    values: dict[str, np.ndarray]  # name -> (...), NaN where there is none yet
+    computed: np.ndarray  # (...) bool
+    facts: dict[str, Any]
+
+
+def gathered(
+    shape: tuple[int, ...],
+    indices: Sequence[str],
+    coordinates: Sequence[str],
+    pieces: Iterable[Piece],
+) -> Gathered:
+    """The values of an answer as far as the pieces go.
+
+    Args:
+        shape: of the answer.
+        indices: the columns that say where a row stands along each axis of the shape.
+        coordinates: the columns that say which point that is.
+        pieces: of the answer, in any order.
+    """
+    found = Gathered({}, np.zeros(shape, dtype=bool), {})
+    places = ("unit", *indices, *coordinates)
+    for piece in pieces:
+        place = tuple(piece.columns[name] for name in indices)
+        found.computed[place] = True
+        for name, column in piece.columns.items():
+            if name not in places:
+                found.values.setdefault(name, np.full(shape, np.nan))[place] = column
+        found.facts.update(piece.facts)
+    return found
+
+
+def measured(values: Iterable[str]) -> list[str]:
+    """Those names of values that are a loss or a metric, in their order."""
+    return [name for name in values if name not in BESIDE]
 
 
 def named_code(entry: str) -> Any:

@@ -1,4 +1,4 @@
-"""Loss along one random direction through one point."""
+"""Loss along lines through one point: one or many random directions, or the gradient's."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -7,30 +7,44 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis
+from explorer.kinds.settings import DirectionSettings, check_axis, one_of, require
+from explorer.kinds.statistics import Interval, of_losses
 
-PLACES = ("unit", "i", "x")  # columns that say where a row stands; all others are values
+DIRECTIONS = ("random", "gradient")
+MOST = 64  # directions at once: each takes the memory of a model
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineSettings(DirectionSettings):
-    """A line: point + x * direction, the first direction of a surface with the same seed."""
+    """Lines point + x * direction. Random direction k is axis k of the seed: the first a surface's.
 
+    The gradient's direction is -g / norm(g), scaled to the norm of the parameters.
+    """
+
+    direction: str = "random"  # or "gradient", which has no seed and no normalisation
+    directions: int = 1  # how many random ones
     x_min: float = -1.0
     x_max: float = 1.0
     x_count: int = 101
 
     def __post_init__(self) -> None:
-        """Refuse what makes no axis."""
+        """Refuse what makes no axis or no direction."""
         super().__post_init__()
         check_axis("x", self.x_min, self.x_max, self.x_count)
+        one_of("direction", self.direction, DIRECTIONS)
+        must = f"the number of directions must be from 1 to {MOST}"
+        require(1 <= self.directions <= MOST, must, self.directions)
+        if self.direction == "gradient":
+            must = "the number of directions must be 1 along the gradient"
+            require(self.directions == 1, must, self.directions)
+            self.unused("seed", "normalisation", "ignore_1d")
 
     @property
     def units(self) -> int:
-        """Points on the line; one unit of work each."""
-        return self.x_count
+        """Points on all lines; one unit of work each."""
+        return self.directions * self.x_count
 
     @property
     def axis(self) -> np.ndarray:
@@ -40,43 +54,67 @@ class LineSettings(DirectionSettings):
 
 @dataclass(frozen=True)
 class Line:
-    """Values along a line; NaN where not computed yet or the model gave NaN: see `computed`."""
+    """Values along K lines; NaN where not computed yet or the model gave NaN: see `computed`."""
 
     x: np.ndarray  # (X,)
-    values: Mapping[str, np.ndarray]  # name -> (X,): "loss", metrics, "squared_norm"
-    computed: np.ndarray  # (X,) bool
+    values: Mapping[str, np.ndarray]  # name -> (K, X): "loss", metrics, "squared_norm"
+    computed: np.ndarray  # (K, X) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
+    available: int | None = None  # examples of which random ones were evaluated; None: no such part
 
     @property
     def loss(self) -> np.ndarray:
-        """Mean loss per example at each point, shape (X,)."""
+        """Mean loss per example at each point, shape (K, X)."""
         return self.values["loss"]
+
+    @property
+    def complete(self) -> np.ndarray:
+        """Where all lines are computed, (X,) bool."""
+        return np.asarray(self.computed.all(axis=0))
+
+    def mean(self, name: str) -> np.ndarray:
+        """Mean of a value over the lines, (X,); NaN where one of them is not computed yet."""
+        with np.errstate(invalid="ignore"):  # +Inf and -Inf have none
+            return self.values[name].mean(axis=0)
+
+    def spread(self, name: str) -> np.ndarray:
+        """Standard deviation of a value over two or more lines, (X,): how far directions differ."""
+        with np.errstate(invalid="ignore"):
+            return self.values[name].std(axis=0, ddof=1)
+
+    @property
+    def interval(self) -> Interval | None:
+        """95 % interval around each loss, (K, X) twice; None where losses have no such thing."""
+        return of_losses(self.values, self.facts, self.available)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Indices and coordinate of each point, (K, X) each."""
+        k, i = np.indices(self.computed.shape)
+        return {"k": k, "i": i, "x": self.x[i]}
 
     @classmethod
     def from_pieces(cls, settings: LineSettings, pieces: Iterable[Piece]) -> "Line":
-        """The line as far as the pieces go."""
-        values: dict[str, np.ndarray] = {"loss": np.full(settings.x_count, np.nan)}
-        computed = np.zeros(settings.x_count, dtype=bool)
-        facts: dict[str, Any] = {}
-        for piece in pieces:
-            place = piece.columns["i"]
-            computed[place] = True
-            for name in piece.columns.keys() - set(PLACES):
-                values.setdefault(name, np.full(settings.x_count, np.nan))[place] = piece.columns[
-                    name
-                ]
-            facts.update(piece.facts)
-        return cls(settings.axis, values, computed, facts)
+        """The lines as far as the pieces go."""
+        shape = (settings.directions, settings.x_count)
+        found = gathered(shape, ("k", "i"), ("x",), pieces)
+        values = {"loss": np.full(shape, np.nan)} | found.values
+        whole = found.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, found.computed, found.facts, whole)
 
 
-def places(settings: LineSettings) -> np.ndarray:
-    """Index i of each unit of work, shape (P,)."""
-    return coarse_to_fine((settings.x_count,))[:, 0]
+def places(settings: LineSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Line k and index i of each unit of work, (P,) each: all lines grow together."""
+    order = coarse_to_fine((settings.x_count,))[:, 0]
+    count = settings.directions
+    return np.tile(np.arange(count), len(order)), np.repeat(order, count)
 
 
 def taken_over(settings: LineSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The rows of another line's answer that stand on this axis, as rows of this one."""
-    return on_grid(old, (settings.axis,), (places(settings),))
+    """The rows of another answer's lines that stand on these, as rows of these."""
+    k, i = places(settings)
+    axes = settings.axis, np.arange(settings.directions)
+    return on_grid(old, axes, (i, k), (("i", "x"), ("k", "k")))
 
 
 LINE = Kind(
@@ -85,12 +123,12 @@ LINE = Kind(
     subjects=("point",),
     settings=LineSettings,
     result=Line,
-    version=1,
+    version=2,
     answer="explorer.analysis.line:answer",
     draw="explorer.render.line:profile",
     thumbnail="explorer.render.line:thumbnail",
     page="explorer/pages/line.py",
     icon=":material/show_chart:",
-    axes=("x_min", "x_max", "x_count"),
+    axes=("directions", "x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.line:taken_over",
 )

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import DirectionSettings, check_axis, require
 
 MAX_POINTS = 1_000_000
-PLACES = ("unit", "i", "j", "x", "y")  # columns that say where a row stands; all others are values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +76,15 @@ class Surface:
     @classmethod
     def from_pieces(cls, settings: SurfaceSettings, pieces: Iterable[Piece]) -> "Surface":
         """The surface as far as the pieces go."""
-        x, y = settings.axes
-        computed = np.zeros(settings.shape, dtype=bool)
-        values: dict[str, np.ndarray] = {"loss": np.full(settings.shape, np.nan)}
-        facts: dict[str, Any] = {}
-        for piece in pieces:
-            place = (piece.columns["j"], piece.columns["i"])
-            computed[place] = True
-            for name in piece.columns.keys() - set(PLACES):
-                grid = values.setdefault(name, np.full(settings.shape, np.nan))
-                grid[place] = piece.columns[name]
-            facts.update(piece.facts)
-        return cls(x, y, values, computed, facts)
+        found = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
+        values = {"loss": np.full(settings.shape, np.nan)} | found.values
+        return cls(*settings.axes, values, found.computed, found.facts)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Index and coordinates of each point, (Y, X) each."""
+        j, i = np.indices(self.computed.shape)
+        return {"i": i, "j": j, "x": self.x[i], "y": self.y[j]}
 
 
 def places(settings: SurfaceSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +104,7 @@ SURFACE = Kind(
     subjects=("point",),
     settings=SurfaceSettings,
     result=Surface,
-    version=1,
+    version=2,
     answer="explorer.analysis.surface:answer",
     draw="explorer.render.surface:contour",
     thumbnail="explorer.render.relief:thumbnail",

@@ -121,8 +121,11 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
 
 
 def _at_centre(result: Any) -> float | None:
-    """The loss at coordinate 0, if that is a point of the grid and computed."""
-    place = []
+    """The loss at coordinate 0, if every axis has that and it is computed.
+
+    Lines cross there: NaN where they differ.
+    """
+    place: list[Any] = [...]
     for name in ("y", "x"):
         axis = getattr(result, name, None)
         if axis is not None:
@@ -131,7 +134,10 @@ def _at_centre(result: Any) -> float | None:
                 return None
             place.append(where[0])
     index = tuple(place)
-    return float(result.loss[index]) if result.computed[index] else None
+    if not result.computed[index].all():
+        return None
+    losses = set(result.loss[index].ravel().tolist())
+    return losses.pop() if len(losses) == 1 else math.nan
 
 
 def _finite_badge(result: Any) -> None:

@@ -77,15 +77,17 @@ def choose_point(catalog: Catalog, model: records.Model) -> str:
 
 def choose_objective(problem: records.Problem) -> dict[str, Any]:
     """Data, precision and BatchNorm policy, as settings."""
-    values = {"split": _one_of("Data", list(problem.facts["splits"]), "split")}
+    values = {"split": one_of("Data", list(problem.facts["splits"]), "split")}
     count = problem.facts["splits"][values["split"]]["count"]
     values |= _choose_subset(count)
-    values["precision"] = _one_of(
+    from_address("precision", f"one of {', '.join(PRECISIONS)}", PRECISIONS.__contains__)
+    values["precision"] = st.selectbox(
         "Precision",
         PRECISIONS,
-        "precision",
-        "Of the forward pass. tf32 and bf16 are quicker on hardware that has them; their error "
-        "against float32 is measured and shown.",
+        key="precision",
+        bind="query-params",
+        help="Of the forward pass. tf32 and bf16 are quicker on hardware that has them; their "
+        "error against float32 is measured and shown.",
     )
     if problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"]):
         values |= _choose_batchnorm()
@@ -94,7 +96,7 @@ def choose_objective(problem: records.Problem) -> dict[str, Any]:
 
 def _choose_subset(count: int) -> dict[str, Any]:
     """All examples, the first ones, or random ones, as settings."""
-    subset = _one_of(
+    subset = one_of(
         "Examples",
         SUBSETS,
         "subset",
@@ -115,14 +117,14 @@ def _choose_subset(count: int) -> dict[str, Any]:
         if subset == "random":
             from_address("examples_seed", "a whole number", is_whole)
             values["examples_seed"] = right.number_input(
-                "Seed of the choice", value=0, step=1, key="examples_seed", bind="query-params"
+                "Seed", value=0, step=1, key="examples_seed", bind="query-params"
             )
     return values
 
 
 def _choose_batchnorm() -> dict[str, Any]:
     """What normalises away from the trained point, as settings."""
-    policy = _one_of(
+    policy = one_of(
         "BatchNorm",
         BATCHNORM_POLICIES,
         "batchnorm",
@@ -144,7 +146,7 @@ def _choose_batchnorm() -> dict[str, Any]:
     return values
 
 
-def _one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
+def one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
     """One of a few words, kept in the URL."""
     from_address(key, f"one of {', '.join(options)}", options.__contains__)
     return st.segmented_control(
@@ -161,7 +163,7 @@ def _one_of(label: str, options: Sequence[str], key: str, help: str | None = Non
 
 def choose_directions() -> dict[str, Any]:
     """Seed, normalisation and ignore rule, as settings."""
-    normalisation = _one_of(
+    normalisation = one_of(
         "Normalisation",
         NORMALISATIONS,
         "normalisation",

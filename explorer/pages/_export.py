@@ -8,7 +8,6 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.render.client import renderer
 from explorer.render.relief import height_field
@@ -36,7 +35,7 @@ def export_surface(asked: records.Question, surface: Surface, look: Mapping[str,
 
 def export_line(
     asked: Mapping[str, records.Question],
-    lines: Mapping[str, Line],
+    lines: Mapping[str, Any],
     chart: Callable[[], Any],
 ) -> None:
     """What can be taken away of profiles: the figure, and the numbers of each."""
@@ -155,7 +154,7 @@ def _mesh(name: str, surface: Surface, look: Mapping[str, Any]) -> None:
     )
 
 
-def _numbers(name: str, asked: records.Question, result: Surface | Line) -> None:
+def _numbers(name: str, asked: records.Question, result: Any) -> None:
     """Every stored value with its coordinates and provenance."""
 
     def made(format: str) -> bytes:

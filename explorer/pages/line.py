@@ -1,9 +1,14 @@
-"""Loss along a line through one or several models: choose, ask, compare, export."""
+"""Loss along lines through one or several models: choose, ask, compare, export."""
+
+from typing import Any
 
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds.line import LINE, Line, LineSettings
+from explorer.jobs.estimate import estimate
+from explorer.kinds import statistics
+from explorer.kinds.kind import measured
+from explorer.kinds.line import DIRECTIONS, LINE, MOST, Line, LineSettings
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -11,44 +16,116 @@ from explorer.pages._export import export_line
 from store import records
 
 LIVE_SECONDS = 0.7
+Subjects = dict[str, tuple[records.Model, str]]  # by label: a model and its point
 
 running = parts.start()
 catalog = running.catalog
 
 
-def choose() -> tuple[dict[str, records.Model], LineSettings]:
-    """The models by label, and the line, from the left column."""
+def choose() -> tuple[Subjects, LineSettings]:
+    """The models' points by label, and the lines, from the left column."""
+    subjects = choose_subjects()
+    problem = next(iter(subjects.values()))[0].problem_id
+    with st.expander("Objective", expanded=True):
+        values = controls.choose_objective(catalog.problem(problem))
+    with st.expander("Lines", expanded=True):
+        values |= choose_direction()
+        values |= controls.choose_axis("x", 101)
+    return subjects, controls.checked(LineSettings, values)
+
+
+def choose_subjects() -> Subjects:
+    """One model at any of its snapshots, or the final points of several."""
     known = parts.labels(catalog.models())
     if not known:
         st.info("No models yet: the sample models appear here as soon as they are imported.")
         st.stop()
     controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
-    first = st.query_params.get("model", next(iter(known)))
-    names = st.multiselect("Models", list(known), default=[first], key="models_chosen")
+    given = [name for name in st.query_params.get_all("model") if name in known]
+    first = given or [next(iter(known))]
+    names = st.multiselect("Models", list(known), first, key="model", bind="query-params")
     if not names:
         st.info("Choose at least one model.")
         st.stop()
-    with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(known[names[0]].problem_id))
-    with st.expander("Line", expanded=True):
-        values |= controls.choose_directions()
-        values |= controls.choose_axis("x", 101)
-    settings = controls.checked(LineSettings, values)
-    return {name: known[name] for name in names}, settings
+    if len(names) == 1:
+        model = known[names[0]]
+        return {names[0]: (model, controls.choose_point(catalog, model))}
+    return {name: (known[name], known[name].point_id) for name in names}
 
 
-def questions(models: dict[str, records.Model]) -> dict[str, records.Question | None]:
-    """The stored question about each model, if it was asked."""
+def choose_direction() -> dict[str, Any]:
+    """Random directions or the gradient's, as settings."""
+    direction = controls.one_of(
+        "Direction",
+        DIRECTIONS,
+        "direction",
+        "random: drawn from a seed and normalised (Li et al. 2018); gradient: straight downhill, "
+        "x = 1 being a step as long as the parameters",
+    )
+    if direction == "gradient":
+        return {"direction": direction}
+    controls.from_address("directions", "a whole number", controls.is_whole)
+    count = st.number_input(
+        "How many directions",
+        value=1,
+        key="directions",
+        bind="query-params",
+        help=f"From 1 to {MOST}; all of one seed. Their spread is drawn around their mean.",
+    )
+    return {"direction": direction, "directions": count, **controls.choose_directions()}
+
+
+def questions(subjects: Subjects) -> dict[str, records.Question | None]:
+    """The stored question about each point, if it was asked."""
     found = {}
-    for name, model in models.items():
+    for name, (model, point) in subjects.items():
         try:
-            key = desk.question(catalog, LINE, model, settings).key
+            key = desk.question(catalog, LINE, model, settings, point).key
         except ValueError as error:
             st.error(f"{name}: {error}.", icon=":material/error:")
             st.stop()
         asked = catalog.question(key)
         found[name] = asked if asked and asked.deleted is None else None
     return found
+
+
+def ask_button(missing: list[str]) -> None:
+    """The button that asks what is missing, with the time it will take."""
+    warm = bool(running.supervisor.workers)
+    seconds = 0.0
+    for name in missing:
+        model, point = subjects[name]
+        asked = desk.question(catalog, LINE, model, settings, point)
+        seconds += estimate(catalog, asked, model, warm or bool(seconds)).seconds
+    took = parts.seconds_text(seconds)
+    if st.button(
+        f"Compute {settings.units * len(missing):,} points",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        help=f"about {took} on this machine",
+    ):
+        for name in missing:
+            model, point = subjects[name]
+            parts.picture_if_complete(running, desk.ask(catalog, LINE, model, settings, point))
+        st.rerun()
+    st.caption(f"About {took}; points appear as they are computed and are kept.")
+
+
+def title() -> str:
+    """What is drawn."""
+    if settings.direction == "gradient":
+        return "Loss along the negative gradient"
+    if settings.directions == 1:
+        return "Loss along a random direction"
+    return f"Loss along {settings.directions} random directions"
+
+
+def x_title() -> str:
+    """What x is."""
+    if settings.direction == "gradient":
+        return "Step down the gradient, in norms of the parameters"
+    return "Distance along each direction" if settings.directions > 1 else "Distance along it"
 
 
 def show(asked: dict[str, records.Question]) -> None:
@@ -65,18 +142,39 @@ def show(asked: dict[str, records.Question]) -> None:
             key="scale",
             bind="query-params",
         )
-        names = next(iter(lines.values())).values
-        metrics = [name for name in names if name not in ("loss", "squared_norm")]
+        metrics = measured(next(iter(lines.values())).values)[1:]
         second = st.selectbox("Below", [*metrics, "nothing"], width=160)
     style = LineStyle(log=scale == "Log", second=None if second == "nothing" else second, width=600)
-    st.altair_chart(profile(lines, style), width="content")
+    st.altair_chart(profile(lines, style, x_title=x_title()), width="content")
+    explain(lines)
     for name, question in asked.items():
         if len(asked) > 1:
             st.caption(name)
         checks.badges(question, lines[name])
-    export_line(asked, lines, lambda: profile(lines, style))
+    export_line(asked, lines, lambda: profile(lines, style, x_title=x_title()))
     for name, question in asked.items():
         checks.provenance(catalog, question, lines[name])
+
+
+def explain(lines: dict[str, Line]) -> None:
+    """What band and step mean, below the chart."""
+    from explorer.render.line import interval
+
+    for name, line in lines.items():
+        head = f"{name}: " if len(lines) > 1 else ""
+        if interval(line) is not None:
+            st.caption(
+                f"{head}band: {statistics.words(line.facts['examples'], line.available)}.",
+                help="It holds for data that the model was not trained on; on more data like its "
+                "training data the loss is higher.",
+            )
+        if "gradient_norm" in line.facts:
+            facts = line.facts
+            st.caption(
+                f"{head}norm of the gradient {facts['gradient_norm']:.4g}, of the parameters "
+                f"{facts['theta_norm']:.4g}; slope of the loss at 0: {facts['slope']:.4g} per unit "
+                "of x."
+            )
 
 
 @parts.live(LIVE_SECONDS)
@@ -96,20 +194,13 @@ def live(keys: dict[str, str]) -> None:
 
 left, right = st.columns([2, 5], gap="large")
 with left:
-    models, settings = choose()
-    asked = questions(models)
+    subjects, settings = choose()
+    asked = questions(subjects)
     missing = [name for name, question in asked.items() if question is None]
-    if missing and st.button(
-        f"Compute {settings.units * len(missing):,} points",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-    ):
-        for name in missing:
-            desk.ask(catalog, LINE, models[name], settings)
-        st.rerun()
+    if missing:
+        ask_button(missing)
 with right:
-    st.subheader("Loss along a random direction", anchor=False)
+    st.subheader(title(), anchor=False)
     known = {name: question for name, question in asked.items() if question is not None}
     if missing:
         st.info(f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.")

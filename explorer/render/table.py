@@ -1,35 +1,36 @@
-"""Results as tables: one row per grid point, for CSV and Parquet."""
+"""Results as tables: one row per point, for CSV and Parquet."""
 
 import io
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from explorer.kinds.line import Line
-from explorer.kinds.surface import Surface
+
+class Result(Protocol):
+    """What every kind's result has."""
+
+    computed: np.ndarray  # (...) bool
+    values: Mapping[str, np.ndarray]  # name -> (...)
+
+    @property
+    def places(self) -> Mapping[str, np.ndarray]:
+        """Indices and coordinates of each point, name -> (...)."""
 
 
-def rows(result: Surface | Line) -> pa.Table:
-    """One row per grid point: where it is, whether it is computed, its loss and metrics.
+def rows(result: Result) -> pa.Table:
+    """One row per point: where it is, whether it is computed, its loss and metrics.
 
     NaN and Inf are kept; NaN where `computed` is false means only that nothing is known yet.
-    Columns: i, j, x, y, computed, loss, ... (a line has no j and no y).
+    Columns: indices and coordinates, computed, loss, and the others by name.
     """
-    shape = result.computed.shape
-    indices = np.indices(shape)
-    columns: dict[str, np.ndarray] = {"i": indices[-1]}
-    if isinstance(result, Surface):
-        columns["j"] = indices[0]
-        columns["x"], columns["y"] = np.meshgrid(result.x, result.y)
-    else:
-        columns["x"] = result.x
-    columns["computed"] = result.computed
-    names = ["loss", *sorted(result.values.keys() - {"loss"})]
+    first = [name for name in ("loss",) if name in result.values]
+    names = [*first, *sorted(result.values.keys() - {"loss"})]
+    columns = {**result.places, "computed": result.computed}
     columns |= {name: result.values[name] for name in names}
     return pa.table({name: np.ascontiguousarray(grid).ravel() for name, grid in columns.items()})
 
@@ -46,7 +47,7 @@ def metadata(
 
 
 def to_csv(
-    result: Surface | Line,
+    result: Result,
     *,
     key: str = "",
     settings: Mapping[str, Any] | None = None,
@@ -61,7 +62,7 @@ def to_csv(
 
 
 def to_parquet(
-    result: Surface | Line,
+    result: Result,
     *,
     key: str = "",
     settings: Mapping[str, Any] | None = None,
