@@ -1,43 +1,63 @@
-"""Run a benchmark: `python -m tests.benchmarks surface [--device cuda] [--json FILE]`."""
+"""Run a benchmark, print its rows as they come, write its figures.
+
+`python -m tests.benchmarks surface [--device cuda] [--peers] [--rounds N] [--only TEXT] [--json F]`
+"""
 
 import argparse
 import importlib
 import json
 import platform
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from explorer.analysis import device as devices
+from tests.benchmarks import limits, peers
+from tests.benchmarks.report import Row
 
 NAMES = ("surface",)
 
 
 def main() -> None:
-    """Run it, print its table, write its figures."""
+    """Do what the arguments say."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--rounds", type=int, default=9, help="of which the median is shown")
+    parser.add_argument("--only", default="", help="studies whose name holds this text")
+    parser.add_argument("--peers", action="store_true", help="compare with public tools, too")
+    parser.add_argument("--json", type=Path, help="file for the figures")
     given = parser.parse_args()
+    if given.peers and not peers.are_installed():
+        parser.exit(2, f"the peers are not installed: run `{peers.INSTALL}` first\n")
     device = devices.chosen(given.device)
-    rows = importlib.import_module(f"tests.benchmarks.{given.name}").run(device, given.rounds)
-    machine = {
+    benchmark = importlib.import_module(f"tests.benchmarks.{given.name}")
+    rows = benchmark.run(device, given.rounds, given.only, given.peers)
+    report(machine_of(device, given.rounds), rows, given.json)
+
+
+def machine_of(device: torch.device, rounds: int) -> dict[str, Any]:
+    """Where figures were measured."""
+    return {
         "device": devices.title(device),
+        "cores": limits.cores(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "rounds": given.rounds,
+        "rounds": rounds,
     }
-    print(" · ".join(f"{name} {value}" for name, value in machine.items()))
+
+
+def report(machine: dict[str, Any], rows: Iterable[Row], file: Path | None) -> None:
+    """Print the rows as they come; the file holds those so far, should one fail."""
+    print(" · ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
+    found = []
     for row in rows:
-        low, middle, high = row["ratio"]
-        print(
-            f"{row['what']}: {row['seconds']:.3f} s, {row['against']} {row['limit']:.3f} s, "
-            f"ratio {middle:.3f} ({low:.3f} to {high:.3f}), target {row['target']}"
-        )
-    if given.json:
-        given.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1))
+        print(row, flush=True)
+        found.append(row.json)
+        if file:
+            file.write_text(json.dumps({"machine": machine, "rows": found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,198 @@
+"""Benchmarks compare the same work, and say what they found, on a problem of seconds."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.benchmarks import __main__ as benchmarks
+from tests.benchmarks import against_limit, against_peers, data, limits, models, peers, surface
+from tests.benchmarks.against_limit import Variant
+from tests.benchmarks.evaluation import ours, settings_of
+from tests.benchmarks.models import Case
+from tests.benchmarks.networks import GPT, ResNet
+from tests.benchmarks.report import Row, interleaved, ratio, speed_up
+from tests.conftest import small_problem
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def case(monkeypatch: pytest.MonkeyPatch) -> Case:
+    monkeypatch.setattr(limits, "TRIAL_SECONDS", 1e-4)
+    problem = small_problem(dtype=torch.float32)
+    point = problem.model.state_dict()
+    return Case("tiny", problem, point, "train", models.plain_cross_entropy)
+
+
+def parameters(model: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_reference_loop_finds_our_losses(case: Case, workers: int) -> None:
+    """Both sides of a speed-up do the same work: losses and accuracies agree at common points."""
+    settings = settings_of(case, 3)
+    x, y = settings.axes
+    loop = peers.ReferenceLoop(case, settings, workers)
+    steps = [(x[i], y[j]) for j in range(3) for i in range(3)]
+    losses, accuracies = np.array(loop.run(steps)).T
+    run = ours(case, settings, CPU)
+    # float32 on either side: the sums of its logits differ in the seventh digit
+    assert run.losses.ravel() == pytest.approx(losses, rel=1e-5)
+    assert len(set(losses)) == 9
+    accuracy = np.concatenate([piece.columns["accuracy"] for piece in run.pieces])
+    assert sorted(accuracy) == pytest.approx(sorted(accuracies), abs=1e-6)
+
+
+@pytest.mark.parametrize("way", [limits.Way(40), limits.Way(101, 2), limits.Way(30, 1, 2)])
+def test_limit_passes_as_often_over_all_examples(case: Case, way: limits.Way) -> None:
+    """The limit sees every example in every pass, however passes are shared out."""
+    seen: list[float] = []
+
+    def plain(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        total = models.plain_cross_entropy(outputs, batch)
+        seen.append(float(total))
+        return total
+
+    counted = Case(case.title, case.problem, case.point, case.split, plain)
+    threads = torch.get_num_threads()
+    limits.passes(counted, CPU, way)(5)
+    images, labels = case.batch
+    with torch.no_grad():
+        once = models.plain_cross_entropy(case.module(CPU)(images), (images, labels))
+    assert len(seen) == 5 * math.ceil(101 / way.batch)
+    assert sum(seen) == pytest.approx(5 * float(once), rel=1e-5)  # float32 sums of 101
+    assert torch.get_num_threads() == threads
+
+
+def test_table_of_a_model_against_its_limit(case: Case, capsys, tmp_path: Path) -> None:
+    """Every variant gets a row with its spread, its target and how it was evaluated."""
+    base = ours(case, settings_of(case, 3), CPU).choice
+    variants = [
+        Variant("set-up included", "<= 0.70", whole=True),
+        Variant("as chosen", "<= 1000000", base),
+        Variant("as chosen", "<= 0.30", base, "bf16"),
+    ]
+    rows = list(against_limit.against_limit(case, 3, variants, CPU, rounds=2))
+    assert [row.target for row in rows[:3]] == ["<= 0.70", "<= 1000000", "<= 0.30"]
+    assert rows[1].is_met and "relative error" in rows[2].note
+    for row in rows:
+        assert row.figure is not None and 0 < row.figure[0] <= row.figure[1] <= row.figure[2]
+        assert row.what.startswith("tiny, 3 x 3") and row.against.startswith("9 plain passes")
+    benchmarks.report(benchmarks.machine_of(CPU, 2), rows, tmp_path / "figures.json")
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 1 + len(rows) and "rounds 2" in shown[0]
+    stored = json.loads((tmp_path / "figures.json").read_text())
+    assert stored["machine"]["torch"] == torch.__version__
+    assert [row["figure"] for row in stored["rows"]] == [list(row.figure) for row in rows]
+
+
+def test_rows_say_what_came_out() -> None:
+    """A row states both times, the spread and whether its middle meets the target."""
+    row = ratio("x", "<= 0.70", [1.0, 3.0, 2.0], [2.0, 3.0, 4.0], against="limit", note="n")
+    assert str(row) == "x: 2.000 s, limit 3.000 s, ratio 0.5 (0.5 to 1), target <= 0.70 met [n]"
+    row = speed_up("y", ">= 12", [1.0, 1.0], [10.0, 11.0], against="peer")
+    assert "speed-up 10.5 (10 to 11), target >= 12 MISSED" in str(row)
+    assert Row("z", skipped="no file").json["met"] is None
+    assert str(Row("z", skipped="no file")) == "z: skipped: no file"
+
+
+def test_rounds_take_turns_and_the_first_does_not_count() -> None:
+    """Contestants alternate, each round led by another; a warm-up of each is left out."""
+    calls: list[str] = []
+
+    def contestant(name: str) -> float:
+        calls.append(name)
+        return float(len(calls))
+
+    found = interleaved({n: lambda n=n: contestant(n) for n in "ab"}, 2)  # type: ignore[misc]
+    assert calls == ["a", "b", "a", "b", "b", "a"]
+    assert found == {"a": [3.0, 6.0], "b": [4.0, 5.0]}
+
+
+def test_missing_data_leave_a_row_that_says_so(monkeypatch, tmp_path: Path) -> None:
+    """Law: without a file of real data its rows are skipped by name and all others run."""
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    assert list(surface.run(CPU, 1, "no such study")) == []
+    rows = list(surface.run(CPU, 1, "resnet-20", peers=True))
+    assert len(rows) == 3
+    assert {row.skipped for row in rows} == {"no resnet20_cifar10.safetensors"}
+    (tmp_path / "tinyshakespeare.txt").write_text("abba")
+    text, symbols = data.shakespeare()
+    assert text.tolist() == [0, 1, 1, 0] and symbols == 2
+
+
+def test_absent_peers_are_said_how_to_install(monkeypatch, capsys) -> None:
+    """`--peers` without them says the command and leaves with 2."""
+    monkeypatch.setattr(peers, "are_installed", lambda: False)
+    monkeypatch.setattr("sys.argv", ["benchmarks", "surface", "--peers"])
+    with pytest.raises(SystemExit) as left:
+        benchmarks.main()
+    assert left.value.code == 2
+    assert "--target .peers -r tests/benchmarks/requirements.txt" in capsys.readouterr().err
+
+
+def test_peers_give_rows(case: Case) -> None:
+    """The package draws its plane without moving our model; each peer has a speed-up."""
+    if not peers.are_installed():
+        pytest.skip(f"peers are not installed: {peers.INSTALL}")
+    with torch.no_grad():  # the package divides by zero where a bias is 0
+        for parameter in case.problem.model.parameters():
+            parameter += 0.01
+    before = {name: value.clone() for name, value in case.point.items()}
+    assert np.isfinite(peers.package_plane(case, 3)).all()
+    assert all(torch.equal(case.point[name], value) for name, value in before.items())
+    rows = list(against_peers.against_peers(case, 3, (">= 1", ">= 1", ">= 1"), 1, sample=2))
+    assert [row.measure for row in rows] == ["speed-up"] * 3
+    assert "extrapolated from 2 points" in rows[0].against
+
+
+def test_resnet20_reaches_its_public_accuracy() -> None:
+    """Weights, architecture and images fit: 81.03 % on the JPEG copy, says the data's README."""
+    try:
+        case = models.resnet20(500)
+    except data.MissingFileError as missing:
+        pytest.skip(f"no {missing}")
+    images, labels = case.batch
+    with torch.inference_mode():
+        right = (case.module(CPU)(images).argmax(dim=1) == labels).float().mean()
+    # three standard deviations of a share of 0.81 among 500
+    assert float(right) == pytest.approx(0.8103, abs=0.053)
+
+
+def test_networks_are_those_of_the_papers() -> None:
+    """Parameter counts of the public models; the transformer's outputs see no later symbol."""
+    assert parameters(ResNet(20)) == 269_722 and parameters(ResNet(56)) == 853_018
+    model = GPT(65).eval()
+    assert 1.8e6 < parameters(model) < 2e6
+    text = torch.randint(65, (2, 64), generator=torch.Generator().manual_seed(0))
+    changed = text.clone()
+    changed[:, 40:] = (changed[:, 40:] + 1) % 65
+    with torch.no_grad():
+        before, after = model(text), model(changed)
+    assert torch.equal(before[:, :40], after[:, :40])
+    assert not torch.isclose(before[:, 40:], after[:, 40:]).all()
+
+
+def test_sequence_losses_add_up() -> None:
+    """The loss per sequence and a user's plain one are the same over all symbols."""
+    generator = torch.Generator().manual_seed(0)
+    outputs = torch.randn(3, 5, 7, generator=generator, dtype=torch.float64)
+    batch = (torch.zeros(3, 5), torch.randint(7, (3, 5), generator=generator))
+    per_sequence = models.sequence_loss(outputs, batch)
+    assert per_sequence.shape == (3,)
+    plain = models.plain_sequence_loss(outputs, batch)
+    assert float(plain) == pytest.approx(5 * float(per_sequence.sum()), rel=1e-12)
+
+
+def test_untrained_network_gets_statistics() -> None:
+    """Recalibration gives BatchNorm the mean of its inputs, and leaves the mode evaluation."""
+    layer = torch.nn.BatchNorm2d(1)
+    images = torch.randn(9, 1, 4, 4, generator=torch.Generator().manual_seed(0)) + 3
+    models.recalibrate(torch.nn.Sequential(layer), images, CPU)
+    assert not layer.training
+    assert float(layer.running_mean) == pytest.approx(float(images.mean()), rel=1e-6)
