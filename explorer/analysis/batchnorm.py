@@ -1,7 +1,7 @@
 """Batch normalisation away from the trained point: three policies, and folding it away."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from explorer.analysis.parameters import FlatModel
 from explorer.problem import Batch, Problem
 
 Forward = Callable[[nn.Module, Batch], Any]
+Ends = Mapping[str, tuple[Tensor, Tensor]]  # name of a buffer -> its values at two points
 
 
 def layers(model: nn.Module) -> list[_BatchNorm]:
@@ -45,6 +46,27 @@ def recalibrate(model: nn.Module, forward: Forward, batches: Sequence[Batch]) ->
         forward(model, batch)
     for layer in norms:
         layer.eval()
+
+
+def ends(model: nn.Module, other: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
+    """The buffers with a fraction that two models of one kind have otherwise, by name."""
+    there = dict(other.named_buffers())
+    return {
+        name: (here.clone(), there[name].clone())
+        for name, here in model.named_buffers()
+        if here.is_floating_point() and not torch.equal(here, there[name])
+    }
+
+
+@torch.no_grad()
+def interpolate(model: nn.Module, between: Ends, step: Tensor) -> None:
+    """Put buffers linearly between two ends, at `step` (1,) from 0 to 1.
+
+    Beyond an end they stay its own: an extrapolated variance can become negative.
+    """
+    share = step[0].clamp(0, 1)
+    for name, (first, second) in between.items():
+        torch.lerp(first, second, share, out=model.get_buffer(name))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Loss and metrics at many points: the hot loop."""
 
 import gc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.objective import Objective, cores
 from explorer.analysis.terms import Ledger
 
+Read = Callable[[Ledger], dict[str, Tensor]]
 BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20, "mps": 64 << 20}  # of values until reduced
 
 
@@ -47,7 +49,11 @@ class Evaluator:
 
     def shortened(self, examples: int, precision: str = "") -> "Evaluator":
         """The same points over the first examples, for measuring ways of evaluating."""
-        return Evaluator(self.objective.shortened(examples, precision), self.directions)
+        return self.over(self.objective.shortened(examples, precision))
+
+    def over(self, objective: Objective) -> "Evaluator":
+        """The same points, evaluated by another objective that stands on the base point."""
+        return Evaluator(objective, self.directions)
 
     def values(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
         """Means and standard errors at coordinates (K, m), and "squared_norm"; each (K,).
@@ -55,13 +61,16 @@ class Evaluator:
         The model is put back on its base point, also after an exception. Where memory does not
         suffice, batches are halved, for good, and the points are evaluated again.
         """
-        while True:
-            try:
-                measured = self._measured(coordinates)
-                return {**measured, "squared_norm": self._squared_norms(coordinates)}
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or not self._frugal():
-                    raise
+        measured = self._measured(coordinates, Ledger.reduced)
+        return {**measured, "squared_norm": self._squared_norms(coordinates)}
+
+    def losses(self, coordinates: np.ndarray) -> np.ndarray:
+        """The loss of each example at coordinates (K, m), (K, N).
+
+        Raises:
+            ValueError: the problem's loss is not one value per example.
+        """
+        return self._measured(coordinates, Ledger.losses)["losses"]
 
     def stand_alone(self) -> dict[str, float]:
         """The values at the base point itself, without a step."""
@@ -86,7 +95,16 @@ class Evaluator:
         self.use(choice)
         return True
 
-    def _measured(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
+    def _measured(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
+        """What `read` finds in the ledger of each block of points, (K, ...) each."""
+        while True:
+            try:
+                return self._walked(coordinates, read)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or not self._frugal():
+                    raise
+
+    def _walked(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
         lanes = self._lanes
         steps = torch.as_tensor(
             np.ascontiguousarray(coordinates), dtype=self.base.dtype, device=self.base.device
@@ -94,12 +112,12 @@ class Evaluator:
         shares = [steps[start :: len(lanes)] for start in range(min(len(lanes), len(steps)))]
         with kept_threads(), arithmetic(self.objective.settings.precision):
             pairs = zip(lanes, shares, strict=False)
-            walks = [self._pool.submit(_Lane.walk, lane, share) for lane, share in pairs]
+            walks = [self._pool.submit(_Lane.walk, lane, share, read) for lane, share in pairs]
             wait(walks)  # all of them, also when one has failed: they share the data
             parts = [walk.result() for walk in walks]
         found = {}
         for name in parts[0]:
-            found[name] = np.empty(len(steps))
+            found[name] = np.empty((len(steps), *parts[0][name].shape[1:]))
             for start, part in enumerate(parts):
                 found[name][start :: len(lanes)] = part[name]
         return found
@@ -133,8 +151,8 @@ class _Lane:
         self._ledger = objective.ledger(self._stacked if self._stacked > 1 else block)
         self._graph: _Graph | None = None
 
-    def walk(self, steps: Tensor) -> dict[str, np.ndarray]:
-        """The values at each step (K, m); each (K,)."""
+    def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
+        """What `read` finds at each step (K, m); each (K, ...)."""
         self._share_cores()
         put_back = self._objective.flat.keep()
         blocks = []
@@ -142,7 +160,7 @@ class _Lane:
             for start in range(0, len(steps), self._ledger.points):
                 part = steps[start : start + self._ledger.points]
                 self._fill(part)
-                blocks.append({n: v[: len(part)] for n, v in self._ledger.reduced().items()})
+                blocks.append({n: v[: len(part)] for n, v in read(self._ledger).items()})
         finally:
             put_back()
         return {name: torch.cat([b[name] for b in blocks]).cpu().numpy() for name in blocks[0]}
@@ -167,7 +185,7 @@ class _Lane:
     @torch.inference_mode()
     def _stand(self, step: Tensor) -> None:
         self._evaluator.place(self._objective.flat.theta, step)
-        self._objective.moved()
+        self._objective.moved(step)
 
     def _share_cores(self) -> None:
         """Give this thread its part of the cores."""
@@ -187,7 +205,7 @@ class _Graph:
 
         def point() -> None:
             evaluator.place(objective.flat.theta, self._step)
-            objective.moved()
+            objective.moved(self._step)
             objective.write(self._row, 0)
 
         side = torch.cuda.Stream()
@@ -203,6 +221,8 @@ class _Graph:
     def fill(self, ledger: Ledger, steps: Tensor) -> None:
         """Enter the values at these steps."""
         for point, step in enumerate(steps):
+            if len(step) < len(self._step):
+                self._step.zero_()
             self._step[: len(step)] = step
             self._graph.replay()
             ledger.take(point, self._row)

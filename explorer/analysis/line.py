@@ -36,7 +36,7 @@ def answer(
     x, (line, index) = settings.axis, places(settings)
     coordinates = np.zeros((settings.units, settings.directions))
     coordinates[np.arange(settings.units), line] = x[index]
-    facts |= found | precision_error(evaluator, coordinates, device)
+    facts |= found | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         place = {"k": line[units], "i": index[units], "x": x[index[units]]}

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -35,6 +36,8 @@ class Objective:
     The batches, the network and the order of operations follow a `Choice`; values do not, but for
     rounding. Nothing here waits for the device.
     """
+
+    between: batchnorm.Ends = MappingProxyType({})  # buffers that change with the parameters
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class Objective:
         Raises:
             ValueError: BatchNorm is to be folded and cannot be.
         """
-        self.choice = choice
+        self.choice = replace(choice, stacked=1) if self.between else choice
         spans = self._spans(choice.batch)
         self._batches = [(a, b, self._laid_out(part(self.data, a, b))) for a, b in spans]
         self._prepared: list[Prepared | None] = []
@@ -162,8 +165,14 @@ class Objective:
         """Room for the values at so many points."""
         return Ledger(self.names, points, self.examples, self.flat.theta)
 
-    def moved(self) -> None:
-        """Follow the parameters: statistics recomputed, BatchNorm folded anew."""
+    def moved(self, step: Tensor | None = None) -> None:
+        """Follow the parameters: buffers between two points, statistics recomputed, folded anew.
+
+        `step` (1,) says where between the points of `between` the parameters are; without one, or
+        with an empty one, they are at the base.
+        """
+        if self.between and step is not None and len(step):
+            batchnorm.interpolate(self.flat.module, self.between, step)
         if self._calibration:
             with self.autocast():
                 forward = self.problem.forward

@@ -1,7 +1,6 @@
 """What surfaces and lines share: an evaluator along directions, and facts to check it by."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -36,8 +35,14 @@ def objective_at(
 def prepared(
     objective: Objective, directions: Tensor, points: int, choices: Choices
 ) -> tuple[Evaluator, dict[str, Any]]:
-    """An evaluator for so many points, tuned or as it was before; and what is stored of it."""
+    """An evaluator for so many points, and what is stored of it."""
     evaluator = Evaluator(objective, directions)
+    return evaluator, readied(evaluator, points, choices)
+
+
+def readied(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, Any]:
+    """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
+    objective = evaluator.objective
     title = devices.title(objective.device)
     known = tuning.remembered(choices.get(title), points)
     if known is not None:
@@ -46,7 +51,7 @@ def prepared(
     else:
         found = tuning.tuned(evaluator, points)
         timing = {"seconds": found.seconds}
-    return evaluator, {
+    return {
         "stand_alone": evaluator.stand_alone(),
         "examples": objective.examples,
         "available": objective.available,
@@ -58,9 +63,7 @@ def prepared(
     }
 
 
-def precision_error(
-    evaluator: Evaluator, coordinates: np.ndarray, device: torch.device
-) -> dict[str, Any]:
+def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, Any]:
     """How far a reduced precision is from float32, at a sample of the coordinates (P, m).
 
     Empty for a precision that is not reduced. The sample is spread evenly over the order in which
@@ -71,10 +74,7 @@ def precision_error(
         return {}
     count = min(CHECKED_POINTS, max(4, round(CHECKED_SHARE * len(coordinates))), len(coordinates))
     sample = coordinates[np.linspace(0, len(coordinates) - 1, count).astype(int)]
-    objective = evaluator.objective
-    full = Objective(objective.problem, replace(settings, precision="float32"), device)
-    full.load(objective.flat.module.state_dict())
-    reference = Evaluator(full, evaluator.directions)
+    reference = evaluator.shortened(evaluator.objective.examples, "float32")
     reference.use(tuning.with_rewrites(reference))
     exact, reduced = reference.values(sample)["loss"], evaluator.values(sample)["loss"]
     difference = np.abs(reduced - exact)

@@ -33,7 +33,7 @@ def answer(
     x, y = settings.axes
     column, row = places(settings)
     coordinates = np.stack([x[column], y[row]], axis=1)
-    facts |= found | precision_error(evaluator, coordinates, device)
+    facts |= found | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         i, j = column[units], row[units]

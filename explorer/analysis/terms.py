@@ -169,6 +169,18 @@ class Ledger:
                 found |= _spread(rows - mean.unsqueeze(1))
         return found
 
+    def losses(self) -> dict[str, Tensor]:
+        """As "losses" the loss of each example, (K, N) float64.
+
+        Raises:
+            ValueError: the loss is not one value per example.
+        """
+        if 0 in self._sums:
+            raise ValueError(
+                "the loss must be one value per example to compare example by example, got sums"
+            )
+        return {"losses": _exact(self._rows[0])}
+
 
 def _spread(deviations: Tensor) -> dict[str, Tensor]:
     """Standard error and skewness of losses with these deviations (K, N) from their mean."""
