@@ -212,6 +212,9 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     assert long.seconds[tuning.said(long.choice)] <= quickest / 0.97
     facts = {"choice": long.choice.json, "timing": {"seconds": long.seconds}}
     assert tuning.remembered(facts, 1_000_000) == long.choice
+    begun = {"choice": short.choice.json, "timing": {"seconds": {}}}
+    assert tuning.remembered(begun, 1_000_000) is None  # short work measured nothing
+    assert tuning.remembered({**begun, "begun": True}, 1_000_000) == short.choice
     assert evaluator.objective.choice == long.choice
 
 

@@ -381,6 +381,7 @@ def test_a_question_with_a_large_relative_is_asked_quickly(catalog):
 
 CHOICE = {"choice": {"lanes": 4}, "device": "cpu (2 threads)", "timing": {"4": 0.01}}
 NOTED = {"choice": CHOICE["choice"], "timing": CHOICE["timing"]}
+BEGUN = {**NOTED, "begun": True}  # an answer's own choice, which it has to go on with
 
 
 def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
@@ -430,7 +431,7 @@ def test_a_resumed_question_goes_on_as_it_began(catalog):
     later = {"choice": {"lanes": 16}, "timing": {}}
     catalog.note_choice(begun.objective, CHOICE["device"], later)
     catalog.note_choice(begun.objective, "gpu", later)
-    assert choices_of(catalog, begun) == {CHOICE["device"]: NOTED, "gpu": later}
+    assert choices_of(catalog, begun) == {CHOICE["device"]: BEGUN, "gpu": later}
     fresh = ask(catalog, LineSettings(x_count=9, seed=1), LINE)
     assert choices_of(catalog, fresh) == {CHOICE["device"]: later, "gpu": later}
 
@@ -442,7 +443,7 @@ def test_an_old_question_without_an_objective_can_be_resumed(catalog):
     assert choices_of(catalog, asked) == {}
     arrive(catalog, asked.key, CHOICE)
     assert catalog.choices(asked.objective) == {}
-    assert choices_of(catalog, asked) == {CHOICE["device"]: NOTED}
+    assert choices_of(catalog, asked) == {CHOICE["device"]: BEGUN}
     again = ask(catalog, LineSettings(x_count=9), LINE)
     assert dataclasses.astuple(again)[:9] == dataclasses.astuple(asked)[:9]
     assert (again.objective, again.family) == (asked.objective, asked.family)

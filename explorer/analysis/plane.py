@@ -10,6 +10,7 @@ from torch import Tensor
 
 from explorer.analysis import device as devices
 from explorer.analysis import tuning
+from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
@@ -45,12 +46,9 @@ def readied(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, An
     objective = evaluator.objective
     title = devices.title(objective.device)
     known = tuning.remembered(choices.get(title), points)
-    if known is not None:
-        evaluator.use(known)
-        timing = dict(choices[title].get("timing", {}))
-    else:
-        found = tuning.tuned(evaluator, points)
-        timing = {"seconds": found.seconds}
+    timing = dict(choices[title].get("timing", {})) if known else {}
+    if known is None or not _works(evaluator, known):
+        timing = {"seconds": tuning.tuned(evaluator, points).seconds}
     return {
         "stand_alone": evaluator.stand_alone(),
         "examples": objective.examples,
@@ -61,6 +59,16 @@ def readied(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, An
         "timing": timing,
         "device": title,
     }
+
+
+def _works(evaluator: Evaluator, choice: Choice) -> bool:
+    """Whether a choice can be taken here still; the evaluator then stands on it."""
+    try:
+        evaluator.use(choice)
+        evaluator.stand_alone()
+    except (ValueError, RuntimeError):
+        return False
+    return True
 
 
 def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, Any]:

@@ -117,7 +117,8 @@ def candidates(
     if usual.channels_last:
         yield replace(usual, channels_last=False)
     if seconds * COMPILE_GAIN > COMPILE_SECONDS:
-        yield replace(usual, compiled=True)
+        # each lane is compiled for each shape of batch, and torch gives up after the eighth
+        yield replace(usual, compiled=True, lanes=min(usual.lanes, 4))
 
 
 def agrees(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
@@ -175,11 +176,16 @@ def said(choice: Choice) -> str:
 
 
 def remembered(facts: Any, points: int) -> Choice | None:
-    """An earlier run's choice on this device, unless the work is now long enough to measure."""
+    """The choice to take over from earlier work on this device; None where one is to be found.
+
+    An answer goes on as it began. A new one takes what was measured, unless it is long enough to
+    measure what that work was too short for.
+    """
     if not facts:
         return None
-    seconds = facts.get("timing", {}).get("seconds") or {}
     known = Choice.from_json(facts["choice"])
-    best = min(seconds.values(), default=0.0)
-    long = best * points * COMPILE_GAIN > COMPILE_SECONDS
+    seconds = facts.get("timing", {}).get("seconds") or {}
+    if facts.get("begun") or not seconds:
+        return known if facts.get("begun") else None
+    long = min(seconds.values()) * points * COMPILE_GAIN > COMPILE_SECONDS
     return None if long and not any("compiled" in way for way in seconds) else known

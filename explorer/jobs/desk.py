@@ -5,7 +5,7 @@ import dataclasses
 import os
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from store import Catalog, UnknownEntry, records
 
 ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
 BACKGROUND = 50
+Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
 
 
@@ -35,16 +36,40 @@ def result_of(catalog: Catalog, asked: records.Question) -> Any:
 
 
 def question(
-    catalog: Catalog, kind: Kind, model: records.Model, settings: Any, point: str = ""
+    catalog: Catalog,
+    kind: Kind,
+    model: records.Model,
+    settings: Any,
+    point: str = "",
+    others: Sequence[Subject] = (),
 ) -> Question:
     """The question of that kind about a model's point (its final one unless another is named).
 
+    Args:
+        catalog: where the models are.
+        kind: of the question.
+        model: its first subject.
+        settings: an instance of kind.settings.
+        point: of the model.
+        others: further subjects.
+
     Raises:
+        ValueError: more or fewer subjects than the kind has, or models of several problems.
         UnknownEntry: the model's problem is not in the catalog.
     """
+    subjects = [(model, point), *others]
+    if len(subjects) != len(kind.subjects):
+        needed = f"{len(kind.subjects)} ({', '.join(kind.subjects)})"
+        raise ValueError(f"the subjects of {kind.name} must be {needed}, got {len(subjects)}")
+    for other, _ in others:
+        if other.problem_id != model.problem_id:
+            raise ValueError(
+                "all models must be of one problem, with the same tensors, data and loss, got "
+                f"{model.name} and {other.name}"
+            )
     problem = catalog.problem(model.problem_id)
     identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
-    return Question(kind, settings, identity, (point or model.point_id,))
+    return Question(kind, settings, identity, tuple(p or m.point_id for m, p in subjects))
 
 
 def ask(
@@ -54,6 +79,7 @@ def ask(
     settings: Any,
     point: str = "",
     priority: int = ASKED,
+    others: Sequence[Subject] = (),
 ) -> str:
     """The key of a question that is stored, being answered, or from now on queued.
 
@@ -63,16 +89,17 @@ def ask(
         ValueError: the settings do not fit the problem.
         CatalogError: the catalog cannot be read or written.
     """
-    asked = question(catalog, kind, model, settings, point)
+    asked = question(catalog, kind, model, settings, point, others)
+    models = (model, *(other for other, _ in others))
     stored = catalog.ask(
         records.Question(
             key=asked.key,
             kind=kind.name,
             version=kind.version,
-            title=f"{kind.title} of {model.name}{_step(catalog, model, asked.points[0])}",
+            title=_title(catalog, kind, zip(models, asked.points, strict=True)),
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
-            model_ids=(model.id,),
+            model_ids=tuple(model.id for model in models),
             point_ids=asked.points,
             units=settings.units,
             family=asked.family,
@@ -88,9 +115,13 @@ def ask(
     return asked.key
 
 
-def _step(catalog: Catalog, model: records.Model, point: str) -> str:
-    """Which snapshot of the model a point is, in words; nothing for the final one."""
-    return "" if point == model.point_id else f" at step {catalog.point(point).step}"
+def _title(catalog: Catalog, kind: Kind, subjects: Iterable[Subject]) -> str:
+    """The kind and the names of its subjects, with the step of what is no final point."""
+    names = []
+    for model, point in subjects:
+        final = point == model.point_id
+        names.append(model.name if final else f"{model.name} at step {catalog.point(point).step}")
+    return f"{kind.title} of {f' {kind.joined} '.join(names)}"
 
 
 def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:
@@ -217,7 +248,11 @@ def _choices(catalog: Catalog, asked: records.Question) -> dict[str, Any]:
     known = dict(catalog.choices(asked.objective)) if asked.objective else {}
     if "choice" in asked.facts:
         timing = asked.facts.get("timing", {})
-        known[asked.facts["device"]] = {"choice": asked.facts["choice"], "timing": timing}
+        known[asked.facts["device"]] = {
+            "choice": asked.facts["choice"],
+            "timing": timing,
+            "begun": True,
+        }
     return known
 
 

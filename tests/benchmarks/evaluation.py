@@ -54,7 +54,8 @@ def ours(
     case: Case, settings: SurfaceSettings, device: torch.device, choice: Choice | None = None
 ) -> Run:
     """The surface, evaluated as chosen, or as our code chooses itself."""
-    choices = {devices.title(device): {"choice": asdict(choice)}} if choice else {}
+    forced = {"choice": asdict(choice), "begun": True} if choice else {}
+    choices = {devices.title(device): forced} if choice else {}
     if choice and choice.compiled:
         torch._dynamo.reset()  # a function that is compiled a ninth time runs uncompiled instead
     began = time.perf_counter()
