@@ -51,7 +51,13 @@ def _parser() -> argparse.ArgumentParser:
 
     compute = command("compute", _compute, "Answer a question about one or several models.")
     compute.add_argument("kind", choices=[kind.name for kind in KINDS])
-    compute.add_argument("--model", action="append", required=True, metavar="NAME")
+    compute.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="NAME[@STEP]",
+        help="a model, or its snapshot at a step; twice for a kind that is about two",
+    )
     compute.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values")
     compute.add_argument("--device", default="auto")
 
@@ -101,8 +107,12 @@ def _compute(catalog: Catalog, given: argparse.Namespace) -> int:
     """Ask, and wait with the progress on the terminal."""
     kind = kind_named(given.kind)
     settings = settings_from_json(kind.settings, dict(_pair(text) for text in given.values))
-    models = [_model(catalog, name) for name in given.model]
-    keys = [desk.ask(catalog, kind, model, settings) for model in models]
+    subjects = [_subject(catalog, text) for text in given.model]
+    if len(kind.subjects) == 1:
+        keys = [desk.ask(catalog, kind, model, settings, point) for model, point in subjects]
+    else:
+        (model, point), *others = subjects
+        keys = [desk.ask(catalog, kind, model, settings, point, others=others)]
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
     _wait(catalog, jobs, given.device)
     for key in keys:
@@ -183,8 +193,26 @@ def _check(catalog: Catalog, given: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
+def _subject(catalog: Catalog, text: str) -> desk.Subject:
+    """The model NAME and its final point, or its snapshot NAME@STEP."""
+    name, at, step = text.rpartition("@")
+    if not at or any(model.name == text for model in catalog.models()):
+        model = _model(catalog, text)
+        return model, model.point_id
+    model = _model(catalog, name)
+    points = {str(p.step): p.point_id for p in catalog.points(model.id) if p.step is not None}
+    if step not in points:
+        steps = f"those at {', '.join(points)}" if points else "none"
+        raise ValueError(f"{name} has no snapshot at step {step}; there are {steps}")
+    return model, points[step]
+
+
 def _model(catalog: Catalog, name: str) -> records.Model:
-    """The model of that name or id."""
+    """The model of that name or id.
+
+    Raises:
+        ValueError: there is none, or there are several.
+    """
     known = catalog.models()
     found = [m for m in known if m.name == name or (len(name) >= 6 and m.id.startswith(name))]
     if len(found) == 1:

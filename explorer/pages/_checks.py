@@ -84,7 +84,7 @@ def _subset_badge(asked: records.Question, facts: Mapping[str, Any]) -> None:
         return
     count, of = facts["examples"], facts["available"]
     unbiased = "an unbiased estimate" if subset == "random" else "biased if the data are ordered"
-    error = facts["stand_alone"].get("loss_se")
+    error = facts.get("stand_alone", {}).get("loss_se")
     said = f"{subset} {count:,} of {of:,} examples"
     if error is not None and math.isfinite(error):
         said += f", ± {1.96 * error * math.sqrt(1 - count / of):.2g} at the centre"

@@ -9,7 +9,11 @@ import numpy as np
 
 from explorer.render.scale import drawable
 
+VISIBLE = 0.005  # of the range of values: a narrower band is left out
 GREY = "#888888"  # as faint on a dark page as on a light one
+
+
+Band = tuple[np.ndarray, np.ndarray]  # lower and upper end, (X,) each
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Curve:
     x: np.ndarray  # (X,)
     y: np.ndarray  # (X,)
     computed: np.ndarray  # (X,) bool
-    band: tuple[np.ndarray, np.ndarray] | None = None  # lower and upper end, (X,) each
+    band: Band | None = None
     faint: np.ndarray | None = None  # (K, X), NaN where there is none yet
 
 
@@ -48,6 +52,17 @@ class Row:
     def words(self) -> str:
         """What the value is called."""
         return self.value.replace("_", " ")
+
+
+def visible(band: Band | None, y: np.ndarray, computed: np.ndarray) -> Band | None:
+    """The band where it is wide enough to be seen beside the range of its curve, else None."""
+    if band is None:
+        return None
+    low, high = band
+    known = computed & np.isfinite(low) & np.isfinite(high)
+    if not known.any():
+        return None
+    return band if (high - low)[known].max() > VISIBLE * np.ptp(y[known]) else None
 
 
 def limits(row: Row) -> tuple[float, float]:

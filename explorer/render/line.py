@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from explorer.kinds.line import Line
 from explorer.render import curves
-from explorer.render.curve import Curve, Row
+from explorer.render.curve import Band, Curve, Row, visible
 
 SECOND_HEIGHT = 0.4  # of the first row's
-VISIBLE = 0.005  # of the range of values: a narrower band is left out
 MEAN = "mean of {count} directions"
 PARTS = {"curve": MEAN, "faint": "each of them", "band": "± 1 standard deviation"}
 
@@ -99,17 +96,10 @@ def curve(line: Line, value: str = "loss", band: bool = True) -> Curve:
     return Curve(line.x, values[0], line.computed[0], shown)
 
 
-def interval(line: Line) -> tuple[np.ndarray, np.ndarray] | None:
-    """The 95 % interval around a single line's loss, (X,) twice, where it is wide enough to see."""
+def interval(line: Line) -> Band | None:
+    """The 95 % interval around a single line's loss, where it is wide enough to see."""
     found = line.interval if len(line.loss) == 1 else None
-    if found is None:
-        return None
-    low, high = (end[0] for end in found)
-    known = line.computed[0] & np.isfinite(low) & np.isfinite(high)
-    if not known.any():
-        return None
-    seen = (high - low)[known].max() > VISIBLE * np.ptp(line.loss[0][known])
-    return (low, high) if seen else None
+    return found and visible((found[0][0], found[1][0]), line.loss[0], line.computed[0])
 
 
 def thumbnail(line: Line) -> bytes:

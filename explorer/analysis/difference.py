@@ -1,0 +1,85 @@
+"""Answers a difference: two models' losses on the same examples, compared one by one."""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+
+import numpy as np
+import torch
+
+from explorer.analysis.directions import described, direction_facts, directions
+from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.interpolation import chord_facts
+from explorer.analysis.parameters import Tensors
+from explorer.analysis.pieces import in_pieces
+from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.kinds.difference import DifferenceSettings, places
+from explorer.kinds.kind import Piece
+from explorer.problem import Problem
+
+ROW_BYTES = 64 << 20  # of the losses of all examples at the points compared together
+
+
+def answer(
+    problem: Problem,
+    subjects: Sequence[Tensors],
+    settings: DifferenceSettings,
+    done: Set[int],
+    device: torch.device,
+    choices: Choices = NONE,
+) -> Iterator[Piece]:
+    """The points of the line that are not in `done`, coarse levels first.
+
+    Raises:
+        ValueError: the problem's loss is not one value per example.
+    """
+    objective = objective_at(problem, subjects[0], settings, device)
+    second = objective.shortened(objective.examples)  # shares the data
+    second.load(subjects[1])
+    vectors = [directions(made.flat, settings, 1) for made in (objective, second)]
+    facts = direction_facts(objective.flat, vectors[0], settings) | described(vectors[0], settings)
+    facts |= chord_facts(objective.flat.theta, second.flat.theta)
+    first, found = prepared(objective, vectors[0], settings.units - len(done), choices)
+    other = Evaluator(second, vectors[1])
+    other.use(objective.choice)
+    x, index = settings.axis, places(settings)
+    facts |= found | {"alone": [found.pop("stand_alone"), other.stand_alone()]}
+    facts |= precision_error(first, x[index][:, None])
+
+    def columns(units: np.ndarray) -> dict[str, np.ndarray]:
+        i = index[units]
+        parts = [compared(first, other, part) for part in _parts(x[i], objective.examples)]
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {"i": i, "x": x[i]} | found
+
+    return in_pieces(settings.units, done, columns, facts, first)
+
+
+def _parts(x: np.ndarray, examples: int) -> list[np.ndarray]:
+    """The points in groups whose losses take little memory."""
+    size = max(1, ROW_BYTES // (8 * examples))
+    return [x[start : start + size] for start in range(0, len(x), size)]
+
+
+def compared(first: Evaluator, other: Evaluator, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Means of both models' losses and of their difference, with errors and skewness, (K,) each."""
+    one, two = first.losses(x[:, None]), other.losses(x[:, None])
+    with np.errstate(all="ignore"):  # infinite losses have no error, equal ones no skewness
+        return {
+            **_described("loss_first", one),
+            **_described("loss_second", two),
+            **_described("difference", one - two),
+        }
+
+
+def _described(name: str, rows: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Mean, standard error and skewness of values (K, N).
+
+    Source: as `Ledger.reduced`.
+    """
+    count = rows.shape[1]
+    mean = rows.mean(axis=1)
+    deviations = rows - mean[:, None]
+    second = (deviations**2).sum(axis=1)
+    third = (deviations**3).sum(axis=1)
+    error = np.sqrt(second / (count - 1) / count)
+    skewness = third / count / (second / count) ** 1.5
+    return {name: mean, f"{name}_se": error, f"{name}_skewness": skewness}

@@ -1,0 +1,112 @@
+"""Answers an interpolation: losses on the straight line between two points."""
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis import batchnorm
+from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import Tensors
+from explorer.analysis.pieces import in_pieces
+from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, readied
+from explorer.kinds.interpolation import InterpolationSettings, places
+from explorer.kinds.kind import Piece
+from explorer.kinds.settings import ObjectiveSettings
+from explorer.problem import Problem
+
+
+class Chord(Evaluator):
+    """An evaluator along the straight line to another point, exact at both ends."""
+
+    def __init__(self, objective: Objective, other: Tensor) -> None:
+        """From the objective's present point (D,) to the other."""
+        super().__init__(objective, (other - objective.flat.theta).unsqueeze(0))
+        self.other = other.clone()
+
+    def over(self, objective: Objective) -> "Chord":
+        """The same points, evaluated by another objective that stands on the first."""
+        return Chord(objective, self.other)
+
+    def place(self, theta: Tensor, steps: Tensor) -> None:
+        """Put (1 - a) base + a other into `theta`, for a step (1,) or several (K, 1)."""
+        if steps.shape[-1]:
+            torch.lerp(self.base, self.other, steps, out=theta)
+        else:
+            theta.copy_(self.base)
+
+
+def answer(
+    problem: Problem,
+    subjects: Sequence[Tensors],
+    settings: InterpolationSettings,
+    done: Set[int],
+    device: torch.device,
+    choices: Choices = NONE,
+) -> Iterator[Piece]:
+    """The points of the line that are not in `done`, coarse levels first.
+
+    Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2.
+    """
+    own = own_losses(problem, subjects, settings, device)
+    objective = objective_at(problem, subjects[0], settings, device)
+    second = objective.shortened(objective.examples)
+    second.load(subjects[1])
+    objective.between = batchnorm.ends(objective.flat.module, second.flat.module)
+    evaluator = Chord(objective, second.flat.theta)
+    facts = readied(evaluator, settings.units - len(done), choices)
+    x, index = settings.axis, places(settings)
+    facts |= precision_error(evaluator, x[index][:, None])
+    facts |= chord_facts(evaluator.base, evaluator.other) | {"own": own}
+    facts |= {"other_end": _at_other(evaluator), "statistics": _statistics(objective)}
+
+    def columns(units: np.ndarray) -> dict[str, np.ndarray]:
+        i = index[units]
+        return {"i": i, "x": x[i]} | evaluator.values(x[i][:, None])
+
+    return in_pieces(settings.units, done, columns, facts, evaluator)
+
+
+def own_losses(
+    problem: Problem, subjects: Sequence[Tensors], settings: ObjectiveSettings, device: torch.device
+) -> list[dict[str, float]]:
+    """The values of each point by itself, with its own running statistics."""
+    objective = Objective(problem, replace(settings, batchnorm="frozen"), device)
+    found = []
+    for subject in subjects:
+        objective.load(subject)
+        found.append(objective.means())
+    return found
+
+
+def chord_facts(first: Tensor, second: Tensor) -> dict[str, Any]:
+    """Distance and cosine of two points (D,), and their norms."""
+    one, other = (point.to("cpu", torch.float64) for point in (first, second))
+    norms = [float(one.norm()), float(other.norm())]
+    product = max(norms[0] * norms[1], torch.finfo(torch.float64).tiny)
+    return {
+        "distance": float((other - one).norm()),
+        "points_cosine": float(one @ other) / product,
+        "point_norms": norms,
+    }
+
+
+def _at_other(evaluator: Chord) -> dict[str, float]:
+    """The values at the other end, as on the line."""
+    found = evaluator.values(np.ones((1, 1)))
+    return {name: float(value[0]) for name, value in found.items() if name != "squared_norm"}
+
+
+def _statistics(objective: Objective) -> str:
+    """What normalises between the points, in words; empty for a model without BatchNorm."""
+    if not batchnorm.layers(objective.flat.module) and not objective.between:
+        return ""
+    return {
+        "frozen": "interpolated between the two points' own",
+        "recalibrated": "recomputed at every point",
+        "batch": "each batch's own",
+    }[objective.settings.batchnorm]

@@ -1,0 +1,137 @@
+"""How much lower the loss of one model is than another's, compared example by example."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.reuse import on_grid
+from explorer.kinds.settings import DirectionSettings, check_axis
+from explorer.kinds.statistics import Interval, interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifferenceSettings(DirectionSettings):
+    """Both models at x times a random direction of one seed, scaled to each; x = 0: themselves."""
+
+    x_min: float = -1.0
+    x_max: float = 1.0
+    x_count: int = 41
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no axis."""
+        super().__post_init__()
+        check_axis("x", self.x_min, self.x_max, self.x_count)
+
+    @property
+    def units(self) -> int:
+        """Points on the line; one unit of work each."""
+        return self.x_count
+
+    @property
+    def axis(self) -> np.ndarray:
+        """Values along x, shape (X,)."""
+        return axis_values(self.x_min, self.x_max, self.x_count)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two models' losses along a line and their difference; NaN where not computed yet."""
+
+    x: np.ndarray  # (X,)
+    # name -> (X,): "loss_first", "loss_second", "difference"; each also with "_se", "_skewness"
+    values: Mapping[str, np.ndarray]
+    computed: np.ndarray  # (X,) bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    available: int | None = None  # examples of which random ones were evaluated; None: no such part
+
+    @classmethod
+    def from_pieces(cls, settings: DifferenceSettings, pieces: Iterable[Piece]) -> "Difference":
+        """The line as far as the pieces go."""
+        found = gathered((settings.x_count,), ("i",), ("x",), pieces)
+        names = ("loss_first", "loss_second", "difference")
+        values = {name: np.full(settings.x_count, np.nan) for name in names} | found.values
+        whole = found.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, found.computed, found.facts, whole)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Index and coordinate of each point, (X,) each."""
+        return {"i": np.arange(len(self.x)), "x": self.x}
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Loss of the first model minus that of the second, (X,)."""
+        return self.values["difference"]
+
+    @property
+    def paired(self) -> Interval | None:
+        """95 % interval around each difference, (X,) twice, from differences example by example.
+
+        Source: Cochran 1977, Sampling Techniques, section 2.8, of the differences.
+        """
+        if "difference_se" not in self.values:
+            return None
+        v = self.values
+        return self._interval(v["difference_se"], v["difference_skewness"])
+
+    @property
+    def unpaired(self) -> Interval | None:
+        """The same as if each model had been evaluated on examples of its own.
+
+        Variances and third moments of independent means add up.
+        """
+        if "difference_se" not in self.values:
+            return None
+        v = self.values
+        one, other = v["loss_first_se"], v["loss_second_se"]
+        error = np.hypot(one, other)
+        moments = (
+            np.nan_to_num(v[f"loss_{name}_skewness"]) * v[f"loss_{name}_se"] ** 3
+            for name in ("first", "second")
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            skewness = (next(moments) - next(moments)) / error**3
+        return self._interval(error, skewness)
+
+    def _interval(self, error: np.ndarray, skewness: np.ndarray) -> Interval:
+        count = self.facts["examples"]
+        return interval(self.loss, error, count, self.available, skewness)
+
+    @property
+    def centre(self) -> int | None:
+        """Where the models themselves are compared; None if that is no point or not computed."""
+        found = np.flatnonzero((self.x == 0) & self.computed)
+        return int(found[0]) if len(found) else None
+
+
+def places(settings: DifferenceSettings) -> np.ndarray:
+    """Index i of each unit of work, shape (P,)."""
+    return coarse_to_fine((settings.x_count,))[:, 0]
+
+
+def taken_over(
+    settings: DifferenceSettings, old: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The rows of another answer that stand on this axis, as rows of this one."""
+    return on_grid(old, (settings.axis,), (places(settings),))
+
+
+DIFFERENCE = Kind(
+    name="difference",
+    title="Difference",
+    subjects=("first", "second"),
+    settings=DifferenceSettings,
+    result=Difference,
+    version=1,
+    answer="explorer.analysis.difference:answer",
+    draw="explorer.render.difference:profile",
+    thumbnail="explorer.render.difference:thumbnail",
+    page="explorer/pages/difference.py",
+    icon=":material/compare_arrows:",
+    axes=("x_min", "x_max", "x_count"),
+    taken_over="explorer.kinds.difference:taken_over",
+)

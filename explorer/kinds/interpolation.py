@@ -1,0 +1,189 @@
+"""Loss on the straight line between two points, and how high it rises there."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.reuse import on_grid
+from explorer.kinds.settings import ObjectiveSettings, check_axis
+from explorer.kinds.statistics import Interval, of_losses
+
+ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolationSettings(ObjectiveSettings):
+    """The points (1 - a) first + a second; with the defaults both ends are among them.
+
+    Frozen running statistics are interpolated too, and beyond an end stay its own.
+    """
+
+    x_min: float = -0.25
+    x_max: float = 1.25
+    x_count: int = 61
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no axis."""
+        super().__post_init__()
+        check_axis("x", self.x_min, self.x_max, self.x_count)
+
+    @property
+    def units(self) -> int:
+        """Points on the line; one unit of work each."""
+        return self.x_count
+
+    @property
+    def axis(self) -> np.ndarray:
+        """Values of a, shape (X,)."""
+        return axis_values(self.x_min, self.x_max, self.x_count)
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """Values between two points; NaN where not computed yet or the model gave NaN.
+
+    Heights are over the computed points from a = 0 to a = 1, those two included; a NaN among their
+    losses makes them NaN, as does an end that is not known.
+    """
+
+    x: np.ndarray  # (X,) a: 0 at the first point, 1 at the second
+    values: Mapping[str, np.ndarray]  # name -> (X,): "loss", metrics, "squared_norm"
+    computed: np.ndarray  # (X,) bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    available: int | None = None  # examples of which random ones were evaluated; None: no such part
+
+    @classmethod
+    def from_pieces(
+        cls, settings: InterpolationSettings, pieces: Iterable[Piece]
+    ) -> "Interpolation":
+        """The line as far as the pieces go."""
+        found = gathered((settings.x_count,), ("i",), ("x",), pieces)
+        values = {"loss": np.full(settings.x_count, np.nan)} | found.values
+        whole = found.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, found.computed, found.facts, whole)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Index and coordinate of each point, (X,) each."""
+        return {"i": np.arange(len(self.x)), "x": self.x}
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Mean loss per example at each point, shape (X,)."""
+        return self.values["loss"]
+
+    @property
+    def interval(self) -> Interval | None:
+        """95 % interval around each loss, (X,) twice; None where losses have no such thing."""
+        return of_losses(self.values, self.facts, self.available)
+
+    def ends(self, name: str = "loss") -> tuple[float, float]:
+        """A value at a = 0 and a = 1; NaN where it is not known."""
+        alone = [self.facts.get(fact, {}) for fact in ("stand_alone", "other_end")]
+        found = [float(end.get(name, math.nan)) for end in alone]
+        for place, a in enumerate((0.0, 1.0)):
+            for at in np.flatnonzero((self.x == a) & self.computed):
+                found[place] = float(self.values[name][at])
+        return found[0], found[1]
+
+    def between(self, name: str = "loss") -> tuple[np.ndarray, np.ndarray]:
+        """Places a from 0 to 1 and the value there, both ends included, (B,) each."""
+        inner = self.computed & (self.x > 0) & (self.x < 1)
+        first, last = self.ends(name)
+        a = np.concatenate([[0.0], self.x[inner], [1.0]])
+        return a, np.concatenate([[first], self.values[name][inner], [last]])
+
+    @property
+    def barrier(self) -> float:
+        """Largest rise of the loss above the chord between the two ends.
+
+        Source: Entezari et al. 2022, arXiv:2110.06296, Definition 2.1.
+        """
+        a, loss = self.between()
+        return float(np.max(loss - ((1 - a) * loss[0] + a * loss[-1])))
+
+    @property
+    def rise_above_mean(self) -> float:
+        """Largest rise of the loss above the mean of the two ends.
+
+        Source: Frankle et al. 2020, arXiv:1912.05671, section 2; Ainsworth et al. 2023,
+        arXiv:2209.04836.
+        """
+        _, loss = self.between()
+        return float(np.max(loss) - (loss[0] + loss[-1]) / 2)
+
+    @property
+    def error_rise(self) -> float | None:
+        """Largest rise of the error above the mean of the two ends; None without an accuracy.
+
+        Below 0.02 the two count as linearly connected.
+
+        Source: Frankle et al. 2020, arXiv:1912.05671, section 2 (30 points, test error).
+        """
+        if "accuracy" not in self.values:
+            return None
+        _, accuracy = self.between("accuracy")
+        return float((accuracy[0] + accuracy[-1]) / 2 - np.min(accuracy))
+
+    @property
+    def saddle(self) -> float:
+        """Highest loss between the two points.
+
+        Source: Draxler et al. 2018, arXiv:1803.00885.
+        """
+        return float(np.max(self.between()[1]))
+
+    @property
+    def largest_rise(self) -> float:
+        """How far the loss climbs at most on the way, from any point to a later one.
+
+        Source: Lucas et al. 2021, arXiv:2104.11044, the smallest Delta for which the way is
+        Delta-monotonic.
+        """
+        _, loss = self.between()
+        return float(np.max(loss - np.minimum.accumulate(loss)))
+
+    @property
+    def monotone(self) -> bool:
+        """Whether the loss never climbs on the way, but for rounding.
+
+        Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2.
+        """
+        _, loss = self.between()
+        rise = self.largest_rise
+        return math.isfinite(rise) and bool(rise <= ROUNDING * np.ptp(loss))
+
+
+def places(settings: InterpolationSettings) -> np.ndarray:
+    """Index i of each unit of work, shape (P,)."""
+    return coarse_to_fine((settings.x_count,))[:, 0]
+
+
+def taken_over(
+    settings: InterpolationSettings, old: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The rows of another answer that stand on this axis, as rows of this one."""
+    return on_grid(old, (settings.axis,), (places(settings),))
+
+
+INTERPOLATION = Kind(
+    name="interpolation",
+    title="Interpolation",
+    subjects=("from", "to"),
+    settings=InterpolationSettings,
+    result=Interpolation,
+    version=1,
+    answer="explorer.analysis.interpolation:answer",
+    draw="explorer.render.interpolation:profile",
+    thumbnail="explorer.render.interpolation:thumbnail",
+    page="explorer/pages/interpolation.py",
+    icon=":material/linear_scale:",
+    axes=("x_min", "x_max", "x_count"),
+    taken_over="explorer.kinds.interpolation:taken_over",
+    joined="to",
+)

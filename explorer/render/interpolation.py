@@ -1,0 +1,83 @@
+"""Loss between two points: the chord between their losses, and the points themselves as rings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.interpolation import Interpolation
+from explorer.render import curves
+from explorer.render.curve import Band, Curve, Row, Spot, visible
+from explorer.render.line import SECOND_HEIGHT, LineStyle
+
+
+def profile(
+    lines: Interpolation | Mapping[str, Interpolation],
+    style: LineStyle | None = None,
+    *,
+    ends: tuple[str, str] = ("the first point", "the second point"),
+    title: str | None = None,
+) -> Any:
+    """An Altair chart of the points computed so far of each named line, joined.
+
+    The chord is dashed. A ring is the value of a point by itself, with its own running statistics.
+
+    Raises:
+        ValueError: no lines, or a line without such a value.
+    """
+    style = style or LineStyle()
+    named = {"": lines} if isinstance(lines, Interpolation) else dict(lines)
+    values = [style.value] if style.second is None else [style.value, style.second]
+    for value in values:
+        if not named or any(value not in line.values for line in named.values()):
+            raise ValueError(
+                f"lines must hold at least one line with {value!r}, got {named.keys()}"
+            )
+    heights = (style.height, round(style.height * SECOND_HEIGHT))
+    rows = [
+        _row(named, value, style, height, ends)
+        for value, height in zip(values, heights, strict=False)
+    ]
+    return curves.chart(rows, f"a: 0 is {ends[0]}, 1 is {ends[1]}", style.width, title)
+
+
+def _row(
+    named: Mapping[str, Interpolation],
+    value: str,
+    style: LineStyle,
+    height: int,
+    ends: tuple[str, str],
+) -> Row:
+    made = {
+        name: Curve(
+            line.x,
+            line.values[value],
+            line.computed,
+            interval(line) if style.band and value == "loss" else None,
+        )
+        for name, line in named.items()
+    }
+    spots = [
+        spot
+        for name, line in named.items()
+        for spot in _spots(line, value, ends, name and f" {name}")
+    ]
+    return Row(value, made, height, style.log and value == style.value, spots=spots)
+
+
+def _spots(line: Interpolation, value: str, ends: tuple[str, str], which: str) -> list[Spot]:
+    """The chord, and the two points by themselves."""
+    first, last = line.ends(value)
+    own = [end.get(value, np.nan) for end in line.facts.get("own", ({}, {}))]
+    rings = [Spot(a, y, f"{end}{which}") for a, y, end in zip((0.0, 1.0), own, ends, strict=True)]
+    return [Spot(0.0, first, "chord", to=(1.0, last)), *rings]
+
+
+def interval(line: Interpolation) -> Band | None:
+    """The 95 % interval around the loss, where it is wide enough to see."""
+    return visible(line.interval, line.loss, line.computed)
+
+
+def thumbnail(line: Interpolation) -> bytes:
+    """A small picture (PNG) of the loss between the points."""
+    return curves.thumbnail(Curve(line.x, line.loss, line.computed))

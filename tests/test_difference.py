@@ -1,0 +1,183 @@
+"""Two models compared example by example: the numbers, their errors, and what is refused."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from explorer.analysis import difference, line
+from explorer.analysis.directions import directions
+from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import FlatModel, Tensors
+from explorer.kinds.difference import Difference, DifferenceSettings
+from explorer.kinds.line import Line, LineSettings
+from explorer.kinds.settings import ObjectiveSettings
+from explorer.problem import Problem, cross_entropy
+from tests.conftest import seeded, small_problem
+
+CPU = torch.device("cpu")
+SMALL = DifferenceSettings(precision="float64", x_count=9)
+
+
+@pytest.fixture
+def pair() -> tuple[Problem, Tensors, Tensors]:
+    """A problem and two points of it, statistics of their own included."""
+    problem = small_problem()
+    first = {name: value.clone() for name, value in problem.model.state_dict().items()}
+    second = {name: value.clone() for name, value in first.items()}
+    for n, name in enumerate(second):
+        if second[name].is_floating_point() and "running" not in name:
+            noise = torch.randn(second[name].shape, generator=seeded(n), dtype=torch.float64)
+            second[name] += 0.1 * noise
+    second["norm.running_var"] *= 2
+    return problem, first, second
+
+
+def compared(problem: Problem, subjects: list[Tensors], settings: Any = SMALL) -> Difference:
+    pieces = difference.answer(problem, subjects, settings, frozenset(), CPU)
+    return Difference.from_pieces(settings, pieces)
+
+
+def losses_at(problem: Problem, point: Tensors, x: float, split: str = "train") -> np.ndarray:
+    """An independent evaluation: the loss of each example, through a model moved by hand."""
+    flat = FlatModel(problem.model, torch.float64, CPU)
+    flat.load(point)
+    flat.theta += x * directions(flat, SMALL, 1)[0]
+    images, labels = problem.data[split]
+    with torch.no_grad():
+        outputs = flat.module(images)
+    return torch.nn.functional.cross_entropy(outputs, labels, reduction="none").numpy()
+
+
+def test_differences_are_those_of_each_example(pair: Any) -> None:
+    """At every x: means, their errors and skewness, from losses computed apart."""
+    problem, first, second = pair
+    found = compared(problem, [first, second])
+    assert found.computed.all()
+    for i, x in enumerate(found.x):
+        one, two = (losses_at(problem, point, x) for point in (first, second))
+        for name, rows in (("loss_first", one), ("loss_second", two), ("difference", one - two)):
+            wanted = rows.mean(), stats.sem(rows), stats.skew(rows)
+            got = [found.values[f"{name}{end}"][i] for end in ("", "_se", "_skewness")]
+            assert got == pytest.approx(wanted, rel=1e-9, abs=1e-12), name
+
+
+def test_at_zero_it_is_the_difference_of_the_models(pair: Any) -> None:
+    """The models themselves are at x = 0: their stand-alone losses, to rounding."""
+    problem, first, second = pair
+    found = compared(problem, [first, second])
+    alone = []
+    for point in (first, second):
+        objective = Objective(problem, ObjectiveSettings(precision="float64"), CPU)
+        objective.load(point)
+        alone.append(objective.means()["loss"])
+    centre = found.centre
+    assert centre is not None and found.x[centre] == 0
+    assert found.loss[centre] == pytest.approx(alone[0] - alone[1], rel=1e-10)
+    assert [end["loss"] for end in found.facts["alone"]] == pytest.approx(alone, rel=1e-12)
+
+
+def test_each_model_moves_along_its_own_line(pair: Any) -> None:
+    """The losses are those of the lines of the same seed through each model."""
+    problem, first, second = pair
+    found = compared(problem, [first, second])
+    settings = LineSettings(precision="float64", x_count=9)
+    for name, point in (("loss_first", first), ("loss_second", second)):
+        pieces = line.answer(problem, [point], settings, frozenset(), CPU)
+        lone = Line.from_pieces(settings, pieces)
+        assert found.values[name] == pytest.approx(lone.loss[0], rel=1e-12)
+
+
+def test_exchanged_models_change_the_sign(pair: Any) -> None:
+    """B minus A is A minus B with the sign turned; the interval is turned too."""
+    problem, first, second = pair
+    there, back = compared(problem, [first, second]), compared(problem, [second, first])
+    assert there.loss == pytest.approx(-back.loss, rel=1e-12)
+    for kind in ("paired", "unpaired"):
+        one, other = getattr(there, kind), getattr(back, kind)
+        assert one[0] == pytest.approx(-other[1], rel=1e-9)
+        assert one[1] == pytest.approx(-other[0], rel=1e-9)
+
+
+def test_a_model_against_itself_differs_by_nothing(pair: Any) -> None:
+    """The same point twice: every difference and both ends of its interval are 0."""
+    problem, first, _ = pair
+    found = compared(problem, [first, first])
+    assert (found.loss == 0).all()
+    assert (
+        found.paired is not None and (found.paired[0] == 0).all() and (found.paired[1] == 0).all()
+    )
+    assert found.unpaired is not None and (found.unpaired[1] > 0).all()
+
+
+def test_pairing_narrows_the_interval(pair: Any) -> None:
+    """Losses of near models go together: the paired interval is narrower at every point."""
+    problem, first, second = pair
+    near = {n: first[n] + 0.05 * (second[n] - first[n]) for n in first}
+    near |= {n: first[n] for n in first if not first[n].is_floating_point()}
+    found = compared(problem, [first, near])
+    assert found.paired is not None and found.unpaired is not None
+    assert (np.diff(found.paired, axis=0) < 0.5 * np.diff(found.unpaired, axis=0)).all()
+
+
+def test_parts_of_points_and_resume_change_nothing(
+    pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many points are compared together, and from wherever it goes on."""
+    problem, first, second = pair
+    whole = compared(problem, [first, second])
+    monkeypatch.setattr(difference, "ROW_BYTES", 3 * 8 * 101)
+    parts = compared(problem, [first, second])
+    pieces = difference.answer(problem, [first, second], SMALL, frozenset({0, 5}), CPU)
+    rest = Difference.from_pieces(SMALL, pieces)
+    assert rest.computed.sum() == 7
+    for name, values in whole.values.items():
+        assert (parts.values[name] == values).all(), name
+        assert (rest.values[name] == values)[rest.computed].all(), name
+
+
+def test_a_subset_compares_both_on_the_same_examples(pair: Any) -> None:
+    """Random examples: the same for both models, so that a model equals itself there too."""
+    problem, first, second = pair
+    settings = replace(SMALL, subset="random", examples=20, examples_seed=3)
+    found = compared(problem, [first, first], settings)
+    assert (found.loss == 0).all() and found.facts["examples"] == 20
+    assert found.available == 101
+    other = compared(problem, [first, second], settings)
+    whole = compared(problem, [first, second])
+    assert (other.loss != whole.loss).all()
+
+
+def test_a_loss_of_sums_is_refused(pair: Any) -> None:
+    """Without one value per example there is nothing to pair: one sentence."""
+    problem, first, second = pair
+
+    def summed(outputs: torch.Tensor, batch: tuple) -> tuple[torch.Tensor, int]:
+        return cross_entropy(outputs, batch).sum(), len(outputs)
+
+    with pytest.raises(ValueError, match="the loss must be one value per example to compare"):
+        compared(replace(problem, loss=summed, metrics={}), [first, second])
+
+
+def test_values_that_are_no_numbers_are_kept(pair: Any) -> None:
+    """Where one model's loss is infinite so is the difference; no warning, no other point."""
+    problem, first, second = pair
+
+    def broken(outputs: torch.Tensor, batch: tuple) -> torch.Tensor:
+        return torch.where(outputs.abs().amax() > limit, torch.inf, outputs.square().sum(dim=1))
+
+    sizes = []
+    for point in (first, second):
+        flat = FlatModel(problem.model, torch.float64, CPU)
+        flat.load(point)
+        with torch.no_grad():
+            sizes.append(float(flat.module(problem.data["train"][0]).abs().amax()))
+    limit = 1.05 * max(sizes)
+    found = compared(replace(problem, loss=broken), [first, second])
+    bad = ~np.isfinite(found.loss)
+    assert bad.any() and not bad.all()
+    assert not np.isfinite(np.asarray(found.paired)[:, bad]).any()
+    assert np.isfinite(np.asarray(found.paired)[:, ~bad]).all()
