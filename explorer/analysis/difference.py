@@ -1,6 +1,6 @@
 """Answers a difference: two models' losses on the same examples, compared one by one."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 import torch
@@ -60,26 +60,15 @@ def _parts(x: np.ndarray, examples: int) -> list[np.ndarray]:
 
 
 def compared(first: Evaluator, other: Evaluator, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Means of both models' losses and of their difference, with errors and skewness, (K,) each."""
-    one, two = first.losses(x[:, None]), other.losses(x[:, None])
-    with np.errstate(all="ignore"):  # infinite losses have no error, equal ones no skewness
-        return {
-            **_described("loss_first", one),
-            **_described("loss_second", two),
-            **_described("difference", one - two),
-        }
+    """Means of both models' losses and of their difference, and their standard errors, (K,) each.
 
-
-def _described(name: str, rows: np.ndarray) -> Mapping[str, np.ndarray]:
-    """Mean, standard error and skewness of values (K, N).
-
-    Source: as `Ledger.reduced`.
+    Source: Cochran 1977, Sampling Techniques, section 2.7.
     """
-    count = rows.shape[1]
-    mean = rows.mean(axis=1)
-    deviations = rows - mean[:, None]
-    second = (deviations**2).sum(axis=1)
-    third = (deviations**3).sum(axis=1)
-    error = np.sqrt(second / (count - 1) / count)
-    skewness = third / count / (second / count) ** 1.5
-    return {name: mean, f"{name}_se": error, f"{name}_skewness": skewness}
+    one, two = first.losses(x[:, None]), other.losses(x[:, None])
+    found: dict[str, np.ndarray] = {}
+    with np.errstate(all="ignore"):  # infinite losses have no error
+        rows = {"loss_first": one, "loss_second": two, "difference": one - two}
+        for name, values in rows.items():
+            error = values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+            found |= {name: values.mean(axis=1), f"{name}_se": error}
+    return found

@@ -42,7 +42,7 @@ class Difference:
     """Two models' losses along a line and their difference; NaN where not computed yet."""
 
     x: np.ndarray  # (X,)
-    # name -> (X,): "loss_first", "loss_second", "difference"; each also with "_se", "_skewness"
+    # name -> (X,): "loss_first", "loss_second", "difference"; each also with "_se", its error
     values: Mapping[str, np.ndarray]
     computed: np.ndarray  # (X,) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -71,35 +71,26 @@ class Difference:
     def paired(self) -> Interval | None:
         """95 % interval around each difference, (X,) twice, from differences example by example.
 
+        It is Student's: differences have tails on both sides, and their sample skewness is mostly
+        noise. Where a few examples carry the whole difference it is too short: of 200 out of 1,437
+        digits, 94 % of the intervals held at two trained networks, 86 % a quarter of the way along
+        a random direction, 95 % at its end.
+
         Source: Cochran 1977, Sampling Techniques, section 2.8, of the differences.
         """
         if "difference_se" not in self.values:
             return None
-        v = self.values
-        return self._interval(v["difference_se"], v["difference_skewness"])
+        return self._interval(self.values["difference_se"])
 
     @property
     def unpaired(self) -> Interval | None:
-        """The same as if each model had been evaluated on examples of its own.
-
-        Variances and third moments of independent means add up.
-        """
+        """The same as if each model had been evaluated on examples of its own: variances add up."""
         if "difference_se" not in self.values:
             return None
-        v = self.values
-        one, other = v["loss_first_se"], v["loss_second_se"]
-        error = np.hypot(one, other)
-        moments = (
-            np.nan_to_num(v[f"loss_{name}_skewness"]) * v[f"loss_{name}_se"] ** 3
-            for name in ("first", "second")
-        )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            skewness = (next(moments) - next(moments)) / error**3
-        return self._interval(error, skewness)
+        return self._interval(np.hypot(self.values["loss_first_se"], self.values["loss_second_se"]))
 
-    def _interval(self, error: np.ndarray, skewness: np.ndarray) -> Interval:
-        count = self.facts["examples"]
-        return interval(self.loss, error, count, self.available, skewness)
+    def _interval(self, error: np.ndarray) -> Interval:
+        return interval(self.loss, error, self.facts["examples"], self.available)
 
     @property
     def centre(self) -> int | None:
