@@ -1,0 +1,172 @@
+"""A recorded run can be read at any moment, whatever was killed when."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from explorer import recorder
+from explorer.recorder import Recorder
+from explorer.recording import HEAD, LOG, RecordingError, read_recording
+
+ROOT = Path(__file__).parent.parent
+
+
+def tied() -> nn.Module:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 3))
+    model[2].weight = model[0].weight
+    return model
+
+
+def recorded(folder: Path, steps: int = 3, **settings) -> nn.Module:
+    model = tied()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    with Recorder(folder, seed=4, hyperparameters={"lr": 0.01}, **settings) as run:
+        for step in range(steps):
+            loss = model(torch.randn(8, 3)).square().mean()
+            loss.backward()
+            optimizer.step()
+            run.snapshot(model, 100 * step, optimizer=optimizer, loss=loss, wrong=step)
+    return model
+
+
+def test_what_was_recorded_is_read(tmp_path: Path) -> None:
+    """Parameters and buffers to the last bit, values, seed and hyper-parameters; three files."""
+    model = recorded(tmp_path / "run")
+    found = read_recording(tmp_path / "run")
+    assert [s.step for s in found.snapshots] == [0, 100, 200] and found.ended
+    assert found.head["seed"] == 4 and found.head["hyperparameters"] == {"lr": 0.01}
+    assert [step for step, _ in found.curves["loss"]] == [0, 100, 200]
+    assert found.curves["wrong"] == ((0, 0.0), (100, 1.0), (200, 2.0))
+    last = safetensors.torch.load_file(found.snapshots[-1].file)
+    for name, value in model.state_dict().items():
+        assert torch.equal(last[name], value), name
+    assert found.snapshots[0].optimizer is None
+
+
+def test_optimiser_state_by_parameter(tmp_path: Path) -> None:
+    """Adam's second moments lie under their parameter's name and shape, when asked for."""
+    model = recorded(tmp_path, optimizer_state=True)
+    file = read_recording(tmp_path).snapshots[-1].optimizer
+    assert file is not None
+    state = safetensors.torch.load_file(file)
+    for name, parameter in model.named_parameters():
+        assert state[f"{name}/exp_avg_sq"].shape == parameter.shape
+    assert float(state["0.weight/step"]) == 3
+
+
+def test_every_byte_of_the_log(tmp_path: Path) -> None:
+    """A log cut after any byte gives the lines before the cut, and goes on from there."""
+    recorded(tmp_path)
+    whole = (tmp_path / LOG).read_bytes()
+    ends = [n + 1 for n, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in range(len(whole) + 1):
+        (tmp_path / LOG).write_bytes(whole[:cut])
+        found = read_recording(tmp_path)
+        wanted = sum(end <= cut for end in ends[:3])
+        assert len(found.snapshots) == wanted
+        assert found.ended is (cut == len(whole))
+        if cut % 37 == 0:
+            run = Recorder(tmp_path)
+            run.snapshot(tied(), 900, loss=1.5)
+            after = read_recording(tmp_path)
+            assert [s.step for s in after.snapshots][-1] == 900
+            assert len(after.snapshots) == wanted + 1
+
+
+def test_a_run_that_went_back_keeps_the_later_record(tmp_path: Path) -> None:
+    """A step recorded again replaces the first record; the head stays that of the beginning."""
+    recorded(tmp_path)
+    head = (tmp_path / HEAD).read_text()
+    with Recorder(tmp_path, seed=5) as run:
+        run.snapshot(tied(), 100, loss=float("nan"))
+        run.log(150, loss=math.inf)
+    found = read_recording(tmp_path)
+    assert [s.step for s in found.snapshots] == [0, 100, 200]
+    assert math.isnan(found.snapshots[1].values["loss"])
+    assert dict(found.curves["loss"])[150] == math.inf
+    assert (tmp_path / HEAD).read_text() == head
+
+
+def test_a_failed_script_did_not_end(tmp_path: Path) -> None:
+    """An exception leaves what was recorded, and no word of an end."""
+    with pytest.raises(ZeroDivisionError), Recorder(tmp_path) as run:
+        run.snapshot(tied(), 0)
+        raise ZeroDivisionError
+    found = read_recording(tmp_path)
+    assert len(found.snapshots) == 1 and not found.ended
+
+
+TRAINING = """
+import sys, torch
+from explorer.recorder import Recorder
+model = torch.nn.Linear(64, 64)
+run = Recorder(sys.argv[1])
+for step in range(10**6):
+    run.snapshot(model, step, loss=1.0)
+    print(step, flush=True)
+"""
+
+
+def test_sigkill_loses_no_snapshot_that_had_returned(tmp_path: Path) -> None:
+    """Ten SIGKILLs of one script: every step it printed is there, whole, and it goes on."""
+    for kill in range(10):
+        script = subprocess.Popen(
+            [sys.executable, "-c", TRAINING, str(tmp_path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert script.stdout is not None
+        script.stdout.readline()
+        time.sleep(0.01 * kill)
+        os.kill(script.pid, signal.SIGKILL)
+        printed = [int(line) for line in script.communicate()[0].split()]
+        found = read_recording(tmp_path)
+        steps = [s.step for s in found.snapshots]
+        assert steps == list(range(len(steps))) and set(printed) <= set(steps)
+    for snapshot in found.snapshots:
+        assert safetensors.torch.load_file(snapshot.file)["weight"].shape == (64, 64)
+
+
+def test_other_ranks_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a group of processes only rank 0 records."""
+    monkeypatch.setattr(recorder, "_rank", lambda: 1)
+    with Recorder(tmp_path / "run") as run:
+        run.snapshot(tied(), 0, loss=1.0)
+        run.log(1, loss=1.0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", json.dumps({"format": 99})])
+def test_a_folder_without_a_run(tmp_path: Path, content: str | None) -> None:
+    """No head, a damaged one, or one of a newer format: one sentence that names the folder."""
+    if content is not None:
+        (tmp_path / HEAD).write_text(content)
+    with pytest.raises(RecordingError, match=str(tmp_path)):
+        read_recording(tmp_path)
+
+
+def test_a_log_never_leads_out_of_its_folder(tmp_path: Path) -> None:
+    """File names in a log that came from elsewhere are names beside it."""
+    recorded(tmp_path, steps=1)
+    line = {"step": 5, "file": "/etc/passwd", "optimizer": "../../x", "values": {}}
+    with (tmp_path / LOG).open("a") as log:
+        log.write(json.dumps(line) + "\n")
+    found = read_recording(tmp_path).snapshots[-1]
+    assert (found.file, found.optimizer) == (tmp_path / "passwd", tmp_path / "x")
+
+
+def test_a_negative_step_is_refused(tmp_path: Path) -> None:
+    """Steps count from 0."""
+    with pytest.raises(ValueError, match="at least 0, got -1"):
+        Recorder(tmp_path).snapshot(tied(), -1)
