@@ -202,8 +202,9 @@ def _subject(catalog: Catalog, text: str) -> desk.Subject:
     model = _model(catalog, name)
     points = {str(p.step): p.point_id for p in catalog.points(model.id) if p.step is not None}
     if step not in points:
-        steps = f"those at {', '.join(points)}" if points else "none"
-        raise ValueError(f"{name} has no snapshot at step {step}; there are {steps}")
+        steps = list(points)
+        kept = f"{len(steps)}, from step {steps[0]} to {steps[-1]}" if steps else "none"
+        raise ValueError(f"{name} has no snapshot at step {step}; there are {kept}")
     return model, points[step]
 
 

@@ -69,8 +69,7 @@ def test_ends_are_the_two_checkpoints(pair: Any, precision: str) -> None:
             assert found.values[name][place] == pytest.approx(wanted[name], rel=SAME[precision])
         assert found.facts["own"][place] == wanted
     assert abs(found.loss[0] - found.loss[-1]) > 0.01  # or the test could not fail
-    assert found.facts["other_end"]["loss"] == found.loss[-1]
-    assert found.facts["stand_alone"]["loss"] == found.loss[0]
+    assert [end["loss"] for end in found.facts["alone"]] == [found.loss[0], found.loss[-1]]
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -254,7 +253,7 @@ def test_values_that_are_no_numbers_are_told() -> None:
 
 def test_ends_off_the_grid_are_those_computed_apart() -> None:
     """Where no point is an end the ends' own losses stand in; unknown ones are NaN."""
-    facts = {"stand_alone": {"loss": 1.0}, "other_end": {"loss": 3.0}}
+    facts = {"alone": [{"loss": 1.0}, {"loss": 3.0}]}
     found = a_line([9, 5, 9], x=[-0.5, 0.5, 1.5], **facts)
     assert found.ends() == (1, 3)
     assert found.barrier == 5 - 2

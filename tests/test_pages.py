@@ -16,6 +16,8 @@ from streamlit.testing.v1 import AppTest
 from explorer.jobs import desk
 from explorer.jobs.question import sha256
 from explorer.kinds import KINDS
+from explorer.kinds.difference import DIFFERENCE
+from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _running
@@ -29,7 +31,8 @@ SAMPLE = "mlp_b"
 PLANE = SurfaceSettings(x_count=11, y_count=11)
 LINE_21 = LineSettings(x_count=21)
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
-SURFACE_PAGE, LINE_PAGE = (kind.page for kind in (SURFACE, LINE))
+SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
+PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 STORED = {"model": SAMPLE, "x_count": "11", "y_count": "11"}
 
@@ -377,7 +380,8 @@ from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60)
 visits = [({}, "catalog"), ({"model": "mlp_b", "x_count": "11", "y_count": "11"}, "surface"),
     ({"model": "mlp_b", "x_count": "11", "y_count": "11", "view": "3-D"}, "surface"),
-    ({"model": "mlp_b", "x_count": "21"}, "line"), ({}, "jobs")]
+    ({"model": "mlp_b", "x_count": "21"}, "line"), ({}, "interpolation"), ({}, "difference"),
+    ({}, "jobs")]
 for address, page in visits:
     app = AppTest.from_file("app.py", default_timeout=60)
     for name, value in address.items():
@@ -396,7 +400,7 @@ def test_the_app_process_stays_light(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PAGES], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
-    assert done.stdout.count("seen") == 5, done.stderr
+    assert done.stdout.count("seen") == 7, done.stderr
     loaded = {name.split(".")[0] for name in done.stdout.split("modules ")[1].split()}
     assert "streamlit" in loaded
     assert not loaded & {"torch", "pyvista", "vtk", "vtkmodules"}
@@ -420,7 +424,7 @@ def one_sentence(app: AppTest) -> str:
     return said
 
 
-@pytest.mark.parametrize("page", [CATALOG_PAGE, SURFACE_PAGE, LINE_PAGE, JOBS_PAGE])
+@pytest.mark.parametrize("page", [CATALOG_PAGE, SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, JOBS_PAGE])
 def test_a_file_that_is_no_catalog(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -503,5 +507,5 @@ def test_a_live_part_is_guarded_by_itself() -> None:
 
 def test_every_kind_has_a_page_here() -> None:
     """Each kind's page is one that these tests visit."""
-    assert {kind.page for kind in KINDS} == {SURFACE_PAGE, LINE_PAGE}
+    assert {kind.page for kind in KINDS} == {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES}
     assert (ROOT / SURFACE_PAGE).is_file()

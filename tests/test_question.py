@@ -270,13 +270,15 @@ def test_real_data_and_arguments_count(tmp_path):
         ({"x_max": 1}, {"x_max": 1.0}),
         ({"x_min": 0, "x_max": 2}, {"x_min": -0.0, "x_max": 2.0}),
         ({"x_count": 51, "seed": 3}, {"seed": 3.0, "x_count": 51.0}),
-        ({}, {"x_min": -1, "split": "train", "ignore_1d": True}),
+        ({}, {"batchnorm_batch": 128.0, "split": "train", "ignore_1d": True}),
     ],
 )
 @every_kind
 def test_ways_to_write_a_setting_do_not_matter(kind, given, other):
     """1 and 1.0, 0.0 and -0.0, the order of settings and a default said aloud ask the same."""
-    settings = [settings_from_json(kind.settings, values) for values in (given, other)]
+    names = {field.name for field in dataclasses.fields(kind.settings)}
+    both = ({n: v for n, v in values.items() if n in names} for values in (given, other))
+    settings = [settings_from_json(kind.settings, values) for values in both]
     assert key(kind, settings[0]) == key(kind, settings[1])
 
 
@@ -320,11 +322,41 @@ def test_paths_names_and_machines_ask_nothing_new(tmp_path, kind):
     """One question, and one job, for the same point under two names, paths and architectures."""
     catalog = Catalog(tmp_path)
     settings = kind.settings()
-    first = desk.ask(catalog, kind, stored_model(catalog, "a", "/here/p.py", {}), settings)
+    model = stored_model(catalog, "a", "/here/p.py", {})
+    others = [(model, "")] * (len(kind.subjects) - 1)
+    first = desk.ask(catalog, kind, model, settings, others=others)
     moved = stored_model(catalog, "b", "/there/p.py", {"architecture": "other", "device": "cuda"})
-    assert desk.ask(catalog, kind, moved, settings) == first
+    others = [(moved, "")] * (len(kind.subjects) - 1)
+    assert desk.ask(catalog, kind, moved, settings, others=others) == first
     assert [q.key for q in catalog.questions()[0]] == [first]
     assert len(catalog.jobs()) == 1
+
+
+@every_kind
+def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
+    """One too many or too few is refused, and so is a model of another problem."""
+    catalog = Catalog(tmp_path)
+    model = stored_model(catalog, "a", "/here/p.py", {})
+    for wrong in (len(kind.subjects), len(kind.subjects) - 2):
+        if wrong >= 0:
+            with pytest.raises(ValueError, match=f"the subjects of {kind.name} must be "):
+                desk.question(catalog, kind, model, kind.settings(), "", [(model, "")] * wrong)
+    if len(kind.subjects) > 1:
+        other = dataclasses.replace(model, problem_id="another", name="b")
+        with pytest.raises(ValueError, match=r"must be of one problem, .* got a and b"):
+            desk.question(catalog, kind, model, kind.settings(), "", [(other, "")])
+        file = catalog.put_file(b"early weights", ".safetensors")
+        catalog.add_point("a", "1" * 64, "early", 7, file, {})
+        early = desk.question(catalog, kind, model, kind.settings(), "1" * 64, [(model, "")])
+        assert early.points == ("1" * 64, POINT)
+        swapped = desk.question(catalog, kind, model, kind.settings(), "", [(model, "1" * 64)])
+        assert swapped.points == (POINT, "1" * 64)
+        assert swapped.key != early.key
+        asked = catalog.question(
+            desk.ask(catalog, kind, model, kind.settings(), "1" * 64, others=[(model, "")])
+        )
+        assert asked.title == f"{kind.title} of a at step 7 {kind.joined} a"
+        assert (asked.model_ids, asked.model_names) == (("a", "a"), ("a", "a"))
 
 
 PRINT_KEYS = """

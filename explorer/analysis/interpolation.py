@@ -61,8 +61,9 @@ def answer(
     facts = readied(evaluator, settings.units - len(done), choices)
     x, index = settings.axis, places(settings)
     facts |= precision_error(evaluator, x[index][:, None])
-    facts |= chord_facts(evaluator.base, evaluator.other) | {"own": own}
-    facts |= {"other_end": _at_other(evaluator), "statistics": _statistics(objective)}
+    facts |= chord_facts(evaluator.base, evaluator.other)
+    facts |= {"alone": [facts.pop("stand_alone"), _at_other(evaluator)], "own": own}
+    facts["statistics"] = _statistics(objective)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         i = index[units]

@@ -1,10 +1,12 @@
 """The kinds of analysis. A new one is an entry here and a file of its name in each room."""
 
+from explorer.kinds.difference import DIFFERENCE
+from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind, Piece, settings_from_json
 from explorer.kinds.line import LINE
 from explorer.kinds.surface import SURFACE
 
-KINDS: tuple[Kind, ...] = (SURFACE, LINE)
+KINDS: tuple[Kind, ...] = (SURFACE, LINE, INTERPOLATION, DIFFERENCE)
 
 __all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]
 

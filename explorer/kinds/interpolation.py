@@ -84,8 +84,7 @@ class Interpolation:
 
     def ends(self, name: str = "loss") -> tuple[float, float]:
         """A value at a = 0 and a = 1; NaN where it is not known."""
-        alone = [self.facts.get(fact, {}) for fact in ("stand_alone", "other_end")]
-        found = [float(end.get(name, math.nan)) for end in alone]
+        found = [float(end.get(name, math.nan)) for end in self.facts.get("alone", ({}, {}))]
         for place, a in enumerate((0.0, 1.0)):
             for at in np.flatnonzero((self.x == a) & self.computed):
                 found[place] = float(self.values[name][at])

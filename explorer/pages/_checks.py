@@ -152,11 +152,16 @@ def _finite_badge(result: Any) -> None:
     )
 
 
-def provenance(catalog: Catalog, asked: records.Question, result: Any) -> None:
-    """Everything that the answer was computed from, and where and how long."""
+def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str = "") -> None:
+    """Everything that the answer was computed from, and where and how long.
+
+    `name` tells it from others on the page.
+    """
     problem = catalog.problem(asked.problem_id)
     facts = result.facts
-    with st.expander("Provenance", icon=":material/fingerprint:"):
+    with st.expander(
+        f"Provenance of {name}" if name else "Provenance", icon=":material/fingerprint:"
+    ):
         # Not side by side: a key of 64 characters must fit.
         question, answer = st.tabs(["The question", "The answer"])
         question.caption("The key changes with any of these.")

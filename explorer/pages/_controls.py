@@ -60,23 +60,38 @@ def choose_model(catalog: Catalog) -> records.Model:
 
 def choose_point(catalog: Catalog, model: records.Model) -> str:
     """The point of the model that is looked at: its final one, or a snapshot of its training."""
+    return choose_snapshot(catalog, model, "step", False)[0]
+
+
+def choose_snapshot(
+    catalog: Catalog, model: records.Model, key: str, first: bool
+) -> tuple[str, int | None]:
+    """A point of the model and its step; None where there is nothing to choose.
+
+    Args:
+        catalog: where the model is.
+        model: that the point is of.
+        key: of the widget, and its name in the address.
+        first: whether the first snapshot is the default, not the last.
+    """
     points = {p.step: p.point_id for p in catalog.points(model.id) if p.step is not None}
     if len(points) < 2:
-        return model.point_id
+        return model.point_id, None
     steps = list(points)
+    from_address(key, f"one of {', '.join(map(str, steps))}", lambda text: text in map(str, steps))
     step = st.select_slider(
         "Training step",
         steps,
-        value=steps[-1],
-        key="step",
+        value=steps[0 if first else -1],
+        key=key,
         bind="query-params",
         help="Stored snapshots of this model's training; the last one is the final model.",
     )
-    return points[step]
+    return points[step], step
 
 
-def choose_objective(problem: records.Problem) -> dict[str, Any]:
-    """Data, precision and BatchNorm policy, as settings."""
+def choose_objective(problem: records.Problem, batchnorm: str = "frozen") -> dict[str, Any]:
+    """Data, precision and BatchNorm policy, as settings; `batchnorm` is the default policy."""
     values = {"split": one_of("Data", list(problem.facts["splits"]), "split")}
     count = problem.facts["splits"][values["split"]]["count"]
     values |= _choose_subset(count)
@@ -90,7 +105,7 @@ def choose_objective(problem: records.Problem) -> dict[str, Any]:
         "error against float32 is measured and shown.",
     )
     if problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"]):
-        values |= _choose_batchnorm()
+        values |= _choose_batchnorm(batchnorm)
     return values
 
 
@@ -122,7 +137,7 @@ def _choose_subset(count: int) -> dict[str, Any]:
     return values
 
 
-def _choose_batchnorm() -> dict[str, Any]:
+def _choose_batchnorm(default: str) -> dict[str, Any]:
     """What normalises away from the trained point, as settings."""
     policy = one_of(
         "BatchNorm",
@@ -130,6 +145,7 @@ def _choose_batchnorm() -> dict[str, Any]:
         "batchnorm",
         "frozen: the model's running statistics; recalibrated: recomputed at every point; "
         "batch: each batch by its own statistics",
+        default,
     )
     values: dict[str, Any] = {"batchnorm": policy}
     if policy != "frozen":
@@ -146,13 +162,19 @@ def _choose_batchnorm() -> dict[str, Any]:
     return values
 
 
-def one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
+def one_of(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    help: str | None = None,
+    default: str | None = None,
+) -> str:
     """One of a few words, kept in the URL."""
     from_address(key, f"one of {', '.join(options)}", options.__contains__)
     return st.segmented_control(
         label,
         options,
-        default=options[0],
+        default=default or options[0],
         required=True,
         key=key,
         bind="query-params",
@@ -186,20 +208,23 @@ def choose_directions() -> dict[str, Any]:
     return {"seed": seed, "normalisation": normalisation, "ignore_1d": ignore}
 
 
-def choose_axis(name: str, count: int) -> dict[str, Any]:
-    """Range and number of points of an axis, as settings."""
+def choose_axis(
+    name: str, count: int, low: float = -1.0, high: float = 1.0, label: str = ""
+) -> dict[str, Any]:
+    """Range and number of points of an axis, as settings; the arguments are defaults."""
     from_address(f"{name}_min", "a finite number", is_finite)
     from_address(f"{name}_max", "a finite number", is_finite)
     from_address(f"{name}_count", "a whole number", is_whole)
-    low, high, points = st.columns(3, gap="xsmall")
+    left, middle, right = st.columns(3, gap="xsmall")
+    said = label or name
     return {
-        f"{name}_min": low.number_input(
-            f"{name} from", value=-1.0, format="%.4g", key=f"{name}_min", bind="query-params"
+        f"{name}_min": left.number_input(
+            f"{said} from", value=low, format="%.4g", key=f"{name}_min", bind="query-params"
         ),
-        f"{name}_max": high.number_input(
-            f"{name} to", value=1.0, format="%.4g", key=f"{name}_max", bind="query-params"
+        f"{name}_max": middle.number_input(
+            f"{said} to", value=high, format="%.4g", key=f"{name}_max", bind="query-params"
         ),
-        f"{name}_count": points.number_input(
+        f"{name}_count": right.number_input(
             "Points", value=count, step=10, key=f"{name}_count", bind="query-params"
         ),
     }

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -148,15 +148,32 @@ def _stopped(running: Running, asked: records.Question) -> None:
         st.rerun()
 
 
-def link_parameters(asked: records.Question, model: str, step: int | None = None) -> dict[str, str]:
-    """The URL parameters under which a page shows a question; `step` where it is no final point."""
-    defaults = dataclasses.asdict(kind_named(asked.kind).settings())
+def parameter_names(kind: Kind) -> list[tuple[str, str]]:
+    """The names of model and step in an address, for each subject of a kind."""
+    others = [(name, f"{name}_step") for name in kind.subjects[1:]]
+    return [("model", "step"), *others]
+
+
+def link_parameters(
+    asked: records.Question, names: Sequence[str], steps: Sequence[int | None]
+) -> dict[str, str]:
+    """The URL parameters under which a page shows a question.
+
+    Args:
+        asked: the question.
+        names: of its models, as pages list them.
+        steps: of its points; None for a final one.
+    """
+    kind = kind_named(asked.kind)
+    defaults = dataclasses.asdict(kind.settings())
     changed = {n: v for n, v in asked.settings.items() if v != defaults.get(n)}
-    if step is not None:
-        changed["step"] = step
-    return {"model": model} | {
-        n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in changed.items()
-    }
+    if len(kind.subjects) > 1:  # there a page may have another default
+        changed["batchnorm"] = asked.settings["batchnorm"]
+    about: dict[str, Any] = {}
+    for (name, step_name), model, step in zip(parameter_names(kind), names, steps, strict=True):
+        about |= {name: model} | ({} if step is None else {step_name: step})
+    given = (about | changed).items()
+    return {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in given}
 
 
 def worker_stage(catalog: Catalog, job_id: str) -> str:

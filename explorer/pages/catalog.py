@@ -26,34 +26,53 @@ def describe(asked: records.Question) -> str:
     """The settings that tell one analysis from another."""
     s = asked.settings
     size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
-    step = step_of(asked)
-    at = [] if step is None else [f"step {step}"]
-    return " · ".join([*at, size, s["split"], s["normalisation"], f"seed {s['seed']}"])
+    said = [size, s["split"]]
+    if s.get("direction") == "gradient":
+        return " · ".join([*said, "gradient"])
+    if s.get("directions", 1) > 1:
+        said.append(f"{s['directions']} directions")
+    if "seed" in s:
+        said += [s["normalisation"], f"seed {s['seed']}"]
+    return " · ".join(said)
 
 
-def step_of(asked: records.Question) -> int | None:
-    """The training step of the point asked about; None for a model's final point."""
-    model = catalog.model(asked.model_ids[0])
-    if asked.point_ids[0] == model.point_id:
-        return None
-    return catalog.point(asked.point_ids[0]).step
+def steps_of(asked: records.Question) -> list[tuple[int | None, bool]]:
+    """The training step of each point asked about, and whether that is its model's final one."""
+    found = []
+    for model_id, point in zip(asked.model_ids, asked.point_ids, strict=True):
+        final = catalog.model(model_id).point_id == point
+        found.append((catalog.point(point).step, final))
+    return found
+
+
+def subjects(asked: records.Question, names: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """What an analysis is about, in words and as parameters of its page's address."""
+    kind, steps = kind_named(asked.kind), steps_of(asked)
+    models = [names.get(id, n) for id, n in zip(asked.model_ids, asked.model_names, strict=True)]
+    told = [
+        name if final else f"{name} at step {step}"
+        for name, (step, final) in zip(models, steps, strict=True)
+    ]
+    several = len(steps) > 1  # whose pages do not start at final points
+    linked = [step if several or not final else None for step, final in steps]
+    return f" {kind.joined} ".join(told), parts.link_parameters(asked, models, linked)
 
 
 def card(asked: records.Question, image: bytes | None, names: Mapping[str, str]) -> None:
     """One analysis: its picture, what it is, the way to it."""
     kind = kind_named(asked.kind)
+    words, parameters = subjects(asked, names)
     with st.container(border=True, gap="xsmall"):
         if image:
             st.image(image, width="stretch", alt=asked.title)
         else:
             st.skeleton(height=150)
-        model = names.get(asked.model_ids[0], asked.model_names[0])
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.page_link(
                 kind.page,
-                label=f"**{model}**",
+                label=f"**{words}**",
                 icon=kind.icon,
-                query_params=parts.link_parameters(asked, model, step_of(asked)),
+                query_params=parameters,
                 help="Open this analysis",
                 width="stretch",
             )

@@ -5,10 +5,10 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.jobs.estimate import estimate
 from explorer.kinds import statistics
 from explorer.kinds.kind import measured
 from explorer.kinds.line import DIRECTIONS, LINE, MOST, Line, LineSettings
+from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -16,7 +16,7 @@ from explorer.pages._export import export_line
 from store import records
 
 LIVE_SECONDS = 0.7
-Subjects = dict[str, tuple[records.Model, str]]  # by label: a model and its point
+Subjects = dict[str, desk.Subject]  # by label
 
 running = parts.start()
 catalog = running.catalog
@@ -41,8 +41,7 @@ def choose_subjects() -> Subjects:
         st.info("No models yet: the sample models appear here as soon as they are imported.")
         st.stop()
     controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
-    given = [name for name in st.query_params.get_all("model") if name in known]
-    first = given or [next(iter(known))]
+    first = [next(iter(known))]
     names = st.multiselect("Models", list(known), first, key="model", bind="query-params")
     if not names:
         st.info("Choose at least one model.")
@@ -73,43 +72,6 @@ def choose_direction() -> dict[str, Any]:
         help=f"From 1 to {MOST}; all of one seed. Their spread is drawn around their mean.",
     )
     return {"direction": direction, "directions": count, **controls.choose_directions()}
-
-
-def questions(subjects: Subjects) -> dict[str, records.Question | None]:
-    """The stored question about each point, if it was asked."""
-    found = {}
-    for name, (model, point) in subjects.items():
-        try:
-            key = desk.question(catalog, LINE, model, settings, point).key
-        except ValueError as error:
-            st.error(f"{name}: {error}.", icon=":material/error:")
-            st.stop()
-        asked = catalog.question(key)
-        found[name] = asked if asked and asked.deleted is None else None
-    return found
-
-
-def ask_button(missing: list[str]) -> None:
-    """The button that asks what is missing, with the time it will take."""
-    warm = bool(running.supervisor.workers)
-    seconds = 0.0
-    for name in missing:
-        model, point = subjects[name]
-        asked = desk.question(catalog, LINE, model, settings, point)
-        seconds += estimate(catalog, asked, model, warm or bool(seconds)).seconds
-    took = parts.seconds_text(seconds)
-    if st.button(
-        f"Compute {settings.units * len(missing):,} points",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-        help=f"about {took} on this machine",
-    ):
-        for name in missing:
-            model, point = subjects[name]
-            parts.picture_if_complete(running, desk.ask(catalog, LINE, model, settings, point))
-        st.rerun()
-    st.caption(f"About {took}; points appear as they are computed and are kept.")
 
 
 def title() -> str:
@@ -153,7 +115,7 @@ def show(asked: dict[str, records.Question]) -> None:
         checks.badges(question, lines[name])
     export_line(asked, lines, lambda: profile(lines, style, x_title=x_title()))
     for name, question in asked.items():
-        checks.provenance(catalog, question, lines[name])
+        checks.provenance(catalog, question, lines[name], name if len(asked) > 1 else "")
 
 
 def explain(lines: dict[str, Line]) -> None:
@@ -161,33 +123,26 @@ def explain(lines: dict[str, Line]) -> None:
     from explorer.render.line import interval
 
     for name, line in lines.items():
-        head = f"{name}: " if len(lines) > 1 else ""
+        head = f" of {name}" if len(lines) > 1 else ""
         if interval(line) is not None:
             st.caption(
-                f"{head}band: {statistics.words(line.facts['examples'], line.available)}.",
+                f"Band{head}: {statistics.words(line.facts['examples'], line.available)}.",
                 help="It holds for data that the model was not trained on; on more data like its "
                 "training data the loss is higher.",
             )
         if "gradient_norm" in line.facts:
             facts = line.facts
             st.caption(
-                f"{head}norm of the gradient {facts['gradient_norm']:.4g}, of the parameters "
-                f"{facts['theta_norm']:.4g}; slope of the loss at 0: {facts['slope']:.4g} per unit "
-                "of x."
+                f"Norm of the gradient{head} {facts['gradient_norm']:.4g}, of the parameters "
+                f"{facts['theta_norm']:.4g}: the slope of the loss at 0 is {facts['slope']:.4g} "
+                "per unit of x."
             )
 
 
 @parts.live(LIVE_SECONDS)
 def live(keys: dict[str, str]) -> None:
     """Open questions: their progress and the profiles as they grow; ends itself when complete."""
-    asked = {name: catalog.question(key) for name, key in keys.items()}
-    present = {name: q for name, q in asked.items() if q is not None}
-    if all(question.status == "complete" for question in present.values()):
-        st.rerun()
-    for question in present.values():
-        if question.status == "open":
-            parts.progress(running, question)
-    begun = {name: question for name, question in present.items() if question.units_done}
+    begun = asking.watched(running, keys)
     if begun:
         show(begun)
 
@@ -195,10 +150,11 @@ def live(keys: dict[str, str]) -> None:
 left, right = st.columns([2, 5], gap="large")
 with left:
     subjects, settings = choose()
-    asked = questions(subjects)
-    missing = [name for name, question in asked.items() if question is None]
+    wishes = {name: asking.Wish(LINE, settings, (subject,)) for name, subject in subjects.items()}
+    asked = asking.found(catalog, wishes)
+    missing = {name: wishes[name] for name, question in asked.items() if question is None}
     if missing:
-        ask_button(missing)
+        asking.ask_button(running, missing)
 with right:
     st.subheader(title(), anchor=False)
     known = {name: question for name, question in asked.items() if question is not None}

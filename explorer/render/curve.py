@@ -35,6 +35,7 @@ class Spot:
     y: float
     words: str
     to: tuple[float, float] | None = None
+    line: str = ""  # the curve whose colour it has
 
 
 @dataclass(frozen=True)

@@ -57,19 +57,15 @@ def _row(
         )
         for name, line in named.items()
     }
-    spots = [
-        spot
-        for name, line in named.items()
-        for spot in _spots(line, value, ends, name and f" {name}")
-    ]
+    spots = [spot for name, line in named.items() for spot in _spots(name, line, value, ends)]
     return Row(value, made, height, style.log and value == style.value, spots=spots)
 
 
-def _spots(line: Interpolation, value: str, ends: tuple[str, str], which: str) -> list[Spot]:
+def _spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) -> list[Spot]:
     """The chord, and the two points by themselves."""
     first, last = line.ends(value)
     own = [end.get(value, np.nan) for end in line.facts.get("own", ({}, {}))]
-    rings = [Spot(a, y, f"{end}{which}") for a, y, end in zip((0.0, 1.0), own, ends, strict=True)]
+    rings = [Spot(a, y, end, line=name) for a, y, end in zip((0.0, 1.0), own, ends, strict=True)]
     return [Spot(0.0, first, "chord", to=(1.0, last)), *rings]
 
 

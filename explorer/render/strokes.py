@@ -36,7 +36,7 @@ def strokes(row: Row, shared: Mapping[str, Any], bottom: float) -> list[alt.Char
 
 
 def _drawn(row: Row, part: str, rows: Rows) -> alt.Chart:
-    """Lines or areas through the rows, in the look of that part and with its words as legend."""
+    """Lines or areas through the rows, in the look of that part; curves with the legend."""
     opacity, width = LOOKS[part]
     words = row.parts.get(part, "")
     base = alt.Chart(table([{**found, "part": words} for found in rows]))
@@ -45,12 +45,17 @@ def _drawn(row: Row, part: str, rows: Rows) -> alt.Chart:
     else:
         style = "profile" if part == "curve" else part
         made = base.mark_line(style=style, opacity=opacity, strokeWidth=width, strokeJoin="round")
-    made = made.encode(detail=["line:N", "number:Q", "gap:Q"], order="x:Q")
-    return made.encode(**_legend(row)) if part in row.parts else made
+    made = made.encode(detail=["line:N", "number:Q", "gap:Q"])
+    if part != "band":  # Vega makes a path of its own of each point of an ordered area
+        made = made.encode(order="x:Q")
+    return made.encode(**_legend(row)) if part == "curve" and row.parts else made
 
 
 def _legend(row: Row) -> dict[str, Any]:
-    """Opacity and width by part: two channels that share one legend."""
+    """Opacity and width by part: two channels that share one legend.
+
+    Only curves have them: Vega gives a legend the look of the first layer that has it.
+    """
     looks = [LOOKS[part] for part in row.parts]
     domain = list(row.parts.values())
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", labelLimit=0)
@@ -111,20 +116,21 @@ def _spots(row: Row, shared: Mapping[str, Any]) -> list[alt.Chart]:
     ends = [
         {"x": x, "y": y, "spot": place}
         for place, spot in enumerate(row.spots)
-        for x, y in ([(spot.x, spot.y), spot.to] if spot.to else [])
+        if spot.to is not None and drawable(np.array([spot.y, spot.to[1]]), row.log).all()
+        for x, y in ((spot.x, spot.y), spot.to)
     ]
-    if ends and all(drawable(np.array([end["y"] for end in ends]), row.log)):
+    if ends:
         made = alt.Chart(table(ends)).mark_line(
             style="chord", color=GREY, strokeDash=[5, 4], strokeWidth=1.3, clip=True
         )
         layers.append(made.encode(**places, detail="spot:Q"))
     rings = [
-        {"x": spot.x, "y": spot.y, "words": spot.words, "value": number(spot.y, 6)}
+        {"x": spot.x, "y": spot.y, "line": spot.line, "words": spot.words, "value": number(spot.y)}
         for spot in row.spots
         if spot.to is None and drawable(np.array([spot.y]), row.log).all()
     ]
     if rings:
         told = [alt.Tooltip("words:N", title=" "), alt.Tooltip("value:N", title=row.words)]
         made = alt.Chart(table(rings)).mark_point(style="end", size=80, strokeWidth=2, opacity=1)
-        layers.append(made.encode(**places, tooltip=told))
+        layers.append(made.encode(**shared, tooltip=told))
     return layers

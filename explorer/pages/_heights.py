@@ -1,0 +1,81 @@
+"""How high the loss rises between two points, by each definition, as badges."""
+
+import math
+
+import streamlit as st
+
+from explorer.kinds.interpolation import Interpolation
+from store import records
+
+LINEAR = 0.02  # of error: below, two models count as linearly connected (Frankle et al. 2020)
+# Largest relative difference of the ends from the models by themselves that is rounding.
+AGREE = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
+
+
+def badges(asked: records.Question, line: Interpolation) -> None:
+    """The heights over the points computed so far, and whether the ends are the two models."""
+    with st.container(horizontal=True, gap="small"):
+        st.badge(
+            f"barrier {line.barrier:.4g} above the chord",
+            icon=":material/landscape:",
+            color="green" if line.barrier <= 0 else "blue",
+            help="Largest rise of the loss above the straight line between the two ends' losses "
+            "(Entezari et al. 2022, Definition 2.1); 0 for a convex loss.",
+        )
+        st.badge(
+            f"{line.rise_above_mean:.4g} above the mean of the ends",
+            color="blue",
+            help="Largest loss minus the mean of the two ends' losses (Frankle et al. 2020; "
+            "Ainsworth et al. 2023).",
+        )
+        st.badge(
+            f"highest loss {line.saddle:.4g}",
+            color="blue",
+            help="The saddle's loss itself (Draxler et al. 2018).",
+        )
+        _error_badge(line)
+        _monotone_badge(line)
+        _ends_badge(asked, line)
+
+
+def _error_badge(line: Interpolation) -> None:
+    rise = line.error_rise
+    if rise is None:
+        return
+    st.badge(
+        f"error rises by {rise:.1%}",
+        color="green" if rise < LINEAR else "blue",
+        help="Largest error minus the mean of the two ends' errors; below 2 % on test data the two "
+        "count as linearly connected (Frankle et al. 2020).",
+    )
+
+
+def _monotone_badge(line: Interpolation) -> None:
+    st.badge(
+        "monotone" if line.monotone else f"climbs by {line.largest_rise:.4g}",
+        icon=":material/trending_down:" if line.monotone else ":material/trending_up:",
+        color="green" if line.monotone else "blue",
+        help="Whether the loss falls all the way from the first to the second point (Goodfellow et "
+        "al. 2015), or the most that it climbs on the way (Lucas et al. 2021).",
+    )
+
+
+def _ends_badge(asked: records.Question, line: Interpolation) -> None:
+    """Whether the line's ends are the two models by themselves."""
+    own = [end.get("loss", math.nan) for end in line.facts.get("own", ())]
+    if len(own) != 2:
+        return
+    pairs = list(zip(line.ends(), own, strict=True))
+    off = max(abs(end - alone) / max(abs(alone), 1e-300) for end, alone in pairs)
+    told = "; ".join(f"on the line {end!r}, by itself {alone!r}" for end, alone in pairs)
+    if off <= AGREE[asked.settings["precision"]] or all(a == b for a, b in pairs):
+        st.badge("ends = both models", icon=":material/check:", color="green", help=told)
+    elif asked.settings["batchnorm"] != "frozen":
+        st.badge(
+            f"other statistics change the ends by {off:.2g}",
+            icon=":material/info:",
+            color="blue",
+            help=f"Relative to the models with their own running statistics (the rings): {told}.",
+        )
+    else:
+        st.badge("ends differ from the models", icon=":material/error:", color="red", help=told)

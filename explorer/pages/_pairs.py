@@ -1,0 +1,75 @@
+"""Two points of one problem, each any snapshot of any model: chosen, and kept in the address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from explorer.jobs.desk import Subject
+from explorer.kinds import Kind
+from explorer.pages import _controls as controls
+from explorer.pages._parts import labels, parameter_names
+from store import Catalog, records
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One of the two."""
+
+    label: str
+    model: records.Model
+    point: str
+    step: int | None  # of the snapshot; None for a model's only point
+
+    @property
+    def subject(self) -> Subject:
+        """As the desk takes it."""
+        return self.model, self.point
+
+    @property
+    def words(self) -> str:
+        """Model and step."""
+        final = self.point == self.model.point_id
+        return self.label if final else f"{self.label} at step {self.step}"
+
+
+def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen, Chosen]:
+    """Both subjects of a kind; the page stops, saying why, while there is no model.
+
+    Args:
+        catalog: where the models are.
+        kind: with two subjects; the second one's name is its parameter in the address.
+        from_start: the first is a model's first snapshot unless another is chosen, the second its
+            last one; else the second is another model.
+    """
+    names = parameter_names(kind)
+    known = labels(catalog.models())
+    if not known:
+        st.info("No models yet: the sample models appear here as soon as they are imported.")
+        st.stop()
+    first = _choose(catalog, kind.subjects[0], names[0], known, 0, from_start)
+    alike = {n: m for n, m in known.items() if m.problem_id == first.model.problem_id}
+    own = list(alike).index(first.label)
+    beside = next((n for n in range(len(alike)) if n != own), own)
+    start = own if from_start and first.step is not None else beside
+    return first, _choose(catalog, kind.subjects[1], names[1], alike, start, False)
+
+
+def _choose(
+    catalog: Catalog,
+    title: str,
+    names: tuple[str, str],
+    known: Mapping[str, records.Model],
+    start: int,
+    first_step: bool,
+) -> Chosen:
+    """A model among those known, and its snapshot."""
+    name, step_name = names
+    must = f"one of {', '.join(known)}: only models of one problem have the same tensors"
+    controls.from_address(name, must, known.__contains__)
+    label = st.selectbox(
+        title.capitalize(), list(known), index=start, key=name, bind="query-params"
+    )
+    model = known[label]
+    point, step = controls.choose_snapshot(catalog, model, step_name, first_step)
+    return Chosen(label, model, point, step)

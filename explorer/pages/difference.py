@@ -1,0 +1,114 @@
+"""Two models compared example by example, as they are and along a direction: ask, look, export."""
+
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import desk
+from explorer.kinds.difference import DIFFERENCE, Difference, DifferenceSettings
+from explorer.pages import _asking as asking
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
+from explorer.pages import _parts as parts
+from explorer.pages._export import export_line
+from explorer.pages._pairs import Chosen, choose_pair
+from explorer.render.scale import number
+from store import records
+
+LIVE_SECONDS = 0.7
+
+running = parts.start()
+catalog = running.catalog
+
+
+def choose() -> tuple[Chosen, Chosen, asking.Wish]:
+    """Both models and the question, from the left column."""
+    first, second = choose_pair(catalog, DIFFERENCE, from_start=False)
+    with st.expander("Objective", expanded=True):
+        values = controls.choose_objective(catalog.problem(first.model.problem_id))
+    with st.expander("Line", expanded=True):
+        values |= controls.choose_directions()
+        values |= controls.choose_axis("x", 41)
+    settings = controls.checked(DifferenceSettings, values)
+    return first, second, asking.Wish(DIFFERENCE, settings, (first.subject, second.subject))
+
+
+def show(asked: records.Question) -> None:
+    """The comparison so far: in words, as curves, with checks and where it comes from."""
+    from explorer.render.difference import profile
+    from explorer.render.line import LineStyle
+
+    line: Difference = desk.result_of(catalog, asked)
+    verdict(line)
+    scale = st.segmented_control(
+        "Scale of the losses",
+        ["Linear", "Log"],
+        default="Linear",
+        required=True,
+        key="scale",
+        bind="query-params",
+    )
+    style = LineStyle(log=scale == "Log", width=600)
+
+    def chart() -> Any:
+        return profile(line, style, names=(first.words, second.words))
+
+    st.altair_chart(chart(), width="content")
+    if "distance" in line.facts:
+        st.caption(
+            f"Difference: {first.words} minus {second.words}; below 0 {first.words} has the lower "
+            "loss. Band: 95 % interval, paired example by example. Distance of the two "
+            f"{line.facts['distance']:.4g}, cosine of the parameters "
+            f"{line.facts['points_cosine']:.3f}."
+        )
+    checks.badges(asked, line)
+    export_line({"": asked}, {"": line}, chart)
+    checks.provenance(catalog, asked, line)
+
+
+def verdict(line: Difference) -> None:
+    """Which model has the lower loss, with both intervals; nothing before that is computed."""
+    at = line.centre
+    if at is None or line.paired is None or line.unpaired is None:
+        return
+    middle, count = float(line.loss[at]), line.facts["examples"]
+    paired, apart = (float(ends[1][at]) - middle for ends in (line.paired, line.unpaired))
+    better, worse = (first, second) if middle < 0 else (second, first)
+    said = (
+        f"{number(abs(middle), 3)} ± {number(paired, 2)} "
+        f"(95 % interval, paired on {count:,} examples)"
+    )
+    if paired < abs(middle):
+        st.markdown(f"**{better.words}** is lower than **{worse.words}** by {said}.")
+    else:
+        st.markdown(
+            f"No difference can be told: **{better.words}** is lower than **{worse.words}** by "
+            f"{said}."
+        )
+    wider = f", {apart / paired:.2g} times as wide" if paired > 0 else ""
+    st.caption(f"Not paired example by example the interval would be ± {number(apart, 2)}{wider}.")
+
+
+@parts.live(LIVE_SECONDS)
+def live(keys: dict[str, str]) -> None:
+    """An open question: its progress and the curves as they grow; ends itself when complete."""
+    for question in asking.watched(running, keys).values():
+        show(question)
+
+
+left, right = st.columns([2, 5], gap="large")
+with left:
+    first, second, wish = choose()
+    asked = asking.found(catalog, {"": wish})[""]
+    if asked is None:
+        asking.ask_button(running, {"": wish})
+with right:
+    st.subheader(f"{first.words} against {second.words}", anchor=False)
+    if first.point == second.point:
+        st.info("Both are the same point, so they do not differ: choose another.")
+    if asked is None and first.point != second.point:
+        st.info("Not computed yet: press **Compute** on the left.")
+    if asked is not None and asked.status == "open":
+        live({"": asked.key})
+    elif asked is not None:
+        show(asked)

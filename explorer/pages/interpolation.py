@@ -1,0 +1,140 @@
+"""Loss on the straight line between two points: choose both, ask, look for barriers, export."""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import desk
+from explorer.kinds import statistics
+from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
+from explorer.kinds.kind import measured
+from explorer.pages import _asking as asking
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
+from explorer.pages import _heights as heights
+from explorer.pages import _parts as parts
+from explorer.pages._export import export_line
+from explorer.pages._pairs import Chosen, choose_pair
+from store import records
+
+LIVE_SECONDS = 0.7
+
+running = parts.start()
+catalog = running.catalog
+
+
+def choose() -> tuple[Chosen, Chosen, dict[str, asking.Wish]]:
+    """Both points, and the question about each split that is shown, from the left column."""
+    first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
+    problem = catalog.problem(first.model.problem_id)
+    with st.expander("Objective", expanded=True):
+        values = controls.choose_objective(problem, batchnorm="recalibrated")
+        others = [name for name in problem.facts["splits"] if name != values["split"]]
+        beside = bool(others) and st.checkbox(
+            f"Show {' and '.join(others)} beside it", key="beside", bind="query-params"
+        )
+    with st.expander("Line", expanded=True):
+        values |= controls.choose_axis("x", 61, -0.25, 1.25, "a")
+    settings = controls.checked(InterpolationSettings, values)
+    subjects = (first.subject, second.subject)
+    splits = [settings.split, *(others if beside else [])]
+    wishes = {
+        split: asking.Wish(INTERPOLATION, _on(settings, problem, split), subjects)
+        for split in splits
+    }
+    return first, second, wishes
+
+
+def _on(
+    settings: InterpolationSettings, problem: records.Problem, split: str
+) -> InterpolationSettings:
+    """The settings over another split; the page stops where that has too few examples."""
+    count = problem.facts["splits"][split]["count"]
+    if settings.examples > count:
+        st.error(f"{split} has only {count:,} examples; choose fewer, or leave it out.")
+        st.stop()
+    return replace(settings, split=split)
+
+
+def show(asked: dict[str, records.Question]) -> None:
+    """The profiles so far, the heights on them, their checks and where they come from."""
+    from explorer.render.interpolation import profile
+    from explorer.render.line import LineStyle
+
+    lines: dict[str, Interpolation] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        scale = st.segmented_control(
+            "Scale",
+            ["Linear", "Log"],
+            default="Linear",
+            required=True,
+            key="scale",
+            bind="query-params",
+        )
+        metrics = measured(next(iter(lines.values())).values)[1:]
+        second_value = st.selectbox("Below", [*metrics, "nothing"], width=160)
+    below = None if second_value == "nothing" else second_value
+    style = LineStyle(log=scale == "Log", second=below, width=600)
+    ends = first.words, second.words
+
+    def chart() -> Any:
+        return profile(lines, style, ends=ends)
+
+    st.altair_chart(chart(), width="content")
+    for name, line in lines.items():
+        explain(name if len(lines) > 1 else "", line)
+        heights.badges(asked[name], line)
+        checks.badges(asked[name], line)
+    export_line(asked, lines, chart)
+    for name, line in lines.items():
+        checks.provenance(catalog, asked[name], line, name if len(lines) > 1 else "")
+
+
+def explain(name: str, line: Interpolation) -> None:
+    """What lies between the points, below the chart."""
+    from explorer.render.interpolation import interval
+
+    facts, said = line.facts, []
+    if "distance" in facts:
+        said.append(
+            f"distance {facts['distance']:.4g}, cosine of the parameters "
+            f"{facts['points_cosine']:.3f}"
+        )
+    if facts.get("statistics"):
+        said.append(f"running statistics {facts['statistics']}")
+    if interval(line) is not None:
+        said.append(f"band: {statistics.words(facts['examples'], line.available)}")
+    text = "; ".join(said)
+    if name:
+        text = f"**{name}**: {text}"
+    st.caption(f"{text[:1].upper()}{text[1:]}.")
+
+
+@parts.live(LIVE_SECONDS)
+def live(keys: dict[str, str]) -> None:
+    """Open questions: their progress and the profiles as they grow; ends itself when complete."""
+    begun = asking.watched(running, keys)
+    if begun:
+        show(begun)
+
+
+left, right = st.columns([2, 5], gap="large")
+with left:
+    first, second, wishes = choose()
+    asked = asking.found(catalog, wishes)
+    missing = {name: wishes[name] for name, question in asked.items() if question is None}
+    if missing:
+        asking.ask_button(running, missing)
+with right:
+    st.subheader(f"Loss from {first.words} to {second.words}", anchor=False)
+    known = {name: question for name, question in asked.items() if question is not None}
+    if first.point == second.point:
+        st.info("Both are the same point, so nothing changes between them: choose another.")
+    elif missing:
+        which = f" on {', '.join(missing)}" if known else ""
+        st.info(f"Not computed yet{which}: press **Compute** on the left.")
+    if any(question.status == "open" for question in known.values()):
+        live({name: question.key for name, question in known.items()})
+    elif known:
+        show(known)

@@ -1,0 +1,285 @@
+"""The pages of lines, interpolations and differences, by Streamlit's `AppTest`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer.jobs import desk
+from explorer.kinds import Kind
+from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
+from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
+from explorer.kinds.line import LINE, LineSettings
+from explorer.pages import _running
+from sample_models import samples
+from store import Catalog
+from tests.test_pages import (
+    CATALOG_PAGE,
+    PAUSE,
+    badges,
+    fine,
+    identities,
+    labels,
+    opened,
+    pressed,
+    questions,
+    texts,
+)
+from tests.tiny import end_workers, ended, imported, supervised, until
+
+STEPS = (0, 400, 800)
+SHORT = InterpolationSettings(x_min=0.0, x_max=1.0, x_count=11)
+
+
+def subject(catalog: Catalog, text: str) -> desk.Subject:
+    """NAME or NAME@STEP."""
+    name, _, step = text.partition("@")
+    model = next(model for model in catalog.models() if model.name == name)
+    points = {str(point.step): point.point_id for point in catalog.points(model.id)}
+    return model, points[step] if step else model.point_id
+
+
+def answer(catalog: Catalog, kind: Kind, settings: object, *names: str) -> None:
+    """Have a question answered about these points."""
+    (model, point), *others = (subject(catalog, name) for name in names)
+    key = desk.ask(catalog, kind, model, settings, point, others=others)
+    job = catalog.active_job_for(key)
+    assert job is None or ended(catalog, job.id).status == "done"
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two digits networks, one with snapshots; two tiny ones with BatchNorm; one of each answer."""
+    folder = tmp_path_factory.mktemp("lines")
+    known = {sample.name: sample for sample in samples()}
+    with supervised(folder / "catalog") as (catalog, _):
+        catalog.remember("samples", identities())
+        for name in ("mlp_a", "mlp_b"):
+            sample = known[name]
+            kept = [c for c in sample.checkpoints if c.step in STEPS]
+            files = [{"file": str(c.path), "step": c.step} for c in kept]
+            job = desk.order_import(catalog, sample.problem, sample.arguments, files, name)
+            assert ended(catalog, job).status == "done"
+        imported(catalog, folder / "tiny", "tiny", seed=1, pause=PAUSE)
+        imported(catalog, folder / "tiny", "other tiny", seed=2, pause=PAUSE)
+        answer(catalog, INTERPOLATION, InterpolationSettings(), "mlp_a@0", "mlp_a")
+        answer(catalog, INTERPOLATION, InterpolationSettings(), "mlp_a", "mlp_b")
+        answer(catalog, INTERPOLATION, SHORT, "tiny", "other tiny")
+        answer(catalog, DIFFERENCE, DifferenceSettings(x_count=11, split="test"), "mlp_a", "mlp_b")
+        answer(catalog, DIFFERENCE, DifferenceSettings(x_count=11), "mlp_a@0", "mlp_b")
+        answer(catalog, LINE, LineSettings(x_count=21, directions=4), "mlp_b")
+        answer(catalog, LINE, LineSettings(x_count=21, direction="gradient"), "mlp_a@400")
+    return folder / "catalog"
+
+
+@pytest.fixture
+def folder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The filled catalog, named to the app."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
+    return filled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left(filled: Path) -> Iterator[None]:
+    """After the last test no supervisor works in this process and no worker lives."""
+    yield
+    _running.stop()
+    end_workers(Catalog(filled))
+
+
+def charts(app: AppTest) -> int:
+    return len(app.get("vega_lite_chart"))
+
+
+def computes(app: AppTest) -> list[str]:
+    return [label for label in labels(app) if label.startswith("Compute")]
+
+
+def test_from_start_to_end_of_training_is_the_default(folder: Path) -> None:
+    """A model with snapshots: first to last, its chart, heights, checks; nothing to compute."""
+    app = fine(opened(INTERPOLATION.page, model="mlp_a"))
+    assert [e.value for e in app.subheader] == ["Loss from mlp_a at step 0 to mlp_a"]
+    assert charts(app) == 1
+    assert computes(app) == []
+    said = badges(app)
+    for words in ("monotone", "ends = both models", "above the chord", "above the mean of the"):
+        assert words in said
+    assert "centre" not in said
+    assert any("Distance " in text and "cosine" in text for text in texts(app, "caption"))
+
+
+def test_between_two_models_there_is_a_barrier(folder: Path) -> None:
+    """From one trained network to another: the loss climbs, and the badge tells how far."""
+    app = fine(opened(INTERPOLATION.page, model="mlp_a", step="800", to="mlp_b"))
+    assert [e.value for e in app.subheader] == ["Loss from mlp_a to mlp_b"]
+    assert charts(app) == 1
+    said = badges(app)
+    assert "climbs by 0.9" in said
+    assert "barrier 0.94" in said
+    assert "monotone" not in said
+
+
+def test_every_card_leads_to_its_analysis(folder: Path) -> None:
+    """The address of each card opens a page that has nothing to compute and shows a chart."""
+    links = [link.proto for link in fine(opened(CATALOG_PAGE)).get("page_link")]
+    links = [link for link in links if "=" in link.query_string]
+    assert len(links) == 7
+    names = {link.label for link in links}
+    assert {"**mlp_a at step 0 to mlp_a**", "**mlp_a and mlp_b**", "**mlp_a at step 400**"} <= names
+    for link in links:
+        page = f"explorer/pages/{link.page.split('/')[-1] or 'line'}.py"
+        app = fine(opened(page, **dict(parse_qsl(link.query_string))))
+        assert (computes(app), charts(app)) == ([], 1), link.query_string
+
+
+def test_statistics_are_recomputed_unless_one_says_otherwise(folder: Path) -> None:
+    """With BatchNorm the page starts at recalibrated; frozen, in the address, is another answer."""
+    address = {"model": "tiny", "to": "other tiny", "x_min": "0", "x_max": "1", "x_count": "11"}
+    app = fine(opened(INTERPOLATION.page, **address))
+    assert computes(app) == ["Compute 11 points"]
+    assert charts(app) == 0
+    app = fine(opened(INTERPOLATION.page, **address, batchnorm="frozen"))
+    assert computes(app) == []
+    assert any("interpolated between the two points" in text for text in texts(app, "caption"))
+    assert "ends = both models" in badges(app)
+
+
+def test_compute_asks_once_and_ends_with_the_answer(folder: Path) -> None:
+    """The button with its time; the progress; the chart; what recomputed statistics change."""
+    before = questions(folder)
+    address = {"model": "tiny", "to": "other tiny", "x_count": "25"}
+    app = fine(opened(INTERPOLATION.page, **address))
+    assert any(text.startswith("About ") for text in texts(app, "caption"))
+    assert questions(folder) == before
+    fine(pressed(app, "Compute 25 points"))
+    assert len(questions(folder) - before) == 1
+    until(lambda: not fine(app.run()).get("progress") and charts(app))
+    assert "other statistics change the ends by" in badges(app)
+    (asked,) = Catalog(folder).questions("recalibrated")[0]
+    assert asked.title == "Interpolation of tiny to other tiny"
+    assert asked.model_names == ("tiny", "other tiny")
+    assert len(Catalog(folder).directions(asked.key)) == 0
+
+
+def test_the_other_split_beside_it(folder: Path) -> None:
+    """Ticked, the page offers what the other split lacks, and draws what there is."""
+    app = opened(INTERPOLATION.page, model="mlp_a", beside="true")
+    assert computes(fine(app)) == ["Compute 61 points"]
+    assert any("Not computed yet on test" in text for text in texts(app, "info"))
+    assert charts(app) == 1
+
+
+def test_the_same_point_twice(folder: Path) -> None:
+    """It is said that nothing can change; it may be computed all the same."""
+    for page, second in ((INTERPOLATION.page, "to"), (DIFFERENCE.page, "second")):
+        address = {"model": "mlp_b", second: "mlp_b", f"{second}_step": "800"}
+        app = fine(opened(page, **address))
+        assert any("Both are the same point" in text for text in texts(app, "info"))
+        assert len(computes(app)) == 1
+
+
+def test_a_difference_in_words(folder: Path) -> None:
+    """Two trained networks cannot be told apart on the test data; one that is untrained can."""
+    address = {"model": "mlp_a", "second": "mlp_b", "x_count": "11"}
+    app = fine(opened(DIFFERENCE.page, **address, split="test"))
+    assert charts(app) == 1
+    (said,) = [text for text in texts(app, "markdown") if "lower than" in text]
+    assert said.startswith(
+        "No difference can be told: **mlp_b** is lower than **mlp_a** by 0.00105"
+    )
+    assert "(95 % interval, paired on 360 examples)" in said
+    assert any("Not paired example by example" in text for text in texts(app, "caption"))
+    app = fine(opened(DIFFERENCE.page, **address, step="0"))
+    (said,) = [text for text in texts(app, "markdown") if "lower than" in text]
+    assert said.startswith("**mlp_b** is lower than **mlp_a at step 0** by 2.3")
+    assert "paired on 1,437 examples" in said
+
+
+def test_many_directions(folder: Path) -> None:
+    """Four lines, one chart; three of four more would be computed for seven."""
+    app = fine(opened(LINE.page, model="mlp_b", x_count="21", directions="4"))
+    assert [e.value for e in app.subheader] == ["Loss along 4 random directions"]
+    assert charts(app) == 1
+    assert "centre = stand-alone loss" in badges(app)
+    app = fine(opened(LINE.page, model="mlp_b", x_count="21", directions="7"))
+    assert computes(app) == ["Compute 147 points"]
+    app = fine(opened(LINE.page, model="mlp_b", x_count="21"))  # the first of the four
+    fine(pressed(app, "Compute 21 points"))
+    assert charts(app) == 1
+    assert computes(app) == []
+
+
+def test_the_gradient_of_a_snapshot(folder: Path) -> None:
+    """Its norm and slope are told; there is nothing to draw from a seed."""
+    address = {"model": "mlp_a", "step": "400", "x_count": "21", "direction": "gradient"}
+    app = fine(opened(LINE.page, **address))
+    assert [e.value for e in app.subheader] == ["Loss along the negative gradient"]
+    assert charts(app) == 1
+    assert any(text.startswith("Norm of the gradient ") for text in texts(app, "caption"))
+    assert "seed" not in {element.key for element in app.number_input}
+
+
+def test_a_band_says_what_it_is_for(folder: Path) -> None:
+    """The interval of a single line is named below the chart, with its number of examples."""
+    address = {"model": "mlp_a", "step": "400", "x_count": "21", "direction": "gradient"}
+    captions = texts(fine(opened(LINE.page, **address)), "caption")
+    assert any(
+        text.startswith("Band: 95 % interval for the loss on unseen data") for text in captions
+    )
+
+
+BAD = [
+    ({"to": "nobody"}, "to in the address must be one of mlp_"),
+    ({"to": "tiny"}, "only models of one problem have the same tensors"),
+    ({"step": "7"}, "step in the address must be one of 0, 400, 800, got '7'"),
+    ({"to": "mlp_a", "to_step": "early"}, "to_step in the address must be one of 0, 400, 800"),
+    ({"model": "nobody"}, "nobody"),
+    ({"x_count": "1"}, "from 2 to 2001, got 1"),
+    ({"x_min": "3"}, "must increase, got 3.0 to 1.0"),
+    ({"x_max": "inf"}, "finite number"),
+    ({"split": "nothing"}, "split"),
+    ({"precision": "float16"}, "precision"),
+]
+
+
+@pytest.mark.parametrize("page", [INTERPOLATION.page, DIFFERENCE.page])
+@pytest.mark.parametrize(("address", "words"), BAD, ids=str)
+def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words: str) -> None:
+    """What makes no question is refused in one sentence, never replaced; nothing is stored."""
+    if page == DIFFERENCE.page:
+        address = {name.replace("to", "second"): value for name, value in address.items()}
+        words = words.replace("to_step", "second_step").replace("to in", "second in")
+    elif "x_min" in address:
+        words = words.replace("1.0", "1.25")
+    before = questions(folder)
+    app = opened(page, **({"model": "mlp_a"} | address))
+    assert [e.value for e in app.exception] == []
+    (said,) = [e.value for e in app.error]
+    assert words in said
+    assert said.endswith(".")
+    assert "\n" not in said
+    assert computes(app) == []
+    assert questions(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ({"directions": "0"}, "number of directions must be from 1 to 64, got 0"),
+        ({"directions": "65"}, "number of directions must be from 1 to 64, got 65"),
+        ({"directions": "2.5"}, "whole number"),
+        ({"direction": "up"}, "one of random, gradient"),
+        ({"step": "7"}, "one of 0, 400, 800"),
+    ],
+    ids=str,
+)
+def test_bad_lines_are_one_sentence(folder: Path, address: dict, words: str) -> None:
+    """The same of directions."""
+    app = opened(LINE.page, **({"model": "mlp_a"} | address))
+    assert [e.value for e in app.exception] == []
+    (said,) = [e.value for e in app.error]
+    assert words in said
+    assert said.endswith(".")
+    assert computes(app) == []
