@@ -1,7 +1,10 @@
-"""A checkpoint file becomes named tensors that fit the model, or a refusal that names the key."""
+"""A checkpoint becomes named tensors that fit the model, or a refusal that names file and key."""
 
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -10,28 +13,60 @@ from torch import Tensor, nn
 
 from explorer.analysis.parameters import Tensors
 
-WRAPPERS = ("state_dict", "model", "model_state_dict")  # keys under which trainers put the weights
-PREFIXES = ("module.", "_orig_mod.")  # DataParallel and torch.compile put these before every name
+# Keys under which trainers put the weights, the likelier first; averaged ones only when asked for.
+PARTS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
+AVERAGED = ("ema", "model_ema", "ema_state_dict", "state_dict_ema", "ema_model")
+FOLDER_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+COUNTER = "num_batches_tracked"  # of BatchNorm; evaluation does not use it, and many leave it out
 
 
 class CheckpointError(ValueError):
     """A file that holds no weights for this model; the message names the file and the key."""
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file by name; pickles are read with `weights_only=True` alone.
+def read(path: Path, part: str = "") -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name; pickles are read with `weights_only=True` alone.
+
+    Understood are safetensors, whole or in shards with their index, a local Hugging Face folder,
+    and what `torch.save` wrote: tensors by name, or a dictionary that holds such a one.
+
+    Args:
+        path: the file or folder.
+        part: the key of the weights within the file, such as "ema"; the usual one unless named.
 
     Raises:
-        CheckpointError: the file is missing, truncated, no checkpoint, or wants to run code.
+        CheckpointError: it is missing, truncated, no checkpoint, or wants to run code.
     """
+    if path.is_dir():
+        path = _file_of_folder(path)
     if not path.is_file():
         raise CheckpointError(f"there is no file {path}; check the path")
     if not os.access(path, os.R_OK):
         raise CheckpointError(f"{path} cannot be read; check its permissions")
+    if path.name.endswith(".index.json"):
+        return _sharded(path)
+    return _tensors(_content(path), path, part)
+
+
+def _file_of_folder(folder: Path) -> Path:
+    """The file with the weights in a folder that Hugging Face's `save_pretrained` wrote."""
+    for name in FOLDER_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise CheckpointError(f"{folder} holds none of {', '.join(FOLDER_FILES)}; name the file itself")
+
+
+def _content(path: Path) -> Any:
+    """What a file holds, without running any of it."""
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except safetensors.SafetensorError as error:
         raise CheckpointError(
             f"{path} is no whole safetensors file ({error}); save or copy it again"
@@ -41,52 +76,97 @@ def read(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} cannot be read as weights alone ({reason}); save model.state_dict()"
         ) from error
-    return _plain_tensors(content, path)
 
 
-def _plain_tensors(content: object, path: Path) -> dict[str, Tensor]:
+def _sharded(index: Path) -> dict[str, Tensor]:
+    """The tensors of all shards that an index lists; shards lie beside it."""
+    try:
+        files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index} is no index of shards; copy it again") from error
+    found: dict[str, Tensor] = {}
+    for name in sorted(files):
+        if Path(name).name != name:
+            raise CheckpointError(f"{index} names {name!r}, which does not lie beside it")
+        found |= read(index.with_name(name))
+    return found
+
+
+def _tensors(content: Any, path: Path, part: str) -> dict[str, Tensor]:
     """The dictionary of tensors inside what a trainer saved."""
-    for wrapper in WRAPPERS:
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
+    if part:
+        if not isinstance(content, dict) or not isinstance(content.get(part), dict):
+            held = ", ".join(map(repr, content)) if isinstance(content, dict) else "no dictionary"
+            raise CheckpointError(f"{path} has no part {part!r}; it holds {held[:200]}")
+        content = content[part]
+    while (inner := _inner(content)) is not None:
+        content = inner
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path} holds no dictionary of tensors; save model.state_dict()")
     odd = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if odd:
         raise CheckpointError(f"{path}: {odd[0]!r} is no tensor; save model.state_dict()")
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in content):
-            content = {name.removeprefix(prefix): value for name, value in content.items()}
-    return content
+    return dict(content)
+
+
+def _inner(content: Any) -> dict[str, Any] | None:
+    """The dictionary with the weights one level down, if there is one."""
+    if not isinstance(content, dict) or any(isinstance(v, Tensor) for v in content.values()):
+        return None
+    for name in (*PARTS, *AVERAGED):
+        if isinstance(content.get(name), dict) and content[name]:
+            return content[name]
+    return None
 
 
 def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tensor]:
     """The tensors of the model's own state, in its order, each checked to fit.
 
+    A prefix that wrappers put before every name ("module.", "_orig_mod.", "model.") is taken off,
+    and what lies outside it left out. Counters of BatchNorm that are missing are the model's own.
+
     Raises:
         CheckpointError: a key is missing or unknown, or has another shape or type.
     """
     wanted = model.state_dict()
-    missing = [name for name in wanted if name not in tensors]
-    extra = [name for name in tensors if name not in wanted]
-    if missing or extra:
-        what = (
-            f"lacks {_listed(missing)}"
-            if missing
-            else f"has {_listed(extra)}, unknown to the model"
-        )
-        raise CheckpointError(
-            f"{source} {what}; is it a checkpoint of this model and these arguments?"
-        )
+    prefix = _prefix(tensors, wanted)
+    given = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    counters = {n: t for n, t in wanted.items() if n.endswith(COUNTER) and n not in given}
+    _check_names(given | counters, wanted, source)
+    found = {name: (given | counters)[name] for name in wanted}
     for name, value in wanted.items():
-        given = tensors[name]
-        if given.shape != value.shape:
-            raise CheckpointError(
-                f"{source}: {name} must have shape {tuple(value.shape)}, got {tuple(given.shape)}"
-            )
-        if given.is_floating_point() != value.is_floating_point():
-            raise CheckpointError(f"{source}: {name} must be {value.dtype}, got {given.dtype}")
-    return {name: tensors[name] for name in wanted}
+        _check_tensor(name, found[name], value, source)
+    return found
+
+
+def _prefix(tensors: Tensors, wanted: Mapping[str, Tensor]) -> str:
+    """What stands before the model's names in the checkpoint; nothing unless all are found so."""
+    needed = [name for name in wanted if not name.endswith(COUNTER)]
+    if not needed or all(name in tensors for name in needed):
+        return ""
+    ends = (n.removesuffix(needed[0]) for n in tensors if n.endswith(f".{needed[0]}"))
+    return next((p for p in ends if all(p + name in tensors for name in needed)), "")
+
+
+def _check_names(given: Tensors, wanted: Mapping[str, Tensor], source: object) -> None:
+    missing = [name for name in wanted if name not in given]
+    extra = [name for name in given if name not in wanted]
+    if missing or extra:
+        lacks = [f"lacks {_listed(missing)}"] if missing else []
+        has = [f"has {_listed(extra)}, unknown to the model"] if extra else []
+        raise CheckpointError(
+            f"{source} {' and '.join(lacks + has)}; is it a checkpoint of this model and these "
+            "arguments?"
+        )
+
+
+def _check_tensor(name: str, given: Tensor, wanted: Tensor, source: object) -> None:
+    if given.shape != wanted.shape:
+        raise CheckpointError(
+            f"{source}: {name} must have shape {tuple(wanted.shape)}, got {tuple(given.shape)}"
+        )
+    if given.is_floating_point() != wanted.is_floating_point() or given.is_complex():
+        raise CheckpointError(f"{source}: {name} must be {wanted.dtype}, got {given.dtype}")
 
 
 def _listed(names: list[str]) -> str:
