@@ -251,7 +251,7 @@ def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
     assert any("of 81 points · " in text for text in said)
     assert len(app.get("vega_lite_chart")) == 1
     assert "all finite" in badges(app)
-    assert Catalog(folder).job(new.id).status == "done"
+    assert ended(Catalog(folder), new.id).status == "done"
     assert {job.id for job in Catalog(folder).jobs()} - jobs == {new.id}
     assert len(fine(other.run()).get("vega_lite_chart")) == 1
 
