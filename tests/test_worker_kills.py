@@ -19,7 +19,7 @@ from tests.tiny import app_process, end_workers, imported, supervised, until
 
 WORKER_KILLS, APP_KILLS = 50, 10
 SETTINGS = SurfaceSettings(x_count=161, y_count=151)
-PAUSE = 0.001  # seconds per point: the surface takes 30 s of work, the kills come within 20 s of it
+PAUSE = 0.002  # seconds per point: 49 s of work at least; the waits before all kills add up to 32 s
 
 
 def undisturbed(folder: Path, catalog_folder: Path) -> dict[str, np.ndarray]:
@@ -62,7 +62,7 @@ class Killer:
         worker = until(self.at_work)
         self.early = not self.early and bool(self.random.random() < 0.3)
         if not self.early:
-            until(lambda: f"{worker.pid} p" in self.log.read_text())
+            until(lambda: f"{worker.pid} p" in self.log.read_text().splitlines())
         time.sleep(self.random.uniform(0, 0.6))
         assert self.at_work() == worker, "the surface was complete before all kills had landed"
         os.kill(worker.pid, signal.SIGKILL)
@@ -77,19 +77,32 @@ class Killer:
 
 
 def counted(log: Path) -> tuple[list[int], dict[int, int], dict[int, int]]:
-    """Units of all pieces written; evaluations, and those in no such piece, by worker."""
+    """Units of all pieces written; evaluations, and those in no such piece, by worker.
+
+    Whoever was killed between its two lines about a piece may have written it or not. It has if no
+    later worker has written any of its units: none is asked for what lies in the spool, and what
+    does not lie there is asked of a later one.
+    """
     written: list[int] = []
+    unsure: dict[int, list[int]] = {}  # by worker, in the order of their last words
     evaluations: dict[int, int] = defaultdict(int)
     in_flight: dict[int, int] = defaultdict(lambda: -1)  # the first is no point: it stands alone
     for line in log.read_text().splitlines():
         pid, event, *units = line.split()
+        worker = int(pid)
         if event == "e":
-            evaluations[int(pid)] += 1
-            in_flight[int(pid)] += 1
+            evaluations[worker] += 1
+            in_flight[worker] += 1
+        elif event == "i":
+            assert in_flight[worker] == len(units)
+            unsure[worker] = [int(unit) for unit in units]
         else:
-            written += map(int, units)
-            assert in_flight[int(pid)] == len(units)
-            in_flight[int(pid)] = 0
+            written += unsure.pop(worker)
+            in_flight[worker] = 0
+    for worker, units in reversed(unsure.items()):
+        if not set(written).intersection(units):
+            written += units
+            in_flight[worker] = 0
     return written, evaluations, in_flight
 
 
