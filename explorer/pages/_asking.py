@@ -1,6 +1,6 @@
 """Several questions of one page: found in the catalog, asked together, watched together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from explorer.kinds import Kind
 from explorer.pages import _parts as parts
 from explorer.pages._running import Running
 from store import Catalog, records
+
+LIVE_SECONDS = 0.7
 
 
 @dataclass(frozen=True)
@@ -75,13 +77,34 @@ def ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
     st.caption(f"About {took}; points appear as they are computed and are kept.")
 
 
-def watched(running: Running, keys: Mapping[str, str]) -> dict[str, records.Question]:
-    """Open questions that have points, after their progress; reruns the page when all are whole."""
-    asked = {name: running.catalog.question(key) for name, key in keys.items()}
-    present = {name: question for name, question in asked.items() if question is not None}
-    if all(question.status == "complete" for question in present.values()):
-        st.rerun()
-    for question in present.values():
-        if question.status == "open":
-            parts.progress(running, question)
-    return {name: question for name, question in present.items() if question.units_done}
+def answered(
+    running: Running,
+    known: Mapping[str, records.Question],
+    show: Callable[[dict[str, records.Question]], None],
+) -> None:
+    """Questions with their progress and, by `show`, what there is of them; live while one is open.
+
+    It is one part of the page whether or not something is open: see `parts.live`.
+    """
+    waiting = _is_open(known)
+
+    def answer(keys: Mapping[str, str]) -> None:
+        asked = {name: running.catalog.question(key) for name, key in keys.items()}
+        present = {name: question for name, question in asked.items() if question is not None}
+        if _is_open(present) != waiting:
+            st.rerun()
+        with st.container():
+            for question in present.values():
+                if question.status == "open":
+                    parts.progress(running, question)
+        begun = {name: question for name, question in present.items() if question.units_done}
+        if begun:
+            show(begun)
+
+    live = parts.live(LIVE_SECONDS if waiting else None)
+    live(answer)({name: question.key for name, question in known.items()})
+
+
+def _is_open(asked: Mapping[str, records.Question]) -> bool:
+    """Whether something of this is still to be computed."""
+    return any(question.status == "open" for question in asked.values())

@@ -25,7 +25,12 @@ def guarded(page: Callable[[], None]) -> None:
 
 
 def live(seconds: float | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a part of a page run by itself every so many seconds, guarded as the page is."""
+    """Make a part of a page run by itself every so many seconds, guarded as the page is.
+
+    Streamlit drops what a user does in a part that the page has just given up
+    (`AppSession.request_rerun`): a part that has nothing more to wait for stays one, with `seconds`
+    None, and keeps its place on the page, which names it.
+    """
 
     def made(part: Callable[..., None]) -> Callable[..., None]:
         @st.fragment(run_every=seconds)
@@ -47,8 +52,9 @@ def sentence(error: Exception) -> str:
 def start() -> Running:
     """The process-wide objects, with a warning on the page while the catalog cannot be written."""
     now = running()
-    if now.supervisor.trouble:
-        st.warning(now.supervisor.trouble, icon=":material/warning:")
+    with st.container():  # with or without a warning, what comes after keeps its place
+        if now.supervisor.trouble:
+            st.warning(now.supervisor.trouble, icon=":material/warning:")
     return now
 
 

@@ -15,8 +15,6 @@ from explorer.pages._pairs import Chosen, choose_pair
 from explorer.render.scale import number
 from store import records
 
-LIVE_SECONDS = 0.7
-
 running = parts.start()
 catalog = running.catalog
 
@@ -33,8 +31,9 @@ def choose() -> tuple[Chosen, Chosen, asking.Wish]:
     return first, second, asking.Wish(DIFFERENCE, settings, (first.subject, second.subject))
 
 
-def show(asked: records.Question) -> None:
+def show(known: dict[str, records.Question]) -> None:
     """The comparison so far: in words, as curves, with checks and where it comes from."""
+    (asked,) = known.values()
     from explorer.render.difference import profile
     from explorer.render.line import LineStyle
 
@@ -89,13 +88,6 @@ def verdict(line: Difference) -> None:
     st.caption(f"Not paired example by example the interval would be ± {number(apart, 2)}{wider}.")
 
 
-@parts.live(LIVE_SECONDS)
-def live(keys: dict[str, str]) -> None:
-    """An open question: its progress and the curves as they grow; ends itself when complete."""
-    for question in asking.watched(running, keys).values():
-        show(question)
-
-
 left, right = st.columns([2, 5], gap="large")
 with left:
     first, second, wish = choose()
@@ -104,11 +96,10 @@ with left:
         asking.ask_button(running, {"": wish})
 with right:
     st.subheader(f"{first.words} against {second.words}", anchor=False)
-    if first.point == second.point:
-        st.info("Both are the same point, so they do not differ: choose another.")
-    if asked is None and first.point != second.point:
-        st.info("Not computed yet: press **Compute** on the left.")
-    if asked is not None and asked.status == "open":
-        live({"": asked.key})
-    elif asked is not None:
-        show(asked)
+    with st.container():
+        if first.point == second.point:
+            st.info("Both are the same point, so they do not differ: choose another.")
+        elif asked is None:
+            st.info("Not computed yet: press **Compute** on the left.")
+    if asked is not None:
+        asking.answered(running, {"": asked}, show)

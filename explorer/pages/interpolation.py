@@ -18,8 +18,6 @@ from explorer.pages._export import export_line
 from explorer.pages._pairs import Chosen, choose_pair
 from store import records
 
-LIVE_SECONDS = 0.7
-
 running = parts.start()
 catalog = running.catalog
 
@@ -111,14 +109,6 @@ def explain(name: str, line: Interpolation) -> None:
     st.caption(f"{text[:1].upper()}{text[1:]}.")
 
 
-@parts.live(LIVE_SECONDS)
-def live(keys: dict[str, str]) -> None:
-    """Open questions: their progress and the profiles as they grow; ends itself when complete."""
-    begun = asking.watched(running, keys)
-    if begun:
-        show(begun)
-
-
 left, right = st.columns([2, 5], gap="large")
 with left:
     first, second, wishes = choose()
@@ -129,12 +119,11 @@ with left:
 with right:
     st.subheader(f"Loss from {first.words} to {second.words}", anchor=False)
     known = {name: question for name, question in asked.items() if question is not None}
-    if first.point == second.point:
-        st.info("Both are the same point, so nothing changes between them: choose another.")
-    elif missing:
-        which = f" on {', '.join(missing)}" if known else ""
-        st.info(f"Not computed yet{which}: press **Compute** on the left.")
-    if any(question.status == "open" for question in known.values()):
-        live({name: question.key for name, question in known.items()})
-    elif known:
-        show(known)
+    with st.container():
+        if first.point == second.point:
+            st.info("Both are the same point, so nothing changes between them: choose another.")
+        elif missing:
+            which = f" on {', '.join(missing)}" if known else ""
+            st.info(f"Not computed yet{which}: press **Compute** on the left.")
+    if known:
+        asking.answered(running, known, show)

@@ -139,14 +139,6 @@ def explain(lines: dict[str, Line]) -> None:
             )
 
 
-@parts.live(LIVE_SECONDS)
-def live(keys: dict[str, str]) -> None:
-    """Open questions: their progress and the profiles as they grow; ends itself when complete."""
-    begun = asking.watched(running, keys)
-    if begun:
-        show(begun)
-
-
 left, right = st.columns([2, 5], gap="large")
 with left:
     subjects, settings = choose()
@@ -158,9 +150,8 @@ with left:
 with right:
     st.subheader(title(), anchor=False)
     known = {name: question for name, question in asked.items() if question is not None}
-    if missing:
-        st.info(f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.")
-    if any(question.status == "open" for question in known.values()):
-        live({name: question.key for name, question in known.items()})
-    elif known:
-        show(known)
+    with st.container():
+        if missing:
+            st.info(f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.")
+    if known:
+        asking.answered(running, known, show)

@@ -148,6 +148,7 @@ def refine_button() -> None:
     def ask() -> None:
         st.session_state.update(counts)
         parts.picture_if_complete(running, desk.ask(catalog, SURFACE, model, finer, point))
+        st.rerun()  # of the page: the counts are in its left column
 
     st.button(
         f"Refine to {counts['x_count']} × {counts['y_count']}",
@@ -168,10 +169,11 @@ def show_answer(asked: records.Question) -> None:
     surface = replace(surface, values=with_penalty(surface.values, decay))
     look = choose_view(surface)
     show(surface, look, asked.key[:12])
-    if not surface.computed.all():
-        from explorer.kinds.preview import preview, summary
+    with st.container():
+        if not surface.computed.all():
+            from explorer.kinds.preview import preview, summary
 
-        st.caption(summary(preview(surface.values[look["value"]], surface.computed)))
+            st.caption(summary(preview(surface.values[look["value"]], surface.computed)))
     checks.badges(asked, surface)
     with st.container(horizontal=True, gap="small"):
         export_surface(asked, surface, look)
@@ -180,13 +182,14 @@ def show_answer(asked: records.Question) -> None:
     checks.provenance(catalog, asked, surface)
 
 
-@parts.live(LIVE_SECONDS)
-def live(key: str) -> None:
-    """An open question: its progress and the picture as it grows; ends itself when complete."""
+def answer(key: str, status: str) -> None:
+    """A question's progress and picture; the page runs anew when its status is another."""
     asked = catalog.question(key)
-    if asked is None or asked.status == "complete":
+    if asked is None or asked.status != status:
         st.rerun()
-    parts.progress(running, asked)
+    with st.container():
+        if status == "open":
+            parts.progress(running, asked)
     show_answer(asked)
 
 
@@ -207,7 +210,6 @@ with right:
             "it grows here from coarse to fine.",
             icon=":material/grid_on:",
         )
-    elif asked.status == "open":
-        live(asked.key)
     else:
-        show_answer(asked)
+        live = parts.live(LIVE_SECONDS if asked.status == "open" else None)
+        live(answer)(asked.key, asked.status)

@@ -16,9 +16,12 @@ from typing import Any
 from urllib.parse import urlencode, urlparse
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer.jobs import desk
 from explorer.jobs.spool import Spool
+from explorer.kinds import Kind
+from explorer.kinds.line import LINE
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, records
 from tests.browser.test_viewer import CHROMIUM, FLAGS
@@ -123,6 +126,44 @@ def page(context: "sync_api.BrowserContext") -> "sync_api.Page":
     return context.new_page()
 
 
+class Connection:
+    """A page's connection to its server, which can hold back what the server says."""
+
+    def __init__(self, page: "sync_api.Page") -> None:
+        self._held: list[bytes] | None = None
+        page.route_web_socket("**/_stcore/stream*", self._open)
+
+    def _open(self, to_page: "sync_api.WebSocketRoute") -> None:
+        self._to_page = to_page
+        to_page.connect_to_server().on_message(self._told)
+
+    def _told(self, message: bytes) -> None:
+        if self._held is None:
+            self._to_page.send(message)
+        else:
+            self._held.append(message)
+
+    def hold(self) -> None:
+        self._held = []
+
+    def release(self) -> None:
+        for message in self._held or []:  # also what comes meanwhile
+            self._to_page.send(message)
+        self._held = None
+
+    @property
+    def holds_a_whole_run(self) -> bool:
+        """Whether a run of the whole page has begun and ended since `hold`."""
+        said = [ForwardMsg.FromString(message) for message in self._held or []]
+        kinds = [m.WhichOneof("type") for m in said if not m.metadata.run.fragment_ids]
+        return "new_session" in kinds and "script_finished" in kinds[kinds.index("new_session") :]
+
+
+def opened(folder: Path) -> Catalog:
+    """The catalog, shared with a server that may be busy."""
+    return Catalog(folder, timeout=PATIENCE / 1000)
+
+
 def question(catalog: Catalog, name: str, settings: SurfaceSettings) -> str:
     """The key of a surface of that model."""
     model = next(model for model in catalog.models() if model.name == name)
@@ -131,8 +172,8 @@ def question(catalog: Catalog, name: str, settings: SurfaceSettings) -> str:
 
 def done(page: "sync_api.Page") -> None:
     """Wait until a surface is complete on the page."""
+    badge(page, "all finite").first.wait_for()  # while it grows there is a bar above
     page.get_by_test_id("stProgress").wait_for(state="detached")
-    # What the live part has shown goes away: one answer is left.
     sync_api.expect(badge(page, "all finite")).to_have_count(1, timeout=PATIENCE)
 
 
@@ -141,7 +182,7 @@ def badge(page: "sync_api.Page", text: str) -> "sync_api.Locator":
     return page.get_by_text(text).filter(visible=True)
 
 
-def seen(page: "sync_api.Page", holds: Callable[[], Any], seconds: float = 60) -> Any:
+def seen(page: "sync_api.Page", holds: Callable[[], Any], seconds: float = PATIENCE / 1000) -> Any:
     """What `holds` returns once it is true, while the page goes on."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -179,8 +220,9 @@ def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
     page.get_by_role("button", name="Compute 225 points").click()
     done(page)
     assert badge(page, "centre = stand-alone loss").count() == 1
-    asked = Catalog(folder).question(
-        question(Catalog(folder), "mlp_b", SurfaceSettings(seed=5, x_count=15, y_count=15))
+    catalog = opened(folder)
+    asked = catalog.question(
+        question(catalog, "mlp_b", SurfaceSettings(seed=5, x_count=15, y_count=15))
     )
     assert asked and (asked.status, asked.units_done) == ("complete", 225)
     page.get_by_text("3-D", exact=True).click()
@@ -236,11 +278,57 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     problem.parent.mkdir()
     problem.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROBLEM}")
     file = checkpoint(problem.parent / "slow.safetensors")
-    catalog = Catalog(folder)
+    catalog = opened(folder)
     job = ended(catalog, desk.order_import(catalog, problem, {}, [{"file": str(file)}], "slow"))
     assert job.status == "done", job.error
     model = next(model for model in catalog.models() if model.name == "slow")
     return model, problem.with_suffix(".evaluated")
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "drawn"),
+    [
+        (SURFACE, {"x_count": 21, "y_count": 21}, "canvas.scene"),
+        (LINE, {"x_count": 441}, "[data-testid=stVegaLiteChart]"),
+    ],
+    ids=["surface", "line"],
+)
+def test_what_is_done_as_the_answer_becomes_complete_counts(
+    context: "sync_api.BrowserContext",
+    server: Server,
+    folder: Path,
+    slow: tuple[records.Model, Path],
+    kind: Kind,
+    size: dict[str, int],
+    drawn: str,
+) -> None:
+    """A choice made before the page has heard of the end takes effect; nothing open is closed."""
+    tab, catalog, (model, evaluated) = context.new_page(), opened(folder), slow
+    key = desk.question(catalog, kind, model, kind.settings(seed=4, **size)).key
+    evaluated.unlink()
+    connection = Connection(tab)
+    tab.goto(server.url(kind.name, model="slow", seed=4, view="3-D", **size))
+    tab.get_by_role("button", name="Compute 441 points").click()
+    # Not by the catalog, which would keep the app from it: enough points to draw are put away.
+    seen(tab, lambda: evaluated.exists() and len(evaluated.read_text().split()) > 20)
+    worker = Spool(catalog.jobs_folder).job(catalog.active_job_for(key).id).worker
+    os.kill(worker.pid, signal.SIGSTOP)  # the rest comes when everything here is ready
+    picture = tab.locator(drawn)
+    picture.wait_for()
+    picture.evaluate("element => { element.known = true; }")
+    tab.get_by_role("button", name="Export").click()
+    tab.get_by_role("button", name="Download PDF").wait_for()
+    assert tab.get_by_test_id("stProgress").count() == 1
+    connection.hold()
+    os.kill(worker.pid, signal.SIGCONT)
+    seen(tab, lambda: connection.holds_a_whole_run)
+    tab.get_by_role("combobox", name="Format").click()
+    tab.get_by_role("option", name="SVG").click()
+    connection.release()
+    tab.get_by_role("button", name="Download SVG").wait_for()
+    assert tab.get_by_test_id("stProgress").count() == 0
+    assert picture.evaluate("element => element.known === true")
+    tab.close()
 
 
 def test_an_answer_outlives_reload_and_server(
@@ -251,7 +339,7 @@ def test_an_answer_outlives_reload_and_server(
     slow: tuple[records.Model, Path],
 ) -> None:
     """Reload, second tab, SIGKILL of the server, restart: one job, one worker, each point once."""
-    catalog, (model, evaluated) = Catalog(folder), slow
+    catalog, (model, evaluated) = opened(folder), slow
     settings = SurfaceSettings(seed=3, x_count=21, y_count=21)
     key = desk.question(catalog, SURFACE, model, settings).key
     address = server.url("surface", model="slow", seed=3, x_count=21, y_count=21)
@@ -289,7 +377,7 @@ def test_an_answer_outlives_reload_and_server(
     assert seen(page, lambda: stored() > at_death)
     for shown in (page, tab):  # the open tabs find the new server by themselves
         done(shown)
-    last = catalog.job(job.id)
+    last = ended(catalog, job.id)  # a moment after the last piece
     assert (last.status, last.pid) == ("done", worker.pid)
     assert [j.id for j in catalog.jobs() if j.question_key == key] == [job.id]
     asked = catalog.question(key)
