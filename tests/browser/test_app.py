@@ -252,6 +252,15 @@ def test_downloads(page: "sync_api.Page", server: Server) -> None:
     page.keyboard.press("Escape")
 
 
+def test_refining_changes_the_whole_page(page: "sync_api.Page") -> None:
+    """The button below the answer: the finer grid on the left, in the address, and computed."""
+    page.get_by_role("button", name="Refine to 29 × 29").click()
+    sync_api.expect(page.get_by_label("Points").first).to_have_value("29", timeout=PATIENCE)
+    done(page)
+    page.get_by_role("button", name="Refine to 57 × 57").wait_for()
+    assert "x_count=29&y_count=29" in page.url
+
+
 def test_a_deep_link_restores_the_settings(
     context: "sync_api.BrowserContext", server: Server
 ) -> None:
@@ -265,7 +274,8 @@ def test_a_deep_link_restores_the_settings(
     for label, value in (("Seed", "7"), ("x from", "-0.5"), ("x to", "0.25"), ("y to", "1")):
         assert tab.get_by_label(label, exact=True).input_value() == value
     chosen = tab.locator("[data-testid=stButtonGroup] [aria-checked=true]").all_inner_texts()
-    assert {"test", "float64", "layer"} <= set(chosen)
+    assert {"test", "layer"} <= set(chosen)
+    assert tab.get_by_role("combobox", name="Precision").input_value() == "float64"
     assert not tab.get_by_role("checkbox", name="Keep biases").is_checked()
     assert tab.get_by_role("checkbox", name="Make the axes").is_checked()
     tab.close()
