@@ -117,13 +117,22 @@ def test_rounds_take_turns_and_the_first_does_not_count() -> None:
 def test_missing_data_leave_a_row_that_says_so(monkeypatch, tmp_path: Path) -> None:
     """Law: without a file of real data its rows are skipped by name and all others run."""
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
-    assert list(surface.run(CPU, 1, "no such study")) == []
-    rows = list(surface.run(CPU, 1, "resnet-20", peers=True))
+    chosen = surface.studies(CPU, "resnet-20", peers=True)
+    rows = list(surface.rows(chosen, CPU, 1))
     assert len(rows) == 3
     assert {row.skipped for row in rows} == {"no resnet20_cifar10.safetensors"}
     (tmp_path / "tinyshakespeare.txt").write_text("abba")
     text, symbols = data.shakespeare()
     assert text.tolist() == [0, 1, 1, 0] and symbols == 2
+
+
+def test_a_text_in_no_name_is_refused(monkeypatch, capsys) -> None:
+    """`--only` with what no study is called lists the studies and leaves with 2."""
+    monkeypatch.setattr("sys.argv", ["benchmarks", "surface", "--only", "VGG"])
+    with pytest.raises(SystemExit) as left:
+        benchmarks.main()
+    assert left.value.code == 2
+    assert "GPT against its limit" in capsys.readouterr().err
 
 
 def test_absent_peers_are_said_how_to_install(monkeypatch, capsys) -> None:
@@ -146,7 +155,7 @@ def test_peers_give_rows(case: Case) -> None:
     before = {name: value.clone() for name, value in case.point.items()}
     assert np.isfinite(peers.package_plane(case, 3)).all()
     assert all(torch.equal(case.point[name], value) for name, value in before.items())
-    rows = list(against_peers.against_peers(case, 3, (">= 1", ">= 1", ">= 1"), 1, sample=2))
+    rows = list(against_peers.against_peers(case, 3, (2, 9, 4), (">= 1",) * 3, 1))
     assert [row.measure for row in rows] == ["speed-up"] * 3
     assert "extrapolated from 2 points" in rows[0].against
 

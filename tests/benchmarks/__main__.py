@@ -24,7 +24,7 @@ def main() -> None:
     """Do what the arguments say."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--rounds", type=int, default=9, help="of which the median is shown")
     parser.add_argument("--only", default="", help="studies whose name holds this text")
     parser.add_argument("--peers", action="store_true", help="compare with public tools, too")
@@ -32,9 +32,13 @@ def main() -> None:
     given = parser.parse_args()
     if given.peers and not peers.are_installed():
         parser.exit(2, f"the peers are not installed: run `{peers.INSTALL}` first\n")
-    device = devices.chosen(given.device)
     benchmark = importlib.import_module(f"tests.benchmarks.{given.name}")
-    rows = benchmark.run(device, given.rounds, given.only, given.peers)
+    try:
+        device = devices.chosen(given.device)
+        studies = benchmark.studies(device, given.only, given.peers)
+    except ValueError as error:
+        parser.exit(2, f"{error}\n")
+    rows = benchmark.rows(studies, device, given.rounds)
     report(machine_of(device, given.rounds), rows, given.json)
 
 
@@ -43,10 +47,20 @@ def machine_of(device: torch.device, rounds: int) -> dict[str, Any]:
     return {
         "device": devices.title(device),
         "cores": limits.cores(),
+        "bfloat16 units": bfloat16_units(device),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "rounds": rounds,
     }
+
+
+def bfloat16_units(device: torch.device) -> str:
+    """The instructions that make bfloat16 worth choosing, as far as one can tell."""
+    processor = Path("/proc/cpuinfo")
+    if device.type != "cpu" or not processor.exists():
+        return "yes" if device.type == "cuda" else "unknown"
+    flags = set(processor.read_text().split())
+    return ", ".join(sorted(flags & {"amx_bf16", "avx512_bf16"})) or "none"
 
 
 def report(machine: dict[str, Any], rows: Iterable[Row], file: Path | None) -> None:

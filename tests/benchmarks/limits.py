@@ -12,7 +12,7 @@ import torch
 from explorer.analysis import device as devices
 from tests.benchmarks.models import Case
 
-BATCHES = {"cpu": (32, 64, 128, 512), "cuda": (512, 2048, 8192), "mps": (512, 2048)}
+BATCHES = {"cpu": (32, 64, 128, 512), "cuda": (512, 2048, 8192)}
 TRIAL_SECONDS = 0.3
 
 

@@ -60,6 +60,9 @@ def stage(inputs: int, outputs: int, blocks: int, stride: int) -> nn.Sequential:
 class FromBytes(nn.Module):
     """Images (B, 3, 32, 32) as bytes, scaled in the precision that this module was put in."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", 255 * mean, persistent=False)

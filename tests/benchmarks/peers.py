@@ -77,7 +77,7 @@ def set_weights(
 def eval_loss(model: nn.Module, loader: DataLoader) -> tuple[float, float]:
     """Mean loss and accuracy over the loader."""
     criterion = nn.CrossEntropyLoss()
-    correct, total_loss, total = 0, 0.0, 0
+    correct, total_loss, total = 0.0, 0.0, 0
     model.eval()
     with torch.no_grad():
         for inputs, targets in loader:

@@ -29,12 +29,22 @@ CUDA: dict[str, Study] = {
 }
 
 
-def run(device: torch.device, rounds: int, only: str = "", peers: bool = False) -> Iterator[Row]:
-    """The rows of every study whose name holds the text `only`."""
-    studies = ANYWHERE | (PEERS if peers else {}) | (CUDA if device.type == "cuda" else {})
-    for name, study in studies.items():
-        if only.lower() not in name.lower():
-            continue
+def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
+    """The studies whose name holds the text `only`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    known = ANYWHERE | (PEERS if peers else {}) | (CUDA if device.type == "cuda" else {})
+    found = {name: study for name, study in known.items() if only.lower() in name.lower()}
+    if not found:
+        raise ValueError(f"only must be part of one of {', '.join(known)}, got {only!r}")
+    return found
+
+
+def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:
+    """The rows of the studies; one that says so where a file of data is missing."""
+    for name, study in chosen.items():
         try:
             with devices.arithmetic("float32"):
                 yield from study(device, rounds)
