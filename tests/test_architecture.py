@@ -27,6 +27,8 @@ INSIDE = {
     "store/": ("store",),
     "sample_models/": ("sample_models", "explorer.problem", "explorer.analysis"),
     "explorer/problem.py": (),
+    "explorer/recording.py": (),
+    "explorer/recorder.py": ("explorer.recording",),
     "explorer/kinds/": ("explorer.kinds",),
     "explorer/analysis/": ("explorer.analysis", "explorer.kinds", "explorer.problem"),
     "explorer/render/": ("explorer.render", "explorer.kinds"),
