@@ -51,7 +51,12 @@ INSIDE = {
     "explorer/__main__.py": ("explorer.kinds", "explorer.jobs", "explorer.render", "store"),
     "app.py": ("explorer.pages", "explorer.kinds"),
 }
-WORKER_ONLY = ("explorer.analysis", "explorer.problem", "explorer.jobs.worker")
+WORKER_ONLY = (
+    "explorer.analysis",
+    "explorer.problem",
+    "explorer.jobs.worker",
+    "explorer.recorder",
+)
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
     for top in ("app.py", "explorer", "store", "sample_models")
