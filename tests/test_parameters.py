@@ -49,6 +49,17 @@ def test_filters_are_output_filters() -> None:
     assert named["first.bias"].filters(flat.theta).shape == (1, 6)
 
 
+def test_a_twin_is_the_same_in_values_and_modes() -> None:
+    """Parameters and buffers of its own, the same values, and each layer in the same mode."""
+    flat = FlatModel(small_problem().model, torch.float64, torch.device("cpu"))
+    flat.module.norm.train()
+    twin = flat.twin()
+    assert torch.equal(twin.theta, flat.theta)
+    assert twin.theta.data_ptr() != flat.theta.data_ptr()
+    modes = [[m.training for m in one.module.modules()] for one in (twin, flat)]
+    assert modes[0] == modes[1] and sum(modes[0]) == 1
+
+
 def test_content_hash_sees_every_ingredient() -> None:
     """Name, type, shape, one bit of a parameter and one of a buffer each change the hash."""
     tensors = {n: t.clone() for n, t in small_problem().model.state_dict().items()}

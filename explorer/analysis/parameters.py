@@ -79,8 +79,11 @@ class FlatModel:
             parameter.data = view
 
     def twin(self) -> "FlatModel":
-        """Another copy, standing on the same point."""
-        return FlatModel(self.module, self.theta.dtype, self.theta.device)
+        """Another copy, standing on the same point, each module in the same mode."""
+        made = FlatModel(self.module, self.theta.dtype, self.theta.device)
+        for module, own in zip(made.module.modules(), self.module.modules(), strict=True):
+            module.training = own.training
+        return made
 
     def keep(self) -> Callable[[], None]:
         """A function that puts parameters and buffers back to their present bits."""
