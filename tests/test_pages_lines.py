@@ -127,7 +127,7 @@ def test_every_card_leads_to_its_analysis(folder: Path) -> None:
     links = [link for link in links if "=" in link.query_string]
     assert len(links) == 7
     names = {link.label for link in links}
-    assert {"**mlp_a at step 0 to mlp_a**", "**mlp_a and mlp_b**", "**mlp_a at step 400**"} <= names
+    assert {"**mlp_a@0 to mlp_a**", "**mlp_a and mlp_b**", "**mlp_a@400**"} <= names
     for link in links:
         page = f"explorer/pages/{link.page.split('/')[-1] or 'line'}.py"
         app = fine(opened(page, **dict(parse_qsl(link.query_string))))

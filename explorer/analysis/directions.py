@@ -128,16 +128,17 @@ def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
 def direction_facts(
     flat: FlatModel, vectors: Tensor, settings: DirectionSettings
 ) -> dict[str, Any]:
-    """What a reader checks: norms, the cosine of two axes, how well the scaled norms match."""
+    """What a reader checks: norms, and how well the scaled ones match."""
     facts = _norm_facts(flat, vectors)
-    if len(vectors) > 1:
-        units = vectors / vectors.norm(dim=1, keepdim=True).clamp(min=TINY)
-        cosines = (units @ units.t()).fill_diagonal_(0).flatten()
-        facts["axes_cosine"] = float(cosines[cosines.abs().argmax()])  # of the least orthogonal two
     if settings.normalisation != "raw":
         theta = flat.theta.to("cpu", torch.float64)
         facts["norm_error"] = _norm_error(flat.blocks, theta, vectors, settings)
     return facts
+
+
+def cosine(one: Tensor, other: Tensor) -> float:
+    """Cosine of the angle between two directions (D,); 0 where one of them is zero."""
+    return float(one @ other / (one.norm() * other.norm()).clamp(min=TINY))
 
 
 def _norm_facts(flat: FlatModel, vectors: Tensor) -> dict[str, Any]:

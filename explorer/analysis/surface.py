@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import torch
 
-from explorer.analysis.directions import described, direction_facts, directions
+from explorer.analysis.directions import cosine, described, direction_facts, directions
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.pieces import in_pieces
 from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
@@ -29,6 +29,7 @@ def answer(
     objective = objective_at(problem, subjects[0], settings, device)
     vectors = directions(objective.flat, settings, 2)
     facts = direction_facts(objective.flat, vectors, settings) | described(vectors, settings)
+    facts["axes_cosine"] = cosine(*vectors)
     evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
     x, y = settings.axes
     column, row = places(settings)

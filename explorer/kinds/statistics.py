@@ -7,6 +7,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 LEVEL = 0.95
+CAVEAT = (
+    "It holds for data that the model was not trained on; on more data like its training data the "
+    "loss is higher."
+)
 
 Numbers = np.ndarray | float
 Interval = tuple[np.ndarray, np.ndarray]  # lower and upper ends
@@ -23,7 +27,8 @@ def interval(
 
     With Student's t alone the interval for the mean loss of a trained classifier is too short,
     above all at its upper end: most losses are near 0 and few are large. So t goes through the
-    cubic that takes the skewness of the studentised mean away.
+    cubic that takes the skewness of the studentised mean away. With a skewness of the order of
+    sqrt(count) that is steep: from one point to the next the upper end may change abruptly.
 
     Of `count` random examples out of N, with f = count / N, the studentised mean has the
     distribution function Phi(x) + phi(x) g ((2 - f) x^2 + 1 - 2f) / (6 sqrt(count (1 - f))).
@@ -59,7 +64,7 @@ def interval(
 
 
 def of_losses(
-    values: Mapping[str, np.ndarray], facts: Mapping[str, Any], available: int | None
+    values: Mapping[str, Any], facts: Mapping[str, Any], available: int | None
 ) -> Interval | None:
     """The interval around each mean loss of an answer; None where it has no standard error."""
     count = facts.get("examples", 0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.kinds.statistics import of_losses
 from explorer.pages._parts import seconds_text
 from store import Catalog, records
 
@@ -84,15 +85,15 @@ def _subset_badge(asked: records.Question, facts: Mapping[str, Any]) -> None:
         return
     count, of = facts["examples"], facts["available"]
     unbiased = "an unbiased estimate" if subset == "random" else "biased if the data are ordered"
-    error = facts.get("stand_alone", {}).get("loss_se")
+    ends = of_losses(facts.get("stand_alone", {}), facts, of)
     said = f"{subset} {count:,} of {of:,} examples"
-    if error is not None and math.isfinite(error):
-        said += f", ± {1.96 * error * math.sqrt(1 - count / of):.2g} at the centre"
+    if ends is not None and all(math.isfinite(end) for end in ends):
+        said += f", loss {ends[0]:.4g} to {ends[1]:.4g} at the centre"
     st.badge(
         said,
         icon=":material/casino:",
         color="blue",
-        help=f"The loss of a part of the split: {unbiased} of the whole; ± is its 95 % interval.",
+        help=f"The loss of a part of the split: {unbiased} of the whole, with its 95 % interval.",
     )
 
 

@@ -50,7 +50,7 @@ def subjects(asked: records.Question, names: Mapping[str, str]) -> tuple[str, di
     kind, steps = kind_named(asked.kind), steps_of(asked)
     models = [names.get(id, n) for id, n in zip(asked.model_ids, asked.model_names, strict=True)]
     told = [
-        name if final else f"{name} at step {step}"
+        name if final else f"{name}@{step}"  # as on the command line: a card is narrow
         for name, (step, final) in zip(models, steps, strict=True)
     ]
     several = len(steps) > 1  # whose pages do not start at final points

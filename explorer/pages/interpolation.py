@@ -101,12 +101,13 @@ def explain(name: str, line: Interpolation) -> None:
         )
     if facts.get("statistics"):
         said.append(f"running statistics {facts['statistics']}")
-    if interval(line) is not None:
+    banded = interval(line) is not None
+    if banded:
         said.append(f"band: {statistics.words(facts['examples'], line.available)}")
     text = "; ".join(said)
     if name:
         text = f"**{name}**: {text}"
-    st.caption(f"{text[:1].upper()}{text[1:]}.")
+    st.caption(f"{text[:1].upper()}{text[1:]}.", help=statistics.CAVEAT if banded else None)
 
 
 left, right = st.columns([2, 5], gap="large")

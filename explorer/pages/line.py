@@ -87,7 +87,7 @@ def x_title() -> str:
     """What x is."""
     if settings.direction == "gradient":
         return "Step down the gradient, in norms of the parameters"
-    return "Distance along each direction" if settings.directions > 1 else "Distance along it"
+    return f"Distance along {'each' if settings.directions > 1 else 'the'} direction"
 
 
 def show(asked: dict[str, records.Question]) -> None:
@@ -127,8 +127,7 @@ def explain(lines: dict[str, Line]) -> None:
         if interval(line) is not None:
             st.caption(
                 f"Band{head}: {statistics.words(line.facts['examples'], line.available)}.",
-                help="It holds for data that the model was not trained on; on more data like its "
-                "training data the loss is higher.",
+                help=statistics.CAVEAT,
             )
         if "gradient_norm" in line.facts:
             facts = line.facts

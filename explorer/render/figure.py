@@ -33,6 +33,9 @@ MARKS: Mapping[str, Mapping[str, float]] = {
     "label": {"fontSize": 8},
     "marker": {"size": 28, "strokeWidth": 0.5},
     "profile": {"strokeWidth": 1},
+    "faint": {"strokeWidth": 0.4},
+    "chord": {"strokeWidth": 0.7},
+    "end": {"size": 20, "strokeWidth": 0.7},
     "profile-point": {"size": 6},
     "rug": {"size": 30, "strokeWidth": 0.6},
 }
@@ -132,11 +135,20 @@ def _spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
         if isinstance(mark, dict):
             mark.update(MARKS.get(mark.get("style", ""), {}))
         for channel in view.get("encoding", {}).values():
+            _thin(channel)
             legend = (channel.get("legend") if isinstance(channel, dict) else None) or {}
             legend |= {
                 name: legend[name] * part for name, part in SYMBOLS.items() if name in legend
             }
     return spec
+
+
+def _thin(channel: Any) -> None:
+    """Give a scale of stroke widths those of a paper."""
+    if isinstance(channel, dict) and channel.get("field") == "part" and "scale" in channel:
+        scale = channel["scale"]
+        if max(scale["range"]) > 1:  # else of opacities
+            scale["range"] = [SYMBOLS["symbolStrokeWidth"] * width for width in scale["range"]]
 
 
 def _still(view: dict[str, Any]) -> dict[str, Any]:
