@@ -213,6 +213,47 @@ def test_an_unknown_model_is_answered_with_those_there_are(place):
     assert content(place) == before
 
 
+def test_a_question_about_two_models(place, tmp_path):
+    """Two models make one question, in their order; its title and table are those of both."""
+    done = explorer(
+        place, "import", "--yes", place / "tiny_problem.py", place / SECOND, "--name", "second"
+    )
+    assert done.returncode == 0, done.stderr
+    models = ("--model", "first", "--model", "second")
+    sets = ("--set", "x_count=5", "--set", "split=test")
+    keys = {}
+    for kind in ("interpolation", "difference"):
+        done = explorer(place, "compute", kind, *models, *sets)
+        assert (done.returncode, done.stderr) == (0, "")
+        keys[kind] = done.stdout.splitlines()[-1]
+    listed = explorer(place, "list").stdout
+    assert f"{keys['interpolation'][:12]} Interpolation of first to second: 5 of 5" in listed
+    assert f"{keys['difference'][:12]} Difference of first and second: 5 of 5" in listed
+    file = tmp_path / "values.csv"
+    assert explorer(place, "export", keys["difference"][:12], file).returncode == 0
+    header = next(line for line in file.read_text().splitlines() if not line.startswith("#"))
+    assert header.replace('"', "").split(",")[:4] == ["i", "x", "computed", "difference"]
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        (("first",), "the subjects of interpolation must be 2 (from, to), got 1"),
+        (("first", "first", "first"), "must be 2 (from, to), got 3"),
+        (("first", "other name"), "all models must be of one problem"),
+        (("first@7", "first"), "first has no snapshot at step 7; there are none"),
+        (("first", "nobody@0"), "'nobody' is no model; there are "),
+    ],
+    ids=str,
+)
+def test_wrong_subjects_are_one_line(place, models, words):
+    """Too few, too many, of two problems, or without such a snapshot: refused, nothing asked."""
+    before = content(place)
+    given = [part for name in models for part in ("--model", name)]
+    assert words in refused(explorer(place, "compute", "interpolation", *given))
+    assert content(place) == before
+
+
 def bad_import(folder: Path, case: str) -> tuple[Path, Path, str]:
     """Problem file, checkpoint and the words that refuse them."""
     file, weights = problem_file(folder), checkpoint(folder / "a.safetensors")

@@ -35,9 +35,10 @@ def a_surface() -> Surface:
     return Surface(x, y, values, computed)
 
 
-def a_line() -> Line:
-    x = axis_values(-1, 1, 21)
-    return Line(x, {"loss": x**2 + 0.1, "accuracy": 1 - x**2}, np.ones(21, dtype=bool))
+def a_line(directions: int = 1) -> Line:
+    x, steep = axis_values(-1, 1, 21), np.arange(1, directions + 1)[:, None]
+    values = {"loss": steep * x**2 + 0.1, "accuracy": 1 - steep * x**2 / 9}
+    return Line(x, values, np.ones((directions, 21), dtype=bool))
 
 
 def charts():
@@ -150,7 +151,20 @@ def test_rows_are_one_per_point():
     for i, j, x, y, known, loss in zip(*(table[n] for n in list(table)[:6]), strict=True):
         assert (x, y, known) == (surface.x[i], surface.y[j], surface.computed[j, i])
         np.testing.assert_equal(loss, surface.loss[j, i])
-    assert list(rows(a_line()).to_pydict()) == ["i", "x", "computed", "loss", "accuracy"]
+    line = a_line(3)
+    table = rows(line).to_pydict()
+    assert list(table) == ["k", "i", "x", "computed", "loss", "accuracy"]
+    for k, i, x, _, loss in zip(*(table[n] for n in list(table)[:5]), strict=True):
+        assert (x, loss) == (line.x[i], line.loss[k, i])
+
+
+def test_lines_are_as_thin_as_a_paper_wants():
+    """Thin lines, their mean and the legend's strokes are thinner than on a screen."""
+    chart = profile(a_line(4), LineStyle(second="accuracy"))
+    svg = save_figure(chart, None, "svg", 3.25).decode()
+    widths = {float(width) for width in re.findall(r'stroke-width="([\d.]+)"', svg)}
+    assert widths and max(widths - {max(widths)}) <= 1 < max(widths) < 5  # the legend's band
+    assert "mean of 4 directions" in svg
 
 
 def test_csv_and_parquet_round_trip():

@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pytest
 import vl_convert
 
 from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
-from explorer.render.line import LineStyle, profile
+from explorer.render.line import LineStyle, profile, thumbnail
 
 
 def a_line(losses: Any, computed: Any = None) -> Line:
@@ -96,3 +97,70 @@ def test_refusals():
         profile(a_line([1, 2]), LineStyle(value="f1"))
     with pytest.raises(ValueError, match="at least 50 px"):
         LineStyle(width=10)
+
+
+def test_many_lines_of_one_model_are_thin_around_their_mean() -> None:
+    """Every line as it is, their mean, and a band of one standard deviation; the legend's words."""
+    losses = np.array([[4.0, 1.0, 2.0], [2.0, 1.0, 6.0]])
+    chart = profile(a_line(losses))
+    assert [r["y"] for r in rows(chart, "faint")] == losses.ravel().tolist()
+    assert [r["y"] for r in rows(chart, "profile")] == [3.0, 1.0, 4.0]
+    mean, spread = losses.mean(axis=0), losses.std(axis=0, ddof=1)
+    assert [r["y"] for r in rows(chart, "band")] == pytest.approx(mean + spread)
+    assert [r["low"] for r in rows(chart, "band")] == pytest.approx(mean - spread)
+    text = json.dumps(chart.to_dict(), ensure_ascii=False)
+    assert all(words in text for words in ("mean of 2 directions", "each", "± 1 SD"))
+    told = [r["value "] for r in rows(chart, "hover")]
+    assert told[1] == "1 (1 to 1)" and told[0].startswith("3 (1.586 to 4.414")
+
+
+def test_several_models_have_means_and_bands_only() -> None:
+    """Thin lines of several models would hide each other."""
+    many = a_line(np.ones((3, 4)))
+    chart = profile({"one": many, "two": many})
+    assert rows(chart, "faint") == []
+    assert {r["line"] for r in rows(chart, "band")} == {"one", "two"}
+
+
+def test_a_mean_waits_for_all_its_lines() -> None:
+    """Where one line is not computed yet there is no mean; the other lines are shown."""
+    chart = profile(a_line(np.ones((2, 3)), [[True, True, True], [True, False, True]]))
+    assert [r["x"] for r in rows(chart, "profile")] == [-1.0, 1.0]
+    assert len(rows(chart, "faint")) == 5
+
+
+def with_errors(line: Line, error: float) -> Line:
+    values = {**line.values, "loss_se": np.full(line.loss.shape, error)}
+    return Line(line.x, values, line.computed, {"examples": 100})
+
+
+def test_a_single_line_has_its_interval_where_it_shows() -> None:
+    """A visible interval is drawn, a narrow one and one that is turned off are not."""
+    line = a_line([3, 1, 3])
+    wide = rows(profile(with_errors(line, 0.1)), "band")
+    assert [r["y"] - 1.0 for r in wide][1] == pytest.approx(0.1 * 1.984, rel=1e-3)  # t of 99
+    assert rows(profile(with_errors(line, 0.001)), "band") == []
+    assert rows(profile(with_errors(line, 0.1), LineStyle(band=False)), "band") == []
+    assert rows(profile(line), "band") == []
+
+
+def test_a_band_on_a_log_scale_ends_at_the_axis() -> None:
+    """Below 0 there is no place: the band is cut off at the lowest value shown."""
+    chart = profile(with_errors(a_line([3, 1, 3]), 1.0), LineStyle(log=True))
+    assert min(r["low"] for r in rows(chart, "band")) > 0
+    assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
+
+
+def test_very_many_points_are_thinned() -> None:
+    """64 lines of 2,001 points: the thin lines keep every seventh, the mean all."""
+    chart = profile(a_line(np.random.default_rng(0).random((64, 2001))))
+    with alt.data_transformers.disable_max_rows():
+        assert len(rows(chart, "profile")) == 2001
+        assert len(rows(chart, "faint")) < 21_000
+
+
+def test_a_thumbnail_of_many_lines() -> None:
+    """It is a PNG, also of lines that are not computed yet or not finite."""
+    for losses in (np.ones((3, 4)), [[np.nan, np.inf, 1.0]], [[1.0, 2.0]]):
+        assert thumbnail(a_line(losses)).startswith(b"\x89PNG")
+    assert thumbnail(a_line([1, 2], [False, False])).startswith(b"\x89PNG")

@@ -122,6 +122,8 @@ def explain(lines: dict[str, Line]) -> None:
     """What band and step mean, below the chart."""
     from explorer.render.line import interval
 
+    if settings.directions > 1:
+        st.caption(f"SD: standard deviation over the {settings.directions} directions.")
     for name, line in lines.items():
         head = f" of {name}" if len(lines) > 1 else ""
         if interval(line) is not None:

@@ -9,8 +9,8 @@ from explorer.render import curves
 from explorer.render.curve import Band, Curve, Row, visible
 
 SECOND_HEIGHT = 0.4  # of the first row's
-MEAN = "mean of {count} directions"
-PARTS = {"curve": MEAN, "faint": "each of them", "band": "± 1 standard deviation"}
+# Short: the legend has to fit a column of a paper.
+PARTS = {"curve": "mean of {count} directions", "faint": "each", "band": "± 1 SD"}
 
 
 @dataclass(frozen=True)

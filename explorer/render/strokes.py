@@ -61,10 +61,10 @@ def _legend(row: Row) -> dict[str, Any]:
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", labelLimit=0)
     return {
         "opacity": alt.Opacity("part:N", legend=legend).scale(
-            domain=domain, range=[opacity for opacity, _ in looks]
+            type="ordinal", domain=domain, range=[opacity for opacity, _ in looks]
         ),
         "strokeWidth": alt.StrokeWidth("part:N", legend=legend).scale(
-            domain=domain, range=[width for _, width in looks]
+            type="ordinal", domain=domain, range=[width for _, width in looks]
         ),
     }
 

@@ -1,0 +1,110 @@
+"""Charts of two points: chord and rings of an interpolation, band and zero of a difference."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import vl_convert
+
+from explorer.kinds.difference import Difference
+from explorer.kinds.interpolation import Interpolation
+from explorer.render import difference, interpolation
+from explorer.render.figure import save_figure
+from explorer.render.line import LineStyle
+from tests.test_render_line import rows
+
+FACTS = {"examples": 50, "own": [{"loss": 1.1, "accuracy": 0.9}, {"loss": 2.0, "accuracy": 0.8}]}
+
+
+def an_interpolation(losses: Any = (3, 1, 4, 2, 3), **facts: Any) -> Interpolation:
+    loss = np.asarray(losses, dtype=float)
+    x = np.linspace(-0.5, 1.5, len(loss))
+    values = {"loss": loss, "accuracy": np.linspace(0.5, 1, len(loss))}
+    return Interpolation(x, values, np.ones(len(x), dtype=bool), FACTS | facts)
+
+
+def a_difference(**values: Any) -> Difference:
+    x = np.linspace(-1, 1, 3)
+    first, second = np.array([2.0, 1.0, 2.0]), np.array([2.5, 0.5, 2.0])
+    known = {"loss_first": first, "loss_second": second, "difference": first - second}
+    known |= {f"{name}_se": np.full(3, 0.1) for name in known}
+    return Difference(x, known | values, np.ones(3, dtype=bool), FACTS)
+
+
+def test_chord_and_rings() -> None:
+    """The chord joins the curve at 0 and 1; a ring is a point by itself, with its name."""
+    chart = interpolation.profile(an_interpolation(), ends=("a", "b at step 3"))
+    assert [(r["x"], r["y"]) for r in rows(chart, "chord")] == [(0, 1), (1, 2)]
+    rings = rows(chart, "end")
+    assert [(r["x"], r["y"], r["words"]) for r in rings] == [(0, 1.1, "a"), (1, 2, "b at step 3")]
+    assert "a: 0 is a, 1 is b at step 3" in json.dumps(chart.to_dict())
+
+
+def test_two_splits_in_one_chart() -> None:
+    """Each has its curve, its chord and its rings, of its own colour."""
+    named = {"train": an_interpolation(), "test": an_interpolation((5, 4, 6, 4, 5))}
+    chart = interpolation.profile(named, LineStyle(second="accuracy"))
+    assert {r["line"] for r in rows(chart, "profile")} == {"train", "test"}
+    assert {r["line"] for r in rows(chart, "end")} == {"train", "test"}
+    assert len(rows(chart, "chord")) == 2 * 2 * 2
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_any_interpolation_makes_a_valid_chart(log: bool) -> None:
+    """NaN, infinite, zero, negative and unknown ends are drawn or left out, never an error."""
+    cases = [
+        an_interpolation((3, np.nan, 4, np.inf, 3)),
+        an_interpolation((0, 0, 0, 0, 0)),
+        an_interpolation((-1, -2, -3, -4, -5)),
+        Interpolation(np.linspace(0, 1, 3), {"loss": np.full(3, np.nan)}, np.zeros(3, dtype=bool)),
+        an_interpolation(own=[{"loss": np.nan}, {"loss": -1.0}]),
+    ]
+    for line in cases:
+        spec = interpolation.profile(line, LineStyle(log=log)).to_dict()
+        assert vl_convert.vegalite_to_svg(spec).startswith("<svg")
+        assert interpolation.thumbnail(line).startswith(b"\x89PNG")
+
+
+def test_an_unknown_value_is_refused() -> None:
+    """A value that the lines lack, and no lines at all."""
+    with pytest.raises(ValueError, match="at least one line with 'f1'"):
+        interpolation.profile(an_interpolation(), LineStyle(value="f1"))
+    with pytest.raises(ValueError, match="at least one line with 'loss'"):
+        interpolation.profile({})
+
+
+def test_a_difference_has_its_band_and_zero() -> None:
+    """Both losses by name, their difference with the paired interval, and a dashed line at 0."""
+    chart = difference.profile(a_difference(), names=("a", "b"))
+    assert {r["line"] for r in rows(chart, "profile")} == {"a", "b", ""}
+    assert [r["y"] for r in rows(chart, "profile") if r["line"] == ""] == [-0.5, 0.5, 0.0]
+    assert [(r["x"], r["y"]) for r in rows(chart, "chord")] == [(-1, 0), (1, 0)]
+    band = rows(chart, "band")
+    half = 0.1 * 2.00958  # of Student's t with 49 degrees of freedom
+    assert [r["low"] for r in band] == pytest.approx([-0.5 - half, 0.5 - half, -half], rel=1e-5)
+
+
+def test_a_model_against_itself_has_two_names() -> None:
+    """The same words twice would be one curve."""
+    chart = difference.profile(a_difference(), names=("a", "a"))
+    assert {r["line"] for r in rows(chart, "profile")} == {"a (first)", "a (second)", ""}
+
+
+def test_differences_that_are_no_numbers() -> None:
+    """NaN and Inf have no place in the plot and are marked at its foot."""
+    line = a_difference(difference=np.array([np.nan, 0.5, np.inf]))
+    chart = difference.profile(line, LineStyle(log=True))
+    assert [r["value"] for r in rows(chart, "rug")] == ["NaN", "Inf"]
+    assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
+    assert difference.thumbnail(line).startswith(b"\x89PNG")
+
+
+def test_both_go_into_a_paper() -> None:
+    """As PDFs of one column."""
+    style = LineStyle(second="accuracy")
+    for chart in (
+        interpolation.profile({"train": an_interpolation(), "test": an_interpolation()}, style),
+        difference.profile(a_difference(), names=("mlp_a", "mlp_b at step 700")),
+    ):
+        assert save_figure(chart, None, "pdf", 3.25).startswith(b"%PDF")
