@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer.jobs import desk
+from explorer.jobs.estimate import estimate
 from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
 from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
@@ -228,6 +229,22 @@ def test_a_band_says_what_it_is_for(folder: Path) -> None:
     assert any(
         text.startswith("Band: 95 % interval for the loss on unseen data") for text in captions
     )
+
+
+def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
+    """Told so in the time estimate, whichever kind the rate is from."""
+    catalog = Catalog(folder)
+    model, point = subject(catalog, "mlp_a")
+    other = subject(catalog, "mlp_b")
+    found = []
+    for kind, settings in (
+        (INTERPOLATION, InterpolationSettings(x_count=100)),
+        (DIFFERENCE, DifferenceSettings(x_count=100)),
+    ):
+        asked = desk.question(catalog, kind, model, settings, point, [other])
+        found.append(estimate(catalog, asked, model, True).per_unit)
+    assert found[1] == pytest.approx(2 * found[0])
+    assert found[0] > 0
 
 
 BAD = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.jobs.question import Question
+from explorer.kinds import kind_named
 from store import Catalog, records
 
 ENOUGH = 40  # units whose time says what one takes
@@ -41,11 +42,13 @@ def estimate(catalog: Catalog, asked: Question, model: records.Model, warm: bool
     """
     timing: Mapping[str, Any] = {}
     measured = catalog.point(model.point_id).facts["seconds"]
-    per_unit = measured.get(asked.settings.split, math.nan)
+    per_pass = measured.get(asked.settings.split, math.nan)
     for old in catalog.questions(model_id=model.id, limit=50)[0]:
         if old.objective == asked.objective and old.seconds and old.units_done >= ENOUGH:
             computed = old.units_done - old.facts.get("taken_over", {}).get("points", 0)
-            per_unit, timing = old.seconds / max(computed, 1), old.facts.get("timing", {})
+            per_pass = old.seconds / max(computed, 1) / kind_named(old.kind).passes
+            timing = old.facts.get("timing", {})
             break
     start = 0.0 if warm else timing.get("start", START_SECONDS)
+    per_unit = per_pass * asked.kind.passes
     return Estimate(asked.settings.units, per_unit, timing.get("setup", 0.0), start)

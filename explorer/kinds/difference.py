@@ -125,4 +125,5 @@ DIFFERENCE = Kind(
     icon=":material/compare_arrows:",
     axes=("x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.difference:taken_over",
+    passes=2,
 )
