@@ -15,6 +15,7 @@ from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective, cores
 
 SHARE = 0.02  # of the predicted time may be spent on measuring
+LONG = 10.0  # seconds of work; below, the clock is too coarse to tell ways apart
 COMPILE_SECONDS = 20.0  # measured: 15 to 23 cold, for nets from 9,000 to 2 million parameters
 COMPILE_GAIN = 0.3  # of the time, at best
 LAUNCH_SECONDS = 15e-6  # an operation that is quicker waits for the host
@@ -49,7 +50,7 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
     tuning = Tuning(usual)
     took = _seconds(evaluator)  # the first is warm-up, and an upper bound
     budget = SHARE * took * points
-    if budget < 3 * took:
+    if took * points < LONG or budget < 3 * took:
         return tuning
     objective = evaluator.objective
     probe = evaluator.shortened(min(objective.examples, max(64, 2 * usual.batch)))
