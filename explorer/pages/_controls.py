@@ -16,6 +16,8 @@ from explorer.kinds.settings import (
 from explorer.pages._parts import labels, sentence
 from store import Catalog, records
 
+FEW = 8  # steps that one sentence can list
+
 
 def from_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
     """Stop with one sentence where a widget would put its default in place of the address's value.
@@ -78,7 +80,9 @@ def choose_snapshot(
     if len(points) < 2:
         return model.point_id, None
     steps = list(points)
-    from_address(key, f"one of {', '.join(map(str, steps))}", lambda text: text in map(str, steps))
+    few = ", ".join(map(str, steps)) if len(steps) <= FEW else ""
+    must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"
+    from_address(key, must, lambda text: text in map(str, steps))
     step = st.select_slider(
         "Training step",
         steps,

@@ -67,6 +67,8 @@ def _choose(
     name, step_name = names
     must = f"one of {', '.join(known)}: only models of one problem have the same tensors"
     controls.from_address(name, must, known.__contains__)
+    if st.session_state.get(name) not in (None, *known):  # the first one's change took it away
+        st.session_state[name] = list(known)[start]
     label = st.selectbox(
         title.capitalize(), list(known), index=start, key=name, bind="query-params"
     )
