@@ -143,13 +143,16 @@ def _choose_subset(count: int) -> dict[str, Any]:
 
 def _choose_batchnorm(default: str) -> dict[str, Any]:
     """What normalises away from the trained point, as settings."""
-    policy = one_of(
+    must = f"one of {', '.join(BATCHNORM_POLICIES)}"
+    from_address("batchnorm", must, BATCHNORM_POLICIES.__contains__)
+    policy = st.selectbox(
         "BatchNorm",
         BATCHNORM_POLICIES,
-        "batchnorm",
-        "frozen: the model's running statistics; recalibrated: recomputed at every point; "
+        index=BATCHNORM_POLICIES.index(default),
+        key="batchnorm",
+        bind="query-params",
+        help="frozen: the model's running statistics; recalibrated: recomputed at every point; "
         "batch: each batch by its own statistics",
-        default,
     )
     values: dict[str, Any] = {"batchnorm": policy}
     if policy != "frozen":
@@ -166,19 +169,13 @@ def _choose_batchnorm(default: str) -> dict[str, Any]:
     return values
 
 
-def one_of(
-    label: str,
-    options: Sequence[str],
-    key: str,
-    help: str | None = None,
-    default: str | None = None,
-) -> str:
+def one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
     """One of a few words, kept in the URL."""
     from_address(key, f"one of {', '.join(options)}", options.__contains__)
     return st.segmented_control(
         label,
         options,
-        default=default or options[0],
+        default=options[0],
         required=True,
         key=key,
         bind="query-params",
