@@ -16,7 +16,7 @@ from explorer.analysis.objective import Objective, cores
 from explorer.analysis.terms import Ledger
 
 Read = Callable[[Ledger], dict[str, Tensor]]
-BLOCK_BYTES = {"cpu": 1 << 20, "cuda": 256 << 20, "mps": 64 << 20}  # of values until reduced
+BLOCK_BYTES = {"cpu": 1 << 17, "cuda": 256 << 20, "mps": 64 << 20}  # of values until reduced
 
 
 class Evaluator:
@@ -178,14 +178,11 @@ class _Lane:
             self._graph = self._graph or _Graph(self._objective, self._evaluator)
             self._graph.fill(self._ledger, steps)
         else:
-            for point, step in enumerate(steps):
-                self._stand(step)
-                self._objective.write(self._ledger, point)
-
-    @torch.inference_mode()
-    def _stand(self, step: Tensor) -> None:
-        self._evaluator.place(self._objective.flat.theta, step)
-        self._objective.moved(step)
+            with torch.inference_mode():
+                for point, step in enumerate(steps):
+                    self._evaluator.place(self._objective.flat.theta, step)
+                    self._objective.moved(step)
+                    self._objective.write(self._ledger, point)
 
     def _share_cores(self) -> None:
         """Give this thread its part of the cores."""
@@ -203,6 +200,7 @@ class _Graph:
         self._step = evaluator.base.new_zeros(evaluator.axes)
         self._row = objective.ledger(1)
 
+        @torch.inference_mode()
         def point() -> None:
             evaluator.place(objective.flat.theta, self._step)
             objective.moved(self._step)

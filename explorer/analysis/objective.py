@@ -18,7 +18,7 @@ from explorer.analysis import batchnorm
 from explorer.analysis.choice import Choice
 from explorer.analysis.data import count_examples, mapped, part, resident
 from explorer.analysis.parameters import FlatModel, Tensors
-from explorer.analysis.terms import Ledger, Prepared, Terms, as_value
+from explorer.analysis.terms import FewClass, Ledger, Terms, as_value
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
@@ -97,7 +97,7 @@ class Objective:
         self.choice = replace(choice, stacked=1) if self.between else choice
         spans = self._spans(choice.batch)
         self._batches = [(a, b, self._laid_out(part(self.data, a, b))) for a, b in spans]
-        self._prepared: list[Prepared | None] = []
+        self._quick: list[FewClass | None] = []
         self._folded = None
         if choice.folded:
             if self.settings.batchnorm == "batch":
@@ -180,24 +180,24 @@ class Objective:
         if self._folded is not None:
             self._folded.refresh()
 
-    @torch.inference_mode()
     def write(self, ledger: Ledger, point: int) -> None:
         """Enter the values of all examples at the present parameters."""
         for number, (start, stop, batch) in enumerate(self._batches):
             if self._compiled is not None:
-                values = self._compiled(batch)
-            else:
-                outputs = self.outputs(batch)
-                if number == len(self._prepared):
-                    self._prepared.append(self.terms.prepared(outputs, batch))
-                values = self.terms.values(outputs, batch, self._prepared[number])
-            ledger.put(point, start, stop, values)
+                ledger.put(point, start, stop, self._compiled(batch))
+                continue
+            outputs = self.outputs(batch)
+            if number == len(self._quick):
+                self._quick.append(self.terms.few_class(outputs, batch))
+            where = (point, start, stop)
+            self.terms.write(outputs, batch, self._quick[number], ledger, where)
 
     def means(self) -> dict[str, float]:
         """Mean of each term, and the loss's standard error, at the parameters as they stand."""
         ledger = self.ledger(1)
-        self.moved()
-        self.write(ledger, 0)
+        with torch.inference_mode():
+            self.moved()
+            self.write(ledger, 0)
         return {name: float(value[0]) for name, value in ledger.reduced().items()}
 
     def outputs(self, batch: Batch) -> Any:

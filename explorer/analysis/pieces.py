@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from explorer.analysis import tuning
+from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
 from explorer.kinds.kind import Piece
 
@@ -27,8 +28,8 @@ def in_pieces(
     piece that found too little memory the evaluator's new choice.
     """
     todo = np.array([unit for unit in range(units) if unit not in done], dtype=np.int64)
-    start, size = 0, 1
     choice = evaluator.objective.choice
+    start, size = 0, _whole(1, choice)
     while start < len(todo):
         part = todo[start : start + size]
         began = time.perf_counter()
@@ -41,4 +42,10 @@ def in_pieces(
         yield Piece({"unit": part, **answered}, said, seconds=seconds)
         start += len(part)
         wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))
-        size = min(max(1, wanted), 4 * size, LARGEST)
+        size = _whole(min(max(1, wanted), 4 * size, LARGEST), choice)
+
+
+def _whole(points: int, choice: Choice) -> int:
+    """At least so many points, and no lane or place of a launch left empty."""
+    together = max(choice.lanes, choice.stacked)
+    return -(-points // together) * together

@@ -1,6 +1,5 @@
 """Loss and metrics of a batch, one value per example where they can be; a ledger of many points."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,38 +8,43 @@ from torch import Tensor
 from explorer.problem import Batch, Problem, accuracy, cross_entropy
 
 FEW_CLASSES = 64  # up to here the class axis is better reduced across rows
+Where = tuple[int, int, int]  # the point in a ledger, the first example, the one after the last
 Value = Tensor | tuple[Tensor, Any]  # per example (..., B); or sum (...) and count
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """What of the labels of a batch is the same at every point."""
+class FewClass:
+    """Cross-entropy and accuracy of one batch of logits (B, C) of few classes, quickly.
 
-    places: Tensor  # (B,) of each label's logit among all logits of the batch
-    ties: Tensor  # (C, B): the least positive number where a class comes before the label, else 0
+    What depends on labels alone is made once, and so is the room for intermediate values: new
+    memory at every point costs a quarter of the whole evaluation of a small model.
+    """
 
-    @classmethod
-    def of(cls, outputs: Tensor, labels: Tensor) -> "Prepared":
-        """For logits (B, C) and labels (B,)."""
+    def __init__(self, outputs: Tensor, labels: Tensor) -> None:
+        """Prepare for logits like these (B, C) and these labels (B,)."""
         rows, classes = outputs.shape
         order = torch.arange(classes, device=labels.device).unsqueeze(1)
         earlier = (order < labels.unsqueeze(0)).to(outputs.dtype)
-        places = torch.arange(rows, device=labels.device) * classes + labels
-        return cls(places, earlier * torch.finfo(outputs.dtype).tiny)
+        # where an earlier class has the label's logit, the margin is the least positive number
+        # instead of 0, which no sum of exponentials sees: argmax would choose that class
+        self._ties = earlier * torch.finfo(outputs.dtype).tiny
+        self._places = torch.arange(rows, device=labels.device) * classes + labels
+        self._own, self._top = (outputs.new_empty(rows) for _ in range(2))
+        self._margins = torch.empty_like(self._ties)
 
-    def margins(self, outputs: Tensor, in_place: bool) -> Tensor:
-        """Margins z - z_y of logits (B, C), as (C, B): rows reduce vectorised.
+    def write(self, outputs: Tensor, losses: Tensor, right: Tensor | None) -> None:
+        """Enter the loss of each example, (B,), and whether it is classified right.
 
-        In place saves a pass over memory, and neither vmap nor the compiler can follow.
-
-        Where an earlier class has the label's logit, the margin is the least positive number
-        instead of 0, which no sum of exponentials sees: argmax would choose that class.
+        Loss: logsumexp(z - z_y), exact near 0. Right: no margin z - z_y is above 0; rows with NaN
+        are wrong. Margins are kept as (C, B), so that rows reduce vectorised.
         """
-        own = outputs.reshape(-1).index_select(0, self.places)
-        if in_place:
-            margins = torch.sub(outputs.t(), own, out=torch.empty_like(self.ties))
-            return margins.add_(self.ties)
-        return outputs.t().contiguous() - own + self.ties
+        margins, top, own = self._margins, self._top, self._own
+        torch.index_select(outputs.reshape(-1), 0, self._places, out=own)
+        torch.sub(outputs.t(), own, out=margins).add_(self._ties)
+        torch.amax(margins, 0, out=top)
+        if right is not None:
+            torch.le(top, 0, out=right)
+        torch.sum(margins.sub_(top).exp_(), 0, out=own)
+        torch.add(own.log_(), top, out=losses)
 
 
 class Terms:
@@ -50,41 +54,35 @@ class Terms:
         self._problem = problem
         self.names = ["loss", *problem.metrics]
 
-    def values(self, outputs: Any, batch: Batch, prepared: Prepared | None = None) -> list[Value]:
+    def values(self, outputs: Any, batch: Batch) -> list[Value]:
         """The value of each term for the model's outputs on a batch.
 
         Raises:
             ValueError: a term is neither one value per example nor (sum, count).
         """
-        if self._is_few_class(outputs):
-            return self._few_class(outputs, batch, prepared)
         terms = {"loss": self._problem.loss, **self._problem.metrics}
         return [as_value(name, term(outputs, batch)) for name, term in terms.items()]
 
-    def prepared(self, outputs: Any, batch: Batch) -> Prepared | None:
-        """What `values` need not compute at every point; None where there is no such thing."""
-        return Prepared.of(outputs, batch[1]) if self._is_few_class(outputs) else None
-
-    def _is_few_class(self, outputs: Any) -> bool:
-        """Whether outputs are logits (B, C) of few classes under the ready cross-entropy."""
+    def few_class(self, outputs: Any, batch: Batch) -> FewClass | None:
+        """The quick way for batches like this one; None where it is not the ready cross-entropy."""
         ready = self._problem.loss is cross_entropy and isinstance(outputs, Tensor)
-        return ready and outputs.dim() == 2 and outputs.shape[1] <= FEW_CLASSES
+        few = ready and outputs.dim() == 2 and outputs.shape[1] <= FEW_CLASSES
+        return FewClass(outputs, batch[1]) if few else None
 
-    def _few_class(self, outputs: Tensor, batch: Batch, prepared: Prepared | None) -> list[Value]:
-        """The same for ready terms on logits (B, C) of few classes; other metrics as they are.
-
-        Loss: logsumexp(z - z_y), exact near 0. Accuracy: no margin z - z_y is above 0; rows with
-        NaN are wrong.
-        """
-        known = prepared or Prepared.of(outputs, batch[1])
-        margins = known.margins(outputs, in_place=prepared is not None)
-        top = margins.amax(dim=0)
-        right = top <= 0
-        found: list[Value] = [margins.sub_(top).exp_().sum(dim=0).log_().add_(top)]
-        for name, metric in self._problem.metrics.items():
-            given = right if metric is accuracy else metric(outputs, batch)
-            found.append(as_value(name, given))
-        return found
+    def write(
+        self, outputs: Any, batch: Batch, few: FewClass | None, ledger: "Ledger", where: Where
+    ) -> None:
+        """Enter the values of a batch at one point."""
+        if few is None:
+            ledger.put(*where, self.values(outputs, batch))
+            return
+        metrics = list(self._problem.metrics.values())
+        quick = metrics.index(accuracy) + 1 if accuracy in metrics else 0
+        right = ledger.row(quick, *where) if quick else None
+        few.write(outputs, ledger.row(0, *where), right)
+        for term, (name, metric) in enumerate(self._problem.metrics.items(), start=1):
+            if term != quick:
+                ledger.enter(term, *where, as_value(name, metric(outputs, batch)))
 
 
 def as_value(name: str, given: Value) -> Value:
@@ -114,12 +112,20 @@ class Ledger:
     def put(self, point: int | slice, start: int, stop: int, values: list[Value]) -> None:
         """Enter the values of the examples from start to stop, at one or more points."""
         for term, value in enumerate(values):
-            if isinstance(value, tuple):
-                self._add(term, point, start == 0, *value)
-            elif value.shape[-1] != stop - start:  # one a token, say
-                self._add(term, point, start == 0, value.sum(-1), value.shape[-1])
-            else:
-                self._row(term)[point, start:stop] = value
+            self.enter(term, point, start, stop, value)
+
+    def enter(self, term: int, point: int | slice, start: int, stop: int, value: Value) -> None:
+        """Enter the values of one term."""
+        if isinstance(value, tuple):
+            self._add(term, point, start == 0, *value)
+        elif value.shape[-1] != stop - start:  # one a token, say
+            self._add(term, point, start == 0, value.sum(-1), value.shape[-1])
+        else:
+            self._row(term)[point, start:stop] = value
+
+    def row(self, term: int, point: int | slice, start: int, stop: int) -> Tensor:
+        """Where the values of one term go, (..., B)."""
+        return self._row(term)[point, start:stop]
 
     def take(self, point: int, other: "Ledger") -> None:
         """Enter the one point of another ledger."""
@@ -162,12 +168,18 @@ class Ledger:
                 total, count = self._sums[term]
                 found[name] = total / count
                 continue
-            rows = _exact(self._rows[term])
+            rows = self._doubled(term)
             mean = rows.sum(dim=1) / self._examples
             found[name] = mean
             if name == "loss" and self._examples > 1:
-                found |= _spread(rows - mean.unsqueeze(1))
+                found |= _spread(rows.sub_(mean.unsqueeze(1)))
         return found
+
+    def _doubled(self, term: int) -> Tensor:
+        """A copy of the rows of a term in float64."""
+        rows = self._rows[term]
+        doubled = _exact(rows)
+        return doubled.clone() if doubled is rows else doubled
 
     def losses(self) -> dict[str, Tensor]:
         """As "losses" the loss of each example, (K, N) float64.
