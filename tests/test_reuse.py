@@ -49,7 +49,7 @@ class Served:
         """How many units the worker has put into pieces since this was last asked."""
         lines = self.log.read_text().splitlines()
         fresh, self.read = lines[self.read :], len(lines)
-        return sum(len(line.split()) - 2 for line in fresh if line.split()[1] == "p")
+        return sum(len(line.split()) - 2 for line in fresh if line.split()[1] == "i")
 
     def values(self, asked: records.Question) -> dict[str, np.ndarray]:
         return self.catalog.values(asked.key, f"{asked.kind}_values")
