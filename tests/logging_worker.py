@@ -1,11 +1,21 @@
-"""The real worker, which also writes down each piece: before it puts it, and once it lies there."""
+"""The real worker, which also writes down where points begin, and before and after each piece."""
 
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from explorer.analysis import surface, tuning
 from explorer.jobs.spool import JobFolder
 from explorer.jobs.worker import main
 from explorer.kinds.kind import Piece
 from tests.tiny_problem import log
 
-put_piece = JobFolder.put_piece
+put_piece, in_pieces = JobFolder.put_piece, surface.in_pieces
+
+
+def begin_and_log(*given: Any) -> Iterator[Piece]:
+    log("b")  # what was evaluated before: the point that stands alone, trials of how to evaluate
+    yield from in_pieces(*given)
 
 
 def put_and_log(folder: JobFolder, piece: Piece) -> None:
@@ -14,5 +24,7 @@ def put_and_log(folder: JobFolder, piece: Piece) -> None:
     log("p")
 
 
+tuning.LONG = math.inf  # the undisturbed run, of a quick model, is too short to be tuned: as here
+surface.in_pieces = begin_and_log  # type: ignore[assignment]
 JobFolder.put_piece = put_and_log  # type: ignore[method-assign]
 main()

@@ -191,7 +191,7 @@ def test_even_sizes_are_answered(place, count):
         ("x_min=NaN", "the range of x must be finite, got nan to 1.0"),
         ("x_max=-Infinity", "the range of x must be finite, got -1.0 to -inf"),
         ("x_min=3", "the range of x must increase, got 3.0 to 1.0"),
-        ("precision=float16", "precision must be one of float32, float64, tf32, bf16, got 'float16'"),
+        ("precision=half", "precision must be one of float32, float64, tf32, bf16, got 'half'"),
         ("split=valid", "split must be one of train, test, got 'valid'"),
         ("colour=red", "there is no setting 'colour'; there are "),
         ("x_count", "a setting must be NAME=VALUE, got 'x_count'"),

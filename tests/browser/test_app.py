@@ -35,8 +35,10 @@ pytestmark = [
 ]
 PATIENCE = 180_000  # milliseconds; a machine that does something else too is slow
 PAUSE = 0.03  # seconds per point of the model "slow"
-# The tiny problem, slow, and leaving a line for each evaluation: where it was made.
+# The tiny problem, slow, and leaving a line for each evaluation: where it was made. It waits at the
+# 400th as long as there is a gate.
 PROBLEM = f"""
+import time
 from dataclasses import replace
 from pathlib import Path
 from tests.tiny_problem import problem as tiny
@@ -44,8 +46,12 @@ from tests.tiny_problem import problem as tiny
 def problem():
     made = tiny(pause={PAUSE})
     def forward(model, batch):
-        with Path(__file__).with_suffix(".evaluated").open("a") as log:
+        with Path(__file__).with_suffix(".evaluated").open("a+") as log:
             log.write(repr(float(model[0].weight[0, 0])) + "\\n")
+            log.seek(0)
+            made_so_far = len(log.readlines())
+        while made_so_far >= 400 and Path(__file__).with_suffix(".gate").exists():
+            time.sleep(0.05)
         return made.forward(model, batch)
     return replace(made, forward=forward)
 """
@@ -295,6 +301,16 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     return model, problem.with_suffix(".evaluated")
 
 
+@pytest.fixture
+def gate(slow: tuple[records.Model, Path]) -> Iterator[Path]:
+    """A file; as long as it is there, the slow model does not come to the end of 441 points."""
+    slow[1].unlink()
+    path = slow[1].with_suffix(".gate")
+    path.touch()
+    yield path
+    path.unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize(
     ("kind", "size", "drawn"),
     [
@@ -306,23 +322,16 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
 def test_what_is_done_as_the_answer_becomes_complete_counts(
     context: "sync_api.BrowserContext",
     server: Server,
-    folder: Path,
-    slow: tuple[records.Model, Path],
+    gate: Path,
     kind: Kind,
     size: dict[str, int],
     drawn: str,
 ) -> None:
     """A choice made before the page has heard of the end takes effect; nothing open is closed."""
-    tab, catalog, (model, evaluated) = context.new_page(), opened(folder), slow
-    key = desk.question(catalog, kind, model, kind.settings(seed=4, **size)).key
-    evaluated.unlink()
+    tab = context.new_page()
     connection = Connection(tab)
     tab.goto(server.url(kind.name, model="slow", seed=4, view="3-D", **size))
     tab.get_by_role("button", name="Compute 441 points").click()
-    # Not by the catalog, which would keep the app from it: enough points to draw are put away.
-    seen(tab, lambda: evaluated.exists() and len(evaluated.read_text().split()) > 20)
-    worker = Spool(catalog.jobs_folder).job(catalog.active_job_for(key).id).worker
-    os.kill(worker.pid, signal.SIGSTOP)  # the rest comes when everything here is ready
     picture = tab.locator(drawn)
     picture.wait_for()
     picture.evaluate("element => { element.known = true; }")
@@ -330,7 +339,7 @@ def test_what_is_done_as_the_answer_becomes_complete_counts(
     tab.get_by_role("button", name="Download PDF").wait_for()
     assert tab.get_by_test_id("stProgress").count() == 1
     connection.hold()
-    os.kill(worker.pid, signal.SIGCONT)
+    gate.unlink()
     seen(tab, lambda: connection.holds_a_whole_run)
     tab.get_by_role("combobox", name="Format").click()
     tab.get_by_role("option", name="SVG").click()
