@@ -15,6 +15,7 @@ from explorer.kinds import KINDS, kind_named, settings_from_json
 from store import Catalog, CatalogError, records
 
 POLL_SECONDS = 0.2
+FEW = 8  # snapshots that one line can list
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -194,17 +195,19 @@ def _check(catalog: Catalog, given: argparse.Namespace) -> int:
 
 
 def _subject(catalog: Catalog, text: str) -> desk.Subject:
-    """The model NAME and its final point, or its snapshot NAME@STEP."""
+    """The model NAME and its final point, or its snapshot NAME@STEP, or NAME@FILE without `.pt`."""
     name, at, step = text.rpartition("@")
     if not at or any(model.name == text for model in catalog.models()):
         model = _model(catalog, text)
         return model, model.point_id
     model = _model(catalog, name)
-    points = {str(p.step): p.point_id for p in catalog.points(model.id) if p.step is not None}
+    known = catalog.points(model.id)
+    steps = {str(point.step): point.point_id for point in known if point.step is not None}
+    points = {point.label: point.point_id for point in known} | steps
     if step not in points:
-        steps = list(points)
-        kept = f"{len(steps)}, from step {steps[0]} to {steps[-1]}" if steps else "none"
-        raise ValueError(f"{name} has no snapshot at step {step}; there are {kept}")
+        names = list(steps or points)
+        kept = f"from {names[0]} to {names[-1]}" if len(names) > FEW else ", ".join(names)
+        raise ValueError(f"{name} has no snapshot {step}; there are {kept}")
     return model, points[step]
 
 

@@ -222,6 +222,8 @@ def test_a_question_about_two_models(place, tmp_path):
     models = ("--model", "first", "--model", "second")
     sets = ("--set", "x_count=5", "--set", "split=test")
     keys = {}
+    done = explorer(place, "compute", "interpolation", "--model", "first@first", *models[2:], *sets)
+    assert (done.returncode, done.stderr) == (0, "")  # named by its file: the final point
     for kind in ("interpolation", "difference"):
         done = explorer(place, "compute", kind, *models, *sets)
         assert (done.returncode, done.stderr) == (0, "")
@@ -241,7 +243,7 @@ def test_a_question_about_two_models(place, tmp_path):
         (("first",), "the subjects of interpolation must be 2 (from, to), got 1"),
         (("first", "first", "first"), "must be 2 (from, to), got 3"),
         (("first", "other name"), "all models must be of one problem"),
-        (("first@7", "first"), "first has no snapshot at step 7; there are none"),
+        (("first@7", "first"), "first has no snapshot 7; there are first"),
         (("first", "nobody@0"), "'nobody' is no model; there are "),
     ],
     ids=str,

@@ -28,9 +28,18 @@ from tests.test_pages import (
     questions,
     texts,
 )
-from tests.tiny import end_workers, ended, imported, supervised, until
+from tests.tiny import (
+    checkpoint,
+    end_workers,
+    ended,
+    imported,
+    problem_file,
+    supervised,
+    until,
+)
 
 STEPS = (0, 400, 800)
+FILES = ((1, "early"), (2, "late"))
 SHORT = InterpolationSettings(x_min=0.0, x_max=1.0, x_count=11)
 
 
@@ -300,3 +309,27 @@ def test_bad_lines_are_one_sentence(folder: Path, address: dict, words: str) -> 
     assert words in said
     assert said.endswith(".")
     assert computes(app) == []
+
+
+def test_snapshots_without_a_step_go_by_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints that were imported without steps: the slider and the address have their names."""
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        catalog.remember("samples", identities())
+        files = [checkpoint(tmp_path / f"{name}.safetensors", seed) for seed, name in FILES]
+        listed = [{"file": str(file)} for file in files]
+        job = desk.order_import(catalog, problem_file(tmp_path / "problem"), {}, listed, "mine")
+        assert ended(catalog, job).status == "done"
+        (model,) = catalog.models()
+        early = next(p.point_id for p in catalog.points(model.id) if p.label == "early")
+        key = desk.ask(catalog, INTERPOLATION, model, SHORT, early, others=[(model, "")])
+        until(lambda: catalog.question(key).status == "complete")
+        assert catalog.question(key).title == "Interpolation of mine at early to mine"
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    links = [link.proto for link in fine(opened(CATALOG_PAGE)).get("page_link")]
+    (link,) = [link for link in links if "x_count=11" in link.query_string]
+    assert link.label == "**mine@early to mine**"
+    app = fine(opened(INTERPOLATION.page, **dict(parse_qsl(link.query_string))))
+    assert (computes(app), charts(app)) == ([], 1)
+    assert [e.value for e in app.subheader] == ["Loss from mine at early to mine"]

@@ -120,8 +120,20 @@ def _title(catalog: Catalog, kind: Kind, subjects: Iterable[Subject]) -> str:
     names = []
     for model, point in subjects:
         final = point == model.point_id
-        names.append(model.name if final else f"{model.name} at step {catalog.point(point).step}")
+        where = "" if final else f" at {snapshot(point_of(catalog, model.id, point))}"
+        names.append(model.name + where)
     return f"{kind.title} of {f' {kind.joined} '.join(names)}"
+
+
+def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:
+    """A point as that model knows it: the same weights may be imported under several names."""
+    own = (point for point in catalog.points(model_id) if point.point_id == point_id)
+    return next(own, None) or catalog.point(point_id)
+
+
+def snapshot(point: records.Point) -> str:
+    """Which point of its model it is, in words: its training step, or else its file's name."""
+    return point.label if point.step is None else f"step {point.step}"
 
 
 def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.jobs import desk
 from explorer.kinds.settings import (
     BATCHNORM_POLICIES,
     NORMALISATIONS,
@@ -62,13 +63,11 @@ def choose_model(catalog: Catalog) -> records.Model:
 
 def choose_point(catalog: Catalog, model: records.Model) -> str:
     """The point of the model that is looked at: its final one, or a snapshot of its training."""
-    return choose_snapshot(catalog, model, "step", False)[0]
+    return choose_snapshot(catalog, model, "step", False).point_id
 
 
-def choose_snapshot(
-    catalog: Catalog, model: records.Model, key: str, first: bool
-) -> tuple[str, int | None]:
-    """A point of the model and its step; None where there is nothing to choose.
+def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: bool) -> records.Point:
+    """A point of the model: by its training step, or by its file's name where it has no step.
 
     Args:
         catalog: where the model is.
@@ -76,9 +75,9 @@ def choose_snapshot(
         key: of the widget, and its name in the address.
         first: whether the first snapshot is the default, not the last.
     """
-    points = {p.step: p.point_id for p in catalog.points(model.id) if p.step is not None}
+    points = {p.label if p.step is None else p.step: p for p in catalog.points(model.id)}
     if len(points) < 2:
-        return model.point_id, None
+        return desk.point_of(catalog, model.id, model.point_id)
     steps = list(points)
     few = ", ".join(map(str, steps)) if len(steps) <= FEW else ""
     must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"
@@ -91,7 +90,7 @@ def choose_snapshot(
         bind="query-params",
         help="Stored snapshots of this model's training; the last one is the final model.",
     )
-    return points[step], step
+    return points[step]
 
 
 def choose_objective(problem: records.Problem, batchnorm: str = "frozen") -> dict[str, Any]:

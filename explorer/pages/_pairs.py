@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.jobs.desk import Subject
+from explorer.jobs.desk import Subject, snapshot
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
 from explorer.pages._parts import labels, parameter_names
@@ -18,8 +18,12 @@ class Chosen:
 
     label: str
     model: records.Model
-    point: str
-    step: int | None  # of the snapshot; None for a model's only point
+    snapshot: records.Point
+
+    @property
+    def point(self) -> str:
+        """The point's id."""
+        return self.snapshot.point_id
 
     @property
     def subject(self) -> Subject:
@@ -28,9 +32,9 @@ class Chosen:
 
     @property
     def words(self) -> str:
-        """Model and step."""
+        """Model and snapshot."""
         final = self.point == self.model.point_id
-        return self.label if final else f"{self.label} at step {self.step}"
+        return self.label if final else f"{self.label} at {snapshot(self.snapshot)}"
 
 
 def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen, Chosen]:
@@ -51,7 +55,7 @@ def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen,
     alike = {n: m for n, m in known.items() if m.problem_id == first.model.problem_id}
     own = list(alike).index(first.label)
     beside = next((n for n in range(len(alike)) if n != own), own)
-    start = own if from_start and first.step is not None else beside
+    start = own if from_start and first.model.points > 1 else beside
     return first, _choose(catalog, kind.subjects[1], names[1], alike, start, False)
 
 
@@ -73,5 +77,5 @@ def _choose(
         title.capitalize(), list(known), index=start, key=name, bind="query-params"
     )
     model = known[label]
-    point, step = controls.choose_snapshot(catalog, model, step_name, first_step)
-    return Chosen(label, model, point, step)
+    point = controls.choose_snapshot(catalog, model, step_name, first_step)
+    return Chosen(label, model, point)

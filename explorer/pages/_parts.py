@@ -161,14 +161,14 @@ def parameter_names(kind: Kind) -> list[tuple[str, str]]:
 
 
 def link_parameters(
-    asked: records.Question, names: Sequence[str], steps: Sequence[int | None]
+    asked: records.Question, names: Sequence[str], steps: Sequence[int | str | None]
 ) -> dict[str, str]:
     """The URL parameters under which a page shows a question.
 
     Args:
         asked: the question.
         names: of its models, as pages list them.
-        steps: of its points; None for a final one.
+        steps: of its points, or their files' names; None for a final one.
     """
     kind = kind_named(asked.kind)
     defaults = dataclasses.asdict(kind.settings())

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.jobs import desk
 from explorer.kinds import KINDS, kind_named
 from explorer.pages import _parts as parts
 from store import records
@@ -36,26 +37,19 @@ def describe(asked: records.Question) -> str:
     return " · ".join(said)
 
 
-def steps_of(asked: records.Question) -> list[tuple[int | None, bool]]:
-    """The training step of each point asked about, and whether that is its model's final one."""
-    found = []
-    for model_id, point in zip(asked.model_ids, asked.point_ids, strict=True):
-        final = catalog.model(model_id).point_id == point
-        found.append((catalog.point(point).step, final))
-    return found
-
-
 def subjects(asked: records.Question, names: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """What an analysis is about, in words and as parameters of its page's address."""
-    kind, steps = kind_named(asked.kind), steps_of(asked)
+    kind = kind_named(asked.kind)
     models = [names.get(id, n) for id, n in zip(asked.model_ids, asked.model_names, strict=True)]
-    told = [
-        name if final else f"{name}@{step}"  # as on the command line: a card is narrow
-        for name, (step, final) in zip(models, steps, strict=True)
-    ]
-    several = len(steps) > 1  # whose pages do not start at final points
-    linked = [step if several or not final else None for step, final in steps]
-    return f" {kind.joined} ".join(told), parts.link_parameters(asked, models, linked)
+    told, steps = [], []
+    for name, model_id, id in zip(models, asked.model_ids, asked.point_ids, strict=True):
+        point = desk.point_of(catalog, model_id, id)
+        final = catalog.model(model_id).point_id == id
+        step = point.label if point.step is None else point.step
+        told.append(name if final else f"{name}@{step}")  # as on the command line: cards are narrow
+        # Pages about two points do not start at final ones.
+        steps.append(None if final and len(models) == 1 else step)
+    return f" {kind.joined} ".join(told), parts.link_parameters(asked, models, steps)
 
 
 def card(asked: records.Question, image: bytes | None, names: Mapping[str, str]) -> None:
