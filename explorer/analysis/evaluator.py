@@ -135,7 +135,9 @@ class Evaluator:
         if steps.dim() == 1:
             torch.addmv(self.base, directions.t(), steps, out=theta)
         else:
-            torch.addmm(self.base, steps, directions, out=theta)
+            theta.copy_(self.base.expand_as(theta))
+            for step, direction in zip(steps.t(), directions, strict=True):
+                theta.addcmul_(step.unsqueeze(1), direction)  # a matrix product could round to TF32
 
 
 class _Lane:

@@ -16,6 +16,7 @@ from explorer.analysis.objective import Objective, cores
 
 SHARE = 0.02  # of the predicted time may be spent on measuring
 LONG = 10.0  # seconds of work; below, the clock is too coarse to tell ways apart
+ENOUGH = 0.02  # seconds that say how long a point takes
 COMPILE_SECONDS = 20.0  # measured: 15 to 23 cold, for nets from 9,000 to 2 million parameters
 COMPILE_GAIN = 0.3  # of the time, at best
 LAUNCH_SECONDS = 15e-6  # an operation that is quicker waits for the host
@@ -49,6 +50,8 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
     evaluator.use(usual)
     tuning = Tuning(usual)
     took = _seconds(evaluator)  # the first is warm-up, and an upper bound
+    if took < LONG / 100:
+        took = _seconds(evaluator)
     budget = SHARE * took * points
     if took * points < LONG or budget < 3 * took:
         return tuning
@@ -153,9 +156,13 @@ def _seconds(evaluator: Evaluator) -> float:
     """Seconds per point, all lanes at work."""
     choice = evaluator.objective.choice
     points = max(choice.lanes, choice.stacked)
-    began = time.perf_counter()
-    evaluator.values(np.zeros((points, evaluator.axes)))
-    return (time.perf_counter() - began) / points
+    while True:
+        began = time.perf_counter()
+        evaluator.values(np.zeros((points, evaluator.axes)))
+        seconds = time.perf_counter() - began
+        if seconds > ENOUGH:
+            return seconds / points
+        points *= 4
 
 
 def said(choice: Choice) -> str:
