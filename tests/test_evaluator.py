@@ -15,7 +15,7 @@ from torch import nn
 from explorer.analysis import tuning
 from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective
+from explorer.analysis.objective import Objective, cores
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
@@ -33,6 +33,8 @@ WAYS = {
     "stacked, uneven": {"batch": 17, "stacked": 2, "lanes": 2},
     "channels last": {"batch": 40, "channels_last": True},
     "folded": {"batch": 40, "folded": True},
+    "traced": {"batch": 101, "traced": True},
+    "traced, uneven batches, lanes": {"batch": 17, "traced": True, "lanes": 2},
     "folded, channels last, lanes": {
         "batch": 40,
         "folded": True,
@@ -85,10 +87,11 @@ def test_every_way_agrees_with_float64(precision: str, way: str) -> None:
 
 
 @pytest.mark.slow
-def test_compiled_agrees(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stacked", [1, 3])
+def test_compiled_agrees(stacked: int) -> None:
     """The compiled way gives the same values; it needs a C++ compiler, as torch does."""
-    settings = ObjectiveSettings(precision="float64")
-    found = evaluator_of(small_problem(), settings, batch=101, compiled=True).values(STEPS)
+    settings, way = ObjectiveSettings(precision="float64"), {"compiled": True, "stacked": stacked}
+    found = evaluator_of(small_problem(), settings, batch=101, **way).values(STEPS)
     for name, wanted in plain(small_problem(), settings).items():
         assert found[name] == pytest.approx(wanted, rel=1e-12), name
 
@@ -194,6 +197,40 @@ def test_folding_that_changes_the_loss_is_not_chosen() -> None:
     evaluator = evaluator_of(Problem(model, data, cross_entropy), ObjectiveSettings())
     assert not tuning.with_rewrites(evaluator).folded
     assert tuning.with_rewrites(evaluator_of(small_problem(), ObjectiveSettings())).folded
+
+
+class Deciding(nn.Module):
+    """A perceptron that takes another way where an activation is large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        outputs = self.layers(inputs)
+        return outputs.tanh() if bool(outputs.max() > 1) else outputs
+
+
+@pytest.mark.skipif(cores() < 2, reason="one core needs no second lane")
+def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> None:
+    """A record of a point gives the same bits; what it would get wrong keeps running as Python."""
+    data = {"train": (torch.randn(50, 6), torch.randint(0, 3, (50,)))}
+    metrics = {"accuracy": accuracy}
+    problem = Problem(Deciding().layers, data, cross_entropy, metrics)
+    evaluator = evaluator_of(problem, ObjectiveSettings())
+    chosen = tuning.with_rewrites(evaluator)
+    assert chosen.traced
+    found = []
+    for way in (chosen, replace(chosen, traced=False)):
+        evaluator.use(way)
+        found.append(evaluator.values(STEPS))
+    for name, values in found[0].items():
+        assert np.array_equal(values, found[1][name]), name
+    deciding = evaluator_of(Problem(Deciding(), data, cross_entropy, metrics), ObjectiveSettings())
+    assert not tuning.with_rewrites(deciding).traced
+    assert deciding.objective.choice.lanes > 1
+    own = replace(problem, forward=lambda model, batch: model(batch[0]))
+    assert not tuning.with_rewrites(evaluator_of(own, ObjectiveSettings())).traced
 
 
 def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +341,7 @@ import resource, sys
 import numpy as np, psutil, torch
 from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective
+from explorer.analysis.objective import Objective, cores
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
 

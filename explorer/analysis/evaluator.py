@@ -13,6 +13,7 @@ from explorer.analysis.choice import Choice
 from explorer.analysis.device import arithmetic, kept_threads
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.objective import Objective, cores
+from explorer.analysis.repeated import Graph, Repeated, Trace
 from explorer.analysis.terms import Ledger
 
 Read = Callable[[Ledger], dict[str, Tensor]]
@@ -151,7 +152,11 @@ class _Lane:
         block = max(1, min(256, BLOCK_BYTES[theta.device.type] // row_bytes))
         self._stacked = objective.choice.stacked
         self._ledger = objective.ledger(self._stacked if self._stacked > 1 else block)
-        self._graph: _Graph | None = None
+        self._repeated: Repeated | None = None
+        if objective.choice.traced and self._stacked == 1:
+            self._repeated = Trace(objective, evaluator.place, evaluator.axes)
+        elif objective.choice.graph:
+            self._repeated = Graph(objective, evaluator.place, evaluator.axes)
 
     def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         """What `read` finds at each step (K, m); each (K, ...)."""
@@ -176,9 +181,8 @@ class _Lane:
             thetas = base.new_empty(self._stacked, len(base))
             self._evaluator.place(thetas, whole)
             self._objective.stacked_write(self._ledger, thetas)
-        elif self._objective.choice.graph:
-            self._graph = self._graph or _Graph(self._objective, self._evaluator)
-            self._graph.fill(self._ledger, steps)
+        elif self._repeated is not None:
+            self._repeated.fill(self._ledger, steps)
         else:
             with torch.inference_mode():
                 for point, step in enumerate(steps):
@@ -190,39 +194,3 @@ class _Lane:
         """Give this thread its part of the cores."""
         if self._evaluator.base.device.type == "cpu":
             torch.set_num_threads(max(1, cores() // self._objective.choice.lanes))
-
-
-class _Graph:
-    """One point as a CUDA graph: captured once, then launched as a whole.
-
-    Source: PyTorch documentation, "CUDA Graphs": warm up on a side stream, capture, replay.
-    """
-
-    def __init__(self, objective: Objective, evaluator: Evaluator) -> None:
-        self._step = evaluator.base.new_zeros(evaluator.axes)
-        self._row = objective.ledger(1)
-
-        @torch.inference_mode()
-        def point() -> None:
-            evaluator.place(objective.flat.theta, self._step)
-            objective.moved(self._step)
-            objective.write(self._row, 0)
-
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                point()
-        torch.cuda.current_stream().wait_stream(side)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            point()
-
-    def fill(self, ledger: Ledger, steps: Tensor) -> None:
-        """Enter the values at these steps."""
-        for point, step in enumerate(steps):
-            if len(step) < len(self._step):
-                self._step.zero_()
-            self._step[: len(step)] = step
-            self._graph.replay()
-            ledger.take(point, self._row)

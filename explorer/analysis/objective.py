@@ -104,7 +104,13 @@ class Objective:
                 raise ValueError("a batch's own statistics cannot be folded")
             example = part(self.data, 0, min(2, self.examples))
             self._folded = batchnorm.Folded(self.flat, self.problem, example)
-        self._compiled = _compiled(self) if choice.compiled else None
+        self._whole = _Whole(self.problem, self.flat.module)
+        self._stacked = torch.vmap(self._values_at, in_dims=(0, None))
+        self._compiled: Callable[[Batch], list[Any]] | None = None
+        if choice.compiled and choice.stacked > 1:
+            self._stacked = torch.compile(self._stacked, dynamic=False)
+        elif choice.compiled:
+            self._compiled = torch.compile(self._values, dynamic=False)
 
     def _spans(self, size: int) -> list[tuple[int, int]]:
         """First and last-but-one example of each batch.
@@ -180,6 +186,12 @@ class Objective:
         if self._folded is not None:
             self._folded.refresh()
 
+    @property
+    def room(self) -> list[Tensor]:
+        """The tensors that change from point to point while buffers stay."""
+        quick = (tensor for few in self._quick if few for tensor in few.room)
+        return [self.flat.theta, *self.flat.module.parameters(), *quick]
+
     def write(self, ledger: Ledger, point: int) -> None:
         """Enter the values of all examples at the present parameters."""
         for number, (start, stop, batch) in enumerate(self._batches):
@@ -215,17 +227,19 @@ class Objective:
 
     def stacked_write(self, ledger: Ledger, thetas: Tensor) -> None:
         """Enter the values at several points, parameters (K, D), with one launch per operation."""
-        wrapped = _Whole(self.problem, self.flat.module)
-
-        def values(theta: Tensor, batch: Batch) -> list[Any]:
-            outputs = functional_call(wrapped, self._named(theta), (batch,))
-            return self.terms.values(outputs, batch)
-
         count = slice(0, len(thetas))
         with torch.no_grad(), self.autocast():
             for start, stop, batch in self._batches:
-                found = torch.vmap(lambda theta, b=batch: values(theta, b))(thetas)
-                ledger.put(count, start, stop, found)
+                ledger.put(count, start, stop, self._stacked(thetas, batch))
+
+    def _values_at(self, theta: Tensor, batch: Batch) -> list[Any]:
+        """The value of each term on a batch at parameters (D,)."""
+        outputs = functional_call(self._whole, self._named(theta), (batch,))
+        return self.terms.fused(outputs, batch)
+
+    def _values(self, batch: Batch) -> list[Any]:
+        """The value of each term on a batch at the present parameters."""
+        return self.terms.fused(self.outputs(batch), batch)
 
     def _named(self, theta: Tensor) -> dict[str, Tensor]:
         """Views of a flat vector (D,) by the names that `_Whole` gives parameters."""
@@ -236,12 +250,11 @@ class Objective:
 
     def gradient(self) -> Tensor:
         """Gradient of the mean loss at the present parameters, (D,) float64 on the CPU."""
-        wrapped = _Whole(self.problem, self.flat.module)
         theta = self.flat.theta.detach().clone().requires_grad_()
         total = torch.zeros(theta.shape, dtype=torch.float64)
         count = 0.0
         for _, _, batch in self._batches:
-            outputs = functional_call(wrapped, self._named(theta), (batch,))
+            outputs = functional_call(self._whole, self._named(theta), (batch,))
             loss = as_value("loss", self.problem.loss(outputs, batch))
             value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
             (gradient,) = torch.autograd.grad(value, theta)
@@ -261,15 +274,6 @@ class _Whole(nn.Module):
     def forward(self, batch: Batch) -> Any:
         """Outputs of the model on a batch."""
         return self._forward(self.model, batch)
-
-
-def _compiled(objective: Objective) -> Callable[[Batch], list[Any]]:
-    """Model, loss and metrics of a batch as one compiled function."""
-
-    def values(batch: Batch) -> list[Any]:
-        return objective.terms.values(objective.outputs(batch), batch)
-
-    return torch.compile(values, dynamic=False)
 
 
 def widened(outputs: Any) -> Any:

@@ -31,6 +31,11 @@ class FewClass:
         self._own, self._top = (outputs.new_empty(rows) for _ in range(2))
         self._margins = torch.empty_like(self._ties)
 
+    @property
+    def room(self) -> list[Tensor]:
+        """The tensors that hold intermediate values."""
+        return [self._own, self._top, self._margins]
+
     def write(self, outputs: Tensor, losses: Tensor, right: Tensor | None) -> None:
         """Enter the loss of each example, (B,), and whether it is classified right.
 
@@ -47,12 +52,28 @@ class FewClass:
         torch.add(own.log_(), top, out=losses)
 
 
+def few_class(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The same as `FewClass` enters, as a function: losses and right answers, (B,) each."""
+    margins = (outputs - outputs.gather(1, labels.unsqueeze(1))).t()
+    order = torch.arange(outputs.shape[1], device=labels.device).unsqueeze(1)
+    ties = (order < labels).to(outputs.dtype) * torch.finfo(outputs.dtype).tiny
+    right = (margins + ties).amax(0) <= 0
+    top = margins.amax(0)
+    return (margins - top).exp().sum(0).log() + top, right.to(outputs.dtype)
+
+
 class Terms:
     """The values of a problem's loss and metrics, in the order of `names`."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self.names = ["loss", *problem.metrics]
+
+    @property
+    def are_ready_made(self) -> bool:
+        """Whether the loss and all metrics are those of `explorer.problem`."""
+        terms = (self._problem.loss, *self._problem.metrics.values())
+        return all(term.__module__ == cross_entropy.__module__ for term in terms)
 
     def values(self, outputs: Any, batch: Batch) -> list[Value]:
         """The value of each term for the model's outputs on a batch.
@@ -63,11 +84,22 @@ class Terms:
         terms = {"loss": self._problem.loss, **self._problem.metrics}
         return [as_value(name, term(outputs, batch)) for name, term in terms.items()]
 
+    def fused(self, outputs: Any, batch: Batch) -> list[Value]:
+        """The values in a form that a compiler or vmap makes quick."""
+        if not self._is_few_class(outputs):
+            return self.values(outputs, batch)
+        losses, right = few_class(outputs, batch[1])
+        metrics = self._problem.metrics.items()
+        others = [right if m is accuracy else as_value(n, m(outputs, batch)) for n, m in metrics]
+        return [losses, *others]
+
     def few_class(self, outputs: Any, batch: Batch) -> FewClass | None:
         """The quick way for batches like this one; None where it is not the ready cross-entropy."""
+        return FewClass(outputs, batch[1]) if self._is_few_class(outputs) else None
+
+    def _is_few_class(self, outputs: Any) -> bool:
         ready = self._problem.loss is cross_entropy and isinstance(outputs, Tensor)
-        few = ready and outputs.dim() == 2 and outputs.shape[1] <= FEW_CLASSES
-        return FewClass(outputs, batch[1]) if few else None
+        return ready and outputs.dim() == 2 and outputs.shape[1] <= FEW_CLASSES
 
     def write(
         self, outputs: Any, batch: Batch, few: FewClass | None, ledger: "Ledger", where: Where
@@ -126,6 +158,11 @@ class Ledger:
     def row(self, term: int, point: int | slice, start: int, stop: int) -> Tensor:
         """Where the values of one term go, (..., B)."""
         return self._row(term)[point, start:stop]
+
+    @property
+    def room(self) -> list[Tensor]:
+        """The tensors that hold what was entered."""
+        return [*self._rows.values(), *(room for pair in self._sums.values() for room in pair)]
 
     def take(self, point: int, other: "Ledger") -> None:
         """Enter the one point of another ledger."""

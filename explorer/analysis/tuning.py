@@ -13,12 +13,14 @@ from explorer.analysis import batchnorm
 from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective, cores
+from explorer.problem import first_input
 
 SHARE = 0.02  # of the predicted time may be spent on measuring
 LONG = 10.0  # seconds of work; below, the clock is too coarse to tell ways apart
 ENOUGH = 0.02  # seconds that say how long a point takes
 COMPILE_SECONDS = 20.0  # measured: 15 to 23 cold, for nets from 9,000 to 2 million parameters
 COMPILE_GAIN = 0.3  # of the time, at best
+STACKED = 16  # points a launch that a compiler makes quick on a CPU (measured)
 LAUNCH_SECONDS = 15e-6  # an operation that is quicker waits for the host
 # Largest relative difference of a way from the plain one that is rounding.
 AGREE = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
@@ -49,8 +51,8 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
     usual = with_rewrites(evaluator)
     evaluator.use(usual)
     tuning = Tuning(usual)
-    took = _seconds(evaluator)  # the first is warm-up, and an upper bound
-    if took < LONG / 100:
+    took = _seconds(evaluator, 0.0)  # an upper bound: the first are slow
+    if LONG / points < took < LONG / 100:
         took = _seconds(evaluator)
     budget = SHARE * took * points
     if took * points < LONG or budget < 3 * took:
@@ -93,6 +95,8 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
         wished.append({"folded": True})
     elif (stacked := objective.usual_choice().stacked) > 1:
         wished.append({"stacked": stacked})
+    if plain.lanes > 1 and traceable(objective):
+        wished.append({"traced": True})
     for rewrite in wished:
         better = replace(choice, **rewrite)
         if agrees(probe, replace(better, stacked=min(better.stacked, 2)), plain):
@@ -111,7 +115,7 @@ def candidates(
         yield replace(usual, graph=True)
     if host_bound and not usual.folded and objective.settings.batchnorm != "recalibrated":
         for stacked in (8, 64) if cpu else (64, 1024):
-            yield replace(usual, stacked=stacked, lanes=1)
+            yield replace(usual, stacked=stacked, lanes=1, traced=False)
     if cpu and cores() > 1:
         yield replace(usual, lanes=1 if usual.lanes > 1 else cores())
     for factor in (0.5, 2, 0.25, 4):
@@ -121,8 +125,23 @@ def candidates(
     if usual.channels_last:
         yield replace(usual, channels_last=False)
     if seconds * COMPILE_GAIN > COMPILE_SECONDS:
-        # each lane is compiled for each shape of batch, and torch gives up after the eighth
-        yield replace(usual, compiled=True, lanes=min(usual.lanes, 4))
+        yield compiled(usual)
+
+
+def compiled(choice: Choice) -> Choice:
+    """The way of a choice, compiled; what could be traced takes several points a launch."""
+    stacked = STACKED if choice.traced else choice.stacked
+    # each lane is compiled for each shape of batch, and torch gives up after the eighth
+    lanes = min(choice.lanes, 4)
+    return replace(choice, compiled=True, traced=False, stacked=stacked, lanes=lanes)
+
+
+def traceable(objective: Objective) -> bool:
+    """Whether nothing but operations on tensors is lost where Python is not run at each point."""
+    problem, settings = objective.problem, objective.settings
+    ready = problem.forward is first_input and objective.terms.are_ready_made
+    steady = not objective.between and not batchnorm.layers(objective.flat.module)
+    return ready and steady and settings.precision in ("float32", "float64")
 
 
 def agrees(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
@@ -152,15 +171,15 @@ def _tried(probe: Evaluator, choice: Choice, usual: Choice) -> float | None:
     return min(_seconds(probe) for _ in range(2))
 
 
-def _seconds(evaluator: Evaluator) -> float:
-    """Seconds per point, all lanes at work."""
+def _seconds(evaluator: Evaluator, enough: float = ENOUGH) -> float:
+    """Seconds per point, all lanes at work, from that many seconds at least."""
     choice = evaluator.objective.choice
     points = max(choice.lanes, choice.stacked)
     while True:
         began = time.perf_counter()
         evaluator.values(np.zeros((points, evaluator.axes)))
         seconds = time.perf_counter() - began
-        if seconds > ENOUGH:
+        if seconds > enough:
             return seconds / points
         points *= 4
 
@@ -175,6 +194,7 @@ def said(choice: Choice) -> str:
     for name, word in (
         ("channels_last", "channels last"),
         ("folded", "BatchNorm folded"),
+        ("traced", "traced"),
         ("compiled", "compiled"),
         ("graph", "CUDA graph"),
     ):
