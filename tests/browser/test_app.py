@@ -377,10 +377,10 @@ def test_an_answer_outlives_reload_and_server(
     assert job
 
     page.reload()
-    page.get_by_text("of 441 points").wait_for()
+    page.get_by_text("of 441 points").first.wait_for()
     tab = context.new_page()
     tab.goto(address)
-    tab.get_by_text("of 441 points").wait_for()
+    tab.get_by_text("of 441 points").first.wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
     after = stored()
     assert before <= after < 441
