@@ -13,9 +13,10 @@ from explorer.analysis.choice import Choice
 from explorer.analysis.device import arithmetic, kept_threads
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.objective import Objective, cores
-from explorer.analysis.repeated import Graph, Repeated, Trace
+from explorer.analysis.repeated import Graph, Trace, enter
 from explorer.analysis.terms import Ledger
 
+TRACED = 4  # points recorded together, at most
 Read = Callable[[Ledger], dict[str, Tensor]]
 BLOCK_BYTES = {"cpu": 1 << 17, "cuda": 256 << 20, "mps": 64 << 20}  # of values until reduced
 
@@ -151,10 +152,12 @@ class _Lane:
         row_bytes = objective.examples * len(names) * theta.element_size()
         block = max(1, min(256, BLOCK_BYTES[theta.device.type] // row_bytes))
         self._stacked = objective.choice.stacked
-        self._ledger = objective.ledger(self._stacked if self._stacked > 1 else block)
-        self._repeated: Repeated | None = None
-        if objective.choice.traced and self._stacked == 1:
-            self._repeated = Trace(objective, evaluator.place, evaluator.axes)
+        traced = objective.choice.traced and self._stacked == 1
+        block = self._stacked if self._stacked > 1 else min(block, TRACED) if traced else block
+        self._ledger = objective.ledger(block)
+        self._repeated: Trace | Graph | None = None
+        if traced:
+            self._repeated = Trace(objective, evaluator.place, evaluator.axes, self._ledger)
         elif objective.choice.graph:
             self._repeated = Graph(objective, evaluator.place, evaluator.axes)
 
@@ -181,14 +184,12 @@ class _Lane:
             thetas = base.new_empty(self._stacked, len(base))
             self._evaluator.place(thetas, whole)
             self._objective.stacked_write(self._ledger, thetas)
-        elif self._repeated is not None:
-            self._repeated.fill(self._ledger, steps)
-        else:
-            with torch.inference_mode():
-                for point, step in enumerate(steps):
-                    self._evaluator.place(self._objective.flat.theta, step)
-                    self._objective.moved(step)
-                    self._objective.write(self._ledger, point)
+            return
+        with torch.inference_mode():
+            if self._repeated is not None:
+                self._repeated.fill(self._ledger, steps)
+            else:
+                enter(self._objective, self._evaluator.place, self._ledger, steps)
 
     def _share_cores(self) -> None:
         """Give this thread its part of the cores."""

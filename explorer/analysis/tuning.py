@@ -99,7 +99,8 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
         wished.append({"traced": True})
     for rewrite in wished:
         better = replace(choice, **rewrite)
-        if agrees(probe, replace(better, stacked=min(better.stacked, 2)), plain):
+        tried = replace(better, stacked=min(better.stacked, 2), lanes=1)
+        if agrees(probe, tried, replace(plain, lanes=1)):
             choice = better
     return choice
 
