@@ -220,6 +220,23 @@ def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
     assert not any(label.startswith("Compute") for label in labels(app))
 
 
+@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES])
+def test_a_page_waits_for_the_first_model(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a model a page says so and offers nothing; with the first one it is as usual."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "empty"))
+    Catalog(tmp_path / "empty").remember("samples", identities())
+    app = fine(opened(page))
+    assert [text for text in texts(app, "info") if "No models yet" in text]
+    assert not [label for label in labels(app) if label.startswith("Compute")]
+    catalog = Catalog(tmp_path / "empty")
+    imported(catalog, tmp_path / "first", "first")
+    app = fine(app.run())
+    assert not [text for text in texts(app, "info") if "No models yet" in text]
+    assert [label for label in labels(app) if label.startswith("Compute")]
+
+
 def test_an_unasked_question_costs_nothing_until_the_button(folder: Path) -> None:
     """The button says how many points and the caption how long; looking stores nothing."""
     before = questions(folder)

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
+from explorer.kinds.kind import measured
 from explorer.kinds.settings import (
     BATCHNORM_POLICIES,
     NORMALISATIONS,
@@ -14,7 +15,7 @@ from explorer.kinds.settings import (
     SUBSETS,
     ObjectiveSettings,
 )
-from explorer.pages._parts import labels, sentence
+from explorer.pages._parts import known_models, sentence
 from store import Catalog, records
 
 FEW = 8  # steps that one sentence can list
@@ -52,13 +53,25 @@ def is_whole(text: str) -> bool:
 
 
 def choose_model(catalog: Catalog) -> records.Model:
-    """The model chosen; the page stops, saying why, while there is none."""
-    known = labels(catalog.models())
-    if not known:
-        st.info("No models yet: the sample models appear here as soon as they are imported.")
-        st.stop()
+    """The model chosen."""
+    known = known_models(catalog)
     from_address("model", f"one of {', '.join(known)}", known.__contains__)
     return known[st.selectbox("Model", list(known), key="model", bind="query-params")]
+
+
+def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str | None]:
+    """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        scale = st.segmented_control(
+            "Scale",
+            ["Linear", "Log"],
+            default="Linear",
+            required=True,
+            key="scale",
+            bind="query-params",
+        )
+        below = st.selectbox("Below", [*measured(values)[1:], "nothing"], width=160)
+    return scale == "Log", None if below == "nothing" else below
 
 
 def choose_point(catalog: Catalog, model: records.Model) -> str:

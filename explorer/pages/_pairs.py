@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.jobs.desk import Subject, snapshot
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
-from explorer.pages._parts import labels, parameter_names
+from explorer.pages._parts import known_models, parameter_names
 from store import Catalog, records
 
 
@@ -38,7 +38,7 @@ class Chosen:
 
 
 def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen, Chosen]:
-    """Both subjects of a kind; the page stops, saying why, while there is no model.
+    """Both subjects of a kind.
 
     Args:
         catalog: where the models are.
@@ -47,10 +47,7 @@ def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen,
             last one; else the second is another model.
     """
     names = parameter_names(kind)
-    known = labels(catalog.models())
-    if not known:
-        st.info("No models yet: the sample models appear here as soon as they are imported.")
-        st.stop()
+    known = known_models(catalog)
     first = _choose(catalog, kind.subjects[0], names[0], known, 0, from_start)
     alike = {n: m for n, m in known.items() if m.problem_id == first.model.problem_id}
     own = list(alike).index(first.label)

@@ -8,12 +8,12 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.jobs.estimate import estimate as estimated
-from explorer.jobs.question import Question
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, kind_named
 from explorer.pages._running import Running, running
 from store import Catalog, CatalogError, records
+
+LOOK_SECONDS = 1.0  # between two looks for a first model
 
 
 def guarded(page: Callable[[], None]) -> None:
@@ -67,6 +67,22 @@ def labels(models: list[records.Model]) -> dict[str, records.Model]:
     }
 
 
+def known_models(catalog: Catalog) -> dict[str, records.Model]:
+    """Models by label; while there is none, the page stops, says why, and looks again by itself."""
+
+    @live(LOOK_SECONDS)
+    def nothing_yet() -> None:
+        if catalog.models():
+            st.rerun()
+        st.info("No models yet: the sample models appear here as soon as they are imported.")
+
+    known = labels(catalog.models())
+    if not known:
+        nothing_yet()
+        st.stop()
+    return known
+
+
 def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
     said = [f"{model.facts['parameters']:,} parameters"]
@@ -84,31 +100,6 @@ def seconds_text(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def estimate(running: Running, asked: Question, model: records.Model) -> str:
-    """The time that a question will take, in words."""
-    warm = bool(running.supervisor.workers)
-    return seconds_text(estimated(running.catalog, asked, model, warm).seconds)
-
-
-def ask_button(
-    running: Running, kind: Kind, model: records.Model, settings: Any, point: str
-) -> None:
-    """The button that asks, with the time it will take."""
-    asked = desk.question(running.catalog, kind, model, settings, point)
-    took = estimate(running, asked, model)
-    if st.button(
-        f"Compute {settings.units:,} points",
-        type="primary",
-        icon=":material/play_arrow:",
-        width="stretch",
-        help=f"about {took} on this machine",
-    ):
-        key = desk.ask(running.catalog, kind, model, settings, point)
-        picture_if_complete(running, key)
-        st.rerun()
-    st.caption(f"About {took}; points appear as they are computed and are kept.")
 
 
 def picture_if_complete(running: Running, key: str) -> None:

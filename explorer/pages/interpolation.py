@@ -8,7 +8,6 @@ import streamlit as st
 from explorer.jobs import desk
 from explorer.kinds import statistics
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
-from explorer.kinds.kind import measured
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
@@ -61,19 +60,8 @@ def show(asked: dict[str, records.Question]) -> None:
     from explorer.render.line import LineStyle
 
     lines: dict[str, Interpolation] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        scale = st.segmented_control(
-            "Scale",
-            ["Linear", "Log"],
-            default="Linear",
-            required=True,
-            key="scale",
-            bind="query-params",
-        )
-        metrics = measured(next(iter(lines.values())).values)[1:]
-        second_value = st.selectbox("Below", [*metrics, "nothing"], width=160)
-    below = None if second_value == "nothing" else second_value
-    style = LineStyle(log=scale == "Log", second=below, width=600)
+    log, below = controls.choose_profile(next(iter(lines.values())).values)
+    style = LineStyle(log=log, second=below, width=600)
     ends = first.words, second.words
 
     def chart() -> Any:

@@ -6,7 +6,6 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds import statistics
-from explorer.kinds.kind import measured
 from explorer.kinds.line import DIRECTIONS, LINE, MOST, Line, LineSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
@@ -36,10 +35,7 @@ def choose() -> tuple[Subjects, LineSettings]:
 
 def choose_subjects() -> Subjects:
     """One model at any of its snapshots, or the final points of several."""
-    known = parts.labels(catalog.models())
-    if not known:
-        st.info("No models yet: the sample models appear here as soon as they are imported.")
-        st.stop()
+    known = parts.known_models(catalog)
     controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
     first = [next(iter(known))]
     names = st.multiselect("Models", list(known), first, key="model", bind="query-params")
@@ -95,18 +91,8 @@ def show(asked: dict[str, records.Question]) -> None:
     from explorer.render.line import LineStyle, profile
 
     lines: dict[str, Line] = {name: desk.result_of(catalog, q) for name, q in asked.items()}
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        scale = st.segmented_control(
-            "Scale",
-            ["Linear", "Log"],
-            default="Linear",
-            required=True,
-            key="scale",
-            bind="query-params",
-        )
-        metrics = measured(next(iter(lines.values())).values)[1:]
-        second = st.selectbox("Below", [*metrics, "nothing"], width=160)
-    style = LineStyle(log=scale == "Log", second=None if second == "nothing" else second, width=600)
+    log, below = controls.choose_profile(next(iter(lines.values())).values)
+    style = LineStyle(log=log, second=below, width=600)
     st.altair_chart(profile(lines, style, x_title=x_title()), width="content")
     explain(lines)
     for name, question in asked.items():

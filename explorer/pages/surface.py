@@ -9,6 +9,7 @@ from explorer.jobs import desk
 from explorer.kinds.kind import measured
 from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
+from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -196,11 +197,10 @@ def answer(key: str, status: str) -> None:
 left, right = st.columns([2, 5], gap="large")
 with left:
     model, point, settings = choose()
-    asked = catalog.question(desk.question(catalog, SURFACE, model, settings, point).key)
-    if asked is not None and asked.deleted is not None:
-        asked = None
+    wish = asking.Wish(SURFACE, settings, ((model, point),))
+    asked = wish.stored(catalog)
     if asked is None:
-        parts.ask_button(running, SURFACE, model, settings, point)
+        asking.ask_button(running, {model.name: wish})
 with right:
     st.subheader(f"Loss surface of {model.name}", anchor=False)
     st.caption(parts.facts_line(model), help=model.facts.get("about"))
