@@ -5,7 +5,7 @@ import dataclasses
 import os
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from store import Catalog, UnknownEntry, records
 
 ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
 BACKGROUND = 50
+FEWEST = 3  # snapshots that make a plane
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
 
@@ -69,7 +70,26 @@ def question(
             )
     problem = catalog.problem(model.problem_id)
     identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
-    return Question(kind, settings, identity, tuple(p or m.point_id for m, p in subjects))
+    points = tuple(p or m.point_id for m, p in subjects)
+    if kind.whole_run:
+        points = _snapshots(catalog, model)
+    return Question(kind, settings, identity, points)
+
+
+def _snapshots(catalog: Catalog, model: records.Model) -> tuple[str, ...]:
+    """The points of a model's training in order, each once, its final one last.
+
+    Raises:
+        ValueError: they are too few to make a plane.
+    """
+    known = [point.point_id for point in catalog.points(model.id)]
+    order = [p for p in dict.fromkeys(known) if p != model.point_id] + [model.point_id]
+    if len(order) < FEWEST:
+        raise ValueError(
+            f"a run must have at least {FEWEST} different snapshots, {model.name} has "
+            f"{len(order)}; import more of its checkpoints together"
+        )
+    return tuple(order)
 
 
 def ask(
@@ -96,7 +116,7 @@ def ask(
             key=asked.key,
             kind=kind.name,
             version=kind.version,
-            title=_title(catalog, kind, zip(models, asked.points, strict=True)),
+            title=_title(catalog, kind, models, asked.points),
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=tuple(model.id for model in models),
@@ -115,10 +135,12 @@ def ask(
     return asked.key
 
 
-def _title(catalog: Catalog, kind: Kind, subjects: Iterable[Subject]) -> str:
+def _title(
+    catalog: Catalog, kind: Kind, models: Sequence[records.Model], points: Sequence[str]
+) -> str:
     """The kind and the names of its subjects, with the step of what is no final point."""
     names = []
-    for model, point in subjects:
+    for model, point in zip(models, points[-len(models) :], strict=True):
         final = point == model.point_id
         where = "" if final else f" at {snapshot(point_of(catalog, model.id, point))}"
         names.append(model.name + where)

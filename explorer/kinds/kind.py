@@ -52,6 +52,7 @@ class Kind:
     axes: tuple[str, ...] = ()  # the settings that only say where the points lie
     taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
     joined: str = "and"  # the word between the names of two subjects
+    whole_run: bool = False  # its points are all snapshots of its one model, the final one last
     passes: int = 1  # evaluations of the objective that a unit of work takes
 
     @property

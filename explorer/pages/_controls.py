@@ -74,6 +74,20 @@ def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str | None]:
     return scale == "Log", None if below == "nothing" else below
 
 
+def choose_height(values: Mapping[str, Any], decades: bool) -> tuple[bool, str]:
+    """How a plane with these values is drawn: log scale or not, and which value."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        value = st.selectbox("Value", measured(values), width=190)
+        scale = st.segmented_control(
+            "Scale",
+            ["Linear", "Log"],
+            default="Log" if decades and value == "loss" else "Linear",
+            required=True,
+            key=f"scale-{value}",
+        )
+    return scale == "Log", value
+
+
 def choose_point(catalog: Catalog, model: records.Model) -> str:
     """The point of the model that is looked at: its final one, or a snapshot of its training."""
     return choose_snapshot(catalog, model, "step", False).point_id

@@ -28,6 +28,8 @@ def describe(asked: records.Question) -> str:
     s = asked.settings
     size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
     said = [size, s["split"]]
+    if kind_named(asked.kind).whole_run:
+        said.append(f"{len(asked.point_ids)} snapshots")
     if s.get("direction") == "gradient":
         return " · ".join([*said, "gradient"])
     if s.get("directions", 1) > 1:
@@ -41,8 +43,9 @@ def subjects(asked: records.Question, names: Mapping[str, str]) -> tuple[str, di
     """What an analysis is about, in words and as parameters of its page's address."""
     kind = kind_named(asked.kind)
     models = [names.get(id, n) for id, n in zip(asked.model_ids, asked.model_names, strict=True)]
+    points = asked.point_ids[-len(models) :]  # a whole run is named by its final one
     told, steps = [], []
-    for name, model_id, id in zip(models, asked.model_ids, asked.point_ids, strict=True):
+    for name, model_id, id in zip(models, asked.model_ids, points, strict=True):
         point = desk.point_of(catalog, model_id, id)
         final = catalog.model(model_id).point_id == id
         step = point.label if point.step is None else point.step

@@ -1,0 +1,146 @@
+"""A training run on the plane of its principal components, with the loss around its path."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.settings import ObjectiveSettings, check_axis, require
+from explorer.kinds.surface import MAX_POINTS, Surface
+
+LARGEST_MARGIN = 10.0
+SHOWN = 10  # principal components whose share is kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings(ObjectiveSettings):
+    """A grid over the plane of a run's first two principal components, around its whole path."""
+
+    margin: float = 0.25  # left free on every side, in widths of the path along that axis, at least
+    x_count: int = 41
+    y_count: int = 41
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no grid."""
+        super().__post_init__()
+        for name in ("x", "y"):
+            check_axis(name, 0.0, 1.0, getattr(self, f"{name}_count"))
+        require(
+            0 < self.margin <= LARGEST_MARGIN,
+            f"margin must be above 0 and at most {LARGEST_MARGIN:g}",
+            self.margin,
+        )
+        require(
+            self.units <= MAX_POINTS,
+            f"a grid must have at most {MAX_POINTS:,} points",
+            f"{self.units:,}",
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows (y) and columns (x) of the grid."""
+        return self.y_count, self.x_count
+
+    @property
+    def units(self) -> int:
+        """Points of the grid; one unit of work each."""
+        return self.x_count * self.y_count
+
+
+@dataclass(frozen=True)
+class Path:
+    """A run's snapshots beside the plane, in the order of training; (T,) each."""
+
+    x: np.ndarray  # coordinates in the plane, in units of parameter space
+    y: np.ndarray
+    out: np.ndarray  # distance from the plane
+    moved: np.ndarray  # distance from the first snapshot
+    norm: np.ndarray  # of all parameters
+    turn: np.ndarray  # angle in degrees to the step before; NaN for the first two
+    values: Mapping[str, np.ndarray]  # the true loss and metrics, by each snapshot's own buffers
+
+
+@dataclass(frozen=True)
+class Run(Surface):
+    """The surface of a run's plane, and its path; the axes are known with the first piece."""
+
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_pieces(cls, settings: Any, pieces: Iterable[Piece]) -> "Run":
+        """The plane as far as the pieces go."""
+        found = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
+        values = {"loss": np.full(settings.shape, np.nan)} | found.values
+        return cls(*axes(settings, found.facts), values, found.computed, found.facts)
+
+    @property
+    def path(self) -> Path | None:
+        """The run's snapshots; None before the first piece."""
+        told = self.facts.get("path")
+        if told is None:
+            return None
+        parts = {name: as_floats(value) for name, value in told.items() if name != "values"}
+        return Path(**parts, values={n: as_floats(v) for n, v in told["values"].items()})
+
+
+def as_floats(values: Iterable[float | None]) -> np.ndarray:
+    """Values (T,) with NaN where JSON holds none."""
+    return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+
+
+def axes(settings: RunSettings, facts: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Values along x (X,) and y (Y,), from 0 to 1 before the path is known."""
+    (left, right), (low, high) = (facts.get(f"{name}_range", (0.0, 1.0)) for name in "xy")
+    return axis_values(left, right, settings.x_count), axis_values(low, high, settings.y_count)
+
+
+def places(settings: RunSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Column i and row j of each unit of work, shapes (P,)."""
+    order = coarse_to_fine(settings.shape)
+    return order[:, 1], order[:, 0]
+
+
+def shares(gram: np.ndarray) -> np.ndarray:
+    """Share of the variance that each principal component explains, largest first.
+
+    Args:
+        gram: inner products (T, T) of the snapshots, from any origin.
+    """
+    found = np.linalg.eigvalsh(centred(gram))[::-1].clip(min=0)
+    return found / max(found.sum(), np.finfo(float).tiny)
+
+
+def centred(gram: np.ndarray) -> np.ndarray:
+    """Inner products of the same vectors from their mean."""
+    mean = gram.mean(axis=0)
+    return gram - mean - mean[:, None] + gram.mean()
+
+
+def random_walk_shares(snapshots: int) -> np.ndarray:
+    """The shares of a random walk of so many snapshots in infinitely many dimensions.
+
+    A run that explains no more than this is no evidence of a low-dimensional path.
+
+    Source: Antognini and Sohl-Dickstein 2018, arXiv:1806.08805: inner products min(s, t).
+    """
+    steps = np.arange(snapshots, dtype=np.float64)
+    return shares(np.minimum(steps[:, None], steps))
+
+
+RUN = Kind(
+    name="run",
+    title="Training run",
+    subjects=("run",),
+    whole_run=True,
+    settings=RunSettings,
+    result=Run,
+    version=1,
+    answer="explorer.analysis.run:answer",
+    draw="explorer.render.run:on_plane",
+    thumbnail="explorer.render.relief:thumbnail",
+    page="explorer/pages/run.py",
+    icon=":material/timeline:",
+)

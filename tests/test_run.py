@@ -1,0 +1,179 @@
+"""A training run on the plane of its principal components."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from sklearn.decomposition import PCA
+
+from explorer.analysis import run as answered
+from explorer.analysis.parameters import FlatModel
+from explorer.analysis.problems import load
+from explorer.jobs import desk
+from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, shares
+from explorer.pages import _running
+from explorer.problem import Problem, accuracy, cross_entropy
+from sample_models import samples
+from store import Catalog
+from tests.conftest import seeded
+from tests.test_pages import fine, identities, opened, texts
+from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised
+
+CPU = torch.device("cpu")
+SMALL = RunSettings(x_count=7, y_count=5)
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[Problem, list[dict[str, torch.Tensor]]]:
+    """A perceptron, trained for 12 steps in float64, and its 13 snapshots."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = torch.nn.Sequential(
+            torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)
+        ).double()
+    inputs = torch.randn(60, 6, generator=seeded(1), dtype=torch.float64)
+    labels = torch.randint(0, 3, (60,), generator=seeded(2))
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.8, momentum=0.7)
+    taken = []
+    for _ in range(13):
+        taken.append({n: v.detach().clone() for n, v in model.state_dict().items()})
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(model(inputs), labels).backward()
+        optimiser.step()
+    problem = Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
+    return problem, taken
+
+
+def flat(point: dict[str, torch.Tensor]) -> np.ndarray:
+    return torch.cat([value.reshape(-1) for value in point.values()]).numpy()
+
+
+def answer(problem: Problem, points: list, settings: RunSettings, done: frozenset = frozenset()):
+    return list(answered.answer(problem, points, settings, done, CPU))
+
+
+def test_coordinates_are_those_of_a_principal_component_analysis(trained) -> None:
+    """Axes, shares, coordinates and distances equal scikit-learn's on the whole matrix, to 1e-9."""
+    problem, points = trained
+    matrix = np.stack([flat(point) for point in points])
+    blocks = FlatModel(problem.model, torch.float64, CPU).blocks
+    gram = answered.gram_matrix(points, blocks)
+    x, y, vectors = answered.principal_plane(points, blocks, gram)
+    known = PCA(n_components=2).fit(matrix)
+    assert shares(gram)[:2] == pytest.approx(known.explained_variance_ratio_, rel=1e-9)
+    for mine, theirs in zip(vectors.numpy(), known.components_, strict=True):
+        assert abs(mine @ theirs) == pytest.approx(1, abs=1e-9)
+    assert (vectors @ vectors.t()).numpy() == pytest.approx(np.eye(2), abs=1e-10)
+    moved = matrix - matrix[-1]
+    assert np.stack([x, y], axis=1) == pytest.approx(moved @ vectors.numpy().T, abs=1e-9)
+    facts = answer(problem, points, RunSettings(x_count=2, y_count=2))[0].facts
+    rest = moved - np.outer(x, vectors[0]) - np.outer(y, vectors[1])
+    assert facts["path"]["out"] == pytest.approx(np.linalg.norm(rest, axis=1), abs=1e-7)
+    start = np.linalg.norm(matrix - matrix[0], axis=1)
+    assert facts["path"]["moved"] == pytest.approx(start, abs=1e-7)
+    assert facts["path"]["norm"] == pytest.approx(np.linalg.norm(matrix, axis=1), rel=1e-9)
+    assert x[0] > 0 and y[np.abs(y).argmax()] > 0
+
+
+def test_losses_are_true_ones(trained) -> None:
+    """Markers have each snapshot's own loss; the plane that of the parameters put there by hand."""
+    problem, points = trained
+    settings = RunSettings(x_count=5, y_count=5, precision="float64")
+    pieces = answer(problem, points, settings)
+    run = Run.from_pieces(settings, pieces)
+    inputs, labels = problem.data["train"]
+
+    def loss_at(point: dict[str, torch.Tensor]) -> float:
+        outputs = torch.func.functional_call(problem.model, point, (inputs,))
+        return float(torch.nn.functional.cross_entropy(outputs, labels))
+
+    assert run.path is not None
+    assert run.path.values["loss"] == pytest.approx([loss_at(p) for p in points], rel=1e-12)
+    blocks = FlatModel(problem.model, torch.float64, CPU).blocks
+    _, _, vectors = answered.principal_plane(points, blocks, answered.gram_matrix(points, blocks))
+    theta = torch.from_numpy(flat(points[-1])) + run.x[1] * vectors[0] + run.y[3] * vectors[1]
+    by_hand = {b.name: theta[b.start : b.stop].view(b.shape) for b in blocks}
+    assert run.loss[3, 1] == pytest.approx(loss_at(by_hand), rel=1e-12)
+    low, high = run.path.x.min(), run.path.x.max()
+    width = 0.25 * (high - low)
+    assert (run.x[0], run.x[-1]) == pytest.approx((low - width, high + width))
+    assert run.y[0] < run.path.y.min() and run.path.y.max() < run.y[-1]
+    assert np.ptp(run.y) >= 0.6 * np.ptp(run.x) * (1 - 1e-12)
+    assert run.computed.all()
+
+
+def test_an_answer_goes_on_to_the_same_bits(trained) -> None:
+    """What is left out after a stop is computed as in one go, at the same places."""
+    problem, points = trained
+    whole = Run.from_pieces(SMALL, answer(problem, points, SMALL))
+    first = answer(problem, points, SMALL)[0]
+    rest = answer(problem, points, SMALL, first.units)
+    both = Run.from_pieces(SMALL, [first, *rest])
+    assert np.array_equal(whole.loss, both.loss) and np.array_equal(whole.x, both.x)
+
+
+@pytest.mark.parametrize(("change", "words"), [(0.0, "one point"), (1.0, "one line")])
+def test_no_plane(trained, change: float, words: str) -> None:
+    """Snapshots that are equal, or on one line, are refused in a sentence."""
+    problem, points = trained
+    same = [{n: v * (1 + change * k) for n, v in points[0].items()} for k in range(4)]
+    with pytest.raises(ValueError, match=f"got all on {words}"):
+        answer(problem, same, SMALL)
+
+
+def test_a_random_walk_explains_as_theory_says() -> None:
+    """The null of 81 snapshots: .608, .152, .068 of infinitely many; and a drawn one agrees."""
+    assert random_walk_shares(2000)[:3] == pytest.approx([0.608, 0.152, 0.0675], abs=5e-4)
+    walk = torch.randn(81, 100_000, generator=seeded(3), dtype=torch.float64).cumsum(0)
+    drawn = shares((walk @ walk.t()).numpy())
+    assert drawn[:3] == pytest.approx(random_walk_shares(81)[:3], abs=0.01)
+
+
+def test_the_sample_run_explains_what_it_should() -> None:
+    """mlp_a's 81 snapshots: .90 and .075 of the variance, as measured for the project's science."""
+    sample = next(s for s in samples() if s.name == "mlp_a")
+    problem = load(sample.problem, sample.arguments).problem
+    points = [safetensors.torch.load_file(c.path) for c in sample.checkpoints]
+    assert len(points) == 81
+    gram = answered.gram_matrix(points, FlatModel(problem.model, torch.float32, CPU).blocks)
+    assert shares(gram)[:2] == pytest.approx([0.90, 0.075], abs=0.005)
+
+
+def test_a_run_is_asked_by_its_model_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk takes every snapshot of a model, refuses too few; worker and page do the rest."""
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        lone = imported(catalog, tmp_path / "lone", "lone")
+        with pytest.raises(ValueError, match="at least 3 different snapshots, lone has 1"):
+            desk.question(catalog, RUN, lone, SMALL)
+        files = [
+            {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
+            for k in range(4)
+        ]
+        problem = problem_file(tmp_path / "problem")
+        job = ended(catalog, desk.order_import(catalog, problem, {}, files, "several"))
+        assert job.status == "done", job.error
+        model = next(m for m in catalog.models() if m.name == "several")
+        key = desk.ask(catalog, RUN, model, SMALL)
+        working = catalog.active_job_for(key)
+        assert working and ended(catalog, working.id).status == "done"
+        asked = catalog.question(key)
+        assert asked and len(asked.point_ids) == 4 and asked.title == "Training run of several"
+        run = desk.result_of(catalog, asked)
+        assert run.computed.all() and run.path is not None and len(run.path.x) == 4
+        assert catalog.check_integrity() == []
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    Catalog(tmp_path / "catalog").remember("samples", identities())
+    app = fine(opened(RUN.page, model="several", x_count="7", y_count="5"))
+    captions = " ".join(texts(app, "caption"))
+    assert "The plane holds" in captions and "4 snapshots" in captions
+    assert len(app.get("vega_lite_chart")) == 3
+    assert app.select_slider(key="until").options == ["0", "10", "20", "30"]
+    fine(app.select_slider(key="until").set_value(10).run())
+    (said,) = opened(RUN.page, model="lone").error
+    assert "at least 3 different snapshots, lone has 1" in said.value
+    _running.stop()
+    end_workers(Catalog(tmp_path / "catalog"))
