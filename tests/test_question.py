@@ -47,6 +47,7 @@ OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs 
     "ignore_1d": False,
     "direction": "gradient",
     "directions": 3,
+    "margin": 0.5,
     "x_min": -0.5,
     "x_max": 0.5,
     "x_count": 50,
@@ -59,6 +60,8 @@ SETTINGS = [
     (kind.name, field.name) for kind in KINDS for field in dataclasses.fields(kind.settings)
 ]
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+RANGED = [kind for kind in KINDS if not kind.whole_run]  # their ranges are settings
+every_ranged_kind = pytest.mark.parametrize("kind", RANGED, ids=lambda kind: kind.name)
 
 
 def asked(
@@ -284,7 +287,7 @@ def test_ways_to_write_a_setting_do_not_matter(kind, given, other):
 
 def test_numbers_given_in_code_are_written_in_one_way():
     """Settings made by a page with whole numbers or -0.0 have the key of those from JSON."""
-    for kind in KINDS:
+    for kind in RANGED:
         assert key(kind, kind.settings(x_min=-2, x_max=0)) == key(
             kind, kind.settings(x_min=-2.0, x_max=-0.0)
         )
@@ -313,7 +316,8 @@ def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) 
     catalog.add_problem("p", Path(path).stem, path, "5" * 64, {"width": 6}, known)
     file = catalog.put_file(b"weights", ".safetensors")
     catalog.add_model(name, name, "p", POINT, {})
-    catalog.add_point(name, POINT, name, None, file, {})
+    for step in range(3):  # the last is the final one
+        catalog.add_point(name, str(step) * 64 if step < 2 else POINT, name, step, file, {})
     return catalog.model(name)
 
 
@@ -468,7 +472,7 @@ def test_a_bad_value_is_refused_in_one_sentence(kind, field, value):
         ({"x_countt": 5}, "there is no setting 'x_countt'"),
     ],
 )
-@every_kind
+@every_ranged_kind
 def test_what_does_not_fit_together_is_refused(kind, values, words):
     """A range that does not increase and names that do not exist are told as they are."""
     with pytest.raises(ValueError, match="^" + words):
@@ -484,7 +488,7 @@ def test_a_grid_beyond_a_million_points_is_refused():
 
 
 @pytest.mark.parametrize("count", [2, 3, 50, 2000, 2001])
-@every_kind
+@every_ranged_kind
 def test_even_and_odd_counts_are_allowed(kind, count):
     """Any count from 2 to 2,001 makes an axis of so many points with exact ends."""
     settings = settings_from_json(kind.settings, {"x_count": count, "x_min": -0.3, "x_max": 0.7})
