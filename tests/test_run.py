@@ -1,11 +1,15 @@
 """A training run on the plane of its principal components."""
 
+import io
+import itertools
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image, ImageSequence
 from sklearn.decomposition import PCA
 
 from explorer.analysis import run as answered
@@ -15,6 +19,8 @@ from explorer.jobs import desk
 from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
+from explorer.render.animation import MOST, animation, chosen
+from explorer.render.run import growing
 from sample_models import samples
 from store import Catalog
 from tests.conftest import seeded
@@ -139,6 +145,36 @@ def test_the_sample_run_explains_what_it_should() -> None:
     assert len(points) == 81
     gram = answered.gram_matrix(points, FlatModel(problem.model, torch.float32, CPU).blocks)
     assert shares(gram)[:2] == pytest.approx([0.90, 0.075], abs=0.005)
+
+
+@pytest.mark.parametrize(("format", "head"), [("GIF", b"GIF89a"), ("MP4", b"ftyp")])
+def test_an_animation_shows_the_path_grow(trained, format: str, head: bytes) -> None:
+    """Each chosen snapshot is a frame, in order, the last one held; sizes are even for H.264."""
+    problem, points = trained
+    run = Run.from_pieces(SMALL, answer(problem, points, SMALL))
+    made = animation(growing(run), [0, 6, 12], format, width_inches=4)
+    assert head in made[:16]
+    frames = decoded(made, format)
+    assert frames[0].shape[0] % 2 == 0 and frames[0].shape[1] % 2 == 0
+    changed = [np.abs(a.astype(int) - b).max() > 60 for a, b in itertools.pairwise(frames)]
+    assert sum(changed) == 2 and changed[:2] == [True, True]
+
+
+def decoded(content: bytes, format: str) -> list[np.ndarray]:
+    """The frames of an animation, (H, W, 3) each."""
+    if format == "GIF":
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.n_frames == 3
+            return [np.asarray(f.convert("RGB")) for f in ImageSequence.Iterator(image)]
+    with av.open(io.BytesIO(content)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_frames_are_spread_over_a_long_run() -> None:
+    """At most as many frames as allowed, both ends among them, none twice."""
+    assert chosen(3) == [0, 1, 2]
+    found = chosen(1000)
+    assert len(set(found)) == len(found) == MOST and (found[0], found[-1]) == (0, 999)
 
 
 def test_a_run_is_asked_by_its_model_and_shown(

@@ -49,6 +49,41 @@ def export_line(
                 _numbers(file_name(question), question, lines[name])
 
 
+def export_run(
+    asked: records.Question, run: Surface, chart: Callable[[int], Any], until: int
+) -> None:
+    """What can be taken away of a run: the figure, the path as it grows, and the numbers."""
+    with st.popover("Export", icon=":material/download:"):
+        figure, moving, numbers = st.tabs(["Figure", "Animation", "Numbers"])
+        with figure:
+            _figure(file_name(asked), partial(chart, until))
+        with moving:
+            _animation(file_name(asked), chart, until + 1)
+        with numbers:
+            _numbers(file_name(asked), asked, run)
+
+
+def _animation(name: str, chart: Callable[[int], Any], count: int) -> None:
+    """The path as it grows, as a GIF or an MP4."""
+    format = st.selectbox("Format", ["GIF", "MP4"], key="animation-format")
+    inches = st.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key="animation-inches")
+    st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
+
+    def made() -> bytes:
+        from explorer.render.animation import animation, chosen
+
+        return animation(chart, chosen(count), format, width_inches=inches)
+
+    st.download_button(
+        f"Download {format}",
+        made,
+        f"{name}.{format.lower()}",
+        {"GIF": "image/gif", "MP4": "video/mp4"}[format],
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
 def file_name(asked: records.Question) -> str:
     """A name for files of an analysis: kind, model and the beginning of the key."""
     model = "".join(c if c.isalnum() else "-" for c in asked.model_names[0])

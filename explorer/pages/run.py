@@ -10,7 +10,7 @@ from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
-from explorer.pages._export import contour_style, export_line
+from explorer.pages._export import contour_style, export_run
 from explorer.render.relief import spans_decades
 from store import records
 
@@ -57,7 +57,7 @@ def steps_of(asked: records.Question) -> list[int | str]:
 
 def show(known: dict[str, records.Question]) -> None:
     """The plane with the path, what of the run it shows, and the run's course."""
-    from explorer.render.run import course, on_plane, scree
+    from explorer.render.run import course, growing, scree
 
     (asked,) = known.values()
     run: Run = desk.result_of(catalog, asked)
@@ -69,13 +69,11 @@ def show(known: dict[str, records.Question]) -> None:
     at = st.select_slider("Path until step", steps, value=steps[-1], key="until")
     until = steps.index(at)
 
-    def plane() -> Any:
-        return on_plane(run, contour_style(look, width=560), steps=steps, until=until)
-
-    st.altair_chart(plane(), width="content")
+    plane = growing(run, contour_style(look, width=560), steps=steps)
+    st.altair_chart(plane(until), width="content")
     explain(run, path)
     checks.badges(asked, run)
-    export_line({"": asked}, {"": run}, plane)
+    export_run(asked, run, plane, until)
     st.subheader("Course of the run", anchor=False)
     st.altair_chart(course(path, steps, look["log"]), width="content")
     st.subheader("How much the plane shows", anchor=False)

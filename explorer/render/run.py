@@ -3,7 +3,7 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -20,34 +20,39 @@ COURSE = {"out": "out of plane", "moved": "from start", "norm": "norm", "turn": 
 
 
 def on_plane(
-    run: Run,
-    style: ContourStyle | None = None,
-    *,
-    steps: Sequence[int | str] | None = None,
-    until: int | None = None,
+    run: Run, style: ContourStyle | None = None, *, steps: Sequence[int | str] | None = None
 ) -> alt.LayerChart:
-    """The loss over the plane from above, with the path on it.
+    """The loss over the plane from above, with the whole path on it; see `growing`."""
+    return growing(run, style, steps=steps)(len(run.path.x) - 1 if run.path else 0)
+
+
+def growing(
+    run: Run, style: ContourStyle | None = None, *, steps: Sequence[int | str] | None = None
+) -> Callable[[int], alt.LayerChart]:
+    """A function that makes the chart with the path up to a snapshot; the plane is drawn once.
 
     Args:
         run: the plane, and the path once there is a first piece.
         style: of the contour plot.
         steps: names of the snapshots, (T,); their number unless given.
-        until: the last snapshot whose part of the path is drawn; all unless given.
     """
     shares = run.facts.get("explained", [])
     titles = [f"Principal component {n + 1}" for n in range(2)]
     if len(shares) > 1:
         titles = [f"{t} ({s:.1%} of the variance)" for t, s in zip(titles, shares, strict=False)]
-    chart = contour(run, style, x_title=titles[0], y_title=titles[1])
+    plane = contour(run, style, x_title=titles[0], y_title=titles[1])
     path = run.path
-    if path is not None:
-        chart.layer = [*chart.layer, *_path(path, steps, until)]
-    return chart
+
+    def until(last: int) -> alt.LayerChart:
+        chart = plane.copy(deep=False)
+        chart.layer = [*plane.layer, *(_path(path, steps, last) if path else [])]
+        return chart
+
+    return until
 
 
-def _path(path: Path, steps: Sequence[int | str] | None, until: int | None) -> list[alt.Chart]:
+def _path(path: Path, steps: Sequence[int | str] | None, last: int) -> list[alt.Chart]:
     """The line through the snapshots, a dot for each, the last drawn one larger."""
-    last = len(path.x) - 1 if until is None else until
     names = list(range(len(path.x))) if steps is None else list(steps)
     rows = [_told(path, names, t) for t in range(last + 1)]
     base = alt.Chart(table(rows)).encode(x="x:Q", y="y:Q", order="t:Q")
