@@ -48,7 +48,14 @@ INSIDE = {
         "store",
         "sample_models",
     ),
-    "explorer/__main__.py": ("explorer.kinds", "explorer.jobs", "explorer.render", "store"),
+    "explorer/__main__.py": (
+        "explorer.commands",
+        "explorer.kinds",
+        "explorer.jobs",
+        "explorer.render",
+        "store",
+    ),
+    "explorer/commands.py": ("explorer.kinds", "explorer.jobs", "store"),
     "app.py": ("explorer.pages", "explorer.kinds"),
 }
 WORKER_ONLY = (

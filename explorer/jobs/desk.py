@@ -96,7 +96,7 @@ def ask(
             key=asked.key,
             kind=kind.name,
             version=kind.version,
-            title=_title(catalog, kind, zip(models, asked.points, strict=True)),
+            title=title(catalog, kind, zip(models, asked.points, strict=True)),
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=tuple(model.id for model in models),
@@ -115,7 +115,7 @@ def ask(
     return asked.key
 
 
-def _title(catalog: Catalog, kind: Kind, subjects: Iterable[Subject]) -> str:
+def title(catalog: Catalog, kind: Kind, subjects: Iterable[Subject]) -> str:
     """The kind and the names of its subjects, with the step of what is no final point."""
     names = []
     for model, point in subjects:
