@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("key", help="of the analysis, or its beginning")
     export.add_argument("file", type=Path, help="ends in .csv or .parquet; never overwritten")
 
+    merge = command("merge", commands.merge, "Bring what another catalog has into this one.")
+    merge.add_argument("other", type=Path, help="its folder, or the catalog.duckdb in it")
+
     command("check", _check, "Look for damage in the catalog.")
     return parser
 

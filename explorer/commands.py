@@ -1,4 +1,4 @@
-"""Commands that compute nothing: what a question would take, what there is."""
+"""Commands that compute nothing: what a question would take, what there is, merging."""
 
 import argparse
 import json
@@ -62,6 +62,16 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
         complete = ", complete" if asked.status == "complete" else ""
         done = f"{asked.units_done:,} of {asked.units:,} points{complete}"
         print(f"{asked.key[:12]} {asked.title}: {done}")
+    return 0
+
+
+def merge(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Bring another catalog's models and answers into this one."""
+    new = catalog.merge(given.other)
+    print(
+        f"brought {new.models:,} models, {new.points:,} checkpoints, {new.questions:,} analyses, "
+        f"{new.units:,} points of analyses, {new.files:,} files"
+    )
     return 0
 
 
