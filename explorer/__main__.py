@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from explorer import commands
 from explorer.jobs import desk
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
@@ -36,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m explorer", description=__doc__)
     parser.add_argument("--catalog", type=Path, help="folder of the catalog")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    known = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable, about: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=about, description=about)
+        made = known.add_parser(name, help=about, description=about)
         made.set_defaults(run=run)
         return made
 
@@ -61,12 +62,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     compute.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values")
     compute.add_argument("--device", default="auto")
+    compute.add_argument(
+        "--dry-run", action="store_true", help="say what is stored and how long the rest will take"
+    )
 
-    command("list", _list, "List models and analyses.")
+    listed = command("list", commands.listing, "List models and analyses.")
+    listed.add_argument("--json", action="store_true", help="as JSON")
 
     export = command("export", _export, "Write the values of an analysis to a CSV or Parquet file.")
     export.add_argument("key", help="of the analysis, or its beginning")
     export.add_argument("file", type=Path, help="ends in .csv or .parquet; never overwritten")
+
+    merge = command("merge", commands.merge, "Bring what another catalog has into this one.")
+    merge.add_argument("other", type=Path, help="its folder, or the catalog.duckdb in it")
 
     command("check", _check, "Look for damage in the catalog.")
     return parser
@@ -109,11 +117,14 @@ def _compute(catalog: Catalog, given: argparse.Namespace) -> int:
     kind = kind_named(given.kind)
     settings = settings_from_json(kind.settings, dict(_pair(text) for text in given.values))
     subjects = [_subject(catalog, text) for text in given.model]
-    if len(kind.subjects) == 1:
-        keys = [desk.ask(catalog, kind, model, settings, point) for model, point in subjects]
-    else:
-        (model, point), *others = subjects
-        keys = [desk.ask(catalog, kind, model, settings, point, others=others)]
+    asks = [[subject] for subject in subjects] if len(kind.subjects) == 1 else [subjects]
+    if given.dry_run:
+        commands.foretell(catalog, kind, settings, asks)
+        return 0
+    keys = [
+        desk.ask(catalog, kind, model, settings, point, others=others)
+        for (model, point), *others in asks
+    ]
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
     _wait(catalog, jobs, given.device)
     for key in keys:
@@ -148,21 +159,6 @@ def _ended(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job
         job = catalog.job(job_id)
     print(f"\r{job.title}: {job.status}{' ' * 40}", flush=True)
     return job
-
-
-def _list(catalog: Catalog, given: argparse.Namespace) -> int:
-    """Models with their losses, then analyses with their keys."""
-    for model in catalog.models():
-        measured = ", ".join(
-            f"{split} {name} {value:.4g}"
-            for split, values in model.measurements.items()
-            for name, value in values.items()
-        )
-        print(f"model {model.name}: {model.facts.get('parameters'):,} parameters, {measured}")
-    found, _ = catalog.questions(limit=1_000_000)
-    for asked in found:
-        print(f"{asked.key[:12]} {asked.title}: {asked.units_done:,} of {asked.units:,} points")
-    return 0
 
 
 def _export(catalog: Catalog, given: argparse.Namespace) -> int:

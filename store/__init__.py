@@ -2,6 +2,7 @@
 
 from store.catalog import Catalog
 from store.errors import (
+    CannotMerge,
     CatalogBusy,
     CatalogDamaged,
     CatalogError,
@@ -12,6 +13,7 @@ from store.errors import (
 )
 
 __all__ = [
+    "CannotMerge",
     "Catalog",
     "CatalogBusy",
     "CatalogDamaged",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from store.errors import UnknownEntry, from_os
+from store.errors import CatalogDamaged, UnknownEntry, from_os
 
 CHUNK = 1 << 20  # bytes read at a time
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
@@ -40,6 +40,20 @@ class Files:
                 return self._keep(stream, suffix)
         except OSError as error:
             raise from_os(error, self.folder) from error
+
+    def adopt(self, file: Path) -> bool:
+        """Keep a copy of a file named as these are; whether it was not here already.
+
+        Raises:
+            CatalogFull: no space; nothing is left behind.
+            CatalogDamaged: it cannot be read or written, or is not what its name says.
+        """
+        if self.has(file.stem):
+            os.utime(self.path(file.stem))  # young again: a row that names it is about to come
+            return False
+        if self.put(file, file.suffix) != file.stem:
+            raise CatalogDamaged(file, "its content is not what was stored")
+        return True
 
     def path(self, hash: str) -> Path:
         """Where the content of that hash lies.

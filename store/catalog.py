@@ -1,6 +1,7 @@
 """The only door to the database: `Catalog`, put together from its parts."""
 
 from store.jobs import Jobs
+from store.merging import Merging
 from store.models import Models
 from store.pictures import Pictures
 from store.questions import Questions
@@ -8,7 +9,7 @@ from store.trash import Trash
 from store.values import Values
 
 
-class Catalog(Models, Questions, Values, Jobs, Pictures, Trash):
+class Catalog(Models, Questions, Values, Jobs, Pictures, Trash, Merging):
     """A folder with everything that was asked and answered.
 
     Objects are cheap and may be shared between threads; all objects of a process share one

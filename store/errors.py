@@ -36,6 +36,13 @@ class NotACatalog(CatalogError):
         )
 
 
+class CannotMerge(CatalogError):
+    """What was named cannot be brought into the catalog; both are as they were."""
+
+    def __init__(self, path: Path, why: str, way_out: str) -> None:
+        super().__init__(f"{path} {why}; nothing was merged: {way_out}")
+
+
 class CatalogTooNew(CatalogError):
     """A newer version of the program wrote the catalog."""
 

@@ -99,7 +99,7 @@ def migrate(connection: Cursor, path: Path) -> None:
         CatalogTooNew: the schema is newer than this program.
         NotACatalog: a DuckDB database with tables of somebody else.
     """
-    stored = _stored_version(connection, path)
+    stored = stored_version(connection, path)
     if stored > len(MIGRATIONS):
         raise CatalogTooNew(path, f"schema {stored}", f"up to {len(MIGRATIONS)}")
     for version, (name, statements) in enumerate(MIGRATIONS[stored:], start=stored + 1):
@@ -114,7 +114,7 @@ def migrate(connection: Cursor, path: Path) -> None:
         connection.execute("COMMIT")
 
 
-def _stored_version(connection: Cursor, path: Path) -> int:
+def stored_version(connection: Cursor, path: Path) -> int:
     """The newest step in the file; 0 when the file is new."""
     names = {
         row[0]

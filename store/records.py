@@ -142,3 +142,14 @@ class Collected:
 
     count: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What another catalog had that this one lacked."""
+
+    models: int
+    points: int
+    questions: int
+    units: int  # of work, of these questions and of those that were here
+    files: int

@@ -57,7 +57,7 @@ class Values(Door):
 
         def work(cursor: Cursor) -> int:
             question = question_row(cursor, key)
-            fresh = _new_rows(cursor, key, table, piece)
+            fresh = new_rows(cursor, key, table, piece)
             units = np.unique(fresh["unit"].to_numpy())
             if len(units):
                 append(cursor, key, table, fresh)
@@ -72,7 +72,7 @@ class Values(Door):
                 provenance={**question.provenance, **provenance},
                 state_hash=state or question.state_hash,
             )
-            _advance(cursor, merged)
+            advance(cursor, merged)
             return merged.units_done
 
         return self._write(work)
@@ -157,13 +157,13 @@ def _stored_units(cursor: Cursor, key: str, table: str) -> np.ndarray:
     return cursor.execute(query, [key]).fetchnumpy()["unit"]
 
 
-def _new_rows(cursor: Cursor, key: str, table: str, piece: pa.Table) -> pa.Table:
+def new_rows(cursor: Cursor, key: str, table: str, piece: pa.Table) -> pa.Table:
     """The rows of the piece whose units are not stored yet."""
     stored = _stored_units(cursor, key, table)
     return piece.filter(pa.array(~np.isin(piece["unit"].to_numpy(), stored)))
 
 
-def _advance(cursor: Cursor, question: Question) -> None:
+def advance(cursor: Cursor, question: Question) -> None:
     """Write what a piece changed; the question is complete when no unit is missing."""
     complete = question.units_done >= question.units
     cursor.execute(

@@ -14,7 +14,10 @@ SCENES = tuple(f"explorer/render/{name}.py" for name in ("scene", "still", "mesh
 
 # Who may import what from outside: package -> rooms.
 OUTSIDE = {
-    "torch": (*ANALYSIS, "explorer/recorder.py", "sample_models/"),
+    "torch": (*ANALYSIS, "explorer/recorder.py", "explorer/callbacks/", "sample_models/"),
+    "lightning": ("explorer/callbacks/lightning.py",),
+    "pytorch_lightning": ("explorer/callbacks/lightning.py",),
+    "transformers": ("explorer/callbacks/huggingface.py",),
     "streamlit": ("app.py", "explorer/pages/"),
     "duckdb": ("store/",),
     "altair": ("explorer/render/",),
@@ -29,6 +32,7 @@ INSIDE = {
     "explorer/problem.py": (),
     "explorer/recording.py": (),
     "explorer/recorder.py": ("explorer.recording",),
+    "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
     "explorer/kinds/": ("explorer.kinds",),
     "explorer/analysis/": ("explorer.analysis", "explorer.kinds", "explorer.problem"),
     "explorer/render/": ("explorer.render", "explorer.kinds"),
@@ -48,7 +52,14 @@ INSIDE = {
         "store",
         "sample_models",
     ),
-    "explorer/__main__.py": ("explorer.kinds", "explorer.jobs", "explorer.render", "store"),
+    "explorer/__main__.py": (
+        "explorer.commands",
+        "explorer.kinds",
+        "explorer.jobs",
+        "explorer.render",
+        "store",
+    ),
+    "explorer/commands.py": ("explorer.kinds", "explorer.jobs", "store"),
     "app.py": ("explorer.pages", "explorer.kinds"),
 }
 WORKER_ONLY = (
@@ -56,6 +67,7 @@ WORKER_ONLY = (
     "explorer.problem",
     "explorer.jobs.worker",
     "explorer.recorder",
+    "explorer.callbacks",
 )
 FILES = sorted(
     path.relative_to(ROOT).as_posix()

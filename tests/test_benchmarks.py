@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from explorer.recording import read_recording
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import against_limit, against_peers, data, limits, models, peers, surface
+from tests.benchmarks import (
+    against_limit,
+    against_peers,
+    data,
+    limits,
+    models,
+    peers,
+    recorder,
+    surface,
+)
 from tests.benchmarks.against_limit import Variant
 from tests.benchmarks.evaluation import ours, settings_of
 from tests.benchmarks.models import Case
@@ -205,3 +215,25 @@ def test_untrained_network_gets_statistics() -> None:
     models.recalibrate(torch.nn.Sequential(layer), images, CPU)
     assert not layer.training
     assert float(layer.running_mean) == pytest.approx(float(images.mean()), rel=1e-6)
+
+
+def test_both_trainings_of_the_recorder_s_study_are_the_same(tmp_path: Path) -> None:
+    """Recorded or bare, the same steps give the same weights; snapshots come every 100 of them."""
+    made = [small_problem(dtype=torch.float32) for _ in range(2)]
+    for problem, folder in zip(made, (None, tmp_path), strict=True):
+        assert recorder.trained(problem, CPU, 201, folder)() > 0
+    one, other = (problem.model.state_dict() for problem in made)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    found = read_recording(tmp_path)
+    assert [s.step for s in found.snapshots] == [100, 200] and found.ended
+
+
+def test_the_recorder_s_study_gives_a_row_with_its_target() -> None:
+    """One figure per study, recorded over bare, with the spread over the rounds."""
+    study = recorder.study("tiny", lambda: small_problem(dtype=torch.float32), 100)
+    [row] = recorder.rows({"tiny": study}, CPU, 2)
+    assert row.figure is not None and 0 < row.figure[0] <= row.figure[1] <= row.figure[2]
+    assert (row.what, row.target) == ("tiny, recorded", "<= 1.02")
+    assert list(recorder.studies(CPU, "mlp", peers=False)) == ["digits MLP"]
+    with pytest.raises(ValueError, match="one of digits CNN, digits MLP, got 'x'"):
+        recorder.studies(CPU, "x", peers=False)

@@ -116,7 +116,7 @@ def ask(
             key=asked.key,
             kind=kind.name,
             version=kind.version,
-            title=_title(catalog, kind, models, asked.points),
+            title=title(catalog, kind, models, asked.points),
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=tuple(model.id for model in models),
@@ -135,7 +135,7 @@ def ask(
     return asked.key
 
 
-def _title(
+def title(
     catalog: Catalog, kind: Kind, models: Sequence[records.Model], points: Sequence[str]
 ) -> str:
     """The kind and the names of its subjects, with the step of what is no final point."""

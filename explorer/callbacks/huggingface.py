@@ -1,0 +1,58 @@
+"""Records a Hugging Face run: `Trainer(..., callbacks=[RecorderCallback("runs/first")])`.
+
+Written from the documentation of transformers 4 and tested with a stand-in for its base class; it
+was not run against the package itself.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from explorer.callbacks.every import Every
+
+try:
+    from transformers import TrainerCallback
+except ImportError as error:
+    raise ImportError(
+        "explorer.callbacks.huggingface needs transformers; run `pip install transformers`"
+    ) from error
+
+
+class RecorderCallback(TrainerCallback):
+    """Keeps the model at the start, every so many optimiser steps, and at the end; all logs."""
+
+    def __init__(self, folder: str | os.PathLike[str], every: int = 100, **settings: Any) -> None:
+        """Nothing is written until training begins.
+
+        Args:
+            folder: of this run alone.
+            every: optimiser steps from one snapshot to the next.
+            settings: `hyperparameters`, `seed`, `optimizer_state` of `Recorder`.
+        """
+        self._every = Every(folder, every, settings)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Begin the run."""
+        self._every.begin(kwargs["model"], state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep the model when the step is one to keep."""
+        self._every.reached(kwargs["model"], state.global_step, kwargs.get("optimizer"))
+
+    def on_log(
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        logs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Keep the numbers that the trainer logs, such as loss and eval_loss."""
+        numbers = {n: float(v) for n, v in (logs or {}).items() if isinstance(v, int | float)}
+        numbers.pop("step", None)
+        if numbers:
+            self._every.log(state.global_step, **numbers)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep the final model."""
+        self._every.end(kwargs["model"], state.global_step, kwargs.get("optimizer"))

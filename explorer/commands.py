@@ -1,0 +1,112 @@
+"""Commands that compute nothing: what a question would take, what there is, merging."""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from explorer.jobs import desk
+from explorer.jobs.estimate import estimate
+from explorer.kinds import Kind
+from store import Catalog, records
+
+ALL = 1_000_000  # questions that one listing holds
+
+
+def foretell(
+    catalog: Catalog, kind: Kind, settings: Any, asks: Sequence[Sequence[desk.Subject]]
+) -> None:
+    """Print what each question has and how long the rest will take; ask nothing.
+
+    Points that it would take over from other questions are counted as missing.
+
+    Args:
+        catalog: it is only read.
+        kind: of the questions.
+        settings: of all of them.
+        asks: the subjects of each.
+    """
+    warm = False
+    for (model, point), *others in asks:
+        asked = desk.question(catalog, kind, model, settings, point, others)
+        stored = catalog.question(asked.key)
+        done = stored.units_done if stored else 0
+        models = (model, *(other for other, _ in others))
+        rest = "complete, 0 s"
+        if done < settings.units:
+            told = estimate(catalog, asked, model, warm)
+            seconds = told.start + told.setup + (settings.units - done) * told.per_unit
+            rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
+            warm = True  # one worker answers all
+        title = desk.title(catalog, kind, models, asked.points)
+        print(f"{asked.key[:12]} {title}: {done:,} of {settings.units:,} points, {rest}")
+
+
+def listing(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Models with their losses, then analyses with their keys and how far they are."""
+    models = catalog.models()
+    found, _ = catalog.questions(limit=ALL)
+    if given.json:
+        content = {"models": [_model(m) for m in models], "analyses": [_analysis(q) for q in found]}
+        print(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, indent=1))
+        return 0
+    for model in models:
+        measured = ", ".join(
+            f"{split} {name} {value:.4g}"
+            for split, values in model.measurements.items()
+            for name, value in values.items()
+        )
+        print(f"model {model.name}: {model.facts.get('parameters', 0):,} parameters, {measured}")
+    for asked in found:
+        complete = ", complete" if asked.status == "complete" else ""
+        done = f"{asked.units_done:,} of {asked.units:,} points{complete}"
+        print(f"{asked.key[:12]} {asked.title}: {done}")
+    return 0
+
+
+def merge(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Bring another catalog's models and answers into this one."""
+    new = catalog.merge(given.other)
+    print(
+        f"brought {new.models:,} models, {new.points:,} checkpoints, {new.questions:,} analyses, "
+        f"{new.units:,} points of analyses, {new.files:,} files"
+    )
+    return 0
+
+
+def _model(model: records.Model) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "name": model.name,
+        "parameters": model.facts.get("parameters"),
+        "points": model.points,
+        "measurements": model.measurements,
+        "created": str(model.created),
+    }
+
+
+def _analysis(asked: records.Question) -> dict[str, Any]:
+    return {
+        "key": asked.key,
+        "kind": asked.kind,
+        "title": asked.title,
+        "models": asked.model_names,
+        "status": asked.status,
+        "units_done": asked.units_done,
+        "units": asked.units,
+        "seconds": asked.seconds,
+        "settings": asked.settings,
+        "created": str(asked.created),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """JSON values; NaN and the infinities, which JSON lacks, as the words NaN, inf and -inf."""
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else str(value)
+    return value

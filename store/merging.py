@@ -1,0 +1,259 @@
+"""Merging: what another catalog has and this one lacks, by the keys that contents give it."""
+
+import contextlib
+import json
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from store.arrays import Files
+from store.door import Door
+from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
+from store.lease import ATTEMPT, CONFIG, Cursor
+from store.migrations import MIGRATIONS, stored_version
+from store.questions import question_row
+from store.records import Merged
+from store.rows import now, put, scalar
+from store.tables import append, value_tables
+from store.values import advance, new_rows
+
+Row = dict[str, Any]
+_HASH = re.compile(r"[0-9a-f]{64}")
+_ASKED = "(SELECT key FROM questions WHERE deleted IS NULL)"
+_KEPT = """(SELECT id FROM models WHERE deleted IS NULL
+    OR id IN (SELECT unnest(model_ids) FROM questions WHERE deleted IS NULL))"""
+# What is brought, in this order. The trash stays behind, and so do jobs and what the app remembers.
+_BROUGHT = {
+    "problems": "SELECT * FROM problems",
+    "models": f"SELECT * FROM models WHERE id IN {_KEPT}",  # noqa: S608 - our own words
+    "points": f"SELECT * FROM points WHERE model_id IN {_KEPT}",  # noqa: S608
+    "measurements": f"""SELECT * FROM measurements
+        WHERE point_id IN (SELECT point_id FROM points WHERE model_id IN {_KEPT})""",  # noqa: S608
+    "questions": "SELECT * FROM questions WHERE deleted IS NULL ORDER BY created, key",
+    "directions": f"SELECT * FROM directions WHERE question_key IN {_ASKED}",  # noqa: S608
+    "images": f"SELECT * FROM images WHERE question_key IN {_ASKED}",  # noqa: S608
+    "choices": "SELECT * FROM choices",
+}
+_AS_THEY_ARE = ("problems", "points", "measurements", "directions", "choices")
+
+
+class Merging(Door):
+    """The part of the catalog about other catalogs."""
+
+    def merge(self, other: Path | str) -> Merged:
+        """Bring everything of another catalog, which is only read, into this one.
+
+        What is here already stays as it is; answers are united by unit of work, and one is complete
+        when all its units are there. What was deleted there is not brought; what was deleted here
+        and is not deleted there is restored. Files are copied first, then the rows come in one
+        transaction: whatever fails, no row is without its file.
+
+        Args:
+            other: its folder, or the database in it.
+
+        Raises:
+            CannotMerge: there is no catalog, it is this one, or of another schema.
+            CatalogBusy: another process holds one of the two.
+            CatalogDamaged: the other one lacks a file, or has one that is not what was stored.
+        """
+        place = _database(Path(other).expanduser().resolve(), self._lease.path)
+        with _opened(place, self._timeout) as cursor, self._lease.writing:
+            theirs = _Theirs(cursor, place)
+            brought = {table: theirs.rows(query) for table, query in _BROUGHT.items()}
+            files = self._adopt(place, brought)
+            merged = self._write(lambda c: _bring(c, theirs, brought))
+        return replace(merged, files=files)
+
+    def _adopt(self, place: Path, brought: dict[str, list[Row]]) -> int:
+        """Copy the files that the rows name; how many were not here."""
+        there = {file.stem: file for file in Files(place.parent / "files").all()}
+        for row in brought["points"]:
+            hash = row["file_hash"]
+            if hash and hash not in there and not self._files.has(hash):
+                raise CatalogDamaged(
+                    place, f"the file {hash} of point {row['point_id']} is missing"
+                )
+        # a picture without its file is drawn again
+        brought["images"] = [row for row in brought["images"] if row["hash"] in there]
+        named = {hash for rows in brought.values() for row in rows for hash in _hashes(row)}
+        return sum(self._files.adopt(there[hash]) for hash in sorted(named & there.keys()))
+
+
+class _Theirs:
+    """The other catalog, opened for reading; its errors name it."""
+
+    def __init__(self, cursor: Cursor, place: Path) -> None:
+        self._cursor, self.place = cursor, place
+        with self._reading():
+            self.tables = value_tables(cursor)
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a query; JSON stays the text it is, so that it comes over unchanged."""
+        with self._reading():
+            self._cursor.execute(query, list(values))
+            names = [column[0] for column in self._cursor.description or ()]
+            found = self._cursor.fetchall()
+        return [dict(zip(names, map(_in_utc, row), strict=True)) for row in found]
+
+    def values(self, table: str, key: str) -> pa.Table:
+        """The rows of an answer, without the columns that none of them has."""
+        query = f"SELECT * EXCLUDE (question_key) FROM {table} WHERE question_key = ?"  # noqa: S608
+        with self._reading():
+            relation = self._cursor.sql(f"{query} ORDER BY unit, rowid", params=[key])
+            found = relation.to_arrow_table()
+        return found.select([n for n in found.column_names if found[n].null_count < len(found)])
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise (from_duckdb(error, self.place) or error) from error
+
+
+def _database(other: Path, own: Path) -> Path:
+    """The database file of the other catalog.
+
+    Raises:
+        CannotMerge: there is none, or it is our own.
+    """
+    if not other.exists():
+        raise CannotMerge(other, "does not exist", "check the path")
+    place = other / "catalog.duckdb" if other.is_dir() else other
+    if not place.is_file():
+        raise CannotMerge(other, "holds no catalog.duckdb", "name the folder of a catalog")
+    if own.exists() and place.samefile(own):
+        raise CannotMerge(other, "is this very catalog", "name another one")
+    return place
+
+
+@contextlib.contextmanager
+def _opened(place: Path, timeout: float) -> Iterator[Cursor]:
+    """A connection that reads one state of the database and cannot change it.
+
+    Raises:
+        CannotMerge: its schema is another one.
+        CatalogError: busy, not a catalog, too new, or damaged.
+    """
+    connection = _connected(place, timeout)
+    try:
+        with connection.cursor() as cursor:
+            found = stored_version(cursor, place)
+            if found != len(MIGRATIONS):
+                newer = found > len(MIGRATIONS)
+                raise CannotMerge(
+                    place,
+                    f"has schema {found}, this program's is {len(MIGRATIONS)}",
+                    "update this program" if newer else "open it once with this program",
+                )
+            cursor.execute("BEGIN")
+            yield cursor
+    finally:
+        connection.close()
+
+
+def _connected(place: Path, timeout: float) -> Cursor:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return duckdb.connect(place, read_only=True, config=CONFIG)
+        except duckdb.Error as error:
+            if not is_held(error):
+                raise (from_duckdb(error, place) or error) from error
+            if time.monotonic() >= deadline:
+                raise CatalogBusy(place, holder_of(error), timeout) from error
+        time.sleep(random.uniform(*ATTEMPT))
+
+
+def _bring(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]) -> Merged:
+    """Add what is not there; how much that was."""
+    counted = ("models", "points", "questions")
+    before = [_count(cursor, table) for table in counted]
+    for table in _AS_THEY_ARE:
+        for row in brought[table]:
+            put(cursor, table, row)
+    for row in brought["models"]:
+        put(cursor, "models", row, () if row["deleted"] else ("deleted",))
+    images = {row["question_key"]: row for row in brought["images"]}
+    units = 0
+    for row in brought["questions"]:
+        units += _unite(cursor, theirs, row, images.get(row["key"]))
+    after = [_count(cursor, table) for table in counted]
+    new = {name: b - a for name, a, b in zip(counted, before, after, strict=True)}
+    return Merged(**new, units=units, files=0)
+
+
+def _unite(cursor: Cursor, theirs: _Theirs, row: Row, image: Row | None) -> int:
+    """Add to a question the units that it has there and not here; their number."""
+    key, done = row["key"], row["units_done"]
+    nothing = {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
+    put(cursor, "questions", {**row, **nothing, "state_hash": None}, ("deleted",))
+    ours = question_row(cursor, key)
+    if ours.units_done < ours.units:
+        units = _add_values(cursor, theirs, row)
+        share = units / max(done, 1)
+        merged = replace(
+            ours,
+            units_done=ours.units_done + units,
+            seconds=ours.seconds + row["seconds"] * share,
+            facts={**json.loads(row["facts"]), **ours.facts},  # it goes on as it began here
+            provenance={**json.loads(row["provenance"]), **ours.provenance},
+            state_hash=ours.state_hash if ours.units_done else row["state_hash"],
+        )
+        advance(cursor, merged)
+    else:
+        merged = ours
+    if image and merged.units_done == done:
+        put(cursor, "images", image, ("hash",) if merged is not ours else ())
+    elif merged.units_done > ours.units_done > 0:  # the picture shows less than there is now
+        cursor.execute("DELETE FROM images WHERE question_key = ?", [key])
+    return merged.units_done - ours.units_done
+
+
+def _add_values(cursor: Cursor, theirs: _Theirs, asked: Row) -> int:
+    """Add the rows of the units that are not here, and what says when they came; their number."""
+    key, added = asked["key"], 0
+    for table in theirs.tables:
+        rows = theirs.values(table, key)
+        if not len(rows):
+            continue
+        fresh = new_rows(cursor, key, table, rows)
+        units = np.unique(fresh["unit"].to_numpy())
+        if not len(units):
+            continue
+        append(cursor, key, table, fresh)
+        added += len(units)
+        pieces = theirs.rows("SELECT * FROM pieces WHERE question_key = ?", [key])
+        if len(fresh) < len(rows):  # pieces do not name their units: what is new is one more piece
+            seconds = asked["seconds"] * len(units) / max(asked["units_done"], 1)
+            said = {"seconds": seconds, "provenance": asked["provenance"], "ingested": now()}
+            pieces = [
+                {"question_key": key, "first_unit": int(units[0]), "units": len(units), **said}
+            ]
+        for piece in pieces:
+            put(cursor, "pieces", piece)
+    return added
+
+
+def _count(cursor: Cursor, table: str) -> int:
+    return int(scalar(cursor, f"SELECT count(*) FROM {table}"))  # noqa: S608 - our own names
+
+
+def _hashes(row: Row) -> Iterator[str]:
+    """Everything in a row that could be the name of a file."""
+    for cell in row.values():
+        if isinstance(cell, str):
+            yield from _HASH.findall(cell)
+
+
+def _in_utc(cell: Any) -> Any:
+    return cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell

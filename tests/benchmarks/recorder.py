@@ -1,0 +1,103 @@
+"""Recording: the time of a training with a snapshot every 100 steps over that of the bare loop.
+
+Making the recorder, which asks git for the commit once, is not in it; writing snapshots is.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from explorer.problem import Problem
+from explorer.recorder import Recorder
+from sample_models import digits_cnn, digits_mlp
+from tests.benchmarks.report import Row, interleaved, ratio
+
+Study = Callable[[torch.device, int], Iterator[Row]]
+EVERY = 100  # steps from one snapshot to the next
+BATCH = 64
+TARGET = "<= 1.02"
+
+
+def trained(
+    problem: Problem, device: torch.device, steps: int, folder: Path | None = None
+) -> Callable[[], float]:
+    """A function that trains the model on from where it is, and says in how many seconds.
+
+    Args:
+        problem: its model is trained.
+        device: to train on.
+        steps: of Adam.
+        folder: to record to; the bare loop without one.
+    """
+    model = problem.model.to(device).train()
+    images, labels = (tensor.to(device) for tensor in problem.data["train"])
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def step(number: int) -> Tensor:
+        part = torch.arange(number * BATCH, (number + 1) * BATCH, device=device) % len(images)
+        loss = functional.cross_entropy(model(images[part]), labels[part])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def run() -> float:
+        with Recorder(folder) if folder else nullcontext() as recorder:
+            began = time.perf_counter()
+            for number in range(steps):
+                loss = step(number)
+                if recorder and number % EVERY == EVERY - 1:
+                    recorder.snapshot(model, number + 1, optimizer=optimizer, loss=loss)
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            return time.perf_counter() - began
+
+    return run
+
+
+def study(title: str, make: Callable[[], Problem], steps: int) -> Study:
+    """Both loops in turns, each with a model of its own."""
+
+    def measured(device: torch.device, rounds: int) -> Iterator[Row]:
+        with tempfile.TemporaryDirectory() as folder:
+            found = interleaved(
+                {
+                    "bare": trained(make(), device, steps),
+                    "recorded": trained(make(), device, steps, Path(folder)),
+                },
+                rounds,
+            )
+        said = {"against": f"{steps} bare steps", "note": f"a snapshot every {EVERY} steps"}
+        yield ratio(f"{title}, recorded", TARGET, found["recorded"], found["bare"], **said)
+
+    return measured
+
+
+STUDIES: dict[str, Study] = {
+    "digits CNN": study("digits CNN", digits_cnn.problem, 100),
+    "digits MLP": study("digits MLP", digits_mlp.problem, 400),
+}
+
+
+def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
+    """The studies whose name holds the text `only`; there are no peers.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = {name: made for name, made in STUDIES.items() if only.lower() in name.lower()}
+    if not found:
+        raise ValueError(f"only must be part of one of {', '.join(STUDIES)}, got {only!r}")
+    return found
+
+
+def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:
+    """The rows of the studies."""
+    for made in chosen.values():
+        yield from made(device, rounds)
