@@ -178,3 +178,17 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert models["averaged"].facts["part"] == "ema"
     points = Catalog(place).points(models["averaged"].id)
     assert [p.label for p in points] == ["step_9", "step_10"]
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision_is_said(catalog: Catalog, tmp_path: Path, kind: str) -> None:
+    """Half weights are measured, kept as they are, and said to be converted."""
+    state = {
+        name: value.to(getattr(torch, kind)) if value.is_floating_point() else value
+        for name, value in tensors(seed=2).items()
+    }
+    torch.save(state, tmp_path / "half.pt")
+    model = brought(catalog, problem_file(tmp_path / "p"), tmp_path / "half.pt")
+    assert math.isfinite(model.measurements["test"]["loss"])
+    (said,) = arrivals.warnings(catalog, model)
+    assert said.startswith(f"0.weight and others are {kind}: they are kept so and converted")
