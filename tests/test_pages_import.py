@@ -12,6 +12,7 @@ import pytest
 import safetensors.torch
 from streamlit.testing.v1 import AppTest
 
+from explorer.jobs import following
 from explorer.pages import _running
 from store import Catalog
 from tests.test_pages import (
@@ -24,6 +25,7 @@ from tests.test_pages import (
     pressed,
     texts,
 )
+from tests.test_runs import record
 from tests.tiny import checkpoint, end_workers, problem_file, tensors, until
 
 
@@ -165,3 +167,19 @@ def test_a_failed_import_says_why(place: Path) -> None:
     assert said.startswith("Import of wide failed: ")
     assert "wide.safetensors: 0.weight must have shape (6, 8), got (7, 8)" in said
     assert len(Catalog(place / "catalog").models()) == models
+
+
+def test_follow_is_offered_for_a_growing_run(place: Path) -> None:
+    """With Follow on, Import also follows: the run is listed, and Unfollow ends that."""
+    record(place / "run", 1)
+    app = filled(place, str(place / "run"), name="followed")
+    (toggle,) = app.toggle
+    agreement(app).check()
+    toggle.set_value(True).run()
+    fine(pressed(app, "Import"))
+    assert f"{place}/run · 0 snapshots" in texts(app, "markdown")
+    until(lambda: f"{place}/run · 1 snapshots" in texts(fine(app.run()), "markdown"))
+    fine(pressed(app, "Unfollow"))
+    assert following.followed(Catalog(place / "catalog")) == {}
+    record(place / "run", end=True)
+    assert not filled(place, str(place / "run")).toggle

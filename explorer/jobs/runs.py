@@ -62,11 +62,13 @@ def facts_now(run: Mapping[str, Any], earlier: Mapping[str, Any]) -> Mapping[str
     return earlier or {**run["identity"], "folder": run["folder"]}
 
 
-def models_of(catalog: Catalog, identity: Mapping[str, Any]) -> list[records.Model]:
+def models_of(
+    catalog: Catalog, identity: Mapping[str, Any], include_deleted: bool = False
+) -> list[records.Model]:
     """The models imported from the run, one for each problem and arguments, newest first."""
     return [
         model
-        for model in catalog.models()
+        for model in catalog.models(include_deleted=include_deleted)
         if "run" in model.facts
         and all(model.facts["run"].get(name) == value for name, value in identity.items())
     ]

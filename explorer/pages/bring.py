@@ -9,12 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import arrivals, desk, sources
+from explorer.jobs import arrivals, desk, following, sources
 from explorer.jobs.spool import Spool
 from explorer.pages import _parts as parts
 from store import records
 
 LIVE_SECONDS = 0.7
+LIVE_FOLLOWED = 3.0
 FEW = 6  # files that are listed
 UNDER_WAY = ("queued", "running")
 
@@ -129,6 +130,13 @@ def choose() -> None:
         key=f"agreed-{problem}-{digest}",  # a changed file asks again
         help="It is code, and can do whatever you can. It never runs in the app itself.",
     )
+    growing = found is not None and found.recording is not None and not found.recording.ended
+    follow = growing and st.toggle(
+        "Follow",
+        key="follow",
+        help="New snapshots are imported while the run goes on and this app runs, for as long as "
+        "the problem file stays what you agreed to.",
+    )
     ready = agreed and wanted.complete
     pressed = st.button(
         "Import",
@@ -138,11 +146,11 @@ def choose() -> None:
         help="Needs a problem file, checkpoints, and your agreement to run the file.",
     )
     if pressed and ready:  # not so where the file has changed since the page was drawn
-        order(wanted, name, part)
+        order(wanted, name, part, follow)
 
 
-def order(wanted: Wanted, name: str, part: str) -> None:
-    """Order what the fields say."""
+def order(wanted: Wanted, name: str, part: str, follow: bool) -> None:
+    """Order what the fields say, also of what the run will bring."""
     problem, found = wanted.problem, wanted.found
     if problem is None or found is None or wanted.arguments is None:
         return
@@ -152,6 +160,9 @@ def order(wanted: Wanted, name: str, part: str) -> None:
         complain(str(error))
         return
     st.session_state["import"] = job_id
+    if follow and found.recording:
+        folder = found.recording.folder
+        following.follow(catalog, folder, problem, wanted.digest, wanted.arguments)
 
 
 def outcome(job_id: str) -> None:
@@ -234,6 +245,33 @@ def tensors(model: records.Model) -> dict[str, list[Any]]:
     }
 
 
+def followed() -> None:
+    """The runs that are followed, with the way to stop; live while one is."""
+    unsettled = any(not entry["stopped"] for entry in following.followed(catalog).values())
+
+    @parts.live(LIVE_FOLLOWED if unsettled else None)
+    def shown() -> None:
+        entries = following.followed(catalog)
+        counts = {
+            m.facts["run"].get("folder"): m.points for m in catalog.models() if "run" in m.facts
+        }
+        if entries:
+            st.subheader("Followed runs", anchor=False)
+        for folder, entry in entries.items():
+            text, button = st.columns([5, 1], vertical_alignment="center")
+            text.write(f"{folder} · {counts.get(folder, 0):,} snapshots")
+            label = "Dismiss" if entry["stopped"] else "Unfollow"
+            if button.button(label, key=f"unfollow-{folder}", width="stretch"):
+                following.unfollow(catalog, Path(folder))
+                st.rerun()
+            if entry["stopped"]:
+                complain(f"{folder} is followed no longer: {entry['stopped']}")
+        if unsettled and all(entry["stopped"] for entry in entries.values()):
+            st.rerun()  # nothing is followed any more
+
+    shown()
+
+
 st.title("Import", anchor=False)
 left, right = st.columns([2, 3], gap="large")
 with left:
@@ -243,3 +281,4 @@ with right:
         outcome(st.session_state["import"])
     else:
         st.info("Name a problem file and checkpoints; what the worker finds in them appears here.")
+    followed()
