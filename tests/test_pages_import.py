@@ -179,6 +179,9 @@ def test_follow_is_offered_for_a_growing_run(place: Path) -> None:
     fine(pressed(app, "Import"))
     assert f"{place}/run · 0 snapshots" in texts(app, "markdown")
     until(lambda: f"{place}/run · 1 snapshots" in texts(fine(app.run()), "markdown"))
+    record(place / "run", 2)
+    until(lambda: f"{place}/run · 2 snapshots" in texts(fine(app.run()), "markdown"))
+    assert "followed" in [title.value for title in app.subheader]  # still shown after it has grown
     fine(pressed(app, "Unfollow"))
     assert following.followed(Catalog(place / "catalog")) == {}
     record(place / "run", end=True)

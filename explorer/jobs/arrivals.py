@@ -51,9 +51,17 @@ def store_import(
 
 
 def imported(catalog: Catalog, job: records.Job) -> records.Model | None:
-    """The model that an import stored, unless a later import has taken its place."""
-    found = (m for m in catalog.models() if m.facts.get("import") == job.id)
-    return next(found, None)
+    """The model that an import stored: that of its run, or one that no later import has renewed."""
+    run = job.request.get("run")
+    own = next((m for m in catalog.models() if m.facts.get("import") == job.id), None)
+    if own is not None or not run:
+        return own
+    wanted = (job.request["problem"], job.request["arguments"])
+    for model in runs.models_of(catalog, run["identity"]):
+        problem = catalog.problem(model.problem_id)
+        if (problem.path, problem.arguments) == wanted:
+            return model
+    return None
 
 
 def warnings(catalog: Catalog, model: records.Model) -> list[str]:
