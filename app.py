@@ -16,7 +16,10 @@ page = st.navigation(
             st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True),
         ],
         "Analyse": [st.Page(kind.page, title=kind.title, icon=kind.icon) for kind in KINDS],
-        "Work": [st.Page(PAGES / "jobs.py", title="Jobs", icon=":material/pending_actions:")],
+        "Work": [
+            st.Page(PAGES / "bring.py", title="Import", icon=":material/upload_file:"),
+            st.Page(PAGES / "jobs.py", title="Jobs", icon=":material/pending_actions:"),
+        ],
     }
 )
 guarded(page.run)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer import commands
-from explorer.jobs import desk
+from explorer.jobs import arrivals, desk, sources
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
 from store import Catalog, CatalogError, records
@@ -46,8 +46,13 @@ def _parser() -> argparse.ArgumentParser:
 
     bring = command("import", _import, "Import checkpoints of one model through a problem file.")
     bring.add_argument("problem", type=Path, help="Python file with a function problem()")
-    bring.add_argument("checkpoints", type=Path, nargs="+", help="in order; the last is the final")
-    bring.add_argument("--name", help="of the model; the last file's name unless given")
+    bring.add_argument(
+        "checkpoints",
+        nargs="+",
+        help="files or quoted patterns in order, the last being the final one; or a recorded run",
+    )
+    bring.add_argument("--name", help="of the model; the last file's or the run's unless given")
+    bring.add_argument("--part", default="", help="key of the weights in each file, such as ema")
     bring.add_argument("--argument", "-a", action="append", default=[], metavar="NAME=JSON")
     bring.add_argument("--yes", action="store_true", help="agree to run the problem file's code")
 
@@ -84,21 +89,19 @@ def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     """Inspect and store checkpoints, after the user agreed to run the problem file."""
     if not given.problem.is_file():
         raise ValueError(f"there is no problem file {given.problem}; check the path")
-    for file in given.checkpoints:
-        if not file.is_file():
-            raise ValueError(f"there is no file {file}; check the path")
-        file.open("rb").close()  # safetensors calls a file that it may not read missing
+    given.problem.open("rb").close()
+    found = sources.resolve(given.checkpoints)
+    if found.errors:
+        raise ValueError("; ".join(found.errors))
     if not given.yes and not _agreed(given.problem):
         print("nothing was imported", file=sys.stderr)
         return 1
-    job = desk.order_import(
-        catalog,
-        given.problem,
-        dict(_pair(text) for text in given.argument),
-        [{"file": str(file)} for file in given.checkpoints],
-        given.name or given.checkpoints[-1].stem,
-    )
+    arguments = dict(_pair(text) for text in given.argument)
+    job = sources.order(catalog, found, given.problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
+    model = arrivals.imported(catalog, catalog.job(job))
+    for said in arrivals.warnings(catalog, model) if model else ():
+        print(f"warning: {said}", file=sys.stderr)
     return 0
 
 

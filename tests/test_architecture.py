@@ -36,7 +36,7 @@ INSIDE = {
     "explorer/kinds/": ("explorer.kinds",),
     "explorer/analysis/": ("explorer.analysis", "explorer.kinds", "explorer.problem"),
     "explorer/render/": ("explorer.render", "explorer.kinds"),
-    "explorer/jobs/": ("explorer.jobs", "explorer.kinds", "store"),
+    "explorer/jobs/": ("explorer.jobs", "explorer.kinds", "explorer.recording", "store"),
     "explorer/jobs/worker.py": (
         "explorer.jobs.process",
         "explorer.jobs.spool",

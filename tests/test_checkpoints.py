@@ -156,6 +156,62 @@ def test_what_does_not_fit_is_named(change, said: str) -> None:
         fitted(state, model(), "x.pt")
 
 
+def renamed(state: dict) -> None:
+    """Put a prefix before every name, and change two shapes."""
+    for name in list(state):
+        state[f"body.{name}"] = state.pop(name)
+    state["body.0.bias"] = state.pop("body.0.bias").reshape(1, 3)
+    state["body.2.bias"] = torch.ones(7)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            lambda s: [s.pop(n) for n in list(s) if n.startswith(("0", "2"))],
+            "lacks '0.weight', '0.bias', '2.weight' and 1 more; is it a checkpoint of this model",
+        ),
+        (
+            lambda s: s.update({f"head.{n}": torch.ones(1) for n in range(5)}),
+            "has 'head.0', 'head.1', 'head.2' and 2 more, unknown to the model; is it a checkpoint",
+        ),
+        (renamed, "0.bias must have shape (3,), got (1, 3), 2.bias must have shape (2,), got (7,)"),
+        (renamed, "; give the arguments that the model was trained with"),
+        (
+            lambda s: s.update({"0.weight": torch.ones(3, 4, dtype=torch.int8)}),
+            "0.weight must be torch.float32, got torch.int8; save the weights as real floating",
+        ),
+        (
+            lambda s: s.update({"1.num_batches_tracked": torch.ones(())}),
+            "1.num_batches_tracked must be torch.int64, got torch.float32",
+        ),
+    ],
+    ids=["missing", "unknown", "shapes", "way out", "integers", "counter"],
+)
+def test_all_that_does_not_fit_is_in_one_sentence(change, words: str) -> None:
+    """The file, the first few keys and how many more, and what to do; also behind a prefix."""
+    state = dict(STATE)
+    change(state)
+    with pytest.raises(CheckpointError) as said:
+        fitted(state, model(), "runs/x.pt")
+    assert str(said.value).startswith("runs/x.pt")
+    assert words in str(said.value) and "\n" not in str(said.value)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floating_point_types_are_kept(kind: torch.dtype) -> None:
+    """Half and double precision fit as they are: no value is changed by the import."""
+    state = {n: t.to(kind) if t.is_floating_point() else t for n, t in STATE.items()}
+    found = fitted(state, model(), "x.pt")
+    assert all(torch.equal(found[n], t) and found[n].dtype == t.dtype for n, t in state.items())
+
+
+def test_weights_that_are_no_numbers_fit() -> None:
+    """NaN weights are accepted as they are; the import counts them (tests/test_runs.py)."""
+    state = STATE | {"0.bias": torch.full((3,), torch.nan)}
+    assert fitted(state, model(), "x.pt")["0.bias"].isnan().all()
+
+
 def saved(content: object) -> bytes:
     file = io.BytesIO()
     torch.save(content, file)

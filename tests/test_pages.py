@@ -35,6 +35,7 @@ PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it gro
 SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
+IMPORT_PAGE = "explorer/pages/bring.py"  # visited by tests/test_pages_import.py
 STORED = {"model": SAMPLE, "x_count": "11", "y_count": "11"}
 
 
@@ -400,7 +401,7 @@ app = AppTest.from_file("app.py", default_timeout=60)
 visits = [({}, "catalog"), ({"model": "mlp_b", "x_count": "11", "y_count": "11"}, "surface"),
     ({"model": "mlp_b", "x_count": "11", "y_count": "11", "view": "3-D"}, "surface"),
     ({"model": "mlp_b", "x_count": "21"}, "line"), ({}, "interpolation"), ({}, "difference"),
-    ({}, "jobs")]
+    ({}, "bring"), ({}, "jobs")]
 for address, page in visits:
     app = AppTest.from_file("app.py", default_timeout=60)
     for name, value in address.items():
@@ -419,7 +420,7 @@ def test_the_app_process_stays_light(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PAGES], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
-    assert done.stdout.count("seen") == 7, done.stderr
+    assert done.stdout.count("seen") == 8, done.stderr
     loaded = {name.split(".")[0] for name in done.stdout.split("modules ")[1].split()}
     assert "streamlit" in loaded
     assert not loaded & {"torch", "pyvista", "vtk", "vtkmodules"}
@@ -443,7 +444,9 @@ def one_sentence(app: AppTest) -> str:
     return said
 
 
-@pytest.mark.parametrize("page", [CATALOG_PAGE, SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, JOBS_PAGE])
+@pytest.mark.parametrize(
+    "page", [CATALOG_PAGE, SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, IMPORT_PAGE, JOBS_PAGE]
+)
 def test_a_file_that_is_no_catalog(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

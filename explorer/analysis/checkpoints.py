@@ -134,8 +134,7 @@ def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tens
     counters = {n: t for n, t in wanted.items() if n.endswith(COUNTER) and n not in given}
     _check_names(given | counters, wanted, source)
     found = {name: (given | counters)[name] for name in wanted}
-    for name, value in wanted.items():
-        _check_tensor(name, found[name], value, source)
+    _check_tensors(found, wanted, source)
     return found
 
 
@@ -160,15 +159,33 @@ def _check_names(given: Tensors, wanted: Mapping[str, Tensor], source: object) -
         )
 
 
-def _check_tensor(name: str, given: Tensor, wanted: Tensor, source: object) -> None:
-    if given.shape != wanted.shape:
+def _check_tensors(given: Tensors, wanted: Mapping[str, Tensor], source: object) -> None:
+    """Refuse shapes and types that differ; another floating-point type is none that differs."""
+    shapes = [
+        f"{name} must have shape {tuple(value.shape)}, got {tuple(given[name].shape)}"
+        for name, value in wanted.items()
+        if given[name].shape != value.shape
+    ]
+    if shapes:
         raise CheckpointError(
-            f"{source}: {name} must have shape {tuple(wanted.shape)}, got {tuple(given.shape)}"
+            f"{source}: {_few(shapes)}; give the arguments that the model was trained with"
         )
-    if given.is_floating_point() != wanted.is_floating_point() or given.is_complex():
-        raise CheckpointError(f"{source}: {name} must be {wanted.dtype}, got {given.dtype}")
+    types = [
+        f"{name} must be {value.dtype}, got {given[name].dtype}"
+        for name, value in wanted.items()
+        if given[name].is_floating_point() != value.is_floating_point() or given[name].is_complex()
+    ]
+    if types:
+        raise CheckpointError(
+            f"{source}: {_few(types)}; save the weights as real floating-point numbers, unquantised"
+        )
 
 
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+    return _few([repr(name) for name in names])
+
+
+def _few(said: list[str]) -> str:
+    """The first three, and how many more there are."""
+    shown = ", ".join(said[:3])
+    return shown if len(said) <= 3 else f"{shown} and {len(said) - 3} more"

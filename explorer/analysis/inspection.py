@@ -21,15 +21,18 @@ def inspect(
     device: torch.device,
     folder: Path,
     progress: Callable[[int, int], None],
+    known: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The facts of a problem and of each checkpoint, whose tensors go to a file in `folder`.
 
     Args:
         loaded: the problem that the checkpoints belong to.
-        checkpoints: `{"file": path, "step": number or None}` each.
+        checkpoints: `{"file": path, "step": number or None, "part": key within it}` each.
         device: where losses are measured, in float32.
         folder: where tensors are left, as <content hash>.safetensors.
         progress: called with (done, total) after each checkpoint.
+        known: `{"source_hash", "problem", "points": {file name: (time of change, hash)}}` of what
+            was inspected before; of this very problem it is passed over.
 
     Raises:
         CheckpointError: a file holds no weights for this model.
@@ -38,19 +41,43 @@ def inspect(
         split: Objective(loaded.problem, ObjectiveSettings(split=split), device)
         for split in loaded.splits
     }
+    before = _before(loaded, known)
+    found = [(checkpoint, before.get(_mark(checkpoint))) for checkpoint in checkpoints]
+    missing = [checkpoint for checkpoint, point in found if point is None]
+    tensors: Tensors = {}
     points = []
-    for number, checkpoint in enumerate(checkpoints, start=1):
+    for number, checkpoint in enumerate(missing, start=1):
         file = Path(checkpoint["file"])
-        tensors = fitted(read(file), loaded.problem.model, file)
-        points.append(_facts(tensors, objectives, folder) | {"step": checkpoint.get("step")})
-        points[-1]["label"] = file.stem
-        progress(number, len(checkpoints))
+        label, changed = _mark(checkpoint)  # before it is read: a later change is seen
+        tensors = fitted(read(file, checkpoint.get("part", "")), loaded.problem.model, file)
+        named = {"step": checkpoint.get("step"), "label": label, "changed": changed}
+        points.append(_facts(tensors, objectives, folder) | named)
+        progress(number, len(missing))
     return {
         "source_hash": loaded.source_hash,
         "problem": loaded.facts,
         "points": points,
+        "final": found[-1][1] or points[-1]["point"],
         "tensors": _table(tensors, loaded),
     }
+
+
+def _before(
+    loaded: LoadedProblem, known: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, int], str]:
+    """Hashes of the points that were inspected through this very problem, by their marks."""
+    return {
+        (label, changed): point
+        for entry in known
+        if entry["source_hash"] == loaded.source_hash and entry["problem"] == loaded.facts
+        for label, (changed, point) in entry["points"].items()
+    }
+
+
+def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
+    """A file's name and when it was last changed, in nanoseconds; 0 where it is missing."""
+    file = Path(checkpoint["file"])
+    return file.stem, file.stat().st_mtime_ns if file.exists() else 0
 
 
 def _facts(tensors: Tensors, objectives: Mapping[str, Objective], folder: Path) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """What a worker found out beside the values: models with their points, directions, choices."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs import desk
+from explorer.jobs import desk, runs
 from explorer.jobs.question import ProblemIdentity, sha256
 from explorer.kinds import kind_named, settings_from_json
-from store import Catalog, records
+from store import Catalog, UnknownEntry, records
 
 
 def store_import(
@@ -28,26 +29,79 @@ def store_import(
         arguments=request["arguments"],
         facts=result["problem"],
     )
-    final = result["points"][-1]
-    model_id = sha256({"problem": identity.id, "point": final["point"]})
+    run = request.get("run")
+    what = {"run": run["identity"]} if run else {"point": result["final"]}
+    model_id = sha256({"problem": identity.id, **what})
     points, measurements = [], []
     for point in result["points"]:
         points.append(_stored_point(catalog, model_id, point, folder))
         measurements += _measurements(point, identity.id, result["problem"]["splits"])
-    parameters = sum(_size(t) for t in result["tensors"] if t["role"] == "parameter")
-    facts = {"parameters": parameters, "tensors": result["tensors"], **request["facts"]}
     model = records.Model(
         id=model_id,
         name=request["name"],
         problem_id=identity.id,
-        point_id=final["point"],
-        facts=facts,
+        point_id=result["final"],
+        facts=_facts(catalog, model_id, request, result["tensors"]) | {"import": job.id},
     )
     catalog.add_import(problem, [model], points, measurements)
     for wish in request["then"]:
         kind = kind_named(wish["kind"])
         settings = settings_from_json(kind.settings, wish["settings"])
         desk.ask(catalog, kind, model, settings, priority=wish.get("priority", desk.BACKGROUND))
+
+
+def imported(catalog: Catalog, job: records.Job) -> records.Model | None:
+    """The model that an import stored: that of its run, or one that no later import has renewed."""
+    run = job.request.get("run")
+    own = next((m for m in catalog.models() if m.facts.get("import") == job.id), None)
+    if own is not None or not run:
+        return own
+    wanted = (job.request["problem"], job.request["arguments"])
+    for model in runs.models_of(catalog, run["identity"]):
+        problem = catalog.problem(model.problem_id)
+        if (problem.path, problem.arguments) == wanted:
+            return model
+    return None
+
+
+def warnings(catalog: Catalog, model: records.Model) -> list[str]:
+    """What is unusual about a model's weights, a sentence each."""
+    said = []
+    points = catalog.points(model.id)
+    bad = [p for p in points if p.facts.get("not_finite")]
+    if bad:
+        names = ", ".join(f"{p.label} ({p.facts['not_finite']:,})" for p in bad[:3])
+        more = f" and {len(bad) - 3:,} more" if len(bad) > 3 else ""
+        said.append(
+            f"NaN or infinite weights in {names}{more}: their losses are shown as they are; import "
+            "an earlier checkpoint for finite ones"
+        )
+    types = {t["dtype"]: t["name"] for t in reversed(model.facts["tensors"])}
+    said += [
+        f"{types[half]} and others are {half}: they are kept so and converted to the precision "
+        "of each analysis"
+        for half in ("float16", "bfloat16")
+        if half in types
+    ]
+    return said
+
+
+def _facts(
+    catalog: Catalog,
+    model_id: str,
+    request: Mapping[str, Any],
+    tensors: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """What is known of the model: of a run that has grown also what was known before."""
+    run, facts = request.get("run"), {}
+    if run:
+        with contextlib.suppress(UnknownEntry):
+            facts = dict(catalog.model(model_id).facts)
+        facts["run"] = runs.facts_now(run, facts.get("run", {}))
+    if tensors:  # none where all snapshots were known
+        parameters = sum(_size(t) for t in tensors if t["role"] == "parameter")
+        facts |= {"parameters": parameters, "tensors": list(tensors)}
+    return facts | request["facts"]
 
 
 def _stored_point(
@@ -61,7 +115,7 @@ def _stored_point(
         label=point["label"],
         step=point["step"],
         file_hash=file,
-        facts={"seconds": point["seconds"], "not_finite": point["not_finite"]},
+        facts={name: point[name] for name in ("seconds", "not_finite", "changed")},
     )
 
 

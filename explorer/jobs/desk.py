@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from explorer.jobs import runs
 from explorer.jobs.question import ProblemIdentity, Question, sha256
 from explorer.jobs.relatives import take_over
 from explorer.jobs.spool import Spool
@@ -185,6 +186,7 @@ def order_import(
     facts: Mapping[str, Any] | None = None,
     then: Sequence[Mapping[str, Any]] = (),
     priority: int = ASKED,
+    run: Mapping[str, Any] | None = None,
 ) -> str:
     """The job that inspects and stores checkpoints of one model; the last is its final point.
 
@@ -192,11 +194,14 @@ def order_import(
         catalog: where the model goes.
         problem: the problem file. It is code: order an import only after the user agreed to run it.
         arguments: of its function `problem`.
-        checkpoints: `{"file": path, "step": number or None}` each, in order.
+        checkpoints: `{"file": path, "step": number or None, "part": key within the file}` each, in
+            order; the last two may be left out.
         name: of the model, as people see it.
         facts: what is known of the model beside what the worker finds: optimiser, seed, recipe.
         then: `{"kind": name, "settings": {...}}` each, asked about the model once it is there.
         priority: lower is more urgent.
+        run: the recorded run that the checkpoints are of, as `runs.request_of` says it; the model
+            stays the same while the run grows, and known snapshots are not inspected again.
 
     Raises:
         ValueError: the arguments are no JSON values; NaN and infinity are none.
@@ -212,11 +217,13 @@ def order_import(
         "problem": str(problem.resolve()),
         "arguments": dict(arguments),
         "checkpoints": [
-            {"file": str(Path(c["file"]).resolve()), "step": c.get("step")} for c in checkpoints
+            {**c, "file": str(Path(c["file"]).resolve()), "step": c.get("step")}
+            for c in checkpoints
         ],
         "name": name,
         "facts": dict(facts or {}),
         "then": list(then),
+        "run": dict(run) if run else None,
     }
     job = catalog.add_job(
         uuid.uuid4().hex[:12],
@@ -248,7 +255,9 @@ def offer(catalog: Catalog, job: records.Job) -> None:
 def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
     """What a worker needs to know to do a job."""
     if job.task == "import":
-        return dict(job.request)
+        run, arguments = job.request.get("run"), job.request["arguments"]
+        known = runs.known(catalog, run["identity"], arguments) if run else []
+        return {**job.request, "known": known}
     asked = catalog.question(job.question_key or "")
     if asked is None:
         raise UnknownEntry("question", job.question_key or "")

@@ -20,6 +20,7 @@ import safetensors
 
 from explorer.jobs import arrivals, desk
 from explorer.jobs.crew import Crew
+from explorer.jobs.following import Follower
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool, read_piece
 from explorer.kinds import kind_named
@@ -64,6 +65,7 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._crew = Crew(self._spool)
+        self._follower = Follower(catalog)
         self._known: dict[str, str] = {}  # job id -> status in the catalog
         self._cancelled_at: dict[str, float] = {}
 
@@ -102,6 +104,7 @@ class Supervisor:
                         self.recover()
                         ready = True
                     self.step()
+                    self._follower.look()
                 self.trouble = ""
             except CatalogError as error:
                 self.trouble = str(error)  # shown by the pages; pieces wait in the spool

@@ -118,7 +118,14 @@ class Worker:
         request = job.request
         loaded = load(Path(request["problem"]), request["arguments"])
         with devices.arithmetic("float32"):
-            return inspect(loaded, request["checkpoints"], self.device, job.path, self._watch(job))
+            return inspect(
+                loaded,
+                request["checkpoints"],
+                self.device,
+                job.path,
+                self._watch(job),
+                request.get("known", ()),
+            )
 
     def _watch(self, job: JobFolder) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.jobs.spool import Spool
-from explorer.kinds import Kind, kind_named
+from explorer.kinds import KINDS, Kind, kind_named
 from explorer.pages._running import Running, running
 from store import Catalog, CatalogError, records
 
@@ -171,6 +171,18 @@ def link_parameters(
         about |= {name: model} | ({} if step is None else {step_name: step})
     given = (about | changed).items()
     return {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in given}
+
+
+def kind_links(name: str) -> None:
+    """Links to what can be asked about the model of that name, as pages list it."""
+    with st.container(horizontal=True):
+        for kind in KINDS:
+            st.page_link(
+                kind.page,
+                label=f"{kind.title} of {name}",
+                icon=kind.icon,
+                query_params={"model": name},
+            )
 
 
 def worker_stage(catalog: Catalog, job_id: str) -> str:

@@ -129,7 +129,7 @@ def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
         rows[f"Loss, {split}"] = [measured(m, split, "loss") for m in models]
         rows[f"Accuracy, {split}"] = [measured(m, split, "accuracy") for m in models]
     rows["Optimiser"] = [str(m.facts.get("optimiser", "")) for m in models]
-    rows["Seed"] = [m.facts.get("seed") for m in models]
+    rows["Seed"] = [m.facts.get("seed", m.facts.get("run", {}).get("seed")) for m in models]
     rows["What it shows"] = [m.facts.get("about", "") for m in models]
     return rows
 
@@ -159,14 +159,7 @@ def models_table() -> None:
     rows = chosen["selection"]["rows"]
     if rows:
         name = list(parts.labels(models))[rows[0]]
-        with st.container(horizontal=True):
-            for kind in KINDS:
-                st.page_link(
-                    kind.page,
-                    label=f"{kind.title} of {name}",
-                    icon=kind.icon,
-                    query_params={"model": name},
-                )
+        parts.kind_links(name)
 
 
 def trash() -> None:
@@ -235,6 +228,8 @@ def analyses() -> None:
 
 st.title("Loss Surface Explorer", anchor=False)
 analyses()
-st.subheader("Models", anchor=False)
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.subheader("Models", anchor=False, width="content")
+    st.page_link("explorer/pages/bring.py", label="Import", icon=":material/upload_file:")
 models_table()
 trash()

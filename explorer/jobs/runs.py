@@ -1,0 +1,94 @@
+"""Recorded runs as the catalog knows them: which run it is, its facts, its known snapshots."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from explorer.recording import Recording, RecordingError, read_recording
+from store import Catalog, records
+
+IDENTITY = ("started", "machine", "seed")  # of the head: what stays while the run grows
+CURVE_POINTS = 500  # kept per curve; the whole ones stay in the log
+
+
+def identity(recording: Recording) -> dict[str, Any]:
+    """What tells this run from all others, wherever its folder lies."""
+    return {name: plain(recording.head.get(name)) for name in IDENTITY}
+
+
+def request_of(recording: Recording) -> dict[str, Any]:
+    """What an import's request says of the run that its checkpoints are of."""
+    return {"folder": str(recording.folder.resolve()), "identity": identity(recording)}
+
+
+def run_facts(recording: Recording) -> dict[str, Any]:
+    """The head, whether the run has ended, and its curves, as JSON values.
+
+    NaN and infinity are "NaN", "Infinity" and "-Infinity", which `float` reads. Of a curve longer
+    than CURVE_POINTS the first, the last and evenly chosen points between are kept.
+    """
+    curves = {name: _thinned(curve) for name, curve in recording.curves.items()}
+    own = {"folder": str(recording.folder.resolve()), "ended": recording.ended, "curves": curves}
+    return plain({**recording.head, **own})
+
+
+def _thinned(curve: tuple[tuple[int, float], ...]) -> list[tuple[int, float]]:
+    if len(curve) <= CURVE_POINTS:
+        return list(curve)
+    last = len(curve) - 1
+    return [curve[round(n * last / (CURVE_POINTS - 1))] for n in range(CURVE_POINTS)]
+
+
+def plain(value: Any) -> Any:
+    """The value with what JSON lacks as text."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def facts_now(run: Mapping[str, Any], earlier: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts of the run of a request as its folder holds them now, else the earlier ones."""
+    try:
+        recording = read_recording(Path(run["folder"]))
+    except (RecordingError, OSError):
+        recording = None
+    if recording is not None and identity(recording) == run["identity"]:
+        return run_facts(recording)
+    return earlier or {**run["identity"], "folder": run["folder"]}
+
+
+def models_of(
+    catalog: Catalog, identity: Mapping[str, Any], include_deleted: bool = False
+) -> list[records.Model]:
+    """The models imported from the run, one for each problem and arguments, newest first."""
+    return [
+        model
+        for model in catalog.models(include_deleted=include_deleted)
+        if "run" in model.facts
+        and all(model.facts["run"].get(name) == value for name, value in identity.items())
+    ]
+
+
+def known(
+    catalog: Catalog, identity: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What needs no second inspection: for each problem with its facts the snapshots by file name.
+
+    Only the worker can say which of the problems is still the one in the file.
+    """
+    found = []
+    for model in models_of(catalog, identity):
+        problem = catalog.problem(model.problem_id)
+        if problem.arguments == arguments:
+            points = {
+                point.label: [point.facts.get("changed"), point.point_id]
+                for point in catalog.points(model.id)  # of one label the later comes last
+            }
+            entry = {"source_hash": problem.source_hash, "problem": problem.facts}
+            found.append({**entry, "points": points})
+    return found

@@ -1,0 +1,142 @@
+"""What is named for an import: files, patterns and recorded runs become checkpoints in order."""
+
+import glob
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from explorer.jobs import desk, runs
+from explorer.recording import HEAD, Recording, read_recording
+from store import Catalog
+
+HUGGING_FACE = ("model.safetensors*", "pytorch_model.bin*")  # in a folder of save_pretrained
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The checkpoints of one model."""
+
+    checkpoints: tuple[Mapping[str, Any], ...]  # {"file", "step"}; the last is the final one
+    recording: Recording | None  # the run that they are of
+    errors: tuple[str, ...]  # a sentence for each name that gives none
+
+    @property
+    def name(self) -> str:
+        """What to call the model unless a name is given."""
+        if self.recording:
+            return self.recording.folder.resolve().name
+        return Path(self.checkpoints[-1]["file"]).stem if self.checkpoints else ""
+
+
+def resolve(named: Iterable[str]) -> Sources:
+    """The checkpoints that these names stand for: files, patterns, or the folder of one run.
+
+    A pattern's files come in natural order: step_9 before step_10. A file named twice counts where
+    it was named last.
+    """
+    files: dict[Path, None] = {}
+    recordings: list[Recording] = []
+    errors: list[str] = []
+    for name in named:
+        try:
+            for path in _matches(name):
+                if (path / HEAD).is_file():
+                    recordings.append(_recording(path))
+                else:
+                    files.pop(path, None)
+                    files[_readable(path)] = None
+        except OSError as error:
+            why = error.strerror or error
+            errors.append(f"{error.filename or name} cannot be read ({why}); check its permissions")
+        except ValueError as error:
+            errors.append(str(error))
+    if recordings and (files or len(recordings) > 1):
+        folder = recordings[0].folder
+        errors.append(f"a recorded run is a model of its own; import {folder} by itself")
+    if recordings:
+        recording = recordings[0]
+        saved = tuple({"file": str(s.file), "step": s.step} for s in recording.snapshots)
+        return Sources(saved, recording, tuple(errors))
+    return Sources(tuple({"file": str(file), "step": None} for file in files), None, tuple(errors))
+
+
+def _matches(name: str) -> list[Path]:
+    """The path of that name, or those that the pattern matches, in natural order."""
+    path = Path(name).expanduser()
+    if path.exists():
+        return [path]
+    if not re.search(r"[*?[]", name):
+        raise ValueError(f"there is no file {path}; check the path")
+    # unlike Path.glob it passes over hidden files, as those that a Recorder is still writing
+    found = sorted(glob.glob(str(path), recursive=True), key=natural)  # noqa: PTH207
+    if not found:
+        raise ValueError(f"nothing matches {path}; check the pattern")
+    return [Path(match) for match in found]
+
+
+def natural(text: str) -> tuple[list[Any], str]:
+    """A key by which numbers inside texts are ordered as numbers."""
+    parts = re.split(r"([0-9]+)", text)
+    return [int(part) if n % 2 else part for n, part in enumerate(parts)], text
+
+
+def _recording(folder: Path) -> Recording:
+    recording = read_recording(folder)
+    if not recording.snapshots:
+        raise ValueError(f"the run in {folder} has no snapshot yet; wait for its first one")
+    for snapshot in recording.snapshots:
+        if not snapshot.file.is_file():
+            raise ValueError(f"the run in {folder} lacks its file {snapshot.file.name}; copy it")
+    return recording
+
+
+def _readable(path: Path) -> Path:
+    """The path, which must be a file that can be opened, or a folder of Hugging Face's."""
+    if path.is_dir():
+        if not any(match for pattern in HUGGING_FACE for match in path.glob(pattern)):
+            raise ValueError(
+                f"{path} holds neither a recorded run ({HEAD}) nor model.safetensors or "
+                f"pytorch_model.bin; name its files, as in {path / '*.pt'}"
+            )
+    else:
+        path.open("rb").close()  # safetensors calls a file that it may not read missing
+    return path
+
+
+def order(
+    catalog: Catalog,
+    sources: Sources,
+    problem: Path,
+    arguments: Mapping[str, Any],
+    name: str = "",
+    part: str = "",
+) -> str:
+    """The job that imports the checkpoints as one model; of a run known already what is new.
+
+    Args:
+        catalog: where the model goes.
+        sources: without errors.
+        problem: the problem file, which the user agreed to run.
+        arguments: of its function `problem`.
+        name: of the model; the one that the run has already, or the source's, unless given.
+        part: the key of the weights within each file; the usual one unless given.
+
+    Raises:
+        ValueError: there is no checkpoint, or the arguments are no JSON values.
+    """
+    if sources.errors or not sources.checkpoints:
+        raise ValueError("; ".join(sources.errors) or "name at least one checkpoint")
+    run = runs.request_of(sources.recording) if sources.recording else None
+    if run and not name:
+        name = next((m.name for m in runs.models_of(catalog, run["identity"])), "")
+    return desk.order_import(
+        catalog,
+        problem,
+        arguments,
+        [{**checkpoint, "part": part} for checkpoint in sources.checkpoints],
+        name or sources.name,
+        facts={"part": part} if part else {},
+        run=run,
+    )

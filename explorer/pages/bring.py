@@ -1,0 +1,284 @@
+"""Import: name a problem file and checkpoints, agree to run the file, see what was found."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import arrivals, desk, following, sources
+from explorer.jobs.spool import Spool
+from explorer.pages import _parts as parts
+from store import records
+
+LIVE_SECONDS = 0.7
+LIVE_FOLLOWED = 3.0
+FEW = 6  # files that are listed
+UNDER_WAY = ("queued", "running")
+
+running = parts.start()
+catalog = running.catalog
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the fields say; an import needs all of it."""
+
+    problem: Path | None  # that can be read
+    digest: str  # of its bytes
+    arguments: Mapping[str, Any] | None
+    found: sources.Sources | None  # without errors
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing but the user's agreement."""
+        return None not in (self.problem, self.arguments, self.found)
+
+
+def complain(error: str) -> None:
+    """One sentence about a field."""
+    st.error(parts.sentence(ValueError(error)), icon=":material/error:")
+
+
+def choose_problem() -> tuple[Path | None, str]:
+    """The problem file and the sha256 of its bytes, with its source to read."""
+    text = st.text_input(
+        "Problem file",
+        key="problem",
+        placeholder="/home/me/project/my_problem.py",
+        help="A Python file with a function problem() that says what model, data and loss are.",
+    ).strip()
+    if not text:
+        return None, ""
+    path = Path(text).expanduser().resolve()
+    if not path.is_file():
+        complain(f"there is no problem file {path}; check the path")
+        return None, ""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        complain(f"{path} cannot be read ({error.strerror}); check its permissions")
+        return None, ""
+    digest = hashlib.sha256(content).hexdigest()
+    with st.expander(f"Source of {path.name}", icon=":material/code:"):
+        st.code(content.decode(errors="replace"), language="python", line_numbers=True)
+    st.caption(f"{path}  \nsha256 {digest}")
+    return path, digest
+
+
+def choose_arguments() -> dict[str, Any] | None:
+    """The arguments of the problem's function."""
+    text = st.text_input("Arguments", "{}", key="arguments", help='JSON, as in {"width": 128}')
+    try:
+        given = json.loads(text.strip() or "{}", parse_constant=_refuse)
+    except ValueError as error:
+        complain(f"the arguments must be JSON, got {text} ({error}); write names in double quotes")
+        return None
+    if not isinstance(given, dict):
+        complain(f"the arguments must be a JSON object, got {text}; write them between braces")
+        return None
+    return given
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON value")
+
+
+def choose_checkpoints() -> sources.Sources | None:
+    """The checkpoints, listed as they were found."""
+    text = st.text_area(
+        "Checkpoints",
+        key="checkpoints",
+        placeholder="/home/me/project/ckpt/step_*.pt",
+        help="One a line, the last being the final one: a file, a pattern, a Hugging Face folder; "
+        "or the folder of one recorded run.",
+    )
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if not names:
+        return None
+    found = sources.resolve(names)
+    for error in found.errors:
+        complain(error)
+    files = [c["file"] for c in found.checkpoints]
+    if files:
+        few = files if len(files) <= FEW else [*files[: FEW - 1], "…", files[-1]]
+        what = "snapshots of a recorded run" if found.recording else "checkpoints"
+        st.caption(f"{len(files):,} {what}, the last is the final one:")
+        st.code("\n".join(few), language=None)
+    return None if found.errors else found
+
+
+def choose() -> None:
+    """The fields, the agreement, and the button that orders the import."""
+    problem, digest = choose_problem()
+    arguments, found = choose_arguments(), choose_checkpoints()
+    left, right = st.columns(2)
+    part = left.text_input(
+        "Weights",
+        key="part",
+        placeholder="the usual ones",
+        help="Key within each file, such as ema for averaged weights; empty for the usual ones.",
+    ).strip()
+    usual = found.name if found else ""
+    name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
+    wanted = Wanted(problem, digest, arguments, found)
+    agreed = wanted.problem is not None and st.checkbox(
+        "Run this file in the worker",
+        key=f"agreed-{problem}-{digest}",  # a changed file asks again
+        help="It is code, and can do whatever you can. It never runs in the app itself.",
+    )
+    growing = found is not None and found.recording is not None and not found.recording.ended
+    follow = growing and st.toggle(
+        "Follow",
+        key="follow",
+        help="New snapshots are imported while the run goes on and this app runs, for as long as "
+        "the problem file stays what you agreed to.",
+    )
+    ready = agreed and wanted.complete
+    pressed = st.button(
+        "Import",
+        type="primary",
+        icon=":material/upload_file:",
+        disabled=not ready,
+        help="Needs a problem file, checkpoints, and your agreement to run the file.",
+    )
+    if pressed and ready:  # not so where the file has changed since the page was drawn
+        order(wanted, name, part, follow)
+
+
+def order(wanted: Wanted, name: str, part: str, follow: bool) -> None:
+    """Order what the fields say, also of what the run will bring."""
+    problem, found = wanted.problem, wanted.found
+    if problem is None or found is None or wanted.arguments is None:
+        return
+    try:
+        job_id = sources.order(catalog, found, problem, wanted.arguments, name, part)
+    except ValueError as error:
+        complain(str(error))
+        return
+    st.session_state["import"] = job_id
+    if follow and found.recording:
+        folder = found.recording.folder
+        following.follow(catalog, folder, problem, wanted.digest, wanted.arguments)
+
+
+def outcome(job_id: str) -> None:
+    """The import as it goes on, then what it found; live until it has ended."""
+    unsettled = catalog.job(job_id).status in UNDER_WAY
+
+    @parts.live(LIVE_SECONDS if unsettled else None)
+    def shown() -> None:
+        job = catalog.job(job_id)
+        if job.status in UNDER_WAY:
+            under_way(job)
+            return
+        if job.status == "failed":
+            complain(f"{job.title} failed: {job.error}")
+        elif job.status == "cancelled":
+            st.info(f"{job.title} was stopped; nothing was stored.")
+        else:
+            ended(job)
+        if unsettled:
+            st.rerun()  # there is nothing left to wait for
+
+    shown()
+
+
+def under_way(job: records.Job) -> None:
+    """How far the worker is, and the way to stop it."""
+    folder = Spool(catalog.jobs_folder).job(job.id)
+    progress = folder.progress if folder else {}
+    done, total = progress.get("done", 0), progress.get("total", 0)
+    said = f"**{job.title}** · {progress.get('stage', 'waiting for the worker')}"
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    share = f" · {done:,} of {total:,}" if total else ""
+    bar.progress(done / total if total else 0.0, said + share)
+    if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
+        desk.cancel(catalog, job.id)
+
+
+def ended(job: records.Job) -> None:
+    """What the worker found."""
+    model = arrivals.imported(catalog, job)
+    if model is None:
+        st.info(f"{job.title} is done; a later import has taken its place.")
+        return
+    label = next(name for name, m in parts.labels(catalog.models()).items() if m.id == model.id)
+    st.subheader(label, anchor=False)
+    st.caption(f"{parts.facts_line(model)} · {model.points:,} snapshots")
+    for said in arrivals.warnings(catalog, model):
+        st.warning(parts.sentence(ValueError(said)), icon=":material/warning:")
+    parts.kind_links(label)
+    st.markdown("**Measured at the final point**")
+    st.dataframe(measured(model), hide_index=True, key="measured")
+    st.caption(f"Fingerprint of the point: {model.point_id}")
+    st.markdown("**Tensors**")
+    st.dataframe(tensors(model), hide_index=True, key="tensors")
+
+
+def measured(model: records.Model) -> dict[str, list[Any]]:
+    """Loss, metrics, cost and fingerprint of each split, column by column."""
+    facts = catalog.problem(model.problem_id).facts
+    final = desk.point_of(catalog, model.id, model.point_id).facts
+    splits = facts["splits"]
+    rows: dict[str, list[Any]] = {"Split": list(splits)}
+    rows["Examples"] = [split["count"] for split in splits.values()]
+    for name in ("loss", *facts["metrics"]):
+        rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
+    rows["Seconds per evaluation"] = [final["seconds"].get(split) for split in splits]
+    rows["Values not finite"] = [final["not_finite"]] * len(splits)
+    rows["Fingerprint of the data"] = [split["fingerprint"] for split in splits.values()]
+    return rows
+
+
+def tensors(model: records.Model) -> dict[str, list[Any]]:
+    """Name, shape, type and role of each tensor, column by column."""
+    table = model.facts["tensors"]
+    return {
+        "Name": [t["name"] for t in table],
+        "Shape": [" × ".join(map(str, t["shape"])) or "scalar" for t in table],
+        "Type": [t["dtype"] for t in table],
+        "Role": [t["role"] for t in table],
+    }
+
+
+def followed() -> None:
+    """The runs that are followed, with the way to stop; live while one is."""
+    unsettled = any(not entry["stopped"] for entry in following.followed(catalog).values())
+
+    @parts.live(LIVE_FOLLOWED if unsettled else None)
+    def shown() -> None:
+        entries = following.followed(catalog)
+        counts = {
+            m.facts["run"].get("folder"): m.points for m in catalog.models() if "run" in m.facts
+        }
+        if entries:
+            st.subheader("Followed runs", anchor=False)
+        for folder, entry in entries.items():
+            text, button = st.columns([5, 1], vertical_alignment="center")
+            text.write(f"{folder} · {counts.get(folder, 0):,} snapshots")
+            label = "Dismiss" if entry["stopped"] else "Unfollow"
+            if button.button(label, key=f"unfollow-{folder}", width="stretch"):
+                following.unfollow(catalog, Path(folder))
+                st.rerun()
+            if entry["stopped"]:
+                complain(f"{folder} is followed no longer: {entry['stopped']}")
+        if unsettled and all(entry["stopped"] for entry in entries.values()):
+            st.rerun()  # nothing is followed any more
+
+    shown()
+
+
+st.title("Import", anchor=False)
+left, right = st.columns([2, 3], gap="large")
+with left:
+    choose()
+with right:
+    if "import" in st.session_state:
+        outcome(st.session_state["import"])
+    else:
+        st.info("Name a problem file and checkpoints; what the worker finds in them appears here.")
+    followed()

@@ -1,0 +1,141 @@
+"""Followed runs: what a real Recorder adds is imported by a real supervisor and worker."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from explorer.jobs import following, sources
+from explorer.recorder import Recorder
+from store import Catalog, records
+from tests.test_runs import record
+from tests.tiny import ended, problem_file, supervised, tensors, until
+from tests.tiny_problem import problem
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(following, "LOOK_SECONDS", 0.2)
+        with supervised(tmp_path_factory.mktemp("following") / "catalog") as (catalog, _):
+            yield catalog
+
+
+def follow(catalog: Catalog, folder: Path, file: Path) -> None:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    following.follow(catalog, folder, file, digest, {})
+
+
+def model_of(catalog: Catalog, folder: Path) -> records.Model | None:
+    """The one model of the run in the folder, once it is there."""
+    runs = [m for m in catalog.models() if m.facts.get("run", {}).get("folder") == str(folder)]
+    assert len(runs) <= 1
+    return runs[0] if runs else None
+
+
+def steps(catalog: Catalog, folder: Path) -> list[int | None]:
+    model = model_of(catalog, folder)
+    return [p.step for p in catalog.points(model.id)] if model else []
+
+
+def stopped(catalog: Catalog, folder: Path) -> str:
+    """Why the run is followed no longer; empty while it is."""
+    return following.followed(catalog).get(str(folder), {}).get("stopped", "")
+
+
+def test_a_run_is_imported_while_it_grows_until_it_ends(catalog: Catalog, tmp_path: Path) -> None:
+    """Each snapshot once, in one model; the last log line too; then it is followed no more."""
+    folder = tmp_path / "run"
+
+    def train() -> None:
+        model = problem().model
+        with Recorder(folder, seed=1) as run:
+            for step in range(6):
+                model.load_state_dict(tensors(seed=step))
+                run.snapshot(model, step, loss=1 / (step + 1))
+                time.sleep(0.4)
+            run.log(7, loss=0.0)
+
+    script = threading.Thread(target=train)
+    script.start()
+    until(lambda: (folder / "run.json").exists())
+    follow(catalog, folder, problem_file(tmp_path / "p"))
+    until(lambda: steps(catalog, folder))
+    until(lambda: str(folder) not in following.followed(catalog))
+    script.join()
+    assert steps(catalog, folder) == [0, 1, 2, 3, 4, 5]
+    model = model_of(catalog, folder)
+    assert model and model.point_id == catalog.points(model.id)[-1].point_id
+    assert model.facts["run"]["ended"] is True
+    assert model.facts["run"]["curves"]["loss"][-1] == [7, 0.0]
+
+
+def test_a_changed_problem_file_is_not_run(catalog: Catalog, tmp_path: Path) -> None:
+    """The agreement was to another content: nothing is ordered, and the reason is kept."""
+    folder, file = tmp_path / "run", problem_file(tmp_path / "p")
+    record(folder, 1)
+    follow(catalog, folder, file)
+    until(lambda: steps(catalog, folder) == [1])
+    jobs = len(catalog.jobs(limit=1000))
+    file.write_text(file.read_text() + "\n# changed\n")
+    record(folder, 2)
+    until(lambda: stopped(catalog, folder))
+    assert stopped(catalog, folder).startswith(f"{file} has changed; import the run again")
+    assert len(catalog.jobs(limit=1000)) == jobs and steps(catalog, folder) == [1]
+
+
+def test_an_import_under_way_is_waited_for(catalog: Catalog, tmp_path: Path) -> None:
+    """Import and Follow pressed together make one job, under the name that was given."""
+    folder, file = tmp_path / "run", problem_file(tmp_path / "p")
+    record(folder, 1, 2)
+    before = {job.id for job in catalog.jobs(limit=1000)}
+    job_id = sources.order(catalog, sources.resolve([str(folder)]), file, {}, name="mine")
+    follow(catalog, folder, file)
+    assert ended(catalog, job_id).status == "done"
+    record(folder, 3)
+    until(lambda: steps(catalog, folder) == [1, 2, 3])
+    model = model_of(catalog, folder)
+    assert model and model.name == "mine"
+    assert len({job.id for job in catalog.jobs(limit=1000)} - before) == 2
+
+
+def test_a_deleted_model_stays_deleted(catalog: Catalog, tmp_path: Path) -> None:
+    """A run goes on after its model went to the trash: following stops and says why."""
+    folder, file = tmp_path / "run", problem_file(tmp_path / "p")
+    record(folder, 1)
+    follow(catalog, folder, file)
+    until(lambda: steps(catalog, folder))
+    model = model_of(catalog, folder)
+    assert model
+    catalog.delete_model(model.id)
+    record(folder, 2)
+    until(lambda: stopped(catalog, folder))
+    assert "deleted" in stopped(catalog, folder) and model_of(catalog, folder) is None
+
+
+def test_a_failed_import_stops_it(catalog: Catalog, tmp_path: Path) -> None:
+    """A problem that fails is not tried for ever: its sentence is kept; unfollow forgets it."""
+    folder, file = tmp_path / "run", problem_file(tmp_path / "p")
+    file.write_text("def problem():\n    raise OSError('no data')\n")
+    record(folder, 1)
+    follow(catalog, folder, file)
+    until(lambda: stopped(catalog, folder))
+    assert "failed: OSError: no data" in stopped(catalog, folder)
+    following.unfollow(catalog, folder)
+    assert str(folder) not in following.followed(catalog)
+
+
+def test_nothing_followed_leaves_the_catalog_alone(tmp_path: Path) -> None:
+    """Without followed runs a look does not open the catalog: a notebook may hold it."""
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.check()
+    catalog.close()
+    follower = following.Follower(catalog)
+    before = (tmp_path / "catalog" / "catalog.duckdb").stat().st_mtime_ns
+    (tmp_path / "catalog" / "catalog.duckdb").rename(tmp_path / "away")
+    follower.look()
+    assert not (tmp_path / "catalog" / "catalog.duckdb").exists()
+    assert (tmp_path / "away").stat().st_mtime_ns == before

@@ -1,0 +1,194 @@
+"""Recorded runs, patterns and parts as imports: one model that grows with its run."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from explorer.jobs import arrivals, runs, sources
+from explorer.recorder import Recorder
+from explorer.recording import LOG, read_recording
+from store import Catalog, records
+from tests.tiny import (
+    command_line,
+    end_workers,
+    ended,
+    problem_file,
+    supervised,
+    tensors,
+)
+from tests.tiny_problem import problem
+
+
+def record(folder: Path, *steps: int, end: bool = False) -> None:
+    """Begin or continue the run in the folder, with other weights at each step."""
+    run = Recorder(folder, seed=3, hyperparameters={"lr": 0.1, "clip": math.inf})
+    for step in steps:
+        model = problem().model
+        model.load_state_dict(tensors(seed=step))
+        run.snapshot(model, step, loss=math.nan if step == 10 else step / 10)
+    if end:
+        run.__exit__(None)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    with supervised(tmp_path_factory.mktemp("runs") / "catalog") as (catalog, _):
+        yield catalog
+
+
+def brought(catalog: Catalog, file: Path, *names: object, **given: str) -> records.Model:
+    """The model that an import of these names makes."""
+    job_id = sources.order(catalog, sources.resolve(map(str, names)), file, {}, **given)
+    job = ended(catalog, job_id)
+    assert job.status == "done", job.error
+    model = arrivals.imported(catalog, job)
+    assert model
+    return model
+
+
+def test_a_growing_run_stays_one_model(catalog: Catalog, tmp_path: Path) -> None:
+    """More snapshots: same model, further points, a new final one; nothing is inspected twice."""
+    file, folder = problem_file(tmp_path / "p"), tmp_path / "first"
+    record(folder, 0, 9, 10)
+    before = brought(catalog, file, folder)
+    points = catalog.points(before.id)
+    assert (before.name, [p.step for p in points]) == ("first", [0, 9, 10])
+    assert before.point_id == points[-1].point_id
+    assert before.facts["run"]["ended"] is False
+    record(folder, 100, end=True)
+    after = brought(catalog, file, folder.rename(tmp_path / "moved"))
+    assert (after.id, after.name) == (before.id, "first")
+    grown = catalog.points(after.id)
+    assert [p.step for p in grown] == [0, 9, 10, 100]
+    assert after.point_id == grown[-1].point_id != before.point_id
+    assert grown[:3] == points  # with the seconds that measuring them took
+    assert after.facts["tensors"] == before.facts["tensors"]
+    assert after.facts["run"]["ended"] is True
+    again = brought(catalog, file, tmp_path / "moved")  # nothing new at all
+    assert (again.id, again.point_id) == (after.id, after.point_id)
+    assert again.facts["parameters"] == before.facts["parameters"]
+    assert catalog.points(again.id) == grown
+
+
+def test_facts_of_the_run(catalog: Catalog, tmp_path: Path) -> None:
+    """Hyper-parameters, seed and curves are the model's; NaN and infinity as text for `float`."""
+    record(tmp_path / "run", 0, 10)
+    run = brought(catalog, problem_file(tmp_path / "p"), tmp_path / "run").facts["run"]
+    assert run["hyperparameters"] == {"lr": 0.1, "clip": "Infinity"} and run["seed"] == 3
+    assert run["curves"] == {"loss": [[0, 0.0], [10, "NaN"]]}
+    assert run["machine"] and "commit" in run
+    assert runs.models_of(catalog, runs.identity(read_recording(tmp_path / "run")))
+
+
+def test_a_changed_problem_is_another_model(catalog: Catalog, tmp_path: Path) -> None:
+    """After an edit of the problem file all snapshots are inspected anew, through the new one."""
+    file, folder = problem_file(tmp_path / "p"), tmp_path / "run"
+    record(folder, 1)
+    first = brought(catalog, file, folder)
+    file.write_text(file.read_text().replace("split(13, 2)", "split(14, 2)"))
+    record(folder, 2)
+    second = brought(catalog, file, folder)
+    assert second.id != first.id
+    assert [p.step for p in catalog.points(second.id)] == [1, 2]
+    assert [p.step for p in catalog.points(first.id)] == [1]
+
+
+def test_a_snapshot_recorded_again_is_inspected_again(catalog: Catalog, tmp_path: Path) -> None:
+    """A run that went back to a step: the later weights of that step become the model's."""
+    file, folder = problem_file(tmp_path / "p"), tmp_path / "run"
+    record(folder, 1, 2)
+    before = brought(catalog, file, folder)
+    run = Recorder(folder)
+    run.snapshot(problem().model, 2)
+    after = brought(catalog, file, folder)
+    assert after.id == before.id and after.point_id != before.point_id
+    assert len(catalog.points(after.id)) == 3
+
+
+def test_long_curves_are_thinned(tmp_path: Path) -> None:
+    """Of a long curve the first and the last value stay, and no more than the bound."""
+    run = Recorder(tmp_path)
+    run.snapshot(torch.nn.Linear(1, 1), 0)
+    line = '{"step": %d, "values": {"loss": %d}}\n'
+    (tmp_path / LOG).write_text("".join(line % (n, n) for n in range(12_345)))
+    curve = runs.run_facts(read_recording(tmp_path))["curves"]["loss"]
+    assert len(curve) == runs.CURVE_POINTS
+    assert (curve[0], curve[-1]) == ([0, 0.0], [12_344, 12_344.0])
+    assert json.dumps(curve, allow_nan=False)
+
+
+def test_patterns_in_natural_order(tmp_path: Path) -> None:
+    """Numbers in names count as numbers; what is named again later comes later."""
+    for name in ("step_9.pt", "step_10.pt", "step_100.pt", ".step_3.pt"):
+        (tmp_path / name).touch()
+    found = sources.resolve([str(tmp_path / "*.pt"), str(tmp_path / "step_9.pt")])
+    names = [Path(c["file"]).name for c in found.checkpoints]
+    assert names == ["step_10.pt", "step_100.pt", "step_9.pt"] and not found.errors
+    assert (found.name, found.recording) == ("step_9", None)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["none.pt"], "there is no file {}/none.pt; check the path"),
+        (["ckpt/*.pt"], "nothing matches {}/ckpt/*.pt; check the pattern"),
+        (["empty"], "{}/empty holds neither a recorded run (run.json) nor model.safetensors"),
+        (["begun"], "the run in {}/begun has no snapshot yet"),
+        (["run", "a.pt"], "a recorded run is a model of its own; import {}/run by itself"),
+        (["lost"], "the run in {}/lost lacks its file step_000000001.safetensors"),
+    ],
+)
+def test_what_names_no_checkpoint(tmp_path: Path, names: list[str], words: str) -> None:
+    """Each name that gives nothing is one sentence with the name and what to do."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.pt").touch()
+    Recorder(tmp_path / "begun")
+    record(tmp_path / "run", 1)
+    record(tmp_path / "lost", 1)
+    (tmp_path / "lost" / "step_000000001.safetensors").unlink()
+    (said,) = sources.resolve([str(tmp_path / name) for name in names]).errors
+    assert said.startswith(words.format(tmp_path))
+
+
+def test_the_command_line(tmp_path: Path) -> None:
+    """A recording, then a quoted pattern with `--part`; NaN weights come with a warning."""
+    file, place = problem_file(tmp_path / "p"), tmp_path / "catalog"
+    record(tmp_path / "run", 5)
+    state = tensors(seed=1)
+    for step, bad in ((9, 0.0), (10, math.nan)):
+        averaged = {n: t + bad if n == "3.bias" else t for n, t in state.items()}
+        torch.save({"model": tensors(), "ema": averaged}, tmp_path / f"step_{step}.pt")
+    try:
+        done = command_line("import", "--yes", file, tmp_path / "run", catalog=place)
+        assert (done.returncode, done.stderr) == (0, "")
+        pattern = ("import", "--yes", file, tmp_path / "*.pt", "--part")
+        done = command_line(*pattern, "ema", "--name", "averaged", catalog=place)
+        assert done.returncode == 0
+        assert done.stderr.startswith("warning: NaN or infinite weights in step_10 (3): ")
+        done = command_line(*pattern, "swa", catalog=place)
+        assert "step_9.pt has no part 'swa'; it holds 'model', 'ema'" in done.stderr
+    finally:
+        end_workers(Catalog(place))
+    models = {model.name: model for model in Catalog(place).models()}
+    assert models.keys() == {"run", "averaged"}
+    assert models["averaged"].facts["part"] == "ema"
+    points = Catalog(place).points(models["averaged"].id)
+    assert [p.label for p in points] == ["step_9", "step_10"]
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision_is_said(catalog: Catalog, tmp_path: Path, kind: str) -> None:
+    """Half weights are measured, kept as they are, and said to be converted."""
+    state = {
+        name: value.to(getattr(torch, kind)) if value.is_floating_point() else value
+        for name, value in tensors(seed=2).items()
+    }
+    torch.save(state, tmp_path / "half.pt")
+    model = brought(catalog, problem_file(tmp_path / "p"), tmp_path / "half.pt")
+    assert math.isfinite(model.measurements["test"]["loss"])
+    (said,) = arrivals.warnings(catalog, model)
+    assert said.startswith(f"0.weight and others are {kind}: they are kept so and converted")
