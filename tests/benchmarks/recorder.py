@@ -16,6 +16,7 @@ from torch.nn import functional
 from explorer.problem import Problem
 from explorer.recorder import Recorder
 from sample_models import digits_cnn, digits_mlp
+from sample_models.measurement import one_thread
 from tests.benchmarks.report import Row, interleaved, ratio
 
 Study = Callable[[torch.device, int], Iterator[Row]]
@@ -48,7 +49,8 @@ def trained(
         return loss
 
     def run() -> float:
-        with Recorder(folder) if folder else nullcontext() as recorder:
+        # threads that wait for each other would drown what is measured
+        with one_thread(), Recorder(folder) if folder else nullcontext() as recorder:
             began = time.perf_counter()
             for number in range(steps):
                 loss = step(number)
