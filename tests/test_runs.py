@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from explorer.jobs import arrivals, runs, sources
+from explorer.analysis import inspection
+from explorer.jobs import arrivals, desk, runs, sources
 from explorer.recorder import Recorder
 from explorer.recording import LOG, read_recording
 from store import Catalog, records
 from tests.tiny import (
+    checkpoint,
     command_line,
     end_workers,
     ended,
@@ -192,3 +194,27 @@ def test_half_precision_is_said(catalog: Catalog, tmp_path: Path, kind: str) -> 
     assert math.isfinite(model.measurements["test"]["loss"])
     (said,) = arrivals.warnings(catalog, model)
     assert said.startswith(f"0.weight and others are {kind}: they are kept so and converted")
+
+
+def test_only_the_file_that_was_agreed_to_is_run(tmp_path: Path) -> None:
+    """A problem file that changes between the agreement and the worker's turn is not run."""
+    file, folder = problem_file(tmp_path / "p"), tmp_path / "catalog"
+    weights = checkpoint(tmp_path / "w.safetensors")
+    job_id = desk.order_import(Catalog(folder), file, {}, [{"file": str(weights)}], "changed")
+    trace = tmp_path / "was-run"
+    file.write_text(file.read_text() + f"\nopen({str(trace)!r}, 'w')\n")
+    with supervised(folder) as (catalog, _):
+        job = ended(catalog, job_id)
+        assert job.status == "failed"
+        assert job.error == f"{file} has changed since you agreed to run it; import it again"
+        assert catalog.models() == [] and not trace.exists()
+
+
+def test_a_mask_of_infinities_is_no_warning(tmp_path: Path) -> None:
+    """What is infinite in the model as built is meant; what only a checkpoint has is counted."""
+    mask = torch.full((3, 3), -math.inf).triu(1)
+    assert inspection._not_finite(mask, mask.clone()) == 0
+    worse = mask.clone()
+    worse[2, 0] = math.nan
+    assert inspection._not_finite(worse, mask) == 1
+    assert inspection._not_finite(mask, None) == inspection._not_finite(mask, mask[0]) == 3

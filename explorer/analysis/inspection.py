@@ -7,6 +7,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch import Tensor
 
 from explorer.analysis.checkpoints import fitted, read
 from explorer.analysis.objective import Objective
@@ -41,6 +42,7 @@ def inspect(
         split: Objective(loaded.problem, ObjectiveSettings(split=split), device)
         for split in loaded.splits
     }
+    own = loaded.problem.model.state_dict()
     before = _before(loaded, known)
     found = [(checkpoint, before.get(_mark(checkpoint))) for checkpoint in checkpoints]
     missing = [checkpoint for checkpoint, point in found if point is None]
@@ -51,7 +53,7 @@ def inspect(
         label, changed = _mark(checkpoint)  # before it is read: a later change is seen
         tensors = fitted(read(file, checkpoint.get("part", "")), loaded.problem.model, file)
         named = {"step": checkpoint.get("step"), "label": label, "changed": changed}
-        points.append(_facts(tensors, objectives, folder) | named)
+        points.append(_facts(tensors, own, objectives, folder) | named)
         progress(number, len(missing))
     return {
         "source_hash": loaded.source_hash,
@@ -80,7 +82,9 @@ def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
     return file.stem, file.stat().st_mtime_ns if file.exists() else 0
 
 
-def _facts(tensors: Tensors, objectives: Mapping[str, Objective], folder: Path) -> dict[str, Any]:
+def _facts(
+    tensors: Tensors, own: Tensors, objectives: Mapping[str, Objective], folder: Path
+) -> dict[str, Any]:
     """Hash, measurements and speed of one point; its tensors are written to a file."""
     point = content_hash(tensors)
     partial = folder / f"{point}.partial"
@@ -96,8 +100,16 @@ def _facts(tensors: Tensors, objectives: Mapping[str, Objective], folder: Path) 
         "point": point,
         "measured": measured,
         "seconds": seconds,
-        "not_finite": sum(int((~t.isfinite()).sum()) for t in tensors.values()),
+        "not_finite": sum(_not_finite(t, own.get(name)) for name, t in tensors.items()),
     }
+
+
+def _not_finite(value: Tensor, own: Tensor | None) -> int:
+    """Values that are NaN or infinite and not so in the model as built, like a mask of -inf."""
+    bad = ~value.isfinite()
+    if own is not None and own.shape == value.shape:
+        bad &= own.isfinite().to(bad.device)
+    return int(bad.sum())
 
 
 def _table(tensors: Tensors, loaded: LoadedProblem) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import threading
 import uuid
@@ -215,6 +216,7 @@ def order_import(
     request = {
         "task": "import",
         "problem": str(problem.resolve()),
+        "digest": hashlib.sha256(problem.read_bytes()).hexdigest() if problem.is_file() else "",
         "arguments": dict(arguments),
         "checkpoints": [
             {**c, "file": str(Path(c["file"]).resolve()), "step": c.get("step")}

@@ -7,6 +7,7 @@ answers.
 
 import argparse
 import errno
+import hashlib
 import importlib
 import json
 import os
@@ -116,6 +117,7 @@ class Worker:
     def _import(self, job: JobFolder) -> dict[str, Any]:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
         request = job.request
+        _check_agreed(Path(request["problem"]), request.get("digest"))
         loaded = load(Path(request["problem"]), request["arguments"])
         with devices.arithmetic("float32"):
             return inspect(
@@ -146,6 +148,17 @@ class Worker:
 
 class _Cancelled(Exception):
     """Somebody asked to stop."""
+
+
+def _check_agreed(problem: Path, digest: str | None) -> None:
+    """Refuse to run another file than the one that the user agreed to.
+
+    Raises:
+        ProblemError: the file has changed since.
+    """
+    there = digest and problem.is_file()
+    if there and hashlib.sha256(problem.read_bytes()).hexdigest() != digest:
+        raise ProblemError(f"{problem} has changed since you agreed to run it; import it again")
 
 
 @lru_cache(maxsize=4)
