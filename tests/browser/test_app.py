@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 PATIENCE = 180_000  # milliseconds; a machine that does something else too is slow
-PAUSE = 0.03  # seconds per point of the model "slow"
+PAUSE = 0.06  # seconds per point of the model "slow"
 # The tiny problem, slow, and leaving a line for each evaluation of all its examples: where it was
 # made. It waits at the 400th as long as there is a gate.
 PROBLEM = f"""
