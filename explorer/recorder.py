@@ -20,9 +20,13 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Module as Model
+from torch.optim import Optimizer
 
 from explorer.recording import FORMAT, HEAD, LOG
+
+__all__ = ["Model", "Optimizer", "Recorder", "optimizer_tensors"]
 
 
 class Recorder:
@@ -69,10 +73,10 @@ class Recorder:
 
     def snapshot(
         self,
-        model: nn.Module,
+        model: Model,
         step: int,
         *,
-        optimizer: torch.optim.Optimizer | None = None,
+        optimizer: Optimizer | None = None,
         **values: float | Tensor,
     ) -> None:
         """Keep the model's parameters and buffers after so many steps, and values such as the loss.
@@ -112,7 +116,7 @@ class Recorder:
                 log.write(text.encode())
 
 
-def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def optimizer_tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
     """The optimiser's tensors by "parameter/entry", such as "layer.weight/exp_avg_sq"."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     return {

@@ -14,7 +14,7 @@ SCENES = tuple(f"explorer/render/{name}.py" for name in ("scene", "still", "mesh
 
 # Who may import what from outside: package -> rooms.
 OUTSIDE = {
-    "torch": (*ANALYSIS, "explorer/recorder.py", "explorer/callbacks/", "sample_models/"),
+    "torch": (*ANALYSIS, "explorer/recorder.py", "sample_models/"),
     "lightning": ("explorer/callbacks/lightning.py",),
     "pytorch_lightning": ("explorer/callbacks/lightning.py",),
     "transformers": ("explorer/callbacks/huggingface.py",),

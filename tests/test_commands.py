@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from explorer.__main__ import main
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.jobs.estimate import estimate
 from explorer.kinds import kind_named, settings_from_json
 from store import Catalog
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ended(catalog, catalog.jobs()[0].id)
     settings = settings_from_json(kind.settings, {"x_count": 9, "seed": 5})
     keys.append(desk.ask(catalog, kind, model, settings))  # nobody answers it now
-    desk.cancel(catalog, catalog.active_job_for(keys[-1]).id)
+    orders.cancel(catalog, catalog.active_job_for(keys[-1]).id)
     rows = {name: values[:4] for name, values in catalog.values(keys[0], kind.table).items()}
     catalog.ingest(keys[-1], kind.table, rows, {}, 0.1, {})
     catalog.close()

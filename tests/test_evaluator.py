@@ -259,7 +259,7 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
 def test_bf16_and_its_error(problem: Problem) -> None:
     """The stored error is the difference from float32 at the sampled points; bf16 has one."""
     from explorer.analysis import surface
-    from explorer.kinds.surface import Surface, SurfaceSettings, places
+    from explorer.kinds.surface import Surface, SurfaceSettings
 
     losses = {}
     for precision in ("float32", "bf16", "tf32"):
@@ -267,7 +267,7 @@ def test_bf16_and_its_error(problem: Problem) -> None:
         pieces = surface.answer(problem, [problem.model.state_dict()], settings, frozenset(), CPU)
         losses[precision] = Surface.from_pieces(settings, pieces)
     error = losses["bf16"].facts["precision_error"]
-    column, row = places(settings)
+    column, row = settings.places
     sample = np.linspace(0, 80, int(error["points"])).astype(int)
     differences = np.abs(losses["bf16"].loss - losses["float32"].loss)[row[sample], column[sample]]
     assert 0 < error["largest"] == pytest.approx(differences.max(), rel=1e-6)

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.jobs.question import sha256
 from explorer.kinds import KINDS
 from explorer.kinds.difference import DIFFERENCE
@@ -59,7 +59,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample = next(s for s in samples() if s.name == SAMPLE)
     with supervised(folder / "catalog") as (catalog, _):
         catalog.remember("samples", identities())
-        job = desk.order_import(
+        job = orders.order_import(
             catalog,
             sample.problem,
             sample.arguments,

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.jobs.estimate import estimate
 from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
@@ -70,7 +70,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sample = known[name]
             kept = [c for c in sample.checkpoints if c.step in STEPS]
             files = [{"file": str(c.path), "step": c.step} for c in kept]
-            job = desk.order_import(catalog, sample.problem, sample.arguments, files, name)
+            job = orders.order_import(catalog, sample.problem, sample.arguments, files, name)
             assert ended(catalog, job).status == "done"
         imported(catalog, folder / "tiny", "tiny", seed=1, pause=PAUSE)
         imported(catalog, folder / "tiny", "other tiny", seed=2, pause=PAUSE)
@@ -319,7 +319,7 @@ def test_snapshots_without_a_step_go_by_their_files(
         catalog.remember("samples", identities())
         files = [checkpoint(tmp_path / f"{name}.safetensors", seed) for seed, name in FILES]
         listed = [{"file": str(file)} for file in files]
-        job = desk.order_import(catalog, problem_file(tmp_path / "problem"), {}, listed, "mine")
+        job = orders.order_import(catalog, problem_file(tmp_path / "problem"), {}, listed, "mine")
         assert ended(catalog, job).status == "done"
         (model,) = catalog.models()
         early = next(p.point_id for p in catalog.points(model.id) if p.label == "early")

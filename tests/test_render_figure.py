@@ -15,7 +15,8 @@ from PIL import Image
 from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
-from explorer.render.figure import SERIF, composed_still, families, save_figure
+from explorer.render.composed import composed_still
+from explorer.render.figure import SERIF, families, save_figure
 from explorer.render.line import LineStyle, profile
 from explorer.render.scale import ContourStyle
 from explorer.render.surface import contour

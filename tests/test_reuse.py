@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer.jobs import crew, desk
+from explorer.jobs import crew, desk, orders
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.surface import SURFACE, SurfaceSettings, places
+from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, records
 from tests.test_question import stored_model
 from tests.tiny import imported, supervised, until
@@ -213,7 +213,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 def columns(settings: SurfaceSettings) -> dict[str, np.ndarray]:
     """An answer of any bits at the points of a grid."""
-    (i, j), (x, y) = places(settings), settings.axes
+    (i, j), (x, y) = settings.places, settings.axes
     bits = np.random.default_rng(settings.units).integers(0, 2**64, len(i), dtype=np.uint64)
     loss = bits.view(np.float64)
     loss[:5] = np.nan, np.inf, -np.inf, -0.0, 0.0
@@ -245,7 +245,7 @@ def test_values_that_are_no_numbers_are_taken_over_as_they_are(catalog):
     assert equal_where_both(old, new) == 121 == fine.units_done
     assert desk.result_of(catalog, fine).computed.sum() == 121
     job = catalog.active_job_for(fine.key)
-    assert desk.request_of(catalog, job)["done"] == sorted(new["unit"])
+    assert orders.request_of(catalog, job)["done"] == sorted(new["unit"])
 
 
 def test_an_unfinished_grid_gives_what_it_has(catalog):
@@ -313,9 +313,9 @@ def test_only_equal_coordinates_are_the_same_point():
     settings = surface(11)
     old = columns(settings)
     old["x"] = np.nextafter(old["x"], 2.0)
-    assert not len(on_grid(old, settings.axes, places(settings))["unit"])
+    assert not len(on_grid(old, settings.axes, settings.places)["unit"])
     old["x"][3] = columns(settings)["x"][3]
-    found = on_grid(old, settings.axes, places(settings))
+    found = on_grid(old, settings.axes, settings.places)
     assert found["unit"].tolist() == [3]
     assert found["loss"].tobytes() == old["loss"][3:4].tobytes()
 
@@ -326,8 +326,8 @@ def test_every_row_finds_its_unit():
     new = SurfaceSettings(x_min=-1.0, x_max=3.0, x_count=33, y_min=-1.0, y_max=2.0, y_count=7)
     given = columns(old)
     shuffled = np.random.default_rng(0).permutation(old.units)
-    found = on_grid({n: v[shuffled] for n, v in given.items()}, new.axes, places(new))
-    i, j = places(new)
+    found = on_grid({n: v[shuffled] for n, v in given.items()}, new.axes, new.places)
+    i, j = new.places
     assert np.array_equal(i[found["unit"]], found["i"])
     assert np.array_equal(j[found["unit"]], found["j"])
     assert np.array_equal(new.axes[0][found["i"]], found["x"])
@@ -401,7 +401,7 @@ def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
 
 
 def choices_of(catalog: Catalog, asked: records.Question) -> dict[str, Any]:
-    return desk.request_of(catalog, catalog.active_job_for(asked.key))["choices"]
+    return orders.request_of(catalog, catalog.active_job_for(asked.key))["choices"]
 
 
 def test_a_choice_is_remembered_for_the_objective(catalog):

@@ -15,7 +15,7 @@ from sklearn.decomposition import PCA
 from explorer.analysis import run as answered
 from explorer.analysis.parameters import FlatModel
 from explorer.analysis.problems import load
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
@@ -190,7 +190,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
             for k in range(4)
         ]
         problem = problem_file(tmp_path / "problem")
-        job = ended(catalog, desk.order_import(catalog, problem, {}, files, "several"))
+        job = ended(catalog, orders.order_import(catalog, problem, {}, files, "several"))
         assert job.status == "done", job.error
         model = next(m for m in catalog.models() if m.name == "several")
         key = desk.ask(catalog, RUN, model, SMALL)

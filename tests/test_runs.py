@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from explorer.analysis import inspection
-from explorer.jobs import arrivals, desk, runs, sources
+from explorer.jobs import arrivals, orders, runs, sources
 from explorer.recorder import Recorder
 from explorer.recording import LOG, read_recording
 from store import Catalog, records
@@ -200,7 +200,7 @@ def test_only_the_file_that_was_agreed_to_is_run(tmp_path: Path) -> None:
     """A problem file that changes between the agreement and the worker's turn is not run."""
     file, folder = problem_file(tmp_path / "p"), tmp_path / "catalog"
     weights = checkpoint(tmp_path / "w.safetensors")
-    job_id = desk.order_import(Catalog(folder), file, {}, [{"file": str(weights)}], "changed")
+    job_id = orders.order_import(Catalog(folder), file, {}, [{"file": str(weights)}], "changed")
     trace = tmp_path / "was-run"
     file.write_text(file.read_text() + f"\nopen({str(trace)!r}, 'w')\n")
     with supervised(folder) as (catalog, _):

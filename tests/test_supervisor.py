@@ -15,7 +15,7 @@ import torch
 from explorer.analysis.directions import directions
 from explorer.analysis.parameters import FlatModel, content_hash
 from explorer.analysis.problems import load
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.jobs import supervisor as supervisors
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool, read_piece
@@ -121,7 +121,7 @@ def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
     catalog, _, _ = served
     key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=401, seed=2))
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done > 5 and j)
-    desk.cancel(catalog, job.id)
+    orders.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
     asked = catalog.question(key)
     before = catalog.values(key, LINE.table)
@@ -133,7 +133,7 @@ def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
     assert len(after["unit"]) == 401
     kept = np.isin(after["unit"], before["unit"])
     assert after["loss"][kept].tobytes() == before["loss"].tobytes()
-    desk.cancel(catalog, job.id)
+    orders.cancel(catalog, job.id)
     assert catalog.job(job.id).status == "cancelled"
 
 
@@ -142,7 +142,7 @@ def test_cancelling_what_is_over_changes_nothing(served):
     catalog, _, _ = served
     answered(catalog, desk.ask(catalog, LINE, named(catalog, "quick"), LineSettings(x_count=5)))
     job = catalog.jobs(status="done", limit=1)[0]
-    desk.cancel(catalog, job.id)
+    orders.cancel(catalog, job.id)
     assert catalog.job(job.id).status == "done"
 
 
@@ -154,7 +154,7 @@ def test_a_queued_job_can_be_cancelled(served):
     until(lambda: catalog.active_job_for(first).units_done)
     waiting = desk.ask(catalog, LINE, model, LineSettings(x_count=301, seed=4))
     job = catalog.active_job_for(waiting)
-    desk.cancel(catalog, job.id)
+    orders.cancel(catalog, job.id)
     assert ended(catalog, job.id, 5).status == "cancelled"
     assert catalog.active_job_for(first) is not None
     assert catalog.question(waiting).units_done == 0
@@ -166,7 +166,7 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     catalog, supervisor, _ = served
     slow, quick = named(catalog, "slow"), named(catalog, "quick")
     long = desk.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=5), priority=desk.BACKGROUND
+        catalog, LINE, slow, LineSettings(x_count=801, seed=5), priority=orders.BACKGROUND
     )
     until(lambda: catalog.active_job_for(long).units_done)
     [worker] = supervisor.workers
@@ -174,7 +174,7 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     job = catalog.active_job_for(long)
     assert 0 < job.units_done < 801
     later = desk.ask(
-        catalog, LINE, quick, LineSettings(x_count=31, seed=6), priority=desk.BACKGROUND
+        catalog, LINE, quick, LineSettings(x_count=31, seed=6), priority=orders.BACKGROUND
     )
     spool = Spool(catalog.jobs_folder)
     first, second = spool.job(job.id), spool.job(catalog.active_job_for(later).id)
@@ -193,13 +193,13 @@ def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
     catalog, supervisor, _ = served
     slow = named(catalog, "slow")
     long = desk.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=7), priority=desk.BACKGROUND
+        catalog, LINE, slow, LineSettings(x_count=801, seed=7), priority=orders.BACKGROUND
     )
     beneath = until(lambda: (j := catalog.active_job_for(long)) and j.units_done and j)
     [worker] = supervisor.workers
     urgent = desk.ask(catalog, LINE, slow, LineSettings(x_count=401, seed=8))
     until(lambda: catalog.active_job_for(urgent).units_done)
-    desk.cancel(catalog, beneath.id)
+    orders.cancel(catalog, beneath.id)
     answered(catalog, urgent)
     assert ended(catalog, beneath.id).status == "cancelled"
     assert supervisor.workers == [worker]
@@ -241,7 +241,7 @@ def refused_import(catalog: Catalog, folder: Path, file: Path, text: str | None 
     if text is not None:
         source.write_text(text)
     before = dumped(catalog).split('"jobs"')[0]
-    job_id = desk.order_import(catalog, source, {}, [{"file": str(file)}], "refused")
+    job_id = orders.order_import(catalog, source, {}, [{"file": str(file)}], "refused")
     job = ended(catalog, job_id)
     assert job.status == "failed"
     assert "\n" not in job.error
@@ -312,7 +312,7 @@ def test_arguments_that_are_no_json_are_refused_at_once(served):
     catalog, _, folder = served
     before = dumped(catalog)
     with pytest.raises(ValueError, match="arguments must be JSON values, without NaN"):
-        desk.order_import(catalog, folder / "p.py", {"a": float("nan")}, [], "nan")
+        orders.order_import(catalog, folder / "p.py", {"a": float("nan")}, [], "nan")
     assert dumped(catalog) == before
 
 
@@ -383,7 +383,7 @@ def test_a_worker_that_hangs_is_ended_by_a_cancel(served, monkeypatch):
     key = desk.ask(catalog, LINE, model, settings)
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     [worker] = supervisor.workers
-    desk.cancel(catalog, job.id)
+    orders.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
     until(lambda: not worker.alive)
     assert catalog.question(key).units_done == len(catalog.values(key, LINE.table)["unit"]) > 0
@@ -506,7 +506,7 @@ def test_a_device_that_is_not_there_fails_the_waiting_jobs(tmp_path):
     supervisor.start()
     try:
         file = checkpoint(tmp_path / "a.safetensors")
-        job_id = desk.order_import(
+        job_id = orders.order_import(
             catalog, problem_file(tmp_path), {}, [{"file": str(file)}], "nowhere"
         )
         job = ended(catalog, job_id)

@@ -15,7 +15,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from explorer.jobs import desk
+from explorer.jobs import orders
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
 from store import Catalog, records
@@ -71,7 +71,7 @@ def imported(
 ) -> records.Model:
     """The tiny model of that name; a supervisor must be running."""
     file = checkpoint(folder / f"{name}.safetensors", seed)
-    job_id = desk.order_import(
+    job_id = orders.order_import(
         catalog, problem_file(folder / "problem"), arguments, [{"file": str(file)}], name
     )
     job = ended(catalog, job_id)

@@ -17,7 +17,6 @@ from explorer.kinds.run import (
     RunSettings,
     axes,
     centred,
-    places,
     random_walk_shares,
     shares,
 )
@@ -51,15 +50,11 @@ def answer(
     facts["path"]["values"] = {name: _json([v[name] for v in own]) for name in objective.names}
     facts |= _ranges(x, y, settings.margin)
     evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
-    columns_x, rows_y = axes(settings, facts)
-    column, row = places(settings)
-    coordinates = np.stack([columns_x[column], rows_y[row]], axis=1)
+    coordinates, place = settings.columns(axes(settings, facts))
     facts |= found | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
-        i, j = column[units], row[units]
-        place = {"i": i, "j": j, "x": columns_x[i], "y": rows_y[j]}
-        return place | evaluator.values(coordinates[units])
+        return place(units) | evaluator.values(coordinates[units])
 
     return in_pieces(settings.units, done, columns, facts, evaluator)
 

@@ -10,7 +10,7 @@ from explorer.analysis.parameters import Tensors
 from explorer.analysis.pieces import in_pieces
 from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
 from explorer.kinds.kind import Piece
-from explorer.kinds.surface import SurfaceSettings, places
+from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem
 
 
@@ -31,14 +31,10 @@ def answer(
     facts = direction_facts(objective.flat, vectors, settings) | described(vectors, settings)
     facts["axes_cosine"] = cosine(*vectors)
     evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
-    x, y = settings.axes
-    column, row = places(settings)
-    coordinates = np.stack([x[column], y[row]], axis=1)
+    coordinates, place = settings.columns(settings.axes)
     facts |= found | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
-        i, j = column[units], row[units]
-        place = {"i": i, "j": j, "x": x[i], "y": y[j]}
-        return place | evaluator.values(coordinates[units])
+        return place(units) | evaluator.values(coordinates[units])
 
     return in_pieces(settings.units, done, columns, facts, evaluator)

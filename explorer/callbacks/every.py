@@ -3,10 +3,7 @@
 import os
 from typing import Any
 
-from torch import nn
-from torch.optim import Optimizer
-
-from explorer.recorder import Recorder
+from explorer.recorder import Model, Optimizer, Recorder
 
 
 class Every:
@@ -30,14 +27,12 @@ class Every:
         self._folder, self._every, self._settings = folder, every, settings
         self._last = 0
 
-    def begin(self, model: nn.Module, step: int) -> None:
+    def begin(self, model: Model, step: int) -> None:
         """Make or continue the run, and keep the model as it is now."""
         self._run = Recorder(self._folder, **self._settings)
         self._keep(model, step, None)
 
-    def reached(
-        self, model: nn.Module, step: int, optimizer: Optimizer | None, **values: Any
-    ) -> None:
+    def reached(self, model: Model, step: int, optimizer: Optimizer | None, **values: Any) -> None:
         """Keep the model where a step to keep was reached or passed since the last one."""
         if step // self._every > self._last // self._every:
             self._keep(model, step, optimizer, **values)
@@ -46,14 +41,12 @@ class Every:
         """Keep values at a step."""
         self._run.log(step, **values)
 
-    def end(self, model: nn.Module, step: int, optimizer: Optimizer | None) -> None:
+    def end(self, model: Model, step: int, optimizer: Optimizer | None) -> None:
         """Keep the final model, and note that the run came to its end."""
         if step != self._last:
             self._keep(model, step, optimizer)
         self._run.__exit__(None)
 
-    def _keep(
-        self, model: nn.Module, step: int, optimizer: Optimizer | None, **values: Any
-    ) -> None:
+    def _keep(self, model: Model, step: int, optimizer: Optimizer | None, **values: Any) -> None:
         self._run.snapshot(model, step, optimizer=optimizer, **values)
         self._last = step

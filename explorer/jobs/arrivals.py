@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs import desk, runs
+from explorer.jobs import desk, orders, runs
 from explorer.jobs.question import ProblemIdentity, sha256
 from explorer.kinds import kind_named, settings_from_json
 from store import Catalog, UnknownEntry, records
@@ -47,7 +47,7 @@ def store_import(
     for wish in request["then"]:
         kind = kind_named(wish["kind"])
         settings = settings_from_json(kind.settings, wish["settings"])
-        desk.ask(catalog, kind, model, settings, priority=wish.get("priority", desk.BACKGROUND))
+        desk.ask(catalog, kind, model, settings, priority=wish.get("priority", orders.BACKGROUND))
 
 
 def imported(catalog: Catalog, job: records.Job) -> records.Model | None:

@@ -1,24 +1,21 @@
-"""Where questions are asked and imports ordered: what is missing becomes a job in the spool."""
+"""Where questions are asked: what is missing of their answers becomes a job in the spool."""
 
-import contextlib
 import dataclasses
-import hashlib
 import os
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs import runs
-from explorer.jobs.question import ProblemIdentity, Question, sha256
+from explorer.jobs import orders
+from explorer.jobs.orders import ASKED
+from explorer.jobs.question import ProblemIdentity, Question
 from explorer.jobs.relatives import take_over
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
-from store import Catalog, UnknownEntry, records
+from store import Catalog, records
 
-ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
-BACKGROUND = 50
 FEWEST = 3  # snapshots that make a plane
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
@@ -175,137 +172,4 @@ def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> 
             priority=priority,
             units=asked.units,
         )
-        offer(catalog, job)
-
-
-def order_import(
-    catalog: Catalog,
-    problem: Path,
-    arguments: Mapping[str, Any],
-    checkpoints: Sequence[Mapping[str, Any]],
-    name: str,
-    facts: Mapping[str, Any] | None = None,
-    then: Sequence[Mapping[str, Any]] = (),
-    priority: int = ASKED,
-    run: Mapping[str, Any] | None = None,
-) -> str:
-    """The job that inspects and stores checkpoints of one model; the last is its final point.
-
-    Args:
-        catalog: where the model goes.
-        problem: the problem file. It is code: order an import only after the user agreed to run it.
-        arguments: of its function `problem`.
-        checkpoints: `{"file": path, "step": number or None, "part": key within the file}` each, in
-            order; the last two may be left out.
-        name: of the model, as people see it.
-        facts: what is known of the model beside what the worker finds: optimiser, seed, recipe.
-        then: `{"kind": name, "settings": {...}}` each, asked about the model once it is there.
-        priority: lower is more urgent.
-        run: the recorded run that the checkpoints are of, as `runs.request_of` says it; the model
-            stays the same while the run grows, and known snapshots are not inspected again.
-
-    Raises:
-        ValueError: the arguments are no JSON values; NaN and infinity are none.
-    """
-    try:
-        sha256(dict(arguments))
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"arguments must be JSON values, without NaN or infinity, got {dict(arguments)}"
-        ) from error
-    request = {
-        "task": "import",
-        "problem": str(problem.resolve()),
-        "digest": hashlib.sha256(problem.read_bytes()).hexdigest() if problem.is_file() else "",
-        "arguments": dict(arguments),
-        "checkpoints": [
-            {**c, "file": str(Path(c["file"]).resolve()), "step": c.get("step")}
-            for c in checkpoints
-        ],
-        "name": name,
-        "facts": dict(facts or {}),
-        "then": list(then),
-        "run": dict(run) if run else None,
-    }
-    job = catalog.add_job(
-        uuid.uuid4().hex[:12],
-        "import",
-        f"Import of {name}",
-        request,
-        priority=priority,
-        units=len(checkpoints),
-    )
-    offer(catalog, job)
-    return job.id
-
-
-def offer(catalog: Catalog, job: records.Job) -> None:
-    """Put a job of the catalog into the spool, with what is already stored left out.
-
-    Raises:
-        UnknownEntry: something that it is about is gone; the job has failed then.
-        ValueError: it was asked of another version of this program; the job has failed then.
-    """
-    try:
-        request = request_of(catalog, job)
-    except (UnknownEntry, ValueError) as error:
-        catalog.update_job(job.id, status="failed", error=str(error))
-        raise
-    Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer(request)
-
-
-def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
-    """What a worker needs to know to do a job."""
-    if job.task == "import":
-        run, arguments = job.request.get("run"), job.request["arguments"]
-        known = runs.known(catalog, run["identity"], arguments) if run else []
-        return {**job.request, "known": known}
-    asked = catalog.question(job.question_key or "")
-    if asked is None:
-        raise UnknownEntry("question", job.question_key or "")
-    problem = catalog.problem(asked.problem_id)
-    kind = kind_named(asked.kind)
-    if asked.version != kind.version:
-        raise ValueError(
-            f"{asked.title} was asked of another version of this program; compute it anew"
-        )
-    files = [catalog.point(point).file_hash or "" for point in asked.point_ids]
-    return {
-        "task": "answer",
-        "kind": asked.kind,
-        "settings": dict(asked.settings),
-        "problem": problem.path,
-        "arguments": dict(problem.arguments),
-        "source_hash": problem.source_hash,
-        "data": problem.facts["splits"][asked.settings["split"]]["fingerprint"],
-        "points": list(asked.point_ids),
-        "files": [str(catalog.file_path(file).resolve()) for file in files],
-        "done": catalog.done_units(asked.key, kind.table).tolist(),
-        "choices": _choices(catalog, asked),
-    }
-
-
-def _choices(catalog: Catalog, asked: records.Question) -> dict[str, Any]:
-    """How the objective is evaluated, by device: as this answer began, or else as noted last.
-
-    Another choice could change the last bits, and an answer is to be of one piece.
-    """
-    known = dict(catalog.choices(asked.objective)) if asked.objective else {}
-    if "choice" in asked.facts:
-        timing = asked.facts.get("timing", {})
-        known[asked.facts["device"]] = {
-            "choice": asked.facts["choice"],
-            "timing": timing,
-            "begun": True,
-        }
-    return known
-
-
-def cancel(catalog: Catalog, job_id: str) -> None:
-    """Stop a job after the piece in hand; what it has answered stays."""
-    folder = Spool(catalog.jobs_folder).job(job_id)
-    if folder is not None:
-        with contextlib.suppress(FileNotFoundError):  # it ended this very moment
-            folder.cancel()
-    elif catalog.job(job_id).status in ("queued", "running"):
-        catalog.update_job(job_id, status="cancelled")
+        orders.offer(catalog, job)

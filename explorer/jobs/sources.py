@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs import desk, runs
+from explorer.jobs import orders, runs
 from explorer.recording import HEAD, Recording, read_recording
 from store import Catalog
 
@@ -131,7 +131,7 @@ def order(
     run = runs.request_of(sources.recording) if sources.recording else None
     if run and not name:
         name = next((m.name for m in runs.models_of(catalog, run["identity"])), "")
-    return desk.order_import(
+    return orders.order_import(
         catalog,
         problem,
         arguments,

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import safetensors
 
-from explorer.jobs import arrivals, desk
+from explorer.jobs import arrivals, orders
 from explorer.jobs.crew import Crew
 from explorer.jobs.following import Follower
 from explorer.jobs.process import ProcessName
@@ -121,7 +121,7 @@ class Supervisor:
         for job in self.catalog.jobs(status=("queued", "running"), limit=10_000):
             if job.id not in folders:
                 with contextlib.suppress(UnknownEntry):  # the job says so
-                    desk.offer(self.catalog, job)
+                    orders.offer(self.catalog, job)
 
     def step(self) -> None:
         """Ingest what has arrived, settle what has ended, start what waits."""
@@ -241,7 +241,7 @@ class Supervisor:
             how = self._crew.last_words(worker)
             folder.finish("failed", error=f"the worker died {deaths} times on the same piece{how}")
         else:
-            folder.offer(desk.request_of(self.catalog, job))
+            folder.offer(orders.request_of(self.catalog, job))
         self.catalog.update_job(folder.id, attempts=deaths)  # last: on a full disk nobody died
 
     def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
@@ -254,7 +254,7 @@ class Supervisor:
             asked = self.catalog.question(job.question_key or "")
             if asked and asked.status != "complete":  # a piece was damaged
                 folder.path.joinpath("finished.json").unlink()
-                folder.offer(desk.request_of(self.catalog, job))
+                folder.offer(orders.request_of(self.catalog, job))
                 return
         self.catalog.update_job(folder.id, status=status, error=error)
         folder.remove()

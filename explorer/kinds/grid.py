@@ -1,11 +1,59 @@
 """Regular grids: the values along an axis, and the order in which points are worth computing."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 
+from explorer.kinds.settings import require
+
 STRIDES = (8, 4, 2, 1)  # of the levels, coarse to fine; each level holds the one before
 COARSEST_STRIDE = STRIDES[0]
+MAX_POINTS = 1_000_000
+
+
+class OnGrid:
+    """Settings of a plane on a regular grid; `x_count` and `y_count` are their fields."""
+
+    x_count: int
+    y_count: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows (y) and columns (x) of the grid."""
+        return self.y_count, self.x_count
+
+    @property
+    def units(self) -> int:
+        """Points of the grid; one unit of work each."""
+        return self.x_count * self.y_count
+
+    @property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Column i and row j of each unit of work, (P,) each."""
+        order = coarse_to_fine(self.shape)
+        return order[:, 1], order[:, 0]
+
+    def require_room(self) -> None:
+        """Refuse more points than anybody waits for.
+
+        Raises:
+            ValueError: there are more.
+        """
+        require(
+            self.units <= MAX_POINTS,
+            f"a grid must have at most {MAX_POINTS:,} points",
+            f"{self.units:,}",
+        )
+
+    def columns(
+        self, axes: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, Callable[[np.ndarray], dict[str, np.ndarray]]]:
+        """Coordinates (P, 2) of all units, and the index and place of any of them as columns."""
+        (x, y), (column, row) = axes, self.places
+        place = {"i": column, "j": row, "x": x[column], "y": y[row]}
+        coordinates = np.stack([place["x"], place["y"]], axis=1)
+        return coordinates, lambda units: {n: along[units] for n, along in place.items()}
 
 
 def axis_values(low: float, high: float, count: int) -> np.ndarray:

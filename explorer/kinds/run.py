@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.settings import ObjectiveSettings, check_axis, require
-from explorer.kinds.surface import MAX_POINTS, Surface
+from explorer.kinds.surface import Surface
 
 LARGEST_MARGIN = 10.0
 SHOWN = 10  # principal components whose share is kept
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(ObjectiveSettings):
+class RunSettings(OnGrid, ObjectiveSettings):
     """A grid over the plane of a run's first two principal components, around its whole path."""
 
     margin: float = 0.25  # left free on every side, in widths of the path along that axis, at least
@@ -33,21 +33,7 @@ class RunSettings(ObjectiveSettings):
             f"margin must be above 0 and at most {LARGEST_MARGIN:g}",
             self.margin,
         )
-        require(
-            self.units <= MAX_POINTS,
-            f"a grid must have at most {MAX_POINTS:,} points",
-            f"{self.units:,}",
-        )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows (y) and columns (x) of the grid."""
-        return self.y_count, self.x_count
-
-    @property
-    def units(self) -> int:
-        """Points of the grid; one unit of work each."""
-        return self.x_count * self.y_count
+        self.require_room()
 
 
 @dataclass(frozen=True)
@@ -95,12 +81,6 @@ def axes(settings: RunSettings, facts: Mapping[str, Any]) -> tuple[np.ndarray, n
     """Values along x (X,) and y (Y,), from 0 to 1 before the path is known."""
     (left, right), (low, high) = (facts.get(f"{name}_range", (0.0, 1.0)) for name in "xy")
     return axis_values(left, right, settings.x_count), axis_values(low, high, settings.y_count)
-
-
-def places(settings: RunSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Column i and row j of each unit of work, shapes (P,)."""
-    order = coarse_to_fine(settings.shape)
-    return order[:, 1], order[:, 0]
 
 
 def shares(gram: np.ndarray) -> np.ndarray:

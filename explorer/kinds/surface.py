@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis, require
-
-MAX_POINTS = 1_000_000
+from explorer.kinds.settings import DirectionSettings, check_axis
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurfaceSettings(DirectionSettings):
+class SurfaceSettings(OnGrid, DirectionSettings):
     """A plane: point + x * first direction + y * second direction, on a regular grid."""
 
     x_min: float = -1.0
@@ -31,21 +29,7 @@ class SurfaceSettings(DirectionSettings):
         super().__post_init__()
         check_axis("x", self.x_min, self.x_max, self.x_count)
         check_axis("y", self.y_min, self.y_max, self.y_count)
-        require(
-            self.units <= MAX_POINTS,
-            f"a grid must have at most {MAX_POINTS:,} points",
-            f"{self.units:,}",
-        )
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows (y) and columns (x) of the grid."""
-        return self.y_count, self.x_count
-
-    @property
-    def units(self) -> int:
-        """Points of the grid; one unit of work each."""
-        return self.x_count * self.y_count
+        self.require_room()
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -87,15 +71,9 @@ class Surface:
         return {"i": i, "j": j, "x": self.x[i], "y": self.y[j]}
 
 
-def places(settings: SurfaceSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Column i and row j of each unit of work, shapes (P,)."""
-    order = coarse_to_fine(settings.shape)
-    return order[:, 1], order[:, 0]
-
-
 def taken_over(settings: SurfaceSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The rows of another plane's answer that stand on this grid, as rows of this one."""
-    return on_grid(old, settings.axes, places(settings))
+    return on_grid(old, settings.axes, settings.places)
 
 
 SURFACE = Kind(

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named
 from explorer.pages._running import Running, running
@@ -128,7 +128,7 @@ def progress(running: Running, asked: records.Question) -> None:
     bar, button = st.columns([5, 1], vertical_alignment="center")
     bar.progress(share, said)
     if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
-        desk.cancel(running.catalog, job.id)
+        orders.cancel(running.catalog, job.id)
 
 
 def _stopped(running: Running, asked: records.Question) -> None:

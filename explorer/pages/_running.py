@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from explorer.jobs import desk
+from explorer.jobs import orders
 from explorer.jobs.desk import result_of, usual_folder
 from explorer.jobs.question import sha256
 from explorer.jobs.supervisor import Supervisor
@@ -131,7 +131,7 @@ def _order_samples(catalog: Catalog) -> None:
 
 def _order_sample(catalog: Catalog, sample: Sample) -> None:
     first = {"x_count": 31, "y_count": 31}
-    desk.order_import(
+    orders.order_import(
         catalog,
         sample.problem,
         sample.arguments,
@@ -146,8 +146,8 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "steps": sample.steps,
             "sample": True,
         },
-        then=[{"kind": "surface", "settings": first, "priority": desk.BACKGROUND - 1}],
-        priority=desk.BACKGROUND,
+        then=[{"kind": "surface", "settings": first, "priority": orders.BACKGROUND - 1}],
+        priority=orders.BACKGROUND,
     )
 
 

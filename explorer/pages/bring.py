@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import arrivals, desk, following, sources
+from explorer.jobs import arrivals, desk, following, orders, sources
 from explorer.jobs.spool import Spool
 from explorer.pages import _parts as parts
 from store import records
@@ -197,7 +197,7 @@ def under_way(job: records.Job) -> None:
     share = f" · {done:,} of {total:,}" if total else ""
     bar.progress(done / total if total else 0.0, said + share)
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
-        desk.cancel(catalog, job.id)
+        orders.cancel(catalog, job.id)
 
 
 def ended(job: records.Job) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.kinds import kind_named
 from explorer.pages import _parts as parts
 from store import records
@@ -33,7 +33,7 @@ def active(job: records.Job) -> None:
             said += f" · {job.units_done:,} of {job.units:,} points"
     bar.progress(job.units_done / job.units if job.units else 0.0, said)
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
-        desk.cancel(catalog, job.id)
+        orders.cancel(catalog, job.id)
 
 
 def resume(job: records.Job, asked: records.Question) -> None:

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlparse
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind
 from explorer.kinds.line import LINE
@@ -297,7 +297,7 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     problem.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROBLEM}")
     file = checkpoint(problem.parent / "slow.safetensors")
     catalog = opened(folder)
-    job = ended(catalog, desk.order_import(catalog, problem, {}, [{"file": str(file)}], "slow"))
+    job = ended(catalog, orders.order_import(catalog, problem, {}, [{"file": str(file)}], "slow"))
     assert job.status == "done", job.error
     model = next(model for model in catalog.models() if model.name == "slow")
     return model, problem.with_suffix(".evaluated")
