@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from explorer.analysis.checkpoints import CheckpointError, fitted, read
+from tests.conftest import small_problem
 
 
 def model() -> nn.Module:
@@ -248,3 +249,19 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     """A folder without weights says which files it looked for."""
     with pytest.raises(CheckpointError, match=r"holds none of model\.safetensors"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("left_out", ["second.weight", "third.weight"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_a_tied_tensor_saved_once(left_out: str, prefix: str) -> None:
+    """Saved under either of its names, with or without a prefix, it has both; or else it lacks."""
+    tied = small_problem().model
+    kept = {f"{prefix}{n}": t for n, t in tied.state_dict().items() if n != left_out}
+    found = fitted(kept, tied, "here")
+    assert list(found) == list(tied.state_dict())
+    assert torch.equal(found[left_out], tied.state_dict()["second.weight"])
+    lacking = {n: t for n, t in kept.items() if not n.endswith(("second.weight", "third.weight"))}
+    with pytest.raises(
+        CheckpointError, match=r"lacks 'second.weight' and 1|lacks 'second.weight', 'third.weight';"
+    ):
+        fitted(lacking, tied, "here")

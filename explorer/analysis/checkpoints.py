@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,8 @@ def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tens
     """The tensors of the model's own state, in its order, each checked to fit.
 
     A prefix that wrappers put before every name ("module.", "_orig_mod.", "model.") is taken off,
-    and what lies outside it left out. Counters of BatchNorm that are missing are the model's own.
+    and what lies outside it left out. Counters of BatchNorm that are missing are the model's own;
+    a tied tensor that was saved under one of its names, as Hugging Face does, has the others too.
 
     Raises:
         CheckpointError: a key is missing or unknown, or has another shape or type.
@@ -131,6 +133,10 @@ def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tens
     wanted = model.state_dict()
     prefix = _prefix(tensors, wanted)
     given = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    for name, others in _ties(model).items():
+        kept = next((other for other in others if other in given), None)
+        if kept is not None and name not in given:
+            given[name] = given[kept]
     counters = {n: t for n, t in wanted.items() if n.endswith(COUNTER) and n not in given}
     _check_names(given | counters, wanted, source)
     found = {name: (given | counters)[name] for name in wanted}
@@ -138,13 +144,30 @@ def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tens
     return found
 
 
+def _ties(model: nn.Module) -> dict[str, list[str]]:
+    """All names of each tensor that has several, by each of them."""
+    names: dict[int, list[str]] = {}
+    for name, value in model.state_dict(keep_vars=True).items():
+        names.setdefault(id(value), []).append(name)
+    return {name: same for same in names.values() if len(same) > 1 for name in same}
+
+
 def _prefix(tensors: Tensors, wanted: Mapping[str, Tensor]) -> str:
-    """What stands before the model's names in the checkpoint; nothing unless all are found so."""
-    needed = [name for name in wanted if not name.endswith(COUNTER)]
-    if not needed or all(name in tensors for name in needed):
-        return ""
-    ends = (n.removesuffix(needed[0]) for n in tensors if n.endswith(f".{needed[0]}"))
-    return next((p for p in ends if all(p + name in tensors for name in needed)), "")
+    """What stands before the model's names in the checkpoint: what most of them are found after."""
+    found = Counter(
+        name.removesuffix(inner)
+        for name in tensors
+        for inner in _suffixes(name)
+        if inner in wanted and not inner.endswith(COUNTER)
+    )
+    most = max(found.values(), default=0)
+    return min((prefix for prefix, count in found.items() if count == most), default="", key=len)
+
+
+def _suffixes(name: str) -> list[str]:
+    """The name, and what is left of it after each dot."""
+    parts = name.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts))]
 
 
 def _check_names(given: Tensors, wanted: Mapping[str, Tensor], source: object) -> None:

