@@ -1,0 +1,328 @@
+"""Matrices of second derivatives at a point, known by their products with vectors.
+
+A product is a sum over batches. What a batch contributes is a linear map that is made once, by
+differentiating its loss, and kept as long as the memory budget allows; the others are made anew
+for each product. Batches weigh by what they count, so that ragged ones weigh right.
+
+Never used, as torch 2.13 gets them wrong: reverse over forward mode, compiled double backward.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import psutil
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from explorer.analysis.data import part, tensors_of
+from explorer.analysis.memory import is_out_of_memory
+from explorer.analysis.objective import Objective
+from explorer.analysis.rewrites import differentiable_twice
+from explorer.analysis.terms import as_value
+from explorer.problem import Batch
+
+Parts = Sequence[Tensor]  # one tensor per parameter, in their order
+Map = Callable[[Parts], Parts]
+Maker = Callable[["Space", Batch], tuple[Map, float]]  # a batch's linear map, and what it counts
+HELD = 2  # graphs of one batch that a product needs at once, its own values included (measured 1.6)
+
+
+class CurvatureError(ValueError):
+    """A model whose second derivatives cannot be had; the message says why and what to do."""
+
+
+class Product(Protocol):
+    """A symmetric matrix by its products."""
+
+    size: int
+    like: Tensor  # an empty tensor of the vectors' type and device
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The product with a vector (D,), as (D,)."""
+
+
+class Space:
+    """A private copy of the model at a point, whose parameters can be differentiated by."""
+
+    def __init__(self, objective: Objective) -> None:
+        """Copy the model as the objective holds it.
+
+        Raises:
+            CurvatureError: a setting or a part of the model allows no second derivative.
+        """
+        settings = objective.settings
+        if settings.precision not in ("float32", "float64"):
+            raise CurvatureError(
+                f"precision must be float32 or float64 for curvature, got {settings.precision!r}: "
+                "reduced products hide a residual of up to 30 times what is reported"
+            )
+        if settings.batchnorm != "frozen":
+            raise CurvatureError(
+                "batchnorm must be frozen for curvature, as its statistics would move with the "
+                f"parameters, got {settings.batchnorm!r}"
+            )
+        self.problem, self.settings = objective.problem, settings
+        self.data, self.examples = objective.data, objective.examples
+        self.flat = objective.flat.twin()
+        self.module = differentiable_twice(self.flat.module)
+        self.module.requires_grad_(True)
+        self.parameters = list(self.module.parameters())
+        self.usual_batch = objective.usual_choice().batch
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return self.flat.theta.numel()
+
+    def batch(self, start: int, stop: int) -> Batch:
+        """Examples from start to stop."""
+        return part(self.data, start, stop)
+
+    def outputs(self, batch: Batch) -> Any:
+        """Outputs of the model on a batch, with their graph."""
+        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
+            return self.problem.forward(self.module, batch)
+
+    def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, float]:
+        """Sum of the loss over a batch, and what it counts.
+
+        Raises:
+            CurvatureError: it is not finite, or does not depend on the outputs.
+        """
+        value = as_value("loss", self.problem.loss(outputs, batch))
+        total, count = value if isinstance(value, tuple) else (value.sum(), value.numel())
+        if not bool(torch.isfinite(total)):
+            raise CurvatureError(
+                f"the loss at this point is {float(total.detach())}, so that it has no curvature; "
+                "choose another point"
+            )
+        if not total.requires_grad:
+            raise CurvatureError(
+                "the loss must be differentiable by the parameters, but has no gradient; does it "
+                "call .detach() or .item(), or count instead of measure?"
+            )
+        return total, float(count)
+
+    def per_example(self, batch: Batch) -> Tensor:
+        """The loss of each example of a batch, (B,), with its graph.
+
+        Raises:
+            CurvatureError: the problem's loss is a sum and a count.
+        """
+        value = as_value("loss", self.problem.loss(self.outputs(batch), batch))
+        if isinstance(value, tuple):
+            raise CurvatureError(
+                "the loss must give one value per example for an empirical Fisher matrix, got a "
+                "sum and a count; choose another matrix"
+            )
+        return value
+
+    def split(self, vector: Tensor) -> list[Tensor]:
+        """Views of a vector (D,) in the shapes of the parameters."""
+        return [vector[b.start : b.stop].view(b.shape) for b in self.flat.blocks]
+
+    def joined(self, parts: Parts) -> Tensor:
+        """The inverse of `split`, as a new vector."""
+        return torch.cat([part.reshape(-1) for part in parts])
+
+    def gradients(self, of: Tensor, kept: bool = True) -> list[Tensor]:
+        """Derivatives of a number by the parameters; with their graph if kept."""
+        return list(
+            torch.autograd.grad(of, self.parameters, create_graph=kept, materialize_grads=True)
+        )
+
+
+class Curvature:
+    """A matrix of second derivatives of the mean loss, (D, D), by its products.
+
+    Source: Pearlmutter 1994, "Fast exact multiplication by the Hessian"; the first derivatives'
+    graph is kept from product to product.
+    """
+
+    def __init__(self, objective: Objective, maker: Maker, budget: int | None = None) -> None:
+        """Prepare for the objective's present point, which may move afterwards.
+
+        Args:
+            objective: model, data and loss.
+            maker: of a batch's linear map, such as `hessian`.
+            budget: bytes for graphs beside model and data; see `usual_budget`.
+
+        Raises:
+            CurvatureError: the model cannot be differentiated as needed.
+        """
+        self.space = Space(objective)
+        self.size, self.like = self.space.size, self.space.flat.theta.new_empty(0)
+        self.budget = budget or usual_budget(objective.device)
+        self.products = 0
+        self._maker = maker
+        self._fixed, self._each = self._measured()
+        room = (self.budget // HELD - self._fixed) // self._each
+        self._arrange(max(1, min(self.space.examples, self.space.usual_batch, room)))
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
+        while True:
+            try:
+                with torch.enable_grad():
+                    found = self._product(vector)
+            except Exception as error:
+                if not is_out_of_memory(error) or self.batch == 1:
+                    raise
+                self._arrange(self.batch // 2)
+            else:
+                self.products += 1
+                return found
+
+    def _arrange(self, batch: int) -> None:
+        """Cut the examples into batches of at most so many, and choose whose maps are kept."""
+        self.batch = batch
+        count = self.space.examples
+        self._spans = [(a, min(a + batch, count)) for a in range(0, count, batch)]
+        graph = self._fixed + self._each * batch
+        whole = graph * (len(self._spans) + HELD - 1) <= self.budget
+        kept = self.budget // graph - HELD
+        self.kept = len(self._spans) if whole else max(0, min(kept, len(self._spans)))
+        self._maps: dict[int, tuple[Map, float]] = {}
+
+    def _map(self, number: int) -> tuple[Map, float]:
+        if number in self._maps:
+            return self._maps[number]
+        with understood():
+            made = self._maker(self.space, self.space.batch(*self._spans[number]))
+        if number < self.kept:
+            self._maps[number] = made
+        return made
+
+    def _product(self, vector: Tensor) -> Tensor:
+        parts, total, count = self.space.split(vector), None, 0.0
+        for number in range(len(self._spans)):
+            apply, counted = self._map(number)
+            with understood():
+                found = self.space.joined(apply(parts))
+            total = found if total is None else total.add_(found)
+            count += counted
+            del apply
+        assert total is not None
+        if not count:
+            raise CurvatureError("the loss counts nothing on this data; choose another split")
+        return total.div_(count)
+
+    def _measured(self) -> tuple[int, int]:
+        """Bytes of any batch's graph, and those that each example adds to it."""
+        few, more = min(4, self.space.examples), min(8, self.space.examples)
+        small, large = self._graph_bytes(few), self._graph_bytes(more)
+        each = max(1, (large - small) // (more - few) if more > few else small // few)
+        return max(0, small - few * each), each
+
+    def _graph_bytes(self, examples: int) -> int:
+        """Bytes that the graph of the first examples holds, the parameters left out."""
+        seen: dict[int, int] = {}
+
+        def note(saved: Tensor) -> Tensor:
+            storage = saved.untyped_storage()
+            seen[storage.data_ptr()] = storage.nbytes()
+            return saved
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved), understood():
+            made = self._maker(self.space, self.space.batch(0, examples))
+        for own in (self.space.flat.theta, *tensors_of(self.space.data)):
+            seen.pop(own.untyped_storage().data_ptr(), None)
+        del made
+        return sum(seen.values())
+
+
+def usual_budget(device: torch.device) -> int:
+    """Bytes for graphs: half of a GPU's free memory; of a machine's a quarter, 2 GiB at most."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return min(2 << 30, psutil.virtual_memory().available // 4)
+
+
+@contextlib.contextmanager
+def understood() -> Iterator[None]:
+    """Errors of differentiation as sentences.
+
+    Raises:
+        CurvatureError: an operation cannot be differentiated twice; it is named.
+    """
+    try:
+        yield
+    except (RuntimeError, NotImplementedError) as error:
+        if isinstance(error, CurvatureError) or is_out_of_memory(error):
+            raise
+        text = str(error)
+        named = re.search(r"derivative for '?(?:aten::)?_?(\w+?)(?:_backward)?'? is not impl", text)
+        if named:
+            raise CurvatureError(
+                f"the operation {named[1]} of this model cannot be differentiated twice by torch; "
+                "replace it in the problem file by one that can"
+            ) from error
+        if "Checkpointing is not compatible" in text or "use_reentrant" in text:
+            raise CurvatureError(
+                "reentrant checkpointing of this model allows no second derivative; build it with "
+                "use_reentrant=False, or without checkpointing"
+            ) from error
+        raise
+
+
+def hessian(space: Space, batch: Batch) -> tuple[Map, float]:
+    """The Hessian of a batch's summed loss."""
+    total, count = space.loss(space.outputs(batch), batch)
+    found = space.gradients(total)
+    return _derivative(found, space.parameters), count
+
+
+def _derivative(of: Parts, by: Parts) -> Map:
+    """The transposed Jacobian of tensors: vectors in their shapes to vectors in those of `by`.
+
+    Of a gradient it is the Hessian.
+    """
+    moving = [number for number, tensor in enumerate(of) if tensor.requires_grad]
+    if not moving:
+        return lambda vectors: [torch.zeros_like(tensor) for tensor in by]
+    of = [of[number] for number in moving]
+
+    def apply(vectors: Parts) -> Parts:
+        given = [vectors[number] for number in moving]
+        return torch.autograd.grad(of, by, given, retain_graph=True, materialize_grads=True)
+
+    return apply
+
+
+def gauss_newton(space: Space, batch: Batch) -> tuple[Map, float]:
+    """J' (Hessian of the loss by the outputs) J, of a batch's summed loss.
+
+    The Jacobian's own product is the derivative of its transpose's, so that nothing but double
+    backward is asked of the model.
+
+    Source: Schraudolph 2002, "Fast curvature matrix-vector products".
+    """
+    outputs = space.outputs(batch)
+    tensors, spec = torch.utils._pytree.tree_flatten(outputs)
+    live = [n for n, t in enumerate(tensors) if isinstance(t, Tensor) and t.requires_grad]
+    leaves = [tensors[n].detach().requires_grad_() for n in live]
+    replaced = list(tensors)
+    for number, leaf in zip(live, leaves, strict=True):
+        replaced[number] = leaf
+    total, count = space.loss(torch.utils._pytree.tree_unflatten(replaced, spec), batch)
+    slopes = torch.autograd.grad(total, leaves, create_graph=True, materialize_grads=True)
+    curve = _derivative(slopes, leaves)
+    forward, backward = _jacobian([tensors[n] for n in live], space.parameters)
+    return lambda vectors: backward(curve(forward(vectors))), count
+
+
+def empirical_fisher(space: Space, batch: Batch) -> tuple[Map, float]:
+    """Sum of the outer products of each example's own gradient, on a batch."""
+    losses = space.per_example(batch)
+    forward, backward = _jacobian([losses], space.parameters)
+    return lambda vectors: backward(forward(vectors)), float(losses.numel())
+
+
+def _jacobian(of: Parts, by: Parts) -> tuple[Map, Map]:
+    """Products with the Jacobian of tensors by others, and with its transpose."""
+    duals = [torch.zeros_like(tensor).requires_grad_() for tensor in of]
+    back = torch.autograd.grad(of, by, duals, create_graph=True, materialize_grads=True)
+    return _derivative(back, duals), _derivative(of, by)
