@@ -10,14 +10,16 @@ Never used, as torch 2.13 gets them wrong: reverse over forward mode, compiled d
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Protocol
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from explorer.analysis.data import part, tensors_of
+from explorer.analysis.data import mapped, part, tensors_of
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.objective import Objective
 from explorer.analysis.rewrites import differentiable_twice
@@ -47,8 +49,8 @@ class Product(Protocol):
 class Space:
     """A private copy of the model at a point, whose parameters can be differentiated by."""
 
-    def __init__(self, objective: Objective) -> None:
-        """Copy the model as the objective holds it.
+    def __init__(self, objective: Objective, examples: np.ndarray | None = None) -> None:
+        """Copy the model as the objective holds it; over all its examples, or those chosen.
 
         Raises:
             CurvatureError: a setting or a part of the model allows no second derivative.
@@ -66,6 +68,9 @@ class Space:
             )
         self.problem, self.settings = objective.problem, settings
         self.data, self.examples = objective.data, objective.examples
+        if examples is not None:
+            chosen = torch.from_numpy(examples).to(objective.device)
+            self.data, self.examples = mapped(self.data, itemgetter(chosen)), len(examples)
         self.flat = objective.flat.twin()
         self.module = differentiable_twice(self.flat.module)
         self.module.requires_grad_(True)
@@ -142,18 +147,25 @@ class Curvature:
     graph is kept from product to product.
     """
 
-    def __init__(self, objective: Objective, maker: Maker, budget: int | None = None) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        maker: Maker,
+        budget: int | None = None,
+        examples: np.ndarray | None = None,
+    ) -> None:
         """Prepare for the objective's present point, which may move afterwards.
 
         Args:
             objective: model, data and loss.
             maker: of a batch's linear map, such as `hessian`.
             budget: bytes for graphs beside model and data; see `usual_budget`.
+            examples: indices of those that the mean is over, (n,); all unless given.
 
         Raises:
             CurvatureError: the model cannot be differentiated as needed.
         """
-        self.space = Space(objective)
+        self.space = Space(objective, examples)
         self.size, self.like = self.space.size, self.space.flat.theta.new_empty(0)
         self.budget = budget or usual_budget(objective.device)
         self.products = 0
@@ -161,6 +173,11 @@ class Curvature:
         self._fixed, self._each = self._measured()
         room = (self.budget // HELD - self._fixed) // self._each
         self._arrange(max(1, min(self.space.examples, self.space.usual_batch, room)))
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the graphs that are held between products, as estimated."""
+        return len(self._maps) * (self._fixed + self._each * self.batch)
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
