@@ -16,6 +16,7 @@ MOST_PROBES, MOST_STEPS, MOST_PAIRS, MOST_BATCHES = 1000, 500, 200, 2000
 LEVEL = 0.95
 DENSE = 3000  # up to so many parameters the whole matrix is made: exact
 CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
+RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
 WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
 
 
@@ -223,11 +224,6 @@ class Spectrum:
         return Estimate(mean.value * n, mean.low * n, mean.high * n, mean.probes)
 
     @property
-    def negative_share(self) -> Estimate | None:
-        """Share of the eigenvalues below minus the tolerance."""
-        return self.mean_of(lambda nodes: (nodes < -self.tolerance).astype(float))
-
-    @property
     def layers(self) -> dict[str, Estimate]:
         """The trace of each parameter tensor's diagonal block, from the same probes."""
         index, values, _ = self.of(Role.LAYER)
@@ -285,13 +281,26 @@ class Spectrum:
         return "degenerate minimum" if high > tau else "flat"
 
     @property
-    def index(self) -> tuple[int, Estimate | None]:
-        """Eigenvalues below minus the tolerance that are sure, and an estimate of all of them."""
+    def index(self) -> int:
+        """Eigenvalues below minus the tolerance: all of a small matrix, else a lower bound."""
         _, exact, _ = self.of(Role.ALL)
         known = exact if len(exact) else self.eigenvalues[0]
-        return int((known < -self.tolerance).sum()), self._sum_of(
-            lambda nodes: (nodes < -self.tolerance).astype(float)
-        )
+        return int((known < -self.tolerance).sum())
+
+    @property
+    def resolution(self) -> float:
+        """How far from 0 a node must be to have a sign; nearer, quadrature blurs eigenvalues of 0.
+
+        A thousandth of the largest absolute eigenvalue: a choice, to be told with what it gives.
+        """
+        values, _ = self.eigenvalues
+        scale = float(np.abs(values).max()) if len(values) else 0.0
+        return max(self.tolerance, RESOLUTION * scale)
+
+    @property
+    def negative(self) -> Estimate | None:
+        """How many eigenvalues are below minus the resolution; an estimate of the index."""
+        return self._sum_of(lambda nodes: (nodes < -self.resolution).astype(float))
 
 
 def smoothed(grid: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:
