@@ -53,14 +53,10 @@ def choose_problem() -> tuple[Path | None, str]:
     ).strip()
     if not text:
         return None, ""
-    path = Path(text).expanduser().resolve()
-    if not path.is_file():
-        complain(f"there is no problem file {path}; check the path")
-        return None, ""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        complain(f"{path} cannot be read ({error.strerror}); check its permissions")
+        path, content = sources.problem_file(text)
+    except ValueError as error:
+        complain(str(error))
         return None, ""
     digest = hashlib.sha256(content).hexdigest()
     with st.expander(f"Source of {path.name}", icon=":material/code:"):
