@@ -395,7 +395,7 @@ def test_paths_that_cannot_be(tmp_path: Path) -> None:
     for name, words in said.items():
         (error,) = sources.resolve([f"{tmp_path}/{name}"]).errors
         assert words in error and len(error) < 400
-        with pytest.raises(ValueError, match="check (the|its) path|name the problem file"):
+        with pytest.raises(ValueError, match=r"check (the|its) path|name the problem file"):
             sources.problem_file(f"{tmp_path}/{name}")
     (error,) = sources.resolve(["~nobody_here/x.pt"]).errors
     assert error == "there is no home folder ~nobody_here; write ~nobody_here/x.pt in full"
