@@ -102,7 +102,8 @@ def choose_checkpoints() -> sources.Sources | None:
     if files:
         few = files if len(files) <= FEW else [*files[: FEW - 1], "…", files[-1]]
         what = "snapshots of a recorded run" if found.recording else "checkpoints"
-        st.caption(f"{len(files):,} {what}, the last is the final one:")
+        several = f"{len(files):,} {what}, the last is the final one:"
+        st.caption(several if len(files) > 1 else "1 checkpoint, the final one:")
         st.code("\n".join(few), language=None)
     return None if found.errors else found
 
@@ -204,7 +205,8 @@ def ended(job: records.Job) -> None:
         return
     label = next(name for name, m in parts.labels(catalog.models()).items() if m.id == model.id)
     st.subheader(label, anchor=False)
-    st.caption(f"{parts.facts_line(model)} · {model.points:,} snapshots")
+    count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
+    st.caption(f"{parts.facts_line(model)} · {count}")
     for said in arrivals.warnings(catalog, model):
         st.warning(parts.sentence(ValueError(said)), icon=":material/warning:")
     parts.kind_links(label)
