@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     bring = command("import", _import, "Import checkpoints of one model through a problem file.")
-    bring.add_argument("problem", type=Path, help="Python file with a function problem()")
+    bring.add_argument("problem", help="Python file with a function problem()")
     bring.add_argument(
         "checkpoints",
         nargs="+",
@@ -87,17 +87,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     """Inspect and store checkpoints, after the user agreed to run the problem file."""
-    if not given.problem.is_file():
-        raise ValueError(f"there is no problem file {given.problem}; check the path")
-    given.problem.open("rb").close()
+    problem, content = sources.problem_file(given.problem)
     found = sources.resolve(given.checkpoints)
     if found.errors:
         raise ValueError("; ".join(found.errors))
-    if not given.yes and not _agreed(given.problem):
+    if not given.yes and not _agreed(problem, content):
         print("nothing was imported", file=sys.stderr)
         return 1
     arguments = dict(_pair(text) for text in given.argument)
-    job = sources.order(catalog, found, given.problem, arguments, given.name or "", given.part)
+    job = sources.order(catalog, found, problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
     model = arrivals.imported(catalog, catalog.job(job))
     for said in arrivals.warnings(catalog, model) if model else ():
@@ -105,10 +103,10 @@ def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     return 0
 
 
-def _agreed(problem: Path) -> bool:
+def _agreed(problem: Path, content: bytes) -> bool:
     """Ask whether this very file may be run."""
-    digest = hashlib.sha256(problem.read_bytes()).hexdigest()
-    print(f"{problem.resolve()}\nsha256 {digest}\nis code and will be run in the worker.")
+    digest = hashlib.sha256(content).hexdigest()
+    print(f"{problem}\nsha256 {digest}\nis code and will be run in the worker.")
     try:
         return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # nobody is there to ask

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import Module as Model
 from torch.optim import Optimizer
 
-from explorer.recording import FORMAT, HEAD, LOG
+from explorer.recording import FORMAT, HEAD, LOG, OPTIMIZER
 
 __all__ = ["Model", "Optimizer", "Recorder", "optimizer_tensors"]
 
@@ -94,7 +94,7 @@ class Recorder:
             line["learning_rates"] = [float(group["lr"]) for group in optimizer.param_groups]
             if self.optimizer_state:
                 state = optimizer_tensors(model, optimizer)
-                line["optimizer"] = self._save(f"step_{step:09d}.optimizer.safetensors", state)
+                line["optimizer"] = self._save(f"step_{step:09d}{OPTIMIZER}", state)
         self._append(line)
 
     def log(self, step: int, **values: float | Tensor) -> None:

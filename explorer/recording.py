@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HEAD, LOG = "run.json", "log.jsonl"
+OPTIMIZER = ".optimizer.safetensors"  # how the file of an optimiser's state ends
 FORMAT = 1
 
 

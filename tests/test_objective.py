@@ -148,7 +148,7 @@ def test_empty_split_is_refused(problem: Problem) -> None:
     """A split without examples has no mean loss."""
     images, labels = problem.data["train"]
     empty = replace(problem, data={"train": (images[:0], labels[:0])})
-    with pytest.raises(ValueError, match="first dimension above 0"):
+    with pytest.raises(ValueError, match="at least one example, got none"):
         Objective(empty, DOUBLE, CPU)
 
 

@@ -366,7 +366,9 @@ def test_a_worker_that_dies_three_times_on_a_piece_ends_the_job(served):
     job = ended(catalog, catalog.active_job_for(key).id)
     assert job.status == "failed"
     assert job.attempts == supervisors.DEATHS_ALLOWED
-    assert job.error.startswith("the worker died 3 times on the same piece (exit status -9)")
+    assert job.error.startswith(
+        "the worker died 3 times on the same piece (exit status -9: SIGKILL"
+    )
     stored = catalog.values(key, LINE.table)["unit"]  # how many go with the fifth: by its cores
     assert 0 < len(stored) <= 5 and np.array_equal(stored, np.arange(len(stored)))
     quick = named(catalog, "quick")

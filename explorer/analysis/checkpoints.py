@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +25,7 @@ FOLDER_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 COUNTER = "num_batches_tracked"  # of BatchNorm; evaluation does not use it, and many leave it out
 
 
@@ -73,10 +76,24 @@ def _content(path: Path) -> Any:
             f"{path} is no whole safetensors file ({error}); save or copy it again"
         ) from error
     except Exception as error:  # torch.load raises a dozen types for damaged or hostile files
-        reason = str(error).strip().split("\n")[0]
         raise CheckpointError(
-            f"{path} cannot be read as weights alone ({reason}); save model.state_dict()"
+            f"{path} cannot be read as weights alone: {_why(path, error)}"
         ) from error
+
+
+def _why(path: Path, error: Exception) -> str:
+    """What hinders, and the way out; torch's own words advise to run what the file holds."""
+    if path.stat().st_size == 0:
+        return "it is empty; save or copy it again"
+    if wanted := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"it holds {wanted[1]}, which only running code can read; save model.state_dict()"
+    if "TorchScript" in str(error):
+        return "it is a TorchScript program; save the module's state_dict()"
+    if "central directory" in str(error):
+        return "it is cut off or damaged; save or copy it again"
+    if zipfile.is_zipfile(path):
+        return "it is an archive of something else; save model.state_dict() by torch.save"
+    return "it is no checkpoint, or holds more than weights; save model.state_dict()"
 
 
 def _sharded(index: Path) -> dict[str, Tensor]:
@@ -104,6 +121,10 @@ def _tensors(content: Any, path: Path, part: str) -> dict[str, Tensor]:
         content = inner
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path} holds no dictionary of tensors; save model.state_dict()")
+    if unnamed := [name for name in content if not isinstance(name, str)]:
+        raise CheckpointError(
+            f"{path}: tensors must have names, got {unnamed[0]!r}; save model.state_dict()"
+        )
     odd = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if odd:
         raise CheckpointError(f"{path}: {odd[0]!r} is no tensor; save model.state_dict()")
@@ -193,15 +214,28 @@ def _check_tensors(given: Tensors, wanted: Mapping[str, Tensor], source: object)
         raise CheckpointError(
             f"{source}: {_few(shapes)}; give the arguments that the model was trained with"
         )
+    if hollow := [name for name in wanted if given[name].layout != torch.strided]:
+        raise CheckpointError(f"{source}: {_listed(hollow)} must be dense; save to_dense() of it")
+    if hollow := [name for name in wanted if given[name].is_meta]:
+        raise CheckpointError(
+            f"{source}: {_listed(hollow)} has no values (device meta); save a model with weights"
+        )
     types = [
         f"{name} must be {value.dtype}, got {given[name].dtype}"
         for name, value in wanted.items()
-        if given[name].is_floating_point() != value.is_floating_point() or given[name].is_complex()
+        if _kind(given[name]) != _kind(value)
     ]
     if types:
         raise CheckpointError(
             f"{source}: {_few(types)}; save the weights as real floating-point numbers, unquantised"
         )
+
+
+def _kind(value: Tensor) -> str:
+    """What sort of numbers a tensor holds; 8-bit floats are quantised and a sort of their own."""
+    if value.is_floating_point() and value.element_size() > 1:
+        return "real"
+    return "whole" if value.dtype in WHOLE else str(value.dtype)
 
 
 def _listed(names: list[str]) -> str:

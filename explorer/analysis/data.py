@@ -33,12 +33,15 @@ def count_examples(data: Batch) -> int:
     Raises:
         ValueError: there is no example, or the tensors disagree.
     """
-    sizes = {len(tensor) for tensor in tensors_of(data)}
-    if len(sizes) != 1 or 0 in sizes:
+    sizes = sorted({len(tensor) for tensor in tensors_of(data)})
+    if not sizes or 0 in sizes:
+        raise ValueError("there must be at least one example, got none; leave the split out")
+    if len(sizes) > 1:
         raise ValueError(
-            f"the tensors of a split must share a first dimension above 0, got {sizes}"
+            "all tensors of a split must share a first dimension, one entry per example, got "
+            f"{' and '.join(map(str, sizes))}; cut them to one length"
         )
-    return sizes.pop()
+    return sizes[0]
 
 
 def part(data: Batch, start: int, stop: int) -> Batch:

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.checkpoints import fitted, read
+from explorer.analysis.mistakes import told
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors, content_hash
 from explorer.analysis.problems import LoadedProblem
+from explorer.analysis.rehearsal import check_steady, rehearse, without_gradient
 from explorer.kinds.settings import ObjectiveSettings
 
 
@@ -37,11 +39,10 @@ def inspect(
 
     Raises:
         CheckpointError: a file holds no weights for this model.
+        ProblemError: the problem fails, or two evaluations at one point differ.
     """
-    objectives = {
-        split: Objective(loaded.problem, ObjectiveSettings(split=split), device)
-        for split in loaded.splits
-    }
+    objectives: dict[str, Objective] = {}
+    no_gradient = ""
     own = loaded.problem.model.state_dict()
     before = _before(loaded, known)
     found = [(checkpoint, before.get(_mark(checkpoint))) for checkpoint in checkpoints]
@@ -52,8 +53,14 @@ def inspect(
         file = Path(checkpoint["file"])
         label, changed = _mark(checkpoint)  # before it is read: a later change is seen
         tensors = fitted(read(file, checkpoint.get("part", "")), loaded.problem.model, file)
+        objectives = objectives or _objectives(loaded, tensors, device)
+        facts = _stored(tensors, own, folder) | _measured(tensors, objectives, loaded, file)
         named = {"step": checkpoint.get("step"), "label": label, "changed": changed}
-        points.append(_facts(tensors, own, objectives, folder) | named)
+        points.append(facts | named)
+        if number == 1:
+            for split, objective in objectives.items():
+                check_steady(objective, facts["seconds"][split], loaded)
+            no_gradient = without_gradient(objective)
         progress(number, len(missing))
     return {
         "source_hash": loaded.source_hash,
@@ -61,6 +68,18 @@ def inspect(
         "points": points,
         "final": found[-1][1] or points[-1]["point"],
         "tensors": _table(tensors, loaded),
+        "no_gradient": no_gradient,
+    }
+
+
+def _objectives(
+    loaded: LoadedProblem, point: Tensors, device: torch.device
+) -> dict[str, Objective]:
+    """The objective of each split, once the problem has shown at a point that it runs."""
+    rehearse(loaded, point, device)
+    return {
+        split: Objective(loaded.problem, ObjectiveSettings(split=split), device)
+        for split in loaded.splits
     }
 
 
@@ -82,26 +101,29 @@ def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
     return file.stem, file.stat().st_mtime_ns if file.exists() else 0
 
 
-def _facts(
-    tensors: Tensors, own: Tensors, objectives: Mapping[str, Objective], folder: Path
-) -> dict[str, Any]:
-    """Hash, measurements and speed of one point; its tensors are written to a file."""
+def _stored(tensors: Tensors, own: Tensors, folder: Path) -> dict[str, Any]:
+    """Hash of one point, whose tensors go to a file, and how many of its values are no numbers."""
     point = content_hash(tensors)
     partial = folder / f"{point}.partial"
     safetensors.torch.save_file({n: t.detach().clone() for n, t in tensors.items()}, partial)
     partial.replace(folder / f"{point}.safetensors")
+    not_finite = sum(_not_finite(t, own.get(name)) for name, t in tensors.items())
+    return {"point": point, "not_finite": not_finite}
+
+
+def _measured(
+    tensors: Tensors, objectives: Mapping[str, Objective], loaded: LoadedProblem, file: Path
+) -> dict[str, Any]:
+    """Losses and metrics of one point on each split, and the seconds they took."""
     measured, seconds = {}, {}
     for split, objective in objectives.items():
         objective.load(tensors)
         began = time.perf_counter()
-        measured[split] = {n: v for n, v in objective.means().items() if n in objective.names}
+        with told(f"evaluating {loaded.path} on split {split!r} at {file}", loaded.path):
+            values = objective.means()
+        measured[split] = {n: v for n, v in values.items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
-    return {
-        "point": point,
-        "measured": measured,
-        "seconds": seconds,
-        "not_finite": sum(_not_finite(t, own.get(name)) for name, t in tensors.items()),
-    }
+    return {"measured": measured, "seconds": seconds}
 
 
 def _not_finite(value: Tensor, own: Tensor | None) -> int:

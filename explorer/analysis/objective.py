@@ -30,6 +30,10 @@ BATCH_BYTES = {"cpu": 128 << 20, "cuda": 16 << 30, "mps": 1 << 30}
 LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
 
 
+class NoGradient(ValueError):
+    """A loss that does not depend on the parameters in a way that can be differentiated."""
+
+
 class Objective:
     """Loss and metrics of each example of a split, at the parameters in `flat.theta`.
 
@@ -249,7 +253,11 @@ class Objective:
         }
 
     def gradient(self) -> Tensor:
-        """Gradient of the mean loss at the present parameters, (D,) float64 on the CPU."""
+        """Gradient of the mean loss at the present parameters, (D,) float64 on the CPU.
+
+        Raises:
+            NoGradient: there is none.
+        """
         theta = self.flat.theta.detach().clone().requires_grad_()
         total = torch.zeros(theta.shape, dtype=torch.float64)
         count = 0.0
@@ -257,6 +265,12 @@ class Objective:
             outputs = functional_call(self._whole, self._named(theta), (batch,))
             loss = as_value("loss", self.problem.loss(outputs, batch))
             value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
+            if not value.requires_grad:
+                raise NoGradient(
+                    "the loss has no gradient: argmax, detach(), no_grad() or a comparison lies "
+                    "between the weights and it; choose a random direction, or make the loss "
+                    "differentiable"
+                )
             (gradient,) = torch.autograd.grad(value, theta)
             total += gradient.to("cpu", torch.float64)
             count += float(size)

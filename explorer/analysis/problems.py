@@ -2,9 +2,9 @@
 
 import hashlib
 import importlib.util
-import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,23 +12,19 @@ from typing import Any
 
 import torch
 
-from explorer.analysis import batchnorm
+from explorer.analysis import batchnorm, declared
 from explorer.analysis.data import count_examples, tensors_of
-from explorer.kinds.kind import BESIDE
+from explorer.analysis.mistakes import ProblemError, told
 from explorer.problem import Batch, Problem
 
-COLUMN = re.compile("[a-z][a-z0-9_]*")
-TAKEN = ("loss", *BESIDE, "unit", "question_key", "i", "j", "k", "x", "y")
-
-
-class ProblemError(ValueError):
-    """A problem file that declares no usable problem; the message names the file."""
+AGAIN_SECONDS = 1.0  # a function that takes less may be called again
 
 
 @dataclass(frozen=True)
 class LoadedProblem:
     """A problem with what identifies it."""
 
+    path: Path  # of its file
     problem: Problem
     source_hash: str  # sha256 of the file and of the files beside or below it that it imports
     splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}
@@ -45,11 +41,17 @@ class LoadedProblem:
         }
 
 
-def load(path: Path, arguments: Mapping[str, Any]) -> LoadedProblem:
+def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> LoadedProblem:
     """Run a problem file's `problem(**arguments)`.
 
+    Args:
+        path: of the file.
+        arguments: of its function.
+        twice: call a quick function again, to see that its data stay the same.
+
     Raises:
-        ProblemError: the file is missing, fails, or returns something else than a Problem.
+        ProblemError: the file is missing, fails, or returns something else than a Problem, or data
+            that differ from call to call.
     """
     if not path.is_file():
         raise ProblemError(f"there is no problem file {path}; check the path")
@@ -58,29 +60,33 @@ def load(path: Path, arguments: Mapping[str, Any]) -> LoadedProblem:
     module = _run(path)
     function = getattr(module, "problem", None)
     if not callable(function):
-        raise ProblemError(f"{path} must have a function problem(**arguments) -> Problem")
-    try:
-        problem = function(**arguments)
-    except Exception as error:
         raise ProblemError(
-            f"problem() of {path} failed: {type(error).__name__}: {error}"
-        ) from error
-    if not isinstance(problem, Problem):
-        raise ProblemError(
-            f"problem() of {path} must return a Problem, got {type(problem).__name__}"
+            f"{path} must have a function problem(**arguments) -> Problem; write one"
         )
-    _check_metrics(problem, path)
-    return LoadedProblem(problem, _source_hash(path, before), _splits(problem, path))
+    began = time.perf_counter()
+    problem = _made(function, arguments, path)
+    quick = time.perf_counter() - began < AGAIN_SECONDS
+    splits = _splits(problem)
+    if twice and quick:
+        _check_same(splits, _splits(_made(function, arguments, path)), path)
+    return LoadedProblem(path, problem, _source_hash(path, before), splits)
 
 
-def _check_metrics(problem: Problem, path: Path) -> None:
-    """Refuse metric names that cannot be columns of the catalog."""
-    for name in problem.metrics:
-        if not COLUMN.fullmatch(name) or name in TAKEN:
-            raise ProblemError(
-                f"{path}: a metric's name must be lower-case letters, digits and _, and none of "
-                f"{', '.join(TAKEN)}, got {name!r}"
-            )
+def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path) -> Problem:
+    """What the file's function returns, which must be a problem."""
+    with told(f"problem() of {path}", path):
+        problem = function(**arguments)
+    declared.check(problem, path)
+    return problem
+
+
+def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path) -> None:
+    """Refuse data that are drawn anew at each call."""
+    if other := [name for name, split in splits.items() if again.get(name) != split]:
+        raise ProblemError(
+            f"{path}: the data of split {other[0]!r} differ from one call of problem() to the "
+            "next; draw and shuffle them from a fixed seed"
+        )
 
 
 def _forget(folder: Path) -> None:
@@ -109,9 +115,8 @@ def _run(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ProblemError(f"{path} failed: {type(error).__name__}: {error}") from error
+        with told(str(path), path):
+            spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(path.parent))
     return module
@@ -132,16 +137,11 @@ def _source_hash(path: Path, modules_before: set[str]) -> str:
     return digest.hexdigest()
 
 
-def _splits(problem: Problem, path: Path) -> dict[str, dict[str, Any]]:
-    if not problem.data:
-        raise ProblemError(f"{path} must declare at least one split of data")
-    found = {}
-    for name, data in problem.data.items():
-        try:
-            found[name] = {"count": count_examples(data), "fingerprint": fingerprint(data)}
-        except ValueError as error:
-            raise ProblemError(f"{path}, split {name!r}: {error}") from error
-    return found
+def _splits(problem: Problem) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"count": count_examples(data), "fingerprint": fingerprint(data)}
+        for name, data in problem.data.items()
+    }
 
 
 def fingerprint(data: Batch) -> str:

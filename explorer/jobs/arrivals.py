@@ -1,7 +1,8 @@
 """What a worker found out beside the values: models with their points, directions, choices."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def store_import(
         name=request["name"],
         problem_id=identity.id,
         point_id=result["final"],
-        facts=_facts(catalog, model_id, request, result["tensors"]) | {"import": job.id},
+        facts=_facts(catalog, model_id, request, result) | {"import": job.id},
     )
     catalog.add_import(problem, [model], points, measurements)
     for wish in request["then"]:
@@ -65,7 +66,7 @@ def imported(catalog: Catalog, job: records.Job) -> records.Model | None:
 
 
 def warnings(catalog: Catalog, model: records.Model) -> list[str]:
-    """What is unusual about a model's weights, a sentence each."""
+    """What is unusual about a model's weights and losses, a sentence each."""
     said = []
     points = catalog.points(model.id)
     bad = [p for p in points if p.facts.get("not_finite")]
@@ -76,6 +77,14 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
             f"NaN or infinite weights in {names}{more}: their losses are shown as they are; import "
             "an earlier checkpoint for finite ones"
         )
+    elif odd := [s for s, m in model.measurements.items() if not math.isfinite(m.get("loss", 0.0))]:
+        loss = model.measurements[odd[0]]["loss"]
+        said.append(
+            f"the loss of {model.name} is {loss} on {', '.join(odd)}, though its weights are "
+            "finite: look for such values in the data, or a weight too large for float32"
+        )
+    if reason := model.facts.get("no_gradient"):
+        said.append(f"{catalog.problem(model.problem_id).path}: {reason}")
     types = {t["dtype"]: t["name"] for t in reversed(model.facts["tensors"])}
     said += [
         f"{types[half]} and others are {half}: they are kept so and converted to the precision "
@@ -90,7 +99,7 @@ def _facts(
     catalog: Catalog,
     model_id: str,
     request: Mapping[str, Any],
-    tensors: Sequence[Mapping[str, Any]],
+    result: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is known of the model: of a run that has grown also what was known before."""
     run, facts = request.get("run"), {}
@@ -98,9 +107,10 @@ def _facts(
         with contextlib.suppress(UnknownEntry):
             facts = dict(catalog.model(model_id).facts)
         facts["run"] = runs.facts_now(run, facts.get("run", {}))
-    if tensors:  # none where all snapshots were known
+    if tensors := result["tensors"]:  # none where all snapshots were known
         parameters = sum(_size(t) for t in tensors if t["role"] == "parameter")
         facts |= {"parameters": parameters, "tensors": list(tensors)}
+        facts["no_gradient"] = result.get("no_gradient", "")
     return facts | request["facts"]
 
 

@@ -2,15 +2,17 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from explorer.jobs.process import ProcessName
+from explorer.jobs.process import BEGINS, ProcessName
 from explorer.jobs.spool import Spool
 
 WORKER = [sys.executable, "-m", "explorer.jobs.worker"]
 ROOT = Path(__file__).parents[2]
+GONE_SECONDS = 2.0  # until a dead process has an exit status
 STARTS_ALLOWED = 3  # in a row that fail before the worker has taken a job
 
 
@@ -45,7 +47,8 @@ class Crew:
         """How a dead worker ended, as far as it is known."""
         child = self._child
         if child is not None and child.pid == worker.pid:
-            child.poll()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(GONE_SECONDS)  # its threads may end after it looks dead
             return self._end_of(child)
         return f"; it last said: {_last_line(self._log)}"
 
@@ -64,13 +67,23 @@ class Crew:
         self._spool.enrol(ProcessName.of(self._child.pid))  # before it has loaded torch
 
     def _end_of(self, child: subprocess.Popen) -> str:
-        how = f" (exit status {child.returncode})" if child.returncode else ""
+        how = f" ({_how(child.returncode)})" if child.returncode else ""
         return f"{how}; it last said: {_last_line(self._log)}"
 
 
+def _how(status: int) -> str:
+    """An exit status in words."""
+    with contextlib.suppress(ValueError):
+        name = signal.Signals(-status).name
+        often = {"SIGKILL": ", often for lack of memory", "SIGSEGV": ", a fault in compiled code"}
+        return f"exit status {status}: {name}{often.get(name, '')}"
+    return f"exit status {status}"
+
+
 def _last_line(path: Path) -> str:
+    """What stands last in a log, of the job that was begun last."""
     with contextlib.suppress(OSError):
         lines = path.read_text(errors="replace").strip().splitlines()
-        if lines:
+        if lines and not lines[-1].startswith(BEGINS):
             return lines[-1][:300]
     return "nothing"

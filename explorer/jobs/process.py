@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psutil
 
+BEGINS = "begins job"  # what a worker says in its log before the id of a job
+
 
 @dataclass(frozen=True)
 class ProcessName:

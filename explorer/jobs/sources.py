@@ -1,5 +1,6 @@
 """What is named for an import: files, patterns and recorded runs become checkpoints in order."""
 
+import errno
 import glob
 import re
 from collections.abc import Iterable, Mapping
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from explorer.jobs import orders, runs
-from explorer.recording import HEAD, Recording, read_recording
+from explorer.recording import HEAD, OPTIMIZER, Recording, read_recording
 from store import Catalog
 
 HUGGING_FACE = ("model.safetensors*", "pytorch_model.bin*")  # in a folder of save_pretrained
+
+LONG = 200  # characters of a path that are said
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,7 @@ def resolve(named: Iterable[str]) -> Sources:
                     files.pop(path, None)
                     files[_readable(path)] = None
         except OSError as error:
-            why = error.strerror or error
-            errors.append(f"{error.filename or name} cannot be read ({why}); check its permissions")
+            errors.append(unreadable(error, name))
         except ValueError as error:
             errors.append(str(error))
     if recordings and (files or len(recordings) > 1):
@@ -64,16 +66,58 @@ def resolve(named: Iterable[str]) -> Sources:
 
 def _matches(name: str) -> list[Path]:
     """The path of that name, or those that the pattern matches, in natural order."""
-    path = Path(name).expanduser()
+    path = located(name)
     if path.exists():
         return [path]
     if not re.search(r"[*?[]", name):
         raise ValueError(f"there is no file {path}; check the path")
     # unlike Path.glob it passes over hidden files, as those that a Recorder is still writing
     found = sorted(glob.glob(str(path), recursive=True), key=natural)  # noqa: PTH207
+    found = [match for match in found if not match.endswith(OPTIMIZER)]
     if not found:
         raise ValueError(f"nothing matches {path}; check the pattern")
     return [Path(match) for match in found]
+
+
+def located(name: str) -> Path:
+    """The path that somebody typed, `~` being a home folder.
+
+    Raises:
+        ValueError: there is no such home folder, or no path can be so.
+    """
+    if "\0" in name:
+        raise ValueError(f"a path has no null character, got {name!r}; check the path")
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        user = Path(name).parts[0]
+        raise ValueError(f"there is no home folder {user}; write {name} in full") from error
+
+
+def problem_file(name: str) -> tuple[Path, bytes]:
+    """The problem file that somebody typed, in full, and what it holds.
+
+    Raises:
+        ValueError: there is none, or it cannot be read.
+    """
+    path = located(name)
+    try:
+        if not path.is_file():
+            if path.is_dir():
+                raise ValueError(f"{path} is a folder; name the problem file in it")
+            raise ValueError(f"there is no problem file {path}; check the path")
+        return path.resolve(), path.read_bytes()
+    except OSError as error:
+        raise ValueError(unreadable(error, name)) from error
+
+
+def unreadable(error: OSError, name: str) -> str:
+    """Why a file cannot be read, and what to do."""
+    denied = isinstance(error, PermissionError)
+    out = "permissions" if denied else "path" if error.errno == errno.ENAMETOOLONG else "disk"
+    what = str(error.filename or name)
+    what = what if len(what) <= LONG else f"{what[:LONG]}…"
+    return f"{what} cannot be read ({error.strerror or error}); check its {out}"
 
 
 def natural(text: str) -> tuple[list[Any], str]:
@@ -100,6 +144,8 @@ def _readable(path: Path) -> Path:
                 f"{path} holds neither a recorded run ({HEAD}) nor model.safetensors or "
                 f"pytorch_model.bin; name its files, as in {path / '*.pt'}"
             )
+    elif not path.is_file():  # a pipe would be waited for
+        raise ValueError(f"{path} is no file that holds weights; check the path")
     else:
         path.open("rb").close()  # safetensors calls a file that it may not read missing
     return path

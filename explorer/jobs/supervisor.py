@@ -239,7 +239,9 @@ class Supervisor:
             folder.finish("cancelled")
         elif deaths >= DEATHS_ALLOWED:
             how = self._crew.last_words(worker)
-            folder.finish("failed", error=f"the worker died {deaths} times on the same piece{how}")
+            where = "in this import" if job.task == "import" else "on the same piece"
+            out = "; call the problem file's functions in a Python of your own to see why"
+            folder.finish("failed", error=f"the worker died {deaths} times {where}{how}{out}")
         else:
             folder.offer(orders.request_of(self.catalog, job))
         self.catalog.update_job(folder.id, attempts=deaths)  # last: on a full disk nobody died

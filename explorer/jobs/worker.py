@@ -27,9 +27,10 @@ import torch
 from explorer.analysis import device as devices
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
+from explorer.analysis.mistakes import ProblemError
 from explorer.analysis.parameters import Tensors, content_hash
-from explorer.analysis.problems import LoadedProblem, ProblemError, load
-from explorer.jobs.process import ProcessName
+from explorer.analysis.problems import LoadedProblem, load
+from explorer.jobs.process import BEGINS, ProcessName
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import Piece, kind_named, settings_from_json
 
@@ -60,10 +61,13 @@ class Worker:
 
     def run(self, job: JobFolder) -> None:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
+        print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
             job.finish("done", result=self._tasks[job.request["task"]](job))
-        except (_Cancelled, Exception) as error:
+        except _Wordless:
+            raise
+        except (_Cancelled, SystemExit, KeyboardInterrupt, Exception) as error:
             self._tell(job, error)
 
     def _tell(self, job: JobFolder, error: BaseException) -> None:
@@ -77,7 +81,7 @@ class Worker:
             (job.path / "log").write_text("".join(traceback.format_exception(error)))
             job.finish("failed", error=_sentence(error))
         except OSError:  # nowhere to write: the supervisor sees a worker that ended without a word
-            raise SystemExit(1) from error
+            raise _Wordless(1) from error
 
     @property
     def _tasks(self) -> Mapping[str, Callable[[JobFolder], Any]]:
@@ -118,7 +122,7 @@ class Worker:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
         request = job.request
         _check_agreed(Path(request["problem"]), request.get("digest"))
-        loaded = load(Path(request["problem"]), request["arguments"])
+        loaded = load(Path(request["problem"]), request["arguments"], twice=True)
         with devices.arithmetic("float32"):
             return inspect(
                 loaded,
@@ -148,6 +152,10 @@ class Worker:
 
 class _Cancelled(Exception):
     """Somebody asked to stop."""
+
+
+class _Wordless(SystemExit):
+    """There is nowhere to write how a job ended."""
 
 
 def _check_agreed(problem: Path, digest: str | None) -> None:
@@ -181,7 +189,8 @@ def _unchanged_problem(request: Mapping[str, Any]) -> LoadedProblem:
         raise ProblemError(f"{path} has changed since its models were imported; import them again")
     if data.get(request["settings"]["split"]) != request["data"]:
         raise ProblemError(
-            f"the data of {path} have changed since the import; import its models again"
+            f"the data of {path} have changed since the import; import its models again, and draw "
+            "the data from a fixed seed if they are drawn"
         )
     return loaded
 
@@ -207,6 +216,8 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "the device has too little memory for this model and data; choose another device"
     text = " ".join(str(error).split())
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
 
 

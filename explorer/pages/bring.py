@@ -53,14 +53,10 @@ def choose_problem() -> tuple[Path | None, str]:
     ).strip()
     if not text:
         return None, ""
-    path = Path(text).expanduser().resolve()
-    if not path.is_file():
-        complain(f"there is no problem file {path}; check the path")
-        return None, ""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        complain(f"{path} cannot be read ({error.strerror}); check its permissions")
+        path, content = sources.problem_file(text)
+    except ValueError as error:
+        complain(str(error))
         return None, ""
     digest = hashlib.sha256(content).hexdigest()
     with st.expander(f"Source of {path.name}", icon=":material/code:"):
@@ -106,7 +102,8 @@ def choose_checkpoints() -> sources.Sources | None:
     if files:
         few = files if len(files) <= FEW else [*files[: FEW - 1], "…", files[-1]]
         what = "snapshots of a recorded run" if found.recording else "checkpoints"
-        st.caption(f"{len(files):,} {what}, the last is the final one:")
+        several = f"{len(files):,} {what}, the last is the final one:"
+        st.caption(several if len(files) > 1 else "1 checkpoint, the final one:")
         st.code("\n".join(few), language=None)
     return None if found.errors else found
 
@@ -208,7 +205,8 @@ def ended(job: records.Job) -> None:
         return
     label = next(name for name, m in parts.labels(catalog.models()).items() if m.id == model.id)
     st.subheader(label, anchor=False)
-    st.caption(f"{parts.facts_line(model)} · {model.points:,} snapshots")
+    count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
+    st.caption(f"{parts.facts_line(model)} · {count}")
     for said in arrivals.warnings(catalog, model):
         st.warning(parts.sentence(ValueError(said)), icon=":material/warning:")
     parts.kind_links(label)

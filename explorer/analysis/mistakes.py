@@ -1,0 +1,61 @@
+"""What went wrong in a user's code, as one sentence: the line, the reason, the way out."""
+
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from explorer.analysis.memory import is_out_of_memory
+
+LONGEST = 300  # characters of an error's own words
+_DEVICE = re.compile(r"\bcuda\b|on device|same device|expected device|meta tensor", re.IGNORECASE)
+
+
+class ProblemError(ValueError):
+    """A problem file that declares no usable problem; the message names the file."""
+
+
+@contextmanager
+def told(what: str, path: Path) -> Iterator[None]:
+    """Run code of a problem file; `what` and `path` say which.
+
+    Raises:
+        ProblemError: whatever the code raises, also where it wants to end the program.
+    """
+    try:
+        yield
+    except ProblemError:
+        raise
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        kind, text = type(error).__name__, " ".join(str(error).split())
+        text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+        reason = f"{kind}: {text}" if text else kind
+        raise ProblemError(
+            f"{what} failed: {reason}{_place(path, error)}; {_way_out(error)}"
+        ) from error
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """The last line of the problem file, or of a file in its folder, that was on the way."""
+    folder = path.parent.resolve()
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename).resolve()
+        if file.is_relative_to(folder) and "site-packages" not in file.parts:
+            return f" (line {frame.lineno} of {file.name})"
+    return ""
+
+
+def _way_out(error: BaseException) -> str:
+    text = str(error)
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return "take out what ends the program there"
+    if isinstance(error, ModuleNotFoundError):
+        return "install it where the explorer runs, or put it beside the file"
+    if is_out_of_memory(error):
+        return "take fewer examples, or a device with more memory"
+    if isinstance(error, TypeError) and text.startswith("problem() "):
+        return "give the arguments that it takes, no others"
+    if _DEVICE.search(text):
+        return "leave model and data on the CPU: they are moved to the device that computes"
+    return "mend it there, then import again"
