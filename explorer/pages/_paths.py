@@ -13,6 +13,7 @@ from explorer.pages import _controls as controls
 from explorer.pages._asking import Wish
 from store import Catalog, records
 
+SMALL = 0.25  # of the range shown: smaller paths are hard to see
 SHARED = tuple(ProjectionSettings.__dataclass_fields__)  # with the surface: the plane and the loss
 
 
@@ -122,10 +123,21 @@ def explain(shown: PathsDrawn, surface: Surface) -> None:
     furthest = max(float(track.path.out.max()) for track in shown.tracks)
     text = (
         f"The plane holds {', '.join(held)}; two random directions of {facts['parameters']:,} "
-        f"parameters hold {2 / facts['parameters']:.2g} on average. The snapshots lie up to "
+        f"parameters hold {2 / facts['parameters']:.2%} on average. The snapshots lie up to "
         f"{furthest:.3g} from it, so that the height under a dot is not its own loss: the tooltip "
         "has that."
     )
+    ends = [
+        (
+            min(float(getattr(t.path, n).min()) for t in shown.tracks),
+            max(float(getattr(t.path, n).max()) for t in shown.tracks),
+        )
+        for n in "xy"
+    ]
+    sizes = [float(axis[-1] - axis[0]) for axis in (surface.x, surface.y)]
+    if all(high - low < SMALL * size for (low, high), size in zip(ends, sizes, strict=True)):
+        (a, b), (c, d) = ends
+        text += f" They stay within x from {a:.2g} to {b:.2g} and y from {c:.2g} to {d:.2g}."
     beyond = outside(shown.tracks, surface)
     if beyond:
         text += f" {beyond:,} of them lie beyond the range shown: widen it to see them."

@@ -92,7 +92,10 @@ def _colour(row: Row, width: int) -> Any:
         symbolOpacity=1,
         labelLimit=0,
     )
-    return alt.Color("line:N", legend=legend, scale=alt.Scale(domain=names))
+    scale = alt.Scale(domain=names)
+    if row.colours:
+        scale["range"] = list(row.colours)
+    return alt.Color("line:N", legend=legend, scale=scale)
 
 
 def thumbnail(curve: Curve) -> bytes:

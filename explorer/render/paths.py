@@ -15,7 +15,8 @@ from explorer.render.rows import escaped, table
 from explorer.render.scale import number
 
 ALONE = ("#000000", "#e4572e")  # of one path: its line, and its end
-COLOURS = ("#e4572e", "#101010", "#ff4fa3", "#00b7eb", "#8a4b08", "#7f7f7f", "#b39ddb", "#f5b700")
+# of several: they read over the colour maps, and as curves on light and dark pages
+COLOURS = ("#e4572e", "#00a5dc", "#e05cb0", "#c98a00", "#8f7ae0", "#7f7f7f", "#b5651d", "#3aa655")
 
 
 @dataclass(frozen=True)

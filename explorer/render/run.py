@@ -74,7 +74,8 @@ def course(tracks: Sequence[Track], log: bool, width: int = 560) -> Any:
             track.name if len(tracks) > 1 else "": _curve(track, name, known) for track in tracks
         }
         height = 220 if place == 0 else 90
-        rows.append(Row(name, drawn, height, log and place == 0))
+        colours = [track.colour for track in tracks] if len(tracks) > 1 else []
+        rows.append(Row(name, drawn, height, log and place == 0, colours=colours))
     return curves.chart(rows, "Training step" if known else "Snapshot", width)
 
 
