@@ -26,8 +26,10 @@ def busy() -> list[records.Job]:
 def describe(asked: records.Question) -> str:
     """The settings that tell one analysis from another."""
     s, kind = asked.settings, kind_named(asked.kind)
-    size = [f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"]
-    said = [*(size if "x_count" in s else ()), s["split"]]
+    said = [s["split"]]
+    if "x_count" in s:
+        size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
+        said.insert(0, size)
     if kind.runs_from is not None:
         said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
     if s.get("direction") == "gradient":
