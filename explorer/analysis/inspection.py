@@ -38,10 +38,11 @@ def inspect(
     Raises:
         CheckpointError: a file holds no weights for this model.
     """
-    objectives = {
-        split: Objective(loaded.problem, ObjectiveSettings(split=split), device)
-        for split in loaded.splits
-    }
+    objectives: dict[str, Objective] = {}
+    for split in loaded.splits:
+        flat = next((made.flat for made in objectives.values()), None)  # all on one copy
+        settings = ObjectiveSettings(split=split)
+        objectives[split] = Objective(loaded.problem, settings, device, flat=flat)
     own = loaded.problem.model.state_dict()
     before = _before(loaded, known)
     found = [(checkpoint, before.get(_mark(checkpoint))) for checkpoint in checkpoints]
@@ -88,7 +89,7 @@ def _facts(
     """Hash, measurements and speed of one point; its tensors are written to a file."""
     point = content_hash(tensors)
     partial = folder / f"{point}.partial"
-    safetensors.torch.save_file({n: t.detach().clone() for n, t in tensors.items()}, partial)
+    safetensors.torch.save_file(_separate(tensors), partial)
     partial.replace(folder / f"{point}.safetensors")
     measured, seconds = {}, {}
     for split, objective in objectives.items():
@@ -102,6 +103,18 @@ def _facts(
         "seconds": seconds,
         "not_finite": sum(_not_finite(t, own.get(name)) for name, t in tensors.items()),
     }
+
+
+def _separate(tensors: Tensors) -> dict[str, Tensor]:
+    """The tensors as a file takes them: whole, and each by itself where some share memory."""
+    found: dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in tensors.items():
+        value = tensor.detach().contiguous()
+        storage = value.untyped_storage().data_ptr()
+        found[name] = value.clone() if storage in seen else value
+        seen.add(storage)
+    return found
 
 
 def _not_finite(value: Tensor, own: Tensor | None) -> int:

@@ -27,6 +27,7 @@ DTYPES = {"float64": torch.float64}  # of parameters and data; float32 for every
 # inputs have left the CPU's cache (measured: 32 to 64 images for a ResNet-20). The size follows
 # from shapes alone, so that short work computes the same bits on every run.
 BATCH_BYTES = {"cpu": 128 << 20, "cuda": 16 << 30, "mps": 1 << 30}
+COPIES_BYTES = 1 << 30  # of parameters at several points at once
 LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
 
 
@@ -45,8 +46,9 @@ class Objective:
         settings: ObjectiveSettings,
         device: torch.device,
         choice: Choice | None = None,
+        flat: FlatModel | None = None,
     ) -> None:
-        """Copy model and data to the device.
+        """Copy model and data to the device; or the data alone, beside a model that is there.
 
         Raises:
             ValueError: no such split, an empty or ragged or too small one; or statistics are to be
@@ -56,7 +58,7 @@ class Objective:
         self.settings = settings
         self.device = device
         dtype = DTYPES.get(settings.precision, torch.float32)
-        self.flat = FlatModel(problem.model, dtype, device)
+        self.flat = flat or FlatModel(problem.model, dtype, device)
         self.data = resident(problem, settings, dtype, device)
         self.examples = count_examples(self.data)
         self.available = count_examples(problem.data[settings.split])
@@ -84,9 +86,20 @@ class Objective:
         small = self.example_bytes * batch / self.operations < LANE_BYTES
         if self.device.type == "cuda":  # a small operation takes less than its launch
             whole = small and room > self.examples and self.settings.batchnorm == "frozen"
-            return Choice(batch=batch, stacked=min(1024, room // batch) if whole else 1)
+            copies = COPIES_BYTES // (self.flat.theta.numel() * self.flat.theta.element_size())
+            stacked = min(1024, room // batch, max(1, copies))
+            return Choice(batch=batch, stacked=stacked if whole else 1)
         cpu = self.device.type == "cpu"
-        return Choice(batch=batch, lanes=cores() if cpu and small else 1)
+        return Choice(batch=batch, lanes=self.most_lanes if cpu and small else 1)
+
+    @property
+    def most_lanes(self) -> int:
+        """How many copies of the model may be evaluated at once: one a core, where they are small.
+
+        Each has its parameters, and more of them would not be read faster from memory.
+        """
+        theta = self.flat.theta
+        return max(1, min(cores(), COPIES_BYTES // (theta.numel() * theta.element_size())))
 
     def use(self, choice: Choice) -> None:
         """Evaluate in this way from now on.
@@ -250,17 +263,20 @@ class Objective:
 
     def gradient(self) -> Tensor:
         """Gradient of the mean loss at the present parameters, (D,) float64 on the CPU."""
-        theta = self.flat.theta.detach().clone().requires_grad_()
-        total = torch.zeros(theta.shape, dtype=torch.float64)
+        named = {name: view.detach() for name, view in self._named(self.flat.theta).items()}
+        total = torch.zeros(self.flat.theta.shape, dtype=torch.float64)
         count = 0.0
+        for view in named.values():
+            view.requires_grad_()  # tensor by tensor: a slice's gradient is as large as the whole
         for _, _, batch in self._batches:
-            outputs = functional_call(self._whole, self._named(theta), (batch,))
+            outputs = functional_call(self._whole, named, (batch,))
             loss = as_value("loss", self.problem.loss(outputs, batch))
             value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
-            (gradient,) = torch.autograd.grad(value, theta)
-            total += gradient.to("cpu", torch.float64)
+            gradients = torch.autograd.grad(value, list(named.values()), materialize_grads=True)
+            for block, gradient in zip(self.flat.blocks, gradients, strict=True):
+                total[block.start : block.stop] += gradient.reshape(-1).cpu()
             count += float(size)
-        return total / count
+        return total.div_(count)
 
 
 class _Whole(nn.Module):

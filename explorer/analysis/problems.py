@@ -10,10 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-
 from explorer.analysis import batchnorm
 from explorer.analysis.data import count_examples, tensors_of
+from explorer.analysis.parameters import add_bytes
 from explorer.kinds.kind import BESIDE
 from explorer.problem import Batch, Problem
 
@@ -148,9 +147,8 @@ def fingerprint(data: Batch) -> str:
     """sha256 of types, shapes and bytes of the tensors of a split."""
     digest = hashlib.sha256()
     for tensor in tensors_of(data):
-        value = tensor.detach().cpu().contiguous()
-        digest.update(f"{value.dtype}|{tuple(value.shape)}|".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(f"{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        add_bytes(digest, tensor)
     return digest.hexdigest()
 
 
