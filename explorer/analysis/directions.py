@@ -11,6 +11,7 @@ from explorer.analysis import drawing
 from explorer.analysis.drawing import Part, Redrawn, directions, groups_of, parts, row_norms
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, FlatModel, stretches
+from explorer.analysis.whole import gradient
 from explorer.kinds.settings import DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny
@@ -62,16 +63,16 @@ def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
     """
     put_back = objective.flat.keep(objective.flat.theta)  # which does not move
     objective.moved()
-    gradient = objective.gradient()
+    slope = gradient(objective)
     put_back()
-    norm = float(gradient.norm())
+    norm = float(slope.norm())
     if not 0 < norm < math.inf:
         raise ValueError(
             f"the gradient's norm must be finite and above 0 to give a direction, got {norm}; "
             "choose a random direction"
         )
     theta_norm = _theta_norm(objective.flat)
-    vectors = gradient.neg_().div_(norm).mul_(theta_norm).unsqueeze(0)
+    vectors = slope.neg_().div_(norm).mul_(theta_norm).unsqueeze(0)
     recipe = {"direction": "-gradient", "norm": "that of the point"}
     facts = direction_facts(objective.flat, vectors) | {
         "gradient_norm": norm,

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis import streaming
 from explorer.analysis.choice import Choice
-from explorer.analysis.device import arithmetic, kept_threads
+from explorer.analysis.device import arithmetic, cores, kept_threads
 from explorer.analysis.drawing import Redrawn
 from explorer.analysis.memory import is_out_of_memory
-from explorer.analysis.objective import Objective, cores
+from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import STRETCH
 from explorer.analysis.repeated import Graph, Trace, enter
 from explorer.analysis.terms import Ledger
@@ -175,7 +176,8 @@ class _Lane:
         self._evaluator = evaluator
         theta, names = objective.flat.theta, objective.names
         row_bytes = objective.examples * len(names) * theta.element_size()
-        block = max(1, min(256, BLOCK_BYTES[theta.device.type] // row_bytes))
+        room = streaming.LEDGER_BYTES if objective.streams else BLOCK_BYTES[theta.device.type]
+        block = max(1, min(256, room // row_bytes))
         self._stacked = objective.choice.stacked
         traced = objective.choice.traced and self._stacked == 1
         block = self._stacked if self._stacked > 1 else min(block, TRACED) if traced else block
@@ -211,7 +213,9 @@ class _Lane:
             self._objective.stacked_write(self._ledger, thetas)
             return
         with torch.inference_mode():
-            if self._repeated is not None:
+            if self._objective.streams:
+                streaming.fill(self._objective, self._evaluator.place, self._ledger, steps)
+            elif self._repeated is not None:
                 self._repeated.fill(self._ledger, steps)
             else:
                 enter(self._objective, self._evaluator.place, self._ledger, steps)

@@ -5,13 +5,17 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from explorer.analysis import batchnorm
-from explorer.analysis.data import count_examples, tensors_of
+from explorer.analysis.batches import tensors_of
+from explorer.analysis.data import Source, drawn_examples, fits, size_of, some_of, split_of
+from explorer.analysis.loading import DataError, Examples, read
 from explorer.analysis.parameters import add_bytes
 from explorer.kinds.kind import BESIDE
 from explorer.problem import Batch, Problem
@@ -30,7 +34,7 @@ class LoadedProblem:
 
     problem: Problem
     source_hash: str  # sha256 of the file and of the files beside or below it that it imports
-    splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}
+    splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}, drawn: "of", "seed"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -69,7 +73,8 @@ def load(path: Path, arguments: Mapping[str, Any]) -> LoadedProblem:
             f"problem() of {path} must return a Problem, got {type(problem).__name__}"
         )
     _check_metrics(problem, path)
-    return LoadedProblem(problem, _source_hash(path, before), _splits(problem, path))
+    data, splits = _read(problem, path)
+    return LoadedProblem(replace(problem, data=data), _source_hash(path, before), splits)
 
 
 def _check_metrics(problem: Problem, path: Path) -> None:
@@ -131,16 +136,36 @@ def _source_hash(path: Path, modules_before: set[str]) -> str:
     return digest.hexdigest()
 
 
-def _splits(problem: Problem, path: Path) -> dict[str, dict[str, Any]]:
+def _read(problem: Problem, path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The splits, cut to `max_examples`, and what identifies them."""
     if not problem.data:
         raise ProblemError(f"{path} must declare at least one split of data")
-    found = {}
-    for name, data in problem.data.items():
+    data: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for name in problem.data:
         try:
-            found[name] = {"count": count_examples(data), "fingerprint": fingerprint(data)}
+            source = split_of(problem, name)
+            count = size_of(source)
+            wanted = min(count, problem.max_examples or count)
+            found[name] = {"count": wanted}
+            if wanted < count:
+                source = some_of(source, drawn_examples(count, wanted, problem.examples_seed))
+                found[name] |= {"of": count, "seed": problem.examples_seed}
+            data[name], found[name]["fingerprint"] = _identified(source)
+        except DataError as error:
+            raise ProblemError(f"{path}, {error}") from error
         except ValueError as error:
             raise ProblemError(f"{path}, split {name!r}: {error}") from error
-    return found
+    return data, found
+
+
+def _identified(source: Source) -> tuple[Source, str]:
+    """The examples, as tensors where they fit into the free memory, and their fingerprint."""
+    if not isinstance(source, Examples):
+        return source, fingerprint(source)
+    cpu = torch.device("cpu")
+    kept, identity = read(source, keep=fits(source, torch.get_default_dtype(), cpu))
+    return source if kept is None else kept, identity
 
 
 def fingerprint(data: Batch) -> str:

@@ -51,6 +51,8 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
     usual = with_rewrites(evaluator)
     evaluator.use(usual)
     tuning = Tuning(usual)
+    if evaluator.objective.streams:
+        return tuning  # to measure would take passes over all the data
     took = _seconds(evaluator, 0.0)  # an upper bound: the first are slow
     if LONG / points < took < LONG / 100:
         took = _seconds(evaluator)
@@ -200,6 +202,7 @@ def said(choice: Choice) -> str:
         ("traced", "traced"),
         ("compiled", "compiled"),
         ("graph", "CUDA graph"),
+        ("streamed", "streamed"),
     ):
         if getattr(choice, name):
             words.append(word)

@@ -7,6 +7,7 @@ answers.
 
 import argparse
 import errno
+import gc
 import hashlib
 import importlib
 import json
@@ -65,6 +66,8 @@ class Worker:
             job.finish("done", result=self._tasks[job.request["task"]](job))
         except (_Cancelled, Exception) as error:
             self._tell(job, error)
+        finally:
+            gc.collect()  # an evaluator and its lanes hold each other, and a model each
 
     def _tell(self, job: JobFolder, error: BaseException) -> None:
         if not job.path.is_dir():
