@@ -18,6 +18,7 @@ from explorer.analysis.objective import Objective
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
+from explorer.pages import _parts as parts
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import seeded, small_problem
 
@@ -239,3 +240,10 @@ def test_lines_of_a_data_set_by_processes(
         point = [given.model.state_dict()]
         lines.append(Line.from_pieces(settings, line.answer(given, point, settings, set(), CPU)))
     assert np.abs(lines[0].loss / lines[1].loss - 1).max() < 1e-6  # order of float32 sums
+
+
+def test_pages_say_which_part_was_drawn(file: Path) -> None:
+    """A cut split is said to be so with its seed; a whole one says nothing."""
+    cut = problems.load(file, {"most": 40, "seed": 7}).facts["splits"]["train"]
+    assert parts.drawn(cut) == "40 of 200 examples drawn with seed 7"
+    assert parts.drawn(problems.load(file, {}).facts["splits"]["train"]) == ""

@@ -53,7 +53,7 @@ def drawn(
 
 
 def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
-    """The direction -g / norm(g), as long as the point is, (1, D) float64; and its facts.
+    """The direction -g / norm(g), as long as the point is, (1, D); and its facts.
 
     g is the gradient of the mean loss at the objective's point. Statistics that are recomputed at
     each point are those of this one, and held fixed.
@@ -79,7 +79,7 @@ def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
         "slope": -norm * theta_norm,  # of the loss at 0
         "directions": [{"recipe": recipe, "norm": theta_norm}],
     }
-    return vectors, facts
+    return vectors.to(objective.flat.theta), facts
 
 
 def direction_facts(

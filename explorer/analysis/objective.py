@@ -39,7 +39,7 @@ DTYPES = {"float64": torch.float64}  # of parameters and data; float32 for every
 # inputs have left the CPU's cache (measured: 32 to 64 images for a ResNet-20). The size follows
 # from shapes alone, so that short work computes the same bits on every run.
 BATCH_BYTES = {"cpu": 128 << 20, "cuda": 16 << 30, "mps": 1 << 30}
-COPIES_BYTES = 1 << 30  # of parameters at several points at once
+COPIES_BYTES = 512 << 20  # of parameters at several points at once
 LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
 
 
