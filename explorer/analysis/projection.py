@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.directions import cosine, described, directions
+from explorer.analysis.directions import described, directions
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.pieces import TARGET_SECONDS
 from explorer.analysis.plane import NONE, Choices, objective_at
@@ -37,7 +37,7 @@ def answer(
     vectors = directions(objective.flat, settings, 2)
     plane = Plane(joined(subjects[0], objective.flat.blocks), vectors)
     snapshots, blocks = subjects[1:], objective.flat.blocks
-    facts = described(vectors, settings) | {"axes_cosine": cosine(*vectors)}
+    facts = described(vectors.norm(dim=1).tolist(), settings) | {"axes_cosine": plane.cosine}
     facts |= {"parameters": vectors.shape[1], "examples": objective.examples}
     facts["held"] = [_held(snapshots[span], blocks, plane) for span in spans(settings.lengths)]
     starts = np.repeat([span.start for span in spans(settings.lengths)], settings.lengths)
@@ -69,6 +69,11 @@ class Plane:
         """From its centre (D,) and its directions (2, D), which need not be orthogonal."""
         self.centre, self.vectors = centre, vectors
         self.gram = (vectors @ vectors.t()).numpy()
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between the directions; 0 where one of them is zero."""
+        return float(self.gram[0, 1] / max(np.sqrt(self.gram[0, 0] * self.gram[1, 1]), TINY))
 
     def coordinates(self, moved: Tensor) -> np.ndarray:
         """Both coordinates (2,) of the point of the plane that is nearest to centre + moved (D,).

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -193,3 +193,10 @@ def worker_stage(catalog: Catalog, job_id: str) -> str:
     """What a job's worker is doing, in its own word."""
     folder = Spool(catalog.jobs_folder).job(job_id)
     return str(folder.progress.get("stage", "")) if folder else ""
+
+
+def drawn(split: Mapping[str, Any]) -> str:
+    """Which part of a larger data set a split is; empty for a whole one."""
+    if "of" not in split:
+        return ""
+    return f"{split['count']:,} of {split['of']:,} examples drawn with seed {split['seed']}"

@@ -236,6 +236,8 @@ def measured(model: records.Model) -> dict[str, list[Any]]:
     splits = facts["splits"]
     rows: dict[str, list[Any]] = {"Split": list(splits)}
     rows["Examples"] = [split["count"] for split in splits.values()]
+    if any(parts.drawn(split) for split in splits.values()):
+        rows["Part"] = [parts.drawn(split) or "all" for split in splits.values()]
     for name in ("loss", *facts["metrics"]):
         rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
     rows["Seconds per evaluation"] = [final["seconds"].get(split) for split in splits]
