@@ -15,7 +15,9 @@ page = st.navigation(
         "": [
             st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True),
         ],
-        "Analyse": [st.Page(kind.page, title=kind.title, icon=kind.icon) for kind in KINDS],
+        "Analyse": [
+            st.Page(kind.page, title=kind.title, icon=kind.icon) for kind in KINDS if kind.own_page
+        ],
         "Work": [
             st.Page(PAGES / "bring.py", title="Import", icon=":material/upload_file:"),
             st.Page(PAGES / "jobs.py", title="Jobs", icon=":material/pending_actions:"),

@@ -55,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("--part", default="", help="key of the weights in each file, such as ema")
     bring.add_argument("--argument", "-a", action="append", default=[], metavar="NAME=JSON")
     bring.add_argument("--yes", action="store_true", help="agree to run the problem file's code")
+    bring.add_argument(
+        "--follow",
+        action="store_true",
+        help="stay, and import what a recorded run brings until it has ended or Ctrl-C",
+    )
 
     compute = command("compute", _compute, "Answer a question about one or several models.")
     compute.add_argument("kind", choices=[kind.name for kind in KINDS])
@@ -64,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         metavar="NAME[@STEP]",
         help="a model, or its snapshot at a step; twice for a kind that is about two",
+    )
+    compute.add_argument(
+        "--together", action="store_true", help="all models in one question, as runs on one plane"
     )
     compute.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="values")
     compute.add_argument("--device", default="auto")
@@ -95,6 +103,8 @@ def _import(catalog: Catalog, given: argparse.Namespace) -> int:
         print("nothing was imported", file=sys.stderr)
         return 1
     arguments = dict(_pair(text) for text in given.argument)
+    if given.follow:
+        return commands.follow(catalog, found, problem, arguments, given.name or "")
     job = sources.order(catalog, found, problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
     model = arrivals.imported(catalog, catalog.job(job))
@@ -118,7 +128,10 @@ def _compute(catalog: Catalog, given: argparse.Namespace) -> int:
     kind = kind_named(given.kind)
     settings = settings_from_json(kind.settings, dict(_pair(text) for text in given.values))
     subjects = [_subject(catalog, text) for text in given.model]
-    asks = [[subject] for subject in subjects] if len(kind.subjects) == 1 else [subjects]
+    if given.together and not kind.whole_run:
+        raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
+    apart = len(kind.subjects) == 1 and not given.together
+    asks = [[subject] for subject in subjects] if apart else [subjects]
     if given.dry_run:
         commands.foretell(catalog, kind, settings, asks)
         return 0

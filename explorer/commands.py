@@ -1,17 +1,23 @@
-"""Commands that compute nothing: what a question would take, what there is, merging."""
+"""Commands that compute nothing: what a question would take, what there is, following, merging."""
 
 import argparse
 import json
 import math
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from explorer.jobs import desk
+from explorer.jobs import desk, following, runs
 from explorer.jobs.estimate import estimate
+from explorer.jobs.sources import Sources
+from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import Kind
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that one listing holds
+POLL_SECONDS = 0.5
 
 
 def foretell(
@@ -32,15 +38,50 @@ def foretell(
         asked = desk.question(catalog, kind, model, settings, point, others)
         stored = catalog.question(asked.key)
         done = stored.units_done if stored else 0
-        models = (model, *(other for other, _ in others))
+        units = asked.settings.units
         rest = "complete, 0 s"
-        if done < settings.units:
+        if done < units:
             told = estimate(catalog, asked, model, warm)
-            seconds = told.start + told.setup + (settings.units - done) * told.per_unit
+            seconds = told.start + told.setup + (units - done) * told.per_unit
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
-        title = desk.title(catalog, kind, models, asked.points)
-        print(f"{asked.key[:12]} {title}: {done:,} of {settings.units:,} points, {rest}")
+        title = desk.title(catalog, asked, desk.models_of(kind, [(model, point), *others]))
+        print(f"{asked.key[:12]} {title}: {done:,} of {units:,} points, {rest}")
+
+
+def follow(
+    catalog: Catalog, found: Sources, problem: Path, arguments: Mapping[str, Any], name: str
+) -> int:
+    """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
+
+    Raises:
+        ValueError: the sources are no recorded run, or it can be followed no longer.
+    """
+    if found.recording is None:
+        raise ValueError("only a recorded run can be followed; name the Recorder's folder")
+    folder, identity = found.recording.folder.resolve(), runs.identity(found.recording)
+    digest = following.digest(problem)
+    following.follow(catalog, folder, problem, digest, arguments, name)
+    supervisor, told = Supervisor(catalog, "auto"), -1
+    supervisor.start()
+    try:
+        while True:
+            entry = following.followed(catalog).get(str(folder))
+            count = max((m.points for m in runs.models_of(catalog, identity)), default=0)
+            if count != told:
+                print(f"{folder}: {count:,} snapshots", flush=True)
+                told = count
+            if entry is None:
+                return 0
+            if entry["stopped"]:
+                raise ValueError(f"{folder} is followed no longer: {entry['stopped']}")
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        following.unfollow(catalog, folder)
+        print(f"\nfollowed no longer; {told:,} snapshots are stored", file=sys.stderr)
+        return 130
+    finally:
+        supervisor.stop()
 
 
 def listing(catalog: Catalog, given: argparse.Namespace) -> int:

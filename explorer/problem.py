@@ -46,13 +46,29 @@ class Problem:
 
     `loss` and each of `metrics` are called as `f(outputs, batch)` and return either one value per
     example, shape (B,), or the pair (sum over the batch, count), so that any batch weighs right.
+
+    A split is a batch of all its examples, or a map-style data set (`__len__` and `__getitem__`)
+    whose examples are tensors or numbers, or tuples or dicts of them, always the same at an index.
     """
 
     model: nn.Module  # holds the architecture; its weights come from a checkpoint
-    data: Mapping[str, Batch]  # split name -> tensors with a common first dimension
+    data: Mapping[str, Any]  # split name -> tensors with a common first dimension, or a data set
     loss: PerBatch
     metrics: Mapping[str, PerBatch] = field(default_factory=dict)
     forward: Callable[[nn.Module, Batch], Any] = first_input
+    max_examples: int | None = None  # of a larger split so many are drawn, without replacement
+    examples_seed: int = 0  # of that draw
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn.
+
+        Raises:
+            ValueError: there would be no examples, or the seed is none.
+        """
+        if self.max_examples is not None and self.max_examples < 1:
+            raise ValueError(f"max_examples must be at least 1 or None, got {self.max_examples}")
+        if not 0 <= self.examples_seed < 2**32:
+            raise ValueError(f"examples_seed must be from 0 to 2^32 - 1, got {self.examples_seed}")
 
 
 def cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:

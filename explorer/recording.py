@@ -14,6 +14,7 @@ from typing import Any
 HEAD, LOG = "run.json", "log.jsonl"
 OPTIMIZER = ".optimizer.safetensors"  # how the file of an optimiser's state ends
 FORMAT = 1
+LEARNING_RATE = "learning_rate"
 
 
 class RecordingError(ValueError):
@@ -55,7 +56,7 @@ def read_recording(folder: Path) -> Recording:
     saved = {line["step"]: line for line in lines if "file" in line}
     curves: dict[str, dict[int, float]] = {}
     for line in lines:
-        for name, value in line.get("values", {}).items():
+        for name, value in {**_rates(line), **line.get("values", {})}.items():
             curves.setdefault(name, {})[line["step"]] = float(value)
     return Recording(
         folder,
@@ -91,6 +92,14 @@ def _lines(log: Path) -> list[dict[str, Any]]:
         if isinstance(entry, dict) and isinstance(entry.get("step"), int):
             found.append(entry)
     return found
+
+
+def _rates(line: Mapping[str, Any]) -> dict[str, float]:
+    """The learning rate of a snapshot's optimiser, or that of each of its groups."""
+    rates = line.get("learning_rates", [])
+    if len(rates) == 1:
+        return {LEARNING_RATE: rates[0]}
+    return {f"{LEARNING_RATE}_{number}": rate for number, rate in enumerate(rates, 1)}
 
 
 def _snapshot(folder: Path, line: Mapping[str, Any]) -> Snapshot:

@@ -165,6 +165,17 @@ class Models(Door):
             found.setdefault(row.split, {})[row.name] = row.value
         return found
 
+    def measured(self, model_id: str) -> dict[str, dict[str, dict[str, float]]]:
+        """What was measured at each point of a model: point -> split -> name -> value."""
+        query = """SELECT measurements.* FROM measurements
+            JOIN models ON models.problem_id = measurements.problem_id AND models.id = ?
+            WHERE measurements.point_id IN (SELECT point_id FROM points WHERE model_id = ?)
+            ORDER BY measurements.point_id, split, measurements.name"""
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for row in self._read(lambda c: records(c, Measurement, query, [model_id, model_id])):
+            found.setdefault(row.point_id, {}).setdefault(row.split, {})[row.name] = row.value
+        return found
+
 
 def _put_problem(cursor: Cursor, problem: Problem) -> None:
     row = {**vars(problem), "created": problem.created or now()}

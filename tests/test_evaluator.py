@@ -14,8 +14,9 @@ from torch import nn
 
 from explorer.analysis import tuning
 from explorer.analysis.choice import Choice
+from explorer.analysis.device import cores
 from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective, cores
+from explorer.analysis.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
@@ -341,7 +342,8 @@ import resource, sys
 import numpy as np, psutil, torch
 from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective, cores
+from explorer.analysis.device import cores
+from explorer.analysis.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
 

@@ -1,6 +1,9 @@
 """Followed runs: what a real Recorder adds is imported by a real supervisor and worker."""
 
 import hashlib
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -8,11 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from explorer.jobs import following, sources
+from explorer.jobs import following, runs, sources
 from explorer.recorder import Recorder
+from explorer.render.training import chart
 from store import Catalog, records
 from tests.test_runs import record
-from tests.tiny import ended, problem_file, supervised, tensors, until
+from tests.tiny import (
+    ROOT,
+    command_line,
+    end_workers,
+    ended,
+    problem_file,
+    supervised,
+    tensors,
+    until,
+)
 from tests.tiny_problem import problem
 
 
@@ -139,3 +152,71 @@ def test_nothing_followed_leaves_the_catalog_alone(tmp_path: Path) -> None:
     follower.look()
     assert not (tmp_path / "catalog" / "catalog.duckdb").exists()
     assert (tmp_path / "away").stat().st_mtime_ns == before
+
+
+def test_a_run_is_followed_before_its_first_snapshot(catalog: Catalog, tmp_path: Path) -> None:
+    """A begun run without snapshots is waited for; its model has the name that was given."""
+    folder, file = tmp_path / "run", problem_file(tmp_path / "p")
+    record(folder)
+    found = sources.resolve([str(folder)])
+    assert found.recording and not found.checkpoints and not found.errors
+    with pytest.raises(ValueError, match="has no snapshot yet; follow it"):
+        sources.order(catalog, found, file, {})
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    following.follow(catalog, folder, file, digest, {}, name="early")
+    time.sleep(1.0)
+    assert steps(catalog, folder) == [] and stopped(catalog, folder) == ""
+    record(folder, 3)
+    until(lambda: steps(catalog, folder) == [3])
+    model = model_of(catalog, folder)
+    assert model and model.name == "early" and following.is_followed(catalog, model)
+    record(folder, end=True)
+    until(lambda: str(folder) not in following.followed(catalog))
+    assert not following.is_followed(catalog, model)
+
+
+def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> None:
+    """`import --follow` on a fresh catalog stays while a script records, and ends with it."""
+    folder, file = tmp_path / "run", problem_file(tmp_path / "p")
+    record(folder)
+    script = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], cwd=ROOT)
+    place = tmp_path / "catalog"
+    try:
+        done = command_line("import", "--yes", "--follow", file, folder, catalog=place)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert script.wait() == 0
+    finally:
+        end_workers(Catalog(place))
+    own = Catalog(place)
+    assert steps(own, folder) == [0, 1, 2] and following.followed(own) == {}
+    model = model_of(own, folder)
+    assert model
+    curves = runs.curves(own, model)
+    assert curves["learning_rate"]["logged"] == [(0, 0.5), (1, 0.25), (2, 0.125)]
+    assert curves["loss"]["logged"] == [(0, 1.0), (1, 0.5), (2, 0.25), (7, 0.0)]
+    assert [step for step, _ in curves["loss"]["train"]] == [0, 1, 2]
+    assert curves["loss"]["train"][-1][1] == model.measurements["train"]["loss"]
+    for known in ({"run": curves}, {"a": curves, "b": curves}):
+        drawn = chart(known, log=True).to_dict()
+        titles = json.dumps(drawn)
+        assert "Learning rate" in titles and "train" in titles and len(drawn["vconcat"]) >= 2
+    with pytest.raises(ValueError, match="runs must have a curve"):
+        chart({"run": {}}, log=False)
+
+
+SCRIPT = """
+import sys, time, torch
+from explorer.recorder import Recorder
+from tests.tiny import tensors
+from tests.tiny_problem import problem
+
+model = problem().model
+optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
+with Recorder(sys.argv[1]) as run:
+    for step in range(3):
+        model.load_state_dict(tensors(seed=step))
+        run.snapshot(model, step, optimizer=optimiser, loss=0.5**step)
+        optimiser.param_groups[0]["lr"] /= 2
+        time.sleep(1)
+    run.log(7, loss=0.0)
+"""

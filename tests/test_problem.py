@@ -13,6 +13,7 @@ from torch.nn import functional
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective
 from explorer.analysis.tuning import traceable
+from explorer.analysis.whole import gradient
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
     Problem,
@@ -137,10 +138,10 @@ def test_mean_and_gradient_are_torchs_over_the_whole_split(
     """Ragged batches, some without a counted token, weigh as one mean over all tokens does."""
     problem = make()
     ours = objective(problem, precision, batch)
-    wanted, gradient = plain(make(), getattr(torch, precision))
+    wanted, slope = plain(make(), getattr(torch, precision))
     within = WITHIN[precision]
     assert ours.means()["loss"] == pytest.approx(wanted, rel=within)
-    assert torch.allclose(ours.gradient(), gradient, rtol=10 * within, atol=within)
+    assert torch.allclose(gradient(ours), slope, rtol=10 * within, atol=within)
 
 
 def test_a_mean_of_batch_means_would_be_wrong() -> None:
@@ -273,7 +274,7 @@ def test_a_loss_of_outputs_alone(forward: Callable, precision: str) -> None:
     wide = 10 * within  # differences cancel
     assert means["loss"] == pytest.approx(float(loss.detach()), rel=wide)
     assert means["loss_se"] > 0
-    assert torch.allclose(ours.gradient(), wanted, rtol=wide, atol=wide)
+    assert torch.allclose(gradient(ours), wanted, rtol=wide, atol=wide)
 
 
 def test_several_inputs_in_a_tuple() -> None:

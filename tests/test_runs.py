@@ -139,7 +139,6 @@ def test_patterns_in_natural_order(tmp_path: Path) -> None:
         (["none.pt"], "there is no file {}/none.pt; check the path"),
         (["ckpt/*.pt"], "nothing matches {}/ckpt/*.pt; check the pattern"),
         (["empty"], "{}/empty holds neither a recorded run (run.json) nor model.safetensors"),
-        (["begun"], "the run in {}/begun has no snapshot yet"),
         (["run", "a.pt"], "a recorded run is a model of its own; import {}/run by itself"),
         (["lost"], "the run in {}/lost lacks its file step_000000001.safetensors"),
     ],
@@ -148,7 +147,6 @@ def test_what_names_no_checkpoint(tmp_path: Path, names: list[str], words: str) 
     """Each name that gives nothing is one sentence with the name and what to do."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.pt").touch()
-    Recorder(tmp_path / "begun")
     record(tmp_path / "run", 1)
     record(tmp_path / "lost", 1)
     (tmp_path / "lost" / "step_000000001.safetensors").unlink()

@@ -17,6 +17,7 @@ class Choice:
     traced: bool = False  # one point is one TorchScript graph
     compiled: bool = False  # model and loss by torch.compile
     graph: bool = False  # one point is one CUDA graph
+    streamed: bool = False  # the examples are loaded at every pass: follows from their size
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Choice":

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from explorer.analysis.data import part
+from explorer.analysis.batches import part
 from explorer.analysis.parameters import FlatModel
 from explorer.problem import Batch, Problem
 

@@ -1,82 +1,115 @@
-"""The examples of a split, resident on a device: one subset, one precision, cut into batches."""
+"""The examples that settings choose, and whether they can stay on the device."""
 
-from collections.abc import Callable, Mapping
-from operator import itemgetter
+import itertools
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from explorer.analysis import loading
+from explorer.analysis.batches import count_examples, mapped, part, placed, tensors_of
+from explorer.analysis.device import free_bytes
+from explorer.analysis.loading import Examples, Span, is_dataset
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
-
-def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
-    """The batch with the function applied to each of its tensors."""
-    if isinstance(batch, Tensor):
-        return function(batch)
-    if isinstance(batch, Mapping):
-        return {name: mapped(value, function) for name, value in batch.items()}
-    return tuple(mapped(value, function) for value in batch)
+RESIDENT_SHARE = 0.25  # of the free memory that a split may take to be kept there
+Source = Batch | Examples  # tensors of all examples, or a data set that gives them one by one
 
 
-def tensors_of(batch: Batch) -> list[Tensor]:
-    """The tensors of a batch in a fixed order."""
-    found: list[Tensor] = []
-    mapped(batch, lambda t: found.append(t) or t)  # type: ignore[func-returns-value]
-    return found
-
-
-def count_examples(data: Batch) -> int:
-    """The common first dimension of the tensors of a split.
+def split_of(problem: Problem, split: str) -> Source:
+    """The examples of a split.
 
     Raises:
-        ValueError: there is no example, or the tensors disagree.
+        ValueError: there is no such split.
     """
-    sizes = sorted({len(tensor) for tensor in tensors_of(data)})
-    if not sizes or 0 in sizes:
-        raise ValueError("there must be at least one example, got none; leave the split out")
-    if len(sizes) > 1:
-        raise ValueError(
-            "all tensors of a split must share a first dimension, one entry per example, got "
-            f"{' and '.join(map(str, sizes))}; cut them to one length"
-        )
-    return sizes[0]
+    if split not in problem.data:
+        raise ValueError(f"split must be one of {', '.join(problem.data)}, got {split!r}")
+    data = problem.data[split]
+    return Examples(data, split) if is_dataset(data) and not isinstance(data, Examples) else data
 
 
-def part(data: Batch, start: int, stop: int) -> Batch:
-    """Examples from start to stop, as views."""
-    return mapped(data, itemgetter(slice(start, stop)))
+def size_of(source: Source) -> int:
+    """The number of examples.
+
+    Raises:
+        ValueError: there is none, or tensors disagree about it.
+    """
+    return len(source) if isinstance(source, Examples) else count_examples(source)
 
 
-def resident(
-    problem: Problem, settings: ObjectiveSettings, dtype: torch.dtype, device: torch.device
-) -> Batch:
-    """The examples that the settings choose, on the device; numbers with a fraction as `dtype`.
+def some_of(source: Source, chosen: np.ndarray | None) -> Source:
+    """The examples at these indices (n,); all for None."""
+    if chosen is None or isinstance(source, Examples):
+        return source.subset(chosen) if isinstance(source, Examples) else source
+    index = torch.from_numpy(chosen)
+    return mapped(source, lambda tensor: tensor[index.to(tensor.device)])
 
-    Whole numbers keep their type: uint8 images stay small; the problem's `forward` scales them.
+
+def chosen_of(problem: Problem, settings: ObjectiveSettings) -> Source:
+    """The examples that the settings choose, where they lie.
 
     Raises:
         ValueError: there is no such split, it is empty or ragged, or smaller than the subset.
     """
-    if settings.split not in problem.data:
-        raise ValueError(f"split must be one of {', '.join(problem.data)}, got {settings.split!r}")
-    data = problem.data[settings.split]
-    chosen = chosen_examples(count_examples(data), settings)
+    source = split_of(problem, settings.split)
+    return some_of(source, chosen_examples(size_of(source), settings))
 
-    def placed(tensor: Tensor) -> Tensor:
-        if chosen is not None:
-            tensor = tensor[torch.from_numpy(chosen).to(tensor.device)]
-        return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
 
-    return mapped(data, placed)
+def fits(source: Source, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the examples may be kept on the device; tensors on the CPU's side are there."""
+    streams = isinstance(source, Examples)
+    if device.type == "cpu" and not streams:
+        return True
+    first = source.head if isinstance(source, Examples) else part(source, 0, 1)
+    one = sum(
+        tensor[0].numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.itemsize)
+        for tensor in tensors_of(first)
+    )
+    return one * size_of(source) <= RESIDENT_SHARE * free_bytes(device)
+
+
+def resident(source: Source, dtype: torch.dtype, device: torch.device) -> Batch:
+    """The examples as tensors on the device."""
+    data = loading.read(source, keep=True)[0] if isinstance(source, Examples) else source
+    return placed(data, dtype, device)
+
+
+def head_of(source: Source) -> Batch:
+    """The first few examples as tensors, for measuring and trying."""
+    many = loading.PROBED
+    return source.head if isinstance(source, Examples) else part(source, 0, many)
+
+
+def calibration(
+    problem: Problem, settings: ObjectiveSettings, dtype: torch.dtype, device: torch.device
+) -> list[Batch]:
+    """What statistics are recomputed on: the split's first examples, also beside a subset."""
+    if settings.batchnorm != "recalibrated":
+        return []
+    source = split_of(problem, settings.split)
+    seen = min(settings.batchnorm_examples, size_of(source))
+    data = resident(some_of(source, np.arange(seen)), dtype, device)
+    size = settings.batchnorm_batch
+    # a last batch of one example has no variance
+    return [part(data, a, min(a + size, seen)) for a in range(0, seen - 1, size)]
+
+
+def spans(count: int, size: int, settings: ObjectiveSettings) -> list[Span]:
+    """First and last-but-one example of each batch.
+
+    Where a batch is normalised by its own statistics, sizes are equal but for one example, and a
+    setting, not a choice.
+    """
+    if settings.batchnorm == "batch":
+        parts = -(-count // settings.batchnorm_batch)
+        bounds = [count * n // parts for n in range(parts + 1)]
+    else:
+        bounds = [*range(0, count, size), count]
+    return list(itertools.pairwise(bounds))
 
 
 def chosen_examples(count: int, settings: ObjectiveSettings) -> np.ndarray | None:
     """Indices of the examples of a subset, sorted, (n,); None for all `count` of them.
-
-    Random ones are drawn without replacement by NumPy's RandomState, frozen by NEP 19, so that a
-    seed means the same examples for good.
 
     Raises:
         ValueError: the subset is larger than the split.
@@ -90,5 +123,12 @@ def chosen_examples(count: int, settings: ObjectiveSettings) -> np.ndarray | Non
         )
     if settings.subset == "first":
         return np.arange(settings.examples)
-    order = np.random.RandomState(settings.examples_seed).permutation(count)
-    return np.sort(order[: settings.examples])
+    return drawn_examples(count, settings.examples, settings.examples_seed)
+
+
+def drawn_examples(count: int, wanted: int, seed: int) -> np.ndarray:
+    """Indices of `wanted` of `count` examples, drawn without replacement, sorted, (wanted,).
+
+    NumPy's RandomState is frozen by NEP 19, so that a seed means the same examples for good.
+    """
+    return np.sort(np.random.RandomState(seed).permutation(count)[:wanted])

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis.data import count_examples
+from explorer.analysis.batches import count_examples
+from explorer.analysis.loading import is_dataset
 from explorer.analysis.mistakes import ProblemError
 from explorer.kinds.kind import BESIDE
 from explorer.problem import Problem
@@ -42,8 +43,9 @@ def check(problem: Any, path: Path) -> None:
         try:
             if not isinstance(name, str):
                 raise ValueError("the name of a split must be text; put it in quotes")
-            _check_entries(data, "")
-            count_examples(data)
+            if not is_dataset(data):
+                _check_entries(data, "")
+                count_examples(data)
         except ValueError as error:
             raise ProblemError(f"{path}, split {name!r}: {error}") from error
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import torch
 
-from explorer.analysis.directions import described, direction_facts, directions
+from explorer.analysis.directions import drawn
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.interpolation import chord_facts
 from explorer.analysis.parameters import Tensors
@@ -34,11 +34,10 @@ def answer(
     objective = objective_at(problem, subjects[0], settings, device)
     second = objective.shortened(objective.examples)  # shares the data
     second.load(subjects[1])
-    vectors = [directions(made.flat, settings, 1) for made in (objective, second)]
-    facts = direction_facts(objective.flat, vectors[0], settings) | described(vectors[0], settings)
+    vectors, facts = drawn(objective.flat, settings, 1)
     facts |= chord_facts(objective.flat.theta, second.flat.theta)
-    first, found = prepared(objective, vectors[0], settings.units - len(done), choices)
-    other = Evaluator(second, vectors[1])
+    first, found = prepared(objective, vectors, settings.units - len(done), choices)
+    other = Evaluator(second, drawn(second.flat, settings, 1)[0])
     other.use(objective.choice)
     x, index = settings.axis, places(settings)
     facts |= found | {"alone": [found.pop("stand_alone"), other.stand_alone()]}

@@ -1,102 +1,59 @@
-"""Directions: random ones, drawn and scaled, a seed being one for good; and the gradient's."""
+"""The directions of an answer, random ones or the gradient's, with what a reader checks them by."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis import drawing
+from explorer.analysis.drawing import Part, Redrawn, directions, groups_of, parts, row_norms
 from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Block, FlatModel
+from explorer.analysis.parameters import Block, FlatModel, stretches
+from explorer.analysis.whole import gradient
 from explorer.kinds.settings import DirectionSettings
 
-PARALLEL = 1e-6  # a group with a smaller orthogonal part (one value, say) keeps its own draw
 TINY = torch.finfo(torch.float64).tiny
 
+__all__ = ["described", "direction_facts", "directions", "downhill", "drawn"]
 
-def raw_direction(blocks: list[Block], seed: int, axis: int) -> Tensor:
-    """A standard normal vector (D,), float64, one stream per tensor.
 
-    NumPy's RandomState is frozen by its compatibility policy (NEP 19), so a stored seed keeps its
-    meaning across versions and devices; torch promises neither.
+def drawn(
+    flat: FlatModel, settings: DirectionSettings, axes: int
+) -> tuple[Tensor | Redrawn, dict[str, Any]]:
+    """The first `axes` directions of a seed around the point of `flat`, and their facts.
+
+    A surface is also told the cosine of the angle between its two axes. They come as (axes, D) in
+    the model's precision, or, where that would take more memory than `KEPT_BYTES`, as a recipe that
+    is followed at every point.
     """
-    parts = [
-        np.random.RandomState([seed, axis, number]).standard_normal(block.shape.numel())
-        for number, block in enumerate(blocks)
-    ]
-    return torch.from_numpy(np.concatenate(parts))
+    theta = flat.theta
+    cosines = hasattr(settings, "orthogonal")
+    keep = axes * theta.numel() * theta.element_size() <= drawing.KEPT_BYTES
+    rows = theta.new_empty(axes, theta.numel()) if keep else None
+    first, product = torch.empty(0), 0.0
 
+    def kept() -> Iterator[Part]:
+        nonlocal first, product
+        for stretch, axis, vector in parts(flat.blocks, theta, settings, range(axes)):
+            if rows is not None:
+                rows[axis, stretch.within] = vector.to(theta)
+            if cosines:
+                product += float(first @ vector) if axis == 1 else 0.0
+                first = vector if axis == 0 else first
+            yield stretch, axis, vector
 
-def directions(flat: FlatModel, settings: DirectionSettings, axes: int) -> Tensor:
-    """The first `axes` directions of a seed around the point of `flat`, (axes, D), float64, CPU.
-
-    With `settings.orthogonal` each later direction is made orthogonal to the first within every
-    group that is scaled (filter, layer, or the whole), so that scaling keeps it orthogonal.
-
-    Source: Li et al. 2018, arXiv:1712.09913, section 4.
-    """
-    theta = flat.theta.to("cpu", torch.float64)
-    drawn = [raw_direction(flat.blocks, settings.seed, axis) for axis in range(axes)]
-    for direction in drawn:
-        if settings.ignore_1d:
-            _zero_1d(direction, flat.blocks)
-    groups = _groups(flat.blocks, settings.normalisation)
-    for later in drawn[1:]:
-        if getattr(settings, "orthogonal", False):
-            for group in groups:
-                _orthogonalise(group(later), group(drawn[0]))
-    if settings.normalisation != "raw":
-        for direction in drawn:
-            for group in groups:
-                _rescale(group(direction), group(theta))
-    return torch.stack(drawn)
-
-
-def _groups(blocks: list[Block], normalisation: str) -> list[Callable[[Tensor], Tensor]]:
-    """Functions from a vector (D,) to a view whose rows are scaled one by one."""
-    if normalisation == "filter":
-        return [block.filters for block in blocks]
-    if normalisation == "layer":
-        return [block.layer for block in blocks]
-    return [lambda vector: vector.view(1, -1)]
-
-
-def _zero_1d(direction: Tensor, blocks: list[Block]) -> None:
-    """Biases and normalisation weights do not move."""
-    for block in blocks:
-        if len(block.shape) < 2:
-            direction[block.start : block.stop] = 0
-
-
-def _per_row(values: Tensor, rows: Tensor) -> Tensor:
-    """One value a row, (R,), shaped to broadcast against the rows."""
-    return values.view(-1, *[1] * (rows.dim() - 1))
-
-
-def _norms(rows: Tensor) -> Tensor:
-    """Norm of each row, (R,)."""
-    return rows.flatten(1).norm(dim=1)
-
-
-def _orthogonalise(rows: Tensor, first: Tensor) -> None:
-    """Take from each row its part along the same row of the first direction."""
-    squared = _norms(first).square()
-    along = (rows * first).flatten(1).sum(dim=1) / squared.where(squared > 0, 1)
-    rest = rows - _per_row(along, rows) * first
-    keeps = _norms(rest) <= PARALLEL * _norms(rows)
-    rows.copy_(torch.where(_per_row(keeps, rows), rows, rest))
-
-
-def _rescale(rows: Tensor, theta: Tensor) -> None:
-    """Give each row the norm of the same row of theta; a zero filter gives a zero direction."""
-    norms = _norms(rows)
-    rows.mul_(_per_row(_norms(theta) / norms.where(norms > 0, 1), rows))
+    facts = direction_facts(flat, kept(), settings)
+    norms = facts["direction_norms"]
+    facts |= described(norms, settings)
+    if cosines:
+        facts["axes_cosine"] = product / max(norms[0] * norms[1], TINY)
+    return Redrawn(flat.blocks, settings, axes) if rows is None else rows, facts
 
 
 def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
-    """The direction -g / norm(g), as long as the point is, (1, D) float64; and its facts.
+    """The direction -g / norm(g), as long as the point is, (1, D); and its facts.
 
     g is the gradient of the mean loss at the objective's point. Statistics that are recomputed at
     each point are those of this one, and held fixed.
@@ -104,57 +61,74 @@ def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
     Raises:
         ValueError: the gradient is zero or not finite.
     """
-    put_back = objective.flat.keep()
+    put_back = objective.flat.keep(objective.flat.theta)  # which does not move
     objective.moved()
-    gradient = objective.gradient()
+    slope = gradient(objective)
     put_back()
-    norm = float(gradient.norm())
+    norm = float(slope.norm())
     if not 0 < norm < math.inf:
         raise ValueError(
             f"the gradient's norm must be finite and above 0 to give a direction, got {norm}; "
             "choose a random direction"
         )
-    theta_norm = float(objective.flat.theta.double().norm())
-    vectors = (-gradient / norm * theta_norm).unsqueeze(0)
+    theta_norm = _theta_norm(objective.flat)
+    vectors = slope.neg_().div_(norm).mul_(theta_norm).unsqueeze(0)
     recipe = {"direction": "-gradient", "norm": "that of the point"}
-    facts = _norm_facts(objective.flat, vectors) | {
+    facts = direction_facts(objective.flat, vectors) | {
         "gradient_norm": norm,
         "slope": -norm * theta_norm,  # of the loss at 0
         "directions": [{"recipe": recipe, "norm": theta_norm}],
     }
-    return vectors, facts
+    return vectors.to(objective.flat.theta), facts
 
 
 def direction_facts(
-    flat: FlatModel, vectors: Tensor, settings: DirectionSettings
+    flat: FlatModel, vectors: Tensor | Iterable[Part], settings: DirectionSettings | None = None
 ) -> dict[str, Any]:
-    """What a reader checks: norms, and how well the scaled ones match."""
-    facts = _norm_facts(flat, vectors)
-    if settings.normalisation != "raw":
-        theta = flat.theta.to("cpu", torch.float64)
-        facts["norm_error"] = _norm_error(flat.blocks, theta, vectors, settings)
-    return facts
+    """What a reader checks: norms, and how well the scaled ones match.
 
-
-def cosine(one: Tensor, other: Tensor) -> float:
-    """Cosine of the angle between two directions (D,); 0 where one of them is zero."""
-    return float(one @ other / (one.norm() * other.norm()).clamp(min=TINY))
-
-
-def _norm_facts(flat: FlatModel, vectors: Tensor) -> dict[str, Any]:
-    """Norms of the point and of each direction, whole and by tensor."""
-    theta = flat.theta.to("cpu", torch.float64)
-    return {
-        "theta_norm": float(theta.norm()),
-        "direction_norms": vectors.norm(dim=1).tolist(),
-        "layer_norms": {
-            block.name: [float(block.layer(v).norm()) for v in (theta, *vectors)]
-            for block in flat.blocks
-        },
+    Args:
+        flat: stands on the point.
+        vectors: the directions (axes, D), or stretches of them, each with all its axes in order.
+        settings: by which they were scaled; None where they were not.
+    """
+    scaled = settings if settings is not None and settings.normalisation != "raw" else None
+    squares: dict[int, list[float]] = {}
+    layers: dict[str, list[float]] = {}
+    worst = 0.0
+    for stretch, axis, vector in _cut(flat, vectors) if isinstance(vectors, Tensor) else vectors:
+        squares.setdefault(axis, []).append(float(row_norms(vector.view(1, -1))))
+        theta = None if axis and not scaled else _theta(flat, stretch.within)
+        for block in stretch.blocks:
+            if theta is not None and axis == 0:
+                layers[block.name] = [float(block.layer(theta).norm())]
+            layers[block.name].append(float(block.layer(vector).norm()))
+        if scaled and theta is not None:
+            worst = max(worst, _norm_error(stretch.blocks, theta, vector, scaled))
+    facts: dict[str, Any] = {
+        "theta_norm": _theta_norm(flat),
+        "direction_norms": [math.hypot(*norms) for norms in squares.values()],
+        "layer_norms": layers,
     }
+    return facts | ({"norm_error": worst} if scaled else {})
 
 
-def described(vectors: Tensor, settings: DirectionSettings) -> dict[str, Any]:
+def _cut(flat: FlatModel, vectors: Tensor) -> Iterator[Part]:
+    for stretch in stretches(flat.blocks):
+        for axis, vector in enumerate(vectors):
+            yield stretch, axis, vector[stretch.within]
+
+
+def _theta(flat: FlatModel, within: slice) -> Tensor:
+    return flat.theta[within].to("cpu", torch.float64)
+
+
+def _theta_norm(flat: FlatModel) -> float:
+    """Norm of the point in float64."""
+    return math.hypot(*(float(_theta(flat, s.within).norm()) for s in stretches(flat.blocks)))
+
+
+def described(norms: list[float], settings: DirectionSettings) -> dict[str, Any]:
     """How each direction is made again, beside its norm."""
     recipe = {
         "seed": settings.seed,
@@ -163,7 +137,6 @@ def described(vectors: Tensor, settings: DirectionSettings) -> dict[str, Any]:
         "draw": "numpy.random.RandomState([seed, axis, tensor])",
         "orthogonal": getattr(settings, "orthogonal", False),
     }
-    norms = vectors.norm(dim=1).tolist()
     return {
         "directions": [
             {"recipe": {**recipe, "axis": axis}, "norm": norm} for axis, norm in enumerate(norms)
@@ -172,15 +145,15 @@ def described(vectors: Tensor, settings: DirectionSettings) -> dict[str, Any]:
 
 
 def _norm_error(
-    blocks: list[Block], theta: Tensor, vectors: Tensor, settings: DirectionSettings
+    blocks: Iterable[Block], theta: Tensor, vector: Tensor, settings: DirectionSettings
 ) -> float:
     """Largest relative difference between the norm of a moved group and that group's in theta."""
+    blocks = list(blocks)
     worst = 0.0
-    for block, group in zip(blocks, _groups(blocks, settings.normalisation), strict=True):
+    for block, group in zip(blocks, groups_of(blocks, settings.normalisation), strict=True):
         if settings.ignore_1d and len(block.shape) < 2:
             continue
-        wanted = _norms(group(theta))
-        for vector in vectors:
-            error = (_norms(group(vector)) - wanted).abs() / wanted.where(wanted > 0, 1)
-            worst = max(worst, float(error.max()))
+        wanted = row_norms(group(theta))
+        error = (row_norms(group(vector)) - wanted).abs() / wanted.where(wanted > 0, 1)
+        worst = max(worst, float(error.max()))
     return worst

@@ -1,5 +1,6 @@
 """Loss and metrics at many points: the hot loop."""
 
+import copy
 import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -9,10 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis import streaming
 from explorer.analysis.choice import Choice
-from explorer.analysis.device import arithmetic, kept_threads
+from explorer.analysis.device import arithmetic, cores, kept_threads
+from explorer.analysis.drawing import Redrawn
 from explorer.analysis.memory import is_out_of_memory
-from explorer.analysis.objective import Objective, cores
+from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import STRETCH
 from explorer.analysis.repeated import Graph, Trace, enter
 from explorer.analysis.terms import Ledger
 
@@ -31,19 +35,22 @@ class Evaluator:
     points are shared out.
     """
 
-    def __init__(self, objective: Objective, directions: Tensor) -> None:
+    def __init__(self, objective: Objective, directions: Tensor | Redrawn) -> None:
         """Stand at the objective's present point; `directions` has shape (m, D)."""
         self.objective = objective
         self.base = objective.flat.theta.clone()
-        self.directions = directions.to(self.base)
-        rows = torch.cat([self.base.unsqueeze(0), self.directions]).to("cpu", torch.float64)
-        self._gram = (rows @ rows.t()).numpy()
+        if isinstance(directions, Tensor):
+            directions = directions.to(self.base)
+        self.directions = directions
+        self._gram = _gram(self.base, self.directions)
         self.axes = len(directions)
         self.use(objective.choice)
 
     def use(self, choice: Choice) -> None:
         """Evaluate in this way from now on."""
         self._lanes: list[_Lane] = []  # frees what the last way held
+        if isinstance(self.directions, Redrawn):  # nothing that repeats a point knows how to draw
+            choice = replace(choice, lanes=1, stacked=1, traced=False, graph=False)
         self.objective.use(choice)
         twins = (self.objective.twin() for _ in range(choice.lanes - 1))
         self._lanes = [_Lane(made, self) for made in (self.objective, *twins)]
@@ -55,7 +62,10 @@ class Evaluator:
 
     def over(self, objective: Objective) -> "Evaluator":
         """The same points, evaluated by another objective that stands on the base point."""
-        return Evaluator(objective, self.directions)
+        made = copy.copy(self)
+        made.objective = objective
+        made.use(objective.choice)
+        return made
 
     def values(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
         """Means and standard errors at coordinates (K, m), and "squared_norm"; each (K,).
@@ -133,6 +143,9 @@ class Evaluator:
 
     def place(self, theta: Tensor, steps: Tensor) -> None:
         """Put base + step @ directions into `theta`, one point (D,) or several (K, D)."""
+        if isinstance(self.directions, Redrawn):
+            self.directions.place(self.base, steps, theta)
+            return
         directions = self.directions[: steps.shape[-1]]
         if steps.dim() == 1:
             torch.addmv(self.base, directions.t(), steps, out=theta)
@@ -140,6 +153,19 @@ class Evaluator:
             theta.copy_(self.base.expand_as(theta))
             for step, direction in zip(steps.t(), directions, strict=True):
                 theta.addcmul_(step.unsqueeze(1), direction)  # a matrix product could round to TF32
+
+
+def _gram(base: Tensor, directions: Tensor | Redrawn) -> np.ndarray:
+    """Inner products of the base (D,) and the directions, (1 + m, 1 + m), in float64."""
+    gram = torch.zeros(1 + len(directions), 1 + len(directions), dtype=torch.float64)
+    whole = slice(0, len(base))
+    given = [(whole, directions)] if isinstance(directions, Tensor) else directions.rows(base)
+    for within, rows in given:
+        pairs = zip(base[within].split(STRETCH), rows.split(STRETCH, dim=1), strict=True)
+        for point, moved in pairs:
+            both = torch.cat([point.unsqueeze(0), moved]).to("cpu", torch.float64)
+            gram += both @ both.t()
+    return gram.numpy()
 
 
 class _Lane:
@@ -150,7 +176,8 @@ class _Lane:
         self._evaluator = evaluator
         theta, names = objective.flat.theta, objective.names
         row_bytes = objective.examples * len(names) * theta.element_size()
-        block = max(1, min(256, BLOCK_BYTES[theta.device.type] // row_bytes))
+        room = streaming.LEDGER_BYTES if objective.streams else BLOCK_BYTES[theta.device.type]
+        block = max(1, min(256, room // row_bytes))
         self._stacked = objective.choice.stacked
         traced = objective.choice.traced and self._stacked == 1
         block = self._stacked if self._stacked > 1 else min(block, TRACED) if traced else block
@@ -164,7 +191,7 @@ class _Lane:
     def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         """What `read` finds at each step (K, m); each (K, ...)."""
         self._share_cores()
-        put_back = self._objective.flat.keep()
+        put_back = self._objective.flat.keep(self._evaluator.base)
         blocks = []
         try:
             for start in range(0, len(steps), self._ledger.points):
@@ -186,7 +213,9 @@ class _Lane:
             self._objective.stacked_write(self._ledger, thetas)
             return
         with torch.inference_mode():
-            if self._repeated is not None:
+            if self._objective.streams:
+                streaming.fill(self._objective, self._evaluator.place, self._ledger, steps)
+            elif self._repeated is not None:
                 self._repeated.fill(self._ledger, steps)
             else:
                 enter(self._objective, self._evaluator.place, self._ledger, steps)

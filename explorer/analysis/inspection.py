@@ -77,10 +77,12 @@ def _objectives(
 ) -> dict[str, Objective]:
     """The objective of each split, once the problem has shown at a point that it runs."""
     rehearse(loaded, point, device)
-    return {
-        split: Objective(loaded.problem, ObjectiveSettings(split=split), device)
-        for split in loaded.splits
-    }
+    found: dict[str, Objective] = {}
+    for split in loaded.splits:
+        flat = next((made.flat for made in found.values()), None)  # all on one copy
+        settings = ObjectiveSettings(split=split)
+        found[split] = Objective(loaded.problem, settings, device, flat=flat)
+    return found
 
 
 def _before(
@@ -105,7 +107,7 @@ def _stored(tensors: Tensors, own: Tensors, folder: Path) -> dict[str, Any]:
     """Hash of one point, whose tensors go to a file, and how many of its values are no numbers."""
     point = content_hash(tensors)
     partial = folder / f"{point}.partial"
-    safetensors.torch.save_file({n: t.detach().clone() for n, t in tensors.items()}, partial)
+    safetensors.torch.save_file(_separate(tensors), partial)
     partial.replace(folder / f"{point}.safetensors")
     not_finite = sum(_not_finite(t, own.get(name)) for name, t in tensors.items())
     return {"point": point, "not_finite": not_finite}
@@ -124,6 +126,18 @@ def _measured(
         measured[split] = {n: v for n, v in values.items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
     return {"measured": measured, "seconds": seconds}
+
+
+def _separate(tensors: Tensors) -> dict[str, Tensor]:
+    """The tensors as a file takes them: whole, and each by itself where some share memory."""
+    found: dict[str, Tensor] = {}
+    seen = set()
+    for name, tensor in tensors.items():
+        value = tensor.detach().contiguous()
+        storage = value.untyped_storage().data_ptr()
+        found[name] = value.clone() if storage in seen else value
+        seen.add(storage)
+    return found
 
 
 def _not_finite(value: Tensor, own: Tensor | None) -> int:

@@ -1,5 +1,6 @@
 """Answers an interpolation: losses on the straight line between two points."""
 
+import math
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 from explorer.analysis import batchnorm
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Tensors
+from explorer.analysis.parameters import STRETCH, Tensors
 from explorer.analysis.pieces import in_pieces
 from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, readied
 from explorer.kinds.interpolation import InterpolationSettings, places
@@ -27,10 +28,6 @@ class Chord(Evaluator):
         """From the objective's present point (D,) to the other."""
         super().__init__(objective, (other - objective.flat.theta).unsqueeze(0))
         self.other = other.clone()
-
-    def over(self, objective: Objective) -> "Chord":
-        """The same points, evaluated by another objective that stands on the first."""
-        return Chord(objective, self.other)
 
     def place(self, theta: Tensor, steps: Tensor) -> None:
         """Put (1 - a) base + a other into `theta`, for a step (1,) or several (K, 1)."""
@@ -86,12 +83,15 @@ def own_losses(
 
 def chord_facts(first: Tensor, second: Tensor) -> dict[str, Any]:
     """Distance and cosine of two points (D,), and their norms."""
-    one, other = (point.to("cpu", torch.float64) for point in (first, second))
-    norms = [float(one.norm()), float(other.norm())]
-    product = max(norms[0] * norms[1], torch.finfo(torch.float64).tiny)
+    product, lengths = 0.0, []
+    for pair in zip(first.split(STRETCH), second.split(STRETCH), strict=True):
+        one, other = (point.to("cpu", torch.float64) for point in pair)
+        product += float(one @ other)
+        lengths.append([float(v.norm()) for v in (one, other, other - one)])
+    *norms, distance = (math.hypot(*along) for along in zip(*lengths, strict=True))
     return {
-        "distance": float((other - one).norm()),
-        "points_cosine": float(one @ other) / product,
+        "distance": distance,
+        "points_cosine": product / max(norms[0] * norms[1], torch.finfo(torch.float64).tiny),
         "point_norms": norms,
     }
 

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.directions import described, direction_facts, directions, downhill
+from explorer.analysis.directions import downhill, drawn
+from explorer.analysis.drawing import Redrawn
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.pieces import in_pieces
@@ -45,10 +46,10 @@ def answer(
     return in_pieces(settings.units, done, columns, facts, evaluator)
 
 
-def _directions(objective: Objective, settings: LineSettings) -> tuple[Tensor, dict[str, Any]]:
+def _directions(
+    objective: Objective, settings: LineSettings
+) -> tuple[Tensor | Redrawn, dict[str, Any]]:
     """The directions (K, D), and what a reader checks them by."""
     if settings.direction == "gradient":
         return downhill(objective)
-    vectors = directions(objective.flat, settings, settings.directions)
-    facts = direction_facts(objective.flat, vectors, settings)
-    return vectors, facts | described(vectors, settings)
+    return drawn(objective.flat, settings, settings.directions)

@@ -1,24 +1,36 @@
-"""The objective: one model's loss and metrics over fixed examples, resident on a device."""
+"""The objective: one model's loss and metrics over fixed examples."""
 
 import copy
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from explorer.analysis import batchnorm
+from explorer.analysis.batches import channels_last, count_examples, part, placed
 from explorer.analysis.choice import Choice
 from explorer.analysis.cost import forward_cost
-from explorer.analysis.data import count_examples, mapped, part, resident
+from explorer.analysis.data import (
+    calibration,
+    chosen_of,
+    fits,
+    head_of,
+    resident,
+    size_of,
+    spans,
+    split_of,
+)
+from explorer.analysis.device import cores
+from explorer.analysis.loading import Span
 from explorer.analysis.parameters import FlatModel, Tensors
-from explorer.analysis.terms import FewClass, Ledger, Terms, as_value
+from explorer.analysis.streaming import Stream
+from explorer.analysis.terms import FewClass, Ledger, Terms, Where
+from explorer.analysis.whole import Whole, named, widened
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
@@ -27,18 +39,16 @@ DTYPES = {"float64": torch.float64}  # of parameters and data; float32 for every
 # inputs have left the CPU's cache (measured: 32 to 64 images for a ResNet-20). The size follows
 # from shapes alone, so that short work computes the same bits on every run.
 BATCH_BYTES = {"cpu": 128 << 20, "cuda": 16 << 30, "mps": 1 << 30}
+COPIES_BYTES = 512 << 20  # of parameters at several points at once
 LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
-
-
-class NoGradient(ValueError):
-    """A loss that does not depend on the parameters in a way that can be differentiated."""
 
 
 class Objective:
     """Loss and metrics of each example of a split, at the parameters in `flat.theta`.
 
     The batches, the network and the order of operations follow a `Choice`; values do not, but for
-    rounding. Nothing here waits for the device.
+    rounding. Nothing here waits for the device. Examples stay on the device where they fit;
+    otherwise they are streamed at every pass, and `data` are the first few.
     """
 
     between: batchnorm.Ends = MappingProxyType({})  # buffers that change with the parameters
@@ -49,8 +59,9 @@ class Objective:
         settings: ObjectiveSettings,
         device: torch.device,
         choice: Choice | None = None,
+        flat: FlatModel | None = None,
     ) -> None:
-        """Copy model and data to the device.
+        """Copy model and data to the device; or the data alone, beside a model that is there.
 
         Raises:
             ValueError: no such split, an empty or ragged or too small one; or statistics are to be
@@ -60,10 +71,16 @@ class Objective:
         self.settings = settings
         self.device = device
         dtype = DTYPES.get(settings.precision, torch.float32)
-        self.flat = FlatModel(problem.model, dtype, device)
-        self.data = resident(problem, settings, dtype, device)
-        self.examples = count_examples(self.data)
-        self.available = count_examples(problem.data[settings.split])
+        self.flat = flat or FlatModel(problem.model, dtype, device)
+        self._dtype = dtype
+        source = chosen_of(problem, settings)
+        self.examples = size_of(source)
+        self.available = size_of(split_of(problem, settings.split))
+        self._streamed = None if fits(source, dtype, device) else source
+        if self._streamed is None:
+            self.data = resident(source, dtype, device)
+        else:
+            self.data = placed(head_of(source), dtype, device)
         self.terms = Terms(problem)
         if settings.batchnorm != "frozen" and not batchnorm.layers(self.flat.module):
             raise ValueError(
@@ -72,7 +89,7 @@ class Objective:
             )
         if settings.batchnorm == "batch":
             batchnorm.use_batch_statistics(self.flat.module)
-        self._calibration = self._calibration_batches(dtype)
+        self._calibration = calibration(problem, settings, dtype, device)
         self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
         self.use(choice or self.usual_choice())
 
@@ -81,16 +98,37 @@ class Objective:
         """What is measured: "loss" first, then the metrics."""
         return self.terms.names
 
+    @property
+    def streams(self) -> bool:
+        """Whether the examples are brought to the device anew at every pass."""
+        return self._streamed is not None
+
     def usual_choice(self) -> Choice:
         """What shapes alone suggest."""
         room = BATCH_BYTES[self.device.type] // self.example_bytes
         batch = min(self.examples, max(1, room))
         small = self.example_bytes * batch / self.operations < LANE_BYTES
         if self.device.type == "cuda":  # a small operation takes less than its launch
-            whole = small and room > self.examples and self.settings.batchnorm == "frozen"
-            return Choice(batch=batch, stacked=min(1024, room // batch) if whole else 1)
-        cpu = self.device.type == "cpu"
-        return Choice(batch=batch, lanes=cores() if cpu and small else 1)
+            whole = (
+                small
+                and not self.streams
+                and room > self.examples
+                and self.settings.batchnorm == "frozen"
+            )
+            copies = COPIES_BYTES // (self.flat.theta.numel() * self.flat.theta.element_size())
+            stacked = min(1024, room // batch, max(1, copies))
+            return Choice(batch=batch, stacked=stacked if whole else 1)
+        cpu = self.device.type == "cpu" and not self.streams
+        return Choice(batch=batch, lanes=self.most_lanes if cpu and small else 1)
+
+    @property
+    def most_lanes(self) -> int:
+        """How many copies of the model may be evaluated at once: one a core, where they are small.
+
+        Each has its parameters, and more of them would not be read faster from memory.
+        """
+        theta = self.flat.theta
+        return max(1, min(cores(), COPIES_BYTES // (theta.numel() * theta.element_size())))
 
     def use(self, choice: Choice) -> None:
         """Evaluate in this way from now on.
@@ -98,9 +136,12 @@ class Objective:
         Raises:
             ValueError: BatchNorm is to be folded and cannot be.
         """
-        self.choice = replace(choice, stacked=1) if self.between else choice
-        spans = self._spans(choice.batch)
-        self._batches = [(a, b, self._laid_out(part(self.data, a, b))) for a, b in spans]
+        if self.between or self.streams:
+            choice = replace(choice, stacked=1)
+        if self.streams:  # several models would each load the data
+            choice = replace(choice, lanes=1, traced=False, compiled=False, graph=False)
+        self.choice = replace(choice, streamed=self.streams)
+        self.batches = self._batches_of(spans(self.examples, choice.batch, self.settings))
         self._quick: list[FewClass | None] = []
         self._folded = None
         if choice.folded:
@@ -108,7 +149,7 @@ class Objective:
                 raise ValueError("a batch's own statistics cannot be folded")
             example = part(self.data, 0, min(2, self.examples))
             self._folded = batchnorm.Folded(self.flat, self.problem, example)
-        self._whole = _Whole(self.problem, self.flat.module)
+        self.whole = Whole(self.problem, self.flat.module)
         self._stacked = torch.vmap(self._values_at, in_dims=(0, None))
         self._compiled: Callable[[Batch], list[Any]] | None = None
         if choice.compiled and choice.stacked > 1:
@@ -116,30 +157,17 @@ class Objective:
         elif choice.compiled:
             self._compiled = torch.compile(self._values, dynamic=False)
 
-    def _spans(self, size: int) -> list[tuple[int, int]]:
-        """First and last-but-one example of each batch.
+    def _batches_of(self, wanted: list[Span]) -> Iterable[tuple[int, int, Batch]]:
+        """The batches with their first example and that after the last, laid out as chosen."""
+        laid_out = channels_last if self.choice.channels_last else lambda batch: batch
+        if self._streamed is None:
+            return [(a, b, laid_out(part(self.data, a, b))) for a, b in wanted]
+        dtype, device = self._dtype, self.device  # not the objective, which would hold itself
 
-        Where a batch is normalised by its own statistics, sizes are equal but for one example, and
-        a setting, not a choice.
-        """
-        count = self.examples
-        if self.settings.batchnorm == "batch":
-            parts = -(-count // self.settings.batchnorm_batch)
-            bounds = [count * n // parts for n in range(parts + 1)]
-        else:
-            bounds = [*range(0, count, size), count]
-        return list(itertools.pairwise(bounds))
+        def ready(batch: Batch) -> Batch:
+            return laid_out(placed(batch, dtype, device))
 
-    def _laid_out(self, batch: Batch) -> Batch:
-        """Images with their channels last, if so chosen."""
-        if not self.choice.channels_last:
-            return batch
-
-        def placed(tensor: Tensor) -> Tensor:
-            images = tensor.dim() == 4
-            return tensor.contiguous(memory_format=torch.channels_last) if images else tensor
-
-        return mapped(batch, placed)
+        return Stream(self._streamed, wanted, ready, device.type == "cuda")
 
     def twin(self) -> "Objective":
         """The same objective with parameters of its own, sharing the data."""
@@ -148,21 +176,16 @@ class Objective:
         made.use(self.choice)
         return made
 
-    def _calibration_batches(self, dtype: torch.dtype) -> list[Batch]:
-        """What statistics are recomputed on: the split's first examples, also beside a subset."""
-        if self.settings.batchnorm != "recalibrated":
-            return []
-        data = resident(self.problem, replace(self.settings, subset="all"), dtype, self.device)
-        seen = min(self.settings.batchnorm_examples, count_examples(data))
-        size = self.settings.batchnorm_batch
-        # a last batch of one example has no variance
-        return [part(data, a, min(a + size, seen)) for a in range(0, seen - 1, size)]
-
     def shortened(self, examples: int, precision: str = "") -> "Objective":
-        """The same objective at the same point over its first examples, for measuring."""
+        """The same objective at the same point over its first examples, for measuring.
+
+        Where examples are streamed, they are no more than those at hand.
+        """
         made = copy.copy(self)
         made.settings = replace(self.settings, precision=precision or self.settings.precision)
-        made.data, made.examples = part(self.data, 0, examples), examples
+        if examples < self.examples:
+            made._streamed, made.data = None, part(self.data, 0, examples)
+            made.examples = count_examples(made.data)
         made.flat = self.flat.twin()
         made.use(self.choice)
         return made
@@ -198,15 +221,37 @@ class Objective:
 
     def write(self, ledger: Ledger, point: int) -> None:
         """Enter the values of all examples at the present parameters."""
-        for number, (start, stop, batch) in enumerate(self._batches):
-            if self._compiled is not None:
-                ledger.put(point, start, stop, self._compiled(batch))
-                continue
-            outputs = self.outputs(batch)
-            if number == len(self._quick):
-                self._quick.append(self.terms.few_class(outputs, batch))
-            where = (point, start, stop)
-            self.terms.write(outputs, batch, self._quick[number], ledger, where)
+        for number, (start, stop, batch) in enumerate(self.batches):
+            few = self._quick[number] if number < len(self._quick) else None
+            few = self.enter(ledger, (point, start, stop), batch, few)
+            if number == len(self._quick) and not self.streams:
+                self._quick.append(few)
+
+    def enter(
+        self, ledger: Ledger, where: Where, batch: Batch, few: FewClass | None
+    ) -> FewClass | None:
+        """Enter the values of a batch at the present parameters; the quick way for it, if any."""
+        if self._compiled is not None:
+            ledger.put(*where, self._compiled(batch))
+            return None
+        outputs = self.outputs(batch)
+        few = few or self.terms.few_class(outputs, batch)
+        self.terms.write(outputs, batch, few, ledger, where)
+        return few
+
+    def statistics(self) -> list[Tensor]:
+        """Copies of the buffers that `moved` makes anew at every point."""
+        if not self.between and not self._calibration:
+            return []
+        return [buffer.clone() for buffer in self.flat.module.buffers()]
+
+    def take_statistics(self, kept: list[Tensor]) -> None:
+        """Take buffers over from `statistics`, at the same parameters."""
+        if kept:
+            for buffer, value in zip(self.flat.module.buffers(), kept, strict=True):
+                buffer.copy_(value)
+        if self._folded is not None:
+            self._folded.refresh()
 
     def means(self) -> dict[str, float]:
         """Mean of each term, and the loss's standard error, at the parameters as they stand."""
@@ -233,70 +278,14 @@ class Objective:
         """Enter the values at several points, parameters (K, D), with one launch per operation."""
         count = slice(0, len(thetas))
         with torch.no_grad(), self.autocast():
-            for start, stop, batch in self._batches:
+            for start, stop, batch in self.batches:
                 ledger.put(count, start, stop, self._stacked(thetas, batch))
 
     def _values_at(self, theta: Tensor, batch: Batch) -> list[Any]:
         """The value of each term on a batch at parameters (D,)."""
-        outputs = functional_call(self._whole, self._named(theta), (batch,))
+        outputs = functional_call(self.whole, named(self.flat, theta), (batch,))
         return self.terms.fused(outputs, batch)
 
     def _values(self, batch: Batch) -> list[Any]:
         """The value of each term on a batch at the present parameters."""
         return self.terms.fused(self.outputs(batch), batch)
-
-    def _named(self, theta: Tensor) -> dict[str, Tensor]:
-        """Views of a flat vector (D,) by the names that `_Whole` gives parameters."""
-        return {
-            f"model.{block.name}": theta[block.start : block.stop].view(block.shape)
-            for block in self.flat.blocks
-        }
-
-    def gradient(self) -> Tensor:
-        """Gradient of the mean loss at the present parameters, (D,) float64 on the CPU.
-
-        Raises:
-            NoGradient: there is none.
-        """
-        theta = self.flat.theta.detach().clone().requires_grad_()
-        total = torch.zeros(theta.shape, dtype=torch.float64)
-        count = 0.0
-        for _, _, batch in self._batches:
-            outputs = functional_call(self._whole, self._named(theta), (batch,))
-            loss = as_value("loss", self.problem.loss(outputs, batch))
-            value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
-            if not value.requires_grad:
-                raise NoGradient(
-                    "the loss has no gradient: argmax, detach(), no_grad() or a comparison lies "
-                    "between the weights and it; choose a random direction, or make the loss "
-                    "differentiable"
-                )
-            (gradient,) = torch.autograd.grad(value, theta)
-            total += gradient.to("cpu", torch.float64)
-            count += float(size)
-        return total / count
-
-
-class _Whole(nn.Module):
-    """A problem's forward pass as a module, so that its parameters can be replaced by name."""
-
-    def __init__(self, problem: Problem, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        self._forward = problem.forward
-
-    def forward(self, batch: Batch) -> Any:
-        """Outputs of the model on a batch."""
-        return self._forward(self.model, batch)
-
-
-def widened(outputs: Any) -> Any:
-    """Outputs with reduced floats as float32, whatever they are held in."""
-    if isinstance(outputs, Tensor):
-        return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
-    return torch.utils._pytree.tree_map_only(Tensor, widened, outputs)
-
-
-def cores() -> int:
-    """Cores of this machine, without those that are only threads of another."""
-    return psutil.cpu_count(logical=False) or 1

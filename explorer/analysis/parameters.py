@@ -2,14 +2,16 @@
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
 Tensors = Mapping[str, Tensor]
+STRETCH = 1 << 22  # values that are worked on together in float64: 32 MB; small models are one
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,35 @@ def blocks(model: nn.Module) -> list[Block]:
     return found
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Neighbouring tensors that are worked on together, so that no copy of all is ever made."""
+
+    first: int  # number of its first tensor among all
+    start: int  # where it begins in the flat vector
+    blocks: Sequence[Block]  # as they lie within the stretch
+
+    @property
+    def within(self) -> slice:
+        """Where the stretch lies in the flat vector."""
+        return slice(self.start, self.start + self.blocks[-1].stop)
+
+
+def stretches(blocks: Sequence[Block]) -> list[Stretch]:
+    """The tensors in groups of up to `STRETCH` values; a larger tensor is alone."""
+    groups: list[list[int]] = []
+    for number, block in enumerate(blocks):
+        if not groups or block.stop - blocks[groups[-1][0]].start > STRETCH:
+            groups.append([])
+        groups[-1].append(number)
+    return [_stretch([blocks[n] for n in group], group[0]) for group in groups]
+
+
+def _stretch(blocks: Sequence[Block], first: int) -> Stretch:
+    start = blocks[0].start
+    return Stretch(first, start, [replace(block, start=block.start - start) for block in blocks])
+
+
 class FlatModel:
     """A private copy of a model whose parameters are views of one flat vector.
 
@@ -63,20 +94,20 @@ class FlatModel:
         Raises:
             ValueError: the model has no parameter.
         """
-        self.module = copy.deepcopy(model).to(device=device, dtype=dtype).eval()
-        self.module.requires_grad_(False)
-        self._gather(dtype, device)
-
-    def _gather(self, dtype: torch.dtype, device: torch.device) -> None:
-        """Put the parameters into one vector and make them views of it."""
-        self.blocks = blocks(self.module)
+        self.blocks = blocks(model)
         if not self.blocks:
             raise ValueError("the model must have parameters, got none")
         self.theta = torch.empty(self.blocks[-1].stop, dtype=dtype, device=device)
-        for block, parameter in zip(self.blocks, self.module.parameters(), strict=True):
+        views, known = [], {}
+        for block, parameter in zip(self.blocks, model.parameters(), strict=True):
             view = self.theta[block.start : block.stop].view(block.shape)
             view.copy_(parameter.data)
-            parameter.data = view
+            views.append(view)
+            known[id(parameter)] = nn.Parameter(view, requires_grad=False)
+        # parameters are told to be copied already: a large model is never there twice
+        self.module = copy.deepcopy(model, known).to(device=device, dtype=dtype).eval()
+        for view, parameter in zip(views, self.module.parameters(), strict=True):
+            parameter.data = view  # some layers lay their parameters out anew
 
     def twin(self) -> "FlatModel":
         """Another copy, standing on the same point, each module in the same mode."""
@@ -85,10 +116,14 @@ class FlatModel:
             module.training = own.training
         return made
 
-    def keep(self) -> Callable[[], None]:
-        """A function that puts parameters and buffers back to their present bits."""
-        parts = [self.theta, *self.module.buffers()]
-        kept = [part.clone() for part in parts]
+    def keep(self, theta: Tensor | None = None) -> Callable[[], None]:
+        """A function that puts parameters and buffers back to their present bits.
+
+        `theta` (D,) is a copy of the parameters that somebody has anyhow.
+        """
+        buffers = list(self.module.buffers())
+        parts = [self.theta, *buffers]
+        kept = [self.theta.clone() if theta is None else theta, *(b.clone() for b in buffers)]
 
         @torch.no_grad()
         def put_back() -> None:
@@ -108,7 +143,13 @@ def content_hash(tensors: Tensors) -> str:
     """sha256 of names, types, shapes and bytes of parameters and buffers, ordered by name."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
-        value = tensors[name].detach().cpu().contiguous()
+        value = tensors[name]
         digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        add_bytes(digest, value)
     return digest.hexdigest()
+
+
+def add_bytes(digest: Any, value: Tensor) -> None:
+    """Let a digest of `hashlib` see the bytes of a tensor."""
+    whole = value.detach().cpu().contiguous()
+    digest.update(whole.reshape(-1).view(torch.uint8).numpy().data)

@@ -9,6 +9,7 @@ import numpy as np
 from explorer.analysis import tuning
 from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.streaming import POINTS
 from explorer.kinds.kind import Piece
 
 TARGET_SECONDS = 0.4
@@ -46,6 +47,6 @@ def in_pieces(
 
 
 def _whole(points: int, choice: Choice) -> int:
-    """At least so many points, and no lane or place of a launch left empty."""
-    together = max(choice.lanes, choice.stacked)
+    """At least so many points, and no lane or place of a launch left empty; enough for a pass."""
+    together = max(choice.lanes, choice.stacked, POINTS if choice.streamed else 1)
     return -(-points // together) * together

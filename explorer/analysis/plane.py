@@ -11,6 +11,7 @@ from torch import Tensor
 from explorer.analysis import device as devices
 from explorer.analysis import tuning
 from explorer.analysis.choice import Choice
+from explorer.analysis.drawing import Redrawn
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
@@ -34,7 +35,7 @@ def objective_at(
 
 
 def prepared(
-    objective: Objective, directions: Tensor, points: int, choices: Choices
+    objective: Objective, directions: Tensor | Redrawn, points: int, choices: Choices
 ) -> tuple[Evaluator, dict[str, Any]]:
     """An evaluator for so many points, and what is stored of it."""
     evaluator = Evaluator(objective, directions)

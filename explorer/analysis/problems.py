@@ -5,7 +5,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +13,11 @@ from typing import Any
 import torch
 
 from explorer.analysis import batchnorm, declared
-from explorer.analysis.data import count_examples, tensors_of
+from explorer.analysis.batches import tensors_of
+from explorer.analysis.data import Source, drawn_examples, fits, size_of, some_of, split_of
+from explorer.analysis.loading import DataError, Examples, read
 from explorer.analysis.mistakes import ProblemError, told
+from explorer.analysis.parameters import add_bytes
 from explorer.problem import Batch, Problem
 
 AGAIN_SECONDS = 1.0  # a function that takes less may be called again
@@ -27,7 +30,7 @@ class LoadedProblem:
     path: Path  # of its file
     problem: Problem
     source_hash: str  # sha256 of the file and of the files beside or below it that it imports
-    splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}
+    splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}, drawn: "of", "seed"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -66,10 +69,11 @@ def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> Loade
     began = time.perf_counter()
     problem = _made(function, arguments, path)
     quick = time.perf_counter() - began < AGAIN_SECONDS
-    splits = _splits(problem)
+    data, splits = _read(problem, path)
     if twice and quick:
-        _check_same(splits, _splits(_made(function, arguments, path)), path)
-    return LoadedProblem(path, problem, _source_hash(path, before), splits)
+        _check_same(splits, _read(_made(function, arguments, path), path)[1], path)
+    made = replace(problem, data=data)
+    return LoadedProblem(path, made, _source_hash(path, before), splits)
 
 
 def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path) -> Problem:
@@ -137,20 +141,42 @@ def _source_hash(path: Path, modules_before: set[str]) -> str:
     return digest.hexdigest()
 
 
-def _splits(problem: Problem) -> dict[str, dict[str, Any]]:
-    return {
-        name: {"count": count_examples(data), "fingerprint": fingerprint(data)}
-        for name, data in problem.data.items()
-    }
+def _read(problem: Problem, path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The splits, cut to `max_examples`, and what identifies them."""
+    data: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for name in problem.data:
+        try:
+            source = split_of(problem, name)
+            count = size_of(source)
+            wanted = min(count, problem.max_examples or count)
+            found[name] = {"count": wanted}
+            if wanted < count:
+                source = some_of(source, drawn_examples(count, wanted, problem.examples_seed))
+                found[name] |= {"of": count, "seed": problem.examples_seed}
+            data[name], found[name]["fingerprint"] = _identified(source)
+        except DataError as error:
+            raise ProblemError(f"{path}, {error}") from error
+        except ValueError as error:
+            raise ProblemError(f"{path}, split {name!r}: {error}") from error
+    return data, found
+
+
+def _identified(source: Source) -> tuple[Source, str]:
+    """The examples, as tensors where they fit into the free memory, and their fingerprint."""
+    if not isinstance(source, Examples):
+        return source, fingerprint(source)
+    cpu = torch.device("cpu")
+    kept, identity = read(source, keep=fits(source, torch.get_default_dtype(), cpu))
+    return source if kept is None else kept, identity
 
 
 def fingerprint(data: Batch) -> str:
     """sha256 of types, shapes and bytes of the tensors of a split."""
     digest = hashlib.sha256()
     for tensor in tensors_of(data):
-        value = tensor.detach().cpu().contiguous()
-        digest.update(f"{value.dtype}|{tuple(value.shape)}|".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(f"{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        add_bytes(digest, tensor)
     return digest.hexdigest()
 
 

@@ -1,6 +1,5 @@
 """A problem tried out at one point: does it run, give the same values twice, have a gradient?"""
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,14 +8,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from explorer.analysis.data import part, resident
+from explorer.analysis.batches import part, placed
+from explorer.analysis.data import head_of, split_of
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.mistakes import ProblemError, told
-from explorer.analysis.objective import NoGradient, Objective
+from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import FlatModel, Tensors
 from explorer.analysis.problems import LoadedProblem
 from explorer.analysis.terms import as_value
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.analysis.whole import NoGradient, gradient
 
 FEW = 4  # examples that show whether something runs
 REPEAT_SECONDS = 1.0  # for evaluating a second time, by as many examples as it takes
@@ -33,9 +33,8 @@ def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> Non
     with told(f"copying the model of {path}", path):
         flat = FlatModel(problem.model, torch.float32, device)
         flat.load(point)
-    for split, data in problem.data.items():
-        few = replace(problem, data={split: part(data, 0, FEW)})
-        batch = resident(few, ObjectiveSettings(split=split), torch.float32, device)
+    for split in problem.data:
+        batch = placed(part(head_of(split_of(problem, split)), 0, FEW), torch.float32, device)
         where = f"(outputs, batch) of {path} on split {split!r}"
         with torch.inference_mode():
             with told(where.replace("(outputs", "forward(model"), path):
@@ -131,7 +130,7 @@ def without_gradient(objective: Objective) -> str:
     """Why the loss has no gradient where the objective stands; nothing where it has one."""
     few = objective.shortened(min(FEW, objective.examples))
     try:
-        few.gradient()
+        gradient(few)
     except NoGradient as error:
         return str(error)
     except Exception as error:  # whatever autograd or the user's code raises in this mode alone

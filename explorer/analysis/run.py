@@ -1,4 +1,4 @@
-"""Answers a run: the plane of its principal components, its path on it, the losses around."""
+"""Answers a run: the plane of principal components, each run's path on it, the losses around."""
 
 from collections.abc import Iterator, Sequence, Set
 from typing import Any
@@ -12,17 +12,12 @@ from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.pieces import in_pieces
 from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
 from explorer.kinds.kind import Piece
-from explorer.kinds.run import (
-    SHOWN,
-    RunSettings,
-    axes,
-    centred,
-    random_walk_shares,
-    shares,
-)
+from explorer.kinds.path import spans
+from explorer.kinds.run import SHOWN, RunSettings, axes, centred, random_walk_shares, shares
 from explorer.problem import Problem
 
 SQUARISH = 0.6  # of the longer axis: a shorter one is extended
+TINY = np.finfo(np.float64).tiny
 FLAT = 1e-9  # of the first component's variance: a smaller second one is rounding
 
 
@@ -36,16 +31,23 @@ def answer(
 ) -> Iterator[Piece]:
     """The points of the plane that are not in `done`, coarse levels first.
 
-    The plane goes through the last snapshot, along the principal components of the run; the loss
-    on it is by the last snapshot's running statistics.
+    The plane goes through the last snapshot of the first run, along the principal components of
+    all snapshots or of that run's; the loss on it is by that snapshot's running statistics.
 
-    Source: Li et al. 2018, arXiv:1712.09913, section 7.
+    Source: Li et al. 2018, arXiv:1712.09913, section 7; several runs together: Fort et al. 2019,
+    arXiv:1912.02757, section 4.
     """
-    objective = objective_at(problem, subjects[-1], settings, device)
+    runs = spans(settings.lengths or [len(subjects)])
+    end = runs[0].stop - 1
+    objective = objective_at(problem, subjects[end], settings, device)
     blocks = objective.flat.blocks
-    gram = gram_matrix(subjects, blocks)
-    x, y, vectors = principal_plane(subjects, blocks, gram)
-    facts = _path_facts(gram, x, y, subjects, blocks)
+    gram = gram_matrix(subjects, blocks, end)
+    fitted = runs[0] if settings.plane == "first" else slice(0, len(subjects))
+    x, y, vectors = principal_plane(subjects, blocks, gram, fitted)
+    facts = _path_facts(gram, x, y, runs, subjects, blocks)
+    facts["explained"] = shares(gram[fitted, fitted])[:SHOWN].tolist()
+    if len(runs) == 1:  # of several there is no walk to compare with
+        facts["explained_by_random_walk"] = random_walk_shares(len(x))[:SHOWN].tolist()
     own = own_losses(problem, subjects, settings, device)
     facts["path"]["values"] = {name: _json([v[name] for v in own]) for name in objective.names}
     facts |= _ranges(x, y, settings.margin)
@@ -70,77 +72,87 @@ def _ranges(x: np.ndarray, y: np.ndarray, margin: float) -> dict[str, list[float
     return found
 
 
-def gram_matrix(subjects: Sequence[Tensors], blocks: Sequence[Block]) -> np.ndarray:
-    """Inner products (T, T) of the snapshots' differences from the last one, in float64.
+def gram_matrix(
+    subjects: Sequence[Tensors], blocks: Sequence[Block], origin: int = -1
+) -> np.ndarray:
+    """Inner products (T, T) of the snapshots' differences from the origin's, in float64.
 
     It goes tensor by tensor, so that no matrix of all parameters is ever made.
     """
     gram = torch.zeros(len(subjects), len(subjects), dtype=torch.float64)
     for block in blocks:
-        moved = _differences(subjects, block)
+        moved = _differences(subjects, block, origin)
         gram += moved @ moved.t()
     return gram.numpy()
 
 
 def principal_plane(
-    subjects: Sequence[Tensors], blocks: Sequence[Block], gram: np.ndarray
+    subjects: Sequence[Tensors],
+    blocks: Sequence[Block],
+    gram: np.ndarray,
+    fitted: slice = slice(None),
 ) -> tuple[np.ndarray, np.ndarray, Tensor]:
     """Coordinates x and y (T,) of each snapshot, and the plane's orthonormal axes (2, D) float64.
 
-    The last snapshot is the origin. The first snapshot lies at x >= 0; the largest y is positive.
+    The axes are principal components of the snapshots `fitted`; the others are projected on them.
+    The origin is that of the inner products. The first snapshot lies at x >= 0; the largest y of
+    those fitted is positive.
 
     Raises:
-        ValueError: the snapshots lie on one point or one line.
+        ValueError: the snapshots fitted lie on one point or one line.
     """
-    values, vectors = np.linalg.eigh(centred(gram))
+    values, vectors = np.linalg.eigh(centred(gram[fitted, fitted]))
     if values[-1] <= 0 or values[-2] <= FLAT * values[-1]:
         where = "one line" if values[-1] > 0 else "one point"
         raise ValueError(f"the snapshots of a run must span a plane, got all on {where}")
     # weights of the snapshots in each axis; rows sum to 0, so any origin gives the same axis
     mixed = (vectors[:, [-1, -2]] / np.sqrt(values[[-1, -2]])).T
     mixed = mixed - mixed.mean(axis=1, keepdims=True)
-    x, y = mixed @ gram
-    signs = np.array([1.0 if x[0] >= 0 else -1.0, 1.0 if y[np.abs(y).argmax()] >= 0 else -1.0])
+    x, y = mixed @ gram[fitted]
+    seen = y[fitted]
+    signs = np.array(
+        [1.0 if x[0] >= 0 else -1.0, 1.0 if seen[np.abs(seen).argmax()] >= 0 else -1.0]
+    )
     weights = torch.from_numpy(mixed * signs[:, None])
-    parts = [weights @ _differences(subjects, block) for block in blocks]
+    parts = [weights @ _differences(subjects[fitted], block) for block in blocks]
     return x * signs[0], y * signs[1], torch.cat(parts, dim=1)
 
 
-def _differences(subjects: Sequence[Tensors], block: Block) -> Tensor:
-    """One tensor of each snapshot, less that of the last, (T, size) float64."""
+def _differences(subjects: Sequence[Tensors], block: Block, origin: int = -1) -> Tensor:
+    """One tensor of each snapshot, less that of the origin, (T, size) float64."""
     rows = torch.stack(
         [s[block.name].detach().reshape(-1).to("cpu", torch.float64) for s in subjects]
     )
-    return rows - rows[-1]
+    return rows - rows[origin]
 
 
 def _path_facts(
     gram: np.ndarray,
     x: np.ndarray,
     y: np.ndarray,
+    runs: Sequence[slice],
     subjects: Sequence[Tensors],
     blocks: Sequence[Block],
 ) -> dict[str, Any]:
-    """Where each snapshot lies, and how much of the run the plane shows."""
-    squared = np.diag(gram)
-    out = np.sqrt((squared - x**2 - y**2).clip(min=0))
-    moved = np.sqrt((squared + squared[0] - 2 * gram[0]).clip(min=0))
+    """Where each snapshot lies, and how much of each run's own variance the plane shows."""
+    path = {"x": x, "y": y, "out": np.sqrt((np.diag(gram) - x**2 - y**2).clip(min=0))}
+    own = [gram[run, run] for run in runs]
+    path["moved"] = np.concatenate([_moved(part) for part in own])
     norms = [
         float(torch.cat([s[b.name].reshape(-1).double() for b in blocks]).norm()) for s in subjects
     ]
-    path = {
-        "x": x,
-        "y": y,
-        "out": out,
-        "moved": moved,
-        "norm": np.array(norms),
-        "turn": _turns(gram),
-    }
-    return {
-        "path": {name: _json(value) for name, value in path.items()},
-        "explained": shares(gram)[:SHOWN].tolist(),
-        "explained_by_random_walk": random_walk_shares(len(x))[:SHOWN].tolist(),
-    }
+    path["norm"] = np.array(norms)
+    path["turn"] = np.concatenate([_turns(part) for part in own])
+    held = [
+        len(part) * (x[run].var() + y[run].var()) / max(np.trace(centred(part)), TINY)
+        for run, part in zip(runs, own, strict=True)
+    ]
+    return {"path": {name: _json(value) for name, value in path.items()}, "held": _json(held)}
+
+
+def _moved(gram: np.ndarray) -> np.ndarray:
+    """Distance of each snapshot from the first, (T,)."""
+    return np.sqrt((np.diag(gram) + gram[0, 0] - 2 * gram[0]).clip(min=0))
 
 
 def _turns(gram: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from explorer.analysis import batchnorm
 from explorer.analysis.choice import Choice
 from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective, cores
+from explorer.analysis.objective import Objective
 from explorer.problem import first_input
 
 SHARE = 0.02  # of the predicted time may be spent on measuring
@@ -51,6 +51,8 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
     usual = with_rewrites(evaluator)
     evaluator.use(usual)
     tuning = Tuning(usual)
+    if evaluator.objective.streams:
+        return tuning  # to measure would take passes over all the data
     took = _seconds(evaluator, 0.0)  # an upper bound: the first are slow
     if LONG / points < took < LONG / 100:
         took = _seconds(evaluator)
@@ -85,7 +87,6 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
     """
     objective = evaluator.objective
     full = "float64" if objective.settings.precision == "float64" else "float32"
-    probe = evaluator.shortened(min(32, objective.examples), full)
     plain = replace(objective.usual_choice(), stacked=1)
     choice = plain
     wished: list[dict[str, Any]] = []
@@ -97,6 +98,9 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
         wished.append({"stacked": stacked})
     if plain.lanes > 1 and traceable(objective):
         wished.append({"traced": True})
+    if not wished:
+        return plain
+    probe = evaluator.shortened(min(32, objective.examples), full)
     for rewrite in wished:
         better = replace(choice, **rewrite)
         tried = replace(better, stacked=min(better.stacked, 2), lanes=1)
@@ -117,8 +121,8 @@ def candidates(
     if host_bound and not usual.folded and objective.settings.batchnorm != "recalibrated":
         for stacked in (8, 64) if cpu else (64, 1024):
             yield replace(usual, stacked=stacked, lanes=1, traced=False)
-    if cpu and cores() > 1:
-        yield replace(usual, lanes=1 if usual.lanes > 1 else cores())
+    if cpu and objective.most_lanes > 1:
+        yield replace(usual, lanes=1 if usual.lanes > 1 else objective.most_lanes)
     for factor in (0.5, 2, 0.25, 4):
         batch = min(objective.examples, max(1, round(usual.batch * factor)))
         if batch != usual.batch and objective.settings.batchnorm != "batch":
@@ -198,6 +202,7 @@ def said(choice: Choice) -> str:
         ("traced", "traced"),
         ("compiled", "compiled"),
         ("graph", "CUDA graph"),
+        ("streamed", "streamed"),
     ):
         if getattr(choice, name):
             words.append(word)

@@ -1,6 +1,7 @@
 """Where questions are asked: what is missing of their answers becomes a job in the spool."""
 
 import dataclasses
+import itertools
 import os
 import threading
 import uuid
@@ -14,6 +15,7 @@ from explorer.jobs.question import ProblemIdentity, Question
 from explorer.jobs.relatives import take_over
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
+from explorer.kinds.path import spans
 from store import Catalog, records
 
 FEWEST = 3  # snapshots that make a plane
@@ -57,10 +59,7 @@ def question(
         ValueError: more or fewer subjects than the kind has, or models of several problems.
         UnknownEntry: the model's problem is not in the catalog.
     """
-    subjects = [(model, point), *others]
-    if len(subjects) != len(kind.subjects):
-        needed = f"{len(kind.subjects)} ({', '.join(kind.subjects)})"
-        raise ValueError(f"the subjects of {kind.name} must be {needed}, got {len(subjects)}")
+    subjects = _ordered(kind, [(model, point), *others])
     for other, _ in others:
         if other.problem_id != model.problem_id:
             raise ValueError(
@@ -69,23 +68,54 @@ def question(
             )
     problem = catalog.problem(model.problem_id)
     identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
-    points = tuple(p or m.point_id for m, p in subjects)
+    single = len(subjects) if kind.runs_from is None else kind.runs_from
+    points = tuple(p or m.point_id for m, p in subjects[:single])
     if kind.whole_run:
-        points = _snapshots(catalog, model)
+        fewest = FEWEST if kind.runs_from == 0 else 1
+        runs = [_snapshots(catalog, m, fewest) for m, _ in subjects[single:]]
+        settings = dataclasses.replace(settings, lengths=tuple(map(len, runs)))
+        points += tuple(itertools.chain(*runs))
     return Question(kind, settings, identity, points)
 
 
-def _snapshots(catalog: Catalog, model: records.Model) -> tuple[str, ...]:
+def models_of(kind: Kind, subjects: Sequence[Subject]) -> tuple[records.Model, ...]:
+    """The models of a question's subjects in its order."""
+    return tuple(model for model, _ in _ordered(kind, subjects))
+
+
+def _ordered(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
+    """The subjects as a question has them: runs after the first subject by their models' points.
+
+    In which order further runs are named changes nothing, and asks nothing new.
+
+    Raises:
+        ValueError: more or fewer than the kind has, or one run twice.
+    """
+    fits = len(subjects) == len(kind.subjects)
+    if kind.runs_from is not None:
+        runs = [model.id for model, _ in subjects[kind.runs_from :]]
+        fits = len(subjects) >= len(kind.subjects) and len(set(runs)) == len(runs)
+    if not fits:
+        needed = f"{len(kind.subjects)} ({', '.join(kind.subjects)})"
+        needed += " or more, each run once" if kind.whole_run else ""
+        raise ValueError(f"the subjects of {kind.name} must be {needed}, got {len(subjects)}")
+    further = list(subjects[1:])
+    if kind.whole_run:
+        further.sort(key=lambda subject: (subject[0].point_id, subject[0].id))
+    return [subjects[0], *further]
+
+
+def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str, ...]:
     """The points of a model's training in order, each once, its final one last.
 
     Raises:
-        ValueError: they are too few to make a plane.
+        ValueError: they are fewer than needed.
     """
     known = [point.point_id for point in catalog.points(model.id)]
     order = [p for p in dict.fromkeys(known) if p != model.point_id] + [model.point_id]
-    if len(order) < FEWEST:
+    if len(order) < fewest:
         raise ValueError(
-            f"a run must have at least {FEWEST} different snapshots, {model.name} has "
+            f"a run must have at least {fewest} different snapshots, {model.name} has "
             f"{len(order)}; import more of its checkpoints together"
         )
     return tuple(order)
@@ -109,13 +139,14 @@ def ask(
         CatalogError: the catalog cannot be read or written.
     """
     asked = question(catalog, kind, model, settings, point, others)
-    models = (model, *(other for other, _ in others))
+    settings = asked.settings
+    models = models_of(kind, [(model, point), *others])
     stored = catalog.ask(
         records.Question(
             key=asked.key,
             kind=kind.name,
             version=kind.version,
-            title=title(catalog, kind, models, asked.points),
+            title=title(catalog, asked, models),
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=tuple(model.id for model in models),
@@ -134,16 +165,26 @@ def ask(
     return asked.key
 
 
-def title(
-    catalog: Catalog, kind: Kind, models: Sequence[records.Model], points: Sequence[str]
-) -> str:
+def title(catalog: Catalog, asked: Question, models: Sequence[records.Model]) -> str:
     """The kind and the names of its subjects, with the step of what is no final point."""
     names = []
-    for model, point in zip(models, points[-len(models) :], strict=True):
+    for model, point in zip(
+        models, named_points(asked.kind, asked.settings, asked.points), strict=True
+    ):
         final = point == model.point_id
         where = "" if final else f" at {snapshot(point_of(catalog, model.id, point))}"
         names.append(model.name + where)
-    return f"{kind.title} of {f' {kind.joined} '.join(names)}"
+    return f"{asked.kind.title} of {f' {asked.kind.joined} '.join(names)}"
+
+
+def named_points(kind: Kind, settings: Any, points: Sequence[str]) -> list[str]:
+    """The point that each subject of a question is named by; a whole run's is its final one."""
+    if kind.runs_from is None:
+        return list(points)
+    lengths = settings.lengths or [len(points) - kind.runs_from]
+    ends = (span.stop - 1 for span in spans(lengths))
+    runs = points[kind.runs_from :]
+    return [*points[: kind.runs_from], *(runs[end] for end in ends)]
 
 
 def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:

@@ -14,16 +14,21 @@ from typing import Any
 from explorer.jobs import runs, sources
 from explorer.jobs.spool import Spool
 from explorer.recording import HEAD, LOG, Recording, RecordingError, read_recording
-from store import Catalog, UnknownEntry
+from store import Catalog, UnknownEntry, records
 
 LOOK_SECONDS = 2.0
 PATIENCE = 20  # times as long as a look took until the next: a long log takes time to read
 NAME, MARKER = "followed", "followed"
-Entry = dict[str, Any]  # problem, digest, arguments; stopped: why, once it has
+Entry = dict[str, Any]  # problem, digest, arguments, name; stopped: why, once it has
 
 
 def follow(
-    catalog: Catalog, folder: Path, problem: Path, digest: str, arguments: Mapping[str, Any]
+    catalog: Catalog,
+    folder: Path,
+    problem: Path,
+    digest: str,
+    arguments: Mapping[str, Any],
+    name: str = "",
 ) -> None:
     """Import what the run in the folder records from now on, until it has ended.
 
@@ -33,9 +38,10 @@ def follow(
         problem: the problem file.
         digest: sha256 of its bytes, which the user agreed to run; another file is not run.
         arguments: of its function `problem`.
+        name: of the model that its first import makes; the folder's unless given.
     """
     entry = {"problem": str(problem.resolve()), "digest": digest, "arguments": dict(arguments)}
-    _change(catalog, str(folder.resolve()), {**entry, "stopped": ""})
+    _change(catalog, str(folder.resolve()), {**entry, "name": name, "stopped": ""})
 
 
 def unfollow(catalog: Catalog, folder: Path) -> None:
@@ -48,9 +54,16 @@ def followed(catalog: Catalog) -> dict[str, Entry]:
     return catalog.recall(NAME, {})
 
 
+def is_followed(catalog: Catalog, model: records.Model) -> bool:
+    """Whether more snapshots of the model are to be expected."""
+    entry = followed(catalog).get(model.facts.get("run", {}).get("folder", ""))
+    return entry is not None and not entry["stopped"]
+
+
 def _change(catalog: Catalog, folder: str, entry: Entry | None) -> None:
     kept = {name: other for name, other in followed(catalog).items() if name != folder}
     catalog.remember(NAME, kept if entry is None else {**kept, folder: entry})
+    catalog.jobs_folder.mkdir(parents=True, exist_ok=True)
     (catalog.jobs_folder / MARKER).write_text(folder)
 
 
@@ -125,16 +138,14 @@ class Follower:
     def _bring(self, recording: Recording, entry: Entry) -> None:
         """Order the snapshots that are missing, or note the end of the run and stop."""
         folder = recording.folder
-        if not recording.snapshots:
-            return
-        if self._new(recording, entry):
+        if recording.snapshots and self._new(recording, entry):
             if job_id := self._under_way(str(folder)):
                 self._jobs[str(folder)] = job_id
                 return
             if self._deleted(recording):
                 self._stop(folder, entry, "its model was deleted; restore it and follow again")
                 return
-            if _digest(Path(entry["problem"])) != entry["digest"]:
+            if digest(Path(entry["problem"])) != entry["digest"]:
                 why = f"{entry['problem']} has changed; import the run again to agree to run it"
                 self._stop(folder, entry, why)
                 return
@@ -142,8 +153,10 @@ class Follower:
             if found.errors:
                 self._stop(folder, entry, found.errors[0])
                 return
+            first = not runs.models_of(self._catalog, runs.identity(recording))
+            name = entry.get("name", "") if first else ""
             self._jobs[str(folder)] = sources.order(
-                self._catalog, found, Path(entry["problem"]), entry["arguments"]
+                self._catalog, found, Path(entry["problem"]), entry["arguments"], name
             )
         elif recording.ended:
             self._note_end(recording)
@@ -191,7 +204,8 @@ def _changed(file: Path) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size
 
 
-def _digest(file: Path) -> str:
+def digest(file: Path) -> str:
+    """sha256 of the file's bytes; empty where it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:

@@ -81,10 +81,16 @@ class Question:
         return sha256({"settings": settings, **self._problem})
 
     def _identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        usual = {f.name: f.default for f in dataclasses.fields(self.kind.settings)}
+        kept = {
+            name: value
+            for name, value in settings.items()
+            if name not in self.kind.later or value != usual[name]
+        }
         return {
             "kind": self.kind.name,
             "version": self.kind.version,
-            "settings": settings,
+            "settings": kept,
             "points": list(self.points),
             **self._problem,
         }

@@ -9,6 +9,7 @@ from explorer.recording import Recording, RecordingError, read_recording
 from store import Catalog, records
 
 IDENTITY = ("started", "machine", "seed")  # of the head: what stays while the run grows
+Curve = list[tuple[int, float]]  # (step, value), by step
 CURVE_POINTS = 500  # kept per curve; the whole ones stay in the log
 
 
@@ -60,6 +61,27 @@ def facts_now(run: Mapping[str, Any], earlier: Mapping[str, Any]) -> Mapping[str
     if recording is not None and identity(recording) == run["identity"]:
         return run_facts(recording)
     return earlier or {**run["identity"], "folder": run["folder"]}
+
+
+def curves(catalog: Catalog, model: records.Model) -> dict[str, dict[str, Curve]]:
+    """What is known of a training run over its steps: value -> "logged" or a split -> its curve.
+
+    What the script logged comes from the recording, what was measured from the import of each
+    snapshot that has a step.
+    """
+    found: dict[str, dict[str, Curve]] = {}
+    logged = model.facts.get("run", {}).get("curves", {})
+    for name, curve in logged.items():
+        found.setdefault(name, {})["logged"] = [(step, float(value)) for step, value in curve]
+    values = catalog.measured(model.id)
+    for point in catalog.points(model.id):
+        if point.step is None:
+            continue
+        for split, measured in values.get(point.point_id, {}).items():
+            for name, value in measured.items():
+                lines = found.setdefault(name, {})
+                lines.setdefault(split, []).append((point.step, value))
+    return found
 
 
 def models_of(

@@ -128,8 +128,6 @@ def natural(text: str) -> tuple[list[Any], str]:
 
 def _recording(folder: Path) -> Recording:
     recording = read_recording(folder)
-    if not recording.snapshots:
-        raise ValueError(f"the run in {folder} has no snapshot yet; wait for its first one")
     for snapshot in recording.snapshots:
         if not snapshot.file.is_file():
             raise ValueError(f"the run in {folder} lacks its file {snapshot.file.name}; copy it")
@@ -173,7 +171,10 @@ def order(
         ValueError: there is no checkpoint, or the arguments are no JSON values.
     """
     if sources.errors or not sources.checkpoints:
-        raise ValueError("; ".join(sources.errors) or "name at least one checkpoint")
+        missing = "name at least one checkpoint"
+        if sources.recording:
+            missing = f"the run in {sources.recording.folder} has no snapshot yet; follow it"
+        raise ValueError("; ".join(sources.errors) or missing)
     run = runs.request_of(sources.recording) if sources.recording else None
     if run and not name:
         name = next((m.name for m in runs.models_of(catalog, run["identity"])), "")

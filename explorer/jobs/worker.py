@@ -7,6 +7,7 @@ answers.
 
 import argparse
 import errno
+import gc
 import hashlib
 import importlib
 import json
@@ -69,6 +70,8 @@ class Worker:
             raise
         except (_Cancelled, SystemExit, KeyboardInterrupt, Exception) as error:
             self._tell(job, error)
+        finally:
+            gc.collect()  # an evaluator and its lanes hold each other, and a model each
 
     def _tell(self, job: JobFolder, error: BaseException) -> None:
         if not job.path.is_dir():

@@ -4,10 +4,11 @@ from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind, Piece, settings_from_json
 from explorer.kinds.line import LINE
+from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
 from explorer.kinds.surface import SURFACE
 
-KINDS: tuple[Kind, ...] = (SURFACE, LINE, INTERPOLATION, DIFFERENCE, RUN)
+KINDS: tuple[Kind, ...] = (SURFACE, LINE, INTERPOLATION, DIFFERENCE, RUN, PROJECTION)
 
 __all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]
 

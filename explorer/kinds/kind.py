@@ -52,8 +52,19 @@ class Kind:
     axes: tuple[str, ...] = ()  # the settings that only say where the points lie
     taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
     joined: str = "and"  # the word between the names of two subjects
-    whole_run: bool = False  # its points are all snapshots of its one model, the final one last
+    runs_from: int | None = None  # from this subject on each stands for all snapshots of its model
+    later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
     passes: int = 1  # evaluations of the objective that a unit of work takes
+
+    @property
+    def whole_run(self) -> bool:
+        """Whether subjects are whole runs: all snapshots in order, the final one last."""
+        return self.runs_from is not None
+
+    @property
+    def own_page(self) -> bool:
+        """Whether its page is not that of another kind, over whose picture it is drawn."""
+        return self.page.endswith(f"/{self.name}.py")
 
     @property
     def table(self) -> str:
@@ -127,6 +138,10 @@ def _coerced(name: str, value: Any, wanted: Any) -> Any:
         if value is None and type(None) in get_args(wanted):
             return None
         wanted = next(a for a in get_args(wanted) if a is not type(None))
+    if get_origin(wanted) is tuple:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"{name} must be a list, got {value!r}")
+        return tuple(_coerced(name, entry, get_args(wanted)[0]) for entry in value)
     fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
     if fits:
         return value

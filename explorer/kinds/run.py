@@ -1,4 +1,4 @@
-"""A training run on the plane of its principal components, with the loss around its path."""
+"""Training runs on the plane of their principal components, with the loss around their paths."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,24 +8,34 @@ import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, gathered
-from explorer.kinds.settings import ObjectiveSettings, check_axis, require
+from explorer.kinds.path import Course, OfRuns, split
+from explorer.kinds.settings import ObjectiveSettings, check_axis, one_of, require
 from explorer.kinds.surface import Surface
 
 LARGEST_MARGIN = 10.0
 SHOWN = 10  # principal components whose share is kept
+PLANES = ("together", "first")  # whose principal components: all runs' or the first one's
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunSettings(OnGrid, ObjectiveSettings):
-    """A grid over the plane of a run's first two principal components, around its whole path."""
+class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
+    """A grid over the plane of the first two principal components, around all paths.
+
+    The plane goes through the end of the first run.
+    """
 
     margin: float = 0.25  # left free on every side, in widths of the path along that axis, at least
     x_count: int = 41
     y_count: int = 41
+    plane: str = "together"  # of several runs: components of all snapshots, or of the first run's
 
     def __post_init__(self) -> None:
-        """Refuse what makes no grid."""
+        """Refuse what makes no grid; one run is asked about as before there could be several."""
         super().__post_init__()
+        one_of("plane", self.plane, PLANES)
+        self.require_lengths()
+        if len(self.lengths) == 1:
+            self.unused("lengths", "plane")
         for name in ("x", "y"):
             check_axis(name, 0.0, 1.0, getattr(self, f"{name}_count"))
         require(
@@ -37,39 +47,35 @@ class RunSettings(OnGrid, ObjectiveSettings):
 
 
 @dataclass(frozen=True)
-class Path:
-    """A run's snapshots beside the plane, in the order of training; (T,) each."""
-
-    x: np.ndarray  # coordinates in the plane, in units of parameter space
-    y: np.ndarray
-    out: np.ndarray  # distance from the plane
-    moved: np.ndarray  # distance from the first snapshot
-    norm: np.ndarray  # of all parameters
-    turn: np.ndarray  # angle in degrees to the step before; NaN for the first two
-    values: Mapping[str, np.ndarray]  # the true loss and metrics, by each snapshot's own buffers
-
-
-@dataclass(frozen=True)
 class Run(Surface):
-    """The surface of a run's plane, and its path; the axes are known with the first piece."""
+    """The surface of the plane, and the paths; the axes are known with the first piece."""
 
     facts: Mapping[str, Any] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()  # of several runs
 
     @classmethod
     def from_pieces(cls, settings: Any, pieces: Iterable[Piece]) -> "Run":
         """The plane as far as the pieces go."""
         found = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
         values = {"loss": np.full(settings.shape, np.nan)} | found.values
-        return cls(*axes(settings, found.facts), values, found.computed, found.facts)
+        return cls(
+            *axes(settings, found.facts), values, found.computed, found.facts, settings.lengths
+        )
 
     @property
-    def path(self) -> Path | None:
-        """The run's snapshots; None before the first piece."""
+    def path(self) -> Course | None:
+        """The snapshots of all runs; None before the first piece."""
         told = self.facts.get("path")
         if told is None:
             return None
         parts = {name: as_floats(value) for name, value in told.items() if name != "values"}
-        return Path(**parts, values={n: as_floats(v) for n, v in told["values"].items()})
+        return Course(**parts, values={n: as_floats(v) for n, v in told["values"].items()})
+
+    @property
+    def paths(self) -> list[Course]:
+        """The snapshots of each run; none before the first piece."""
+        path = self.path
+        return [] if path is None else split(path, self.lengths)
 
 
 def as_floats(values: Iterable[float | None]) -> np.ndarray:
@@ -114,7 +120,8 @@ RUN = Kind(
     name="run",
     title="Training run",
     subjects=("run",),
-    whole_run=True,
+    runs_from=0,
+    later=("lengths", "plane"),
     settings=RunSettings,
     result=Run,
     version=1,

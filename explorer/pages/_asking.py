@@ -57,13 +57,13 @@ def found(catalog: Catalog, wishes: Mapping[str, Wish]) -> dict[str, records.Que
 
 def ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
     """The button that asks for what is missing, with the time it will take."""
-    warm, seconds = bool(running.supervisor.workers), 0.0
+    warm, seconds, units = bool(running.supervisor.workers), 0.0, 0
     for wish in missing.values():
         asked = wish.question(running.catalog)
         told = estimate(running.catalog, asked, wish.subjects[0][0], warm or bool(seconds))
         seconds += told.seconds
+        units += told.units
     took = parts.seconds_text(seconds)
-    units = sum(wish.settings.units for wish in missing.values())
     if st.button(
         f"Compute {units:,} points",
         type="primary",

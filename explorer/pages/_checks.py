@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.kinds.statistics import of_losses
-from explorer.pages._parts import seconds_text
+from explorer.pages._parts import drawn, seconds_text
 from store import Catalog, records
 
 WORTH_A_WARNING = 0.01  # of the plotted range
@@ -76,6 +76,12 @@ def _precision_badge(facts: Mapping[str, Any], result: Any) -> None:
         color="orange" if share > WORTH_A_WARNING else "green",
         help=f"Largest difference from float32 at {error['points']:.0f} of the points: {largest}.",
     )
+
+
+def _data_rows(split: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies the data, and which part of a larger set they are."""
+    part = drawn(split)
+    return {"data": split["fingerprint"], **({"part of the data": part} if part else {})}
 
 
 def _subset_badge(asked: records.Question, facts: Mapping[str, Any]) -> None:
@@ -175,7 +181,7 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
                     "problem file": problem.source_hash,
                     "arguments": dict(problem.arguments) or "none",
                     "loss": problem.facts["loss"],
-                    "data": problem.facts["splits"][asked.settings["split"]]["fingerprint"],
+                    **_data_rows(problem.facts["splits"][asked.settings["split"]]),
                     **asked.settings,
                 }
             )

@@ -59,6 +59,44 @@ def choose_model(catalog: Catalog) -> records.Model:
     return known[st.selectbox("Model", list(known), key="model", bind="query-params")]
 
 
+def choose_runs(
+    catalog: Catalog, model: records.Model, label: str, *, fewest: int, own: bool, help: str
+) -> dict[str, records.Model]:
+    """Models of the same problem whose training is drawn, by label; none where there is no other.
+
+    Args:
+        catalog: where the models are.
+        model: whose problem it is.
+        label: of the widget, whose name in the address is "runs".
+        fewest: snapshots that a run needs.
+        own: whether the model itself may be chosen.
+        help: of the widget.
+    """
+    known = {
+        name: other
+        for name, other in known_models(catalog).items()
+        if other.problem_id == model.problem_id
+        and other.points >= fewest
+        and (own or other.id != model.id)
+    }
+    said = st.query_params.get_all("runs")
+    wrong = [name for name in said if name not in known]
+    if wrong and "runs" not in st.session_state:
+        among = ", ".join(known) or "none"
+        from_address("runs", f"models of one problem with {fewest} snapshots: {among}", _never)
+    if not known:
+        return {}
+    kept = st.session_state.get("runs")
+    if kept is not None and not set(kept) <= set(known):  # the model's change took them away
+        st.session_state["runs"] = [name for name in kept if name in known]
+    chosen = st.multiselect(label, list(known), key="runs", bind="query-params", help=help)
+    return {name: known[name] for name in chosen}
+
+
+def _never(_: str) -> bool:
+    return False
+
+
 def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str | None]:
     """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -1,7 +1,8 @@
 """Downloads of what a page shows: figures, the relief, meshes, numbers. Made only on the click."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import streamlit as st
 
 from explorer.kinds.surface import Surface
+from explorer.pages._paths import PathsDrawn
 from explorer.render.client import renderer
+from explorer.render.height import Marker
 from explorer.render.relief import height_field
 from store import records
 
@@ -18,19 +21,29 @@ FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Time
 MESHES = {"VTK (ParaView)": "vtp", "STL": "stl", "glTF": "glb"}
 
 
-def export_surface(asked: records.Question, surface: Surface, look: Mapping[str, Any]) -> None:
-    """What can be taken away of a surface, as it is drawn now."""
+def export_surface(
+    asked: records.Question,
+    surface: Surface,
+    look: Mapping[str, Any],
+    drawn: PathsDrawn | None = None,
+) -> None:
+    """What can be taken away of a surface, as it is drawn now; also paths drawn over it."""
     name = file_name(asked)
     with st.popover("Export", icon=":material/download:"):
-        figure, relief, mesh, numbers = st.tabs(["Figure", "3-D picture", "3-D mesh", "Numbers"])
+        tabs = ["Figure", "3-D picture", "3-D mesh", "Numbers"]
+        figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn else []))
         with figure:
-            _figure(name, partial(_contour, surface, look))
+            _figure(name, partial(_contour, surface, look, drawn))
         with relief:
-            _relief(name, surface, look)
+            _relief(name, surface, look, drawn.pins if drawn else ())
         with mesh:
             _mesh(name, surface, look)
         with numbers:
             _numbers(name, asked, surface)
+        if drawn:
+            with more[0]:
+                _animation(file_name(drawn.asked), drawn.over(_contour(surface, look)), drawn.until)
+                _numbers(file_name(drawn.asked), drawn.asked, drawn.projection)
 
 
 def export_line(
@@ -58,13 +71,19 @@ def export_run(
         with figure:
             _figure(file_name(asked), partial(chart, until))
         with moving:
-            _animation(file_name(asked), chart, until + 1)
+            _animation(file_name(asked), chart, until)
         with numbers:
             _numbers(file_name(asked), asked, run)
 
 
-def _animation(name: str, chart: Callable[[int], Any], count: int) -> None:
-    """The path as it grows, as a GIF or an MP4."""
+def export_chart(name: str, chart: Callable[[], Any]) -> None:
+    """A chart as a figure, where it has no numbers of its own."""
+    with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
+        _figure(name, chart, "curves")
+
+
+def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
+    """The paths as they grow, as a GIF or an MP4."""
     format = st.selectbox("Format", ["GIF", "MP4"], key="animation-format")
     inches = st.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key="animation-inches")
     st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
@@ -72,7 +91,7 @@ def _animation(name: str, chart: Callable[[int], Any], count: int) -> None:
     def made() -> bytes:
         from explorer.render.animation import animation, chosen
 
-        return animation(chart, chosen(count), format, width_inches=inches)
+        return animation(chart, chosen(until + 1), format, width_inches=inches)
 
     st.download_button(
         f"Download {format}",
@@ -90,15 +109,19 @@ def file_name(asked: records.Question) -> str:
     return f"{asked.kind}-{model}-{asked.key[:8]}"
 
 
-def _figure(name: str, chart: Callable[[], Any]) -> None:
+def _figure(name: str, chart: Callable[[], Any], key: str = "figure") -> None:
     """A figure of a stated width; vector formats keep text as text."""
     left, middle, right = st.columns(3)
-    format = left.selectbox("Format", list(FIGURES), key="figure-format")
+    format = left.selectbox("Format", list(FIGURES), key=f"{key}-format")
     inches = middle.number_input(
-        "Width, inches", 1.0, 20.0, 3.25, 0.25, key="figure-inches", help="3.25: one column"
+        "Width, inches", 1.0, 20.0, 3.25, 0.25, key=f"{key}-inches", help="3.25: one column"
     )
-    font = right.selectbox("Font", list(FONTS), key="figure-font")
-    dpi = st.number_input("Dots per inch", 72, 1200, 300, 50, key="dpi") if format == "PNG" else 300
+    font = right.selectbox("Font", list(FONTS), key=f"{key}-font")
+    dpi = (
+        st.number_input("Dots per inch", 72, 1200, 300, 50, key=f"{key}-dpi")
+        if format == "PNG"
+        else 300
+    )
 
     def made() -> bytes:
         from explorer.render.figure import save_figure
@@ -115,10 +138,11 @@ def _figure(name: str, chart: Callable[[], Any]) -> None:
     )
 
 
-def _contour(surface: Surface, look: Mapping[str, Any]) -> Any:
+def _contour(surface: Surface, look: Mapping[str, Any], drawn: PathsDrawn | None = None) -> Any:
     from explorer.render.surface import contour
 
-    return contour(surface, contour_style(look))
+    plane = contour(surface, contour_style(look))
+    return drawn.over(plane)(drawn.until) if drawn else plane
 
 
 def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
@@ -135,12 +159,15 @@ def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
     )
 
 
-def relief_of(surface: Surface, look: Mapping[str, Any]) -> Any:
-    """The height field for what a page's controls say."""
-    return height_field(surface, **{n: value for n, value in look.items() if n != "view"})
+def relief_of(surface: Surface, look: Mapping[str, Any], pins: Sequence[Marker] = ()) -> Any:
+    """The height field for what a page's controls say, with these markers beside its centre."""
+    field = height_field(surface, **{n: value for n, value in look.items() if n != "view"})
+    return replace(field, markers=(*field.markers, *pins))
 
 
-def _relief(name: str, surface: Surface, look: Mapping[str, Any]) -> None:
+def _relief(
+    name: str, surface: Surface, look: Mapping[str, Any], pins: Sequence[Marker] = ()
+) -> None:
     """The 3-D view as a picture, from where the user last stood."""
     opengl = renderer().opengl()
     if not opengl.ok:
@@ -153,7 +180,7 @@ def _relief(name: str, surface: Surface, look: Mapping[str, Any]) -> None:
 
     def made() -> bytes:
         return renderer().still(
-            relief_of(surface, look),
+            relief_of(surface, look, pins),
             st.session_state.get("camera"),
             (int(width), int(height)),
             background=None if clear else "white",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -153,7 +153,7 @@ def parameter_names(kind: Kind) -> list[tuple[str, str]]:
 
 def link_parameters(
     asked: records.Question, names: Sequence[str], steps: Sequence[int | str | None]
-) -> dict[str, str]:
+) -> dict[str, str | list[str]]:
     """The URL parameters under which a page shows a question.
 
     Args:
@@ -164,19 +164,23 @@ def link_parameters(
     kind = kind_named(asked.kind)
     defaults = dataclasses.asdict(kind.settings())
     changed = {n: v for n, v in asked.settings.items() if v != defaults.get(n)}
-    if len(kind.subjects) > 1:  # there a page may have another default
+    changed.pop("lengths", None)  # those of the runs that are named
+    if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = asked.settings["batchnorm"]
     about: dict[str, Any] = {}
-    for (name, step_name), model, step in zip(parameter_names(kind), names, steps, strict=True):
+    single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
+    places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
+    for (name, step_name), model, step in places:
         about |= {name: model} | ({} if step is None else {step_name: step})
     given = (about | changed).items()
-    return {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in given}
+    found = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in given}
+    return found | ({"runs": list(names[single:])} if names[single:] else {})
 
 
 def kind_links(name: str) -> None:
     """Links to what can be asked about the model of that name, as pages list it."""
     with st.container(horizontal=True):
-        for kind in KINDS:
+        for kind in filter(lambda kind: kind.own_page, KINDS):
             st.page_link(
                 kind.page,
                 label=f"{kind.title} of {name}",
@@ -189,3 +193,10 @@ def worker_stage(catalog: Catalog, job_id: str) -> str:
     """What a job's worker is doing, in its own word."""
     folder = Spool(catalog.jobs_folder).job(job_id)
     return str(folder.progress.get("stage", "")) if folder else ""
+
+
+def drawn(split: Mapping[str, Any]) -> str:
+    """Which part of a larger data set a split is; empty for a whole one."""
+    if "of" not in split:
+        return ""
+    return f"{split['count']:,} of {split['of']:,} examples drawn with seed {split['seed']}"

@@ -105,6 +105,8 @@ def choose_checkpoints() -> sources.Sources | None:
         several = f"{len(files):,} {what}, the last is the final one:"
         st.caption(several if len(files) > 1 else "1 checkpoint, the final one:")
         st.code("\n".join(few), language=None)
+    if found.recording and not files:
+        st.caption("The run has no snapshot yet: follow it to import them as they come.")
     return None if found.errors else found
 
 
@@ -128,13 +130,15 @@ def choose() -> None:
         help="It is code, and can do whatever you can. It never runs in the app itself.",
     )
     growing = found is not None and found.recording is not None and not found.recording.ended
+    begun = found is None or bool(found.checkpoints)
     follow = growing and st.toggle(
         "Follow",
-        key="follow",
+        value=not begun,
+        key="follow" if begun else "follow-first",
         help="New snapshots are imported while the run goes on and this app runs, for as long as "
         "the problem file stays what you agreed to.",
     )
-    ready = agreed and wanted.complete
+    ready = agreed and wanted.complete and (begun or follow)
     pressed = st.button(
         "Import",
         type="primary",
@@ -151,22 +155,24 @@ def order(wanted: Wanted, name: str, part: str, follow: bool) -> None:
     problem, found = wanted.problem, wanted.found
     if problem is None or found is None or wanted.arguments is None:
         return
-    try:
-        job_id = sources.order(catalog, found, problem, wanted.arguments, name, part)
-    except ValueError as error:
-        complain(str(error))
-        return
-    st.session_state["import"] = job_id
+    if found.checkpoints:
+        try:
+            job_id = sources.order(catalog, found, problem, wanted.arguments, name, part)
+        except ValueError as error:
+            complain(str(error))
+            return
+        st.session_state["import"] = job_id
     if follow and found.recording:
         folder = found.recording.folder
-        following.follow(catalog, folder, problem, wanted.digest, wanted.arguments)
+        following.follow(catalog, folder, problem, wanted.digest, wanted.arguments, name)
 
 
 def outcome(job_id: str) -> None:
-    """The import as it goes on, then what it found; live until it has ended."""
+    """The import as it goes on, then what it found; live until it and its run have ended."""
     unsettled = catalog.job(job_id).status in UNDER_WAY
+    grows = is_followed(catalog.job(job_id))
 
-    @parts.live(LIVE_SECONDS if unsettled else None)
+    @parts.live(LIVE_SECONDS if unsettled else LIVE_FOLLOWED if grows else None)
     def shown() -> None:
         job = catalog.job(job_id)
         if job.status in UNDER_WAY:
@@ -178,10 +184,16 @@ def outcome(job_id: str) -> None:
             st.info(f"{job.title} was stopped; nothing was stored.")
         else:
             ended(job)
-        if unsettled:
-            st.rerun()  # there is nothing left to wait for
+        if unsettled or (grows and not is_followed(job)):
+            st.rerun()  # there is nothing left to wait for, or less often
 
     shown()
+
+
+def is_followed(job: records.Job) -> bool:
+    """Whether later imports of the same run will add to what this one found."""
+    model = arrivals.imported(catalog, job) if job.status == "done" else None
+    return model is not None and following.is_followed(catalog, model)
 
 
 def under_way(job: records.Job) -> None:
@@ -224,6 +236,8 @@ def measured(model: records.Model) -> dict[str, list[Any]]:
     splits = facts["splits"]
     rows: dict[str, list[Any]] = {"Split": list(splits)}
     rows["Examples"] = [split["count"] for split in splits.values()]
+    if any(parts.drawn(split) for split in splits.values()):
+        rows["Part"] = [parts.drawn(split) or "all" for split in splits.values()]
     for name in ("loss", *facts["metrics"]):
         rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
     rows["Seconds per evaluation"] = [final["seconds"].get(split) for split in splits]

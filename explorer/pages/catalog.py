@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds import KINDS, kind_named
+from explorer.kinds import KINDS, kind_named, settings_from_json
 from explorer.pages import _parts as parts
 from store import records
 
@@ -25,11 +25,13 @@ def busy() -> list[records.Job]:
 
 def describe(asked: records.Question) -> str:
     """The settings that tell one analysis from another."""
-    s = asked.settings
-    size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
-    said = [size, s["split"]]
-    if kind_named(asked.kind).whole_run:
-        said.append(f"{len(asked.point_ids)} snapshots")
+    s, kind = asked.settings, kind_named(asked.kind)
+    said = [s["split"]]
+    if "x_count" in s:
+        size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
+        said.insert(0, size)
+    if kind.runs_from is not None:
+        said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
     if s.get("direction") == "gradient":
         return " · ".join([*said, "gradient"])
     if s.get("directions", 1) > 1:
@@ -39,11 +41,14 @@ def describe(asked: records.Question) -> str:
     return " · ".join(said)
 
 
-def subjects(asked: records.Question, names: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+def subjects(
+    asked: records.Question, names: Mapping[str, str]
+) -> tuple[str, dict[str, str | list[str]]]:
     """What an analysis is about, in words and as parameters of its page's address."""
     kind = kind_named(asked.kind)
     models = [names.get(id, n) for id, n in zip(asked.model_ids, asked.model_names, strict=True)]
-    points = asked.point_ids[-len(models) :]  # a whole run is named by its final one
+    settings = settings_from_json(kind.settings, asked.settings)
+    points = desk.named_points(kind, settings, asked.point_ids)
     told, steps = [], []
     for name, model_id, id in zip(models, asked.model_ids, points, strict=True):
         point = desk.point_of(catalog, model_id, id)
@@ -51,7 +56,7 @@ def subjects(asked: records.Question, names: Mapping[str, str]) -> tuple[str, di
         step = point.label if point.step is None else point.step
         told.append(name if final else f"{name}@{step}")  # as on the command line: cards are narrow
         # Pages about two points do not start at final ones.
-        steps.append(None if final and len(models) == 1 else step)
+        steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
     return f" {kind.joined} ".join(told), parts.link_parameters(asked, models, steps)
 
 

@@ -1,81 +1,147 @@
-"""A training run: its path on the plane of its principal components, and its course."""
+"""Training runs: paths on the plane of their principal components, their course, their curves."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
-from explorer.kinds.run import LARGEST_MARGIN, RUN, Path, Run, RunSettings
+from explorer.jobs import desk, following, runs
+from explorer.kinds.run import LARGEST_MARGIN, PLANES, RUN, Run, RunSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
-from explorer.pages._export import contour_style, export_run
+from explorer.pages._export import contour_style, export_chart, export_run
+from explorer.pages._paths import choose_moment, steps_of
 from explorer.render.relief import spans_decades
 from store import records
+
+LIVE_FOLLOWED = 3.0
 
 running = parts.start()
 catalog = running.catalog
 
 
-def choose() -> tuple[records.Model, asking.Wish]:
-    """The model, and the question about its run, from the left column."""
+def choose() -> tuple[dict[str, records.Model], asking.Wish]:
+    """The models by label, and the question about their runs, from the left column."""
     model = controls.choose_model(catalog)
+    label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
+    others = controls.choose_runs(
+        catalog,
+        model,
+        "Other runs",
+        fewest=desk.FEWEST,
+        own=False,
+        help="Runs of the same problem, drawn on the same plane.",
+    )
     with st.expander("Objective", expanded=True):
         values = controls.choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        controls.from_address("margin", "a number", controls.is_finite)
-        values["margin"] = st.number_input(
-            "Margin",
-            value=0.25,
-            step=0.05,
-            key="margin",
-            bind="query-params",
-            help="Left free around the path, in widths of the path along each axis; "
-            f"at most {LARGEST_MARGIN:g}.",
-        )
-        for name in ("x_count", "y_count"):
-            controls.from_address(name, "a whole number", controls.is_whole)
-        left, right = st.columns(2)
-        for column, name in ((left, "x_count"), (right, "y_count")):
-            values[name] = column.number_input(
-                f"Points along {name[0]}", value=41, key=name, bind="query-params"
-            )
+        values |= choose_plane(bool(others))
     settings = controls.checked(RunSettings, values)
-    return model, asking.Wish(RUN, settings, ((model, ""),))
+    chosen = {label: model, **others}
+    return chosen, asking.Wish(RUN, settings, tuple((m, "") for m in chosen.values()))
 
 
-def steps_of(asked: records.Question) -> list[int | str]:
-    """Training step of each snapshot of the question, or its file's name where it has none."""
-    known = {p.point_id: p for p in catalog.points(model.id)}
-    found = [known.get(id) for id in asked.point_ids]
-    return [
-        id[:6] if p is None else p.label if p.step is None else p.step
-        for id, p in zip(asked.point_ids, found, strict=True)
-    ]
+def choose_plane(several: bool) -> dict[str, Any]:
+    """Whose components span the plane, and the grid over it, as settings."""
+    values: dict[str, Any] = {}
+    if several:
+        values["plane"] = controls.one_of(
+            "Components of",
+            PLANES,
+            "plane",
+            "together: of all snapshots of all runs; first: of the model's own run, on whose plane "
+            "the others are projected",
+        )
+    controls.from_address("margin", "a number", controls.is_finite)
+    values["margin"] = st.number_input(
+        "Margin",
+        value=0.25,
+        step=0.05,
+        key="margin",
+        bind="query-params",
+        help="Left free around the path, in widths of the path along each axis; "
+        f"at most {LARGEST_MARGIN:g}.",
+    )
+    for name in ("x_count", "y_count"):
+        controls.from_address(name, "a whole number", controls.is_whole)
+    left, right = st.columns(2)
+    for column, name in ((left, "x_count"), (right, "y_count")):
+        values[name] = column.number_input(
+            f"Points along {name[0]}", value=41, key=name, bind="query-params"
+        )
+    return values
+
+
+def earlier(wish: asking.Wish) -> records.Question | None:
+    """The latest answer to the same question about the same runs as they were before they grew."""
+    ids = tuple(model.id for model in desk.models_of(RUN, wish.subjects))
+    wanted = settings_alone(asdict(wish.settings))
+    found, _ = catalog.questions(kind=RUN.name, model_id=ids[0], limit=100)
+    for old in found:
+        grown = set(old.point_ids) < set(wish.question(catalog).points)
+        if (
+            grown
+            and old.units_done
+            and (old.model_ids, settings_alone(old.settings)) == (ids, wanted)
+        ):
+            return old
+    return None
+
+
+def settings_alone(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without the lengths of the runs."""
+    usual = asdict(RunSettings())
+    return {name: value for name, value in {**usual, **settings}.items() if name != "lengths"}
+
+
+def look_for_more(points: Mapping[str, int]) -> None:
+    """Run the page anew when a followed run has new snapshots, or is followed no longer."""
+    growing = any(following.is_followed(catalog, catalog.model(id)) for id in points)
+
+    @parts.live(LIVE_FOLLOWED if growing else None)
+    def looked() -> None:
+        if not growing:
+            return
+        now = [catalog.model(id) for id in points]
+        ended = not any(following.is_followed(catalog, model) for model in now)
+        if ended or counts(now) != points:
+            st.rerun()
+        st.caption(":material/sync: Followed: new snapshots appear here by themselves.")
+
+    looked()
+
+
+def counts(models: list[records.Model]) -> dict[str, int]:
+    """How many snapshots each model has."""
+    known = {model.id: model.points for model in catalog.models()}
+    return {model.id: known.get(model.id, 0) for model in models}
 
 
 def show(known: dict[str, records.Question]) -> None:
-    """The plane with the path, what of the run it shows, and the run's course."""
-    from explorer.render.run import course, growing, scree
+    """The plane with the paths, what of the runs it shows, and their course."""
+    from explorer.render.run import course, growing, scree, tracks_of
 
     (asked,) = known.values()
     run: Run = desk.result_of(catalog, asked)
-    path = run.path
-    if path is None:
+    if run.path is None:
         return
-    steps = steps_of(asked)
+    names = {m.id: label for label, m in chosen.items()}
+    own = [names.get(id, id[:6]) for id in asked.model_ids]
+    tracks = tracks_of(run, own, steps_of(catalog, asked, 0))
     look = choose_look(run)
-    at = st.select_slider("Path until step", steps, value=steps[-1], key="until")
-    until = steps.index(at)
+    until = choose_moment(tracks)
 
-    plane = growing(run, contour_style(look, width=560), steps=steps)
+    plane = growing(run, contour_style(look, width=560), tracks)
     st.altair_chart(plane(until), width="content")
-    explain(run, path)
+    explain(run, own)
     checks.badges(asked, run)
     export_run(asked, run, plane, until)
-    st.subheader("Course of the run", anchor=False)
-    st.altair_chart(course(path, steps, look["log"]), width="content")
+    st.subheader("Course of the run" if len(own) == 1 else "Course of the runs", anchor=False)
+    st.altair_chart(course(tracks, look["log"]), width="content")
     st.subheader("How much the plane shows", anchor=False)
     st.altair_chart(scree(run.facts), width="content")
     checks.provenance(catalog, asked, run)
@@ -87,30 +153,72 @@ def choose_look(run: Run) -> dict[str, Any]:
     return {"value": value, "log": log, "clip": None, "colour_map": "viridis", "contours": 14}
 
 
-def explain(run: Run, path: Path) -> None:
+def explain(run: Run, names: list[str]) -> None:
     """What the picture is worth, in words."""
     facts = run.facts
-    plane, walk = (sum(facts[n][:2]) for n in ("explained", "explained_by_random_walk"))
-    size = float(path.moved.max())
+    plane = sum(facts["explained"][:2])
+    if len(names) == 1:
+        walk = sum(facts["explained_by_random_walk"][:2])
+        count = len(run.paths[0].x)
+        said = (
+            f"The plane holds {plane:.1%} of the run's variance; of a random walk of {count} "
+            f"snapshots it would hold {walk:.1%}."
+        )
+    else:
+        own = zip(names, facts["held"], strict=True)
+        held = ", ".join(f"{share or 0:.1%} of {name}'s own" for name, share in own)
+        first = wish.settings.plane == "first"
+        whose = f"{names[0]}'s variance" if first else "all snapshots' variance"
+        said = f"The plane holds {plane:.1%} of {whose}, and {held}."
+    size, out = (max(float(getattr(p, n).max()) for p in run.paths) for n in ("moved", "out"))
+    which = "the run is" if len(names) == 1 else "the longest run is"
     st.caption(
-        f"The plane holds {plane:.1%} of the run's variance; of a random walk of {len(path.x)} "
-        f"snapshots it would hold {walk:.1%}. The snapshots lie up to {path.out.max():.3g} from it "
-        f"(the run is {size:.3g} wide), so that the height of the surface under a dot is not its "
-        "own loss: the tooltip has that."
+        f"{said} The snapshots lie up to {out:.3g} from it ({which} {size:.3g} wide), so that the "
+        "height of the surface under a dot is not its own loss: the tooltip has that."
     )
+
+
+def show_curves() -> None:
+    """What the scripts logged and what was measured of each snapshot."""
+    from explorer.render import training
+
+    known = {name: runs.curves(catalog, model) for name, model in chosen.items()}
+    st.subheader("Training curves", anchor=False)
+    if not any(known.values()):
+        st.caption("Nothing was logged, and the snapshots have no steps: record with a Recorder.")
+        return
+    log = st.segmented_control(
+        "Scale of the curves", ["Linear", "Log"], default="Linear", required=True, key="curves"
+    )
+    chart = partial(training.chart, known, log == "Log")
+    st.altair_chart(chart(), width="content")
+    st.caption("logged: by the training script; the others: measured at each stored snapshot.")
+    export_chart(f"curves-{next(iter(known))}", chart)
 
 
 left, right = st.columns([2, 5], gap="large")
 with left:
-    model, wish = choose()
+    chosen, wish = choose()
     asked = asking.found(catalog, {"": wish})[""]
+    older = earlier(wish) if asked is None else None
     if asked is None:
         asking.ask_button(running, {"": wish})
 with right:
-    st.subheader(f"Training of {model.name}", anchor=False)
+    models = list(chosen.values())
+    st.subheader(f"Training of {' and '.join(chosen)}", anchor=False)
     with st.container():
-        st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
-        if asked is None:
+        for name, model in chosen.items():
+            of = f"{name}: " if len(chosen) > 1 else ""
+            st.caption(f"{of}{model.points} snapshots · {parts.facts_line(model)}")
+        look_for_more({model.id: model.points for model in models})
+        if older is not None:
+            new = len(wish.question(catalog).points) - len(older.point_ids)
+            st.info(
+                f"{new:,} new snapshots since this was computed: press **Compute** on the left."
+            )
+        elif asked is None:
             st.info("Not computed yet: press **Compute** on the left.")
-    if asked is not None:
-        asking.answered(running, {"": asked}, show)
+    if shown := asked or older:
+        asking.answered(running, {"": shown}, show)
+    with st.container():
+        show_curves()

@@ -8,18 +8,19 @@ import streamlit as st
 from explorer.jobs import desk
 from explorer.kinds.kind import measured
 from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
+from explorer.kinds.projection import PROJECTION
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
+from explorer.pages import _paths as paths
 from explorer.pages._export import contour_style, export_surface, relief_of
+from explorer.pages._paths import PathsDrawn
 from explorer.render.client import RenderError, renderer
 from explorer.render.colours import COLOUR_MAPS
 from explorer.render.relief import spans_decades
 from store import records
-
-LIVE_SECONDS = 0.7
 
 running = parts.start()
 catalog = running.catalog
@@ -117,18 +118,19 @@ def decay_input(model: records.Model) -> float:
     )
 
 
-def show(surface: Surface, look: dict[str, Any], key: str) -> None:
-    """The picture."""
+def show(surface: Surface, look: dict[str, Any], key: str, shown: PathsDrawn | None) -> None:
+    """The picture, with the paths that are shown over it."""
     if look["view"] == "Contour":
         from explorer.render.surface import contour
 
-        style = contour_style(look, width=560)
-        st.altair_chart(contour(surface, style), width="content", key=f"contour-{key}")
+        plane = contour(surface, contour_style(look, width=560))
+        chart = shown.over(plane)(shown.until) if shown else plane
+        st.altair_chart(chart, width="content", key=f"contour-{key}")
         return
     from explorer.pages._viewer import surface_viewer
 
     try:
-        scene = renderer().scene(relief_of(surface, look))
+        scene = renderer().scene(relief_of(surface, look, shown.pins if shown else ()))
     except RenderError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -159,8 +161,8 @@ def refine_button() -> None:
     )
 
 
-def show_answer(asked: records.Question) -> None:
-    """A stored answer, whole or so far."""
+def show_answer(asked: records.Question, projected: records.Question | None) -> None:
+    """A stored answer, whole or so far, and the paths on its plane."""
     surface: Surface = desk.result_of(catalog, asked)
     if surface.computed.sum() < 4:
         st.caption("The first points are on their way.")
@@ -169,47 +171,53 @@ def show_answer(asked: records.Question) -> None:
     decay = float(st.session_state.get("decay", model.facts.get("weight_decay", 0.0)))
     surface = replace(surface, values=with_penalty(surface.values, decay))
     look = choose_view(surface)
-    show(surface, look, asked.key[:12])
     with st.container():
+        drawn = paths.drawn(catalog, projected, names)
+    show(surface, look, asked.key[:12], drawn)
+    with st.container():
+        if drawn:
+            paths.explain(drawn, surface)
         if not surface.computed.all():
             from explorer.kinds.preview import preview, summary
 
             st.caption(summary(preview(surface.values[look["value"]], surface.computed)))
     checks.badges(asked, surface)
     with st.container(horizontal=True, gap="small"):
-        export_surface(asked, surface, look)
+        export_surface(asked, surface, look, drawn)
         if asked.status == "complete":
             refine_button()
     checks.provenance(catalog, asked, surface)
 
 
-def answer(key: str, status: str) -> None:
-    """A question's progress and picture; the page runs anew when its status is another."""
-    asked = catalog.question(key)
-    if asked is None or asked.status != status:
-        st.rerun()
-    with st.container():
-        if status == "open":
-            parts.progress(running, asked)
-    show_answer(asked)
+def show_known(known: dict[str, records.Question]) -> None:
+    """What there is of the surface, with the paths once they are all there."""
+    if SURFACE.name in known:
+        show_answer(known[SURFACE.name], known.get(PROJECTION.name))
 
 
 left, right = st.columns([2, 5], gap="large")
 with left:
     model, point, settings = choose()
+    names = {m.id: label for label, m in parts.known_models(catalog).items()}
     wish = asking.Wish(SURFACE, settings, ((model, point),))
-    asked = wish.stored(catalog)
-    if asked is None:
-        asking.ask_button(running, {model.name: wish})
+    wishes = {SURFACE.name: wish}
+    if wanted := paths.wish_for(catalog, model, point, settings):
+        wishes[PROJECTION.name] = wanted
+    asked = asking.found(catalog, wishes)
+    if missing := {name: wishes[name] for name, question in asked.items() if question is None}:
+        asking.ask_button(running, missing)
 with right:
     st.subheader(f"Loss surface of {model.name}", anchor=False)
     st.caption(parts.facts_line(model), help=model.facts.get("about"))
-    if asked is None:
-        st.info(
-            "This surface has not been computed yet. Press **Compute** on the left; "
-            "it grows here from coarse to fine.",
-            icon=":material/grid_on:",
-        )
-    else:
-        live = parts.live(LIVE_SECONDS if asked.status == "open" else None)
-        live(answer)(asked.key, asked.status)
+    known = {name: question for name, question in asked.items() if question is not None}
+    with st.container():
+        if SURFACE.name in missing:
+            st.info(
+                "This surface has not been computed yet. Press **Compute** on the left; "
+                "it grows here from coarse to fine.",
+                icon=":material/grid_on:",
+            )
+        elif missing:
+            st.info("These paths are not projected yet: press **Compute** on the left.")
+    if known:
+        asking.answered(running, known, show_known)

@@ -48,6 +48,7 @@ class Row:
     log: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)  # legend: "curve", "faint", "band"
     spots: Sequence[Spot] = ()
+    colours: Sequence[str] = ()  # of the curves in turn; the page's own unless given
 
     @property
     def words(self) -> str:

@@ -17,16 +17,20 @@ from explorer.render.strokes import strokes
 
 
 def chart(
-    rows: Sequence[Row], x_title: str, width: int, title: str | None = None
+    rows: Sequence[Row],
+    x_title: str,
+    width: int,
+    title: str | None = None,
+    span: tuple[float, float] | None = None,
 ) -> alt.LayerChart | alt.VConcatChart:
     """The points computed so far of each curve, joined.
 
     Where a value is NaN, infinite or, on a log scale, not positive, a curve has a gap and the foot
-    of its plot a mark.
+    of its plot a mark. Each plot goes as far as its curves, unless all have one span.
     """
     made = []
     for row in rows:
-        x = _x(row.curves, x_title if row is rows[-1] else None)
+        x = _x(span or _span(row.curves), x_title if row is rows[-1] else None)
         made.append(alt.LayerChart(layer=_layers(row, x, width), width=width, height=row.height))
     whole = made[0] if len(made) == 1 else alt.VConcatChart(vconcat=made, spacing=12)
     if title:
@@ -34,9 +38,14 @@ def chart(
     return whole
 
 
-def _x(curves: Mapping[str, Curve], title: str | None) -> alt.X:
-    low = min(float(curve.x[0]) for curve in curves.values())
-    high = max(float(curve.x[-1]) for curve in curves.values())
+def _span(curves: Mapping[str, Curve]) -> tuple[float, float]:
+    """First and last x of any curve."""
+    ends = [(float(curve.x[0]), float(curve.x[-1])) for curve in curves.values()]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _x(span: tuple[float, float], title: str | None) -> alt.X:
+    low, high = span
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     return alt.X("x:Q", scale=scale, axis=_axis(ticks(low, high, False, 6), title, grid=False))
 
@@ -83,7 +92,10 @@ def _colour(row: Row, width: int) -> Any:
         symbolOpacity=1,
         labelLimit=0,
     )
-    return alt.Color("line:N", legend=legend, scale=alt.Scale(domain=names))
+    scale = alt.Scale(domain=names)
+    if row.colours:
+        scale["range"] = list(row.colours)
+    return alt.Color("line:N", legend=legend, scale=scale)
 
 
 def thumbnail(curve: Curve) -> bytes:

@@ -1,0 +1,70 @@
+"""Batches: tensors, or tuples and dicts of them, that share their first dimension."""
+
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+
+import torch
+from torch import Tensor
+
+from explorer.problem import Batch
+
+
+def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch with the function applied to each of its tensors."""
+    if isinstance(batch, Tensor):
+        return function(batch)
+    if isinstance(batch, Mapping):
+        return {name: mapped(value, function) for name, value in batch.items()}
+    return tuple(mapped(value, function) for value in batch)
+
+
+def tensors_of(batch: Batch) -> list[Tensor]:
+    """The tensors of a batch in a fixed order."""
+    found: list[Tensor] = []
+    mapped(batch, lambda t: found.append(t) or t)  # type: ignore[func-returns-value]
+    return found
+
+
+def count_examples(data: Batch) -> int:
+    """The common first dimension of the tensors of a split.
+
+    Raises:
+        ValueError: there is no example, or the tensors disagree.
+    """
+    sizes = sorted({len(tensor) for tensor in tensors_of(data)})
+    if not sizes or 0 in sizes:
+        raise ValueError("there must be at least one example, got none; leave the split out")
+    if len(sizes) > 1:
+        raise ValueError(
+            "all tensors of a split must share a first dimension, one entry per example, got "
+            f"{' and '.join(map(str, sizes))}; cut them to one length"
+        )
+    return sizes[0]
+
+
+def part(data: Batch, start: int, stop: int) -> Batch:
+    """Examples from start to stop, as views."""
+    return mapped(data, itemgetter(slice(start, stop)))
+
+
+def placed(data: Batch, dtype: torch.dtype, device: torch.device) -> Batch:
+    """The batch on the device; numbers with a fraction as `dtype`.
+
+    Whole numbers keep their type: uint8 images stay small; the problem's `forward` scales them.
+    """
+
+    def moved(tensor: Tensor) -> Tensor:
+        kind = dtype if tensor.is_floating_point() else None
+        return tensor.to(device=device, dtype=kind, non_blocking=tensor.is_pinned())
+
+    return mapped(data, moved)
+
+
+def channels_last(batch: Batch) -> Batch:
+    """The batch with the channels of its images last in memory."""
+
+    def laid_out(tensor: Tensor) -> Tensor:
+        images = tensor.dim() == 4
+        return tensor.contiguous(memory_format=torch.channels_last) if images else tensor
+
+    return mapped(batch, laid_out)

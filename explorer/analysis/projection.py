@@ -1,0 +1,110 @@
+"""Answers a projection: snapshots of runs on the plane of two random directions, and off it."""
+
+import time
+from collections.abc import Iterator, Sequence, Set
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis.directions import described, directions
+from explorer.analysis.parameters import Block, Tensors
+from explorer.analysis.pieces import TARGET_SECONDS
+from explorer.analysis.plane import NONE, Choices, objective_at
+from explorer.kinds.kind import Piece
+from explorer.kinds.path import spans
+from explorer.kinds.projection import ProjectionSettings
+from explorer.problem import Problem
+
+TINY = np.finfo(np.float64).tiny
+
+
+def answer(
+    problem: Problem,
+    subjects: Sequence[Tensors],
+    settings: ProjectionSettings,
+    done: Set[int],
+    device: torch.device,
+    choices: Choices = NONE,
+) -> Iterator[Piece]:
+    """The snapshots that are not in `done`, in order; the first subject is the plane's centre.
+
+    Source: Li et al. 2018, arXiv:1712.09913, section 7: paths are projected along directions, of
+    which random ones show next to nothing.
+    """
+    objective = objective_at(problem, subjects[0], settings, device)
+    vectors = directions(objective.flat, settings, 2)
+    plane = Plane(joined(subjects[0], objective.flat.blocks), vectors)
+    snapshots, blocks = subjects[1:], objective.flat.blocks
+    facts = described(vectors.norm(dim=1).tolist(), settings) | {"axes_cosine": plane.cosine}
+    facts |= {"parameters": vectors.shape[1], "examples": objective.examples}
+    facts["held"] = [_held(snapshots[span], blocks, plane) for span in spans(settings.lengths)]
+    starts = np.repeat([span.start for span in spans(settings.lengths)], settings.lengths)
+    rows: list[dict[str, float]] = []
+    began = time.perf_counter()
+    todo = [unit for unit in range(len(snapshots)) if unit not in done]
+    for unit in todo:
+        theta = joined(snapshots[unit], blocks)
+        first = joined(snapshots[starts[unit]], blocks)
+        place = plane.place(theta)
+        objective.load(snapshots[unit])
+        moved = float((theta - first).norm())
+        rows.append({"unit": unit, **place, "moved": moved, **objective.means()})
+        seconds = time.perf_counter() - began
+        if seconds > TARGET_SECONDS or unit == todo[-1]:
+            yield _piece(rows, facts, seconds)
+            rows, facts, began = [], {}, time.perf_counter()
+
+
+def _piece(rows: list[dict[str, float]], facts: dict[str, Any], seconds: float) -> Piece:
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return Piece({**columns, "unit": columns["unit"].astype(np.int64)}, facts, seconds)
+
+
+class Plane:
+    """The plane centre + x * first direction + y * second, in float64."""
+
+    def __init__(self, centre: Tensor, vectors: Tensor) -> None:
+        """From its centre (D,) and its directions (2, D), which need not be orthogonal."""
+        self.centre, self.vectors = centre, vectors
+        self.gram = (vectors @ vectors.t()).numpy()
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between the directions; 0 where one of them is zero."""
+        return float(self.gram[0, 1] / max(np.sqrt(self.gram[0, 0] * self.gram[1, 1]), TINY))
+
+    def coordinates(self, moved: Tensor) -> np.ndarray:
+        """Both coordinates (2,) of the point of the plane that is nearest to centre + moved (D,).
+
+        They solve the normal equations; a direction of zero norm gets 0.
+        """
+        found, *_ = np.linalg.lstsq(self.gram, (self.vectors @ moved).numpy(), rcond=None)
+        return found
+
+    def place(self, theta: Tensor) -> dict[str, float]:
+        """Coordinates of a point (D,), and its distance from the plane."""
+        moved = theta - self.centre
+        x, y = self.coordinates(moved)
+        rest = moved - torch.tensor([x, y], dtype=torch.float64) @ self.vectors
+        return {"x": float(x), "y": float(y), "out": float(rest.norm())}
+
+
+def _held(snapshots: Sequence[Tensors], blocks: Sequence[Block], plane: Plane) -> float | None:
+    """The share of a run's variance that lies in the plane; None for a run that stands still."""
+    mean = torch.zeros_like(plane.centre)
+    for snapshot in snapshots:
+        mean += joined(snapshot, blocks) / len(snapshots)
+    whole = inside = 0.0
+    for snapshot in snapshots:
+        moved = joined(snapshot, blocks) - mean
+        along = plane.coordinates(moved)
+        whole += float(moved @ moved)
+        inside += float(along @ plane.gram @ along)
+    return inside / whole if whole > TINY and np.isfinite(whole) else None
+
+
+def joined(point: Tensors, blocks: Sequence[Block]) -> Tensor:
+    """All parameters of a point as one vector (D,), float64, CPU."""
+    return torch.cat([point[b.name].detach().reshape(-1).to("cpu", torch.float64) for b in blocks])

@@ -1,0 +1,69 @@
+"""Snapshots of training runs beside a plane, and how they divide into runs."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from explorer.kinds.settings import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfRuns:
+    """Settings of a question about whole runs; who asks it fills in the lengths."""
+
+    lengths: tuple[int, ...] = ()  # snapshots of each run in turn
+
+    def require_lengths(self) -> None:
+        """Refuse what divides no snapshots.
+
+        Raises:
+            ValueError: a run without a snapshot.
+        """
+        whole = all(length >= 1 for length in self.lengths)
+        require(whole, "lengths must be at least 1 each", list(self.lengths))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """Snapshots beside a plane, in the order of training; (T,) each."""
+
+    x: np.ndarray  # coordinates in the plane
+    y: np.ndarray
+    out: np.ndarray  # distance from the plane
+    moved: np.ndarray  # distance from the run's first snapshot
+    values: Mapping[str, np.ndarray]  # the true loss and metrics, by each snapshot's own buffers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course(Path):
+    """A path with what it does in parameter space."""
+
+    norm: np.ndarray  # of all parameters
+    turn: np.ndarray  # angle in degrees to the step before; NaN for the first two
+
+
+P = TypeVar("P", bound=Path)
+
+
+def spans(lengths: Sequence[int]) -> list[slice]:
+    """The part of all snapshots that each run is."""
+    ends = np.cumsum([0, *lengths]).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
+
+
+def split(path: P, lengths: Sequence[int]) -> list[P]:
+    """The path of each run; of one run, whose lengths may be left out, the whole."""
+    return [_part(path, span) for span in spans(lengths or [len(path.x)])]
+
+
+def _part(path: P, span: slice) -> P:
+    parts: dict[str, Any] = {}
+    for field in dataclasses.fields(path):
+        value = getattr(path, field.name)
+        whole = isinstance(value, Mapping)
+        parts[field.name] = {n: v[span] for n, v in value.items()} if whole else value[span]
+    return type(path)(**parts)

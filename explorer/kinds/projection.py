@@ -1,0 +1,86 @@
+"""Training runs seen on a plane that was not made for them: orthogonal projections."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.path import OfRuns, Path, split
+from explorer.kinds.settings import DirectionSettings
+
+PLACES = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectionSettings(OfRuns, DirectionSettings):
+    """The plane of a surface, wherever its grid ends; and whose paths are projected on it."""
+
+    orthogonal: bool = False  # as for the surface
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no plane; a snapshot's true loss is by its own statistics alone."""
+        super().__post_init__()
+        self.require_lengths()
+        self.unused("batchnorm", "batchnorm_batch", "batchnorm_examples")
+
+    @property
+    def units(self) -> int:
+        """Snapshots of all runs; one unit of work each."""
+        return sum(self.lengths)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where each snapshot lies on the plane and beside it; NaN where not computed yet."""
+
+    lengths: tuple[int, ...]
+    values: Mapping[str, np.ndarray]  # (T,) each: "x", "y", "out", "moved", true loss and metrics
+    computed: np.ndarray  # (T,) bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_pieces(cls, settings: ProjectionSettings, pieces: Iterable[Piece]) -> "Projection":
+        """The paths as far as the pieces go."""
+        count = settings.units
+        found = gathered((count,), ("unit",), (), pieces)
+        known = ("loss", *PLACES)
+        values = {name: np.full(count, np.nan) for name in known} | found.values
+        return cls(settings.lengths, values, found.computed, found.facts)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Run and number of each snapshot within it, (T,) each."""
+        runs = [np.full(length, run) for run, length in enumerate(self.lengths)]
+        numbers = [np.arange(length) for length in self.lengths]
+        return {"run": np.concatenate(runs), "snapshot": np.concatenate(numbers)}
+
+    @property
+    def loss(self) -> np.ndarray:
+        """True mean loss per example of each snapshot, (T,)."""
+        return self.values["loss"]
+
+    @property
+    def paths(self) -> list[Path]:
+        """The path of each run."""
+        measured = {n: v for n, v in self.values.items() if n not in PLACES}
+        places = {name: self.values[name] for name in PLACES}
+        return split(Path(**places, values=measured), self.lengths)
+
+
+PROJECTION = Kind(
+    name="projection",
+    title="Paths on the plane",
+    subjects=("point", "runs"),
+    runs_from=1,
+    settings=ProjectionSettings,
+    result=Projection,
+    version=1,
+    answer="explorer.analysis.projection:answer",
+    draw="explorer.render.projection:alone",
+    thumbnail="explorer.render.projection:thumbnail",
+    page="explorer/pages/surface.py",  # it is drawn over the surface of the same plane
+    icon=":material/conversion_path:",
+    joined="with",
+)

@@ -1,0 +1,59 @@
+"""Training curves: what a script logged and what was measured, over steps, of several runs."""
+
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from explorer.render import curves
+from explorer.render.curve import Curve, Row
+
+HEIGHTS = (220, 90)  # of the loss, and of everything else
+Known = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]  # value -> line -> (step, value)
+
+
+def chart(runs: Mapping[str, Known], log: bool, width: int = 560) -> Any:
+    """One plot a value, the loss first; in it a curve for each run and each source of it.
+
+    A log scale is for what is above 0 everywhere, and not for shares such as the accuracy.
+
+    Raises:
+        ValueError: there is no curve at all.
+    """
+    names = list(dict.fromkeys(name for known in runs.values() for name in known))
+    names.sort(key=lambda name: (name != "loss", name != "accuracy"))
+    if not names:
+        raise ValueError("runs must have a curve, got none; import snapshots with their steps")
+    ends = [
+        float(s)
+        for known in runs.values()
+        for c in known.values()
+        for line in c.values()
+        for s, _ in line
+    ]
+    rows = []
+    for name in names:
+        drawn = {
+            _words(run if len(runs) > 1 else "", source): _curve(line)
+            for run, known in runs.items()
+            for source, line in known.get(name, {}).items()
+        }
+        if len(drawn) == 1:
+            drawn = {"": next(iter(drawn.values()))} if len(runs) == 1 else drawn
+        rows.append(Row(name, drawn, HEIGHTS[name != "loss"], log and name != "accuracy"))
+    return curves.chart(rows, "Training step", width, span=(min(ends), max(ends)))
+
+
+def _words(run: str, source: str) -> str:
+    return f"{run}, {source}" if run else source
+
+
+def _curve(line: Sequence[tuple[int, float]]) -> Curve:
+    """A curve by step; of a step that is there twice the later value counts."""
+    known = dict(line)
+    steps = sorted(known)
+    y = np.array([known[step] for step in steps], dtype=np.float64)
+    return Curve(np.array(steps, dtype=np.float64), y, np.ones(len(steps), dtype=bool))

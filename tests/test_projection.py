@@ -1,0 +1,211 @@
+"""Paths on the plane of a surface: exact least squares, true losses, one answer after a stop."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.analysis import projection as answered
+from explorer.analysis import run as fitted
+from explorer.analysis.directions import directions
+from explorer.analysis.parameters import FlatModel
+from explorer.jobs import desk, orders
+from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
+from explorer.kinds.run import RUN, Run, RunSettings
+from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
+from explorer.pages import _running
+from explorer.problem import Problem
+from explorer.render.paths import moments, over, shown
+from explorer.render.projection import alone, outside, pins, thumbnail, tracks_of
+from explorer.render.run import course, growing
+from explorer.render.run import tracks_of as run_tracks
+from explorer.render.surface import contour
+from store import Catalog
+from tests.test_pages import fine, identities, opened, texts
+from tests.test_run import CPU, flat, trained  # noqa: F401 - a fixture
+from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
+
+Points = list[dict[str, torch.Tensor]]
+
+
+def runs(points: Points) -> tuple[Points, Points]:
+    """Two runs, of 13 and of 8 snapshots; the second goes elsewhere from the third on."""
+    second = [
+        {n: v + (0.3 * k * torch.sin(17 * v) if k > 1 else 0) for n, v in point.items()}
+        for k, point in enumerate(points[:8])
+    ]
+    return points, second
+
+
+def projected(
+    problem: Problem, centre: dict, own: Points, settings: ProjectionSettings, done=frozenset()
+) -> list:
+    return list(answered.answer(problem, [centre, *own], settings, done, CPU))
+
+
+@pytest.mark.parametrize("normalisation", ["filter", "raw"])
+def test_coordinates_are_those_of_least_squares(trained, normalisation: str) -> None:  # noqa: F811
+    """Coordinates, distances and shares equal NumPy's on the whole matrices, to 1e-9."""
+    problem, points = trained
+    first, second = runs(points)
+    settings = ProjectionSettings(
+        lengths=(13, 8), normalisation=normalisation, precision="float64", seed=4
+    )
+    found = Projection.from_pieces(
+        settings, projected(problem, points[5], first + second, settings)
+    )
+    model = FlatModel(problem.model, torch.float64, CPU)
+    model.load(points[5])
+    vectors = directions(model, settings, 2).numpy()
+    assert abs(vectors[0] @ vectors[1]) > 1e-3  # not orthogonal
+    matrix = np.stack([flat(point) for point in first + second])
+    moved = matrix - flat(points[5])
+    known, *_ = np.linalg.lstsq(vectors.T, moved.T, rcond=None)
+    assert np.stack([found.values["x"], found.values["y"]]) == pytest.approx(known, abs=1e-9)
+    rest = np.linalg.norm(moved - known.T @ vectors, axis=1)
+    assert found.values["out"] == pytest.approx(rest, abs=1e-9)
+    assert found.computed.all() and found.values["x"][5] == found.values["y"][5] == 0
+    for path, held, own in zip(
+        found.paths, found.facts["held"], (matrix[:13], matrix[13:]), strict=True
+    ):
+        off = own - own.mean(axis=0)
+        along = off @ np.linalg.pinv(vectors) @ vectors
+        assert held == pytest.approx((along**2).sum() / (off**2).sum(), rel=1e-9)
+        assert path.moved == pytest.approx(np.linalg.norm(own - own[0], axis=1), abs=1e-9)
+
+
+def test_losses_are_true_ones_and_a_stop_changes_nothing(trained) -> None:  # noqa: F811
+    """Each snapshot has its own loss, not the plane's; what was left out has the same bits."""
+    problem, points = trained
+    settings = ProjectionSettings(lengths=(13,), precision="float64")
+    pieces = projected(problem, points[-1], points, settings)
+    whole = Projection.from_pieces(settings, pieces)
+    inputs, labels = problem.data["train"]
+    for point, loss in zip(points, whole.loss, strict=True):
+        outputs = torch.func.functional_call(problem.model, point, (inputs,))
+        by_hand = float(torch.nn.functional.cross_entropy(outputs, labels))
+        assert loss == pytest.approx(by_hand, rel=1e-12)
+    rest = projected(problem, points[-1], points, settings, frozenset(range(4)))
+    assert set().union(*(piece.units for piece in rest)) == set(range(4, 13))
+    partly = Projection.from_pieces(settings, rest)
+    assert np.array_equal(partly.values["x"][4:], whole.values["x"][4:])
+    assert np.isnan(partly.loss[:4]).all() and not partly.computed[:4].any()
+
+
+def test_parallel_directions_give_the_shortest_coordinates() -> None:
+    """Where both directions are one, coordinates and distance are finite and those of pinv."""
+    one = torch.tensor([1.0, 2.0, 0.0], dtype=torch.float64)
+    plane = answered.Plane(torch.zeros(3, dtype=torch.float64), torch.stack([one, 2 * one]))
+    place = plane.place(torch.tensor([2.0, 4.0, 3.0], dtype=torch.float64))
+    assert [place["x"], place["y"]] == pytest.approx([0.4, 0.8])
+    assert place["out"] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("plane", ["together", "first"])
+def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
+    """Axes are the SVD's of all snapshots or of the first run's; all are projected, to 1e-9."""
+    problem, points = trained
+    first, second = runs(points)
+    settings = RunSettings(x_count=3, y_count=3, lengths=(13, 8), plane=plane)
+    run = Run.from_pieces(
+        settings, list(fitted.answer(problem, first + second, settings, set(), CPU))
+    )
+    matrix = np.stack([flat(point) for point in first + second])
+    own = matrix if plane == "together" else matrix[:13]
+    _, values, axes = np.linalg.svd(own - own.mean(axis=0), full_matrices=False)
+    known = (matrix - matrix[12]) @ axes[:2].T
+    assert run.path is not None
+    for mine, theirs in ((run.path.x, known[:, 0]), (run.path.y, known[:, 1])):
+        assert mine * np.sign(mine @ theirs) == pytest.approx(theirs, abs=1e-9)
+    assert run.facts["explained"][:5] == pytest.approx(
+        (values**2 / (values**2).sum())[:5], rel=1e-9
+    )
+    assert "explained_by_random_walk" not in run.facts
+    one, other = run.paths
+    assert (len(one.x), len(other.x)) == (13, 8)
+    for path, part, held in zip(
+        run.paths, (matrix[:13], matrix[13:]), run.facts["held"], strict=True
+    ):
+        assert path.moved == pytest.approx(np.linalg.norm(part - part[0], axis=1), abs=1e-7)
+        assert np.isnan(path.turn[:2]).all() and np.isfinite(path.turn[2:]).all()
+        off = part - part.mean(axis=0)
+        share = ((off @ axes[:2].T) ** 2).sum() / (off**2).sum()
+        assert held == pytest.approx(share, rel=1e-9)
+    steps = [list(range(0, 130, 10)), list(range(5, 85, 10))]
+    tracks = run_tracks(run, ["a", "b"], steps)
+    assert moments(tracks)[:4] == [0, 5, 10, 15]
+    assert (shown(tracks, 0), shown(tracks, 1), shown(tracks, 20)) == ([1, 0], [1, 1], [13, 8])
+    drawn = growing(run, None, tracks)(20).to_dict()
+    colours = {layer["mark"].get("color") for layer in drawn["layer"] if "color" in layer["mark"]}
+    assert {track.colour for track in tracks} <= colours
+    assert course(tracks, False).to_dict()
+
+
+def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
+    """Lines of both runs over the contour plot, pins in 3-D, and how many lie outside."""
+    problem, points = trained
+    first, second = runs(points)
+    settings = ProjectionSettings(lengths=(13, 8))
+    found = Projection.from_pieces(
+        settings, projected(problem, points[-1], first + second, settings)
+    )
+    axis = np.linspace(-1, 1, 5)
+    loss = np.add.outer(axis**2, axis**2)
+    surface = Surface(axis, axis, {"loss": loss}, np.ones((5, 5), dtype=bool))
+    tracks = tracks_of(found, ["a", "b"])
+    plane = contour(surface)
+    drawn = over(plane, tracks)(12)
+    assert len(drawn.layer) == len(plane.layer) + 11  # five each and a legend
+    assert len(over(plane, tracks)(0).layer) == len(drawn.layer)
+    assert [pin[2] for pin in pins(tracks, 3)] == ["a at 0", "a at 3", "b at 0", "b at 3"]
+    inside = (np.abs(found.values["x"]) <= 1.25) & (np.abs(found.values["y"]) <= 1.25)
+    assert outside(tracks, surface) == (~inside).sum()
+    assert thumbnail(found).startswith(b"\x89PNG") and alone(found).to_dict()
+
+
+def test_paths_are_asked_on_the_surface_s_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The desk takes point and runs; a real worker answers; both pages draw two runs by address."""
+    grid = SurfaceSettings(x_count=5, y_count=5)
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        problem = problem_file(tmp_path / "problem")
+        for name, seeds in (("one", range(4)), ("two", range(4, 9))):
+            files = [
+                {"file": str(checkpoint(tmp_path / f"{name}{k}.safetensors", seed=k)), "step": k}
+                for k in seeds
+            ]
+            job = ended(catalog, orders.order_import(catalog, problem, {}, files, name))
+            assert job.status == "done", job.error
+        one, two = sorted(catalog.models(), key=lambda model: model.name)
+        asks = [
+            desk.ask(catalog, SURFACE, one, grid),
+            desk.ask(catalog, PROJECTION, one, ProjectionSettings(), others=[(one, ""), (two, "")]),
+            desk.ask(catalog, RUN, one, RunSettings(x_count=5, y_count=5), others=[(two, "")]),
+        ]
+        for key in asks:
+            job = catalog.active_job_for(key)
+            assert job is None or ended(catalog, job.id).status == "done"
+        asked = catalog.question(asks[1])
+        assert asked and asked.units == 9 and asked.status == "complete"
+        found = desk.result_of(catalog, asked)
+        assert sorted(found.lengths) == [4, 5] and found.computed.all()
+        measured = [catalog.measurements(id)["train"]["loss"] for id in asked.point_ids[1:]]
+        assert found.loss == pytest.approx(measured, rel=1e-6)
+        assert catalog.measured(one.id).keys() == {p.point_id for p in catalog.points(one.id)}
+        assert catalog.check_integrity() == []
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    Catalog(tmp_path / "catalog").remember("samples", identities())
+    app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", runs=["one", "two"]))
+    assert "movement; two random directions of" in " ".join(texts(app, "caption"))
+    fine(app.select_slider(key="until").set_value(2).run())
+    app = fine(opened(RUN.page, model="one", x_count="5", y_count="5", runs=["two"]))
+    assert "of all snapshots' variance" in " ".join(texts(app, "caption"))
+    assert app.select_slider(key="until").options == [str(step) for step in range(9)]
+    assert len(app.get("vega_lite_chart")) == 4  # plane, course, shares, curves
+    (said,) = opened(RUN.page, model="one", runs=["three"]).error
+    assert "runs in the address must be models of one problem" in said.value
+    fine(opened())  # with a card for each
+    _running.stop()
+    end_workers(Catalog(tmp_path / "catalog"))
