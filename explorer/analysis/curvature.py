@@ -10,7 +10,6 @@ Never used, as torch 2.13 gets them wrong: reverse over forward mode, compiled d
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from explorer.analysis.data import mapped, part, tensors_of
+from explorer.analysis.batches import part, placed, tensors_of
+from explorer.analysis.data import some_of
+from explorer.analysis.loading import Examples
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.objective import Objective
 from explorer.analysis.rewrites import differentiable_twice
@@ -67,10 +68,8 @@ class Space:
                 f"parameters, got {settings.batchnorm!r}"
             )
         self.problem, self.settings = objective.problem, settings
-        self.data, self.examples = objective.data, objective.examples
-        if examples is not None:
-            chosen = torch.from_numpy(examples).to(objective.device)
-            self.data, self.examples = mapped(self.data, itemgetter(chosen)), len(examples)
+        self.data = some_of(objective.source, examples)
+        self.examples = objective.examples if examples is None else len(examples)
         self.flat = objective.flat.twin()
         self.module = differentiable_twice(self.flat.module)
         self.module.requires_grad_(True)
@@ -83,8 +82,12 @@ class Space:
         return self.flat.theta.numel()
 
     def batch(self, start: int, stop: int) -> Batch:
-        """Examples from start to stop."""
-        return part(self.data, start, stop)
+        """Examples from start to stop, on the device."""
+        if isinstance(self.data, Examples):
+            taken = self.data.batch(range(start, stop))
+        else:
+            taken = part(self.data, start, stop)
+        return placed(taken, self.flat.theta.dtype, self.flat.theta.device)
 
     def outputs(self, batch: Batch) -> Any:
         """Outputs of the model on a batch, with their graph."""
@@ -245,7 +248,8 @@ class Curvature:
 
         with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved), understood():
             made = self._maker(self.space, self.space.batch(0, examples))
-        for own in (self.space.flat.theta, *tensors_of(self.space.data)):
+        held = [] if isinstance(self.space.data, Examples) else tensors_of(self.space.data)
+        for own in (self.space.flat.theta, *held):
             seen.pop(own.untyped_storage().data_ptr(), None)
         del made
         return sum(seen.values())

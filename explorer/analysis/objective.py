@@ -16,6 +16,7 @@ from explorer.analysis.batches import channels_last, count_examples, part, place
 from explorer.analysis.choice import Choice
 from explorer.analysis.cost import forward_cost
 from explorer.analysis.data import (
+    Source,
     calibration,
     chosen_of,
     fits,
@@ -97,6 +98,11 @@ class Objective:
     def names(self) -> list[str]:
         """What is measured: "loss" first, then the metrics."""
         return self.terms.names
+
+    @property
+    def source(self) -> Source:
+        """All examples, where they lie: `data`, or else what is streamed."""
+        return self.data if self._streamed is None else self._streamed
 
     @property
     def streams(self) -> bool:

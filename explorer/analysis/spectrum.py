@@ -10,8 +10,8 @@ from torch import Tensor
 
 from explorer.analysis import curvature
 from explorer.analysis import device as devices
+from explorer.analysis.batches import part
 from explorer.analysis.curvature import Curvature, CurvatureError, Maker, Product
-from explorer.analysis.data import part
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.lanczos import (
     Lanczos,
@@ -27,6 +27,7 @@ from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.plane import NONE, Choices, objective_at
 from explorer.analysis.trace import xtrace
+from explorer.analysis.whole import gradient
 from explorer.kinds.kind import Piece
 from explorer.kinds.spectrum import DENSE, Role, SpectrumSettings
 from explorer.problem import Problem, accuracy, cross_entropy
@@ -192,7 +193,7 @@ def extremes(
         pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room)
     found = zip(pairs.values, pairs.residuals, strict=True)
     rows += [(Role.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(found)]
-    gradient = objective.gradient()
+    slope_of = gradient(objective)
     theta = objective.flat.theta.to("cpu", torch.float64)
     blocks = _blocks(objective, settings)
     picked = torch.cat([torch.arange(b.start, b.stop) for b in blocks])
@@ -201,7 +202,7 @@ def extremes(
     if settings.matrix == "scaled_hessian":  # back from the scaled coordinates
         last *= theta.abs()
         last /= last.norm().clamp(min=torch.finfo(torch.float64).tiny)
-    slope = float(gradient @ last)
+    slope = float(slope_of @ last)
     if slope > 0:
         last, slope = -last, -slope
     rows += _escape(objective, last)
@@ -212,7 +213,7 @@ def extremes(
         "lanczos_steps": pairs.steps,
         "dense": matrix.size <= DENSE,
         "epsilon": torch.finfo(matrix.like.dtype).eps,
-        "gradient_norm": float(gradient[picked].norm()),
+        "gradient_norm": float(slope_of[picked].norm()),
         "theta_norm": float(theta[picked].norm()),
         "escape_slope": slope,
         "loss": objective.means()["loss"],
