@@ -36,9 +36,12 @@ def peak(catalog: Catalog) -> int:
 
 @pytest.mark.slow
 def test_a_hundred_million_parameters(tmp_path: Path) -> None:
-    """Import holds the model 4 times at most, lines 8 times: 3.7 GB where 8 are allowed.
+    """Import holds the model 6 times at most, lines 8 times: 3.7 GB where 8 are allowed.
 
-    Held on a line are the problem's model, the stored point, the model that moves, its base and the
+    On import: the problem as declared, the point, the copy that is evaluated, the one that is
+    tried, and its gradient.
+
+    On a line: the problem's model, the stored point, the model that moves, its base and the
     direction; and for the gradient a sum in float64.
     """
     file = tmp_path / "wide.py"
@@ -53,7 +56,7 @@ def test_a_hundred_million_parameters(tmp_path: Path) -> None:
         given = [{"file": str(tmp_path / "wide.safetensors")}]
         job = orders.order_import(catalog, file, {}, given, "wide")
         assert tiny.ended(catalog, job).status == "done"
-        assert peak(catalog) < WORKER + 4 * BYTES
+        assert peak(catalog) < WORKER + 6 * BYTES
         (model,) = catalog.models()
         assert model.facts["parameters"] == BYTES // 4
         for direction in ("random", "gradient"):

@@ -16,7 +16,7 @@ from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import FlatModel, Tensors
 from explorer.analysis.problems import LoadedProblem
 from explorer.analysis.terms import as_value
-from explorer.analysis.whole import NoGradient, gradient
+from explorer.analysis.whole import NoGradient, gradients
 
 FEW = 4  # examples that show whether something runs
 REPEAT_SECONDS = 1.0  # for evaluating a second time, by as many examples as it takes
@@ -130,7 +130,7 @@ def without_gradient(objective: Objective) -> str:
     """Why the loss has no gradient where the objective stands; nothing where it has one."""
     few = objective.shortened(min(FEW, objective.examples))
     try:
-        gradient(few)
+        next(gradients(few))
     except NoGradient as error:
         return str(error)
     except Exception as error:  # whatever autograd or the user's code raises in this mode alone

@@ -1,5 +1,6 @@
 """A problem's forward pass as one function of named parameters, and the loss's gradient by them."""
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,11 +49,25 @@ def gradient(objective: "Objective") -> Tensor:
         NoGradient: there is none.
     """
     flat = objective.flat
+    total = torch.zeros(flat.theta.shape, dtype=torch.float64)
+    counted = 0.0
+    for parts, count in gradients(objective):
+        for block, part in zip(flat.blocks, parts, strict=True):
+            total[block.start : block.stop] += part.reshape(-1).cpu()
+        counted += count
+    return total.div_(counted)
+
+
+def gradients(objective: "Objective") -> Iterator[tuple[Sequence[Tensor], float]]:
+    """Of each batch the gradient of its summed loss, tensor by tensor, and what it counts.
+
+    Raises:
+        NoGradient: there is none.
+    """
+    flat = objective.flat
     views = {name: view.detach() for name, view in named(flat, flat.theta).items()}
     for view in views.values():
         view.requires_grad_()
-    total = torch.zeros(flat.theta.shape, dtype=torch.float64)
-    count = 0.0
     for _, _, batch in objective.batches:
         outputs = functional_call(objective.whole, views, (batch,))
         loss = as_value("loss", objective.problem.loss(outputs, batch))
@@ -63,11 +78,7 @@ def gradient(objective: "Objective") -> Tensor:
                 "between the weights and it; choose a random direction, or make the loss "
                 "differentiable"
             )
-        parts = torch.autograd.grad(value, list(views.values()), materialize_grads=True)
-        for block, part in zip(flat.blocks, parts, strict=True):
-            total[block.start : block.stop] += part.reshape(-1).cpu()
-        count += float(size)
-    return total.div_(count)
+        yield torch.autograd.grad(value, list(views.values()), materialize_grads=True), float(size)
 
 
 def widened(outputs: Any) -> Any:
