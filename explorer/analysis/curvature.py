@@ -7,34 +7,34 @@ for each product. Batches weigh by what they count, so that ragged ones weigh ri
 Never used, as torch 2.13 gets them wrong: reverse over forward mode, compiled double backward.
 """
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import psutil
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from explorer.analysis.batches import part, placed, tensors_of
-from explorer.analysis.data import some_of
+from explorer.analysis.batches import tensors_of
 from explorer.analysis.loading import Examples
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.objective import Objective
-from explorer.analysis.rewrites import differentiable_twice
-from explorer.analysis.terms import as_value
+from explorer.analysis.space import CurvatureError, Parts, Space, understood
 from explorer.problem import Batch
 
-Parts = Sequence[Tensor]  # one tensor per parameter, in their order
+__all__ = [
+    "Curvature",
+    "CurvatureError",
+    "Maker",
+    "Product",
+    "empirical_fisher",
+    "gauss_newton",
+    "hessian",
+]
+
 Map = Callable[[Parts], Parts]
 Maker = Callable[["Space", Batch], tuple[Map, float]]  # a batch's linear map, and what it counts
 HELD = 2  # graphs of one batch that a product needs at once, its own values included (measured 1.6)
-
-
-class CurvatureError(ValueError):
-    """A model whose second derivatives cannot be had; the message says why and what to do."""
 
 
 class Product(Protocol):
@@ -45,102 +45,6 @@ class Product(Protocol):
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The product with a vector (D,), as (D,)."""
-
-
-class Space:
-    """A private copy of the model at a point, whose parameters can be differentiated by."""
-
-    def __init__(self, objective: Objective, examples: np.ndarray | None = None) -> None:
-        """Copy the model as the objective holds it; over all its examples, or those chosen.
-
-        Raises:
-            CurvatureError: a setting or a part of the model allows no second derivative.
-        """
-        settings = objective.settings
-        if settings.precision not in ("float32", "float64"):
-            raise CurvatureError(
-                f"precision must be float32 or float64 for curvature, got {settings.precision!r}: "
-                "reduced products hide a residual of up to 30 times what is reported"
-            )
-        if settings.batchnorm != "frozen":
-            raise CurvatureError(
-                "batchnorm must be frozen for curvature, as its statistics would move with the "
-                f"parameters, got {settings.batchnorm!r}"
-            )
-        self.problem, self.settings = objective.problem, settings
-        self.data = some_of(objective.source, examples)
-        self.examples = objective.examples if examples is None else len(examples)
-        self.flat = objective.flat.twin()
-        self.module = differentiable_twice(self.flat.module)
-        self.module.requires_grad_(True)
-        self.parameters = list(self.module.parameters())
-        self.usual_batch = objective.usual_choice().batch
-
-    @property
-    def size(self) -> int:
-        """Number of parameters."""
-        return self.flat.theta.numel()
-
-    def batch(self, start: int, stop: int) -> Batch:
-        """Examples from start to stop, on the device."""
-        if isinstance(self.data, Examples):
-            taken = self.data.batch(range(start, stop))
-        else:
-            taken = part(self.data, start, stop)
-        return placed(taken, self.flat.theta.dtype, self.flat.theta.device)
-
-    def outputs(self, batch: Batch) -> Any:
-        """Outputs of the model on a batch, with their graph."""
-        with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
-            return self.problem.forward(self.module, batch)
-
-    def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, float]:
-        """Sum of the loss over a batch, and what it counts.
-
-        Raises:
-            CurvatureError: it is not finite, or does not depend on the outputs.
-        """
-        value = as_value("loss", self.problem.loss(outputs, batch))
-        total, count = value if isinstance(value, tuple) else (value.sum(), value.numel())
-        if not bool(torch.isfinite(total)):
-            raise CurvatureError(
-                f"the loss at this point is {float(total.detach())}, so that it has no curvature; "
-                "choose another point"
-            )
-        if not total.requires_grad:
-            raise CurvatureError(
-                "the loss must be differentiable by the parameters, but has no gradient; does it "
-                "call .detach() or .item(), or count instead of measure?"
-            )
-        return total, float(count)
-
-    def per_example(self, batch: Batch) -> Tensor:
-        """The loss of each example of a batch, (B,), with its graph.
-
-        Raises:
-            CurvatureError: the problem's loss is a sum and a count.
-        """
-        value = as_value("loss", self.problem.loss(self.outputs(batch), batch))
-        if isinstance(value, tuple):
-            raise CurvatureError(
-                "the loss must give one value per example for an empirical Fisher matrix, got a "
-                "sum and a count; choose another matrix"
-            )
-        return value
-
-    def split(self, vector: Tensor) -> list[Tensor]:
-        """Views of a vector (D,) in the shapes of the parameters."""
-        return [vector[b.start : b.stop].view(b.shape) for b in self.flat.blocks]
-
-    def joined(self, parts: Parts) -> Tensor:
-        """The inverse of `split`, as a new vector."""
-        return torch.cat([part.reshape(-1) for part in parts])
-
-    def gradients(self, of: Tensor, kept: bool = True) -> list[Tensor]:
-        """Derivatives of a number by the parameters; with their graph if kept."""
-        return list(
-            torch.autograd.grad(of, self.parameters, create_graph=kept, materialize_grads=True)
-        )
 
 
 class Curvature:
@@ -260,33 +164,6 @@ def usual_budget(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 2
     return min(2 << 30, psutil.virtual_memory().available // 4)
-
-
-@contextlib.contextmanager
-def understood() -> Iterator[None]:
-    """Errors of differentiation as sentences.
-
-    Raises:
-        CurvatureError: an operation cannot be differentiated twice; it is named.
-    """
-    try:
-        yield
-    except (RuntimeError, NotImplementedError) as error:
-        if isinstance(error, CurvatureError) or is_out_of_memory(error):
-            raise
-        text = str(error)
-        named = re.search(r"derivative for '?(?:aten::)?_?(\w+?)(?:_backward)?'? is not impl", text)
-        if named:
-            raise CurvatureError(
-                f"the operation {named[1]} of this model cannot be differentiated twice by torch; "
-                "replace it in the problem file by one that can"
-            ) from error
-        if "Checkpointing is not compatible" in text or "use_reentrant" in text:
-            raise CurvatureError(
-                "reentrant checkpointing of this model allows no second derivative; build it with "
-                "use_reentrant=False, or without checkpointing"
-            ) from error
-        raise
 
 
 def hessian(space: Space, batch: Batch) -> tuple[Map, float]:

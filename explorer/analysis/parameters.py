@@ -82,6 +82,16 @@ def _stretch(blocks: Sequence[Block], first: int) -> Stretch:
     return Stretch(first, start, [replace(block, start=block.start - start) for block in blocks])
 
 
+def _computed(model: nn.Module) -> dict[int, Tensor]:
+    """Copies of what hooks such as weight_norm left in the model with its graph, by `id`."""
+    return {
+        id(value): value.detach().clone()
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+
+
 class FlatModel:
     """A private copy of a model whose parameters are views of one flat vector.
 
@@ -98,7 +108,8 @@ class FlatModel:
         if not self.blocks:
             raise ValueError("the model must have parameters, got none")
         self.theta = torch.empty(self.blocks[-1].stop, dtype=dtype, device=device)
-        views, known = [], {}
+        views: list[Tensor] = []
+        known: dict[int, Any] = {**_computed(model)}
         for block, parameter in zip(self.blocks, model.parameters(), strict=True):
             view = self.theta[block.start : block.stop].view(block.shape)
             view.copy_(parameter.data)

@@ -17,6 +17,7 @@ LEVEL = 0.95
 DENSE = 3000  # up to so many parameters the whole matrix is made: exact
 CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
+NEAR = 1e-4  # of the largest absolute eigenvalue: two values so near are the same
 WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
 
 
@@ -179,6 +180,32 @@ class Spectrum:
         values, weights = (self.rows[name][chosen] for name in ("value", "weight"))
         return [(values[units == u], weights[units == u]) for u in np.unique(units)]
 
+    @property
+    def settled(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The probes' quadratures with what is known for sure put in for what chance gave.
+
+        A node that is an eigenvalue found apart weighs (q'v)^2 / n, of mean 1 / n; where every
+        probe has found that eigenvalue, it gets this weight. The sum over a probe keeps its mean
+        and loses the largest, most skewed part of its variance.
+
+        Source: deflation as in Meyer, Musco, Musco and Woodruff 2021, arXiv:2010.09649, here by
+        the Ritz vectors that the quadrature holds anyway.
+        """
+        probes, n = self.probes, self.size
+        values, residuals = self.eigenvalues
+        scale = np.abs(values).max() if len(values) else 0.0
+        settled = [(nodes, weights.copy()) for nodes, weights in probes]
+        for value, residual in zip(values, residuals, strict=True):
+            reach = max(residual, NEAR * scale)
+            others = np.abs(values - value)
+            if (others < 2 * reach).sum() > 1:  # a pair of eigenvalues, told apart by nobody
+                continue
+            near = [np.flatnonzero(np.abs(nodes - value) <= reach) for nodes, _ in probes]
+            if all(len(found) == 1 for found in near):
+                for (_, weights), found in zip(settled, near, strict=True):
+                    weights[found] = 1 / n
+        return settled
+
     def mean_of(self, function: Callable[[np.ndarray], np.ndarray]) -> Estimate | None:
         """Mean of a function of the eigenvalues: exact if all are known, else by the probes.
 
@@ -188,7 +215,7 @@ class Spectrum:
         if len(exact):
             value = float(np.mean(function(exact)))
             return Estimate(value, value, value, 0)
-        found = [float(weights @ function(nodes)) for nodes, weights in self.probes]
+        found = [float(weights @ function(nodes)) for nodes, weights in self.settled]
         return Estimate.of(np.array(found)) if found else None
 
     @property
@@ -242,7 +269,7 @@ class Spectrum:
         Each node is a Gaussian of standard deviation `width`; the densities integrate to 1.
         """
         _, exact, _ = self.of(Role.ALL)
-        sets = [(exact, np.full(len(exact), 1 / len(exact)))] if len(exact) else self.probes
+        sets = [(exact, np.full(len(exact), 1 / len(exact)))] if len(exact) else self.settled
         if not sets:
             return None
         each = np.stack([smoothed(grid, nodes, weights, width) for nodes, weights in sets])

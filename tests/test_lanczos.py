@@ -1,0 +1,241 @@
+"""Lanczos on matrices whose spectra are known: extreme pairs, residuals, quadrature, traces."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from explorer.analysis.curvature import CurvatureError
+from explorer.analysis.device import kept_threads
+from explorer.analysis.lanczos import (
+    Lanczos,
+    Pairs,
+    asymmetry,
+    eigenpairs,
+    quadrature,
+    random_normal,
+    random_signs,
+)
+from explorer.analysis.trace import xtrace
+from explorer.kinds.spectrum import Estimate, Role, Spectrum
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small matrices: threads would wait for each other."""
+    with kept_threads():
+        torch.set_num_threads(1)
+        yield
+
+
+class Matrix:
+    """A matrix by its products, counted."""
+
+    def __init__(self, entries: Tensor) -> None:
+        self.entries, self.size, self.like = entries, len(entries), entries.new_empty(0)
+        self.products = 0
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        self.products += 1
+        return self.entries @ vector
+
+
+def with_spectrum(values: np.ndarray, seed: int = 0, dtype: torch.dtype = torch.float64) -> Matrix:
+    """A matrix with these eigenvalues in a random basis."""
+    normal = np.random.default_rng(seed).standard_normal((len(values), len(values)))
+    basis, _ = np.linalg.qr(normal)
+    return Matrix(torch.from_numpy(basis * values @ basis.T).to(dtype))
+
+
+def bulk(count: int, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, count)
+
+
+def test_ends_of_nearly_equal_size() -> None:
+    """{10, -9.9, bulk}: both ends are found, where power iteration converges to neither."""
+    matrix = with_spectrum(np.array([10, -9.9, *bulk(398)]))
+    found = eigenpairs(matrix, random_normal(matrix, 0), top=1, bottom=1)
+    assert found.values == pytest.approx([10, -9.9], abs=1e-3)
+    assert (found.residuals < 1e-3 * 10).all() and found.converged
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_each_eigenvalue_comes_once(dtype: torch.dtype) -> None:
+    """Nine outliers over noise, 100 steps: no copies, as come without re-orthogonalising."""
+    wanted = np.array([100.0, 80, 60, 40, 20, 15, 12, 10, 8])
+    matrix = with_spectrum(np.concatenate([wanted, bulk(491)]), dtype=dtype)
+    lanczos = Lanczos(matrix, random_normal(matrix, 3), 100)
+    while not lanczos.is_over:
+        lanczos.step()
+    values, _ = lanczos.ritz()
+    assert lanczos.steps == 100
+    assert values[values > 2][::-1] == pytest.approx(wanted, rel=1e-5)
+    basis = lanczos.basis.double()
+    gap = basis @ basis.T - torch.eye(100, dtype=torch.float64)
+    assert gap.abs().max() < 20 * torch.finfo(dtype).eps
+
+
+def test_residuals_are_true_and_bound_the_error() -> None:
+    """Each residual equals norm(Av - av) computed apart, and no value is farther off than that."""
+    values = np.concatenate([np.linspace(5, 9, 8), bulk(300)])
+    matrix = with_spectrum(values)
+    found = eigenpairs(matrix, random_normal(matrix, 1), top=6, bottom=2, tolerance=1e-2)
+    true = np.sort(values)
+    for value, residual, vector in zip(found.values, found.residuals, found.vectors, strict=True):
+        assert float(torch.linalg.vector_norm(vector)) == pytest.approx(1, abs=1e-12)
+        apart = float(torch.linalg.vector_norm(matrix.entries @ vector - value * vector))
+        assert residual == pytest.approx(apart, rel=1e-9)
+        assert np.abs(true - value).min() <= residual + 1e-12
+    assert found.values == pytest.approx([*true[::-1][:6], true[1], true[0]], abs=1e-2 * 9)
+
+
+def test_a_limit_of_steps_is_said() -> None:
+    """Too few steps for the tolerance: not converged, with the residuals as they are."""
+    matrix = with_spectrum(bulk(400))
+    found = eigenpairs(matrix, random_normal(matrix, 1), top=5, tolerance=1e-8, room=12)
+    assert not found.converged and found.steps == 12
+    assert found.residuals.max() > 1e-8
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_more_pairs_than_dimensions_are_refused(size: int) -> None:
+    """The number that there are is named; as many as there are is right."""
+    matrix = with_spectrum(np.arange(1.0, 5.0))
+    start = random_normal(matrix, 0)
+    if size == 4:
+        assert eigenpairs(matrix, start, size).values == pytest.approx([4, 3, 2, 1])
+        return
+    with pytest.raises(ValueError, match="from 1 to 4, the number of parameters, got 5"):
+        eigenpairs(matrix, start, size)
+
+
+def test_matrices_of_low_rank() -> None:
+    """Zero and rank one: the space ends, the values are right, nothing is invented."""
+    zero = Matrix(torch.zeros(50, 50, dtype=torch.float64))
+    found = eigenpairs(zero, random_normal(zero, 0), top=2, bottom=1)
+    assert found.ended and not found.values.any() and not found.residuals.any()
+    direction = torch.ones(50, dtype=torch.float64) / 50**0.5
+    one = Matrix(3 * torch.outer(direction, direction))
+    found = eigenpairs(one, random_normal(one, 0), top=1, bottom=1)
+    assert found.ended and found.values == pytest.approx([3, 0], abs=1e-12)
+
+
+def test_a_product_that_is_no_number() -> None:
+    """NaN in the matrix: a sentence instead of a spectrum."""
+    entries = torch.eye(20)
+    entries[3, 4] = torch.nan
+    matrix = Matrix(entries)
+    with pytest.raises(CurvatureError, match="not finite"):
+        eigenpairs(matrix, random_normal(matrix, 0), 1)
+
+
+def wishart(size: int, ratio: float) -> Matrix:
+    """X'X / N of N = size / ratio standard normal rows."""
+    drawn = np.random.default_rng(5).standard_normal((round(size / ratio), size))
+    return Matrix(torch.from_numpy(drawn.T @ drawn / len(drawn)))
+
+
+def test_quadrature_of_a_wishart_matrix() -> None:
+    """N = 1000, q = .5, 8 probes of 40 steps: edges .0858 and 2.914, moments 1, 1.5, 2.75."""
+    matrix = wishart(1000, 0.5)
+    nodes, weights = [], []
+    for number in range(8):
+        lanczos = Lanczos(matrix, random_signs(matrix, 0, number), 40)
+        while not lanczos.is_over:
+            lanczos.step()
+        found = quadrature(lanczos)
+        nodes.append(found[0])
+        weights.append(found[1])
+        assert found[1].sum() == pytest.approx(1, abs=1e-12)
+    low, high = min(n.min() for n in nodes), max(n.max() for n in nodes)
+    assert low == pytest.approx(0.0858, abs=0.02) and high == pytest.approx(2.914, rel=0.015)
+    for power, wanted in ((1, 1.0), (2, 1.5), (3, 2.75)):
+        moment = np.mean([w @ n**power for n, w in zip(nodes, weights, strict=True)])
+        assert moment == pytest.approx(wanted, rel=0.015)
+
+
+def spectrum_of(matrix: Matrix, pairs: Pairs, seed: int, probes: int, steps: int) -> Spectrum:
+    """What a spectrum's answer holds of pairs and probes."""
+    found = zip(pairs.values, pairs.residuals, strict=True)
+    rows = [(0, Role.PAIR, n, value, residual) for n, (value, residual) in enumerate(found)]
+    for number in range(probes):
+        lanczos = Lanczos(matrix, random_signs(matrix, seed, 1, number), steps)
+        while not lanczos.is_over:
+            lanczos.step()
+        nodes = enumerate(zip(*quadrature(lanczos), strict=True))
+        rows += [(1 + number, Role.NODE, n, node, weight) for n, (node, weight) in nodes]
+    names = ("unit", "role", "i", "value", "weight")
+    columns = {n: np.array(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}
+    facts = {"size": matrix.size, "epsilon": torch.finfo(matrix.like.dtype).eps}
+    return Spectrum(columns, np.ones(1 + probes, dtype=bool), facts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "values",
+    [np.concatenate([[30.0, 20, 10], bulk(147)]), 1 / np.arange(1.0, 151.0)],
+    ids=["outliers over a bulk", "power law"],
+)
+def test_the_interval_of_a_trace_covers_it(values: np.ndarray) -> None:
+    """500 seeds of 10 probes: the 95 % interval holds the trace in 95 % of them, by the binomial.
+
+    By the probes alone it would be 91 %: a few large eigenvalues make their forms skewed.
+    """
+    matrix = with_spectrum(values)
+    pairs = eigenpairs(matrix, random_normal(matrix, 0), top=10, bottom=3)
+    held, alone = 0, 0
+    for seed in range(500):
+        found = spectrum_of(matrix, pairs, seed, probes=10, steps=30)
+        trace = found.trace
+        assert trace is not None
+        held += trace.low <= values.sum() <= trace.high
+        raw = Estimate.of(np.array([nodes @ weights for nodes, weights in found.probes]) * 150)
+        alone += raw.high - raw.low < trace.high - trace.low
+    assert abs(held / 500 - 0.95) <= 1.96 * np.sqrt(0.95 * 0.05 / 500)
+    assert alone < 25  # what is known makes nearly every interval shorter
+
+
+def test_xtrace_is_unbiased_and_knows_its_error() -> None:
+    """200 seeds of 40 products: no bias, far less error than Hutchinson's, its own bar is right."""
+    values = 1 / np.arange(1.0, 301.0) ** 1.5
+    matrix = with_spectrum(values)
+    errors, told = [], []
+    for seed in range(200):
+        tests = torch.stack([random_normal(matrix, seed, n) for n in range(20)])
+        tests *= matrix.size**0.5 / torch.linalg.vector_norm(tests, dim=1, keepdim=True)
+        matrix.products = 0
+        value, error = xtrace(matrix, tests)
+        assert matrix.products == 40
+        errors.append(value - values.sum())
+        told.append(error)
+    size = np.sqrt(np.mean(np.square(errors)))
+    assert abs(np.mean(errors)) < 3 * size / np.sqrt(200)
+    assert size < np.sqrt(2 * np.sum(values**2) / 40) / 5
+    assert 1 / 1.5 < np.sqrt(np.mean(np.square(told))) / size < 1.5
+
+
+def test_xtrace_of_low_rank_is_exact() -> None:
+    """Once there are more test vectors than the rank has dimensions; also of the zero matrix."""
+    matrix = with_spectrum(np.array([3.0, -2, 1, *np.zeros(47)]))
+    tests = torch.stack([random_normal(matrix, 0, n) for n in range(8)])
+    tests *= 50**0.5 / torch.linalg.vector_norm(tests, dim=1, keepdim=True)
+    assert xtrace(matrix, tests)[0] == pytest.approx(2, abs=1e-9)
+    assert xtrace(Matrix(torch.zeros(50, 50, dtype=torch.float64)), tests) == (0, 0)
+
+
+def test_what_is_not_symmetric_is_seen() -> None:
+    """A matrix with a skew part of a percent; a symmetric one gives rounding alone."""
+    matrix = with_spectrum(bulk(100))
+    assert asymmetry(matrix) < 1e-14
+    skew = torch.from_numpy(np.random.default_rng(0).standard_normal((100, 100)))
+    assert asymmetry(Matrix(matrix.entries + 1e-2 * (skew - skew.T))) > 1e-4
+
+
+def test_random_vectors_are_the_same_for_good() -> None:
+    """A seed means the same vector in every process and version; another number another vector."""
+    matrix = with_spectrum(bulk(6))
+    assert random_signs(matrix, 3, 1).tolist() == [1, -1, -1, 1, -1, -1]
+    assert random_normal(matrix, 3, 1)[:2].tolist() == pytest.approx([1.79195419, 1.43701953])
+    assert not torch.equal(random_normal(matrix, 3, 1), random_normal(matrix, 3, 2))
