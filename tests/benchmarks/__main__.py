@@ -1,6 +1,7 @@
 """Run a benchmark, print its rows as they come, write its figures.
 
 `python -m tests.benchmarks surface [--device cuda] [--peers] [--rounds N] [--only TEXT] [--json F]`
+`python -m tests.benchmarks spectrum [the same arguments]`
 `python -m tests.benchmarks recorder [--device cuda] [--rounds N] [--only TEXT] [--json F]`
 """
 
@@ -18,7 +19,7 @@ from explorer.analysis import device as devices
 from tests.benchmarks import limits, peers
 from tests.benchmarks.report import Row
 
-NAMES = ("surface", "recorder")
+NAMES = ("surface", "spectrum", "recorder")
 
 
 def main() -> None:

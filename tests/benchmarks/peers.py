@@ -1,4 +1,4 @@
-"""The two public tools that draw loss surfaces of PyTorch models, at the work that we do.
+"""The public tools that draw loss surfaces of PyTorch models, at the work that we do.
 
 Install them beside the project, not into its environment:
 `python -m pip install --no-deps --target .peers -r tests/benchmarks/requirements.txt`.
@@ -20,6 +20,7 @@ from explorer.kinds.settings import DirectionSettings
 from tests.benchmarks.data import ROOT
 from tests.benchmarks.models import Case
 
+PACKAGES = ("loss_landscapes", "pyhessian", "curvlinops", "hessian_eigenthings")
 INSTALL = "python -m pip install --no-deps --target .peers -r tests/benchmarks/requirements.txt"
 CPU = torch.device("cpu")
 Steps = Iterable[Sequence[float]]
@@ -29,7 +30,7 @@ def are_installed() -> bool:
     """Whether the packages can be imported; the folder of peers is searched from now on."""
     if str(ROOT / ".peers") not in sys.path:
         sys.path.append(str(ROOT / ".peers"))  # last: the environment's own packages come first
-    return importlib.util.find_spec("loss_landscapes") is not None
+    return all(importlib.util.find_spec(name) is not None for name in PACKAGES)
 
 
 def arrays(case: Case, settings: DirectionSettings) -> list[list[np.ndarray]]:

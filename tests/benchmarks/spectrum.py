@@ -1,0 +1,374 @@
+"""Spectra: products in gradients, and eigenpairs, densities and traces against public tools.
+
+Every tool has the same model, data, precision and number of threads, one. Peers that cannot take
+the whole data at once in a fair way are given one batch that holds it.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from scipy.sparse.linalg import LinearOperator, eigsh
+from torch import Tensor, nn
+from torch.nn import functional
+
+from explorer.analysis import curvature
+from explorer.analysis import device as devices
+from explorer.analysis.curvature import Curvature
+from explorer.analysis.lanczos import (
+    Lanczos,
+    eigenpairs,
+    quadrature,
+    random_normal,
+    random_signs,
+    true_residuals,
+)
+from explorer.analysis.objective import Objective
+from explorer.analysis.spectrum import dense
+from explorer.analysis.trace import xtrace
+from explorer.kinds.settings import ObjectiveSettings
+from sample_models.measurement import one_thread
+from tests.benchmarks import models
+from tests.benchmarks.data import MissingFileError
+from tests.benchmarks.models import Case
+from tests.benchmarks.report import Row, interleaved, ratio, spread
+
+Study = Callable[[torch.device, int], Iterator[Row]]
+PAIRS, TOLERANCE = 5, 1e-3
+PROBES, STEPS = 10, 80
+
+
+def curvature_of(case: Case, device: torch.device, budget: int | None = None) -> Curvature:
+    """The Hessian at the case's point."""
+    objective = Objective(case.problem, ObjectiveSettings(split=case.split), device)
+    objective.load(case.point)
+    return Curvature(objective, curvature.hessian, budget)
+
+
+def timed(work: Callable[[], object], device: torch.device, times: int = 1) -> float:
+    """Seconds that one of `times` runs takes."""
+    began = time.perf_counter()
+    for _ in range(times):
+        work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - began) / times
+
+
+def product(make: Callable[[torch.device], Case], target: str, times: int) -> Study:
+    """The cost of a product in gradients over the same batches."""
+
+    def measured(device: torch.device, rounds: int) -> Iterator[Row]:
+        case = make(device)
+        matrix = curvature_of(case, device)
+        space = matrix.space
+        vector = random_normal(matrix, 0)
+
+        def gradient() -> None:
+            for start, stop in matrix._spans:
+                batch = space.batch(start, stop)
+                space.gradients(space.loss(space.outputs(batch), batch)[0], kept=False)
+
+        matrix(vector)  # makes the graphs
+        found = interleaved(
+            {
+                "product": lambda: timed(lambda: matrix(vector), device, times),
+                "gradient": lambda: timed(gradient, device, times),
+            },
+            rounds,
+        )
+        said = {"against": "gradient", "note": f"{matrix.kept} of {len(matrix._spans)} graphs kept"}
+        name = f"{case.title}: product with the Hessian"
+        yield ratio(name, target, found["product"], found["gradient"], **said)
+
+    return measured
+
+
+def sums(outputs: Tensor, labels: Tensor) -> Tensor:
+    """The mean loss as the peers take it."""
+    return functional.cross_entropy(outputs, labels)
+
+
+class Peer:
+    """What a public tool needs: a model with parameters of its own, and the data as one batch."""
+
+    def __init__(self, case: Case, device: torch.device) -> None:
+        self.model: nn.Module = case.module(device)
+        self.batch = tuple(tensor.to(device) for tensor in case.batch)
+
+    def pyhessian(self) -> object:
+        """A new object of PyHessian, which keeps the graph of its one batch."""
+        from pyhessian import hessian
+
+        self.model.zero_grad(set_to_none=True)  # else it adds to what the last one left
+        return hessian(self.model, sums, data=self.batch, cuda=False)
+
+    def curvlinops(self) -> object:
+        """The operator of curvlinops."""
+        from curvlinops import HessianLinearOperator
+
+        parameters = list(self.model.parameters())
+        loss = nn.CrossEntropyLoss()
+        return HessianLinearOperator(
+            self.model, loss, parameters, [self.batch], check_deterministic=False
+        )
+
+    def eigenthings(self) -> object:
+        """The operator of hessian-eigenthings."""
+        from hessian_eigenthings import HessianOperator, supervised_loss
+
+        return HessianOperator(self.model, [self.batch], supervised_loss(sums))
+
+
+def arpack(matvec: Callable[[np.ndarray], np.ndarray], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest pairs by SciPy's ARPACK, to about the tolerance."""
+    operator = LinearOperator((size, size), matvec=matvec, dtype=np.float32)
+    start = np.random.RandomState(0).standard_normal(size).astype(np.float32)
+    values, vectors = eigsh(operator, k=PAIRS, which="LA", v0=start, tol=1e-4)
+    return values[::-1], vectors[:, ::-1].T
+
+
+def pairs(make: Callable[[torch.device], Case]) -> Study:
+    """The five largest pairs at equal true residual."""
+
+    def measured(device: torch.device, rounds: int) -> Iterator[Row]:
+        case = make(device)
+        matrix, peer = curvature_of(case, device), Peer(case, device)
+        exact = curvature_of(case, device)  # judges everybody
+        worst: dict[str, float] = {}
+        values: dict[str, np.ndarray] = {}
+
+        def judged(name: str, found: np.ndarray, vectors: Tensor) -> None:
+            vectors = vectors.to(exact.like)
+            worst[name] = float(true_residuals(exact, vectors, found).max() / np.abs(found).max())
+            values[name] = found
+
+        def ours(verified: bool) -> Callable[[], float]:
+            def run() -> float:
+                began = time.perf_counter()
+                mine = curvature_of(case, device)
+                found = eigenpairs(
+                    mine, random_normal(mine, 0), PAIRS, tolerance=TOLERANCE, verified=verified
+                )
+                seconds = time.perf_counter() - began
+                judged("ours" if verified else "ours, unverified", found.values, found.vectors)
+                return seconds
+
+            return run
+
+        def same_product() -> float:
+            def matvec(vector: np.ndarray) -> np.ndarray:
+                given = torch.from_numpy(vector.astype(np.float32).ravel()).to(device)
+                return np.asarray(matrix(given).cpu().numpy())
+
+            began = time.perf_counter()
+            mine = curvature_of(case, device)
+            mine(random_normal(mine, 0))
+            found, vectors = arpack(matvec, matrix.size)
+            seconds = time.perf_counter() - began
+            judged("ARPACK", found, torch.from_numpy(vectors.copy()))
+            return seconds
+
+        def with_curvlinops() -> float:
+            began = time.perf_counter()
+            operator = peer.curvlinops().to_scipy(dtype=np.float32)  # type: ignore[attr-defined]
+            found, vectors = arpack(lambda v: operator @ v, matrix.size)
+            seconds = time.perf_counter() - began
+            judged("curvlinops", found, torch.from_numpy(vectors.copy()))
+            return seconds
+
+        def with_pyhessian() -> float:
+            began = time.perf_counter()
+            found, vectors = peer.pyhessian().eigenvalues(  # type: ignore[attr-defined]
+                maxIter=2000, tol=1e-6, top_n=PAIRS
+            )
+            seconds = time.perf_counter() - began
+            joined = torch.stack([torch.cat([p.reshape(-1) for p in v]) for v in vectors])
+            judged("PyHessian", np.array(found), joined)
+            return seconds
+
+        contestants = {
+            "ours": ours(True),
+            "ours, unverified": ours(False),
+            "ARPACK": same_product,
+            "curvlinops": with_curvlinops,
+            "PyHessian": with_pyhessian,
+        }
+        found = interleaved(contestants, rounds)
+        targets = {"PyHessian": ">= 8", "ARPACK": ">= 1.4", "curvlinops": ">= 4.5"}
+        for own, (name, target) in itertools.product(("ours", "ours, unverified"), targets.items()):
+            figure = spread([a / b for a, b in zip(found[name], found[own], strict=True)])
+            note = f"worst residual {worst[own]:.1e}, theirs {worst[name]:.1e}"
+            note += f"; largest value {values[own][0]:.6g}, theirs {values[name][0]:.6g}"
+            what = f"{case.title}: five pairs, {own}, against {name}"
+            yield Row(
+                what, target, "speed-up", figure, float(np.median(found[own])), name, note=note
+            )
+
+    return measured
+
+
+def density(make: Callable[[torch.device], Case]) -> Study:
+    """Ten probes of eighty steps."""
+
+    def measured(device: torch.device, rounds: int) -> Iterator[Row]:
+        case = make(device)
+        peer = Peer(case, device)
+
+        def ours() -> float:
+            began = time.perf_counter()
+            matrix = curvature_of(case, device)
+            for number in range(PROBES):
+                lanczos = Lanczos(matrix, random_signs(matrix, 0, number), STEPS)
+                while not lanczos.is_over:
+                    lanczos.step()
+                quadrature(lanczos)
+            return time.perf_counter() - began
+
+        def with_pyhessian() -> float:
+            return timed(lambda: peer.pyhessian().density(iter=STEPS, n_v=PROBES), device)  # type: ignore[attr-defined]
+
+        def with_eigenthings() -> float:
+            from hessian_eigenthings import spectral_density
+
+            return timed(
+                lambda: spectral_density(
+                    peer.eigenthings(),  # type: ignore[arg-type]
+                    num_runs=PROBES,
+                    lanczos_steps=STEPS,
+                ),
+                device,
+            )
+
+        def with_curvlinops() -> float:
+            from curvlinops.papyan2020traces.spectrum import approximate_boundaries, fast_lanczos
+
+            began = time.perf_counter()
+            operator = peer.curvlinops()
+            approximate_boundaries(operator)
+            for _ in range(PROBES):
+                fast_lanczos(operator, STEPS)
+            return time.perf_counter() - began
+
+        contestants = {
+            "ours": ours,
+            "PyHessian": with_pyhessian,
+            "hessian-eigenthings": with_eigenthings,
+            "curvlinops": with_curvlinops,
+        }
+        found = interleaved(contestants, rounds)
+        targets = {"PyHessian": 0.55, "hessian-eigenthings": 0.5, "curvlinops": 0.27}
+        for name, target in targets.items():
+            what = f"{case.title}: density, 10 x 80, against {name}"
+            yield ratio(what, f"<= {target}", found["ours"], found[name], against=name)
+
+    return measured
+
+
+def trace(make: Callable[[torch.device], Case]) -> Study:
+    """Products until the error is one percent, against Hutchinson's by its variance."""
+
+    def measured(device: torch.device, rounds: int) -> Iterator[Row]:
+        case = make(device)
+        matrix = curvature_of(case, device)
+        entries = torch.from_numpy(dense(matrix))  # of which products cost next to nothing
+        exact = float(entries.trace())
+        beside = 2 * (entries.square().sum() - entries.diagonal().square().sum())
+        hutchinson = float(beside) / (0.01 * exact) ** 2
+        known = _Entries(entries)
+        needed, calibration = None, []
+        trials = max(6, rounds)
+        for count in (10, 14, 18, 22, 26, 30, 36, 42, 50, 60):
+            errors, told = [], []
+            for trial in range(trials):
+                tests = torch.stack([random_normal(known, trial, n) for n in range(count)])
+                tests *= known.size**0.5 / torch.linalg.vector_norm(tests, dim=1, keepdim=True)
+                value, error = xtrace(known, tests)
+                errors.append((value / exact - 1) ** 2)
+                told.append((error / exact) ** 2)
+            calibration.append(float(np.sqrt(np.mean(told) / np.mean(errors))))
+            if needed is None and np.sqrt(np.mean(errors)) <= 0.01:
+                needed = 2 * count
+        if needed is None:
+            yield Row(f"{case.title}: trace to 1 %", skipped="not reached in 120 products")
+            return
+        share = needed / hutchinson
+        note = f"{needed} products, Hutchinson {hutchinson:,.0f}; {trials} trials"
+        yield Row(
+            f"{case.title}: products for the trace to 1 %, against Hutchinson's",
+            "<= 0.05",
+            figure=(share, share, share),
+            note=note,
+        )
+        yield Row(
+            f"{case.title}: the trace's own error bar over its error",
+            "<= 1.5",
+            figure=spread([max(c, 1 / c) for c in calibration]),
+            note="root mean squares, worse of both ways, over numbers of products",
+        )
+
+    return measured
+
+
+class _Entries:
+    """A matrix that is there."""
+
+    def __init__(self, entries: Tensor) -> None:
+        self.entries, self.size, self.like = entries, len(entries), entries.new_empty(0)
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The product with a vector (D,)."""
+        return self.entries @ vector
+
+
+def digits(device: torch.device) -> Case:
+    """The sample perceptron."""
+    return models.digits()
+
+
+def resnet20(count: int) -> Callable[[torch.device], Case]:
+    """A trained ResNet-20 on so many images."""
+    return lambda device: models.resnet20(count)
+
+
+def gpt(device: torch.device) -> Case:
+    """A small transformer on sixteen sequences."""
+    return models.gpt(16, device)
+
+
+ANYWHERE: dict[str, Study] = {
+    "digits MLP, product": product(digits, "<= 1.4", 20),
+    "ResNet-20, product": product(resnet20(64), "<= 4.0", 1),
+    "GPT, product": product(gpt, "<= 3.1", 1),
+    "digits MLP, trace": trace(digits),
+}
+PEERS: dict[str, Study] = {
+    "digits MLP, pairs": pairs(digits),
+    "digits MLP, density": density(digits),
+    "ResNet-20, pairs": pairs(resnet20(32)),
+}
+
+
+def studies(device: torch.device, only: str, peers: bool) -> dict[str, Study]:
+    """The studies whose name holds the text `only`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    known = ANYWHERE | (PEERS if peers else {})
+    found = {name: study for name, study in known.items() if only.lower() in name.lower()}
+    if not found:
+        raise ValueError(f"only must be part of one of {', '.join(known)}, got {only!r}")
+    return found
+
+
+def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterator[Row]:
+    """The rows of the studies; one that says so where a file of data is missing."""
+    for name, study in chosen.items():
+        try:
+            with one_thread(), devices.arithmetic("float32"):
+                yield from study(device, rounds)
+        except MissingFileError as missing:
+            yield Row(name, skipped=f"no {missing}")
