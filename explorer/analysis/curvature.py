@@ -34,7 +34,7 @@ __all__ = [
 
 Map = Callable[[Parts], Parts]
 Maker = Callable[["Space", Batch], tuple[Map, float]]  # a batch's linear map, and what it counts
-HELD = 2  # graphs of one batch that a product needs at once, its own values included (measured 1.6)
+HELD = 3  # graphs of one batch that a product takes room for at once (measured on a ResNet)
 
 
 class Product(Protocol):

@@ -4,11 +4,14 @@ Every tool has the same model, data, precision and number of threads, one. Peers
 the whole data at once in a fair way are given one batch that holds it.
 """
 
+import gc
 import itertools
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import psutil
 import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
@@ -312,6 +315,51 @@ def trace(make: Callable[[torch.device], Case]) -> Study:
     return measured
 
 
+def memory(make: Callable[[torch.device], Case], megabytes: int) -> Study:
+    """The most memory that Lanczos steps take beside the basis, of the budget that was set."""
+
+    def measured(device: torch.device, rounds: int) -> Iterator[Row]:
+        case = make(device)
+        budget, shares = megabytes << 20, []
+        objective = Objective(case.problem, ObjectiveSettings(split=case.split), device)
+        objective.load(case.point)
+        few = Curvature(objective, curvature.hessian, examples=np.arange(8))
+        few(random_normal(few, 0))  # what libraries allocate once
+        for _ in range(max(1, rounds // 3)):
+            gc.collect()
+            before = psutil.Process().memory_info().rss
+            with Peak() as peak:
+                matrix = Curvature(objective, curvature.hessian, budget)
+                lanczos = Lanczos(matrix, random_signs(matrix, 0), 4)
+                for _ in range(3):
+                    lanczos.step()
+            shares.append((peak.bytes - before - lanczos.basis.nbytes) / budget)
+        note = f"{matrix.kept} of {len(matrix._spans)} graphs kept, batches of {matrix.batch}"
+        what = f"{case.title}: memory beyond the basis, of a budget of {megabytes} MB"
+        yield Row(what, "<= 1", figure=spread(shares), note=note)
+
+    return measured
+
+
+class Peak:
+    """The most resident memory of this process while it is entered."""
+
+    def __enter__(self) -> "Peak":
+        self.bytes, self._over = 0, threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        process = psutil.Process()
+        while not self._over.wait(0.002):
+            self.bytes = max(self.bytes, process.memory_info().rss)
+
+
 class _Entries:
     """A matrix that is there."""
 
@@ -343,6 +391,7 @@ ANYWHERE: dict[str, Study] = {
     "ResNet-20, product": product(resnet20(64), "<= 4.0", 1),
     "GPT, product": product(gpt, "<= 3.1", 1),
     "digits MLP, trace": trace(digits),
+    "ResNet-20, memory": memory(resnet20(300), 300),
 }
 PEERS: dict[str, Study] = {
     "digits MLP, pairs": pairs(digits),
