@@ -101,7 +101,7 @@ def test_hugging_face_snapshots_and_logs(stand_in: Any, tmp_path: Path) -> None:
     found = read_recording(tmp_path)
     assert [s.step for s in found.snapshots] == [0, 2, 4, 5] and found.ended
     assert dict(found.curves["loss"]) == {1: 1.0, 2: 0.5, 3: 1 / 3, 4: 0.25, 5: math.inf}
-    assert set(found.curves) == {"loss"}
+    assert set(found.curves) == {"loss", "learning_rate"}
 
 
 @pytest.mark.parametrize(

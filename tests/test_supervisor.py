@@ -429,7 +429,8 @@ def test_a_job_without_a_folder_is_offered_when_asked_again(served):
     model, settings = named(catalog, "quick"), LineSettings(x_count=9, seed=16)
     asked = desk.question(catalog, LINE, model, settings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk, "offer", lambda catalog, job: (_ for _ in ()).throw(KeyboardInterrupt))
+        interrupt = (KeyboardInterrupt for _ in ()).throw
+        patch.setattr(orders, "offer", lambda catalog, job: interrupt(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             desk.ask(catalog, LINE, model, settings)
     stuck = catalog.active_job_for(asked.key)
