@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.kinds.spectrum import MATRIX_WORDS
 from explorer.pages import _parts as parts
 from store import records
 
@@ -36,7 +37,11 @@ def describe(asked: records.Question) -> str:
         return " · ".join([*said, "gradient"])
     if s.get("directions", 1) > 1:
         said.append(f"{s['directions']} directions")
-    if "seed" in s:
+    if "matrix" in s:
+        said.insert(0, MATRIX_WORDS[s["matrix"]])
+        said += [s["layer"]] if s["layer"] else []
+        said.append(f"{s['probes']} probes")
+    elif "seed" in s:
         said += [s["normalisation"], f"seed {s['seed']}"]
     return " · ".join(said)
 
