@@ -1,20 +1,22 @@
 """Spectra of random matrices to lay over a measured one, fitted to its mean and variance."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+NAMES = ("Wigner semicircle", "Marchenko-Pastur", "free sum (Pennington-Bahri)")
+NODES = 2000  # of a density
 SMALLEST = 1e-12  # of the variance, below which a part counts as none
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A density with the parameters that it was fitted by."""
+    """A density as nodes with weights, to be smoothed like a measured one, and its parameters."""
 
-    name: str
-    density: np.ndarray  # (G,) without an atom at 0
-    parameters: dict[str, float]
-    atom: float = 0.0  # share of eigenvalues that are exactly 0
+    nodes: np.ndarray  # (N,)
+    weights: np.ndarray  # (N,) sum about 1
+    parameters: Mapping[str, float]
 
 
 def semicircle(grid: np.ndarray, mean: float, deviation: float) -> np.ndarray:
@@ -56,50 +58,54 @@ def free_sum(grid: np.ndarray, ratio: float, scale: float, deviation: float) -> 
     theory", section 3; Voiculescu 1986 for the sum of R-transforms.
     """
     slope, square = ratio * scale, deviation**2
-    heights = np.empty(len(grid))
-    for place, z in enumerate(grid.tolist()):
-        roots = np.roots([-slope * square, square + slope * z, scale - slope - z, 1.0])
-        heights[place] = np.abs(roots.imag).max() / np.pi
-    return heights
+    companion = np.zeros((len(grid), 3, 3))
+    companion[:, 1, 0] = companion[:, 2, 1] = 1
+    monic = np.stack([np.ones_like(grid), scale - slope - grid, square + slope * grid])
+    companion[:, :, 2] = (monic / (slope * square)).T
+    return np.asarray(np.abs(np.linalg.eigvals(companion).imag).max(axis=1) / np.pi)
 
 
-def references(
-    grid: np.ndarray, mean: float, variance: float, ratio: float
-) -> dict[str, Reference]:
-    """The three densities on a grid (G,), each with the parameters that fit; one may be missing.
+def references(mean: float, variance: float, ratio: float) -> dict[str, Reference]:
+    """The three densities, each with the parameters that fit; those that cannot be are missing.
 
     The semicircle has the mean and the variance. The others take the ratio as given: Marchenko
     and Pastur's has the mean alone, and needs one above 0; the sum has the mean from its first
     part, and from its second the variance that the first leaves, if it leaves any.
 
     Args:
-        grid: eigenvalues.
         mean: of the measured eigenvalues.
         variance: of them.
         ratio: phi, parameters over examples times outputs.
     """
     if not (np.isfinite([mean, variance, ratio]).all() and variance > 0 and ratio > 0):
         return {}
-    found = {}
     deviation = float(np.sqrt(variance))
-    name = "Wigner semicircle"
-    found[name] = Reference(
-        name,
-        semicircle(grid, mean, deviation),
-        {"mean": mean, "standard deviation": deviation},
-    )
+    grid = _between(mean - 2 * deviation, mean + 2 * deviation)
+    made = {"mean": mean, "standard deviation": deviation}
+    found = {NAMES[0]: _reference(grid, semicircle(grid, mean, deviation), made)}
     if mean <= 0:
         return found
-    atom = max(0.0, 1 - 1 / ratio)
-    name = "Marchenko-Pastur"
-    density = marchenko_pastur(grid, ratio, mean)
-    found[name] = Reference(name, density, {"phi": ratio, "scale": mean}, atom)
+    low, high = marchenko_pastur_edges(ratio, mean)
+    grid = _between(low, high)
+    made = {"phi": ratio, "scale": mean}
+    zeros = max(0.0, 1 - 1 / ratio)
+    plain = _reference(grid, marchenko_pastur(grid, ratio, mean), made)
+    weights = np.append(plain.weights / plain.weights.sum() * (1 - zeros), zeros)
+    found[NAMES[1]] = Reference(np.append(plain.nodes, 0.0), weights, made)
     rest = variance - ratio * mean**2
     if rest > SMALLEST * variance:
-        name = "free sum (Pennington-Bahri)"
         width = float(np.sqrt(rest))
-        density = free_sum(grid, ratio, mean, width)
-        found[name] = Reference(
-            name, density, {"phi": ratio, "scale": mean, "semicircle deviation": width}
-        )
+        grid = _between(min(low, 0.0) - 2 * width, high + 2 * width)
+        made = {"phi": ratio, "scale": mean, "semicircle's standard deviation": width}
+        found[NAMES[2]] = _reference(grid, free_sum(grid, ratio, mean, width), made)
     return found
+
+
+def _between(low: float, high: float) -> np.ndarray:
+    """Middles of even steps: a density's ends, where it may be infinite, are none of them."""
+    step = (high - low) / NODES
+    return np.linspace(low + step / 2, high - step / 2, NODES)
+
+
+def _reference(grid: np.ndarray, density: np.ndarray, made: Mapping[str, float]) -> Reference:
+    return Reference(grid, density * (grid[1] - grid[0]), made)

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
+from explorer.kinds.random_matrices import NAMES
 from explorer.kinds.spectrum import (
     MATRICES,
     MATRIX_WORDS,
@@ -26,7 +27,6 @@ from explorer.pages._export import export_chart, export_line
 from store import records
 
 COMPARED = ("hessian", "gauss_newton", "empirical_fisher")
-REFERENCES = ("Wigner semicircle", "Marchenko-Pastur", "free sum (Pennington-Bahri)")
 MORE = 10  # probes that the button adds
 
 running = parts.start()
@@ -163,7 +163,7 @@ def show_density(asked: records.Question, spectrum: Spectrum) -> None:
             width=220,
             help="Standard deviation of the Gaussian that each node of the quadrature becomes.",
         )
-        laid = st.multiselect("Overlays", REFERENCES, key="overlays", width=260)
+        laid = st.multiselect("Overlays", NAMES, key="overlays", width=260)
     ratio = choose_ratio(spectrum) if laid else 1.0
     style = DensityStyle(
         log=scale == "Log", width_share=share / 100, overlays=tuple(laid), ratio=ratio
@@ -210,16 +210,12 @@ def choose_ratio(spectrum: Spectrum) -> float:
 
 def show_references(spectrum: Spectrum, style: Any, overlays: Any) -> None:
     """The parameters of what is laid over, and why something is missing."""
-    import numpy as np
-
     if not style.overlays:
         return
-    found = overlays(spectrum, np.zeros(1), style)
+    found = overlays(spectrum, style)
     for name in style.overlays:
         if name in found:
             said = ", ".join(f"{n} {words.said(v)}" for n, v in found[name].parameters.items())
-            if found[name].atom:
-                said += f"; {found[name].atom:.1%} of its eigenvalues are 0 and not drawn"
             st.caption(f"{name}: {said}.")
         else:
             st.caption(

@@ -53,9 +53,10 @@ def pairs(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.Laye
         alt.Tooltip("residual:N", title="± residual"),
     ]
     base = alt.Chart(table(rows)).encode(x=x, color=colour, tooltip=said)
-    y = alt.Y("low:Q", scale=scale, title=title)
+    axis = alt.Axis(tickCount=6, format="~g", gridColor=GREY, gridOpacity=0.22)
+    y = alt.Y("low:Q", scale=scale, title=title, axis=axis)
     bars = base.mark_rule(style="residual", strokeWidth=2).encode(y=y, y2="high:Q")
-    y = alt.Y("value:Q", scale=scale, title=title)
+    y = alt.Y("value:Q", scale=scale, title=title, axis=axis)
     dots = base.mark_point(style="pair", filled=True, size=60, opacity=1).encode(y=y)
     if not shown:
         bars, dots = (layer.encode(opacity=alt.value(0)) for layer in (bars, dots))
@@ -133,7 +134,8 @@ def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
     bars = bars.encode(
         x=x,
         x2="to:Q",
-        y=alt.Y("count:Q", title="Mini-batches").axis(tickMinStep=1),
+        y=alt.Y("count:Q", title="Mini-batches").axis(tickMinStep=1).scale(zero=True),
+        y2=alt.datum(0),
         tooltip=[
             alt.Tooltip("from:Q", format=".4~g"),
             alt.Tooltip("to:Q", format=".4~g"),

@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.random_matrices import Reference, references
-from explorer.kinds.spectrum import WIDTH, Spectrum, density_grid
+from explorer.kinds.spectrum import WIDTH, Spectrum, density_grid, smoothed
 from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
@@ -70,9 +70,13 @@ def density(
     made = {name: _curve(spectrum, grid, width) for name, spectrum in named.items()}
     known = {name: curve for name, curve in made.items() if curve is not None}
     only = next(iter(named.values())) if len(named) == 1 else None
-    laid = overlays(only, grid, style) if only is not None else {}
+    fitted = overlays(only, style) if only is not None else {}
+    laid = {
+        name: Curve(grid, smoothed(grid, made.nodes, made.weights, width), _all(grid))
+        for name, made in fitted.items()
+    }
     floor = min((FLOOR / (s.size or 1) for s in named.values()), default=FLOOR) / width
-    drawn = {**known, **{n: Curve(grid, r.density, _all(grid)) for n, r in laid.items()}}
+    drawn = {**known, **laid}
     y = _y(drawn, floor, style)
     x = _x(float(grid[0]), float(grid[-1]))
     layers = _layers(known, laid, x, y, floor if style.log else 0.0)
@@ -104,17 +108,14 @@ def _curve(spectrum: Spectrum, grid: np.ndarray, width: float) -> Curve | None:
     return Curve(grid, mean, _all(grid), None if exact else (below, above))
 
 
-def overlays(
-    spectrum: Spectrum, grid: np.ndarray, style: DensityStyle | None = None
-) -> dict[str, Reference]:
+def overlays(spectrum: Spectrum, style: DensityStyle) -> dict[str, Reference]:
     """The references of the style that can be fitted to the spectrum's mean and variance."""
-    style = style or DensityStyle()
     trace, square = spectrum.trace, spectrum.squared_norm
     if trace is None or square is None or not style.overlays:
         return {}
     mean = trace.value / spectrum.size
     variance = square.value / spectrum.size - mean**2
-    found = references(grid, mean, variance, style.ratio)
+    found = references(mean, variance, style.ratio)
     return {name: found[name] for name in style.overlays if name in found}
 
 
@@ -155,7 +156,7 @@ def _y(drawn: Mapping[str, Curve], floor: float, style: DensityStyle) -> alt.Y:
 
 
 def _layers(
-    known: Mapping[str, Curve], laid: Mapping[str, Reference], x: alt.X, y: alt.Y, floor: float
+    known: Mapping[str, Curve], laid: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float
 ) -> list[alt.Chart]:
     """Band below curves below references; what lies under the floor is drawn on it."""
     layers = []
@@ -182,7 +183,7 @@ def _layers(
         )
         layers.append(line.encode(x=x, y=y, order="x:Q", **shown))
     if laid:
-        layers.append(_references(laid, next(iter(known.values())).x, x, y, floor))
+        layers.append(_references(laid, x, y, floor))
     return layers
 
 
@@ -193,10 +194,12 @@ def _rows(name: str, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
     ]
 
 
-def _references(
-    laid: Mapping[str, Reference], grid: np.ndarray, x: alt.X, y: alt.Y, floor: float
-) -> alt.Chart:
-    rows = [row for n, r in laid.items() for row in _rows(n, grid, r.density.clip(min=floor))]
+def _references(laid: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float) -> alt.Chart:
+    rows = []
+    for name, curve in laid.items():
+        high = curve.y > floor
+        shown = high | np.roll(high, 1) | np.roll(high, -1)  # with a foot on both sides
+        rows += _rows(name, curve.x[shown], curve.y[shown].clip(min=floor))
     legend = alt.Legend(title=None, orient="top", symbolType="stroke", labelLimit=0)
     scale = alt.Scale(domain=list(laid), range=[list(d) for d in DASHES[: len(laid)]])
     dashed = alt.StrokeDash("line:N", scale=scale, legend=legend)
