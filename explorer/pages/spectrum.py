@@ -83,10 +83,14 @@ def choose_effort() -> dict[str, Any]:
         ("top", "Largest", "eigenvalues with their vectors' residuals"),
         ("bottom", "Smallest", "the negative ones, if there are any"),
         ("probes", "Probes", "random vectors of the density and the traces"),
-        ("steps", "Steps a probe", "of Lanczos: products with the matrix"),
+        ("steps", "Steps each", "of Lanczos: products with the matrix"),
         ("batches", "Mini-batches", "whose largest eigenvalues are found one by one; 0: none"),
-        ("batch_examples", "Examples in each", "counts beside mini-batches"),
-        ("trace_products", "Products for the trace", "by XTrace; 0: from the probes alone"),
+        ("batch_examples", "Batch size", "counts beside mini-batches"),
+        (
+            "trace_products",
+            "XTrace",
+            "products for the trace alone; 0: it is from the probes",
+        ),
         ("seed", "Seed", "of the random vectors and mini-batches"),
     )
     for place, (name, label, help) in enumerate(fields):
@@ -160,10 +164,10 @@ def show_density(asked: records.Question, spectrum: Spectrum) -> None:
             100 * WIDTH,
             0.1,
             key="kernel",
-            width=220,
+            width=190,
             help="Standard deviation of the Gaussian that each node of the quadrature becomes.",
         )
-        laid = st.multiselect("Overlays", NAMES, key="overlays", width=260)
+        laid = st.multiselect("Overlays", NAMES, key="overlays", width=230)
     ratio = choose_ratio(spectrum) if laid else 1.0
     style = DensityStyle(
         log=scale == "Log", width_share=share / 100, overlays=tuple(laid), ratio=ratio

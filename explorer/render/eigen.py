@@ -13,9 +13,10 @@ from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
 from explorer.render.scale import label_expression, number, ticks
-from explorer.render.spectrum import SPIKE
+from explorer.render.spectrum import SPIKE, whole
 
-WIDTH = 560
+WIDTH = 480
+COLOURS = ("#3b7dd8", "#e8833a")  # apart on light and dark pages
 SIGNS = ("positive", "negative")
 
 
@@ -60,10 +61,10 @@ def pairs(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.Laye
     dots = base.mark_point(style="pair", filled=True, size=60, opacity=1).encode(y=y)
     if not shown:
         bars, dots = (layer.encode(opacity=alt.value(0)) for layer in (bars, dots))
-    return alt.LayerChart(layer=[bars, dots], width=width, height=220)
+    return whole([bars, dots], width, 220)
 
 
-def layers(spectrum: Spectrum, width: int = 430) -> alt.LayerChart:
+def layers(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
     """The trace of each parameter tensor's block with its 95 % interval."""
     found = spectrum.layers
     values = [e.value for e in found.values()]
@@ -93,7 +94,7 @@ def layers(spectrum: Spectrum, width: int = 430) -> alt.LayerChart:
     # Grey reads on the bar and on both pages.
     spans = base.mark_rule(style="interval", color=GREY, strokeWidth=2.5)
     spans = spans.encode(x="low:Q", x2="high:Q")
-    return alt.LayerChart(layer=[bars, spans], width=width, height=max(60, 20 * len(rows)))
+    return whole([bars, spans], width, max(60, 20 * len(rows)))
 
 
 def escape(spectrum: Spectrum, width: int = WIDTH) -> Any:
@@ -105,7 +106,7 @@ def escape(spectrum: Spectrum, width: int = WIDTH) -> Any:
     every = np.ones(len(steps), dtype=bool)
     curved = spectrum.predicted_losses(steps)
     lines = {"loss": Curve(steps, losses, every), "predicted": Curve(steps, curved, every)}
-    return curves.chart([Row("loss", lines, 240)], _ALONG, width)
+    return curves.chart([Row("loss", lines, 240, colours=COLOURS)], _ALONG, width)
 
 
 _ALONG = "Distance along the vector"
@@ -115,8 +116,8 @@ def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
     """Histogram of the mini-batches' largest eigenvalues, and the one of all examples."""
     _, values, _ = spectrum.of(Role.BATCH)
     known, _ = spectrum.eigenvalues
-    whole = [float(known[0])] if len(known) else []
-    drawn = [*values.tolist(), *whole]
+    full = [float(known[0])] if len(known) else []
+    drawn = [*values.tolist(), *full]
     low, high = (min(drawn), max(drawn)) if drawn else (0.0, 1.0)
     room = 0.05 * ((high - low) or abs(high) or 1.0)
     low, high = low - room, high + room
@@ -143,11 +144,11 @@ def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
         ],
     )
     made = [bars]
-    if whole:
-        own = table([{"from": whole[0], "words": "all examples", "value": number(whole[0])}])
+    if full:
+        own = table([{"from": full[0], "words": "all examples", "value": number(full[0])}])
         mark = alt.Chart(own).mark_rule(style="whole", strokeWidth=2.2, strokeDash=[5, 4])
         legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2)
         colour = alt.Color("words:N", scale=alt.Scale(range=[SPIKE]), legend=legend)
         said = [alt.Tooltip("value:N", title="all examples")]
         made.append(mark.encode(x=x, color=colour, tooltip=said))
-    return alt.LayerChart(layer=made, width=width, height=180)
+    return whole(made, width, 180)

@@ -3,7 +3,7 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from explorer.render.rows import table
 from explorer.render.rule import rule
 from explorer.render.scale import label_expression, number, ticks
 
-SPIKE = "#d62728"  # as strong on a dark page as on a light one
+SPIKE = "#e5484d"  # as strong on a dark page as on a light one
 DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
 ROOM = 22  # px above the curves for the spikes' numbers
 APART = 15  # px that the numbers of two spikes need
@@ -34,7 +34,7 @@ class DensityStyle:
     overlays: tuple[str, ...] = ()  # names of references
     ratio: float = 1.0  # phi of the references
     spikes: bool = True
-    width: int = 600
+    width: int = 500
     height: int = 320
 
     def __post_init__(self) -> None:
@@ -87,7 +87,13 @@ def density(
     if not layers:
         empty = table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
         layers = [alt.Chart(empty).mark_point(opacity=0, style="nothing").encode(x=x, y=y)]
-    return alt.LayerChart(layer=layers, width=style.width, height=style.height)
+    return whole(layers, style.width, style.height)
+
+
+def whole(layers: Sequence[alt.Chart], width: int, height: int) -> alt.LayerChart:
+    """Layers as a chart whose plot, without axes and legends, has that size on a page too."""
+    fit = alt.AutoSizeParams(type="pad", contains="padding")
+    return alt.LayerChart(layer=list(layers), width=width, height=height, autosize=fit)
 
 
 def compare(spectra: Mapping[str, Spectrum], style: DensityStyle | None = None) -> alt.LayerChart:
@@ -239,7 +245,7 @@ def spikes(spectrum: Spectrum, span: tuple[float, float], style: DensityStyle) -
     ]
     x = _x(*span)
     base = alt.Chart(table(rows)).encode(x=x, tooltip=said)
-    faint = alt.condition("datum.converged == 'yes'", alt.value(0.55), alt.value(0.2))
+    faint = alt.condition("datum.converged == 'yes'", alt.value(0.7), alt.value(0.3))
     lines = base.mark_rule(style="spike", color=SPIKE, strokeWidth=1.2, clip=True).encode(
         y=alt.value(style.height), y2=alt.value(ROOM - 4), opacity=faint
     )
