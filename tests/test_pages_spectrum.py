@@ -22,6 +22,7 @@ from tests.test_pages import (
     texts,
 )
 from tests.test_pages_lines import charts, computes
+from tests.test_spectrum import broken
 from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised, until
 
 LARGE = SpectrumSettings(top=2, bottom=1, probes=3, steps=10)
@@ -42,6 +43,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         listed = [{"file": str(file)}]
         job = orders.order_import(catalog, problem, {"width": 250}, listed, "wide")
         assert ended(catalog, job).status == "done"
+        broken(catalog, folder)
         for name, settings in (("tiny", SMALL), ("wide", LARGE)):
             model = next(model for model in catalog.models() if model.name == name)
             key = desk.ask(catalog, SPECTRUM, model, settings)
@@ -154,20 +156,22 @@ def test_an_unasked_spectrum_says_how_long(folder: Path) -> None:
 
 
 def test_a_failed_spectrum_is_one_sentence(folder: Path) -> None:
-    """More pairs than parameters: the worker refuses, and the page shows its sentence."""
-    app = fine(opened(SPECTRUM.page, model="tiny", layer="3.bias", batches="1", probes="0"))
-    app = pressed(app, "Compute 2 parts")
-    until(lambda: app.run().error or not app.get("progress"))
+    """A point without a finite loss: the worker refuses, and the page shows its sentence."""
+    app = fine(opened(SPECTRUM.page, model="broken"))
+    pressed(app, "Compute 11 parts")
+    until(lambda: app.run().error)
     assert [e.value for e in app.exception] == []
-    for error in app.error:
-        assert "\n" not in error.value and error.value.endswith(".")
+    (said,) = [e.value for e in app.error]
+    assert said.startswith("Spectrum of broken stopped: ") and said.endswith(".")
+    assert "the loss at this point is nan" in said and "\n" not in said
+    assert charts(app) == 0
 
 
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"top": "0"}, "top must be from 1 to 200, got 0"),
-        ({"probes": "1001"}, "probes must be from 0 to 1,000, got 1001"),
+        ({"top": "0"}, "Top must be from 1 to 200, got 0"),
+        ({"probes": "1001"}, "Probes must be from 0 to 1,000, got 1001"),
         ({"steps": "2.5"}, "steps in the address must be a whole number"),
         ({"matrix": "jacobian"}, "matrix in the address must be one of hessian"),
         ({"layer": "nothing"}, "layer in the address must be one of 0.weight"),

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 from torch.func import functional_call, hessian, jacrev, vmap
 from torch.nn import functional
 
 from explorer.analysis import spectrum as analysis
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
 from explorer.jobs.estimate import estimate
 from explorer.kinds import Piece
 from explorer.kinds.spectrum import SPECTRUM, Estimate, Role, Spectrum, SpectrumSettings, taken_over
@@ -23,7 +24,7 @@ from explorer.problem import Problem, accuracy, cross_entropy
 from explorer.render import table
 from store import Catalog
 from tests.conftest import seeded
-from tests.tiny import imported, supervised, until
+from tests.tiny import ended, imported, problem_file, supervised, tensors, until
 
 CPU = torch.device("cpu")
 SMALL = SpectrumSettings(
@@ -288,6 +289,17 @@ def test_a_table_of_numbers(small: Problem) -> None:
     assert table.to_parquet(found, key="k").startswith(b"PAR1")
 
 
+def broken(catalog: Catalog, folder: Path) -> Any:
+    """The tiny model with weights so large that its loss is not finite."""
+    file = folder / "broken.safetensors"
+    huge = {n: v * 1e30 if v.is_floating_point() else v for n, v in tensors().items()}
+    safetensors.torch.save_file(huge, file)
+    problem, listed = problem_file(folder / "problem"), [{"file": str(file)}]
+    job = orders.order_import(catalog, problem, {}, listed, "broken")
+    assert ended(catalog, job).status == "done"
+    return next(model for model in catalog.models() if model.name == "broken")
+
+
 def complete(catalog: Catalog, model: Any, settings: SpectrumSettings) -> Any:
     """The question, after a real worker has answered it."""
     key = desk.ask(catalog, SPECTRUM, model, settings)
@@ -323,9 +335,9 @@ def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
 def test_a_point_without_a_finite_loss_is_told(tmp_path: Path) -> None:
     """Weights that overflow: the job fails with a sentence, and no number is stored."""
     with supervised(tmp_path / "catalog") as (catalog, _):
-        model = imported(catalog, tmp_path, "tiny", scale=float("1e30"))
+        model = broken(catalog, tmp_path)
         asked = complete(catalog, model, SpectrumSettings(probes=1))
         assert asked.units_done == 0
         (job,) = [job for job in catalog.jobs() if job.question_key == asked.key]
         assert job.status == "failed"
-        assert "finite" in job.error and "\n" not in job.error
+        assert "the loss at this point is nan" in job.error and "\n" not in job.error

@@ -54,12 +54,11 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
     matrix = st.selectbox(
         "Matrix",
         MATRICES,
-        format_func=MATRIX_WORDS.__getitem__,
         key="matrix",
         bind="query-params",
-        help="Gauss-Newton: J' H J, with H the second derivatives of the loss by the outputs; "
-        "empirical Fisher: mean of the outer products of each example's gradient; |w|-scaled: the "
-        "Hessian times the size of both weights, which rescalings of a ReLU network do not change.",
+        help="gauss_newton: J' H J, with H the second derivatives of the loss by the outputs; "
+        "empirical_fisher: mean of the outer products of each example's gradient; scaled_hessian: "
+        "times the size of both weights, which rescalings of a ReLU network do not change.",
     )
     names = [row["name"] for row in tensors if row["role"] == "parameter"]
     if not names:
