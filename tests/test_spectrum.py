@@ -316,6 +316,7 @@ def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
         assert 0 < told.seconds < 600
         first = complete(catalog, model, few)
         assert (first.status, first.units_done) == ("complete", 5)
+        assert first.provenance["device"].startswith("cpu")
         second = complete(catalog, model, replace(few, probes=14))
         assert (second.status, second.units_done) == ("complete", 15)
         taken = second.facts["taken_over"]
