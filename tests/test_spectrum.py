@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
 from torch.func import functional_call, hessian, jacrev, vmap
 from torch.nn import functional
 
@@ -20,28 +19,16 @@ from explorer.jobs import desk, orders
 from explorer.jobs.estimate import estimate
 from explorer.kinds import Piece
 from explorer.kinds.spectrum import SPECTRUM, Estimate, Role, Spectrum, SpectrumSettings, taken_over
-from explorer.problem import Problem, accuracy, cross_entropy
+from explorer.problem import Problem
 from explorer.render import table
 from store import Catalog
-from tests.conftest import seeded
+from tests.conftest import FEW as EXAMPLES
 from tests.tiny import ended, imported, problem_file, supervised, tensors, until
 
 CPU = torch.device("cpu")
 SMALL = SpectrumSettings(
     precision="float64", top=4, bottom=2, probes=3, steps=60, trace_products=20, tolerance=1e-8
 )
-EXAMPLES = 23
-
-
-@pytest.fixture
-def small() -> Problem:
-    """A 4-5-3 tanh network with 43 parameters, none of them special; float64."""
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
-    inputs = torch.randn(EXAMPLES, 4, generator=seeded(1), dtype=torch.float64)
-    labels = torch.randint(0, 3, (EXAMPLES,), generator=seeded(2))
-    return Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
 
 
 def answered(

@@ -33,8 +33,8 @@ def describe(asked: records.Question) -> str:
         said.insert(0, size)
     if kind.runs_from is not None:
         said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
-    if s.get("direction") == "gradient":
-        return " · ".join([*said, "gradient"])
+    if s.get("direction", "random") != "random":
+        return " · ".join([*said, s["direction"]])
     if s.get("directions", 1) > 1:
         said.append(f"{s['directions']} directions")
     if "matrix" in s:

@@ -13,10 +13,9 @@ from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
 from explorer.render.scale import label_expression, number, ticks
-from explorer.render.spectrum import SPIKE, whole
+from explorer.render.spectrum import COLOURS, SPIKE, whole
 
 WIDTH = 480
-COLOURS = ("#3b7dd8", "#e8833a")  # apart on light and dark pages
 SIGNS = ("positive", "negative")
 
 
@@ -106,7 +105,7 @@ def escape(spectrum: Spectrum, width: int = WIDTH) -> Any:
     every = np.ones(len(steps), dtype=bool)
     curved = spectrum.predicted_losses(steps)
     lines = {"loss": Curve(steps, losses, every), "predicted": Curve(steps, curved, every)}
-    return curves.chart([Row("loss", lines, 240, colours=COLOURS)], _ALONG, width)
+    return curves.chart([Row("loss", lines, 240, colours=COLOURS[:2])], _ALONG, width)
 
 
 _ALONG = "Distance along the vector"

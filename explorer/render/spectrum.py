@@ -19,6 +19,7 @@ from explorer.render.rule import rule
 from explorer.render.scale import label_expression, number, ticks
 
 SPIKE = "#e5484d"  # as strong on a dark page as on a light one
+COLOURS = ("#3b7dd8", "#e8833a", "#2a9d6f", "#9b59b6")  # apart on light and dark pages
 DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
 ROOM = 22  # px above the curves for the spikes' numbers
 APART = 15  # px that the numbers of two spikes need
@@ -169,7 +170,7 @@ def _layers(
     names = list(known)
     shown: dict[str, Any] = {}
     if len(names) > 1:
-        scale = alt.Scale(domain=names)
+        scale = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
         legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2)
         shown["color"] = alt.Color("line:N", scale=scale, legend=legend)
     for name, curve in known.items():
@@ -204,9 +205,9 @@ def _references(laid: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float) -> 
     rows = []
     for name, curve in laid.items():
         high = curve.y > floor
-        shown = high | np.roll(high, 1) | np.roll(high, -1)  # with a foot on both sides
+        shown = np.convolve(high, np.ones(3), "same") > 0  # with a foot on both sides
         rows += _rows(name, curve.x[shown], curve.y[shown].clip(min=floor))
-    legend = alt.Legend(title=None, orient="top", symbolType="stroke", labelLimit=0)
+    legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=500, labelLimit=0)
     scale = alt.Scale(domain=list(laid), range=[list(d) for d in DASHES[: len(laid)]])
     dashed = alt.StrokeDash("line:N", scale=scale, legend=legend)
     made = alt.Chart(table(rows)).mark_line(
