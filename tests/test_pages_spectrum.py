@@ -1,5 +1,6 @@
 """The page of spectra, by Streamlit's `AppTest`, on answers of a real worker."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -143,6 +144,17 @@ def test_every_card_leads_to_its_spectrum(folder: Path) -> None:
         app = fine(opened(SPECTRUM.page, **dict(parse_qsl(link.query_string))))
         assert not any(text.startswith("Compute ") and "parts" in text for text in computes(app))
         assert charts(app) >= 4
+
+
+def test_every_setting_is_on_the_page(folder: Path) -> None:
+    """What an address can name has a widget of that name, so that a card's link is followed."""
+    app = fine(opened(SPECTRUM.page, model="tiny", room="50", tolerance="0.01"))
+    keys = {e.key for kind in ("number_input", "selectbox") for e in app.get(kind)}
+    keys |= {"split", "subset"}  # segmented controls
+    usual = {"batchnorm", "batchnorm_batch", "batchnorm_examples", "examples", "examples_seed"}
+    assert {field.name for field in dataclasses.fields(SpectrumSettings)} - usual <= keys
+    given = {e.key: e.value for e in app.number_input}
+    assert (given["room"], given["tolerance"]) == (50, 0.01)
 
 
 def test_an_unasked_spectrum_says_how_long(folder: Path) -> None:

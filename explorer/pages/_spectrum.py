@@ -1,7 +1,6 @@
 """What a spectrum says in words and tables: verdict, pairs, traces, badges, summary."""
 
 import math
-from typing import Any
 
 import streamlit as st
 
@@ -194,11 +193,5 @@ def _convergence_badge(spectrum: Spectrum) -> None:
         icon=":material/check:" if good else ":material/warning:",
         color="green" if good else "orange",
         help=f"Largest residual norm(Hv − λv) {largest}; an eigenvalue lies within its residual. "
-        + ("" if good else "Allow more steps, or ask for fewer pairs."),
+        + ("" if good else "Allow more search steps, or ask for fewer pairs."),
     )
-
-
-def facts_of_products(spectrum: Spectrum) -> dict[str, Any]:
-    """What the answer cost, for its provenance."""
-    products = [n for name, n in spectrum.facts.items() if name.startswith("products_")]
-    return {"products": f"{sum(products):,}"} if products else {}

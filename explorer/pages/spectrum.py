@@ -91,6 +91,7 @@ def choose_effort() -> dict[str, Any]:
             "products for the trace alone; 0: it is from the probes",
         ),
         ("seed", "Seed", "of the random vectors and mini-batches"),
+        ("room", "Search steps", "of Lanczos for the pairs, at most; as many vectors are held"),
     )
     for place, (name, label, help) in enumerate(fields):
         if place % 2 == 0:
@@ -99,6 +100,16 @@ def choose_effort() -> dict[str, Any]:
         values[name] = columns[place % 2].number_input(
             label, value=getattr(usual, name), step=1, key=name, bind="query-params", help=help
         )
+    controls.from_address("tolerance", "a number", controls.is_finite)
+    values["tolerance"] = columns[1].number_input(
+        "Tolerance",
+        value=usual.tolerance,
+        format="%.1e",
+        step=1e-4,
+        key="tolerance",
+        bind="query-params",
+        help="of a residual, as a share of the largest absolute eigenvalue",
+    )
     return values
 
 
