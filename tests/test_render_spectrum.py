@@ -12,6 +12,7 @@ from explorer.kinds import Piece
 from explorer.kinds.random_matrices import NAMES
 from explorer.kinds.spectrum import Role, Spectrum, SpectrumSettings
 from explorer.render import eigen
+from explorer.render.figure import save_figure
 from explorer.render.spectrum import DensityStyle, compare, density, thumbnail
 
 SETTINGS = SpectrumSettings(top=3, bottom=2, probes=3, batches=2)
@@ -170,6 +171,16 @@ def test_mini_batches_beside_the_whole() -> None:
     assert sum(row["count"] for row in rows(chart, "bin")) == 2
     assert [row["from"] for row in rows(chart, "whole")] == [9.0]
     assert rows(eigen.batches(a_spectrum(4)), "whole") == []
+
+
+def test_charts_fit_a_column_of_a_paper() -> None:
+    """As figures 3.25 inches wide: the density with all its references, and each other chart."""
+    found = CASES["whole"]
+    charts = [density(found, DensityStyle(overlays=NAMES, ratio=0.1)), eigen.layers(found)]
+    charts += [eigen.pairs(found), eigen.escape(found), eigen.batches(found)]
+    charts.append(compare({"Hessian": found, "Gauss-Newton": found, "empirical Fisher": found}))
+    for chart in charts:
+        assert save_figure(chart, None, "svg", 3.25).startswith(b"<svg")
 
 
 def test_refusals() -> None:

@@ -171,7 +171,9 @@ def _layers(
     shown: dict[str, Any] = {}
     if len(names) > 1:
         scale = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
-        legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2)
+        legend = alt.Legend(
+            title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2, columns=2
+        )
         shown["color"] = alt.Color("line:N", scale=scale, legend=legend)
     for name, curve in known.items():
         if curve.band is not None and len(known) == 1:
@@ -207,7 +209,9 @@ def _references(laid: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float) -> 
         high = curve.y > floor
         shown = np.convolve(high, np.ones(3), "same") > 0  # with a foot on both sides
         rows += _rows(name, curve.x[shown], curve.y[shown].clip(min=floor))
-    legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolSize=500, labelLimit=0)
+    legend = alt.Legend(  # one below the other: it has to fit a column of a paper
+        title=None, orient="top", symbolType="stroke", symbolSize=500, labelLimit=0, columns=1
+    )
     scale = alt.Scale(domain=list(laid), range=[list(d) for d in DASHES[: len(laid)]])
     dashed = alt.StrokeDash("line:N", scale=scale, legend=legend)
     made = alt.Chart(table(rows)).mark_line(
