@@ -13,7 +13,7 @@ from explorer.jobs import desk, following, runs
 from explorer.jobs.estimate import estimate
 from explorer.jobs.sources import Sources
 from explorer.jobs.supervisor import Supervisor
-from explorer.kinds import Kind
+from explorer.kinds import Kind, kind_named
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that one listing holds
@@ -46,7 +46,7 @@ def foretell(
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
         title = desk.title(catalog, asked, desk.models_of(kind, [(model, point), *others]))
-        print(f"{asked.key[:12]} {title}: {done:,} of {units:,} points, {rest}")
+        print(f"{asked.key[:12]} {title}: {done:,} of {units:,} {kind.unit}, {rest}")
 
 
 def follow(
@@ -101,7 +101,8 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
         print(f"model {model.name}: {model.facts.get('parameters', 0):,} parameters, {measured}")
     for asked in found:
         complete = ", complete" if asked.status == "complete" else ""
-        done = f"{asked.units_done:,} of {asked.units:,} points{complete}"
+        unit = kind_named(asked.kind).unit
+        done = f"{asked.units_done:,} of {asked.units:,} {unit}{complete}"
         print(f"{asked.key[:12]} {asked.title}: {done}")
     return 0
 

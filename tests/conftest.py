@@ -9,6 +9,7 @@ from torch import nn
 
 from explorer.problem import Problem, accuracy, cross_entropy
 
+FEW = 23  # examples of the problem `small`
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 
@@ -49,6 +50,17 @@ def small_problem(examples: int = 101, dtype: torch.dtype = torch.float64) -> Pr
         model.train()
         model(data["train"][0])  # moves the running statistics off their defaults
     return Problem(model, data, cross_entropy, {"accuracy": accuracy})
+
+
+@pytest.fixture
+def small() -> Problem:
+    """A 4-5-3 tanh network with 43 parameters, none of them special; float64."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    inputs = torch.randn(FEW, 4, generator=seeded(1), dtype=torch.float64)
+    labels = torch.randint(0, 3, (FEW,), generator=seeded(2))
+    return Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
 
 
 @pytest.fixture

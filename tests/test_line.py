@@ -9,9 +9,11 @@ import torch
 from torch.nn import functional
 
 from explorer.analysis import line
+from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.directions import directions
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import FlatModel
+from explorer.analysis.spectrum import dense
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import Line, LineSettings, places, taken_over
 from explorer.kinds.settings import ObjectiveSettings
@@ -181,7 +183,7 @@ def test_a_gradient_without_direction_is_refused(factor: float, norm: str) -> No
     [
         ({"directions": 0}, "the number of directions must be from 1 to 64, got 0"),
         ({"directions": 65}, "the number of directions must be from 1 to 64, got 65"),
-        ({"direction": "up"}, "direction must be one of random, gradient, got 'up'"),
+        ({"direction": "up"}, "direction must be one of random, gradient, eigenvector, got 'up'"),
         ({"direction": "gradient", "directions": 2}, "must be 1 along the gradient, got 2"),
     ],
 )
@@ -212,3 +214,32 @@ def test_a_loss_of_sums_has_no_interval(problem: Problem) -> None:
     found = line_of(replace(problem, loss=summed, metrics={}), SMALL)
     assert found.interval is None
     assert "loss_se" not in found.values
+
+
+def test_along_the_top_eigenvector(small: Problem) -> None:
+    """Unit length, downhill at first, curved by the largest eigenvalue of the dense Hessian."""
+    settings = replace(SMALL, direction="eigenvector", x_min=-1e-3, x_max=1e-3)
+    found = line_of(small, settings)
+    objective = Objective(small, ObjectiveSettings(precision="float64"), CPU)
+    values = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+    facts = found.facts
+    assert abs(facts["eigenvalue"] - values[-1]) <= facts["residual"] + 1e-12
+    assert facts["residual"] <= 1e-3 * abs(values).max()
+    assert facts["direction_norms"] == pytest.approx([1.0])
+    assert facts["slope"] <= 0
+    low, middle, high = found.loss[0, [2, 3, 4]]
+    step = found.x[4]
+    curved = (low - 2 * middle + high) / step**2
+    # differences of losses of about 1 in float64 over t^2 = 1e-7, and the vector's own residual
+    assert curved == pytest.approx(facts["eigenvalue"], rel=1e-2)
+    assert (high - low) / (2 * step) == pytest.approx(facts["slope"], rel=1e-2, abs=1e-6)
+
+
+def test_an_eigenvector_needs_an_exact_objective() -> None:
+    """It is one question without a seed; recomputed statistics and low precision are refused."""
+    assert replace(SMALL, direction="eigenvector", seed=5) == replace(
+        SMALL, direction="eigenvector"
+    )
+    for values in ({"batchnorm": "batch"}, {"precision": "tf32"}, {"directions": 2}):
+        with pytest.raises(ValueError, match="must be"):
+            LineSettings(direction="eigenvector", **values)

@@ -20,6 +20,7 @@ from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.run import RUN
+from explorer.kinds.spectrum import SPECTRUM  # visited by tests/test_pages_spectrum.py
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _running
 from sample_models import samples
@@ -222,7 +223,7 @@ def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
     assert not any(label.startswith("Compute") for label in labels(app))
 
 
-@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page])
+@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page, SPECTRUM.page])
 def test_a_page_waits_for_the_first_model(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -529,5 +530,6 @@ def test_a_live_part_is_guarded_by_itself() -> None:
 
 def test_every_kind_has_a_page_here() -> None:
     """Each kind's page is one that these tests visit."""
-    assert {kind.page for kind in KINDS} == {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page}
+    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page, SPECTRUM.page}
+    assert {kind.page for kind in KINDS} == visited
     assert (ROOT / SURFACE_PAGE).is_file()

@@ -29,12 +29,12 @@ from explorer.analysis.plane import NONE, Choices, objective_at
 from explorer.analysis.trace import xtrace
 from explorer.analysis.whole import gradient
 from explorer.kinds.kind import Piece
-from explorer.kinds.spectrum import DENSE, Role, SpectrumSettings
+from explorer.kinds.spectrum import DENSE, ESCAPES, Role, SpectrumSettings
 from explorer.problem import Problem, accuracy, cross_entropy
 
 ASYMMETRIC = 1e-4  # what is computed is then no matrix of second derivatives
 STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed
-ESCAPE_STEPS = np.linspace(-1.0, 1.0, 41)  # along the last pair's vector, in steps of `_reach`
+ESCAPE_STEPS = np.linspace(-1.0, 1.0, ESCAPES)  # along the last pair's vector, in steps of `_reach`
 SHARE = 0.05  # of the parameters' norm: how far that goes
 MAKERS: Mapping[str, Maker] = {
     "hessian": curvature.hessian,

@@ -18,7 +18,8 @@ def take_over(catalog: Catalog, kind: Kind, settings: Any, asked: records.Questi
     """How many units a question has after it took what others of its family have; stored at once.
 
     One that has units already takes none. Facts and provenance are left to the worker that answers
-    the rest; where no rest is left, they are those that all the givers share.
+    the rest, but for what the kind says to go with unit 0; where no rest is left, they are those
+    that all the givers share.
 
     Args:
         catalog: where the questions are.
@@ -32,14 +33,18 @@ def take_over(catalog: Catalog, kind: Kind, settings: Any, asked: records.Questi
     if (done := family.pop(asked.key, asked).units_done) or not family:
         return done
     given = list(_given(catalog, kind, settings, list(family.values())))
-    whole = sum(len(columns["unit"]) for _, columns in given) == asked.units
+    counts = [len(np.unique(columns["unit"])) for _, columns in given]
+    whole = sum(counts) == asked.units
     facts = _shared([giver.facts for giver, _ in given]) if whole else {}
+    for giver, columns in given:
+        if kind.first_facts and 0 in columns["unit"]:
+            facts |= {n: v for n, v in giver.facts.items() if n in kind.first_facts}
     provenance = _shared([giver.provenance for giver, _ in given]) if whole else {}
     if whole:
         catalog.add_directions(asked.key, catalog.directions(given[0][0].key))
     for place, (_, columns) in enumerate(given):  # after each, what is stored says where it is from
         givers = [giver.key for giver, _ in given[: place + 1]]
-        facts[NOTE] = {"points": done + len(columns["unit"]), "from": givers}
+        facts[NOTE] = {"points": done + counts[place], "from": givers}
         done = catalog.ingest(asked.key, kind.table, columns, facts, 0.0, provenance)
     return done
 
@@ -51,7 +56,8 @@ def _given(
     missing = np.ones(settings.units, dtype=bool)
     for relative in relatives:
         # Without facts of its own it has but what it took over, and cannot say what holds for it.
-        if relative.units_done and relative.facts.keys() - {NOTE} and missing.any():
+        own = relative.facts.keys() - {NOTE, *kind.first_facts}
+        if relative.units_done and own and missing.any():
             old = catalog.values(relative.key, kind.table)
             columns = named_code(kind.taken_over)(settings, old)
             fresh = missing[columns["unit"]]

@@ -271,11 +271,11 @@ class Supervisor:
 
 
 def provenance(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Where and with what the answer was computed; empty for a piece without facts."""
-    if not facts:
+    """Where and with what the answer was computed; empty for a piece that names no device."""
+    if "device" not in facts:
         return {}
     return {
-        "device": facts.get("device", ""),
+        "device": facts["device"],
         "torch": version("torch"),
         "numpy": version("numpy"),
         "python": platform.python_version(),

@@ -55,6 +55,8 @@ class Kind:
     runs_from: int | None = None  # from this subject on each stands for all snapshots of its model
     later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
     passes: int = 1  # evaluations of the objective that a unit of work takes
+    unit: str = "points"  # the word for units of work
+    first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
 
     @property
     def whole_run(self) -> bool:

@@ -12,7 +12,7 @@ from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import DirectionSettings, check_axis, one_of, require
 from explorer.kinds.statistics import Interval, of_losses
 
-DIRECTIONS = ("random", "gradient")
+DIRECTIONS = ("random", "gradient", "eigenvector")
 MOST = 64  # directions at once: each takes the memory of a model
 
 
@@ -20,10 +20,11 @@ MOST = 64  # directions at once: each takes the memory of a model
 class LineSettings(DirectionSettings):
     """Lines point + x * direction. Random direction k is axis k of the seed: the first a surface's.
 
-    The gradient's direction is -g / norm(g), scaled to the norm of the parameters.
+    The gradient's direction is -g / norm(g), scaled to the norm of the parameters; the eigenvector
+    is that of the Hessian's largest eigenvalue, a unit vector, at which the slope is not above 0.
     """
 
-    direction: str = "random"  # or "gradient", which has no seed and no normalisation
+    direction: str = "random"  # or another, which has no seed and no normalisation
     directions: int = 1  # how many random ones
     x_min: float = -1.0
     x_max: float = 1.0
@@ -36,10 +37,13 @@ class LineSettings(DirectionSettings):
         one_of("direction", self.direction, DIRECTIONS)
         must = f"the number of directions must be from 1 to {MOST}"
         require(1 <= self.directions <= MOST, must, self.directions)
-        if self.direction == "gradient":
-            must = "the number of directions must be 1 along the gradient"
+        if self.direction != "random":
+            must = f"the number of directions must be 1 along the {self.direction}"
             require(self.directions == 1, must, self.directions)
             self.unused("seed", "normalisation", "ignore_1d")
+        if self.direction == "eigenvector":
+            one_of("batchnorm", self.batchnorm, ("frozen",))
+            one_of("precision", self.precision, ("float32", "float64"))
 
     @property
     def units(self) -> int:

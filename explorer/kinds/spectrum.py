@@ -11,13 +11,22 @@ from scipy.special import stdtrit
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 
-MATRICES = ("hessian", "gauss_newton", "empirical_fisher", "scaled_hessian")
+MATRIX_WORDS = {
+    "hessian": "Hessian",
+    "gauss_newton": "Gauss-Newton",
+    "empirical_fisher": "empirical Fisher",
+    "scaled_hessian": "|w|-scaled Hessian",
+}
+MATRICES = tuple(MATRIX_WORDS)
 MOST_PROBES, MOST_STEPS, MOST_PAIRS, MOST_BATCHES = 1000, 500, 200, 2000
 LEVEL = 0.95
 DENSE = 3000  # up to so many parameters the whole matrix is made: exact
 CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
 NEAR = 1e-4  # of the largest absolute eigenvalue: two values so near are the same
+PASSES = 3  # forward passes that a product with kept graphs takes, about
+BATCH_STEPS = 25  # of Lanczos for the largest eigenvalue of a mini-batch, about
+ESCAPES = 41  # points of the line along the last pair's vector
 WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
 
 
@@ -77,6 +86,17 @@ class SpectrumSettings(ObjectiveSettings):
         if not self.batches:
             self.unused("batch_examples")
 
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss over all examples the whole answer takes."""
+        size = max(1, parameters)
+        pairs = self.top + self.bottom
+        search = size if size <= DENSE else min(self.room, size, 20 + 6 * pairs)
+        products: float = 2 + search + pairs + self.trace_products
+        products += self.probes * min(self.steps, size)
+        share = min(1.0, self.batch_examples / max(1, examples))
+        products += self.batches * share * min(self.room, size, BATCH_STEPS)
+        return PASSES * products + ESCAPES
+
     @property
     def units(self) -> int:
         """The extreme pairs, each probe, the trace, each mini-batch."""
@@ -114,8 +134,9 @@ class Estimate:
 class Spectrum:
     """What is known of a matrix so far."""
 
+    settings: SpectrumSettings
     rows: Mapping[str, np.ndarray]  # unit, role, i, value, weight; (R,) each
-    computed: np.ndarray  # (units,) bool
+    answered: np.ndarray  # (units,) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -128,20 +149,27 @@ class Spectrum:
             name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in found)])
             for name, kind in zip(names, kinds, strict=True)
         }
-        computed = np.zeros(settings.units, dtype=bool)
-        computed[rows["unit"].astype(int)] = True
+        answered = np.zeros(settings.units, dtype=bool)
+        answered[rows["unit"].astype(int)] = True
         facts = {name: value for piece in found for name, value in piece.facts.items()}
-        return cls(rows, computed, facts)
+        return cls(settings, rows, answered, facts)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
-        """What each row is, for tables."""
-        return {name: self.rows[name] for name in ("unit", "role", "i")}
+        """What each row is, for tables; the role as a word."""
+        words = np.array([role.name.lower() for role in Role])
+        found = {name: self.rows[name] for name in ("unit", "role", "i")}
+        return found | {"role": words[self.rows["role"].astype(int)]}
 
     @property
     def values(self) -> dict[str, np.ndarray]:
         """The numbers of each row, for tables."""
         return {name: self.rows[name] for name in ("value", "weight")}
+
+    @property
+    def computed(self) -> np.ndarray:
+        """True for each row, for tables: there are none but computed ones."""
+        return np.ones(len(self.rows["unit"]), dtype=bool)
 
     def of(self, role: Role) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Index, value and weight of the rows of a role, in their order."""
@@ -159,6 +187,25 @@ class Spectrum:
         """Extreme eigenvalues, descending, and their residuals."""
         _, values, residuals = self.of(Role.PAIR)
         return values, residuals
+
+    @property
+    def ranks(self) -> list[str]:
+        """The number of each extreme eigenvalue: 1, 2, ... from the top, and ..., -2, -1."""
+        count = len(self.eigenvalues[0])
+        top = min(self.settings.top, count)
+        whole = count == self.size
+        return [
+            str(n + 1) if whole or n < top else f"\N{MINUS SIGN}{count - n}" for n in range(count)
+        ]
+
+    def predicted_losses(self, steps: np.ndarray) -> np.ndarray:
+        """The loss (T,) at distances along the last pair's vector by slope and eigenvalue.
+
+        The eigenvalue is the curvature along its vector only for the Hessian itself.
+        """
+        values, _ = self.eigenvalues
+        slope = self.facts["escape_slope"]
+        return np.asarray(self.facts["loss"] + slope * steps + values[-1] * steps**2 / 2)
 
     @property
     def tolerance(self) -> float:
@@ -366,4 +413,20 @@ SPECTRUM = Kind(
     icon=":material/bar_chart:",
     axes=("probes", "batches", "trace_products"),
     taken_over="explorer.kinds.spectrum:taken_over",
+    unit="parts",
+    first_facts=(
+        "asymmetry",
+        "converged",
+        "ended",
+        "lanczos_steps",
+        "dense",
+        "epsilon",
+        "gradient_norm",
+        "theta_norm",
+        "escape_slope",
+        "loss",
+        "held_bytes",
+        "budget_bytes",
+        "classes",
+    ),
 )

@@ -64,8 +64,9 @@ def ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
         seconds += told.seconds
         units += told.units
     took = parts.seconds_text(seconds)
+    kind = next(iter(missing.values())).kind
     if st.button(
-        f"Compute {units:,} points",
+        f"Compute {units:,} {kind.unit}",
         type="primary",
         icon=":material/play_arrow:",
         width="stretch",
@@ -74,7 +75,7 @@ def ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
         for wish in missing.values():
             wish.ask(running)
         st.rerun()
-    st.caption(f"About {took}; points appear as they are computed and are kept.")
+    st.caption(f"About {took}; {kind.unit} appear as they are computed and are kept.")
 
 
 def answered(

@@ -158,20 +158,31 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     return points[step]
 
 
-def choose_objective(problem: records.Problem, batchnorm: str = "frozen") -> dict[str, Any]:
-    """Data, precision and BatchNorm policy, as settings; `batchnorm` is the default policy."""
+def choose_objective(
+    problem: records.Problem, batchnorm: str = "frozen", precisions: Sequence[str] = PRECISIONS
+) -> dict[str, Any]:
+    """Data, precision and BatchNorm policy, as settings; the policy is asked for at all precisions.
+
+    Args:
+        problem: whose data they are.
+        batchnorm: the default policy.
+        precisions: to choose from; where some are left out, as second derivatives do, statistics
+            are frozen too.
+    """
     values = {"split": one_of("Data", list(problem.facts["splits"]), "split")}
     count = problem.facts["splits"][values["split"]]["count"]
     values |= _choose_subset(count)
-    from_address("precision", f"one of {', '.join(PRECISIONS)}", PRECISIONS.__contains__)
+    from_address("precision", f"one of {', '.join(precisions)}", precisions.__contains__)
     values["precision"] = st.selectbox(
         "Precision",
-        PRECISIONS,
+        precisions,
         key="precision",
         bind="query-params",
         help="Of the forward pass. tf32 and bf16 are quicker on hardware that has them; their "
         "error against float32 is measured and shown.",
     )
+    if precisions != PRECISIONS:
+        return values
     if problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"]):
         values |= _choose_batchnorm(batchnorm)
     return values

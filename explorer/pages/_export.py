@@ -79,7 +79,7 @@ def export_run(
 def export_chart(name: str, chart: Callable[[], Any]) -> None:
     """A chart as a figure, where it has no numbers of its own."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
-        _figure(name, chart, "curves")
+        _figure(name, chart, f"figure-{name}")
 
 
 def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:

@@ -112,15 +112,16 @@ def picture_if_complete(running: Running, key: str) -> None:
 def progress(running: Running, asked: records.Question) -> None:
     """How far an open question is, with the way to stop or resume it."""
     job = running.catalog.active_job_for(asked.key)
-    share = asked.units_done / asked.units
+    share, unit = asked.units_done / asked.units, kind_named(asked.kind).unit
     if job is None:
         _stopped(running, asked)
         return
     rate = job.worker.get("units_per_second", 0.0)
-    said = f"{asked.units_done:,} of {asked.units:,} points"
+    said = f"{asked.units_done:,} of {asked.units:,} {unit}"
     if rate and asked.units_done:
         left = (asked.units - asked.units_done) / rate
-        said += f" · {rate:,.0f} points/s · {seconds_text(left)} left"
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        said += f" · {speed} {unit}/s · {seconds_text(left)} left"
     elif job.status == "queued":
         said = "Waiting for the worker"
     else:
@@ -139,7 +140,8 @@ def _stopped(running: Running, asked: records.Question) -> None:
     if last and last.status == "failed":
         st.error(f"{asked.title} stopped: {last.error}.", icon=":material/error:")
     text, button = st.columns([5, 1], vertical_alignment="center")
-    text.caption(f"{asked.units_done:,} of {asked.units:,} points are stored.")
+    unit = kind_named(asked.kind).unit
+    text.caption(f"{asked.units_done:,} of {asked.units:,} {unit} are stored.")
     if button.button("Resume", icon=":material/play_arrow:", width="stretch"):
         desk.resume(running.catalog, asked)
         st.rerun()

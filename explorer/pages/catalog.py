@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.kinds.spectrum import MATRIX_WORDS
 from explorer.pages import _parts as parts
 from store import records
 
@@ -32,11 +33,15 @@ def describe(asked: records.Question) -> str:
         said.insert(0, size)
     if kind.runs_from is not None:
         said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
-    if s.get("direction") == "gradient":
-        return " · ".join([*said, "gradient"])
+    if s.get("direction", "random") != "random":
+        return " · ".join([*said, s["direction"]])
     if s.get("directions", 1) > 1:
         said.append(f"{s['directions']} directions")
-    if "seed" in s:
+    if "matrix" in s:
+        said.insert(0, MATRIX_WORDS[s["matrix"]])
+        said += [s["layer"]] if s["layer"] else []
+        said.append(f"{s['probes']} probes")
+    elif "seed" in s:
         said += [s["normalisation"], f"seed {s['seed']}"]
     return " · ".join(said)
 

@@ -30,7 +30,7 @@ def active(job: records.Job) -> None:
         stage = parts.worker_stage(catalog, job.id) or "starting"
         said = f"**{job.title}** · {stage}"
         if job.units and job.task == "answer":
-            said += f" · {job.units_done:,} of {job.units:,} points"
+            said += f" · {job.units_done:,} of {job.units:,} done"
     bar.progress(job.units_done / job.units if job.units else 0.0, said)
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         orders.cancel(catalog, job.id)

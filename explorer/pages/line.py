@@ -55,9 +55,10 @@ def choose_direction() -> dict[str, Any]:
         DIRECTIONS,
         "direction",
         "random: drawn from a seed and normalised (Li et al. 2018); gradient: straight downhill, "
-        "x = 1 being a step as long as the parameters",
+        "x = 1 being a step as long as the parameters; eigenvector: of the Hessian's largest "
+        "eigenvalue, of length 1",
     )
-    if direction == "gradient":
+    if direction != "random":
         return {"direction": direction}
     controls.from_address("directions", "a whole number", controls.is_whole)
     count = st.number_input(
@@ -74,6 +75,8 @@ def title() -> str:
     """What is drawn."""
     if settings.direction == "gradient":
         return "Loss along the negative gradient"
+    if settings.direction == "eigenvector":
+        return "Loss along the top eigenvector"
     if settings.directions == 1:
         return "Loss along a random direction"
     return f"Loss along {settings.directions} random directions"
@@ -83,6 +86,8 @@ def x_title() -> str:
     """What x is."""
     if settings.direction == "gradient":
         return "Step down the gradient, in norms of the parameters"
+    if settings.direction == "eigenvector":
+        return "Distance along the eigenvector"
     return f"Distance along {'each' if settings.directions > 1 else 'the'} direction"
 
 
@@ -116,6 +121,13 @@ def explain(lines: dict[str, Line]) -> None:
             st.caption(
                 f"Band{head}: {statistics.words(line.facts['examples'], line.available)}.",
                 help=statistics.CAVEAT,
+            )
+        if "eigenvalue" in line.facts:
+            facts = line.facts
+            st.caption(
+                f"Largest eigenvalue of the Hessian{head} {facts['eigenvalue']:.4g} ± "
+                f"{facts['residual']:.1g} (its residual); the slope of the loss at 0 is "
+                f"{facts['slope']:.4g}."
             )
         if "gradient_norm" in line.facts:
             facts = line.facts

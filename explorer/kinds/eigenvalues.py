@@ -1,0 +1,37 @@
+"""What a list of eigenvalues says: a summary of all of them, outliers among the largest."""
+
+import numpy as np
+
+
+def summary(values: np.ndarray, tolerance: float) -> dict[str, float]:
+    """Numbers about all eigenvalues (D,) of a matrix, by name.
+
+    The condition number is the largest absolute value over the smallest; infinite, and the sign of
+    the determinant 0, where the smallest is within `tolerance` of 0.
+    """
+    size = np.abs(values)
+    singular = bool(size.min() <= tolerance)
+    negative = int((values < -tolerance).sum())
+    return {
+        "smallest": float(values.min()),
+        "largest": float(values.max()),
+        "mean": float(values.mean()),
+        "median": float(np.median(values)),
+        "standard deviation": float(values.std()),
+        "condition number": float("inf") if singular else float(size.max() / size.min()),
+        "share negative": negative / len(values),
+        "trace": float(values.sum()),
+        "sign of the determinant": 0.0 if singular else (-1.0) ** (negative % 2),
+    }
+
+
+def outliers(values: np.ndarray, tolerance: float) -> int | None:
+    """How many of the largest eigenvalues (k,), descending, stand before their widest gap.
+
+    The gap is that of the largest ratio between neighbours, both above the tolerance. It is a
+    description of the values that are there, no test; None where there are fewer than three.
+    """
+    known = values[values > tolerance]
+    if len(known) < 3:
+        return None
+    return int(np.argmax(known[:-1] / known[1:])) + 1

@@ -1,0 +1,197 @@
+"""What a spectrum says in words and tables: verdict, pairs, traces, badges, summary."""
+
+import math
+
+import streamlit as st
+
+from explorer.kinds.eigenvalues import outliers, summary
+from explorer.kinds.spectrum import MATRIX_WORDS, Estimate, Role, Spectrum
+from explorer.render.scale import number
+from store import records
+
+VERDICTS = {
+    "not critical": "**Not a critical point**: the gradient is too large",
+    "minimum": "**Minimum**: every eigenvalue found is positive",
+    "maximum": "**Maximum**: every eigenvalue found is negative",
+    "saddle": "**Saddle**: there are eigenvalues of both signs",
+    "degenerate minimum": "**Degenerate minimum**: no eigenvalue is below 0, some are 0",
+    "degenerate maximum": "**Degenerate maximum**: no eigenvalue is above 0, some are 0",
+    "flat": "**Flat**: no eigenvalue can be told from 0",
+}
+SEMIDEFINITE = ("gauss_newton", "empirical_fisher")  # their signs say nothing of the loss
+
+
+def said(value: float) -> str:
+    """A number for people."""
+    return number(value, 5)
+
+
+def interval(estimate: Estimate | None) -> str:
+    """An estimate with its interval and what it rests on."""
+    if estimate is None:
+        return "no probe yet"
+    if estimate.low == estimate.high:
+        return f"{said(estimate.value)} (exact)"
+    rests = f"{estimate.probes} probes" if estimate.probes else "XTrace"
+    if not math.isfinite(estimate.low):
+        return f"{said(estimate.value)} (1 probe: no interval)"
+    return f"{said(estimate.value)} ({said(estimate.low)} to {said(estimate.high)}, {rests})"
+
+
+def verdict(spectrum: Spectrum) -> None:
+    """What the point is, on what grounds, and how many directions go down."""
+    facts, values = spectrum.facts, spectrum.eigenvalues[0]
+    if not len(values):
+        st.caption("The extreme pairs are on their way.")
+        return
+    settings = spectrum.settings
+    scale = float(abs(values).max())
+    step = facts["gradient_norm"] / scale if scale else math.inf
+    grounds = (
+        f"norm of the gradient {said(facts['gradient_norm'])}; a Newton step of at least "
+        f"{said(step)} beside parameters of norm {said(facts['theta_norm'])}"
+    )
+    if settings.matrix in SEMIDEFINITE:
+        word = MATRIX_WORDS[settings.matrix]
+        st.markdown(
+            f"The {word} matrix has no negative eigenvalues: it tells no saddle. ({grounds})"
+        )
+        return
+    st.markdown(
+        f"{VERDICTS[spectrum.kind_of_point]} ({grounds}).",
+        help="A point counts as critical when the gradient over the largest absolute eigenvalue "
+        "is below a thousandth of the norm of the parameters. Signs are those of eigenvalues "
+        f"beyond {said(spectrum.tolerance)}, the largest residual or rounding.",
+    )
+    st.markdown(index_line(spectrum))
+
+
+def index_line(spectrum: Spectrum) -> str:
+    """The index: exact, or a sure bound and an estimate."""
+    exact = len(spectrum.of(Role.ALL)[1])
+    if exact:
+        return (
+            f"Index: **{spectrum.index:,}** of {spectrum.size:,} eigenvalues are below "
+            f"−{said(spectrum.tolerance)} (all are known)."
+        )
+    line = (
+        f"Index: at least **{spectrum.index:,}** of {spectrum.size:,} eigenvalues are below "
+        f"−{said(spectrum.tolerance)}, the number of pairs found there"
+    )
+    found = spectrum.negative
+    if found is None:
+        return f"{line}."
+    low = max(0.0, found.low)
+    line += f"; estimated {found.value:,.0f}"
+    if math.isfinite(found.low):
+        line += f" ({low:,.0f} to {found.high:,.0f}, {found.probes} probes)"
+    return f"{line} below −{said(spectrum.resolution)}, the resolution of the quadrature."
+
+
+def outlier_line(spectrum: Spectrum) -> None:
+    """How many eigenvalues stand out at the top, beside the number of classes."""
+    values = spectrum.eigenvalues[0][: spectrum.settings.top]
+    count = outliers(values, spectrum.tolerance)
+    if count is None:
+        return
+    text = f"{count} of the {len(values)} largest stand before their widest gap"
+    if "classes" in spectrum.facts:
+        text += f"; classes − 1 is {spectrum.facts['classes'] - 1}"
+    st.caption(
+        f"{text}.",
+        help="The widest gap is that of the largest ratio between neighbours among those found. "
+        "Sagun et al. 2017 saw about one outlier a class in trained classifiers; it is no law.",
+    )
+
+
+def pair_table(spectrum: Spectrum) -> None:
+    """The extreme eigenvalues with their residuals."""
+    values, residuals = spectrum.eigenvalues
+    limit = spectrum.settings.tolerance * float(abs(values).max()) if len(values) else 0.0
+    st.dataframe(
+        {
+            "number": spectrum.ranks,
+            "eigenvalue": [said(value) for value in values],
+            "± residual": [number(value, 3) for value in residuals],
+            "converged": [bool(r <= limit) for r in residuals],
+        },
+        hide_index=True,
+        width="stretch",
+        height=min(320, 38 + 35 * max(1, len(values))),
+    )
+
+
+def traces(spectrum: Spectrum, z: float) -> None:
+    """Sums over all eigenvalues, each with its 95 % interval."""
+    rows = {
+        "Trace": spectrum.trace,
+        "Squared Frobenius norm": spectrum.squared_norm,
+        f"Effective dimension at z = {said(z)}": spectrum.effective_dimension(z),
+        f"log det of the positive part + {said(z)}": spectrum.log_determinant(z),
+    }
+    st.table({"": list(rows), "value (95 % interval)": [interval(e) for e in rows.values()]})
+
+
+def summary_table(spectrum: Spectrum) -> None:
+    """Numbers about all eigenvalues of a small matrix."""
+    _, every, _ = spectrum.of(Role.ALL)
+    if not len(every):
+        return
+    st.subheader("All eigenvalues", anchor=False)
+    found = summary(every, spectrum.tolerance)
+    shown = {name: said(value) for name, value in found.items()}
+    shown["share negative"] = f"{found['share negative']:.2%}"
+    sign = found["sign of the determinant"]
+    shown["sign of the determinant"] = {1.0: "+", -1.0: "−"}.get(sign, "0 within rounding")
+    st.table({"": list(shown), "value": list(shown.values())})
+
+
+def badges(asked: records.Question, spectrum: Spectrum) -> None:
+    """Self-checks of the answer, each green or telling what is off."""
+    facts = spectrum.facts
+    with st.container(horizontal=True, gap="small"):
+        if "converged" in facts:
+            _convergence_badge(spectrum)
+            st.badge(
+                f"symmetric to {facts['asymmetry']:.0e}",
+                icon=":material/check:",
+                color="green",
+                help="Difference of u'Hv and v'Hu over their size, for random u and v; above 1e-4 "
+                "nothing would have been computed.",
+            )
+            st.badge(
+                "all eigenvalues, exact" if facts["dense"] else "Lanczos and quadrature",
+                icon=":material/grid_on:" if facts["dense"] else ":material/casino:",
+                color="green" if facts["dense"] else "blue",
+                help=f"{spectrum.size:,} rows; matrices of up to 3,000 are made whole.",
+            )
+        probes = len(spectrum.probes)
+        if probes and not facts.get("dense"):
+            st.badge(
+                f"{probes} probes of {asked.settings['steps']} steps",
+                icon=":material/shuffle:",
+                color="blue" if probes >= 10 else "orange",
+                help="Bands and intervals are from the spread of the probes; ten or more are "
+                "advised.",
+            )
+        if facts.get("examples", 0) < facts.get("available", 0):
+            count, of = facts["examples"], facts["available"]
+            st.badge(
+                f"{asked.settings['subset']} {count:,} of {of:,} examples",
+                icon=":material/casino:",
+                color="blue",
+                help="The matrix is that of the loss over these examples.",
+            )
+
+
+def _convergence_badge(spectrum: Spectrum) -> None:
+    facts, (_, residuals) = spectrum.facts, spectrum.eigenvalues
+    good = facts["converged"]
+    largest = number(float(residuals.max()), 2)
+    st.badge(
+        "pairs converged" if good else "pairs not converged",
+        icon=":material/check:" if good else ":material/warning:",
+        color="green" if good else "orange",
+        help=f"Largest residual norm(Hv − λv) {largest}; an eigenvalue lies within its residual. "
+        + ("" if good else "Allow more search steps, or ask for fewer pairs."),
+    )

@@ -1,0 +1,190 @@
+"""Charts of spectra: valid whatever is known, and showing the numbers that are there."""
+
+import json
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pytest
+import vl_convert
+
+from explorer.kinds import Piece
+from explorer.kinds.random_matrices import NAMES
+from explorer.kinds.spectrum import Role, Spectrum, SpectrumSettings
+from explorer.render import eigen
+from explorer.render.figure import save_figure
+from explorer.render.spectrum import DensityStyle, compare, density, thumbnail
+
+SETTINGS = SpectrumSettings(top=3, bottom=2, probes=3, batches=2)
+FACTS = {
+    "size": 5000,
+    "layers": ["a.weight", "b"],
+    "epsilon": 1e-7,
+    "gradient_norm": 0.1,
+    "theta_norm": 10.0,
+    "escape_slope": -0.5,
+    "loss": 2.0,
+    "examples": 100,
+}
+PAIRS = [(9.0, 1e-4), (4.0, 1e-3), (3.5, 1.5), (-1.0, 1e-3), (-2.0, 1e-3)]
+
+
+def a_spectrum(*units: int, pairs: Any = PAIRS, spread: float = 1.0) -> Spectrum:
+    """A spectrum with these units done: pairs, probes 1 to 3, mini-batches 4 and 5."""
+    rows: list[tuple[int, int, int, float, float]] = []
+    for unit in units:
+        if unit == 0:
+            rows += [(0, Role.PAIR, n, value, error) for n, (value, error) in enumerate(pairs)]
+            steps = np.linspace(-1, 1, 5)
+            rows += [(0, Role.ESCAPE, n, t, 2 - t / 2 - t**2) for n, t in enumerate(steps)]
+        elif unit <= 3:
+            nodes = spread * np.array([-2.0, 0.0, 0.1 * unit, 4.0, 9.0])
+            weights = (0.01, 0.5, 0.4, 0.05, 0.04)
+            rows += [
+                (unit, Role.NODE, n, x, w)
+                for n, (x, w) in enumerate(zip(nodes, weights, strict=True))
+            ]
+            rows += [(unit, Role.LAYER, n, 5.0 * n + unit, 10.0) for n in range(2)]
+        else:
+            rows.append((unit, Role.BATCH, unit - 4, 10.0 + unit, 1e-3))
+    if not rows:
+        return Spectrum.from_pieces(SETTINGS, [])
+    names = ("unit", "role", "i", "value", "weight")
+    columns = {n: np.array(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}
+    return Spectrum.from_pieces(SETTINGS, [Piece(columns, FACTS)])
+
+
+def rows(chart: Any, style: str) -> list[dict[str, Any]]:
+    """Rows behind the layers of that style."""
+    spec = chart.to_dict()
+    layers = [v for v in spec["layer"] if v["mark"].get("style") == style]
+    names = [v.get("data", spec.get("data"))["name"] for v in layers]
+    return [row for name in names for row in spec["datasets"][name]]
+
+
+CASES = {
+    "nothing": a_spectrum(),
+    "pairs alone": a_spectrum(0),
+    "one probe": a_spectrum(1),
+    "probes alone": a_spectrum(1, 2, 3),
+    "a batch alone": a_spectrum(4),
+    "whole": a_spectrum(*range(6)),
+    "zeros": a_spectrum(0, 1, 2, pairs=[(0.0, 0.0)] * 5, spread=0.0),
+    "huge": a_spectrum(0, 1, 2, pairs=[(1e30, 1e20)] * 5, spread=1e30),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_chart_is_valid_whatever_is_known(name: str) -> None:
+    """Vega-Lite draws each chart of empty, partial, zero and huge spectra, log and linear."""
+    found = CASES[name]
+    charts = [eigen.pairs(found), eigen.pairs(found, True), eigen.layers(found)]
+    charts += [eigen.escape(found), eigen.batches(found)]
+    for log in (False, True):
+        style = DensityStyle(log=log, overlays=NAMES, ratio=0.5)
+        charts += [density(found, style), compare({"one": found, "other": found}, style)]
+    for chart in charts:
+        assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
+    assert thumbnail(found).startswith(b"\x89PNG")
+
+
+def test_the_density_is_the_mean_of_the_probes_with_its_band() -> None:
+    """The curve integrates to 1, the band is one standard deviation over the probes."""
+    found = a_spectrum(0, 1, 2, 3)
+    chart = density(found, DensityStyle(log=False))
+    drawn = rows(chart, "density")
+    x, y = (np.array([row[name] for row in drawn]) for name in ("x", "density"))
+    assert np.trapezoid(y, x) == pytest.approx(1, rel=1e-3)
+    width = 0.005 * 11
+    assert (x[0], x[-1]) == pytest.approx((-2 - 5 * width, 9 + 5 * width))
+    mean, below, above = found.density(x, width)
+    assert y == pytest.approx(mean)
+    band = rows(chart, "band")
+    assert [row["density"] for row in band] == pytest.approx(above)
+    assert [row["low"] for row in band] == pytest.approx(below)
+    assert rows(density(a_spectrum(1)), "band") == []  # a single probe has no spread
+
+
+def test_spikes_are_numbered_and_say_whether_they_converged() -> None:
+    """One line a pair with residual bar and number; the third one's residual is too large."""
+    chart = density(a_spectrum(0, 1, 2))
+    lines = rows(chart, "spike")
+    assert [row["x"] for row in lines] == [value for value, _ in PAIRS]
+    minus = "\N{MINUS SIGN}"
+    assert [row["rank"] for row in lines] == ["1", "2", "3", f"{minus}2", f"{minus}1"]
+    assert [row["converged"] for row in lines] == ["yes", "yes", "no", "yes", "yes"]
+    bars = rows(chart, "residual")
+    assert (bars[2]["low"], bars[2]["high"]) == (2.0, 5.0)
+    assert rows(density(a_spectrum(0, 1), DensityStyle(spikes=False)), "spike") == []
+
+
+def test_numbers_of_near_spikes_do_not_overlap() -> None:
+    """Of pairs a thousandth of the range apart one number is written, all lines are drawn."""
+    near = [(9.0, 0.0), (8.999, 0.0), (8.998, 0.0), (-1.0, 0.0), (-2.0, 0.0)]
+    chart = density(a_spectrum(0, 1, 2, pairs=near))
+    assert len(rows(chart, "spike")) == 5
+    assert "1" in {row["rank"] for row in rows(chart, "rank")}
+    assert not {"2", "3"} & {row["rank"] for row in rows(chart, "rank")}
+
+
+def test_references_are_drawn_with_their_names() -> None:
+    """The three overlays, each in the legend; above the floor only."""
+    style = DensityStyle(overlays=NAMES, ratio=0.1)
+    chart = density(a_spectrum(1, 2, 3), style)
+    assert {row["line"] for row in rows(chart, "reference")} == set(NAMES)
+    assert all(name in json.dumps(chart.to_dict()) for name in NAMES)
+
+
+def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
+    """Absolute values are drawn, negative ones are told; a zero has no place."""
+    chart = eigen.pairs(a_spectrum(0, pairs=[(9, 1), (4, 0), (0, 0), (-1, 0), (-2, 3)]), True)
+    dots = rows(chart, "pair")
+    assert [(row["value"], row["sign"]) for row in dots] == [
+        (9, "positive"),
+        (4, "positive"),
+        (1, "negative"),
+        (2, "negative"),
+    ]
+    assert min(row["low"] for row in rows(chart, "residual")) > 0
+
+
+def test_layers_have_their_intervals() -> None:
+    """Mean over three probes +- t sd / sqrt(3) for each tensor, in the model's order."""
+    found = rows(eigen.layers(a_spectrum(1, 2, 3)), "layer")
+    assert [(row["tensor"], row["trace"]) for row in found] == [("a.weight", 2), ("b", 7)]
+    reach = 4.302653 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 1
+    assert found[0]["high"] - 2 == pytest.approx(reach, rel=1e-5)
+
+
+def test_the_prediction_beside_the_loss() -> None:
+    """Loss + slope t + lambda t^2 / 2 with the smallest eigenvalue."""
+    chart = eigen.escape(a_spectrum(0))
+    with alt.data_transformers.disable_max_rows():
+        drawn = rows(chart, "profile")
+    told = {row["x"]: row["y"] for row in drawn if row["line"] == "predicted"}
+    assert told == pytest.approx({t: 2 - t / 2 - t**2 for t in np.linspace(-1, 1, 5)})
+
+
+def test_mini_batches_beside_the_whole() -> None:
+    """Counts sum to the number of mini-batches; the full batch's value is marked."""
+    chart = eigen.batches(a_spectrum(0, 4, 5))
+    assert sum(row["count"] for row in rows(chart, "bin")) == 2
+    assert [row["from"] for row in rows(chart, "whole")] == [9.0]
+    assert rows(eigen.batches(a_spectrum(4)), "whole") == []
+
+
+def test_charts_fit_a_column_of_a_paper() -> None:
+    """As figures 3.25 inches wide: the density with all its references, and each other chart."""
+    found = CASES["whole"]
+    charts = [density(found, DensityStyle(overlays=NAMES, ratio=0.1)), eigen.layers(found)]
+    charts += [eigen.pairs(found), eigen.escape(found), eigen.batches(found)]
+    charts.append(compare({"Hessian": found, "Gauss-Newton": found, "empirical Fisher": found}))
+    for chart in charts:
+        assert save_figure(chart, None, "svg", 3.25).startswith(b"<svg")
+
+
+def test_refusals() -> None:
+    """A kernel, a ratio and a size that make no picture."""
+    for values in ({"width_share": 0.0}, {"ratio": np.inf}, {"width": 10}):
+        with pytest.raises(ValueError, match="must be"):
+            DensityStyle(**values)

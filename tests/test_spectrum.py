@@ -1,0 +1,331 @@
+"""Spectra: every number of an answer against dense float64 algebra, and what is kept of it."""
+
+import csv
+import io
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch.func import functional_call, hessian, jacrev, vmap
+from torch.nn import functional
+
+from explorer.analysis import spectrum as analysis
+from explorer.jobs import desk, orders
+from explorer.jobs.estimate import estimate
+from explorer.kinds import Piece
+from explorer.kinds.spectrum import SPECTRUM, Estimate, Role, Spectrum, SpectrumSettings, taken_over
+from explorer.problem import Problem
+from explorer.render import table
+from store import Catalog
+from tests.conftest import FEW as EXAMPLES
+from tests.tiny import ended, imported, problem_file, supervised, tensors, until
+
+CPU = torch.device("cpu")
+SMALL = SpectrumSettings(
+    precision="float64", top=4, bottom=2, probes=3, steps=60, trace_products=20, tolerance=1e-8
+)
+
+
+def answered(
+    problem: Problem, settings: SpectrumSettings, done: frozenset[int] = frozenset()
+) -> list[Piece]:
+    return list(analysis.answer(problem, [problem.model.state_dict()], settings, done, CPU))
+
+
+def spectrum_of(problem: Problem, settings: SpectrumSettings) -> Spectrum:
+    return Spectrum.from_pieces(settings, answered(problem, settings))
+
+
+def outputs_at(problem: Problem, theta: torch.Tensor) -> torch.Tensor:
+    """The network's outputs at flat parameters, through torch alone."""
+    named, start = {}, 0
+    for name, value in problem.model.named_parameters():
+        named[name] = theta[start : start + value.numel()].view_as(value)
+        start += value.numel()
+    return functional_call(problem.model, named, problem.data["train"][0])
+
+
+def theta_of(problem: Problem) -> torch.Tensor:
+    return torch.cat([value.detach().flatten() for value in problem.model.parameters()])
+
+
+def loss_at(problem: Problem, theta: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(outputs_at(problem, theta), problem.data["train"][1])
+
+
+def oracle(problem: Problem, matrix: str) -> np.ndarray:
+    """The matrix itself, by torch.func and the closed form of the softmax's second derivatives."""
+    theta = theta_of(problem)
+    whole = hessian(lambda at: loss_at(problem, at))(theta)
+    if matrix == "hessian":
+        return whole.numpy()
+    if matrix == "scaled_hessian":
+        return (theta.abs()[:, None] * whole * theta.abs()).numpy()
+    slopes = jacrev(lambda at: outputs_at(problem, at))(theta)  # (N, C, D)
+    odds = outputs_at(problem, theta).softmax(dim=1)
+    if matrix == "gauss_newton":
+        inner = vmap(torch.diag)(odds) - odds[:, :, None] * odds[:, None, :]
+        return (torch.einsum("ncd,nce,nef->df", slopes, inner, slopes) / EXAMPLES).numpy()
+    labels = functional.one_hot(problem.data["train"][1], 3)
+    each = torch.einsum("nc,ncd->nd", odds - labels, slopes)
+    return (each.T @ each / EXAMPLES).numpy()
+
+
+@pytest.mark.parametrize("matrix", ["hessian", "gauss_newton", "empirical_fisher"])
+def test_every_role_against_the_dense_matrix(small: Problem, matrix: str) -> None:
+    """All eigenvalues, pairs, quadrature, forms, layers, mini-batch, trace of the real matrix."""
+    settings = replace(SMALL, matrix=matrix, batches=1, batch_examples=EXAMPLES)
+    exact = oracle(small, matrix)
+    values = np.linalg.eigvalsh(exact)
+    found = spectrum_of(small, settings)
+    assert found.of(Role.ALL)[1] == pytest.approx(values, abs=1e-13)
+    pairs, residuals = found.eigenvalues
+    assert pairs == pytest.approx([*values[::-1][:4], *values[:2][::-1]], abs=1e-13)
+    assert residuals.max() < 1e-13
+    for number, (nodes, weights) in enumerate(found.probes):
+        drawn = np.random.RandomState((0, analysis.STREAM["probes"], number))
+        signs = 2 * drawn.randint(0, 2, len(values)) - 1.0
+        product = exact @ signs
+        for power, moment in ((0, 1.0), (1, signs @ product / 43), (2, product @ product / 43)):
+            assert weights @ nodes**power == pytest.approx(moment, rel=1e-10)
+        _, forms, squares = found.of(Role.PROBE)
+        assert forms[number] == pytest.approx(signs @ product / 43, rel=1e-10)
+        assert squares[number] == pytest.approx(product @ product / 43, rel=1e-10)
+        mine = found.rows["unit"] == 1 + number
+        parts = found.rows["value"][mine & (found.rows["role"] == Role.LAYER)]
+        ends = np.cumsum([0, 20, 5, 15, 3])
+        wanted = [signs[a:b] @ product[a:b] for a, b in itertools.pairwise(ends)]
+        assert parts == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+    _, largest, _ = found.of(Role.BATCH)  # of a batch that holds all examples
+    assert largest == pytest.approx([values[-1]], rel=1e-7)
+    assert found.trace.value == pytest.approx(np.trace(exact), rel=1e-12)
+    assert found.trace.low == found.trace.high
+    assert found.squared_norm.value == pytest.approx((exact**2).sum(), rel=1e-12)
+    spectrum = values.clip(min=0)
+    dimension = found.effective_dimension(0.1).value
+    assert dimension == pytest.approx((spectrum / (spectrum + 0.1)).sum(), rel=1e-12)
+    assert found.log_determinant(0.1).value == pytest.approx(np.log(spectrum + 0.1).sum())
+
+
+def test_the_scaled_hessian_and_one_layer(small: Problem) -> None:
+    """|w| H |w|, and the diagonal block of one tensor alone, against the dense ones."""
+    values = np.linalg.eigvalsh(oracle(small, "scaled_hessian"))
+    found = spectrum_of(small, replace(SMALL, matrix="scaled_hessian"))
+    assert found.of(Role.ALL)[1] == pytest.approx(values, abs=1e-13)
+    block = oracle(small, "hessian")[25:40, 25:40]
+    found = spectrum_of(small, replace(SMALL, layer="2.weight"))
+    assert found.size == 15
+    assert found.of(Role.ALL)[1] == pytest.approx(np.linalg.eigvalsh(block), abs=1e-13)
+    assert list(found.layers) == ["2.weight"]
+    with pytest.raises(ValueError, match=r"layer must be one of 0.weight, .* got 'nothing'"):
+        answered(small, replace(SMALL, layer="nothing"))
+
+
+def test_the_loss_along_the_last_vector(small: Problem) -> None:
+    """The losses are the model's own there; near 0 slope and eigenvalue foretell them."""
+    found = spectrum_of(small, SMALL)
+    _, steps, losses = found.of(Role.ESCAPE)
+    _, vectors = np.linalg.eigh(oracle(small, "hessian"))
+    theta, last = theta_of(small), torch.from_numpy(vectors[:, 0].copy())
+    slope = float(torch.func.grad(lambda at: loss_at(small, at))(theta) @ last)
+    last = last if slope <= 0 else -last
+    assert found.facts["escape_slope"] == pytest.approx(-abs(slope), rel=1e-9)
+    told = [float(loss_at(small, theta + step * last)) for step in steps]
+    assert losses == pytest.approx(told, rel=1e-12)
+    near = np.abs(steps) <= np.abs(steps[steps > 0]).min() * 1.01
+    # a third derivative of about 1 times t^3 / 6 with t = 0.006
+    assert found.predicted_losses(steps[near]) == pytest.approx(losses[near], abs=1e-6)
+
+
+@pytest.fixture
+def never_dense(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have small matrices treated as large ones."""
+    monkeypatch.setattr(analysis, "DENSE", 0)
+
+
+def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
+    """Lanczos finds the same ends within the residuals; sums have intervals around the truth."""
+    exact = np.linalg.eigvalsh(oracle(small, "hessian"))
+    settings = replace(SMALL, probes=30, trace_products=0, seed=1)
+    found = spectrum_of(small, settings)
+    assert not len(found.of(Role.ALL)[1])
+    values, residuals = found.eigenvalues
+    wanted = np.array([*exact[::-1][:4], *exact[:2][::-1]])
+    assert (np.abs(values - wanted) <= residuals + 1e-13).all()
+    assert found.facts["converged"]
+    assert found.ranks == ["1", "2", "3", "4", "\N{MINUS SIGN}2", "\N{MINUS SIGN}1"]
+    for estimate_of, truth in (
+        (found.trace, exact.sum()),
+        (found.squared_norm, (exact**2).sum()),
+        (found.effective_dimension(0.1), (exact.clip(0) / (exact.clip(0) + 0.1)).sum()),
+    ):
+        assert estimate_of.low < truth < estimate_of.high
+        assert estimate_of.probes == 30
+    blocks = np.diag(oracle(small, "hessian"))
+    assert sum(e.value for e in found.layers.values()) == pytest.approx(found.trace.value)
+    inside = [
+        e.low < blocks[a:b].sum() < e.high
+        for e, a, b in zip(found.layers.values(), (0, 20, 25, 40), (20, 25, 40, 43), strict=True)
+    ]
+    assert sum(inside) >= 3  # each of four is within its 95 % interval
+    assert found.index == int((exact[:2] < -found.tolerance).sum())
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say(small: Problem) -> None:
+    """The 95 % interval of the trace from ten probes, over 500 seeds: within binomial error."""
+    exact = oracle(small, "hessian")
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(500, 10, len(exact)))
+    forms = np.einsum("spi,ij,spj->sp", signs, exact, signs, optimize=True)
+    told = [Estimate.of(row) for row in forms]
+    inside = sum(e.low < np.trace(exact) < e.high for e in told)
+    assert inside / 500 == pytest.approx(0.95, abs=0.025)  # 2.6 standard errors
+
+
+def test_the_trace_by_xtrace(small: Problem, never_dense: None) -> None:
+    """With as many products as twice the rows it is exact but for rounding."""
+    found = spectrum_of(small, replace(SMALL, trace_products=86))
+    assert found.trace.value == pytest.approx(np.trace(oracle(small, "hessian")), rel=1e-6)
+    assert found.trace.probes == 0
+
+
+def columns_of(pieces: list[Piece]) -> dict[str, np.ndarray]:
+    return {n: np.concatenate([p.columns[n] for p in pieces]) for n in pieces[0].columns}
+
+
+def test_a_killed_answer_continues_bit_equal(small: Problem, never_dense: None) -> None:
+    """Units that are done are not computed again, and the others come out the same in every bit."""
+    settings = replace(SMALL, batches=2, batch_examples=8)
+    whole = answered(small, settings)
+    assert [set(piece.units) for piece in whole] == [{n} for n in range(settings.units)]
+    rest = answered(small, settings, frozenset({0, 1, 4}))
+    assert [min(piece.units) for piece in rest] == [2, 3, 5, 6]
+    for piece in rest:
+        first = next(other for other in whole if other.units == piece.units)
+        for name, values in piece.columns.items():
+            assert values.tobytes() == first.columns[name].tobytes()
+
+
+def test_more_probes_keep_those_that_are_there(small: Problem, never_dense: None) -> None:
+    """Rows for 3 probes and 2 mini-batches are, bit for bit, those of an answer with 5 and 3."""
+    few = replace(SMALL, batches=2, batch_examples=8, trace_products=0)
+    many = replace(few, probes=5, batches=3)
+    old, new = (columns_of(answered(small, settings)) for settings in (few, many))
+    given = taken_over(many, old)
+    assert sorted(set(given["unit"])) == [0, 1, 2, 3, 6, 7]
+    kept = np.isin(new["unit"], given["unit"])
+    order = np.argsort(given["unit"], kind="stable")
+    for name, values in given.items():
+        assert values[order].tobytes() == new[name][kept].tobytes(), name
+    back = taken_over(few, new)
+    assert sorted(set(back["unit"])) == list(range(few.units))
+
+
+PARTS: list[tuple[int, ...]] = [(), (0,), (1,), (1, 2), (4,), (5,), (0, 2, 5)]
+
+
+@pytest.mark.parametrize("units", PARTS, ids=str)
+@pytest.mark.parametrize("large", [False, True])
+def test_parts_may_be_missing(
+    small: Problem, units: tuple[int, ...], large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has come first, the rest is unknown and nothing fails."""
+    if large:
+        monkeypatch.setattr(analysis, "DENSE", 0)
+    settings = replace(SMALL, batches=1)
+    done = frozenset(range(settings.units)) - set(units)
+    pieces = answered(small, settings, done)
+    found = Spectrum.from_pieces(settings, pieces)
+    assert found.answered.sum() == len(units)
+    assert (found.kind_of_point != "") == (0 in units)
+    probes = sum(unit in (1, 2, 3) for unit in units)
+    assert len(found.probes) == probes
+    known = probes > 0 or (0 in units and not large)
+    assert (found.squared_norm is not None) == known
+    assert (found.density(np.linspace(-1, 1, 9), 0.1) is not None) == known
+    assert (found.ends is None) == (not known and 0 not in units)
+    assert len(found.layers) == (4 if probes else 0)
+
+
+def test_one_probe_has_no_interval(small: Problem, never_dense: None) -> None:
+    """A single probe says nothing about its own error."""
+    found = spectrum_of(small, replace(SMALL, probes=1, trace_products=0))
+    assert (found.trace.low, found.trace.high) == (-np.inf, np.inf)
+
+
+def test_a_table_of_numbers(small: Problem) -> None:
+    """One row per number, its role as a word, and the eigenvalues in it."""
+    found = spectrum_of(small, SMALL)
+    text = table.to_csv(found, key="k").decode()
+    rows = list(
+        csv.DictReader(
+            io.StringIO(
+                "".join(line + "\n" for line in text.splitlines() if not line.startswith("#"))
+            )
+        )
+    )
+    assert len(rows) == len(found.rows["unit"])
+    roles = {row["role"] for row in rows}
+    assert roles == {"all", "pair", "node", "probe", "layer", "escape", "trace"}
+    pairs = [float(row["value"]) for row in rows if row["role"] == "pair"]
+    assert pairs == found.eigenvalues[0].tolist()
+    assert table.to_parquet(found, key="k").startswith(b"PAR1")
+
+
+def broken(catalog: Catalog, folder: Path) -> Any:
+    """The tiny model with weights so large that its loss is not finite."""
+    file = folder / "broken.safetensors"
+    huge = {n: v * 1e30 if v.is_floating_point() else v for n, v in tensors().items()}
+    safetensors.torch.save_file(huge, file)
+    problem, listed = problem_file(folder / "problem"), [{"file": str(file)}]
+    job = orders.order_import(catalog, problem, {}, listed, "broken")
+    assert ended(catalog, job).status == "done"
+    return next(model for model in catalog.models() if model.name == "broken")
+
+
+def complete(catalog: Catalog, model: Any, settings: SpectrumSettings) -> Any:
+    """The question, after a real worker has answered it."""
+    key = desk.ask(catalog, SPECTRUM, model, settings)
+    until(lambda: catalog.active_job_for(key) is None)
+    return catalog.question(key)
+
+
+def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
+    """Ten more probes compute ten probes; what the pairs told goes with them; fewer are there."""
+    few = SpectrumSettings(probes=4, steps=20)
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        model = imported(catalog, tmp_path, "tiny")
+        told = estimate(catalog, desk.question(catalog, SPECTRUM, model, few), model, warm=True)
+        assert 0 < told.seconds < 600
+        first = complete(catalog, model, few)
+        assert (first.status, first.units_done) == ("complete", 5)
+        assert first.provenance["device"].startswith("cpu")
+        second = complete(catalog, model, replace(few, probes=14))
+        assert (second.status, second.units_done) == ("complete", 15)
+        taken = second.facts["taken_over"]
+        assert (taken["points"], taken["from"]) == (5, [first.key])
+        fresh = [name for name in second.facts if name.startswith("products_")]
+        assert sorted(fresh) == sorted(f"products_{unit}" for unit in range(5, 15))
+        one, two = (desk.result_of(catalog, asked) for asked in (first, second))
+        assert one.kind_of_point == two.kind_of_point != ""
+        assert one.eigenvalues[0].tobytes() == two.eigenvalues[0].tobytes()
+        assert [n.tobytes() for n, _ in one.probes] == [n.tobytes() for n, _ in two.probes[:4]]
+        third = catalog.question(desk.ask(catalog, SPECTRUM, model, replace(few, probes=9)))
+        assert third.status == "complete"  # at once: the other has more
+        assert desk.result_of(catalog, third).kind_of_point == one.kind_of_point
+        assert catalog.check_integrity() == []
+
+
+def test_a_point_without_a_finite_loss_is_told(tmp_path: Path) -> None:
+    """Weights that overflow: the job fails with a sentence, and no number is stored."""
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        model = broken(catalog, tmp_path)
+        asked = complete(catalog, model, SpectrumSettings(probes=1))
+        assert asked.units_done == 0
+        (job,) = [job for job in catalog.jobs() if job.question_key == asked.key]
+        assert job.status == "failed"
+        assert "the loss at this point is nan" in job.error and "\n" not in job.error
