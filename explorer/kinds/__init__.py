@@ -6,9 +6,10 @@ from explorer.kinds.kind import Kind, Piece, settings_from_json
 from explorer.kinds.line import LINE
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
+from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.surface import SURFACE
 
-KINDS: tuple[Kind, ...] = (SURFACE, LINE, INTERPOLATION, DIFFERENCE, RUN, PROJECTION)
+KINDS: tuple[Kind, ...] = (SURFACE, LINE, INTERPOLATION, DIFFERENCE, RUN, PROJECTION, SHARPNESS)
 
 __all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]
 
