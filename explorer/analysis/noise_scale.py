@@ -38,7 +38,7 @@ def covariance_trace(objective: Objective, squared: float) -> float:
     return (total - count * squared) / (count - 1)
 
 
-def _batches(objective: Objective):  # type: ignore[no-untyped-def]
+def _batches(objective: Objective) -> Iterator[Tensor]:
     """Squared norms of the examples' gradients, float64, a chunk of examples at a time."""
     theta = objective.flat.theta
     chunk = min(MOST, max(1, CHUNK_BYTES // (theta.numel() * theta.element_size())))
@@ -58,7 +58,8 @@ def _batches(objective: Objective):  # type: ignore[no-untyped-def]
     point = theta.detach().clone()
     for start, stop, batch in objective.batches:
         try:
-            yield many(point, batch)
+            norms = many(point, batch)
         except RuntimeError:  # an operation without a batching rule
-            for place in range(stop - start):
-                yield norm(point, mapped(batch, lambda t, n=place: t[n])).reshape(1)
+            alone = (mapped(batch, itemgetter(place)) for place in range(stop - start))
+            norms = torch.stack([norm(point, example) for example in alone])
+        yield norms
