@@ -1,5 +1,9 @@
 """The covariance of the examples' own gradients: its trace, and the gradient-noise scale."""
 
+from collections.abc import Iterator
+from operator import itemgetter
+
+import torch
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
