@@ -501,7 +501,7 @@ BAD = {
 }
 COUNTS = (0, -1, 10**9, math.nan, math.inf, True, 1.5, "1", None)
 LATER = ("ascent", "restarts", "draws", "probes", "room", "steps", "batch_examples")
-BAD = {**{name: COUNTS for name in LATER}, **BAD}
+BAD = {**dict.fromkeys(LATER, COUNTS), **BAD}
 
 
 def bad_values(kind: Kind) -> list[tuple[Kind, str, Any]]:

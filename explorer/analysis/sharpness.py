@@ -124,6 +124,7 @@ def _facts(here: Standing) -> dict[str, Any]:
         "parameters": here.size,
         "device": devices.title(here.objective.device),
         "loss": here.loss if np.isfinite(here.loss) else None,
+        "epsilon": torch.finfo(here.theta.dtype).eps,
         "theta_norm": float(here.theta.double().norm()),
         "evaluated": "double backward and forward passes",
         "started": here.start is not None,

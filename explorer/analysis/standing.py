@@ -23,6 +23,7 @@ from explorer.kinds.sharpness import SharpnessSettings
 from explorer.problem import accuracy
 
 Through = Callable[[Any], Any]  # outputs -> outputs
+LEAST_VARIANCE = 1e-12  # of logits that are divided by its root: where a dead net gives zeros alone
 STREAM = {"box": 10, "ball": 11, "noise": 12, "ascent": 13, "batches": 14, "probes": 1}
 STREAM |= {"scaled": 15, "flatness": 16, "factor": 17, "sigma": 18, "rescaling": 19}
 
@@ -193,8 +194,9 @@ class Standing:
 
 
 def normalised(logits: Tensor) -> Tensor:
-    """Logits (B, C) over their standard deviation across classes."""
-    return logits / logits.std(dim=1, unbiased=False, keepdim=True)
+    """Logits (B, C) over their standard deviation across classes; equal ones stay equal."""
+    variance = logits.var(dim=1, unbiased=False, keepdim=True)
+    return logits / (variance + LEAST_VARIANCE).sqrt()
 
 
 def _is_classifier(objective: Objective) -> bool:

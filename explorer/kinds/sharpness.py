@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece
-from explorer.kinds.measures import MEASURES, PLACE, WHY, YES, Measure
+from explorer.kinds.measures import LAYERS, MEASURES, PLACE, WHY, YES, Measure
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 
 RESCALINGS = ("none", "layer", "neuron")
 ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
+ROUNDED = 10  # units in the last place by which a mean loss may be off
 COLUMNS = ("unit", "role", "i", "why", "at", "value", "low", "high")
 
 
@@ -181,13 +182,18 @@ class Sharpness:
         return found
 
     def moved(self, settings: SharpnessSettings) -> list[str]:
-        """The titles of measures that moved by more than 1 % though they should not."""
-        expected = {YES, "layer-wise"} if settings.rescaling == "layer" else {YES}
+        """The titles of measures that moved by more than 1 % and rounding though they should not.
+
+        Most are differences of losses, each of which is rounded to its own last digits.
+        """
+        expected = {YES, LAYERS} if settings.rescaling == "layer" else {YES}
+        rounding = ROUNDED * self.facts.get("epsilon", 0.0) * abs(self.loss)
         ratios = self.ratios
         return [
             m.title
             for m in MEASURES
-            if m.invariant in expected and abs(ratios.get(m.name, 1.0) - 1) > 0.01
+            if m.invariant in expected
+            and abs(ratios.get(m.name, 1.0) - 1) > 0.01 + rounding / abs(self.of(m.name).value)
         ]
 
     @property
@@ -197,7 +203,7 @@ class Sharpness:
         return float("nan") if loss is None else float(loss)
 
 
-def unequal_losses(found: Mapping[str, Sharpness]) -> str:
+def unequal_losses(found: Mapping[str, Sharpness], split: str = "train") -> str:
     """A sentence where the losses of compared models differ; "" where they do not."""
     known = {name: one.loss for name, one in found.items() if np.isfinite(one.loss)}
     if len(known) < 2:
@@ -206,9 +212,10 @@ def unequal_losses(found: Mapping[str, Sharpness]) -> str:
     if high - low <= SAME_LOSS * abs(high):
         return ""
     said = " against ".join(f"{loss:.3g} ({name})" for name, loss in known.items())
+    kind = "training" if split == "train" else split
     return (
-        f"Not at equal training loss: {said}. Sharpness falls with the loss, so that these values "
-        "do not compare the models alone."
+        f"Not at equal {kind} loss: {said}. Sharpness falls with the loss, so that these values do "
+        "not compare the models alone."
     )
 
 

@@ -20,7 +20,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from store import records
 
-BADGES = {YES: "✅ invariant", NO: "⚠️ moves"}
+BADGES = {YES: "✓ invariant", NO: "moves"}
 WORDS = {  # setting -> its label and what it is
     "box": ("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
     "rho": ("SAM's rho", "Also that of m-sharpness."),
@@ -136,12 +136,12 @@ def show(asked: dict[str, records.Question]) -> None:
             "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. "
             "Values that are not above 0 have no place on this axis: see the table."
         )
+        export_line(asked, found, lambda: drawn.measures(found))
     if rescales():
         with tabs["Rescaling"]:
             rescaling(found)
     with tabs["Worst directions"]:
         directions(found)
-    export_line(asked, found, lambda: drawn.measures(found))
     for name, question in asked.items():
         checks.provenance(catalog, question, found[name], name if len(asked) > 1 else "")
 
@@ -159,9 +159,9 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
             if "accuracy" in one.facts:
                 text += f", accuracy {one.facts['accuracy']:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
-        if len(found) > 1 and not unequal_losses(found):
+        if len(found) > 1 and not unequal_losses(found, settings.split):
             st.badge("equal loss", icon=":material/check:", color="green")
-    if sentence := unequal_losses(found):
+    if sentence := unequal_losses(found, settings.split):
         st.warning(sentence, icon=":material/warning:")
 
 
@@ -184,8 +184,8 @@ def table(found: dict[str, Sharpness]) -> None:
         row_height=35,
     )
     st.caption(
-        "≥: the best found of a maximum; in brackets a 95 % interval over draws or probes, or an "
-        "eigenvalue's residual. The others are exact but for rounding."
+        "≥: the best found of a maximum. ± or in brackets: a 95 % interval over draws or probes, "
+        "or an eigenvalue's residual. The others are exact but for rounding."
     )
     for sentence, titles in _reasons(found).items():
         st.caption(f"**{', '.join(titles)}**: {sentence}")
@@ -203,7 +203,7 @@ def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
     return {
         "Measure": measure.title,
         **values,
-        "Invariant": BADGES.get(measure.invariant, "🔷 by layers"),
+        "Invariant": BADGES.get(measure.invariant, "✓ by layers"),
         "Definition": measure.definition,
         "Source": measure.source,
     }
@@ -242,7 +242,7 @@ def rescaling(found: dict[str, Sharpness]) -> None:
                 f"moved unexpectedly: {', '.join(wrong)}" if wrong else "the invariant ones stayed",
                 icon=":material/warning:" if wrong else ":material/check:",
                 color="orange" if wrong else "green",
-                help="Within 1 %.",
+                help="Within 1 % and the rounding of the losses.",
             )
     known = {name: one for name, one in found.items() if one.ratios}
     if known:

@@ -9,19 +9,19 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.measures import MEASURES, NO, YES
+from explorer.kinds.measures import LAYERS, MEASURES, NO, YES
 from explorer.kinds.sharpness import Sharpness
 from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
 from explorer.render.scale import label_expression, number, ticks
 
-STEP = 19  # px of a measure's row
+STEP, ROOM = 21, 96  # px of a measure's row, and of legend and axis
 FEWEST = 1e-12  # of the largest value: what is smaller has no place on a log axis
-EXPECTED = {YES: "invariant", NO: "not invariant"}
+EXPECTED = {YES: "stays", LAYERS: "stays by layers", NO: "may move"}
 
 
-def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 420) -> alt.LayerChart:
+def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 660) -> alt.LayerChart:
     """Each measure's value as a dot with its interval, one colour a model, on a log axis.
 
     A triangle is a lower bound: the best that was found of a maximum. Values that are not above 0
@@ -40,6 +40,7 @@ def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 420) -> al
     high = max(row["high"] for row in rows)
     shared = _shared(rows, max(low, high * FEWEST) / 1.3, high * 1.3, "Value")
     if len(named) > 1:
+        shared["yOffset"] = alt.YOffset("model:N", sort=list(named))
         shared["color"] = alt.Color(
             "model:N",
             scale=alt.Scale(domain=list(named)),
@@ -53,16 +54,12 @@ def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 420) -> al
     shape = alt.Shape(
         "what:N",
         scale=alt.Scale(domain=["value", "at least"], range=["circle", "triangle-right"]),
-        legend=alt.Legend(title=None, orient="top") if _mixed(rows) else None,
+        legend=None,
     )
     dots = base.mark_point(size=46, filled=True, opacity=1).encode(
         **shared, shape=shape, tooltip=_tips(["model", "measure", "said"])
     )
     return alt.LayerChart(layer=[bars, dots], width=width, height=_height(rows))
-
-
-def _mixed(rows: list[dict[str, Any]]) -> bool:
-    return any(row["what"] == "at least" for row in rows)
 
 
 def _nothing() -> dict[str, Any]:
@@ -100,10 +97,21 @@ def said(value: float, low: float, high: float) -> str:
     if np.isnan(value):
         return ""
     if low == high:
-        return number(value, 4)
+        return _short(value, 4)
     if np.isposinf(high):
-        return f"≥ {number(value, 4)}"
-    return f"{number(value, 3)} ({number(low, 3)} to {number(high, 3)})"
+        return f"≥ {_short(value, 4)}"
+    up, down = high - value, value - low
+    if abs(up - down) <= 0.02 * (up + down):
+        return f"{_short(value, 4)} ± {_short(up, 2)}"
+    return f"{_short(value, 3)} ({_short(low, 3)} to {_short(high, 3)})"
+
+
+def _short(value: float, digits: int) -> str:
+    """A number in few letters: 0.012, 1.2e-4."""
+    if 0 < abs(value) < 1e-3 or 1e5 <= abs(value) < np.inf:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return number(value, digits)
 
 
 def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> dict[str, Any]:
@@ -118,7 +126,9 @@ def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> 
         gridColor=GREY,
         gridOpacity=0.22,
     )
-    y_axis = alt.Axis(title=None, labelLimit=300, grid=True, gridColor=GREY, gridOpacity=0.12)
+    y_axis = alt.Axis(
+        title=None, labelLimit=300, labelOverlap=False, grid=True, gridColor=GREY, gridOpacity=0.12
+    )
     return {
         "x": alt.X(
             "value:Q", scale=alt.Scale(type="log", domain=[low, high], nice=False), axis=axis
@@ -129,21 +139,21 @@ def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> 
 
 def _x_of(shared: Mapping[str, Any], name: str) -> alt.X:
     """The same axis of another column."""
-    return alt.X(f"{name}:Q", scale=shared["x"].scale, axis=shared["x"].axis)
+    return alt.X(f"{name}:Q", scale=shared["x"]["scale"], axis=shared["x"]["axis"])
 
 
 def _height(rows: list[dict[str, Any]]) -> int:
-    return STEP * len({row["measure"] for row in rows}) + 10
+    return STEP * len({row["measure"] for row in rows}) + ROOM
 
 
 def _tips(names: list[str]) -> list[alt.Tooltip]:
     return [alt.Tooltip(field=name, type="nominal") for name in names]
 
 
-def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 420) -> alt.LayerChart:
+def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 660) -> alt.LayerChart:
     """Value at the rescaled point over that at the point: invariant measures stay on the line at 1.
 
-    The shape says what a measure should do, the colour which model it is.
+    The colour says what a measure should do.
     """
     named = {"": found} if isinstance(found, Sharpness) else dict(found)
     rows: list[dict[str, Any]] = [
@@ -151,18 +161,18 @@ def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 420) -> alt.
             "model": name,
             "measure": measure.title,
             "value": ratio,
-            "expected": EXPECTED.get(measure.invariant, "invariant by layers alone"),
+            "expected": EXPECTED[measure.invariant],
             "said": number(ratio, 6),
         }
         for name, one in named.items()
         for measure in MEASURES
         if (ratio := one.ratios.get(measure.name, 0.0)) > 0
     ]
-    rows = rows or [_nothing() | {"expected": "invariant"}]
+    rows = rows or [_nothing() | {"expected": EXPECTED[YES]}]
     values = [row["value"] for row in rows]
     low, high = min([*values, 0.5]) / 1.3, max([*values, 2.0]) * 1.3
     shared = _shared(rows, low, high, "Rescaled / as it was")
-    expected = ["invariant", "invariant by layers alone", "not invariant"]
+    expected = list(EXPECTED.values())
     present = [words for words in expected if any(row["expected"] == words for row in rows)]
     base = alt.Chart(table(rows))
     colour = alt.Color(
