@@ -22,6 +22,7 @@ from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURES, NO, PLACE, WHY, YES
 from explorer.kinds.sharpness import Sharpness, SharpnessSettings, taken_over, unequal_losses
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
+from explorer.render import sharpness as render
 from tests.conftest import seeded, small_problem
 
 CPU = torch.device("cpu")
@@ -579,3 +580,44 @@ def test_definitions_are_one_line() -> None:
         assert measure.invariant in (YES, NO, "layer-wise")
         assert "\n" not in measure.definition + measure.source
         assert measure.definition and measure.source and measure.title
+
+
+def test_charts_are_drawn(whole: Sharpness) -> None:
+    """Values, ratios, a worst direction and the thumbnail are valid, with every value in them."""
+    drawn = render.measures({"one": whole, "two": whole}).to_dict()
+    rows = [row for data in drawn["datasets"].values() for row in data]
+    for name in ("one", "two"):
+        titles = {row["measure"] for row in rows if row.get("model") == name}
+        positive = {m.title for m in MEASURES if whole.of(m.name).value > 0}
+        assert titles == positive
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
+    moved = render.ratios(whole).to_dict()
+    shown = [r for data in moved["datasets"].values() for r in data if "measure" in r]
+    assert {r["measure"]: r["value"] for r in shown} == {
+        m.title: whole.ratios[m.name] for m in MEASURES if whole.ratios[m.name] > 0
+    }
+    render.along({"one": whole}, "sam").to_dict()
+    with pytest.raises(ValueError, match="worst direction of trace"):
+        render.along({"one": whole}, "trace")
+    assert render.thumbnail(whole).startswith(b"\x89PNG")
+    nothing = Sharpness.from_pieces(QUICK, [])
+    for chart in (render.measures(nothing), render.ratios(nothing)):
+        chart.to_dict()
+    assert render.thumbnail(nothing).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((0.0123456, 0.0123456, 0.0123456), "0.01235"),
+        ((2.0, 2.0, math.inf), "≥ 2"),
+        ((3.0, 2.5, 3.5), "3 ± 0.5"),
+        ((3.0, 2.5, 5.0), "3 (2.5 to 5)"),
+        ((1.2345e-5, 1e-5, 1e-4), "1.23e-5 (1.00e-5 to 1.00e-4)"),
+        ((3.0, 0.0, math.inf), "3 (0 to Inf)"),
+        ((math.nan, math.nan, math.nan), ""),
+    ],
+)
+def test_values_in_words(numbers: tuple[float, float, float], words: str) -> None:
+    """Exact values, lower bounds, even and uneven intervals, small ones, and what is missing."""
+    assert render.said(*numbers) == words

@@ -152,6 +152,8 @@ def _rows(standing: Standing, unit: int, measure: int) -> list[Row]:
         if not is_out_of_memory(error):
             raise
         return [_missing(unit, NotApplicable("The memory of this machine").why)]
+    if np.isnan(found.value):
+        return [_missing(unit, NotApplicable("A loss nearby").why)]
     rows: list[Row] = [(unit, Role.MEASURE, measure, 0, np.nan, found.value, found.low, found.high)]
     if found.direction is not None and unit == measure and float(found.direction.norm()):
         rows += _along(standing, found.direction, measure)

@@ -21,7 +21,7 @@ PRIORS = 10  # of the prior's sigma, within a factor e
 def average(standing: Standing) -> Found:
     """Mean of L(w + d) - L(w) over d from N(0, rho^2).
 
-    Source: Andriushchenko et al. 2023, arXiv:2302.07011, equation 1.
+    Source: Andriushchenko et al. 2023, arXiv:2302.07011.
     """
     return _mean_rise(standing, torch.ones_like(standing.theta))
 
@@ -78,7 +78,7 @@ def ball_average(standing: Standing) -> Found:
 def pac_bayes(standing: Standing) -> Found:
     """1 / sigma^2 of the largest sigma whose noise costs at most `drop` of the accuracy.
 
-    Source: Jiang et al. 2020, arXiv:1912.02178, equation 55.
+    Source: Jiang et al. 2020, arXiv:1912.02178.
     """
     return _inverse_square(*sigma(standing, scaled=False))
 
@@ -92,7 +92,7 @@ def pac_bayes_magnitude(standing: Standing) -> Found:
 
 
 def _inverse_square(best: float, low: float, high: float) -> Found:
-    return Found(best**-2, high**-2, low**-2)
+    return Found(best**-2, high**-2, low**-2 if low else math.inf)
 
 
 def sigma(standing: Standing, scaled: bool) -> tuple[float, float, float]:
@@ -149,7 +149,7 @@ def _drops(standing: Standing, scaled: bool) -> Callable[[float], np.ndarray]:
 def bound_mcallester(standing: Standing) -> Found:
     """E + sqrt((KL + ln(2 sqrt(m) / delta)) / 2m) of the 0-1 loss under the PAC-Bayes noise.
 
-    Source: McAllester 1999; Maurer 2004, arXiv:cs/0411099, theorem 5 with Pinsker's inequality.
+    Source: McAllester 1999; Maurer 2004, arXiv:cs/0411099.
     """
     return _bound(standing, mcallester)
 
@@ -157,7 +157,7 @@ def bound_mcallester(standing: Standing) -> Found:
 def bound_dziugaite(standing: Standing) -> Found:
     """The largest q with kl(E, q) <= (KL + ln(m / delta)) / (m - 1).
 
-    Source: Dziugaite and Roy 2017, arXiv:1703.11008, theorem 2 (Langford and Seeger 2001).
+    Source: Dziugaite and Roy 2017, arXiv:1703.11008; Langford and Seeger 2001.
     """
     return _bound(standing, dziugaite)
 
@@ -167,7 +167,7 @@ def _bound(standing: Standing, bound: Callable[[float, float, int, float], float
 
     Both Gaussians have the variance of the largest prior on a grid, fixed beforehand, that is not
     above the PAC-Bayes sigma; a share of delta is spent on the choice, so that the bound holds
-    although sigma was chosen by the data (Dziugaite and Roy 2017, section 3.3).
+    although sigma was chosen by the data (as in Dziugaite and Roy 2017).
     """
     if standing.start is None:
         raise NotApplicable("No initial parameters")

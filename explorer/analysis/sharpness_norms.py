@@ -23,7 +23,7 @@ GROUPS = 5  # of probes left out in turn
 def fisher_rao(standing: Standing) -> Found:
     """W' F w with the empirical Fisher matrix.
 
-    Source: Liang et al. 2019, arXiv:1711.01530, definition 2: over examples with their labels.
+    Source: Liang et al. 2019, arXiv:1711.01530: over examples with their labels.
     """
     try:
         fisher = Curvature(standing.objective, curvature.empirical_fisher)
@@ -41,7 +41,7 @@ def relative_flatness(standing: Standing) -> Found:
     With G = W W' it is the trace of (G^1/2 x I) H (G^1/2 x I): by all its diagonal where that
     takes few products, else by random signs.
 
-    Source: Petzka et al. 2021, arXiv:2001.00939, definition 3.
+    Source: Petzka et al. 2021, arXiv:2001.00939.
     """
     block = last_linear(standing)
     weight = standing.theta[block.start : block.stop].view(block.shape)
@@ -112,8 +112,8 @@ def normalised_sharpness(standing: Standing) -> Found:
     h is the diagonal of the Gauss-Newton matrix, never negative, so that the minimum exists; it
     and w^2 are summed over a kernel. The interval, where h is by probes, is a jackknife's.
 
-    Source: Tsuzuku, Sato and Sugiyama 2020, arXiv:1901.04653, section 4, with one temperature of
-    1 for all layers (a second published form has a temperature for each).
+    Source: Tsuzuku, Sato and Sugiyama 2020, arXiv:1901.04653; published forms differ, this one
+    has no temperature and takes the Gauss-Newton matrix for the Hessian.
     """
     blocks = [block for block in standing.objective.flat.blocks if len(block.shape) >= 2]
     if standing.is_small:

@@ -64,7 +64,7 @@ def scaled_trace(standing: Standing) -> Found:
 def effective_dimension(standing: Standing) -> Found:
     """Sum of lambda+ / (lambda+ + z).
 
-    Source: Maddox, Benton and Wilson 2020, arXiv:2003.02139, equation 2; MacKay 1992.
+    Source: Maddox, Benton and Wilson 2020, arXiv:2003.02139; MacKay 1992.
     """
     z = standing.settings.z
     return _sum_of(standing, lambda nodes: nodes.clip(min=0) / (nodes.clip(min=0) + z))

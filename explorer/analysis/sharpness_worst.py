@@ -59,7 +59,7 @@ def sam(standing: Standing) -> Found:
 def asam(standing: Standing) -> Found:
     """The same in coordinates scaled by abs(w) + eta.
 
-    Source: Kwon et al. 2021, arXiv:2102.11600, equation 6.
+    Source: Kwon et al. 2021, arXiv:2102.11600.
     """
     scale = standing.theta.abs() + standing.settings.eta
     return _one_step(standing, scale, standing.settings.adaptive_rho)
@@ -113,7 +113,7 @@ def m_sharpness(standing: Standing) -> Found:
 def adaptive_max(standing: Standing) -> Found:
     """The largest rise over abs(d_i) <= rho abs(w_i), by projected signed ascent.
 
-    Source: Andriushchenko et al. 2023, arXiv:2302.07011, equation 2, p = infinity.
+    Source: Andriushchenko et al. 2023, arXiv:2302.07011, p = infinity.
     """
     rho = standing.settings.max_rho
 
@@ -127,7 +127,7 @@ def adaptive_max(standing: Standing) -> Found:
 def adaptive_euclid(standing: Standing) -> Found:
     """The largest rise over norm(d / abs(w)) <= rho, by projected normalised ascent.
 
-    Source: Andriushchenko et al. 2023, arXiv:2302.07011, equation 2, p = 2.
+    Source: Andriushchenko et al. 2023, arXiv:2302.07011, p = 2.
     """
     rho = standing.settings.euclid_rho
 

@@ -150,7 +150,7 @@ class Standing:
     def normalised_slope(self) -> Slope:
         """The same with a classifier's logits divided by their standard deviation.
 
-        Source: Andriushchenko et al. 2023, arXiv:2302.07011, section 3.
+        Source: Andriushchenko et al. 2023, arXiv:2302.07011.
         """
         return Slope(self.objective, normalised if self.is_classifier else None)
 

@@ -50,14 +50,14 @@ MEASURES: tuple[Measure, ...] = (
         "asam",
         "ASAM",
         "L(w + d) - L(w) with d = rho T^2 g / norm(T g), T = abs(w) + eta",
-        "Kwon et al. 2021, arXiv:2102.11600, equation 6",
+        "Kwon et al. 2021, arXiv:2102.11600",
         NO,
     ),
     Measure(
         "asam_0",
         "ASAM, eta 0",
         "the same with T = abs(w)",
-        "Kwon et al. 2021, arXiv:2102.11600, equation 6",
+        "Kwon et al. 2021, arXiv:2102.11600",
         YES,
     ),
     Measure(
@@ -65,28 +65,28 @@ MEASURES: tuple[Measure, ...] = (
         "Adaptive worst case, max norm",
         "max of L(w + d) - L(w) over abs(d_i) <= rho abs(w_i), logits normalised; by projected "
         "ascent with restarts, so a lower bound",
-        "Andriushchenko et al. 2023, arXiv:2302.07011, equation 2",
+        "Andriushchenko et al. 2023, arXiv:2302.07011",
         YES,
     ),
     Measure(
         "adaptive_euclid",
         "Adaptive worst case, Euclidean",
         "the same over norm(d / abs(w)) <= rho",
-        "Andriushchenko et al. 2023, arXiv:2302.07011, equation 2",
+        "Andriushchenko et al. 2023, arXiv:2302.07011",
         YES,
     ),
     Measure(
         "average",
         "Average case",
         "mean of L(w + d) - L(w) over d from N(0, rho^2), pairs of opposite signs",
-        "Andriushchenko et al. 2023, arXiv:2302.07011, equation 1",
+        "Andriushchenko et al. 2023, arXiv:2302.07011",
         NO,
     ),
     Measure(
         "adaptive_average",
         "Adaptive average case",
         "the same over d from N(0, rho^2 w^2)",
-        "Andriushchenko et al. 2023, arXiv:2302.07011, equation 1",
+        "Andriushchenko et al. 2023, arXiv:2302.07011",
         YES,
     ),
     Measure(
@@ -129,14 +129,14 @@ MEASURES: tuple[Measure, ...] = (
         "scaled_lambda_max",
         "Scaled largest eigenvalue",
         "the largest eigenvalue of diag(abs(w)) H diag(abs(w))",
-        "Tsuzuku et al. 2020, arXiv:1901.04653",
+        "coordinates that the rescalings of Dinh et al. 2017, arXiv:1703.04933, leave",
         YES,
     ),
     Measure(
         "scaled_trace",
         "Scaled trace",
         "sum of w_i^2 H_ii, by random signs",
-        "Tsuzuku et al. 2020, arXiv:1901.04653",
+        "coordinates that the rescalings of Dinh et al. 2017, arXiv:1703.04933, leave",
         YES,
     ),
     Measure(
@@ -150,23 +150,23 @@ MEASURES: tuple[Measure, ...] = (
         "fisher_rao",
         "Fisher-Rao norm",
         "w' F w with the empirical Fisher matrix F",
-        "Liang et al. 2019, arXiv:1711.01530, definition 2",
+        "Liang et al. 2019, arXiv:1711.01530",
         YES,
     ),
     Measure(
         "relative_flatness",
         "Relative flatness",
         "sum over rows s, s' of the last linear layer of <w_s, w_s'> Tr(H_ss')",
-        "Petzka et al. 2021, arXiv:2001.00939, definition 3",
+        "Petzka et al. 2021, arXiv:2001.00939",
         LAYERS,
     ),
     Measure(
         "normalised_sharpness",
         "Normalised sharpness",
         "sum over weight tensors of min over s, s' of sum_ij h_ij e^(s_i + s'_j) + w_ij^2 "
-        "e^(-s_i - s'_j), h the diagonal of the Gauss-Newton matrix summed over a kernel; the "
-        "form with one temperature of 1",
-        "Tsuzuku et al. 2020, arXiv:1901.04653, section 4",
+        "e^(-s_i - s'_j), h the diagonal of the Gauss-Newton matrix summed over a kernel; "
+        "published forms differ, this one has no temperature",
+        "Tsuzuku et al. 2020, arXiv:1901.04653",
         YES,
     ),
     Measure(
@@ -174,7 +174,7 @@ MEASURES: tuple[Measure, ...] = (
         "PAC-Bayes sigma",
         "1 / sigma^2 of the largest sigma for which noise N(0, sigma^2) costs at most the allowed "
         "accuracy",
-        "Jiang et al. 2020, arXiv:1912.02178, equation 55",
+        "Jiang et al. 2020, arXiv:1912.02178",
         NO,
     ),
     Measure(
@@ -210,7 +210,7 @@ MEASURES: tuple[Measure, ...] = (
         "bound_dziugaite",
         "PAC-Bayes bound, Dziugaite-Roy",
         "bound of the same: the largest q with kl(E, q) <= (KL + ln(m / delta)) / (m - 1)",
-        "Dziugaite and Roy 2017, arXiv:1703.11008, theorem 2",
+        "Dziugaite and Roy 2017, arXiv:1703.11008; Langford and Seeger 2001",
         NO,
     ),
 )
@@ -233,4 +233,5 @@ WHY: tuple[str, ...] = (
     "The gradient is zero here, so that there is no step along it.",
     "This model has no pair of layers that can be rescaled.",
     "The memory of this machine does not suffice for it.",
+    "A loss nearby is not finite: choose a smaller perturbation.",
 )

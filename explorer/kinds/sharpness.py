@@ -107,7 +107,7 @@ class Value:
     @property
     def is_bound(self) -> bool:
         """Whether it is the best that was found of a maximum."""
-        return bool(np.isposinf(self.high)) and bool(np.isfinite(self.value))
+        return bool(np.isposinf(self.high)) and self.low == self.value
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def said(value: float, low: float, high: float) -> str:
         return ""
     if low == high:
         return _short(value, 4)
-    if np.isposinf(high):
+    if np.isposinf(high) and low == value:
         return f"≥ {_short(value, 4)}"
     up, down = high - value, value - low
     if abs(up - down) <= 0.02 * (up + down):
