@@ -101,7 +101,7 @@ def said(value: float, low: float, high: float) -> str:
     if np.isposinf(high) and low == value:
         return f"≥ {_short(value, 4)}"
     up, down = high - value, value - low
-    if abs(up - down) <= 0.02 * (up + down):
+    if abs(up - down) < 0.02 * (up + down):
         return f"{_short(value, 4)} ± {_short(up, 2)}"
     return f"{_short(value, 3)} ({_short(low, 3)} to {_short(high, 3)})"
 
