@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -9,7 +10,17 @@ from explorer.jobs import desk, orders
 from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
 from explorer.pages import _running
 from store import Catalog
-from tests.test_pages import badges, fine, identities, labels, opened, pressed, questions, texts
+from tests.test_pages import (
+    CATALOG_PAGE,
+    badges,
+    fine,
+    identities,
+    labels,
+    opened,
+    pressed,
+    questions,
+    texts,
+)
 from tests.test_pages_lines import charts
 from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised, until
 
@@ -88,6 +99,18 @@ def test_what_is_stored_survives_the_catalog(folder: Path) -> None:
     assert asked.title == "Sharpness of run from run at step 1"
     assert found.moved(SETTINGS) == []
     assert catalog.image(asked.key) is None or catalog.image(asked.key).startswith(b"\x89PNG")
+
+
+def test_its_card_leads_to_it(folder: Path) -> None:
+    """The catalog's card tells the rescaling, and its link shows the stored answer."""
+    app = fine(opened(CATALOG_PAGE))
+    assert "train · rescaled by layer · seed 0" in texts(app, "caption")
+    links = [link.proto for link in app.get("page_link")]
+    link = next(link for link in links if "rescaling=layer" in link.query_string)
+    assert link.label == "**run from run@1**"
+    app = fine(opened(SHARPNESS.page, **dict(parse_qsl(link.query_string))))
+    assert not [label for label in labels(app) if label.startswith("Compute")]
+    assert charts(app) == 3
 
 
 def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
