@@ -1,10 +1,12 @@
 """Measures of sharpness against plain computations on models whose whole Hessian is known."""
 
+import io
 import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -23,6 +25,7 @@ from explorer.kinds.measures import MEASURES, NO, PLACE, WHY, YES
 from explorer.kinds.sharpness import Sharpness, SharpnessSettings, taken_over, unequal_losses
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from explorer.render import sharpness as render
+from explorer.render import table
 from tests.conftest import seeded, small_problem
 
 CPU = torch.device("cpu")
@@ -621,3 +624,25 @@ def test_charts_are_drawn(whole: Sharpness) -> None:
 def test_values_in_words(numbers: tuple[float, float, float], words: str) -> None:
     """Exact values, lower bounds, even and uneven intervals, small ones, and what is missing."""
     assert render.said(*numbers) == words
+
+
+def test_numbers_can_be_taken_away(whole: Sharpness) -> None:
+    """A row for each value and each place along a direction, bit for bit, also of a part."""
+    file = pyarrow.parquet.read_table(io.BytesIO(table.to_parquet(whole)))
+    assert file.column_names == [
+        "unit",
+        "role",
+        "measure",
+        "rescaled",
+        "at",
+        "high",
+        "low",
+        "value",
+    ]
+    assert file.num_rows == len(whole.rows["unit"])
+    rows = [row for row in file.to_pylist() if row["role"] == 0]
+    for row in rows:
+        assert row["value"] == whole.of(row["measure"], bool(row["rescaled"])).value
+    assert len(rows) == 2 * len(MEASURES)
+    nothing = table.to_csv(Sharpness.from_pieces(QUICK, [])).decode()
+    assert nothing.count("measure") == 1
