@@ -20,6 +20,7 @@ from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.run import RUN
+from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.spectrum import SPECTRUM  # visited by tests/test_pages_spectrum.py
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _running
@@ -530,6 +531,6 @@ def test_a_live_part_is_guarded_by_itself() -> None:
 
 def test_every_kind_has_a_page_here() -> None:
     """Each kind's page is one that these tests visit."""
-    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page, SPECTRUM.page}
+    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page, SPECTRUM.page, SHARPNESS.page}
     assert {kind.page for kind in KINDS} == visited
     assert (ROOT / SURFACE_PAGE).is_file()

@@ -69,11 +69,15 @@ OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs 
     "batches": 4,
     "batch_examples": 32,
 }
+OTHER |= {"box": 2e-3, "rho": 0.1, "adaptive_rho": 1.0, "eta": 0.1, "max_rho": 0.02, "z": 2.0}
+OTHER |= {"euclid_rho": 1.0, "ascent": 5, "restarts": 2, "noise": 0.1, "radius": 1.0, "draws": 9}
+OTHER |= {"probes": 20, "steps": 60, "room": 100, "batch_examples": 32, "drop": 0.2, "delta": 0.1}
+OTHER |= {"rescaling": "layer", "alpha": 3.0}
 SETTINGS = [
     (kind.name, field.name) for kind in KINDS for field in dataclasses.fields(kind.settings)
 ]
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-FROZEN = ("spectrum",)  # its BatchNorm policy is always frozen
+FROZEN = ("spectrum", "sharpness")  # their BatchNorm policy is always frozen
 RANGED = [  # their ranges are settings
     kind for kind in KINDS if not kind.whole_run and hasattr(kind.settings, "x_min")
 ]
@@ -517,6 +521,9 @@ BAD = {
     bool: (1, 0.0, "yes", None),
     str: ("", "float16", 3, None, True),
 }
+COUNTS = (0, -1, 10**9, math.nan, math.inf, True, 1.5, "1", None)
+LATER = ("ascent", "restarts", "draws", "probes", "room", "steps", "batch_examples")
+BAD = {**dict.fromkeys(LATER, COUNTS), **BAD}
 
 
 def bad_values(kind: Kind) -> list[tuple[Kind, str, Any]]:

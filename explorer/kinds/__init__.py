@@ -6,10 +6,20 @@ from explorer.kinds.kind import Kind, Piece, settings_from_json
 from explorer.kinds.line import LINE
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
+from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.surface import SURFACE
 
-KINDS: tuple[Kind, ...] = (SURFACE, LINE, INTERPOLATION, DIFFERENCE, RUN, PROJECTION, SPECTRUM)
+KINDS: tuple[Kind, ...] = (
+    SURFACE,
+    LINE,
+    INTERPOLATION,
+    DIFFERENCE,
+    RUN,
+    PROJECTION,
+    SPECTRUM,
+    SHARPNESS,
+)
 
 __all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]
 

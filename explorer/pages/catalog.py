@@ -31,6 +31,9 @@ def describe(asked: records.Question) -> str:
     if "x_count" in s:
         size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
         said.insert(0, size)
+    if "rescaling" in s:
+        said += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
+        return " · ".join([*said, f"seed {s['seed']}"])
     if kind.runs_from is not None:
         said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
     if s.get("direction", "random") != "random":

@@ -25,12 +25,15 @@ class Result(Protocol):
 def rows(result: Result) -> pa.Table:
     """One row per point: where it is, whether it is computed, its loss and metrics.
 
-    NaN and Inf are kept; NaN where `computed` is false means only that nothing is known yet.
+    NaN and Inf are kept; NaN where the column `computed` is false means only that nothing is known
+    yet.
     Columns: indices and coordinates, computed, loss, and the others by name.
     """
     first = [name for name in ("loss",) if name in result.values]
     names = [*first, *sorted(result.values.keys() - {"loss"})]
-    columns = {**result.places, "computed": result.computed}
+    columns = dict(result.places)
+    if all(grid.shape == result.computed.shape for grid in columns.values()):
+        columns["computed"] = result.computed  # else there are rows of what is computed alone
     columns |= {name: result.values[name] for name in names}
     return pa.table({name: np.ascontiguousarray(grid).ravel() for name, grid in columns.items()})
 

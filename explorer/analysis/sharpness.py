@@ -1,0 +1,182 @@
+"""Answers sharpness: each measure a unit of work, at the point and at a rescaled one."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis import device as devices
+from explorer.analysis import sharpness_noise as noise
+from explorer.analysis import sharpness_norms as norms
+from explorer.analysis import sharpness_spectral as spectral
+from explorer.analysis import sharpness_worst as worst
+from explorer.analysis.curvature import CurvatureError
+from explorer.analysis.memory import is_out_of_memory
+from explorer.analysis.noise_scale import noise_scale
+from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import Tensors
+from explorer.analysis.plane import NONE, Choices, objective_at
+from explorer.analysis.rescaling import Rescaled, rescaled
+from explorer.analysis.standing import Found, NotApplicable, Standing, accuracy_of
+from explorer.analysis.whole import NoGradient
+from explorer.kinds.kind import Piece
+from explorer.kinds.measures import MEASURES
+from explorer.kinds.sharpness import ALONG, COLUMNS, Role, SharpnessSettings
+from explorer.problem import Problem
+
+REACH = 1.5  # lengths of a direction found to which the loss along it is drawn, both ways
+COMPUTED: Mapping[str, Callable[[Standing], Found]] = {
+    "keskar": worst.keskar,
+    "keskar_half": worst.keskar_half,
+    "sam": worst.sam,
+    "m_sharpness": worst.m_sharpness,
+    "asam": worst.asam,
+    "asam_0": worst.asam_0,
+    "adaptive_max": worst.adaptive_max,
+    "adaptive_euclid": worst.adaptive_euclid,
+    "average": noise.average,
+    "adaptive_average": noise.adaptive_average,
+    "ball_worst": noise.ball_worst,
+    "ball_average": noise.ball_average,
+    "lambda_max": spectral.lambda_max,
+    "trace": spectral.trace,
+    "frobenius": spectral.frobenius,
+    "scaled_lambda_max": spectral.scaled_lambda_max,
+    "scaled_trace": spectral.scaled_trace,
+    "effective_dimension": spectral.effective_dimension,
+    "fisher_rao": norms.fisher_rao,
+    "relative_flatness": norms.relative_flatness,
+    "normalised_sharpness": norms.normalised_sharpness,
+    "pac_bayes": noise.pac_bayes,
+    "pac_bayes_magnitude": noise.pac_bayes_magnitude,
+    "gradient_norm": spectral.gradient_norm,
+    "noise_scale": noise_scale,
+    "bound_mcallester": noise.bound_mcallester,
+    "bound_dziugaite": noise.bound_dziugaite,
+}
+Row = tuple[int, int, int, int, float, float, float, float]
+
+
+def answer(
+    problem: Problem,
+    subjects: Sequence[Tensors],
+    settings: SharpnessSettings,
+    done: Set[int],
+    device: torch.device,
+    choices: Choices = NONE,
+) -> Iterator[Piece]:
+    """The measures that are not in `done`, each a piece; the second subject is the start.
+
+    A measure that the model does not have is a row of NaN with the number of its reason.
+
+    Raises:
+        ValueError: the objective refuses its settings.
+    """
+    objective = objective_at(problem, subjects[0], settings, device)
+    here = Standing(objective, settings, _start(objective, subjects))
+    other, facts = None, _facts(here)
+    if settings.rescaling != "none":
+        other = rescaled(objective, settings)
+        facts["rescaling"] = _told(other)
+    there: Standing | None = None
+    for unit in range(settings.units):
+        if unit in done:
+            continue
+        began = time.perf_counter()
+        if unit < len(MEASURES):
+            rows = _rows(here, unit, unit)
+        elif other is None:
+            rows = [_missing(unit, NotApplicable("This model has no pair").why)]
+        else:
+            there = there or _moved(here, other)
+            rows = _rows(there, unit, unit - len(MEASURES))
+        yield Piece(_columns(rows), facts, seconds=time.perf_counter() - began)
+        facts = {}
+
+
+def _start(objective: Objective, subjects: Sequence[Tensors]) -> Tensor | None:
+    """The initial parameters (D,); None where the second subject is the point itself."""
+    if len(subjects) < 2:
+        return None
+    flat = objective.flat.twin()
+    flat.load(subjects[1])
+    same = torch.equal(flat.theta, objective.flat.theta)
+    return None if same else flat.theta.clone()
+
+
+def _moved(here: Standing, other: Rescaled) -> Standing:
+    """Standing on the rescaled point."""
+    objective = here.objective.twin()
+    with torch.inference_mode():
+        objective.flat.theta.copy_(other.theta)
+    return Standing(objective, here.settings, here.start)
+
+
+def _facts(here: Standing) -> dict[str, Any]:
+    """What a reader needs beside the values."""
+    name = accuracy_of(here.objective)
+    facts = {
+        "examples": here.objective.examples,
+        "available": here.objective.available,
+        "parameters": here.size,
+        "device": devices.title(here.objective.device),
+        "loss": here.loss if np.isfinite(here.loss) else None,
+        "epsilon": torch.finfo(here.theta.dtype).eps,
+        "theta_norm": float(here.theta.double().norm()),
+        "evaluated": "double backward and forward passes",
+        "started": here.start is not None,
+    }
+    return facts | ({"accuracy": here.means[name]} if name else {})
+
+
+def _told(other: Rescaled | None) -> dict[str, Any]:
+    if other is None:
+        return {"pairs": ""}
+    return {"pairs": other.words, "gap": other.gap}
+
+
+def _rows(standing: Standing, unit: int, measure: int) -> list[Row]:
+    """A measure's value, and the loss along the direction it found."""
+    if not np.isfinite(standing.loss):
+        return [_missing(unit, NotApplicable("The loss at this point").why)]
+    try:
+        found = COMPUTED[MEASURES[measure].name](standing)
+    except NotApplicable as error:
+        return [_missing(unit, error.why)]
+    except (CurvatureError, NoGradient):
+        return [_missing(unit, NotApplicable("The loss cannot be differentiated").why)]
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return [_missing(unit, NotApplicable("The memory of this machine").why)]
+    if np.isnan(found.value):
+        return [_missing(unit, NotApplicable("A loss nearby").why)]
+    rows: list[Row] = [(unit, Role.MEASURE, measure, 0, np.nan, found.value, found.low, found.high)]
+    if found.direction is not None and unit == measure and float(found.direction.norm()):
+        rows += _along(standing, found.direction, measure)
+    return rows
+
+
+def _along(standing: Standing, direction: Tensor, measure: int) -> list[Row]:
+    """The loss at shares of the way along a direction (D,), by distance."""
+    length = float(direction.double().norm())
+    shares = np.linspace(-REACH, REACH, ALONG)
+    losses = [standing.means_at(standing.theta + float(s) * direction)["loss"] for s in shares]
+    return [
+        (measure, Role.ALONG, measure, 0, float(share * length), loss, np.nan, np.nan)
+        for share, loss in zip(shares, losses, strict=True)
+    ]
+
+
+def _missing(unit: int, why: int) -> Row:
+    return unit, Role.MEASURE, unit % len(MEASURES), why, np.nan, np.nan, np.nan, np.nan
+
+
+def _columns(rows: list[Row]) -> dict[str, np.ndarray]:
+    """Rows as columns of the kind's table."""
+    kinds = [np.int64] * 4 + [np.float64] * 4
+    columns = zip(COLUMNS, zip(*rows, strict=True), kinds, strict=True)
+    return {name: np.array(column, dtype=kind) for name, column, kind in columns}

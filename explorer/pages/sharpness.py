@@ -1,0 +1,283 @@
+"""Sharpness of one or several models: choose, ask, compare, rescale, export."""
+
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import desk
+from explorer.kinds.measures import MEASURES, NO, YES, Measure
+from explorer.kinds.sharpness import (
+    RESCALINGS,
+    SHARPNESS,
+    Sharpness,
+    SharpnessSettings,
+    unequal_losses,
+)
+from explorer.pages import _asking as asking
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
+from explorer.pages import _parts as parts
+from explorer.pages._export import export_chart, export_line
+from store import records
+
+BADGES = {YES: "✓ invariant", NO: "moves"}
+WORDS = {  # setting -> its label and what it is
+    "box": ("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
+    "rho": ("SAM's rho", "Also that of m-sharpness."),
+    "batch_examples": ("m", "Examples a batch of m-sharpness."),
+    "adaptive_rho": ("ASAM's rho", "In coordinates scaled by abs(w) + eta."),
+    "eta": ("ASAM's eta", "A second measure has eta 0."),
+    "max_rho": ("Adaptive rho, max norm", "A share of each parameter."),
+    "euclid_rho": ("Adaptive rho, Euclidean", "Norm of d / abs(w)."),
+    "ascent": ("Ascent steps", "Of the adaptive worst cases."),
+    "restarts": ("Restarts", "Of the worst cases; the first from the model itself."),
+    "noise": ("Noise", "Standard deviation of the average cases."),
+    "radius": ("Ball's radius", "Norm of the perturbation."),
+    "draws": ("Draws", "Pairs of opposite perturbations in each mean."),
+    "probes": ("Probes", "Random vectors for sums over the spectrum."),
+    "steps": ("Lanczos steps", "Of each probe."),
+    "room": ("Steps at most", "Of Lanczos, for an eigenvalue."),
+    "z": ("z", "Of the effective dimension."),
+    "drop": ("Allowed drop", "Of the accuracy, for the PAC-Bayes sigma."),
+    "delta": ("delta", "The PAC-Bayes bounds hold with probability 1 - delta."),
+}
+
+running = parts.start()
+catalog = running.catalog
+
+
+def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
+    """The questions by the models' labels, and their settings, from the left column."""
+    chosen = choose_subjects()
+    problem = next(iter(chosen.values()))[0][0].problem_id
+    with st.expander("Objective", expanded=True):
+        values = controls.choose_objective(catalog.problem(problem))
+    with st.expander("Rescaling test", expanded=True):
+        values |= choose_rescaling()
+    with st.expander("Measures"):
+        values |= choose_measures()
+    settings = controls.checked(SharpnessSettings, values)
+    return {n: asking.Wish(SHARPNESS, settings, both) for n, both in chosen.items()}, settings
+
+
+def choose_subjects() -> dict[str, tuple[desk.Subject, desk.Subject]]:
+    """Each model's point and its initial parameters: one model at any snapshot, or several."""
+    known = parts.known_models(catalog)
+    controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
+    first = [next(iter(known))]
+    names = st.multiselect("Models", list(known), first, key="model", bind="query-params")
+    if not names:
+        st.info("Choose at least one model.")
+        st.stop()
+    points = {name: known[name].point_id for name in names}
+    if len(names) == 1:
+        points[names[0]] = controls.choose_point(catalog, known[names[0]])
+    return {
+        n: ((known[n], point), (known[n], start_of(known[n], point))) for n, point in points.items()
+    }
+
+
+def start_of(model: records.Model, point: str) -> str:
+    """The first snapshot of a model's training; the point itself where there is none before it."""
+    snapshots = catalog.points(model.id)
+    return snapshots[0].point_id if len(snapshots) > 1 else point
+
+
+def choose_rescaling() -> dict[str, Any]:
+    """None, by layers or by neurons, and the factor, as settings."""
+    rescaling = controls.one_of(
+        "Rescale",
+        RESCALINGS,
+        "rescaling",
+        "All measures again at other parameters of the same function (Dinh et al. 2017): what "
+        "comes out of a layer before a ReLU is multiplied and what goes into the next is divided, "
+        "by one factor a layer or one a neuron.",
+    )
+    if rescaling == "none":
+        return {"rescaling": rescaling}
+    controls.from_address("alpha", "a finite number", controls.is_finite)
+    alpha = st.number_input("Factor", value=5.0, key="alpha", bind="query-params")
+    return {"rescaling": rescaling, "alpha": alpha}
+
+
+def choose_measures() -> dict[str, Any]:
+    """Radii, draws and steps, as settings."""
+    usual, values = SharpnessSettings(), {}
+    columns = st.columns(2, gap="xsmall")
+    for place, (name, (label, help)) in enumerate([*WORDS.items(), ("seed", ("Seed", ""))]):
+        value = getattr(usual, name)
+        whole = isinstance(value, int)
+        fits = controls.is_whole if whole else controls.is_finite
+        controls.from_address(name, "a whole number" if whole else "a finite number", fits)
+        values[name] = columns[place % 2].number_input(
+            label,
+            value=value,
+            format="%d" if whole else "%.4g",
+            key=name,
+            bind="query-params",
+            help=help or None,
+        )
+    return values
+
+
+def show(asked: dict[str, records.Question]) -> None:
+    """The measures so far, the rescaling test, the worst directions."""
+    from explorer.render import sharpness as drawn
+
+    found: dict[str, Sharpness] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
+    warn(asked, found)
+    names = ["Values", "Chart", *(["Rescaling"] if rescales() else []), "Worst directions"]
+    tabs = dict(zip(names, st.tabs(names), strict=True))
+    with tabs["Values"]:
+        table(found)
+    with tabs["Chart"]:
+        st.altair_chart(drawn.measures(found), width="content")
+        st.caption(
+            "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. "
+            "Values that are not above 0 have no place on this axis: see the table."
+        )
+        export_line(asked, found, lambda: drawn.measures(found))
+    if rescales():
+        with tabs["Rescaling"]:
+            rescaling(found)
+    with tabs["Worst directions"]:
+        directions(found)
+    for name, question in asked.items():
+        checks.provenance(catalog, question, found[name], name if len(asked) > 1 else "")
+
+
+def rescales() -> bool:
+    """Whether the measures are asked for at rescaled points too."""
+    return settings.rescaling != "none"
+
+
+def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
+    """The losses of the models, and a sentence where they are not equal."""
+    with st.container(horizontal=True, gap="small"):
+        for name, one in found.items():
+            text = f"{name}: {asked[name].settings['split']} loss {one.loss:.4g}"
+            if "accuracy" in one.facts:
+                text += f", accuracy {one.facts['accuracy']:.1%}"
+            st.badge(text, icon=":material/center_focus_strong:", color="blue")
+        if len(found) > 1 and not unequal_losses(found, settings.split):
+            st.badge("equal loss", icon=":material/check:", color="green")
+    if sentence := unequal_losses(found, settings.split):
+        st.warning(sentence, icon=":material/warning:")
+
+
+def table(found: dict[str, Sharpness]) -> None:
+    """A row for each measure: its value at each model, whether it is invariant, what it is."""
+    rows = [_row(measure, found) for measure in MEASURES]
+    columns = {
+        "Measure": st.column_config.TextColumn(pinned=True, width="medium"),
+        "Invariant": st.column_config.TextColumn(
+            width="small", help="Whether a rescaling of layers or neurons leaves it as it is."
+        ),
+        "Definition": st.column_config.TextColumn(width="large"),
+        "Source": st.column_config.TextColumn(width="large"),
+    }
+    st.dataframe(
+        {name: [row[name] for row in rows] for name in rows[0]},
+        column_config=columns,
+        hide_index=True,
+        height=35 * (len(rows) + 1) + 3,
+        row_height=35,
+    )
+    st.caption(
+        "≥: the best found of a maximum. ± or in brackets: a 95 % interval over draws or probes, "
+        "or an eigenvalue's residual. The others are exact but for rounding."
+    )
+    for sentence, titles in _reasons(found).items():
+        st.caption(f"**{', '.join(titles)}**: {sentence}")
+
+
+def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
+    from explorer.render.sharpness import said
+
+    values = {}
+    for name, one in found.items():
+        value = one.of(measure.name)
+        values[name] = said(value.value, value.low, value.high) or (
+            "…" if value.why == "Not computed yet." else "—"
+        )
+    return {
+        "Measure": measure.title,
+        **values,
+        "Invariant": BADGES.get(measure.invariant, "✓ by layers"),
+        "Definition": measure.definition,
+        "Source": measure.source,
+    }
+
+
+def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
+    """Why measures have no value: sentence -> their titles."""
+    reasons: dict[str, list[str]] = {}
+    for name, one in found.items():
+        for measure in MEASURES:
+            why = one.of(measure.name).why
+            if why and why != "Not computed yet.":
+                said = f"{measure.title} of {name}" if len(found) > 1 else measure.title
+                reasons.setdefault(why, []).append(said)
+    return reasons
+
+
+def rescaling(found: dict[str, Sharpness]) -> None:
+    """Which pairs were rescaled, that outputs agree, and how far each measure moved."""
+    from explorer.render import sharpness as drawn
+
+    for name, one in found.items():
+        told = one.facts.get("rescaling", {})
+        if not told.get("pairs"):
+            st.info(f"{name}: this model has no pair of layers that can be rescaled.")
+            continue
+        with st.container(horizontal=True, gap="small"):
+            st.badge(
+                f"{name}: outputs agree to {told['gap']:.1e}",
+                icon=":material/check:",
+                color="green",
+                help=f"Rescaled: {told['pairs']}. Difference over the largest output.",
+            )
+            wrong = one.moved(settings)
+            st.badge(
+                f"moved unexpectedly: {', '.join(wrong)}" if wrong else "the invariant ones stayed",
+                icon=":material/warning:" if wrong else ":material/check:",
+                color="orange" if wrong else "green",
+                help="Within 1 % and the rounding of the losses.",
+            )
+    known = {name: one for name, one in found.items() if one.ratios}
+    if known:
+        st.altair_chart(drawn.ratios(known), width="content")
+        export_chart("sharpness-ratios", lambda: drawn.ratios(known))
+
+
+def directions(found: dict[str, Sharpness]) -> None:
+    """The loss along the worst direction of a measure."""
+    from explorer.render import sharpness as drawn
+
+    known = {m.title: m.name for one in found.values() for m in one.directions}
+    if not known:
+        st.caption("No worst direction is known yet.")
+        return
+    title = st.selectbox("Found by", list(known), width=320, key="direction-of")
+    st.altair_chart(drawn.along(found, known[title]), width="content")
+    st.caption(
+        "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
+        "ways."
+    )
+
+
+left, right = st.columns([2, 5], gap="large")
+with left:
+    wishes, settings = choose()
+    asked = asking.found(catalog, wishes)
+    missing = {name: wishes[name] for name, question in asked.items() if question is None}
+    if missing:
+        asking.ask_button(running, missing)
+with right:
+    st.subheader("Sharpness", anchor=False)
+    known = {name: question for name, question in asked.items() if question is not None}
+    with st.container():
+        if missing:
+            st.info(f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.")
+    if known:
+        asking.answered(running, known, show)

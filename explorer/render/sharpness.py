@@ -1,0 +1,218 @@
+"""Sharpness drawn: values with intervals, ratios of the rescaling test, the loss in worst ways."""
+
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from explorer.kinds.measures import LAYERS, MEASURES, NO, YES
+from explorer.kinds.sharpness import Sharpness
+from explorer.render import curves
+from explorer.render.curve import GREY, Curve, Row
+from explorer.render.rows import table
+from explorer.render.scale import label_expression, number, ticks
+
+STEP, ROOM = 21, 96  # px of a measure's row, and of legend and axis
+FEWEST = 1e-12  # of the largest value: what is smaller has no place on a log axis
+EXPECTED = {YES: "stays", LAYERS: "stays by layers", NO: "may move"}
+
+
+def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 660) -> alt.LayerChart:
+    """Each measure's value as a dot with its interval, one colour a model, on a log axis.
+
+    A triangle is a lower bound: the best that was found of a maximum. Values that are not above 0
+    have no place and are left out.
+
+    Raises:
+        ValueError: no model.
+    """
+    named = {"": found} if isinstance(found, Sharpness) else dict(found)
+    if not named:
+        raise ValueError("there must be at least one model, got none")
+    rows = [row for name, one in named.items() for row in _dots(name, one)]
+    largest = max((row["value"] for row in rows), default=1.0)
+    rows = [row for row in rows if row["value"] >= FEWEST * largest] or [_nothing()]
+    low = min(row["low"] for row in rows)
+    high = max(row["high"] for row in rows)
+    shared = _shared(rows, max(low, high * FEWEST) / 1.3, high * 1.3, "Value")
+    if len(named) > 1:
+        shared["yOffset"] = alt.YOffset("model:N", sort=list(named))
+        shared["color"] = alt.Color(
+            "model:N",
+            scale=alt.Scale(domain=list(named)),
+            legend=alt.Legend(title=None, orient="top"),
+        )
+    base = alt.Chart(table(rows))
+    bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
+        **{**shared, "x": _x_of(shared, "low")}
+    )
+    bars = bars.encode(x2="high:Q")
+    shape = alt.Shape(
+        "what:N",
+        scale=alt.Scale(domain=["value", "at least"], range=["circle", "triangle-right"]),
+        legend=None,
+    )
+    dots = base.mark_point(size=46, filled=True, opacity=1).encode(
+        **shared, shape=shape, tooltip=_tips(["model", "measure", "said"])
+    )
+    return alt.LayerChart(layer=[bars, dots], width=width, height=_height(rows))
+
+
+def _nothing() -> dict[str, Any]:
+    """A row that draws an empty chart."""
+    return {"model": "", "measure": "", "value": 1.0, "low": 1.0, "high": 1.0} | {
+        "what": "value",
+        "said": "",
+    }
+
+
+def _dots(name: str, one: Sharpness) -> list[dict[str, Any]]:
+    rows = []
+    for measure in MEASURES:
+        value = one.of(measure.name)
+        if not (np.isfinite(value.value) and value.value > 0):
+            continue
+        low = value.low if value.low > 0 else value.value
+        high = value.high if np.isfinite(value.high) else value.value
+        rows.append(
+            {
+                "model": name,
+                "measure": measure.title,
+                "value": value.value,
+                "low": low,
+                "high": high,
+                "what": "at least" if value.is_bound else "value",
+                "said": said(value.value, value.low, value.high),
+            }
+        )
+    return rows
+
+
+def said(value: float, low: float, high: float) -> str:
+    """A value with its interval in words; "" where there is none."""
+    if np.isnan(value):
+        return ""
+    if low == high:
+        return _short(value, 4)
+    if np.isposinf(high) and low == value:
+        return f"≥ {_short(value, 4)}"
+    up, down = high - value, value - low
+    if abs(up - down) < 0.02 * (up + down):
+        return f"{_short(value, 4)} ± {_short(up, 2)}"
+    return f"{_short(value, 3)} ({_short(low, 3)} to {_short(high, 3)})"
+
+
+def _short(value: float, digits: int) -> str:
+    """A number in few letters: 0.012, 1.2e-4."""
+    if 0 < abs(value) < 1e-3 or 1e5 <= abs(value) < np.inf:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa}e{int(exponent)}"
+    return number(value, digits)
+
+
+def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> dict[str, Any]:
+    """Place of a measure, in the order of the list, and of its value."""
+    known = {row["measure"] for row in rows}
+    order = [measure.title for measure in MEASURES if measure.title in known] or [""]
+    places = ticks(low, high, True, 7)
+    axis = alt.Axis(
+        title=title,
+        values=places,
+        labelExpr=label_expression(places),
+        gridColor=GREY,
+        gridOpacity=0.22,
+    )
+    y_axis = alt.Axis(
+        title=None, labelLimit=300, labelOverlap=False, grid=True, gridColor=GREY, gridOpacity=0.12
+    )
+    return {
+        "x": alt.X(
+            "value:Q", scale=alt.Scale(type="log", domain=[low, high], nice=False), axis=axis
+        ),
+        "y": alt.Y("measure:N", sort=order, axis=y_axis),
+    }
+
+
+def _x_of(shared: Mapping[str, Any], name: str) -> alt.X:
+    """The same axis of another column."""
+    return alt.X(f"{name}:Q", scale=shared["x"]["scale"], axis=shared["x"]["axis"])
+
+
+def _height(rows: list[dict[str, Any]]) -> int:
+    return STEP * len({row["measure"] for row in rows}) + ROOM
+
+
+def _tips(names: list[str]) -> list[alt.Tooltip]:
+    return [alt.Tooltip(field=name, type="nominal") for name in names]
+
+
+def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 660) -> alt.LayerChart:
+    """Value at the rescaled point over that at the point: invariant measures stay on the line at 1.
+
+    The colour says what a measure should do.
+    """
+    named = {"": found} if isinstance(found, Sharpness) else dict(found)
+    rows: list[dict[str, Any]] = [
+        {
+            "model": name,
+            "measure": measure.title,
+            "value": ratio,
+            "expected": EXPECTED[measure.invariant],
+            "said": number(ratio, 6),
+        }
+        for name, one in named.items()
+        for measure in MEASURES
+        if (ratio := one.ratios.get(measure.name, 0.0)) > 0
+    ]
+    rows = rows or [_nothing() | {"expected": EXPECTED[YES]}]
+    values = [row["value"] for row in rows]
+    low, high = min([*values, 0.5]) / 1.3, max([*values, 2.0]) * 1.3
+    shared = _shared(rows, low, high, "Rescaled / as it was")
+    expected = list(EXPECTED.values())
+    present = [words for words in expected if any(row["expected"] == words for row in rows)]
+    base = alt.Chart(table(rows))
+    colour = alt.Color(
+        "expected:N",
+        scale=alt.Scale(domain=expected, range=["#2a9d63", "#3b7dd8", "#d9822b"]),
+        legend=alt.Legend(title=None, orient="top", values=present),
+    )
+    tips = _tips(["model", "measure", "expected", "said"])
+    dots = base.mark_point(size=50, filled=True, opacity=1).encode(
+        **shared, color=colour, tooltip=tips
+    )
+    one = alt.Chart(table([{"value": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
+    return alt.LayerChart(
+        layer=[one.encode(x=shared["x"]), dots], width=width, height=_height(rows)
+    )
+
+
+def along(found: Mapping[str, Sharpness], measure: str, width: int = 560) -> Any:
+    """The loss along the worst direction that a measure found at each model.
+
+    Raises:
+        ValueError: no model has such a direction.
+    """
+    made = {}
+    for name, one in found.items():
+        at, losses = one.along(measure)
+        if len(at):
+            made[name] = Curve(at, losses, np.ones(len(at), dtype=bool))
+    if not made:
+        raise ValueError(f"there must be a worst direction of {measure}, got none")
+    return curves.chart([Row("loss", made)], "Distance along the worst direction", width)
+
+
+def thumbnail(found: Sharpness) -> bytes:
+    """A small picture (PNG) of the loss along a worst direction; of the values where none is."""
+    for measure in found.directions:
+        at, losses = found.along(measure.name)
+        if np.isfinite(losses).all():
+            return curves.thumbnail(Curve(at, losses, np.ones(len(at), dtype=bool)))
+    known = [found.of(measure.name).value for measure in MEASURES]
+    values = np.log10([value for value in known if np.isfinite(value) and value > 0] or [1.0])
+    x = np.arange(len(values), dtype=float)
+    return curves.thumbnail(Curve(x, values, np.ones(len(values), dtype=bool)))

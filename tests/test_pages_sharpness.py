@@ -1,0 +1,153 @@
+"""The page of sharpness, by Streamlit's `AppTest` over a real worker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+
+from explorer.jobs import desk, orders
+from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
+from explorer.pages import _running
+from store import Catalog
+from tests.test_pages import (
+    CATALOG_PAGE,
+    badges,
+    fine,
+    identities,
+    labels,
+    opened,
+    pressed,
+    questions,
+    texts,
+)
+from tests.test_pages_lines import charts
+from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised, until
+
+QUICK = {"ascent": 4, "restarts": 2, "draws": 4, "probes": 4, "steps": 10}
+SETTINGS = SharpnessSettings(**QUICK, rescaling="layer")
+ADDRESS = {name: str(value) for name, value in QUICK.items()}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tiny models, one of them with a first snapshot; one is answered."""
+    folder = tmp_path_factory.mktemp("sharpness")
+    with supervised(folder / "catalog") as (catalog, _):
+        catalog.remember("samples", identities())
+        files = [
+            {"file": str(checkpoint(folder / f"run-{seed}.safetensors", seed)), "step": seed}
+            for seed in (1, 2)
+        ]
+        job = orders.order_import(
+            catalog, problem_file(folder / "tiny" / "problem"), {}, files, "run"
+        )
+        assert ended(catalog, job).status == "done"
+        imported(catalog, folder / "tiny", "alone", seed=3)
+        models = {model.name: model for model in catalog.models()}
+        first = catalog.points(models["run"].id)[0].point_id
+        key = desk.ask(catalog, SHARPNESS, models["run"], SETTINGS, others=[(models["run"], first)])
+        until(lambda: catalog.question(key).status == "complete")
+    return folder / "catalog"
+
+
+@pytest.fixture
+def folder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The filled catalog, named to the app."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
+    return filled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left(filled: Path) -> Iterator[None]:
+    """After the last test no supervisor works in this process and no worker lives."""
+    yield
+    _running.stop()
+    end_workers(Catalog(filled))
+
+
+def test_a_stored_answer_is_shown_at_once(folder: Path) -> None:
+    """Table with every measure, charts of values, ratios and a worst direction; nothing to ask."""
+    app = fine(opened(SHARPNESS.page, model="run", rescaling="layer", **ADDRESS))
+    assert not [label for label in labels(app) if label.startswith("Compute")]
+    assert charts(app) == 3
+    (shown,) = app.dataframe
+    columns = list(shown.value.columns)
+    assert columns == ["Measure", "run", "Invariant", "Definition", "Source"]
+    values = dict(zip(shown.value["Measure"], shown.value["run"], strict=True))
+    assert len(values) == 27
+    assert values["Keskar box"].startswith("≥ ")
+    # a net that was never trained guesses: no noise makes it guess worse
+    none = [name for name, value in values.items() if value == "—"]
+    assert none == [name for name in values if "sigma" in name or "bound" in name]
+    assert any("accuracy does not fall that far" in text for text in texts(app, "caption"))
+    assert "…" not in values.values()
+    said = badges(app)
+    assert "outputs agree to" in said
+    assert "the invariant ones stayed" in said
+    assert "run: train loss" in said
+
+
+def test_what_is_stored_survives_the_catalog(folder: Path) -> None:
+    """The result from the catalog has every unit, the invariant ratios, and the start it used."""
+    catalog = Catalog(folder)
+    asked = next(q for q in catalog.questions()[0] if q.kind == "sharpness")
+    found = desk.result_of(catalog, asked)
+    assert isinstance(found, Sharpness)
+    assert found.computed.all()
+    assert found.facts["started"]
+    assert asked.title == "Sharpness of run from run at step 1"
+    assert found.moved(SETTINGS) == []
+    assert catalog.image(asked.key) is None or catalog.image(asked.key).startswith(b"\x89PNG")
+
+
+def test_its_card_leads_to_it(folder: Path) -> None:
+    """The catalog's card tells the rescaling, and its link shows the stored answer."""
+    app = fine(opened(CATALOG_PAGE))
+    assert "train · rescaled by layer · seed 0" in texts(app, "caption")
+    links = [link.proto for link in app.get("page_link")]
+    link = next(link for link in links if "rescaling=layer" in link.query_string)
+    assert link.label == "**run from run@1**"
+    app = fine(opened(SHARPNESS.page, **dict(parse_qsl(link.query_string))))
+    assert not [label for label in labels(app) if label.startswith("Compute")]
+    assert charts(app) == 3
+
+
+def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
+    """The missing model alone is asked; then losses are compared, bounds without start are told."""
+    address = {"model": "alone", "rescaling": "layer", **ADDRESS}
+    before = questions(folder)
+    app = fine(opened(SHARPNESS.page, **address))
+    (compute,) = [label for label in labels(app) if label.startswith("Compute")]
+    assert questions(folder) == before
+    pressed(app, compute)
+    catalog = Catalog(folder)
+    (key,) = questions(folder) - before
+    until(lambda: catalog.question(key).status == "complete")
+    app = fine(opened(SHARPNESS.page, **address))
+    assert any("No initial parameters are known" in text for text in texts(app, "caption"))
+    app = fine(opened(SHARPNESS.page, **{**address, "rescaling": "none"}))
+    assert [label for label in labels(app) if label.startswith("Compute")]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ({"rho": "-1"}, "rho must be above 0"),
+        ({"draws": "1"}, "draws must be from 2 to 10,000, got 1"),
+        ({"draws": "2.5"}, "whole number"),
+        ({"rescaling": "both"}, "one of none, layer, neuron"),
+        ({"precision": "bf16"}, "precision must be one of float32, float64"),
+        ({"batchnorm": "batch"}, "batchnorm must be one of frozen"),
+        ({"model": "nobody"}, "nobody"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_sentence(folder: Path, address: dict, words: str) -> None:
+    """What makes no question is refused in one sentence; nothing is stored."""
+    before = questions(folder)
+    app = opened(SHARPNESS.page, **({"model": "run"} | address))
+    assert [e.value for e in app.exception] == []
+    (said,) = [e.value for e in app.error]
+    assert words in said.lower() and said.endswith(".") and "\n" not in said
+    assert questions(folder) == before
