@@ -8,7 +8,7 @@ import torch
 from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
-from explorer.analysis.curvature import CurvatureError, Product
+from explorer.analysis.curvature import NotFinite, Product
 
 
 class Lanczos:
@@ -51,7 +51,7 @@ class Lanczos:
         """Take one product.
 
         Raises:
-            CurvatureError: the product is not finite.
+            NotFinite: the product is not finite.
         """
         number = self.steps
         known = self.basis[: number + 1]
@@ -67,7 +67,7 @@ class Lanczos:
             [(along[number].double() + again[number].double()), norm]
         ).tolist()
         if not np.isfinite([alpha, beta]).all():
-            raise CurvatureError(
+            raise NotFinite(
                 "a product with the matrix is not finite, so that it has no spectrum; choose "
                 "another point or float64"
             )
@@ -114,6 +114,7 @@ def eigenpairs(
     bottom: int = 0,
     tolerance: float = 1e-3,
     room: int = 300,
+    least: int = 0,
     watch: Callable[[Lanczos], None] | None = None,
 ) -> Pairs:
     """The largest and the smallest (algebraically) eigenvalues.
@@ -128,11 +129,13 @@ def eigenpairs(
         bottom: how many of the smallest.
         tolerance: relative to the largest absolute eigenvalue.
         room: steps at most; as many vectors are held.
+        least: steps before which nothing counts as found: a start near an eigenvector that is not
+            extreme would hide the one that is.
         watch: called after each step.
 
     Raises:
         ValueError: more pairs are wanted than the matrix has, or none.
-        CurvatureError: a product is not finite.
+        NotFinite: a product is not finite.
     """
     wanted = top + bottom
     if not 0 < wanted <= product.size:
@@ -145,7 +148,7 @@ def eigenpairs(
         lanczos.step()
         if watch:
             watch(lanczos)
-        if lanczos.steps < wanted and not lanczos.is_over:
+        if lanczos.steps < max(wanted, least) and not lanczos.is_over:
             continue
         values, coordinates = lanczos.ritz()
         chosen = _ends(len(values), top, bottom)
