@@ -1,6 +1,7 @@
 """The convexity map against dense eigenvalues and closed forms; its order and its resuming."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,15 @@ from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.directions import drawn
 from explorer.analysis.plane import objective_at
 from explorer.analysis.spectrum import dense
-from explorer.kinds.convexity import Convexity, ConvexitySettings, neighbours, ratio
+from explorer.jobs import desk
+from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, neighbours, ratio
 from explorer.kinds.grid import STRIDES, level_indices
+from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
+from store import Catalog
 from tests.conftest import seeded
+from tests.test_pages import badges, fine, identities, labels, opened, texts
+from tests.tiny import end_workers, ended, imported, supervised
 
 CPU = torch.device("cpu")
 SMALL = ConvexitySettings(x_count=3, y_count=3, precision="float64", tolerance=1e-6)
@@ -178,3 +184,29 @@ def test_what_has_no_eigenvalues_is_refused(given: dict, words: str) -> None:
     """A setting that allows no second derivative, or no search, is refused in a sentence."""
     with pytest.raises(ValueError, match=words):
         ConvexitySettings(**given)
+
+
+def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker, store and page do a small map; its chart, its words, its badge; nothing to compute."""
+    settings = ConvexitySettings(x_count=3, y_count=3)
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        model = imported(catalog, tmp_path / "tiny", "tiny")
+        key = desk.ask(catalog, CONVEXITY, model, settings)
+        working = catalog.active_job_for(key)
+        assert working and ended(catalog, working.id).status == "done"
+        found = desk.result_of(catalog, catalog.question(key))
+        assert found.known.all() and found.converged.all()
+        assert catalog.check_integrity() == []
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    Catalog(tmp_path / "catalog").remember("samples", identities())
+    app = fine(opened(CONVEXITY.page, model="tiny", x_count="3", y_count="3"))
+    assert len(app.get("vega_lite_chart")) == 1
+    assert f"at {found.convex.sum()} of 9 points" in " ".join(texts(app, "caption"))
+    assert "residuals within 0.001" in badges(app)
+    assert not [label for label in labels(app) if label.startswith("Compute")]
+    (value,) = [box for box in app.selectbox if box.label == "Value"]
+    fine(value.set_value("smallest eigenvalue").run())
+    (said,) = opened(CONVEXITY.page, model="tiny", precision="bf16").error
+    assert "Precision must be one of float32, float64" in said.value
+    _running.stop()
+    end_workers(Catalog(tmp_path / "catalog"))

@@ -7,9 +7,19 @@ from explorer.kinds.kind import Kind, Piece, settings_from_json
 from explorer.kinds.line import LINE
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
+from explorer.kinds.stability import STABILITY
 from explorer.kinds.surface import SURFACE
 
-KINDS: tuple[Kind, ...] = (SURFACE, LINE, INTERPOLATION, DIFFERENCE, RUN, PROJECTION, CONVEXITY)
+KINDS: tuple[Kind, ...] = (
+    SURFACE,
+    LINE,
+    INTERPOLATION,
+    DIFFERENCE,
+    RUN,
+    PROJECTION,
+    CONVEXITY,
+    STABILITY,
+)
 
 __all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]
 
