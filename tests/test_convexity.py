@@ -187,7 +187,7 @@ def test_what_has_no_eigenvalues_is_refused(given: dict, words: str) -> None:
 
 
 def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Worker, store and page do a small map; its chart, its words, its badge; nothing to compute."""
+    """Worker, store and page do a small map; its chart, its words, its badge."""
     settings = ConvexitySettings(x_count=3, y_count=3)
     with supervised(tmp_path / "catalog") as (catalog, _):
         model = imported(catalog, tmp_path / "tiny", "tiny")
