@@ -84,8 +84,8 @@ def explain(plane: Convexity) -> None:
 
     ratios = plane.values["ratio"][plane.known]
     st.caption(
-        "At each point the largest and the smallest eigenvalue of the Hessian: where their ratio "
-        "is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
+        "Ratio: |smallest / largest eigenvalue| of the Hessian at each point (Li et al. 2018). "
+        "Where it is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
         f"No eigenvalue is below 0 beyond its residual at {plane.convex.sum():,} of {known:,} "
         f"points; the median ratio is {np.median(ratios):.3g}, the largest {ratios.max():.3g}."
     )
@@ -120,7 +120,7 @@ def show(known: dict[str, records.Question]) -> None:
         return
     plane = worded(found)
     look = choose_look(plane)
-    st.altair_chart(contour(plane, contour_style(look, width=560)), width="content")
+    st.altair_chart(contour(plane, contour_style(look, width=500)), width="content")
     explain(found)
     residual_badge(found)
     checks.badges(asked, found)

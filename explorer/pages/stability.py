@@ -96,7 +96,7 @@ def choose_training(model: records.Model) -> Training:
         help="SGD with momentum in torch is the heavy ball. This and what follows only draws the "
         "threshold and scales the noise.",
     )
-    left, middle, right = st.columns(3, gap="xsmall")
+    left, right = st.columns(2, gap="xsmall")
     rate = left.number_input(
         "Learning rate",
         min_value=0.0,
@@ -108,10 +108,10 @@ def choose_training(model: records.Model) -> Training:
     momentum = 0.0
     if optimiser != "gradient descent":
         label = "beta1" if optimiser == "Adam" else "Momentum"
-        momentum = middle.number_input(
+        momentum = right.number_input(
             label, 0.0, 0.9999, float(known["momentum"] or 0.9), key=f"momentum-{model.id}"
         )
-    batch = right.number_input(
+    batch = st.number_input(
         "Batch size",
         min_value=1,
         value=int(known["batch"]) if known["batch"] else None,
@@ -129,7 +129,7 @@ def show(known: dict[str, records.Question]) -> None:
     (asked,) = known.values()
     found: Stability = desk.result_of(catalog, asked)
     log = st.segmented_control(
-        "Scale", ["Linear", "Log"], default="Linear", required=True, key="scale"
+        "Scale", ["Linear", "Log"], default="Log", required=True, key="scale"
     )
     others = {}
     if training.rate is not None:

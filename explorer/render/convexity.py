@@ -10,11 +10,10 @@ from explorer.render.relief import flat
 from explorer.render.scale import ContourStyle
 
 WORDS = {
-    "|lambda_min / lambda_max|": "ratio",
     "smallest eigenvalue": "lambda_min",
     "largest eigenvalue": "lambda_max",
-    "residual of the smallest": "residual_min",
-    "residual of the largest": "residual_max",
+    "residual, smallest": "residual_min",
+    "residual, largest": "residual_max",
     "Lanczos steps": "lanczos_steps",
 }
 

@@ -13,6 +13,7 @@ from explorer.render import curves
 from explorer.render.curve import Curve, Row, visible
 
 HEIGHTS = (220, 110)  # of the largest eigenvalue, and of everything else
+COLOURS = ("#3b7dd8", "#e0662f")  # of the eigenvalue and the threshold, readable on any page
 
 
 def course(
@@ -66,7 +67,10 @@ def course(
             line = Curve(ends, np.full(2, threshold), np.ones(2, dtype=bool))
             drawn = {n or "largest eigenvalue": c for n, c in drawn.items()} | {words: line}
         scaled = log and _positive(y[found.computed])
-        rows.append(Row(name, drawn, HEIGHTS[bool(place)], scaled))
+        across = words in drawn and len(drawn) == 2
+        rows.append(
+            Row(name, drawn, HEIGHTS[bool(place)], scaled, colours=COLOURS if across else ())
+        )
     title = "Training step" if counted else "Snapshot"
     return curves.chart(rows, title, width, span=_ends(places))
 
