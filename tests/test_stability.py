@@ -233,7 +233,7 @@ def test_temperature_and_regulariser_follow_their_formulas() -> None:
     assert temperature(0.1, 10) == pytest.approx(0.005)
     assert temperature(0.1, 10, 0.9) == pytest.approx(0.05)
     values = {"gradient_norm": np.array([2.0]), "noise": np.array([3.0])}
-    found = Stability((1,), 2, values, np.array([True]), {"examples": 21})
+    found = Stability((1,), 2, values, np.array([True]), {"available": 21})
     assert found.regulariser(0.4, 21) == pytest.approx([0.4])
     assert found.regulariser(0.4, 5) == pytest.approx([0.4 + 0.4 * 16 / (4 * 5 * 20) * 3])
 

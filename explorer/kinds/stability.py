@@ -110,9 +110,10 @@ class Stability:
 
         Source: Smith et al. 2021, arXiv:2101.12176, equations 1 and 22: without noise rate / 4
         norm(g)^2 (Barrett and Dherin 2021, arXiv:2009.11162); sampling without replacement adds
-        rate (N - B) / (4 B (N - 1)) tr(Sigma).
+        rate (N - B) / (4 B (N - 1)) tr(Sigma). N is the whole split, of which the noise may be
+        estimated on a part; both formulas are those of steps without momentum.
         """
-        count = int(self.facts.get("examples", 1))
+        count = int(self.facts["available"])
         smooth = rate / 4 * self.values["gradient_norm"] ** 2
         if batch >= count:
             return smooth

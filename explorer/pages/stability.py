@@ -133,7 +133,7 @@ def show(known: dict[str, records.Question]) -> None:
     )
     others = {}
     if training.rate is not None:
-        batch = training.batch or found.facts["examples"]
+        batch = training.batch or found.facts["available"]
         others["implicit regulariser"] = found.regulariser(training.rate, batch)
     chart = partial(
         course,
@@ -160,7 +160,7 @@ def explain(found: Stability) -> None:
         "covariance of the examples' gradients over the squared norm of their mean, in examples "
         "(McCandlish et al. 2018)."
     )
-    count = found.facts["examples"]
+    count = found.facts["available"]
     if training.optimiser == "Adam":
         said += (
             " Adam's threshold is one of the Hessian preconditioned by its second moments, which "
@@ -174,6 +174,9 @@ def explain(found: Stability) -> None:
             if batch >= count
             else f", for steps of all examples; those of {batch:,} of {count:,} settle below it."
         )
+    if training.rate is not None:
+        said += " Implicit regulariser: of steps of this rate and batch size without momentum"
+        said += " (Barrett and Dherin 2021; Smith et al. 2021)."
     if training.rate is not None and training.batch:
         scale = temperature(training.rate, training.batch, training.momentum)
         said += f" Temperature of the noise: {scale:.3g}."
