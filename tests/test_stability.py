@@ -64,11 +64,18 @@ def trained(rate: float, momentum: float, steps: int) -> tuple[Problem, Snapshot
         ).double()
     x = torch.linspace(-1, 1, 20, dtype=torch.float64).unsqueeze(1)
     y = torch.cos(5 * torch.acos(x))
-    optimiser = torch.optim.SGD(net.parameters(), lr=rate, momentum=momentum)
+    parameters = list(net.parameters())
+    velocities = [torch.zeros_like(p) for p in parameters]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # operations are too small for more
     for _ in range(steps):
-        optimiser.zero_grad()
-        (((net(x) - y) ** 2).mean() / 2).backward()
-        optimiser.step()
+        loss = ((net(x) - y) ** 2).mean() / 2
+        slopes = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for weight, slope, velocity in zip(parameters, slopes, velocities, strict=True):
+                velocity.mul_(momentum).add_(slope)
+                weight.sub_(velocity, alpha=rate)
+    torch.set_num_threads(threads)
 
     def half(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         return (outputs - batch[1]).square().flatten(1).mean(dim=1) / 2
