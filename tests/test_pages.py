@@ -16,12 +16,14 @@ from streamlit.testing.v1 import AppTest
 from explorer.jobs import desk, orders
 from explorer.jobs.question import sha256
 from explorer.kinds import KINDS
+from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.run import RUN
 from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.spectrum import SPECTRUM  # visited by tests/test_pages_spectrum.py
+from explorer.kinds.stability import STABILITY
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _running
 from sample_models import samples
@@ -35,6 +37,7 @@ PLANE = SurfaceSettings(x_count=11, y_count=11)
 LINE_21 = LineSettings(x_count=21)
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
+RUN_PAGES = (RUN.page, STABILITY.page)  # visited by tests/test_run.py, tests/test_stability.py
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 IMPORT_PAGE = "explorer/pages/bring.py"  # visited by tests/test_pages_import.py
@@ -224,7 +227,18 @@ def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
     assert not any(label.startswith("Compute") for label in labels(app))
 
 
-@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page, SPECTRUM.page])
+@pytest.mark.parametrize(
+    "page",
+    [
+        SURFACE_PAGE,
+        LINE_PAGE,
+        *PAIR_PAGES,
+        *RUN_PAGES,
+        CONVEXITY.page,
+        SPECTRUM.page,
+        SHARPNESS.page,
+    ],
+)
 def test_a_page_waits_for_the_first_model(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +252,7 @@ def test_a_page_waits_for_the_first_model(
     imported(catalog, tmp_path / "first", "first")
     app = app.run()
     assert not [text for text in texts(app, "info") if "No models yet" in text]
-    if page != RUN.page:  # which needs three snapshots
+    if page not in RUN_PAGES:  # which needs three snapshots
         assert [label for label in labels(fine(app)) if label.startswith("Compute")]
 
 
@@ -531,6 +545,7 @@ def test_a_live_part_is_guarded_by_itself() -> None:
 
 def test_every_kind_has_a_page_here() -> None:
     """Each kind's page is one that these tests visit."""
-    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, RUN.page, SPECTRUM.page, SHARPNESS.page}
+    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, *RUN_PAGES, CONVEXITY.page, SPECTRUM.page}
+    visited |= {SHARPNESS.page}
     assert {kind.page for kind in KINDS} == visited
     assert (ROOT / SURFACE_PAGE).is_file()

@@ -50,6 +50,19 @@ def test_every_bit_of_a_piece_survives(tmp_path):
     assert found.seconds == 1 / 3
 
 
+def test_a_piece_of_strided_columns_survives(tmp_path):
+    """Columns that are views into a larger array, as those of a transposed one, keep values."""
+    rows = np.arange(12.0).reshape(4, 3)
+    units = np.arange(8)[::2]
+    folder = offered(Spool(tmp_path), "a")
+    folder.put_piece(Piece({"unit": units, "x": rows.T[1], "y": rows[::-1, 2]}))
+    (file,) = folder.piece_files()
+    found = read_piece(file).columns
+    assert found["unit"].tolist() == [0, 2, 4, 6]
+    assert found["x"].tolist() == [1.0, 4.0, 7.0, 10.0]
+    assert found["y"].tolist() == [11.0, 8.0, 5.0, 2.0]
+
+
 def test_pieces_come_oldest_first(tmp_path):
     """Pieces are listed in the order in which they were put."""
     folder = offered(Spool(tmp_path), "a")

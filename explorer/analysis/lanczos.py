@@ -8,7 +8,8 @@ import torch
 from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
-from explorer.analysis.curvature import CurvatureError, Product
+from explorer.analysis.curvature import Product
+from explorer.analysis.space import NotFinite
 
 
 class Lanczos:
@@ -51,7 +52,7 @@ class Lanczos:
         """Take one product.
 
         Raises:
-            CurvatureError: the product is not finite.
+            NotFinite: the product is not finite.
         """
         number = self.steps
         known = self.basis[: number + 1]
@@ -67,7 +68,7 @@ class Lanczos:
             [(along[number].double() + again[number].double()), norm]
         ).tolist()
         if not np.isfinite([alpha, beta]).all():
-            raise CurvatureError(
+            raise NotFinite(
                 "a product with the matrix is not finite, so that it has no spectrum; choose "
                 "another point or float64"
             )
@@ -114,6 +115,7 @@ def eigenpairs(
     bottom: int = 0,
     tolerance: float = 1e-3,
     room: int = 300,
+    least: int = 0,
     watch: Callable[[Lanczos], None] | None = None,
     verified: bool = True,
 ) -> Pairs:
@@ -129,12 +131,14 @@ def eigenpairs(
         bottom: how many of the smallest.
         tolerance: relative to the largest absolute eigenvalue.
         room: steps at most; as many vectors are held.
+        least: steps before which nothing counts as found: a start near an eigenvector that is not
+            extreme would hide the one that is.
         watch: called after each step.
         verified: whether residuals are measured by products of their own; else the recurrence's.
 
     Raises:
         ValueError: more pairs are wanted than the matrix has, or none.
-        CurvatureError: a product is not finite.
+        NotFinite: a product is not finite.
     """
     wanted = top + bottom
     if not 0 < wanted <= product.size:
@@ -147,7 +151,7 @@ def eigenpairs(
         lanczos.step()
         if watch:
             watch(lanczos)
-        if lanczos.steps < wanted and not lanczos.is_over:
+        if lanczos.steps < max(wanted, least) and not lanczos.is_over:
             continue
         values, coordinates = lanczos.ritz()
         chosen = _ends(len(values), top, bottom)

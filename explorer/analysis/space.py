@@ -26,6 +26,10 @@ class CurvatureError(ValueError):
     """A model whose second derivatives cannot be had; the message says why and what to do."""
 
 
+class NotFinite(CurvatureError):
+    """A loss or a product with a vector that is NaN or infinite."""
+
+
 class Space:
     """A private copy of the model at a point, whose parameters can be differentiated by."""
 
@@ -83,7 +87,7 @@ class Space:
         value = as_value("loss", self.problem.loss(outputs, batch))
         total, count = value if isinstance(value, tuple) else (value.sum(), value.numel())
         if not bool(torch.isfinite(total)):
-            raise CurvatureError(
+            raise NotFinite(
                 f"the loss at this point is {float(total.detach())}, so that it has no curvature; "
                 "choose another point"
             )

@@ -135,7 +135,8 @@ class JobFolder:
 
     def put_piece(self, piece: Piece) -> None:
         """Add a piece, whole or not at all."""
-        arrays = {name: np.asarray(value) for name, value in piece.columns.items()}
+        # safetensors 0.8 writes the memory of a strided array as if it had none
+        arrays = {name: np.ascontiguousarray(value) for name, value in piece.columns.items()}
         note = {"facts": json.dumps(piece.facts), "seconds": repr(piece.seconds)}
         path = self.path / "pieces" / f"{time.time_ns():020d}.safetensors"
         _write_whole(path, save(arrays, note))

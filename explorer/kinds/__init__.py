@@ -1,5 +1,6 @@
 """The kinds of analysis. A new one is an entry here and a file of its name in each room."""
 
+from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind, Piece, settings_from_json
@@ -8,6 +9,7 @@ from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
 from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.spectrum import SPECTRUM
+from explorer.kinds.stability import STABILITY
 from explorer.kinds.surface import SURFACE
 
 KINDS: tuple[Kind, ...] = (
@@ -19,6 +21,8 @@ KINDS: tuple[Kind, ...] = (
     PROJECTION,
     SPECTRUM,
     SHARPNESS,
+    CONVEXITY,
+    STABILITY,
 )
 
 __all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]

@@ -58,8 +58,7 @@ class SharpnessSettings(ObjectiveSettings):
     def __post_init__(self) -> None:
         """Refuse what has no measure."""
         super().__post_init__()
-        one_of("precision", self.precision, ("float32", "float64"))
-        one_of("batchnorm", self.batchnorm, ("frozen",))
+        self.require_curvature()
         one_of("rescaling", self.rescaling, RESCALINGS)
         seed_fits("seed", self.seed)
         for name in ("box", "rho", "adaptive_rho", "max_rho", "euclid_rho", "noise", "radius", "z"):
@@ -67,20 +66,17 @@ class SharpnessSettings(ObjectiveSettings):
             require(0 < value <= 1e6, f"{name} must be above 0 and at most 1,000,000", value)
         for name in ("drop", "delta"):
             require(0 < getattr(self, name) < 1, f"{name} must be in (0, 1)", getattr(self, name))
-        require(0 <= self.eta <= 1e6, "eta must be from 0 to 1,000,000", self.eta)
         require(1 < self.alpha <= 1000, "alpha must be above 1 and at most 1,000", self.alpha)
-        within = (
-            ("batch_examples", 1, 1_000_000),
-            ("ascent", 1, 1000),
-            ("restarts", 1, 100),
-            ("draws", 2, 10_000),
-            ("probes", 2, 1000),
-            ("steps", 5, 500),
-            ("room", 10, 2000),
+        self.require_within(
+            eta=(0, 1e6),
+            batch_examples=(1, 1_000_000),
+            ascent=(1, 1000),
+            restarts=(1, 100),
+            draws=(2, 10_000),
+            probes=(2, 1000),
+            steps=(5, 500),
+            room=(10, 2000),
         )
-        for name, least, most in within:
-            value = getattr(self, name)
-            require(least <= value <= most, f"{name} must be from {least} to {most:,}", value)
         if self.rescaling == "none":
             self.unused("alpha")
 

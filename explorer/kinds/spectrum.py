@@ -64,22 +64,18 @@ class SpectrumSettings(ObjectiveSettings):
         """Refuse what has no spectrum."""
         super().__post_init__()
         one_of("matrix", self.matrix, MATRICES)
-        one_of("precision", self.precision, ("float32", "float64"))
-        one_of("batchnorm", self.batchnorm, ("frozen",))
+        self.require_curvature()
         seed_fits("seed", self.seed)
-        within = (
-            ("top", 1, MOST_PAIRS),
-            ("bottom", 1, MOST_PAIRS),
-            ("room", 10, 2000),
-            ("probes", 0, MOST_PROBES),
-            ("steps", 5, MOST_STEPS),
-            ("trace_products", 0, 2000),
-            ("batches", 0, MOST_BATCHES),
-            ("batch_examples", 1, 1_000_000),
+        self.require_within(
+            top=(1, MOST_PAIRS),
+            bottom=(1, MOST_PAIRS),
+            room=(10, 2000),
+            probes=(0, MOST_PROBES),
+            steps=(5, MOST_STEPS),
+            trace_products=(0, 2000),
+            batches=(0, MOST_BATCHES),
+            batch_examples=(1, 1_000_000),
         )
-        for name, least, most in within:
-            value = getattr(self, name)
-            require(least <= value <= most, f"{name} must be from {least} to {most:,}", value)
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
         if not self.probes:
             self.unused("steps")

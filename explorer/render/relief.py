@@ -51,7 +51,7 @@ def thumbnail(surface: Surface) -> bytes:
         field = height_field(surface, log=log, contours=12)
         return _framed(renderer().still(field, size=(960, 720), background=None))
     except NoOpenGL:
-        return _flat(surface.loss, log)
+        return flat(surface.loss, log)
 
 
 def _framed(png: bytes) -> bytes:
@@ -66,7 +66,7 @@ def _framed(png: bytes) -> bytes:
     return framed.getvalue()
 
 
-def _flat(loss: np.ndarray, log: bool) -> bytes:
+def flat(loss: np.ndarray, log: bool) -> bytes:
     """The loss from above, coloured; transparent where it is not finite."""
     from PIL import Image
 

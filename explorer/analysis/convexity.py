@@ -1,0 +1,139 @@
+"""Answers a convexity map: extreme eigenvalues of the Hessian on a plane of random directions."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis import device as devices
+from explorer.analysis.curvature import Curvature, hessian
+from explorer.analysis.directions import drawn
+from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.lanczos import eigenpairs, random_normal
+from explorer.analysis.parameters import Tensors
+from explorer.analysis.pieces import in_pieces
+from explorer.analysis.plane import NONE, Choices, objective_at
+from explorer.analysis.space import NotFinite
+from explorer.kinds.convexity import ConvexitySettings, neighbours, ratio
+from explorer.kinds.kind import Piece
+from explorer.problem import Problem
+
+STREAM = 4  # of the random vector, beside the seed
+LEAST_STEPS = 10  # before that a search from a neighbour's vectors may not have seen larger values
+KEPT_BYTES = 512 << 20  # of eigenvectors to begin neighbours' searches from
+
+
+def answer(
+    problem: Problem,
+    subjects: Sequence[Tensors],
+    settings: ConvexitySettings,
+    done: Set[int],
+    device: torch.device,
+    choices: Choices = NONE,
+) -> Iterator[Piece]:
+    """The points of the plane that are not in `done`, coarse levels first.
+
+    Source: Li et al. 2018, arXiv:1712.09913, section 6.
+
+    Raises:
+        CurvatureError: the model cannot be differentiated twice, or the loss at the centre is not
+            finite.
+    """
+    objective = objective_at(problem, subjects[0], settings, device)
+    vectors, facts = drawn(objective.flat, settings, 2)
+    evaluator = Evaluator(objective, vectors)
+    coordinates, place = settings.columns(settings.axes)
+    search = Search(evaluator, settings, coordinates)
+    whole = Curvature(objective, hessian)  # says at once what cannot be differentiated
+    whole(random_normal(whole, settings.seed, STREAM))
+    facts |= {
+        "stand_alone": evaluator.stand_alone(),
+        "examples": objective.examples,
+        "available": objective.available,
+        "parameters": whole.size,
+        "tolerance": settings.tolerance,
+        "device": devices.title(device),
+    }
+
+    def columns(units: np.ndarray) -> dict[str, np.ndarray]:
+        found = np.array([search.at(int(unit)) for unit in units])
+        low, high, residual_low, residual_high, steps = found.T
+        return {
+            **place(units),
+            **evaluator.values(coordinates[units]),
+            "lambda_min": low,
+            "lambda_max": high,
+            "residual_min": residual_low,
+            "residual_max": residual_high,
+            "ratio": ratio(low, high),
+            "lanczos_steps": steps,
+        }
+
+    return in_pieces(settings.units, done, columns, facts, evaluator)
+
+
+@dataclass
+class Search:
+    """Extreme eigenpairs at the points of a plane, each sought from its neighbour's vectors.
+
+    What is no longer held of a neighbour, as after a stop, is sought again from that one's own
+    neighbour: the answer at a point is the same bits whatever was computed before it.
+    """
+
+    evaluator: Evaluator
+    settings: ConvexitySettings
+    coordinates: np.ndarray  # (P, 2)
+    _held: OrderedDict[int, Tensor] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        """Find out who begins where."""
+        self._from = neighbours(self.settings.shape, self.settings.places)
+        self._parents = frozenset(self._from.tolist())
+        theta = self.evaluator.base
+        self._most = max(2, KEPT_BYTES // (theta.numel() * theta.element_size()))
+
+    def at(self, unit: int) -> tuple[float, float, float, float, float]:
+        """Smallest and largest eigenvalue, their residuals, Lanczos steps; NaN without a loss."""
+        start = self._start(int(self._from[unit]))
+        flat = self.evaluator.objective.flat
+        put_back = flat.keep(self.evaluator.base)
+        try:
+            steps = torch.as_tensor(self.coordinates[unit]).to(self.evaluator.base)
+            self.evaluator.place(flat.theta, steps)
+            self.evaluator.objective.moved()
+            return self._sought(unit, start)
+        except NotFinite:
+            self._hold(unit, torch.zeros_like(self.evaluator.base))
+            return (np.nan,) * 5
+        finally:
+            put_back()
+
+    def _sought(self, unit: int, start: Tensor) -> tuple[float, float, float, float, float]:
+        matrix = Curvature(self.evaluator.objective, hessian)
+        random = random_normal(matrix, self.settings.seed, STREAM)
+        start = start + random / torch.linalg.vector_norm(random)
+        bottom = 1 if matrix.size > 1 else 0
+        tolerance, room = self.settings.tolerance, self.settings.room
+        pairs = eigenpairs(matrix, start, 1, bottom, tolerance, room, least=LEAST_STEPS)
+        self._hold(unit, pairs.vectors.sum(dim=0))
+        (high, low), (of_high, of_low) = (v[[0, -1]] for v in (pairs.values, pairs.residuals))
+        return float(low), float(high), float(of_low), float(of_high), float(pairs.steps)
+
+    def _start(self, neighbour: int) -> Tensor:
+        """The sum of the neighbour's eigenvectors, (D,); zero where there is no neighbour."""
+        if neighbour < 0:
+            return torch.zeros_like(self.evaluator.base)
+        if neighbour not in self._held:
+            self.at(neighbour)
+        self._held.move_to_end(neighbour)
+        return self._held[neighbour]
+
+    def _hold(self, unit: int, vector: Tensor) -> None:
+        """Keep what neighbours begin from, as many of the latest as there is room for."""
+        if unit in self._parents:
+            self._held[unit] = vector
+        while len(self._held) > self._most:
+            self._held.popitem(last=False)

@@ -1,0 +1,95 @@
+"""Answers a run's stability: curvature and gradient noise at each snapshot."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence, Set
+
+import numpy as np
+import torch
+
+from explorer.analysis import device as devices
+from explorer.analysis.curvature import Curvature, hessian
+from explorer.analysis.lanczos import eigenpairs, random_normal, random_signs
+from explorer.analysis.noise import NoNoise, covariance_trace
+from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import Tensors
+from explorer.analysis.plane import NONE, Choices
+from explorer.analysis.space import NotFinite
+from explorer.analysis.whole import gradient
+from explorer.kinds.kind import Piece
+from explorer.kinds.stability import FOUND, StabilitySettings
+from explorer.problem import Problem
+
+STREAM = {"pairs": 0, "probes": 1}  # of random vectors, beside the seed
+
+
+def answer(
+    problem: Problem,
+    subjects: Sequence[Tensors],
+    settings: StabilitySettings,
+    done: Set[int],
+    device: torch.device,
+    choices: Choices = NONE,
+) -> Iterator[Piece]:
+    """The snapshots that are not in `done`, each a piece.
+
+    Every snapshot's search begins with the same random vector and sees the same probes, so that
+    what was computed before changes nothing.
+
+    Raises:
+        CurvatureError: the model cannot be differentiated twice.
+    """
+    objective = Objective(problem, settings, device)
+    facts = {
+        "examples": objective.examples,
+        "available": objective.available,
+        "parameters": objective.flat.theta.numel(),
+        "tolerance": settings.tolerance,
+        "device": devices.title(device),
+    }
+    for unit, subject in enumerate(subjects):
+        if unit in done:
+            continue
+        began = time.perf_counter()
+        objective.load(subject)
+        found = objective.means() | dict.fromkeys(FOUND, np.nan)
+        with contextlib.suppress(NotFinite):  # as is the loss, which is stored
+            found |= curvature_of(objective, settings) | noise_of(objective)
+        columns = {name: np.array([value]) for name, value in found.items()}
+        columns["unit"] = np.array([unit], dtype=np.int64)
+        yield Piece(columns, facts, seconds=time.perf_counter() - began)
+        facts = {}
+
+
+def curvature_of(objective: Objective, settings: StabilitySettings) -> dict[str, float]:
+    """Largest eigenvalue with its residual; trace and sum of squared eigenvalues by probes.
+
+    Source: Hutchinson 1990 for the trace, with the standard error of its mean; E norm(Hv)^2 for the
+    squares.
+    """
+    matrix = Curvature(objective, hessian)
+    start = random_normal(matrix, settings.seed, STREAM["pairs"])
+    pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
+    forms, squares = np.empty(settings.probes), np.empty(settings.probes)
+    for number in range(settings.probes):
+        probe = random_signs(matrix, settings.seed, STREAM["probes"], number)
+        product = matrix(probe).double()
+        forms[number] = float(product @ probe.double())
+        squares[number] = float(product @ product)
+    return {
+        "lambda_max": float(pairs.values[0]),
+        "residual": float(pairs.residuals[0]),
+        "trace": float(forms.mean()),
+        "trace_se": float(forms.std(ddof=1) / np.sqrt(settings.probes)),
+        "squares": float(squares.mean()),
+    }
+
+
+def noise_of(objective: Objective) -> dict[str, float]:
+    """Norm of the gradient, and tr(Sigma), NaN where the loss is not one value per example."""
+    slope = gradient(objective)
+    try:
+        noise = covariance_trace(objective, slope)
+    except NoNoise:
+        noise = np.nan
+    return {"gradient_norm": float(slope.norm()), "noise": noise}

@@ -1,0 +1,117 @@
+"""How convex the loss is over a plane of two random directions: extreme eigenvalues everywhere."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from explorer.kinds.grid import STRIDES, level_indices
+from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.settings import require
+from explorer.kinds.surface import Surface, SurfaceSettings
+
+LEAST_ROOM, MOST_ROOM = 10, 2000
+FOUND = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvexitySettings(SurfaceSettings):
+    """The plane of a surface, and how exactly eigenvalues are found at each of its points."""
+
+    x_count: int = 13
+    y_count: int = 13
+    tolerance: float = 1e-3  # of a residual, in largest absolute eigenvalues
+    room: int = 300  # Lanczos steps at most; as many vectors are held
+
+    def __post_init__(self) -> None:
+        """Refuse what has no second derivatives; statistics are those of the centre."""
+        super().__post_init__()
+        self.require_curvature()
+        self.require_within(room=(LEAST_ROOM, MOST_ROOM))
+        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+
+
+@dataclass(frozen=True)
+class Convexity(Surface):
+    """Eigenvalues on a grid; NaN where not computed yet, or where the loss is not finite."""
+
+    @classmethod
+    def from_pieces(cls, settings: SurfaceSettings, pieces: Iterable[Piece]) -> "Convexity":
+        """The map as far as the pieces go, the ratio first among its values."""
+        plane = Surface.from_pieces(settings, pieces)
+        empty = np.full(settings.shape, np.nan)
+        values = {name: plane.values.get(name, empty) for name in FOUND} | dict(plane.values)
+        return cls(plane.x, plane.y, values, plane.computed, plane.facts)
+
+    @property
+    def convex(self) -> np.ndarray:
+        """Where the smallest eigenvalue is not below 0 by more than its residual, (Y, X) bool."""
+        with np.errstate(invalid="ignore"):
+            held = self.values["lambda_min"] >= -self.values["residual_min"]
+        return np.asarray(self.computed & held)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Where there are eigenvalues, (Y, X) bool."""
+        return np.asarray(self.computed & np.isfinite(self.values["ratio"]))
+
+    @property
+    def converged(self) -> np.ndarray:
+        """Where both residuals are within the tolerance, (Y, X) bool."""
+        ends = np.abs([self.values["lambda_min"], self.values["lambda_max"]]).max(axis=0)
+        worst = np.maximum(self.values["residual_min"], self.values["residual_max"])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.known & (worst <= self.facts.get("tolerance", 0) * ends))
+
+
+def ratio(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """abs(lambda_min / lambda_max); NaN where both are 0.
+
+    Near 0 the loss is almost convex, at 1 it curves down as much as up, above it is mostly concave.
+    Where the smallest eigenvalue is positive it is the inverse of the condition number.
+
+    Source: Li et al. 2018, arXiv:1712.09913, section 6.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.abs(np.asarray(lowest, dtype=np.float64) / highest))
+
+
+def neighbours(shape: tuple[int, int], places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """The unit from whose eigenvectors each unit's search begins, (P,); -1 for the first.
+
+    It is the nearest point of the next coarser level; on the coarsest level, the middle. So it is
+    given by the grid alone, and a search does not depend on what was computed when.
+
+    Args:
+        shape: rows and columns of the grid.
+        places: column and row of each unit, (P,) each.
+    """
+    column, row = places
+    units = np.empty(shape, dtype=np.int64)
+    units[row, column] = np.arange(len(row))
+    found = np.zeros(len(row), dtype=np.int64)
+    coarser = [[level_indices(count, stride) for stride in STRIDES] for count in shape]
+    for unit, (j, i) in enumerate(zip(row, column, strict=True)):
+        levels = zip(*coarser, strict=True)
+        depth = next(n for n, (js, is_) in enumerate(levels) if j in js and i in is_)
+        if depth:
+            js, is_ = (along[depth - 1] for along in coarser)
+            found[unit] = units[js[np.abs(js - j).argmin()], is_[np.abs(is_ - i).argmin()]]
+    found[0] = -1
+    return found
+
+
+CONVEXITY = Kind(
+    name="convexity",
+    title="Convexity map",
+    subjects=("point",),
+    settings=ConvexitySettings,
+    result=Convexity,
+    version=1,
+    answer="explorer.analysis.convexity:answer",
+    draw="explorer.render.convexity:contour",
+    thumbnail="explorer.render.convexity:thumbnail",
+    page="explorer/pages/convexity.py",
+    icon=":material/south_america:",
+    passes=150,
+)

@@ -1,0 +1,169 @@
+"""Curvature and gradient noise along a training run, against what its optimiser can stand."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.path import OfRuns, spans
+from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+
+LEVEL = 0.95
+OPTIMISERS = ("gradient descent", "heavy ball", "Nesterov", "Adam")
+FOUND = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilitySettings(OfRuns, ObjectiveSettings):
+    """How exactly curvature is found at each snapshot of a run."""
+
+    tolerance: float = 1e-3  # of the largest eigenvalue's residual, relative to it
+    room: int = 300  # Lanczos steps at most; as many vectors are held
+    probes: int = 10  # random vectors for the trace and the Frobenius norm
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what has no second derivatives, or gives no interval."""
+        super().__post_init__()
+        self.require_lengths()
+        self.require_curvature()
+        seed_fits("seed", self.seed)
+        self.require_within(room=(10, 2000), probes=(2, 1000))
+        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+
+    @property
+    def units(self) -> int:
+        """Snapshots of all runs; one unit of work each."""
+        return sum(self.lengths)
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What is known of each snapshot; NaN where not computed yet or where the loss is not finite.
+
+    `noise` is tr(Sigma), the trace of the covariance of the examples' gradients; `squares` is the
+    sum of the squared eigenvalues.
+    """
+
+    lengths: tuple[int, ...]
+    probes: int
+    values: Mapping[str, np.ndarray]  # (T,) each
+    computed: np.ndarray  # (T,) bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_pieces(cls, settings: StabilitySettings, pieces: Iterable[Piece]) -> "Stability":
+        """The run as far as the pieces go."""
+        found = gathered((settings.units,), ("unit",), (), pieces)
+        values = {name: np.full(settings.units, np.nan) for name in ("loss", *FOUND)}
+        return cls(
+            settings.lengths, settings.probes, values | found.values, found.computed, found.facts
+        )
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Mean loss per example at each snapshot, (T,)."""
+        return self.values["loss"]
+
+    @property
+    def runs(self) -> list[slice]:
+        """The part of all snapshots that each run is."""
+        return spans(self.lengths)
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Run and number of each snapshot within it, (T,) each."""
+        runs = [np.full(length, run) for run, length in enumerate(self.lengths)]
+        numbers = [np.arange(length) for length in self.lengths]
+        return {"run": np.concatenate(runs), "snapshot": np.concatenate(numbers)}
+
+    @property
+    def trace_interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of the 95 % interval of the trace by its probes, (T,) each."""
+        reach = stdtrit(self.probes - 1, (1 + LEVEL) / 2) * self.values["trace_se"]
+        return self.values["trace"] - reach, self.values["trace"] + reach
+
+    @property
+    def effective_rank(self) -> np.ndarray:
+        """(sum of eigenvalues)^2 / sum of their squares, (T,): how many of one size would do that.
+
+        Both sums are estimates by the same probes. It is the participation ratio.
+        """
+        return _ratio(self.values["trace"] ** 2, self.values["squares"])
+
+    @property
+    def noise_scale(self) -> np.ndarray:
+        """tr(Sigma) / norm(g)^2, (T,): examples at which noise and gradient are of one size.
+
+        Source: McCandlish et al. 2018, arXiv:1812.06162, equation 2.9.
+        """
+        return _ratio(self.values["noise"], self.values["gradient_norm"] ** 2)
+
+    def regulariser(self, rate: float, batch: int) -> np.ndarray:
+        """What small steps of random batches add to the loss that is followed, (T,).
+
+        Source: Smith et al. 2021, arXiv:2101.12176, equations 1 and 22: without noise rate / 4
+        norm(g)^2 (Barrett and Dherin 2021, arXiv:2009.11162); sampling without replacement adds
+        rate (N - B) / (4 B (N - 1)) tr(Sigma). N is the whole split, of which the noise may be
+        estimated on a part; both formulas are those of steps without momentum.
+        """
+        count = int(self.facts["available"])
+        smooth = rate / 4 * self.values["gradient_norm"] ** 2
+        if batch >= count:
+            return smooth
+        return smooth + rate * (count - batch) / (4 * batch * (count - 1)) * self.values["noise"]
+
+
+def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(over / under)
+
+
+def threshold(optimiser: str, rate: float, momentum: float = 0.0) -> float:
+    """The largest eigenvalue at which full-batch steps on a quadratic loss still converge.
+
+    For Adam it is that of the preconditioned Hessian, `momentum` being its beta1.
+
+    Source: Cohen et al. 2021, arXiv:2103.00065, equation 1 and appendix B; Adam: Cohen et al. 2022,
+    arXiv:2207.14484, section 2.
+
+    Raises:
+        ValueError: no such optimiser, or a rate or momentum that it does not take.
+    """
+    one_of("optimiser", optimiser, OPTIMISERS)
+    require(0 < rate < math.inf, "the learning rate must be above 0 and finite", rate)
+    require(0 <= momentum < 1, "momentum must be at least 0 and below 1", momentum)
+    if optimiser == "gradient descent":
+        return 2 / rate
+    own = (2 + 2 * momentum) / rate
+    return own / {"heavy ball": 1, "Nesterov": 1 + 2 * momentum, "Adam": 1 - momentum}[optimiser]
+
+
+def temperature(rate: float, batch: int, momentum: float = 0.0) -> float:
+    """Rate / (2 batch (1 - momentum)), the scale of the noise that keeps the parameters moving.
+
+    Source: Mandt et al. 2017, arXiv:1704.04289, section 4; Jastrzebski et al. 2018,
+    arXiv:1711.04623; momentum: Smith and Le 2018, arXiv:1710.06451, section 5.
+    """
+    return rate / (2 * batch * (1 - momentum))
+
+
+STABILITY = Kind(
+    name="stability",
+    title="Curvature along a run",
+    subjects=("run",),
+    runs_from=0,
+    settings=StabilitySettings,
+    result=Stability,
+    version=1,
+    answer="explorer.analysis.stability:answer",
+    draw="explorer.render.stability:course",
+    thumbnail="explorer.render.stability:thumbnail",
+    page="explorer/pages/stability.py",
+    icon=":material/ssid_chart:",
+    passes=200,
+)

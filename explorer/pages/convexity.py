@@ -1,0 +1,155 @@
+"""How convex the loss is over a plane: choose a model and a plane, watch it grow, look, export."""
+
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import desk
+from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings
+from explorer.kinds.kind import measured
+from explorer.pages import _asking as asking
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
+from explorer.pages import _parts as parts
+from explorer.pages._export import contour_style, export_surface
+from explorer.render.colours import COLOUR_MAPS
+from store import records
+
+running = parts.start()
+catalog = running.catalog
+
+
+def choose() -> tuple[records.Model, str, ConvexitySettings]:
+    """The question, from the left column."""
+    model = controls.choose_model(catalog)
+    point = controls.choose_point(catalog, model)
+    with st.expander("Objective", expanded=True):
+        values = controls.choose_objective(catalog.problem(model.problem_id))
+    with st.expander("Plane", expanded=True):
+        values |= controls.choose_directions()
+        values |= controls.choose_axis("x", 13) | controls.choose_axis("y", 13)
+    with st.expander("Eigenvalues"):
+        controls.from_address("tolerance", "a number", controls.is_finite)
+        values["tolerance"] = st.number_input(
+            "Tolerance",
+            value=1e-3,
+            format="%.1e",
+            key="tolerance",
+            bind="query-params",
+            help="Largest residual of an eigenvalue, in largest absolute eigenvalues of its point.",
+        )
+        controls.from_address("room", "a whole number", controls.is_whole)
+        values["room"] = st.number_input(
+            "Lanczos steps at most", value=300, step=50, key="room", bind="query-params"
+        )
+    return model, point, controls.checked(ConvexitySettings, values)
+
+
+def choose_look(plane: Convexity) -> dict[str, Any]:
+    """How the values are drawn; nothing here changes what is stored."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        value = st.selectbox("Value", measured(plane.values), width=250)
+        scale = st.segmented_control(
+            "Scale", ["Linear", "Log"], default="Linear", required=True, key=f"scale-{value}"
+        )
+        with st.popover("Style", icon=":material/palette:"):
+            colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
+            controls.from_address("contours", "a whole number", controls.is_whole)
+            lines = st.number_input("Contour lines", 0, 60, 8, key="contours", bind="query-params")
+            clip = st.number_input(
+                "Clip above",
+                min_value=0.0,
+                value=None,
+                key="clip",
+                bind="query-params",
+                placeholder="nothing clipped",
+                help="Values above are drawn at this level; what is stored does not change.",
+            )
+    log = scale == "Log"
+    return {
+        "value": value,
+        "log": log,
+        "clip": clip or None,
+        "colour_map": colours,
+        "contours": int(lines),
+    }
+
+
+def explain(plane: Convexity) -> None:
+    """What the colours mean, and what share of the plane is convex."""
+    known = int(plane.known.sum())
+    if not known:
+        return
+    import numpy as np
+
+    ratios = plane.values["ratio"][plane.known]
+    st.caption(
+        "Ratio: |smallest / largest eigenvalue| of the Hessian at each point (Li et al. 2018). "
+        "Where it is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
+        f"No eigenvalue is below 0 beyond its residual at {plane.convex.sum():,} of {known:,} "
+        f"points; the median ratio is {np.median(ratios):.3g}, the largest {ratios.max():.3g}."
+    )
+
+
+def residual_badge(plane: Convexity) -> None:
+    """Whether the eigenvalues are as exact as asked."""
+    known, good = int(plane.known.sum()), int(plane.converged.sum())
+    if not known:
+        return
+    share = plane.facts["tolerance"]
+    st.badge(
+        f"residuals within {share:g}"
+        if good == known
+        else f"{known - good:,} points not converged: raise the steps",
+        icon=":material/check:" if good == known else ":material/warning:",
+        color="green" if good == known else "orange",
+        help="Each value is within its residual of an eigenvalue. Residuals are measured by a "
+        "product of their own, and stored beside the values.",
+    )
+
+
+def show(known: dict[str, records.Question]) -> None:
+    """The map so far, its checks and where it comes from."""
+    from explorer.render.convexity import contour, worded
+
+    (asked,) = known.values()
+    found: Convexity = desk.result_of(catalog, asked)
+    if found.computed.sum() < 4:
+        st.caption("The first points are on their way.")
+        st.skeleton(height=480)
+        return
+    plane = worded(found)
+    look = choose_look(plane)
+    st.altair_chart(contour(plane, contour_style(look, width=500)), width="content")
+    explain(found)
+    residual_badge(found)
+    checks.badges(asked, found)
+    export_surface(asked, found, plain_look(look))
+    checks.provenance(catalog, asked, found)
+
+
+def plain_look(look: dict[str, Any]) -> dict[str, Any]:
+    """The look of the values as they are stored."""
+    from explorer.render.convexity import WORDS
+
+    return {**look, "value": WORDS.get(look["value"], look["value"])}
+
+
+left, right = st.columns([2, 5], gap="large")
+with left:
+    model, point, settings = choose()
+    wish = asking.Wish(CONVEXITY, settings, ((model, point),))
+    asked = asking.found(catalog, {"": wish})[""]
+    if asked is None:
+        asking.ask_button(running, {"": wish})
+with right:
+    st.subheader(f"Convexity around {model.name}", anchor=False)
+    st.caption(parts.facts_line(model), help=model.facts.get("about"))
+    if asked is None:
+        st.info(
+            "This map has not been computed yet. Press **Compute** on the left; "
+            "it grows here from coarse to fine.",
+            icon=":material/south_america:",
+        )
+    else:
+        asking.answered(running, {"": asked}, show)

@@ -1,0 +1,223 @@
+"""Curvature and gradient noise along a training run, against its optimiser's threshold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import desk
+from explorer.kinds.stability import (
+    OPTIMISERS,
+    STABILITY,
+    Stability,
+    StabilitySettings,
+    temperature,
+    threshold,
+)
+from explorer.pages import _asking as asking
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
+from explorer.pages import _parts as parts
+from explorer.pages._export import export_line
+from explorer.pages._paths import steps_of
+from store import records
+
+GIVEN = {  # names under which scripts and samples note what they trained with
+    "rate": ("learning_rate", "lr", "eta"),
+    "momentum": ("momentum", "beta1"),
+    "batch": ("batch_size", "batch"),
+}
+
+running = parts.start()
+catalog = running.catalog
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the run was trained with; it draws lines and changes nothing that is stored."""
+
+    optimiser: str
+    rate: float | None
+    momentum: float
+    batch: int | None
+
+    @property
+    def threshold(self) -> float | None:
+        """Of the largest eigenvalue; None without a rate, and for Adam, whose matrix is another."""
+        if self.rate is None or self.optimiser == "Adam":
+            return None
+        return threshold(self.optimiser, self.rate, self.momentum)
+
+
+def choose() -> tuple[records.Model, StabilitySettings, Training]:
+    """The question and the training, from the left column."""
+    model = controls.choose_model(catalog)
+    with st.expander("Objective", expanded=True):
+        values = controls.choose_objective(catalog.problem(model.problem_id))
+    with st.expander("Estimates"):
+        for name, label, usual in (("probes", "Probes", 10), ("room", "Lanczos steps", 300)):
+            controls.from_address(name, "a whole number", controls.is_whole)
+            values[name] = st.number_input(label, value=usual, key=name, bind="query-params")
+        controls.from_address("tolerance", "a number", controls.is_finite)
+        values["tolerance"] = st.number_input(
+            "Tolerance", value=1e-3, format="%.1e", key="tolerance", bind="query-params"
+        )
+        controls.from_address("seed", "a whole number", controls.is_whole)
+        values["seed"] = st.number_input("Seed", value=0, key="seed", bind="query-params")
+    with st.expander("Training", expanded=True):
+        training = choose_training(model)
+    return model, controls.checked(StabilitySettings, values), training
+
+
+def noted(model: records.Model) -> Mapping[str, Any]:
+    """What is known of how a model was trained: by its recording, or by its recipe."""
+    run = model.facts.get("run", {}).get("hyperparameters", {})
+    known = {**model.facts, **run}
+    found = {
+        name: next((known[n] for n in names if isinstance(known.get(n), int | float)), None)
+        for name, names in GIVEN.items()
+    }
+    return {**found, "optimiser": str(known.get("optimiser", known.get("optimizer", "")))}
+
+
+def choose_training(model: records.Model) -> Training:
+    """Optimiser, rate, momentum and batch size, filled in as far as they are known."""
+    known = noted(model)
+    usual = "gradient descent" if not known["momentum"] else "heavy ball"
+    if "adam" in known["optimiser"].lower():
+        usual = "Adam"
+    optimiser = st.selectbox(
+        "Optimiser",
+        OPTIMISERS,
+        index=OPTIMISERS.index(usual),
+        key=f"optimiser-{model.id}",
+        help="SGD with momentum in torch is the heavy ball. This and what follows only draws the "
+        "threshold and scales the noise.",
+    )
+    left, right = st.columns(2, gap="xsmall")
+    rate = left.number_input(
+        "Learning rate",
+        min_value=0.0,
+        value=known["rate"],
+        format="%.4g",
+        key=f"rate-{model.id}",
+        placeholder="unknown",
+    )
+    momentum = 0.0
+    if optimiser != "gradient descent":
+        label = "beta1" if optimiser == "Adam" else "Momentum"
+        momentum = right.number_input(
+            label, 0.0, 0.9999, float(known["momentum"] or 0.9), key=f"momentum-{model.id}"
+        )
+    batch = st.number_input(
+        "Batch size",
+        min_value=1,
+        value=int(known["batch"]) if known["batch"] else None,
+        key=f"batch-{model.id}",
+        placeholder="all",
+        help="Empty: all examples at once.",
+    )
+    return Training(optimiser, rate or None, momentum, batch)
+
+
+def show(known: dict[str, records.Question]) -> None:
+    """The run's course so far, in words and curves, and where it comes from."""
+    from explorer.render.stability import course
+
+    (asked,) = known.values()
+    found: Stability = desk.result_of(catalog, asked)
+    log = st.segmented_control(
+        "Scale", ["Linear", "Log"], default="Log", required=True, key="scale"
+    )
+    others = {}
+    if training.rate is not None:
+        batch = training.batch or found.facts["available"]
+        others["implicit regulariser"] = found.regulariser(training.rate, batch)
+    chart = partial(
+        course,
+        found,
+        steps=steps_of(catalog, asked, 0),
+        threshold=training.threshold,
+        words=f"threshold of {training.optimiser}",
+        log=log == "Log",
+        others=others,
+        width=600,
+    )
+    st.altair_chart(chart(), width="content")
+    explain(found)
+    residual_badge(found)
+    export_line({"": asked}, {"": found}, chart)
+    checks.provenance(catalog, asked, found)
+
+
+def explain(found: Stability) -> None:
+    """What the curves are, and what the training's settings make of them."""
+    said = (
+        "Trace and effective rank, (sum of eigenvalues)² / sum of squares, are estimates by "
+        f"{found.probes} probes; the band is the trace's 95 % interval. Noise scale: trace of the "
+        "covariance of the examples' gradients over the squared norm of their mean, in examples "
+        "(McCandlish et al. 2018)."
+    )
+    count = found.facts["available"]
+    if training.optimiser == "Adam":
+        said += (
+            " Adam's threshold is one of the Hessian preconditioned by its second moments, which "
+            "the catalog does not keep: no line is drawn for it."
+        )
+    elif training.threshold is not None:
+        said += f" Threshold of {training.optimiser}: {training.threshold:.4g} (Cohen et al. 2021)"
+        batch = training.batch or count
+        said += (
+            ", for steps of all examples."
+            if batch >= count
+            else f", for steps of all examples; those of {batch:,} of {count:,} settle below it."
+        )
+    if training.rate is not None:
+        said += " Implicit regulariser: of steps of this rate and batch size without momentum"
+        said += " (Barrett and Dherin 2021; Smith et al. 2021)."
+    if training.rate is not None and training.batch:
+        scale = temperature(training.rate, training.batch, training.momentum)
+        said += f" Temperature of the noise: {scale:.3g}."
+    st.caption(said)
+    import numpy as np
+
+    if np.isnan(found.values["noise"][found.computed & np.isfinite(found.loss)]).any():
+        st.caption(
+            "The noise is unknown: the loss must give one value per example, not a sum and a count."
+        )
+
+
+def residual_badge(found: Stability) -> None:
+    """Whether the eigenvalues are as exact as asked."""
+    import numpy as np
+
+    top, error = (found.values[name] for name in ("lambda_max", "residual"))
+    known = found.computed & np.isfinite(top)
+    if not known.any():
+        return
+    late = int((error[known] > found.facts["tolerance"] * np.abs(top[known])).sum())
+    st.badge(
+        f"{late:,} snapshots not converged: raise the steps" if late else "residuals within bounds",
+        icon=":material/warning:" if late else ":material/check:",
+        color="orange" if late else "green",
+        help="Each largest eigenvalue is within its residual of one of the Hessian; largest: "
+        f"{np.max(error[known] / np.abs(top[known])):.1e} of its eigenvalue.",
+    )
+
+
+left, right = st.columns([2, 5], gap="large")
+with left:
+    model, settings, training = choose()
+    wish = asking.Wish(STABILITY, settings, ((model, ""),))
+    asked = asking.found(catalog, {"": wish})[""]
+    if asked is None:
+        asking.ask_button(running, {"": wish})
+with right:
+    st.subheader(f"Curvature along the training of {model.name}", anchor=False)
+    st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
+    if asked is None:
+        st.info("Not computed yet: press **Compute** on the left.", icon=STABILITY.icon)
+    else:
+        asking.answered(running, {"": asked}, show)

@@ -1,0 +1,40 @@
+"""A convexity map drawn: any of its values from above, and a small picture of the ratio."""
+
+from dataclasses import replace
+
+import altair as alt
+
+from explorer.kinds.convexity import Convexity
+from explorer.render import surface
+from explorer.render.relief import flat
+from explorer.render.scale import ContourStyle
+
+WORDS = {
+    "smallest eigenvalue": "lambda_min",
+    "largest eigenvalue": "lambda_max",
+    "residual, smallest": "residual_min",
+    "residual, largest": "residual_max",
+    "Lanczos steps": "lanczos_steps",
+}
+
+
+def contour(
+    plane: Convexity, style: ContourStyle | None = None, title: str | None = None
+) -> alt.LayerChart:
+    """The map from above, its ratio unless the style says another value.
+
+    Raises:
+        ValueError: the map has no such value.
+    """
+    return surface.contour(plane, style or ContourStyle("ratio"), title=title)
+
+
+def worded(plane: Convexity) -> Convexity:
+    """The map with its values under the words that a reader knows."""
+    known = {name: words for words, name in WORDS.items()}
+    return replace(plane, values={known.get(n, n): v for n, v in plane.values.items()})
+
+
+def thumbnail(plane: Convexity) -> bytes:
+    """A small picture (PNG) of the ratio from above, transparent where there is none."""
+    return flat(plane.values["ratio"], log=False)

@@ -1,0 +1,109 @@
+"""Curvature along runs drawn: the largest eigenvalue against a threshold, traces, ranks, noise."""
+
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.stability import Stability
+from explorer.render import curves
+from explorer.render.curve import Curve, Row, visible
+
+HEIGHTS = (220, 110)  # of the largest eigenvalue, and of everything else
+COLOURS = ("#3b7dd8", "#e0662f")  # of the eigenvalue and the threshold, readable on any page
+
+
+def course(
+    found: Stability,
+    names: Sequence[str] = (),
+    steps: Sequence[Sequence[int | str]] = (),
+    *,
+    threshold: float | None = None,
+    words: str = "threshold",
+    log: bool = False,
+    others: Mapping[str, np.ndarray] | None = None,
+    width: int = 560,
+) -> Any:
+    """An Altair chart of the snapshots computed so far, one plot a value.
+
+    Bands are the residual of the largest eigenvalue and the 95 % interval of the trace, where they
+    are wide enough to see. Snapshots without steps are counted.
+
+    Args:
+        found: the runs.
+        names: of the runs, in their order; needed where there are several.
+        steps: names of each run's snapshots.
+        threshold: of the optimiser, drawn as a line across.
+        words: what the threshold is called.
+        log: whether values that are above 0 are drawn on a log scale.
+        others: further values (T,) by name, each in a plot of its own.
+        width: of the plots, in px.
+    """
+    counted = bool(steps) and all(isinstance(step, int) for run in steps for step in run)
+    places = [np.arange(span.stop - span.start, dtype=np.float64) for span in found.runs]
+    if counted:
+        places = [np.array(run, dtype=np.float64) for run in steps]
+    top, error = found.values["lambda_max"], found.values["residual"]
+    values = {
+        "largest eigenvalue": (top, (top - error, top + error)),
+        "trace": (found.values["trace"], found.trace_interval),
+        "effective rank": (found.effective_rank, None),
+        "noise scale": (found.noise_scale, None),
+        "gradient norm": (found.values["gradient_norm"], None),
+        **{name: (own, None) for name, own in (others or {}).items()},
+        "loss": (found.loss, None),
+    }
+    rows = []
+    for place, (name, (y, band)) in enumerate(values.items()):
+        drawn = {
+            _name(names, run): _curve(places[run], y[span], band, span, found.computed[span])
+            for run, span in enumerate(found.runs)
+        }
+        if not place and threshold is not None:
+            ends = np.array(_ends(places))
+            line = Curve(ends, np.full(2, threshold), np.ones(2, dtype=bool))
+            drawn = {n or "largest eigenvalue": c for n, c in drawn.items()} | {words: line}
+        scaled = log and _positive(y[found.computed])
+        across = words in drawn and len(drawn) == 2
+        rows.append(
+            Row(name, drawn, HEIGHTS[bool(place)], scaled, colours=COLOURS if across else ())
+        )
+    title = "Training step" if counted else "Snapshot"
+    return curves.chart(rows, title, width, span=_ends(places))
+
+
+def _name(names: Sequence[str], run: int) -> str:
+    return names[run] if len(names) > 1 else ""
+
+
+def _curve(
+    x: np.ndarray,
+    y: np.ndarray,
+    band: tuple[np.ndarray, np.ndarray] | None,
+    span: slice,
+    computed: np.ndarray,
+) -> Curve:
+    ends = None if band is None else visible((band[0][span], band[1][span]), y, computed)
+    order = np.argsort(x, kind="stable")
+    if ends is not None:
+        ends = ends[0][order], ends[1][order]
+    return Curve(x[order], y[order], computed[order], ends)
+
+
+def _ends(places: Sequence[np.ndarray]) -> tuple[float, float]:
+    low, high = (float(f([f(x) for x in places])) for f in (min, max))
+    return low, high if high > low else low + 1
+
+
+def _positive(values: np.ndarray) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(len(known) and (known > 0).all())
+
+
+def thumbnail(found: Stability) -> bytes:
+    """A small picture (PNG) of the largest eigenvalue, readable on light and dark pages."""
+    x = np.arange(len(found.computed), dtype=np.float64)
+    return curves.thumbnail(Curve(x, found.values["lambda_max"], found.computed))

@@ -1,0 +1,212 @@
+"""The convexity map against dense eigenvalues and closed forms; its order and its resuming."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explorer.analysis import convexity as answered
+from explorer.analysis.curvature import Curvature, hessian
+from explorer.analysis.directions import drawn
+from explorer.analysis.plane import objective_at
+from explorer.analysis.spectrum import dense
+from explorer.jobs import desk
+from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, neighbours, ratio
+from explorer.kinds.grid import STRIDES, level_indices
+from explorer.pages import _running
+from explorer.problem import Problem, accuracy, cross_entropy
+from store import Catalog
+from tests.conftest import seeded
+from tests.test_pages import badges, fine, identities, labels, opened, texts
+from tests.tiny import end_workers, ended, imported, supervised
+
+CPU = torch.device("cpu")
+SMALL = ConvexitySettings(x_count=3, y_count=3, precision="float64", tolerance=1e-6)
+
+
+class Vector(nn.Module):
+    """Two parameters as one 1 x 2 matrix, and what is made of them."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([values], dtype=torch.float64))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs * self.weight
+
+
+def perceptron() -> Problem:
+    """A perceptron of 53 parameters on 33 random examples."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
+    inputs = torch.randn(33, 6, generator=seeded(1), dtype=torch.float64)
+    labels = torch.randint(0, 3, (33,), generator=seeded(2))
+    return Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
+
+
+def of_weights(values: list[float], loss) -> Problem:
+    data = {"train": (torch.ones(3, 1, dtype=torch.float64),)}
+    return Problem(Vector(values), data, lambda outputs, batch: loss(outputs))
+
+
+def answer(problem: Problem, settings: ConvexitySettings, done=frozenset()) -> list:
+    subject = problem.model.state_dict()
+    return list(answered.answer(problem, [subject], settings, done, CPU))
+
+
+def mapped(problem: Problem, settings: ConvexitySettings) -> Convexity:
+    return Convexity.from_pieces(settings, answer(problem, settings))
+
+
+def test_every_point_agrees_with_the_whole_matrix() -> None:
+    """Both ends are eigvalsh's at each of nine points, within the residuals stored beside them."""
+    problem = perceptron()
+    found = mapped(problem, SMALL)
+    objective = objective_at(problem, problem.model.state_dict(), SMALL, CPU)
+    vectors, _ = drawn(objective.flat, SMALL, 2)
+    base = objective.flat.theta.clone()
+    for j, y in enumerate(found.y):
+        for i, x in enumerate(found.x):
+            objective.flat.theta.copy_(base + x * vectors[0] + y * vectors[1])
+            exact = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+            for name, end in (("min", exact[0]), ("max", exact[-1])):
+                value, residual = (
+                    found.values[f"{n}_{name}"][j, i] for n in ("lambda", "residual")
+                )
+                scale = np.abs(exact).max()
+                assert abs(value - end) <= residual + 1e-12 * scale
+                assert residual <= 1e-6 * scale
+            assert found.loss[j, i] == pytest.approx(objective.means()["loss"], rel=1e-12)
+    low, high = found.values["lambda_min"], found.values["lambda_max"]
+    assert found.values["ratio"] == pytest.approx(np.abs(low / high), rel=1e-15)
+    assert found.converged.all() and found.known.all()
+
+
+@pytest.mark.parametrize("cut", [1, 9])
+def test_what_is_left_after_a_stop_is_the_same_to_the_last_bit(cut: int) -> None:
+    """With any first units stored, the others have the bits of an answer in one go."""
+    problem = perceptron()
+    settings = dataclasses.replace(SMALL, precision="float32", tolerance=1e-3, x_count=5)
+    whole = mapped(problem, settings)
+    pieces = answer(problem, settings, frozenset(range(cut)))
+    rest = Convexity.from_pieces(settings, pieces)
+    assert rest.computed.sum() == settings.units - cut
+    for name, values in whole.values.items():
+        assert np.array_equal(values[rest.computed], rest.values[name][rest.computed]), name
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    """Parameters and buffers of the model under study have the same bits after an answer."""
+    problem = perceptron()
+    before = {name: value.clone() for name, value in problem.model.state_dict().items()}
+    answer(problem, dataclasses.replace(SMALL, x_count=2, y_count=2))
+    for name, value in problem.model.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_the_symmetric_saddle_has_ratio_one() -> None:
+    """(w1 w2 - 1)^2 / 2 at (0, 0) has eigenvalues -1 and 1."""
+    problem = of_weights([0.0, 0.0], lambda w: (w[:, 0] * w[:, 1] - 1) ** 2 / 2)
+    settings = dataclasses.replace(SMALL, x_count=3, y_count=3, normalisation="raw")
+    found = mapped(problem, settings)
+    assert found.x[1] == found.y[1] == 0
+    assert found.values["lambda_min"][1, 1] == pytest.approx(-1, abs=1e-12)
+    assert found.values["lambda_max"][1, 1] == pytest.approx(1, abs=1e-12)
+    assert found.values["ratio"][1, 1] == pytest.approx(1, abs=1e-12)
+    assert not found.convex[1, 1]
+
+
+def test_a_bowl_has_its_inverse_condition_everywhere() -> None:
+    """(w1^2 + 50 w2^2) / 2 has the ratio 1 / 50 at every point, and is convex at all of them."""
+    scale = torch.tensor([1.0, 50.0], dtype=torch.float64)
+    problem = of_weights([0.3, -0.7], lambda w: (w**2 * scale).sum(dim=1) / 2)
+    found = mapped(problem, SMALL)
+    assert found.values["ratio"] == pytest.approx(np.full((3, 3), 1 / 50), rel=1e-12)
+    assert found.convex.all()
+
+
+def test_a_point_without_a_loss_has_no_eigenvalues() -> None:
+    """Where the loss is NaN the values are NaN, computed, not converged; the others are there."""
+    problem = of_weights([1.0, 1.0], lambda w: (w[:, 0] + 0.5).sqrt() + w[:, 1] ** 2)
+    found = mapped(problem, dataclasses.replace(SMALL, x_min=-8.0, x_max=8.0, x_count=4))
+    lost = np.isnan(found.loss)
+    assert found.computed.all() and lost.any() and not lost.all()
+    assert np.isnan(found.values["ratio"][lost]).all() and not found.known[lost].any()
+    assert found.known[~lost].all()
+
+
+def test_a_linear_model_is_flat() -> None:
+    """A zero Hessian has eigenvalues 0 and no ratio; nothing is divided in silence."""
+    problem = of_weights([1.0, 2.0], lambda w: w.sum(dim=1))
+    found = mapped(problem, dataclasses.replace(SMALL, x_count=2, y_count=2))
+    assert not found.values["lambda_max"].any() and not found.values["lambda_min"].any()
+    assert np.isnan(found.values["ratio"]).all()
+    assert np.isnan(ratio(np.zeros(1), np.zeros(1)))[0]
+
+
+@pytest.mark.parametrize("shape", [(13, 13), (5, 9), (2, 2), (1, 17), (20, 3)])
+def test_each_search_begins_at_a_neighbour_of_the_coarser_level(shape: tuple[int, int]) -> None:
+    """The neighbour is computed before, lies on the next coarser level, and is a nearest one."""
+    settings = object.__new__(ConvexitySettings)
+    for name, count in zip(("y_count", "x_count"), shape, strict=True):
+        object.__setattr__(settings, name, count)
+    column, row = settings.places
+    found = neighbours(shape, (column, row))
+    assert found[0] == -1 and (found[1:] >= 0).all() and (found < np.arange(len(row))).all()
+
+    def is_on(unit: int, stride: int) -> bool:
+        js, is_ = (level_indices(count, stride) for count in shape)
+        return row[unit] in js and column[unit] in is_
+
+    for unit in range(1, len(row)):
+        finest = next(n for n, stride in enumerate(STRIDES) if is_on(unit, stride))
+        assert finest == 0 or is_on(found[unit], STRIDES[finest - 1])
+        reach = STRIDES[max(finest - 1, 0)]
+        if finest:
+            assert abs(row[unit] - row[found[unit]]) <= reach / 2
+            assert abs(column[unit] - column[found[unit]]) <= reach / 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"tolerance": 0.0}, "tolerance must be between 0 and 1"),
+        ({"room": 5}, "room must be from 10 to 2,000"),
+        ({"precision": "bf16"}, "precision must be one of float32, float64"),
+        ({"batchnorm": "batch"}, "batchnorm must be one of frozen"),
+    ],
+)
+def test_what_has_no_eigenvalues_is_refused(given: dict, words: str) -> None:
+    """A setting that allows no second derivative, or no search, is refused in a sentence."""
+    with pytest.raises(ValueError, match=words):
+        ConvexitySettings(**given)
+
+
+def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worker, store and page do a small map; its chart, its words, its badge."""
+    settings = ConvexitySettings(x_count=3, y_count=3)
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        model = imported(catalog, tmp_path / "tiny", "tiny")
+        key = desk.ask(catalog, CONVEXITY, model, settings)
+        working = catalog.active_job_for(key)
+        assert working and ended(catalog, working.id).status == "done"
+        found = desk.result_of(catalog, catalog.question(key))
+        assert found.known.all() and found.converged.all()
+        assert catalog.check_integrity() == []
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    Catalog(tmp_path / "catalog").remember("samples", identities())
+    app = fine(opened(CONVEXITY.page, model="tiny", x_count="3", y_count="3"))
+    assert len(app.get("vega_lite_chart")) == 1
+    assert f"at {found.convex.sum()} of 9 points" in " ".join(texts(app, "caption"))
+    assert "residuals within 0.001" in badges(app)
+    assert not [label for label in labels(app) if label.startswith("Compute")]
+    (value,) = [box for box in app.selectbox if box.label == "Value"]
+    fine(value.set_value("smallest eigenvalue").run())
+    (said,) = opened(CONVEXITY.page, model="tiny", precision="bf16").error
+    assert "Precision must be one of float32, float64" in said.value
+    _running.stop()
+    end_workers(Catalog(tmp_path / "catalog"))

@@ -1,0 +1,288 @@
+"""Curvature and noise along a run: the edge of stability, plain loops, resuming, the page."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explorer.analysis import noise, stability
+from explorer.analysis.curvature import Curvature, hessian
+from explorer.analysis.plane import objective_at
+from explorer.analysis.spectrum import dense
+from explorer.analysis.whole import gradient
+from explorer.jobs import desk, orders
+from explorer.kinds.stability import (
+    STABILITY,
+    Stability,
+    StabilitySettings,
+    temperature,
+    threshold,
+)
+from explorer.pages import _running
+from explorer.problem import Problem, accuracy, cross_entropy
+from store import Catalog
+from tests.conftest import seeded, small_problem
+from tests.test_pages import fine, identities, opened, texts
+from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
+
+CPU = torch.device("cpu")
+Snapshots = list[dict[str, torch.Tensor]]
+
+
+def perceptron() -> tuple[Problem, Snapshots]:
+    """A perceptron of 53 parameters on 33 random examples, and three sets of weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        models = [nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)) for _ in range(3)]
+    inputs = torch.randn(33, 6, generator=seeded(1), dtype=torch.float64)
+    labels = torch.randint(0, 3, (33,), generator=seeded(2))
+    model = models[0].double()
+    problem = Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
+    return problem, [m.double().state_dict() for m in models]
+
+
+def answer(problem: Problem, points: Snapshots, settings, done=frozenset()) -> list:
+    return list(stability.answer(problem, points, settings, done, CPU))
+
+
+def settings_for(count: int, **others) -> StabilitySettings:
+    return StabilitySettings(lengths=(count,), **{"precision": "float64", **others})
+
+
+def trained(rate: float, momentum: float, steps: int) -> tuple[Problem, Snapshots]:
+    """A tanh network after full-batch steps on a Chebyshev polynomial of degree 5, 20 points.
+
+    The loss is half the mean squared error, as in the published code of Cohen et al. 2021; with
+    twice that, steps of 0.4 diverge at once.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            nn.Linear(1, 50), nn.Tanh(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 1)
+        ).double()
+    x = torch.linspace(-1, 1, 20, dtype=torch.float64).unsqueeze(1)
+    y = torch.cos(5 * torch.acos(x))
+    parameters = list(net.parameters())
+    velocities = [torch.zeros_like(p) for p in parameters]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # operations are too small for more
+    for _ in range(steps):
+        loss = ((net(x) - y) ** 2).mean() / 2
+        slopes = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for weight, slope, velocity in zip(parameters, slopes, velocities, strict=True):
+                velocity.mul_(momentum).add_(slope)
+                weight.sub_(velocity, alpha=rate)
+    torch.set_num_threads(threads)
+
+    def half(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return (outputs - batch[1]).square().flatten(1).mean(dim=1) / 2
+
+    return Problem(net, {"train": (x, y)}, half), [net.state_dict()]
+
+
+@pytest.mark.parametrize(
+    ("rate", "momentum", "steps", "within"),
+    [
+        (0.4, 0.0, 3000, 0.01),
+        pytest.param(0.4, 0.0, 12000, 0.01, marks=pytest.mark.slow),
+        pytest.param(0.2, 0.0, 12000, 0.01, marks=pytest.mark.slow),
+        pytest.param(0.1, 0.0, 12000, 0.01, marks=pytest.mark.slow),
+        pytest.param(0.2, 0.9, 12000, 0.02, marks=pytest.mark.slow),
+    ],
+)
+def test_training_ends_at_the_edge_of_stability(
+    rate: float, momentum: float, steps: int, within: float
+) -> None:
+    """The largest eigenvalue settles at 2 / rate; with momentum .9 and rate .2 at 19.0."""
+    problem, points = trained(rate, momentum, steps)
+    settings = settings_for(1, probes=2)
+    found = Stability.from_pieces(settings, answer(problem, points, settings))
+    optimiser = "heavy ball" if momentum else "gradient descent"
+    edge = threshold(optimiser, rate, momentum)
+    assert edge == pytest.approx({0.0: 2 / rate, 0.9: 19.0}[momentum], rel=1e-12)
+    assert found.values["lambda_max"][0] == pytest.approx(edge, rel=within)
+
+
+def test_curvature_is_that_of_the_whole_matrix() -> None:
+    """Eigenvalue to its residual; trace and squares, with as many probes, to their intervals."""
+    problem, points = perceptron()
+    settings = settings_for(3, probes=200)
+    found = Stability.from_pieces(settings, answer(problem, points, settings))
+    low, high = found.trace_interval
+    for number, point in enumerate(points):
+        objective = objective_at(problem, point, settings, CPU)
+        exact = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+        error = abs(found.values["lambda_max"][number] - exact[-1])
+        assert error <= found.values["residual"][number] + 1e-12
+        assert low[number] <= exact.sum() <= high[number]
+        assert found.values["squares"][number] == pytest.approx((exact**2).sum(), rel=0.15)
+        rank = exact.sum() ** 2 / (exact**2).sum()
+        assert found.effective_rank[number] == pytest.approx(rank, rel=0.2)
+        assert found.loss[number] == pytest.approx(objective.means()["loss"], rel=1e-12)
+
+
+def plain_noise(problem: Problem, point: dict[str, torch.Tensor]) -> tuple[float, float]:
+    """tr(Sigma) and norm(g) by a loop over examples."""
+    inputs, labels = problem.data["train"]
+    own = {name: value.clone().requires_grad_() for name, value in point.items()}
+    rows = []
+    for x, y in zip(inputs, labels, strict=True):
+        outputs = torch.func.functional_call(problem.model, own, (x.unsqueeze(0),))
+        loss = nn.functional.cross_entropy(outputs, y.unsqueeze(0))
+        rows.append(torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, own.values())]))
+    every = torch.stack(rows)
+    mean = every.mean(dim=0)
+    return float(((every - mean) ** 2).sum() / len(every)), float(mean.norm())
+
+
+def test_noise_is_that_of_a_loop_over_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """tr(Sigma), gradient norm and noise scale agree to 1e-10, all at once and a few at a time."""
+    problem, points = perceptron()
+    settings = settings_for(3, probes=2)
+    for bytes_together in (1 << 20, 53 * 8 * 5):  # all 33; five at a time, and three at the end
+        monkeypatch.setattr(noise, "TOGETHER_BYTES", bytes_together)
+        found = Stability.from_pieces(settings, answer(problem, points, settings))
+        for number, point in enumerate(points):
+            scatter, norm = plain_noise(problem, point)
+            assert found.values["noise"][number] == pytest.approx(scatter, rel=1e-10)
+            assert found.values["gradient_norm"][number] == pytest.approx(norm, rel=1e-10)
+            assert found.noise_scale[number] == pytest.approx(scatter / norm**2, rel=1e-9)
+
+
+def test_one_example_at_a_time_gives_the_same_noise() -> None:
+    """A model that cannot be vectorised over examples has the noise of one that can."""
+
+    def forward(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        outputs = model(batch[0])
+        if float(outputs.detach().sum()) > 1e9:  # a decision that vmap refuses
+            raise AssertionError
+        return outputs
+
+    problem = small_problem(17)
+    stubborn = Problem(problem.model, problem.data, problem.loss, {}, forward)
+    found = []
+    for each in (problem, stubborn):
+        settings = settings_for(1)
+        objective = objective_at(each, problem.model.state_dict(), settings, CPU)
+        found.append(noise.covariance_trace(objective, gradient(objective)))
+    assert found[0] == pytest.approx(found[1], rel=1e-10) and found[0] > 0
+
+
+def test_a_loss_of_a_sum_and_a_count_has_no_noise() -> None:
+    """Per-token losses leave the noise unknown, and all else is there."""
+    problem, points = perceptron()
+
+    def summed(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> tuple:
+        return cross_entropy(outputs, batch).sum(), len(outputs)
+
+    counted = Problem(problem.model, problem.data, summed)
+    settings = settings_for(1, probes=2)
+    found = Stability.from_pieces(settings, answer(counted, points[:1], settings))
+    assert np.isnan(found.values["noise"]).all() and np.isnan(found.noise_scale).all()
+    assert np.isfinite(found.values["lambda_max"]).all()
+    assert np.isfinite(found.values["gradient_norm"]).all()
+
+
+def test_what_is_left_after_a_stop_is_the_same_to_the_last_bit() -> None:
+    """The last snapshot by itself has the bits that it has after the others."""
+    problem, points = perceptron()
+    settings = settings_for(3, precision="float32", probes=3)
+    whole = Stability.from_pieces(settings, answer(problem, points, settings))
+    rest = Stability.from_pieces(settings, answer(problem, points, settings, frozenset({0, 1})))
+    assert rest.computed.tolist() == [False, False, True]
+    for name, values in whole.values.items():
+        assert values[2] == rest.values[name][2], name
+
+
+def test_a_snapshot_without_a_loss_has_no_curvature() -> None:
+    """A diverged snapshot is NaN and computed; those before it are as they are."""
+    problem, points = perceptron()
+    lost = {name: value * np.nan for name, value in points[0].items()}
+    settings = settings_for(2, probes=2)
+    found = Stability.from_pieces(settings, answer(problem, [points[0], lost], settings))
+    assert found.computed.all() and np.isnan(found.loss[1]) and np.isfinite(found.loss[0])
+    assert np.isfinite(found.values["lambda_max"][0])
+    assert np.isnan(found.values["lambda_max"][1]) and np.isnan(found.values["noise"][1])
+
+
+def test_thresholds_are_the_published_ones() -> None:
+    """2 / rate, (2 + 2 beta) / rate, that over 1 + 2 beta, and 38 / rate for Adam."""
+    assert threshold("gradient descent", 0.1) == pytest.approx(20)
+    assert threshold("heavy ball", 0.1, 0.9) == pytest.approx(38)
+    assert threshold("Nesterov", 0.1, 0.9) == pytest.approx(38 / 2.8)
+    assert threshold("Adam", 0.01, 0.9) == pytest.approx(3800)
+    assert threshold("heavy ball", 0.3) == threshold("Nesterov", 0.3) == threshold("Adam", 0.3)
+    for given, words in (((0.0,), "rate must be above 0"), ((0.1, 1.0), "momentum must be")):
+        with pytest.raises(ValueError, match=words):
+            threshold("heavy ball", *given)
+
+
+@pytest.mark.parametrize("optimiser", ["gradient descent", "heavy ball", "Nesterov"])
+def test_a_quadratic_converges_below_the_threshold_and_not_above(optimiser: str) -> None:
+    """Steps on lambda w^2 / 2 shrink at 0.99 of the threshold and grow at 1.01 of it."""
+    rate, momentum = 0.1, 0.0 if optimiser == "gradient descent" else 0.7
+    for share, shrinks in ((0.99, True), (1.01, False)):
+        curvature = share * threshold(optimiser, rate, momentum)
+        weight = torch.ones(1, dtype=torch.float64, requires_grad=True)
+        nesterov = optimiser == "Nesterov"
+        steps = torch.optim.SGD([weight], lr=rate, momentum=momentum, nesterov=nesterov)
+        for _ in range(2000):
+            weight.grad = curvature * weight.detach()
+            steps.step()
+        assert (float(weight.detach().abs()) < 1) == shrinks
+
+
+def test_temperature_and_regulariser_follow_their_formulas() -> None:
+    """Numbers by hand; without noise where a batch is all examples."""
+    assert temperature(0.1, 10) == pytest.approx(0.005)
+    assert temperature(0.1, 10, 0.9) == pytest.approx(0.05)
+    values = {"gradient_norm": np.array([2.0]), "noise": np.array([3.0])}
+    found = Stability((1,), 2, values, np.array([True]), {"available": 21})
+    assert found.regulariser(0.4, 21) == pytest.approx([0.4])
+    assert found.regulariser(0.4, 5) == pytest.approx([0.4 + 0.4 * 16 / (4 * 5 * 20) * 3])
+
+
+def test_a_run_is_asked_by_its_model_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Worker, store and page do a run's snapshots; the training's settings change no key."""
+    with supervised(tmp_path / "catalog") as (catalog, _):
+        files = [
+            {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
+            for k in range(4)
+        ]
+        problem = problem_file(tmp_path / "problem")
+        order = orders.order_import(
+            catalog,
+            problem,
+            {},
+            files,
+            "several",
+            facts={"learning_rate": 0.05, "momentum": 0.9, "batch_size": 8},
+        )
+        assert ended(catalog, order).status == "done"
+        model = next(m for m in catalog.models() if m.name == "several")
+        key = desk.ask(catalog, STABILITY, model, StabilitySettings())
+        working = catalog.active_job_for(key)
+        assert working and ended(catalog, working.id).status == "done"
+        asked = catalog.question(key)
+        assert asked and asked.title == "Curvature along a run of several"
+        found = desk.result_of(catalog, asked)
+        assert found.computed.all() and np.isfinite(found.values["lambda_max"]).all()
+        assert catalog.check_integrity() == []
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    Catalog(tmp_path / "catalog").remember("samples", identities())
+    app = fine(opened(STABILITY.page, model="several"))
+    assert len(app.get("vega_lite_chart")) == 1
+    said = " ".join(texts(app, "caption"))
+    assert "Threshold of heavy ball: 76 " in said and "those of 8 of 40 settle" in said
+    assert "Temperature of the noise: 0.0313" in said
+    (optimiser,) = [box for box in app.selectbox if box.label == "Optimiser"]
+    app = fine(optimiser.set_value("Adam").run())
+    assert "the catalog does not keep" in " ".join(texts(app, "caption"))
+    assert len(app.get("vega_lite_chart")) == 1
+    _running.stop()
+    end_workers(Catalog(tmp_path / "catalog"))
