@@ -38,6 +38,7 @@ LINE_21 = LineSettings(x_count=21)
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
 RUN_PAGES = (RUN.page, STABILITY.page)  # visited by tests/test_run.py, tests/test_stability.py
+CURVED_PAGES = [CONVEXITY.page, SPECTRUM.page, SHARPNESS.page]
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 IMPORT_PAGE = "explorer/pages/bring.py"  # visited by tests/test_pages_import.py
@@ -227,18 +228,7 @@ def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
     assert not any(label.startswith("Compute") for label in labels(app))
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        SURFACE_PAGE,
-        LINE_PAGE,
-        *PAIR_PAGES,
-        *RUN_PAGES,
-        CONVEXITY.page,
-        SPECTRUM.page,
-        SHARPNESS.page,
-    ],
-)
+@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, *RUN_PAGES, *CURVED_PAGES])
 def test_a_page_waits_for_the_first_model(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -545,7 +535,6 @@ def test_a_live_part_is_guarded_by_itself() -> None:
 
 def test_every_kind_has_a_page_here() -> None:
     """Each kind's page is one that these tests visit."""
-    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, *RUN_PAGES, CONVEXITY.page, SPECTRUM.page}
-    visited |= {SHARPNESS.page}
+    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, *RUN_PAGES, *CURVED_PAGES}
     assert {kind.page for kind in KINDS} == visited
     assert (ROOT / SURFACE_PAGE).is_file()
