@@ -19,7 +19,8 @@ from explorer.analysis.lanczos import (
     random_signs,
 )
 from explorer.analysis.trace import xtrace
-from explorer.kinds.spectrum import Estimate, Role, Spectrum
+from explorer.kinds.estimates import Estimate
+from explorer.kinds.spectrum import Role, Spectrum, SpectrumSettings
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +170,8 @@ def spectrum_of(matrix: Matrix, pairs: Pairs, seed: int, probes: int, steps: int
     names = ("unit", "role", "i", "value", "weight")
     columns = {n: np.array(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}
     facts = {"size": matrix.size, "epsilon": torch.finfo(matrix.like.dtype).eps}
-    return Spectrum(columns, np.ones(1 + probes, dtype=bool), facts)
+    settings = SpectrumSettings(probes=probes)
+    return Spectrum(settings, columns, np.ones(settings.units, dtype=bool), facts)
 
 
 @pytest.mark.slow

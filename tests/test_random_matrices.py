@@ -6,6 +6,7 @@ import torch
 
 from explorer.analysis.lanczos import Lanczos, quadrature, random_signs
 from explorer.kinds.eigenvalues import outliers, summary
+from explorer.kinds.estimates import Estimate
 from explorer.kinds.random_matrices import (
     NAMES,
     free_sum,
@@ -14,7 +15,6 @@ from explorer.kinds.random_matrices import (
     references,
     semicircle,
 )
-from explorer.kinds.spectrum import Estimate
 
 
 class Matrix:

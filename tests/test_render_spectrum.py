@@ -97,7 +97,7 @@ def test_the_density_is_the_mean_of_the_probes_with_its_band() -> None:
     assert np.trapezoid(y, x) == pytest.approx(1, rel=1e-3)
     width = 0.005 * 11
     assert (x[0], x[-1]) == pytest.approx((-2 - 5 * width, 9 + 5 * width))
-    mean, below, above = found.density(x, width)
+    mean, below, above = found.quadrature.density(x, width)
     assert y == pytest.approx(mean)
     band = rows(chart, "band")
     assert [row["density"] for row in band] == pytest.approx(above)

@@ -18,7 +18,8 @@ from explorer.analysis import spectrum as analysis
 from explorer.jobs import desk, orders
 from explorer.jobs.estimate import estimate
 from explorer.kinds import Piece
-from explorer.kinds.spectrum import SPECTRUM, Estimate, Role, Spectrum, SpectrumSettings, taken_over
+from explorer.kinds.estimates import Estimate
+from explorer.kinds.spectrum import SPECTRUM, Role, Spectrum, SpectrumSettings, taken_over
 from explorer.problem import Problem
 from explorer.render import table
 from store import Catalog
@@ -105,11 +106,12 @@ def test_every_role_against_the_dense_matrix(small: Problem, matrix: str) -> Non
     assert largest == pytest.approx([values[-1]], rel=1e-7)
     assert found.trace.value == pytest.approx(np.trace(exact), rel=1e-12)
     assert found.trace.low == found.trace.high
-    assert found.squared_norm.value == pytest.approx((exact**2).sum(), rel=1e-12)
+    assert found.quadrature.squared_norm.value == pytest.approx((exact**2).sum(), rel=1e-12)
     spectrum = values.clip(min=0)
-    dimension = found.effective_dimension(0.1).value
+    dimension = found.quadrature.effective_dimension(0.1).value
     assert dimension == pytest.approx((spectrum / (spectrum + 0.1)).sum(), rel=1e-12)
-    assert found.log_determinant(0.1).value == pytest.approx(np.log(spectrum + 0.1).sum())
+    logarithm = found.quadrature.log_determinant(0.1).value
+    assert logarithm == pytest.approx(np.log(spectrum + 0.1).sum())
 
 
 def test_the_scaled_hessian_and_one_layer(small: Problem) -> None:
@@ -159,15 +161,18 @@ def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
     assert (np.abs(values - wanted) <= residuals + 1e-13).all()
     assert found.facts["converged"]
     assert found.ranks == ["1", "2", "3", "4", "\N{MINUS SIGN}2", "\N{MINUS SIGN}1"]
+    sums = found.quadrature
     for estimate_of, truth in (
         (found.trace, exact.sum()),
-        (found.squared_norm, (exact**2).sum()),
-        (found.effective_dimension(0.1), (exact.clip(0) / (exact.clip(0) + 0.1)).sum()),
+        (sums.squared_norm, (exact**2).sum()),
+        (sums.effective_dimension(0.1), (exact.clip(0) / (exact.clip(0) + 0.1)).sum()),
     ):
         assert estimate_of.low < truth < estimate_of.high
         assert estimate_of.probes == 30
     blocks = np.diag(oracle(small, "hessian"))
-    assert sum(e.value for e in found.layers.values()) == pytest.approx(found.trace.value)
+    _, forms, _ = found.of(Role.PROBE)  # the layers share what the probes saw, pairs not put in
+    seen = forms.mean() * found.size
+    assert sum(e.value for e in found.layers.values()) == pytest.approx(seen)
     inside = [
         e.low < blocks[a:b].sum() < e.high
         for e, a, b in zip(found.layers.values(), (0, 20, 25, 40), (20, 25, 40, 43), strict=True)
@@ -245,8 +250,8 @@ def test_parts_may_be_missing(
     probes = sum(unit in (1, 2, 3) for unit in units)
     assert len(found.probes) == probes
     known = probes > 0 or (0 in units and not large)
-    assert (found.squared_norm is not None) == known
-    assert (found.density(np.linspace(-1, 1, 9), 0.1) is not None) == known
+    assert (found.quadrature.squared_norm is not None) == known
+    assert (found.quadrature.density(np.linspace(-1, 1, 9), 0.1) is not None) == known
     assert (found.ends is None) == (not known and 0 not in units)
     assert len(found.layers) == (4 if probes else 0)
 

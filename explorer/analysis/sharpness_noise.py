@@ -10,7 +10,8 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from explorer.analysis.standing import Found, NotApplicable, Standing, accuracy_of
-from explorer.kinds.spectrum import LEVEL, Estimate
+from explorer.kinds.estimates import Estimate
+from explorer.kinds.statistics import LEVEL
 
 LEAST, MOST = 1e-6, 100.0  # sigma that is looked for
 HALVINGS = 16  # of the logarithmic range: sigma to 0.03 %

@@ -13,7 +13,8 @@ from explorer.analysis.curvature import Curvature
 from explorer.analysis.parameters import Block
 from explorer.analysis.spectrum import dense
 from explorer.analysis.standing import STREAM, Found, NotApplicable, Standing
-from explorer.kinds.spectrum import LEVEL, Estimate
+from explorer.kinds.estimates import Estimate
+from explorer.kinds.statistics import LEVEL
 from explorer.problem import Batch, cross_entropy, squared_error
 
 SWEEPS = 200  # of the closed-form minimisation over rows and columns

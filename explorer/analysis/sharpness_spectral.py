@@ -8,7 +8,7 @@ import torch
 from explorer.analysis.curvature import Product
 from explorer.analysis.lanczos import eigenpairs, random_normal, random_signs
 from explorer.analysis.standing import STREAM, Found, Standing
-from explorer.kinds.spectrum import Estimate
+from explorer.kinds.estimates import Estimate
 
 TOLERANCE = 1e-3  # of an eigenvalue's residual
 

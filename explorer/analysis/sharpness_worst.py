@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from explorer.analysis.standing import Found, NotApplicable, Standing
-from explorer.kinds.spectrum import Estimate
+from explorer.kinds.estimates import Estimate
 
 KESKAR_STEPS = 10  # of L-BFGS-B from each start
 STRIDE = 2.5  # an ascent could cross the set's radius so many times

@@ -1,6 +1,32 @@
-"""What a list of eigenvalues says: a summary of all of them, outliers among the largest."""
+"""What eigenvalues say: the class of a point, a summary, outliers among the largest."""
 
 import numpy as np
+
+CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
+
+
+def classified(values: np.ndarray, tolerance: float, gradient: float, theta: float) -> str:
+    """What a point is: "minimum", "saddle", "degenerate minimum", ..., or "not critical".
+
+    It counts as critical when one Newton step along its gradient, norm(g) over the largest
+    absolute eigenvalue, is shorter than a thousandth of the parameters.
+
+    Args:
+        values: the extreme eigenvalues of its Hessian, both ends, (k,).
+        tolerance: how far from 0 an eigenvalue must be to have a sign.
+        gradient: norm of the gradient.
+        theta: norm of the parameters.
+    """
+    if not gradient <= CRITICAL * float(np.abs(values).max()) * (theta or 1.0):
+        return "not critical"
+    low, high = float(values.min()), float(values.max())
+    if low > tolerance:
+        return "minimum"
+    if high < -tolerance:
+        return "maximum"
+    if low < -tolerance:
+        return "saddle" if high > tolerance else "degenerate maximum"
+    return "degenerate minimum" if high > tolerance else "flat"
 
 
 def summary(values: np.ndarray, tolerance: float) -> dict[str, float]:

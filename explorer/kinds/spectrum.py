@@ -1,14 +1,16 @@
 """The spectrum of a matrix of second derivatives at a point: extreme pairs, density, traces."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
+from explorer.kinds.eigenvalues import classified
+from explorer.kinds.estimates import Estimate
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.quadrature import Quadrature, settled
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 
 MATRIX_WORDS = {
@@ -19,15 +21,18 @@ MATRIX_WORDS = {
 }
 MATRICES = tuple(MATRIX_WORDS)
 MOST_PROBES, MOST_STEPS, MOST_PAIRS, MOST_BATCHES = 1000, 500, 200, 2000
-LEVEL = 0.95
 DENSE = 3000  # up to so many parameters the whole matrix is made: exact
-CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
-NEAR = 1e-4  # of the largest absolute eigenvalue: two values so near are the same
 PASSES = 3  # forward passes that a product with kept graphs takes, about
 BATCH_STEPS = 25  # of Lanczos for the largest eigenvalue of a mini-batch, about
 ESCAPES = 41  # points of the line along the last pair's vector
 WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
+
+FIRST = (  # facts of the pairs
+    *("asymmetry", "converged", "ended", "lanczos_steps", "dense", "epsilon"),
+    *("gradient_norm", "theta_norm", "escape_slope", "loss"),
+    *("held_bytes", "budget_bytes", "classes"),
+)
 
 
 class Role(IntEnum):
@@ -105,25 +110,6 @@ class SpectrumSettings(ObjectiveSettings):
         if role == Role.TRACE:
             return 1 + self.probes
         return 1 + number
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over probes with its 95 % interval; exact where the ends are equal."""
-
-    value: float
-    low: float
-    high: float
-    probes: int
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> "Estimate":
-        """Mean +- t sd / sqrt(m) of values (m,); an unbounded interval for a single one."""
-        count, mean = len(values), float(np.mean(values))
-        if count < 2:
-            return cls(mean, -np.inf, np.inf, count)
-        reach = stdtrit(count - 1, (1 + LEVEL) / 2) * np.std(values, ddof=1) / np.sqrt(count)
-        return cls(mean, float(mean - reach), float(mean + reach), count)
 
 
 @dataclass(frozen=True)
@@ -224,42 +210,12 @@ class Spectrum:
         return [(values[units == u], weights[units == u]) for u in np.unique(units)]
 
     @property
-    def settled(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The probes' quadratures with what is known for sure put in for what chance gave.
-
-        A node that is an eigenvalue found apart weighs (q'v)^2 / n, of mean 1 / n; where every
-        probe has found that eigenvalue, it gets this weight. The sum over a probe keeps its mean
-        and loses the largest, most skewed part of its variance.
-
-        Source: deflation as in Meyer, Musco, Musco and Woodruff 2021, arXiv:2010.09649, here by
-        the Ritz vectors that the quadrature holds anyway.
-        """
-        probes, n = self.probes, self.size
-        values, residuals = self.eigenvalues
-        scale = np.abs(values).max() if len(values) else 0.0
-        settled = [(nodes, weights.copy()) for nodes, weights in probes]
-        for value, residual in zip(values, residuals, strict=True):
-            reach = max(residual, NEAR * scale)
-            others = np.abs(values - value)
-            if (others < 2 * reach).sum() > 1:  # a pair of eigenvalues, told apart by nobody
-                continue
-            near = [np.flatnonzero(np.abs(nodes - value) <= reach) for nodes, _ in probes]
-            if all(len(found) == 1 for found in near):
-                for (_, weights), found in zip(settled, near, strict=True):
-                    weights[found] = 1 / n
-        return settled
-
-    def mean_of(self, function: Callable[[np.ndarray], np.ndarray]) -> Estimate | None:
-        """Mean of a function of the eigenvalues: exact if all are known, else by the probes.
-
-        Source: Ubaru, Chen and Saad 2017: stochastic Lanczos quadrature.
-        """
+    def quadrature(self) -> Quadrature:
+        """All eigenvalues where they are known, else the probes, with the pairs put in."""
         _, exact, _ = self.of(Role.ALL)
         if len(exact):
-            value = float(np.mean(function(exact)))
-            return Estimate(value, value, value, 0)
-        found = [float(weights @ function(nodes)) for nodes, weights in self.settled]
-        return Estimate.of(np.array(found)) if found else None
+            return Quadrature(self.size, [(exact, np.full(len(exact), 1 / len(exact)))], exact=True)
+        return Quadrature(self.size, settled(self.probes, *self.eigenvalues, self.size))
 
     @property
     def trace(self) -> Estimate | None:
@@ -269,29 +225,7 @@ class Spectrum:
             reach = 1.96 * float(errors[0])
             value = float(values[0])
             return Estimate(value, value - reach, value + reach, 0)
-        return self._sum_of(lambda nodes: nodes)
-
-    @property
-    def squared_norm(self) -> Estimate | None:
-        """Sum of the squared eigenvalues: the squared Frobenius norm."""
-        return self._sum_of(np.square)
-
-    def effective_dimension(self, z: float) -> Estimate | None:
-        """Sum of lambda+ / (lambda+ + z).
-
-        Source: Maddox, Benton and Wilson 2020, arXiv:2003.02139; MacKay 1992.
-        """
-        return self._sum_of(lambda nodes: nodes.clip(min=0) / (nodes.clip(min=0) + z))
-
-    def log_determinant(self, z: float) -> Estimate | None:
-        """Log of the determinant of the positive part plus z."""
-        return self._sum_of(lambda nodes: np.log(nodes.clip(min=0) + z))
-
-    def _sum_of(self, function: Callable[[np.ndarray], np.ndarray]) -> Estimate | None:
-        mean, n = self.mean_of(function), self.size
-        if mean is None:
-            return None
-        return Estimate(mean.value * n, mean.low * n, mean.high * n, mean.probes)
+        return self.quadrature.sum_of(lambda nodes: nodes)
 
     @property
     def layers(self) -> dict[str, Estimate]:
@@ -304,22 +238,6 @@ class Spectrum:
             if (index == number).any()
         }
 
-    def density(
-        self, grid: np.ndarray, width: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """The density of eigenvalues at values (G,): its mean over probes, and mean -+ their sd.
-
-        Each node is a Gaussian of standard deviation `width`; the densities integrate to 1.
-        """
-        _, exact, _ = self.of(Role.ALL)
-        sets = [(exact, np.full(len(exact), 1 / len(exact)))] if len(exact) else self.settled
-        if not sets:
-            return None
-        each = np.stack([smoothed(grid, nodes, weights, width) for nodes, weights in sets])
-        spread = each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros(len(grid))
-        mean = each.mean(axis=0)
-        return mean, (mean - spread).clip(min=0), mean + spread
-
     @property
     def ends(self) -> tuple[float, float] | None:
         """Smallest and largest eigenvalue known."""
@@ -328,27 +246,13 @@ class Spectrum:
 
     @property
     def kind_of_point(self) -> str:
-        """What the point is: "minimum", "saddle", ... or "not critical"; "" before it is known.
-
-        A point counts as critical when one Newton step along its gradient, norm(g) over the
-        largest absolute eigenvalue, is shorter than a thousandth of the parameters. The signs are
-        those of the extreme eigenvalues beyond the largest residual.
-        """
+        """What the point is: "minimum", "saddle", ... or "not critical"; "" before it is known."""
         values, _ = self.eigenvalues
         if not len(values):
             return ""
-        scale = float(np.abs(values).max())
-        gradient, theta = self.facts["gradient_norm"], self.facts["theta_norm"]
-        if not gradient <= CRITICAL * scale * (theta or 1.0):
-            return "not critical"
-        low, high, tau = float(values.min()), float(values.max()), self.tolerance
-        if low > tau:
-            return "minimum"
-        if high < -tau:
-            return "maximum"
-        if low < -tau:
-            return "saddle" if high > tau else "degenerate maximum"
-        return "degenerate minimum" if high > tau else "flat"
+        return classified(
+            values, self.tolerance, self.facts["gradient_norm"], self.facts["theta_norm"]
+        )
 
     @property
     def index(self) -> int:
@@ -370,18 +274,7 @@ class Spectrum:
     @property
     def negative(self) -> Estimate | None:
         """How many eigenvalues are below minus the resolution; an estimate of the index."""
-        return self._sum_of(lambda nodes: (nodes < -self.resolution).astype(float))
-
-
-def smoothed(grid: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:
-    """Sum of weighted Gaussians at the nodes, (G,)."""
-    far = (grid[:, None] - nodes[None, :]) / width
-    return np.exp(-(far**2) / 2) @ weights / (width * np.sqrt(2 * np.pi))
-
-
-def density_grid(low: float, high: float, width: float, count: int = 1000) -> np.ndarray:
-    """Values (G,) that reach five widths past both ends, where a smoothed density has ended."""
-    return np.linspace(low - 5 * width, high + 5 * width, count)
+        return self.quadrature.sum_of(lambda nodes: (nodes < -self.resolution).astype(float))
 
 
 def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -410,19 +303,5 @@ SPECTRUM = Kind(
     axes=("probes", "batches", "trace_products"),
     taken_over="explorer.kinds.spectrum:taken_over",
     unit="parts",
-    first_facts=(
-        "asymmetry",
-        "converged",
-        "ended",
-        "lanczos_steps",
-        "dense",
-        "epsilon",
-        "gradient_norm",
-        "theta_norm",
-        "escape_slope",
-        "loss",
-        "held_bytes",
-        "budget_bytes",
-        "classes",
-    ),
+    first_facts=FIRST,
 )

@@ -11,8 +11,8 @@ from scipy.special import stdtrit
 from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.path import OfRuns, spans
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.statistics import LEVEL
 
-LEVEL = 0.95
 OPTIMISERS = ("gradient descent", "heavy ball", "Nesterov", "Adam")
 FOUND = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
 

@@ -5,7 +5,8 @@ import math
 import streamlit as st
 
 from explorer.kinds.eigenvalues import outliers, summary
-from explorer.kinds.spectrum import MATRIX_WORDS, Estimate, Role, Spectrum
+from explorer.kinds.estimates import Estimate
+from explorer.kinds.spectrum import MATRIX_WORDS, Role, Spectrum
 from explorer.render.scale import number
 from store import records
 
@@ -125,9 +126,9 @@ def traces(spectrum: Spectrum, z: float) -> None:
     """Sums over all eigenvalues, each with its 95 % interval."""
     rows = {
         "Trace": spectrum.trace,
-        "Squared Frobenius norm": spectrum.squared_norm,
-        f"Effective dimension at z = {said(z)}": spectrum.effective_dimension(z),
-        f"log det of the positive part + {said(z)}": spectrum.log_determinant(z),
+        "Squared Frobenius norm": spectrum.quadrature.squared_norm,
+        f"Effective dimension at z = {said(z)}": spectrum.quadrature.effective_dimension(z),
+        f"log det of the positive part + {said(z)}": spectrum.quadrature.log_determinant(z),
     }
     st.table({"": list(rows), "value (95 % interval)": [interval(e) for e in rows.values()]})
 

@@ -10,8 +10,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from explorer.kinds.quadrature import density_grid, smoothed
 from explorer.kinds.random_matrices import Reference, references
-from explorer.kinds.spectrum import WIDTH, Spectrum, density_grid, smoothed
+from explorer.kinds.spectrum import WIDTH, Spectrum
 from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
@@ -107,7 +108,7 @@ def _all(grid: np.ndarray) -> np.ndarray:
 
 
 def _curve(spectrum: Spectrum, grid: np.ndarray, width: float) -> Curve | None:
-    found = spectrum.density(grid, width)
+    found = spectrum.quadrature.density(grid, width)
     if found is None:
         return None
     mean, below, above = found
@@ -117,7 +118,7 @@ def _curve(spectrum: Spectrum, grid: np.ndarray, width: float) -> Curve | None:
 
 def overlays(spectrum: Spectrum, style: DensityStyle) -> dict[str, Reference]:
     """The references of the style that can be fitted to the spectrum's mean and variance."""
-    trace, square = spectrum.trace, spectrum.squared_norm
+    trace, square = spectrum.trace, spectrum.quadrature.squared_norm
     if trace is None or square is None or not style.overlays:
         return {}
     mean = trace.value / spectrum.size

@@ -1,0 +1,27 @@
+"""A mean over random probes, with its interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from explorer.kinds.statistics import LEVEL
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over probes with its 95 % interval; exact where the ends are equal."""
+
+    value: float
+    low: float
+    high: float
+    probes: int
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Estimate":
+        """Mean +- t sd / sqrt(m) of values (m,); an unbounded interval for a single one."""
+        count, mean = len(values), float(np.mean(values))
+        if count < 2:
+            return cls(mean, -np.inf, np.inf, count)
+        reach = stdtrit(count - 1, (1 + LEVEL) / 2) * np.std(values, ddof=1) / np.sqrt(count)
+        return cls(mean, float(mean - reach), float(mean + reach), count)
