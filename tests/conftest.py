@@ -1,12 +1,13 @@
 """Small problems with known answers, shared by the tests; float64, uneven batches on purpose."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from torch import nn
 
+from explorer.analysis.device import kept_threads
 from explorer.problem import Problem, accuracy, cross_entropy
 
 FEW = 23  # examples of the problem `small`
@@ -77,3 +78,11 @@ def uneven(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setitem(objective.BATCH_BYTES, "cpu", count)
 
     return set_bytes
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small matrices: threads would wait for each other."""
+    with kept_threads():
+        torch.set_num_threads(1)
+        yield

@@ -11,8 +11,8 @@ from torch import nn
 from explorer.analysis import convexity as answered
 from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.directions import drawn
+from explorer.analysis.matrices import dense
 from explorer.analysis.plane import objective_at
-from explorer.analysis.spectrum import dense
 from explorer.jobs import desk
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, neighbours, ratio
 from explorer.kinds.grid import STRIDES, level_indices

@@ -1,6 +1,6 @@
 """Products with curvature matrices against dense ones, whatever the model and the batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +12,9 @@ from torch.nn import functional
 
 from explorer.analysis import curvature
 from explorer.analysis.curvature import Curvature, CurvatureError
-from explorer.analysis.device import kept_threads
 from explorer.analysis.lanczos import asymmetry
+from explorer.analysis.matrices import Restricted, Scaled, dense
 from explorer.analysis.objective import Objective
-from explorer.analysis.spectrum import Restricted, Scaled, dense
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
@@ -28,12 +27,7 @@ def objective(problem: Problem, settings: ObjectiveSettings = EXACT) -> Objectiv
     return Objective(problem, settings, CPU)
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices: threads would wait for each other."""
-    with kept_threads():
-        torch.set_num_threads(1)
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Little(nn.Module):

@@ -1,14 +1,11 @@
 """Lanczos on matrices whose spectra are known: extreme pairs, residuals, quadrature, traces."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from explorer.analysis.curvature import CurvatureError
-from explorer.analysis.device import kept_threads
 from explorer.analysis.lanczos import (
     Lanczos,
     Pairs,
@@ -22,13 +19,7 @@ from explorer.analysis.trace import xtrace
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.spectrum import Role, Spectrum, SpectrumSettings
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices: threads would wait for each other."""
-    with kept_threads():
-        torch.set_num_threads(1)
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Matrix:

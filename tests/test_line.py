@@ -11,9 +11,9 @@ from torch.nn import functional
 from explorer.analysis import line
 from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.directions import directions
+from explorer.analysis.matrices import dense
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import FlatModel
-from explorer.analysis.spectrum import dense
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import Line, LineSettings, places, taken_over
 from explorer.kinds.settings import ObjectiveSettings

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from explorer.analysis.curvature import Product
+from explorer.analysis.journal import Journal
 from explorer.analysis.space import NotFinite
 
 
@@ -22,13 +24,16 @@ class Lanczos:
     Langou and Rozloznik 2005.
     """
 
-    def __init__(self, product: Product, start: Tensor, room: int) -> None:
-        """Begin with a vector.
+    def __init__(
+        self, product: Product, start: Tensor, room: int, keep: Path | None = None
+    ) -> None:
+        """Begin with a vector, or go on where the file `keep` ends.
 
         Args:
             product: the matrix.
             start: (D,), not zero.
             room: steps that there is memory for, (room, D) together.
+            keep: a file for the steps; it must have begun with the same matrix and start.
         """
         self.product = product
         self.room = min(room, product.size)
@@ -37,6 +42,9 @@ class Lanczos:
         self.alphas: list[float] = []
         self.betas: list[float] = []  # the one after each step; 0 where the space ended
         self.first = start.new_empty(0)  # the product with the normalised start, (D,)
+        size = 16 + product.size * start.element_size()
+        self._journal = Journal(keep, size, self.room + 1) if keep else None
+        self._recall()
 
     @property
     def steps(self) -> int:
@@ -72,12 +80,37 @@ class Lanczos:
                 "a product with the matrix is not finite, so that it has no spectrum; choose "
                 "another point or float64"
             )
-        self.alphas.append(alpha)
-        scale = max(abs(a) for a in self.alphas)
+        scale = max(abs(a) for a in [*self.alphas, alpha])
         ended = beta < np.sqrt(self.product.size) * torch.finfo(rest.dtype).eps * scale
-        self.betas.append(0.0 if ended else beta)
-        if not ended and number + 1 < self.room:
-            torch.div(rest, beta, out=self.basis[number + 1])
+        rest = rest if ended else rest / beta
+        if not number:
+            self._note(0.0, 0.0, self.first)
+        self._note(alpha, 0.0 if ended else beta, rest)
+        self._append(alpha, 0.0 if ended else beta, rest)
+
+    def _append(self, alpha: float, beta: float, following: Tensor) -> None:
+        self.alphas.append(alpha)
+        self.betas.append(beta)
+        if beta and self.steps < self.room:
+            self.basis[self.steps] = following
+
+    def _note(self, alpha: float, beta: float, vector: Tensor) -> None:
+        """Keep a step on disk."""
+        if self._journal:
+            numbers = np.array([alpha, beta]).tobytes()
+            self._journal.append(numbers + vector.cpu().numpy().tobytes())
+
+    def _recall(self) -> None:
+        """Take the steps that are on disk: the first product, then the steps."""
+        records = self._journal.records() if self._journal else iter(())
+        for number, record in enumerate(records):
+            alpha, beta = np.frombuffer(record[:16]).tolist()
+            kind = str(self.first.dtype).removeprefix("torch.")
+            vector = torch.from_numpy(np.frombuffer(record[16:], kind).copy()).to(self.first)
+            if not number:
+                self.first = vector
+            elif not self.is_over:
+                self._append(alpha, beta, vector)
 
     def ritz(self) -> tuple[np.ndarray, np.ndarray]:
         """Ritz values (m,) ascending, and their vectors in the basis (m, m) as columns."""
@@ -118,6 +151,7 @@ def eigenpairs(
     least: int = 0,
     watch: Callable[[Lanczos], None] | None = None,
     verified: bool = True,
+    keep: Path | None = None,
 ) -> Pairs:
     """The largest and the smallest (algebraically) eigenvalues.
 
@@ -135,6 +169,7 @@ def eigenpairs(
             extreme would hide the one that is.
         watch: called after each step.
         verified: whether residuals are measured by products of their own; else the recurrence's.
+        keep: a file for the steps, to go on from after a kill.
 
     Raises:
         ValueError: more pairs are wanted than the matrix has, or none.
@@ -146,27 +181,25 @@ def eigenpairs(
             f"the number of eigenpairs must be from 1 to {product.size:,}, the number of "
             f"parameters, got {wanted:,}"
         )
-    lanczos = Lanczos(product, start, max(room, wanted))
+    lanczos = Lanczos(product, start, max(room, wanted), keep)
     while True:
+        if lanczos.steps >= max(wanted, least) or lanczos.is_over:
+            values, coordinates = lanczos.ritz()
+            chosen = _ends(len(values), top, bottom)
+            scale = float(np.abs(values).max())
+            residuals = np.abs(lanczos.betas[-1] * coordinates[-1, chosen])
+            if lanczos.is_over or residuals.max() <= tolerance * scale / 2:
+                vectors = lanczos.vectors(coordinates[:, chosen])
+                if verified or lanczos.is_over:
+                    residuals = true_residuals(product, vectors, values[chosen])
+                converged = bool((residuals <= tolerance * scale).all())
+                if converged or lanczos.is_over:
+                    over = lanczos.betas[-1] == 0
+                    steps = lanczos.steps
+                    return Pairs(values[chosen], residuals, vectors, steps, converged, over, scale)
         lanczos.step()
         if watch:
             watch(lanczos)
-        if lanczos.steps < max(wanted, least) and not lanczos.is_over:
-            continue
-        values, coordinates = lanczos.ritz()
-        chosen = _ends(len(values), top, bottom)
-        scale = float(np.abs(values).max())
-        bounds = np.abs(lanczos.betas[-1] * coordinates[-1, chosen])
-        if lanczos.is_over or bounds.max() <= tolerance * scale / 2:
-            vectors = lanczos.vectors(coordinates[:, chosen])
-            measure = verified or lanczos.is_over
-            residuals = true_residuals(product, vectors, values[chosen]) if measure else bounds
-            converged = bool((residuals <= max(tolerance * scale, 0.0)).all())
-            if converged or lanczos.is_over:
-                over = bool(lanczos.betas[-1] == 0)
-                return Pairs(
-                    values[chosen], residuals, vectors, lanczos.steps, converged, over, scale
-                )
 
 
 def _ends(count: int, top: int, bottom: int) -> np.ndarray:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from explorer.analysis import curvature
 from explorer.analysis.curvature import Curvature
+from explorer.analysis.matrices import dense
 from explorer.analysis.parameters import Block
-from explorer.analysis.spectrum import dense
 from explorer.analysis.standing import STREAM, Found, NotApplicable, Standing
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.statistics import LEVEL

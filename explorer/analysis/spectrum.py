@@ -1,17 +1,17 @@
 """Answers a spectrum: extreme pairs, what the point is, quadrature probes, traces."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import curvature
 from explorer.analysis import device as devices
 from explorer.analysis.batches import part
-from explorer.analysis.curvature import Curvature, CurvatureError, Maker, Product
+from explorer.analysis.curvature import Curvature, CurvatureError, Product
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.lanczos import (
     Lanczos,
@@ -23,6 +23,7 @@ from explorer.analysis.lanczos import (
     random_signs,
     true_residuals,
 )
+from explorer.analysis.matrices import MAKERS, blocks_of, dense, restricted
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.plane import NONE, Choices, objective_at
@@ -36,12 +37,7 @@ ASYMMETRIC = 1e-4  # what is computed is then no matrix of second derivatives
 STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed
 ESCAPE_STEPS = np.linspace(-1.0, 1.0, ESCAPES)  # along the last pair's vector, in steps of `_reach`
 SHARE = 0.05  # of the parameters' norm: how far that goes
-MAKERS: Mapping[str, Maker] = {
-    "hessian": curvature.hessian,
-    "scaled_hessian": curvature.hessian,
-    "gauss_newton": curvature.gauss_newton,
-    "empirical_fisher": curvature.empirical_fisher,
-}
+
 Rows = list[tuple[Role, int, float, float]]
 
 
@@ -52,8 +48,11 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    keep: Path | None = None,
 ) -> Iterator[Piece]:
     """The units of work that are not in `done`: the pairs, then each probe, each a piece.
+
+    The steps of a unit half done are in a file of the folder `keep`, to go on from.
 
     Raises:
         ValueError: the layer is none of the model's, or there are fewer parameters than pairs.
@@ -68,7 +67,7 @@ def answer(
         "examples": objective.examples,
         "available": objective.available,
         "device": devices.title(device),
-        "layers": [block.name for block in _blocks(objective, settings)],
+        "layers": [block.name for block in blocks_of(objective, settings)],
         "evaluated": _said(whole),
     }
     for unit in range(settings.units):
@@ -76,13 +75,16 @@ def answer(
             continue
         began = time.perf_counter()
         before = whole.products
+        file = keep / str(unit) if keep else None
         if unit == 0:
-            rows, found = extremes(matrix, whole, objective, settings)
+            rows, found = extremes(matrix, whole, objective, settings, file)
             facts |= found
         else:
-            rows = _unit(matrix, objective, settings, unit)
+            rows = _unit(matrix, objective, settings, unit, file)
         facts[f"products_{unit}"] = whole.products - before
         yield Piece(_columns(unit, rows), facts, seconds=time.perf_counter() - began)
+        if file:
+            file.unlink(missing_ok=True)
         facts = {}
 
 
@@ -104,72 +106,12 @@ def _columns(unit: int, rows: Rows) -> dict[str, np.ndarray]:
     }
 
 
-def _blocks(objective: Objective, settings: SpectrumSettings) -> list[Block]:
-    """The tensors that the matrix is about.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    blocks = objective.flat.blocks
-    if not settings.layer:
-        return blocks
-    chosen = [block for block in blocks if block.name == settings.layer]
-    if not chosen:
-        names = ", ".join(block.name for block in blocks)
-        raise ValueError(f"layer must be one of {names}, got {settings.layer!r}")
-    return chosen
-
-
-def restricted(whole: Curvature, objective: Objective, settings: SpectrumSettings) -> Product:
-    """The matrix of the settings: the whole one, scaled, or one block of it."""
-    matrix: Product = whole
-    if settings.matrix == "scaled_hessian":
-        matrix = Scaled(matrix, objective.flat.theta.abs())
-    if settings.layer:
-        (block,) = _blocks(objective, settings)
-        matrix = Restricted(matrix, block)
-    return matrix
-
-
-class Scaled:
-    """D A D for a diagonal D (D,): with |w| it does not change under rescalings of the weights."""
-
-    def __init__(self, inner: Product, scale: Tensor) -> None:
-        self.inner, self.scale = inner, scale.clone()
-        self.size, self.like = inner.size, inner.like
-
-    def __call__(self, vector: Tensor) -> Tensor:
-        """The product with a vector (D,), as (D,)."""
-        return self.inner(vector * self.scale).mul_(self.scale)
-
-
-class Restricted:
-    """The diagonal block of one parameter tensor."""
-
-    def __init__(self, inner: Product, block: Block) -> None:
-        self.inner, self.block = inner, block
-        self.size, self.like = block.stop - block.start, inner.like
-
-    def __call__(self, vector: Tensor) -> Tensor:
-        """The product with a vector of the block's size."""
-        whole = vector.new_zeros(self.inner.size)
-        whole[self.block.start : self.block.stop] = vector
-        return self.inner(whole)[self.block.start : self.block.stop]
-
-
-def dense(matrix: Product) -> np.ndarray:
-    """The matrix itself (D, D), float64, made symmetric; its products with all unit vectors."""
-    rows = []
-    for number in range(matrix.size):
-        unit = matrix.like.new_zeros(matrix.size)
-        unit[number] = 1
-        rows.append(matrix(unit).to("cpu", torch.float64))
-    made = torch.stack(rows).numpy()
-    return np.asarray((made + made.T) / 2)
-
-
 def extremes(
-    matrix: Product, whole: Curvature, objective: Objective, settings: SpectrumSettings
+    matrix: Product,
+    whole: Curvature,
+    objective: Objective,
+    settings: SpectrumSettings,
+    keep: Path | None = None,
 ) -> tuple[Rows, dict[str, Any]]:
     """The extreme pairs, all eigenvalues of a small matrix, the loss along the last pair's vector.
 
@@ -190,12 +132,12 @@ def extremes(
     else:
         start = random_normal(matrix, settings.seed, STREAM["pairs"])
         top, bottom = settings.top, settings.bottom
-        pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room)
+        pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room, keep=keep)
     found = zip(pairs.values, pairs.residuals, strict=True)
     rows += [(Role.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(found)]
     slope_of = gradient(objective)
     theta = objective.flat.theta.to("cpu", torch.float64)
-    blocks = _blocks(objective, settings)
+    blocks = blocks_of(objective, settings)
     picked = torch.cat([torch.arange(b.start, b.stop) for b in blocks])
     last = torch.zeros_like(theta)
     last[picked] = pairs.vectors[-1].to("cpu", torch.float64)
@@ -261,10 +203,16 @@ def _classes(objective: Objective) -> int:
     return int(outputs.shape[1]) if isinstance(outputs, Tensor) and outputs.dim() == 2 else 0
 
 
-def _unit(matrix: Product, objective: Objective, settings: SpectrumSettings, unit: int) -> Rows:
+def _unit(
+    matrix: Product,
+    objective: Objective,
+    settings: SpectrumSettings,
+    unit: int,
+    keep: Path | None,
+) -> Rows:
     """A probe, the trace or a mini-batch."""
     if unit <= settings.probes:
-        return probe(matrix, _blocks(objective, settings), settings, unit - 1)
+        return probe(matrix, blocks_of(objective, settings), settings, unit - 1, keep)
     if settings.trace_products and unit == settings.unit_of(Role.TRACE):
         return _trace(matrix, settings)
     number = unit - settings.unit_of(Role.BATCH)
@@ -272,11 +220,15 @@ def _unit(matrix: Product, objective: Objective, settings: SpectrumSettings, uni
 
 
 def probe(
-    matrix: Product, blocks: Sequence[Block], settings: SpectrumSettings, number: int
+    matrix: Product,
+    blocks: Sequence[Block],
+    settings: SpectrumSettings,
+    number: int,
+    keep: Path | None = None,
 ) -> Rows:
     """One random vector's quadrature, quadratic form, norm, and each tensor's part of the form."""
     signs = random_signs(matrix, settings.seed, STREAM["probes"], number)
-    lanczos = Lanczos(matrix, signs, settings.steps)
+    lanczos = Lanczos(matrix, signs, settings.steps, keep)
     while not lanczos.is_over:
         lanczos.step()
     nodes, weights = quadrature(lanczos)

@@ -14,8 +14,8 @@ from explorer.analysis import curvature
 from explorer.analysis.curvature import Curvature, Product, Space
 from explorer.analysis.data import some_of
 from explorer.analysis.lanczos import Lanczos, quadrature, random_signs
+from explorer.analysis.matrices import Scaled, dense
 from explorer.analysis.objective import Objective
-from explorer.analysis.spectrum import Scaled, dense
 from explorer.analysis.terms import as_value
 from explorer.analysis.whole import gradient
 from explorer.kinds.measures import WHY

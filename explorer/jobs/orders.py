@@ -111,6 +111,7 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
     files = [catalog.point(point).file_hash or "" for point in asked.point_ids]
     return {
         "task": "answer",
+        "key": asked.key,
         "kind": asked.kind,
         "settings": dict(asked.settings),
         "problem": problem.path,

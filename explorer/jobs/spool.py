@@ -3,6 +3,7 @@
     <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<pid>.<started>, cancel,
                                      pieces/<time>.safetensors, progress.json, finished.json, log
     <jobs>/workers/<pid>.<started>   one empty file per living worker
+    <jobs>/half_done/<key>/          units of an answer that were not brought to their end
 
 A process is named by its id and its start time, since ids are used again.
 """
@@ -216,6 +217,18 @@ class Spool:
         for left in self.folder.glob(".*"):
             if left.is_dir() and time.time() - left.stat().st_mtime > LEFT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
+
+    def half_done(self, key: str) -> Path:
+        """The folder for what a question's units have left half done; it outlives a stopped job."""
+        return self.folder / "half_done" / key
+
+    def keys_half_done(self) -> list[str]:
+        """The questions that have such a folder."""
+        return [path.name for path in self.folder.glob("half_done/*")]
+
+    def forget(self, key: str) -> None:
+        """Remove what a question's units have left half done."""
+        shutil.rmtree(self.half_done(key), ignore_errors=True)
 
     def jobs(self) -> list[JobFolder]:
         """All jobs, the most urgent first."""

@@ -117,6 +117,10 @@ class Supervisor:
     def recover(self) -> None:
         """Offer again the jobs that a crash left without a folder."""
         self._spool.sweep()
+        for key in self._spool.keys_half_done():
+            asked = self.catalog.question(key)
+            if asked is None or asked.status == "complete":
+                self._spool.forget(key)
         folders = {job.id for job in self._spool.jobs()}
         for job in self.catalog.jobs(status=("queued", "running"), limit=10_000):
             if job.id not in folders:
@@ -262,6 +266,7 @@ class Supervisor:
         folder.remove()
         self._known.pop(folder.id, None)
         if status == "done" and job.question_key:
+            self._spool.forget(job.question_key)
             self._completed(job.question_key)
 
     @property

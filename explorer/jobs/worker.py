@@ -105,7 +105,8 @@ class Worker:
         answer = getattr(importlib.import_module(module), function)
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
-            pieces = answer(loaded.problem, points, settings, done, self.device, choices)
+            kept = {"keep": self.spool.half_done(request["key"])} if kind.keeps else {}
+            pieces = answer(loaded.problem, points, settings, done, self.device, choices, **kept)
             for piece in self._timed(pieces, began):
                 job.put_piece(piece)
                 job.report(stage="computing")

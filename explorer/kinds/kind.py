@@ -57,6 +57,7 @@ class Kind:
     passes: int = 1  # evaluations of the objective that a unit of work takes
     unit: str = "points"  # the word for units of work
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
+    keeps: bool = False  # whether its answer takes `keep`, a folder for units half done
 
     @property
     def whole_run(self) -> bool:

@@ -304,4 +304,5 @@ SPECTRUM = Kind(
     taken_over="explorer.kinds.spectrum:taken_over",
     unit="parts",
     first_facts=FIRST,
+    keeps=True,
 )

@@ -28,8 +28,8 @@ from explorer.analysis.lanczos import (
     random_signs,
     true_residuals,
 )
+from explorer.analysis.matrices import dense
 from explorer.analysis.objective import Objective
-from explorer.analysis.spectrum import dense
 from explorer.analysis.trace import xtrace
 from explorer.kinds.settings import ObjectiveSettings
 from sample_models.measurement import one_thread
