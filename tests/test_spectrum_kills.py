@@ -1,4 +1,4 @@
-"""A spectrum whose worker is killed: no finished probe is lost, and it goes on to the same bits."""
+"""A spectrum whose worker is killed: nothing finished is lost, and it goes on to the same bits."""
 
 import os
 import signal
@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.jobs import desk
+from explorer.jobs import desk, orders
+from explorer.jobs.spool import Spool
 from explorer.kinds.spectrum import SPECTRUM, SpectrumSettings
-from tests.tiny import imported, supervised, until
+from store import Catalog, records
+from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
 
-SETTINGS = SpectrumSettings(probes=400, steps=60, top=4)
-KILLS = 3
+SETTINGS = SpectrumSettings(probes=150, steps=60, top=4)
+KILLS = 2
 
 
 def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    """SIGKILL three times midway: stored probes stay as they are, and all equal those of one go."""
+    """SIGKILL twice midway: stored probes stay as they are, and all equal those of one go."""
     with supervised(tmp_path / "whole") as (catalog, _):
         model = imported(catalog, tmp_path / "one", "model")
         key = desk.ask(catalog, SPECTRUM, model, SETTINGS)
@@ -26,7 +28,7 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
         assert desk.ask(catalog, SPECTRUM, model, SETTINGS) == key
         for kill in range(KILLS):
             stored = until(
-                lambda n=kill: (u := catalog.units_done(key)) > 20 * (n + 1) and u  # type: ignore[misc]
+                lambda n=kill: (u := catalog.units_done(key)) > 10 * (n + 1) and u  # type: ignore[misc]
             )
             assert stored < SETTINGS.units, "the spectrum was complete before the kill"
             (worker,) = supervisor.workers
@@ -42,3 +44,44 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert found.keys() == whole.keys()
     for name, values in whole.items():
         assert np.array_equal(found[name], values, equal_nan=True), name
+
+
+WIDE = 1500  # hidden units: 21,003 parameters
+LONG = SpectrumSettings(probes=2, steps=20, tolerance=1e-12, room=400, precision="float64")
+
+
+def wide(catalog: Catalog, folder: Path) -> records.Model:
+    """A model whose search for pairs takes hundreds of steps."""
+    file = checkpoint(folder / "wide.safetensors", width=WIDE)
+    found = [{"file": str(file)}]
+    problem = problem_file(folder / "problem")
+    job = ended(catalog, orders.order_import(catalog, problem, {"width": WIDE}, found, "wide"))
+    assert job.status == "done", job.error
+    return next(model for model in catalog.models() if model.name == "wide")
+
+
+def test_a_search_killed_midway_goes_on_from_its_last_step(tmp_path: Path) -> None:
+    """SIGKILL twice before the pairs are found: no step is done again, the answer is the same bits.
+
+    What is left half done is gone once the answer is whole.
+    """
+    with supervised(tmp_path / "whole") as (catalog, _):
+        key = desk.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "one"), LONG)
+        until(lambda: catalog.question(key).status == "complete")
+        whole, facts = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
+    with supervised(tmp_path / "killed") as (catalog, supervisor):
+        assert desk.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "other"), LONG) == key
+        file = Spool(catalog.jobs_folder).half_done(key) / "0"
+        for steps in (20, 60):
+            least = steps * 8 * 21_003
+            until(lambda n=least: file.exists() and file.stat().st_size > n)  # type: ignore[misc]
+            (worker,) = supervisor.workers
+            os.kill(worker.pid, signal.SIGKILL)
+            assert not catalog.units_done(key), "the pairs were found before the kill"
+        until(lambda: catalog.question(key).status == "complete")
+        found, told = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
+        until(lambda: not file.parent.exists())
+    for name, values in whole.items():
+        assert np.array_equal(found[name], values, equal_nan=True), name
+    assert told["lanczos_steps"] == facts["lanczos_steps"] > 100
+    assert told["products_0"] <= facts["products_0"] - 59  # the first record is no step
