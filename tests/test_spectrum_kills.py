@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
@@ -16,6 +17,7 @@ SETTINGS = SpectrumSettings(probes=150, steps=60, top=4)
 KILLS = 2
 
 
+@pytest.mark.slow
 def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     """SIGKILL twice midway: stored probes stay as they are, and all equal those of one go."""
     with supervised(tmp_path / "whole") as (catalog, _):
