@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import safetensors.torch
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.analysis.problems import load
 from explorer.problem import Batch, Problem, accuracy, cross_entropy
+from sample_models.digits_mlp import MLP
 from tests.benchmarks import data
 from tests.benchmarks.networks import FromBytes, ResNet
 from tests.benchmarks.transformer import SEQUENCE, sequences, trained
@@ -50,6 +52,22 @@ def digits() -> Case:
     problem = load(SAMPLES / "digits_mlp.py", {}).problem
     point = safetensors.torch.load_file(SAMPLES / "weights" / "mlp_a.safetensors")
     return Case("digits MLP, 1,437 images", problem, point, "train", plain_cross_entropy)
+
+
+def wide_digits() -> Case:
+    """A perceptron 64-64-64-10 on all digits, trained for thirty epochs of Adam."""
+    pixels, labels = load_digits(return_X_y=True)
+    inputs, classes = torch.from_numpy(pixels / 16).float(), torch.from_numpy(labels).long()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = MLP((64, 64, 64, 10))
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+        for _ in range(30):
+            for chosen in torch.randperm(len(classes)).split(64):
+                optimiser.zero_grad()
+                functional.cross_entropy(model(inputs[chosen]), classes[chosen]).backward()
+                optimiser.step()
+    return classified("MLP 64-64-64-10, 1,797 digits", model.eval(), inputs, classes)
 
 
 def resnet20(count: int) -> Case:
