@@ -17,6 +17,7 @@ from explorer.jobs import desk, orders
 from explorer.jobs.question import sha256
 from explorer.kinds import KINDS
 from explorer.kinds.convexity import CONVEXITY
+from explorer.kinds.critical import CRITICAL  # visited by tests/test_critical.py
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
@@ -38,7 +39,7 @@ LINE_21 = LineSettings(x_count=21)
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
 RUN_PAGES = (RUN.page, STABILITY.page)  # visited by tests/test_run.py, tests/test_stability.py
-CURVED_PAGES = [CONVEXITY.page, SPECTRUM.page, SHARPNESS.page]
+CURVED_PAGES = [CONVEXITY.page, SPECTRUM.page, SHARPNESS.page, CRITICAL.page]
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 IMPORT_PAGE = "explorer/pages/bring.py"  # visited by tests/test_pages_import.py

@@ -69,7 +69,7 @@ def answer(
         ground = Ground(objective)
         if not checked:
             with contextlib.suppress(NotFinite):
-                _require_symmetry(ground.matrix, settings.seed)
+                _require_steady(Ground(objective), settings.seed)
                 checked = True
         found = from_here(ground, settings)
         columns = {name: np.array([value]) for name, value in found.items()}
@@ -91,17 +91,21 @@ def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> Non
         own.add_(block.layer(noise), alpha=settings.noise * rms)
 
 
-def _require_symmetry(matrix: Curvature, seed: int) -> None:
-    """Refuse what is no matrix of second derivatives.
+def _require_steady(ground: Ground, seed: int) -> None:
+    """Refuse what has no derivatives: a Hessian that is not symmetric, a gradient that changes.
 
     Raises:
-        CurvatureError: it is not symmetric.
+        CurvatureError: one of both.
+        NotFinite: the loss is not finite.
     """
-    gap = asymmetry(matrix, seed)
-    if gap > ASYMMETRIC:
+    first, again = ground.gradient(), ground.gradient()
+    change = float(np.linalg.norm(again - first)) / (float(np.linalg.norm(first)) or 1.0)
+    gap = asymmetry(ground.matrix, seed)
+    if max(gap, change) > ASYMMETRIC:
         raise CurvatureError(
-            f"the Hessian must be symmetric, but u'Hv and v'Hu differ by {gap:.1e} of their size; "
-            "does the model draw random numbers, as dropout does, or change from call to call?"
+            f"gradient and Hessian must stay the same, but the gradient changed by {change:.1e} of "
+            f"its size and u'Hv and v'Hu differ by {gap:.1e}; does the model draw random numbers, "
+            "as dropout does, or change from call to call?"
         )
 
 
@@ -140,7 +144,7 @@ def _judged(ended: Ended, found: dict[str, float], steepness: float) -> Ended:
     A gradient nearly in the kernel of the Hessian makes the point gradient-flat: norm(g) has a
     stationary point there, or nearly, and the loss has none. A gradient below the target is that of
     a critical point only if it is small beside the Hessian: where a Newton step would still go far,
-    the loss merely flattens out.
+    the loss merely levels off.
 
     Source: Frye et al. 2021, arXiv:2003.10397, for gradient-flat regions; all bounds are ours.
     """

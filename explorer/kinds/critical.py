@@ -28,7 +28,7 @@ class Ended(IntEnum):
     STALLED = 2  # no step makes the gradient smaller
     STEPS = 3
     NOT_FINITE = 4
-    VANISHING = 5  # below the target, but so is the Hessian: the loss flattens out
+    VANISHING = 5  # below the target, but a Newton step would still go far: the loss levels off
 
 
 WORDS = {
@@ -37,7 +37,7 @@ WORDS = {
     Ended.STALLED: "stalled",
     Ended.STEPS: "steps used up",
     Ended.NOT_FINITE: "not finite",
-    Ended.VANISHING: "flattens out",
+    Ended.VANISHING: "levelling off",
 }
 FOUND = (  # of each search; NaN where the loss is not finite
     *("start_loss", "start_gradient", "gradient", "hessian_gradient", "left", "ahead"),

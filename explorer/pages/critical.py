@@ -35,19 +35,22 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
     )
     with st.expander("Starts", expanded=True):
         values = numbers(
-            ("starts", "Copies and itself", "the final model, and copies of it with noise"),
+            ("starts", "Starts", "the final model, and copies of it with noise"),
             ("every", "Every", "so many snapshots are a start, counted back from the final one"),
         )
         if values["starts"] > 1:
             values |= decimal("noise", "Noise", "%.3g", "in root mean squares of each tensor")
         values |= numbers(("seed", "Seed", "of copies, Lanczos and probes"))
     with st.expander("Search", expanded=True):
-        values["method"] = controls.one_of(
+        controls.from_address("method", f"one of {', '.join(METHODS)}", METHODS.__contains__)
+        values["method"] = st.selectbox(
             "Method",
             METHODS,
-            "method",
-            "newton_mr: Newton steps by MINRES, drawn to saddles as much as to minima; "
-            "gradient_norm: L-BFGS on half the squared norm of the gradient",
+            key="method",
+            bind="query-params",
+            help="newton_mr: Newton steps by MINRES, drawn to saddles as much as to minima; "
+            "gradient_norm: L-BFGS on half the squared norm of the gradient. Neither samples "
+            "critical points evenly.",
         )
         values |= numbers(
             ("steps", "Steps", "of a search, at most"),
@@ -155,9 +158,9 @@ def explain(found: Critical) -> None:
     said = (
         "Each mark is where a search ended: filled, a critical point; hollow, none, whatever its "
         "eigenvalues are. *Gradient-flat*: the Hessian hardly changes the gradient there (a Newton "
-        f"step would leave {LEFT:.0%} of it, or go nowhere near), so that its norm is stationary "
-        "and the loss is not (Frye et al. 2021). *Flattens out*: the gradient is below the target "
-        "only because the loss levels off; a Newton step would still go far."
+        f"step would leave {LEFT:.0%} of it, or go far beyond sense), so that its norm is stationary "
+        "and the loss is not (Frye et al. 2021). *Levelling off*: the gradient is below the target "
+        "only because the loss levels off: a Newton step would still go far."
     )
     if found.exact:
         said += " The index is counted from all eigenvalues."
