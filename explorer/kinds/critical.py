@@ -183,6 +183,12 @@ class Critical:
             return np.asarray(self.values["gradient"] / (ends * self.values["length"]))
 
     @property
+    def relative_step(self) -> np.ndarray:
+        """Length of a Newton step over the parameters' norm, (T,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.values["ahead"] / self.values["length"])
+
+    @property
     def shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Index over the number of parameters, and the ends of its 95 % interval, (T,) each."""
         size = self.parameters or 1

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds.critical import CRITICAL, LEFT, METHODS, WORDS, Critical, CriticalSettings
+from explorer.kinds.critical import CRITICAL, FLAT, LEFT, METHODS, WORDS, Critical, CriticalSettings
 from explorer.kinds.spectrum import DENSE
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
@@ -157,10 +157,10 @@ def explain(found: Critical) -> None:
     """What the marks mean."""
     said = (
         "Each mark is where a search ended: filled, a critical point; hollow, none, whatever its "
-        "eigenvalues are. *Gradient-flat*: the Hessian hardly changes the gradient there (a Newton "
-        f"step would leave {LEFT:.0%} of it, or go far beyond sense), so that its norm is stationary "
-        "and the loss is not (Frye et al. 2021). *Levelling off*: the gradient is below the target "
-        "only because the loss levels off: a Newton step would still go far."
+        "eigenvalues are. *Gradient-flat*: the gradient is nearly in the kernel of the Hessian (a "
+        f"Newton step would leave {100 * LEFT:.0f} % of it, or ‖Hg‖ is below {number(FLAT)} ‖H‖ "
+        "‖g‖), so that its norm is stationary and the loss is not (Frye et al. 2021). *Levelling "
+        "off*: the gradient is below the target, but a Newton step would still go far."
     )
     if found.exact:
         said += " The index is counted from all eigenvalues."
@@ -209,6 +209,7 @@ def table(found: Critical, starts: list[str]) -> None:
         "loss after": of("loss", 6),
         "gradient after": of("gradient", 2),
         "relative": [number(float(found.relative_gradient[unit]), 2) for unit in made],
+        "Newton step": [number(float(found.relative_step[unit]), 2) for unit in made],
         "index": [index_text(found, unit) for unit in made],
         "λ min": of("lambda_min"),
         "± residual min": of("residual_min", 2),
@@ -224,7 +225,9 @@ def table(found: Critical, starts: list[str]) -> None:
     st.dataframe(columns, hide_index=True, width="stretch")
     st.caption(
         "Relative: the gradient's norm over the largest absolute eigenvalue times the parameters' "
-        "norm; below a thousandth at critical points."
+        "norm; next: the length of a Newton step in parameters' norms. Both are below a thousandth "
+        "at critical points. The index counts eigenvalues below minus a millionth of the largest "
+        "absolute one, or its residual; an estimate, those below minus a thousandth."
     )
 
 

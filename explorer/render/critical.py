@@ -99,7 +99,7 @@ def scatter(
         x=x, tooltip=_tips(("start", "ended", "class", "loss text", "index", "gradient text"))
     )
     dots = dots.encode(**_looks(rows, names))
-    return alt.LayerChart(layer=[bars.encode(stroke=_stroke(rows)), dots], width=width, height=340)
+    return alt.LayerChart(layer=[bars.encode(stroke=_stroke(rows)), dots], width=width, height=380)
 
 
 def _ends(
@@ -252,7 +252,7 @@ def gradients(
     )
     across = alt.Chart(table([{"target": target}])).mark_rule(strokeDash=[4, 3], color=GREY)
     across = across.encode(y=alt.Y("target:Q", scale=scale, axis=axis))
-    return alt.LayerChart(layer=[across, lines, first, last], width=width, height=260)
+    return alt.LayerChart(layer=[across, lines, first, last], width=width, height=320)
 
 
 def thumbnail(found: Critical) -> bytes:
