@@ -160,7 +160,8 @@ def explain(found: Critical) -> None:
         "eigenvalues are. *Gradient-flat*: the gradient is nearly in the kernel of the Hessian (a "
         f"Newton step would leave {100 * LEFT:.0f} % of it, or ‖Hg‖ is below {number(FLAT)} ‖H‖ "
         "‖g‖), so that its norm is stationary and the loss is not (Frye et al. 2021). *Levelling "
-        "off*: the gradient is below the target, but a Newton step would still go far."
+        "off*: the gradient is below the target, but a Newton step would still go far, as where "
+        "a cross-entropy goes to 0 while the weights grow."
     )
     if found.exact:
         said += " The index is counted from all eigenvalues."
@@ -205,12 +206,12 @@ def table(found: Critical, starts: list[str]) -> None:
         "start": [starts[unit] for unit in made],
         "ended": [found.ended[unit] for unit in made],
         "class": [found.classes[unit] for unit in made],
+        "index": [index_text(found, unit) for unit in made],
         "loss before": of("start_loss"),
         "loss after": of("loss", 6),
         "gradient after": of("gradient", 2),
         "relative": [number(float(found.relative_gradient[unit]), 2) for unit in made],
         "Newton step": [number(float(found.relative_step[unit]), 2) for unit in made],
-        "index": [index_text(found, unit) for unit in made],
         "λ min": of("lambda_min"),
         "± residual min": of("residual_min", 2),
         "λ max": of("lambda_max"),

@@ -165,7 +165,9 @@ def _present(rows: list[dict[str, Any]]) -> list[Ended]:
 def _stroke(rows: list[dict[str, Any]]) -> alt.Stroke:
     present = _present(rows)
     scale = alt.Scale(domain=[WORDS[e] for e in present], range=[COLOURS[e] for e in present])
-    return alt.Stroke("ended:N", scale=scale, legend=alt.Legend(title=None, orient="top"))
+    return alt.Stroke(
+        "ended:N", scale=scale, legend=alt.Legend(title=None, orient="top", symbolOpacity=1)
+    )
 
 
 def _looks(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def _looks(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     present = _present(rows)
     fills = [COLOURS[e] if e == Ended.CRITICAL else HOLLOW for e in present]
     scale = alt.Scale(domain=[WORDS[e] for e in present], range=fills)
-    legend = alt.Legend(title=None, orient="top")
+    legend = alt.Legend(title=None, orient="top", symbolOpacity=1)
     looks: dict[str, Any] = {
         "stroke": _stroke(rows),
         "fill": alt.Fill("ended:N", scale=scale, legend=legend),
