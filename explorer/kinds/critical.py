@@ -17,6 +17,7 @@ from explorer.kinds.spectrum import DENSE, MOST_PAIRS, MOST_PROBES, PASSES
 METHODS = ("newton_mr", "gradient_norm")
 LEFT = 0.9  # of the gradient that a Newton step leaves: from here on it is in the kernel, nearly
 FLAT = 1e-4  # norm(Hg) / norm(g) in norms of the Hessian: smaller, and g is in the kernel, nearly
+SAME = 1e-6  # of the range of losses: no nearer are two different ones
 USUAL = 0.2  # of the steps that a search may take (measured on a digits classifier)
 PROBE_STEPS = 80  # of Lanczos for each probe of the index
 
@@ -172,6 +173,13 @@ class Critical:
     def is_critical(self) -> np.ndarray:
         """Which searches ended at a critical point, (T,) bool."""
         return np.asarray(self.values["ended"] == Ended.CRITICAL)
+
+    @property
+    def levels(self) -> int:
+        """How many different losses, to a millionth of their range, the critical points have."""
+        losses = np.sort(self.loss[self.is_critical])
+        gaps = np.diff(losses) > SAME * np.ptp(losses) if len(losses) else np.zeros(0, bool)
+        return int(gaps.sum()) + bool(len(losses))
 
     @property
     def relative_gradient(self) -> np.ndarray:

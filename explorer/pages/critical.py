@@ -138,9 +138,10 @@ def counted(found: Critical) -> str:
     ended = [words for words in found.ended if words]
     counts = {words: ended.count(words) for words in WORDS.values() if words in ended}
     classes = [kind for kind in found.classes if kind not in ("", "not critical")]
-    kinds = ", ".join(f"{classes.count(kind)} {kind}" for kind in sorted(set(classes)))
+    kinds = ", ".join(f"{classes.count(kind)} × {kind}" for kind in sorted(set(classes)))
     said = f"**{counts.get('critical', 0)} of {len(ended)} searches** ended at a critical point"
     said += f" ({kinds})" if kinds else ""
+    said += f", of {found.levels} different losses" if found.levels > 1 else ""
     rest = ", ".join(f"{count} {words}" for words, count in counts.items() if words != "critical")
     return f"{said}; {rest}." if rest else f"{said}."
 

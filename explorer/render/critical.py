@@ -185,7 +185,7 @@ def _looks(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
         looks["shape"] = alt.Shape(
             "run:N",
             scale=alt.Scale(domain=list(names), range=shapes),
-            legend=alt.Legend(title=None, orient="top", symbolStrokeColor=GREY),
+            legend=alt.Legend(title=None, orient="top", symbolFillColor=GREY),
         )
     return looks
 
