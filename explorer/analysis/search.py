@@ -106,8 +106,8 @@ def _newton(ground: Ground, slope: np.ndarray, settings: CriticalSettings) -> Se
     A step is at most as long as the norm of the parameters at the start: a nearly singular Hessian
     would throw the point far away.
 
-    Source: Roosta, Liu, Xu and Mahoney 2018, arXiv:1810.00303, algorithm 1: Armijo's rule on
-    norm(g)^2 / 2, with MINRES in place of MINRES-QLP; the longest step is a choice of ours.
+    Source: Roosta, Liu, Xu and Mahoney 2018, arXiv:1810.00303; Armijo's rule on norm(g)^2 / 2. The
+    longest step is a choice of ours.
     """
     longest = float(np.linalg.norm(ground.theta)) or 1.0
     for number in range(settings.steps + 1):
@@ -190,7 +190,7 @@ def _shortened(ground: Ground, step: Step, share: float) -> np.ndarray | None:
 def _least_norm(ground: Ground, settings: CriticalSettings) -> Search:
     """Descent on norm(g)^2 / 2, whose gradient is H g, by L-BFGS; it ends at the best place seen.
 
-    Source: Pennington and Bahri 2017; Frye et al. 2021, arXiv:2003.10397.
+    Source: Frye et al. 2019, arXiv:1901.10603, where it is compared with Newton's methods.
     """
     best, best_theta = np.inf, ground.theta
 

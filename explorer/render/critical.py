@@ -271,5 +271,5 @@ def thumbnail(found: Critical) -> bytes:
     ]
     colour = COLOURS[Ended.CRITICAL]
     fill = {"condition": {"test": "datum.filled", "value": colour}, "value": HOLLOW}
-    mark = {"type": "point", "size": 420, "strokeWidth": 4, "stroke": colour}
+    mark = {"type": "point", "size": 420, "strokeWidth": 4, "stroke": colour, "opacity": 1}
     return picture(rows, mark, {"fill": fill})
