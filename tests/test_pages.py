@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.jobs import desk, orders
 from explorer.jobs.question import sha256
-from explorer.kinds import KINDS
+from explorer.kinds import KINDS, Kind
 from explorer.kinds.convexity import CONVEXITY
+from explorer.kinds.critical import CRITICAL  # visited by tests/test_critical.py
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
@@ -25,6 +26,7 @@ from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.spectrum import SPECTRUM  # visited by tests/test_pages_spectrum.py
 from explorer.kinds.stability import STABILITY
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.pages import _parts as parts
 from explorer.pages import _running
 from sample_models import samples
 from store import Catalog, records
@@ -38,7 +40,7 @@ LINE_21 = LineSettings(x_count=21)
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
 RUN_PAGES = (RUN.page, STABILITY.page)  # visited by tests/test_run.py, tests/test_stability.py
-CURVED_PAGES = [CONVEXITY.page, SPECTRUM.page, SHARPNESS.page]
+CURVED_PAGES = [CONVEXITY.page, SPECTRUM.page, SHARPNESS.page, CRITICAL.page]
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 IMPORT_PAGE = "explorer/pages/bring.py"  # visited by tests/test_pages_import.py
@@ -531,6 +533,26 @@ def test_a_live_part_is_guarded_by_itself() -> None:
     app = AppTest.from_function(live_part).run()
     assert texts(app, "caption") == ["before"]
     assert "held by process 42" in one_sentence(app)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
+    """The gallery's words for each kind's usual settings name the split, and its seed if any."""
+    settings = dataclasses.asdict(kind.settings())
+    asked = records.Question(
+        key="k",
+        kind=kind.name,
+        version=1,
+        title="t",
+        settings=settings,
+        problem_id="p",
+        model_ids=(),
+        point_ids=("a", "b", "c"),
+        units=1,
+    )
+    said = parts.told_apart(asked)
+    assert "train" in said
+    assert ("seed 0" in said) == ("seed" in settings and "matrix" not in settings)
 
 
 def test_every_kind_has_a_page_here() -> None:

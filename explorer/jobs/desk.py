@@ -18,7 +18,6 @@ from explorer.kinds import Kind, Piece, kind_named, settings_from_json
 from explorer.kinds.path import spans
 from store import Catalog, records
 
-FEWEST = 3  # snapshots that make a plane
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
 
@@ -71,8 +70,7 @@ def question(
     single = len(subjects) if kind.runs_from is None else kind.runs_from
     points = tuple(p or m.point_id for m, p in subjects[:single])
     if kind.whole_run:
-        fewest = FEWEST if kind.runs_from == 0 else 1
-        runs = [_snapshots(catalog, m, fewest) for m, _ in subjects[single:]]
+        runs = [_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
         settings = dataclasses.replace(settings, lengths=tuple(map(len, runs)))
         points += tuple(itertools.chain(*runs))
     return Question(kind, settings, identity, points)

@@ -1,6 +1,7 @@
 """The kinds of analysis. A new one is an entry here and a file of its name in each room."""
 
 from explorer.kinds.convexity import CONVEXITY
+from explorer.kinds.critical import CRITICAL
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind, Piece, settings_from_json
@@ -23,6 +24,7 @@ KINDS: tuple[Kind, ...] = (
     SHARPNESS,
     CONVEXITY,
     STABILITY,
+    CRITICAL,
 )
 
 __all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]

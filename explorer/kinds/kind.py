@@ -53,6 +53,7 @@ class Kind:
     taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
     joined: str = "and"  # the word between the names of two subjects
     runs_from: int | None = None  # from this subject on each stands for all snapshots of its model
+    fewest: int = 1  # snapshots that each run must have
     later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
     passes: int = 1  # evaluations of the objective that a unit of work takes
     unit: str = "points"  # the word for units of work

@@ -121,6 +121,7 @@ RUN = Kind(
     title="Training run",
     subjects=("run",),
     runs_from=0,
+    fewest=3,
     later=("lengths", "plane"),
     settings=RunSettings,
     result=Run,

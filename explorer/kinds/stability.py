@@ -157,6 +157,7 @@ STABILITY = Kind(
     title="Curvature along a run",
     subjects=("run",),
     runs_from=0,
+    fewest=3,
     settings=StabilitySettings,
     result=Stability,
     version=1,

@@ -10,6 +10,7 @@ import streamlit as st
 from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named
+from explorer.kinds.spectrum import MATRIX_WORDS
 from explorer.pages._running import Running, running
 from store import Catalog, CatalogError, records
 
@@ -145,6 +146,32 @@ def _stopped(running: Running, asked: records.Question) -> None:
     if button.button("Resume", icon=":material/play_arrow:", width="stretch"):
         desk.resume(running.catalog, asked)
         st.rerun()
+
+
+def told_apart(asked: records.Question) -> str:
+    """The settings that tell one analysis from another."""
+    s, kind = asked.settings, kind_named(asked.kind)
+    said = [s["split"]]
+    if "x_count" in s:
+        size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
+        said.insert(0, size)
+    if "rescaling" in s:
+        said += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
+        return " · ".join([*said, f"seed {s['seed']}"])
+    if kind.runs_from is not None:
+        said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
+    if s.get("direction", "random") != "random":
+        return " · ".join([*said, s["direction"]])
+    if s.get("directions", 1) > 1:
+        said.append(f"{s['directions']} directions")
+    if "matrix" in s:
+        said.insert(0, MATRIX_WORDS[s["matrix"]])
+        said += [s["layer"]] if s["layer"] else []
+        said.append(f"{s['probes']} probes")
+    elif "seed" in s:
+        own = [s[name] for name in ("method", "normalisation") if name in s]
+        said += [*own, f"seed {s['seed']}"]
+    return " · ".join(said)
 
 
 def parameter_names(kind: Kind) -> list[tuple[str, str]]:

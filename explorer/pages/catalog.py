@@ -8,7 +8,6 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds import KINDS, kind_named, settings_from_json
-from explorer.kinds.spectrum import MATRIX_WORDS
 from explorer.pages import _parts as parts
 from store import records
 
@@ -22,31 +21,6 @@ catalog = running.catalog
 def busy() -> list[records.Job]:
     """Jobs that are queued or running."""
     return catalog.jobs(status=("queued", "running"))
-
-
-def describe(asked: records.Question) -> str:
-    """The settings that tell one analysis from another."""
-    s, kind = asked.settings, kind_named(asked.kind)
-    said = [s["split"]]
-    if "x_count" in s:
-        size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
-        said.insert(0, size)
-    if "rescaling" in s:
-        said += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
-        return " · ".join([*said, f"seed {s['seed']}"])
-    if kind.runs_from is not None:
-        said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
-    if s.get("direction", "random") != "random":
-        return " · ".join([*said, s["direction"]])
-    if s.get("directions", 1) > 1:
-        said.append(f"{s['directions']} directions")
-    if "matrix" in s:
-        said.insert(0, MATRIX_WORDS[s["matrix"]])
-        said += [s["layer"]] if s["layer"] else []
-        said.append(f"{s['probes']} probes")
-    elif "seed" in s:
-        said += [s["normalisation"], f"seed {s['seed']}"]
-    return " · ".join(said)
 
 
 def subjects(
@@ -99,7 +73,7 @@ def card(asked: records.Question, image: bytes | None, names: Mapping[str, str])
         if asked.status == "open":
             st.progress(asked.units_done / asked.units, f"{asked.units_done:,} of {asked.units:,}")
         else:
-            st.caption(describe(asked))
+            st.caption(parts.told_apart(asked))
 
 
 def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) -> int:

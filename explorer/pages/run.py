@@ -32,7 +32,7 @@ def choose() -> tuple[dict[str, records.Model], asking.Wish]:
         catalog,
         model,
         "Other runs",
-        fewest=desk.FEWEST,
+        fewest=RUN.fewest,
         own=False,
         help="Runs of the same problem, drawn on the same plane.",
     )

@@ -100,8 +100,6 @@ def _colour(row: Row, width: int) -> Any:
 
 def thumbnail(curve: Curve) -> bytes:
     """A small picture (PNG) of a curve and its thin lines, readable on light and dark pages."""
-    import vl_convert
-
     thin = [] if curve.faint is None else list(curve.faint)
     lines = [*thin, np.where(curve.computed, curve.y, np.nan)]
     rows = [
@@ -110,6 +108,24 @@ def thumbnail(curve: Curve) -> bytes:
         for x, y in zip(curve.x.tolist(), line.tolist(), strict=True)
         if np.isfinite(y)
     ]
+    looks = {
+        "detail": {"field": "line"},
+        "strokeWidth": {"condition": {"test": "datum.thick", "value": 4}, "value": 1.5},
+        "opacity": {"condition": {"test": "datum.thick", "value": 1}, "value": 0.35},
+    }
+    return picture(rows, {"type": "line", "color": "#3b7dd8"}, looks)
+
+
+def picture(rows: list[dict[str, Any]], mark: Mapping[str, Any], looks: Mapping[str, Any]) -> bytes:
+    """A small picture (PNG) of marks at the `x` and `y` of rows, without axes.
+
+    Args:
+        rows: one a mark, or a point of one.
+        mark: in Vega-Lite's terms.
+        looks: encodings beside those of the place.
+    """
+    import vl_convert
+
     bare = {"type": "quantitative", "axis": None, "scale": {"nice": False, "zero": False}}
     spec = {
         "background": "transparent",
@@ -119,13 +135,7 @@ def thumbnail(curve: Curve) -> bytes:
         "view": {"stroke": None},
         "config": {"axis": {"grid": False}},
         "data": {"values": rows},
-        "mark": {"type": "line", "color": "#3b7dd8"},
-        "encoding": {
-            "x": {"field": "x", **bare},
-            "y": {"field": "y", **bare},
-            "detail": {"field": "line"},
-            "strokeWidth": {"condition": {"test": "datum.thick", "value": 4}, "value": 1.5},
-            "opacity": {"condition": {"test": "datum.thick", "value": 1}, "value": 0.35},
-        },
+        "mark": mark,
+        "encoding": {"x": {"field": "x", **bare}, "y": {"field": "y", **bare}, **looks},
     }
     return bytes(vl_convert.vegalite_to_png(spec, allowed_base_urls=[]))

@@ -1,0 +1,222 @@
+"""Answers a search for critical points: where each start leads, and what is there."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence, Set
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis import device as devices
+from explorer.analysis.curvature import Curvature, CurvatureError
+from explorer.analysis.lanczos import (
+    Lanczos,
+    asymmetry,
+    eigenpairs,
+    quadrature,
+    random_normal,
+    random_signs,
+    true_residuals,
+)
+from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import Tensors
+from explorer.analysis.plane import NONE, Choices
+from explorer.analysis.search import Ground, searched
+from explorer.analysis.space import NotFinite
+from explorer.analysis.spectrum import ASYMMETRIC, dense
+from explorer.kinds.critical import FLAT, FOUND, LEFT, PROBE_STEPS, CriticalSettings, Ended
+from explorer.kinds.eigenvalues import CRITICAL as NEAR
+from explorer.kinds.eigenvalues import classified
+from explorer.kinds.kind import Piece
+from explorer.kinds.quadrature import Quadrature, settled
+from explorer.kinds.spectrum import DENSE, RESOLUTION
+from explorer.problem import Problem
+
+STREAM = {"pairs": 0, "probes": 1, "copies": 5}  # of random vectors, beside the seed
+SIGN = 1e-6  # of the largest absolute eigenvalue: an end is not exactly critical, nor its zeros 0
+
+
+def answer(
+    problem: Problem,
+    subjects: Sequence[Tensors],
+    settings: CriticalSettings,
+    done: Set[int],
+    device: torch.device,
+    choices: Choices = NONE,
+) -> Iterator[Piece]:
+    """The searches that are not in `done`, each a piece and independent of all others.
+
+    Raises:
+        CurvatureError: the model cannot be differentiated twice, or changes from call to call.
+    """
+    objective = Objective(problem, settings, device)
+    size = objective.flat.theta.numel()
+    facts = {
+        "examples": objective.examples,
+        "available": objective.available,
+        "parameters": size,
+        "device": devices.title(device),
+    }
+    checked = False
+    for unit, (snapshot, copy) in enumerate(settings.begun):
+        if unit in done:
+            continue
+        began = time.perf_counter()
+        objective.load(subjects[snapshot])
+        if copy:
+            _perturb(objective, settings, copy)
+        ground = Ground(objective)
+        if not checked:
+            with contextlib.suppress(NotFinite):
+                _require_steady(Ground(objective), settings.seed)
+                checked = True
+        found = from_here(ground, settings)
+        columns = {name: np.array([value]) for name, value in found.items()}
+        place = {"unit": unit, "snapshot": snapshot, "copy": copy}
+        columns |= {name: np.array([value], dtype=np.int64) for name, value in place.items()}
+        facts[f"products_{unit}"] = ground.products
+        yield Piece(columns, facts, seconds=time.perf_counter() - began)
+        facts = {}
+
+
+def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> None:
+    """Add Gaussian noise to each tensor, in root mean squares of its values."""
+    drawn = np.random.RandomState([settings.seed, STREAM["copies"], copy])
+    theta = objective.flat.theta
+    noise = torch.from_numpy(drawn.standard_normal(theta.numel())).to(theta)
+    for block in objective.flat.blocks:
+        own = block.layer(theta)
+        rms = float(torch.linalg.vector_norm(own, dtype=torch.float64)) / own.numel() ** 0.5
+        own.add_(block.layer(noise), alpha=settings.noise * rms)
+
+
+def _require_steady(ground: Ground, seed: int) -> None:
+    """Refuse what has no derivatives: a Hessian that is not symmetric, a gradient that changes.
+
+    Raises:
+        CurvatureError: one of both.
+        NotFinite: the loss is not finite.
+    """
+    first, again = ground.gradient(), ground.gradient()
+    change = float(np.linalg.norm(again - first)) / (float(np.linalg.norm(first)) or 1.0)
+    gap = asymmetry(ground.matrix, seed)
+    if max(gap, change) > ASYMMETRIC:
+        raise CurvatureError(
+            f"gradient and Hessian must stay the same, but the gradient changed by {change:.1e} of "
+            f"its size and u'Hv and v'Hu differ by {gap:.1e}; does the model draw random numbers, "
+            "as dropout does, or change from call to call?"
+        )
+
+
+def from_here(ground: Ground, settings: CriticalSettings) -> dict[str, float]:
+    """Where a search from the objective's present point ends, and what is there."""
+    objective, start = ground.objective, ground.theta
+    found = dict.fromkeys(FOUND, np.nan)
+    found |= {"steps": 0.0, "ended": float(Ended.NOT_FINITE)}
+    found["start_loss"] = objective.means()["loss"]
+    with contextlib.suppress(NotFinite):  # what is known by then is stored
+        first = ground.gradient()
+        found["start_gradient"] = float(np.linalg.norm(first))
+        steepness = _steepness(ground, first)
+        search = searched(ground, settings)
+        theta = ground.theta
+        found |= {"steps": float(search.steps), "left": search.left, "ahead": search.ahead}
+        found["distance"] = float(np.linalg.norm(theta - start))
+        found["length"] = float(max(np.linalg.norm(start), np.linalg.norm(theta)))
+        slope = ground.gradient()
+        found["gradient"] = float(np.linalg.norm(slope))
+        found["hessian_gradient"] = _steepness(ground, slope)
+        found |= curvature_of(ground.matrix, settings)
+        found["ended"] = float(_judged(search.ended, found, steepness))
+    return found | objective.means() | {"products": float(ground.products)}
+
+
+def _steepness(ground: Ground, slope: np.ndarray) -> float:
+    """norm(Hg) / norm(g); 0 without a gradient."""
+    size = float(np.linalg.norm(slope))
+    return float(np.linalg.norm(ground.times(slope))) / size if size else 0.0
+
+
+def _judged(ended: Ended, found: dict[str, float], steepness: float) -> Ended:
+    """Why a search ended, once it is known what is there.
+
+    A gradient nearly in the kernel of the Hessian makes the point gradient-flat: norm(g) has a
+    stationary point there, or nearly, and the loss has none. A gradient below the target is that of
+    a critical point only if it is small beside the Hessian: where a Newton step would still go far,
+    the loss merely levels off.
+
+    Source: Frye et al. 2021, arXiv:2003.10397, for gradient-flat regions; all bounds are ours.
+    """
+    ends = np.array([found["lambda_min"], found["lambda_max"]])
+    if ended == Ended.CRITICAL:
+        kind = classified(ends, found["sign_tolerance"], found["gradient"], found["length"])
+        far = found["ahead"] > NEAR * found["length"]
+        return Ended.VANISHING if far or kind == "not critical" else ended
+    scale = max(float(np.abs(ends).max()), steepness)
+    flat = found["left"] >= LEFT or found["hessian_gradient"] <= FLAT * scale
+    return Ended.GRADIENT_FLAT if flat else ended
+
+
+def curvature_of(matrix: Curvature, settings: CriticalSettings) -> dict[str, float]:
+    """Smallest and largest eigenvalue with residuals, and how many are negative.
+
+    Raises:
+        NotFinite: a product is not finite.
+    """
+    if matrix.size <= DENSE:
+        every, vectors = np.linalg.eigh(_finite(dense(matrix)))
+        values, rows = every[[-1, 0]], torch.from_numpy(vectors[:, [-1, 0]].T.copy())
+        residuals = true_residuals(matrix, rows.to(matrix.like), values)
+        sign = _sign(matrix.like, matrix.size, values, residuals)
+        return _told(values, residuals, sign, ((every < -sign).sum(),) * 4)
+    start = random_normal(matrix, settings.seed, STREAM["pairs"])
+    pairs = eigenpairs(matrix, start, 1, settings.bottom, settings.tolerance, settings.room)
+    sign = _sign(matrix.like, matrix.size, pairs.values, pairs.residuals)
+    bound = int((pairs.values < -sign).sum())
+    resolution = max(sign, RESOLUTION * pairs.scale)
+    probes = [_probe(matrix, settings, number) for number in range(settings.probes)]
+    known = Quadrature(matrix.size, settled(probes, pairs.values, pairs.residuals, matrix.size))
+    told = known.sum_of(lambda nodes: (nodes < -resolution).astype(float))
+    assert told is not None
+    index, low, high = (max(float(bound), n) for n in (told.value, told.low, told.high))
+    return _told(pairs.values, pairs.residuals, sign, (index, low, high, bound))
+
+
+def _finite(matrix: np.ndarray) -> np.ndarray:
+    if not np.isfinite(matrix).all():
+        raise NotFinite("the Hessian is not finite; choose another start")
+    return matrix
+
+
+def _sign(like: Tensor, size: int, values: np.ndarray, residuals: np.ndarray) -> float:
+    """How far from 0 an eigenvalue must be to have a sign."""
+    scale = float(np.abs(values).max())
+    rounding = 10 * size**0.5 * torch.finfo(like.dtype).eps
+    return float(max(residuals.max(), max(rounding, SIGN) * scale))
+
+
+def _probe(
+    matrix: Curvature, settings: CriticalSettings, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of a random vector's quadrature."""
+    signs = random_signs(matrix, settings.seed, STREAM["probes"], number)
+    lanczos = Lanczos(matrix, signs, PROBE_STEPS)
+    while not lanczos.is_over:
+        lanczos.step()
+    return quadrature(lanczos)
+
+
+def _told(
+    values: np.ndarray, residuals: np.ndarray, sign: float, index: tuple[float, ...]
+) -> dict[str, float]:
+    """The columns of what is known; the largest value comes first, the smallest last."""
+    found = {
+        "lambda_max": values[0],
+        "lambda_min": values[-1],
+        "residual_max": residuals[0],
+        "residual_min": residuals[-1],
+        "sign_tolerance": sign,
+    }
+    found |= zip(("index", "index_low", "index_high", "index_bound"), index, strict=True)
+    return {name: float(value) for name, value in found.items()}

@@ -1,0 +1,247 @@
+"""A search for critical points from models, their snapshots and perturbed copies of them."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from explorer.kinds.eigenvalues import classified
+from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.path import OfRuns, spans
+from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.spectrum import DENSE, MOST_PAIRS, MOST_PROBES, PASSES
+
+METHODS = ("newton_mr", "gradient_norm")
+LEFT = 0.9  # of the gradient that a Newton step leaves: from here on it is in the kernel, nearly
+FLAT = 1e-4  # norm(Hg) / norm(g) in norms of the Hessian: smaller, and g is in the kernel, nearly
+SAME = 1e-6  # of the range of losses: no nearer are two different ones
+USUAL = 0.2  # of the steps that a search may take (measured on a digits classifier)
+PROBE_STEPS = 80  # of Lanczos for each probe of the index
+
+
+class Ended(IntEnum):
+    """Why a search ended; the numbers are stored."""
+
+    CRITICAL = 0  # the gradient is below the target
+    GRADIENT_FLAT = 1  # the gradient is nearly in the kernel of the Hessian
+    STALLED = 2  # no step makes the gradient smaller
+    STEPS = 3
+    NOT_FINITE = 4
+    VANISHING = 5  # below the target, but a Newton step would still go far: the loss levels off
+
+
+WORDS = {
+    Ended.CRITICAL: "critical",
+    Ended.GRADIENT_FLAT: "gradient-flat",
+    Ended.STALLED: "stalled",
+    Ended.STEPS: "steps used up",
+    Ended.NOT_FINITE: "not finite",
+    Ended.VANISHING: "levelling off",
+}
+FOUND = (  # of each search; NaN where the loss is not finite
+    *("start_loss", "start_gradient", "gradient", "hessian_gradient", "left", "ahead"),
+    *(
+        "distance",
+        "length",
+        "lambda_min",
+        "lambda_max",
+        "residual_min",
+        "residual_max",
+        "sign_tolerance",
+    ),
+    *("index", "index_low", "index_high", "index_bound"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CriticalSettings(OfRuns, ObjectiveSettings):
+    """Where searches begin, how they go on, and how exactly their ends are looked at."""
+
+    precision: str = "float64"  # gradients near 0 drown in float32's rounding
+    method: str = "newton_mr"
+    starts: int = 5  # each run's final model and copies of it; other snapshots come besides
+    every: int = 1  # so many snapshots are a start, counted back from each run's final one
+    noise: float = 0.5  # of a copy, in root mean squares of each tensor
+    steps: int = 100  # of a search, at most
+    products: int = 200  # with the Hessian for a Newton step, at most
+    target: float = 1e-8  # norm of the gradient at which a search ends
+    bottom: int = 10  # smallest eigenvalues found where the matrix is not small
+    tolerance: float = 1e-3  # of their residuals, in largest absolute eigenvalues
+    room: int = 300  # Lanczos steps at most to find them; as many vectors are held
+    probes: int = 10  # of the index where the matrix is not small
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what has no second derivatives, or ends nowhere."""
+        super().__post_init__()
+        self.require_lengths()
+        self.require_curvature()
+        one_of("method", self.method, METHODS)
+        seed_fits("seed", self.seed)
+        self.require_within(
+            starts=(1, 1000),
+            every=(1, 1_000_000),
+            steps=(5, 500),
+            products=(1, 2000),
+            bottom=(1, MOST_PAIRS),
+            room=(10, 2000),
+            probes=(2, MOST_PROBES),
+        )
+        require(0 < self.noise <= 100, "noise must be above 0 and at most 100", self.noise)
+        require(0 < self.target < math.inf, "target must be above 0 and finite", self.target)
+        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+        if self.starts == 1:
+            self.unused("noise")
+
+    @property
+    def begun(self) -> list[tuple[int, int]]:
+        """Where each search begins: at a snapshot, counted over all runs, or at a copy of it.
+
+        Copy 0 is the snapshot itself, others are of a run's final one and come last, so that more
+        of them leave the others their numbers.
+        """
+        runs = spans(self.lengths or (1,))
+        own = [
+            (at, 0) for run in runs for at in range(run.start, run.stop) if self._is_start(run, at)
+        ]
+        return own + [(run.stop - 1, copy) for copy in range(1, self.starts) for run in runs]
+
+    def _is_start(self, run: slice, snapshot: int) -> bool:
+        return (run.stop - 1 - snapshot) % self.every == 0
+
+    @property
+    def units(self) -> int:
+        """Searches."""
+        return len(self.begun)
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss all searches take, where they end as usual."""
+        size = max(1, parameters)
+        each = min(self.products, size) + 3 if self.method == "newton_mr" else 2
+        looked = size if size <= DENSE else self.room + self.probes * PROBE_STEPS
+        return PASSES * self.units * (USUAL * self.steps * each + looked)
+
+
+@dataclass(frozen=True)
+class Critical:
+    """What each search found; NaN where there is nothing yet or the loss is not finite."""
+
+    settings: CriticalSettings
+    values: Mapping[str, np.ndarray]  # (T,) each
+    computed: np.ndarray  # (T,) bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_pieces(cls, settings: CriticalSettings, pieces: Iterable[Piece]) -> "Critical":
+        """The searches as far as the pieces go."""
+        found = gathered((settings.units,), ("unit",), ("snapshot", "copy"), pieces)
+        names = ("loss", *FOUND, "steps", "products", "ended")
+        values = {name: np.full(settings.units, np.nan) for name in names}
+        return cls(settings, values | found.values, found.computed, found.facts)
+
+    @property
+    def loss(self) -> np.ndarray:
+        """Mean loss per example where each search ended, (T,)."""
+        return self.values["loss"]
+
+    @property
+    def places(self) -> dict[str, np.ndarray]:
+        """Of each search the snapshot, counted over all runs, and the copy that it began at."""
+        snapshots, copies = np.array(self.settings.begun).T
+        return {"snapshot": snapshots, "copy": copies}
+
+    @property
+    def parameters(self) -> int:
+        """Dimensions of the space."""
+        return int(self.facts.get("parameters", 0))
+
+    @property
+    def exact(self) -> bool:
+        """Whether indices are counted, not estimated."""
+        return self.parameters <= DENSE
+
+    @property
+    def ended(self) -> list[str]:
+        """Why each search ended, in words; "" for those to come."""
+        codes = self.values["ended"]
+        return ["" if np.isnan(code) else WORDS[Ended(int(code))] for code in codes]
+
+    @property
+    def is_critical(self) -> np.ndarray:
+        """Which searches ended at a critical point, (T,) bool."""
+        return np.asarray(self.values["ended"] == Ended.CRITICAL)
+
+    @property
+    def levels(self) -> int:
+        """How many different losses, to a millionth of their range, the critical points have."""
+        losses = np.sort(self.loss[self.is_critical])
+        gaps = np.diff(losses) > SAME * np.ptp(losses) if len(losses) else np.zeros(0, bool)
+        return int(gaps.sum()) + bool(len(losses))
+
+    @property
+    def relative_gradient(self) -> np.ndarray:
+        """Norm of the gradient over largest absolute eigenvalue and parameters' norm, (T,).
+
+        It bounds the length of a Newton step from below, in parameters' norms.
+        """
+        ends = np.abs([self.values["lambda_min"], self.values["lambda_max"]]).max(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.values["gradient"] / (ends * self.values["length"]))
+
+    @property
+    def relative_step(self) -> np.ndarray:
+        """Length of a Newton step over the parameters' norm, (T,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.values["ahead"] / self.values["length"])
+
+    @property
+    def shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Index over the number of parameters, and the ends of its 95 % interval, (T,) each."""
+        size = self.parameters or 1
+        found = (self.values[name] / size for name in ("index", "index_low", "index_high"))
+        value, low, high = found
+        return value, low, high
+
+    @property
+    def classes(self) -> list[str]:
+        """What each end is: "saddle", "minimum", ..., "not critical"; "" where nothing is known."""
+        names = ("lambda_min", "lambda_max", "sign_tolerance", "gradient", "length")
+        rows = zip(*(self.values[name].tolist() for name in names), self.is_critical, strict=True)
+        return [
+            ""
+            if math.isnan(low)
+            else classified(np.array([low, high]), tolerance, gradient, length)
+            if critical
+            else "not critical"
+            for low, high, tolerance, gradient, length, critical in rows
+        ]
+
+
+def taken_over(settings: CriticalSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The searches of another answer with more or fewer copies or snapshots."""
+    units = {place: unit for unit, place in enumerate(settings.begun)}
+    places = zip(old["snapshot"].tolist(), old["copy"].tolist(), strict=True)
+    unit = np.array([units.get(place, -1) for place in places], dtype=np.int64)
+    return {name: values[unit >= 0] for name, values in {**old, "unit": unit}.items()}
+
+
+CRITICAL = Kind(
+    name="critical",
+    title="Critical points",
+    subjects=("run",),
+    runs_from=0,
+    settings=CriticalSettings,
+    result=Critical,
+    version=1,
+    answer="explorer.analysis.critical:answer",
+    draw="explorer.render.critical:scatter",
+    thumbnail="explorer.render.critical:thumbnail",
+    page="explorer/pages/critical.py",
+    icon=":material/adjust:",
+    axes=("starts", "every"),
+    taken_over="explorer.kinds.critical:taken_over",
+    unit="searches",
+)

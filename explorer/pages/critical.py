@@ -1,0 +1,256 @@
+"""A search for critical points: choose, ask, see what was found, index against loss."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from explorer.jobs import desk
+from explorer.kinds.critical import CRITICAL, FLAT, LEFT, METHODS, WORDS, Critical, CriticalSettings
+from explorer.kinds.spectrum import DENSE
+from explorer.pages import _asking as asking
+from explorer.pages import _checks as checks
+from explorer.pages import _controls as controls
+from explorer.pages import _parts as parts
+from explorer.pages._export import export_chart, export_line
+from explorer.pages._paths import steps_of
+from explorer.render.scale import number
+from store import records
+
+running = parts.start()
+catalog = running.catalog
+
+
+def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
+    """The models by label, and the question about them, from the left column."""
+    model = controls.choose_model(catalog)
+    label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
+    others = controls.choose_runs(
+        catalog,
+        model,
+        "Also from",
+        fewest=CRITICAL.fewest,
+        own=False,
+        help="Models of the same problem, from which searches begin too.",
+    )
+    with st.expander("Starts", expanded=True):
+        values = numbers(
+            ("starts", "Starts", "the final model, and copies of it with noise"),
+            ("every", "Every", "so many snapshots are a start, counted back from the final one"),
+        )
+        if values["starts"] > 1:
+            values |= decimal("noise", "Noise", "%.3g", "in root mean squares of each tensor")
+        values |= numbers(("seed", "Seed", "of copies, Lanczos and probes"))
+    with st.expander("Search", expanded=True):
+        controls.from_address("method", f"one of {', '.join(METHODS)}", METHODS.__contains__)
+        values["method"] = st.selectbox(
+            "Method",
+            METHODS,
+            key="method",
+            bind="query-params",
+            help="newton_mr: Newton steps by MINRES, drawn to saddles as much as to minima; "
+            "gradient_norm: L-BFGS on half the squared norm of the gradient. Neither samples "
+            "critical points evenly.",
+        )
+        values |= numbers(
+            ("steps", "Steps", "of a search, at most"),
+            ("products", "Products", "with the Hessian for a Newton step, at most"),
+        )
+        values |= decimal("target", "Target", "%.1e", "norm of the gradient that ends a search")
+    with st.expander("Objective"):
+        values |= controls.choose_objective(
+            catalog.problem(model.problem_id), precisions=("float64", "float32")
+        )
+    if model.facts["parameters"] > DENSE:
+        with st.expander("Index"):
+            values |= numbers(
+                ("bottom", "Smallest", "eigenvalues found: a sure lower bound of the index"),
+                ("probes", "Probes", "random vectors that estimate the index"),
+                ("room", "Lanczos steps", "at most, for those eigenvalues"),
+            )
+            values |= decimal("tolerance", "Tolerance", "%.1e", "of their residuals")
+    return {label: model, **others}, controls.checked(CriticalSettings, values)
+
+
+def numbers(*fields: tuple[str, str, str]) -> dict[str, Any]:
+    """Whole numbers, two beside each other, as settings; each by name, label and help."""
+    usual, values = CriticalSettings(), {}
+    for place, (name, label, help) in enumerate(fields):
+        if place % 2 == 0:
+            columns = st.columns(2, gap="xsmall") if len(fields) > 1 else [st.container()]
+        controls.from_address(name, "a whole number", controls.is_whole)
+        values[name] = columns[place % 2].number_input(
+            label, value=getattr(usual, name), step=1, key=name, bind="query-params", help=help
+        )
+    return values
+
+
+def decimal(name: str, label: str, format: str, help: str) -> dict[str, Any]:
+    """One number as a setting."""
+    usual = getattr(CriticalSettings(), name)
+    controls.from_address(name, "a number", controls.is_finite)
+    value = st.number_input(
+        label,
+        value=usual,
+        step=usual / 10,
+        format=format,
+        key=name,
+        bind="query-params",
+        help=help,
+    )
+    return {name: value}
+
+
+def show(known: dict[str, records.Question]) -> None:
+    """What was found so far, in words, charts and a table."""
+    from explorer.render.critical import gradients, labels, scatter
+
+    (asked,) = known.values()
+    found: Critical = desk.result_of(catalog, asked)
+    own = {model.id: name for name, model in models.items()}
+    names = [own.get(id, id[:6]) for id in asked.model_ids]
+    steps = steps_of(catalog, asked, 0)
+    st.markdown(counted(found))
+    usual = "Log" if spans_decades(found) else "Linear"
+    log = st.segmented_control(
+        "Loss", ["Linear", "Log"], default=usual, required=True, key=f"scale-{usual}"
+    )
+    chart = partial(scatter, found, names, steps, log=log == "Log")
+    st.altair_chart(chart(), width="content")
+    explain(found)
+    badges(found)
+    export_line({"": asked}, {"": found}, chart)
+    st.subheader("Before and after", anchor=False)
+    before = partial(gradients, found, names, steps)
+    st.altair_chart(before(), width="content")
+    st.caption(
+        "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
+        f"critical. Dashed: the target, {number(found.settings.target, 3)}."
+    )
+    export_chart("gradients", before)
+    st.subheader("All searches", anchor=False)
+    table(found, labels(found, names, steps))
+    checks.provenance(catalog, asked, found)
+
+
+def counted(found: Critical) -> str:
+    """How many searches ended in which way."""
+    ended = [words for words in found.ended if words]
+    counts = {words: ended.count(words) for words in WORDS.values() if words in ended}
+    classes = [kind for kind in found.classes if kind not in ("", "not critical")]
+    kinds = ", ".join(f"{classes.count(kind)} × {kind}" for kind in sorted(set(classes)))
+    said = f"**{counts.get('critical', 0)} of {len(ended)} searches** ended at a critical point"
+    said += f" ({kinds})" if kinds else ""
+    said += f", of {found.levels} different losses" if found.levels > 1 else ""
+    rest = ", ".join(f"{count} {words}" for words, count in counts.items() if words != "critical")
+    return f"{said}; {rest}." if rest else f"{said}."
+
+
+def spans_decades(found: Critical) -> bool:
+    """Whether the losses are better told apart on a log scale."""
+    import numpy as np
+
+    known = found.loss[found.computed & np.isfinite(found.loss)]
+    return bool(len(known) and known.min() > 0 and known.max() > 100 * known.min())
+
+
+def explain(found: Critical) -> None:
+    """What the marks mean."""
+    said = (
+        "Each mark is where a search ended: filled, a critical point; hollow, none, whatever its "
+        "eigenvalues are. *Gradient-flat*: the gradient is nearly in the kernel of the Hessian (a "
+        f"Newton step would leave {100 * LEFT:.0f} % of it, or ‖Hg‖ is below {number(FLAT)} ‖H‖ "
+        "‖g‖), so that its norm is stationary and the loss is not (Frye et al. 2021). *Levelling "
+        "off*: the gradient is below the target, but a Newton step would still go far, as where "
+        "a cross-entropy goes to 0 while the weights grow."
+    )
+    if found.exact:
+        said += " The index is counted from all eigenvalues."
+    else:
+        said += (
+            f" Above {DENSE:,} parameters the index is an estimate by {found.settings.probes} "
+            "probes; the bar is its 95 % interval, cut at the sure lower bound."
+        )
+    st.caption(said)
+
+
+def badges(found: Critical) -> None:
+    """What to keep in mind."""
+    with st.container(horizontal=True, gap="small"):
+        if found.settings.precision == "float32":
+            st.badge(
+                "float32",
+                icon=":material/warning:",
+                color="orange",
+                help="Its rounding hides gradients below about 1e-6; choose float64 to tell a "
+                "critical point from a flat one.",
+            )
+        st.badge(
+            "exact index" if found.exact else "estimated index",
+            icon=":material/grid_on:" if found.exact else ":material/casino:",
+            color="green" if found.exact else "blue",
+            help=f"{found.parameters:,} parameters; Hessians of up to {DENSE:,} are made whole.",
+        )
+
+
+def table(found: Critical, starts: list[str]) -> None:
+    """All searches with what was found at their ends."""
+    from explorer.render.critical import index_text
+
+    made = [unit for unit in range(len(starts)) if found.computed[unit]]
+    metrics = [name for name in found.values if name in catalog_metrics()]
+
+    def of(name: str, digits: int = 4) -> list[str]:
+        return [number(float(found.values[name][unit]), digits) for unit in made]
+
+    columns = {
+        "start": [starts[unit] for unit in made],
+        "ended": [found.ended[unit] for unit in made],
+        "class": [found.classes[unit] for unit in made],
+        "index": [index_text(found, unit) for unit in made],
+        "loss before": of("start_loss"),
+        "loss after": of("loss", 6),
+        "gradient after": of("gradient", 2),
+        "relative": [number(float(found.relative_gradient[unit]), 2) for unit in made],
+        "Newton step": [number(float(found.relative_step[unit]), 2) for unit in made],
+        "λ min": of("lambda_min"),
+        "± residual min": of("residual_min", 2),
+        "λ max": of("lambda_max"),
+        "± residual max": of("residual_max", 2),
+        "‖Hg‖ / ‖g‖": of("hessian_gradient", 2),
+        "left by a Newton step": of("left", 2),
+        "distance": of("distance"),
+        "steps": of("steps"),
+        "products": of("products", 6),
+        **{name: of(name) for name in metrics},
+    }
+    st.dataframe(columns, hide_index=True, width="stretch")
+    st.caption(
+        "Relative: the gradient's norm over the largest absolute eigenvalue times the parameters' "
+        "norm; next: the length of a Newton step in parameters' norms. Both are below a thousandth "
+        "at critical points. The index counts eigenvalues below minus a millionth of the largest "
+        "absolute one, or its residual; an estimate, those below minus a thousandth."
+    )
+
+
+def catalog_metrics() -> list[str]:
+    """Names of the problem's metrics."""
+    (model, *_) = models.values()
+    return list(catalog.problem(model.problem_id).facts["metrics"])
+
+
+left, right = st.columns([2, 5], gap="large")
+with left:
+    models, settings = choose()
+    wish = asking.Wish(CRITICAL, settings, tuple((m, "") for m in models.values()))
+    asked = asking.found(catalog, {"": wish})[""]
+    if asked is None:
+        asking.ask_button(running, {"": wish})
+with right:
+    first, *_ = models.values()
+    st.subheader(f"Critical points from {', '.join(models)}", anchor=False)
+    st.caption(f"{first.points} snapshots · {parts.facts_line(first)}")
+    if asked is None:
+        st.info("Not computed yet: press **Compute** on the left.", icon=CRITICAL.icon)
+    else:
+        asking.answered(running, {"": asked}, show)
