@@ -15,6 +15,7 @@ from explorer.analysis.curvature import Curvature, CurvatureError
 from explorer.analysis.lanczos import asymmetry
 from explorer.analysis.matrices import Restricted, Scaled, dense
 from explorer.analysis.objective import Objective
+from explorer.analysis.steady import require_steady
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
@@ -428,3 +429,15 @@ def test_what_changes_from_call_to_call_is_not_symmetric() -> None:
     found.kept = 0
     torch.manual_seed(0)
     assert asymmetry(found) > 1e-3
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_random_numbers_are_seen_even_in_a_graph_that_is_kept(kept: bool) -> None:
+    """A kept graph is symmetric, as its draws stay; the gradients tell."""
+    labels = torch.randint(0, 3, (50,), generator=seeded(2))
+    made = objective(Problem(Noisy().double(), {"train": (drawn(50, 4), labels)}, cross_entropy))
+    found = Curvature(made, curvature.hessian)
+    found.kept = int(kept)
+    torch.manual_seed(0)
+    with pytest.raises(CurvatureError, match=r"does the model draw random numbers, as dropout"):
+        require_steady(found, made, seed=0)

@@ -9,22 +9,22 @@ import torch
 from torch import Tensor
 
 from explorer.analysis import device as devices
-from explorer.analysis.curvature import Curvature, CurvatureError
+from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.lanczos import (
     Lanczos,
-    asymmetry,
     eigenpairs,
     quadrature,
     random_normal,
     random_signs,
     true_residuals,
 )
+from explorer.analysis.matrices import dense
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.plane import NONE, Choices
 from explorer.analysis.search import Ground, searched
 from explorer.analysis.space import NotFinite
-from explorer.analysis.spectrum import ASYMMETRIC, dense
+from explorer.analysis.steady import require_steady
 from explorer.kinds.critical import FLAT, FOUND, LEFT, PROBE_STEPS, CriticalSettings, Ended
 from explorer.kinds.eigenvalues import CRITICAL as NEAR
 from explorer.kinds.eigenvalues import classified
@@ -69,7 +69,7 @@ def answer(
         ground = Ground(objective)
         if not checked:
             with contextlib.suppress(NotFinite):
-                _require_steady(Ground(objective), settings.seed)
+                require_steady(Curvature(objective, hessian), objective, settings.seed)
                 checked = True
         found = from_here(ground, settings)
         columns = {name: np.array([value]) for name, value in found.items()}
@@ -89,24 +89,6 @@ def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> Non
         own = block.layer(theta)
         rms = float(torch.linalg.vector_norm(own, dtype=torch.float64)) / own.numel() ** 0.5
         own.add_(block.layer(noise), alpha=settings.noise * rms)
-
-
-def _require_steady(ground: Ground, seed: int) -> None:
-    """Refuse what has no derivatives: a Hessian that is not symmetric, a gradient that changes.
-
-    Raises:
-        CurvatureError: one of both.
-        NotFinite: the loss is not finite.
-    """
-    first, again = ground.gradient(), ground.gradient()
-    change = float(np.linalg.norm(again - first)) / (float(np.linalg.norm(first)) or 1.0)
-    gap = asymmetry(ground.matrix, seed)
-    if max(gap, change) > ASYMMETRIC:
-        raise CurvatureError(
-            f"gradient and Hessian must stay the same, but the gradient changed by {change:.1e} of "
-            f"its size and u'Hv and v'Hu differ by {gap:.1e}; does the model draw random numbers, "
-            "as dropout does, or change from call to call?"
-        )
 
 
 def from_here(ground: Ground, settings: CriticalSettings) -> dict[str, float]:

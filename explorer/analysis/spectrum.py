@@ -11,12 +11,11 @@ from torch import Tensor
 
 from explorer.analysis import device as devices
 from explorer.analysis.batches import part
-from explorer.analysis.curvature import Curvature, CurvatureError, Product
+from explorer.analysis.curvature import Curvature, Product
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.lanczos import (
     Lanczos,
     Pairs,
-    asymmetry,
     eigenpairs,
     quadrature,
     random_normal,
@@ -27,13 +26,13 @@ from explorer.analysis.matrices import MAKERS, blocks_of, dense, restricted
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.plane import NONE, Choices, objective_at
+from explorer.analysis.steady import require_steady
 from explorer.analysis.trace import xtrace
 from explorer.analysis.whole import gradient
 from explorer.kinds.kind import Piece
 from explorer.kinds.spectrum import DENSE, ESCAPES, Role, SpectrumSettings
 from explorer.problem import Problem, accuracy, cross_entropy
 
-ASYMMETRIC = 1e-4  # what is computed is then no matrix of second derivatives
 STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed
 ESCAPE_STEPS = np.linspace(-1.0, 1.0, ESCAPES)  # along the last pair's vector, in steps of `_reach`
 SHARE = 0.05  # of the parameters' norm: how far that goes
@@ -116,14 +115,9 @@ def extremes(
     """The extreme pairs, all eigenvalues of a small matrix, the loss along the last pair's vector.
 
     Raises:
-        CurvatureError: what is computed is not symmetric.
+        CurvatureError: the model changes from call to call.
     """
-    gap = asymmetry(matrix, settings.seed)
-    if gap > ASYMMETRIC:
-        raise CurvatureError(
-            f"the matrix must be symmetric, but u'Hv and v'Hu differ by {gap:.1e} of their size; "
-            "does the model draw random numbers, as dropout does, or change from call to call?"
-        )
+    gap = require_steady(matrix, objective, settings.seed)
     rows: Rows = []
     if matrix.size <= DENSE:
         every, vectors = np.linalg.eigh(dense(matrix))
