@@ -75,7 +75,7 @@ def test_a_stored_answer_is_shown_at_once(folder: Path) -> None:
     columns = list(shown.value.columns)
     assert columns == ["Measure", "run", "Invariant"]
     values = dict(zip(shown.value["Measure"], shown.value["run"], strict=True))
-    assert len(values) == 27
+    assert len(values) == 29
     assert values["Keskar box"].startswith("≥ ")
     # a net that was never trained guesses: no noise makes it guess worse
     none = [name for name, value in values.items() if value == "—"]

@@ -25,7 +25,7 @@ from explorer.problem import accuracy
 Through = Callable[[Any], Any]  # outputs -> outputs
 LEAST_VARIANCE = 1e-12  # of logits that are divided by its root: where a dead net gives zeros alone
 STREAM = {"box": 10, "ball": 11, "noise": 12, "ascent": 13, "batches": 14, "probes": 1}
-STREAM |= {"scaled": 15, "flatness": 16, "factor": 17, "sigma": 18, "rescaling": 19}
+STREAM |= {"scaled": 15, "flatness": 16, "factor": 17, "sigma": 18, "rescaling": 19, "subspace": 20}
 
 
 class NotApplicable(ValueError):

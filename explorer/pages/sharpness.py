@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds.measures import MEASURES, NO, YES, Measure
+from explorer.kinds.measures import NO, SHOWN, YES, Measure
 from explorer.kinds.sharpness import (
     NOT_YET,
     RESCALINGS,
@@ -143,7 +143,7 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
 
 def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """A row for each measure: its value at each model, and whether it is invariant."""
-    rows = [_row(measure, found) for measure in MEASURES]
+    rows = [_row(measure, found) for measure in SHOWN]
     columns = {
         "Measure": st.column_config.TextColumn(pinned=True, width=215),
         **{name: st.column_config.TextColumn(width=155) for name in found},
@@ -188,9 +188,9 @@ def definitions() -> None:
     """What each measure is, and where it is from."""
     st.table(
         {
-            "Measure": [measure.title for measure in MEASURES],
-            "Definition": [_plain(measure.definition) for measure in MEASURES],
-            "Source": [measure.source for measure in MEASURES],
+            "Measure": [measure.title for measure in SHOWN],
+            "Definition": [_plain(measure.definition) for measure in SHOWN],
+            "Source": [measure.source for measure in SHOWN],
         }
     )
     st.caption(
@@ -219,7 +219,7 @@ def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
     """Why measures have no value: sentence -> their titles."""
     reasons: dict[str, list[str]] = {}
     for name, one in found.items():
-        for measure in MEASURES:
+        for measure in SHOWN:
             why = one.of(measure.name).why
             if why and why != NOT_YET:
                 said = f"{measure.title} of {name}" if len(found) > 1 else measure.title

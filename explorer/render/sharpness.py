@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.measures import LAYERS, MEASURES, NO, YES
+from explorer.kinds.measures import LAYERS, MEASURES, NO, SHOWN, YES
 from explorer.kinds.sharpness import Sharpness
 from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
@@ -124,7 +124,7 @@ def _short(value: float, digits: int) -> str:
 def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> dict[str, Any]:
     """Place of a measure, in the order of the list, and of its value."""
     known = {row["measure"] for row in rows}
-    order = [measure.title for measure in MEASURES if measure.title in known] or [""]
+    order = [measure.title for measure in SHOWN if measure.title in known] or [""]
     places = ticks(low, high, True, 7)
     axis = alt.Axis(
         title=title,
