@@ -17,7 +17,7 @@ from explorer.analysis.lanczos import Lanczos, quadrature, random_signs
 from explorer.analysis.objective import Objective
 from explorer.analysis.spectrum import Scaled, dense
 from explorer.analysis.terms import as_value
-from explorer.analysis.whole import gradient
+from explorer.analysis.whole import NoGradient, gradient
 from explorer.kinds.measures import WHY
 from explorer.kinds.sharpness import SharpnessSettings
 from explorer.problem import accuracy
@@ -100,6 +100,8 @@ class Slope:
             outputs = self._through(outputs) if self._through else outputs
             loss = as_value("loss", space.problem.loss(outputs, batch))
             total, count = loss if isinstance(loss, tuple) else (loss.double().sum(), loss.numel())
+            if torch.is_grad_enabled() and not total.requires_grad:
+                raise NoGradient("the loss has no gradient by the parameters")
             seen(total)
             value += float(total.detach())
             self._count += float(count)

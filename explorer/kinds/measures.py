@@ -256,4 +256,5 @@ WHY: tuple[str, ...] = (
     "This model has no pair of layers that can be rescaled.",
     "The memory of this machine does not suffice for it.",
     "A loss nearby is not finite: choose a smaller perturbation.",
+    "It needs at least two examples.",
 )
