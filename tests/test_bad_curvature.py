@@ -1,6 +1,7 @@
 """Bad input for curvature, asked of a real worker by every kind: a sentence, or what is true."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,9 @@ def test_what_has_no_curvature(served: Any, name: str, body: str, words: str) ->
     assert np.isnan(sharpness.of("lambda_max").value)
     said = {"nan": "this point is not finite"}.get(name, "cannot be differentiated")
     assert any(said in reason for reason in reasons(sharpness))
+    fisher = {SPECTRUM: replace(SETTINGS[SPECTRUM], matrix="empirical_fisher")}
+    job, _ = answers(served, model, fisher)["spectrum"]
+    assert job.status == "failed" and "RuntimeError" not in (job.error or "")
     job, stability = found["stability"]
     assert np.isnan(stability.values["lambda_max"]).all()
     if name == "nan":

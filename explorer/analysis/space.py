@@ -95,22 +95,22 @@ class Space:
                 f"the loss at this point is {float(total.detach())}, so that it has no curvature; "
                 "choose another point"
             )
+        self._check(total)
+        return total, float(count)
+
+    def _check(self, total: Tensor) -> None:
+        """Refuse what has no gradient and, once, what differentiates to 0 without a word.
+
+        Raises:
+            CurvatureError: the loss does not depend on the parameters; the model uses reentrant
+                checkpointing, or an operation marked as differentiable once, whose second
+                derivative torch leaves out where derivatives by chosen tensors are asked for.
+        """
         if not total.requires_grad:
             raise CurvatureError(
                 "the loss must be differentiable by the parameters, but has no gradient; does it "
                 "call .detach() or .item(), or count instead of measure?"
             )
-        self._check(total)
-        return total, float(count)
-
-    def _check(self, total: Tensor) -> None:
-        """Refuse, once, what differentiates to 0 without a word.
-
-        Raises:
-            CurvatureError: the model uses reentrant checkpointing, or an operation that is marked
-                as differentiable once: torch leaves its second derivative out where derivatives by
-                chosen tensors are asked for.
-        """
         if self._checked:
             return
         seen, todo = set(), [total.grad_fn]
