@@ -53,11 +53,12 @@ def is_whole(text: str) -> bool:
     return is_finite(text) and float(text).is_integer() and abs(float(text)) < 2**53
 
 
-def choose_model(catalog: Catalog) -> records.Model:
-    """The model chosen."""
+def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
+    """The model chosen; at first one of at least so many snapshots, if there is any."""
     known = known_models(catalog)
     from_address("model", f"one of {', '.join(known)}", known.__contains__)
-    return known[st.selectbox("Model", list(known), key="model", bind="query-params")]
+    usual = next((n for n, model in enumerate(known.values()) if model.points >= fewest), 0)
+    return known[st.selectbox("Model", list(known), usual, key="model", bind="query-params")]
 
 
 def choose_runs(

@@ -32,7 +32,7 @@ def show_density(spectrum: Spectrum) -> DensityStyle:
         log=log,
         width_share=share / 100,
         overlays=tuple(laid),
-        ratio=_choose_ratio(spectrum) if laid else 1.0,
+        ratio=_choose_ratio(spectrum) if set(laid) - {NAMES[0]} else 1.0,
     )
     if spectrum.ends is None:
         st.skeleton(height=340)

@@ -60,7 +60,7 @@ class Training:
 
 def choose() -> tuple[records.Model, StabilitySettings, Training]:
     """The question and the training, from the left column."""
-    model = controls.choose_model(catalog)
+    model = controls.choose_model(catalog, desk.FEWEST)
     with st.expander("Objective", expanded=True):
         values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Estimates"):
