@@ -207,6 +207,6 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (value,) = [box for box in app.selectbox if box.label == "Value"]
     fine(value.set_value("smallest eigenvalue").run())
     (said,) = opened(CONVEXITY.page, model="tiny", precision="bf16").error
-    assert "Precision must be one of float32, float64" in said.value
+    assert "precision in the address must be one of float32, float64" in said.value
     _running.stop()
     end_workers(Catalog(tmp_path / "catalog"))

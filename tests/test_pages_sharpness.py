@@ -73,9 +73,9 @@ def test_a_stored_answer_is_shown_at_once(folder: Path) -> None:
     assert charts(app) == 3
     (shown,) = app.dataframe
     columns = list(shown.value.columns)
-    assert columns == ["Measure", "run", "Invariant", "Definition", "Source"]
+    assert columns == ["Measure", "run", "Invariant"]
     values = dict(zip(shown.value["Measure"], shown.value["run"], strict=True))
-    assert len(values) == 27
+    assert len(values) == 29
     assert values["Keskar box"].startswith("≥ ")
     # a net that was never trained guesses: no noise makes it guess worse
     none = [name for name, value in values.items() if value == "—"]
@@ -137,8 +137,8 @@ def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
         ({"draws": "1"}, "draws must be from 2 to 10,000, got 1"),
         ({"draws": "2.5"}, "whole number"),
         ({"rescaling": "both"}, "one of none, layer, neuron"),
-        ({"precision": "bf16"}, "precision must be one of float32, float64"),
-        ({"batchnorm": "batch"}, "batchnorm must be one of frozen"),
+        ({"precision": "bf16"}, "precision in the address must be one of float32, float64"),
+        ({"batchnorm": "batch"}, "batchnorm in the address must be frozen"),
         ({"model": "nobody"}, "nobody"),
     ],
     ids=str,

@@ -1,6 +1,7 @@
 """Measures of sharpness against plain computations on models whose whole Hessian is known."""
 
 import io
+import itertools
 import math
 from dataclasses import replace
 from typing import Any
@@ -275,6 +276,42 @@ def test_projected_ascent_finds_the_first_order_worst_case(net: Problem) -> None
     plain = slope(net).abs() @ (theta.detach().abs() + 1)
     wanted = 100 * 1e-5 * float(plain) / (1 + point.loss)
     assert sharpness.COMPUTED["keskar"](point).value == pytest.approx(wanted, rel=1e-3)
+    drawn = torch.from_numpy(np.random.RandomState([0, 20]).standard_normal((52, 52)))
+    own = torch.linalg.lstsq(drawn.t(), theta.detach()[:, None]).solution[:, 0]
+    wanted = 100 * 1e-5 * float((drawn @ slope(net)).abs() @ (own.abs() + 1)) / (1 + point.loss)
+    value = sharpness.COMPUTED["keskar_subspace"](point).value
+    assert value == pytest.approx(wanted, rel=5e-3)  # 52 steps in each coordinate: second order
+
+
+def test_the_random_subspace_is_searched_to_its_corners(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A convex quadratic is largest at a corner of the box of y: the best of all is found.
+
+    In a subspace of 4 of 9 directions there are 16; half the box has a smaller rise.
+    """
+    monkeypatch.setattr("explorer.analysis.sharpness_worst.SUBSPACE", 4)
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        inputs, wanted = torch.randn(31, 3).double(), torch.randn(31, 3).double()
+        model = nn.Linear(3, 3, bias=False).double()
+    problem = Problem(model, {"train": (inputs, wanted)}, squared_error)
+    point = standing(problem, replace(QUICK, restarts=20, box=0.3))
+    drawn = np.random.RandomState([0, 20]).standard_normal((4, 9))
+    theta = model.weight.detach().numpy().ravel()
+    own = np.linalg.pinv(drawn.T) @ theta
+
+    def rise(y: np.ndarray) -> float:
+        weights = torch.from_numpy((theta + y @ drawn).reshape(3, 3))
+        losses = squared_error(inputs @ weights.t(), (inputs, wanted))
+        return 100 * (float(losses.mean()) - point.loss) / (1 + point.loss)
+
+    for name, box in (("keskar_subspace", 0.3), ("keskar_subspace_half", 0.15)):
+        corners = itertools.product((-1.0, 1.0), repeat=4)
+        largest = max(rise(np.array(signs) * box * (np.abs(own) + 1)) for signs in corners)
+        found = sharpness.COMPUTED[name](point)
+        assert found.value == pytest.approx(largest, rel=1e-9)
+        assert rise(np.linalg.lstsq(drawn.T, found.direction.numpy(), rcond=None)[0]) == (
+            pytest.approx(largest, rel=1e-9)
+        )
 
 
 def test_small_noise_sees_the_trace(net: Problem) -> None:

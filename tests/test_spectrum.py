@@ -230,6 +230,18 @@ def test_more_probes_keep_those_that_are_there(small: Problem, never_dense: None
     assert sorted(set(back["unit"])) == list(range(few.units))
 
 
+def test_what_is_taken_over_can_be_shown_at_once(small: Problem, never_dense: None) -> None:
+    """Before the first new probe, with the pairs' facts alone, sums are those of the old answer."""
+    old = answered(small, SMALL)
+    whole = Spectrum.from_pieces(SMALL, old)
+    more = replace(SMALL, probes=SMALL.probes + 2)
+    facts = {name: whole.facts[name] for name in SPECTRUM.first_facts if name in whole.facts}
+    begun = Spectrum.from_pieces(more, [Piece(taken_over(more, columns_of(old)), facts)])
+    assert begun.quadrature.sum_of(np.abs) == whole.quadrature.sum_of(np.abs)
+    assert begun.layers == whole.layers
+    assert begun.kind_of_point == whole.kind_of_point != ""
+
+
 PARTS: list[tuple[int, ...]] = [(), (0,), (1,), (1, 2), (4,), (5,), (0, 2, 5)]
 
 

@@ -56,6 +56,8 @@ COMPUTED: Mapping[str, Callable[[Standing], Found]] = {
     "noise_scale": noise_scale,
     "bound_mcallester": noise.bound_mcallester,
     "bound_dziugaite": noise.bound_dziugaite,
+    "keskar_subspace": worst.keskar_subspace,
+    "keskar_subspace_half": worst.keskar_subspace_half,
 }
 Row = tuple[int, int, int, int, float, float, float, float]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import psutil
 import torch
 from scipy.optimize import minimize
 from torch import Tensor
@@ -11,6 +12,7 @@ from explorer.analysis.standing import Found, NotApplicable, Standing
 from explorer.kinds.estimates import Estimate
 
 KESKAR_STEPS = 10  # of L-BFGS-B from each start
+SUBSPACE = 100  # columns of Keskar's random matrix
 STRIDE = 2.5  # an ascent could cross the set's radius so many times
 Project = Callable[[Tensor], Tensor]
 
@@ -21,31 +23,83 @@ def keskar(standing: Standing, share: float = 1.0) -> Found:
     Source: Keskar et al. 2017, arXiv:1609.04836, metric 2.1 with A = I: 10 iterations of L-BFGS-B;
     here from the point itself and from random places of the box.
     """
-    settings, theta = standing.settings, standing.theta
-    reach = (settings.box * share * (theta.abs() + 1)).double().cpu().numpy()
-    best, best_d = standing.loss, np.zeros(standing.size)
+    reach = standing.settings.box * share * (standing.theta.abs() + 1)
 
-    def downhill(d: np.ndarray) -> tuple[float, np.ndarray]:
-        nonlocal best, best_d
-        loss, slope = standing.slope(theta + torch.from_numpy(d).to(theta))
-        if loss > best:
-            best, best_d = loss, d.copy()
-        return -loss, -slope.double().cpu().numpy()
+    def same(vector: Tensor) -> Tensor:
+        return vector
 
-    for number in range(settings.restarts):
-        start = np.zeros(standing.size)
-        if number:
-            start = standing.rng("box", number).uniform(-1, 1, standing.size) * reach
-        options = {"maxiter": KESKAR_STEPS, "ftol": 0.0, "gtol": 0.0}
-        bounds = np.stack([-reach, reach], axis=1)
-        minimize(downhill, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    rise = 100 * (best - standing.loss) / (1 + standing.loss)
-    return Found.at_least(rise, torch.from_numpy(best_d).to(theta))
+    return _in_box(standing, reach, same, same, "box")
 
 
 def keskar_half(standing: Standing) -> Found:
     """The same in a box of half the size."""
     return keskar(standing, 0.5)
+
+
+def keskar_subspace(standing: Standing, share: float = 1.0) -> Found:
+    """The same over d = A y with abs(y_i) <= box (abs((A+ w)_i) + 1), A random.
+
+    Source: Keskar et al. 2017, arXiv:1609.04836, metric 2.1 with A of 100 columns; that they are
+    standard normal is the usual reading of "randomly generated".
+    """
+    across = _subspace(standing)
+    columns, theta = (t.double().cpu().numpy() for t in (across.t(), standing.theta))
+    # numpy's: torch's differs in its last bits from call to call
+    own = torch.from_numpy(np.linalg.lstsq(columns, theta, rcond=None)[0])
+    reach = standing.settings.box * share * (own.abs() + 1)
+    return _in_box(standing, reach, lambda y: y @ across, lambda g: across @ g, "subspace")
+
+
+def keskar_subspace_half(standing: Standing) -> Found:
+    """In a box of half the size."""
+    return keskar_subspace(standing, 0.5)
+
+
+def _subspace(standing: Standing) -> Tensor:
+    """The columns of A, (p, D)."""
+    count = min(SUBSPACE, standing.size)
+    each = standing.theta.element_size() + 3 * 8  # with the copies that the pseudo-inverse takes
+    if count * standing.size * each > psutil.virtual_memory().available // 2:
+        raise NotApplicable("The memory of this machine")
+    found, rng = standing.theta.new_empty((count, standing.size)), standing.rng("subspace")
+    for column in found:
+        column.copy_(torch.from_numpy(rng.standard_normal(standing.size)))
+    return found
+
+
+def _in_box(standing: Standing, reach: Tensor, forth: Project, back: Project, stream: str) -> Found:
+    """The largest rise over coordinates y of a box, in percent of 1 + the loss.
+
+    Args:
+        standing: the point.
+        reach: half the box's sides, (p,).
+        forth: coordinates (p,) -> the perturbation (D,).
+        back: gradient (D,) -> that by the coordinates, (p,).
+        stream: of the random starts.
+    """
+    theta, ends = standing.theta, reach.double().cpu().numpy()
+    best, best_y = standing.loss, np.zeros(len(ends))
+
+    def aside(y: np.ndarray) -> Tensor:
+        # A copy lies as torch aligns it: products of unaligned vectors differ in their last bits.
+        return forth(torch.from_numpy(y).to(theta, copy=True))
+
+    def downhill(y: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal best, best_y
+        loss, slope = standing.slope(theta + aside(y))
+        if loss > best:
+            best, best_y = loss, y.copy()
+        return -loss, -back(slope).double().cpu().numpy()
+
+    for number in range(standing.settings.restarts):
+        start = np.zeros(len(ends))
+        if number:
+            start = standing.rng(stream, number).uniform(-1, 1, len(ends)) * ends
+        options = {"maxiter": KESKAR_STEPS, "ftol": 0.0, "gtol": 0.0}
+        bounds = np.stack([-ends, ends], axis=1)
+        minimize(downhill, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    rise = 100 * (best - standing.loss) / (1 + standing.loss)
+    return Found.at_least(rise, aside(best_y))
 
 
 def sam(standing: Standing) -> Found:

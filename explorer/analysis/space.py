@@ -19,6 +19,10 @@ from explorer.analysis.rewrites import differentiable_twice
 from explorer.analysis.terms import as_value
 from explorer.problem import Batch
 
+_NOT_TWICE = (
+    "the operation {} of this model cannot be differentiated twice by torch; replace it in the "
+    "problem file by one that can"
+)
 Parts = Sequence[Tensor]  # one tensor per parameter, in their order
 
 
@@ -91,20 +95,22 @@ class Space:
                 f"the loss at this point is {float(total.detach())}, so that it has no curvature; "
                 "choose another point"
             )
+        self._check(total)
+        return total, float(count)
+
+    def _check(self, total: Tensor) -> None:
+        """Refuse what has no gradient and, once, what differentiates to 0 without a word.
+
+        Raises:
+            CurvatureError: the loss does not depend on the parameters; the model uses reentrant
+                checkpointing, or an operation marked as differentiable once, whose second
+                derivative torch leaves out where derivatives by chosen tensors are asked for.
+        """
         if not total.requires_grad:
             raise CurvatureError(
                 "the loss must be differentiable by the parameters, but has no gradient; does it "
                 "call .detach() or .item(), or count instead of measure?"
             )
-        self._check(total)
-        return total, float(count)
-
-    def _check(self, total: Tensor) -> None:
-        """Refuse, once, what differentiates to 0 without a word.
-
-        Raises:
-            CurvatureError: the model uses reentrant checkpointing.
-        """
         if self._checked:
             return
         seen, todo = set(), [total.grad_fn]
@@ -118,6 +124,8 @@ class Space:
                     "reentrant checkpointing of this model gives no derivatives here; build it "
                     "with use_reentrant=False, or without checkpointing"
                 )
+            if (operation := _only_once(node)) is not None:
+                raise CurvatureError(_NOT_TWICE.format(operation))
             todo.extend(inner for inner, _ in node.next_functions)
         self._checked = True
 
@@ -133,6 +141,7 @@ class Space:
                 "the loss must give one value per example for an empirical Fisher matrix, got a "
                 "sum and a count; choose another matrix"
             )
+        self._check(value)
         return value
 
     def split(self, vector: Tensor) -> list[Tensor]:
@@ -165,8 +174,13 @@ def understood() -> Iterator[None]:
         text = str(error)
         named = re.search(r"derivative for '?(?:aten::)?_?(\w+?)(?:_backward)?'? is not impl", text)
         if named:
-            raise CurvatureError(
-                f"the operation {named[1]} of this model cannot be differentiated twice by torch; "
-                "replace it in the problem file by one that can"
-            ) from error
+            raise CurvatureError(_NOT_TWICE.format(named[1])) from error
         raise
+
+
+def _only_once(node: Any) -> str | None:
+    """The name of a node's own operation where `once_differentiable` wraps its backward."""
+    own = getattr(type(node), "_forward_cls", None)
+    code = getattr(getattr(own, "backward", None), "__code__", None)
+    marked = code is not None and code.co_filename == torch.autograd.function.__file__
+    return own.__name__ if own is not None and marked else None

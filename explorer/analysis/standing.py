@@ -17,7 +17,7 @@ from explorer.analysis.lanczos import Lanczos, quadrature, random_signs
 from explorer.analysis.matrices import Scaled, dense
 from explorer.analysis.objective import Objective
 from explorer.analysis.terms import as_value
-from explorer.analysis.whole import gradient
+from explorer.analysis.whole import NoGradient, gradient
 from explorer.kinds.measures import WHY
 from explorer.kinds.sharpness import SharpnessSettings
 from explorer.problem import accuracy
@@ -25,7 +25,7 @@ from explorer.problem import accuracy
 Through = Callable[[Any], Any]  # outputs -> outputs
 LEAST_VARIANCE = 1e-12  # of logits that are divided by its root: where a dead net gives zeros alone
 STREAM = {"box": 10, "ball": 11, "noise": 12, "ascent": 13, "batches": 14, "probes": 1}
-STREAM |= {"scaled": 15, "flatness": 16, "factor": 17, "sigma": 18, "rescaling": 19}
+STREAM |= {"scaled": 15, "flatness": 16, "factor": 17, "sigma": 18, "rescaling": 19, "subspace": 20}
 
 
 class NotApplicable(ValueError):
@@ -100,6 +100,8 @@ class Slope:
             outputs = self._through(outputs) if self._through else outputs
             loss = as_value("loss", space.problem.loss(outputs, batch))
             total, count = loss if isinstance(loss, tuple) else (loss.double().sum(), loss.numel())
+            if torch.is_grad_enabled() and not total.requires_grad:
+                raise NoGradient("the loss has no gradient by the parameters")
             seen(total)
             value += float(total.detach())
             self._count += float(count)

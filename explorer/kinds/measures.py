@@ -213,8 +213,30 @@ MEASURES: tuple[Measure, ...] = (
         "Dziugaite and Roy 2017, arXiv:1703.11008; Langford and Seeger 2001",
         NO,
     ),
+    Measure(
+        "keskar_subspace",
+        "Keskar box, random subspace",
+        "100 (max of L(w + A y) over abs(y_i) <= box (abs((A+ w)_i) + 1) - L) / (1 + L), A of 100 "
+        "columns of standard normal numbers, A+ its pseudo-inverse",
+        "Keskar et al. 2017, arXiv:1609.04836, metric 2.1",
+        NO,
+    ),
+    Measure(
+        "keskar_subspace_half",
+        "Keskar box, random subspace, half",
+        "the same in a box of half the size",
+        "Keskar et al. 2017, arXiv:1609.04836, metric 2.1",
+        NO,
+    ),
 )
 PLACE = {measure.name: place for place, measure in enumerate(MEASURES)}
+# In the order of reading: what came later stands beside its like.
+SHOWN = tuple(
+    sorted(
+        MEASURES,
+        key=lambda m: PLACE["keskar" if m.name.startswith("keskar") else m.name],
+    )
+)
 
 # Why a measure has no value: stored by its place, so this too only grows at its end.
 WHY: tuple[str, ...] = (
@@ -234,4 +256,5 @@ WHY: tuple[str, ...] = (
     "This model has no pair of layers that can be rescaled.",
     "The memory of this machine does not suffice for it.",
     "A loss nearby is not finite: choose a smaller perturbation.",
+    "It needs at least two examples.",
 )

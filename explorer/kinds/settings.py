@@ -5,7 +5,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-PRECISIONS = ("float32", "float64", "tf32", "bf16")
+CURVATURE_PRECISIONS = ("float32", "float64")
+PRECISIONS = (*CURVATURE_PRECISIONS, "tf32", "bf16")
 REDUCED = ("tf32", "bf16")  # precisions whose error is measured against float32
 BATCHNORM_POLICIES = ("frozen", "recalibrated", "batch")
 SUBSETS = ("all", "first", "random")
@@ -84,7 +85,7 @@ class ObjectiveSettings:
         Reduced products hide a residual of up to 30 times what is reported; statistics of a batch
         would move with the parameters.
         """
-        one_of("precision", self.precision, ("float32", "float64"))
+        one_of("precision", self.precision, CURVATURE_PRECISIONS)
         one_of("batchnorm", self.batchnorm, ("frozen",))
 
     def require_within(self, **ranges: tuple[float, float]) -> None:

@@ -15,6 +15,7 @@ RESCALINGS = ("none", "layer", "neuron")
 ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
 ROUNDED = 10  # units in the last place by which a mean loss may be off
+NOT_YET = "Not computed yet."
 COLUMNS = ("unit", "role", "i", "why", "at", "value", "low", "high")
 
 
@@ -151,7 +152,7 @@ class Sharpness:
         unit = PLACE[name] + rescaled * len(MEASURES)
         chosen = (self.rows["unit"] == unit) & (self.rows["role"] == Role.MEASURE)
         if not chosen.any():
-            return Value(why="Not computed yet.")
+            return Value(why=NOT_YET)
         value, low, high = (float(self.rows[n][chosen][0]) for n in ("value", "low", "high"))
         return Value(value, low, high, WHY[int(self.rows["why"][chosen][0])])
 
@@ -227,7 +228,7 @@ SHARPNESS = Kind(
     subjects=("point", "start"),  # the second: initial parameters, or the point where unknown
     settings=SharpnessSettings,
     result=Sharpness,
-    version=1,
+    version=2,  # 1 had two measures less
     answer="explorer.analysis.sharpness:answer",
     draw="explorer.render.sharpness:measures",
     thumbnail="explorer.render.sharpness:thumbnail",
@@ -237,4 +238,5 @@ SHARPNESS = Kind(
     taken_over="explorer.kinds.sharpness:taken_over",
     joined="from",
     passes=200,
+    unit="measures",
 )

@@ -32,6 +32,7 @@ FIRST = (  # facts of the pairs
     *("asymmetry", "converged", "ended", "lanczos_steps", "dense", "epsilon"),
     *("gradient_norm", "theta_norm", "escape_slope", "loss"),
     *("held_bytes", "budget_bytes", "classes"),
+    *("size", "layers", "examples", "available"),  # without them nothing can be said of the rows
 )
 
 

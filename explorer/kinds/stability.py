@@ -167,4 +167,5 @@ STABILITY = Kind(
     page="explorer/pages/stability.py",
     icon=":material/ssid_chart:",
     passes=200,
+    unit="snapshots",
 )

@@ -85,7 +85,8 @@ def answered(
 ) -> None:
     """Questions with their progress and, by `show`, what there is of them; live while one is open.
 
-    It is one part of the page whether or not something is open: see `parts.live`.
+    Where there are several, their names tell their progress apart. It is one part of the page
+    whether or not something is open: see `parts.live`.
     """
     waiting = _is_open(known)
 
@@ -95,9 +96,9 @@ def answered(
         if _is_open(present) != waiting:
             st.rerun()
         with st.container():
-            for question in present.values():
+            for name, question in present.items():
                 if question.status == "open":
-                    parts.progress(running, question)
+                    parts.progress(running, question, name if len(present) > 1 else "")
         begun = {name: question for name, question in present.items() if question.units_done}
         if begun:
             show(begun)

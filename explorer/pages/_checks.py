@@ -1,7 +1,7 @@
 """Self-checks of an answer as badges, and everything that it was computed from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -13,10 +13,14 @@ from store import Catalog, records
 WORTH_A_WARNING = 0.01  # of the plotted range
 
 
-def badges(asked: records.Question, result: Any) -> None:
-    """Self-checks of an answer, each green or telling what is off."""
+def badges(
+    asked: records.Question, result: Any, first: Callable[[Any], None] | None = None
+) -> None:
+    """Self-checks of an answer, each green or telling what is off; `first` adds one of its own."""
     facts = result.facts
     with st.container(horizontal=True, gap="small"):
+        if first is not None:
+            first(result)
         _centre_badge(facts, result)
         if "norm_error" in facts:
             good = facts["norm_error"] < 1e-6

@@ -1,4 +1,4 @@
-"""What a page asks the user: model, snapshot, data, directions, axes; also from the URL."""
+"""What a page asks the user: model, snapshot, directions, axes, numbers; also from the URL."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -8,17 +8,18 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds.kind import measured
-from explorer.kinds.settings import (
-    BATCHNORM_POLICIES,
-    NORMALISATIONS,
-    PRECISIONS,
-    SUBSETS,
-    ObjectiveSettings,
-)
+from explorer.kinds.settings import NORMALISATIONS
 from explorer.pages._parts import known_models, sentence
 from store import Catalog, records
 
 FEW = 8  # steps that one sentence can list
+# Labels and help of numbers that several pages ask for; see `choose_numbers`.
+SEED = ("Seed", "Of everything that is drawn at random.")
+ROOM = ("Search steps", "Of Lanczos for an eigenvalue, at most; as many vectors are held.")
+TOLERANCE = (
+    "Tolerance",
+    "Largest residual of an eigenvalue, as a share of the largest absolute eigenvalue.",
+)
 
 
 def from_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
@@ -52,11 +53,12 @@ def is_whole(text: str) -> bool:
     return is_finite(text) and float(text).is_integer() and abs(float(text)) < 2**53
 
 
-def choose_model(catalog: Catalog) -> records.Model:
-    """The model chosen."""
+def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
+    """The model chosen; at first one of at least so many snapshots, if there is any."""
     known = known_models(catalog)
     from_address("model", f"one of {', '.join(known)}", known.__contains__)
-    return known[st.selectbox("Model", list(known), key="model", bind="query-params")]
+    usual = next((n for n, model in enumerate(known.values()) if model.points >= fewest), 0)
+    return known[st.selectbox("Model", list(known), usual, key="model", bind="query-params")]
 
 
 def choose_runs(
@@ -126,6 +128,44 @@ def choose_height(values: Mapping[str, Any], decades: bool) -> tuple[bool, str]:
     return scale == "Log", value
 
 
+def choose_scale(key: str, log: bool = False, label: str = "Scale") -> bool:
+    """Whether an axis is drawn on a log scale; `log` is the default."""
+    default = "Log" if log else "Linear"
+    chosen = st.segmented_control(label, ["Linear", "Log"], default=default, required=True, key=key)
+    return chosen == "Log"
+
+
+def choose_numbers(usual: Any, words: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Numbers of the settings, two in a row, as settings.
+
+    Args:
+        usual: settings that hold the defaults.
+        words: label and help of each, by the setting's name, which is that in the address too.
+    """
+    values = {}
+    columns = st.columns(2, gap="xsmall")
+    for place, (name, (label, help)) in enumerate(words.items()):
+        if place % 2 == 0 and place:
+            columns = st.columns(2, gap="xsmall")
+        value = getattr(usual, name)
+        whole = isinstance(value, int)
+        from_address(
+            name,
+            "a whole number" if whole else "a finite number",
+            is_whole if whole else is_finite,
+        )
+        values[name] = columns[place % 2].number_input(
+            label,
+            value=value,
+            step=1 if whole else None,
+            format="%d" if whole else "%.4g",
+            key=name,
+            bind="query-params",
+            help=help or None,
+        )
+    return values
+
+
 def choose_point(catalog: Catalog, model: records.Model) -> str:
     """The point of the model that is looked at: its final one, or a snapshot of its training."""
     return choose_snapshot(catalog, model, "step", False).point_id
@@ -156,92 +196,6 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
         help="Stored snapshots of this model's training; the last one is the final model.",
     )
     return points[step]
-
-
-def choose_objective(
-    problem: records.Problem, batchnorm: str = "frozen", precisions: Sequence[str] = PRECISIONS
-) -> dict[str, Any]:
-    """Data, precision and BatchNorm policy, as settings; the policy is asked for at all precisions.
-
-    Args:
-        problem: whose data they are.
-        batchnorm: the default policy.
-        precisions: to choose from; where some are left out, as second derivatives do, statistics
-            are frozen too.
-    """
-    values = {"split": one_of("Data", list(problem.facts["splits"]), "split")}
-    count = problem.facts["splits"][values["split"]]["count"]
-    values |= _choose_subset(count)
-    from_address("precision", f"one of {', '.join(precisions)}", precisions.__contains__)
-    values["precision"] = st.selectbox(
-        "Precision",
-        precisions,
-        key="precision",
-        bind="query-params",
-        help="Of the forward pass. tf32 and bf16 are quicker on hardware that has them; their "
-        "error against float32 is measured and shown.",
-    )
-    if precisions != PRECISIONS:
-        return values
-    if problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"]):
-        values |= _choose_batchnorm(batchnorm)
-    return values
-
-
-def _choose_subset(count: int) -> dict[str, Any]:
-    """All examples, the first ones, or random ones, as settings."""
-    subset = one_of(
-        "Examples",
-        SUBSETS,
-        "subset",
-        f"all {count:,}; or fewer, for a quicker surface with a stated error: random ones give an "
-        "unbiased estimate, the first ones do if the data lie in random order",
-    )
-    values: dict[str, Any] = {"subset": subset}
-    if subset != "all":
-        from_address("examples", "a whole number", is_whole)
-        left, right = st.columns(2, gap="xsmall")
-        usual = min(256, count)
-        values["examples"] = left.number_input(
-            "How many", value=usual, step=64, key="examples", bind="query-params"
-        )
-        if values["examples"] > count:
-            st.error(f"The split has only {count:,} examples; choose fewer.")
-            st.stop()
-        if subset == "random":
-            from_address("examples_seed", "a whole number", is_whole)
-            values["examples_seed"] = right.number_input(
-                "Seed", value=0, step=1, key="examples_seed", bind="query-params"
-            )
-    return values
-
-
-def _choose_batchnorm(default: str) -> dict[str, Any]:
-    """What normalises away from the trained point, as settings."""
-    must = f"one of {', '.join(BATCHNORM_POLICIES)}"
-    from_address("batchnorm", must, BATCHNORM_POLICIES.__contains__)
-    policy = st.selectbox(
-        "BatchNorm",
-        BATCHNORM_POLICIES,
-        index=BATCHNORM_POLICIES.index(default),
-        key="batchnorm",
-        bind="query-params",
-        help="frozen: the model's running statistics; recalibrated: recomputed at every point; "
-        "batch: each batch by its own statistics",
-    )
-    values: dict[str, Any] = {"batchnorm": policy}
-    if policy != "frozen":
-        defaults = ObjectiveSettings()
-        left, right = st.columns(2, gap="xsmall")
-        fields = [("batchnorm_batch", "Examples a batch", left)]
-        if policy == "recalibrated":
-            fields.append(("batchnorm_examples", "Examples in all", right))
-        for name, label, column in fields:
-            from_address(name, "a whole number", is_whole)
-            values[name] = column.number_input(
-                label, value=getattr(defaults, name), step=64, key=name, bind="query-params"
-            )
-    return values
 
 
 def one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:

@@ -76,6 +76,14 @@ def export_run(
             _numbers(file_name(asked), asked, run)
 
 
+def export_numbers(asked: Mapping[str, records.Question], results: Mapping[str, Any]) -> None:
+    """The numbers of each answer."""
+    with st.popover("Export", icon=":material/download:", key="export-numbers"):
+        for name, question in asked.items():
+            st.caption(name)
+            _numbers(file_name(question), question, results[name])
+
+
 def export_chart(name: str, chart: Callable[[], Any]) -> None:
     """A chart as a figure, where it has no numbers of its own."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
@@ -15,6 +16,7 @@ from explorer.pages._running import Running, running
 from store import Catalog, CatalogError, records
 
 LOOK_SECONDS = 1.0  # between two looks for a first model
+ASKING_WIDTH = 250  # px
 
 
 def guarded(page: Callable[[], None]) -> None:
@@ -57,6 +59,12 @@ def start() -> Running:
         if now.supervisor.trouble:
             st.warning(now.supervisor.trouble, icon=":material/warning:")
     return now
+
+
+def sides() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Where a page asks and where it shows: side by side, or one below the other."""
+    with st.container(horizontal=True, gap="large"):
+        return st.container(width=ASKING_WIDTH), st.container(width="stretch")
 
 
 def labels(models: list[records.Model]) -> dict[str, records.Model]:
@@ -110,12 +118,12 @@ def picture_if_complete(running: Running, key: str) -> None:
         running.thumbnails.put(key)
 
 
-def progress(running: Running, asked: records.Question) -> None:
-    """How far an open question is, with the way to stop or resume it."""
+def progress(running: Running, asked: records.Question, name: str = "") -> None:
+    """How far an open question is, with the way to stop or resume it; `name` tells it apart."""
     job = running.catalog.active_job_for(asked.key)
     share, unit = asked.units_done / asked.units, kind_named(asked.kind).unit
     if job is None:
-        _stopped(running, asked)
+        _stopped(running, asked, name)
         return
     rate = job.worker.get("units_per_second", 0.0)
     said = f"{asked.units_done:,} of {asked.units:,} {unit}"
@@ -127,23 +135,25 @@ def progress(running: Running, asked: records.Question) -> None:
         said = "Waiting for the worker"
     else:
         said = "Loading model and data"
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    bar.progress(share, said)
+    bar, button = st.columns([4, 1], vertical_alignment="center")
+    bar.progress(share, f"{name}: {said}" if name else said)
     if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
         orders.cancel(running.catalog, job.id)
 
 
-def _stopped(running: Running, asked: records.Question) -> None:
+def _stopped(running: Running, asked: records.Question, name: str) -> None:
     """An open question that nobody works on."""
     last = next(
         (job for job in running.catalog.jobs(limit=200) if job.question_key == asked.key), None
     )
     if last and last.status == "failed":
         st.error(f"{asked.title} stopped: {last.error}.", icon=":material/error:")
-    text, button = st.columns([5, 1], vertical_alignment="center")
+    text, button = st.columns([4, 1], vertical_alignment="center")
     unit = kind_named(asked.kind).unit
-    text.caption(f"{asked.units_done:,} of {asked.units:,} {unit} are stored.")
-    if button.button("Resume", icon=":material/play_arrow:", width="stretch"):
+    of = f" of {name}" if name else ""
+    text.caption(f"{asked.units_done:,} of {asked.units:,} {unit}{of} are stored.")
+    key = f"resume-{asked.key}"
+    if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
         desk.resume(running.catalog, asked)
         st.rerun()
 

@@ -12,8 +12,11 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import contour_style, export_surface
+from explorer.pages._objective import choose_objective
 from explorer.render.colours import COLOUR_MAPS
 from store import records
+
+EFFORT = {"room": controls.ROOM, "tolerance": controls.TOLERANCE}
 
 running = parts.start()
 catalog = running.catalog
@@ -24,24 +27,12 @@ def choose() -> tuple[records.Model, str, ConvexitySettings]:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(model.problem_id))
+        values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Plane", expanded=True):
         values |= controls.choose_directions()
         values |= controls.choose_axis("x", 13) | controls.choose_axis("y", 13)
     with st.expander("Eigenvalues"):
-        controls.from_address("tolerance", "a number", controls.is_finite)
-        values["tolerance"] = st.number_input(
-            "Tolerance",
-            value=1e-3,
-            format="%.1e",
-            key="tolerance",
-            bind="query-params",
-            help="Largest residual of an eigenvalue, in largest absolute eigenvalues of its point.",
-        )
-        controls.from_address("room", "a whole number", controls.is_whole)
-        values["room"] = st.number_input(
-            "Lanczos steps at most", value=300, step=50, key="room", bind="query-params"
-        )
+        values |= controls.choose_numbers(ConvexitySettings(), EFFORT)
     return model, point, controls.checked(ConvexitySettings, values)
 
 
@@ -49,9 +40,7 @@ def choose_look(plane: Convexity) -> dict[str, Any]:
     """How the values are drawn; nothing here changes what is stored."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         value = st.selectbox("Value", measured(plane.values), width=250)
-        scale = st.segmented_control(
-            "Scale", ["Linear", "Log"], default="Linear", required=True, key=f"scale-{value}"
-        )
+        log = controls.choose_scale(f"scale-{value}")
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
             controls.from_address("contours", "a whole number", controls.is_whole)
@@ -65,7 +54,6 @@ def choose_look(plane: Convexity) -> dict[str, Any]:
                 placeholder="nothing clipped",
                 help="Values above are drawn at this level; what is stored does not change.",
             )
-    log = scale == "Log"
     return {
         "value": value,
         "log": log,
@@ -86,8 +74,9 @@ def explain(plane: Convexity) -> None:
     st.caption(
         "Ratio: |smallest / largest eigenvalue| of the Hessian at each point (Li et al. 2018). "
         "Where it is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
-        f"No eigenvalue is below 0 beyond its residual at {plane.convex.sum():,} of {known:,} "
-        f"points; the median ratio is {np.median(ratios):.3g}, the largest {ratios.max():.3g}."
+        "Convex, with no eigenvalue below 0 by more than its residual, at "
+        f"{plane.convex.sum():,} of {known:,} points; the median ratio is "
+        f"{np.median(ratios):.3g}, the largest {ratios.max():.3g}."
     )
 
 
@@ -122,8 +111,7 @@ def show(known: dict[str, records.Question]) -> None:
     look = choose_look(plane)
     st.altair_chart(contour(plane, contour_style(look, width=500)), width="content")
     explain(found)
-    residual_badge(found)
-    checks.badges(asked, found)
+    checks.badges(asked, found, residual_badge)
     export_surface(asked, found, plain_look(look))
     checks.provenance(catalog, asked, found)
 
@@ -135,7 +123,7 @@ def plain_look(look: dict[str, Any]) -> dict[str, Any]:
     return {**look, "value": WORDS.get(look["value"], look["value"])}
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     model, point, settings = choose()
     wish = asking.Wish(CONVEXITY, settings, ((model, point),))
@@ -149,7 +137,7 @@ with right:
         st.info(
             "This map has not been computed yet. Press **Compute** on the left; "
             "it grows here from coarse to fine.",
-            icon=":material/south_america:",
+            icon=CONVEXITY.icon,
         )
     else:
         asking.answered(running, {"": asked}, show)

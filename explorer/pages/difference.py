@@ -11,6 +11,7 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
+from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import Chosen, choose_pair
 from explorer.render.scale import number
 from store import records
@@ -23,7 +24,7 @@ def choose() -> tuple[Chosen, Chosen, asking.Wish]:
     """Both models and the question, from the left column."""
     first, second = choose_pair(catalog, DIFFERENCE, from_start=False)
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(first.model.problem_id))
+        values = choose_objective(catalog.problem(first.model.problem_id))
     with st.expander("Line", expanded=True):
         values |= controls.choose_directions()
         values |= controls.choose_axis("x", 41)
@@ -88,7 +89,7 @@ def verdict(line: Difference) -> None:
     st.caption(f"Not paired example by example the interval would be ± {number(apart, 2)}{wider}.")
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     first, second, wish = choose()
     asked = asking.found(catalog, {"": wish})[""]

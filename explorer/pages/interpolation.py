@@ -14,6 +14,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
+from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import Chosen, choose_pair
 from store import records
 
@@ -26,7 +27,7 @@ def choose() -> tuple[Chosen, Chosen, dict[str, asking.Wish]]:
     first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
     problem = catalog.problem(first.model.problem_id)
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(problem, batchnorm="recalibrated")
+        values = choose_objective(problem, batchnorm="recalibrated")
         others = [name for name in problem.facts["splits"] if name != values["split"]]
         beside = bool(others) and st.checkbox(
             f"Show {' and '.join(others)} beside it", key="beside", bind="query-params"
@@ -98,7 +99,7 @@ def explain(name: str, line: Interpolation) -> None:
     st.caption(f"{text[:1].upper()}{text[1:]}.", help=statistics.CAVEAT if banded else None)
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     first, second, wishes = choose()
     asked = asking.found(catalog, wishes)

@@ -12,6 +12,7 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
+from explorer.pages._objective import choose_objective
 from store import records
 
 LIVE_SECONDS = 0.7
@@ -26,7 +27,7 @@ def choose() -> tuple[Subjects, LineSettings]:
     subjects = choose_subjects()
     problem = next(iter(subjects.values()))[0].problem_id
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(problem))
+        values = choose_objective(catalog.problem(problem))
     with st.expander("Lines", expanded=True):
         values |= choose_direction()
         values |= controls.choose_axis("x", 101)
@@ -138,7 +139,7 @@ def explain(lines: dict[str, Line]) -> None:
             )
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     subjects, settings = choose()
     wishes = {name: asking.Wish(LINE, settings, (subject,)) for name, subject in subjects.items()}

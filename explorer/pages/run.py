@@ -14,6 +14,7 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import contour_style, export_chart, export_run
+from explorer.pages._objective import choose_objective
 from explorer.pages._paths import choose_moment, steps_of
 from explorer.render.relief import spans_decades
 from store import records
@@ -26,7 +27,7 @@ catalog = running.catalog
 
 def choose() -> tuple[dict[str, records.Model], asking.Wish]:
     """The models by label, and the question about their runs, from the left column."""
-    model = controls.choose_model(catalog)
+    model = controls.choose_model(catalog, desk.FEWEST)
     label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
     others = controls.choose_runs(
         catalog,
@@ -37,7 +38,7 @@ def choose() -> tuple[dict[str, records.Model], asking.Wish]:
         help="Runs of the same problem, drawn on the same plane.",
     )
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(model.problem_id))
+        values = choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
         values |= choose_plane(bool(others))
     settings = controls.checked(RunSettings, values)
@@ -196,7 +197,7 @@ def show_curves() -> None:
     export_chart(f"curves-{next(iter(known))}", chart)
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     chosen, wish = choose()
     asked = asking.found(catalog, {"": wish})[""]

@@ -1,12 +1,14 @@
 """Sharpness of one or several models: choose, ask, compare, rescale, export."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds.measures import MEASURES, NO, YES, Measure
+from explorer.kinds.measures import NO, SHOWN, YES, Measure
 from explorer.kinds.sharpness import (
+    NOT_YET,
     RESCALINGS,
     SHARPNESS,
     Sharpness,
@@ -17,7 +19,8 @@ from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_chart, export_line
+from explorer.pages._export import export_chart, export_numbers
+from explorer.pages._objective import choose_objective
 from store import records
 
 BADGES = {YES: "✓ invariant", NO: "moves"}
@@ -36,10 +39,11 @@ WORDS = {  # setting -> its label and what it is
     "draws": ("Draws", "Pairs of opposite perturbations in each mean."),
     "probes": ("Probes", "Random vectors for sums over the spectrum."),
     "steps": ("Lanczos steps", "Of each probe."),
-    "room": ("Steps at most", "Of Lanczos, for an eigenvalue."),
+    "room": controls.ROOM,
     "z": ("z", "Of the effective dimension."),
     "drop": ("Allowed drop", "Of the accuracy, for the PAC-Bayes sigma."),
     "delta": ("delta", "The PAC-Bayes bounds hold with probability 1 - delta."),
+    "seed": controls.SEED,
 }
 
 running = parts.start()
@@ -51,11 +55,11 @@ def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
     chosen = choose_subjects()
     problem = next(iter(chosen.values()))[0][0].problem_id
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(problem))
+        values = choose_objective(catalog.problem(problem), curvature=True)
     with st.expander("Rescaling test", expanded=True):
         values |= choose_rescaling()
     with st.expander("Measures"):
-        values |= choose_measures()
+        values |= controls.choose_numbers(SharpnessSettings(), WORDS)
     settings = controls.checked(SharpnessSettings, values)
     return {n: asking.Wish(SHARPNESS, settings, both) for n, both in chosen.items()}, settings
 
@@ -100,48 +104,20 @@ def choose_rescaling() -> dict[str, Any]:
     return {"rescaling": rescaling, "alpha": alpha}
 
 
-def choose_measures() -> dict[str, Any]:
-    """Radii, draws and steps, as settings."""
-    usual, values = SharpnessSettings(), {}
-    columns = st.columns(2, gap="xsmall")
-    for place, (name, (label, help)) in enumerate([*WORDS.items(), ("seed", ("Seed", ""))]):
-        value = getattr(usual, name)
-        whole = isinstance(value, int)
-        fits = controls.is_whole if whole else controls.is_finite
-        controls.from_address(name, "a whole number" if whole else "a finite number", fits)
-        values[name] = columns[place % 2].number_input(
-            label,
-            value=value,
-            format="%d" if whole else "%.4g",
-            key=name,
-            bind="query-params",
-            help=help or None,
-        )
-    return values
-
-
 def show(asked: dict[str, records.Question]) -> None:
     """The measures so far, the rescaling test, the worst directions."""
-    from explorer.render import sharpness as drawn
-
     found: dict[str, Sharpness] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
     warn(asked, found)
-    names = ["Values", "Chart", *(["Rescaling"] if rescales() else []), "Worst directions"]
-    tabs = dict(zip(names, st.tabs(names), strict=True))
-    with tabs["Values"]:
-        table(found)
-    with tabs["Chart"]:
-        st.altair_chart(drawn.measures(found), width="content")
-        st.caption(
-            "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. "
-            "Values that are not above 0 have no place on this axis: see the table."
-        )
-        export_line(asked, found, lambda: drawn.measures(found))
-    if rescales():
-        with tabs["Rescaling"]:
-            rescaling(found)
-    with tabs["Worst directions"]:
-        directions(found)
+    shown: dict[str, Callable[[], None]] = {
+        "Values": lambda: table(asked, found),
+        "Chart": lambda: chart(found),
+        **({"Rescaling": lambda: rescaling(found)} if rescales() else {}),
+        "Worst directions": lambda: directions(found),
+        "Definitions": definitions,
+    }
+    for tab, part in zip(st.tabs(list(shown)), shown.values(), strict=True):
+        with tab:
+            part()
     for name, question in asked.items():
         checks.provenance(catalog, question, found[name], name if len(asked) > 1 else "")
 
@@ -165,16 +141,15 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
         st.warning(sentence, icon=":material/warning:")
 
 
-def table(found: dict[str, Sharpness]) -> None:
-    """A row for each measure: its value at each model, whether it is invariant, what it is."""
-    rows = [_row(measure, found) for measure in MEASURES]
+def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
+    """A row for each measure: its value at each model, and whether it is invariant."""
+    rows = [_row(measure, found) for measure in SHOWN]
     columns = {
-        "Measure": st.column_config.TextColumn(pinned=True, width="medium"),
+        "Measure": st.column_config.TextColumn(pinned=True, width=215),
+        **{name: st.column_config.TextColumn(width=155) for name in found},
         "Invariant": st.column_config.TextColumn(
-            width="small", help="Whether a rescaling of layers or neurons leaves it as it is."
+            width=95, help="Whether a rescaling of layers or neurons leaves it as it is."
         ),
-        "Definition": st.column_config.TextColumn(width="large"),
-        "Source": st.column_config.TextColumn(width="large"),
     }
     st.dataframe(
         {name: [row[name] for row in rows] for name in rows[0]},
@@ -185,10 +160,12 @@ def table(found: dict[str, Sharpness]) -> None:
     )
     st.caption(
         "≥: the best found of a maximum. ± or in brackets: a 95 % interval over draws or probes, "
-        "or an eigenvalue's residual. The others are exact but for rounding."
+        "or an eigenvalue's residual. The others are exact but for rounding. What each measures: "
+        "see Definitions."
     )
     for sentence, titles in _reasons(found).items():
         st.caption(f"**{', '.join(titles)}**: {sentence}")
+    export_numbers(asked, found)
 
 
 def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
@@ -198,24 +175,53 @@ def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
     for name, one in found.items():
         value = one.of(measure.name)
         values[name] = said(value.value, value.low, value.high) or (
-            "…" if value.why == "Not computed yet." else "—"
+            "…" if value.why == NOT_YET else "—"
         )
     return {
         "Measure": measure.title,
         **values,
         "Invariant": BADGES.get(measure.invariant, "✓ by layers"),
-        "Definition": measure.definition,
-        "Source": measure.source,
     }
+
+
+def definitions() -> None:
+    """What each measure is, and where it is from."""
+    st.table(
+        {
+            "Measure": [measure.title for measure in SHOWN],
+            "Definition": [_plain(measure.definition) for measure in SHOWN],
+            "Source": [measure.source for measure in SHOWN],
+        }
+    )
+    st.caption(
+        "L is the mean loss, w the parameters, d a perturbation, g the gradient, H the Hessian."
+    )
+
+
+def _plain(text: str) -> str:
+    """The text without what a table would take for markup."""
+    return "".join(f"\\{letter}" if letter in "*_[]^~$`" else letter for letter in text)
+
+
+def chart(found: dict[str, Sharpness]) -> None:
+    """The values with their intervals."""
+    from explorer.render.sharpness import measures
+
+    st.altair_chart(measures(found), width="content")
+    st.caption(
+        "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
+        "that are not above 0 have no place on this axis: see the table."
+    )
+    export_chart("sharpness", lambda: measures(found))
 
 
 def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
     """Why measures have no value: sentence -> their titles."""
     reasons: dict[str, list[str]] = {}
     for name, one in found.items():
-        for measure in MEASURES:
+        for measure in SHOWN:
             why = one.of(measure.name).why
-            if why and why != "Not computed yet.":
+            if why and why != NOT_YET:
                 said = f"{measure.title} of {name}" if len(found) > 1 else measure.title
                 reasons.setdefault(why, []).append(said)
     return reasons
@@ -264,9 +270,10 @@ def directions(found: dict[str, Sharpness]) -> None:
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
     )
+    export_chart("worst-direction", lambda: drawn.along(found, known[title]))
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     wishes, settings = choose()
     asked = asking.found(catalog, wishes)
@@ -274,10 +281,16 @@ with left:
     if missing:
         asking.ask_button(running, missing)
 with right:
-    st.subheader("Sharpness", anchor=False)
+    st.subheader(f"Sharpness of {' and '.join(wishes)}", anchor=False)
+    if len(wishes) == 1:
+        (only,) = (wish.subjects[0][0] for wish in wishes.values())
+        st.caption(parts.facts_line(only), help=only.facts.get("about"))
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if missing:
-            st.info(f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.")
+            st.info(
+                f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.",
+                icon=SHARPNESS.icon,
+            )
     if known:
         asking.answered(running, known, show)

@@ -7,14 +7,11 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds.random_matrices import NAMES
 from explorer.kinds.spectrum import (
     MATRICES,
     MATRIX_WORDS,
     MOST_PROBES,
     SPECTRUM,
-    WIDTH,
-    Role,
     Spectrum,
     SpectrumSettings,
 )
@@ -23,11 +20,24 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages import _spectrum as words
-from explorer.pages._export import export_chart, export_line
+from explorer.pages._export import export_chart
+from explorer.pages._objective import choose_objective
 from store import records
 
 COMPARED = ("hessian", "gauss_newton", "empirical_fisher")
 MORE = 10  # probes that the button adds
+EFFORT = {  # setting -> its label and what it is
+    "top": ("Largest", "So many of the largest eigenvalues, with their residuals."),
+    "bottom": ("Smallest", "So many of the smallest: the negative ones, if there are any."),
+    "probes": ("Probes", "Random vectors of the density and the traces."),
+    "steps": ("Steps each", "Of Lanczos: products with the matrix for each probe."),
+    "batches": ("Mini-batches", "Whose largest eigenvalues are found one by one; 0: none."),
+    "batch_examples": ("Batch size", "Examples of each mini-batch."),
+    "trace_products": ("XTrace", "Products for the trace alone; 0: it is from the probes."),
+    "seed": controls.SEED,
+    "room": controls.ROOM,
+    "tolerance": controls.TOLERANCE,
+}
 
 running = parts.start()
 catalog = running.catalog
@@ -38,9 +48,7 @@ def choose() -> tuple[desk.Subject, SpectrumSettings]:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(
-            catalog.problem(model.problem_id), precisions=("float32", "float64")
-        )
+        values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Matrix", expanded=True):
         values |= choose_matrix(model.facts.get("tensors", []))
     with st.expander("Pairs and probes", expanded=True):
@@ -58,7 +66,8 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
         bind="query-params",
         help="gauss_newton: J' H J, with H the second derivatives of the loss by the outputs; "
         "empirical_fisher: mean of the outer products of each example's gradient; scaled_hessian: "
-        "times the size of both weights, which rescalings of a ReLU network do not change.",
+        "each entry times the sizes of both its weights, which rescalings of a ReLU network do "
+        "not change.",
     )
     names = [row["name"] for row in tensors if row["role"] == "parameter"]
     if not names:
@@ -77,40 +86,7 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
 
 def choose_effort() -> dict[str, Any]:
     """How much is found out, as settings."""
-    usual, values = SpectrumSettings(), {}
-    fields = (
-        ("top", "Largest", "eigenvalues with their vectors' residuals"),
-        ("bottom", "Smallest", "the negative ones, if there are any"),
-        ("probes", "Probes", "random vectors of the density and the traces"),
-        ("steps", "Steps each", "of Lanczos: products with the matrix"),
-        ("batches", "Mini-batches", "whose largest eigenvalues are found one by one; 0: none"),
-        ("batch_examples", "Batch size", "counts beside mini-batches"),
-        (
-            "trace_products",
-            "XTrace",
-            "products for the trace alone; 0: it is from the probes",
-        ),
-        ("seed", "Seed", "of the random vectors and mini-batches"),
-        ("room", "Search steps", "of Lanczos for the pairs, at most; as many vectors are held"),
-    )
-    for place, (name, label, help) in enumerate(fields):
-        if place % 2 == 0:
-            columns = st.columns(2, gap="xsmall")
-        controls.from_address(name, "a whole number", controls.is_whole)
-        values[name] = columns[place % 2].number_input(
-            label, value=getattr(usual, name), step=1, key=name, bind="query-params", help=help
-        )
-    controls.from_address("tolerance", "a number", controls.is_finite)
-    values["tolerance"] = columns[1].number_input(
-        "Tolerance",
-        value=usual.tolerance,
-        format="%.1e",
-        step=1e-4,
-        key="tolerance",
-        bind="query-params",
-        help="of a residual, as a share of the largest absolute eigenvalue",
-    )
-    return values
+    return controls.choose_numbers(SpectrumSettings(), EFFORT)
 
 
 def more_button(settings: SpectrumSettings, subject: desk.Subject) -> None:
@@ -134,187 +110,53 @@ def more_button(settings: SpectrumSettings, subject: desk.Subject) -> None:
 
 def show(known: dict[str, records.Question]) -> None:
     """The answer so far, top to bottom."""
-    if settings.matrix not in known:
+    from explorer.pages import _spectrum_figures as figures
+
+    own = MATRIX_WORDS[settings.matrix]
+    if own not in known:
         return
-    asked = known[settings.matrix]
+    asked = known[own]
     results: dict[str, Spectrum] = {n: desk.result_of(catalog, q) for n, q in known.items()}
-    spectrum = results[settings.matrix]
+    spectrum = results[own]
     words.verdict(spectrum)
-    show_density(asked, spectrum)
+    look = figures.show_density(spectrum)
     words.badges(asked, spectrum)
     with st.container(horizontal=True, gap="small"):
+        figures.export_density(spectrum_name(), asked, spectrum, look)
         if asked.status == "complete" and not spectrum.facts.get("dense"):
             more_button(settings, subject)
     if len(spectrum.eigenvalues[0]):
-        show_pairs(spectrum)
+        figures.show_pairs(spectrum)
     if spectrum.trace is not None:
-        show_traces(spectrum)
+        figures.show_traces(spectrum)
     words.summary_table(spectrum)
     if len(spectrum.eigenvalues[0]):
-        show_escape(spectrum)
+        figures.show_escape(spectrum)
     if settings.batches:
-        show_batches(spectrum)
+        figures.show_batches(spectrum)
     if settings.matrix in COMPARED:
-        show_comparison(results)
+        show_comparison(results, look.log)
     checks.provenance(catalog, asked, spectrum)
-
-
-def show_density(asked: records.Question, spectrum: Spectrum) -> None:
-    """The density with its controls, and what is drawn over it."""
-    from explorer.render.spectrum import DensityStyle, density, overlays
-
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        scale = st.segmented_control(
-            "Density axis", ["Log", "Linear"], default="Log", required=True, key="density-scale"
-        )
-        share = st.slider(
-            "Kernel width, % of the range",
-            0.1,
-            5.0,
-            100 * WIDTH,
-            0.1,
-            key="kernel",
-            width=190,
-            help="Standard deviation of the Gaussian that each node of the quadrature becomes.",
-        )
-        laid = st.multiselect("Overlays", NAMES, key="overlays", width=230)
-    ratio = choose_ratio(spectrum) if laid else 1.0
-    style = DensityStyle(
-        log=scale == "Log", width_share=share / 100, overlays=tuple(laid), ratio=ratio
-    )
-    if spectrum.ends is None:
-        st.skeleton(height=340)
-        return
-    st.altair_chart(density(spectrum, style), width="content")
-    told = ["Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"]
-    if len(spectrum.probes) > 1 and not spectrum.facts.get("dense"):
-        told.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
-    st.caption("; ".join(told) + ".")
-    show_references(spectrum, style, overlays)
-    words.outlier_line(spectrum)
-    name = spectrum_name()
-    export_line({name: asked}, {name: spectrum}, partial(density, spectrum, style))
 
 
 def spectrum_name() -> str:
     """What is shown, in words."""
+    word = MATRIX_WORDS[settings.matrix]
     of = f" of {settings.layer}" if settings.layer else ""
-    return f"{MATRIX_WORDS[settings.matrix]}{of}"
+    return f"{word[:1].upper()}{word[1:]} spectrum{of}"
 
 
-def choose_ratio(spectrum: Spectrum) -> float:
-    """Phi of the references: parameters over examples times outputs."""
-    facts = spectrum.facts
-    outputs = facts.get("classes", 1)
-    usual = spectrum.size / max(1, facts.get("examples", 1) * outputs)
-    return float(
-        st.number_input(
-            "φ of the overlays",
-            min_value=1e-6,
-            max_value=1e6,
-            value=usual,
-            format="%.4g",
-            key=f"phi-{settings.layer}-{settings.split}",
-            width=180,
-            help=f"Parameters over examples times outputs: {spectrum.size:,} / "
-            f"({facts.get('examples', 1):,} x {outputs}).",
-        )
-    )
-
-
-def show_references(spectrum: Spectrum, style: Any, overlays: Any) -> None:
-    """The parameters of what is laid over, and why something is missing."""
-    if not style.overlays:
-        return
-    found = overlays(spectrum, style)
-    for name in style.overlays:
-        if name in found:
-            said = ", ".join(f"{n} {words.said(v)}" for n, v in found[name].parameters.items())
-            st.caption(f"{name}: {said}.")
-        else:
-            st.caption(
-                f"{name} does not fit: it needs a mean above 0, and the sum a variance above φ "
-                "times its square."
-            )
-
-
-def show_pairs(spectrum: Spectrum) -> None:
-    """The extreme pairs as a chart and a table."""
-    from explorer.render.eigen import pairs
-
-    st.subheader("Extreme eigenvalues", anchor=False)
-    scale = st.segmented_control(
-        "Axis", ["Linear", "Log"], default="Linear", required=True, key="pairs-scale"
-    )
-    chart = partial(pairs, spectrum, scale == "Log")
-    st.altair_chart(chart(), width="content")
-    words.pair_table(spectrum)
-    export_chart("eigenvalues", chart)
-
-
-def show_traces(spectrum: Spectrum) -> None:
-    """Sums over all eigenvalues, and the trace tensor by tensor."""
-    from explorer.render.eigen import layers
-
-    st.subheader("Traces", anchor=False)
-    z = st.number_input(
-        "z", 1e-12, 1e12, 1.0, format="%.3g", key="z", width=160, help="Of effective dimension."
-    )
-    words.traces(spectrum, float(z))
-    if spectrum.layers:
-        st.altair_chart(layers(spectrum), width="content")
-        count = len(spectrum.probes)
-        st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
-        export_chart("layers", partial(layers, spectrum))
-
-
-def show_escape(spectrum: Spectrum) -> None:
-    """The loss along the last pair's vector."""
-    from explorer.render.eigen import escape
-
-    st.subheader("Along the vector of the smallest eigenvalue", anchor=False)
-    st.altair_chart(escape(spectrum), width="content")
-    facts, values = spectrum.facts, spectrum.eigenvalues[0]
-    text = (
-        f"predicted: loss + slope t + λ t² / 2 with slope {words.said(facts['escape_slope'])} and "
-        f"λ {words.said(float(values[-1]))}; to the right the slope goes down."
-    )
-    if settings.matrix != "hessian":
-        text += " λ is that of this matrix, which is not the loss's own curvature."
-    st.caption(text)
-    export_chart("escape", partial(escape, spectrum))
-
-
-def show_batches(spectrum: Spectrum) -> None:
-    """Largest eigenvalues of mini-batches."""
-    from explorer.render.eigen import batches
-
-    st.subheader("Largest eigenvalue of mini-batches", anchor=False)
-    count = len(spectrum.of(Role.BATCH)[1])
-    if not count:
-        st.caption("The first mini-batch is on its way.")
-        return
-    st.altair_chart(batches(spectrum), width="content")
-    st.caption(f"{count:,} mini-batches of {settings.batch_examples:,} examples.")
-    export_chart("batches", partial(batches, spectrum))
-
-
-def show_comparison(results: dict[str, Spectrum]) -> None:
+def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
     """Hessian, Gauss-Newton and empirical Fisher over each other, as far as they are stored."""
     from explorer.render.spectrum import DensityStyle, compare
 
     st.subheader("Hessian, Gauss-Newton, Fisher", anchor=False)
-    drawn = {
-        MATRIX_WORDS[n]: results[n]
-        for n in COMPARED
-        if n in results and results[n].ends is not None
-    }
-    log = st.session_state.get("density-scale", "Log") == "Log"
+    drawn = {name: found for name, found in results.items() if found.ends is not None}
     if len(drawn) > 1:
         chart = partial(compare, drawn, DensityStyle(log=log, spikes=False))
         st.altair_chart(chart(), width="content")
         export_chart("matrices", chart)
-    absent = {n: others[n] for n in COMPARED if n not in results}
+    absent = {n: others[n] for n in COMPARED if MATRIX_WORDS[n] not in results}
     if not absent:
         return
     names = " and ".join(MATRIX_WORDS[n] for n in absent)
@@ -325,7 +167,7 @@ def show_comparison(results: dict[str, Spectrum]) -> None:
     st.caption("With the same settings; they are drawn over each other here.")
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     subject, settings = choose()
     compared = COMPARED if settings.matrix in COMPARED else (settings.matrix,)
@@ -338,12 +180,12 @@ with left:
 with right:
     st.subheader(f"{spectrum_name()} of {subject[0].name}", anchor=False)
     st.caption(parts.facts_line(subject[0]), help=subject[0].facts.get("about"))
-    known = {name: question for name, question in asked.items() if question is not None}
+    known = {MATRIX_WORDS[n]: question for n, question in asked.items() if question is not None}
     with st.container():
-        if settings.matrix not in known:
+        if asked[settings.matrix] is None:
             st.info(
                 "This spectrum has not been computed yet: press **Compute** on the left.",
-                icon=":material/bar_chart:",
+                icon=SPECTRUM.icon,
             )
     if known:
         asking.answered(running, known, show)

@@ -21,6 +21,7 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
+from explorer.pages._objective import choose_objective
 from explorer.pages._paths import steps_of
 from store import records
 
@@ -28,6 +29,12 @@ GIVEN = {  # names under which scripts and samples note what they trained with
     "rate": ("learning_rate", "lr", "eta"),
     "momentum": ("momentum", "beta1"),
     "batch": ("batch_size", "batch"),
+}
+EFFORT = {
+    "probes": ("Probes", "Random vectors of the trace and the effective rank."),
+    "seed": controls.SEED,
+    "room": controls.ROOM,
+    "tolerance": controls.TOLERANCE,
 }
 
 running = parts.start()
@@ -53,19 +60,11 @@ class Training:
 
 def choose() -> tuple[records.Model, StabilitySettings, Training]:
     """The question and the training, from the left column."""
-    model = controls.choose_model(catalog)
+    model = controls.choose_model(catalog, desk.FEWEST)
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(model.problem_id))
+        values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Estimates"):
-        for name, label, usual in (("probes", "Probes", 10), ("room", "Lanczos steps", 300)):
-            controls.from_address(name, "a whole number", controls.is_whole)
-            values[name] = st.number_input(label, value=usual, key=name, bind="query-params")
-        controls.from_address("tolerance", "a number", controls.is_finite)
-        values["tolerance"] = st.number_input(
-            "Tolerance", value=1e-3, format="%.1e", key="tolerance", bind="query-params"
-        )
-        controls.from_address("seed", "a whole number", controls.is_whole)
-        values["seed"] = st.number_input("Seed", value=0, key="seed", bind="query-params")
+        values |= controls.choose_numbers(StabilitySettings(), EFFORT)
     with st.expander("Training", expanded=True):
         training = choose_training(model)
     return model, controls.checked(StabilitySettings, values), training
@@ -128,9 +127,7 @@ def show(known: dict[str, records.Question]) -> None:
 
     (asked,) = known.values()
     found: Stability = desk.result_of(catalog, asked)
-    log = st.segmented_control(
-        "Scale", ["Linear", "Log"], default="Log", required=True, key="scale"
-    )
+    log = controls.choose_scale("scale", log=True)
     others = {}
     if training.rate is not None:
         batch = training.batch or found.facts["available"]
@@ -141,52 +138,64 @@ def show(known: dict[str, records.Question]) -> None:
         steps=steps_of(catalog, asked, 0),
         threshold=training.threshold,
         words=f"threshold of {training.optimiser}",
-        log=log == "Log",
+        log=log,
         others=others,
-        width=600,
+        width=530,
     )
     st.altair_chart(chart(), width="content")
     explain(found)
-    residual_badge(found)
+    checks.badges(asked, found, residual_badge)
     export_line({"": asked}, {"": found}, chart)
     checks.provenance(catalog, asked, found)
 
 
 def explain(found: Stability) -> None:
     """What the curves are, and what the training's settings make of them."""
-    said = (
-        "Trace and effective rank, (sum of eigenvalues)² / sum of squares, are estimates by "
-        f"{found.probes} probes; the band is the trace's 95 % interval. Noise scale: trace of the "
-        "covariance of the examples' gradients over the squared norm of their mean, in examples "
-        "(McCandlish et al. 2018)."
-    )
-    count = found.facts["available"]
-    if training.optimiser == "Adam":
-        said += (
-            " Adam's threshold is one of the Hessian preconditioned by its second moments, which "
-            "the catalog does not keep: no line is drawn for it."
-        )
-    elif training.threshold is not None:
-        said += f" Threshold of {training.optimiser}: {training.threshold:.4g} (Cohen et al. 2021)"
-        batch = training.batch or count
-        said += (
-            ", for steps of all examples."
-            if batch >= count
-            else f", for steps of all examples; those of {batch:,} of {count:,} settle below it."
-        )
-    if training.rate is not None:
-        said += " Implicit regulariser: of steps of this rate and batch size without momentum"
-        said += " (Barrett and Dherin 2021; Smith et al. 2021)."
-    if training.rate is not None and training.batch:
-        scale = temperature(training.rate, training.batch, training.momentum)
-        said += f" Temperature of the noise: {scale:.3g}."
-    st.caption(said)
     import numpy as np
 
+    st.caption(
+        "Trace and effective rank, (sum of eigenvalues)² / sum of their squares: by "
+        f"{found.probes} probes; the band is the trace's 95 % interval. Noise scale, in "
+        "examples: trace of the "
+        "covariance of the examples' gradients over the squared norm of their mean (McCandlish et "
+        "al. 2018)."
+    )
     if np.isnan(found.values["noise"][found.computed & np.isfinite(found.loss)]).any():
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
+    if said := about_threshold(found.facts["available"]):
+        st.caption(said)
+    if training.rate is not None:
+        said = (
+            "Implicit regulariser: of steps of this rate and batch size without momentum (Barrett "
+            "and Dherin 2021; Smith et al. 2021)."
+        )
+        if training.batch:
+            scale = temperature(training.rate, training.batch, training.momentum)
+            said += f" Temperature of the noise: {scale:.3g}."
+        st.caption(said)
+
+
+def about_threshold(count: int) -> str:
+    """What the largest eigenvalue is held against, for data of so many examples."""
+    if training.optimiser == "Adam":
+        return (
+            "Adam's threshold is one of the Hessian preconditioned by its second moments, which "
+            "the catalog does not keep: no line is drawn for it."
+        )
+    if training.threshold is None:
+        return "Give the learning rate on the left to see the optimiser's threshold."
+    said = (
+        f"Threshold of {training.optimiser}: {training.threshold:.4g} (Cohen et al. 2021), for "
+        "steps of all examples"
+    )
+    batch = training.batch or count
+    return (
+        f"{said}."
+        if batch >= count
+        else f"{said}; those of {batch:,} of {count:,} settle below it."
+    )
 
 
 def residual_badge(found: Stability) -> None:
@@ -199,7 +208,9 @@ def residual_badge(found: Stability) -> None:
         return
     late = int((error[known] > found.facts["tolerance"] * np.abs(top[known])).sum())
     st.badge(
-        f"{late:,} snapshots not converged: raise the steps" if late else "residuals within bounds",
+        f"{late:,} snapshots not converged: raise the steps"
+        if late
+        else f"residuals within {found.facts['tolerance']:g}",
         icon=":material/warning:" if late else ":material/check:",
         color="orange" if late else "green",
         help="Each largest eigenvalue is within its residual of one of the Hessian; largest: "
@@ -207,7 +218,7 @@ def residual_badge(found: Stability) -> None:
     )
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     model, settings, training = choose()
     wish = asking.Wish(STABILITY, settings, ((model, ""),))
@@ -218,6 +229,10 @@ with right:
     st.subheader(f"Curvature along the training of {model.name}", anchor=False)
     st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
     if asked is None:
-        st.info("Not computed yet: press **Compute** on the left.", icon=STABILITY.icon)
+        st.info(
+            "This run's curvature has not been computed yet. Press **Compute** on the left; it "
+            "grows here snapshot by snapshot.",
+            icon=STABILITY.icon,
+        )
     else:
         asking.answered(running, {"": asked}, show)

@@ -16,6 +16,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages import _paths as paths
 from explorer.pages._export import contour_style, export_surface, relief_of
+from explorer.pages._objective import choose_objective
 from explorer.pages._paths import PathsDrawn
 from explorer.render.client import RenderError, renderer
 from explorer.render.colours import COLOUR_MAPS
@@ -31,7 +32,7 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = controls.choose_objective(catalog.problem(model.problem_id))
+        values = choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
         values |= controls.choose_directions()
         values["orthogonal"] = st.checkbox(
@@ -195,7 +196,7 @@ def show_known(known: dict[str, records.Question]) -> None:
         show_answer(known[SURFACE.name], known.get(PROJECTION.name))
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     model, point, settings = choose()
     names = {m.id: label for label, m in parts.known_models(catalog).items()}

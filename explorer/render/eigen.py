@@ -46,7 +46,8 @@ def pairs(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.Laye
     x = alt.X("rank:N", sort=order, title="Number, from the top; −1 is the smallest")
     x = x.axis(labelAngle=0, labelOverlap=True)
     colour = alt.Color("sign:N").scale(domain=SIGNS, range=["#3b7dd8", SPIKE])
-    colour = colour.legend(title=None, orient="top")
+    signs = [sign for sign in SIGNS if any(row["sign"] == sign for row in rows)]
+    colour = colour.legend(title=None, orient="top", values=signs)
     said = [
         alt.Tooltip("rank:N", title="number"),
         alt.Tooltip("eigenvalue:N"),
@@ -108,7 +109,7 @@ def escape(spectrum: Spectrum, width: int = WIDTH) -> Any:
     return curves.chart([Row("loss", lines, 240, colours=COLOURS[:2])], _ALONG, width)
 
 
-_ALONG = "Distance along the vector"
+_ALONG = "Distance along the eigenvector"
 
 
 def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:

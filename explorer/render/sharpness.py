@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.measures import LAYERS, MEASURES, NO, YES
+from explorer.kinds.measures import LAYERS, MEASURES, NO, SHOWN, YES
 from explorer.kinds.sharpness import Sharpness
 from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
@@ -21,7 +21,7 @@ FEWEST = 1e-12  # of the largest value: what is smaller has no place on a log ax
 EXPECTED = {YES: "stays", LAYERS: "stays by layers", NO: "may move"}
 
 
-def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 660) -> alt.LayerChart:
+def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> alt.LayerChart:
     """Each measure's value as a dot with its interval, one colour a model, on a log axis.
 
     A triangle is a lower bound: the best that was found of a maximum. Values that are not above 0
@@ -44,7 +44,7 @@ def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 660) -> al
         shared["color"] = alt.Color(
             "model:N",
             scale=alt.Scale(domain=list(named)),
-            legend=alt.Legend(title=None, orient="top"),
+            legend=alt.Legend(title=None, orient="top", symbolOpacity=1),
         )
     base = alt.Chart(table(rows))
     bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
@@ -102,8 +102,15 @@ def said(value: float, low: float, high: float) -> str:
         return f"≥ {_short(value, 4)}"
     up, down = high - value, value - low
     if abs(up - down) < 0.02 * (up + down):
-        return f"{_short(value, 4)} ± {_short(up, 2)}"
+        return f"{_short(value, _digits(value, up))} ± {_short(up, 2)}"
     return f"{_short(value, 3)} ({_short(low, 3)} to {_short(high, 3)})"
+
+
+def _digits(value: float, error: float) -> int:
+    """Digits of a value that its error, told in two, leaves worth telling; 2 to 6."""
+    if not value or not error:
+        return 4
+    return int(np.clip(np.floor(np.log10(abs(value))) - np.floor(np.log10(error)) + 2, 2, 6))
 
 
 def _short(value: float, digits: int) -> str:
@@ -117,7 +124,7 @@ def _short(value: float, digits: int) -> str:
 def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> dict[str, Any]:
     """Place of a measure, in the order of the list, and of its value."""
     known = {row["measure"] for row in rows}
-    order = [measure.title for measure in MEASURES if measure.title in known] or [""]
+    order = [measure.title for measure in SHOWN if measure.title in known] or [""]
     places = ticks(low, high, True, 7)
     axis = alt.Axis(
         title=title,
@@ -150,7 +157,7 @@ def _tips(names: list[str]) -> list[alt.Tooltip]:
     return [alt.Tooltip(field=name, type="nominal") for name in names]
 
 
-def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 660) -> alt.LayerChart:
+def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> alt.LayerChart:
     """Value at the rescaled point over that at the point: invariant measures stay on the line at 1.
 
     The colour says what a measure should do.

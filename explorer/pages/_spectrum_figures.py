@@ -1,0 +1,158 @@
+"""The figures of a spectrum with their controls: density, pairs, traces, escape, mini-batches."""
+
+from functools import partial
+
+import streamlit as st
+
+from explorer.kinds.random_matrices import NAMES
+from explorer.kinds.spectrum import WIDTH, Role, Spectrum
+from explorer.pages import _controls as controls
+from explorer.pages import _spectrum as words
+from explorer.pages._export import export_chart, export_line
+from explorer.render.spectrum import DensityStyle, density, overlays
+from store import records
+
+
+def show_density(spectrum: Spectrum) -> DensityStyle:
+    """The density with its controls, and what is drawn over it; returns how it is drawn."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        log = controls.choose_scale("density-scale", log=True)
+        share = st.slider(
+            "Kernel width, % of the range",
+            0.1,
+            5.0,
+            100 * WIDTH,
+            0.1,
+            key="kernel",
+            width=190,
+            help="Standard deviation of the Gaussian that each node of the quadrature becomes.",
+        )
+        laid = st.multiselect("Overlays", NAMES, key="overlays", width=230)
+    style = DensityStyle(
+        log=log,
+        width_share=share / 100,
+        overlays=tuple(laid),
+        ratio=_choose_ratio(spectrum) if set(laid) - {NAMES[0]} else 1.0,
+    )
+    if spectrum.ends is None:
+        st.skeleton(height=340)
+        return style
+    st.altair_chart(density(spectrum, style), width="content")
+    told = ["Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"]
+    if len(spectrum.probes) > 1 and not spectrum.facts.get("dense"):
+        told.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
+    st.caption("; ".join(told) + ".")
+    _references(spectrum, style)
+    words.outlier_line(spectrum)
+    return style
+
+
+def _choose_ratio(spectrum: Spectrum) -> float:
+    """Phi of the references: parameters over examples times outputs."""
+    facts, settings = spectrum.facts, spectrum.settings
+    outputs = facts.get("classes", 1)
+    usual = spectrum.size / max(1, facts.get("examples", 1) * outputs)
+    return float(
+        st.number_input(
+            "φ of the overlays",
+            min_value=1e-6,
+            max_value=1e6,
+            value=usual,
+            format="%.4g",
+            key=f"phi-{settings.layer}-{settings.split}",
+            width=180,
+            help=f"Parameters over examples times outputs: {spectrum.size:,} / "
+            f"({facts.get('examples', 1):,} × {outputs}).",
+        )
+    )
+
+
+def _references(spectrum: Spectrum, style: DensityStyle) -> None:
+    """The parameters of what is laid over, and why something is missing."""
+    found = overlays(spectrum, style)
+    for name in style.overlays:
+        if name in found:
+            said = ", ".join(f"{n} {words.said(v)}" for n, v in found[name].parameters.items())
+            st.caption(f"{name}: {said}.")
+        else:
+            st.caption(
+                f"{name} does not fit: it needs a mean above 0, and the sum a variance above φ "
+                "times its square."
+            )
+
+
+def export_density(
+    name: str, asked: records.Question, spectrum: Spectrum, look: DensityStyle
+) -> None:
+    """The density as a figure, and all numbers of the answer."""
+    export_line({name: asked}, {name: spectrum}, partial(density, spectrum, look))
+
+
+def show_pairs(spectrum: Spectrum) -> None:
+    """The extreme pairs as a chart and a table."""
+    from explorer.render.eigen import pairs
+
+    st.subheader("Extreme eigenvalues", anchor=False)
+    log = controls.choose_scale("pairs-scale", label="Scale of the eigenvalues")
+    chart = partial(pairs, spectrum, log)
+    st.altair_chart(chart(), width="content")
+    words.pair_table(spectrum)
+    export_chart("eigenvalues", chart)
+
+
+def show_traces(spectrum: Spectrum) -> None:
+    """Sums over all eigenvalues, and the trace tensor by tensor."""
+    from explorer.render.eigen import layers
+
+    st.subheader("Traces", anchor=False)
+    z = st.number_input(
+        "z",
+        1e-12,
+        1e12,
+        1.0,
+        format="%.3g",
+        key="z",
+        width=160,
+        help="Of the effective dimension, the sum of λ / (λ + z) over positive eigenvalues λ, and "
+        "of the log-determinant, the sum of ln(max(λ, 0) + z).",
+    )
+    words.traces(spectrum, float(z))
+    if spectrum.layers:
+        st.altair_chart(layers(spectrum), width="content")
+        count = len(spectrum.probes)
+        st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
+        export_chart("layers", partial(layers, spectrum))
+
+
+def show_escape(spectrum: Spectrum) -> None:
+    """The loss along the last pair's vector."""
+    from explorer.render.eigen import escape
+
+    facts, lowest = spectrum.facts, float(spectrum.eigenvalues[0][-1])
+    escapes = spectrum.settings.matrix == "hessian" and lowest < -spectrum.tolerance
+    title = "Escape direction" if escapes else "Along the eigenvector of the smallest eigenvalue"
+    st.subheader(title, anchor=False)
+    st.altair_chart(escape(spectrum), width="content")
+    text = (
+        "Along the eigenvector v of the smallest eigenvalue λ, in its downhill sense: the loss, "
+        "and as predicted loss + slope t + λ t² / 2 with slope "
+        f"{words.said(facts['escape_slope'])} and λ = {words.said(lowest)}."
+    )
+    if spectrum.settings.matrix != "hessian":
+        text += " λ is that of this matrix, which is not the loss's own curvature."
+    st.caption(text)
+    export_chart("escape", partial(escape, spectrum))
+
+
+def show_batches(spectrum: Spectrum) -> None:
+    """Largest eigenvalues of mini-batches."""
+    from explorer.render.eigen import batches
+
+    st.subheader("Largest eigenvalue of mini-batches", anchor=False)
+    count = len(spectrum.of(Role.BATCH)[1])
+    if not count:
+        st.caption("The first mini-batch is on its way.")
+        return
+    st.altair_chart(batches(spectrum), width="content")
+    st.caption(f"{count:,} mini-batches of {spectrum.settings.batch_examples:,} examples.")
+    export_chart("batches", partial(batches, spectrum))

@@ -1,0 +1,131 @@
+"""The four pages of curvature in a real browser, over answers that are there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from explorer.jobs import desk, orders
+from explorer.kinds import Kind
+from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
+from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
+from explorer.kinds.spectrum import SPECTRUM, SpectrumSettings
+from explorer.kinds.stability import STABILITY, StabilitySettings
+from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
+from tests.test_pages import identities
+from tests.tiny import checkpoint, ended, problem_file, supervised
+
+QUICK: dict[str, Any] = {"ascent": 2, "restarts": 1, "draws": 2, "probes": 2, "steps": 5}
+SMALL: dict[str, Any] = {"top": 4, "bottom": 2, "probes": 2}
+PLANE: dict[str, Any] = {"x_count": 3, "y_count": 3}
+ASKED: list[tuple[Kind, Any]] = [
+    (SPECTRUM, SpectrumSettings(**SMALL)),
+    (SPECTRUM, SpectrumSettings(**SMALL, matrix="gauss_newton")),
+    (SPECTRUM, SpectrumSettings(**SMALL, matrix="empirical_fisher")),
+    (SHARPNESS, SharpnessSettings(**QUICK, rescaling="layer")),
+    (CONVEXITY, ConvexitySettings(**PLANE)),
+    (STABILITY, StabilitySettings(probes=2)),
+]
+# What Streamlit's own client asks for at a page's address before it asks at the root.
+USUAL = "the server responded with a status of 404"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app over a catalog that holds a run of four snapshots and an answer of each kind."""
+    folder = tmp_path_factory.mktemp("curvature")
+    with supervised(folder / "catalog") as (catalog, _):
+        catalog.remember("samples", identities())
+        files = [
+            {"file": str(checkpoint(folder / f"s{k}.safetensors", seed=k)), "step": k * 10}
+            for k in range(4)
+        ]
+        problem = problem_file(folder / "problem")
+        order = orders.order_import(catalog, problem, {}, files, "run", facts={"lr": 0.1})
+        assert ended(catalog, order).status == "done"
+        (model,) = catalog.models()
+        start = (model, catalog.points(model.id)[0].point_id)
+        for kind, settings in ASKED:
+            others = [start] if kind is SHARPNESS else []
+            key = desk.ask(catalog, kind, model, settings, others=others)
+            working = catalog.active_job_for(key)
+            assert working and ended(catalog, working.id).status == "done"
+    running = Server(folder / "catalog")
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def page(context: Any) -> Iterator[Any]:  # noqa: F811
+    """A page whose console and error boxes are empty when the test is over."""
+    opened, said = context.new_page(), []
+    opened.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    yield opened
+    assert [text for text in said if USUAL not in text] == []
+    assert opened.get_by_test_id("stException").count() == 0
+    assert opened.get_by_test_id("stAlertContentError").count() == 0
+    assert opened.get_by_role("button", name="Compute").count() == 0
+    opened.close()
+
+
+def drawn(page: Any, count: int) -> None:
+    """Wait until so many charts have marks and none more is there."""
+    charts = page.get_by_test_id("stVegaLiteChart")
+    sync_api.expect(charts).to_have_count(count, timeout=PATIENCE)
+    for chart in charts.all():
+        chart.locator("canvas, svg").first.wait_for(state="attached")
+
+
+def test_spectrum(page: Any, server: Server) -> None:
+    """Its charts and its words; another matrix, chosen there, has a heading and a verdict."""
+    page.goto(server.url("spectrum", model="run", **SMALL))
+    page.get_by_role("heading", name="Hessian spectrum of run").wait_for()
+    page.get_by_text("Not a critical point").wait_for()
+    drawn(page, 5)  # density, pairs, layers, the last vector, three matrices
+    page.get_by_role("combobox", name="Matrix", exact=True).click()
+    page.get_by_role("option", name="gauss_newton").click()
+    page.get_by_role("heading", name="Gauss-Newton spectrum of run").wait_for()
+    page.get_by_text("it tells no saddle").wait_for()
+    assert "matrix=gauss_newton" in page.url
+    drawn(page, 5)
+
+
+def test_sharpness(page: Any, server: Server) -> None:
+    """Each tab has what it promises; along another measure's direction there is another curve."""
+    page.goto(server.url("sharpness", model="run", rescaling="layer", **QUICK))
+    page.get_by_role("heading", name="Sharpness of run").wait_for()
+    page.get_by_test_id("stDataFrame").wait_for()
+    page.get_by_role("tab", name="Rescaling").click()
+    page.get_by_text("outputs agree to").filter(visible=True).wait_for()
+    page.get_by_role("tab", name="Worst directions").click()
+    page.get_by_role("combobox", name="Found by").click()
+    page.get_by_role("option", name="ASAM, eta 0").click()
+    drawn(page, 3)
+    page.get_by_role("tab", name="Definitions").click()
+    page.get_by_text("the mean over batches of the batch's own SAM").wait_for()
+
+
+def test_convexity(page: Any, server: Server) -> None:
+    """The map of the ratio, and that of an eigenvalue chosen there."""
+    page.goto(server.url("convexity", model="run", **PLANE))
+    page.get_by_text("of 9 points").first.wait_for()
+    drawn(page, 1)
+    page.get_by_role("combobox", name="Value").click()
+    page.get_by_role("option", name="smallest eigenvalue").click()
+    sync_api.expect(page.get_by_role("combobox", name="Value")).to_have_value(
+        "smallest eigenvalue", timeout=PATIENCE
+    )
+    drawn(page, 1)
+    page.get_by_text("residuals within 0.001").filter(visible=True).wait_for()
+
+
+def test_stability(page: Any, server: Server) -> None:
+    """Its curves, the threshold of the noted rate, and that of another optimiser."""
+    page.goto(server.url("stability", model="run", probes=2))
+    page.get_by_text("Threshold of gradient descent: 20 ").wait_for()  # 2 / 0.1
+    drawn(page, 1)
+    page.get_by_role("combobox", name="Optimiser").click()
+    page.get_by_role("option", name="heavy ball").click()
+    page.get_by_text("Threshold of heavy ball: 38 ").wait_for()  # (2 + 2 * 0.9) / 0.1
+    drawn(page, 1)

@@ -1,0 +1,218 @@
+"""Bad input for curvature, asked of a real worker by every kind: a sentence, or what is true."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.jobs import desk, orders
+from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
+from explorer.kinds.kind import Kind
+from explorer.kinds.measures import MEASURES
+from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
+from explorer.kinds.spectrum import SPECTRUM, Role, SpectrumSettings
+from explorer.kinds.stability import STABILITY, StabilitySettings
+from store import Catalog, records
+from tests.test_bad_input import HEAD, state
+from tests.tiny import ended, supervised
+
+SETTINGS: dict[Kind, Any] = {
+    SPECTRUM: SpectrumSettings(top=3, bottom=1, probes=2, steps=5, batches=2),
+    SHARPNESS: SharpnessSettings(ascent=2, draws=2, probes=2, steps=5, restarts=1),
+    CONVEXITY: ConvexitySettings(x_count=3, y_count=3),
+    STABILITY: StabilitySettings(probes=2),
+}
+ONCE = """class Once(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, g):
+        return g * 2
+
+class Doubled(nn.Module):
+    def forward(self, x):
+        return Once.apply(x)
+
+def problem(): return made(nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3), Doubled()))
+"""
+SUMS = "lambda o, b: o.sum(1)"
+SQUARE = (
+    "def problem(): return made(nn.Linear(4, 1, bias=False),\n"
+    "    data={'train': (torch.ones(12, 4), torch.zeros(12))}, loss=lambda o, b: o[:, 0] ** 2 / 2)"
+)
+State = dict[str, torch.Tensor]
+
+
+def linear(tensors: State) -> State:
+    return {"weight": tensors["0.weight"][:3], "bias": tensors["0.bias"][:3]}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Path]]:
+    """A catalog with its supervisor and worker, and a folder for bad input."""
+    folder = tmp_path_factory.mktemp("curvature")
+    with supervised(folder / "catalog") as (catalog, _):
+        yield catalog, folder
+
+
+def imported(
+    served: tuple[Catalog, Path],
+    name: str,
+    body: str = "def problem(): return made()",
+    change: Callable[[State], State] = lambda tensors: tensors,
+) -> tuple[records.Job, records.Model | None]:
+    """The job that imported a run of three snapshots of that problem, and the model it made."""
+    catalog, folder = served
+    at = folder / name
+    at.mkdir()
+    (at / "p.py").write_text(f"{HEAD}{body}\n")
+    files = []
+    for number in range(3):
+        file = at / f"step_{number}.pt"
+        torch.save(change({n: t * (1 + number / 10) for n, t in state().items()}), file)
+        files.append({"file": str(file), "step": number})
+    job = ended(catalog, orders.order_import(catalog, at / "p.py", {}, files, name))
+    return job, next((model for model in catalog.models() if model.name == name), None)
+
+
+def answers(
+    served: tuple[Catalog, Path],
+    model: records.Model | None,
+    settings: dict[Kind, Any] = SETTINGS,
+) -> dict[str, tuple[records.Job, Any]]:
+    """By kind: the job that was asked about the model, ended, and what is stored then."""
+    catalog, found = served[0], {}
+    assert model is not None
+    for kind, wanted in settings.items():
+        others = [(model, catalog.points(model.id)[0].point_id)] if kind is SHARPNESS else []
+        key = desk.ask(catalog, kind, model, wanted, others=others)
+        working = catalog.active_job_for(key)
+        assert working is not None
+        job = ended(catalog, working.id)
+        assert "\n" not in (job.error or "") and "Traceback" not in (job.error or "")
+        found[kind.name] = job, desk.result_of(catalog, catalog.question(key))
+    return found
+
+
+def reasons(sharpness: Any) -> set[str]:
+    """Why measures have no value."""
+    return {sharpness.of(measure.name).why for measure in MEASURES} - {""}
+
+
+def all_done(found: dict[str, tuple[records.Job, Any]]) -> list[Any]:
+    assert [(job.status, job.error) for job, _ in found.values()] == [("done", None)] * len(found)
+    return [result for _, result in found.values()]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "words"),
+    [
+        ("nan", "def problem(): return made(loss=lambda o, b: cross_entropy(o, b) * float('nan'))",
+         "the loss at this point is nan"),
+        ("detached", "def problem(): return made(loss=lambda o, b: cross_entropy(o.detach(), b))",
+         "the loss must be differentiable by the parameters, but has no gradient"),
+        ("once", ONCE, "the operation Once of this model cannot be differentiated twice"),
+    ],
+    ids=["NaN loss", "no gradient", "once differentiable"],
+)  # fmt: skip
+def test_what_has_no_curvature(served: Any, name: str, body: str, words: str) -> None:
+    """Each kind says why in a sentence, or NaN with its reason; none gives a number."""
+    _, model = imported(served, name, body)
+    found = answers(served, model)
+    for kind in ("spectrum", "convexity"):
+        job, result = found[kind]
+        assert (job.status, words in (job.error or "")) == ("failed", True), job.error
+        assert not result.computed.any()
+    job, sharpness = found["sharpness"]
+    assert (job.status, job.error) == ("done", None)
+    assert np.isnan(sharpness.of("lambda_max").value)
+    said = {"nan": "this point is not finite"}.get(name, "cannot be differentiated")
+    assert any(said in reason for reason in reasons(sharpness))
+    fisher = {SPECTRUM: replace(SETTINGS[SPECTRUM], matrix="empirical_fisher")}
+    job, _ = answers(served, model, fisher)["spectrum"]
+    assert job.status == "failed" and "RuntimeError" not in (job.error or "")
+    job, stability = found["stability"]
+    assert np.isnan(stability.values["lambda_max"]).all()
+    if name == "nan":
+        assert job.status == "done" and np.isnan(stability.loss).all()
+    else:
+        assert (job.status, words in (job.error or "")) == ("failed", True), job.error
+
+
+def test_a_model_without_parameters_is_refused(served: Any) -> None:
+    """It is not imported, so that there is nothing to ask about."""
+    job, model = imported(served, "none", "def problem(): return made(nn.Flatten())", lambda s: {})
+    assert job.status == "failed" and model is None
+    assert "the model must have parameters, got none" in (job.error or "")
+
+
+def test_half_precision_weights(served: Any) -> None:
+    """They are widened, not refused: the eigenvalues are those of the rounded weights."""
+    _, exact = imported(served, "exact")
+    _, rounded = imported(served, "half", change=lambda s: {n: t.half() for n, t in s.items()})
+    wanted, found = (all_done(answers(served, model)) for model in (exact, rounded))
+    pairs = [
+        [spectrum.eigenvalues[0], stability.values["lambda_max"], convexity.values["lambda_min"]]
+        for spectrum, _, convexity, stability in (wanted, found)
+    ]
+    for one, other in zip(*pairs, strict=True):
+        # half precision rounds weights by up to 2^-11 of their size
+        np.testing.assert_allclose(one, other, rtol=5e-3, atol=5e-3)
+        assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_fewer_examples_than_a_batch(served: Any, count: int) -> None:
+    """Batches are then all there is: mini-batches have the eigenvalue of the whole."""
+    body = f"def problem(): return made(data={{'train': xy({count})}})"
+    _, model = imported(served, f"few {count}", body)
+    spectrum, sharpness, convexity, stability = all_done(answers(served, model))
+    _, batches, _ = spectrum.of(Role.BATCH)
+    assert batches == pytest.approx([spectrum.eigenvalues[0][0]] * 2, rel=1e-3)  # the tolerance
+    assert convexity.known.all() and np.isfinite(stability.values["lambda_max"]).all()
+    alone = "It needs at least two examples." in reasons(sharpness)
+    assert alone == (count == 1)
+    assert not any("nearby" in reason for reason in reasons(sharpness))
+
+
+def test_more_pairs_than_parameters(served: Any) -> None:
+    """All 43 eigenvalues come, once each; with a gradient that large the point is no saddle."""
+    _, model = imported(served, "many pairs")
+    settings: dict[Kind, Any] = {SPECTRUM: SpectrumSettings(top=200, bottom=200, probes=2)}
+    (spectrum,) = all_done(answers(served, model, settings))
+    assert len(spectrum.eigenvalues[0]) == spectrum.size == 43
+    assert spectrum.eigenvalues[0].min() < -0.1 < 0.1 < spectrum.eigenvalues[0].max()
+    assert spectrum.kind_of_point == "not critical"
+
+
+def test_a_hessian_of_zero(served: Any) -> None:
+    """A loss linear in the parameters: eigenvalues 0, a ratio that is no number, no class."""
+    body = f"def problem(): return made(nn.Linear(4, 3), loss={SUMS})"
+    _, model = imported(served, "zero", body, linear)
+    spectrum, sharpness, convexity, stability = all_done(answers(served, model))
+    assert not spectrum.eigenvalues[0].any()
+    assert spectrum.trace.value == 0 and spectrum.kind_of_point == "not critical"
+    assert sharpness.of("lambda_max").value == 0
+    assert np.isnan(convexity.values["ratio"]).all() and convexity.computed.all()
+    assert not stability.values["lambda_max"].any()
+
+
+def test_a_hessian_of_rank_one(served: Any) -> None:
+    """One eigenvalue 4, the others 0 within their tolerance; nothing negative is invented."""
+    _, model = imported(served, "rank", SQUARE, lambda s: {"weight": s["0.weight"][:1]})
+    spectrum, sharpness, convexity, stability = all_done(answers(served, model))
+    values = spectrum.eigenvalues[0]
+    assert values[0] == pytest.approx(4, rel=1e-6)  # norm of four ones, squared; float32
+    assert np.abs(values[1:]).max() < spectrum.tolerance
+    assert spectrum.index == 0
+    assert sharpness.of("lambda_max").value == pytest.approx(4, rel=1e-5)
+    assert convexity.convex.all()
+    assert stability.values["lambda_max"] == pytest.approx(4, rel=1e-5)
+    assert stability.effective_rank == pytest.approx(1, rel=0.7)  # two random probes
