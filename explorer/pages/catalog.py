@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.kinds.eigenvalues import MINUS
 from explorer.kinds.spectrum import MATRIX_WORDS
 from explorer.pages import _parts as parts
 from store import records
@@ -37,7 +38,9 @@ def describe(asked: records.Question) -> str:
     if kind.runs_from is not None:
         said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
     if s.get("direction", "random") != "random":
-        return " · ".join([*said, s["direction"]])
+        ranks = [str(s[name]) for name in ("rank", "x_rank", "y_rank") if name in s]
+        said.append(f"{s['direction']} {' and '.join(ranks)}".replace("-", MINUS).strip())
+        return " · ".join(said)
     if s.get("directions", 1) > 1:
         said.append(f"{s['directions']} directions")
     if "matrix" in s:

@@ -11,6 +11,7 @@ from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
+from explorer.pages import _planes as planes
 from explorer.pages._export import contour_style, export_surface
 from explorer.render.colours import COLOUR_MAPS
 from store import records
@@ -26,7 +27,7 @@ def choose() -> tuple[records.Model, str, ConvexitySettings]:
     with st.expander("Objective", expanded=True):
         values = controls.choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= controls.choose_directions()
+        values |= planes.choose_axes()
         values |= controls.choose_axis("x", 13) | controls.choose_axis("y", 13)
     with st.expander("Eigenvalues"):
         controls.from_address("tolerance", "a number", controls.is_finite)
@@ -121,6 +122,7 @@ def show(known: dict[str, records.Question]) -> None:
     plane = worded(found)
     look = choose_look(plane)
     st.altair_chart(contour(plane, contour_style(look, width=500)), width="content")
+    planes.explain_axes(found.facts)
     explain(found)
     residual_badge(found)
     checks.badges(asked, found)

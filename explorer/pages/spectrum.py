@@ -22,6 +22,7 @@ from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
+from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
 from store import records
@@ -249,6 +250,8 @@ def show_pairs(spectrum: Spectrum) -> None:
     chart = partial(pairs, spectrum, scale == "Log")
     st.altair_chart(chart(), width="content")
     words.pair_table(spectrum)
+    if settings.matrix == "hessian" and not settings.layer and spectrum.size > 1:
+        planes.link_planes()
     export_chart("eigenvalues", chart)
 
 
