@@ -60,7 +60,7 @@ def explain_axes(facts: Mapping[str, Any]) -> None:
         "xy", *(facts[name] for name in ("ranks", "eigenvalues", "residuals")), strict=False
     )
     said = [
-        f"{axis}: {str(rank).replace('-', MINUS)}, {eigenvalue_words(value, residual)}"
+        f"{axis}: rank {str(rank).replace('-', MINUS)}, {eigenvalue_words(value, residual)}"
         for axis, rank, value, residual in found
     ]
     slopes = " and ".join(f"{slope:.3g}".replace("-", MINUS) for slope in facts["slopes"])
