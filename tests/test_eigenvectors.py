@@ -207,7 +207,10 @@ def test_planes_and_lines_are_asked_and_shown(
     assert not [label for label in labels(app) if label.startswith("Compute")]
     high, low = found.facts["eigenvalues"]
     said = " ".join(texts(app, "caption"))
-    assert f"x: rank 1, λ = {high:.4g} ± " in said and f"y: rank −1, λ = {low:.4g}".replace("-", "−") in said
+    assert (
+        f"x: rank 1, λ = {high:.4g} ± " in said
+        and f"y: rank −1, λ = {low:.4g}".replace("-", "−") in said
+    )
     assert "cos(axes) 0.000" in badges(app)
     line_page = opened(LINE.page, model="tiny", direction="eigenvector", rank="-1", x_count="5")
     assert "Eigenvalue of the Hessian: λ = " in " ".join(texts(fine(line_page), "caption"))

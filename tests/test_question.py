@@ -72,6 +72,7 @@ OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs 
 OTHER |= {"box": 2e-3, "rho": 0.1, "adaptive_rho": 1.0, "eta": 0.1, "max_rho": 0.02, "z": 2.0}
 OTHER |= {"euclid_rho": 1.0, "ascent": 5, "restarts": 2, "noise": 0.1, "radius": 1.0, "draws": 9}
 OTHER |= {"probes": 20, "steps": 60, "room": 100, "batch_examples": 32, "drop": 0.2, "delta": 0.1}
+OTHER |= {"labels": 7}
 OTHER |= {"rank": 2, "x_rank": 3, "y_rank": -1}
 OTHER |= {"rescaling": "layer", "alpha": 3.0}
 CURVED = ("spectrum", "sharpness", "convexity", "stability")  # by frozen statistics alone
@@ -540,7 +541,7 @@ BAD = {
     bool: (1, 0.0, "yes", None),
     str: ("", "float16", 3, None, True),
 }
-LATER = ("ascent", "restarts", "draws", "probes", "room", "steps", "batch_examples")
+LATER = ("labels", "ascent", "restarts", "draws", "probes", "room", "steps", "batch_examples")
 BAD = {**dict.fromkeys(LATER, COUNTS), **BAD}
 
 

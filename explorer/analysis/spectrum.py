@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import curvature
+from explorer.analysis import curvature, fisher
 from explorer.analysis import device as devices
 from explorer.analysis.batches import part
 from explorer.analysis.curvature import Curvature, CurvatureError, Maker, Product
@@ -40,7 +40,7 @@ MAKERS: Mapping[str, Maker] = {
     "hessian": curvature.hessian,
     "scaled_hessian": curvature.hessian,
     "gauss_newton": curvature.gauss_newton,
-    "empirical_fisher": curvature.empirical_fisher,
+    "empirical_fisher": fisher.empirical,
 }
 Rows = list[tuple[Role, int, float, float]]
 
@@ -60,7 +60,7 @@ def answer(
         CurvatureError: the model cannot be differentiated twice, or the loss is not finite.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    whole = Curvature(objective, MAKERS[settings.matrix])
+    whole = Curvature(objective, maker_of(settings))
     matrix = restricted(whole, objective, settings)
     facts: dict[str, Any] = {
         "size": matrix.size,
@@ -84,6 +84,13 @@ def answer(
         facts[f"products_{unit}"] = whole.products - before
         yield Piece(_columns(unit, rows), facts, seconds=time.perf_counter() - began)
         facts = {}
+
+
+def maker_of(settings: SpectrumSettings) -> Maker:
+    """What makes a batch's part of the matrix."""
+    if settings.matrix == "fisher":
+        return fisher.monte_carlo(settings.seed, settings.labels)
+    return MAKERS[settings.matrix]
 
 
 def _said(matrix: Curvature) -> str:
@@ -313,7 +320,7 @@ def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Row
     turn, place = divmod(number, each)
     order = np.random.RandomState([settings.seed, STREAM["batches"], turn])
     chosen = np.sort(order.permutation(objective.examples)[place * size : (place + 1) * size])
-    alone = Curvature(objective, MAKERS[settings.matrix], examples=chosen)
+    alone = Curvature(objective, maker_of(settings), examples=chosen)
     matrix = restricted(alone, objective, settings)
     start = random_normal(matrix, settings.seed, STREAM["batches"])
     pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
