@@ -72,7 +72,7 @@ OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs 
 OTHER |= {"box": 2e-3, "rho": 0.1, "adaptive_rho": 1.0, "eta": 0.1, "max_rho": 0.02, "z": 2.0}
 OTHER |= {"euclid_rho": 1.0, "ascent": 5, "restarts": 2, "noise": 0.1, "radius": 1.0, "draws": 9}
 OTHER |= {"probes": 20, "steps": 60, "room": 100, "batch_examples": 32, "drop": 0.2, "delta": 0.1}
-OTHER |= {"labels": 7}
+OTHER |= {"labels": 7, "preconditioned": True, "moments": ("1" * 64,)}
 OTHER |= {"rank": 2, "x_rank": 3, "y_rank": -1}
 OTHER |= {"rescaling": "layer", "alpha": 3.0}
 CURVED = ("spectrum", "sharpness", "convexity", "stability")  # by frozen statistics alone
@@ -536,6 +536,7 @@ BAD = {
     "tolerance": (0.0, 1.0, -0.1, math.nan, math.inf, True, "1", None),
     "layer": (3, None, True),
     **dict.fromkeys(("rank", "x_rank", "y_rank"), (0, 201, -201, math.nan, True, 1.5, "1", None)),
+    "moments": ((5,), (None,), "5", 5, None),
     "lengths": ((0, 3), (-1,), (2.5,), (True,), ("5",), "5", 5, None),
     float: (math.nan, math.inf, -math.inf, True, "1", None),
     bool: (1, 0.0, "yes", None),

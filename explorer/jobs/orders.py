@@ -108,7 +108,7 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         raise ValueError(
             f"{asked.title} was asked of another version of this program; compute it anew"
         )
-    files = [catalog.point(point).file_hash or "" for point in asked.point_ids]
+    files = _files(catalog, asked)
     return {
         "task": "answer",
         "kind": asked.kind,
@@ -122,6 +122,18 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "done": catalog.done_units(asked.key, kind.table).tolist(),
         "choices": _choices(catalog, asked),
     }
+
+
+def _files(catalog: Catalog, asked: records.Question) -> list[str]:
+    """Hash of the file of each of its points; of those with an optimiser's state where it counts.
+
+    The same weights may have been imported elsewhere without it.
+    """
+    own: dict[str, str | None] = {}
+    if asked.settings.get("moments"):
+        held = (point for id in asked.model_ids for point in catalog.points(id))
+        own = {point.point_id: point.file_hash for point in held if point.facts.get("moments")}
+    return [own.get(id) or catalog.point(id).file_hash or "" for id in asked.point_ids]
 
 
 def _choices(catalog: Catalog, asked: records.Question) -> dict[str, Any]:

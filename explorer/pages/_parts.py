@@ -166,7 +166,8 @@ def link_parameters(
     kind = kind_named(asked.kind)
     defaults = dataclasses.asdict(kind.settings())
     changed = {n: v for n, v in asked.settings.items() if v != defaults.get(n)}
-    changed.pop("lengths", None)  # those of the runs that are named
+    for name in ("lengths", "moments"):  # those of the runs that are named
+        changed.pop(name, None)
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = asked.settings["batchnorm"]
     about: dict[str, Any] = {}

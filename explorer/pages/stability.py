@@ -42,11 +42,12 @@ class Training:
     rate: float | None
     momentum: float
     batch: int | None
+    preconditioned: bool  # which matrix is asked about: this is a setting of the question
 
     @property
     def threshold(self) -> float | None:
-        """Of the largest eigenvalue; None without a rate, and for Adam, whose matrix is another."""
-        if self.rate is None or self.optimiser == "Adam":
+        """Of the largest eigenvalue; None without a rate, and for another matrix than is shown."""
+        if self.rate is None or (self.optimiser == "Adam") != self.preconditioned:
             return None
         return threshold(self.optimiser, self.rate, self.momentum)
 
@@ -68,6 +69,7 @@ def choose() -> tuple[records.Model, StabilitySettings, Training]:
         values["seed"] = st.number_input("Seed", value=0, key="seed", bind="query-params")
     with st.expander("Training", expanded=True):
         training = choose_training(model)
+    values["preconditioned"] = training.preconditioned
     return model, controls.checked(StabilitySettings, values), training
 
 
@@ -119,7 +121,27 @@ def choose_training(model: records.Model) -> Training:
         placeholder="all",
         help="Empty: all examples at once.",
     )
-    return Training(optimiser, rate or None, momentum, batch)
+    preconditioned = choose_matrix(model, optimiser)
+    return Training(optimiser, rate or None, momentum, batch, preconditioned)
+
+
+def choose_matrix(model: records.Model, optimiser: str) -> bool:
+    """Whether the Hessian is preconditioned, where the run was recorded so that it can be."""
+    if not has_moments(model):
+        return st.query_params.get("preconditioned") == "true"  # refused in a sentence
+    return st.checkbox(
+        "Precondition by second moments",
+        value=optimiser == "Adam",
+        key="preconditioned",
+        bind="query-params",
+        help="Adam's steps see P^-½ H P^-½ with P = √v + ε of each snapshot (Cohen et al. 2022). "
+        "This is another question than that about the Hessian H itself.",
+    )
+
+
+def has_moments(model: records.Model) -> bool:
+    """Whether a snapshot of the run came with Adam's second moments."""
+    return any(point.facts.get("moments") for point in catalog.points(model.id))
 
 
 def show(known: dict[str, records.Question]) -> None:
@@ -161,13 +183,22 @@ def explain(found: Stability) -> None:
         "(McCandlish et al. 2018)."
     )
     count = found.facts["available"]
-    if training.optimiser == "Adam":
+    if training.preconditioned:
         said += (
-            " Adam's threshold is one of the Hessian preconditioned by its second moments, which "
-            "the catalog does not keep: no line is drawn for it."
+            " Eigenvalues are those of the Hessian preconditioned by Adam's second moments; "
+            "snapshots without them have none."
         )
-    elif training.threshold is not None:
-        said += f" Threshold of {training.optimiser}: {training.threshold:.4g} (Cohen et al. 2021)"
+    elif training.optimiser == "Adam":
+        said += " Adam's threshold is one of the Hessian preconditioned by its second moments" + (
+            ": tick that on the left to see it."
+            if has_moments(model)
+            else ", which this run did not record: no line is drawn; record it by "
+            "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer)."
+        )
+    if training.threshold is not None:
+        year = 2022 if training.optimiser == "Adam" else 2021
+        said += f" Threshold of {training.optimiser}: {training.threshold:.4g}"
+        said += f" (Cohen et al. {year})"
         batch = training.batch or count
         said += (
             ", for steps of all examples."
