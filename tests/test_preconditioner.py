@@ -9,12 +9,13 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis import preconditioner, stability
+from explorer.analysis import inspection, preconditioner, stability
 from explorer.analysis.checkpoints import CheckpointError
 from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.device import kept_threads
 from explorer.analysis.plane import objective_at
 from explorer.analysis.preconditioner import PREFIX, recorded
+from explorer.analysis.problems import load
 from explorer.analysis.spectrum import dense
 from explorer.jobs import desk, sources
 from explorer.kinds.stability import STABILITY, Stability, StabilitySettings, threshold
@@ -23,7 +24,7 @@ from explorer.problem import Problem
 from explorer.recorder import Recorder
 from explorer.recording import read_recording
 from store import Catalog
-from tests.test_pages import fine, identities, opened, texts
+from tests.test_pages import CATALOG_PAGE, fine, identities, opened, texts
 from tests.tiny import end_workers, ended, problem_file, supervised
 
 CPU = torch.device("cpu")
@@ -169,6 +170,21 @@ def test_a_state_that_says_nothing_is_none(tmp_path: Path) -> None:
         recorded(file, problem.model)
 
 
+def test_a_state_beside_known_weights_is_looked_at_once(tmp_path: Path) -> None:
+    """A point from before states were kept is inspected again where there is one now, else not."""
+    file = tmp_path / "step_1.safetensors"
+    file.touch()
+    loaded = load(problem_file(tmp_path / "problem"), {})
+    entry = {"source_hash": loaded.source_hash, "problem": loaded.facts}
+    changed = file.stat().st_mtime_ns
+    plain, beside = {"file": str(file)}, {"file": str(file), "optimizer": "state"}
+    for looked, again in (([], None), ([False], None), ([True], "hash")):
+        known = [{**entry, "points": {"step_1": [changed, "hash", *looked]}}]
+        assert inspection._before(loaded, known, plain) == "hash"
+        assert inspection._before(loaded, known, beside) == again
+    assert inspection._before(loaded, [{**known[0], "source_hash": "other"}], plain) is None
+
+
 def recorded_run(folder: Path, state: bool) -> None:
     """Four snapshots of the tiny problem's network under Adam."""
     with torch.random.fork_rng():
@@ -223,6 +239,8 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     said = " ".join(texts(app, "caption"))
     assert "preconditioned by Adam's second moments" in said and "Threshold of Adam: 600 " in said
     assert len(app.get("vega_lite_chart")) == 1
+    cards = " ".join(texts(fine(opened(CATALOG_PAGE)), "caption"))
+    assert "4 snapshots · preconditioned" in cards
     wrong = opened(STABILITY.page, model="left", preconditioned="true")
     assert "No snapshot of left has Adam's second moments; record" in wrong.error[0].value
     _running.stop()

@@ -31,12 +31,14 @@ def inspect(
 
     Args:
         loaded: the problem that the checkpoints belong to.
-        checkpoints: `{"file": path, "step": number or None, "part": key within it}` each.
+        checkpoints: `{"file": path, "step": number or None, "part": key within it, "optimizer":
+            file of its optimiser's state}` each; the last may be left out.
         device: where losses are measured, in float32.
         folder: where tensors are left, as <content hash>.safetensors.
         progress: called with (done, total) after each checkpoint.
-        known: `{"source_hash", "problem", "points": {file name: (time of change, hash)}}` of what
-            was inspected before; of this very problem it is passed over.
+        known: `{"source_hash", "problem", "points": {file name: (time of change, hash, whether a
+            state beside it was looked at)}}` of what was inspected before; of this very problem it
+            is passed over.
 
     Raises:
         CheckpointError: a file holds no weights for this model.

@@ -34,8 +34,9 @@ def order_import(
         catalog: where the model goes.
         problem: the problem file. It is code: order an import only after the user agreed to run it.
         arguments: of its function `problem`.
-        checkpoints: `{"file": path, "step": number or None, "part": key within the file}` each, in
-            order; the last two may be left out.
+        checkpoints: `{"file": path, "step": number or None, "part": key within the file,
+            "optimizer": file of its optimiser's state}` each, in order; all but the first may be
+            left out.
         name: of the model, as people see it.
         facts: what is known of the model beside what the worker finds: optimiser, seed, recipe.
         then: `{"kind": name, "settings": {...}}` each, asked about the model once it is there.

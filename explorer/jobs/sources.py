@@ -21,7 +21,7 @@ LONG = 200  # characters of a path that are said
 class Sources:
     """The checkpoints of one model."""
 
-    checkpoints: tuple[Mapping[str, Any], ...]  # {"file", "step"}; the last is the final one
+    checkpoints: tuple[Mapping[str, Any], ...]  # {"file", "step", ...}; the last is final
     recording: Recording | None  # the run that they are of
     errors: tuple[str, ...]  # a sentence for each name that gives none
 

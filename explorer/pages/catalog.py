@@ -37,6 +37,7 @@ def describe(asked: records.Question) -> str:
         return " · ".join([*said, f"seed {s['seed']}"])
     if kind.runs_from is not None:
         said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
+        said += ["preconditioned"] if s.get("preconditioned") else []
     if s.get("direction", "random") != "random":
         ranks = [str(s[name]) for name in ("rank", "x_rank", "y_rank") if name in s]
         said.append(f"{s['direction']} {' and '.join(ranks)}".replace("-", MINUS).strip())
@@ -48,7 +49,7 @@ def describe(asked: records.Question) -> str:
         said += [s["layer"]] if s["layer"] else []
         said.append(f"{s['probes']} probes")
     elif "seed" in s:
-        said += [s["normalisation"], f"seed {s['seed']}"]
+        said += [s[name] for name in ("normalisation",) if name in s] + [f"seed {s['seed']}"]
     return " · ".join(said)
 
 

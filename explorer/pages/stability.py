@@ -233,7 +233,7 @@ def residual_badge(found: Stability) -> None:
         f"{late:,} snapshots not converged: raise the steps" if late else "residuals within bounds",
         icon=":material/warning:" if late else ":material/check:",
         color="orange" if late else "green",
-        help="Each largest eigenvalue is within its residual of one of the Hessian; largest: "
+        help="Each largest eigenvalue is within its residual of one of the matrix; largest: "
         f"{np.max(error[known] / np.abs(top[known])):.1e} of its eigenvalue.",
     )
 
