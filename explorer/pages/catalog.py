@@ -49,7 +49,8 @@ def describe(asked: records.Question) -> str:
         said += [s["layer"]] if s["layer"] else []
         said.append(f"{s['probes']} probes")
     elif "seed" in s:
-        said += [s[name] for name in ("normalisation",) if name in s] + [f"seed {s['seed']}"]
+        said += [s["normalisation"]] if "normalisation" in s else []
+        said.append(f"seed {s['seed']}")
     return " · ".join(said)
 
 
