@@ -94,18 +94,21 @@ class Recorder:
             line["learning_rates"] = [float(group["lr"]) for group in optimizer.param_groups]
             if self.optimizer_state:
                 state = optimizer_tensors(model, optimizer)
-                line["optimizer"] = self._save(f"step_{step:09d}{OPTIMIZER}", state)
+                note = optimizer_note(model, optimizer)
+                line["optimizer"] = self._save(f"step_{step:09d}{OPTIMIZER}", state, note)
         self._append(line)
 
     def log(self, step: int, **values: float | Tensor) -> None:
         """Keep values at a step without the model: a training curve."""
         self._append({"step": int(step), "values": _numbers(values)})
 
-    def _save(self, name: str, tensors: Mapping[str, Tensor]) -> str:
-        """Write tensors whole or not at all; the file's name."""
+    def _save(
+        self, name: str, tensors: Mapping[str, Tensor], note: dict[str, str] | None = None
+    ) -> str:
+        """Write tensors whole or not at all, with a note in the file; the file's name."""
         # copies, as tied weights share memory, which safetensors refuses
         copies = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
-        _write(self.folder / name, safetensors.torch.save(copies))
+        _write(self.folder / name, safetensors.torch.save(copies, note))
         return name
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -126,6 +129,22 @@ def optimizer_tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
         for entry, value in state.items()
         if isinstance(value, Tensor)
     }
+
+
+def optimizer_note(model: Model, optimizer: Optimizer) -> dict[str, str]:
+    """Which class of torch the optimiser is, and its groups' numbers: what its tensors mean."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    kinds = (k.__name__ for k in type(optimizer).__mro__ if k.__module__.startswith("torch.optim"))
+    groups = [
+        {
+            "names": [names[id(p)] for p in group["params"] if id(p) in names],
+            "betas": [float(beta) for beta in group.get("betas", ())],
+            "eps": float(group.get("eps", 0.0)),
+            "amsgrad": bool(group.get("amsgrad", False)),
+        }
+        for group in optimizer.param_groups
+    ]
+    return {"class": next(kinds, type(optimizer).__name__), "groups": json.dumps(groups)}
 
 
 def _numbers(values: Mapping[str, float | Tensor]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from explorer.analysis import curvature
 from explorer.analysis.curvature import Curvature, CurvatureError
+from explorer.analysis.fisher import empirical
 from explorer.analysis.lanczos import asymmetry
 from explorer.analysis.matrices import Restricted, Scaled, dense
 from explorer.analysis.objective import Objective
@@ -162,7 +163,7 @@ def test_blocks_of_a_rectifier_network_are_those_of_gauss_newton() -> None:
 def test_the_empirical_fisher_matrix() -> None:
     """The mean of the outer products of each example's own gradient."""
     made = objective(little(examples=13))
-    found = matrix(Curvature(made, curvature.empirical_fisher))
+    found = matrix(Curvature(made, empirical))
     rows = []
     for number in range(13):
         one = objective(little(examples=13), EXACT)
@@ -182,9 +183,7 @@ def test_a_scaled_matrix() -> None:
     assert torch.allclose(found, scale[:, None] * matrix(whole) * scale, rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize(
-    "maker", [curvature.hessian, curvature.gauss_newton, curvature.empirical_fisher]
-)
+@pytest.mark.parametrize("maker", [curvature.hessian, curvature.gauss_newton, empirical])
 def test_batches_weigh_by_what_they_count(maker: curvature.Maker) -> None:
     """Batches of 96 + 4 give the product of one batch, kept or made anew, to 1e-12."""
     made = objective(little(examples=100))

@@ -131,6 +131,9 @@ def test_the_other_matrices_are_asked_and_drawn_beside(folder: Path) -> None:
     until(lambda: not fine(app.run()).get("progress") and charts(app) > before)
     assert charts(app) == before + 1
     assert computes(app) == []
+    app = fine(opened(SPECTRUM.page, model="tiny", matrix="fisher", labels="3", **STORED))
+    assert computes(app)[0].startswith("Compute 6 parts")
+    assert "Monte-Carlo Fisher of tiny" in texts(app, "subheader")
     app = fine(opened(SPECTRUM.page, model="tiny", matrix="empirical_fisher", **STORED))
     assert "tells no saddle" in " ".join(texts(app, "markdown"))
 

@@ -72,6 +72,8 @@ OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs 
 OTHER |= {"box": 2e-3, "rho": 0.1, "adaptive_rho": 1.0, "eta": 0.1, "max_rho": 0.02, "z": 2.0}
 OTHER |= {"euclid_rho": 1.0, "ascent": 5, "restarts": 2, "noise": 0.1, "radius": 1.0, "draws": 9}
 OTHER |= {"probes": 20, "steps": 60, "room": 100, "batch_examples": 32, "drop": 0.2, "delta": 0.1}
+OTHER |= {"labels": 7, "preconditioned": True, "moments": ("1" * 64,)}
+OTHER |= {"rank": 2, "x_rank": 3, "y_rank": -1}
 OTHER |= {"rescaling": "layer", "alpha": 3.0}
 OTHER |= {"method": "gradient_norm", "starts": 2, "every": 4, "products": 50, "target": 1e-6}
 OWN = {("critical", "precision"): "float32"}  # other values where a kind has a default of its own
@@ -411,6 +413,24 @@ def test_one_run_keeps_the_key_it_had():
     assert key(kind, kind.settings(lengths=(3,), plane="first")) == KEY_BEFORE
 
 
+KEYS_BEFORE = {  # settings that came later are in none of them
+    "surface": "91219730c65bd1e498e6958da2721872ce0f48c50a227630a4304cf262fd9f7d",
+    "line": "4f2c9356089091148162581c678fabb62ff1bb07ff75a4826d730b441fc7bdd9",
+    "projection": "e983eda96824e6884e692132040322ec0ee945b193c530e990dcba8810a80ccd",
+    "convexity": "0cf8b7999bac4ab209accecc412f4edf9f65ae8c3fccf0ff2a2c525b8f6177ee",
+    "spectrum": "7d244d556088fd195c096269c227f9e65dd54f3eac34a80aabed2f0536b33770",
+    "stability": "1fb825f3ac42e1c15e6a78f0f6806a22caa091cb4bdbe619cb55b46ffd0c0ac4",
+}
+EIGENVECTOR_BEFORE = "fd11efa38fb841c7b9341273e11d38edb00e8e7235bbf145c55d30da5a096618"
+
+
+def test_questions_keep_the_keys_they_had():
+    """Settings that a kind got later change no key while they are at their default."""
+    assert {name: key(kind_named(name)) for name in KEYS_BEFORE} == KEYS_BEFORE
+    line = kind_named("line")
+    assert key(line, line.settings(direction="eigenvector")) == EIGENVECTOR_BEFORE
+
+
 def test_runs_and_how_they_divide_are_in_the_key(tmp_path):
     """Other lengths of the same snapshots are another question; the order of further runs none."""
     kind = kind_named("run")
@@ -532,12 +552,15 @@ BAD = {
     "batch_examples": COUNTS,
     "tolerance": (0.0, 1.0, -0.1, math.nan, math.inf, True, "1", None),
     "layer": (3, None, True),
+    **dict.fromkeys(("rank", "x_rank", "y_rank"), (0, 201, -201, math.nan, True, 1.5, "1", None)),
+    "moments": ((5,), (None,), "5", 5, None),
     "lengths": ((0, 3), (-1,), (2.5,), (True,), ("5",), "5", 5, None),
     float: (math.nan, math.inf, -math.inf, True, "1", None),
     bool: (1, 0.0, "yes", None),
     str: ("", "float16", 3, None, True),
 }
 LATER = (
+    "labels",
     "starts",
     "every",
     "products",

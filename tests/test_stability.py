@@ -282,7 +282,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
     assert "Temperature of the noise: 0.0313" in said
     (optimiser,) = [box for box in app.selectbox if box.label == "Optimiser"]
     app = fine(optimiser.set_value("Adam").run())
-    assert "the catalog does not keep" in " ".join(texts(app, "caption"))
+    assert "record it by Recorder(..., optimizer_state=True)" in " ".join(texts(app, "caption"))
     assert len(app.get("vega_lite_chart")) == 1
     _running.stop()
     end_workers(Catalog(tmp_path / "catalog"))

@@ -1,4 +1,4 @@
-"""Answers a convexity map: extreme eigenvalues of the Hessian on a plane of random directions."""
+"""Answers a convexity map: extreme eigenvalues of the Hessian at the points of a plane."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence, Set
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from explorer.analysis import device as devices
 from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.directions import drawn
+from explorer.analysis.eigenvectors import axes_of
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.lanczos import eigenpairs, random_normal
 from explorer.analysis.parameters import Tensors
@@ -43,7 +43,7 @@ def answer(
             finite.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors, facts = drawn(objective.flat, settings, 2)
+    vectors, facts = axes_of(objective, settings)
     evaluator = Evaluator(objective, vectors)
     coordinates, place = settings.columns(settings.axes)
     search = Search(evaluator, settings, coordinates)

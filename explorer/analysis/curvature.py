@@ -27,9 +27,9 @@ __all__ = [
     "CurvatureError",
     "Maker",
     "Product",
-    "empirical_fisher",
     "gauss_newton",
     "hessian",
+    "jacobian",
 ]
 
 Map = Callable[[Parts], Parts]
@@ -208,18 +208,11 @@ def gauss_newton(space: Space, batch: Batch) -> tuple[Map, float]:
     total, count = space.loss(torch.utils._pytree.tree_unflatten(replaced, spec), batch)
     slopes = torch.autograd.grad(total, leaves, create_graph=True, materialize_grads=True)
     curve = _derivative(slopes, leaves)
-    forward, backward = _jacobian([tensors[n] for n in live], space.parameters)
+    forward, backward = jacobian([tensors[n] for n in live], space.parameters)
     return lambda vectors: backward(curve(forward(vectors))), count
 
 
-def empirical_fisher(space: Space, batch: Batch) -> tuple[Map, float]:
-    """Sum of the outer products of each example's own gradient, on a batch."""
-    losses = space.per_example(batch)
-    forward, backward = _jacobian([losses], space.parameters)
-    return lambda vectors: backward(forward(vectors)), float(losses.numel())
-
-
-def _jacobian(of: Parts, by: Parts) -> tuple[Map, Map]:
+def jacobian(of: Parts, by: Parts) -> tuple[Map, Map]:
     """Products with the Jacobian of tensors by others, and with its transpose."""
     duals = [torch.zeros_like(tensor).requires_grad_() for tensor in of]
     back = torch.autograd.grad(of, by, duals, create_graph=True, materialize_grads=True)

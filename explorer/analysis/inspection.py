@@ -9,6 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from explorer.analysis import preconditioner
 from explorer.analysis.checkpoints import fitted, read
 from explorer.analysis.mistakes import told
 from explorer.analysis.objective import Objective
@@ -30,12 +31,14 @@ def inspect(
 
     Args:
         loaded: the problem that the checkpoints belong to.
-        checkpoints: `{"file": path, "step": number or None, "part": key within it}` each.
+        checkpoints: `{"file": path, "step": number or None, "part": key within it, "optimizer":
+            file of its optimiser's state}` each; the last may be left out.
         device: where losses are measured, in float32.
         folder: where tensors are left, as <content hash>.safetensors.
         progress: called with (done, total) after each checkpoint.
-        known: `{"source_hash", "problem", "points": {file name: (time of change, hash)}}` of what
-            was inspected before; of this very problem it is passed over.
+        known: `{"source_hash", "problem", "points": {file name: (time of change, hash, whether a
+            state beside it was looked at)}}` of what was inspected before; of this very problem it
+            is passed over.
 
     Raises:
         CheckpointError: a file holds no weights for this model.
@@ -44,8 +47,7 @@ def inspect(
     objectives: dict[str, Objective] = {}
     no_gradient = ""
     own = loaded.problem.model.state_dict()
-    before = _before(loaded, known)
-    found = [(checkpoint, before.get(_mark(checkpoint))) for checkpoint in checkpoints]
+    found = [(checkpoint, _before(loaded, known, checkpoint)) for checkpoint in checkpoints]
     missing = [checkpoint for checkpoint, point in found if point is None]
     tensors: Tensors = {}
     points = []
@@ -54,7 +56,10 @@ def inspect(
         label, changed = _mark(checkpoint)  # before it is read: a later change is seen
         tensors = fitted(read(file, checkpoint.get("part", "")), loaded.problem.model, file)
         objectives = objectives or _objectives(loaded, tensors, device)
-        facts = _stored(tensors, own, folder) | _measured(tensors, objectives, loaded, file)
+        state = checkpoint.get("optimizer")
+        beside = preconditioner.recorded(Path(state), loaded.problem.model) if state else {}
+        facts = _stored(tensors, own, folder, beside)
+        facts |= _measured(tensors, objectives, loaded, file)
         named = {"step": checkpoint.get("step"), "label": label, "changed": changed}
         points.append(facts | named)
         if number == 1:
@@ -86,15 +91,17 @@ def _objectives(
 
 
 def _before(
-    loaded: LoadedProblem, known: Sequence[Mapping[str, Any]]
-) -> dict[tuple[str, int], str]:
-    """Hashes of the points that were inspected through this very problem, by their marks."""
-    return {
-        (label, changed): point
-        for entry in known
-        if entry["source_hash"] == loaded.source_hash and entry["problem"] == loaded.facts
-        for label, (changed, point) in entry["points"].items()
-    }
+    loaded: LoadedProblem, known: Sequence[Mapping[str, Any]], checkpoint: Mapping[str, Any]
+) -> str | None:
+    """Hash of a checkpoint that was inspected through this very problem, with what lies beside."""
+    label, changed = _mark(checkpoint)
+    for entry in known:
+        if entry["source_hash"] != loaded.source_hash or entry["problem"] != loaded.facts:
+            continue
+        when, point, *looked = entry["points"].get(label, (None, None))
+        if when == changed and (any(looked) or not checkpoint.get("optimizer")):
+            return str(point)
+    return None
 
 
 def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
@@ -103,14 +110,19 @@ def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
     return file.stem, file.stat().st_mtime_ns if file.exists() else 0
 
 
-def _stored(tensors: Tensors, own: Tensors, folder: Path) -> dict[str, Any]:
-    """Hash of one point, whose tensors go to a file, and how many of its values are no numbers."""
+def _stored(tensors: Tensors, own: Tensors, folder: Path, beside: Tensors) -> dict[str, Any]:
+    """Hash of one point, whose tensors go to a file, and how many of its values are no numbers.
+
+    What lies beside, its optimiser's preconditioner, goes with them and has a hash of its own.
+    """
     point = content_hash(tensors)
     partial = folder / f"{point}.partial"
-    safetensors.torch.save_file(_separate(tensors), partial)
+    named = {preconditioner.PREFIX + name: value for name, value in beside.items()}
+    safetensors.torch.save_file(_separate({**tensors, **named}), partial)
     partial.replace(folder / f"{point}.safetensors")
     not_finite = sum(_not_finite(t, own.get(name)) for name, t in tensors.items())
-    return {"point": point, "not_finite": not_finite}
+    moments = content_hash(beside) if beside else ""
+    return {"point": point, "not_finite": not_finite, "moments": moments}
 
 
 def _measured(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import curvature
+from explorer.analysis import curvature, fisher
 from explorer.analysis.curvature import Maker, Product
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block
@@ -16,8 +16,15 @@ MAKERS: Mapping[str, Maker] = {
     "hessian": curvature.hessian,
     "scaled_hessian": curvature.hessian,
     "gauss_newton": curvature.gauss_newton,
-    "empirical_fisher": curvature.empirical_fisher,
+    "empirical_fisher": fisher.empirical,
 }
+
+
+def maker_of(settings: SpectrumSettings) -> Maker:
+    """What makes a batch's part of the matrix."""
+    if settings.matrix == "fisher":
+        return fisher.monte_carlo(settings.seed, settings.labels)
+    return MAKERS[settings.matrix]
 
 
 def blocks_of(objective: Objective, settings: SpectrumSettings) -> list[Block]:

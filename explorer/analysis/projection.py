@@ -1,4 +1,4 @@
-"""Answers a projection: snapshots of runs on the plane of two random directions, and off it."""
+"""Answers a projection: snapshots of runs on the plane of a surface, and off it."""
 
 import time
 from collections.abc import Iterator, Sequence, Set
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.directions import described, directions
+from explorer.analysis.eigenvectors import eigenvectors
+from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.pieces import TARGET_SECONDS
 from explorer.analysis.plane import NONE, Choices, objective_at
@@ -34,10 +36,10 @@ def answer(
     which random ones show next to nothing.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors = directions(objective.flat, settings, 2)
+    vectors, facts = _axes(objective, settings)
     plane = Plane(joined(subjects[0], objective.flat.blocks), vectors)
     snapshots, blocks = subjects[1:], objective.flat.blocks
-    facts = described(vectors.norm(dim=1).tolist(), settings) | {"axes_cosine": plane.cosine}
+    facts |= {"axes_cosine": plane.cosine}
     facts |= {"parameters": vectors.shape[1], "examples": objective.examples}
     facts["held"] = [_held(snapshots[span], blocks, plane) for span in spans(settings.lengths)]
     starts = np.repeat([span.start for span in spans(settings.lengths)], settings.lengths)
@@ -55,6 +57,15 @@ def answer(
         if seconds > TARGET_SECONDS or unit == todo[-1]:
             yield _piece(rows, facts, seconds)
             rows, facts, began = [], {}, time.perf_counter()
+
+
+def _axes(objective: Objective, settings: ProjectionSettings) -> tuple[Tensor, dict[str, Any]]:
+    """The axes (2, D) in float64, and what a reader checks them by."""
+    if settings.direction == "random":
+        vectors = directions(objective.flat, settings, 2)
+        return vectors, described(vectors.norm(dim=1).tolist(), settings)
+    vectors, facts = eigenvectors(objective, (settings.x_rank, settings.y_rank))
+    return vectors.to("cpu", torch.float64), facts
 
 
 def _piece(rows: list[dict[str, float]], facts: dict[str, Any], seconds: float) -> Piece:

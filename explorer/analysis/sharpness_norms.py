@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from explorer.analysis import curvature
 from explorer.analysis.curvature import Curvature
+from explorer.analysis.fisher import empirical
 from explorer.analysis.matrices import dense
 from explorer.analysis.parameters import Block
 from explorer.analysis.standing import STREAM, Found, NotApplicable, Standing
@@ -27,7 +28,7 @@ def fisher_rao(standing: Standing) -> Found:
     Source: Liang et al. 2019, arXiv:1711.01530: over examples with their labels.
     """
     try:
-        fisher = Curvature(standing.objective, curvature.empirical_fisher)
+        fisher = Curvature(standing.objective, empirical)
     except curvature.CurvatureError as error:
         if "sum and a count" in str(error):
             raise NotApplicable("It needs one loss per example") from error

@@ -57,11 +57,13 @@ class Space:
         self.problem, self.settings = objective.problem, settings
         self.data = some_of(objective.source, examples)
         self.examples = objective.examples if examples is None else len(examples)
+        self._numbers = np.arange(self.examples) if examples is None else examples
         self.flat = objective.flat.twin()
         self.module = differentiable_twice(self.flat.module)
         self.module.requires_grad_(True)
         self.parameters = list(self.module.parameters())
         self.usual_batch = objective.usual_choice().batch
+        self.numbers = self._numbers[:0]  # of the last batch's examples, among all; (B,)
         self._checked = False
 
     @property
@@ -71,6 +73,7 @@ class Space:
 
     def batch(self, start: int, stop: int) -> Batch:
         """Examples from start to stop, on the device."""
+        self.numbers = self._numbers[start:stop]
         if isinstance(self.data, Examples):
             taken = self.data.batch(range(start, stop))
         else:

@@ -22,7 +22,7 @@ from explorer.analysis.lanczos import (
     random_signs,
     true_residuals,
 )
-from explorer.analysis.matrices import MAKERS, blocks_of, dense, restricted
+from explorer.analysis.matrices import blocks_of, dense, maker_of, restricted
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.plane import NONE, Choices, objective_at
@@ -58,7 +58,7 @@ def answer(
         CurvatureError: the model cannot be differentiated twice, or the loss is not finite.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    whole = Curvature(objective, MAKERS[settings.matrix])
+    whole = Curvature(objective, maker_of(settings))
     matrix = restricted(whole, objective, settings)
     facts: dict[str, Any] = {
         "size": matrix.size,
@@ -259,7 +259,7 @@ def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Row
     turn, place = divmod(number, each)
     order = np.random.RandomState([settings.seed, STREAM["batches"], turn])
     chosen = np.sort(order.permutation(objective.examples)[place * size : (place + 1) * size])
-    alone = Curvature(objective, MAKERS[settings.matrix], examples=chosen)
+    alone = Curvature(objective, maker_of(settings), examples=chosen)
     matrix = restricted(alone, objective, settings)
     start = random_normal(matrix, settings.seed, STREAM["batches"])
     pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)

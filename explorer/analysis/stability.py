@@ -8,12 +8,14 @@ import numpy as np
 import torch
 
 from explorer.analysis import device as devices
-from explorer.analysis.curvature import Curvature, hessian
+from explorer.analysis.curvature import Curvature, Product, hessian
 from explorer.analysis.lanczos import eigenpairs, random_normal, random_signs
+from explorer.analysis.matrices import Scaled
 from explorer.analysis.noise import NoNoise, covariance_trace
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.plane import NONE, Choices
+from explorer.analysis.preconditioner import inverse_root, parted
 from explorer.analysis.space import NotFinite
 from explorer.analysis.whole import gradient
 from explorer.kinds.kind import Piece
@@ -51,23 +53,32 @@ def answer(
         if unit in done:
             continue
         began = time.perf_counter()
-        objective.load(subject)
+        point, diagonal = parted(subject)
+        objective.load(point)
         found = objective.means() | dict.fromkeys(FOUND, np.nan)
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
-            found |= curvature_of(objective, settings) | noise_of(objective)
+            if diagonal or not settings.preconditioned:
+                found |= curvature_of(objective, settings, diagonal)
+            found |= noise_of(objective)
         columns = {name: np.array([value]) for name, value in found.items()}
         columns["unit"] = np.array([unit], dtype=np.int64)
         yield Piece(columns, facts, seconds=time.perf_counter() - began)
         facts = {}
 
 
-def curvature_of(objective: Objective, settings: StabilitySettings) -> dict[str, float]:
+def curvature_of(
+    objective: Objective, settings: StabilitySettings, diagonal: Tensors
+) -> dict[str, float]:
     """Largest eigenvalue with its residual; trace and sum of squared eigenvalues by probes.
+
+    They are those of the Hessian H, or of P^-1/2 H P^-1/2 for a diagonal P that is not empty.
 
     Source: Hutchinson 1990 for the trace, with the standard error of its mean; E norm(Hv)^2 for the
     squares.
     """
-    matrix = Curvature(objective, hessian)
+    matrix: Product = Curvature(objective, hessian)
+    if diagonal:
+        matrix = Scaled(matrix, inverse_root(objective, diagonal))
     start = random_normal(matrix, settings.seed, STREAM["pairs"])
     pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
     forms, squares = np.empty(settings.probes), np.empty(settings.probes)

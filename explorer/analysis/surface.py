@@ -1,11 +1,11 @@
-"""Answers a surface: losses on a plane of two random directions."""
+"""Answers a surface: losses on a plane of two random directions, or of two eigenvectors."""
 
 from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 import torch
 
-from explorer.analysis.directions import drawn
+from explorer.analysis.eigenvectors import axes_of
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.pieces import in_pieces
 from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
@@ -27,7 +27,7 @@ def answer(
     Source: Li et al. 2018, arXiv:1712.09913, section 3: f(x, y) = L(theta + x d1 + y d2).
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors, facts = drawn(objective.flat, settings, 2)
+    vectors, facts = axes_of(objective, settings)
     evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
     coordinates, place = settings.columns(settings.axes)
     facts |= found | precision_error(evaluator, coordinates)

@@ -125,7 +125,8 @@ def _stored_point(
         label=point["label"],
         step=point["step"],
         file_hash=file,
-        facts={name: point[name] for name in ("seconds", "not_finite", "changed")},
+        facts={name: point[name] for name in ("seconds", "not_finite", "changed")}
+        | {"moments": point.get("moments", "")},  # hash of Adam's preconditioner, in the same file
     )
 
 

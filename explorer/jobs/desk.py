@@ -73,6 +73,8 @@ def question(
         runs = [_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
         settings = dataclasses.replace(settings, lengths=tuple(map(len, runs)))
         points += tuple(itertools.chain(*runs))
+        if getattr(settings, "preconditioned", False):
+            settings = dataclasses.replace(settings, moments=_moments(catalog, subjects, runs))
     return Question(kind, settings, identity, points)
 
 
@@ -117,6 +119,27 @@ def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str
             f"{len(order)}; import more of its checkpoints together"
         )
     return tuple(order)
+
+
+def _moments(
+    catalog: Catalog, subjects: Sequence[Subject], runs: Sequence[Sequence[str]]
+) -> tuple[str, ...]:
+    """Hash of the preconditioner of each snapshot of each run; empty where there is none.
+
+    Raises:
+        ValueError: a run has none at all.
+    """
+    found: list[str] = []
+    for (model, _), run in zip(subjects, runs, strict=True):
+        known = {p.point_id: p.facts.get("moments", "") for p in catalog.points(model.id)}
+        if not any(known.values()):
+            raise ValueError(
+                f"no snapshot of {model.name} has Adam's second moments; record its run by "
+                "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), and "
+                "import it again"
+            )
+        found += [known[point] for point in run]
+    return tuple(found)
 
 
 def ask(

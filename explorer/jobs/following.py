@@ -167,7 +167,7 @@ class Follower:
         identity = runs.identity(recording)
         marks = {(s.file.stem, *_changed(s.file)[:1]) for s in recording.snapshots}
         return not any(
-            marks <= {(label, changed) for label, (changed, _) in known["points"].items()}
+            marks <= {(label, changed) for label, (changed, *_) in known["points"].items()}
             for known in runs.known(self._catalog, identity, entry["arguments"])
         )
 

@@ -34,8 +34,9 @@ def order_import(
         catalog: where the model goes.
         problem: the problem file. It is code: order an import only after the user agreed to run it.
         arguments: of its function `problem`.
-        checkpoints: `{"file": path, "step": number or None, "part": key within the file}` each, in
-            order; the last two may be left out.
+        checkpoints: `{"file": path, "step": number or None, "part": key within the file,
+            "optimizer": file of its optimiser's state}` each, in order; all but the first may be
+            left out.
         name: of the model, as people see it.
         facts: what is known of the model beside what the worker finds: optimiser, seed, recipe.
         then: `{"kind": name, "settings": {...}}` each, asked about the model once it is there.
@@ -108,7 +109,7 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         raise ValueError(
             f"{asked.title} was asked of another version of this program; compute it anew"
         )
-    files = [catalog.point(point).file_hash or "" for point in asked.point_ids]
+    files = _files(catalog, asked)
     return {
         "task": "answer",
         "key": asked.key,
@@ -123,6 +124,18 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "done": catalog.done_units(asked.key, kind.table).tolist(),
         "choices": _choices(catalog, asked),
     }
+
+
+def _files(catalog: Catalog, asked: records.Question) -> list[str]:
+    """Hash of the file of each of its points; of those with an optimiser's state where it counts.
+
+    The same weights may have been imported elsewhere without it.
+    """
+    own: dict[str, str | None] = {}
+    if asked.settings.get("moments"):
+        held = (point for id in asked.model_ids for point in catalog.points(id))
+        own = {point.point_id: point.file_hash for point in held if point.facts.get("moments")}
+    return [own.get(id) or catalog.point(id).file_hash or "" for id in asked.point_ids]
 
 
 def _choices(catalog: Catalog, asked: records.Question) -> dict[str, Any]:

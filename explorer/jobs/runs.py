@@ -108,7 +108,11 @@ def known(
         problem = catalog.problem(model.problem_id)
         if problem.arguments == arguments:
             points = {
-                point.label: [point.facts.get("changed"), point.point_id]
+                point.label: [
+                    point.facts.get("changed"),
+                    point.point_id,
+                    "moments" in point.facts,  # else it was not looked at what lies beside
+                ]
                 for point in catalog.points(model.id)  # of one label the later comes last
             }
             entry = {"source_hash": problem.source_hash, "problem": problem.facts}

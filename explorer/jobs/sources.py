@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.jobs import orders, runs
-from explorer.recording import HEAD, OPTIMIZER, Recording, read_recording
+from explorer.recording import HEAD, OPTIMIZER, Recording, Snapshot, read_recording
 from store import Catalog
 
 HUGGING_FACE = ("model.safetensors*", "pytorch_model.bin*")  # in a folder of save_pretrained
@@ -21,7 +21,7 @@ LONG = 200  # characters of a path that are said
 class Sources:
     """The checkpoints of one model."""
 
-    checkpoints: tuple[Mapping[str, Any], ...]  # {"file", "step"}; the last is the final one
+    checkpoints: tuple[Mapping[str, Any], ...]  # {"file", "step", ...}; the last is final
     recording: Recording | None  # the run that they are of
     errors: tuple[str, ...]  # a sentence for each name that gives none
 
@@ -59,9 +59,17 @@ def resolve(named: Iterable[str]) -> Sources:
         errors.append(f"a recorded run is a model of its own; import {folder} by itself")
     if recordings:
         recording = recordings[0]
-        saved = tuple({"file": str(s.file), "step": s.step} for s in recording.snapshots)
+        saved = tuple(map(_checkpoint, recording.snapshots))
         return Sources(saved, recording, tuple(errors))
     return Sources(tuple({"file": str(file), "step": None} for file in files), None, tuple(errors))
+
+
+def _checkpoint(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as an import takes it, with the file of its optimiser's state if there is one."""
+    found: dict[str, Any] = {"file": str(snapshot.file), "step": snapshot.step}
+    if snapshot.optimizer is not None and snapshot.optimizer.is_file():
+        found["optimizer"] = str(snapshot.optimizer.resolve())
+    return found
 
 
 def _matches(name: str) -> list[Path]:

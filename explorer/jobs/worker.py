@@ -22,14 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import safetensors.torch
+import safetensors
 import torch
+from torch import Tensor
 
 from explorer.analysis import device as devices
+from explorer.analysis import preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
 from explorer.analysis.mistakes import ProblemError
-from explorer.analysis.parameters import Tensors, content_hash
+from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
 from explorer.jobs.process import BEGINS, ProcessName
 from explorer.jobs.spool import JobFolder, Spool
@@ -101,6 +103,10 @@ class Worker:
             _point(Path(file), point, loaded)
             for file, point in zip(request["files"], request["points"], strict=True)
         ]
+        moments = getattr(settings, "moments", ())
+        for place, digest in enumerate(moments):
+            if digest:
+                points[place] |= preconditioner.stored(Path(request["files"][place]), digest)
         module, _, function = kind.answer.partition(":")
         answer = getattr(importlib.import_module(module), function)
         with devices.arithmetic("float32"):
@@ -199,10 +205,12 @@ def _unchanged_problem(request: Mapping[str, Any]) -> LoadedProblem:
     return loaded
 
 
-def _point(file: Path, point: str, loaded: LoadedProblem) -> Tensors:
+def _point(file: Path, point: str, loaded: LoadedProblem) -> dict[str, Tensor]:
     """The tensors of a point, checked against their content hash."""
     try:
-        tensors = safetensors.torch.load_file(file)
+        with safetensors.safe_open(file, framework="pt") as held:
+            names = [n for n in held.keys() if not n.startswith(preconditioner.PREFIX)]  # noqa: SIM118
+            tensors = {name: held.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
             f"the stored point {file} cannot be read; import its model again"

@@ -1,4 +1,4 @@
-"""How convex the loss is over a plane of two random directions: extreme eigenvalues everywhere."""
+"""How convex the loss is over a plane: extreme eigenvalues everywhere."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -114,4 +114,5 @@ CONVEXITY = Kind(
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
     passes=150,
+    later=("direction", "x_rank", "y_rank"),
 )

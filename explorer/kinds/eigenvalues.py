@@ -1,7 +1,11 @@
 """What eigenvalues say: the class of a point, a summary, outliers among the largest."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+MINUS = "\N{MINUS SIGN}"
 CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
 
 
@@ -61,3 +65,17 @@ def outliers(values: np.ndarray, tolerance: float) -> int | None:
     if len(known) < 3:
         return None
     return int(np.argmax(known[:-1] / known[1:])) + 1
+
+
+def axes_words(facts: Mapping[str, Any]) -> list[str]:
+    """What one unit along each axis is, where axes are eigenvectors; else nothing."""
+    found = (facts.get(name, ()) for name in ("ranks", "eigenvalues", "residuals"))
+    return [
+        f"Distance along eigenvector {str(rank).replace('-', MINUS)}, {eigenvalue_words(*pair)}"
+        for rank, *pair in zip(*found, strict=True)
+    ]
+
+
+def eigenvalue_words(value: float, residual: float) -> str:
+    """An eigenvalue beside the residual that it is within."""
+    return f"λ = {value:.4g} ± {residual:.1g}".replace("-", MINUS)

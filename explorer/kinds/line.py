@@ -1,4 +1,4 @@
-"""Loss along lines through one point: one or many random directions, or the gradient's."""
+"""Loss along lines through one point: random directions, the gradient's, or an eigenvector."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis, one_of, require
+from explorer.kinds.settings import DirectionSettings, check_axis, check_rank, one_of, require
 from explorer.kinds.statistics import Interval, of_losses
 
 DIRECTIONS = ("random", "gradient", "eigenvector")
@@ -21,7 +21,7 @@ class LineSettings(DirectionSettings):
     """Lines point + x * direction. Random direction k is axis k of the seed: the first a surface's.
 
     The gradient's direction is -g / norm(g), scaled to the norm of the parameters; the eigenvector
-    is that of the Hessian's largest eigenvalue, a unit vector, at which the slope is not above 0.
+    is a unit vector of the Hessian, along which the slope is not above 0.
     """
 
     direction: str = "random"  # or another, which has no seed and no normalisation
@@ -29,12 +29,14 @@ class LineSettings(DirectionSettings):
     x_min: float = -1.0
     x_max: float = 1.0
     x_count: int = 101
+    rank: int = 1  # of the eigenvector: from the largest eigenvalue on, or -1, -2, ... from below
 
     def __post_init__(self) -> None:
         """Refuse what makes no axis or no direction."""
         super().__post_init__()
         check_axis("x", self.x_min, self.x_max, self.x_count)
         one_of("direction", self.direction, DIRECTIONS)
+        check_rank("rank", self.rank)
         must = f"the number of directions must be from 1 to {MOST}"
         require(1 <= self.directions <= MOST, must, self.directions)
         if self.direction != "random":
@@ -42,8 +44,9 @@ class LineSettings(DirectionSettings):
             require(self.directions == 1, must, self.directions)
             self.unused("seed", "normalisation", "ignore_1d")
         if self.direction == "eigenvector":
-            one_of("batchnorm", self.batchnorm, ("frozen",))
-            one_of("precision", self.precision, ("float32", "float64"))
+            self.require_curvature()
+        else:
+            self.unused("rank")
 
     @property
     def units(self) -> int:
@@ -135,4 +138,5 @@ LINE = Kind(
     icon=":material/show_chart:",
     axes=("directions", "x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.line:taken_over",
+    later=("rank",),
 )

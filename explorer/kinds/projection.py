@@ -8,16 +8,14 @@ import numpy as np
 
 from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.path import OfRuns, Path, split
-from explorer.kinds.settings import DirectionSettings
+from explorer.kinds.settings import PlaneSettings
 
 PLACES = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProjectionSettings(OfRuns, DirectionSettings):
+class ProjectionSettings(OfRuns, PlaneSettings):
     """The plane of a surface, wherever its grid ends; and whose paths are projected on it."""
-
-    orthogonal: bool = False  # as for the surface
 
     def __post_init__(self) -> None:
         """Refuse what makes no plane; a snapshot's true loss is by its own statistics alone."""
@@ -74,6 +72,7 @@ PROJECTION = Kind(
     title="Paths on the plane",
     subjects=("point", "runs"),
     runs_from=1,
+    later=("direction", "x_rank", "y_rank"),
     settings=ProjectionSettings,
     result=Projection,
     version=1,

@@ -11,7 +11,9 @@ REDUCED = ("tf32", "bf16")  # precisions whose error is measured against float32
 BATCHNORM_POLICIES = ("frozen", "recalibrated", "batch")
 SUBSETS = ("all", "first", "random")
 LARGEST = 1e30  # of a coordinate: beyond, float32 parameters overflow anyway
+PLANES = ("random", "eigenvector")  # what a plane's axes are
 NORMALISATIONS = ("filter", "layer", "raw")
+MOST_RANK = 200  # of an eigenvector: as many are sought, and held
 
 
 def require(holds: bool, must: str, got: Any) -> None:
@@ -122,6 +124,40 @@ class DirectionSettings(ObjectiveSettings):
         super().__post_init__()
         seed_fits("seed", self.seed)
         one_of("normalisation", self.normalisation, NORMALISATIONS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaneSettings(DirectionSettings):
+    """The plane of two random directions through a point, or of two eigenvectors of the Hessian.
+
+    Eigenvectors have length 1 and go by rank: 1, 2, ... from the largest eigenvalue on, -1, -2, ...
+    from the smallest.
+    """
+
+    orthogonal: bool = False  # make the second direction orthogonal to the first before normalising
+    direction: str = "random"  # of both axes; or "eigenvector", without seed and normalisation
+    x_rank: int = 1
+    y_rank: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no two axes."""
+        super().__post_init__()
+        one_of("direction", self.direction, PLANES)
+        check_rank("x_rank", self.x_rank)
+        check_rank("y_rank", self.y_rank)
+        if self.direction == "random":
+            self.unused("x_rank", "y_rank")
+            return
+        must = "x_rank and y_rank must be two different ranks"
+        require(self.x_rank != self.y_rank, must, f"{self.x_rank} and {self.y_rank}")
+        self.unused("seed", "normalisation", "ignore_1d", "orthogonal")
+        self.require_curvature()
+
+
+def check_rank(name: str, rank: int) -> None:
+    """Refuse a rank of an eigenvalue that is none, or beyond what is sought."""
+    must = f"{name} must be from 1 to {MOST_RANK}, or from -1 to -{MOST_RANK} from below"
+    require(1 <= abs(rank) <= MOST_RANK, must, rank)
 
 
 def check_axis(name: str, low: float, high: float, count: int) -> None:

@@ -17,10 +17,12 @@ MATRIX_WORDS = {
     "hessian": "Hessian",
     "gauss_newton": "Gauss-Newton",
     "empirical_fisher": "empirical Fisher",
+    "fisher": "Monte-Carlo Fisher",
     "scaled_hessian": "|w|-scaled Hessian",
 }
 MATRICES = tuple(MATRIX_WORDS)
 MOST_PROBES, MOST_STEPS, MOST_PAIRS, MOST_BATCHES = 1000, 500, 200, 2000
+MOST_LABELS = 1000
 DENSE = 3000  # up to so many parameters the whole matrix is made: exact
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
 PASSES = 3  # forward passes that a product with kept graphs takes, about
@@ -65,6 +67,7 @@ class SpectrumSettings(ObjectiveSettings):
     batches: int = 0  # mini-batches whose largest eigenvalues are found
     batch_examples: int = 64
     seed: int = 0
+    labels: int = 1  # that the Monte-Carlo Fisher draws for each of the data's
 
     def __post_init__(self) -> None:
         """Refuse what has no spectrum."""
@@ -81,12 +84,15 @@ class SpectrumSettings(ObjectiveSettings):
             trace_products=(0, 2000),
             batches=(0, MOST_BATCHES),
             batch_examples=(1, 1_000_000),
+            labels=(1, MOST_LABELS),
         )
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
         if not self.probes:
             self.unused("steps")
         if not self.batches:
             self.unused("batch_examples")
+        if self.matrix != "fisher":
+            self.unused("labels")
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """About how many evaluations of the loss over all examples the whole answer takes."""
@@ -303,6 +309,7 @@ SPECTRUM = Kind(
     icon=":material/bar_chart:",
     axes=("probes", "batches", "trace_products"),
     taken_over="explorer.kinds.spectrum:taken_over",
+    later=("labels",),
     unit="parts",
     first_facts=FIRST,
     keeps=True,

@@ -25,6 +25,8 @@ class StabilitySettings(OfRuns, ObjectiveSettings):
     room: int = 300  # Lanczos steps at most; as many vectors are held
     probes: int = 10  # random vectors for the trace and the Frobenius norm
     seed: int = 0
+    preconditioned: bool = False  # by Adam's second moments: P^-1/2 H P^-1/2
+    moments: tuple[str, ...] = ()  # hash of each snapshot's, "" without; who asks fills it in
 
     def __post_init__(self) -> None:
         """Refuse what has no second derivatives, or gives no interval."""
@@ -33,6 +35,8 @@ class StabilitySettings(OfRuns, ObjectiveSettings):
         self.require_curvature()
         seed_fits("seed", self.seed)
         self.require_within(room=(10, 2000), probes=(2, 1000))
+        if not self.preconditioned:
+            self.unused("moments")
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
 
     @property
@@ -46,7 +50,8 @@ class Stability:
     """What is known of each snapshot; NaN where not computed yet or where the loss is not finite.
 
     `noise` is tr(Sigma), the trace of the covariance of the examples' gradients; `squares` is the
-    sum of the squared eigenvalues.
+    sum of the squared eigenvalues. Eigenvalues are those of the preconditioned Hessian where that
+    was asked, NaN for snapshots without second moments.
     """
 
     lengths: tuple[int, ...]
@@ -168,4 +173,5 @@ STABILITY = Kind(
     icon=":material/ssid_chart:",
     passes=200,
     unit="snapshots",
+    later=("preconditioned", "moments"),
 )

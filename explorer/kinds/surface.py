@@ -1,4 +1,4 @@
-"""Loss over a plane of two random directions around one point."""
+"""Loss over a plane through one point: of two random directions, or of two eigenvectors."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ import numpy as np
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis
+from explorer.kinds.settings import PlaneSettings, check_axis
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurfaceSettings(OnGrid, DirectionSettings):
+class SurfaceSettings(OnGrid, PlaneSettings):
     """A plane: point + x * first direction + y * second direction, on a regular grid."""
 
     x_min: float = -1.0
@@ -22,7 +22,6 @@ class SurfaceSettings(OnGrid, DirectionSettings):
     y_min: float = -1.0
     y_max: float = 1.0
     y_count: int = 51
-    orthogonal: bool = False  # make the second direction orthogonal to the first before normalising
 
     def __post_init__(self) -> None:
         """Refuse what makes no grid."""
@@ -90,4 +89,5 @@ SURFACE = Kind(
     icon=":material/landscape:",
     axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),
     taken_over="explorer.kinds.surface:taken_over",
+    later=("direction", "x_rank", "y_rank"),
 )

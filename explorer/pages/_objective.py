@@ -18,7 +18,11 @@ FROZEN = "frozen"  # the only policy under which a loss is differentiated twice
 
 
 def choose_objective(
-    problem: records.Problem, batchnorm: str = "frozen", *, curvature: bool = False
+    problem: records.Problem,
+    batchnorm: str = "frozen",
+    *,
+    curvature: bool = False,
+    precision: str = PRECISIONS[0],
 ) -> dict[str, Any]:
     """Data, precision and BatchNorm policy, as settings.
 
@@ -27,6 +31,7 @@ def choose_objective(
         batchnorm: the default policy.
         curvature: whether it is differentiated twice, which no reduced precision and no moving
             statistics allow.
+        precision: the default one.
     """
     values = {"split": one_of("Data", list(problem.facts["splits"]), "split")}
     count = problem.facts["splits"][values["split"]]["count"]
@@ -36,6 +41,7 @@ def choose_objective(
     values["precision"] = st.selectbox(
         "Precision",
         precisions,
+        precisions.index(precision),
         key="precision",
         bind="query-params",
         help="Of the loss and its derivatives; float64 is slower and rounds less."

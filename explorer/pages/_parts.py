@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named
+from explorer.kinds.eigenvalues import MINUS
 from explorer.kinds.spectrum import MATRIX_WORDS
 from explorer.pages._running import Running, running
 from store import Catalog, CatalogError, records
@@ -170,8 +171,11 @@ def told_apart(asked: records.Question) -> str:
         return " · ".join([*said, f"seed {s['seed']}"])
     if kind.runs_from is not None:
         said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
+        said += ["preconditioned"] if s.get("preconditioned") else []
     if s.get("direction", "random") != "random":
-        return " · ".join([*said, s["direction"]])
+        ranks = [str(s[name]) for name in ("rank", "x_rank", "y_rank") if name in s]
+        said.append(f"{s['direction']} {' and '.join(ranks)}".replace("-", MINUS).strip())
+        return " · ".join(said)
     if s.get("directions", 1) > 1:
         said.append(f"{s['directions']} directions")
     if "matrix" in s:
@@ -203,7 +207,8 @@ def link_parameters(
     kind = kind_named(asked.kind)
     defaults = dataclasses.asdict(kind.settings())
     changed = {n: v for n, v in asked.settings.items() if v != defaults.get(n)}
-    changed.pop("lengths", None)  # those of the runs that are named
+    for name in ("lengths", "moments"):  # those of the runs that are named
+        changed.pop(name, None)
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = asked.settings["batchnorm"]
     about: dict[str, Any] = {}

@@ -19,7 +19,7 @@ VERDICTS = {
     "degenerate maximum": "**Degenerate maximum**: no eigenvalue is above 0, some are 0",
     "flat": "**Flat**: no eigenvalue can be told from 0",
 }
-SEMIDEFINITE = ("gauss_newton", "empirical_fisher")  # their signs say nothing of the loss
+SEMIDEFINITE = ("gauss_newton", "empirical_fisher", "fisher")  # their signs say nothing of the loss
 
 
 def said(value: float) -> str:

@@ -7,6 +7,7 @@ import streamlit as st
 from explorer.kinds.random_matrices import NAMES
 from explorer.kinds.spectrum import WIDTH, Role, Spectrum
 from explorer.pages import _controls as controls
+from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
 from explorer.render.spectrum import DensityStyle, density, overlays
@@ -97,6 +98,8 @@ def show_pairs(spectrum: Spectrum) -> None:
     chart = partial(pairs, spectrum, log)
     st.altair_chart(chart(), width="content")
     words.pair_table(spectrum)
+    if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
+        planes.link_planes()
     export_chart("eigenvalues", chart)
 
 

@@ -11,6 +11,7 @@ from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
+from explorer.pages import _planes as planes
 from explorer.pages._export import contour_style, export_surface
 from explorer.pages._objective import choose_objective
 from explorer.render.colours import COLOUR_MAPS
@@ -29,7 +30,7 @@ def choose() -> tuple[records.Model, str, ConvexitySettings]:
     with st.expander("Objective", expanded=True):
         values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Plane", expanded=True):
-        values |= controls.choose_directions()
+        values |= planes.choose_axes()
         values |= controls.choose_axis("x", 13) | controls.choose_axis("y", 13)
     with st.expander("Eigenvalues"):
         values |= controls.choose_numbers(ConvexitySettings(), EFFORT)
@@ -110,6 +111,7 @@ def show(known: dict[str, records.Question]) -> None:
     plane = worded(found)
     look = choose_look(plane)
     st.altair_chart(contour(plane, contour_style(look, width=500)), width="content")
+    planes.explain_axes(found.facts)
     explain(found)
     checks.badges(asked, found, residual_badge)
     export_surface(asked, found, plain_look(look))

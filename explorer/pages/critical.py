@@ -1,7 +1,6 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -13,9 +12,28 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
+from explorer.pages._objective import choose_objective
 from explorer.pages._paths import steps_of
 from explorer.render.scale import number
 from store import records
+
+STARTS = {  # setting -> its label and what it is
+    "starts": ("Starts", "The final model, and copies of it with noise."),
+    "every": ("Every", "So many snapshots are a start, counted back from the final one."),
+    "seed": controls.SEED,
+}
+NOISE = {"noise": ("Noise", "In root mean squares of each tensor.")}
+SEARCH = {
+    "steps": ("Steps", "Of a search, at most."),
+    "products": ("Products", "With the Hessian for a Newton step, at most."),
+    "target": ("Target", "Norm of the gradient that ends a search."),
+}
+INDEX = {
+    "bottom": ("Smallest", "Eigenvalues found: a sure lower bound of the index."),
+    "probes": ("Probes", "Random vectors that estimate the index."),
+    "room": controls.ROOM,
+    "tolerance": controls.TOLERANCE,
+}
 
 running = parts.start()
 catalog = running.catalog
@@ -33,14 +51,12 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         own=False,
         help="Models of the same problem, from which searches begin too.",
     )
+    usual = CriticalSettings()
+    values: dict[str, Any] = {}
     with st.expander("Starts", expanded=True):
-        values = numbers(
-            ("starts", "Starts", "the final model, and copies of it with noise"),
-            ("every", "Every", "so many snapshots are a start, counted back from the final one"),
-        )
+        values |= controls.choose_numbers(usual, STARTS)
         if values["starts"] > 1:
-            values |= decimal("noise", "Noise", "%.3g", "in root mean squares of each tensor")
-        values |= numbers(("seed", "Seed", "of copies, Lanczos and probes"))
+            values |= controls.choose_numbers(usual, NOISE)
     with st.expander("Search", expanded=True):
         controls.from_address("method", f"one of {', '.join(METHODS)}", METHODS.__contains__)
         values["method"] = st.selectbox(
@@ -52,53 +68,15 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
             "gradient_norm: L-BFGS on half the squared norm of the gradient. Neither samples "
             "critical points evenly.",
         )
-        values |= numbers(
-            ("steps", "Steps", "of a search, at most"),
-            ("products", "Products", "with the Hessian for a Newton step, at most"),
-        )
-        values |= decimal("target", "Target", "%.1e", "norm of the gradient that ends a search")
+        values |= controls.choose_numbers(usual, SEARCH)
     with st.expander("Objective"):
-        values |= controls.choose_objective(
-            catalog.problem(model.problem_id), precisions=("float64", "float32")
+        values |= choose_objective(
+            catalog.problem(model.problem_id), curvature=True, precision=usual.precision
         )
     if model.facts["parameters"] > DENSE:
         with st.expander("Index"):
-            values |= numbers(
-                ("bottom", "Smallest", "eigenvalues found: a sure lower bound of the index"),
-                ("probes", "Probes", "random vectors that estimate the index"),
-                ("room", "Lanczos steps", "at most, for those eigenvalues"),
-            )
-            values |= decimal("tolerance", "Tolerance", "%.1e", "of their residuals")
+            values |= controls.choose_numbers(usual, INDEX)
     return {label: model, **others}, controls.checked(CriticalSettings, values)
-
-
-def numbers(*fields: tuple[str, str, str]) -> dict[str, Any]:
-    """Whole numbers, two beside each other, as settings; each by name, label and help."""
-    usual, values = CriticalSettings(), {}
-    for place, (name, label, help) in enumerate(fields):
-        if place % 2 == 0:
-            columns = st.columns(2, gap="xsmall") if len(fields) > 1 else [st.container()]
-        controls.from_address(name, "a whole number", controls.is_whole)
-        values[name] = columns[place % 2].number_input(
-            label, value=getattr(usual, name), step=1, key=name, bind="query-params", help=help
-        )
-    return values
-
-
-def decimal(name: str, label: str, format: str, help: str) -> dict[str, Any]:
-    """One number as a setting."""
-    usual = getattr(CriticalSettings(), name)
-    controls.from_address(name, "a number", controls.is_finite)
-    value = st.number_input(
-        label,
-        value=usual,
-        step=usual / 10,
-        format=format,
-        key=name,
-        bind="query-params",
-        help=help,
-    )
-    return {name: value}
 
 
 def show(known: dict[str, records.Question]) -> None:
@@ -111,11 +89,9 @@ def show(known: dict[str, records.Question]) -> None:
     names = [own.get(id, id[:6]) for id in asked.model_ids]
     steps = steps_of(catalog, asked, 0)
     st.markdown(counted(found))
-    usual = "Log" if spans_decades(found) else "Linear"
-    log = st.segmented_control(
-        "Loss", ["Linear", "Log"], default=usual, required=True, key=f"scale-{usual}"
-    )
-    chart = partial(scatter, found, names, steps, log=log == "Log")
+    wide = spans_decades(found)  # once it is, the choice begins anew
+    log = controls.choose_scale(f"loss-scale-{wide:d}", wide, "Scale of the loss")
+    chart = partial(scatter, found, names, steps, log=log)
     st.altair_chart(chart(), width="content")
     explain(found)
     badges(found)
@@ -239,7 +215,7 @@ def catalog_metrics() -> list[str]:
     return list(catalog.problem(model.problem_id).facts["metrics"])
 
 
-left, right = st.columns([2, 5], gap="large")
+left, right = parts.sides()
 with left:
     models, settings = choose()
     wish = asking.Wish(CRITICAL, settings, tuple((m, "") for m in models.values()))

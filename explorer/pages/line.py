@@ -6,11 +6,13 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds import statistics
+from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
 from explorer.kinds.line import DIRECTIONS, LINE, MOST, Line, LineSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
+from explorer.pages import _planes as planes
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from store import records
@@ -56,9 +58,10 @@ def choose_direction() -> dict[str, Any]:
         DIRECTIONS,
         "direction",
         "random: drawn from a seed and normalised (Li et al. 2018); gradient: straight downhill, "
-        "x = 1 being a step as long as the parameters; eigenvector: of the Hessian's largest "
-        "eigenvalue, of length 1",
+        "x = 1 being a step as long as the parameters; eigenvector: of the Hessian, of length 1",
     )
+    if direction == "eigenvector":
+        return {"direction": direction, **planes.choose_rank("rank", "Rank", 1)}
     if direction != "random":
         return {"direction": direction}
     controls.from_address("directions", "a whole number", controls.is_whole)
@@ -77,7 +80,7 @@ def title() -> str:
     if settings.direction == "gradient":
         return "Loss along the negative gradient"
     if settings.direction == "eigenvector":
-        return "Loss along the top eigenvector"
+        return f"Loss along {eigenvector()}"
     if settings.directions == 1:
         return "Loss along a random direction"
     return f"Loss along {settings.directions} random directions"
@@ -88,8 +91,14 @@ def x_title() -> str:
     if settings.direction == "gradient":
         return "Step down the gradient, in norms of the parameters"
     if settings.direction == "eigenvector":
-        return "Distance along the eigenvector"
+        return f"Distance along {eigenvector()}"
     return f"Distance along {'each' if settings.directions > 1 else 'the'} direction"
+
+
+def eigenvector() -> str:
+    """Which eigenvector it is, in words."""
+    named = {1: "the top eigenvector", -1: "the bottom eigenvector"}
+    return named.get(settings.rank, f"eigenvector {settings.rank}".replace("-", MINUS))
 
 
 def show(asked: dict[str, records.Question]) -> None:
@@ -126,9 +135,9 @@ def explain(lines: dict[str, Line]) -> None:
         if "eigenvalue" in line.facts:
             facts = line.facts
             st.caption(
-                f"Largest eigenvalue of the Hessian{head} {facts['eigenvalue']:.4g} ± "
-                f"{facts['residual']:.1g} (its residual); the slope of the loss at 0 is "
-                f"{facts['slope']:.4g}."
+                f"Eigenvalue of the Hessian{head}: "
+                f"{eigenvalue_words(facts['eigenvalue'], facts['residual'])} (its residual); the "
+                f"slope of the loss at 0 is {facts['slope']:.4g}."
             )
         if "gradient_norm" in line.facts:
             facts = line.facts

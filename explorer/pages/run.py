@@ -27,7 +27,7 @@ catalog = running.catalog
 
 def choose() -> tuple[dict[str, records.Model], asking.Wish]:
     """The models by label, and the question about their runs, from the left column."""
-    model = controls.choose_model(catalog, desk.FEWEST)
+    model = controls.choose_model(catalog, RUN.fewest)
     label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
     others = controls.choose_runs(
         catalog,

@@ -25,6 +25,7 @@ from explorer.pages._objective import choose_objective
 from store import records
 
 COMPARED = ("hessian", "gauss_newton", "empirical_fisher")
+BESIDE = (*COMPARED, "fisher")  # drawn beside them where it is known: not every loss has one
 MORE = 10  # probes that the button adds
 EFFORT = {  # setting -> its label and what it is
     "top": ("Largest", "So many of the largest eigenvalues, with their residuals."),
@@ -65,13 +66,25 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
         key="matrix",
         bind="query-params",
         help="gauss_newton: J' H J, with H the second derivatives of the loss by the outputs; "
-        "empirical_fisher: mean of the outer products of each example's gradient; scaled_hessian: "
-        "each entry times the sizes of both its weights, which rescalings of a ReLU network do "
-        "not change.",
+        "empirical_fisher: mean of the outer products of each example's gradient; fisher: the same "
+        "with labels that the model draws from its own prediction; scaled_hessian: each entry "
+        "times the sizes of both its weights, which rescalings of a ReLU network do not change.",
     )
+    values: dict[str, Any] = {"matrix": matrix}
+    if matrix == "fisher":
+        controls.from_address("labels", "a whole number", controls.is_whole)
+        values["labels"] = st.number_input(
+            "Labels drawn",
+            value=1,
+            step=1,
+            key="labels",
+            bind="query-params",
+            help="For each label of the data, from the seed below. More come nearer to "
+            "Gauss-Newton, and cost little.",
+        )
     names = [row["name"] for row in tensors if row["role"] == "parameter"]
     if not names:
-        return {"matrix": matrix}
+        return values
     controls.from_address("layer", f"one of {', '.join(names)}", ["", *names].__contains__)
     layer = st.selectbox(
         "Parameters",
@@ -81,7 +94,7 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
         bind="query-params",
         help="All, or the diagonal block of one tensor alone.",
     )
-    return {"matrix": matrix, "layer": layer}
+    return {**values, "layer": layer}
 
 
 def choose_effort() -> dict[str, Any]:
@@ -134,7 +147,7 @@ def show(known: dict[str, records.Question]) -> None:
         figures.show_escape(spectrum)
     if settings.batches:
         figures.show_batches(spectrum)
-    if settings.matrix in COMPARED:
+    if settings.matrix in BESIDE:
         show_comparison(results, look.log)
     checks.provenance(catalog, asked, spectrum)
 
@@ -147,7 +160,7 @@ def spectrum_name() -> str:
 
 
 def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
-    """Hessian, Gauss-Newton and empirical Fisher over each other, as far as they are stored."""
+    """Hessian, Gauss-Newton and Fisher matrices over each other, as far as they are stored."""
     from explorer.render.spectrum import DensityStyle, compare
 
     st.subheader("Hessian, Gauss-Newton, Fisher", anchor=False)
@@ -170,7 +183,7 @@ def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
 left, right = parts.sides()
 with left:
     subject, settings = choose()
-    compared = COMPARED if settings.matrix in COMPARED else (settings.matrix,)
+    compared = BESIDE if settings.matrix in BESIDE else (settings.matrix,)
     others = {
         name: asking.Wish(SPECTRUM, replace(settings, matrix=name), (subject,)) for name in compared
     }

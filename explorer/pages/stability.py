@@ -49,24 +49,26 @@ class Training:
     rate: float | None
     momentum: float
     batch: int | None
+    preconditioned: bool  # which matrix is asked about: this is a setting of the question
 
     @property
     def threshold(self) -> float | None:
-        """Of the largest eigenvalue; None without a rate, and for Adam, whose matrix is another."""
-        if self.rate is None or self.optimiser == "Adam":
+        """Of the largest eigenvalue; None without a rate, and for another matrix than is shown."""
+        if self.rate is None or (self.optimiser == "Adam") != self.preconditioned:
             return None
         return threshold(self.optimiser, self.rate, self.momentum)
 
 
 def choose() -> tuple[records.Model, StabilitySettings, Training]:
     """The question and the training, from the left column."""
-    model = controls.choose_model(catalog, desk.FEWEST)
+    model = controls.choose_model(catalog, STABILITY.fewest)
     with st.expander("Objective", expanded=True):
         values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Estimates"):
         values |= controls.choose_numbers(StabilitySettings(), EFFORT)
     with st.expander("Training", expanded=True):
         training = choose_training(model)
+    values["preconditioned"] = training.preconditioned
     return model, controls.checked(StabilitySettings, values), training
 
 
@@ -118,7 +120,27 @@ def choose_training(model: records.Model) -> Training:
         placeholder="all",
         help="Empty: all examples at once.",
     )
-    return Training(optimiser, rate or None, momentum, batch)
+    preconditioned = choose_matrix(model, optimiser)
+    return Training(optimiser, rate or None, momentum, batch, preconditioned)
+
+
+def choose_matrix(model: records.Model, optimiser: str) -> bool:
+    """Whether the Hessian is preconditioned, where the run was recorded so that it can be."""
+    if not has_moments(model):
+        return st.query_params.get("preconditioned") == "true"  # refused in a sentence
+    return st.checkbox(
+        "Precondition by second moments",
+        value=optimiser == "Adam",
+        key="preconditioned",
+        bind="query-params",
+        help="Adam's steps see P^-½ H P^-½ with P = √v + ε of each snapshot (Cohen et al. 2022). "
+        "This is another question than that about the Hessian H itself.",
+    )
+
+
+def has_moments(model: records.Model) -> bool:
+    """Whether a snapshot of the run came with Adam's second moments."""
+    return any(point.facts.get("moments") for point in catalog.points(model.id))
 
 
 def show(known: dict[str, records.Question]) -> None:
@@ -160,6 +182,11 @@ def explain(found: Stability) -> None:
         "covariance of the examples' gradients over the squared norm of their mean (McCandlish et "
         "al. 2018)."
     )
+    if training.preconditioned:
+        st.caption(
+            "Eigenvalues are those of the Hessian preconditioned by Adam's second moments; "
+            "snapshots without them have none."
+        )
     if np.isnan(found.values["noise"][found.computed & np.isfinite(found.loss)]).any():
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
@@ -179,15 +206,18 @@ def explain(found: Stability) -> None:
 
 def about_threshold(count: int) -> str:
     """What the largest eigenvalue is held against, for data of so many examples."""
-    if training.optimiser == "Adam":
-        return (
-            "Adam's threshold is one of the Hessian preconditioned by its second moments, which "
-            "the catalog does not keep: no line is drawn for it."
+    if training.optimiser == "Adam" and not training.preconditioned:
+        return "Adam's threshold is one of the Hessian preconditioned by its second moments" + (
+            ": tick that on the left to see it."
+            if has_moments(model)
+            else ", which this run did not record: no line is drawn; record it by "
+            "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer)."
         )
     if training.threshold is None:
         return "Give the learning rate on the left to see the optimiser's threshold."
+    year = 2022 if training.optimiser == "Adam" else 2021
     said = (
-        f"Threshold of {training.optimiser}: {training.threshold:.4g} (Cohen et al. 2021), for "
+        f"Threshold of {training.optimiser}: {training.threshold:.4g} (Cohen et al. {year}), for "
         "steps of all examples"
     )
     batch = training.batch or count
@@ -213,7 +243,7 @@ def residual_badge(found: Stability) -> None:
         else f"residuals within {found.facts['tolerance']:g}",
         icon=":material/warning:" if late else ":material/check:",
         color="orange" if late else "green",
-        help="Each largest eigenvalue is within its residual of one of the Hessian; largest: "
+        help="Each largest eigenvalue is within its residual of one of the matrix; largest: "
         f"{np.max(error[known] / np.abs(top[known])):.1e} of its eigenvalue.",
     )
 

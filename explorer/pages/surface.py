@@ -15,6 +15,7 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages import _paths as paths
+from explorer.pages import _planes as planes
 from explorer.pages._export import contour_style, export_surface, relief_of
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import PathsDrawn
@@ -34,13 +35,7 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
     with st.expander("Objective", expanded=True):
         values = choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= controls.choose_directions()
-        values["orthogonal"] = st.checkbox(
-            "Make the axes orthogonal",
-            key="orthogonal",
-            bind="query-params",
-            help="Random directions are nearly orthogonal already; the badge shows their cosine.",
-        )
+        values |= planes.choose_axes(orthogonal=True)
         values |= controls.choose_axis("x", 51) | controls.choose_axis("y", 51)
     return model, point, controls.checked(SurfaceSettings, values)
 
@@ -176,6 +171,7 @@ def show_answer(asked: records.Question, projected: records.Question | None) -> 
         drawn = paths.drawn(catalog, projected, names)
     show(surface, look, asked.key[:12], drawn)
     with st.container():
+        planes.explain_axes(surface.facts)
         if drawn:
             paths.explain(drawn, surface)
         if not surface.computed.all():

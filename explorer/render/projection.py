@@ -15,6 +15,7 @@ from explorer.render.curve import Curve
 from explorer.render.height import Marker
 from explorer.render.image import extent
 from explorer.render.paths import Track, made, moments, over, shown
+from explorer.render.surface import axes_titles
 
 
 def tracks_of(
@@ -39,7 +40,8 @@ def tracks_of(
 def alone(projection: Projection) -> alt.LayerChart:
     """The paths without a surface under them."""
     places = projection.values
-    x, y = (alt.X("x:Q", title="First direction"), alt.Y("y:Q", title="Second direction"))
+    titles = axes_titles(projection.facts)
+    x, y = alt.X("x:Q", title=titles[0]), alt.Y("y:Q", title=titles[1])
     empty = alt.Chart(
         alt.Data(
             values=[

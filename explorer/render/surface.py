@@ -3,12 +3,14 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pyarrow as pa
 
+from explorer.kinds.eigenvalues import axes_words
 from explorer.kinds.preview import Preview, preview
 from explorer.kinds.surface import Surface
 from explorer.render.contours import contour_layers
@@ -45,16 +47,17 @@ def contour(
     style: ContourStyle | None = None,
     *,
     title: str | None = None,
-    x_title: str = "First direction",
-    y_title: str = "Second direction",
+    x_title: str = "",
+    y_title: str = "",
 ) -> alt.LayerChart:
     """The surface from above.
 
     Every value fills a cell centred at its own coordinate. Places not computed yet show their
     preview, pale: interpolated, or else the nearest computed value. The tooltips hold every point
     of a grid up to 60 x 60 (fewer with many metrics), above that every second, third, ..., which
-    keeps them below 0.4 MB; they name the coordinates of the point they tell of. In Streamlit show
-    it with `width="content"`: stretching would give x and y different scales.
+    keeps them below 0.4 MB; they name the coordinates of the point they tell of. Axes are called
+    what they are, unless they are given a title. In Streamlit show it with `width="content"`:
+    stretching would give x and y different scales.
 
     Raises:
         ValueError: the surface has no such value, or its axes are not evenly spaced.
@@ -65,7 +68,8 @@ def contour(
     values = surface.values[style.value]
     shown = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], style)
-    x, y = _axis(surface.x, x_title), _axis(surface.y, y_title)
+    usual = axes_titles(surface.facts)
+    x, y = _axis(surface.x, x_title or usual[0]), _axis(surface.y, y_title or usual[1])
     spans = [float(np.ptp(extent(axis))) for axis in (surface.x, surface.y)]
     ratio = spans[1] / spans[0]
     if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
@@ -84,6 +88,11 @@ def contour(
         # Streamlit would otherwise ask for "fit", which gives x and y different scales.
         autosize=alt.AutoSizeParams(type="pad", contains="padding"),
     )
+
+
+def axes_titles(facts: Mapping[str, Any]) -> list[str]:
+    """What the axes of a plane are."""
+    return axes_words(facts) or ["First direction", "Second direction"]
 
 
 def _axis(axis: np.ndarray, title: str) -> dict[str, Any]:

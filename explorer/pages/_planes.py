@@ -1,0 +1,88 @@
+"""The axes of a plane or of a line, as a page asks for them, and what they turned out to be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
+from explorer.kinds.settings import PLANES
+from explorer.kinds.surface import SURFACE
+from explorer.pages import _controls as controls
+
+RANK_HELP = f"1, 2, ... from the largest eigenvalue on; {MINUS}1, {MINUS}2, ... from the smallest."
+AXES_HELP = (
+    "random: two directions drawn from a seed and normalised (Li et al. 2018); eigenvector: two "
+    "eigenvectors of the Hessian, of length 1"
+)
+
+
+def choose_axes(orthogonal: bool = False) -> dict[str, Any]:
+    """What a plane's axes are, as settings.
+
+    Args:
+        orthogonal: whether random ones can be made orthogonal.
+    """
+    direction = controls.one_of("Axes", PLANES, "direction", AXES_HELP)
+    if direction != "random":
+        left, right = st.columns(2, gap="xsmall")
+        with left:
+            values = choose_rank("x_rank", "Rank of x", 1)
+        with right:
+            values |= choose_rank("y_rank", "Rank of y", 2)
+        return {"direction": direction, **values}
+    values = controls.choose_directions()
+    if orthogonal:
+        values["orthogonal"] = st.checkbox(
+            "Make the axes orthogonal",
+            key="orthogonal",
+            bind="query-params",
+            help="Random directions are nearly orthogonal already; the badge shows their cosine.",
+        )
+    return values
+
+
+def choose_rank(name: str, label: str, usual: int) -> dict[str, Any]:
+    """The rank of an eigenvector, as a setting."""
+    controls.from_address(name, "a whole number", controls.is_whole)
+    return {
+        name: st.number_input(
+            label, value=usual, step=1, key=name, bind="query-params", help=RANK_HELP
+        )
+    }
+
+
+def explain_axes(facts: Mapping[str, Any]) -> None:
+    """The eigenvalue of each axis with its residual, where axes are eigenvectors."""
+    if "ranks" not in facts:
+        return
+    found = zip(
+        "xy", *(facts[name] for name in ("ranks", "eigenvalues", "residuals")), strict=False
+    )
+    said = [
+        f"{axis}: rank {str(rank).replace('-', MINUS)}, {eigenvalue_words(value, residual)}"
+        for axis, rank, value, residual in found
+    ]
+    slopes = " and ".join(f"{slope:.3g}".replace("-", MINUS) for slope in facts["slopes"])
+    st.caption(
+        f"Eigenvectors of the Hessian, {'; '.join(said)} (its residual). One unit is a distance of "
+        f"1; at the centre the loss has slope {slopes} along them and these second derivatives.",
+        help="Ranks count eigenvalues from the largest, 1, or from the smallest, −1, on.",
+    )
+
+
+def link_planes() -> None:
+    """The ways to the loss over planes of eigenvectors, for the model and data of the page."""
+    kept = ("step", "split", "subset", "examples", "examples_seed", "precision")
+    about = {name: st.query_params[name] for name in kept if name in st.query_params}
+    about |= {"model": st.session_state["model"], "direction": "eigenvector"}
+    planes = {"the two largest": ("1", "2"), "the largest and the smallest": ("1", "-1")}
+    with st.container(horizontal=True):
+        for which, (x, y) in planes.items():
+            st.page_link(
+                SURFACE.page,
+                label=f"Plane of {which}",
+                icon=SURFACE.icon,
+                query_params={**about, "x_rank": x, "y_rank": y},
+                help="The loss along their eigenvectors, on the page Surface",
+            )
