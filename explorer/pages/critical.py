@@ -1,6 +1,7 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
