@@ -12,9 +12,10 @@ import torch
 from explorer.jobs import desk, orders
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.kind import Kind
+from explorer.kinds.matrix import Role, SpectrumSettings
 from explorer.kinds.measures import MEASURES
 from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
-from explorer.kinds.spectrum import SPECTRUM, Role, SpectrumSettings
+from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from store import Catalog, records
 from tests.test_bad_input import HEAD, state

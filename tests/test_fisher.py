@@ -15,8 +15,8 @@ from explorer.analysis.device import kept_threads
 from explorer.analysis.objective import Objective
 from explorer.analysis.space import Space
 from explorer.analysis.spectrum import dense
+from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.settings import ObjectiveSettings
-from explorer.kinds.spectrum import SpectrumSettings
 from explorer.problem import (
     Problem,
     cross_entropy,

@@ -17,7 +17,8 @@ from explorer.analysis.lanczos import (
 )
 from explorer.analysis.trace import xtrace
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.spectrum import Role, Spectrum, SpectrumSettings
+from explorer.kinds.matrix import Role, SpectrumSettings
+from explorer.kinds.spectrum import Spectrum
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -23,7 +23,7 @@ from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.run import RUN
 from explorer.kinds.sharpness import SHARPNESS
-from explorer.kinds.spectrum import SPECTRUM  # visited by tests/test_pages_spectrum.py
+from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _parts as parts

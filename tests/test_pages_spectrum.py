@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from explorer.jobs import desk, orders
-from explorer.kinds.spectrum import SPECTRUM, SpectrumSettings
+from explorer.kinds.matrix import SpectrumSettings
+from explorer.kinds.spectrum import SPECTRUM
 from explorer.pages import _running
 from store import Catalog
 from tests.test_pages import (

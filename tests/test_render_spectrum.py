@@ -9,8 +9,9 @@ import pytest
 import vl_convert
 
 from explorer.kinds import Piece
+from explorer.kinds.matrix import Role, SpectrumSettings
 from explorer.kinds.random_matrices import NAMES
-from explorer.kinds.spectrum import Role, Spectrum, SpectrumSettings
+from explorer.kinds.spectrum import Spectrum
 from explorer.render import eigen
 from explorer.render.figure import save_figure
 from explorer.render.spectrum import DensityStyle, compare, density, thumbnail

@@ -19,7 +19,8 @@ from explorer.jobs import desk, orders
 from explorer.jobs.estimate import estimate
 from explorer.kinds import Piece
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.spectrum import SPECTRUM, Role, Spectrum, SpectrumSettings, taken_over
+from explorer.kinds.matrix import Role, SpectrumSettings
+from explorer.kinds.spectrum import SPECTRUM, Spectrum, taken_over
 from explorer.problem import Problem
 from explorer.render import table
 from store import Catalog

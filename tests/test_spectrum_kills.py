@@ -9,7 +9,8 @@ import pytest
 
 from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
-from explorer.kinds.spectrum import SPECTRUM, SpectrumSettings
+from explorer.kinds.matrix import SpectrumSettings
+from explorer.kinds.spectrum import SPECTRUM
 from store import Catalog, records
 from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
 

@@ -29,8 +29,9 @@ from explorer.kinds.critical import FLAT, FOUND, LEFT, PROBE_STEPS, CriticalSett
 from explorer.kinds.eigenvalues import CRITICAL as NEAR
 from explorer.kinds.eigenvalues import classified
 from explorer.kinds.kind import Piece
+from explorer.kinds.matrix import DENSE
 from explorer.kinds.quadrature import Quadrature, settled
-from explorer.kinds.spectrum import DENSE, RESOLUTION
+from explorer.kinds.spectrum import RESOLUTION
 from explorer.problem import Problem
 
 STREAM = {"pairs": 0, "probes": 1, "copies": 5}  # of random vectors, beside the seed

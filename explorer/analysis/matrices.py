@@ -10,7 +10,7 @@ from explorer.analysis import curvature, fisher
 from explorer.analysis.curvature import Maker, Product
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block
-from explorer.kinds.spectrum import SpectrumSettings
+from explorer.kinds.matrix import SpectrumSettings
 
 MAKERS: Mapping[str, Maker] = {
     "hessian": curvature.hessian,

@@ -30,7 +30,7 @@ from explorer.analysis.steady import require_steady
 from explorer.analysis.trace import xtrace
 from explorer.analysis.whole import gradient
 from explorer.kinds.kind import Piece
-from explorer.kinds.spectrum import DENSE, ESCAPES, Role, SpectrumSettings
+from explorer.kinds.matrix import DENSE, ESCAPES, Role, SpectrumSettings
 from explorer.problem import Problem, accuracy, cross_entropy
 
 STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed

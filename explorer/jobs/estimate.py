@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.jobs.question import Question
 from explorer.kinds import Kind, kind_named
-from explorer.kinds.spectrum import PASSES
+from explorer.kinds.matrix import PASSES
 from store import Catalog, records
 
 ENOUGH = 40  # units whose time says what one takes

@@ -12,7 +12,7 @@ from explorer.jobs import desk, orders
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named
 from explorer.kinds.eigenvalues import MINUS
-from explorer.kinds.spectrum import MATRIX_WORDS
+from explorer.kinds.matrix import MATRIX_WORDS
 from explorer.pages._running import Running, running
 from store import Catalog, CatalogError, records
 

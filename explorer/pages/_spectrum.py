@@ -6,7 +6,8 @@ import streamlit as st
 
 from explorer.kinds.eigenvalues import outliers, summary
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.spectrum import MATRIX_WORDS, Role, Spectrum
+from explorer.kinds.matrix import MATRIX_WORDS, Role
+from explorer.kinds.spectrum import Spectrum
 from explorer.render.scale import number
 from store import records
 

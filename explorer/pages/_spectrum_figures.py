@@ -4,8 +4,9 @@ from functools import partial
 
 import streamlit as st
 
+from explorer.kinds.matrix import Role
 from explorer.kinds.random_matrices import NAMES
-from explorer.kinds.spectrum import WIDTH, Role, Spectrum
+from explorer.kinds.spectrum import WIDTH, Spectrum
 from explorer.pages import _controls as controls
 from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words

@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer.jobs import desk
 from explorer.kinds.critical import CRITICAL, FLAT, LEFT, METHODS, WORDS, Critical, CriticalSettings
-from explorer.kinds.spectrum import DENSE
+from explorer.kinds.matrix import DENSE
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls

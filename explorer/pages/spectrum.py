@@ -7,14 +7,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds.spectrum import (
-    MATRICES,
-    MATRIX_WORDS,
-    MOST_PROBES,
-    SPECTRUM,
-    Spectrum,
-    SpectrumSettings,
-)
+from explorer.kinds.matrix import MATRICES, MATRIX_WORDS, MOST_PROBES, SpectrumSettings
+from explorer.kinds.spectrum import SPECTRUM, Spectrum
 from explorer.pages import _asking as asking
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls

@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.spectrum import Role, Spectrum
+from explorer.kinds.matrix import Role
+from explorer.kinds.spectrum import Spectrum
 from explorer.render import curves
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table

@@ -8,8 +8,9 @@ import pytest
 from explorer.jobs import desk, orders
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
+from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
-from explorer.kinds.spectrum import SPECTRUM, SpectrumSettings
+from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
 from tests.test_pages import identities
