@@ -134,7 +134,7 @@ def test_the_other_matrices_are_asked_and_drawn_beside(folder: Path) -> None:
     assert computes(app) == []
     app = fine(opened(SPECTRUM.page, model="tiny", matrix="fisher", labels="3", **STORED))
     assert computes(app)[0].startswith("Compute 6 parts")
-    assert "Monte-Carlo Fisher of tiny" in texts(app, "subheader")
+    assert "Monte-Carlo Fisher spectrum of tiny" in texts(app, "subheader")
     app = fine(opened(SPECTRUM.page, model="tiny", matrix="empirical_fisher", **STORED))
     assert "tells no saddle" in " ".join(texts(app, "markdown"))
 
@@ -152,7 +152,8 @@ def test_every_card_leads_to_its_spectrum(folder: Path) -> None:
 
 def test_every_setting_is_on_the_page(folder: Path) -> None:
     """What an address can name has a widget of that name, so that a card's link is followed."""
-    app = fine(opened(SPECTRUM.page, model="tiny", room="50", tolerance="0.01"))
+    asked = {"matrix": "fisher", "room": "50", "tolerance": "0.01"}  # labels are its own
+    app = fine(opened(SPECTRUM.page, model="tiny", **asked))
     keys = {e.key for kind in ("number_input", "selectbox") for e in app.get(kind)}
     keys |= {"split", "subset"}  # segmented controls
     usual = {"batchnorm", "batchnorm_batch", "batchnorm_examples", "examples", "examples_seed"}
