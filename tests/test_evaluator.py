@@ -219,6 +219,7 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     inputs = torch.randn(50, 6, generator=drawn)
     data = {"train": (inputs, torch.randint(0, 3, (50,), generator=drawn))}
     metrics = {"accuracy": accuracy}
+    torch.manual_seed(28)  # of whose weights the skewness once had other bits
     problem = Problem(Deciding().layers, data, cross_entropy, metrics)
     evaluator = evaluator_of(problem, ObjectiveSettings())
     chosen = tuning.with_rewrites(evaluator)

@@ -237,9 +237,11 @@ def _spread(deviations: Tensor) -> dict[str, Tensor]:
     powers = deviations.square()
     second = powers.sum(dim=1)
     third = powers.mul_(deviations).sum(dim=1)
+    variance = second / count
     return {
         "loss_se": (second / (count - 1) / count).sqrt_(),
-        "loss_skewness": third / count / (second / count).pow_(1.5),
+        # not pow: vectors and what is left over beside them round it differently
+        "loss_skewness": third / count / (variance * variance.sqrt()),
     }
 
 
