@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -86,3 +87,22 @@ def one_thread() -> Iterator[None]:
     with kept_threads():
         torch.set_num_threads(1)
         yield
+
+
+@pytest.fixture(scope="module")
+def nothing_left(filled: Path) -> Iterator[None]:
+    """After a module's last test no supervisor works in this process and no worker lives."""
+    from explorer.pages import _running
+    from store import Catalog
+    from tests.tiny import end_workers
+
+    yield
+    _running.stop()
+    end_workers(Catalog(filled))
+
+
+@pytest.fixture
+def folder(filled: Path, nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The catalog that a module's fixture `filled` has made, named to the app."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
+    return filled

@@ -5,7 +5,6 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,11 @@ from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _parts as parts
-from explorer.pages import _running
 from sample_models import samples
 from store import Catalog, records
 from store.door import Door
 from tests.test_supervisor import trapped
-from tests.tiny import ROOT, end_workers, ended, imported, supervised, until
+from tests.tiny import ROOT, ended, imported, supervised, until
 
 SAMPLE = "mlp_b"
 PLANE = SurfaceSettings(x_count=11, y_count=11)
@@ -84,21 +82,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stumbling = imported(catalog, folder / "stumbling", "stumbling", trap=trap, deed="stumble")
         assert answered(catalog, LINE, stumbling, LINE_21).status == "failed"
     return folder / "catalog"
-
-
-@pytest.fixture
-def folder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The filled catalog, named to the app."""
-    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
-    return filled
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nothing_left(filled: Path) -> Iterator[None]:
-    """After the last test no supervisor works in this process and no worker lives."""
-    yield
-    _running.stop()
-    end_workers(Catalog(filled))
 
 
 def opened(page: str = CATALOG_PAGE, **address: str) -> AppTest:

@@ -1,6 +1,5 @@
 """The pages of lines, interpolations and differences, by Streamlit's `AppTest`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -13,7 +12,6 @@ from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
 from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
 from explorer.kinds.line import LINE, LineSettings
-from explorer.pages import _running
 from sample_models import samples
 from store import Catalog
 from tests.test_pages import (
@@ -30,7 +28,6 @@ from tests.test_pages import (
 )
 from tests.tiny import (
     checkpoint,
-    end_workers,
     ended,
     imported,
     problem_file,
@@ -82,21 +79,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         answer(catalog, LINE, LineSettings(x_count=21, directions=4), "mlp_b")
         answer(catalog, LINE, LineSettings(x_count=21, direction="gradient"), "mlp_a@400")
     return folder / "catalog"
-
-
-@pytest.fixture
-def folder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The filled catalog, named to the app."""
-    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
-    return filled
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nothing_left(filled: Path) -> Iterator[None]:
-    """After the last test no supervisor works in this process and no worker lives."""
-    yield
-    _running.stop()
-    end_workers(Catalog(filled))
 
 
 def charts(app: AppTest) -> int:

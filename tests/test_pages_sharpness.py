@@ -1,6 +1,5 @@
 """The page of sharpness, by Streamlit's `AppTest` over a real worker."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -8,7 +7,6 @@ import pytest
 
 from explorer.jobs import desk, orders
 from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
-from explorer.pages import _running
 from store import Catalog
 from tests.test_pages import (
     CATALOG_PAGE,
@@ -22,7 +20,7 @@ from tests.test_pages import (
     texts,
 )
 from tests.test_pages_lines import charts
-from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised, until
+from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
 
 QUICK = {"ascent": 4, "restarts": 2, "draws": 4, "probes": 4, "steps": 10}
 SETTINGS = SharpnessSettings(**QUICK, rescaling="layer")
@@ -49,21 +47,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         key = desk.ask(catalog, SHARPNESS, models["run"], SETTINGS, others=[(models["run"], first)])
         until(lambda: catalog.question(key).status == "complete")
     return folder / "catalog"
-
-
-@pytest.fixture
-def folder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The filled catalog, named to the app."""
-    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
-    return filled
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nothing_left(filled: Path) -> Iterator[None]:
-    """After the last test no supervisor works in this process and no worker lives."""
-    yield
-    _running.stop()
-    end_workers(Catalog(filled))
 
 
 def test_a_stored_answer_is_shown_at_once(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """The page of spectra, by Streamlit's `AppTest`, on answers of a real worker."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -10,7 +9,6 @@ import pytest
 from explorer.jobs import desk, orders
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
-from explorer.pages import _running
 from store import Catalog
 from tests.test_pages import (
     CATALOG_PAGE,
@@ -25,7 +23,7 @@ from tests.test_pages import (
 )
 from tests.test_pages_lines import charts, computes
 from tests.test_spectrum import broken
-from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised, until
+from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
 
 LARGE = SpectrumSettings(top=2, bottom=1, probes=3, steps=10)
 SHORT = {"top": "2", "bottom": "1", "probes": "3", "steps": "10"}
@@ -52,21 +50,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             until(lambda key=key: catalog.active_job_for(key) is None)
             assert catalog.question(key).status == "complete", catalog.jobs(limit=1)[0].error
     return folder / "catalog"
-
-
-@pytest.fixture
-def folder(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The filled catalog, named to the app."""
-    monkeypatch.setenv("EXPLORER_CATALOG", str(filled))
-    return filled
-
-
-@pytest.fixture(scope="module", autouse=True)
-def nothing_left(filled: Path) -> Iterator[None]:
-    """After the last test no supervisor works in this process and no worker lives."""
-    yield
-    _running.stop()
-    end_workers(Catalog(filled))
 
 
 def test_a_small_matrix_is_told_whole(folder: Path) -> None:

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective
+from explorer.analysis.slopes import gradient
 from explorer.analysis.tuning import traceable
-from explorer.analysis.whole import gradient
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
     Problem,

@@ -11,7 +11,7 @@ from explorer.analysis import noise, stability
 from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.matrices import dense
 from explorer.analysis.plane import objective_at
-from explorer.analysis.whole import gradient
+from explorer.analysis.slopes import gradient
 from explorer.jobs import desk, orders
 from explorer.kinds.stability import (
     STABILITY,

@@ -11,7 +11,7 @@ from explorer.analysis import drawing
 from explorer.analysis.drawing import Part, Redrawn, directions, groups_of, parts, row_norms
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, FlatModel, stretches
-from explorer.analysis.whole import gradient
+from explorer.analysis.slopes import gradient
 from explorer.kinds.settings import DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny

@@ -12,7 +12,7 @@ from explorer.analysis.directions import direction_facts, drawn
 from explorer.analysis.drawing import Redrawn
 from explorer.analysis.lanczos import Pairs, eigenpairs, random_normal
 from explorer.analysis.objective import Objective
-from explorer.analysis.whole import gradient
+from explorer.analysis.slopes import gradient
 from explorer.kinds.settings import PlaneSettings
 
 START = 0  # seed of the vector that every search begins with, so that it ends with the same pairs

@@ -15,8 +15,8 @@ from explorer.analysis.mistakes import ProblemError, told
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import FlatModel, Tensors
 from explorer.analysis.problems import LoadedProblem
+from explorer.analysis.slopes import NoGradient, gradients
 from explorer.analysis.terms import as_value
-from explorer.analysis.whole import NoGradient, gradients
 
 FEW = 4  # examples that show whether something runs
 REPEAT_SECONDS = 1.0  # for evaluating a second time, by as many examples as it takes

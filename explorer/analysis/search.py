@@ -10,8 +10,8 @@ from scipy.sparse.linalg import LinearOperator, minres
 
 from explorer.analysis.curvature import Curvature, Product, hessian
 from explorer.analysis.objective import Objective
+from explorer.analysis.slopes import gradient
 from explorer.analysis.space import NotFinite
-from explorer.analysis.whole import gradient
 from explorer.kinds.critical import CriticalSettings, Ended
 
 ARMIJO = 1e-4  # share of the foretold decrease that a step must bring

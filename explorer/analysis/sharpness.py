@@ -20,8 +20,8 @@ from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.plane import NONE, Choices, objective_at
 from explorer.analysis.rescaling import Rescaled, rescaled
+from explorer.analysis.slopes import NoGradient
 from explorer.analysis.standing import Found, NotApplicable, Standing, accuracy_of
-from explorer.analysis.whole import NoGradient
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURES
 from explorer.kinds.sharpness import ALONG, COLUMNS, Role, SharpnessSettings

@@ -26,9 +26,9 @@ from explorer.analysis.matrices import blocks_of, dense, maker_of, restricted
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.plane import NONE, Choices, objective_at
+from explorer.analysis.slopes import gradient
 from explorer.analysis.steady import require_steady
 from explorer.analysis.trace import xtrace
-from explorer.analysis.whole import gradient
 from explorer.kinds.kind import Piece
 from explorer.kinds.matrix import DENSE, ESCAPES, Role, SpectrumSettings
 from explorer.problem import Problem, accuracy, cross_entropy

@@ -16,8 +16,8 @@ from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors
 from explorer.analysis.plane import NONE, Choices
 from explorer.analysis.preconditioner import inverse_root, parted
+from explorer.analysis.slopes import gradient
 from explorer.analysis.space import NotFinite
-from explorer.analysis.whole import gradient
 from explorer.kinds.kind import Piece
 from explorer.kinds.stability import FOUND, StabilitySettings
 from explorer.problem import Problem

@@ -16,8 +16,8 @@ from explorer.analysis.data import some_of
 from explorer.analysis.lanczos import Lanczos, quadrature, random_signs
 from explorer.analysis.matrices import Scaled, dense
 from explorer.analysis.objective import Objective
+from explorer.analysis.slopes import NoGradient, gradient
 from explorer.analysis.terms import as_value
-from explorer.analysis.whole import NoGradient, gradient
 from explorer.kinds.measures import WHY
 from explorer.kinds.sharpness import SharpnessSettings
 from explorer.problem import accuracy

@@ -5,8 +5,8 @@ import torch
 from explorer.analysis.curvature import Product
 from explorer.analysis.lanczos import asymmetry
 from explorer.analysis.objective import Objective
+from explorer.analysis.slopes import gradient
 from explorer.analysis.space import CurvatureError
-from explorer.analysis.whole import gradient
 
 UNSTEADY = 1e-4  # relative; more than rounding
 
