@@ -118,11 +118,16 @@ def _run(path: Path) -> ModuleType:
         raise ProblemError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
+    importlib.invalidate_caches()
+    written = sys.dont_write_bytecode
+    # bytecode would hide an edit of equal length within the same second
+    sys.dont_write_bytecode = True
     try:
         with told(str(path), path):
             spec.loader.exec_module(module)
     finally:
         sys.path.remove(str(path.parent))
+        sys.dont_write_bytecode = written
     return module
 
 
