@@ -1,7 +1,6 @@
 """From question to answer with the real supervisor and the real worker process."""
 
 import contextlib
-import statistics
 import subprocess
 import time
 from collections.abc import Iterator
@@ -205,22 +204,15 @@ def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
     assert supervisor.workers == [worker]
 
 
-def test_a_repeated_question_makes_no_job_and_is_quick(served):
-    """51 x 51 stored points: asking again and reading them takes under 50 ms (median of 15)."""
+def test_a_repeated_question_makes_no_job(served):
+    """51 x 51 stored points: asking again queues nothing, and all of them are there."""
     catalog, _, _ = served
     model, settings = named(catalog, "quick"), SurfaceSettings(x_count=51, y_count=51)
     answered(catalog, desk.ask(catalog, SURFACE, model, settings))
     jobs = len(catalog.jobs(limit=1000))
-    took = []
-    for _ in range(15):
-        began = time.perf_counter()
-        key = desk.ask(catalog, SURFACE, model, settings)
-        values = catalog.values(key, SURFACE.table)
-        took.append(time.perf_counter() - began)
-        assert len(values["unit"]) == 51 * 51
-    print(f"\nrepeated question: median {statistics.median(took) * 1e3:.1f} ms")
+    key = desk.ask(catalog, SURFACE, model, settings)
+    assert len(catalog.values(key, SURFACE.table)["unit"]) == 51 * 51
     assert len(catalog.jobs(limit=1000)) == jobs
-    assert statistics.median(took) < 0.050
 
 
 def test_one_supervisor_at_a_time(served):
