@@ -171,17 +171,18 @@ def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
 
 def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
     """The job once it has ended; meanwhile its progress on the terminal."""
-    title, width = catalog.job(job_id).title, 0
+    title, shown = catalog.job(job_id).title, ""
 
     def tell(said: str) -> None:
-        nonlocal width
+        nonlocal shown
         line = f"{title}: {said}"
-        print(f"\r{line:<{width}}", end="", flush=True)
-        width = len(line)
+        if line != shown:
+            print(f"\r{line:<{len(shown)}}", end="", flush=True)
+            shown = line
 
     job = patience.ended(catalog, job_id, supervisor, tell)
     line = f"{title}: {job.status}"
-    print(f"\r{line:<{width}}", flush=True)
+    print(f"\r{line:<{len(shown)}}", flush=True)
     return job
 
 

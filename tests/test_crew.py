@@ -36,6 +36,10 @@ SERVES = """
 with spool.enrolled(ProcessName.of(os.getpid())):
     time.sleep(3600)
 """
+LEAVES = """
+with spool.enrolled(ProcessName.of(os.getpid())):
+    pass
+"""
 PRINTS = """
 for _ in range(200):
     print("x" * 50_000)
@@ -82,6 +86,13 @@ def test_a_worker_is_ended_with_all_that_it_has_started(spool, monkeypatch):
     assert child.alive
     ours.end(worker)
     until(lambda: not worker.alive and not child.alive)
+
+
+def test_a_worker_that_leaves_ends_what_it_has_started(spool, monkeypatch):
+    """Also where no app and no command is there to do so."""
+    _, child = hired(spool, monkeypatch, LEAVES)
+    until(lambda: not child.alive)
+    assert spool.enrolments() == []
 
 
 @pytest.mark.parametrize("deed", ["renamed", "removed"])

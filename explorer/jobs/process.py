@@ -79,21 +79,25 @@ class ProcessName:
 
 
 def end_with_descendants(worker: ProcessName, mark: str) -> None:
-    """Kill a worker of this machine and every process that it or its descendants have started.
-
-    Descendants are told by what they inherited: also those that left the worker's group or session,
-    and those that outlived it. A worker may end itself so.
-    """
+    """Kill a worker of this machine and all that it has started; a worker may end itself so."""
     own = worker == ProcessName.of(os.getpid())
     if worker.alive:
-        pids = _children(worker.pid)  # some may have cleared their environment
-        for pid in pids if own else [worker.pid, *pids]:
+        children = _children(worker.pid)  # some may have cleared their environment
+        for pid in children if own else [worker.pid, *children]:
             _kill(pid)
-    for _ in range(3 if mark else 0):  # one that is just being forked is met by the next look
-        if not sum(_kill(pid) for pid in _marked(mark)):
-            break
+    end_marked(mark)
     if own:
         os.kill(worker.pid, signal.SIGKILL)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process, other than this one, that has inherited a worker's mark.
+
+    So are found also those that left the worker's group or session, and those that outlived it.
+    """
+    for _ in range(3 if mark else 0):  # one that is just being forked is met by the next look
+        if not sum(_kill(pid) for pid in _marked(mark)):
+            return
 
 
 def _children(pid: int) -> list[int]:

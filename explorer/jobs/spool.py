@@ -30,7 +30,7 @@ from safetensors.numpy import save
 
 from explorer.jobs import seal
 from explorer.jobs.heartbeat import Beat, Heartbeat
-from explorer.jobs.process import MARK, ProcessName
+from explorer.jobs.process import MARK, ProcessName, end_marked
 from explorer.kinds.kind import Piece
 
 LEFT_SECONDS = 3600.0  # age at which half a folder belongs to nobody
@@ -432,7 +432,8 @@ class Spool:
             with Heartbeat(entry, self._held, lambda: self.is_there):
                 yield
         finally:
-            if MARK not in os.environ:  # else the supervisor ends what it leaves behind
+            if os.getpid() == worker.pid:  # not a child that goes on where its parent was
+                end_marked(os.environ.get(MARK, ""))  # what its jobs have started
                 entry.unlink(missing_ok=True)
 
     def enrol(self, worker: ProcessName, mark: str = "") -> None:
