@@ -38,7 +38,8 @@ with spool.enrolled(ProcessName.of(os.getpid())):
 """
 LEAVES = """
 with spool.enrolled(ProcessName.of(os.getpid())):
-    pass
+    while not (spool.folder / "go").exists():
+        time.sleep(0.01)
 """
 PRINTS = """
 for _ in range(200):
@@ -91,8 +92,9 @@ def test_a_worker_is_ended_with_all_that_it_has_started(spool, monkeypatch):
 def test_a_worker_that_leaves_ends_what_it_has_started(spool, monkeypatch):
     """Also where no app and no command is there to do so."""
     _, child = hired(spool, monkeypatch, LEAVES)
+    (spool.folder / "go").touch()
     until(lambda: not child.alive)
-    assert spool.enrolments() == []
+    until(lambda: spool.enrolments() == [])
 
 
 @pytest.mark.parametrize("deed", ["renamed", "removed"])

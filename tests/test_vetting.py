@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explorer.jobs import orders
 from explorer.jobs import supervisor as supervisors
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool, read_arrival, write_json
@@ -86,7 +87,6 @@ def test_a_planted_request_of_a_known_job_is_written_anew(place):
     folder = place.add_job()
     plant(folder.path)
     folder.finish("done", result={"source_hash": "x"})
-    (folder.path / "cancel").touch()
     place.look()
     (request,) = place.claimed()
     assert {name: request[name] for name in REQUEST} == REQUEST
@@ -247,8 +247,25 @@ def test_a_copied_spool_has_no_workers_and_keeps_its_pieces(place, tmp_path):
         assert copy.supervisor._take_on(copied) is not None
         assert len(copied.piece_files()) == 1
         assert len(copy.claimed()) == 1
+        assert copy.catalog.job("known").status == "queued"
         assert place.spool.workers() == [ME]
         assert folder.worker == ME
+
+
+def test_a_job_is_cancelled_in_a_copy_without_harm_to_the_original(place, tmp_path, monkeypatch):
+    """Its worker is the original's, here this very process: Stop does not reach it."""
+    monkeypatch.setattr(supervisors, "CANCEL_GRACE", 0.0)
+    folder = place.add_job()
+    folder.offer(REQUEST)
+    with place.spool.enrolled(ME):
+        assert place.spool.claim_next(ME) is not None
+        place.catalog.close()
+        shutil.copytree(place.catalog.folder, tmp_path / "copy")
+        copy = Place(tmp_path / "copy")
+        orders.cancel(copy.catalog, "known")
+        copy.look(3)
+        assert copy.catalog.job("known").status == "cancelled"
+        assert folder.worker == ME and not folder.is_cancelled
 
 
 def test_a_job_whose_folder_is_removed_ends_with_a_sentence(place):

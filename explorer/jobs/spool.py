@@ -164,11 +164,13 @@ class JobFolder:
             shutil.rmtree(making, ignore_errors=True)
 
     def offer_anew(self, request: Mapping[str, Any]) -> None:
-        """Put the job up in a folder made by us, with nothing of the present one but its pieces."""
+        """Put the job up in a folder made by us, with its pieces and a cancel, and nothing else."""
         with self._making(request) as making:
             if not (self.path / "pieces").is_symlink():
                 for file in self.piece_files():
                     file.rename(making / "pieces" / file.name)
+            if self.is_cancelled:
+                (making / "cancel").touch()
             self.remove()
             _rename_folder(making, self.path)
 
@@ -208,7 +210,7 @@ class JobFolder:
     @property
     def is_cancelled(self) -> bool:
         """Whether somebody asked to stop."""
-        return (self.path / "cancel").exists()
+        return os.path.lexists(self.path / "cancel")
 
     def put_piece(self, piece: Piece, provenance: Mapping[str, Any] | None = None) -> None:
         """Add a piece, whole or not at all.

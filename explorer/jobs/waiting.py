@@ -37,7 +37,9 @@ def progress(spool: Spool, job_id: str) -> str:
     if said := waits_for(spool, job_id):
         return said
     worker = folder.worker
-    if worker is not None and worker.is_stopped:
+    if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
+        return "waits to be taken up again"
+    if worker.is_stopped:
         return f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
     return f"{folder.progress.get('stage', 'starting')} {_count(folder)}".strip()
 
