@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer import commands
+from explorer import commands, commands_start
 from explorer.jobs import arrivals, desk, sources
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what went wrong is one sentence on stderr and exit status 1."""
     given = _parser().parse_args(arguments)
     try:
+        if given.needs_no_catalog:
+            return given.run(given)
         catalog = Catalog(given.catalog or desk.usual_folder())
         catalog.check()
         return given.run(catalog, given)
@@ -39,10 +41,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--catalog", type=Path, help="folder of the catalog")
     known = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable, about: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable, about: str, needs_no_catalog: bool = False
+    ) -> argparse.ArgumentParser:
         made = known.add_parser(name, help=about, description=about)
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, needs_no_catalog=needs_no_catalog)
         return made
+
+    begin = command(
+        "new-problem", commands_start.new_problem, "Write a problem file to fill in.", True
+    )
+    begin.add_argument("file", type=Path, help="ends in .py; never overwritten")
+    command("token", commands_start.token, "Print the token of the app's address.", True)
 
     bring = command("import", _import, "Import checkpoints of one model through a problem file.")
     bring.add_argument("problem", help="Python file with a function problem()")

@@ -14,7 +14,8 @@ SCENES = tuple(f"explorer/render/{name}.py" for name in ("scene", "still", "mesh
 
 # Who may import what from outside: package -> rooms.
 OUTSIDE = {
-    "torch": (*ANALYSIS, "explorer/recorder.py", "sample_models/"),
+    "torch": (*ANALYSIS, "explorer/recorder.py", "explorer/problem_template.py", "sample_models/"),
+    "starlette": ("explorer/access.py", "explorer/pages/_serving.py"),
     "lightning": ("explorer/callbacks/lightning.py",),
     "pytorch_lightning": ("explorer/callbacks/lightning.py",),
     "transformers": ("explorer/callbacks/huggingface.py",),
@@ -44,8 +45,13 @@ INSIDE = {
         "explorer.analysis",
         "explorer.problem",
     ),
+    "explorer/private_folder.py": (),
+    "explorer/access.py": ("explorer.private_folder",),
+    "explorer/problem_template.py": ("explorer.problem",),
+    "explorer/commands_start.py": ("explorer.access",),
     "explorer/pages/": (
         "explorer.pages",
+        "explorer.access",
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
@@ -54,17 +60,19 @@ INSIDE = {
     ),
     "explorer/__main__.py": (
         "explorer.commands",
+        "explorer.commands_start",
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
         "store",
     ),
     "explorer/commands.py": ("explorer.kinds", "explorer.jobs", "store"),
-    "app.py": ("explorer.pages", "explorer.kinds"),
+    "app.py": ("explorer.pages",),
 }
 WORKER_ONLY = (
     "explorer.analysis",
     "explorer.problem",
+    "explorer.problem_template",
     "explorer.jobs.worker",
     "explorer.recorder",
     "explorer.callbacks",

@@ -62,11 +62,14 @@ def problem():
 class Server:
     """`streamlit run app.py` on a free port."""
 
-    def __init__(self, catalog: Path, **environment: str) -> None:
+    def __init__(
+        self, catalog: Path, arguments: tuple[str, ...] = ("--no-token",), **environment: str
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
+        self._arguments = arguments  # of the app; tests/browser/test_access.py shows the token
         self._environment = {**os.environ, "EXPLORER_CATALOG": str(catalog), **environment}
         self.log = (catalog.parent / "server.log").open("a")
         self.start()
@@ -79,6 +82,7 @@ class Server:
         }
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         command += [f"--{name}={value}" for name, value in options.items()]
+        command += ["--", *self._arguments]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdout=self.log, stderr=self.log
         )
