@@ -1,5 +1,6 @@
 """How the app is served: what guards it, and what the terminal says when it is ready."""
 
+import signal
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,6 +39,9 @@ async def announced(app: st.App) -> AsyncIterator[None]:
     if not st.get_option("server.headless"):
         webbrowser.open(address)
     yield
+    if hasattr(signal, "pthread_sigmask"):
+        # uvicorn raises Ctrl-C once more when all is ended, which would read "Aborted!" and fail
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _address() -> str:

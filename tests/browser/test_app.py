@@ -97,7 +97,7 @@ class Server:
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """The exit status after that signal."""
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE / 1000)
 
     def url(self, page: str, **settings: Any) -> str:
         return f"{self.address}/{page}?{urlencode(settings)}"
