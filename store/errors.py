@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 from pathlib import Path
 
 import duckdb
@@ -50,6 +51,28 @@ class CatalogTooNew(CatalogError):
         super().__init__(
             f"the catalog {path.parent} was written by a newer version ({found}, this one knows "
             f"{known}); update the program or choose another folder"
+        )
+
+
+class CatalogLost(CatalogError):
+    """The database is gone while what belongs to it is there."""
+
+    def __init__(self, path: Path, files: int, log: bool) -> None:
+        beside = [f"{files:,} files" if files else "", f"its log {path.name}.wal" if log else ""]
+        super().__init__(
+            f"{path} is gone or empty, though {' and '.join(filter(None, beside))} of it are there;"
+            " put it back from a copy of the folder, or keep the files and begin a new database by "
+            f"`python -m explorer --catalog {shlex.quote(str(path.parent))} rebuild`"
+        )
+
+
+class CatalogReadOnly(CatalogError):
+    """The catalog can be read and not written here."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"the catalog {folder} can only be read: to compute or to change something, copy the "
+            "folder to a place of your own and open it there"
         )
 
 
