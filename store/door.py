@@ -74,6 +74,14 @@ class Door:
         """Let the database go now; it is opened again when next needed."""
         self._lease.close()
 
+    def _keep(self, source: Path | str | bytes, suffix: str) -> str:
+        """Put a file beside the database, which is made first: it notes what it has put."""
+        if self.read_only:
+            raise CatalogReadOnly(self.folder)
+        if not self._lease.path.exists():
+            self.check()
+        return self._files.put(source, suffix)
+
     def _read(self, work: Callable[[Cursor], Result]) -> Result:
         """What `work` returns; all its queries see the same state."""
         with self._lease.cursor(self._timeout) as cursor:

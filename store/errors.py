@@ -91,8 +91,9 @@ class CatalogDamaged(CatalogError):
 
     def __init__(self, path: Path, said: str) -> None:
         super().__init__(
-            f"{path} could not be read or written ({said}); check the disk and the permissions, or "
-            "put back a copy of the folder"
+            f"{path} could not be read or written ({said[:300]}); check the disk and the "
+            "permissions, put back a copy of the folder, or save what can be read by "
+            f"`python -m explorer --catalog {shlex.quote(str(path.parent))} rebuild`"
         )
 
 
@@ -123,10 +124,13 @@ def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
         return CatalogTooNew(path, "a later DuckDB file format", f"DuckDB {duckdb.__version__}")
     if any(words in small for words in _FULL):
         return CatalogFull(path, said)
-    broken = duckdb.IOException | duckdb.FatalException | duckdb.SerializationException
-    if isinstance(error, broken | duckdb.InternalException):
-        return CatalogDamaged(path, said)
-    return None
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return CatalogError(
+            f"{path} could not be read in the memory that there is ({said}); close other programs, "
+            "or ask for less at once"
+        )
+    ours = duckdb.TransactionException | duckdb.ConstraintException | duckdb.ParserException
+    return None if isinstance(error, ours) else CatalogDamaged(path, said)
 
 
 def holder_of(error: duckdb.Error) -> int | None:

@@ -18,9 +18,9 @@ import pyarrow as pa
 from store.arrays import Files
 from store.door import Door
 from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
+from store.integrity import changed_entries, changed_values
 from store.lease import ATTEMPT, CONFIG, Cursor
 from store.migrations import MIGRATIONS, stored_version
-from store.integrity import changed_entries, changed_values
 from store.models import models_at
 from store.pictures import note_files
 from store.questions import question_row

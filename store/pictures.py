@@ -18,7 +18,7 @@ class Pictures(Door):
         Raises:
             ValueError: the suffix is not a few lower-case letters or digits.
         """
-        hash = self._files.put(source, suffix)
+        hash = self._keep(source, suffix)
         self._write(lambda c: note_files(c, [hash]))
         return hash
 
@@ -32,7 +32,7 @@ class Pictures(Door):
 
     def set_image(self, key: str, png: bytes) -> None:
         """Keep the thumbnail of an answer, in place of an earlier one."""
-        row = {"question_key": key, "hash": self._files.put(png, "png")}
+        row = {"question_key": key, "hash": self._keep(png, "png")}
 
         def work(cursor: Cursor) -> None:
             note_files(cursor, [row["hash"]])

@@ -17,7 +17,8 @@ _SEALED = {
     "problem": ("SELECT source_hash, arguments, facts FROM problems WHERE id = ?",),
     "model": (
         "SELECT problem_id, point_id, facts FROM models WHERE id = ?",
-        "SELECT point_id, label, step, file_hash, facts FROM points WHERE model_id = ? ORDER BY ALL",
+        """SELECT point_id, label, step, file_hash, facts FROM points WHERE model_id = ?
+            ORDER BY ALL""",
         """SELECT * FROM measurements WHERE point_id IN
             (SELECT point_id FROM points WHERE model_id = ?) ORDER BY ALL""",
     ),
@@ -43,7 +44,11 @@ def sealed(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
         what: "problem", "model" or "analysis".
         ids: of the entries; such as are not there yet are new.
     """
-    wanted = [id for id in dict.fromkeys(ids) if seal_of(cursor, what, id) == stored_seal(cursor, what, id)]
+    wanted = [
+        id
+        for id in dict.fromkeys(ids)
+        if seal_of(cursor, what, id) == stored_seal(cursor, what, id)
+    ]
     yield
     for id in wanted:
         if digest := seal_of(cursor, what, id):

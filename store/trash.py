@@ -1,12 +1,11 @@
-"""Deleting in two steps, files that nobody needs, and what does not fit together."""
+"""Deleting in two steps, and files that nobody needs."""
 
 import re
 from typing import Any
 
-from store.arrays import content_hash, is_older
+from store.arrays import is_older
 from store.door import Door
 from store.errors import UnknownEntry
-from store.integrity import findings
 from store.lease import Cursor
 from store.records import Collected, Trashed
 from store.rows import bound, now, records, scalar
@@ -111,23 +110,6 @@ class Trash(Door):
                     count, size = count + 1, size + path.stat().st_size
                     path.unlink()
         return Collected(count, size)
-
-    def check_integrity(self, contents: bool = False) -> list[str]:
-        """What does not fit together, one sentence each; empty when all is well.
-
-        Args:
-            contents: also read every file and compare it with its hash.
-        """
-        found, files = self._read(findings)
-        found += [
-            f"the file {hash} of {owner} is missing"
-            for owner, hash in files
-            if not self._files.has(hash)
-        ]
-        if contents:
-            changed = [p for p in self._files.all() if content_hash(p) != p.stem]
-            found += [f"the file {path} is not what was stored" for path in changed]
-        return found
 
 
 def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:

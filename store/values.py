@@ -11,9 +11,9 @@ import pyarrow as pa
 from store.door import Door
 from store.errors import CatalogDamaged, UnknownEntry
 from store.lease import Cursor
+from store.pictures import note_files
 from store.questions import question_row
 from store.records import Json, Question
-from store.pictures import note_files
 from store.rows import bound, identifier, now, put
 from store.seals import seal_rows, sealed
 from store.tables import append, arrow_table, check_table, table_columns
@@ -55,7 +55,7 @@ class Values(Door):
         """
         piece = arrow_table(columns)
         check_table(table)
-        state = self._files.put(state_file, state_file.suffix) if state_file else None
+        state = self._keep(state_file, state_file.suffix) if state_file else None
 
         def work(cursor: Cursor) -> int:
             note_files(cursor, [state] if state else [])
