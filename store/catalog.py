@@ -1,5 +1,6 @@
 """The only door to the database: `Catalog`, put together from its parts."""
 
+from store.checking import Checking
 from store.jobs import Jobs
 from store.merging import Merging
 from store.models import Models
@@ -9,7 +10,7 @@ from store.trash import Trash
 from store.values import Values
 
 
-class Catalog(Models, Questions, Values, Jobs, Pictures, Trash, Merging):
+class Catalog(Models, Questions, Values, Jobs, Pictures, Trash, Merging, Checking):
     """A folder with everything that was asked and answered.
 
     Objects are cheap and may be shared between threads; all objects of a process share one
