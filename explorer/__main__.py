@@ -11,6 +11,7 @@ from typing import Any
 
 from explorer import commands, commands_start
 from explorer.jobs import arrivals, desk, sources
+from explorer.jobs.origin import provenance_of
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
 from store import Catalog, CatalogError, records
@@ -94,7 +95,11 @@ def _parser() -> argparse.ArgumentParser:
 
     export = command("export", _export, "Write the values of an analysis to a CSV or Parquet file.")
     export.add_argument("key", help="of the analysis, or its beginning")
-    export.add_argument("file", type=Path, help="ends in .csv or .parquet; never overwritten")
+    export.add_argument(
+        "file",
+        type=Path,
+        help="ends in .csv (its provenance goes to FILE.json) or .parquet; never overwritten",
+    )
 
     merge = command("merge", commands.merge, "Bring what another catalog has into this one.")
     merge.add_argument("other", type=Path, help="its folder, or the catalog.duckdb in it")
@@ -187,23 +192,21 @@ def _ended(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job
 
 def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     """Write a table with its provenance."""
-    from explorer.render.table import to_csv, to_parquet
+    from explorer.render.table import files
 
-    writers = {".csv": to_csv, ".parquet": to_parquet}
-    if given.file.suffix not in writers:
+    if given.file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
     found = [q for q in catalog.questions(limit=1_000_000)[0] if q.key.startswith(given.key)]
     if len(found) != 1:
         raise ValueError(f"{len(found)} analyses have a key that begins with {given.key!r}")
     asked = found[0]
-    content = writers[given.file.suffix](
-        desk.result_of(catalog, asked),
-        key=asked.key,
-        settings=asked.settings,
-        provenance=asked.provenance,
-    )
-    with given.file.open("xb") as file:  # never over a file of the user's
-        file.write(content)
+    contents = files(desk.result_of(catalog, asked), provenance_of(catalog, asked), given.file.name)
+    for name in contents:
+        if (given.file.parent / name).exists():  # never over a file of the user's
+            raise FileExistsError(f"{given.file.parent / name} is there already; name another file")
+    for name, content in contents.items():
+        with (given.file.parent / name).open("xb") as file:
+            file.write(content)
     return 0
 
 

@@ -110,9 +110,9 @@ def show(asked: dict[str, records.Question]) -> None:
     warn(asked, found)
     shown: dict[str, Callable[[], None]] = {
         "Values": lambda: table(asked, found),
-        "Chart": lambda: chart(found),
-        **({"Rescaling": lambda: rescaling(found)} if rescales() else {}),
-        "Worst directions": lambda: directions(found),
+        "Chart": lambda: chart(asked, found),
+        **({"Rescaling": lambda: rescaling(asked, found)} if rescales() else {}),
+        "Worst directions": lambda: directions(asked, found),
         "Definitions": definitions,
     }
     for tab, part in zip(st.tabs(list(shown)), shown.values(), strict=True):
@@ -203,7 +203,7 @@ def _plain(text: str) -> str:
     return "".join(f"\\{letter}" if letter in "*_[]^~$`" else letter for letter in text)
 
 
-def chart(found: dict[str, Sharpness]) -> None:
+def chart(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """The values with their intervals."""
     from explorer.render.sharpness import measures
 
@@ -212,7 +212,7 @@ def chart(found: dict[str, Sharpness]) -> None:
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
     )
-    export_chart("sharpness", lambda: measures(found))
+    export_chart("sharpness", lambda: measures(found), asked.values())
 
 
 def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
@@ -227,7 +227,7 @@ def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
     return reasons
 
 
-def rescaling(found: dict[str, Sharpness]) -> None:
+def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """Which pairs were rescaled, that outputs agree, and how far each measure moved."""
     from explorer.render import sharpness as drawn
 
@@ -253,10 +253,10 @@ def rescaling(found: dict[str, Sharpness]) -> None:
     known = {name: one for name, one in found.items() if one.ratios}
     if known:
         st.altair_chart(drawn.ratios(known), width="content")
-        export_chart("sharpness-ratios", lambda: drawn.ratios(known))
+        export_chart("sharpness-ratios", lambda: drawn.ratios(known), [asked[n] for n in known])
 
 
-def directions(found: dict[str, Sharpness]) -> None:
+def directions(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """The loss along the worst direction of a measure."""
     from explorer.render import sharpness as drawn
 
@@ -270,7 +270,7 @@ def directions(found: dict[str, Sharpness]) -> None:
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
     )
-    export_chart("worst-direction", lambda: drawn.along(found, known[title]))
+    export_chart("worst-direction", lambda: drawn.along(found, known[title]), asked.values())
 
 
 left, right = parts.sides()

@@ -8,6 +8,7 @@ from explorer.kinds.surface import Surface
 from explorer.render.client import NoOpenGL, renderer
 from explorer.render.colours import lut
 from explorer.render.height import HeightField
+from explorer.render.scale import axes_titles, title_of
 
 THUMBNAIL = (480, 330)
 DECADES_FOR_LOG = 1.5  # a loss that spans more is first shown on a log scale
@@ -29,7 +30,8 @@ def height_field(
     colour_map: str = "viridis",
     contours: int = 16,
 ) -> HeightField:
-    """The surface as a height field, with its centre marked."""
+    """The surface as a height field, with its centre marked; called as in the contour plot."""
+    x_label, y_label = axes_titles(surface.facts)
     return HeightField(
         surface.x,
         surface.y,
@@ -39,7 +41,9 @@ def height_field(
         clip=clip,
         colour_map=colour_map,
         contours=contours,
-        z_label=value,
+        x_label=x_label,
+        y_label=y_label,
+        z_label=title_of(value),
         markers=((0.0, 0.0, "centre", "#d03030"),),
     )
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from explorer.kinds.stability import Stability
 from explorer.render import curves
+from explorer.render.colours import BLUE, ORANGE
 from explorer.render.curve import Curve, Row, visible
 
 HEIGHTS = (220, 110)  # of the largest eigenvalue, and of everything else
-COLOURS = ("#3b7dd8", "#e0662f")  # of the eigenvalue and the threshold, readable on any page
+COLOURS = (BLUE, ORANGE)  # of the eigenvalue and the threshold
 
 
 def course(
