@@ -11,6 +11,8 @@ import streamlit as st
 
 from explorer.kinds.surface import Surface
 from explorer.pages._paths import PathsDrawn
+from explorer.pages._text import as_text
+from explorer.printable import NAME
 from explorer.render.client import renderer
 from explorer.render.height import Marker
 from explorer.render.relief import height_field
@@ -58,7 +60,7 @@ def export_line(
             _figure(file_name(next(iter(asked.values()))), chart)
         with numbers:
             for name, question in asked.items():
-                st.caption(name)
+                st.caption(as_text(name))
                 _numbers(file_name(question), question, lines[name])
 
 
@@ -80,7 +82,7 @@ def export_numbers(asked: Mapping[str, records.Question], results: Mapping[str, 
     """The numbers of each answer."""
     with st.popover("Export", icon=":material/download:", key="export-numbers"):
         for name, question in asked.items():
-            st.caption(name)
+            st.caption(as_text(name))
             _numbers(file_name(question), question, results[name])
 
 
@@ -113,8 +115,12 @@ def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
 
 def file_name(asked: records.Question) -> str:
     """A name for files of an analysis: kind, model and the beginning of the key."""
-    model = "".join(c if c.isalnum() else "-" for c in asked.model_names[0])
-    return f"{asked.kind}-{model}-{asked.key[:8]}"
+    return f"{asked.kind}-{file_word(asked.model_names[0])}-{asked.key[:8]}"
+
+
+def file_word(name: str) -> str:
+    """A name as a part of a file's name."""
+    return "".join(c if c.isalnum() else "-" for c in name[:NAME])
 
 
 def _figure(name: str, chart: Callable[[], Any], key: str = "figure") -> None:

@@ -13,7 +13,10 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named
 from explorer.kinds.eigenvalues import MINUS
 from explorer.kinds.matrix import MATRIX_WORDS
+from explorer.pages._charts import measure_column
 from explorer.pages._running import Running, running
+from explorer.pages._text import as_message, as_text
+from explorer.printable import printable
 from store import Catalog, CatalogError, records
 
 LOOK_SECONDS = 1.0  # between two looks for a first model
@@ -48,9 +51,9 @@ def live(seconds: float | None) -> Callable[[Callable[..., None]], Callable[...,
 
 
 def sentence(error: Exception) -> str:
-    """An error's message as a sentence: a capital first, a stop last."""
+    """An error's message as a sentence: a capital first, a stop last; names in it are text."""
     said = str(error)
-    return f"{said[:1].upper()}{said[1:].removesuffix('.')}."
+    return as_message(f"{said[:1].upper()}{said[1:].removesuffix('.')}.")
 
 
 def start() -> Running:
@@ -58,22 +61,25 @@ def start() -> Running:
     now = running()
     with st.container():  # with or without a warning, what comes after keeps its place
         if now.supervisor.trouble:
-            st.warning(now.supervisor.trouble, icon=":material/warning:")
+            st.warning(as_message(now.supervisor.trouble), icon=":material/warning:")
     return now
 
 
 def sides() -> tuple[DeltaGenerator, DeltaGenerator]:
     """Where a page asks and where it shows: side by side, or one below the other."""
     with st.container(horizontal=True, gap="large"):
-        return st.container(width=ASKING_WIDTH), st.container(width="stretch")
+        asks, shows = st.container(width=ASKING_WIDTH), st.container(width="stretch")
+    with shows:
+        measure_column()
+    return asks, shows
 
 
 def labels(models: list[records.Model]) -> dict[str, records.Model]:
-    """Models by a label that tells apart those of one name."""
-    names = [model.name for model in models]
+    """Models by a label that can be read, and that tells apart those of one name."""
+    names = [printable(model.name) for model in models]
     return {
-        model.name if names.count(model.name) == 1 else f"{model.name} ({model.id[:6]})": model
-        for model in models
+        name if names.count(name) == 1 else f"{name} ({model.id[:6]})": model
+        for name, model in zip(names, models, strict=True)
     }
 
 
@@ -93,13 +99,19 @@ def known_models(catalog: Catalog) -> dict[str, records.Model]:
     return known
 
 
+def about(model: records.Model) -> str | None:
+    """What a model's importer said of it, for a tooltip."""
+    said = model.facts.get("about")
+    return as_text(said, 500) if said else None
+
+
 def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
     said = [f"{model.facts['parameters']:,} parameters"]
     for split, values in sorted(model.measurements.items(), reverse=True):
         for name, value in sorted(values.items(), reverse=True):
             text = f"{value:.1%}" if name == "accuracy" else f"{value:.4g}"
-            said.append(f"{split} {name} {text}")
+            said.append(f"{as_text(split)} {as_text(name)} {text}")
     return " · ".join(said)
 
 
@@ -137,7 +149,7 @@ def progress(running: Running, asked: records.Question, name: str = "") -> None:
     else:
         said = "Loading model and data"
     bar, button = st.columns([4, 1], vertical_alignment="center")
-    bar.progress(share, f"{name}: {said}" if name else said)
+    bar.progress(share, f"{as_text(name)}: {said}" if name else said)
     if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
         orders.cancel(running.catalog, job.id)
 
@@ -148,10 +160,10 @@ def _stopped(running: Running, asked: records.Question, name: str) -> None:
         (job for job in running.catalog.jobs(limit=200) if job.question_key == asked.key), None
     )
     if last and last.status == "failed":
-        st.error(f"{asked.title} stopped: {last.error}.", icon=":material/error:")
+        st.error(as_message(f"{asked.title} stopped: {last.error}."), icon=":material/error:")
     text, button = st.columns([4, 1], vertical_alignment="center")
     unit = kind_named(asked.kind).unit
-    of = f" of {name}" if name else ""
+    of = f" of {as_text(name)}" if name else ""
     text.caption(f"{asked.units_done:,} of {asked.units:,} {unit}{of} are stored.")
     key = f"resume-{asked.key}"
     if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
@@ -160,7 +172,11 @@ def _stopped(running: Running, asked: records.Question, name: str) -> None:
 
 
 def told_apart(asked: records.Question) -> str:
-    """The settings that tell one analysis from another."""
+    """The settings that tell one analysis from another, as text of a page."""
+    return as_text(_told_apart(asked), 200)
+
+
+def _told_apart(asked: records.Question) -> str:
     s, kind = asked.settings, kind_named(asked.kind)
     said = [s["split"]]
     if "x_count" in s:
@@ -227,7 +243,7 @@ def kind_links(name: str) -> None:
         for kind in filter(lambda kind: kind.own_page, KINDS):
             st.page_link(
                 kind.page,
-                label=f"{kind.title} of {name}",
+                label=f"{kind.title} of {as_text(name)}",
                 icon=kind.icon,
                 query_params={"model": name},
             )

@@ -9,6 +9,8 @@ import streamlit as st
 from explorer.jobs import desk
 from explorer.kinds import KINDS, kind_named, settings_from_json
 from explorer.pages import _parts as parts
+from explorer.pages._text import as_text
+from explorer.printable import printable
 from store import records
 
 PAGE_SIZE = 12
@@ -28,14 +30,17 @@ def subjects(
 ) -> tuple[str, dict[str, str | list[str]]]:
     """What an analysis is about, in words and as parameters of its page's address."""
     kind = kind_named(asked.kind)
-    models = [names.get(id, n) for id, n in zip(asked.model_ids, asked.model_names, strict=True)]
+    models = [
+        names.get(id, printable(n))
+        for id, n in zip(asked.model_ids, asked.model_names, strict=True)
+    ]
     settings = settings_from_json(kind.settings, asked.settings)
     points = desk.named_points(kind, settings, asked.point_ids)
     told, steps = [], []
     for name, model_id, id in zip(models, asked.model_ids, points, strict=True):
         point = desk.point_of(catalog, model_id, id)
         final = catalog.model(model_id).point_id == id
-        step = point.label if point.step is None else point.step
+        step = printable(point.label) if point.step is None else point.step
         told.append(name if final else f"{name}@{step}")  # as on the command line: cards are narrow
         # Pages about two points do not start at final ones.
         steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
@@ -48,13 +53,13 @@ def card(asked: records.Question, image: bytes | None, names: Mapping[str, str])
     words, parameters = subjects(asked, names)
     with st.container(border=True, gap="xsmall"):
         if image:
-            st.image(image, width="stretch", alt=asked.title)
+            st.image(image, width="stretch", alt=printable(asked.title, 200))
         else:
             st.skeleton(height=150)
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.page_link(
                 kind.page,
-                label=f"**{words}**",
+                label=f"**{as_text(words, 120)}**",
                 icon=kind.icon,
                 query_params=parameters,
                 help="Open this analysis",
@@ -92,7 +97,7 @@ def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) 
 def empty(search: str) -> None:
     """What to do where nothing is shown."""
     if search:
-        st.info(f"Nothing matches “{search}”; try a model's name, a kind, or a setting.")
+        st.info(f"Nothing matches “{as_text(search)}”; try a model's name, a kind, or a setting.")
     elif busy():
         st.info("The first surfaces are being computed; they appear here as they are ready.")
     else:
@@ -157,7 +162,7 @@ def trash() -> None:
     with st.expander(f"Trash ({len(kept)})", icon=":material/delete:"):
         for item in kept[:50]:
             left, right = st.columns([5, 1], vertical_alignment="center")
-            left.write(f"{item.title} · deleted {item.deleted:%Y-%m-%d %H:%M}")
+            left.markdown(f"{as_text(item.title, 120)} · deleted {item.deleted:%Y-%m-%d %H:%M}")
             if right.button("Restore", key=f"restore-{item.id}"):
                 restore = (
                     catalog.restore_question if item.what == "analysis" else catalog.restore_model

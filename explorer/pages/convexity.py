@@ -8,12 +8,14 @@ from explorer.jobs import desk
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings
 from explorer.kinds.kind import measured
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import contour_style, export_surface
 from explorer.pages._objective import choose_objective
+from explorer.pages._text import as_text
 from explorer.render.colours import COLOUR_MAPS
 from store import records
 
@@ -110,7 +112,9 @@ def show(known: dict[str, records.Question]) -> None:
         return
     plane = worded(found)
     look = choose_look(plane)
-    st.altair_chart(contour(plane, contour_style(look, width=500)), width="content")
+    drawn = contour(plane, contour_style(look, width=charts.plane_width(look["value"])))
+    told = f"Map of the {look['value']} over a plane around {model.name}"
+    charts.show_chart(drawn, told, plane.values[look["value"]])
     planes.explain_axes(found.facts)
     explain(found)
     checks.badges(asked, found, residual_badge)
@@ -133,8 +137,8 @@ with left:
     if asked is None:
         asking.ask_button(running, {"": wish})
 with right:
-    st.subheader(f"Convexity around {model.name}", anchor=False)
-    st.caption(parts.facts_line(model), help=model.facts.get("about"))
+    st.subheader(f"Convexity around {as_text(model.name)}", anchor=False)
+    st.caption(parts.facts_line(model), help=parts.about(model))
     if asked is None:
         st.info(
             "This map has not been computed yet. Press **Compute** on the left; "

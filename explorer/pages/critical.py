@@ -9,12 +9,14 @@ from explorer.jobs import desk
 from explorer.kinds.critical import CRITICAL, FLAT, LEFT, METHODS, WORDS, Critical, CriticalSettings
 from explorer.kinds.matrix import DENSE
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import steps_of
+from explorer.pages._text import listed
 from explorer.render.scale import number
 from store import records
 
@@ -92,14 +94,16 @@ def show(known: dict[str, records.Question]) -> None:
     st.markdown(counted(found))
     wide = spans_decades(found)  # once it is, the choice begins anew
     log = controls.choose_scale(f"loss-scale-{wide:d}", wide, "Scale of the loss")
-    chart = partial(scatter, found, names, steps, log=log)
-    st.altair_chart(chart(), width="content")
+    width = charts.plot_width()
+    chart = partial(scatter, found, names, steps, log=log, width=width)
+    told = f"Loss against the share of negative eigenvalues where searches from {', '.join(names)}"
+    charts.show_chart(chart(), f"{told} ended", found.loss[found.computed])
     explain(found)
     badges(found)
     export_line({"": asked}, {"": found}, chart)
     st.subheader("Before and after", anchor=False)
-    before = partial(gradients, found, names, steps)
-    st.altair_chart(before(), width="content")
+    before = partial(gradients, found, names, steps, width)
+    charts.show_chart(before(), "Norm of the gradient before and after each search")
     st.caption(
         "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
         f"critical. Dashed: the target, {number(found.settings.target, 3)}."
@@ -225,7 +229,7 @@ with left:
         asking.ask_button(running, {"": wish})
 with right:
     first, *_ = models.values()
-    st.subheader(f"Critical points from {', '.join(models)}", anchor=False)
+    st.subheader(f"Critical points from {listed(models)}", anchor=False)
     st.caption(f"{first.points} snapshots · {parts.facts_line(first)}")
     if asked is None:
         st.info("Not computed yet: press **Compute** on the left.", icon=CRITICAL.icon)

@@ -7,6 +7,7 @@ import streamlit as st
 from explorer.jobs import desk, orders
 from explorer.kinds import kind_named
 from explorer.pages import _parts as parts
+from explorer.pages._text import as_message, as_text
 from store import records
 
 LIVE_SECONDS = 1.0
@@ -25,10 +26,10 @@ def active(job: records.Job) -> None:
     """A job that is queued or running."""
     bar, button = st.columns([5, 1], vertical_alignment="center")
     if job.status == "queued":
-        said = f"**{job.title}** · waiting"
+        said = f"**{as_text(job.title, 120)}** · waiting"
     else:
         stage = parts.worker_stage(catalog, job.id) or "starting"
-        said = f"**{job.title}** · {stage}"
+        said = f"**{as_text(job.title, 120)}** · {as_text(stage)}"
         if job.units and job.task == "answer":
             said += f" · {job.units_done:,} of {job.units:,} done"
     bar.progress(job.units_done / job.units if job.units else 0.0, said)
@@ -46,7 +47,7 @@ def ended(job: records.Job) -> None:
     """A job that is over."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(job.status, color=COLOURS[job.status])
-        st.write(job.title)
+        st.markdown(as_text(job.title, 120))
         if job.finished:
             said = f"{job.finished:%H:%M:%S} UTC"
             if job.started:  # not so where it ended before the supervisor had seen it run
@@ -58,7 +59,7 @@ def ended(job: records.Job) -> None:
         if asked is not None and asked.status == "open" and current:
             resume(job, asked)
     if job.error:
-        st.error(f"{job.title}: {job.error}.", icon=":material/error:")
+        st.error(as_message(f"{job.title}: {job.error}."), icon=":material/error:")
 
 
 @parts.live(LIVE_SECONDS)

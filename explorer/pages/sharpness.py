@@ -16,13 +16,16 @@ from explorer.kinds.sharpness import (
     unequal_losses,
 )
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_numbers
 from explorer.pages._objective import choose_objective
+from explorer.pages._text import as_message, as_text, in_badge, listed
 from store import records
 
+NAMED = 265  # px beside a plot for the measures' titles
 BADGES = {YES: "✓ invariant", NO: "moves"}
 WORDS = {  # setting -> its label and what it is
     "box": ("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
@@ -131,14 +134,14 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
     """The losses of the models, and a sentence where they are not equal."""
     with st.container(horizontal=True, gap="small"):
         for name, one in found.items():
-            text = f"{name}: {asked[name].settings['split']} loss {one.loss:.4g}"
+            text = f"{in_badge(name)}: {asked[name].settings['split']} loss {one.loss:.4g}"
             if "accuracy" in one.facts:
                 text += f", accuracy {one.facts['accuracy']:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
         if len(found) > 1 and not unequal_losses(found, settings.split):
             st.badge("equal loss", icon=":material/check:", color="green")
     if sentence := unequal_losses(found, settings.split):
-        st.warning(sentence, icon=":material/warning:")
+        st.warning(as_message(sentence), icon=":material/warning:")
 
 
 def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
@@ -189,7 +192,7 @@ def definitions() -> None:
     st.table(
         {
             "Measure": [measure.title for measure in SHOWN],
-            "Definition": [_plain(measure.definition) for measure in SHOWN],
+            "Definition": [as_message(measure.definition) for measure in SHOWN],
             "Source": [measure.source for measure in SHOWN],
         }
     )
@@ -198,16 +201,12 @@ def definitions() -> None:
     )
 
 
-def _plain(text: str) -> str:
-    """The text without what a table would take for markup."""
-    return "".join(f"\\{letter}" if letter in "*_[]^~$`" else letter for letter in text)
-
-
 def chart(found: dict[str, Sharpness]) -> None:
     """The values with their intervals."""
     from explorer.render.sharpness import measures
 
-    st.altair_chart(measures(found), width="content")
+    width = charts.plot_width(NAMED)
+    charts.show_chart(measures(found, width), f"Sharpness of {', '.join(found)} by each measure")
     st.caption(
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
@@ -222,7 +221,7 @@ def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
         for measure in SHOWN:
             why = one.of(measure.name).why
             if why and why != NOT_YET:
-                said = f"{measure.title} of {name}" if len(found) > 1 else measure.title
+                said = f"{measure.title} of {as_text(name)}" if len(found) > 1 else measure.title
                 reasons.setdefault(why, []).append(said)
     return reasons
 
@@ -234,14 +233,14 @@ def rescaling(found: dict[str, Sharpness]) -> None:
     for name, one in found.items():
         told = one.facts.get("rescaling", {})
         if not told.get("pairs"):
-            st.info(f"{name}: this model has no pair of layers that can be rescaled.")
+            st.info(f"{as_text(name)}: this model has no pair of layers that can be rescaled.")
             continue
         with st.container(horizontal=True, gap="small"):
             st.badge(
-                f"{name}: outputs agree to {told['gap']:.1e}",
+                f"{in_badge(name)}: outputs agree to {told['gap']:.1e}",
                 icon=":material/check:",
                 color="green",
-                help=f"Rescaled: {told['pairs']}. Difference over the largest output.",
+                help=f"Rescaled: {as_message(told['pairs'])}. Difference over the largest output.",
             )
             wrong = one.moved(settings)
             st.badge(
@@ -252,7 +251,10 @@ def rescaling(found: dict[str, Sharpness]) -> None:
             )
     known = {name: one for name, one in found.items() if one.ratios}
     if known:
-        st.altair_chart(drawn.ratios(known), width="content")
+        charts.show_chart(
+            drawn.ratios(known, charts.plot_width(NAMED)),
+            f"Each measure of {', '.join(known)} after rescaling over that before",
+        )
         export_chart("sharpness-ratios", lambda: drawn.ratios(known))
 
 
@@ -265,7 +267,10 @@ def directions(found: dict[str, Sharpness]) -> None:
         st.caption("No worst direction is known yet.")
         return
     title = st.selectbox("Found by", list(known), width=320, key="direction-of")
-    st.altair_chart(drawn.along(found, known[title]), width="content")
+    charts.show_chart(
+        drawn.along(found, known[title], charts.plot_width()),
+        f"Loss along the worst direction found by {title}",
+    )
     st.caption(
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
@@ -281,15 +286,15 @@ with left:
     if missing:
         asking.ask_button(running, missing)
 with right:
-    st.subheader(f"Sharpness of {' and '.join(wishes)}", anchor=False)
+    st.subheader(f"Sharpness of {listed(wishes, ' and ')}", anchor=False)
     if len(wishes) == 1:
         (only,) = (wish.subjects[0][0] for wish in wishes.values())
-        st.caption(parts.facts_line(only), help=only.facts.get("about"))
+        st.caption(parts.facts_line(only), help=parts.about(only))
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if missing:
             st.info(
-                f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.",
+                f"Not computed yet for {listed(missing)}: press **Compute** on the left.",
                 icon=SHARPNESS.icon,
             )
     if known:

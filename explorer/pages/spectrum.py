@@ -10,12 +10,14 @@ from explorer.jobs import desk
 from explorer.kinds.matrix import MATRICES, MATRIX_WORDS, MOST_PROBES, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart
 from explorer.pages._objective import choose_objective
+from explorer.pages._text import as_text
 from store import records
 
 COMPARED = ("hessian", "gauss_newton", "empirical_fisher")
@@ -160,8 +162,10 @@ def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
     st.subheader("Hessian, Gauss-Newton, Fisher", anchor=False)
     drawn = {name: found for name, found in results.items() if found.ends is not None}
     if len(drawn) > 1:
-        chart = partial(compare, drawn, DensityStyle(log=log, spikes=False))
-        st.altair_chart(chart(), width="content")
+        chart = partial(
+            compare, drawn, DensityStyle(log=log, spikes=False, width=charts.plot_width())
+        )
+        charts.show_chart(chart(), f"Densities of eigenvalues of {', '.join(drawn)}")
         export_chart("matrices", chart)
     absent = {n: others[n] for n in COMPARED if MATRIX_WORDS[n] not in results}
     if not absent:
@@ -185,8 +189,8 @@ with left:
     if asked[settings.matrix] is None:
         asking.ask_button(running, {settings.matrix: others[settings.matrix]})
 with right:
-    st.subheader(f"{spectrum_name()} of {subject[0].name}", anchor=False)
-    st.caption(parts.facts_line(subject[0]), help=subject[0].facts.get("about"))
+    st.subheader(as_text(f"{spectrum_name()} of {subject[0].name}", 150), anchor=False)
+    st.caption(parts.facts_line(subject[0]), help=parts.about(subject[0]))
     known = {MATRIX_WORDS[n]: question for n, question in asked.items() if question is not None}
     with st.container():
         if asked[settings.matrix] is None:

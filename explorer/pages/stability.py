@@ -17,12 +17,14 @@ from explorer.kinds.stability import (
     threshold,
 )
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import steps_of
+from explorer.pages._text import as_text
 from store import records
 
 GIVEN = {  # names under which scripts and samples note what they trained with
@@ -162,9 +164,10 @@ def show(known: dict[str, records.Question]) -> None:
         words=f"threshold of {training.optimiser}",
         log=log,
         others=others,
-        width=530,
+        width=charts.plot_width(),
     )
-    st.altair_chart(chart(), width="content")
+    top = found.values["lambda_max"]
+    charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
     explain(found)
     checks.badges(asked, found, residual_badge)
     export_line({"": asked}, {"": found}, chart)
@@ -256,7 +259,7 @@ with left:
     if asked is None:
         asking.ask_button(running, {"": wish})
 with right:
-    st.subheader(f"Curvature along the training of {model.name}", anchor=False)
+    st.subheader(f"Curvature along the training of {as_text(model.name)}", anchor=False)
     st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
     if asked is None:
         st.info(

@@ -11,6 +11,7 @@ from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -19,6 +20,7 @@ from explorer.pages import _planes as planes
 from explorer.pages._export import contour_style, export_surface, relief_of
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import PathsDrawn
+from explorer.pages._text import as_text
 from explorer.render.client import RenderError, renderer
 from explorer.render.colours import COLOUR_MAPS
 from explorer.render.relief import spans_decades
@@ -119,9 +121,10 @@ def show(surface: Surface, look: dict[str, Any], key: str, shown: PathsDrawn | N
     if look["view"] == "Contour":
         from explorer.render.surface import contour
 
-        plane = contour(surface, contour_style(look, width=560))
+        plane = contour(surface, contour_style(look, width=charts.plane_width(look["value"])))
         chart = shown.over(plane)(shown.until) if shown else plane
-        st.altair_chart(chart, width="content", key=f"contour-{key}")
+        told = f"Contour plot of the {look['value']} over a plane around {model.name}"
+        charts.show_chart(chart, told, surface.values[look["value"]], f"contour-{key}")
         return
     from explorer.pages._viewer import surface_viewer
 
@@ -204,8 +207,8 @@ with left:
     if missing := {name: wishes[name] for name, question in asked.items() if question is None}:
         asking.ask_button(running, missing)
 with right:
-    st.subheader(f"Loss surface of {model.name}", anchor=False)
-    st.caption(parts.facts_line(model), help=model.facts.get("about"))
+    st.subheader(f"Loss surface of {as_text(model.name)}", anchor=False)
+    st.caption(parts.facts_line(model), help=parts.about(model))
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if SURFACE.name in missing:
