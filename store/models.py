@@ -9,6 +9,7 @@ from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Json, Measurement, Model, Point, Problem
 from store.rows import now, put, records
+from store.titles import retitled
 
 _MODELS = """
 SELECT models.*,
@@ -142,6 +143,24 @@ class Models(Door):
         where = f"WHERE {' AND '.join(wanted)} ORDER BY created DESC, name"
         return self._read(lambda c: _models(c, where, words))
 
+    def rename_model(self, model_id: str, name: str) -> None:
+        """Give a model another name, in the titles of its analyses too; no key depends on it.
+
+        Raises:
+            UnknownEntry: there is none.
+            ValueError: the name is empty or has characters that cannot be shown.
+        """
+        new = name.strip()
+        if not new or not new.isprintable():
+            raise ValueError(f"a model's name must be printable and not empty, got {name!r}")
+
+        def work(cursor: Cursor) -> None:
+            model = _only(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
+            _retitle(cursor, model, new)
+            cursor.execute("UPDATE models SET name = ? WHERE id = ?", [new, model_id])
+
+        self._write(work)
+
     def points(self, model_id: str) -> list[Point]:
         """The points of a model by step; those without one come last."""
         order = "SELECT * FROM points WHERE model_id = ? ORDER BY step NULLS LAST, created, label"
@@ -187,6 +206,20 @@ def _put_model(cursor: Cursor, model: Model) -> None:
     row: dict[str, Any] = {name: getattr(model, name) for name in kept}
     row["created"] = model.created or now()
     put(cursor, "models", row, kept[1:])
+
+
+def _retitle(cursor: Cursor, model: Model, new: str) -> None:
+    """Put a model's new name into the titles of its analyses and of their jobs."""
+    rows = cursor.execute(
+        "SELECT key, title, model_ids FROM questions WHERE list_contains(model_ids, ?)", [model.id]
+    ).fetchall()
+    names = dict(cursor.execute("SELECT id, name FROM models").fetchall())
+    for key, old, ids in rows:
+        places = [place for place, id in enumerate(ids) if id == model.id]
+        title = retitled(old, [names.get(id, id) for id in ids], places, new)
+        if title != old:
+            cursor.execute("UPDATE questions SET title = ? WHERE key = ?", [title, key])
+            cursor.execute("UPDATE jobs SET title = ? WHERE question_key = ?", [title, key])
 
 
 def _models(cursor: Cursor, where: str, values: Sequence[Any]) -> list[Model]:

@@ -54,10 +54,10 @@ class Trash(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        time = bound(now())
 
         def work(cursor: Cursor) -> None:
-            _mark(cursor, "models", "id", id, time)
+            _mark(cursor, "models", "id", id, bound(now()))
+            time = scalar(cursor, "SELECT deleted FROM models WHERE id = ?", [id])
             cursor.execute(
                 """UPDATE questions SET deleted = ?
                 WHERE deleted IS NULL AND list_contains(model_ids, ?)""",

@@ -479,3 +479,44 @@ def test_ten_thousand_analyses_are_listed_at_once(catalog):
         "1234" in str(i) and i % 3 == 1 for i in range(10000)
     )
     assert [m.analyses for m in sorted(catalog.models(), key=lambda m: m.id)] == [10000, 3333, 3333]
+
+
+def test_a_renamed_model_is_found_by_its_new_name(catalog):
+    """Titles follow the name, that of the other model of an analysis stays; no key changes."""
+    put_model(catalog, name="a net")
+    put_model(catalog, "m2", "net", "w2")
+    titles = {
+        "q1": ("Interpolation of a net to net", ("m1", "m2")),
+        "q2": ("Interpolation of net at step 3 to a net", ("m2", "m1")),
+        "q3": ("Curvature along a run of net", ("m2",)),
+        "q4": ("made by hand", ("m2",)),
+    }
+    for key, (title, models) in titles.items():
+        catalog.ask(question(key, title=title, model_ids=models))
+    catalog.add_job("j1", "answer", titles["q1"][0], {}, question_key="q1")
+    catalog.rename_model("m2", " best of all ")
+    assert [catalog.model(id).name for id in ("m1", "m2")] == ["a net", "best of all"]
+    assert [catalog.question(key).title for key in titles] == [
+        "Interpolation of a net to best of all",
+        "Interpolation of best of all at step 3 to a net",
+        "Curvature along a run of best of all",
+        "made by hand",
+    ]
+    assert catalog.job("j1").title == "Interpolation of a net to best of all"
+    for bad in ("", "  ", "two\nlines", "\x1b[31mred"):
+        with pytest.raises(ValueError, match="must be printable and not empty"):
+            catalog.rename_model("m2", bad)
+    with pytest.raises(UnknownEntry):
+        catalog.rename_model("m9", "x")
+
+
+def test_a_model_deleted_twice_comes_back_with_all_its_analyses(catalog):
+    """An analysis asked after the deletion goes into the trash with the second, and comes back."""
+    put_model(catalog)
+    catalog.ask(question("q1"))
+    catalog.delete_model("m1")
+    catalog.ask(question("q2"))
+    catalog.delete_model("m1")
+    assert catalog.questions()[1] == 0
+    catalog.restore_model("m1")
+    assert {q.key for q in catalog.questions()[0]} == {"q1", "q2"}
