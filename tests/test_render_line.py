@@ -49,7 +49,7 @@ def test_points_not_computed_are_no_holes():
     chart = profile(line)
     assert {r["gap"] for r in rows(chart, "profile")} == {0}
     assert rows(chart, "rug") == []
-    told = [r["value 0"] for r in rows(chart, "hover")]
+    told = [r["value "] for r in rows(chart, "hover")]
     assert told == ["3", "not computed", "1", "2", "3"]
 
 
@@ -85,8 +85,8 @@ def test_two_lines_keep_their_own_axes():
     chart = profile({"one": one, "two": two}, LineStyle(second="accuracy"))
     assert len(chart.to_dict()["vconcat"]) == 2
     hover = rows(chart, "hover")[:5]
-    assert [r["value 0"] for r in hover] == ["1", "", "2", "", "3"]
-    assert [r["value 1"] for r in hover] == ["5", "4", "3", "4", "5"]
+    assert [r["value one"] for r in hover] == ["1", "", "2", "", "3"]
+    assert [r["value two"] for r in hover] == ["5", "4", "3", "4", "5"]
 
 
 def test_refusals():
@@ -110,7 +110,7 @@ def test_many_lines_of_one_model_are_thin_around_their_mean() -> None:
     assert [r["low"] for r in rows(chart, "band")] == pytest.approx(mean - spread)
     text = json.dumps(chart.to_dict(), ensure_ascii=False)
     assert all(words in text for words in ("mean of 2 directions", "each", "± 1 SD"))
-    told = [r["value 0"] for r in rows(chart, "hover")]
+    told = [r["value "] for r in rows(chart, "hover")]
     assert told[1] == "1 (1 to 1)" and told[0].startswith("3 (1.586 to 4.414")
 
 

@@ -75,7 +75,7 @@ def test_a_spike_is_at_its_own_coordinate(shape, log):
     assert row["left"] + centre[1] * (row["right"] - row["left"]) == pytest.approx(x, abs=1e-9)
     assert row["top"] - centre[0] * (row["top"] - row["bottom"]) == pytest.approx(y, abs=1e-9)
     assert len(yellow) == np.prod(size) / np.prod(shape)  # one cell and nothing else
-    told = [r for r in layers(chart, "rect")[0]["rows"] if r["value 0"] == "100"]
+    told = [r for r in layers(chart, "rect")[0]["rows"] if r["loss"] == "100"]
     assert [(r["cell x"], r["cell y"]) for r in told] == [pytest.approx((x, y), abs=1e-8)]
     assert (told[0]["x"], told[0]["y"]) == (number(x), number(y))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
@@ -119,7 +119,7 @@ def test_any_values_make_a_valid_chart(name, log):
     chart = contour(a_surface(values), ContourStyle(log=log))
     spec = chart.to_dict()
     hover = layers(chart, "rect")[0]["rows"]
-    assert [row["value 0"] for row in hover] == [number(v) for v in values.ravel()]
+    assert [row["loss"] for row in hover] == [number(v) for v in values.ravel()]
     legend = json.dumps(spec, allow_nan=False)
     for word, where in (
         ("NaN", np.isnan(values)),
@@ -169,7 +169,7 @@ def test_before_a_level_the_nearest_value_stands_in():
     np.testing.assert_array_equal(surface.loss, before)
     assert "Not computed, 79" in json.dumps(chart.to_dict())
     assert "Interpolated" not in json.dumps(chart.to_dict()) and not layers(chart, "line")
-    told = {r["value 0"] for r in layers(chart, "rect")[0]["rows"]}
+    told = {r["loss"] for r in layers(chart, "rect")[0]["rows"]}
     assert told == {"NaN", number(values[4, 4])}
 
 
@@ -209,14 +209,14 @@ def test_tooltips_tell_a_computed_value_from_an_estimate():
     assert len(rows) == 625
     for row, (j, i) in zip(rows, np.ndindex(25, 25), strict=True):
         if surface.computed[j, i]:
-            assert row["value 0"] == number(surface.loss[j, i]) and row["value 1"] == "0.5"
+            assert row["loss"] == number(surface.loss[j, i]) and row["accuracy"] == "0.5"
         elif shown.interpolated[j, i]:
             likely = estimate(shown.values[j, i], shown.uncertainty[j, i])
-            assert row["value 0"] == f"{likely} (interpolated)" and "±" in row["value 0"]
-            assert row["value 1"] == "not computed"
+            assert row["loss"] == f"{likely} (interpolated)" and "±" in row["loss"]
+            assert row["accuracy"] == "not computed"
             assert (row["x"], row["y"]) == (number(surface.x[i]), number(surface.y[j]))
         else:
-            assert row["value 0"] in {number(v) for v in surface.loss[6:11:2, 10:15:2].ravel()}
+            assert row["loss"] in {number(v) for v in surface.loss[6:11:2, 10:15:2].ravel()}
 
 
 def test_estimates_are_as_short_as_their_uncertainty():
@@ -288,7 +288,7 @@ def test_square_cells_and_clip():
     assert spec["height"] / spec["width"] == pytest.approx(y_span / x_span, abs=1 / spec["width"])
     assert "clipped at 20" in json.dumps(spec)
     told = layers(contour(surface, ContourStyle(clip=20.0)), "rect")[0]["rows"]
-    assert [r["value 0"] for r in told] == [number(v) for v in surface.loss.ravel()]
+    assert [r["loss"] for r in told] == [number(v) for v in surface.loss.ravel()]
 
 
 def test_payload_stays_small():

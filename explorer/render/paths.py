@@ -11,7 +11,7 @@ import altair as alt
 import pyarrow as pa
 
 from explorer.kinds.path import Path
-from explorer.render.rows import table, told
+from explorer.render.rows import escaped, table
 from explorer.render.scale import number
 
 ALONE = ("#000000", "#e4572e")  # of one path: its line, and its end
@@ -86,11 +86,8 @@ def over(plane: alt.LayerChart, tracks: Sequence[Track]) -> Callable[[int], alt.
 def _path(track: Track, count: int) -> list[alt.Chart]:
     """The line through the snapshots, a dot for each, a ring at the start, the last one larger."""
     rows = [_told(track, t) for t in range(count)]
-    tips = told(
-        {"run": "run", "step": "step"}
-        | {f"value {place}": f"true {name}" for place, name in enumerate(track.path.values)}
-        | {"away": "from the plane"}
-    )
+    hidden = ("x", "y", "t")
+    tips = [alt.Tooltip(f"{escaped(name)}:N") for name in rows[0] if name not in hidden]
 
     def at(*of: dict[str, Any]) -> alt.Chart:
         return alt.Chart(table(list(of))).encode(x="x:Q", y="y:Q")
@@ -114,10 +111,10 @@ def _path(track: Track, count: int) -> list[alt.Chart]:
 def _told(track: Track, t: int) -> dict[str, Any]:
     """A snapshot's place, and what its tooltip says."""
     path = track.path
-    row: dict[str, Any] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
-    row |= {"run": track.name, "step": str(track.steps[t])}
-    row |= {f"value {n}": number(value[t]) for n, value in enumerate(path.values.values())}
-    return row | {"away": number(path.out[t], 4)}
+    told: dict[str, Any] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
+    told |= {"run": track.name, "step": str(track.steps[t])}
+    told |= {f"true {name}": number(value[t]) for name, value in path.values.items()}
+    return told | {"from the plane": number(path.out[t], 4)}
 
 
 def _legend(tracks: Sequence[Track]) -> alt.Chart:

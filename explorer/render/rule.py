@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from explorer.render.curve import GREY, Curve, Row
-from explorer.render.rows import told
+from explorer.render.rows import escaped
 from explorer.render.scale import number
 
 
@@ -15,14 +15,13 @@ def rule(row: Row, x: alt.X) -> alt.Chart:
     """The rule at the nearest x of any curve."""
     xs = np.unique(np.concatenate([curve.x for curve in row.curves.values()]))
     columns: dict[str, Any] = {"x": xs, "x text": [number(at) for at in xs]}
-    titles = {"x text": "x"}
-    for place, (name, curve) in enumerate(row.curves.items()):
+    for name, curve in row.curves.items():
         texts = np.full(len(xs), "", dtype=object)
         texts[np.searchsorted(xs, curve.x)] = _texts(curve)
-        columns[f"value {place}"] = texts.tolist()
-        titles[f"value {place}"] = name or row.words
+        columns[f"value {name}"] = texts.tolist()
+    titles = {"x text": "x"} | {f"value {name}": name or row.words for name in row.curves}
     near = alt.selection_point(
-        name=f"near_{row.value.encode().hex()}",  # one a row; a name of users' is no expression
+        name=f"near_{''.join(c if c.isalnum() else '_' for c in row.value)}",
         on="pointerover",
         clear="pointerout",
         nearest=True,
@@ -35,7 +34,10 @@ def rule(row: Row, x: alt.X) -> alt.Chart:
         .encode(
             x=x,
             opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0)),
-            tooltip=told(titles),
+            tooltip=[
+                alt.Tooltip(field=escaped(field), type="nominal", title=title)
+                for field, title in titles.items()
+            ],
         )
         .add_params(near)
     )
