@@ -7,9 +7,15 @@ import streamlit as st
 from explorer.kinds import KINDS
 from explorer.pages._parts import guarded
 
+MENU_WIDTH = 230  # px
 PAGES = Path(__file__).parent / "explorer" / "pages"
 
-st.set_page_config("Loss Surface Explorer", page_icon=str(PAGES / "icon.png"), layout="wide")
+st.set_page_config(
+    "Loss Surface Explorer",
+    page_icon=str(PAGES / "icon.png"),
+    layout="wide",
+    initial_sidebar_state=MENU_WIDTH,
+)
 page = st.navigation(
     {
         "": [

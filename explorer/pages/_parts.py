@@ -3,7 +3,10 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -21,6 +24,13 @@ from store import Catalog, CatalogError, records
 
 LOOK_SECONDS = 1.0  # between two looks for a first model
 ASKING_WIDTH = 250  # px
+# Streamlit has no container that stays in view within a column.
+IN_VIEW = """
+div:has(> .st-key-ask), div:has(> .st-key-progress) {
+  position: sticky; top: 0; z-index: 20; background: PAPER;
+}
+"""
+PAPER = {"light": "#ffffff", "dark": "#171614"}
 
 
 def guarded(page: Callable[[], None]) -> None:
@@ -65,13 +75,26 @@ def start() -> Running:
     return now
 
 
-def sides() -> tuple[DeltaGenerator, DeltaGenerator]:
+@dataclass(frozen=True)
+class Sides:
+    """The parts of a page that asks."""
+
+    top: DeltaGenerator  # of the left column: what begins the work, in view wherever one scrolls
+    left: DeltaGenerator  # what is asked
+    right: DeltaGenerator  # what is known
+
+
+def sides() -> Sides:
     """Where a page asks and where it shows: side by side, or one below the other."""
-    with st.container(horizontal=True, gap="large"):
-        asks, shows = st.container(width=ASKING_WIDTH), st.container(width="stretch")
-    with shows:
+    paper = PAPER["dark" if st.context.theme.type == "dark" else "light"]
+    st.html(f"<style>{IN_VIEW.replace('PAPER', paper)}</style>")
+    with st.container(horizontal=True, gap="medium"):
+        left, right = st.container(width=ASKING_WIDTH), st.container(width="stretch")
+    with left:
+        top = st.container(key="ask", gap="xsmall")
+    with right:
         measure_column()
-    return asks, shows
+    return Sides(top, left, right)
 
 
 def labels(models: list[records.Model]) -> dict[str, records.Model]:
@@ -105,6 +128,17 @@ def about(model: records.Model) -> str | None:
     return as_text(said, 500) if said else None
 
 
+def heading(words: str) -> None:
+    """The heading of a page, which is also what the browser's tab is called."""
+    name_tab(words)
+    st.subheader(as_text(words, 160), anchor=False)
+
+
+def name_tab(words: str) -> None:
+    """Call the browser's tab after what the page is about."""
+    st.set_page_config(page_title=f"{printable(words, 100)} · Loss Surface Explorer")
+
+
 def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
     said = [f"{model.facts['parameters']:,} parameters"]
@@ -122,6 +156,17 @@ def seconds_text(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def local_time(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
+    """A moment in the time zone of the browser, which is named where it is not known."""
+    if moment is None:
+        return ""
+    at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(ZoneInfo(st.context.timezone or "")).strftime(form)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return f"{at.astimezone(UTC):{form}} UTC"
 
 
 def picture_if_complete(running: Running, key: str) -> None:
@@ -183,6 +228,7 @@ def _told_apart(asked: records.Question) -> str:
         size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
         said.insert(0, size)
     if "rescaling" in s:
+        said += [", ".join(s["measures"])] if s.get("measures") else []
         said += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
         return " · ".join([*said, f"seed {s['seed']}"])
     if kind.runs_from is not None:
@@ -227,13 +273,19 @@ def link_parameters(
         changed.pop(name, None)
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = asked.settings["batchnorm"]
+    changed |= {n: asked.settings[n] for n in ("starts", "every") if n in asked.settings}
     about: dict[str, Any] = {}
     single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
     places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
     for (name, step_name), model, step in places:
         about |= {name: model} | ({} if step is None else {step_name: step})
     given = (about | changed).items()
-    found = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in given}
+    found: dict[str, str | list[str]] = {}
+    for name, value in given:
+        if isinstance(value, list | tuple):
+            found[name] = list(map(str, value))
+        else:
+            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return found | ({"runs": list(names[single:])} if names[single:] else {})
 
 

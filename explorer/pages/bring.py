@@ -286,6 +286,7 @@ def followed() -> None:
     shown()
 
 
+parts.name_tab("Import")
 st.title("Import", anchor=False)
 left, right = st.columns([2, 3], gap="large")
 with left:

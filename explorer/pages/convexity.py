@@ -15,7 +15,6 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import contour_style, export_surface
 from explorer.pages._objective import choose_objective
-from explorer.pages._text import as_text
 from explorer.render.colours import COLOUR_MAPS
 from store import records
 
@@ -129,21 +128,22 @@ def plain_look(look: dict[str, Any]) -> dict[str, Any]:
     return {**look, "value": WORDS.get(look["value"], look["value"])}
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     model, point, settings = choose()
     wish = asking.Wish(CONVEXITY, settings, ((model, point),))
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
-    st.subheader(f"Convexity around {as_text(model.name)}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
+    parts.heading(f"Convexity around {model.name}")
     st.caption(parts.facts_line(model), help=parts.about(model))
     if asked is None:
         st.info(
-            "This map has not been computed yet. Press **Compute** on the left; "
-            "it grows here from coarse to fine.",
+            f"This map has not been computed yet: {asking.PRESS}; it grows here from coarse to "
+            "fine.",
             icon=CONVEXITY.icon,
         )
+        asking.offer_stored(running, missing)
     else:
         asking.answered(running, {"": asked}, show)

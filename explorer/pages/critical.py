@@ -1,5 +1,6 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,6 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import steps_of
-from explorer.pages._text import listed
 from explorer.render.scale import number
 from store import records
 
@@ -54,7 +54,7 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         own=False,
         help="Models of the same problem, from which searches begin too.",
     )
-    usual = CriticalSettings()
+    usual = few_starts(max(m.points for m in (model, *others.values())))
     values: dict[str, Any] = {}
     with st.expander("Starts", expanded=True):
         values |= controls.choose_numbers(usual, STARTS)
@@ -80,6 +80,11 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         with st.expander("Index"):
             values |= controls.choose_numbers(usual, INDEX)
     return {label: model, **others}, controls.checked(CriticalSettings, values)
+
+
+def few_starts(snapshots: int) -> CriticalSettings:
+    """The usual settings with few searches, which are slow: three of the snapshots and a copy."""
+    return CriticalSettings(starts=2, every=max(1, math.ceil(snapshots / 3)))
 
 
 def show(known: dict[str, records.Question]) -> None:
@@ -220,18 +225,19 @@ def catalog_metrics() -> list[str]:
     return list(catalog.problem(model.problem_id).facts["metrics"])
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     models, settings = choose()
     wish = asking.Wish(CRITICAL, settings, tuple((m, "") for m in models.values()))
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
     first, *_ = models.values()
-    st.subheader(f"Critical points from {listed(models)}", anchor=False)
+    parts.heading(f"Critical points from {', '.join(models)}")
     st.caption(f"{first.points} snapshots · {parts.facts_line(first)}")
     if asked is None:
-        st.info("Not computed yet: press **Compute** on the left.", icon=CRITICAL.icon)
+        st.info(f"Not computed yet: {asking.PRESS}.", icon=CRITICAL.icon)
+        asking.offer_stored(running, missing)
     else:
         asking.answered(running, {"": asked}, show)

@@ -91,18 +91,19 @@ def verdict(line: Difference) -> None:
     st.caption(f"Not paired example by example the interval would be ± {number(apart, 2)}{wider}.")
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     first, second, wish = choose()
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
-    st.subheader(f"{as_text(first.words)} against {as_text(second.words)}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
+    parts.heading(f"{first.words} against {second.words}")
     with st.container():
         if first.point == second.point:
             st.info("Both are the same point, so they do not differ: choose another.")
         elif asked is None:
-            st.info("Not computed yet: press **Compute** on the left.")
+            st.info(f"Not computed yet: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if asked is not None:
         asking.answered(running, {"": asked}, show)

@@ -105,21 +105,21 @@ def explain(name: str, line: Interpolation) -> None:
     st.caption(f"{text[:1].upper()}{text[1:]}.", help=statistics.CAVEAT if banded else None)
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     first, second, wishes = choose()
     asked = asking.found(catalog, wishes)
-    missing = {name: wishes[name] for name, question in asked.items() if question is None}
-    if missing:
-        asking.ask_button(running, missing)
-with right:
-    st.subheader(f"Loss from {as_text(first.words)} to {as_text(second.words)}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, asked, wishes)
+with sides.right:
+    parts.heading(f"Loss from {first.words} to {second.words}")
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if first.point == second.point:
             st.info("Both are the same point, so nothing changes between them: choose another.")
         elif missing:
             which = f" on {listed(missing)}" if known else ""
-            st.info(f"Not computed yet{which}: press **Compute** on the left.")
+            st.info(f"Not computed yet{which}: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

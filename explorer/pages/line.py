@@ -153,19 +153,19 @@ def explain(lines: dict[str, Line]) -> None:
             )
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     subjects, settings = choose()
     wishes = {name: asking.Wish(LINE, settings, (subject,)) for name, subject in subjects.items()}
     asked = asking.found(catalog, wishes)
-    missing = {name: wishes[name] for name, question in asked.items() if question is None}
-    if missing:
-        asking.ask_button(running, missing)
-with right:
-    st.subheader(title(), anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, asked, wishes)
+with sides.right:
+    parts.heading(f"{title()} of {', '.join(subjects)}")
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if missing:
-            st.info(f"Not computed yet for {listed(missing)}: press **Compute** on the left.")
+            st.info(f"Not computed yet for {listed(missing)}: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

@@ -17,7 +17,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import contour_style, export_chart, export_run, file_word
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import choose_moment, steps_of
-from explorer.pages._text import as_text, listed
+from explorer.pages._text import as_text
 from explorer.render.relief import spans_decades
 from store import records
 
@@ -204,16 +204,16 @@ def show_curves() -> None:
     export_chart(f"curves-{file_word(next(iter(known)))}", chart)
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     chosen, wish = choose()
     asked = asking.found(catalog, {"": wish})[""]
     older = earlier(wish) if asked is None else None
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
     models = list(chosen.values())
-    st.subheader(f"Training of {listed(chosen, ' and ')}", anchor=False)
+    parts.heading(f"Training of {' and '.join(chosen)}")
     with st.container():
         for name, model in chosen.items():
             of = f"{as_text(name)}: " if len(chosen) > 1 else ""
@@ -221,11 +221,10 @@ with right:
         look_for_more({model.id: model.points for model in models})
         if older is not None:
             new = len(wish.question(catalog).points) - len(older.point_ids)
-            st.info(
-                f"{new:,} new snapshots since this was computed: press **Compute** on the left."
-            )
+            st.info(f"{new:,} new snapshots since this was computed: {asking.PRESS}.")
         elif asked is None:
-            st.info("Not computed yet: press **Compute** on the left.")
+            st.info(f"Not computed yet: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if shown := asked or older:
         asking.answered(running, {"": shown}, show)
     with st.container():

@@ -13,6 +13,7 @@ from explorer.kinds.sharpness import (
     SHARPNESS,
     Sharpness,
     SharpnessSettings,
+    ranks,
     unequal_losses,
 )
 from explorer.pages import _asking as asking
@@ -61,10 +62,34 @@ def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
         values = choose_objective(catalog.problem(problem), curvature=True)
     with st.expander("Rescaling test", expanded=True):
         values |= choose_rescaling()
-    with st.expander("Measures"):
+    values["measures"] = choose_measures()
+    with st.expander("Numbers of the measures"):
         values |= controls.choose_numbers(SharpnessSettings(), WORDS)
     settings = controls.checked(SharpnessSettings, values)
     return {n: asking.Wish(SHARPNESS, settings, both) for n, both in chosen.items()}, settings
+
+
+def choose_measures() -> tuple[str, ...]:
+    """Names of the measures asked for; none for all of them."""
+    titles = {measure.name: measure.title for measure in SHOWN}
+    said = st.query_params.get_all("measures")
+    if any(name not in titles for name in said):
+        controls.from_address("measures", f"of {', '.join(titles)}", lambda _: False)
+    chosen = st.multiselect(
+        "Measures",
+        list(titles),
+        format_func=titles.__getitem__,
+        key="measures",
+        bind="query-params",
+        placeholder=f"All {len(titles)}",
+        help="Those to compute; all where none is chosen. What is known is never computed again.",
+    )
+    return tuple(chosen)
+
+
+def shown() -> list[Measure]:
+    """The measures asked for, in the order of reading."""
+    return [measure for measure in SHOWN if measure.name in settings.chosen]
 
 
 def choose_subjects() -> dict[str, tuple[desk.Subject, desk.Subject]]:
@@ -111,14 +136,14 @@ def show(asked: dict[str, records.Question]) -> None:
     """The measures so far, the rescaling test, the worst directions."""
     found: dict[str, Sharpness] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
     warn(asked, found)
-    shown: dict[str, Callable[[], None]] = {
+    tabs: dict[str, Callable[[], None]] = {
         "Values": lambda: table(asked, found),
         "Chart": lambda: chart(found),
         **({"Rescaling": lambda: rescaling(found)} if rescales() else {}),
         "Worst directions": lambda: directions(found),
         "Definitions": definitions,
     }
-    for tab, part in zip(st.tabs(list(shown)), shown.values(), strict=True):
+    for tab, part in zip(st.tabs(list(tabs)), tabs.values(), strict=True):
         with tab:
             part()
     for name, question in asked.items():
@@ -146,7 +171,7 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
 
 def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """A row for each measure: its value at each model, and whether it is invariant."""
-    rows = [_row(measure, found) for measure in SHOWN]
+    rows = [_row(measure, found) for measure in shown()]
     columns = {
         "Measure": st.column_config.TextColumn(pinned=True, width=215),
         **{name: st.column_config.TextColumn(width=155) for name in found},
@@ -166,6 +191,8 @@ def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
         "or an eigenvalue's residual. The others are exact but for rounding. What each measures: "
         "see Definitions."
     )
+    if len(found) > 1:
+        st.caption("Before a value: its model's rank, 1 for the smallest. Intervals may overlap.")
     for sentence, titles in _reasons(found).items():
         st.caption(f"**{', '.join(titles)}**: {sentence}")
     export_numbers(asked, found)
@@ -174,12 +201,11 @@ def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
 def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
     from explorer.render.sharpness import said
 
-    values = {}
-    for name, one in found.items():
-        value = one.of(measure.name)
-        values[name] = said(value.value, value.low, value.high) or (
-            "…" if value.why == NOT_YET else "—"
-        )
+    known = {name: one.of(measure.name) for name, one in found.items()}
+    places, values = ranks(known), {}
+    for name, value in known.items():
+        text = said(value.value, value.low, value.high) or ("…" if value.why == NOT_YET else "—")
+        values[name] = f"{places[name]}.  {text}" if name in places else text
     return {
         "Measure": measure.title,
         **values,
@@ -218,7 +244,7 @@ def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
     """Why measures have no value: sentence -> their titles."""
     reasons: dict[str, list[str]] = {}
     for name, one in found.items():
-        for measure in SHOWN:
+        for measure in shown():
             why = one.of(measure.name).why
             if why and why != NOT_YET:
                 said = f"{measure.title} of {as_text(name)}" if len(found) > 1 else measure.title
@@ -278,15 +304,14 @@ def directions(found: dict[str, Sharpness]) -> None:
     export_chart("worst-direction", lambda: drawn.along(found, known[title]))
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     wishes, settings = choose()
     asked = asking.found(catalog, wishes)
-    missing = {name: wishes[name] for name, question in asked.items() if question is None}
-    if missing:
-        asking.ask_button(running, missing)
-with right:
-    st.subheader(f"Sharpness of {listed(wishes, ' and ')}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, asked, wishes)
+with sides.right:
+    parts.heading(f"Sharpness of {' and '.join(wishes)}")
     if len(wishes) == 1:
         (only,) = (wish.subjects[0][0] for wish in wishes.values())
         st.caption(parts.facts_line(only), help=parts.about(only))
@@ -294,8 +319,9 @@ with right:
     with st.container():
         if missing:
             st.info(
-                f"Not computed yet for {listed(missing)}: press **Compute** on the left.",
+                f"Not computed yet for {listed(missing)}: {asking.PRESS}.",
                 icon=SHARPNESS.icon,
             )
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

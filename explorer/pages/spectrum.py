@@ -17,7 +17,6 @@ from explorer.pages import _parts as parts
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart
 from explorer.pages._objective import choose_objective
-from explorer.pages._text import as_text
 from store import records
 
 COMPARED = ("hessian", "gauss_newton", "empirical_fisher")
@@ -178,25 +177,27 @@ def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
     st.caption("With the same settings; they are drawn over each other here.")
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     subject, settings = choose()
     compared = BESIDE if settings.matrix in BESIDE else (settings.matrix,)
     others = {
         name: asking.Wish(SPECTRUM, replace(settings, matrix=name), (subject,)) for name in compared
     }
     asked = asking.found(catalog, others)
-    if asked[settings.matrix] is None:
-        asking.ask_button(running, {settings.matrix: others[settings.matrix]})
-with right:
-    st.subheader(as_text(f"{spectrum_name()} of {subject[0].name}", 150), anchor=False)
+with sides.top:
+    own = settings.matrix
+    missing = asking.ask_button(running, {own: asked[own]}, {own: others[own]})
+with sides.right:
+    parts.heading(f"{spectrum_name()} of {subject[0].name}")
     st.caption(parts.facts_line(subject[0]), help=parts.about(subject[0]))
     known = {MATRIX_WORDS[n]: question for n, question in asked.items() if question is not None}
     with st.container():
         if asked[settings.matrix] is None:
             st.info(
-                "This spectrum has not been computed yet: press **Compute** on the left.",
+                f"This spectrum has not been computed yet: {asking.PRESS}.",
                 icon=SPECTRUM.icon,
             )
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

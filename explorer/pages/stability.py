@@ -24,7 +24,6 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import steps_of
-from explorer.pages._text import as_text
 from store import records
 
 GIVEN = {  # names under which scripts and samples note what they trained with
@@ -251,21 +250,22 @@ def residual_badge(found: Stability) -> None:
     )
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     model, settings, training = choose()
     wish = asking.Wish(STABILITY, settings, ((model, ""),))
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
-    st.subheader(f"Curvature along the training of {as_text(model.name)}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
+    parts.heading(f"Curvature along the training of {model.name}")
     st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
     if asked is None:
         st.info(
-            "This run's curvature has not been computed yet. Press **Compute** on the left; it "
-            "grows here snapshot by snapshot.",
+            f"This run's curvature has not been computed yet: {asking.PRESS}; it grows here "
+            "snapshot by snapshot.",
             icon=STABILITY.icon,
         )
+        asking.offer_stored(running, missing)
     else:
         asking.answered(running, {"": asked}, show)
