@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.kinds.statistics import of_losses
 from explorer.pages._parts import drawn, seconds_text
+from explorer.pages._text import as_text
 from store import Catalog, records
 
 WORTH_A_WARNING = 0.01  # of the plotted range
@@ -171,7 +172,7 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
     problem = catalog.problem(asked.problem_id)
     facts = result.facts
     with st.expander(
-        f"Provenance of {name}" if name else "Provenance", icon=":material/fingerprint:"
+        f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):
         # Not side by side: a key of 64 characters must fit.
         question, answer = st.tabs(["The question", "The answer"])
@@ -214,4 +215,4 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
 
 def _rows(values: Mapping[str, Any]) -> dict[str, list[str]]:
     shown = [str(value) for value in values.values()]
-    return {"": list(values), "value": [t if len(t) <= 64 else f"{t[:61]}…" for t in shown]}
+    return {"": [as_text(n) for n in values], "value": [as_text(t, 64) for t in shown]}

@@ -14,6 +14,8 @@ from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.surface import Surface
 from explorer.pages._paths import PathsDrawn
 from explorer.pages._running import running
+from explorer.pages._text import as_text
+from explorer.printable import NAME
 from explorer.render.client import renderer
 from explorer.render.height import Marker
 from explorer.render.relief import height_field
@@ -62,7 +64,7 @@ def export_line(
             _figure(file_name(next(iter(asked.values()))), chart, asked.values())
         with numbers:
             for name, question in asked.items():
-                st.caption(name)
+                st.caption(as_text(name))
                 _numbers(file_name(question), question, lines[name])
 
 
@@ -84,7 +86,7 @@ def export_numbers(asked: Mapping[str, records.Question], results: Mapping[str, 
     """The numbers of each answer."""
     with st.popover("Export", icon=":material/download:", key="export-numbers"):
         for name, question in asked.items():
-            st.caption(name)
+            st.caption(as_text(name))
             _numbers(file_name(question), question, results[name])
 
 
@@ -124,8 +126,12 @@ def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
 
 def file_name(asked: records.Question) -> str:
     """A name for files of an analysis: kind, model and the beginning of the key."""
-    model = "".join(c if c.isalnum() else "-" for c in asked.model_names[0])
-    return f"{asked.kind}-{model}-{asked.key[:8]}"
+    return f"{asked.kind}-{file_word(asked.model_names[0])}-{asked.key[:8]}"
+
+
+def file_word(name: str) -> str:
+    """A name as a part of a file's name."""
+    return "".join(c if c.isalnum() else "-" for c in name[:NAME])
 
 
 def _figure(

@@ -7,12 +7,18 @@ import streamlit as st
 from explorer.kinds import KINDS
 from explorer.pages._parts import guarded
 
+MENU_WIDTH = 230  # px
 PAGES = Path(__file__).parent
 
 
 def show_page() -> None:
     """Run the page that the address names."""
-    st.set_page_config("Loss Surface Explorer", page_icon=str(PAGES / "icon.png"), layout="wide")
+    st.set_page_config(
+        "Loss Surface Explorer",
+        page_icon=str(PAGES / "icon.png"),
+        layout="wide",
+        initial_sidebar_state=MENU_WIDTH,
+    )
     catalog = st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True)
     page = st.navigation(
         {

@@ -36,6 +36,7 @@ class Running:
     thumbnails: "Thumbnails"
     ended: threading.Event = field(default_factory=threading.Event)  # set by `stop`
     starter: threading.Thread = field(default_factory=threading.Thread)
+    width: int = 620  # px of the column that a browser last showed; see `_charts`
 
     @property
     def settling(self) -> bool:

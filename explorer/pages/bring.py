@@ -12,6 +12,7 @@ import streamlit as st
 from explorer.jobs import arrivals, desk, following, orders, sources
 from explorer.jobs.spool import Spool
 from explorer.pages import _parts as parts
+from explorer.pages._text import as_message, as_text
 from store import records
 
 LIVE_SECONDS = 0.7
@@ -59,9 +60,9 @@ def choose_problem() -> tuple[Path | None, str]:
         complain(str(error))
         return None, ""
     digest = hashlib.sha256(content).hexdigest()
-    with st.expander(f"Source of {path.name}", icon=":material/code:"):
+    with st.expander(f"Source of {as_text(path.name)}", icon=":material/code:"):
         st.code(content.decode(errors="replace"), language="python", line_numbers=True)
-    st.caption(f"{path}  \nsha256 {digest}")
+    st.caption(f"{as_message(path)}  \nsha256 {digest}")
     return path, digest
 
 
@@ -181,7 +182,7 @@ def outcome(job_id: str) -> None:
         if job.status == "failed":
             complain(f"{job.title} failed: {job.error}")
         elif job.status == "cancelled":
-            st.info(f"{job.title} was stopped; nothing was stored.")
+            st.info(f"{as_text(job.title, 120)} was stopped; nothing was stored.")
         else:
             ended(job)
         if unsettled or (grows and not is_followed(job)):
@@ -201,7 +202,8 @@ def under_way(job: records.Job) -> None:
     folder = Spool(catalog.jobs_folder).job(job.id)
     progress = folder.progress if folder else {}
     done, total = progress.get("done", 0), progress.get("total", 0)
-    said = f"**{job.title}** · {progress.get('stage', 'waiting for the worker')}"
+    stage = as_text(progress.get("stage", "waiting for the worker"))
+    said = f"**{as_text(job.title, 120)}** · {stage}"
     bar, button = st.columns([5, 1], vertical_alignment="center")
     share = f" · {done:,} of {total:,}" if total else ""
     bar.progress(done / total if total else 0.0, said + share)
@@ -213,10 +215,10 @@ def ended(job: records.Job) -> None:
     """What the worker found."""
     model = arrivals.imported(catalog, job)
     if model is None:
-        st.info(f"{job.title} is done; a later import has taken its place.")
+        st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
         return
     label = next(name for name, m in parts.labels(catalog.models()).items() if m.id == model.id)
-    st.subheader(label, anchor=False)
+    st.subheader(as_text(label), anchor=False)
     count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
     st.caption(f"{parts.facts_line(model)} · {count}")
     for said in arrivals.warnings(catalog, model):
@@ -271,7 +273,7 @@ def followed() -> None:
             st.subheader("Followed runs", anchor=False)
         for folder, entry in entries.items():
             text, button = st.columns([5, 1], vertical_alignment="center")
-            text.write(f"{folder} · {counts.get(folder, 0):,} snapshots")
+            text.markdown(f"{as_message(folder)} · {counts.get(folder, 0):,} snapshots")
             label = "Dismiss" if entry["stopped"] else "Unfollow"
             if button.button(label, key=f"unfollow-{folder}", width="stretch"):
                 following.unfollow(catalog, Path(folder))
@@ -284,6 +286,7 @@ def followed() -> None:
     shown()
 
 
+parts.name_tab("Import")
 st.title("Import", anchor=False)
 left, right = st.columns([2, 3], gap="large")
 with left:

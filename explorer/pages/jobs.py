@@ -6,32 +6,69 @@ import streamlit as st
 
 from explorer.jobs import desk, orders
 from explorer.kinds import kind_named
+from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._text import as_message, as_text
 from store import records
 
 LIVE_SECONDS = 1.0
 SHOWN = 50
-COLOURS: dict[str, Literal["green", "red", "gray"]] = {
-    "done": "green",
-    "failed": "red",
-    "cancelled": "gray",
+STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]] = {
+    "running": (":material/play_arrow:", "blue"),
+    "queued": (":material/schedule:", "gray"),
+    "done": (":material/check:", "green"),
+    "failed": (":material/error:", "red"),
+    "cancelled": (":material/stop:", "orange"),
 }
 
 running = parts.start()
 catalog = running.catalog
 
 
+def title(job: records.Job, asked: records.Question | None) -> None:
+    """What the job is about; the way to its analysis, if it has one."""
+    words = as_text(job.title, 120)
+    if asked is None or asked.deleted is not None:
+        st.markdown(words)
+        return
+    link = links.link_to(catalog, asked, names())
+    st.page_link(
+        link.kind.page,
+        label=f"**{words}**",
+        icon=link.kind.icon,
+        query_params=link.parameters,
+        help="Open this analysis",
+    )
+
+
+def names() -> dict[str, str]:
+    """Label of each model by its id."""
+    return links.model_names(catalog)
+
+
+def question_of(job: records.Job) -> records.Question | None:
+    """The question that the job answers."""
+    return catalog.question(job.question_key) if job.question_key else None
+
+
+def badge(state: str) -> None:
+    """The state of a job, told apart by word, icon and colour."""
+    icon, colour = STATES[state]
+    st.badge(state, icon=icon, color=colour)
+
+
 def active(job: records.Job) -> None:
-    """A job that is queued or running."""
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    if job.status == "queued":
-        said = f"**{job.title}** · waiting"
-    else:
-        stage = parts.worker_stage(catalog, job.id) or "starting"
-        said = f"**{job.title}** · {stage}"
-        if job.units and job.task == "answer":
-            said += f" · {job.units_done:,} of {job.units:,} done"
-    bar.progress(job.units_done / job.units if job.units else 0.0, said)
+    """A job that is queued or running: only one that runs has a bar."""
+    text, button = st.columns([5, 1], vertical_alignment="center")
+    with text:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            badge(job.status)
+            title(job, question_of(job))
+        if job.status == "running":
+            said = as_text(parts.worker_stage(catalog, job.id) or "starting")
+            if job.units and job.task == "answer":
+                said += f" · {job.units_done:,} of {job.units:,} done"
+            st.progress(job.units_done / job.units if job.units else 0.0, said)
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         orders.cancel(catalog, job.id)
 
@@ -44,21 +81,21 @@ def resume(job: records.Job, asked: records.Question) -> None:
 
 def ended(job: records.Job) -> None:
     """A job that is over."""
+    asked = question_of(job)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(job.status, color=COLOURS[job.status])
-        st.write(job.title)
+        badge(job.status)
+        title(job, asked)
         if job.finished:
-            said = f"{job.finished:%H:%M:%S} UTC"
+            said = parts.local_time(job.finished, "%Y-%m-%d %H:%M:%S")
             if job.started:  # not so where it ended before the supervisor had seen it run
                 took = (job.finished - job.started).total_seconds()
                 said += f" · {parts.seconds_text(took)}"
             st.caption(said)
-        asked = catalog.question(job.question_key) if job.question_key else None
         current = asked is not None and asked.version == kind_named(asked.kind).version
         if asked is not None and asked.status == "open" and current:
             resume(job, asked)
     if job.error:
-        st.error(f"{job.title}: {job.error}.", icon=":material/error:")
+        st.error(as_message(f"{job.title}: {job.error}."), icon=":material/error:")
 
 
 @parts.live(LIVE_SECONDS)
@@ -98,6 +135,7 @@ def machine() -> None:
     right.caption(f"Worker process {processes} is alive." if workers else "No worker is running.")
 
 
+parts.name_tab("Jobs")
 st.title("Jobs", anchor=False)
 machine()
 queue()

@@ -17,6 +17,7 @@ from explorer.kinds.stability import (
     threshold,
 )
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -162,9 +163,10 @@ def show(known: dict[str, records.Question]) -> None:
         words=f"threshold of {training.optimiser}",
         log=log,
         others=others,
-        width=530,
+        width=charts.plot_width(),
     )
-    st.altair_chart(chart(), width="content")
+    top = found.values["lambda_max"]
+    charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
     explain(found)
     checks.badges(asked, found, residual_badge)
     export_line({"": asked}, {"": found}, chart)
@@ -248,21 +250,22 @@ def residual_badge(found: Stability) -> None:
     )
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     model, settings, training = choose()
     wish = asking.Wish(STABILITY, settings, ((model, ""),))
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
-    st.subheader(f"Curvature along the training of {model.name}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
+    parts.heading(f"Curvature along the training of {model.name}")
     st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
     if asked is None:
         st.info(
-            "This run's curvature has not been computed yet. Press **Compute** on the left; it "
-            "grows here snapshot by snapshot.",
+            f"This run's curvature has not been computed yet: {asking.PRESS}; it grows here "
+            "snapshot by snapshot.",
             icon=STABILITY.icon,
         )
+        asking.offer_stored(running, missing)
     else:
         asking.answered(running, {"": asked}, show)

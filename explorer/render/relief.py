@@ -1,6 +1,7 @@
 """A surface as a relief: the height field of a surface result, and its thumbnail."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from explorer.render.height import HeightField
 from explorer.render.scale import axes_titles, title_of
 
 THUMBNAIL = (480, 330)
+SHARED = (-3.0, 3.0)  # decades of the loss that all thumbnails of surfaces share
 DECADES_FOR_LOG = 1.5  # a loss that spans more is first shown on a log scale
 
 
@@ -50,12 +52,22 @@ def height_field(
 
 def thumbnail(surface: Surface) -> bytes:
     """A small picture (PNG) of the loss: in relief, or flat where the machine has no OpenGL."""
-    log = spans_decades(surface.loss)
+    known = surface.loss[surface.computed & np.isfinite(surface.loss)]
+    log = bool(known.size) and bool((known > 0).all())
     try:
-        field = height_field(surface, log=log, contours=12)
+        field = replace(height_field(surface, log=log), limits=_shared(known) if log else None)
         return _framed(renderer().still(field, size=(960, 720), background=None))
     except NoOpenGL:
         return flat(surface.loss, log)
+
+
+def _shared(losses: np.ndarray) -> tuple[float, float]:
+    """Heights of floor and top: one scale for all thumbnails but those beyond it.
+
+    So a surface of many decades is seen to be one, and two models are told apart by their losses.
+    """
+    low, high = np.log10([losses.min(), losses.max()])
+    return min(SHARED[0], float(low)), max(SHARED[1], float(high))
 
 
 def _framed(png: bytes) -> bytes:
