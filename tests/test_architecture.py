@@ -14,7 +14,7 @@ SCENES = tuple(f"explorer/render/{name}.py" for name in ("scene", "still", "mesh
 
 # Who may import what from outside: package -> rooms.
 OUTSIDE = {
-    "torch": (*ANALYSIS, "explorer/recorder.py", "sample_models/"),
+    "torch": (*ANALYSIS, "explorer/recorder.py", "explorer/extra_state.py", "sample_models/"),
     "lightning": ("explorer/callbacks/lightning.py",),
     "pytorch_lightning": ("explorer/callbacks/lightning.py",),
     "transformers": ("explorer/callbacks/huggingface.py",),
@@ -30,19 +30,36 @@ INSIDE = {
     "store/": ("store",),
     "sample_models/": ("sample_models", "explorer.problem", "explorer.analysis"),
     "explorer/problem.py": (),
+    "explorer/wording.py": (),
+    "explorer/extra_state.py": (),
     "explorer/recording.py": (),
-    "explorer/recorder.py": ("explorer.recording",),
+    "explorer/trainer_folder.py": ("explorer.recording",),
+    "explorer/recorder.py": ("explorer.recording", "explorer.extra_state"),
     "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
     "explorer/kinds/": ("explorer.kinds",),
-    "explorer/analysis/": ("explorer.analysis", "explorer.kinds", "explorer.problem"),
+    "explorer/analysis/": (
+        "explorer.analysis",
+        "explorer.extra_state",
+        "explorer.kinds",
+        "explorer.problem",
+        "explorer.wording",
+    ),
     "explorer/render/": ("explorer.render", "explorer.kinds"),
-    "explorer/jobs/": ("explorer.jobs", "explorer.kinds", "explorer.recording", "store"),
+    "explorer/jobs/": (
+        "explorer.jobs",
+        "explorer.kinds",
+        "explorer.recording",
+        "explorer.trainer_folder",
+        "explorer.wording",
+        "store",
+    ),
     "explorer/jobs/worker.py": (
         "explorer.jobs.process",
         "explorer.jobs.spool",
         "explorer.kinds",
         "explorer.analysis",
         "explorer.problem",
+        "explorer.wording",
     ),
     "explorer/pages/": (
         "explorer.pages",
@@ -57,6 +74,7 @@ INSIDE = {
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
+        "explorer.wording",
         "store",
     ),
     "explorer/commands.py": ("explorer.kinds", "explorer.jobs", "store"),
@@ -67,6 +85,7 @@ WORKER_ONLY = (
     "explorer.problem",
     "explorer.jobs.worker",
     "explorer.recorder",
+    "explorer.extra_state",
     "explorer.callbacks",
 )
 FILES = sorted(
