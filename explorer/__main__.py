@@ -14,9 +14,11 @@ from explorer.jobs import arrivals, desk, sources
 from explorer.jobs.origin import provenance_of
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.wording import one_line
 from store import Catalog, CatalogError, records
 
 POLL_SECONDS = 0.2
+MOST_SAID = 2000  # characters of an error
 FEW = 8  # snapshots that one line can list
 
 
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         catalog.check()
         return given.run(catalog, given)
     except (CatalogError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error, MOST_SAID)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped waiting; what was computed is stored, the worker goes on", file=sys.stderr)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 
+from explorer import extra_state
+
 Tensors = Mapping[str, Tensor]
 STRETCH = 1 << 22  # values that are worked on together in float64: 32 MB; small models are one
 
@@ -147,7 +149,10 @@ class FlatModel:
         """Take parameters and buffers from tensors that fit (see `checkpoints.fitted`)."""
         state = self.module.state_dict()
         for name, value in tensors.items():
-            state[name].copy_(value)
+            if extra_state.is_extra_state(name):
+                extra_state.load(self.module, name, value)
+            else:
+                state[name].copy_(value)
 
 
 def content_hash(tensors: Tensors) -> str:

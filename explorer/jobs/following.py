@@ -13,7 +13,7 @@ from typing import Any
 
 from explorer.jobs import runs, sources
 from explorer.jobs.spool import Spool
-from explorer.recording import HEAD, LOG, Recording, RecordingError, read_recording
+from explorer.recording import Recording, RecordingError
 from store import Catalog, UnknownEntry, records
 
 LOOK_SECONDS = 2.0
@@ -106,7 +106,7 @@ class Follower:
 
     def _look_at(self, folder: Path, entry: Entry) -> None:
         """Order what is new in one run, unless its last import is still under way."""
-        state = (*_changed(folder / HEAD), *_changed(folder / LOG))
+        state = tuple(mark for file in runs.watched(folder) for mark in _changed(file))
         waiting = self._jobs.get(str(folder))
         if waiting:
             if self._spool.job(waiting) is not None:
@@ -118,7 +118,7 @@ class Follower:
         elif self._seen.get(str(folder)) == state:
             return
         try:
-            recording = read_recording(folder)
+            recording = runs.recording_of(folder)
             self._bring(recording, entry)
         except (RecordingError, OSError) as error:
             self._stop(folder, entry, str(error))

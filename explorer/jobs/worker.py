@@ -36,8 +36,10 @@ from explorer.analysis.problems import LoadedProblem, load
 from explorer.jobs.process import BEGINS, ProcessName
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import Piece, kind_named, settings_from_json
+from explorer.wording import one_line
 
 POLL_SECONDS = 0.1
+MOST_SAID = 2000  # characters of an error
 _RUST_NO_SPACE = f"(os error {errno.ENOSPC})"  # safetensors raises its own class
 
 
@@ -141,6 +143,7 @@ class Worker:
                 job.path,
                 self._watch(job),
                 request.get("known", ()),
+                lambda: load(Path(request["problem"]), request["arguments"]).problem.model,
             )
 
     def _watch(self, job: JobFolder) -> Callable[[int, int], None]:
@@ -227,7 +230,7 @@ def _sentence(error: BaseException) -> str:
         return f"no space is left on the disk of {where}; free some and resume"
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "the device has too little memory for this model and data; choose another device"
-    text = " ".join(str(error).split())
+    text = one_line(" ".join(str(error).split()), MOST_SAID)
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
     return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
