@@ -52,6 +52,7 @@ class Evaluator:
         if isinstance(self.directions, Redrawn):  # nothing that repeats a point knows how to draw
             choice = replace(choice, lanes=1, stacked=1, traced=False, graph=False)
         self.objective.use(choice)
+        choice = self.objective.choice  # which may be less than was asked for
         twins = (self.objective.twin() for _ in range(choice.lanes - 1))
         self._lanes = [_Lane(made, self) for made in (self.objective, *twins)]
         self._pool = ThreadPoolExecutor(choice.lanes, thread_name_prefix="lane")
@@ -96,7 +97,7 @@ class Evaluator:
             choice = replace(choice, stacked=choice.stacked // 2)
         elif choice.lanes > 1:
             choice = replace(choice, lanes=1)
-        elif choice.batch > 1:
+        elif choice.batch > 1 and not self.objective.draws:
             choice = replace(choice, batch=choice.batch // 2)
         else:
             return False
@@ -190,6 +191,10 @@ class _Lane:
 
     def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         """What `read` finds at each step (K, m); each (K, ...)."""
+        with self._objective.flat.borrowed():
+            return self._walked(steps, read)
+
+    def _walked(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         self._share_cores()
         put_back = self._objective.flat.keep(self._evaluator.base)
         blocks = []
