@@ -240,7 +240,9 @@ def _copied(model: nn.Module, known: dict[int, Any]) -> nn.Module:
     except Exception as error:  # whatever a user's class raises
         if is_out_of_memory(error):
             raise
-        raise NoCopy(f"the model cannot be copied ({' '.join(str(error).split())[:200]})") from error
+        raise NoCopy(
+            f"the model cannot be copied ({' '.join(str(error).split())[:200]})"
+        ) from error
     names = [[name for name, _ in m.named_parameters()] for m in (model, made)]
     if shared or names[0] != names[1]:
         raise NoCopy("the model copies itself in a way of its own")
