@@ -5,7 +5,7 @@ in a worker.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,11 @@ class Problem:
 
     A split is a batch of all its examples, or a map-style data set (`__len__` and `__getitem__`)
     whose examples are tensors or numbers, or tuples or dicts of them, always the same at an index.
+
+    Directions, surfaces and curvature are over the parameters that `parameters` names, each by a
+    pattern as of file names, for the whole name or what follows any of its dots: "lora_*" is
+    `blocks.0.lora_A` too. Unless given, they are over those with `requires_grad`. The others stay
+    as the checkpoint has them.
     """
 
     model: nn.Module  # holds the architecture; its weights come from a checkpoint
@@ -58,13 +63,20 @@ class Problem:
     forward: Callable[[nn.Module, Batch], Any] = first_input
     max_examples: int | None = None  # of a larger split so many are drawn, without replacement
     examples_seed: int = 0  # of that draw
+    # Patterns such as "lora_*" of the parameters that move; those with requires_grad unless given
+    parameters: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn.
+        """Refuse what cannot be drawn; one pattern becomes a tuple.
 
         Raises:
-            ValueError: there would be no examples, or the seed is none.
+            ValueError: there would be no examples, the seed is none, or patterns are no texts.
         """
+        if isinstance(self.parameters, str):
+            object.__setattr__(self, "parameters", (self.parameters,))
+        chosen = self.parameters
+        if chosen is not None and (not chosen or not all(isinstance(p, str) for p in chosen)):
+            raise ValueError(f'parameters must be patterns such as "lora_*", got {chosen!r}')
         if self.max_examples is not None and self.max_examples < 1:
             raise ValueError(f"max_examples must be at least 1 or None, got {self.max_examples}")
         if not 0 <= self.examples_seed < 2**32:

@@ -37,7 +37,7 @@ def forward_cost(flat: FlatModel, problem: Problem, data: Batch) -> tuple[int, i
     """Bytes that the operations of a forward pass put out per example, and their number."""
     counts = []
     for examples in (2, 3):
-        with _OutputBytes() as counted:
+        with flat.borrowed(), _OutputBytes() as counted:
             problem.forward(flat.module, part(data, 0, examples))
         counts.append(counted.total)
     # the difference leaves out what does not grow with the batch, such as views of weights

@@ -115,12 +115,12 @@ def _objectives(
     loaded: LoadedProblem, point: Tensors, device: torch.device
 ) -> dict[str, Objective]:
     """The objective of each split, once the problem has shown at a point that it runs."""
-    rehearse(loaded, point, device)
+    flat = rehearse(loaded, point, device)  # all on one copy
     found: dict[str, Objective] = {}
     for split in loaded.splits:
-        flat = next((made.flat for made in found.values()), None)  # all on one copy
         settings = ObjectiveSettings(split=split)
-        found[split] = Objective(loaded.problem, settings, device, flat=flat)
+        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            found[split] = Objective(loaded.problem, settings, device, flat=flat)
     return found
 
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from explorer.analysis.batches import part, placed
+from explorer.analysis.copies import checked_model, first_model
 from explorer.analysis.data import head_of, split_of
+from explorer.analysis.draws import Draws
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.mistakes import ProblemError, told
 from explorer.analysis.objective import Objective
@@ -23,27 +24,30 @@ REPEAT_SECONDS = 1.0  # for evaluating a second time, by as many examples as it 
 ROUNDING = 1e-5  # relative; two sums of float32 in the same order differ by less
 
 
-def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> None:
+def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> FlatModel:
     """Run forward, loss and metrics on a few examples of each split, in evaluation mode.
+
+    What comes back is the model on that point, as it is to be evaluated.
 
     Raises:
         ProblemError: one of them fails, returns no loss, or leaves training mode on.
     """
     problem, path = loaded.problem, loaded.path
-    with told(f"copying the model of {path}", path):
-        flat = FlatModel(problem.model, torch.float32, device)
-        flat.load(point)
+    flat = first_model(problem, torch.float32, device)
+    flat.load(point)
     for split in problem.data:
         batch = placed(part(head_of(split_of(problem, split)), 0, FEW), torch.float32, device)
         where = f"(outputs, batch) of {path} on split {split!r}"
-        with torch.inference_mode():
+        with flat.borrowed(), torch.inference_mode():
             with told(where.replace("(outputs", "forward(model"), path):
                 outputs = problem.forward(flat.module, batch)
             for name, term in {"loss": problem.loss, **problem.metrics}.items():
                 with told(f"{name}{where}", path):
                     value = term(outputs, batch)
                 _check_value(name, value, f"{path}, split {split!r}")
-        _check_mode(flat.module, loaded)
+            _check_mode(flat.module, loaded)
+    with told(f"evaluating {path} where weights have moved", path):
+        return checked_model(flat, problem, batch)
 
 
 def _check_value(name: str, value: Any, where: str) -> None:
@@ -87,19 +91,6 @@ def _check_mode(model: nn.Module, loaded: LoadedProblem) -> None:
             )
 
 
-class _Draws(TorchDispatchMode):
-    """Takes down which operations draw random numbers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: dict[str, None] = {}
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            self.names[func.overloadpacket.__name__] = None
-        return func(*args, **(kwargs or {}))
-
-
 def check_steady(objective: Objective, seconds: float, loaded: LoadedProblem) -> None:
     """Evaluate twice where the objective stands; an evaluation took so many seconds.
 
@@ -108,13 +99,14 @@ def check_steady(objective: Objective, seconds: float, loaded: LoadedProblem) ->
     """
     share = REPEAT_SECONDS / max(seconds, 1e-9)
     few = objective.shortened(max(1, int(objective.examples * min(1.0, share))))
-    with told(f"evaluating {loaded.path} again", loaded.path):
+    # within one stretch: a model that remembers is not put back in between
+    with told(f"evaluating {loaded.path} again", loaded.path), few.flat.borrowed():
         one, other = few.means(), few.means()
     for name in objective.names:
         first, second = torch.tensor(one[name]), torch.tensor(other[name])
         if torch.isclose(first, second, rtol=ROUNDING, atol=0, equal_nan=True):
             continue
-        draws = _Draws()
+        draws = Draws()
         with draws:
             few.means()
         by = f" ({', '.join(draws.names)})" if draws.names else ""
