@@ -18,6 +18,7 @@ from explorer.analysis.cost import forward_cost
 from explorer.analysis.data import (
     Source,
     calibration,
+    chosen_examples,
     chosen_of,
     fits,
     head_of,
@@ -27,7 +28,8 @@ from explorer.analysis.data import (
     split_of,
 )
 from explorer.analysis.device import cores
-from explorer.analysis.loading import Span
+from explorer.analysis.labels import wrong_label
+from explorer.analysis.loading import DataError, Span
 from explorer.analysis.parameters import FlatModel, Tensors
 from explorer.analysis.streaming import Stream
 from explorer.analysis.terms import FewClass, Ledger, Terms, Where
@@ -90,6 +92,7 @@ class Objective:
             )
         if settings.batchnorm == "batch":
             batchnorm.use_batch_statistics(self.flat.module)
+        self._looked_at: set[Span] = set()  # batches whose labels are classes of the model
         self._calibration = calibration(problem, settings, dtype, device)
         self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
         self.use(choice or self.usual_choice())
@@ -241,9 +244,26 @@ class Objective:
             ledger.put(*where, self._compiled(batch))
             return None
         outputs = self.outputs(batch)
+        if where[1:] not in self._looked_at:
+            self._require_classes(outputs, batch, where[1])
+            self._looked_at.add(where[1:])
         few = few or self.terms.few_class(outputs, batch)
         self.terms.write(outputs, batch, few, ledger, where)
         return few
+
+    def _require_classes(self, outputs: Any, batch: Batch, start: int) -> None:
+        """Refuse a label that is none of the model's classes; `start` is the first example's place.
+
+        Raises:
+            DataError: there is one; it names the split and the example.
+        """
+        if (wrong := wrong_label(self.problem, outputs, batch)) is None:
+            return
+        place, split = start + wrong[0], self.settings.split
+        if (chosen := chosen_examples(self.available, self.settings)) is not None:
+            place = int(chosen[place])
+        drawn = " of those drawn by max_examples" if self.problem.max_examples else ""
+        raise DataError(f"split {split!r}, example {place}{drawn} {wrong[1]}")
 
     def statistics(self) -> list[Tensor]:
         """Copies of the buffers that `moved` makes anew at every point."""
