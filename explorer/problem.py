@@ -5,7 +5,7 @@ in a worker.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,18 @@ class Problem:
 
     A split is a batch of all its examples, or a map-style data set (`__len__` and `__getitem__`)
     whose examples are tensors or numbers, or tuples or dicts of them, always the same at an index.
+
+    Where an example's value depends on the others of its batch (contrastive losses, BatchNorm
+    without running statistics, a loss centred by its mean over the batch), `batch_size` says how
+    large a batch is. Batches are then consecutive in the split's order (of the examples drawn,
+    beside `max_examples`), the last one may be smaller, and losses, gradients and curvature are
+    over these batches, never cut or joined: of values (B,) the mean over examples, of pairs
+    (sum, count) the sum of the sums over that of the counts.
+
+    Directions, surfaces and curvature are over the parameters that `parameters` names, each by a
+    pattern as of file names, for the whole name or what follows any of its dots: "lora_*" is
+    `blocks.0.lora_A` too. Unless given, they are over those with `requires_grad`. The others stay
+    as the checkpoint has them.
     """
 
     model: nn.Module  # holds the architecture; its weights come from a checkpoint
@@ -68,15 +80,25 @@ class Problem:
     forward: Callable[[nn.Module, Batch], Any] = first_input
     max_examples: int | None = None  # of a larger split so many are drawn, without replacement
     examples_seed: int = 0  # of that draw
+    batch_size: int | None = None  # of the batches that the loss is defined on; any unless given
+    # Patterns such as "lora_*" of the parameters that move; those with requires_grad unless given
+    parameters: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn.
+        """Refuse what cannot be drawn; one pattern becomes a tuple.
 
         Raises:
-            ValueError: there would be no examples, or the seed is none.
+            ValueError: there would be no examples, the seed is none, or patterns are no texts.
         """
+        if isinstance(self.parameters, str):
+            object.__setattr__(self, "parameters", (self.parameters,))
+        chosen = self.parameters
+        if chosen is not None and (not chosen or not all(isinstance(p, str) for p in chosen)):
+            raise ValueError(f'parameters must be patterns such as "lora_*", got {chosen!r}')
         if self.max_examples is not None and self.max_examples < 1:
             raise ValueError(f"max_examples must be at least 1 or None, got {self.max_examples}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1 or None, got {self.batch_size}")
         if not 0 <= self.examples_seed < 2**32:
             raise ValueError(f"examples_seed must be from 0 to 2^32 - 1, got {self.examples_seed}")
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from explorer.analysis.mistakes import told
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors, content_hash
 from explorer.analysis.problems import LoadedProblem
-from explorer.analysis.rehearsal import check_steady, rehearse, without_gradient
+from explorer.analysis.rehearsal import (
+    check_steady,
+    check_uncoupled,
+    protected,
+    rehearse,
+    without_gradient,
+)
 from explorer.kinds.settings import ObjectiveSettings
 
 
@@ -65,6 +72,7 @@ def inspect(
         if number == 1:
             for split, objective in objectives.items():
                 check_steady(objective, facts["seconds"][split], loaded)
+                check_uncoupled(replace(loaded, problem=objective.problem), objective.flat, split)
             no_gradient = without_gradient(objective)
         progress(number, len(missing))
     return {
@@ -81,12 +89,13 @@ def _objectives(
     loaded: LoadedProblem, point: Tensors, device: torch.device
 ) -> dict[str, Objective]:
     """The objective of each split, once the problem has shown at a point that it runs."""
-    rehearse(loaded, point, device)
+    flat = rehearse(loaded, point, device)  # all on one copy
+    loaded = protected(loaded, flat, loaded.splits, device)
     found: dict[str, Objective] = {}
     for split in loaded.splits:
-        flat = next((made.flat for made in found.values()), None)  # all on one copy
         settings = ObjectiveSettings(split=split)
-        found[split] = Objective(loaded.problem, settings, device, flat=flat)
+        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            found[split] = Objective(loaded.problem, settings, device, flat=flat)
     return found
 
 

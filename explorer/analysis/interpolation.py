@@ -53,7 +53,7 @@ def answer(
     objective = objective_at(problem, subjects[0], settings, device)
     second = objective.shortened(objective.examples)
     second.load(subjects[1])
-    objective.between = batchnorm.ends(objective.flat.module, second.flat.module)
+    objective.between = batchnorm.ends(objective.flat, second.flat)
     evaluator = Chord(objective, second.flat.theta)
     facts = readied(evaluator, settings.units - len(done), choices)
     x, index = settings.axis, places(settings)

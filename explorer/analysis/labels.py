@@ -1,6 +1,6 @@
 """Labels against the classes that a model has: each must be one, or the example is named."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from explorer.analysis.loading import DataError
 from explorer.problem import (
     Batch,
     Problem,
@@ -59,6 +60,26 @@ def wrong_label(problem: Problem, outputs: Any, batch: Batch) -> tuple[int, str]
             example, label = wrong
             return example, _sentence(label, outputs.shape[rule.axis], plain is accuracy)
     return None
+
+
+def require_classes(
+    problem: Problem, outputs: Any, batch: Batch, split: str, number: Callable[[int], int] = int
+) -> None:
+    """Refuse a label that is none of the model's classes; see `wrong_label`.
+
+    Args:
+        problem: has loss and metrics.
+        outputs: of the model on some examples of the split.
+        batch: the examples looked at.
+        split: their split.
+        number: an example's number within the split, of its place in the batch.
+
+    Raises:
+        DataError: there is one; it names the split and the example.
+    """
+    if (wrong := wrong_label(problem, outputs, batch)) is not None:
+        drawn = " of those drawn by max_examples" if problem.max_examples else ""
+        raise DataError(f"split {split!r}, example {number(wrong[0])}{drawn} {wrong[1]}")
 
 
 def _first_wrong(labels: Tensor, classes: int, ignored: int | None) -> tuple[int, float] | None:

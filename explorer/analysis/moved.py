@@ -1,0 +1,47 @@
+"""Which parameters of a model are moved: those chosen by name, those trained, or all."""
+
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from explorer.problem import Problem
+
+
+def moved_names(problem: Problem) -> frozenset[str] | None:
+    """Names of the parameters that directions and derivatives are over; None for all.
+
+    They are those that the problem's patterns choose, or else those that are trained
+    (`requires_grad`); where none is, all.
+
+    Raises:
+        ValueError: a pattern matches no parameter.
+    """
+    sizes = {name: p.numel() for name, p in problem.model.named_parameters()}
+    if problem.parameters is None:
+        moved = {n for n, p in problem.model.named_parameters() if p.requires_grad}
+    else:
+        moved = set()
+        for pattern in problem.parameters:
+            chosen = {name for name in sizes if matches(name, pattern)}
+            if not any(sizes[name] for name in chosen):
+                raise ValueError(
+                    f"parameters: {pattern!r} must match a parameter that has values, but matches "
+                    f"none of {', '.join(list(sizes)[:20])}; correct the pattern"
+                )
+            moved |= chosen
+    every = {name for name, size in sizes.items() if size}
+    moved &= every
+    return None if moved in (set(), every) else frozenset(moved)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a pattern matches a parameter's whole name or what follows any of its dots."""
+    parts = name.split(".")
+    return any(fnmatchcase(".".join(parts[n:]), pattern) for n in range(len(parts)))
+
+
+def in_words(model: nn.Module, moved: frozenset[str]) -> str:
+    """How many of a model's tensors and parameters move."""
+    sizes = {name: p.numel() for name, p in model.named_parameters() if p.numel()}
+    some, every = sum(sizes[name] for name in moved), sum(sizes.values())
+    return f"{len(moved):,} of {len(sizes):,} tensors, {some:,} of {every:,} parameters"
