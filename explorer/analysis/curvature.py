@@ -80,7 +80,7 @@ class Curvature:
         self._fixed, self._each = self._measured()
         room = (self.budget // HELD - self._fixed) // self._each
         batch = max(1, min(self.space.examples, self.space.usual_batch, room))
-        self._arrange(self.space.examples if self.space.draws else batch)
+        self._arrange(self.space.fixed_batch or batch)
 
     @property
     def held_bytes(self) -> int:
@@ -94,7 +94,7 @@ class Curvature:
                 with torch.enable_grad():
                     found = self._product(vector)
             except Exception as error:
-                if not is_out_of_memory(error) or self.batch == 1 or self.space.draws:
+                if not is_out_of_memory(error) or self.batch == 1 or self.space.fixed_batch:
                     raise
                 self._arrange(self.batch // 2)
             else:
@@ -137,6 +137,9 @@ class Curvature:
 
     def _measured(self) -> tuple[int, int]:
         """Bytes of any batch's graph, and those that each example adds to it."""
+        if fixed := self.space.problem.batch_size:
+            fixed = min(fixed, self.space.examples)
+            return 0, max(1, self._graph_bytes(fixed) // fixed)
         few, more = min(4, self.space.examples), min(8, self.space.examples)
         small, large = self._graph_bytes(few), self._graph_bytes(more)
         each = max(1, (large - small) // (more - few) if more > few else small // few)

@@ -92,12 +92,21 @@ class Evaluator:
         return {name: float(value[0]) for name, value in found.items() if name != "squared_norm"}
 
     def _frugal(self) -> bool:
-        """Choose what needs less memory; whether there is such a thing."""
+        """Choose what needs less memory; whether there is such a thing.
+
+        Raises:
+            ValueError: it would be a smaller batch than the problem declares.
+        """
         choice = self.objective.choice
         if choice.stacked > 1:
             choice = replace(choice, stacked=choice.stacked // 2)
         elif choice.lanes > 1:
             choice = replace(choice, lanes=1)
+        elif declared := self.objective.problem.batch_size:
+            raise ValueError(
+                f"a batch of {declared:,} examples, the problem's batch_size, needs more memory "
+                "than there is: choose another device, or declare a smaller one"
+            )
         elif choice.batch > 1 and not self.objective.draws:
             choice = replace(choice, batch=choice.batch // 2)
         else:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from explorer.analysis.mistakes import told
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors, content_hash
 from explorer.analysis.problems import LoadedProblem
-from explorer.analysis.rehearsal import check_steady, rehearse, without_gradient
+from explorer.analysis.rehearsal import (
+    check_steady,
+    check_uncoupled,
+    protected,
+    rehearse,
+    without_gradient,
+)
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.wording import quoted
 
@@ -75,6 +82,7 @@ def inspect(
         if number == 1:
             for split, objective in objectives.items():
                 check_steady(objective, facts["seconds"][split], loaded)
+                check_uncoupled(replace(loaded, problem=objective.problem), objective.flat, split)
             no_gradient = without_gradient(objective)
         progress(number, len(missing))
     return {
@@ -116,6 +124,7 @@ def _objectives(
 ) -> dict[str, Objective]:
     """The objective of each split, once the problem has shown at a point that it runs."""
     flat = rehearse(loaded, point, device)  # all on one copy
+    loaded = protected(loaded, flat, loaded.splits, device)
     found: dict[str, Objective] = {}
     for split in loaded.splits:
         settings = ObjectiveSettings(split=split)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from explorer.analysis.loading import DataError
 from explorer.analysis.memory import is_out_of_memory
 
 LONGEST = 300  # characters of an error's own words
@@ -27,6 +28,8 @@ def told(what: str, path: Path) -> Iterator[None]:
         yield
     except ProblemError:
         raise
+    except DataError as error:
+        raise ProblemError(f"{path}, {error}") from error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         kind, text = type(error).__name__, " ".join(str(error).split())
         text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

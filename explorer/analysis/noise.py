@@ -47,6 +47,8 @@ def squared_norms(objective: Objective) -> Iterator[Tensor]:
     Raises:
         NoNoise: the loss is a sum and a count for each batch.
     """
+    if objective.problem.batch_size:
+        raise NoNoise("the problem declares batches, so that no example has a gradient by itself")
     if objective.draws:
         raise NoNoise("random numbers are drawn, so that an example by itself has other gradients")
     theta = objective.flat.theta

@@ -18,15 +18,18 @@ from explorer.analysis.cost import forward_cost
 from explorer.analysis.data import (
     Source,
     calibration,
+    chosen_examples,
     chosen_of,
     fits,
     head_of,
+    require_declared,
     resident,
     size_of,
     spans,
     split_of,
 )
 from explorer.analysis.device import cores
+from explorer.analysis.labels import require_classes
 from explorer.analysis.loading import Span
 from explorer.analysis.moved import in_words
 from explorer.analysis.parameters import FlatModel, Tensors
@@ -81,9 +84,9 @@ class Objective:
         if self._streamed is None:
             self.data = resident(source, dtype, device)
         else:
-            self.data = placed(head_of(source), dtype, device)
+            self.data = placed(head_of(source, problem.batch_size), dtype, device)
         self.terms = Terms(problem)
-        few = part(self.data, 0, min(copies.FEW, count_examples(self.data)))
+        few = self._few
         self.flat = flat or copies.flat_model(problem, dtype, device, few)
         self.draws = copies.draws(self.flat, problem, few)
         self._undisturbed: bool | None = None  # not known until there are lanes
@@ -98,8 +101,11 @@ class Objective:
                 "batchnorm must be frozen for a model that cannot be copied, or whose copy gives "
                 f"other values, got {settings.batchnorm!r}"
             )
+        if settings.batchnorm != "frozen" and problem.batch_size:
+            require_declared("batchnorm_batch", settings.batchnorm_batch, problem.batch_size)
         if settings.batchnorm == "batch":
             batchnorm.use_batch_statistics(self.flat.module)
+        self._looked_at: set[Span] = set()  # batches whose labels are classes of the model
         self._calibration = calibration(problem, settings, dtype, device)
         self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
         self.use(choice or self.usual_choice())
@@ -133,6 +139,12 @@ class Objective:
             )
 
     @property
+    def _few(self) -> Batch:
+        """The first few examples, or the first batch that the problem declares."""
+        many = self.problem.batch_size or copies.FEW
+        return part(self.data, 0, min(many, count_examples(self.data)))
+
+    @property
     def moved_facts(self) -> dict[str, Any]:
         """As "moved" which parameters move, in words, where it is not all."""
         moved = self.flat.moved
@@ -152,16 +164,15 @@ class Objective:
         if self.alone:
             return False
         if self._undisturbed is None:
-            few = part(self.data, 0, min(copies.FEW, count_examples(self.data)))
-            self._undisturbed = copies.undisturbed(self.flat, self.problem, few)
+            self._undisturbed = copies.undisturbed(self.flat, self.problem, self._few)
         return self._undisturbed
 
     def usual_choice(self) -> Choice:
         """What shapes alone suggest."""
         if self.draws:
-            return Choice(batch=self.examples)
+            return Choice(batch=self.problem.batch_size or self.examples)
         room = BATCH_BYTES[self.device.type] // self.example_bytes
-        batch = min(self.examples, max(1, room))
+        batch = min(self.examples, self.problem.batch_size or max(1, room))
         small = self.example_bytes * batch / self.operations < LANE_BYTES
         if self.device.type == "cuda":  # a small operation takes less than its launch
             whole = (
@@ -200,14 +211,17 @@ class Objective:
             choice = replace(choice, lanes=1)
         if self.streams:  # several models would each load the data
             choice = replace(choice, lanes=1, traced=False, compiled=False, graph=False)
+        if declared := self.problem.batch_size:
+            choice = replace(choice, batch=min(declared, self.examples))
         self.choice = replace(choice, streamed=self.streams)
-        self.batches = self._batches_of(spans(self.examples, choice.batch, self.settings))
+        wanted = spans(self.examples, choice.batch, self.settings, self.problem.batch_size)
+        self.batches = self._batches_of(wanted)
         self._quick: list[FewClass | None] = []
         self._folded = None
         if choice.folded:
             if self.settings.batchnorm == "batch":
                 raise ValueError("a batch's own statistics cannot be folded")
-            example = part(self.data, 0, min(2, self.examples))
+            example = part(self.data, 0, min(self.problem.batch_size or 2, self.examples))
             self._folded = batchnorm.Folded(self.flat, self.problem, example)
         self.whole = Whole(self.problem, self.flat.module)
         self._stacked = torch.vmap(self._values_at, in_dims=(0, None))
@@ -239,8 +253,11 @@ class Objective:
     def shortened(self, examples: int, precision: str = "") -> "Objective":
         """The same objective at the same point over its first examples, for measuring.
 
-        Where examples are streamed, they are no more than those at hand.
+        Where examples are streamed, they are no more than those at hand. Batches that the problem
+        declares stay whole.
         """
+        if declared := self.problem.batch_size:
+            examples = -(-examples // declared) * declared
         made = copy.copy(self)
         made.settings = replace(self.settings, precision=precision or self.settings.precision)
         if examples < self.examples:
@@ -299,9 +316,25 @@ class Objective:
             ledger.put(*where, self._compiled(batch))
             return None
         outputs = self.outputs(batch)
+        if where[1:] not in self._looked_at:
+            self._require_classes(outputs, batch, where[1])
+            self._looked_at.add(where[1:])
         few = few or self.terms.few_class(outputs, batch)
         self.terms.write(outputs, batch, few, ledger, where)
         return few
+
+    def _require_classes(self, outputs: Any, batch: Batch, start: int) -> None:
+        """Refuse a label that is none of the model's classes; `start` is the first example's place.
+
+        Raises:
+            DataError: there is one; it names the split and the example.
+        """
+        chosen = chosen_examples(self.available, self.settings, self.problem.batch_size)
+
+        def number(place: int) -> int:
+            return start + place if chosen is None else int(chosen[start + place])
+
+        require_classes(self.problem, outputs, batch, self.settings.split, number)
 
     def statistics(self) -> list[Tensor]:
         """Copies of the buffers that `moved` makes anew at every point."""

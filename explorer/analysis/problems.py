@@ -164,7 +164,8 @@ def _read(problem: Problem, path: Path) -> tuple[dict[str, Any], dict[str, dict[
             if wanted < count:
                 source = some_of(source, drawn_examples(count, wanted, problem.examples_seed))
                 found[name] |= {"of": count, "seed": problem.examples_seed}
-            data[name], found[name]["fingerprint"] = _identified(source)
+            data[name], identity = _identified(source)
+            found[name]["fingerprint"] = _in_batches(identity, problem.batch_size)
         except DataError as error:
             raise ProblemError(f"{path}, {error}") from error
         except ValueError as error:
@@ -179,6 +180,13 @@ def _identified(source: Source) -> tuple[Source, str]:
     cpu = torch.device("cpu")
     kept, identity = read(source, keep=fits(source, torch.get_default_dtype(), cpu))
     return source if kept is None else kept, identity
+
+
+def _in_batches(identity: str, batch_size: int | None) -> str:
+    """The fingerprint of data whose batches the problem declares; without, that of the data."""
+    if batch_size is None:
+        return identity
+    return hashlib.sha256(f"{identity}|batches of {batch_size}".encode()).hexdigest()
 
 
 def fingerprint(data: Batch) -> str:

@@ -61,6 +61,12 @@ class Space:
                 f"parameters, got {settings.batchnorm!r}"
             )
         self.problem, self.settings = objective.problem, settings
+        if examples is not None and self.problem.batch_size:
+            raise CurvatureError(
+                "a matrix of chosen examples needs losses that do not depend on their batch, but "
+                f"the problem declares a batch_size of {self.problem.batch_size}: ask for none "
+                "of single batches"
+            )
         self.data = some_of(objective.source, examples)
         self.examples = objective.examples if examples is None else len(examples)
         self._numbers = np.arange(self.examples) if examples is None else examples
@@ -79,6 +85,12 @@ class Space:
     def size(self) -> int:
         """Number of parameters."""
         return self.flat.theta.numel()
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """Examples of each batch where they must not be cut otherwise: the size declared, or all."""
+        declared = self.problem.batch_size or (self.examples if self.draws else None)
+        return declared and min(declared, self.examples)
 
     def at_work(self) -> AbstractContextManager[Any]:
         """A stretch in which the model stands on this point and has derivatives."""

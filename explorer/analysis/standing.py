@@ -66,7 +66,13 @@ class Slope:
         self._through = through
 
     def over(self, chosen: np.ndarray) -> "Slope":
-        """The same over some examples, by their indices (n,)."""
+        """The same over some examples, by their indices (n,).
+
+        Raises:
+            NotApplicable: the problem declares its batches, which must not be cut.
+        """
+        if self.space.problem.batch_size:
+            raise NotApplicable("An example's loss depends on its batch")
         made = copy.copy(self)
         made.space = copy.copy(self.space)
         made.space.data = some_of(self.space.data, chosen)

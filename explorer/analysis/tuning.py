@@ -166,7 +166,8 @@ def candidates(
         yield replace(usual, lanes=1 if usual.lanes > 1 else objective.most_lanes)
     for factor in (0.5, 2, 0.25, 4):
         batch = min(objective.examples, max(1, round(usual.batch * factor)))
-        if batch != usual.batch and objective.settings.batchnorm != "batch":
+        fixed = objective.problem.batch_size or objective.settings.batchnorm == "batch"
+        if batch != usual.batch and not fixed:
             yield replace(usual, batch=batch)
     if usual.channels_last:
         yield replace(usual, channels_last=False)

@@ -33,6 +33,7 @@ from explorer.analysis.inspection import inspect
 from explorer.analysis.mistakes import ProblemError
 from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
+from explorer.analysis.rehearsal import ready
 from explorer.jobs.process import BEGINS, ProcessName
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import Piece, kind_named, settings_from_json
@@ -105,6 +106,8 @@ class Worker:
             _point(Path(file), point, loaded)
             for file, point in zip(request["files"], request["points"], strict=True)
         ]
+        if points:
+            loaded = ready(loaded, points[0], settings.split, self.device)
         moments = getattr(settings, "moments", ())
         for place, digest in enumerate(moments):
             if digest:
