@@ -63,6 +63,7 @@ INSIDE = {
     ),
     "explorer/jobs/worker.py": (
         "explorer.jobs.process",
+        "explorer.jobs.provenance",
         "explorer.jobs.spool",
         "explorer.kinds",
         "explorer.analysis",

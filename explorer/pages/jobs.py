@@ -4,7 +4,8 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.jobs import desk, orders
+from explorer.jobs import desk, orders, waiting
+from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
@@ -69,6 +70,8 @@ def active(job: records.Job) -> None:
             if job.units and job.task == "answer":
                 said += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, said)
+        else:
+            st.caption(as_text(waiting.progress(Spool(catalog.jobs_folder), job.id)))
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         orders.cancel(catalog, job.id)
 
