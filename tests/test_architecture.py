@@ -54,11 +54,13 @@ INSIDE = {
     ),
     "explorer/__main__.py": (
         "explorer.commands",
+        "explorer.upkeep",
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
         "store",
     ),
+    "explorer/upkeep.py": ("explorer.kinds", "explorer.jobs", "store"),
     "explorer/commands.py": ("explorer.kinds", "explorer.jobs", "store"),
     "app.py": ("explorer.pages", "explorer.kinds"),
 }

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from explorer.jobs import desk
-from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.kinds import KINDS, kind_named, settings_from_json, unreadable
 from explorer.pages import _parts as parts
-from store import records
+from store import UnknownEntry, records
 
 PAGE_SIZE = 12
 LIVE_SECONDS = 1.0
@@ -42,8 +42,18 @@ def subjects(
     return f" {kind.joined} ".join(told), parts.link_parameters(asked, models, steps)
 
 
+def unknown(asked: records.Question, said: str) -> None:
+    """An analysis that this version cannot show, by its title alone."""
+    with st.container(border=True, gap="xsmall"):
+        st.text(asked.title)
+        st.text(said)
+
+
 def card(asked: records.Question, image: bytes | None, names: Mapping[str, str]) -> None:
     """One analysis: its picture, what it is, the way to it."""
+    if why := unreadable(asked.kind, asked.settings):
+        unknown(asked, f"It is {why}: update this program to see it.")
+        return
     kind = kind_named(asked.kind)
     words, parameters = subjects(asked, names)
     with st.container(border=True, gap="xsmall"):
@@ -85,7 +95,10 @@ def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) 
     columns = st.columns(4)
     for place, asked in enumerate(found):
         with columns[place % 4]:
-            card(asked, images.get(asked.key), names)
+            try:
+                card(asked, images.get(asked.key), names)
+            except UnknownEntry as error:  # damaged; the others are shown
+                unknown(asked, parts.sentence(error))
     return total
 
 
