@@ -4,20 +4,18 @@ import argparse
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from explorer import commands, upkeep
-from explorer.jobs import arrivals, desk, sources
+from explorer.jobs import arrivals, desk, patience, sources
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
 from explorer.upkeep import model_named
 from store import Catalog, CatalogError, records
 from store.new_file import write_new
 
-POLL_SECONDS = 0.2
 FEW = 8  # snapshots that one line can list
 
 
@@ -84,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
 
     listed = command("list", commands.listing, "List models and analyses.")
     listed.add_argument("--json", action="store_true", help="as JSON")
+
+    jobs = command("jobs", commands.jobs, "List what is computed, what waits and behind what.")
+    jobs.add_argument("--all", action="store_true", help="also what has ended")
+    jobs.add_argument("--json", action="store_true", help="as JSON")
+
+    cancel = command("cancel", commands.cancel, "Stop jobs; what they have computed stays.")
+    cancel.add_argument("job", nargs="*", help="id of a job, or its beginning; see `jobs`")
+    cancel.add_argument("--all", action="store_true", help="all that run or wait")
 
     export = command("export", _export, "Write the values of an analysis to a CSV or Parquet file.")
     export.add_argument("key", help="of the analysis, or its beginning")
@@ -159,22 +165,26 @@ def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
     supervisor.start()
     try:
         for job_id in jobs:
-            job = _ended(catalog, job_id, supervisor)
+            job = _shown(catalog, job_id, supervisor)
             if job.status != "done":
                 raise ValueError(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
     finally:
         supervisor.stop()
 
 
-def _ended(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
+def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
     """The job once it has ended; meanwhile its progress on the terminal."""
-    job = catalog.job(job_id)
-    while job.status in ("queued", "running"):
-        done = f"{job.units_done:,} of {job.units:,}" if job.units else ""
-        print(f"\r{job.title}: {supervisor.trouble or job.status} {done}    ", end="", flush=True)
-        time.sleep(POLL_SECONDS)
-        job = catalog.job(job_id)
-    print(f"\r{job.title}: {job.status}{' ' * 40}", flush=True)
+    title, width = catalog.job(job_id).title, 0
+
+    def tell(said: str) -> None:
+        nonlocal width
+        line = f"{title}: {said}"
+        print(f"\r{line:<{width}}", end="", flush=True)
+        width = len(line)
+
+    job = patience.ended(catalog, job_id, supervisor, tell)
+    line = f"{title}: {job.status}"
+    print(f"\r{line:<{width}}", flush=True)
     return job
 
 

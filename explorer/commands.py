@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs import desk, following, runs
+from explorer.jobs import desk, following, orders, patience, runs, vetting, waiting
 from explorer.jobs.estimate import estimate
 from explorer.jobs.sources import Sources
+from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import Kind, kind_named, unreadable
 from store import Catalog, records
@@ -112,6 +113,81 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
             analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"
             print(f"{analyses} {why}: update this program to see what a newer one stored")
     return 0
+
+
+def jobs(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Jobs that run or wait in the order of their turns, then those that have ended, latest first.
+
+    Each with its id, which `cancel` takes, and with what it does or why it has not begun.
+    """
+    spool = Spool(catalog.jobs_folder)
+    under_way = sorted(
+        catalog.jobs(status=vetting.ACTIVE, limit=ALL),
+        key=lambda j: (j.status != "running", j.priority, str(j.created)),
+    )
+    over = catalog.jobs(status=("done", "failed", "cancelled"), limit=ALL) if given.all else []
+    said = {job.id: waiting.progress(spool, job.id) for job in under_way}
+    if given.json:
+        content = [_job(job, said.get(job.id, "")) for job in (*under_way, *over)]
+        print(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, indent=1))
+        return 0
+    for job in (*under_way, *over):
+        ended = job.status if not job.error else f"{job.status}: {job.error}"
+        print(f"{job.id} {job.title}: {said.get(job.id, ended)}")
+    if not under_way and not over:
+        print("no job runs or waits")
+    return 0
+
+
+def cancel(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Stop jobs after the piece in hand, and wait until they have ended.
+
+    Raises:
+        ValueError: no job is named, or one that neither runs nor waits.
+    """
+    under_way = catalog.jobs(status=vetting.ACTIVE, limit=ALL)
+    wanted = under_way if given.all else [_named(under_way, name) for name in given.job]
+    if not wanted and not given.all:
+        raise ValueError("name a job by its id, which `jobs` shows, or give --all")
+    for job in wanted:
+        orders.cancel(catalog, job.id)
+    supervisor = Supervisor(catalog, hires=False)
+    supervisor.start()
+    try:
+        for job in wanted:
+            ended = patience.ended(catalog, job.id, supervisor)
+            print(f"{job.id} {job.title}: {ended.status}", flush=True)
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def _named(under_way: Sequence[records.Job], name: str) -> records.Job:
+    """The job whose id begins so.
+
+    Raises:
+        ValueError: there is none, or there are several.
+    """
+    matches = [job for job in under_way if name and job.id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    what = f"{len(matches)} jobs" if matches else "no job that runs or waits"
+    raise ValueError(f"{name!r} names {what}; `jobs` lists them with their ids")
+
+
+def _job(job: records.Job, said: str) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "title": job.title,
+        "task": job.task,
+        "status": job.status,
+        "doing": said,
+        "units_done": job.units_done,
+        "units": job.units,
+        "error": job.error,
+        "analysis": job.question_key,
+        "created": str(job.created),
+    }
 
 
 def merge(catalog: Catalog, given: argparse.Namespace) -> int:

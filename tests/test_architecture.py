@@ -39,6 +39,7 @@ INSIDE = {
     "explorer/jobs/": ("explorer.jobs", "explorer.kinds", "explorer.recording", "store"),
     "explorer/jobs/worker.py": (
         "explorer.jobs.process",
+        "explorer.jobs.provenance",
         "explorer.jobs.spool",
         "explorer.kinds",
         "explorer.analysis",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.jobs import runs, sources
-from explorer.jobs.spool import Spool
+from explorer.jobs.spool import Spool, write_json
 from explorer.recording import HEAD, LOG, Recording, RecordingError, read_recording
 from store import Catalog, UnknownEntry, records
 
@@ -64,7 +64,7 @@ def _change(catalog: Catalog, folder: str, entry: Entry | None) -> None:
     kept = {name: other for name, other in followed(catalog).items() if name != folder}
     catalog.remember(NAME, kept if entry is None else {**kept, folder: entry})
     catalog.jobs_folder.mkdir(parents=True, exist_ok=True)
-    (catalog.jobs_folder / MARKER).write_text(folder)
+    write_json(catalog.jobs_folder / MARKER, folder)  # replaced: what is linked there stays
 
 
 class Follower:

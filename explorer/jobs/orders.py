@@ -91,7 +91,7 @@ def offer(catalog: Catalog, job: records.Job) -> None:
     except (UnknownEntry, ValueError) as error:
         catalog.update_job(job.id, status="failed", error=str(error))
         raise
-    Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer(request)
+    Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer_once(request)
 
 
 def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from explorer.analysis.mistakes import ProblemError
 from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
 from explorer.jobs.process import BEGINS, ProcessName
+from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import Piece, kind_named, settings_from_json
 
@@ -64,6 +65,10 @@ class Worker:
 
     def run(self, job: JobFolder) -> None:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
+        with self.spool.at_work(job):
+            self._run(job)
+
+    def _run(self, job: JobFolder) -> None:
         print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
@@ -114,7 +119,7 @@ class Worker:
             kept = {"keep": self.spool.half_done(request["key"])} if kind.keeps else {}
             pieces = answer(loaded.problem, points, settings, done, self.device, choices, **kept)
             for piece in self._timed(pieces, began):
-                job.put_piece(piece)
+                job.put_piece(piece, provenance(piece.facts))
                 job.report(stage="computing")
                 self._make_way(job)
 

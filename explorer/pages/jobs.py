@@ -4,7 +4,8 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.jobs import desk, orders
+from explorer.jobs import desk, orders, waiting
+from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
 from explorer.pages import _parts as parts
 from store import records
@@ -26,7 +27,7 @@ def active(job: records.Job) -> None:
     """A job that is queued or running."""
     bar, button = st.columns([5, 1], vertical_alignment="center")
     if job.status == "queued":
-        said = f"**{job.title}** · waiting"
+        said = f"**{job.title}** · {waiting.progress(Spool(catalog.jobs_folder), job.id)}"
     else:
         stage = parts.worker_stage(catalog, job.id) or "starting"
         said = f"**{job.title}** · {stage}"
