@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer import commands, commands_start
+from explorer import commands, commands_start, upkeep
 from explorer.jobs import arrivals, desk, patience, sources
 from explorer.jobs.origin import provenance_of
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.upkeep import model_named
 from explorer.wording import one_line
 from store import Catalog, CatalogError, records
+from store.new_file import write_new
 
 MOST_SAID = 2000  # characters of an error
 FEW = 8  # snapshots that one line can list
@@ -27,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.needs_no_catalog:
             return given.run(given)
         catalog = Catalog(given.catalog or desk.usual_folder())
-        catalog.check()
+        if given.run is not upkeep.rebuild:  # for where there is no database to be opened
+            catalog.check()
         return given.run(catalog, given)
     except (CatalogError, ValueError, OSError) as error:
         print(f"error: {one_line(error, MOST_SAID)}", file=sys.stderr)
@@ -112,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     merge = command("merge", commands.merge, "Bring what another catalog has into this one.")
     merge.add_argument("other", type=Path, help="its folder, or the catalog.duckdb in it")
 
-    command("check", _check, "Look for damage in the catalog.")
+    upkeep.add_commands(command)
     return parser
 
 
@@ -218,25 +221,17 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
         if (given.file.parent / name).exists():  # never over a file of the user's
             raise FileExistsError(f"{given.file.parent / name} is there already; name another file")
     for name, content in contents.items():
-        with (given.file.parent / name).open("xb") as file:
-            file.write(content)
+        write_new(given.file.parent / name, content)
     return 0
-
-
-def _check(catalog: Catalog, given: argparse.Namespace) -> int:
-    """Say what is damaged."""
-    findings = catalog.check_integrity(contents=True)
-    print("\n".join(findings) if findings else "no damage found")
-    return 1 if findings else 0
 
 
 def _subject(catalog: Catalog, text: str) -> desk.Subject:
     """The model NAME and its final point, or its snapshot NAME@STEP, or NAME@FILE without `.pt`."""
     name, at, step = text.rpartition("@")
     if not at or any(model.name == text for model in catalog.models()):
-        model = _model(catalog, text)
+        model = model_named(catalog.models(), text)
         return model, model.point_id
-    model = _model(catalog, name)
+    model = model_named(catalog.models(), name)
     known = catalog.points(model.id)
     steps = {str(point.step): point.point_id for point in known if point.step is not None}
     points = {point.label: point.point_id for point in known} | steps
@@ -245,21 +240,6 @@ def _subject(catalog: Catalog, text: str) -> desk.Subject:
         kept = f"from {names[0]} to {names[-1]}" if len(names) > FEW else ", ".join(names)
         raise ValueError(f"{name} has no snapshot {step}; there are {kept}")
     return model, points[step]
-
-
-def _model(catalog: Catalog, name: str) -> records.Model:
-    """The model of that name or id.
-
-    Raises:
-        ValueError: there is none, or there are several.
-    """
-    known = catalog.models()
-    found = [m for m in known if m.name == name or (len(name) >= 6 and m.id.startswith(name))]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(sorted(m.name for m in known)) or "none yet"
-    what = "is no model" if not found else f"names {len(found)} models; give the id's beginning"
-    raise ValueError(f"{name!r} {what}; there are {names}")
 
 
 def _pair(text: str) -> tuple[str, Any]:

@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from explorer.jobs.estimate import estimate
 from explorer.jobs.sources import Sources
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
-from explorer.kinds import Kind, kind_named
+from explorer.kinds import Kind, kind_named, unreadable
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that one listing holds
@@ -101,10 +102,16 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
         )
         print(f"model {model.name}: {model.facts.get('parameters', 0):,} parameters, {measured}")
     for asked in found:
+        if unreadable(asked.kind, asked.settings):
+            continue
         complete = ", complete" if asked.status == "complete" else ""
         unit = kind_named(asked.kind).unit
         done = f"{asked.units_done:,} of {asked.units:,} {unit}{complete}"
         print(f"{asked.key[:12]} {asked.title}: {done}")
+    for why, count in Counter(unreadable(q.kind, q.settings) for q in found).items():
+        if why:
+            analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"
+            print(f"{analyses} {why}: update this program to see what a newer one stored")
     return 0
 
 

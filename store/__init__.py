@@ -3,6 +3,7 @@
 from store.catalog import Catalog
 from store.errors import (
     CannotMerge,
+    CannotQuery,
     CatalogBusy,
     CatalogDamaged,
     CatalogError,
@@ -16,6 +17,7 @@ from store.errors import (
 
 __all__ = [
     "CannotMerge",
+    "CannotQuery",
     "Catalog",
     "CatalogBusy",
     "CatalogDamaged",

@@ -44,6 +44,16 @@ class CannotMerge(CatalogError):
         super().__init__(f"{path} {why}; nothing was merged: {way_out}")
 
 
+class CannotQuery(CatalogError):
+    """A statement that is no query of this catalog."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"that cannot be asked: {said}; a query can only read the catalog's own tables, which "
+            "SHOW TABLES lists"
+        )
+
+
 class CatalogTooNew(CatalogError):
     """A newer version of the program wrote the catalog."""
 

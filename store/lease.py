@@ -151,7 +151,7 @@ class Lease:
         except duckdb.Error as error:
             if is_held(error):
                 self._holder = holder_of(error)
-                self._leave_note()
+                self.leave_note()
                 return None
             raise (from_duckdb(error, self.path) or error) from error
         except OSError as error:
@@ -204,7 +204,8 @@ class Lease:
         self._connection, self._broken = None, False
         self._ended.set()
 
-    def _leave_note(self) -> None:
+    def leave_note(self) -> None:
+        """Tell the process that holds the file that somebody waits for it."""
         with contextlib.suppress(
             OSError
         ):  # a courtesy: without it one waits until the holder is idle

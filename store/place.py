@@ -34,11 +34,11 @@ def refuse_a_lost_database(database: Path) -> None:
     Raises:
         CatalogLost: files or a log of a database are there, and the database is gone or empty.
     """
-    if _has_content(database):
+    if has_content(database):
         return
     count = sum(1 for _ in Files(database.parent / "files").all())
     log = log_of(database).exists()
-    if (count or log) and not _has_content(database):  # still: another process may just make it
+    if (count or log) and not has_content(database):  # still: another process may just make it
         raise CatalogLost(database, count, log)
 
 
@@ -74,7 +74,8 @@ def openable(database: Path) -> Iterator[str]:
         os.close(number)
 
 
-def _has_content(database: Path) -> bool:
+def has_content(database: Path) -> bool:
+    """Whether the file is there and not empty."""
     try:
         return database.stat().st_size > 0
     except OSError:

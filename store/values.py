@@ -11,6 +11,7 @@ import pyarrow as pa
 from store.door import Door
 from store.errors import CatalogDamaged, UnknownEntry
 from store.lease import Cursor
+from store.new_file import name_anew
 from store.pictures import note_files
 from store.questions import question_row
 from store.records import Json, Question
@@ -146,7 +147,9 @@ class Values(Door):
         )
         try:
             self._read(lambda c: c.execute(query, {"key": key, "path": str(temporary)}))
-            temporary.replace(target)
+            temporary.replace(target) if overwrite else name_anew(temporary, target)
+        except FileExistsError:
+            raise
         except OSError as error:
             raise CatalogDamaged(target, str(error)) from error
         finally:

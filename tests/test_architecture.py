@@ -87,12 +87,14 @@ INSIDE = {
     "explorer/__main__.py": (
         "explorer.commands",
         "explorer.commands_start",
+        "explorer.upkeep",
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
         "explorer.wording",
         "store",
     ),
+    "explorer/upkeep.py": ("explorer.kinds", "explorer.jobs", "store"),
     "explorer/commands.py": ("explorer.kinds", "explorer.jobs", "store"),
     "app.py": ("explorer.pages",),
 }

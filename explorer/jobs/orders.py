@@ -10,7 +10,7 @@ from typing import Any
 from explorer.jobs import runs
 from explorer.jobs.question import sha256
 from explorer.jobs.spool import Spool
-from explorer.kinds import kind_named
+from explorer.kinds import kind_named, unreadable
 from store import Catalog, UnknownEntry, records
 
 ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
@@ -103,6 +103,8 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
     asked = catalog.question(job.question_key or "")
     if asked is None:
         raise UnknownEntry("question", job.question_key or "")
+    if why := unreadable(asked.kind, asked.settings):
+        raise ValueError(f"{asked.title} is {why}; go on with the program that asked it")
     problem = catalog.problem(asked.problem_id)
     kind = kind_named(asked.kind)
     if asked.version != kind.version:
