@@ -6,7 +6,6 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from explorer.jobs import desk, following, runs
@@ -14,6 +13,7 @@ from explorer.jobs.estimate import estimate
 from explorer.jobs.sources import Sources
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import Kind, kind_named
+from explorer.own_code import Code
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that one listing holds
@@ -50,7 +50,7 @@ def foretell(
 
 
 def follow(
-    catalog: Catalog, found: Sources, problem: Path, arguments: Mapping[str, Any], name: str
+    catalog: Catalog, found: Sources, code: Code, arguments: Mapping[str, Any], name: str
 ) -> int:
     """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
 
@@ -60,8 +60,7 @@ def follow(
     if found.recording is None:
         raise ValueError("only a recorded run can be followed; name the Recorder's folder")
     folder, identity = found.recording.folder.resolve(), runs.identity(found.recording)
-    digest = following.digest(problem)
-    following.follow(catalog, folder, problem, digest, arguments, name)
+    following.follow(catalog, folder, code.problem, code.hash, arguments, name)
     supervisor, told = Supervisor(catalog, "auto"), -1
     supervisor.start()
     try:

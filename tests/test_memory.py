@@ -54,7 +54,7 @@ def test_a_hundred_million_parameters(tmp_path: Path) -> None:
     del model
     with tiny.supervised(tmp_path / "catalog") as (catalog, _):
         given = [{"file": str(tmp_path / "wide.safetensors")}]
-        job = orders.order_import(catalog, file, {}, given, "wide")
+        job = orders.order_import(catalog, tiny.agreed(file), {}, given, "wide")
         assert tiny.ended(catalog, job).status == "done"
         assert peak(catalog) < WORKER + 6 * BYTES
         (model,) = catalog.models()

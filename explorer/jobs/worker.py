@@ -26,6 +26,7 @@ import safetensors
 import torch
 from torch import Tensor
 
+from explorer.admission import Refused, admit, check_admitted
 from explorer.analysis import device as devices
 from explorer.analysis import preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
@@ -33,11 +34,12 @@ from explorer.analysis.inspection import inspect
 from explorer.analysis.mistakes import ProblemError, only_in
 from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
+from explorer.consent import agreed_code, command, note
 from explorer.jobs.isolation import Isolation, Partner, start
 from explorer.jobs.process import BEGINS, ProcessName
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import Piece, kind_named, settings_from_json
-from explorer.own_code import Code, code_of
+from explorer.own_code import Code
 
 _CHANGED = "{path} has changed since its models were imported; import them again"
 _RUST_NO_SPACE = f"(os error {errno.ENOSPC})"  # safetensors raises its own class
@@ -67,12 +69,11 @@ class Subject:
         """The subject of a request.
 
         Raises:
-            ProblemError: the file is missing, or no longer what the question was asked about.
+            ConsentError: the user has not agreed to run this code.
+            ProblemError: it is no longer what the question was asked about.
         """
         path = Path(request["problem"])
-        if not path.is_file():
-            raise ProblemError(f"there is no problem file {path}; check the path")
-        code = code_of(path)
+        code = agreed_code(path, request.get("source_hash", ""))
         if request.get("source_hash", code.hash) != code.hash:
             raise ProblemError(_CHANGED.format(path=path))
         _prepare(request)
@@ -91,8 +92,19 @@ def _serve(begun: Begun, subject: Subject, partner: Partner) -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # also where it starts a Python of its own
     sys.dont_write_bytecode = True
     os.chdir(subject.path.parent)
+    admit(subject.code.digests, subject.path, partial(_refusal, subject))
     worker = Worker(Spool(begun.jobs), torch.device(begun.device), begun, partner)
     partner.serve(worker.run)
+
+
+def _refusal(subject: Subject, file: Path) -> str:
+    """Why a file is not loaded, and how to have it loaded."""
+    problem = subject.code.problem
+    if file in subject.code.digests:
+        return f"{file} has changed while {problem} was at work; import its models again"
+    note(problem, file)
+    out = f"read and agree: {command(problem, file)}"
+    return f"{problem} loads {file}, which you have not agreed to run; {out}"
 
 
 class Worker:
@@ -127,10 +139,11 @@ class Worker:
             job.report(stage="loading")
             result = self._tasks[job.request["task"]](job)
             only_in(self._process)
+            check_admitted()
             job.finish("done", result=result)
         except _Wordless:
             raise
-        except (_Cancelled, SystemExit, KeyboardInterrupt, Exception) as error:
+        except (_Cancelled, Refused, SystemExit, KeyboardInterrupt, Exception) as error:
             only_in(self._process)
             _tell(job, error)
         finally:
@@ -163,6 +176,7 @@ class Worker:
             pieces = answer(loaded.problem, points, settings, done, self.device, choices, **kept)
             for piece in self._timed(pieces, began):
                 only_in(self._process)  # not what a problem has forked
+                check_admitted()
                 job.put_piece(piece)
                 job.report(stage="computing")
                 self._make_way(job)
@@ -286,7 +300,7 @@ def _sentence(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
-    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, ValueError | Refused) else f"{type(error).__name__}: {text}"
 
 
 def main() -> None:
