@@ -10,7 +10,7 @@ import os
 import shlex
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,15 +35,16 @@ def state_folder() -> Path:
     return (given if given.is_absolute() else Path.home() / ".local" / "state") / NAME
 
 
-def code_to_agree(problem: Path, also: Iterable[Path] = ()) -> Code:
+def code_to_agree(problem: Path, also: Sequence[Path] = ()) -> Code:
     """What the user is asked about: all that the file is seen to load, or was once seen to load.
 
     Raises:
         ConsentError: a file cannot be read.
     """
     try:
-        noted = [file for file in _noted(problem.resolve()) if file.is_file()]
-        return code_of(problem, [*also, *noted])
+        seen = code_of(problem)
+        noted = [file for file in _noted(seen) if file.is_file()]
+        return code_of(problem, [*also, *noted]) if also or noted else seen
     except OSError as error:
         raise _unreadable(error, problem) from error
 
@@ -66,7 +67,8 @@ def agreed_code(problem: Path, source_hash: str = "") -> Code:
 
     Args:
         problem: the file.
-        source_hash: of the code that is wanted, should the user have agreed to several.
+        source_hash: of the code that is wanted, should the user have agreed to several; where
+            what was agreed to last is other code, that is returned.
 
     Raises:
         ConsentError: it is not agreed to, or has changed since.
@@ -80,17 +82,20 @@ def agreed_code(problem: Path, source_hash: str = "") -> Code:
     if code.problem.is_relative_to(SAMPLES):
         return code
     agreements = _agreements(code.problem)
-    fitting = [made for agreement in agreements if (made := agreement.fits(code))]
-    if not fitting:
+    fitting = [agreement.fits(code) for agreement in agreements]
+    wanted = [made for made in fitting if made and source_hash in ("", made.hash)]
+    if wanted:
+        return wanted[0]
+    if not fitting or fitting[0] is None:
         raise ConsentError(_why_not(code, agreements))
-    return next((made for made in fitting if made.hash == source_hash), fitting[0])
+    return fitting[0]
 
 
 def note(problem: Path, file: Path) -> None:
     """Keep that the problem file loads another in a way that cannot be seen: it is asked about."""
-    files = sorted({*map(str, _noted(problem)), str(file)})
-    with contextlib.suppress(ConsentError):  # the refusal names the file too
-        _write(_folder(problem) / "loads", files)
+    with contextlib.suppress(ConsentError, OSError):  # the refusal names the file too
+        seen = code_of(problem)
+        _write(_notes(seen), sorted({*map(str, _noted(seen)), str(file)}))
 
 
 def command(problem: Path, *also: Path) -> str:
@@ -152,11 +157,16 @@ def _agreements(problem: Path) -> list[_Agreement]:
     return sorted(made, key=lambda agreement: -agreement.time)
 
 
-def _noted(problem: Path) -> list[Path]:
+def _noted(seen: Code) -> list[Path]:
+    """What was once seen to be loaded by this very code beside what can be seen in it."""
     try:
-        return [Path(text) for text in json.loads((_folder(problem) / "loads").read_text())]
+        return [Path(text) for text in json.loads(_notes(seen).read_text())]
     except (OSError, ValueError, TypeError):
         return []
+
+
+def _notes(seen: Code) -> Path:
+    return _folder(seen.problem) / f"{seen.hash}.loads"
 
 
 def _folder(problem: Path) -> Path:

@@ -90,6 +90,9 @@ def test_an_earlier_agreement_still_holds(state: Path, project: Path) -> None:
     assert agreed_code(project, plain.hash).hash == plain.hash
     assert agreed_code(project, more.hash).hash == more.hash
     hidden.write_text("B = 2")
+    with pytest.raises(ConsentError, match="has changed since you agreed"):
+        agreed_code(project, more.hash)
+    agree(plain)
     assert agreed_code(project, more.hash).hash == plain.hash
 
 
@@ -219,8 +222,12 @@ def test_what_cannot_be_seen_is_refused_and_offered(
     assert str(hidden) in done.stdout
     assert import_job(catalog, folder, problem, name).status == "done"
     assert trace.exists()
+    assert line_job(catalog, name, 0).status == "done"
     hidden.write_text(hidden.read_text() + "\n# edited\n")
-    assert str(hidden) in (line_job(catalog, name, 0).error or "")
+    said = line_job(catalog, name, 1).error or ""
+    assert said.startswith(f"{hidden} has changed since you agreed to run tiny_problem.py; ")
+    agreed(problem)
+    assert "import them again" in (line_job(catalog, name, 2).error or "")
 
 
 def test_a_planted_request_runs_nothing(served: tuple[Catalog, Path]) -> None:

@@ -20,7 +20,7 @@ from explorer.analysis.data import Source, drawn_examples, fits, size_of, some_o
 from explorer.analysis.loading import DataError, Examples, read
 from explorer.analysis.mistakes import ProblemError, told
 from explorer.analysis.parameters import add_bytes
-from explorer.own_code import code_of, is_own
+from explorer.own_code import Code, code_of, is_own
 from explorer.problem import Batch, Problem
 
 _OURS = ("explorer", "store", "sample_models", "tests", "conftest", "__main__")
@@ -48,13 +48,16 @@ class LoadedProblem:
         }
 
 
-def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> LoadedProblem:
+def load(
+    path: Path, arguments: Mapping[str, Any], twice: bool = False, code: Code | None = None
+) -> LoadedProblem:
     """Run a problem file's `problem(**arguments)`.
 
     Args:
         path: of the file.
         arguments: of its function.
         twice: call a quick function again, to see that its data stay the same.
+        code: all that it loads; what can be seen in the file unless given.
 
     Raises:
         ProblemError: the file is missing, fails, or returns something else than a Problem, or data
@@ -62,7 +65,7 @@ def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> Loade
     """
     if not path.is_file():
         raise ProblemError(f"there is no problem file {path}; check the path")
-    code = code_of(path)
+    source_hash = (code or code_of(path)).hash
     module = _run(path)
     function = getattr(module, "problem", None)
     if not callable(function):
@@ -76,7 +79,7 @@ def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> Loade
     if twice and quick:
         _check_same(splits, _read(_made(function, arguments, path), path)[1], path)
     made = replace(problem, data=data)
-    return LoadedProblem(path, made, code.hash, splits)
+    return LoadedProblem(path, made, source_hash, splits)
 
 
 def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path) -> Problem:
@@ -99,7 +102,7 @@ def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path)
 def _run(path: Path) -> ModuleType:
     """The file as the module of its name; what lies beside it can be imported from now on."""
     _forget()
-    folder = str(path.parent.resolve())
+    folder = str(path.resolve().parent)
     sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
     importlib.invalidate_caches()
     name = _module_name(path)

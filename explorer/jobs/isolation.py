@@ -23,6 +23,7 @@ from explorer.jobs.spool import JobFolder, Spool
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5  # until a process that says nothing is looked at
+LOOKS = 50  # at a process that should end by itself
 KEPT = 4  # problems whose processes wait for another job
 _ENDED = b""
 _FORKS = sys.platform.startswith("linux")  # elsewhere system libraries do not survive it: spawned
@@ -76,13 +77,21 @@ class Partner:
             if pid:
                 _end_as(status)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the child has died while it had nothing in hand."""
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
     def dismiss(self) -> None:
         """Let the child go; it ends by itself."""
         self.connection.close()
-        for _ in range(20):  # it has nothing in hand
-            if os.waitpid(self.pid, os.WNOHANG)[0]:
+        for _ in range(LOOKS):  # it has nothing in hand
+            if self.is_gone:
                 return
-            time.sleep(0.05)
+            time.sleep(POLL_SECONDS / 5)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
@@ -134,7 +143,9 @@ class Isolation:
         except Exception as error:
             self._tell(job, error)
             return
-        partner = self._partners.pop(key, None) or start(self._work(key), self._connections)
+        partner = self._partners.pop(key, None)
+        if partner is None or (key not in self._busy and partner.is_gone):
+            partner = start(self._work(key), self._connections)
         self._partners[key] = partner
         self._busy.append(key)
         partner.do(job, self.run)

@@ -91,9 +91,10 @@ def _serve(begun: Begun, subject: Subject, partner: Partner) -> None:
     """Answer jobs about a subject in a process of its own."""
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # also where it starts a Python of its own
     sys.dont_write_bytecode = True
-    os.chdir(subject.path.parent)
+    sys.argv[:] = [str(subject.path)]
+    os.chdir(subject.code.problem.parent)
     admit(subject.code.digests, subject.path, partial(_refusal, subject))
-    worker = Worker(Spool(begun.jobs), torch.device(begun.device), begun, partner)
+    worker = Worker(Spool(begun.jobs), torch.device(begun.device), begun, subject, partner)
     partner.serve(worker.run)
 
 
@@ -102,7 +103,7 @@ def _refusal(subject: Subject, file: Path) -> str:
     problem = subject.code.problem
     if file in subject.code.digests:
         return f"{file} has changed while {problem} was at work; import its models again"
-    note(problem, file)
+    note(problem, file)  # the next time it is shown
     out = f"read and agree: {command(problem, file)}"
     return f"{problem} loads {file}, which you have not agreed to run; {out}"
 
@@ -115,6 +116,7 @@ class Worker:
         spool: Spool,
         device: torch.device,
         begun: Begun | None = None,
+        subject: Subject | None = None,
         partner: Partner | None = None,
     ) -> None:
         """Prepare.
@@ -123,12 +125,14 @@ class Worker:
             spool: of the jobs.
             device: that answers.
             begun: the worker that this process belongs to, if not one by itself.
+            subject: what all its jobs are about, if it is no more than one.
             partner: gets the jobs that go before the one in hand, instead of this process.
         """
         self.spool = spool
         self.device = device
         self.name = begun.name if begun else ProcessName.of(os.getpid())
         self.start = begun.seconds if begun else 0.0
+        self._code = subject.code if subject else None
         self._partner = partner
         self._process = os.getpid()
 
@@ -159,7 +163,7 @@ class Worker:
         request = job.request
         kind = kind_named(request["kind"])
         settings = settings_from_json(kind.settings, request["settings"])
-        loaded = _unchanged_problem(request)
+        loaded = _unchanged_problem(request, self._code)
         points = [
             _point(Path(file), point, loaded)
             for file, point in zip(request["files"], request["points"], strict=True)
@@ -194,7 +198,7 @@ class Worker:
     def _import(self, job: JobFolder) -> dict[str, Any]:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
         request = job.request
-        loaded = load(Path(request["problem"]), request["arguments"], twice=True)
+        loaded = load(Path(request["problem"]), request["arguments"], twice=True, code=self._code)
         with devices.arithmetic("float32"):
             return inspect(
                 loaded,
@@ -250,12 +254,12 @@ class _Wordless(SystemExit):
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path, arguments: str, changed: float) -> LoadedProblem:
+def _loaded(path: Path, arguments: str, changed: float, code: Code | None) -> LoadedProblem:
     """The problem as its file stands now."""
-    return load(path, json.loads(arguments))
+    return load(path, json.loads(arguments), code=code)
 
 
-def _unchanged_problem(request: Mapping[str, Any]) -> LoadedProblem:
+def _unchanged_problem(request: Mapping[str, Any], code: Code | None) -> LoadedProblem:
     """The problem of the request.
 
     Raises:
@@ -263,7 +267,7 @@ def _unchanged_problem(request: Mapping[str, Any]) -> LoadedProblem:
     """
     path = Path(request["problem"])
     changed = path.stat().st_mtime if path.exists() else 0.0
-    loaded = _loaded(path, json.dumps(request["arguments"], sort_keys=True), changed)
+    loaded = _loaded(path, json.dumps(request["arguments"], sort_keys=True), changed, code)
     data = {name: split["fingerprint"] for name, split in loaded.splits.items()}
     if loaded.source_hash != request["source_hash"]:
         raise ProblemError(_CHANGED.format(path=path))
