@@ -1,14 +1,14 @@
 """The command line: `python -m explorer COMMAND`; the same questions as the pages."""
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer import commands, commands_start, upkeep
+from explorer import agreement, commands, commands_start, upkeep
+from explorer.consent import code_to_agree
 from explorer.jobs import arrivals, desk, patience, sources
 from explorer.jobs.origin import provenance_of
 from explorer.jobs.supervisor import Supervisor
@@ -75,6 +75,22 @@ def _parser() -> argparse.ArgumentParser:
         help="stay, and import what a recorded run brings until it has ended or Ctrl-C",
     )
 
+    agree = command(
+        "agree",
+        agreement.command,
+        "Show all code that a problem file loads; agree to run it.",
+        needs_no_catalog=True,
+    )
+    agree.add_argument("problem", help="Python file with a function problem()")
+    agree.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file that it loads in a way that cannot be seen in it",
+    )
+    agree.add_argument("--yes", action="store_true", help="agree without being asked")
+
     compute = command("compute", _compute, "Answer a question about one or several models.")
     compute.add_argument("kind", choices=[kind.name for kind in KINDS])
     compute.add_argument(
@@ -121,32 +137,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     """Inspect and store checkpoints, after the user agreed to run the problem file."""
-    problem, content = sources.problem_file(given.problem)
+    problem, _ = sources.problem_file(given.problem)
     found = sources.resolve(given.checkpoints)
     if found.errors:
         raise ValueError("; ".join(found.errors))
-    if not given.yes and not _agreed(problem, content):
+    code = code_to_agree(problem)
+    if not agreement.agreed(code, given.yes):
         print("nothing was imported", file=sys.stderr)
         return 1
     arguments = dict(_pair(text) for text in given.argument)
     if given.follow:
-        return commands.follow(catalog, found, problem, arguments, given.name or "")
+        return commands.follow(catalog, found, code, arguments, given.name or "")
     job = sources.order(catalog, found, problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
     model = arrivals.imported(catalog, catalog.job(job))
     for said in arrivals.warnings(catalog, model) if model else ():
         print(f"warning: {said}", file=sys.stderr)
     return 0
-
-
-def _agreed(problem: Path, content: bytes) -> bool:
-    """Ask whether this very file may be run."""
-    digest = hashlib.sha256(content).hexdigest()
-    print(f"{problem}\nsha256 {digest}\nis code and will be run in the worker.")
-    try:
-        return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:  # nobody is there to ask
-        return False
 
 
 def _compute(catalog: Catalog, given: argparse.Namespace) -> int:

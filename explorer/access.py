@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from explorer.private_folder import private_folder, write_private
+from explorer.private_folder import made_private_folder, write_private
 
 PARAMETER = "token"  # in the address that the terminal prints
 COOKIE = "loss_surface_explorer"
@@ -29,7 +29,7 @@ def user_token() -> str:
     Raises:
         OSError: it can be neither read nor written.
     """
-    file = private_folder() / "token"
+    file = made_private_folder() / "token"
     try:
         token = file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

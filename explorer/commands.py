@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from explorer.jobs import desk, following, orders, patience, runs, vetting, waiting
@@ -16,6 +15,7 @@ from explorer.jobs.sources import Sources
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import Kind, kind_named, unreadable
+from explorer.own_code import Code
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that one listing holds
@@ -52,7 +52,7 @@ def foretell(
 
 
 def follow(
-    catalog: Catalog, found: Sources, problem: Path, arguments: Mapping[str, Any], name: str
+    catalog: Catalog, found: Sources, code: Code, arguments: Mapping[str, Any], name: str
 ) -> int:
     """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
 
@@ -62,8 +62,7 @@ def follow(
     if found.recording is None:
         raise ValueError("only a recorded run can be followed; name the Recorder's folder")
     folder, identity = found.recording.folder.resolve(), runs.identity(found.recording)
-    digest = following.digest(problem)
-    following.follow(catalog, folder, problem, digest, arguments, name)
+    following.follow(catalog, folder, code.problem, code.hash, arguments, name)
     supervisor, told = Supervisor(catalog, "auto"), -1
     supervisor.start()
     try:

@@ -1,25 +1,35 @@
-"""The folder for what is one user's own and belongs to no catalog: the token, consents."""
+"""The folder for what is one user's own and belongs to no catalog: token, secret, agreements."""
 
 import os
 from pathlib import Path
 
+VARIABLE = "EXPLORER_STATE"  # the environment's; another folder than the usual one
+NAME = "loss-surface-explorer"
+
 
 def private_folder() -> Path:
-    """The folder, made for its owner alone where it is missing.
+    """Where the user's own state is kept; it need not be there yet.
 
-    It is `$EXPLORER_STATE`, else `loss-surface-explorer` in `$XDG_STATE_HOME` or `~/.local/state`.
+    Source: XDG Base Directory Specification 0.8 (a relative path there is to be ignored).
+    """
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".local" / "state") / NAME
+
+
+def made_private_folder() -> Path:
+    """The folder, made for its owner alone where it is missing.
 
     Raises:
         OSError: it cannot be made, or belongs to somebody else.
     """
-    named = os.environ.get("EXPLORER_STATE")
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    folder = Path(named or Path(state, "loss-surface-explorer")).expanduser()
+    folder = private_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    owned = folder.stat()
-    if hasattr(os, "getuid") and owned.st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user; name your own in EXPLORER_STATE")
-    if owned.st_mode & 0o077:
+    there = folder.stat()
+    if hasattr(os, "getuid") and there.st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user; name your own in {VARIABLE}")
+    if there.st_mode & 0o077:
         folder.chmod(0o700)
     return folder
 

@@ -18,8 +18,6 @@ FEW = 23  # examples of the problem `small`
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-os.environ["EXPLORER_STATE"] = tempfile.mkdtemp()  # what tests agree to run is no agreement of ours
-atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
 
 
 class Net(nn.Module):

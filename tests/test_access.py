@@ -12,7 +12,7 @@ import pytest
 
 from explorer.__main__ import main
 from explorer.access import COOKIE, HostGuard, TokenGuard, user_token
-from explorer.private_folder import private_folder
+from explorer.private_folder import made_private_folder
 from tests.tiny import ROOT
 
 TOKEN = "a-token"
@@ -99,10 +99,10 @@ def test_the_token_is_the_user_s_alone(tmp_path: Path, monkeypatch: pytest.Monke
     token = user_token()
     assert len(token) >= 32
     assert user_token() == token
-    assert stat.S_IMODE(private_folder().stat().st_mode) == 0o700
-    assert stat.S_IMODE((private_folder() / "token").stat().st_mode) == 0o600
+    assert stat.S_IMODE(made_private_folder().stat().st_mode) == 0o700
+    assert stat.S_IMODE((made_private_folder() / "token").stat().st_mode) == 0o600
     (tmp_path / "state").chmod(0o755)
-    assert stat.S_IMODE(private_folder().stat().st_mode) == 0o700
+    assert stat.S_IMODE(made_private_folder().stat().st_mode) == 0o700
 
 
 def test_a_new_problem_file_runs_and_is_never_written_over(

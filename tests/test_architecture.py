@@ -32,7 +32,13 @@ OUTSIDE = {
     "vtk": SCENES,
     "vtkmodules": SCENES,
 }
-ANYWHERE = ("explorer.PROGRAM", "explorer.VERSION", "explorer.printable", "explorer.wording")
+ANYWHERE = (
+    "explorer.PROGRAM",
+    "explorer.VERSION",
+    "explorer.printable",
+    "explorer.private_folder",
+    "explorer.wording",
+)
 # Who may import what of ours: room -> rooms. The longest prefix counts.
 INSIDE = {
     "store/": ("store",),
@@ -40,6 +46,9 @@ INSIDE = {
     "explorer/problem.py": (),
     "explorer/wording.py": (),
     "explorer/extra_state.py": (),
+    "explorer/own_code.py": (),
+    "explorer/consent.py": ("explorer.own_code",),
+    "explorer/admission.py": ("explorer.own_code",),
     "explorer/recording.py": (),
     "explorer/trainer_folder.py": ("explorer.recording",),
     "explorer/recorder.py": ("explorer.recording", "explorer.extra_state"),
@@ -51,6 +60,7 @@ INSIDE = {
         "explorer.kinds",
         "explorer.problem",
         "explorer.wording",
+        "explorer.own_code",
     ),
     "explorer/render/": ("explorer.render", "explorer.kinds"),
     "explorer/jobs/": (
@@ -59,14 +69,19 @@ INSIDE = {
         "explorer.recording",
         "explorer.trainer_folder",
         "explorer.wording",
+        "explorer.consent",
         "store",
     ),
     "explorer/jobs/worker.py": (
+        "explorer.admission",
+        "explorer.consent",
+        "explorer.jobs.isolation",
         "explorer.jobs.process",
         "explorer.jobs.provenance",
         "explorer.jobs.spool",
         "explorer.kinds",
         "explorer.analysis",
+        "explorer.own_code",
         "explorer.problem",
         "explorer.wording",
     ),
@@ -78,16 +93,21 @@ INSIDE = {
     "explorer/pages/": (
         "explorer.pages",
         "explorer.access",
+        "explorer.consent",
+        "explorer.own_code",
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
         "store",
         "sample_models",
     ),
+    "explorer/agreement.py": ("explorer.consent", "explorer.own_code"),
     "explorer/__main__.py": (
+        "explorer.agreement",
         "explorer.commands",
         "explorer.commands_start",
         "explorer.upkeep",
+        "explorer.consent",
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
@@ -95,7 +115,7 @@ INSIDE = {
         "store",
     ),
     "explorer/upkeep.py": ("explorer.kinds", "explorer.jobs", "store"),
-    "explorer/commands.py": ("explorer.kinds", "explorer.jobs", "store"),
+    "explorer/commands.py": ("explorer.own_code", "explorer.kinds", "explorer.jobs", "store"),
     "app.py": ("explorer.pages",),
 }
 WORKER_ONLY = (

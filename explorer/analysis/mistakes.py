@@ -1,5 +1,6 @@
 """What went wrong in a user's code, as one sentence: the line, the reason, the way out."""
 
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ def told(what: str, path: Path) -> Iterator[None]:
     Raises:
         ProblemError: whatever the code raises, also where it wants to end the program.
     """
+    process = os.getpid()
     try:
         yield
     except ProblemError:
@@ -37,6 +39,14 @@ def told(what: str, path: Path) -> Iterator[None]:
         raise ProblemError(
             f"{what} failed: {reason}{_place(path, error)}; {_way_out(error)}"
         ) from error
+    finally:
+        only_in(process)
+
+
+def only_in(process: int) -> None:
+    """End this process where it is another: a copy that the user's code has forked ends with it."""
+    if os.getpid() != process:
+        os._exit(0)
 
 
 def _place(path: Path, error: BaseException) -> str:

@@ -1,7 +1,6 @@
 """Jobs on their way to a worker: imports ordered, what a worker needs to know, stopping."""
 
 import contextlib
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ def order_import(
 
     Args:
         catalog: where the model goes.
-        problem: the problem file. It is code: order an import only after the user agreed to run it.
+        problem: the problem file. It is code: the worker runs it once the user has agreed to.
         arguments: of its function `problem`.
         checkpoints: `{"file": path, "step": number or None, "part": key within the file,
             "optimizer": file of its optimiser's state}` each, in order; all but the first may be
@@ -56,7 +55,6 @@ def order_import(
     request = {
         "task": "import",
         "problem": str(problem.resolve()),
-        "digest": hashlib.sha256(problem.read_bytes()).hexdigest() if problem.is_file() else "",
         "arguments": dict(arguments),
         "checkpoints": [
             {**c, "file": str(Path(c["file"]).resolve()), "step": c.get("step")}

@@ -26,7 +26,7 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, records
 from tests.browser.test_viewer import CHROMIUM, FLAGS
 from tests.test_render_client import WITHOUT_OPENGL
-from tests.tiny import ROOT, checkpoint, end_workers, ended, until
+from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended, until
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = [
@@ -301,7 +301,9 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     problem.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROBLEM}")
     file = checkpoint(problem.parent / "slow.safetensors")
     catalog = opened(folder)
-    job = ended(catalog, orders.order_import(catalog, problem, {}, [{"file": str(file)}], "slow"))
+    job = ended(
+        catalog, orders.order_import(catalog, agreed(problem), {}, [{"file": str(file)}], "slow")
+    )
     assert job.status == "done", job.error
     model = next(model for model in catalog.models() if model.name == "slow")
     return model, problem.with_suffix(".evaluated")
