@@ -34,7 +34,8 @@ INSIDE = {
     "explorer/extra_state.py": (),
     "explorer/recording.py": (),
     "explorer/trainer_folder.py": ("explorer.recording",),
-    "explorer/recorder.py": ("explorer.recording", "explorer.extra_state"),
+    "explorer/run_folder.py": ("explorer.recording",),
+    "explorer/recorder.py": ("explorer.recording", "explorer.extra_state", "explorer.run_folder"),
     "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
     "explorer/kinds/": ("explorer.kinds",),
     "explorer/analysis/": (
