@@ -67,6 +67,7 @@ INSIDE = {
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
+        "explorer.wording",
         "store",
         "sample_models",
     ),

@@ -64,7 +64,7 @@ def test_dotted_parts_and_the_top() -> None:
     with pytest.raises(CheckpointError, match=rf"holds \. {SIZE} and teacher"):
         fitted(beside, net(), "x.pt")
     assert is_first(fitted(beside, net(), "x.pt", "."))
-    with pytest.raises(CheckpointError, match="has no part 'd'; it holds 'a.b', 'a.c'"):
+    with pytest.raises(CheckpointError, match=r"has no part 'd'; it holds 'a.b', 'a.c'"):
         fitted(held, net(), "x.pt", "d")
 
 
