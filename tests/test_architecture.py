@@ -51,7 +51,8 @@ INSIDE = {
     "explorer/admission.py": ("explorer.own_code",),
     "explorer/recording.py": (),
     "explorer/trainer_folder.py": ("explorer.recording",),
-    "explorer/recorder.py": ("explorer.recording", "explorer.extra_state"),
+    "explorer/run_folder.py": ("explorer.recording",),
+    "explorer/recorder.py": ("explorer.recording", "explorer.extra_state", "explorer.run_folder"),
     "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
     "explorer/kinds/": ("explorer.kinds",),
     "explorer/analysis/": (
@@ -98,6 +99,7 @@ INSIDE = {
         "explorer.kinds",
         "explorer.jobs",
         "explorer.render",
+        "explorer.wording",
         "store",
         "sample_models",
     ),

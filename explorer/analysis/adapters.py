@@ -69,7 +69,7 @@ def completed(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[
             f"{where} has {few([quoted(n) for n in strange])}, for which the model has no place; "
             "build it in problem() with the same adapter, as get_peft_model(base, config) does"
         )
-    lacks = [n for n in wanted.values if n not in given and (_saved(n) != n or _is_own(n))]
+    lacks = [n for n in wanted.values if n not in given and (_unnamed(n) != n or _is_own(n))]
     if lacks or not given:
         raise CheckpointError(
             f"{where} lacks {few([quoted(n) for n in lacks]) or 'tensors'}; is it an adapter of "
@@ -88,10 +88,14 @@ def completed(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[
 
 
 def _saved(name: str) -> str:
-    """How PEFT calls a parameter of the model in its files: without the adapter's own name."""
+    """How PEFT calls a parameter of the model in its files, without what stands before them all."""
+    return _unnamed(name).removeprefix(OUTER)
+
+
+def _unnamed(name: str) -> str:
+    """A parameter's name without the adapter's own name in it."""
     name = re.sub(r"\.modules_to_save\.[^.]+", "", name)
-    name = re.sub(r"\.(lora_[A-Za-z_]+|ia3_l|vera_[A-Za-z_]+)\.default(?=\.|$)", r".\1", name)
-    return name.removeprefix(OUTER)
+    return re.sub(r"\.(lora_[A-Za-z_]+|ia3_l|vera_[A-Za-z_]+)\.default(?=\.|$)", r".\1", name)
 
 
 def _place(name: str, places: Mapping[str, str]) -> str:

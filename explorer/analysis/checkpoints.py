@@ -147,9 +147,9 @@ def fit(held: Any, model: nn.Module, source: object, part: str = "") -> Fit:
     if isinstance(held, Adapter):
         held, built = completed(held, model)
     contents, wanted = Contents.of(held, source), Wanted(model)
-    candidates = networks(contents, wanted)
+    candidates = everywhere = networks(contents, wanted)
     if part:
-        everywhere, candidates = candidates, within(candidates, part)
+        candidates = within(everywhere, part)
         if not candidates and not _has(contents, part):
             raise no_part(contents, part, source)
         if not candidates and everywhere:
@@ -157,7 +157,7 @@ def fit(held: Any, model: nn.Module, source: object, part: str = "") -> Fit:
                 f"{one_line(source)}: {quoted(part)} holds no tensor of this model; parts of it "
                 f"that do are {few([quoted(n.part) for n in everywhere])}"
             )
-    network, whole, remark = chosen(candidates, part, source)
+    network, whole, remark = chosen(candidates, everywhere, part, source)
     if network is None:
         raise _lacking(candidates, contents, wanted, model, source)
     _check_extra(network.extra(whole), source)

@@ -203,6 +203,11 @@ class Network:
         ]
 
     @property
+    def is_apart(self) -> bool:
+        """Whether it has a dictionary to itself, as a trainer makes one, and no prefix in it."""
+        return {self.contents.homes[path] for path in self.paths.values()} == {self.prefix}
+
+    @property
     def content(self) -> str:
         """Hash of what it holds for the model."""
         named = {name: self.value(name) for name in self.wanted.values}
@@ -247,25 +252,32 @@ def networks(contents: Contents, wanted: Wanted) -> list[Network]:
 
 
 def chosen(
-    found: list[Network], part: str, source: object
+    found: list[Network], everywhere: list[Network], part: str, source: object
 ) -> tuple[Network | None, tuple[Network, ...], str]:
-    """The network that is meant, all that fit, and a remark on what else the file holds.
+    """The network that is meant, all that are whole, and a remark on what else the file holds.
 
     None where none has all of the model's tensors.
+
+    Args:
+        found: the networks of the part that was named.
+        everywhere: all networks of the file.
+        part: that was named, or nothing.
+        source: the file, for messages.
 
     Raises:
         CheckpointError: several are meant as well as each other.
     """
-    whole = tuple(network for network in found if network.whole)
-    exact = [n for n in whole if n.fits and not n.extra(whole)]
-    fitting = exact or [n for n in whole if n.fits] or list(whole[:1])
+    whole = tuple(network for network in everywhere if network.whole)
+    meant = [network for network in found if network.whole]
+    exact = [n for n in meant if n.fits and not n.extra(whole)]
+    fitting = exact or [n for n in meant if n.fits] or meant[:1]
     if len(fitting) < 2 or len({network.content for network in fitting}) == 1:
         return (fitting[0] if fitting else None), whole, ""
     fitting.sort(key=lambda n: bool({*AVERAGED, *SLOW} & set(n.part.split("."))))
     names = _told_apart([network.part for network in fitting])
     sizes = [network.sized(names[network.part]) for network in fitting]
-    usual = [n for n in fitting if n.part in PARTS]
-    averaged = [n for n in fitting if n.part.split(".")[0] in AVERAGED]
+    usual = [n for n in fitting if n.part in PARTS and n.is_apart]
+    averaged = [n for n in fitting if n.part in AVERAGED and n.is_apart]
     if not part and len(usual) == 1 and len(averaged) == len(fitting) - 1:
         beside = few([s for n, s in zip(fitting, sizes, strict=True) if n is not usual[0]])
         remark = f"{one_line(source)} also holds {beside}; {usual[0].part} was taken"

@@ -53,7 +53,13 @@ def run_facts(recording: Recording) -> dict[str, Any]:
     than CURVE_POINTS the first, the last and evenly chosen points between are kept.
     """
     curves = {name: _thinned(curve) for name, curve in recording.curves.items()}
-    own = {"folder": str(recording.folder.resolve()), "ended": recording.ended, "curves": curves}
+    own: dict[str, Any] = {
+        "folder": str(recording.folder.resolve()),
+        "ended": recording.ended,
+        "curves": curves,
+    }
+    if trained_by := next((s.trained_by for s in recording.snapshots[::-1] if s.trained_by), None):
+        own["trained_by"] = trained_by  # the optimiser's class and numbers
     return plain({**recording.head, **own})
 
 
