@@ -13,6 +13,7 @@ from explorer import commands
 from explorer.jobs import arrivals, desk, sources
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.printable import message
 from store import Catalog, CatalogError, records
 
 POLL_SECONDS = 0.2
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         catalog.check()
         return given.run(catalog, given)
     except (CatalogError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped waiting; what was computed is stored, the worker goes on", file=sys.stderr)
@@ -109,14 +110,14 @@ def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     _wait(catalog, [job], "auto")
     model = arrivals.imported(catalog, catalog.job(job))
     for said in arrivals.warnings(catalog, model) if model else ():
-        print(f"warning: {said}", file=sys.stderr)
+        print(f"warning: {message(said)}", file=sys.stderr)
     return 0
 
 
 def _agreed(problem: Path, content: bytes) -> bool:
     """Ask whether this very file may be run."""
     digest = hashlib.sha256(content).hexdigest()
-    print(f"{problem}\nsha256 {digest}\nis code and will be run in the worker.")
+    print(f"{message(problem)}\nsha256 {digest}\nis code and will be run in the worker.")
     try:
         return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # nobody is there to ask
@@ -166,12 +167,14 @@ def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
 def _ended(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
     """The job once it has ended; meanwhile its progress on the terminal."""
     job = catalog.job(job_id)
+    title = message(job.title)
     while job.status in ("queued", "running"):
         done = f"{job.units_done:,} of {job.units:,}" if job.units else ""
-        print(f"\r{job.title}: {supervisor.trouble or job.status} {done}    ", end="", flush=True)
+        said = message(supervisor.trouble or job.status)
+        print(f"\r{title}: {said} {done}    ", end="", flush=True)
         time.sleep(POLL_SECONDS)
         job = catalog.job(job_id)
-    print(f"\r{job.title}: {job.status}{' ' * 40}", flush=True)
+    print(f"\r{title}: {job.status}{' ' * 40}", flush=True)
     return job
 
 
@@ -200,7 +203,7 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
 def _check(catalog: Catalog, given: argparse.Namespace) -> int:
     """Say what is damaged."""
     findings = catalog.check_integrity(contents=True)
-    print("\n".join(findings) if findings else "no damage found")
+    print(message("\n".join(findings)) if findings else "no damage found")
     return 1 if findings else 0
 
 
