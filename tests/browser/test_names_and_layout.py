@@ -35,7 +35,7 @@ from tests.tiny_problem import problem as tiny
 
 def problem():
     made = tiny()
-    data = {{{SPLIT!r}: made.data["train"], "train": made.data["train"], "test": made.data["test"]}}
+    data = {{**made.data, {SPLIT!r}: made.data["test"]}}
     return replace(made, data=data, metrics={{{METRIC!r}: made.metrics["accuracy"]}})
 """
 QUICK: dict[str, Any] = {"x_count": 5, "y_count": 5}
@@ -96,6 +96,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def page(context: Any) -> Iterator[Any]:  # noqa: F811
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE / 3)
     yield opened
     opened.close()
 
