@@ -54,11 +54,12 @@ def thumbnail(surface: Surface) -> bytes:
     """A small picture (PNG) of the loss: in relief, or flat where the machine has no OpenGL."""
     known = surface.loss[surface.computed & np.isfinite(surface.loss)]
     log = bool(known.size) and bool((known > 0).all())
+    limits = _shared(known) if log else None
     try:
-        field = replace(height_field(surface, log=log), limits=_shared(known) if log else None)
+        field = replace(height_field(surface, log=log), limits=limits)
         return _framed(renderer().still(field, size=(960, 720), background=None))
     except NoOpenGL:
-        return flat(surface.loss, log)
+        return flat(surface.loss, log, limits)
 
 
 def _shared(losses: np.ndarray) -> tuple[float, float]:
@@ -82,14 +83,21 @@ def _framed(png: bytes) -> bytes:
     return framed.getvalue()
 
 
-def flat(loss: np.ndarray, log: bool) -> bytes:
-    """The loss from above, coloured; transparent where it is not finite."""
+def flat(loss: np.ndarray, log: bool, limits: tuple[float, float] | None = None) -> bytes:
+    """The loss from above, coloured; transparent where it is not finite.
+
+    Args:
+        loss: on the grid.
+        log: whether its logarithm is coloured.
+        limits: of what is coloured; those of the values unless given.
+    """
     from PIL import Image
 
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.log10(loss) if log else loss
     finite = np.isfinite(heights)
     low, high = (heights[finite].min(), heights[finite].max()) if finite.any() else (0.0, 1.0)
+    low, high = limits or (low, high)
     shade = np.where(finite, (heights - low) / max(high - low, 1e-300), 0) * 255
     pixels = np.dstack([lut("viridis")[shade.astype(np.uint8)], finite.astype(np.uint8) * 255])
     picture = io.BytesIO()
