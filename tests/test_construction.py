@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from explorer.analysis.draws import Draws
 from explorer.analysis.measured import check_as_measured
 from explorer.analysis.mistakes import ProblemError, computing
 from explorer.analysis.problems import load
@@ -103,11 +104,11 @@ def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -
     file.write_text("import torch\n\ndef forward(x):\n    return x @ torch.zeros(4, 2)\n")
     module: dict = {}
     exec(compile(file.read_text(), file, "exec"), module)
-    with pytest.raises(ProblemError) as caught, computing(file):
+    with pytest.raises(ProblemError) as caught, computing(file), Draws():
         module["forward"](torch.zeros(3, 4, dtype=torch.float64))
     text = str(caught.value)
     assert "(line 4 of mine.py)" in text and "choose precision float32" in text
-    with pytest.raises(ValueError, match=r"^x_count must be"), computing(file):
+    with pytest.raises(ValueError, match=r"^the number of points along x must"), computing(file):
         SurfaceSettings(x_count=0)
 
 

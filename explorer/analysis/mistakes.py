@@ -63,8 +63,14 @@ def _is_theirs(error: BaseException) -> bool:
     """Whether what was called last, libraries apart, is not code of ours, or a ready function."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename).resolve()
-        library = {"site-packages", "dist-packages"} & set(file.parts)
-        if library or file.is_relative_to(_STANDARD) or not file.is_file():
+        library = bool({"site-packages", "dist-packages"} & set(file.parts))
+        library = library or frame.name == "__torch_dispatch__"  # a mode that watches
+        if (
+            frame.name == "__torch_dispatch__"
+            or library
+            or file.is_relative_to(_STANDARD)
+            or not file.is_file()
+        ):
             continue
         return not file.is_relative_to(_OURS) or file == _OURS / "problem.py"
     return False
