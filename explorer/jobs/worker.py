@@ -31,7 +31,8 @@ from explorer.analysis import device as devices
 from explorer.analysis import preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
-from explorer.analysis.mistakes import ProblemError, only_in
+from explorer.analysis.measured import check_as_measured
+from explorer.analysis.mistakes import ProblemError, computing, only_in
 from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
 from explorer.analysis.rehearsal import ready
@@ -187,10 +188,12 @@ class Worker:
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
             kept = {"keep": self.spool.half_done(request["key"])} if kind.keeps else {}
-            pieces = answer(loaded.problem, points, settings, done, self.device, choices, **kept)
+            arguments = (loaded.problem, points, settings, done, self.device, choices)
+            pieces = _told(loaded.path, lambda: answer(*arguments, **kept))
             for piece in self._timed(pieces, began):
                 only_in(self._process)  # not what a problem has forked
                 check_admitted()
+                check_as_measured(piece, request, loaded.path)
                 job.put_piece(piece, provenance(piece.facts))
                 job.report(stage="computing")
                 self._make_way(job)
@@ -254,6 +257,12 @@ def _tell(job: JobFolder, error: BaseException) -> None:
         job.finish("failed", error=_sentence(error))
     except OSError:  # nowhere to write: the supervisor sees a worker that ended without a word
         raise _Wordless(1) from error
+
+
+def _told(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
+    """The pieces of an answer; what the problem file's own code raises is told with its line."""
+    with computing(path):
+        yield from answer()
 
 
 class _Cancelled(Exception):
