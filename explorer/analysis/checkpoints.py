@@ -19,6 +19,10 @@ from explorer.analysis.parameters import Tensors
 # Keys under which trainers put the weights, the likelier first; averaged ones only when asked for.
 PARTS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
 AVERAGED = ("ema", "model_ema", "ema_state_dict", "state_dict_ema", "ema_model")
+WRAPPERS = (
+    "module",
+    "_orig_mod",
+)  # where DataParallel and torch.compile keep a model
 FOLDER_FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -152,6 +156,7 @@ def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tens
         CheckpointError: a key is missing or unknown, or has another shape or type.
     """
     wanted = model.state_dict()
+    tensors = _as_the_model_names(tensors, wanted)
     prefix = _prefix(tensors, wanted)
     given = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
     for name, others in _ties(model).items():
@@ -163,6 +168,21 @@ def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tens
     found = {name: (given | counters)[name] for name in wanted}
     _check_tensors(found, wanted, source)
     return found
+
+
+def _as_the_model_names(tensors: Tensors, wanted: Tensors) -> Tensors:
+    """The tensors by the model's names where wrappers within one of the two make the difference.
+
+    A part of a model may have been compiled or made parallel in training, or be so now.
+    """
+
+    def plain(name: str) -> str:
+        return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+    names = {plain(name): name for name in wanted}
+    if len(names) < len(wanted) or len({plain(name) for name in tensors}) < len(tensors):
+        return tensors
+    return {names.get(plain(name), name): value for name, value in tensors.items()}
 
 
 def _ties(model: nn.Module) -> dict[str, list[str]]:

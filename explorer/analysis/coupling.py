@@ -18,7 +18,9 @@ from explorer.analysis.terms import Terms, Value
 from explorer.problem import Batch, Problem
 
 EXAMPLES = 64  # that show it
-CUT = 3  # examples of the smaller part: an odd number, so that neighbours that are a pair are parted
+CUT = (
+    3  # examples of the smaller part: an odd number, so that neighbours that are a pair are parted
+)
 # Relative. In other company an example takes part in the same operations of the same shapes, and
 # only sums over a batch are rounded in another order; a smaller or larger batch may be computed by
 # other kernels, to a few bits of bfloat16 where the model computes in it.

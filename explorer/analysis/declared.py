@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,29 @@ from explorer.problem import Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")
 TAKEN = ("loss", *BESIDE, "unit", "question_key", "i", "j", "k", "x", "y")
+
+
+WRAPPERS = {  # a class by name -> where it keeps the model
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "OptimizedModule": "_orig_mod",  # of torch.compile
+}
+
+
+def unwrapped(problem: Problem) -> Problem:
+    """The problem with the model itself, without what a training script had wrapped it in.
+
+    Points are evaluated side by side and compiled here where it pays; names of the weights are
+    those of the model either way (see `checkpoints.fitted`).
+    """
+    model = problem.model
+    while (inner := WRAPPERS.get(type(model).__name__)) and _is_torchs(model):
+        model = getattr(model, inner)
+    return problem if model is problem.model else replace(problem, model=model)
+
+
+def _is_torchs(model: nn.Module) -> bool:
+    return type(model).__module__.partition(".")[0] == "torch"
 
 
 def check(problem: Any, path: Path) -> None:

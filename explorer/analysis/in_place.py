@@ -141,8 +141,9 @@ def _remembered(model: nn.Module) -> Callable[[], None]:
     def put_back() -> None:
         for module, training, parameters, buffers, attributes in modules:
             module.training = training
-            module._parameters.update(parameters)
-            module._buffers.update(buffers)
+            if not isinstance(module, torch.jit.ScriptModule):  # which replaces none of its own
+                module._parameters.update(parameters)
+                module._buffers.update(buffers)
             vars(module).update(attributes)
         for tensor, data, needed in states:
             tensor.data = data

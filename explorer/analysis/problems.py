@@ -81,7 +81,7 @@ def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path
     with told(f"problem() of {path}", path):
         problem = function(**arguments)
     declared.check(problem, path)
-    return problem
+    return declared.unwrapped(problem)
 
 
 def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path) -> None:

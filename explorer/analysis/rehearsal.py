@@ -91,9 +91,7 @@ def protected(
     return loaded
 
 
-def ready(
-    loaded: LoadedProblem, point: Tensors, split: str, device: torch.device
-) -> LoadedProblem:
+def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.device) -> LoadedProblem:
     """The problem as it is evaluated, looked at once more before an answer begins.
 
     Raises:
