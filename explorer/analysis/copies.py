@@ -5,7 +5,7 @@ closure over the model, a loss that reads it, or a class that copies itself in a
 would go on with other weights, without a word.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
@@ -118,7 +118,7 @@ def undisturbed(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
 @contextmanager
 def moved_weights(flat: FlatModel) -> Iterator[None]:
     """A stretch in which some weights of each tensor are elsewhere; then all have their old bits."""
-    put_back: list[Callable[[], object]] = []
+    kept_parts: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():
         for view in flat.views:
             row = view.view(-1)
@@ -128,13 +128,13 @@ def moved_weights(flat: FlatModel) -> Iterator[None]:
             signs = torch.ones_like(part)
             signs[1::2] = -1
             part.add_(signs, alpha=MOVE * (size or 1.0))
-            put_back.append(lambda part=part, kept=kept: part.copy_(kept))
+            kept_parts.append((part, kept))
     try:
         yield
     finally:
         with torch.no_grad():
-            for undo in put_back:
-                undo()
+            for part, kept in kept_parts:
+                part.copy_(kept)
 
 
 def _values_of(problem: Problem, flat: FlatModel, batch: Batch) -> Values:

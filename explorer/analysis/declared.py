@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from explorer.analysis.batches import count_examples
 from explorer.analysis.loading import is_dataset
 from explorer.analysis.mistakes import ProblemError
+from explorer.analysis.moved import moved_names
 from explorer.kinds.kind import BESIDE
 from explorer.problem import Problem
 
@@ -55,6 +56,7 @@ def check(problem: Any, path: Path) -> None:
     try:
         _check_model(problem.model)
         _check_functions(problem)
+        moved_names(problem)  # refuses a pattern that matches none
     except ValueError as error:
         raise ProblemError(f"{path}: {error}") from error
     if not isinstance(problem.data, Mapping) or not problem.data:

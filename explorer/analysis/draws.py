@@ -54,7 +54,7 @@ def watched(device: torch.device) -> Iterator[Watched]:
     torch.rand(1)
     torch.rand(1, device=device)
     np.random.random_sample()
-    random.random()  # noqa: S311
+    random.random()
     moved = _states(device)
     try:
         with draws:

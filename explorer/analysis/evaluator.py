@@ -32,7 +32,8 @@ class Evaluator:
     block of points is reduced in float64, and all blocks are waited for together. The way follows
     the objective's choice; on a CPU small models are evaluated at several points at once, one core
     each: the same operations in the same order for each point, so that values do not depend on how
-    points are shared out.
+    points are shared out, to the last bit. Where several points go into one launch, the kernels of
+    the matrix library may order sums by a point's place: they agree within `tuning.AGREE`.
     """
 
     def __init__(self, objective: Objective, directions: Tensor | Redrawn) -> None:

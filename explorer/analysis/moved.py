@@ -1,5 +1,7 @@
 """Which parameters of a model are moved: those chosen by name, those trained, or all."""
 
+import hashlib
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 
 from torch import nn
@@ -40,8 +42,17 @@ def matches(name: str, pattern: str) -> bool:
     return any(fnmatchcase(".".join(parts[n:]), pattern) for n in range(len(parts)))
 
 
-def in_words(model: nn.Module, moved: frozenset[str]) -> str:
+def in_words(model: nn.Module, moved: Collection[str]) -> str:
     """How many of a model's tensors and parameters move."""
     sizes = {name: p.numel() for name, p in model.named_parameters() if p.numel()}
     some, every = sum(sizes[name] for name in moved), sum(sizes.values())
     return f"{len(moved):,} of {len(sizes):,} tensors, {some:,} of {every:,} parameters"
+
+
+def moved_facts(problem: Problem) -> dict[str, str]:
+    """As "moved" which parameters move: how many, and a hash of their names; {} for all of them."""
+    moved = moved_names(problem)
+    if moved is None:
+        return {}
+    names = hashlib.sha256("\n".join(sorted(moved)).encode()).hexdigest()
+    return {"moved": f"{in_words(problem.model, moved)} ({names[:16]})"}

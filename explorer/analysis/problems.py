@@ -14,9 +14,11 @@ import torch
 
 from explorer.analysis import batchnorm, declared
 from explorer.analysis.batches import tensors_of
+from explorer.analysis.construction import check_same_construction
 from explorer.analysis.data import Source, drawn_examples, fits, size_of, some_of, split_of
 from explorer.analysis.loading import DataError, Examples, read
 from explorer.analysis.mistakes import ProblemError, told
+from explorer.analysis.moved import moved_facts
 from explorer.analysis.parameters import add_bytes
 from explorer.problem import Batch, Problem
 
@@ -41,6 +43,7 @@ class LoadedProblem:
             "metrics": list(self.problem.metrics),
             "architecture": str(self.problem.model),
             "batchnorm_layers": len(batchnorm.layers(self.problem.model)),
+            **moved_facts(self.problem),
         }
 
 
@@ -71,7 +74,9 @@ def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> Loade
     quick = time.perf_counter() - began < AGAIN_SECONDS
     data, splits = _read(problem, path)
     if twice and quick:
-        _check_same(splits, _read(_made(function, arguments, path), path)[1], path)
+        other = _made(function, arguments, path)
+        _check_same(splits, _read(other, path)[1], path)
+        check_same_construction(problem, other, path)
     made = replace(problem, data=data)
     return LoadedProblem(path, made, _source_hash(path, before), splits)
 

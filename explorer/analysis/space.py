@@ -25,9 +25,9 @@ _NOT_TWICE = (
     "problem file by one that can"
 )
 _WEIGHT_NORM = (
-    "torch differentiates weight_norm twice wrongly, and it cannot be replaced in this model, which "
-    "cannot be copied or whose copy gives other values; write the model without what it keeps of "
-    "itself (a lambda over self, an open file), or without weight_norm"
+    "torch differentiates weight_norm twice wrongly, and it cannot be replaced in this model, "
+    "which has no copy that gives its values; write the model without what it keeps of itself (a lambda "
+    "over self, an open file), or without weight_norm"
 )
 Parts = Sequence[Tensor]  # one tensor per parameter, in their order
 
