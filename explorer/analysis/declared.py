@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.batches import count_examples
+from explorer.analysis.device import free_bytes
 from explorer.analysis.loading import is_dataset
 from explorer.analysis.mistakes import ProblemError
 from explorer.analysis.moved import moved_names
@@ -137,3 +138,15 @@ def _check_entries(data: Any, place: str) -> None:
         raise ValueError(f"data{place} has {what}; make it a dense tensor on the CPU")
     elif not data.dim():
         raise ValueError(f"data{place} is a single number; give one value per example")
+    else:
+        _check_memory(data, place)
+
+
+def _check_memory(data: Tensor, place: str) -> None:
+    """Refuse a tensor that repeats one in its memory, and would not fit written out."""
+    size, room = data.numel() * data.element_size(), free_bytes(torch.device("cpu"))
+    if size > max(room, data.untyped_storage().nbytes()):
+        raise ValueError(
+            f"data{place} has {size / 2**30:,.0f} GiB written out, more than the "
+            f"{room / 2**30:,.0f} GiB of memory that are free; give fewer examples"
+        )

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from explorer.analysis import device as devices
-from explorer.analysis import preconditioner
+from explorer.analysis import loading, preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
 from explorer.analysis.mistakes import ProblemError
@@ -68,7 +68,9 @@ class Worker:
         print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
-            job.finish("done", result=self._tasks[job.request["task"]](job))
+            with loading.watched(self._reading(job)):
+                result = self._tasks[job.request["task"]](job)
+            job.finish("done", result=result)
         except _Wordless:
             raise
         except (_Cancelled, SystemExit, KeyboardInterrupt, Exception) as error:
@@ -150,6 +152,14 @@ class Worker:
         def tell(done: int, total: int) -> None:
             job.report(stage="inspecting", done=done, total=total)
             self._make_way(job)
+
+        return tell
+
+    def _reading(self, job: JobFolder) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            job.report(stage="reading the data", done=done, total=total)
+            if job.is_cancelled:
+                raise _Cancelled
 
         return tell
 
