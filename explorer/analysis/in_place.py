@@ -130,6 +130,7 @@ def _remembered(model: nn.Module) -> Callable[[], None]:
     modules = [
         (
             module,
+            module.training,
             dict(module._parameters),
             dict(module._buffers),
             dict(vars(module)),
@@ -138,11 +139,13 @@ def _remembered(model: nn.Module) -> Callable[[], None]:
     ]
 
     def put_back() -> None:
-        for module, parameters, buffers, attributes in modules:
-            module._parameters.update(parameters)
-            module._buffers.update(buffers)
-            for name in vars(module).keys() - attributes.keys():
-                del vars(module)[name]
+        for module, training, parameters, buffers, attributes in modules:
+            module.training = training
+            if not isinstance(module, torch.jit.ScriptModule):  # which replaces none of its own
+                module._parameters.update(parameters)
+                module._buffers.update(buffers)
+                for name in vars(module).keys() - attributes.keys():
+                    del vars(module)[name]
             vars(module).update(attributes)
         for tensor, data, needed in states:
             tensor.data = data

@@ -20,6 +20,12 @@ LONGEST = 300  # characters of an error's own words
 _DEVICE = re.compile(r"\bcuda\b|on device|same device|expected device|meta tensor", re.IGNORECASE)
 
 
+_DTYPE = re.compile(
+    r"same dtype|expected scalar type|Input type \(|does not match weight dtype", re.IGNORECASE
+)
+_WHOLE = re.compile(r"\b(long|int|bool|byte|char|short)\b|u?int\d+", re.IGNORECASE)
+
+
 class ProblemError(ValueError):
     """A problem file that declares no usable problem; the message names the file."""
 
@@ -115,6 +121,16 @@ def _way_out(error: BaseException) -> str:
         return "take fewer examples, or a device with more memory"
     if isinstance(error, TypeError) and text.startswith("problem() "):
         return "give the arguments that it takes, no others"
+    if _DTYPE.search(text) and not _WHOLE.search(text):
+        return (
+            "parameters are held in float32, or in float64 where that is asked for, whatever the "
+            "model was built in: cast to what the weights are, x.to(weight.dtype), in place of a "
+            "fixed type"
+        )
+    if re.search(r"(got|\() ?(Byte|Char|Short|Int|Long|unsigned char)\b", text):
+        return (
+            "make whole numbers such as images of uint8 floats in forward: batch[0].float() / 255"
+        )
     if _DEVICE.search(text):
         return "leave model and data on the CPU: they are moved to the device that computes"
     return "mend it there, then import again"

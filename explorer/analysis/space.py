@@ -88,7 +88,7 @@ class Space:
 
     @property
     def fixed_batch(self) -> int | None:
-        """Examples of each batch where they must not be cut otherwise: the size declared, or all."""
+        """Examples of each batch where it must not be cut otherwise: as declared, or all."""
         declared = self.problem.batch_size or (self.examples if self.draws else None)
         return declared and min(declared, self.examples)
 

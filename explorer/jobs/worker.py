@@ -28,7 +28,7 @@ from torch import Tensor
 
 from explorer.admission import Refused, admit, check_admitted
 from explorer.analysis import device as devices
-from explorer.analysis import preconditioner
+from explorer.analysis import loading, preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
 from explorer.analysis.measured import check_as_measured
@@ -150,7 +150,8 @@ class Worker:
         print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
-            result = self._tasks[job.request["task"]](job)
+            with loading.watched(self._reading(job)):
+                result = self._tasks[job.request["task"]](job)
             only_in(self._process)
             check_admitted()
             job.finish("done", result=result)
@@ -228,6 +229,14 @@ class Worker:
             only_in(self._process)
             job.report(stage="inspecting", done=done, total=total)
             self._make_way(job)
+
+        return tell
+
+    def _reading(self, job: JobFolder) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            job.report(stage="reading the data", done=done, total=total)
+            if job.is_cancelled:
+                raise _Cancelled
 
         return tell
 
