@@ -9,6 +9,8 @@ from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Json, Measurement, Model, Point, Problem
 from store.rows import now, put, records
+from store.seals import sealed
+from store.titles import retitled
 
 _MODELS = """
 SELECT models.*,
@@ -114,6 +116,14 @@ class Models(Door):
         """Store all of these, or nothing of them."""
 
         def work(cursor: Cursor) -> None:
+            problems = [problem.id] if problem else []
+            touched = {*(p.point_id for p in points), *(m.point_id for m in measurements)}
+            renewed = [*(m.id for m in models), *(p.model_id for p in points)]
+            renewed += models_at(cursor, touched)
+            with sealed(cursor, "problem", problems), sealed(cursor, "model", renewed):
+                add(cursor)
+
+        def add(cursor: Cursor) -> None:
             if problem:
                 _put_problem(cursor, problem)
             for model in models:
@@ -141,6 +151,24 @@ class Models(Door):
         wanted += ["contains(lower(concat_ws(' ', name, facts)), ?)" for _ in words]
         where = f"WHERE {' AND '.join(wanted)} ORDER BY created DESC, name"
         return self._read(lambda c: _models(c, where, words))
+
+    def rename_model(self, model_id: str, name: str) -> None:
+        """Give a model another name, in the titles of its analyses too; no key depends on it.
+
+        Raises:
+            UnknownEntry: there is none.
+            ValueError: the name is empty or has characters that cannot be shown.
+        """
+        new = name.strip()
+        if not new or not new.isprintable():
+            raise ValueError(f"a model's name must be printable and not empty, got {name!r}")
+
+        def work(cursor: Cursor) -> None:
+            model = _only(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
+            _retitle(cursor, model, new)
+            cursor.execute("UPDATE models SET name = ? WHERE id = ?", [new, model_id])
+
+        self._write(work)
 
     def points(self, model_id: str) -> list[Point]:
         """The points of a model by step; those without one come last."""
@@ -187,6 +215,27 @@ def _put_model(cursor: Cursor, model: Model) -> None:
     row: dict[str, Any] = {name: getattr(model, name) for name in kept}
     row["created"] = model.created or now()
     put(cursor, "models", row, kept[1:])
+
+
+def models_at(cursor: Cursor, points: Iterable[str]) -> list[str]:
+    """Ids of the models that have one of these points."""
+    query = """SELECT DISTINCT model_id FROM points
+        WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))"""
+    return [id for (id,) in cursor.execute(query, [list(points)]).fetchall()]
+
+
+def _retitle(cursor: Cursor, model: Model, new: str) -> None:
+    """Put a model's new name into the titles of its analyses and of their jobs."""
+    rows = cursor.execute(
+        "SELECT key, title, model_ids FROM questions WHERE list_contains(model_ids, ?)", [model.id]
+    ).fetchall()
+    names = dict(cursor.execute("SELECT id, name FROM models").fetchall())
+    for key, old, ids in rows:
+        places = [place for place, id in enumerate(ids) if id == model.id]
+        title = retitled(old, [names.get(id, id) for id in ids], places, new)
+        if title != old:
+            cursor.execute("UPDATE questions SET title = ? WHERE key = ?", [title, key])
+            cursor.execute("UPDATE jobs SET title = ? WHERE question_key = ?", [title, key])
 
 
 def _models(cursor: Cursor, where: str, values: Sequence[Any]) -> list[Model]:

@@ -10,6 +10,7 @@ from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
 from store.rows import now, put, records, scalar
+from store.seals import sealed
 
 _ASKED = (
     "key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids", "units",
@@ -39,7 +40,8 @@ class Questions(Door):
         row |= {"created": now(), "deleted": None}
 
         def work(cursor: Cursor) -> Question:
-            put(cursor, "questions", row, ("deleted", "family", "objective"))
+            with sealed(cursor, "analysis", [question.key]):
+                put(cursor, "questions", row, ("deleted", "family", "objective"))
             asked = question_row(cursor, question.key)
             if job and asked.status == "open" and not scalar(cursor, _UNDER_WAY, [asked.key]):
                 put(cursor, "jobs", {**vars(job), "created": now()})
@@ -126,8 +128,9 @@ class Questions(Door):
         """Store the directions of an answer; an axis that is there stays as it is."""
 
         def work(cursor: Cursor) -> None:
-            for row in rows:
-                put(cursor, "directions", {**vars(row), "question_key": key})
+            with sealed(cursor, "analysis", [key]):
+                for row in rows:
+                    put(cursor, "directions", {**vars(row), "question_key": key})
 
         self._write(work)
 

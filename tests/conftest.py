@@ -15,9 +15,9 @@ from explorer.analysis.device import kept_threads
 from explorer.problem import Problem, accuracy, cross_entropy
 
 FEW = 23  # examples of the problem `small`
-os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-os.environ["EXPLORER_STATE"] = tempfile.mkdtemp()  # what tests agree to run is no agreement of ours
+os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
+os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 
 class Net(nn.Module):

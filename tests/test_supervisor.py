@@ -29,6 +29,7 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, CatalogError, records
 from tests.tiny import (
     ROOT,
+    agreed,
     app_process,
     checkpoint,
     dumped,
@@ -236,6 +237,7 @@ def refused_import(catalog: Catalog, folder: Path, file: Path, text: str | None 
     source = problem_file(folder / "refused")
     if text is not None:
         source.write_text(text)
+        agreed(source)
     before = dumped(catalog).split('"jobs"')[0]
     job_id = orders.order_import(catalog, source, {}, [{"file": str(file)}], "refused")
     job = ended(catalog, job_id)
@@ -321,6 +323,12 @@ def test_a_changed_problem_file_answers_nothing(served):
     key = desk.ask(catalog, LINE, model, LineSettings(x_count=5))
     job = ended(catalog, catalog.active_job_for(key).id)
     assert job.status == "failed"
+    assert job.error == (
+        f"{file} has changed since you agreed to run tiny_problem.py; read and agree: "
+        f"python -m explorer agree {file}"
+    )
+    desk.resume(catalog, catalog.question(key))
+    job = ended(catalog, catalog.active_job_for(agreed(file) and key).id)
     assert job.error == f"{file} has changed since its models were imported; import them again"
     assert catalog.question(key).units_done == 0
 

@@ -23,7 +23,7 @@ from explorer.analysis.rescaling import Rescaled, rescaled
 from explorer.analysis.slopes import NoGradient
 from explorer.analysis.standing import Found, NotApplicable, Standing, accuracy_of
 from explorer.kinds.kind import Piece
-from explorer.kinds.measures import MEASURES
+from explorer.kinds.measures import MEASURES, PLACE
 from explorer.kinds.sharpness import ALONG, COLUMNS, Role, SharpnessSettings
 from explorer.problem import Problem
 
@@ -88,13 +88,15 @@ def answer(
         if unit in done:
             continue
         began = time.perf_counter()
-        if unit < len(MEASURES):
-            rows = _rows(here, unit, unit)
+        rescales, place = divmod(unit, len(settings.chosen))
+        measure = PLACE[settings.chosen[place]]
+        if not rescales:
+            rows = _rows(here, unit, measure, along=True)
         elif other is None:
-            rows = [_missing(unit, NotApplicable("This model has no pair").why)]
+            rows = [_missing(unit, measure, NotApplicable("This model has no pair").why)]
         else:
             there = there or _moved(here, other)
-            rows = _rows(there, unit, unit - len(MEASURES))
+            rows = _rows(there, unit, measure, along=False)
         yield Piece(_columns(rows), facts, seconds=time.perf_counter() - began)
         facts = {}
 
@@ -130,6 +132,7 @@ def _facts(here: Standing) -> dict[str, Any]:
         "theta_norm": float(here.theta.double().norm()),
         "evaluated": "double backward and forward passes",
         "started": here.start is not None,
+        **here.objective.moved_facts,
     }
     return facts | ({"accuracy": here.means[name]} if name else {})
 
@@ -140,41 +143,41 @@ def _told(other: Rescaled | None) -> dict[str, Any]:
     return {"pairs": other.words, "gap": other.gap}
 
 
-def _rows(standing: Standing, unit: int, measure: int) -> list[Row]:
-    """A measure's value, and the loss along the direction it found."""
+def _rows(standing: Standing, unit: int, measure: int, along: bool) -> list[Row]:
+    """A measure's value and, if wanted, the loss along the direction it found."""
     if not np.isfinite(standing.loss):
-        return [_missing(unit, NotApplicable("The loss at this point").why)]
+        return [_missing(unit, measure, NotApplicable("The loss at this point").why)]
     try:
         found = COMPUTED[MEASURES[measure].name](standing)
     except NotApplicable as error:
-        return [_missing(unit, error.why)]
+        return [_missing(unit, measure, error.why)]
     except (CurvatureError, NoGradient):
-        return [_missing(unit, NotApplicable("The loss cannot be differentiated").why)]
+        return [_missing(unit, measure, NotApplicable("The loss cannot be differentiated").why)]
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        return [_missing(unit, NotApplicable("The memory of this machine").why)]
+        return [_missing(unit, measure, NotApplicable("The memory of this machine").why)]
     if np.isnan(found.value):
-        return [_missing(unit, NotApplicable("A loss nearby").why)]
+        return [_missing(unit, measure, NotApplicable("A loss nearby").why)]
     rows: list[Row] = [(unit, Role.MEASURE, measure, 0, np.nan, found.value, found.low, found.high)]
-    if found.direction is not None and unit == measure and float(found.direction.norm()):
-        rows += _along(standing, found.direction, measure)
+    if found.direction is not None and along and float(found.direction.norm()):
+        rows += _along(standing, found.direction, unit, measure)
     return rows
 
 
-def _along(standing: Standing, direction: Tensor, measure: int) -> list[Row]:
+def _along(standing: Standing, direction: Tensor, unit: int, measure: int) -> list[Row]:
     """The loss at shares of the way along a direction (D,), by distance."""
     length = float(direction.double().norm())
     shares = np.linspace(-REACH, REACH, ALONG)
     losses = [standing.means_at(standing.theta + float(s) * direction)["loss"] for s in shares]
     return [
-        (measure, Role.ALONG, measure, 0, float(share * length), loss, np.nan, np.nan)
+        (unit, Role.ALONG, measure, 0, float(share * length), loss, np.nan, np.nan)
         for share, loss in zip(shares, losses, strict=True)
     ]
 
 
-def _missing(unit: int, why: int) -> Row:
-    return unit, Role.MEASURE, unit % len(MEASURES), why, np.nan, np.nan, np.nan, np.nan
+def _missing(unit: int, measure: int, why: int) -> Row:
+    return unit, Role.MEASURE, measure, why, np.nan, np.nan, np.nan, np.nan
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:

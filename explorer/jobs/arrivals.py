@@ -88,6 +88,8 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
         )
     if reason := model.facts.get("no_gradient"):
         said.append(f"{catalog.problem(model.problem_id).path}: {reason}")
+    remarks = model.facts.get("remarks", [])
+    said += [*remarks[:1], *([f"and {len(remarks) - 1:,} more such files"] if remarks[1:] else [])]
     types = {t["dtype"]: t["name"] for t in reversed(model.facts["tensors"])}
     said += [
         f"{types[half]} and others are {half}: they are kept so and converted to the precision "
@@ -114,6 +116,7 @@ def _facts(
         parameters = sum(_size(t) for t in tensors if t["role"] == "parameter")
         facts |= {"parameters": parameters, "tensors": list(tensors)}
         facts["no_gradient"] = result.get("no_gradient", "")
+        facts["remarks"] = list(result.get("remarks", ()))
     return facts | request["facts"]
 
 

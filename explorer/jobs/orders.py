@@ -1,7 +1,6 @@
 """Jobs on their way to a worker: imports ordered, what a worker needs to know, stopping."""
 
 import contextlib
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 from explorer.jobs import runs
 from explorer.jobs.question import sha256
 from explorer.jobs.spool import Spool
-from explorer.kinds import kind_named
+from explorer.kinds import kind_named, unreadable
+from explorer.printable import MESSAGE, is_utf8, printable
 from store import Catalog, UnknownEntry, records
 
 ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
@@ -32,7 +32,7 @@ def order_import(
 
     Args:
         catalog: where the model goes.
-        problem: the problem file. It is code: order an import only after the user agreed to run it.
+        problem: the problem file. It is code: the worker runs it once the user has agreed to.
         arguments: of its function `problem`.
         checkpoints: `{"file": path, "step": number or None, "part": key within the file,
             "optimizer": file of its optimiser's state}` each, in order; all but the first may be
@@ -45,8 +45,15 @@ def order_import(
             stays the same while the run grows, and known snapshots are not inspected again.
 
     Raises:
-        ValueError: the arguments are no JSON values; NaN and infinity are none.
+        ValueError: the arguments are no JSON values, as NaN and infinity; or a name or path is no
+            UTF-8, which no database keeps.
     """
+    for words in (name, str(problem), *(str(c["file"]) for c in checkpoints)):
+        if not is_utf8(words):
+            raise ValueError(
+                f"{printable(words, MESSAGE)} is no UTF-8, so that the catalog cannot keep it; "
+                "rename the file, or give the model another name"
+            )
     try:
         sha256(dict(arguments))
     except (ValueError, TypeError) as error:
@@ -56,7 +63,6 @@ def order_import(
     request = {
         "task": "import",
         "problem": str(problem.resolve()),
-        "digest": hashlib.sha256(problem.read_bytes()).hexdigest() if problem.is_file() else "",
         "arguments": dict(arguments),
         "checkpoints": [
             {**c, "file": str(Path(c["file"]).resolve()), "step": c.get("step")}
@@ -103,6 +109,8 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
     asked = catalog.question(job.question_key or "")
     if asked is None:
         raise UnknownEntry("question", job.question_key or "")
+    if why := unreadable(asked.kind, asked.settings):
+        raise ValueError(f"{asked.title} is {why}; go on with the program that asked it")
     problem = catalog.problem(asked.problem_id)
     kind = kind_named(asked.kind)
     if asked.version != kind.version:
@@ -123,7 +131,18 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "files": [str(catalog.file_path(file).resolve()) for file in files],
         "done": catalog.done_units(asked.key, kind.table).tolist(),
         "choices": _choices(catalog, asked),
+        "measured": _measured(catalog, asked),
     }
+
+
+def _measured(catalog: Catalog, asked: records.Question) -> list[float | None]:
+    """The loss of each of its points on its split as the import measured it; None where unknown."""
+    known: dict[str, float] = {}
+    for model in asked.model_ids:
+        for point, splits in catalog.measured(model).items():
+            values = splits.get(asked.settings["split"], {})
+            known |= {point: values["loss"]} if "loss" in values else {}
+    return [known.get(point) for point in asked.point_ids]
 
 
 def _files(catalog: Catalog, asked: records.Question) -> list[str]:

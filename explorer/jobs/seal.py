@@ -15,20 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from explorer.private_folder import made_private_folder, private_folder
+
 SECRET_BYTES = 32
 
 
 class Unsealed(ValueError):
     """A request that this user did not write for this job of this catalog."""
-
-
-def state_folder() -> Path:
-    """Where a user's own state is kept, outside any catalog; `$EXPLORER_STATE` names another."""
-    if named := os.environ.get("EXPLORER_STATE"):
-        return Path(named)
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    base = given if given.is_absolute() else Path.home() / ".local" / "state"
-    return base / "loss-surface-explorer"
 
 
 def sealed(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
@@ -62,7 +55,7 @@ def opened(written: Any, job_id: str, spool: str) -> dict[str, Any]:
 
 
 def _seal(body: str) -> str:
-    return hmac.new(_secret(state_folder()), body.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_secret(private_folder()), body.encode(), hashlib.sha256).hexdigest()
 
 
 @lru_cache(maxsize=4)
@@ -85,7 +78,7 @@ def _secret(folder: Path) -> bytes:
 
 def _make(file: Path) -> None:
     """Write a new secret whole, readable by its owner alone, unless another process was faster."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made_private_folder()
     partial = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

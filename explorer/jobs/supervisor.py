@@ -32,6 +32,8 @@ from store import (
 from store.errors import from_os
 
 STEP_SECONDS = 0.15
+REST = 2.0  # times as long as a step took until the next: other clients want the database too
+REST_SECONDS = 2.0  # at most
 DEATHS_ALLOWED = 3  # on the same piece
 CANCEL_GRACE = 20.0  # seconds a worker has to reach the end of its piece
 MOST_SAID = 2000  # characters of an error
@@ -122,6 +124,7 @@ class Supervisor:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
                 if self._is_in_place():
                     if self.acquire():
@@ -135,7 +138,8 @@ class Supervisor:
                 self.trouble = str(from_os(error, self.catalog.folder))
             except Exception:
                 log.exception("supervisor step")
-            self._stop.wait(STEP_SECONDS)
+            took = time.monotonic() - began
+            self._stop.wait(min(max(STEP_SECONDS, REST * took), REST_SECONDS))
 
     def _is_in_place(self) -> bool:
         """Whether the catalog lies where it was; its spool is made anew where it was removed."""

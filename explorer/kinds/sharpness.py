@@ -16,6 +16,7 @@ ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
 ROUNDED = 10  # units in the last place by which a mean loss may be off
 NOT_YET = "Not computed yet."
+NOT_ASKED = "Not asked for."
 COLUMNS = ("unit", "role", "i", "why", "at", "value", "low", "high")
 
 
@@ -55,6 +56,7 @@ class SharpnessSettings(ObjectiveSettings):
     rescaling: str = "none"  # all measures again at an equal function: by layers or by neurons
     alpha: float = 5.0  # factor of a layer; of neurons the largest, theirs being drawn
     seed: int = 0
+    measures: tuple[str, ...] = ()  # names of those asked for; all, where none is named
 
     def __post_init__(self) -> None:
         """Refuse what has no measure."""
@@ -80,11 +82,20 @@ class SharpnessSettings(ObjectiveSettings):
         )
         if self.rescaling == "none":
             self.unused("alpha")
+        for name in self.measures:
+            one_of("measures", name, tuple(PLACE))
+        named = tuple(name for name in PLACE if name in self.measures)  # one order, each once
+        object.__setattr__(self, "measures", named if len(named) < len(PLACE) else ())
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Names of the measures asked for, in the order of their units."""
+        return self.measures or tuple(PLACE)
 
     @property
     def units(self) -> int:
-        """Each measure; with a rescaling, each again at the rescaled point."""
-        return len(MEASURES) * (1 if self.rescaling == "none" else 2)
+        """Each measure asked for; with a rescaling, each again at the rescaled point."""
+        return len(self.chosen) * (1 if self.rescaling == "none" else 2)
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ class Sharpness:
     rows: Mapping[str, np.ndarray]  # by `COLUMNS`, (R,) each
     computed: np.ndarray  # (units,) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
+    chosen: tuple[str, ...] = tuple(PLACE)  # names of the measures asked for
 
     @classmethod
     def from_pieces(cls, settings: SharpnessSettings, pieces: Iterable[Piece]) -> "Sharpness":
@@ -126,14 +138,14 @@ class Sharpness:
         computed = np.zeros(settings.units, dtype=bool)
         computed[rows["unit"].astype(int)] = True
         facts = {name: value for piece in found for name, value in piece.facts.items()}
-        return cls(rows, computed, facts)
+        return cls(rows, computed, facts, settings.chosen)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
         """What each row is, for tables."""
         names = np.array([measure.name for measure in MEASURES])
         index = self.rows["i"].astype(int)
-        moved = (self.rows["unit"] >= len(MEASURES)).astype(np.int64)
+        moved = (self.rows["unit"] >= len(self.chosen)).astype(np.int64)
         return {
             "unit": self.rows["unit"],
             "role": self.rows["role"],
@@ -149,17 +161,19 @@ class Sharpness:
 
     def of(self, name: str, rescaled: bool = False) -> Value:
         """A measure at the point, or at the rescaled one."""
-        unit = PLACE[name] + rescaled * len(MEASURES)
-        chosen = (self.rows["unit"] == unit) & (self.rows["role"] == Role.MEASURE)
-        if not chosen.any():
+        if name not in self.chosen:
+            return Value(why=NOT_ASKED)
+        unit = self.chosen.index(name) + rescaled * len(self.chosen)
+        own = (self.rows["unit"] == unit) & (self.rows["role"] == Role.MEASURE)
+        if not own.any():
             return Value(why=NOT_YET)
-        value, low, high = (float(self.rows[n][chosen][0]) for n in ("value", "low", "high"))
-        return Value(value, low, high, WHY[int(self.rows["why"][chosen][0])])
+        value, low, high = (float(self.rows[n][own][0]) for n in ("value", "low", "high"))
+        return Value(value, low, high, WHY[int(self.rows["why"][own][0])])
 
     def along(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Distances along the worst direction that a measure found, and the losses there."""
-        chosen = (self.rows["unit"] == PLACE[name]) & (self.rows["role"] == Role.ALONG)
-        at, loss = self.rows["at"][chosen], self.rows["value"][chosen]
+        own = (self.rows["i"] == PLACE[name]) & (self.rows["role"] == Role.ALONG)
+        at, loss = self.rows["at"][own], self.rows["value"][own]
         order = np.argsort(at)
         return at[order], loss[order]
 
@@ -217,9 +231,28 @@ def unequal_losses(found: Mapping[str, Sharpness], split: str = "train") -> str:
 
 
 def taken_over(settings: SharpnessSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The rows of another answer that differs in the rescaling alone: those without it."""
-    kept = old["unit"] < len(MEASURES)
-    return {name: values[kept] for name, values in old.items()}
+    """The rows at the point itself of an answer of other measures or with another rescaling.
+
+    A measure's first unit is that at the point: a rescaled one comes after it.
+    """
+    places = np.array([PLACE[name] for name in settings.chosen])
+    first = {int(i): int(old["unit"][old["i"] == i].min()) for i in np.unique(old["i"])}
+    own = np.array([first[int(i)] == unit for i, unit in zip(old["i"], old["unit"], strict=True)])
+    kept = own.astype(bool) & np.isin(old["i"], places)
+    rows = {name: values[kept] for name, values in old.items()}
+    rows["unit"] = np.searchsorted(places, rows["i"]).astype(old["unit"].dtype)
+    return rows
+
+
+def ranks(values: Mapping[str, Value]) -> dict[str, int]:
+    """The place of each model by one measure, 1 for the smallest value; equal ones share a place.
+
+    A model without a value has none, and with fewer than two values there is no order.
+    """
+    known = {name: one.value for name, one in values.items() if np.isfinite(one.value)}
+    if len(known) < 2:
+        return {}
+    return {name: 1 + sum(v < own for v in known.values()) for name, own in known.items()}
 
 
 SHARPNESS = Kind(
@@ -234,7 +267,8 @@ SHARPNESS = Kind(
     thumbnail="explorer.render.sharpness:thumbnail",
     page="explorer/pages/sharpness.py",
     icon=":material/change_history:",
-    axes=("rescaling", "alpha"),
+    axes=("rescaling", "alpha", "measures"),
+    later=("measures",),
     taken_over="explorer.kinds.sharpness:taken_over",
     joined="from",
     passes=200,

@@ -1,5 +1,7 @@
 """Several questions of one page: found in the catalog, asked together, watched together."""
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +11,17 @@ import streamlit as st
 from explorer.jobs import desk
 from explorer.jobs.estimate import estimate
 from explorer.jobs.question import Question
-from explorer.kinds import Kind
+from explorer.kinds import Kind, kind_named
+from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._running import Running
+from explorer.pages._text import as_text
 from store import Catalog, records
 
 LIVE_SECONDS = 0.7
+LONG = 600.0  # seconds from which on a page warns of them
+OFFERED = 6  # stored answers to other settings
+PRESS = "press **Compute** at the top of the left column"
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,37 @@ def found(catalog: Catalog, wishes: Mapping[str, Wish]) -> dict[str, records.Que
         st.stop()
 
 
-def ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
-    """The button that asks for what is missing, with the time it will take."""
+def ask_button(
+    running: Running, asked: Mapping[str, records.Question | None], wishes: Mapping[str, Wish]
+) -> dict[str, Wish]:
+    """The button that asks for what is missing, with the time it will take; what is missing.
+
+    Where nothing is, it says so in the button's place, so that nothing moves by a press.
+    """
+    missing = {name: wishes[name] for name, question in asked.items() if question is None}
+    if missing:
+        _ask_button(running, missing)
+    else:
+        _stored(asked)
+    return missing
+
+
+def _stored(asked: Mapping[str, records.Question | None]) -> None:
+    known = [question for question in asked.values() if question is not None]
+    working = any(question.status == "open" for question in known)
+    st.button(
+        "Begun" if working else "In the catalog",
+        icon=":material/hourglass_top:" if working else ":material/check:",
+        width="stretch",
+        disabled=True,
+        key="nothing-to-ask",
+    )
+    units, unit = sum(question.units for question in known), kind_named(known[0].kind).unit
+    said = "Progress is on the right." if working else f"{units:,} {unit} are stored."
+    st.caption(f"{said} Change a setting to ask something else.")
+
+
+def _ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
     warm, seconds, units = bool(running.supervisor.workers), 0.0, 0
     for wish in missing.values():
         asked = wish.question(running.catalog)
@@ -68,14 +104,72 @@ def ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
     if st.button(
         f"Compute {units:,} {kind.unit}",
         type="primary",
-        icon=":material/play_arrow:",
         width="stretch",
-        help=f"about {took} on this machine",
+        help=f"About {took} on this machine.",
+        shortcut="Mod+Enter",
     ):
         for wish in missing.values():
             wish.ask(running)
         st.rerun()
-    st.caption(f"About {took}; {kind.unit} appear as they are computed and are kept.")
+    if seconds > LONG:
+        st.warning(f"This takes about {took}: smaller numbers below are quicker.")
+    else:
+        said = f"About {took}" if math.isfinite(seconds) else "Never timed here"
+        st.caption(f"{said}; {kind.unit} appear as they are computed and are kept.")
+
+
+def offer_stored(running: Running, missing: Mapping[str, Wish]) -> None:
+    """Links to what is stored of the same kinds and models with other settings."""
+    names = links.model_names(running.catalog)
+    offered = [
+        (links.link_to(running.catalog, old, names), _differs(old, wish))
+        for wish in missing.values()
+        for old in _alike(running.catalog, wish)
+    ]
+    if not offered:
+        return
+    st.caption("Stored with other settings:")
+    for link, words in offered[:OFFERED]:
+        st.page_link(
+            link.kind.page,
+            label=as_text(f"{link.words}: {words}", 200),
+            icon=":material/history:",
+            query_params=link.parameters,
+        )
+
+
+def _alike(catalog: Catalog, wish: Wish) -> list[records.Question]:
+    """Answers, also begun ones, of the same kind about the same models; the latest first."""
+    models = [model.id for model in desk.models_of(wish.kind, wish.subjects)]
+    stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
+    return [
+        old
+        for old in stored
+        if list(old.model_ids) == models
+        and old.units_done
+        and old.version == wish.kind.version
+        and old.key != wish.question(catalog).key
+    ]
+
+
+def _differs(old: records.Question, wish: Wish) -> str:
+    """The settings in which a stored question differs from the one that is wished, in words."""
+    wanted = dataclasses.asdict(wish.settings)
+    usual = dataclasses.asdict(wish.kind.settings())
+    unlike = [
+        f"{name.replace('_', ' ')} {_value(value)}"
+        for name, value in {**usual, **old.settings}.items()
+        if name not in ("lengths", "moments") and _value(value) != _value(wanted.get(name))
+    ]
+    said = ", ".join(unlike) or "another snapshot"
+    part = f", {old.units_done:,} of {old.units:,}" if old.status == "open" else ""
+    return said + part
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "all"
+    return f"{value:g}" if isinstance(value, float) else str(value) or "all"
 
 
 def answered(
@@ -95,7 +189,7 @@ def answered(
         present = {name: question for name, question in asked.items() if question is not None}
         if _is_open(present) != waiting:
             st.rerun()
-        with st.container():
+        with st.container(key="progress"):  # stays in view
             for name, question in present.items():
                 if question.status == "open":
                     parts.progress(running, question, name if len(present) > 1 else "")

@@ -8,8 +8,10 @@ import streamlit as st
 
 from explorer.kinds.statistics import of_losses
 from explorer.pages._parts import drawn, seconds_text
+from explorer.pages._text import as_text
 from store import Catalog, records
 
+ROUNDING = 1e-5  # relative, in float32, where several points go into one launch
 WORTH_A_WARNING = 0.01  # of the plotted range
 
 
@@ -40,6 +42,7 @@ def badges(
         _precision_badge(facts, result)
         _subset_badge(asked, facts)
         _finite_badge(result)
+        moved_badge(facts)
     if _too_coarse(facts, result):
         st.warning(
             f"{asked.settings['precision']} is off by more than 1 % of what is plotted: compute in "
@@ -121,6 +124,8 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
         )
         return
     same = centre == alone or (math.isnan(centre) and math.isnan(alone))
+    if facts.get("choice", {}).get("stacked", 1) > 1:  # kernels may sum by a point's place
+        same = same or math.isclose(centre, alone, rel_tol=ROUNDING, abs_tol=ROUNDING / 10)
     st.badge(
         f"centre = stand-alone loss {alone:.4g}"
         if same
@@ -129,6 +134,17 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
         color="green" if same else "red",
         help=f"Grid {centre!r}, model by itself {alone!r}.",
     )
+
+
+def moved_badge(facts: Mapping[str, Any]) -> None:
+    """Which parameters move, where it is not all."""
+    if "moved" in facts:
+        st.badge(
+            f"moved: {facts['moved']}",
+            icon=":material/tune:",
+            color="blue",
+            help="The others, which are frozen or not chosen, stay as the checkpoint has them.",
+        )
 
 
 def _at_centre(result: Any) -> float | None:
@@ -171,7 +187,7 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
     problem = catalog.problem(asked.problem_id)
     facts = result.facts
     with st.expander(
-        f"Provenance of {name}" if name else "Provenance", icon=":material/fingerprint:"
+        f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):
         # Not side by side: a key of 64 characters must fit.
         question, answer = st.tabs(["The question", "The answer"])
@@ -203,7 +219,14 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
                     "compute time": seconds_text(asked.seconds),
                     **{
                         n: facts[n]
-                        for n in ("examples", "parameters", "evaluated", "taken_over")
+                        for n in (
+                            "examples",
+                            "parameters",
+                            "moved",
+                            "evaluated",
+                            "chosen",
+                            "taken_over",
+                        )
                         if n in facts
                     },
                     **asked.provenance,
@@ -214,4 +237,4 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
 
 def _rows(values: Mapping[str, Any]) -> dict[str, list[str]]:
     shown = [str(value) for value in values.values()]
-    return {"": list(values), "value": [t if len(t) <= 64 else f"{t[:61]}…" for t in shown]}
+    return {"": [as_text(n) for n in values], "value": [as_text(t, 64) for t in shown]}

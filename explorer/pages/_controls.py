@@ -10,6 +10,8 @@ from explorer.jobs import desk
 from explorer.kinds.kind import measured
 from explorer.kinds.settings import NORMALISATIONS
 from explorer.pages._parts import known_models, sentence
+from explorer.pages._text import as_message, as_step, as_text
+from explorer.printable import printable
 from store import Catalog, records
 
 FEW = 8  # steps that one sentence can list
@@ -33,8 +35,10 @@ def from_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
     said = st.query_params.get(key)
     if said is not None and key not in st.session_state and not fits(said):
         st.error(
-            f"{key} in the address must be {must}, got {said!r}; correct it there, or choose this "
-            "page anew on the left.",
+            as_message(
+                f"{key} in the address must be {must}, got {said!r}; correct it there, or choose "
+                "this page anew on the left."
+            ),
             icon=":material/error:",
         )
         st.stop()
@@ -180,7 +184,7 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
         key: of the widget, and its name in the address.
         first: whether the first snapshot is the default, not the last.
     """
-    points = {p.label if p.step is None else p.step: p for p in catalog.points(model.id)}
+    points = {printable(p.label) if p.step is None else p.step: p for p in catalog.points(model.id)}
     if len(points) < 2:
         return desk.point_of(catalog, model.id, model.point_id)
     steps = list(points)
@@ -193,6 +197,7 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
         value=steps[0 if first else -1],
         key=key,
         bind="query-params",
+        format_func=as_step,
         help="Stored snapshots of this model's training; the last one is the final model.",
     )
     return points[step]
@@ -208,6 +213,7 @@ def one_of(label: str, options: Sequence[str], key: str, help: str | None = None
         required=True,
         key=key,
         bind="query-params",
+        format_func=as_text,
         help=help,
         width="stretch",
     )

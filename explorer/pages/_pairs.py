@@ -9,6 +9,7 @@ from explorer.jobs.desk import Subject, snapshot
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
 from explorer.pages._parts import known_models, parameter_names
+from explorer.printable import printable
 from store import Catalog, records
 
 
@@ -34,7 +35,7 @@ class Chosen:
     def words(self) -> str:
         """Model and snapshot."""
         final = self.point == self.model.point_id
-        return self.label if final else f"{self.label} at {snapshot(self.snapshot)}"
+        return self.label if final else f"{self.label} at {printable(snapshot(self.snapshot))}"
 
 
 def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen, Chosen]:

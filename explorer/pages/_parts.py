@@ -3,7 +3,10 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -13,11 +16,21 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named
 from explorer.kinds.eigenvalues import MINUS
 from explorer.kinds.matrix import MATRIX_WORDS
+from explorer.pages._charts import measure_column
 from explorer.pages._running import Running, running
+from explorer.pages._text import as_message, as_text
+from explorer.printable import printable
 from store import Catalog, CatalogError, records
 
 LOOK_SECONDS = 1.0  # between two looks for a first model
 ASKING_WIDTH = 250  # px
+# Streamlit has no container that stays in view within a column.
+IN_VIEW = """
+div:has(> .st-key-ask), div:has(> .st-key-progress) {
+  position: sticky; top: 0; z-index: 20; background: PAPER;
+}
+"""
+PAPER = {"light": "#ffffff", "dark": "#171614"}
 
 
 def guarded(page: Callable[[], None]) -> None:
@@ -48,9 +61,9 @@ def live(seconds: float | None) -> Callable[[Callable[..., None]], Callable[...,
 
 
 def sentence(error: Exception) -> str:
-    """An error's message as a sentence: a capital first, a stop last."""
+    """An error's message as a sentence: a capital first, a stop last; names in it are text."""
     said = str(error)
-    return f"{said[:1].upper()}{said[1:].removesuffix('.')}."
+    return as_message(f"{said[:1].upper()}{said[1:].removesuffix('.')}.")
 
 
 def start() -> Running:
@@ -58,22 +71,38 @@ def start() -> Running:
     now = running()
     with st.container():  # with or without a warning, what comes after keeps its place
         if now.supervisor.trouble:
-            st.warning(now.supervisor.trouble, icon=":material/warning:")
+            st.warning(as_message(now.supervisor.trouble), icon=":material/warning:")
     return now
 
 
-def sides() -> tuple[DeltaGenerator, DeltaGenerator]:
+@dataclass(frozen=True)
+class Sides:
+    """The parts of a page that asks."""
+
+    top: DeltaGenerator  # of the left column: what begins the work, in view wherever one scrolls
+    left: DeltaGenerator  # what is asked
+    right: DeltaGenerator  # what is known
+
+
+def sides() -> Sides:
     """Where a page asks and where it shows: side by side, or one below the other."""
-    with st.container(horizontal=True, gap="large"):
-        return st.container(width=ASKING_WIDTH), st.container(width="stretch")
+    paper = PAPER["dark" if st.context.theme.type == "dark" else "light"]
+    st.html(f"<style>{IN_VIEW.replace('PAPER', paper)}</style>")
+    with st.container(horizontal=True, gap="medium"):
+        left, right = st.container(width=ASKING_WIDTH), st.container(width="stretch")
+    with left:
+        top = st.container(key="ask", gap="xsmall")
+    with right:
+        measure_column()
+    return Sides(top, left, right)
 
 
 def labels(models: list[records.Model]) -> dict[str, records.Model]:
-    """Models by a label that tells apart those of one name."""
-    names = [model.name for model in models]
+    """Models by a label that can be read, and that tells apart those of one name."""
+    names = [printable(model.name) for model in models]
     return {
-        model.name if names.count(model.name) == 1 else f"{model.name} ({model.id[:6]})": model
-        for model in models
+        name if names.count(name) == 1 else f"{name} ({model.id[:6]})": model
+        for name, model in zip(names, models, strict=True)
     }
 
 
@@ -93,13 +122,30 @@ def known_models(catalog: Catalog) -> dict[str, records.Model]:
     return known
 
 
+def about(model: records.Model) -> str | None:
+    """What a model's importer said of it, for a tooltip."""
+    said = model.facts.get("about")
+    return as_text(said, 500) if said else None
+
+
+def heading(words: str) -> None:
+    """The heading of a page, which is also what the browser's tab is called."""
+    name_tab(words)
+    st.subheader(as_text(words, 160), anchor=False)
+
+
+def name_tab(words: str) -> None:
+    """Call the browser's tab after what the page is about."""
+    st.set_page_config(page_title=f"{printable(words, 100)} · Loss Surface Explorer")
+
+
 def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
     said = [f"{model.facts['parameters']:,} parameters"]
     for split, values in sorted(model.measurements.items(), reverse=True):
         for name, value in sorted(values.items(), reverse=True):
             text = f"{value:.1%}" if name == "accuracy" else f"{value:.4g}"
-            said.append(f"{split} {name} {text}")
+            said.append(f"{as_text(split)} {as_text(name)} {text}")
     return " · ".join(said)
 
 
@@ -110,6 +156,17 @@ def seconds_text(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def local_time(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
+    """A moment in the time zone of the browser, which is named where it is not known."""
+    if moment is None:
+        return ""
+    at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(ZoneInfo(st.context.timezone or "")).strftime(form)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return f"{at.astimezone(UTC):{form}} UTC"
 
 
 def picture_if_complete(running: Running, key: str) -> None:
@@ -137,7 +194,7 @@ def progress(running: Running, asked: records.Question, name: str = "") -> None:
     else:
         said = "Loading model and data"
     bar, button = st.columns([4, 1], vertical_alignment="center")
-    bar.progress(share, f"{name}: {said}" if name else said)
+    bar.progress(share, f"{as_text(name)}: {said}" if name else said)
     if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
         orders.cancel(running.catalog, job.id)
 
@@ -148,10 +205,10 @@ def _stopped(running: Running, asked: records.Question, name: str) -> None:
         (job for job in running.catalog.jobs(limit=200) if job.question_key == asked.key), None
     )
     if last and last.status == "failed":
-        st.error(f"{asked.title} stopped: {last.error}.", icon=":material/error:")
+        st.error(as_message(f"{asked.title} stopped: {last.error}."), icon=":material/error:")
     text, button = st.columns([4, 1], vertical_alignment="center")
     unit = kind_named(asked.kind).unit
-    of = f" of {name}" if name else ""
+    of = f" of {as_text(name)}" if name else ""
     text.caption(f"{asked.units_done:,} of {asked.units:,} {unit}{of} are stored.")
     key = f"resume-{asked.key}"
     if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
@@ -160,13 +217,18 @@ def _stopped(running: Running, asked: records.Question, name: str) -> None:
 
 
 def told_apart(asked: records.Question) -> str:
-    """The settings that tell one analysis from another."""
+    """The settings that tell one analysis from another, as text of a page."""
+    return as_text(_told_apart(asked), 200)
+
+
+def _told_apart(asked: records.Question) -> str:
     s, kind = asked.settings, kind_named(asked.kind)
     said = [s["split"]]
     if "x_count" in s:
         size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
         said.insert(0, size)
     if "rescaling" in s:
+        said += [", ".join(s["measures"])] if s.get("measures") else []
         said += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
         return " · ".join([*said, f"seed {s['seed']}"])
     if kind.runs_from is not None:
@@ -211,13 +273,19 @@ def link_parameters(
         changed.pop(name, None)
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = asked.settings["batchnorm"]
+    changed |= {n: asked.settings[n] for n in ("starts", "every") if n in asked.settings}
     about: dict[str, Any] = {}
     single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
     places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
     for (name, step_name), model, step in places:
         about |= {name: model} | ({} if step is None else {step_name: step})
     given = (about | changed).items()
-    found = {n: str(v).lower() if isinstance(v, bool) else str(v) for n, v in given}
+    found: dict[str, str | list[str]] = {}
+    for name, value in given:
+        if isinstance(value, list | tuple):
+            found[name] = list(map(str, value))
+        else:
+            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return found | ({"runs": list(names[single:])} if names[single:] else {})
 
 
@@ -227,7 +295,7 @@ def kind_links(name: str) -> None:
         for kind in filter(lambda kind: kind.own_page, KINDS):
             st.page_link(
                 kind.page,
-                label=f"{kind.title} of {name}",
+                label=f"{kind.title} of {as_text(name)}",
                 icon=kind.icon,
                 query_params={"model": name},
             )

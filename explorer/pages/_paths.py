@@ -11,6 +11,8 @@ from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.pages import _controls as controls
 from explorer.pages._asking import Wish
+from explorer.pages._text import as_step, as_text
+from explorer.printable import printable
 from store import Catalog, records
 
 SMALL = 0.25  # of the range shown: smaller paths are hard to see
@@ -74,7 +76,10 @@ def steps_of(catalog: Catalog, asked: records.Question, first: int) -> list[list
         known = {p.point_id: p for p in catalog.points(model_id)}
         own = [(id, known.get(id)) for id in points[start : start + length]]
         found.append(
-            [id[:6] if p is None else p.label if p.step is None else p.step for id, p in own]
+            [
+                id[:6] if p is None else printable(p.label) if p.step is None else p.step
+                for id, p in own
+            ]
         )
         start += length
     return found
@@ -85,7 +90,9 @@ def choose_moment(tracks: list[Any]) -> int:
     from explorer.render.paths import moments
 
     steps = moments(tracks)
-    at = st.select_slider("Path until step", steps, value=steps[-1], key="until")
+    at = st.select_slider(
+        "Path until step", steps, value=steps[-1], key="until", format_func=as_step
+    )
     return steps.index(at)
 
 
@@ -115,9 +122,9 @@ def explain(shown: PathsDrawn, surface: Surface) -> None:
 
     facts = shown.projection.facts
     held = [
-        f"{share:.2%} of {track.name}'s movement"
+        f"{share:.2%} of {as_text(track.name)}'s movement"
         if share is not None
-        else f"nothing of {track.name}"
+        else f"nothing of {as_text(track.name)}"
         for share, track in zip(facts["held"], shown.tracks, strict=True)
     ]
     furthest = max(float(track.path.out.max()) for track in shown.tracks)

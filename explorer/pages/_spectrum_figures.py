@@ -7,12 +7,15 @@ import streamlit as st
 from explorer.kinds.matrix import Role
 from explorer.kinds.random_matrices import NAMES
 from explorer.kinds.spectrum import WIDTH, Spectrum
+from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls
 from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
 from explorer.render.spectrum import DensityStyle, density, overlays
 from store import records
+
+TENSORS = 265  # px beside a plot for the tensors' names
 
 
 def show_density(spectrum: Spectrum) -> DensityStyle:
@@ -35,11 +38,12 @@ def show_density(spectrum: Spectrum) -> DensityStyle:
         width_share=share / 100,
         overlays=tuple(laid),
         ratio=_choose_ratio(spectrum) if set(laid) - {NAMES[0]} else 1.0,
+        width=charts.plot_width(),
     )
     if spectrum.ends is None:
         st.skeleton(height=340)
         return style
-    st.altair_chart(density(spectrum, style), width="content")
+    charts.show_chart(density(spectrum, style), "Density of the eigenvalues", spectrum.ends)
     told = ["Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"]
     if len(spectrum.probes) > 1 and not spectrum.facts.get("dense"):
         told.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
@@ -90,21 +94,21 @@ def export_density(
     export_line({name: asked}, {name: spectrum}, partial(density, spectrum, look))
 
 
-def show_pairs(spectrum: Spectrum) -> None:
+def show_pairs(asked: records.Question, spectrum: Spectrum) -> None:
     """The extreme pairs as a chart and a table."""
     from explorer.render.eigen import pairs
 
     st.subheader("Extreme eigenvalues", anchor=False)
     log = controls.choose_scale("pairs-scale", label="Scale of the eigenvalues")
-    chart = partial(pairs, spectrum, log)
-    st.altair_chart(chart(), width="content")
+    chart = partial(pairs, spectrum, log, charts.plot_width())
+    charts.show_chart(chart(), "Extreme eigenvalues in their order", spectrum.eigenvalues[0])
     words.pair_table(spectrum)
     if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
         planes.link_planes()
-    export_chart("eigenvalues", chart)
+    export_chart("eigenvalues", chart, [asked])
 
 
-def show_traces(spectrum: Spectrum) -> None:
+def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
     """Sums over all eigenvalues, and the trace tensor by tensor."""
     from explorer.render.eigen import layers
 
@@ -122,13 +126,14 @@ def show_traces(spectrum: Spectrum) -> None:
     )
     words.traces(spectrum, float(z))
     if spectrum.layers:
-        st.altair_chart(layers(spectrum), width="content")
+        drawn = layers(spectrum, charts.plot_width(TENSORS))
+        charts.show_chart(drawn, "Trace of each tensor's block")
         count = len(spectrum.probes)
         st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
-        export_chart("layers", partial(layers, spectrum))
+        export_chart("layers", partial(layers, spectrum), [asked])
 
 
-def show_escape(spectrum: Spectrum) -> None:
+def show_escape(asked: records.Question, spectrum: Spectrum) -> None:
     """The loss along the last pair's vector."""
     from explorer.render.eigen import escape
 
@@ -136,7 +141,8 @@ def show_escape(spectrum: Spectrum) -> None:
     escapes = spectrum.settings.matrix == "hessian" and lowest < -spectrum.tolerance
     title = "Escape direction" if escapes else "Along the eigenvector of the smallest eigenvalue"
     st.subheader(title, anchor=False)
-    st.altair_chart(escape(spectrum), width="content")
+    drawn = escape(spectrum, charts.plot_width())
+    charts.show_chart(drawn, "Loss along the eigenvector of the smallest eigenvalue")
     text = (
         "Along the eigenvector v of the smallest eigenvalue λ, in its downhill sense: the loss, "
         "and as predicted loss + slope t + λ t² / 2 with slope "
@@ -145,10 +151,10 @@ def show_escape(spectrum: Spectrum) -> None:
     if spectrum.settings.matrix != "hessian":
         text += " λ is that of this matrix, which is not the loss's own curvature."
     st.caption(text)
-    export_chart("escape", partial(escape, spectrum))
+    export_chart("escape", partial(escape, spectrum), [asked])
 
 
-def show_batches(spectrum: Spectrum) -> None:
+def show_batches(asked: records.Question, spectrum: Spectrum) -> None:
     """Largest eigenvalues of mini-batches."""
     from explorer.render.eigen import batches
 
@@ -157,6 +163,7 @@ def show_batches(spectrum: Spectrum) -> None:
     if not count:
         st.caption("The first mini-batch is on its way.")
         return
-    st.altair_chart(batches(spectrum), width="content")
+    drawn = batches(spectrum, charts.plot_width())
+    charts.show_chart(drawn, "Histogram of the largest eigenvalues of mini-batches")
     st.caption(f"{count:,} mini-batches of {spectrum.settings.batch_examples:,} examples.")
-    export_chart("batches", partial(batches, spectrum))
+    export_chart("batches", partial(batches, spectrum), [asked])

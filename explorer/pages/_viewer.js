@@ -172,7 +172,8 @@ class Viewer {
   }
 
   update(data) {
-    this.root.style.height = `${data.height}px`;
+    this.tall = data.height;
+    this.fit();
     const picture = this.root.querySelector("img");
     if (data.still) picture.src = data.still;
     else picture.removeAttribute("src");
@@ -192,6 +193,15 @@ class Viewer {
     }
     this.style(data.dark);
     this.redraw();
+  }
+
+  isFull() {
+    return this.root.getRootNode().fullscreenElement === this.root;
+  }
+
+  fit() {
+    this.root.style.height = this.isFull() ? "100vh" : `${this.tall}px`;
+    if (this.scene) this.redraw();
   }
 
   style(dark) {
@@ -541,6 +551,15 @@ class Viewer {
     root.onpointerleave = () => this.leave();
     root.oncontextmenu = (event) => event.preventDefault();
     root.ondblclick = () => this.reset();
+    const [reset, full] = [".reset", ".full"].map((name) => root.querySelector(name));
+    for (const button of [reset, full]) button.onpointerdown = button.ondblclick = (event) => event.stopPropagation();
+    for (const button of [reset, full]) button.onkeydown = (event) => event.stopPropagation();
+    reset.onclick = () => this.reset();
+    full.onclick = () => (this.isFull() ? document.exitFullscreen() : root.requestFullscreen?.());
+    root.onfullscreenchange = () => {
+      full.textContent = this.isFull() ? "Leave full screen" : "Full screen";
+      this.fit();
+    };
     root.onkeydown = (event) => this.key(event);
     root.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());

@@ -12,6 +12,11 @@ _HTML = """
   <canvas class="text"></canvas>
   <div class="tip" hidden></div>
   <div class="note"></div>
+  <div class="tools">
+    <span class="hint">Drag to turn · Shift and drag to move · click, then wheel, to zoom</span>
+    <button class="reset" type="button">Reset</button>
+    <button class="full" type="button">Full screen</button>
+  </div>
   <div class="without">
     <p>This browser offers no WebGL2, so the surface can be shown only as a still picture.</p>
     <img alt="">
@@ -39,6 +44,19 @@ canvas { position: absolute; left: 0; top: 0; height: 100%; }
 .note {
   position: absolute; left: 8px; bottom: 6px; font-size: 12px; opacity: .65; pointer-events: none;
 }
+.tools {
+  position: absolute; right: 8px; top: 6px; left: 8px; display: flex; gap: 8px; font-size: 12px;
+  justify-content: flex-end; align-items: center; pointer-events: none;
+}
+.hint { flex: 1; opacity: .75; }
+.tools button {
+  font: inherit; color: inherit; background: var(--st-background-color); padding: 3px 9px;
+  border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
+  cursor: pointer; pointer-events: auto;
+}
+.tools button:hover, .tools button:focus-visible { border-color: var(--st-primary-color); }
+.viewer:fullscreen { background: var(--st-background-color); }
+.without-webgl .tools { display: none; }
 .without { display: none; }
 .without img { max-width: 100%; }
 .without img:not([src]) { display: none; }

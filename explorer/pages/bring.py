@@ -1,6 +1,5 @@
 """Import: name a problem file and checkpoints, agree to run the file, see what was found."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +8,12 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.jobs import arrivals, desk, following, orders, sources
 from explorer.jobs.spool import Spool
+from explorer.own_code import Code
 from explorer.pages import _parts as parts
+from explorer.pages._text import as_message, as_text
 from store import records
 
 LIVE_SECONDS = 0.7
@@ -27,15 +29,14 @@ catalog = running.catalog
 class Wanted:
     """What the fields say; an import needs all of it."""
 
-    problem: Path | None  # that can be read
-    digest: str  # of its bytes
+    code: Code | None  # of the problem file, that can be read
     arguments: Mapping[str, Any] | None
     found: sources.Sources | None  # without errors
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing but the user's agreement."""
-        return None not in (self.problem, self.arguments, self.found)
+        return None not in (self.code, self.arguments, self.found)
 
 
 def complain(error: str) -> None:
@@ -43,8 +44,8 @@ def complain(error: str) -> None:
     st.error(parts.sentence(ValueError(error)), icon=":material/error:")
 
 
-def choose_problem() -> tuple[Path | None, str]:
-    """The problem file and the sha256 of its bytes, with its source to read."""
+def choose_problem() -> Code | None:
+    """All code that the problem file loads, with its sources to read."""
     text = st.text_input(
         "Problem file",
         key="problem",
@@ -52,17 +53,17 @@ def choose_problem() -> tuple[Path | None, str]:
         help="A Python file with a function problem() that says what model, data and loss are.",
     ).strip()
     if not text:
-        return None, ""
+        return None
     try:
-        path, content = sources.problem_file(text)
+        code = code_to_agree(sources.problem_file(text)[0])
     except ValueError as error:
         complain(str(error))
-        return None, ""
-    digest = hashlib.sha256(content).hexdigest()
-    with st.expander(f"Source of {path.name}", icon=":material/code:"):
-        st.code(content.decode(errors="replace"), language="python", line_numbers=True)
-    st.caption(f"{path}  \nsha256 {digest}")
-    return path, digest
+        return None
+    for file in code.files:
+        with st.expander(f"Source of {as_text(file.name)}", icon=":material/code:"):
+            st.code(file.content.decode(errors="replace"), language="python", line_numbers=True)
+        st.caption(f"{as_message(file.path)}  \nsha256 {file.digest}")
+    return code
 
 
 def choose_arguments() -> dict[str, Any] | None:
@@ -112,7 +113,7 @@ def choose_checkpoints() -> sources.Sources | None:
 
 def choose() -> None:
     """The fields, the agreement, and the button that orders the import."""
-    problem, digest = choose_problem()
+    code = choose_problem()
     arguments, found = choose_arguments(), choose_checkpoints()
     left, right = st.columns(2)
     part = left.text_input(
@@ -123,10 +124,11 @@ def choose() -> None:
     ).strip()
     usual = found.name if found else ""
     name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
-    wanted = Wanted(problem, digest, arguments, found)
-    agreed = wanted.problem is not None and st.checkbox(
-        "Run this file in the worker",
-        key=f"agreed-{problem}-{digest}",  # a changed file asks again
+    wanted = Wanted(code, arguments, found)
+    count = len(code.files) if code else 0
+    agreed = code is not None and st.checkbox(
+        "Run this file in the worker" if count == 1 else f"Run these {count} files in the worker",
+        key=f"agreed-{code.problem}-{code.hash}",  # a changed file asks again
         help="It is code, and can do whatever you can. It never runs in the app itself.",
     )
     growing = found is not None and found.recording is not None and not found.recording.ended
@@ -152,19 +154,24 @@ def choose() -> None:
 
 def order(wanted: Wanted, name: str, part: str, follow: bool) -> None:
     """Order what the fields say, also of what the run will bring."""
-    problem, found = wanted.problem, wanted.found
-    if problem is None or found is None or wanted.arguments is None:
+    code, found = wanted.code, wanted.found
+    if code is None or found is None or wanted.arguments is None:
+        return
+    try:
+        agree(code)
+    except ConsentError as error:
+        complain(str(error))
         return
     if found.checkpoints:
         try:
-            job_id = sources.order(catalog, found, problem, wanted.arguments, name, part)
+            job_id = sources.order(catalog, found, code.problem, wanted.arguments, name, part)
         except ValueError as error:
             complain(str(error))
             return
         st.session_state["import"] = job_id
     if follow and found.recording:
         folder = found.recording.folder
-        following.follow(catalog, folder, problem, wanted.digest, wanted.arguments, name)
+        following.follow(catalog, folder, code.problem, code.hash, wanted.arguments, name)
 
 
 def outcome(job_id: str) -> None:
@@ -181,7 +188,7 @@ def outcome(job_id: str) -> None:
         if job.status == "failed":
             complain(f"{job.title} failed: {job.error}")
         elif job.status == "cancelled":
-            st.info(f"{job.title} was stopped; nothing was stored.")
+            st.info(f"{as_text(job.title, 120)} was stopped; nothing was stored.")
         else:
             ended(job)
         if unsettled or (grows and not is_followed(job)):
@@ -201,7 +208,8 @@ def under_way(job: records.Job) -> None:
     folder = Spool(catalog.jobs_folder).job(job.id)
     progress = folder.progress if folder else {}
     done, total = progress.get("done", 0), progress.get("total", 0)
-    said = f"**{job.title}** · {progress.get('stage', 'waiting for the worker')}"
+    stage = as_text(progress.get("stage", "waiting for the worker"))
+    said = f"**{as_text(job.title, 120)}** · {stage}"
     bar, button = st.columns([5, 1], vertical_alignment="center")
     share = f" · {done:,} of {total:,}" if total else ""
     bar.progress(done / total if total else 0.0, said + share)
@@ -213,10 +221,10 @@ def ended(job: records.Job) -> None:
     """What the worker found."""
     model = arrivals.imported(catalog, job)
     if model is None:
-        st.info(f"{job.title} is done; a later import has taken its place.")
+        st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
         return
     label = next(name for name, m in parts.labels(catalog.models()).items() if m.id == model.id)
-    st.subheader(label, anchor=False)
+    st.subheader(as_text(label), anchor=False)
     count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
     st.caption(f"{parts.facts_line(model)} · {count}")
     for said in arrivals.warnings(catalog, model):
@@ -271,7 +279,7 @@ def followed() -> None:
             st.subheader("Followed runs", anchor=False)
         for folder, entry in entries.items():
             text, button = st.columns([5, 1], vertical_alignment="center")
-            text.write(f"{folder} · {counts.get(folder, 0):,} snapshots")
+            text.markdown(f"{as_message(folder)} · {counts.get(folder, 0):,} snapshots")
             label = "Dismiss" if entry["stopped"] else "Unfollow"
             if button.button(label, key=f"unfollow-{folder}", width="stretch"):
                 following.unfollow(catalog, Path(folder))
@@ -284,6 +292,7 @@ def followed() -> None:
     shown()
 
 
+parts.name_tab("Import")
 st.title("Import", anchor=False)
 left, right = st.columns([2, 3], gap="large")
 with left:

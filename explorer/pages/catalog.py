@@ -6,12 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
-from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.kinds import KINDS, unreadable
+from explorer.pages import _links as links
 from explorer.pages import _parts as parts
-from store import records
+from explorer.pages._text import as_text
+from explorer.printable import printable
+from store import UnknownEntry, records
 
-PAGE_SIZE = 12
+PAGE_SIZE, ACROSS = 12, 4
 LIVE_SECONDS = 1.0
 
 running = parts.start()
@@ -23,40 +25,35 @@ def busy() -> list[records.Job]:
     return catalog.jobs(status=("queued", "running"))
 
 
-def subjects(
-    asked: records.Question, names: Mapping[str, str]
-) -> tuple[str, dict[str, str | list[str]]]:
-    """What an analysis is about, in words and as parameters of its page's address."""
-    kind = kind_named(asked.kind)
-    models = [names.get(id, n) for id, n in zip(asked.model_ids, asked.model_names, strict=True)]
-    settings = settings_from_json(kind.settings, asked.settings)
-    points = desk.named_points(kind, settings, asked.point_ids)
-    told, steps = [], []
-    for name, model_id, id in zip(models, asked.model_ids, points, strict=True):
-        point = desk.point_of(catalog, model_id, id)
-        final = catalog.model(model_id).point_id == id
-        step = point.label if point.step is None else point.step
-        told.append(name if final else f"{name}@{step}")  # as on the command line: cards are narrow
-        # Pages about two points do not start at final ones.
-        steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
-    return f" {kind.joined} ".join(told), parts.link_parameters(asked, models, steps)
+def unknown(asked: records.Question, said: str) -> None:
+    """An analysis that this version cannot show, by its title alone."""
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        st.text(printable(asked.title, 200))
+        st.text(said)
 
 
-def card(asked: records.Question, image: bytes | None, names: Mapping[str, str]) -> None:
-    """One analysis: its picture, what it is, the way to it."""
-    kind = kind_named(asked.kind)
-    words, parameters = subjects(asked, names)
-    with st.container(border=True, gap="xsmall"):
+def card(
+    asked: records.Question,
+    image: bytes | None,
+    names: Mapping[str, str],
+    last: records.Job | None,
+) -> None:
+    """One analysis: its picture, what it is, the way to it; `last` is its latest job."""
+    if why := unreadable(asked.kind, asked.settings):
+        unknown(asked, f"It is {why}: update this program to see it.")
+        return
+    link = links.link_to(catalog, asked, names)
+    with st.container(border=True, gap="xsmall", height="stretch"):
         if image:
-            st.image(image, width="stretch", alt=asked.title)
+            st.image(image, width="stretch", alt=printable(asked.title, 200))
         else:
             st.skeleton(height=150)
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.page_link(
-                kind.page,
-                label=f"**{words}**",
-                icon=kind.icon,
-                query_params=parameters,
+                link.kind.page,
+                label=f"**{as_text(link.words, 120)}**",
+                icon=link.kind.icon,
+                query_params=link.parameters,
                 help="Open this analysis",
                 width="stretch",
             )
@@ -70,10 +67,30 @@ def card(asked: records.Question, image: bytes | None, names: Mapping[str, str])
                 catalog.delete_question(asked.key)
                 st.toast("Moved to the trash; restore it at the bottom of this page.")
                 st.rerun()
+        st.caption(f"{parts.told_apart(asked)}  \n{about(asked)}")
         if asked.status == "open":
-            st.progress(asked.units_done / asked.units, f"{asked.units_done:,} of {asked.units:,}")
-        else:
-            st.caption(parts.told_apart(asked))
+            progress(asked, last)
+
+
+def about(asked: records.Question) -> str:
+    """The loss at the point and the day, in one line."""
+    alone = asked.facts.get("stand_alone", {}).get("loss")
+    loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
+    return " · ".join([*loss, parts.local_time(asked.completed or asked.created)])
+
+
+def progress(asked: records.Question, last: records.Job | None) -> None:
+    """How far an open question is: only one that is worked on has a bar."""
+    done = f"{asked.units_done:,} of {asked.units:,}"
+    state = last.status if last else "stopped"
+    if state == "running":
+        st.progress(asked.units_done / asked.units, done)
+    elif state == "queued":
+        st.badge(f"waiting · {done}", icon=":material/schedule:", color="gray")
+    elif state == "failed":
+        st.badge(f"failed · {done}", icon=":material/error:", color="red")
+    else:
+        st.badge(f"stopped · {done}", icon=":material/stop:", color="orange")
 
 
 def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) -> int:
@@ -82,17 +99,24 @@ def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) 
         search, kind=kind, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
     )
     images = catalog.images([asked.key for asked in found])
-    columns = st.columns(4)
-    for place, asked in enumerate(found):
-        with columns[place % 4]:
-            card(asked, images.get(asked.key), names)
+    latest: dict[str | None, records.Job] = {}
+    if any(asked.status == "open" for asked in found):
+        for job in catalog.jobs(limit=200):  # the latest first
+            latest.setdefault(job.question_key, job)
+    for start in range(0, len(found), ACROSS):  # row by row: cards of a row have one height
+        for column, asked in zip(st.columns(ACROSS), found[start : start + ACROSS], strict=False):
+            with column:
+                try:
+                    card(asked, images.get(asked.key), names, latest.get(asked.key))
+                except UnknownEntry as error:  # damaged; the others are shown
+                    unknown(asked, parts.sentence(error))
     return total
 
 
 def empty(search: str) -> None:
     """What to do where nothing is shown."""
     if search:
-        st.info(f"Nothing matches “{search}”; try a model's name, a kind, or a setting.")
+        st.info(f"Nothing matches “{as_text(search)}”; try a model's name, a kind, or a setting.")
     elif busy():
         st.info("The first surfaces are being computed; they appear here as they are ready.")
     else:
@@ -145,8 +169,26 @@ def models_table() -> None:
     )
     rows = chosen["selection"]["rows"]
     if rows:
-        name = list(parts.labels(models))[rows[0]]
-        parts.kind_links(name)
+        label = list(parts.labels(models))[rows[0]]
+        parts.kind_links(label)
+        change(label, models[rows[0]])
+
+
+def change(label: str, model: records.Model) -> None:
+    """The ways to rename a model and to move it to the trash, from which it comes back whole."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name", model.name, key=f"name-{model.id}", width=320)
+        if st.button("Rename", icon=":material/edit:", disabled=name.strip() == model.name):
+            try:
+                catalog.rename_model(model.id, name)
+            except ValueError as error:
+                st.error(parts.sentence(error), icon=":material/error:")
+            else:
+                st.rerun()
+        if st.button("Delete", icon=":material/delete:", help="With its analyses, to the trash"):
+            catalog.delete_model(model.id)
+            st.toast(f"{as_text(label)} is in the trash; restore it at the bottom of this page.")
+            st.rerun()
 
 
 def trash() -> None:
@@ -157,7 +199,7 @@ def trash() -> None:
     with st.expander(f"Trash ({len(kept)})", icon=":material/delete:"):
         for item in kept[:50]:
             left, right = st.columns([5, 1], vertical_alignment="center")
-            left.write(f"{item.title} · deleted {item.deleted:%Y-%m-%d %H:%M}")
+            left.markdown(f"{as_text(item.title, 120)} · deleted {parts.local_time(item.deleted)}")
             if right.button("Restore", key=f"restore-{item.id}"):
                 restore = (
                     catalog.restore_question if item.what == "analysis" else catalog.restore_model
@@ -172,8 +214,7 @@ def trash() -> None:
 
 def filters() -> tuple[str, str | None]:
     """Words to search for, and a kind."""
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    search = left.text_input(
+    search = st.text_input(
         "Search",
         key="search",
         bind="query-params",
@@ -182,7 +223,7 @@ def filters() -> tuple[str, str | None]:
         label_visibility="collapsed",
     )
     titles = {kind.title: kind.name for kind in KINDS}
-    kind = right.segmented_control(
+    kind = st.pills(
         "Kind", list(titles), key="kind", label_visibility="collapsed", bind="query-params"
     )
     return search or "", titles.get(kind) if kind else None
@@ -192,7 +233,7 @@ def analyses() -> None:
     """The gallery with its filters and pages; live while something is being computed."""
     st.subheader("Analyses", anchor=False)
     search, kind = filters()
-    names = {model.id: label for label, model in parts.labels(catalog.models()).items()}
+    names = links.model_names(catalog)
     unsettled = bool(busy()) or running.settling
 
     @parts.live(LIVE_SECONDS if unsettled else None)
@@ -213,6 +254,7 @@ def analyses() -> None:
     shown()
 
 
+parts.name_tab("Catalog")
 st.title("Loss Surface Explorer", anchor=False)
 analyses()
 with st.container(horizontal=True, vertical_alignment="center"):

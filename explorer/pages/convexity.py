@@ -8,6 +8,7 @@ from explorer.jobs import desk
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings
 from explorer.kinds.kind import measured
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -110,7 +111,9 @@ def show(known: dict[str, records.Question]) -> None:
         return
     plane = worded(found)
     look = choose_look(plane)
-    st.altair_chart(contour(plane, contour_style(look, width=500)), width="content")
+    drawn = contour(plane, contour_style(look, width=charts.plane_width(look["value"])))
+    told = f"Map of the {look['value']} over a plane around {model.name}"
+    charts.show_chart(drawn, told, plane.values[look["value"]])
     planes.explain_axes(found.facts)
     explain(found)
     checks.badges(asked, found, residual_badge)
@@ -125,21 +128,22 @@ def plain_look(look: dict[str, Any]) -> dict[str, Any]:
     return {**look, "value": WORDS.get(look["value"], look["value"])}
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     model, point, settings = choose()
     wish = asking.Wish(CONVEXITY, settings, ((model, point),))
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
-    st.subheader(f"Convexity around {model.name}", anchor=False)
-    st.caption(parts.facts_line(model), help=model.facts.get("about"))
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
+    parts.heading(f"Convexity around {model.name}")
+    st.caption(parts.facts_line(model), help=parts.about(model))
     if asked is None:
         st.info(
-            "This map has not been computed yet. Press **Compute** on the left; "
-            "it grows here from coarse to fine.",
+            f"This map has not been computed yet: {asking.PRESS}; it grows here from coarse to "
+            "fine.",
             icon=CONVEXITY.icon,
         )
+        asking.offer_stored(running, missing)
     else:
         asking.answered(running, {"": asked}, show)

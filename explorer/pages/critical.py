@@ -1,5 +1,6 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from explorer.jobs import desk
 from explorer.kinds.critical import CRITICAL, FLAT, LEFT, METHODS, WORDS, Critical, CriticalSettings
 from explorer.kinds.matrix import DENSE
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -52,7 +54,7 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         own=False,
         help="Models of the same problem, from which searches begin too.",
     )
-    usual = CriticalSettings()
+    usual = few_starts(max(m.points for m in (model, *others.values())))
     values: dict[str, Any] = {}
     with st.expander("Starts", expanded=True):
         values |= controls.choose_numbers(usual, STARTS)
@@ -80,6 +82,11 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
     return {label: model, **others}, controls.checked(CriticalSettings, values)
 
 
+def few_starts(snapshots: int) -> CriticalSettings:
+    """The usual settings with few searches, which are slow: three of the snapshots and a copy."""
+    return CriticalSettings(starts=2, every=max(1, math.ceil(snapshots / 3)))
+
+
 def show(known: dict[str, records.Question]) -> None:
     """What was found so far, in words, charts and a table."""
     from explorer.render.critical import gradients, labels, scatter
@@ -92,19 +99,21 @@ def show(known: dict[str, records.Question]) -> None:
     st.markdown(counted(found))
     wide = spans_decades(found)  # once it is, the choice begins anew
     log = controls.choose_scale(f"loss-scale-{wide:d}", wide, "Scale of the loss")
-    chart = partial(scatter, found, names, steps, log=log)
-    st.altair_chart(chart(), width="content")
+    width = charts.plot_width()
+    chart = partial(scatter, found, names, steps, log=log, width=width)
+    told = f"Loss against the share of negative eigenvalues where searches from {', '.join(names)}"
+    charts.show_chart(chart(), f"{told} ended", found.loss[found.computed])
     explain(found)
     badges(found)
     export_line({"": asked}, {"": found}, chart)
     st.subheader("Before and after", anchor=False)
-    before = partial(gradients, found, names, steps)
-    st.altair_chart(before(), width="content")
+    before = partial(gradients, found, names, steps, width)
+    charts.show_chart(before(), "Norm of the gradient before and after each search")
     st.caption(
         "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
         f"critical. Dashed: the target, {number(found.settings.target, 3)}."
     )
-    export_chart("gradients", before)
+    export_chart("gradients", before, [asked])
     st.subheader("All searches", anchor=False)
     table(found, labels(found, names, steps))
     checks.provenance(catalog, asked, found)
@@ -154,6 +163,7 @@ def explain(found: Critical) -> None:
 def badges(found: Critical) -> None:
     """What to keep in mind."""
     with st.container(horizontal=True, gap="small"):
+        checks.moved_badge(found.facts)
         if found.settings.precision == "float32":
             st.badge(
                 "float32",
@@ -216,18 +226,19 @@ def catalog_metrics() -> list[str]:
     return list(catalog.problem(model.problem_id).facts["metrics"])
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     models, settings = choose()
     wish = asking.Wish(CRITICAL, settings, tuple((m, "") for m in models.values()))
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
     first, *_ = models.values()
-    st.subheader(f"Critical points from {', '.join(models)}", anchor=False)
+    parts.heading(f"Critical points from {', '.join(models)}")
     st.caption(f"{first.points} snapshots · {parts.facts_line(first)}")
     if asked is None:
-        st.info("Not computed yet: press **Compute** on the left.", icon=CRITICAL.icon)
+        st.info(f"Not computed yet: {asking.PRESS}.", icon=CRITICAL.icon)
+        asking.offer_stored(running, missing)
     else:
         asking.answered(running, {"": asked}, show)

@@ -7,12 +7,14 @@ import streamlit as st
 from explorer.jobs import desk
 from explorer.kinds.difference import DIFFERENCE, Difference, DifferenceSettings
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import Chosen, choose_pair
+from explorer.pages._text import as_text
 from explorer.render.scale import number
 from store import records
 
@@ -48,18 +50,20 @@ def show(known: dict[str, records.Question]) -> None:
         key="scale",
         bind="query-params",
     )
-    style = LineStyle(log=scale == "Log", width=600)
+    width = charts.plot_width()
+    style = LineStyle(log=scale == "Log", width=width, height=charts.plot_height(width))
 
     def chart() -> Any:
         return profile(line, style, names=(first.words, second.words))
 
-    st.altair_chart(chart(), width="content")
+    told = f"Losses of {first.words} and {second.words} along a direction, and their difference"
+    charts.show_chart(chart(), told, line.loss)
     if "distance" in line.facts:
         st.caption(
-            f"Difference: {first.words} minus {second.words}; below 0 {first.words} has the lower "
-            "loss. Band: 95 % interval, paired example by example. Distance of the two "
-            f"{line.facts['distance']:.4g}, cosine of the parameters "
-            f"{line.facts['points_cosine']:.3f}."
+            f"Difference: {as_text(first.words)} minus {as_text(second.words)}; below 0 "
+            f"{as_text(first.words)} has the lower loss. Band: 95 % interval, paired "
+            f"example by example. Distance of the two {line.facts['distance']:.4g}, cosine of the "
+            f"parameters {line.facts['points_cosine']:.3f}."
         )
     checks.badges(asked, line)
     export_line({"": asked}, {"": line}, chart)
@@ -73,34 +77,33 @@ def verdict(line: Difference) -> None:
         return
     middle, count = float(line.loss[at]), line.facts["examples"]
     paired, apart = (float(ends[1][at]) - middle for ends in (line.paired, line.unpaired))
-    better, worse = (first, second) if middle < 0 else (second, first)
+    ordered = (first, second) if middle < 0 else (second, first)
+    better, worse = (as_text(chosen.words) for chosen in ordered)
     said = (
         f"{number(abs(middle), 3)} ± {number(paired, 2)} "
         f"(95 % interval, paired on {count:,} examples)"
     )
     if paired < abs(middle):
-        st.markdown(f"**{better.words}** is lower than **{worse.words}** by {said}.")
+        st.markdown(f"**{better}** is lower than **{worse}** by {said}.")
     else:
-        st.markdown(
-            f"No difference can be told: **{better.words}** is lower than **{worse.words}** by "
-            f"{said}."
-        )
+        st.markdown(f"No difference can be told: **{better}** is lower than **{worse}** by {said}.")
     wider = f", {apart / paired:.2g} times as wide" if paired > 0 else ""
     st.caption(f"Not paired example by example the interval would be ± {number(apart, 2)}{wider}.")
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     first, second, wish = choose()
     asked = asking.found(catalog, {"": wish})[""]
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
-    st.subheader(f"{first.words} against {second.words}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
+    parts.heading(f"{first.words} against {second.words}")
     with st.container():
         if first.point == second.point:
             st.info("Both are the same point, so they do not differ: choose another.")
         elif asked is None:
-            st.info("Not computed yet: press **Compute** on the left.")
+            st.info(f"Not computed yet: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if asked is not None:
         asking.answered(running, {"": asked}, show)

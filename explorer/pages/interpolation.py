@@ -9,6 +9,7 @@ from explorer.jobs import desk
 from explorer.kinds import statistics
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _heights as heights
@@ -16,6 +17,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import Chosen, choose_pair
+from explorer.pages._text import as_text, listed
 from store import records
 
 running = parts.start()
@@ -30,7 +32,9 @@ def choose() -> tuple[Chosen, Chosen, dict[str, asking.Wish]]:
         values = choose_objective(problem, batchnorm="recalibrated")
         others = [name for name in problem.facts["splits"] if name != values["split"]]
         beside = bool(others) and st.checkbox(
-            f"Show {' and '.join(others)} beside it", key="beside", bind="query-params"
+            f"Show {listed(others, ' and ')} beside it",
+            key="beside",
+            bind="query-params",
         )
     with st.expander("Line", expanded=True):
         values |= controls.choose_axis("x", 61, -0.25, 1.25, "a")
@@ -50,7 +54,7 @@ def _on(
     """The settings over another split; the page stops where that has too few examples."""
     count = problem.facts["splits"][split]["count"]
     if settings.examples > count:
-        st.error(f"{split} has only {count:,} examples; choose fewer, or leave it out.")
+        st.error(f"{as_text(split)} has only {count:,} examples; choose fewer, or leave it out.")
         st.stop()
     return replace(settings, split=split)
 
@@ -62,13 +66,15 @@ def show(asked: dict[str, records.Question]) -> None:
 
     lines: dict[str, Interpolation] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
     log, below = controls.choose_profile(next(iter(lines.values())).values)
-    style = LineStyle(log=log, second=below, width=600)
+    width = charts.plot_width()
+    style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
     ends = first.words, second.words
 
     def chart() -> Any:
         return profile(lines, style, ends=ends)
 
-    st.altair_chart(chart(), width="content")
+    values = [value for line in lines.values() for value in line.loss]
+    charts.show_chart(chart(), f"Loss from {first.words} to {second.words}", values)
     for name, line in lines.items():
         explain(name if len(lines) > 1 else "", line)
         heights.badges(asked[name], line)
@@ -95,25 +101,25 @@ def explain(name: str, line: Interpolation) -> None:
         said.append(f"band: {statistics.words(facts['examples'], line.available)}")
     text = "; ".join(said)
     if name:
-        text = f"**{name}**: {text}"
+        text = f"**{as_text(name)}**: {text}"
     st.caption(f"{text[:1].upper()}{text[1:]}.", help=statistics.CAVEAT if banded else None)
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     first, second, wishes = choose()
     asked = asking.found(catalog, wishes)
-    missing = {name: wishes[name] for name, question in asked.items() if question is None}
-    if missing:
-        asking.ask_button(running, missing)
-with right:
-    st.subheader(f"Loss from {first.words} to {second.words}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, asked, wishes)
+with sides.right:
+    parts.heading(f"Loss from {first.words} to {second.words}")
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if first.point == second.point:
             st.info("Both are the same point, so nothing changes between them: choose another.")
         elif missing:
-            which = f" on {', '.join(missing)}" if known else ""
-            st.info(f"Not computed yet{which}: press **Compute** on the left.")
+            which = f" on {listed(missing)}" if known else ""
+            st.info(f"Not computed yet{which}: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

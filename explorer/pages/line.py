@@ -9,12 +9,14 @@ from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
 from explorer.kinds.line import DIRECTIONS, LINE, MOST, Line, LineSettings
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._text import as_text, listed
 from store import records
 
 LIVE_SECONDS = 0.7
@@ -107,12 +109,15 @@ def show(asked: dict[str, records.Question]) -> None:
 
     lines: dict[str, Line] = {name: desk.result_of(catalog, q) for name, q in asked.items()}
     log, below = controls.choose_profile(next(iter(lines.values())).values)
-    style = LineStyle(log=log, second=below, width=600)
-    st.altair_chart(profile(lines, style, x_title=x_title()), width="content")
+    width = charts.plot_width()
+    style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
+    values = [value for line in lines.values() for value in line.loss.ravel()]
+    told = f"{title()} of {', '.join(lines)}: curves"
+    charts.show_chart(profile(lines, style, x_title=x_title()), told, values)
     explain(lines)
     for name, question in asked.items():
         if len(asked) > 1:
-            st.caption(name)
+            st.caption(as_text(name))
         checks.badges(question, lines[name])
     export_line(asked, lines, lambda: profile(lines, style, x_title=x_title()))
     for name, question in asked.items():
@@ -126,7 +131,7 @@ def explain(lines: dict[str, Line]) -> None:
     if settings.directions > 1:
         st.caption(f"SD: standard deviation over the {settings.directions} directions.")
     for name, line in lines.items():
-        head = f" of {name}" if len(lines) > 1 else ""
+        head = f" of {as_text(name)}" if len(lines) > 1 else ""
         if interval(line) is not None:
             st.caption(
                 f"Band{head}: {statistics.words(line.facts['examples'], line.available)}.",
@@ -148,19 +153,19 @@ def explain(lines: dict[str, Line]) -> None:
             )
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     subjects, settings = choose()
     wishes = {name: asking.Wish(LINE, settings, (subject,)) for name, subject in subjects.items()}
     asked = asking.found(catalog, wishes)
-    missing = {name: wishes[name] for name, question in asked.items() if question is None}
-    if missing:
-        asking.ask_button(running, missing)
-with right:
-    st.subheader(title(), anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, asked, wishes)
+with sides.right:
+    parts.heading(f"{title()} of {', '.join(subjects)}")
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if missing:
-            st.info(f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.")
+            st.info(f"Not computed yet for {listed(missing)}: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

@@ -10,12 +10,14 @@ import streamlit as st
 from explorer.jobs import desk, following, runs
 from explorer.kinds.run import LARGEST_MARGIN, PLANES, RUN, Run, RunSettings
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
-from explorer.pages._export import contour_style, export_chart, export_run
+from explorer.pages._export import contour_style, export_chart, export_run, file_word
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import choose_moment, steps_of
+from explorer.pages._text import as_text
 from explorer.render.relief import spans_decades
 from store import records
 
@@ -136,15 +138,20 @@ def show(known: dict[str, records.Question]) -> None:
     look = choose_look(run)
     until = choose_moment(tracks)
 
-    plane = growing(run, contour_style(look, width=560), tracks)
-    st.altair_chart(plane(until), width="content")
+    width = charts.plane_width(look["value"])
+    plane = growing(run, contour_style(look, width=width), tracks)
+    whose = ", ".join(own)
+    told = f"Contour plot of the {look['value']} over the plane of the runs of {whose}, with paths"
+    charts.show_chart(plane(until), told, run.values[look["value"]])
     explain(run, own)
     checks.badges(asked, run)
     export_run(asked, run, plane, until)
     st.subheader("Course of the run" if len(own) == 1 else "Course of the runs", anchor=False)
-    st.altair_chart(course(tracks, look["log"]), width="content")
+    drawn = course(tracks, look["log"], charts.plot_width())
+    charts.show_chart(drawn, f"Loss and movement over the training of {whose}")
     st.subheader("How much the plane shows", anchor=False)
-    st.altair_chart(scree(run.facts), width="content")
+    drawn = scree(run.facts, charts.plot_width())
+    charts.show_chart(drawn, "Share of the variance by component", run.facts["explained"])
     checks.provenance(catalog, asked, run)
 
 
@@ -167,9 +174,9 @@ def explain(run: Run, names: list[str]) -> None:
         )
     else:
         own = zip(names, facts["held"], strict=True)
-        held = ", ".join(f"{share or 0:.1%} of {name}'s own" for name, share in own)
+        held = ", ".join(f"{share or 0:.1%} of {as_text(name)}'s own" for name, share in own)
         first = wish.settings.plane == "first"
-        whose = f"{names[0]}'s variance" if first else "all snapshots' variance"
+        whose = f"{as_text(names[0])}'s variance" if first else "all snapshots' variance"
         said = f"The plane holds {plane:.1%} of {whose}, and {held}."
     size, out = (max(float(getattr(p, n).max()) for p in run.paths) for n in ("moved", "out"))
     which = "the run is" if len(names) == 1 else "the longest run is"
@@ -191,34 +198,33 @@ def show_curves() -> None:
     log = st.segmented_control(
         "Scale of the curves", ["Linear", "Log"], default="Linear", required=True, key="curves"
     )
-    chart = partial(training.chart, known, log == "Log")
-    st.altair_chart(chart(), width="content")
+    chart = partial(training.chart, known, log == "Log", charts.plot_width())
+    charts.show_chart(chart(), f"Training curves of {', '.join(known)}")
     st.caption("logged: by the training script; the others: measured at each stored snapshot.")
-    export_chart(f"curves-{next(iter(known))}", chart)
+    export_chart(f"curves-{file_word(next(iter(known)))}", chart)
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     chosen, wish = choose()
     asked = asking.found(catalog, {"": wish})[""]
     older = earlier(wish) if asked is None else None
-    if asked is None:
-        asking.ask_button(running, {"": wish})
-with right:
+with sides.top:
+    missing = asking.ask_button(running, {"": asked}, {"": wish})
+with sides.right:
     models = list(chosen.values())
-    st.subheader(f"Training of {' and '.join(chosen)}", anchor=False)
+    parts.heading(f"Training of {' and '.join(chosen)}")
     with st.container():
         for name, model in chosen.items():
-            of = f"{name}: " if len(chosen) > 1 else ""
+            of = f"{as_text(name)}: " if len(chosen) > 1 else ""
             st.caption(f"{of}{model.points} snapshots · {parts.facts_line(model)}")
         look_for_more({model.id: model.points for model in models})
         if older is not None:
             new = len(wish.question(catalog).points) - len(older.point_ids)
-            st.info(
-                f"{new:,} new snapshots since this was computed: press **Compute** on the left."
-            )
+            st.info(f"{new:,} new snapshots since this was computed: {asking.PRESS}.")
         elif asked is None:
-            st.info("Not computed yet: press **Compute** on the left.")
+            st.info(f"Not computed yet: {asking.PRESS}.")
+            asking.offer_stored(running, missing)
     if shown := asked or older:
         asking.answered(running, {"": shown}, show)
     with st.container():

@@ -13,16 +13,20 @@ from explorer.kinds.sharpness import (
     SHARPNESS,
     Sharpness,
     SharpnessSettings,
+    ranks,
     unequal_losses,
 )
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_numbers
 from explorer.pages._objective import choose_objective
+from explorer.pages._text import as_message, as_text, in_badge, listed
 from store import records
 
+NAMED = 265  # px beside a plot for the measures' titles
 BADGES = {YES: "✓ invariant", NO: "moves"}
 WORDS = {  # setting -> its label and what it is
     "box": ("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
@@ -58,10 +62,34 @@ def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
         values = choose_objective(catalog.problem(problem), curvature=True)
     with st.expander("Rescaling test", expanded=True):
         values |= choose_rescaling()
-    with st.expander("Measures"):
+    values["measures"] = choose_measures()
+    with st.expander("Numbers of the measures"):
         values |= controls.choose_numbers(SharpnessSettings(), WORDS)
     settings = controls.checked(SharpnessSettings, values)
     return {n: asking.Wish(SHARPNESS, settings, both) for n, both in chosen.items()}, settings
+
+
+def choose_measures() -> tuple[str, ...]:
+    """Names of the measures asked for; none for all of them."""
+    titles = {measure.name: measure.title for measure in SHOWN}
+    said = st.query_params.get_all("measures")
+    if any(name not in titles for name in said):
+        controls.from_address("measures", f"of {', '.join(titles)}", lambda _: False)
+    chosen = st.multiselect(
+        "Measures",
+        list(titles),
+        format_func=titles.__getitem__,
+        key="measures",
+        bind="query-params",
+        placeholder=f"All {len(titles)}",
+        help="Those to compute; all where none is chosen. What is known is never computed again.",
+    )
+    return tuple(chosen)
+
+
+def shown() -> list[Measure]:
+    """The measures asked for, in the order of reading."""
+    return [measure for measure in SHOWN if measure.name in settings.chosen]
 
 
 def choose_subjects() -> dict[str, tuple[desk.Subject, desk.Subject]]:
@@ -108,14 +136,14 @@ def show(asked: dict[str, records.Question]) -> None:
     """The measures so far, the rescaling test, the worst directions."""
     found: dict[str, Sharpness] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
     warn(asked, found)
-    shown: dict[str, Callable[[], None]] = {
+    tabs: dict[str, Callable[[], None]] = {
         "Values": lambda: table(asked, found),
-        "Chart": lambda: chart(found),
-        **({"Rescaling": lambda: rescaling(found)} if rescales() else {}),
-        "Worst directions": lambda: directions(found),
+        "Chart": lambda: chart(asked, found),
+        **({"Rescaling": lambda: rescaling(asked, found)} if rescales() else {}),
+        "Worst directions": lambda: directions(asked, found),
         "Definitions": definitions,
     }
-    for tab, part in zip(st.tabs(list(shown)), shown.values(), strict=True):
+    for tab, part in zip(st.tabs(list(tabs)), tabs.values(), strict=True):
         with tab:
             part()
     for name, question in asked.items():
@@ -131,19 +159,20 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
     """The losses of the models, and a sentence where they are not equal."""
     with st.container(horizontal=True, gap="small"):
         for name, one in found.items():
-            text = f"{name}: {asked[name].settings['split']} loss {one.loss:.4g}"
+            text = f"{in_badge(name)}: {asked[name].settings['split']} loss {one.loss:.4g}"
             if "accuracy" in one.facts:
                 text += f", accuracy {one.facts['accuracy']:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
+            checks.moved_badge(one.facts)
         if len(found) > 1 and not unequal_losses(found, settings.split):
             st.badge("equal loss", icon=":material/check:", color="green")
     if sentence := unequal_losses(found, settings.split):
-        st.warning(sentence, icon=":material/warning:")
+        st.warning(as_message(sentence), icon=":material/warning:")
 
 
 def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """A row for each measure: its value at each model, and whether it is invariant."""
-    rows = [_row(measure, found) for measure in SHOWN]
+    rows = [_row(measure, found) for measure in shown()]
     columns = {
         "Measure": st.column_config.TextColumn(pinned=True, width=215),
         **{name: st.column_config.TextColumn(width=155) for name in found},
@@ -163,6 +192,8 @@ def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
         "or an eigenvalue's residual. The others are exact but for rounding. What each measures: "
         "see Definitions."
     )
+    if len(found) > 1:
+        st.caption("Before a value: its model's rank, 1 for the smallest. Intervals may overlap.")
     for sentence, titles in _reasons(found).items():
         st.caption(f"**{', '.join(titles)}**: {sentence}")
     export_numbers(asked, found)
@@ -171,12 +202,11 @@ def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
 def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
     from explorer.render.sharpness import said
 
-    values = {}
-    for name, one in found.items():
-        value = one.of(measure.name)
-        values[name] = said(value.value, value.low, value.high) or (
-            "…" if value.why == NOT_YET else "—"
-        )
+    known = {name: one.of(measure.name) for name, one in found.items()}
+    places, values = ranks(known), {}
+    for name, value in known.items():
+        text = said(value.value, value.low, value.high) or ("…" if value.why == NOT_YET else "—")
+        values[name] = f"{places[name]}.  {text}" if name in places else text
     return {
         "Measure": measure.title,
         **values,
@@ -189,7 +219,7 @@ def definitions() -> None:
     st.table(
         {
             "Measure": [measure.title for measure in SHOWN],
-            "Definition": [_plain(measure.definition) for measure in SHOWN],
+            "Definition": [as_message(measure.definition) for measure in SHOWN],
             "Source": [measure.source for measure in SHOWN],
         }
     )
@@ -198,50 +228,46 @@ def definitions() -> None:
     )
 
 
-def _plain(text: str) -> str:
-    """The text without what a table would take for markup."""
-    return "".join(f"\\{letter}" if letter in "*_[]^~$`" else letter for letter in text)
-
-
-def chart(found: dict[str, Sharpness]) -> None:
+def chart(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """The values with their intervals."""
     from explorer.render.sharpness import measures
 
-    st.altair_chart(measures(found), width="content")
+    width = charts.plot_width(NAMED)
+    charts.show_chart(measures(found, width), f"Sharpness of {', '.join(found)} by each measure")
     st.caption(
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
     )
-    export_chart("sharpness", lambda: measures(found))
+    export_chart("sharpness", lambda: measures(found), asked.values())
 
 
 def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
     """Why measures have no value: sentence -> their titles."""
     reasons: dict[str, list[str]] = {}
     for name, one in found.items():
-        for measure in SHOWN:
+        for measure in shown():
             why = one.of(measure.name).why
             if why and why != NOT_YET:
-                said = f"{measure.title} of {name}" if len(found) > 1 else measure.title
+                said = f"{measure.title} of {as_text(name)}" if len(found) > 1 else measure.title
                 reasons.setdefault(why, []).append(said)
     return reasons
 
 
-def rescaling(found: dict[str, Sharpness]) -> None:
+def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """Which pairs were rescaled, that outputs agree, and how far each measure moved."""
     from explorer.render import sharpness as drawn
 
     for name, one in found.items():
         told = one.facts.get("rescaling", {})
         if not told.get("pairs"):
-            st.info(f"{name}: this model has no pair of layers that can be rescaled.")
+            st.info(f"{as_text(name)}: this model has no pair of layers that can be rescaled.")
             continue
         with st.container(horizontal=True, gap="small"):
             st.badge(
-                f"{name}: outputs agree to {told['gap']:.1e}",
+                f"{in_badge(name)}: outputs agree to {told['gap']:.1e}",
                 icon=":material/check:",
                 color="green",
-                help=f"Rescaled: {told['pairs']}. Difference over the largest output.",
+                help=f"Rescaled: {as_message(told['pairs'])}. Difference over the largest output.",
             )
             wrong = one.moved(settings)
             st.badge(
@@ -252,11 +278,14 @@ def rescaling(found: dict[str, Sharpness]) -> None:
             )
     known = {name: one for name, one in found.items() if one.ratios}
     if known:
-        st.altair_chart(drawn.ratios(known), width="content")
-        export_chart("sharpness-ratios", lambda: drawn.ratios(known))
+        charts.show_chart(
+            drawn.ratios(known, charts.plot_width(NAMED)),
+            f"Each measure of {', '.join(known)} after rescaling over that before",
+        )
+        export_chart("sharpness-ratios", lambda: drawn.ratios(known), [asked[n] for n in known])
 
 
-def directions(found: dict[str, Sharpness]) -> None:
+def directions(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """The loss along the worst direction of a measure."""
     from explorer.render import sharpness as drawn
 
@@ -265,32 +294,35 @@ def directions(found: dict[str, Sharpness]) -> None:
         st.caption("No worst direction is known yet.")
         return
     title = st.selectbox("Found by", list(known), width=320, key="direction-of")
-    st.altair_chart(drawn.along(found, known[title]), width="content")
+    charts.show_chart(
+        drawn.along(found, known[title], charts.plot_width()),
+        f"Loss along the worst direction found by {title}",
+    )
     st.caption(
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
     )
-    export_chart("worst-direction", lambda: drawn.along(found, known[title]))
+    export_chart("worst-direction", lambda: drawn.along(found, known[title]), asked.values())
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     wishes, settings = choose()
     asked = asking.found(catalog, wishes)
-    missing = {name: wishes[name] for name, question in asked.items() if question is None}
-    if missing:
-        asking.ask_button(running, missing)
-with right:
-    st.subheader(f"Sharpness of {' and '.join(wishes)}", anchor=False)
+with sides.top:
+    missing = asking.ask_button(running, asked, wishes)
+with sides.right:
+    parts.heading(f"Sharpness of {' and '.join(wishes)}")
     if len(wishes) == 1:
         (only,) = (wish.subjects[0][0] for wish in wishes.values())
-        st.caption(parts.facts_line(only), help=only.facts.get("about"))
+        st.caption(parts.facts_line(only), help=parts.about(only))
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if missing:
             st.info(
-                f"Not computed yet for {', '.join(missing)}: press **Compute** on the left.",
+                f"Not computed yet for {listed(missing)}: {asking.PRESS}.",
                 icon=SHARPNESS.icon,
             )
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

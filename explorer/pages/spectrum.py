@@ -10,6 +10,7 @@ from explorer.jobs import desk
 from explorer.kinds.matrix import MATRICES, MATRIX_WORDS, MOST_PROBES, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -133,16 +134,16 @@ def show(known: dict[str, records.Question]) -> None:
         if asked.status == "complete" and not spectrum.facts.get("dense"):
             more_button(settings, subject)
     if len(spectrum.eigenvalues[0]):
-        figures.show_pairs(spectrum)
+        figures.show_pairs(asked, spectrum)
     if spectrum.trace is not None:
-        figures.show_traces(spectrum)
+        figures.show_traces(asked, spectrum)
     words.summary_table(spectrum)
     if len(spectrum.eigenvalues[0]):
-        figures.show_escape(spectrum)
+        figures.show_escape(asked, spectrum)
     if settings.batches:
-        figures.show_batches(spectrum)
+        figures.show_batches(asked, spectrum)
     if settings.matrix in BESIDE:
-        show_comparison(results, look.log)
+        show_comparison(known, results, look.log)
     checks.provenance(catalog, asked, spectrum)
 
 
@@ -153,16 +154,20 @@ def spectrum_name() -> str:
     return f"{word[:1].upper()}{word[1:]} spectrum{of}"
 
 
-def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
+def show_comparison(
+    known: dict[str, records.Question], results: dict[str, Spectrum], log: bool
+) -> None:
     """Hessian, Gauss-Newton and Fisher matrices over each other, as far as they are stored."""
     from explorer.render.spectrum import DensityStyle, compare
 
     st.subheader("Hessian, Gauss-Newton, Fisher", anchor=False)
     drawn = {name: found for name, found in results.items() if found.ends is not None}
     if len(drawn) > 1:
-        chart = partial(compare, drawn, DensityStyle(log=log, spikes=False))
-        st.altair_chart(chart(), width="content")
-        export_chart("matrices", chart)
+        chart = partial(
+            compare, drawn, DensityStyle(log=log, spikes=False, width=charts.plot_width())
+        )
+        charts.show_chart(chart(), f"Densities of eigenvalues of {', '.join(drawn)}")
+        export_chart("matrices", chart, [known[name] for name in drawn])
     absent = {n: others[n] for n in COMPARED if MATRIX_WORDS[n] not in results}
     if not absent:
         return
@@ -174,25 +179,27 @@ def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
     st.caption("With the same settings; they are drawn over each other here.")
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     subject, settings = choose()
     compared = BESIDE if settings.matrix in BESIDE else (settings.matrix,)
     others = {
         name: asking.Wish(SPECTRUM, replace(settings, matrix=name), (subject,)) for name in compared
     }
     asked = asking.found(catalog, others)
-    if asked[settings.matrix] is None:
-        asking.ask_button(running, {settings.matrix: others[settings.matrix]})
-with right:
-    st.subheader(f"{spectrum_name()} of {subject[0].name}", anchor=False)
-    st.caption(parts.facts_line(subject[0]), help=subject[0].facts.get("about"))
+with sides.top:
+    own = settings.matrix
+    missing = asking.ask_button(running, {own: asked[own]}, {own: others[own]})
+with sides.right:
+    parts.heading(f"{spectrum_name()} of {subject[0].name}")
+    st.caption(parts.facts_line(subject[0]), help=parts.about(subject[0]))
     known = {MATRIX_WORDS[n]: question for n, question in asked.items() if question is not None}
     with st.container():
         if asked[settings.matrix] is None:
             st.info(
-                "This spectrum has not been computed yet: press **Compute** on the left.",
+                f"This spectrum has not been computed yet: {asking.PRESS}.",
                 icon=SPECTRUM.icon,
             )
+            asking.offer_stored(running, missing)
     if known:
         asking.answered(running, known, show)

@@ -11,6 +11,7 @@ from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _asking as asking
+from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
@@ -119,9 +120,10 @@ def show(surface: Surface, look: dict[str, Any], key: str, shown: PathsDrawn | N
     if look["view"] == "Contour":
         from explorer.render.surface import contour
 
-        plane = contour(surface, contour_style(look, width=560))
+        plane = contour(surface, contour_style(look, width=charts.plane_width(look["value"])))
         chart = shown.over(plane)(shown.until) if shown else plane
-        st.altair_chart(chart, width="content", key=f"contour-{key}")
+        told = f"Contour plot of the {look['value']} over a plane around {model.name}"
+        charts.show_chart(chart, told, surface.values[look["value"]], f"contour-{key}")
         return
     from explorer.pages._viewer import surface_viewer
 
@@ -131,7 +133,8 @@ def show(surface: Surface, look: dict[str, Any], key: str, shown: PathsDrawn | N
         st.error(str(error), icon=":material/error:")
         return
     dark = st.context.theme.type == "dark"
-    camera = surface_viewer(scene, key="relief", height=600, dark=dark)
+    height = int(min(680, max(320, 0.8 * charts.column_width())))
+    camera = surface_viewer(scene, key="relief", height=height, dark=dark)
     if camera:
         st.session_state["camera"] = camera
 
@@ -192,8 +195,8 @@ def show_known(known: dict[str, records.Question]) -> None:
         show_answer(known[SURFACE.name], known.get(PROJECTION.name))
 
 
-left, right = parts.sides()
-with left:
+sides = parts.sides()
+with sides.left:
     model, point, settings = choose()
     names = {m.id: label for label, m in parts.known_models(catalog).items()}
     wish = asking.Wish(SURFACE, settings, ((model, point),))
@@ -201,20 +204,21 @@ with left:
     if wanted := paths.wish_for(catalog, model, point, settings):
         wishes[PROJECTION.name] = wanted
     asked = asking.found(catalog, wishes)
-    if missing := {name: wishes[name] for name, question in asked.items() if question is None}:
-        asking.ask_button(running, missing)
-with right:
-    st.subheader(f"Loss surface of {model.name}", anchor=False)
-    st.caption(parts.facts_line(model), help=model.facts.get("about"))
+with sides.top:
+    missing = asking.ask_button(running, asked, wishes)
+with sides.right:
+    parts.heading(f"Loss surface of {model.name}")
+    st.caption(parts.facts_line(model), help=parts.about(model))
     known = {name: question for name, question in asked.items() if question is not None}
     with st.container():
         if SURFACE.name in missing:
             st.info(
-                "This surface has not been computed yet. Press **Compute** on the left; "
-                "it grows here from coarse to fine.",
+                f"This surface has not been computed yet: {asking.PRESS}; it grows here from "
+                "coarse to fine.",
                 icon=":material/grid_on:",
             )
+            asking.offer_stored(running, {SURFACE.name: wish})
         elif missing:
-            st.info("These paths are not projected yet: press **Compute** on the left.")
+            st.info(f"These paths are not projected yet: {asking.PRESS}.")
     if known:
         asking.answered(running, known, show_known)
