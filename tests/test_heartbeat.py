@@ -10,6 +10,7 @@ import pytest
 from explorer.jobs import heartbeat, waiting
 from explorer.jobs import supervisor as supervisors
 from explorer.jobs.heartbeat import PATIENCE, Beat, Pulse
+from explorer.jobs.isolation import Isolation
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
@@ -96,6 +97,24 @@ def test_what_a_living_worker_has_left_is_offered_again(served):
         until(lambda: supervisor.step() or folder.is_queued)
         assert folder.worker is None
         assert catalog.job("known").attempts == 1
+
+
+def test_the_heart_beats_for_a_job_that_a_child_has_claimed(served):
+    """An urgent job is claimed by the process of a problem, which has no heartbeat of its own."""
+    _, _, spool, folder = served
+    named = []
+
+    def look(*given: object) -> str:
+        count = spool.beat(ME).count
+        until(lambda: spool.beat(ME).count > count + 1)
+        named.append(spool.beat(ME).jobs)
+        raise ValueError("looked")
+
+    with spool.enrolled(ME):
+        assert folder.claim(ME)
+        Isolation(spool, look, lambda key: lambda partner: None, lambda *told: None).run(folder)
+        assert named == [{"known"}]
+        until(lambda: not spool.beat(ME).jobs)
 
 
 def test_a_heartbeat_goes_on_while_the_worker_works(served):

@@ -136,7 +136,14 @@ class Isolation:
                 partner.dismiss()
 
     def run(self, job: JobFolder) -> None:
-        """Have one job done; more urgent ones that its process meets are done meanwhile."""
+        """Have one job done; more urgent ones that its process meets are done meanwhile.
+
+        The heartbeat of this process names it, whoever has claimed it: its own is the only one.
+        """
+        with self.spool.at_work(job):
+            self._run(job)
+
+    def _run(self, job: JobFolder) -> None:
         try:
             request = job.request
             key = self._key(request)
