@@ -137,6 +137,10 @@ class Isolation:
 
     def run(self, job: JobFolder) -> None:
         """Have one job done; more urgent ones that its process meets are done meanwhile."""
+        with self.spool.at_work(job):
+            self._run(job)
+
+    def _run(self, job: JobFolder) -> None:
         try:
             request = job.request
             key = self._key(request)
