@@ -13,12 +13,11 @@ from explorer.jobs import arrivals, desk, patience, sources
 from explorer.jobs.origin import provenance_of
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.printable import message
 from explorer.upkeep import model_named
-from explorer.wording import one_line
 from store import Catalog, CatalogError, records
 from store.new_file import write_new
 
-MOST_SAID = 2000  # characters of an error
 FEW = 8  # snapshots that one line can list
 
 
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             catalog.check()
         return given.run(catalog, given)
     except (CatalogError, ValueError, OSError) as error:
-        print(f"error: {one_line(error, MOST_SAID)}", file=sys.stderr)
+        print(f"error: {message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nstopped waiting; what was computed is stored, the worker goes on", file=sys.stderr)
@@ -152,7 +151,7 @@ def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     _wait(catalog, [job], "auto")
     model = arrivals.imported(catalog, catalog.job(job))
     for said in arrivals.warnings(catalog, model) if model else ():
-        print(f"warning: {said}", file=sys.stderr)
+        print(f"warning: {message(said)}", file=sys.stderr)
     return 0
 
 
@@ -198,11 +197,11 @@ def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
 
 def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
     """The job once it has ended; meanwhile its progress on the terminal."""
-    title, shown = catalog.job(job_id).title, ""
+    title, shown = message(catalog.job(job_id).title), ""
 
     def tell(said: str) -> None:
         nonlocal shown
-        line = f"{title}: {said}"
+        line = f"{title}: {message(said)}"
         if line != shown:
             print(f"\r{line:<{len(shown)}}", end="", flush=True)
             shown = line

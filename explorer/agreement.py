@@ -6,6 +6,9 @@ from pathlib import Path
 
 from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.own_code import Code
+from explorer.printable import message, printable
+
+KEPT = "\n\t"  # letters that a source may have though they cannot be seen
 
 
 def agreed(code: Code, yes: bool) -> bool:
@@ -15,7 +18,7 @@ def agreed(code: Code, yes: bool) -> bool:
         code: all of it is listed.
         yes: the user has said so already.
     """
-    print("\n".join(f"{file.path}\nsha256 {file.digest}" for file in code.files))
+    print("\n".join(f"{message(file.path)}\nsha256 {file.digest}" for file in code.files))
     several = len(code.files) > 1
     print(f"{'are' if several else 'is'} code and will be run in the worker.")
     if not (yes or _said_yes(code)):
@@ -33,13 +36,8 @@ def _said_yes(code: Code) -> bool:
         if said != "s":
             return said in ("y", "yes")
         for file in code.files:
-            print(f"\n--- {file.path}\n{_printable(file.content)}")
-
-
-def _printable(content: bytes) -> str:
-    """The text, with characters that a terminal would obey made visible."""
-    text = content.decode(errors="replace")
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+            source = file.content.decode(errors="replace")
+            print(f"\n--- {message(file.path)}\n{printable(source, len(source), keep=KEPT)}")
 
 
 def command(given: argparse.Namespace) -> int:

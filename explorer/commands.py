@@ -16,6 +16,7 @@ from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import Kind, kind_named, unreadable
 from explorer.own_code import Code
+from explorer.printable import message
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that one listing holds
@@ -48,7 +49,7 @@ def foretell(
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
         title = desk.title(catalog, asked, desk.models_of(kind, [(model, point), *others]))
-        print(f"{asked.key[:12]} {title}: {done:,} of {units:,} {kind.unit}, {rest}")
+        print(f"{asked.key[:12]} {message(title)}: {done:,} of {units:,} {kind.unit}, {rest}")
 
 
 def follow(
@@ -70,7 +71,7 @@ def follow(
             entry = following.followed(catalog).get(str(folder))
             count = max((m.points for m in runs.models_of(catalog, identity)), default=0)
             if count != told:
-                print(f"{folder}: {count:,} snapshots", flush=True)
+                print(f"{message(folder)}: {count:,} snapshots", flush=True)
                 told = count
             if entry is None:
                 return 0
@@ -91,22 +92,23 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
     found, _ = catalog.questions(limit=ALL)
     if given.json:
         content = {"models": [_model(m) for m in models], "analyses": [_analysis(q) for q in found]}
-        print(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, indent=1))
+        print(json.dumps(_finite(content), allow_nan=False, indent=1))
         return 0
     for model in models:
         measured = ", ".join(
-            f"{split} {name} {value:.4g}"
+            f"{message(split)} {message(name)} {value:.4g}"
             for split, values in model.measurements.items()
             for name, value in values.items()
         )
-        print(f"model {model.name}: {model.facts.get('parameters', 0):,} parameters, {measured}")
+        size = f"{model.facts.get('parameters', 0):,} parameters"
+        print(f"model {message(model.name)}: {size}, {measured}")
     for asked in found:
         if unreadable(asked.kind, asked.settings):
             continue
         complete = ", complete" if asked.status == "complete" else ""
         unit = kind_named(asked.kind).unit
         done = f"{asked.units_done:,} of {asked.units:,} {unit}{complete}"
-        print(f"{asked.key[:12]} {asked.title}: {done}")
+        print(f"{asked.key[:12]} {message(asked.title)}: {done}")
     for why, count in Counter(unreadable(q.kind, q.settings) for q in found).items():
         if why:
             analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"
@@ -132,7 +134,7 @@ def jobs(catalog: Catalog, given: argparse.Namespace) -> int:
         return 0
     for job in (*under_way, *over):
         ended = job.status if not job.error else f"{job.status}: {job.error}"
-        print(f"{job.id} {job.title}: {said.get(job.id, ended)}")
+        print(f"{job.id} {message(job.title)}: {said.get(job.id, ended)}")
     if not under_way and not over:
         print("no job runs or waits")
     return 0
@@ -155,7 +157,7 @@ def cancel(catalog: Catalog, given: argparse.Namespace) -> int:
     try:
         for job in wanted:
             ended = patience.ended(catalog, job.id, supervisor)
-            print(f"{job.id} {job.title}: {ended.status}", flush=True)
+            print(f"{job.id} {message(job.title)}: {ended.status}", flush=True)
     finally:
         supervisor.stop()
     return 0

@@ -24,6 +24,20 @@ def printable(text: object, most: int = NAME, keep: str = "") -> str:
     )
 
 
+def is_utf8(text: str) -> bool:
+    """Whether the text can be kept; a file's name that is no UTF-8 comes with halves of letters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def message(text: object) -> str:
+    """The text for a terminal, over several lines where it has them; it commands nothing there."""
+    return printable(text, MESSAGE, keep="\n\t")
+
+
 def _escaped(letter: str) -> str:
     code = ord(letter)
     if code < 0x100:

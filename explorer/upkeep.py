@@ -13,6 +13,7 @@ from typing import Any
 from explorer.jobs import orders
 from explorer.jobs.question import ProblemIdentity, Question, sha256
 from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.printable import MESSAGE, message, printable
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that are looked at together
@@ -53,7 +54,7 @@ def rename(catalog: Catalog, given: argparse.Namespace) -> int:
     """Give a model another name."""
     model = model_named(catalog.models(), given.model)
     catalog.rename_model(model.id, given.new)
-    print(f"{model.name} is now {catalog.model(model.id).name}")
+    print(message(f"{model.name} is now {catalog.model(model.id).name}"))
     return 0
 
 
@@ -69,7 +70,7 @@ def delete(catalog: Catalog, given: argparse.Namespace) -> int:
         if asked is not None and model.id in asked.model_ids:
             orders.cancel(catalog, job.id)
     catalog.delete_model(model.id)
-    print(f"{what} is in the trash; `restore {model.id[:12]}` takes it out again")
+    print(f"{message(what)} is in the trash; `restore {model.id[:12]}` takes it out again")
     return 0
 
 
@@ -78,7 +79,7 @@ def restore(catalog: Catalog, given: argparse.Namespace) -> int:
     deleted = [m for m in catalog.models(include_deleted=True) if m.deleted is not None]
     model = model_named(deleted, given.model)
     catalog.restore_model(model.id)
-    print(f"{model.name} is back, with {catalog.model(model.id).analyses:,} analyses")
+    print(f"{message(model.name)} is back, with {catalog.model(model.id).analyses:,} analyses")
     return 0
 
 
@@ -103,7 +104,7 @@ def check(catalog: Catalog, given: argparse.Namespace) -> int:
     wrong = wrong or other_keys(catalog)
     if not wrong and given.seal:
         print(f"{catalog.seal():,} entries were hashed as they are now")
-    print("\n".join(map(_shown, wrong)) if wrong else "no damage found")
+    print("\n".join(map(message, wrong)) if wrong else "no damage found")
     if wrong:
         return 1
     if count := catalog.unsealed():
@@ -215,14 +216,9 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _shown(text: str) -> str:
-    """Text without what would steer the terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
 def _print_table(table: records.Table) -> None:
     """Columns side by side, numbers to the right."""
-    texts = [[_shown(_text(value)) for value in row] for row in table.rows]
+    texts = [[printable(_text(value), MESSAGE) for value in row] for row in table.rows]
     widths = [max(map(len, column)) for column in zip(table.columns, *texts, strict=True)]
     number = [
         all(row[place] is None or isinstance(row[place], int | float) for row in table.rows)

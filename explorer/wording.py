@@ -1,19 +1,14 @@
 """Text from files and other people, made fit to stand within a sentence."""
 
+from explorer.printable import printable
+
 NAME = 80  # characters of a name that are said
 PATH = 200
 
 
 def one_line(text: object, most: int = PATH) -> str:
-    r"""The text on one line, cut after `most` characters; what cannot be printed is escaped.
-
-    So no name reaches a terminal as a control sequence: ESC is said as \x1b.
-    """
-    given = str(text)
-    kept = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in given[:most]
-    )
-    return kept if len(given) <= most else f"{kept}…"
+    """The text on one line, at most so many characters; what cannot be seen is escaped."""
+    return printable(text, most)
 
 
 def quoted(name: object, most: int = NAME) -> str:

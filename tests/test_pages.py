@@ -128,8 +128,10 @@ def test_home_shows_models_and_analyses(folder: Path) -> None:
     """A card for each analysis with its settings and address, a row for each model with facts."""
     app = fine(opened())
     captions = texts(app, "caption")
-    assert "11×11 · train · filter · seed 0" in captions
-    assert "21 points · train · filter · seed 0" in captions
+    (alone,) = (q.facts["stand_alone"] for q in Catalog(folder).questions("surface")[0])
+    told = f"11×11 · train · filter · seed 0  \nloss {alone['loss']:.4g} · 20"  # and the day
+    assert [text for text in captions if text.startswith(told)]
+    assert [text for text in captions if text.startswith("21 points · train · filter · seed 0")]
     addresses = {link.proto.query_string for link in app.get("page_link")}
     assert "model=mlp_b&x_count=11&y_count=11" in addresses
     table = app.dataframe[0].value.set_index("Model")
@@ -176,11 +178,11 @@ def test_deleted_restored(folder: Path) -> None:
     (asked,) = Catalog(folder).questions("surface")[0]
     app = opened()
     app.button(key=f"delete-{asked.key}").click().run()
-    assert "11×11 · train · filter · seed 0" not in texts(app, "caption")
+    assert not [text for text in texts(app, "caption") if text.startswith("11×11")]
     assert any(text.startswith(asked.title) for text in texts(app, "markdown"))
     assert "Compute 121 points" in labels(fine(opened(SURFACE_PAGE, **STORED)))
     app.button(key=f"restore-{asked.key}").click().run()
-    assert "11×11 · train · filter · seed 0" in texts(fine(app), "caption")
+    assert [text for text in texts(fine(app), "caption") if text.startswith("11×11")]
     assert Catalog(folder).question(asked.key) == dataclasses.replace(asked, opened=None)
     assert not Catalog(folder).trash()
 
@@ -201,8 +203,25 @@ def test_the_same_surface_in_three_dimensions(folder: Path) -> None:
     """The viewer in place of the chart; the badges stay."""
     app = fine(opened(SURFACE_PAGE, **STORED, view="3-D"))
     assert len(app.get("vega_lite_chart")) == 0
-    assert len(app.get("bidi_component")) == 1
+    assert len(app.get("bidi_component")) == 2  # the ruler of the column, and the viewer
     assert "all finite" in badges(app)
+
+
+def test_what_is_stored_with_other_settings_is_offered(folder: Path) -> None:
+    """A size that is not there: the one that is, by a link that says in what it differs."""
+    app = fine(opened(SURFACE_PAGE, **{**STORED, "x_count": "13", "split": "test"}))
+    assert "Stored with other settings:" in texts(app, "caption")
+    (link,) = (link.proto for link in app.get("page_link"))
+    assert link.label == f"{SAMPLE}: split train, x count 11"
+    assert link.query_string == "model=mlp_b&x_count=11&y_count=11"
+
+
+def test_what_takes_long_is_said_beside_compute(folder: Path) -> None:
+    """Four million points: a warning with the hours; a few: none."""
+    app = fine(opened(SURFACE_PAGE, model="slow", x_count="2001", y_count="2001"))
+    assert [text for text in texts(app, "warning") if text.startswith("This takes about ")]
+    app = fine(opened(SURFACE_PAGE, model="slow", x_count="7", y_count="7"))
+    assert not texts(app, "warning")
 
 
 def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
@@ -374,6 +393,11 @@ def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
         "Line of stumbling: RuntimeError: stumbled over the trap."
     ]
     assert labels(app).count("Resume") == 1
+    said = badges(app)
+    assert "red-badge[:material/error: failed]" in said
+    assert "green-badge[:material/check: done]" in said
+    links = {link.proto.label: link.proto for link in app.get("page_link")}
+    assert links[f"**Surface of {SAMPLE}**"].query_string == "model=mlp_b&x_count=11&y_count=11"
     known = {job.id for job in Catalog(folder).jobs()}
     pressed(app, "Resume")
     (again,) = [job for job in Catalog(folder).jobs() if job.id not in known]

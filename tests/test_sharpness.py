@@ -23,7 +23,15 @@ from explorer.analysis.sharpness_norms import least, normalised_sharpness, relat
 from explorer.analysis.standing import Standing
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURES, NO, PLACE, WHY, YES
-from explorer.kinds.sharpness import Sharpness, SharpnessSettings, taken_over, unequal_losses
+from explorer.kinds.sharpness import (
+    SHARPNESS,
+    Sharpness,
+    SharpnessSettings,
+    Value,
+    ranks,
+    taken_over,
+    unequal_losses,
+)
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from explorer.render import sharpness as render
 from explorer.render import table
@@ -593,6 +601,47 @@ def test_another_rescaling_takes_over_the_rest(net: Problem, whole: Sharpness) -
     again = Sharpness.from_pieces(QUICK, [Piece(rows)])
     assert again.computed.all()
     assert again.of("trace") == whole.of("trace")
+
+
+def test_some_measures_alone_are_as_among_all(net: Problem, whole: Sharpness) -> None:
+    """Chosen in any order, they are their own units with the same values; others are not there."""
+    some = replace(QUICK, rescaling="layer", measures=("sam", "keskar", "gradient_norm"))
+    assert some.chosen == ("keskar", "sam", "gradient_norm")
+    assert some.units == 6
+    part = found(net, some)
+    assert part.computed.all()
+    for name in some.chosen:
+        assert part.of(name) == whole.of(name)
+        assert part.of(name, rescaled=True) == whole.of(name, rescaled=True)
+    assert part.of("trace").why == "Not asked for."
+    assert part.along("sam")[1].tolist() == whole.along("sam")[1].tolist()
+
+
+def test_a_choice_takes_over_what_is_known(whole: Sharpness) -> None:
+    """Rows of an answer of all measures become units of one of some, and the other way."""
+    some = replace(QUICK, measures=("trace", "sam"))
+    rows = taken_over(some, whole.rows)
+    part = Sharpness.from_pieces(some, [Piece(rows)])
+    assert part.computed.all()
+    assert part.of("trace") == whole.of("trace")
+    back = Sharpness.from_pieces(QUICK, [Piece(taken_over(QUICK, rows))])
+    assert back.computed.sum() == 2
+    assert back.of("sam") == whole.of("sam")
+
+
+def test_all_measures_are_the_question_that_they_were() -> None:
+    """Naming none or all is one question, whose key does not know of the choice."""
+    assert SharpnessSettings(measures=tuple(PLACE)) == SharpnessSettings()
+    assert "measures" in SHARPNESS.later
+    with pytest.raises(ValueError, match="measures must be one of"):
+        SharpnessSettings(measures=("flatness",))
+
+
+def test_ranks() -> None:
+    """The smallest value is first, equal ones share a place, one without a value has none."""
+    values = {"a": Value(3.0), "b": Value(1.0), "c": Value(), "d": Value(3.0)}
+    assert ranks(values) == {"a": 2, "b": 1, "d": 2}
+    assert ranks({"a": Value(3.0), "c": Value()}) == {}
 
 
 def test_unequal_losses_are_told(whole: Sharpness) -> None:

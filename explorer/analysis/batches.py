@@ -18,8 +18,7 @@ def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
     if isinstance(batch, Tensor):
         return function(batch)
     if isinstance(batch, Mapping):
-        values = {name: mapped(value, function) for name, value in batch.items()}
-        return _renewed(batch, values)
+        return _renewed(batch, {name: mapped(value, function) for name, value in batch.items()})
     values = [mapped(value, function) for value in batch]
     return type(batch)(*values) if hasattr(batch, "_fields") else tuple(values)
 

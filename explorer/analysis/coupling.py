@@ -18,9 +18,7 @@ from explorer.analysis.terms import Terms, Value
 from explorer.problem import Batch, Problem
 
 EXAMPLES = 64  # that show it
-CUT = (
-    3  # examples of the smaller part: an odd number, so that neighbours that are a pair are parted
-)
+CUT = 3  # examples of the smaller part: odd, so that pairs of neighbours are parted
 # Relative. In other company an example takes part in the same operations of the same shapes, and
 # only sums over a batch are rounded in another order; a smaller or larger batch may be computed by
 # other kernels, to a few bits of bfloat16 where the model computes in it.
@@ -171,10 +169,13 @@ def _alike(one: list[Value], other: list[Value], within: float) -> bool:
 
 
 def _close(one: Value, other: Value, within: float) -> bool:
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        one, other = one[0] / one[1], other[0] / other[1]
-    elif isinstance(one, tuple) or isinstance(other, tuple):
-        return False
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        pair = isinstance(one, tuple) and isinstance(other, tuple)
+        return pair and _near(one[0] / one[1], other[0] / other[1], within)
+    return _near(one, other, within)
+
+
+def _near(one: Tensor, other: Tensor, within: float) -> bool:
     if one.shape != other.shape:
         return False
     finite = one[one.isfinite()].abs()

@@ -12,6 +12,7 @@ from explorer.analysis.loading import Examples, Span, is_dataset
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
+MOST_PERMUTED = 1 << 28  # examples among which some are drawn by a permutation of all: 2 GiB
 RESIDENT_SHARE = 0.25  # of the free memory that a split may take to be kept there
 Source = Batch | Examples  # tensors of all examples, or a data set that gives them one by one
 
@@ -162,4 +163,11 @@ def drawn_examples(count: int, wanted: int, seed: int) -> np.ndarray:
 
     NumPy's RandomState is frozen by NEP 19, so that a seed means the same examples for good.
     """
-    return np.sort(np.random.RandomState(seed).permutation(count)[:wanted])
+    generator = np.random.RandomState(seed)
+    if count <= MOST_PERMUTED or wanted > count // 2:
+        return np.sort(generator.permutation(count)[:wanted])
+    drawn = np.empty(0, dtype=np.int64)
+    while len(drawn) < wanted:
+        drawn = np.append(drawn, generator.randint(0, count, wanted, dtype=np.int64))
+        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # the first of each
+    return np.sort(drawn[:wanted])

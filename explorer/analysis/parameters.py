@@ -154,7 +154,8 @@ class FlatModel:
         # parameters are told to be copied already: a large model is never there twice
         self.module = _copied(model, known)
         self.module._apply(lambda value: converted(value, dtype, device)).eval()
-        self.module.requires_grad_(False)
+        for parameter in self.module.parameters():  # a ScriptModule has no requires_grad_
+            parameter.requires_grad_(False)
         copies = dict(self.module.named_parameters())
         self.parameters = [copies[block.name] for block in self.blocks]
         for view, parameter in zip(self.views, self.parameters, strict=True):
@@ -239,7 +240,8 @@ def _copied(model: nn.Module, known: dict[int, Any]) -> nn.Module:
     """
     own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
     try:
-        made = copy.deepcopy(model, known)
+        with torch.no_grad():  # a ScriptModule's copy would remember that it is one
+            made = copy.deepcopy(model, known)
         shared = any(id(t) in own for t in (*made.parameters(), *made.buffers()))
     except Exception as error:  # whatever a user's class raises
         if is_out_of_memory(error):

@@ -18,7 +18,7 @@ from explorer.analysis import batchnorm, declared
 from explorer.analysis.batches import tensors_of
 from explorer.analysis.construction import check_same_construction
 from explorer.analysis.data import Source, drawn_examples, fits, size_of, some_of, split_of
-from explorer.analysis.loading import DataError, Examples, read
+from explorer.analysis.loading import DataError, Examples, read, require_readable
 from explorer.analysis.mistakes import ProblemError, told
 from explorer.analysis.moved import moved_facts
 from explorer.analysis.parameters import add_bytes
@@ -78,7 +78,7 @@ def load(
     began = time.perf_counter()
     problem = _made(function, arguments, path)
     quick = time.perf_counter() - began < AGAIN_SECONDS
-    data, splits = _read(problem, path)
+    data, splits = _read(problem, path, bounded=twice)
     if twice and quick:
         other = _made(function, arguments, path)
         _check_same(splits, _read(other, path)[1], path)
@@ -92,7 +92,7 @@ def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path
     with told(f"problem() of {path}", path):
         problem = function(**arguments)
     declared.check(problem, path)
-    return problem
+    return declared.unwrapped(problem)
 
 
 def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path) -> None:
@@ -144,8 +144,10 @@ def _forget() -> None:
             del sys.modules[name]
 
 
-def _read(problem: Problem, path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The splits, cut to `max_examples`, and what identifies them."""
+def _read(
+    problem: Problem, path: Path, bounded: bool = False
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The splits, cut to `max_examples`, and what identifies them; if bounded, not for hours."""
     data: dict[str, Any] = {}
     found: dict[str, dict[str, Any]] = {}
     for name in problem.data:
@@ -157,6 +159,8 @@ def _read(problem: Problem, path: Path) -> tuple[dict[str, Any], dict[str, dict[
             if wanted < count:
                 source = some_of(source, drawn_examples(count, wanted, problem.examples_seed))
                 found[name] |= {"of": count, "seed": problem.examples_seed}
+            if bounded and problem.max_examples is None and isinstance(source, Examples):
+                require_readable(source)
             data[name], identity = _identified(source)
             found[name]["fingerprint"] = _in_batches(identity, problem.batch_size)
         except DataError as error:

@@ -26,8 +26,8 @@ _NOT_TWICE = (
 )
 _WEIGHT_NORM = (
     "torch differentiates weight_norm twice wrongly, and it cannot be replaced in this model, "
-    "which has no copy that gives its values; write the model without what it keeps of itself (a lambda "
-    "over self, an open file), or without weight_norm"
+    "which has no copy that gives its values; write the model without what it keeps of itself "
+    "(a lambda over self, an open file), or without weight_norm"
 )
 Parts = Sequence[Tensor]  # one tensor per parameter, in their order
 
@@ -88,7 +88,7 @@ class Space:
 
     @property
     def fixed_batch(self) -> int | None:
-        """Examples of each batch where they must not be cut otherwise: the size declared, or all."""
+        """Examples of each batch where it must not be cut otherwise: as declared, or all."""
         declared = self.problem.batch_size or (self.examples if self.draws else None)
         return declared and min(declared, self.examples)
 

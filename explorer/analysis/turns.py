@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
-PATIENCE = 10.0  # seconds for the other's operation; one that holds a lock of the user's never ends
+PATIENCE = 0.2  # seconds; small operations take less, and who waits for the user's lock never comes
 T = TypeVar("T")
 
 
@@ -18,17 +18,17 @@ class _Turns:
         self._changed = threading.Condition()
         self._whose = 0
         self._done = [False, False]
-        self.stuck = False
+        self._free = False
 
     def wait(self, own: int) -> None:
         """Come back when it is one's turn, or the other has no more."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._may(own), PATIENCE):
-                self.stuck = True
+                self._free = True
                 self._changed.notify_all()
 
     def _may(self, own: int) -> bool:
-        return self.stuck or self._whose == own or self._done[1 - own]
+        return self._free or self._whose == own or self._done[1 - own]
 
     def give(self, own: int, done: bool = False) -> None:
         """Let the other go on."""
@@ -60,11 +60,11 @@ class _InTurns(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def in_turns(first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T] | None:
+def in_turns(first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T]:
     """What both return, run in two threads that take turns before each operation of torch.
 
-    Threads that run freely meet in a place that matters once in many runs; so they always do. None
-    where one waits for the other in its own code.
+    Threads that run freely meet in a place that matters once in many runs; so they always do. Code
+    that holds a lock of its own while it is not its turn takes care itself: both then run freely.
     """
     turns = _Turns()
 
@@ -79,4 +79,4 @@ def in_turns(first: Callable[[], T], second: Callable[[], T]) -> tuple[T, T] | N
     with ThreadPoolExecutor(2, thread_name_prefix="turn") as pool:
         runs = [pool.submit(run, own, code) for own, code in enumerate((first, second))]
         found = [done.result() for done in runs]
-    return None if turns.stuck else (found[0], found[1])
+    return found[0], found[1]

@@ -10,6 +10,7 @@ from explorer.jobs import runs
 from explorer.jobs.question import sha256
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
+from explorer.printable import MESSAGE, is_utf8, printable
 from store import Catalog, UnknownEntry, records
 
 ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
@@ -44,8 +45,15 @@ def order_import(
             stays the same while the run grows, and known snapshots are not inspected again.
 
     Raises:
-        ValueError: the arguments are no JSON values; NaN and infinity are none.
+        ValueError: the arguments are no JSON values, as NaN and infinity; or a name or path is no
+            UTF-8, which no database keeps.
     """
+    for words in (name, str(problem), *(str(c["file"]) for c in checkpoints)):
+        if not is_utf8(words):
+            raise ValueError(
+                f"{printable(words, MESSAGE)} is no UTF-8, so that the catalog cannot keep it; "
+                "rename the file, or give the model another name"
+            )
     try:
         sha256(dict(arguments))
     except (ValueError, TypeError) as error:
@@ -123,7 +131,18 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "files": [str(catalog.file_path(file).resolve()) for file in files],
         "done": catalog.done_units(asked.key, kind.table).tolist(),
         "choices": _choices(catalog, asked),
+        "measured": _measured(catalog, asked),
     }
+
+
+def _measured(catalog: Catalog, asked: records.Question) -> list[float | None]:
+    """The loss of each of its points on its split as the import measured it; None where unknown."""
+    known: dict[str, float] = {}
+    for model in asked.model_ids:
+        for point, splits in catalog.measured(model).items():
+            values = splits.get(asked.settings["split"], {})
+            known |= {point: values["loss"]} if "loss" in values else {}
+    return [known.get(point) for point in asked.point_ids]
 
 
 def _files(catalog: Catalog, asked: records.Question) -> list[str]:

@@ -28,10 +28,11 @@ from torch import Tensor
 
 from explorer.admission import Refused, admit, check_admitted
 from explorer.analysis import device as devices
-from explorer.analysis import preconditioner
+from explorer.analysis import loading, preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
-from explorer.analysis.mistakes import ProblemError, only_in
+from explorer.analysis.measured import check_as_measured
+from explorer.analysis.mistakes import ProblemError, computing, only_in
 from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
 from explorer.analysis.rehearsal import ready
@@ -145,7 +146,8 @@ class Worker:
         print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
-            result = self._tasks[job.request["task"]](job)
+            with loading.watched(self._reading(job)):
+                result = self._tasks[job.request["task"]](job)
             only_in(self._process)
             check_admitted()
             job.finish("done", result=result)
@@ -183,10 +185,12 @@ class Worker:
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
             kept = {"keep": self.spool.half_done(request["key"])} if kind.keeps else {}
-            pieces = answer(loaded.problem, points, settings, done, self.device, choices, **kept)
+            arguments = (loaded.problem, points, settings, done, self.device, choices)
+            pieces = _told(loaded.path, lambda: answer(*arguments, **kept))
             for piece in self._timed(pieces, began):
                 only_in(self._process)  # not what a problem has forked
                 check_admitted()
+                check_as_measured(piece, request, loaded.path)
                 job.put_piece(piece, provenance(piece.facts))
                 job.report(stage="computing")
                 self._make_way(job)
@@ -224,6 +228,14 @@ class Worker:
 
         return tell
 
+    def _reading(self, job: JobFolder) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            job.report(stage="reading the data", done=done, total=total)
+            if job.is_cancelled:
+                raise _Cancelled
+
+        return tell
+
     def _make_way(self, job: JobFolder) -> None:
         """Stop when cancelled; let more urgent jobs go first."""
         while not job.is_cancelled:
@@ -250,6 +262,12 @@ def _tell(job: JobFolder, error: BaseException) -> None:
         job.finish("failed", error=_sentence(error))
     except OSError:  # nowhere to write: the supervisor sees a worker that ended without a word
         raise _Wordless(1) from error
+
+
+def _told(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
+    """The pieces of an answer; what the problem file's own code raises is told with its line."""
+    with computing(path):
+        yield from answer()
 
 
 class _Cancelled(Exception):

@@ -24,7 +24,7 @@ SPECIAL = re.compile(
 BROKEN = re.compile(
     r"""(?<=[Tt][Pp]:)(?=//)|(?<=[Tt][Pp][Ss]:)(?=//)  # addresses become links
     |(?<=[Ww][Ww][Ww])(?=\.)
-    |(?<=@)(?=[\w-])                                   # those of mail too
+    |(?<=@)(?=[\w-]+\.)                                # those of mail too
     |(?<=:)(?=[\w+/-]+:)                               # emoji, icons, the logo
     |(?<=<->)(?=\s|$)|(?<=->)(?=\s|$)|(?<=<-)(?=\s|$)  # arrows and signs
     |(?<=--)(?=\s|$)|(?<=>=)(?=\s|$)|(?<=<=)(?=\s|$)|(?<=~=)(?=\s|$)""",

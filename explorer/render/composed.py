@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import altair as alt
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageChops
 
 from explorer.kinds.provenance import Provenance
 from explorer.kinds.surface import Surface
@@ -22,6 +23,7 @@ from explorer.render.scale import ContourStyle, colour_scale
 from explorer.render.surface import bar_title, colour_bar
 
 PLOT = 0.8  # of the figure's width, the rest being axes and the colour bar
+SPARE = 1.25  # pixels rendered for one in the figure, as margins are cut off
 ASPECT = 4 / 3  # width of a relief's picture over its height
 
 
@@ -128,17 +130,37 @@ def relief_figure(
         RenderError: the renderer failed.
         ValueError: see `save_figure`.
     """
-    width = width_inches * POINTS * PLOT
-    height = width / ASPECT
-    pixels = (round(width / POINTS * dpi), round(height / POINTS * dpi))
-    png = renderer().still(field, camera, pixels)
-    low, high = (float(end) for end in field.loss_at(field.range))
-    if low < high:
-        style = replace(style, limits=(low, high))
+    side = round(width_inches * PLOT * dpi * SPARE)
+    png = renderer().still(field, camera, (side, round(side / ASPECT)))
+    with Image.open(io.BytesIO(png)) as picture:
+        shown = picture.convert("RGB")
+    left, top, right, bottom = _content(shown)
+    points = width_inches * POINTS * PLOT / (right - left)  # of a pixel, in the figure
+    whole = frame_of(field, camera, shown.width * points, shown.height * points)
+    cropped = io.BytesIO()
+    shown.crop((left, top, right, bottom)).save(cropped, "PNG")
     chart = composed_still(
-        png, surface, style, width_inches, frame=frame_of(field, camera, width, height)
+        cropped.getvalue(),
+        surface,
+        _with_limits(field, surface, style),
+        width_inches,
+        frame=whole.cropped(*(edge * points for edge in (left, top, right, bottom))),
     )
     return save_figure(chart, None, format, width_inches, dpi, provenance=provenance)
+
+
+def _content(picture: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is not white; all of a white picture."""
+    white = Image.new("RGB", picture.size, "white")
+    return ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
+
+
+def _with_limits(field: HeightField, surface: Surface, style: ContourStyle) -> ContourStyle:
+    """The style with the relief's own limits where all values are alike, else as it is."""
+    low, high = (float(end) for end in field.loss_at(field.range))
+    scale = colour_scale(surface.values[style.value][surface.computed], style)
+    alike = scale is not None and np.allclose((low, high), (scale.low, scale.high), rtol=1e-9)
+    return style if alike or not low < high else replace(style, limits=(low, high))
 
 
 def bare_still(

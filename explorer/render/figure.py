@@ -38,6 +38,7 @@ SYMBOLS = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the
 SANS = ("Liberation Sans", "sans-serif")
 SERIF = ("STIXGeneral", "serif")
 # Source: Okabe & Ito 2008, "Color Universal Design": told apart by the colour-blind, and in print.
+LEGEND_COLUMN = 66  # points that a symbol and its words need at least
 TRIES = 16  # drawings until one has the width asked for; two or three are usual
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
@@ -114,7 +115,7 @@ def save_figure(
         raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
     if not 30 <= dpi <= 2400:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
-    drawing = _fitted(_spec(chart, fonts), width_inches * POINTS)
+    drawing = _with_raised(_fitted(_spec(chart, fonts), width_inches * POINTS), fonts)
     content = told(_converted(drawing, format, width_inches, dpi), format, provenance)
     if path is not None:
         Path(path).write_bytes(content)
@@ -188,32 +189,35 @@ def _views(spec: Mapping[str, Any]) -> list[Any]:
     return [spec, *(deeper for view in inner for deeper in _views(view))]
 
 
-def _scaled(view: dict[str, Any], factor: float) -> dict[str, Any]:
-    """The view with its plots, and what is placed in pixels of a plot, `factor` times as large."""
+def _scaled(view: dict[str, Any], factor: float, width: float) -> dict[str, Any]:
+    """The view with its plots, and what is placed in pixels of a plot, `factor` times as large.
+
+    Legends below plots `width` points wide get fewer columns where these have no room.
+    """
     view = dict(view)
     for name in ("width", "height"):
         if isinstance(view.get(name), int | float):
             view[name] *= factor
     for key in INNER:
         if key in view:
-            view[key] = [_scaled(inner, factor) for inner in view[key]]
+            view[key] = [_scaled(inner, factor, width) for inner in view[key]]
     if "encoding" in view:
-        view["encoding"] = {n: _scaled_channel(c, factor) for n, c in view["encoding"].items()}
+        encoding = view["encoding"].items()
+        view["encoding"] = {n: _scaled_channel(c, factor, width) for n, c in encoding}
     return view
 
 
-def _scaled_channel(channel: Any, factor: float) -> Any:
+def _scaled_channel(channel: Any, factor: float, width: float) -> Any:
     if not isinstance(channel, dict):
         return channel
     if isinstance(channel.get("value"), int | float):
         return {**channel, "value": channel["value"] * factor}
-    legend = channel.get("legend")
-    if isinstance(legend, dict) and "gradientLength" in legend:
-        return {
-            **channel,
-            "legend": {**legend, "gradientLength": legend["gradientLength"] * factor},
-        }
-    return channel
+    legend = dict(channel.get("legend") or {})
+    if "gradientLength" in legend:
+        legend["gradientLength"] *= factor
+    if "columns" in legend:
+        legend["columns"] = max(1, min(legend["columns"], int(width // LEGEND_COLUMN)))
+    return {**channel, "legend": legend} if legend else channel
 
 
 def _fitted(spec: dict[str, Any], width: float) -> str:
@@ -227,7 +231,7 @@ def _fitted(spec: dict[str, Any], width: float) -> str:
     factor = width * 0.75 / _across(spec)
     low = high = None  # the largest and smallest factors that are known to fit and not to
     for _ in range(TRIES):
-        svg = _svg(_scaled(spec, factor))
+        svg = _svg(_scaled(spec, factor, factor * _widest(spec)))
         spare = width - _size(svg)[0]
         if 0 <= spare < 1:  # Vega rounds sizes up to whole points
             return svg
@@ -238,7 +242,8 @@ def _fitted(spec: dict[str, Any], width: float) -> str:
         if factor * _widest(spec) < 20:
             break
     raise ValueError(
-        f"axes and legends leave no room for the plot in {width / POINTS:g} inches; make it wider"
+        f"axes and legends leave no room for the plot in {width / POINTS:g} inches; make it "
+        "wider, or put fewer panels side by side"
     )
 
 
@@ -276,6 +281,18 @@ def _register_fonts() -> None:
     import vl_convert
 
     vl_convert.register_font_directory(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf"))
+
+
+def _with_raised(svg: str, fonts: Sequence[str]) -> str:
+    """The drawing with texts that hold raised digits in a font that has them all.
+
+    Liberation Sans has only four: for the others the whole text would be in whatever font else is
+    on the machine.
+    """
+    if BUNDLED["sans-serif"] not in families(fonts):
+        return svg
+    raised = "(?<=>)[^<>]*[⁰¹²³⁴-⁹⁻][^<>]*(?=</text>)"
+    return re.sub(raised, r'<tspan font-family="DejaVu Sans">\g<0></tspan>', svg)
 
 
 def _size(svg: str) -> tuple[float, float]:

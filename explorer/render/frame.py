@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,12 @@ class Frame:
     height: float
     words: tuple[Words, ...]
     strokes: tuple[tuple[float, float, float, float], ...]  # x, y, x2, y2
+
+    def cropped(self, left: float, top: float, right: float, bottom: float) -> "Frame":
+        """The same around the part of the picture between these edges."""
+        words = (replace(word, x=word.x - left, y=word.y - top) for word in self.words)
+        strokes = ((a - left, b - top, c - left, d - top) for a, b, c, d in self.strokes)
+        return Frame(right - left, bottom - top, tuple(words), tuple(strokes))
 
 
 def frame(

@@ -44,7 +44,6 @@ class HeightField:
     y_label: str = "y"
     z_label: str = "loss"
     markers: tuple[Marker, ...] = field(default=())
-    limits: tuple[float, float] | None = None  # heights of floor and top; None: those shown
 
     def __post_init__(self) -> None:
         """Refuse what makes no picture."""
@@ -90,8 +89,6 @@ class HeightField:
     @cached_property
     def range(self) -> tuple[float, float]:
         """Lowest and highest height shown; never empty, also for a flat surface or none."""
-        if self.limits is not None:
-            return self.limits
         shown = self.heights[self.heights <= self.ceiling]
         if shown.size == 0:
             low = high = 0.0 if math.isinf(self.ceiling) else self.ceiling
@@ -179,7 +176,6 @@ class HeightField:
         plain = ("log", "clip", "colour_map", "contours", "x_label", "y_label", "z_label")
         values: dict[str, Any] = {name: getattr(self, name) for name in plain}
         values["markers"] = [list(marker) for marker in self.markers]
-        values["limits"] = None if self.limits is None else list(self.limits)
         for name in ("x", "y", "z"):
             values[name] = base64_text(getattr(self, name), "<f8")
         values["computed"] = base64_text(np.packbits(self.computed), "u1")
@@ -193,9 +189,7 @@ class HeightField:
         arrays: dict[str, Any] = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
         markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
         rest: dict[str, Any] = {name: values[name] for name in values.keys() - arrays.keys()}
-        limits = values["limits"]
         rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
-        rest["limits"] = None if limits is None else (limits[0], limits[1])
         return cls(**arrays, **rest)
 
 

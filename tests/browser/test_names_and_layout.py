@@ -1,0 +1,200 @@
+"""Names that mean something to Markdown, HTML or Vega, and charts in columns of any width."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+
+from explorer.jobs import desk, orders
+from explorer.kinds import Kind
+from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
+from explorer.kinds.critical import CRITICAL, CriticalSettings
+from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
+from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.matrix import SpectrumSettings
+from explorer.kinds.run import RUN, RunSettings
+from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
+from explorer.kinds.spectrum import SPECTRUM
+from explorer.kinds.stability import STABILITY, StabilitySettings
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
+from tests.test_pages import identities
+from tests.tiny import ROOT, checkpoint, ended, supervised
+
+FETCHED = "![i](http://192.0.2.1/i.png)"  # an address that nobody has
+NAME = f"{FETCHED} <img src=//192.0.2.1/h> bob's :red[net] $x$"
+SPLIT, METRIC = "tr'ain [a](http://192.0.2.1/s)", "image"
+FILE = "a'b [f](http:%d).safetensors"
+PROBLEM = f"""
+import sys
+from dataclasses import replace
+sys.path.insert(0, {str(ROOT)!r})
+from tests.tiny_problem import problem as tiny
+
+def problem():
+    made = tiny()
+    data = {{**made.data, {SPLIT!r}: made.data["test"]}}
+    return replace(made, data=data, metrics={{{METRIC!r}: made.metrics["accuracy"]}})
+"""
+QUICK: dict[str, Any] = {"x_count": 5, "y_count": 5}
+SEARCH: dict[str, Any] = {"starts": 1, "every": 2, "steps": 5, "products": 5}
+FEW = ("gradient_norm", "sam")
+ASKED: list[tuple[Kind, Any]] = [
+    (SURFACE, SurfaceSettings(**QUICK)),
+    (LINE, LineSettings(x_count=5)),
+    (RUN, RunSettings(**QUICK)),
+    (CONVEXITY, ConvexitySettings(x_count=3, y_count=3)),
+    (STABILITY, StabilitySettings(probes=2)),
+    (SPECTRUM, SpectrumSettings(top=4, bottom=2, probes=2)),
+    (SHARPNESS, SharpnessSettings(measures=FEW)),
+    (INTERPOLATION, InterpolationSettings(batchnorm="frozen", x_count=5)),
+    (DIFFERENCE, DifferenceSettings(x_count=5)),
+    (CRITICAL, CriticalSettings(**SEARCH)),
+]
+ADDRESSES: dict[str, dict[str, Any]] = {
+    "surface": QUICK,
+    "line": {"x_count": 5},
+    "run": QUICK,
+    "convexity": {"x_count": 3, "y_count": 3},
+    "stability": {"probes": 2},
+    "spectrum": {"top": 4, "bottom": 2, "probes": 2},
+    "sharpness": {"measures": list(FEW)},
+    "interpolation": {"batchnorm": "frozen", "x_count": 5},
+    "critical": SEARCH,
+}
+OTHERS = ("", "jobs", "bring", "difference")  # without a chart at these addresses
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The app over a catalog whose every name is hostile, with an answer of each kind."""
+    folder = tmp_path_factory.mktemp("names")
+    with supervised(folder / "catalog") as (catalog, _):
+        catalog.remember("samples", identities())
+        made = folder / "problem" / "hostile.py"
+        made.parent.mkdir()
+        made.write_text(PROBLEM)
+        files = [{"file": str(checkpoint(folder / (FILE % k), seed=k))} for k in range(4)]
+        job = ended(catalog, orders.order_import(catalog, made, {}, files, NAME, facts={"lr": 0.1}))
+        assert job.status == "done", job.error
+        (model,) = catalog.models()
+        start = (model, catalog.points(model.id)[0].point_id)
+        for kind, settings in ASKED:
+            pair = kind in (SHARPNESS, INTERPOLATION, DIFFERENCE)
+            key = desk.ask(catalog, kind, model, settings, others=[start] if pair else [])
+            working = catalog.active_job_for(key)
+            assert working
+            job = ended(catalog, working.id)
+            assert job.status == "done", job.error
+    running = Server(folder / "catalog")
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def page(context: Any) -> Iterator[Any]:  # noqa: F811
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE / 3)
+    yield opened
+    opened.close()
+
+
+def settled(page: Any) -> None:
+    """Wait until nothing is on its way; no error is shown."""
+    page.get_by_test_id("stMain").locator("h1, h3").first.wait_for()
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_names_are_text_and_no_page_asks_another_host(
+    page: Any,
+    context: Any,  # noqa: F811
+    server: Server,
+) -> None:
+    """Of all pages with hostile names: nothing is fetched, linked, formatted; names are read."""
+    context.asked.clear()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    for slug in (*ADDRESSES, *OTHERS):
+        page.goto(server.address + "/" + slug if slug in OTHERS else _url(server, slug))
+        settled(page)
+        if slug in ADDRESSES:
+            page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first.wait_for()
+        main = page.get_by_test_id("stMain")
+        assert main.locator("a[href*='192.0.2.1'], img[src*='192.0.2.1']").count() == 0, slug
+        assert main.locator(".katex, .stMarkdownColoredText").count() == 0, slug
+        if slug in ADDRESSES:
+            assert FETCHED in main.locator("h3").first.inner_text(), slug
+            assert FETCHED in page.title()
+    hosts = {urlparse(url).netloc for url in context.asked if not url.startswith(("data", "blob"))}
+    assert hosts == {urlparse(server.address).netloc}
+    assert complaints == []
+
+
+def _url(server: Server, slug: str) -> str:
+    from urllib.parse import urlencode
+
+    return f"{server.address}/{slug}?{urlencode(ADDRESSES[slug], doseq=True)}"
+
+
+FITS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].map((chart) => {
+  const drawn = chart.querySelector("canvas, svg").getBoundingClientRect();
+  const column = chart.closest("[data-testid=stVerticalBlock]").getBoundingClientRect();
+  return { over: drawn.right - column.right, share: drawn.width / column.width,
+           told: chart.querySelector("[aria-label]").getAttribute("aria-label") };
+})"""
+
+
+@pytest.mark.parametrize("width", [1100, 2560])
+def test_charts_fit_their_columns_and_are_told(page: Any, server: Server, width: int) -> None:
+    """No chart reaches beyond its column, none leaves most of it empty, each says what it is."""
+    page.set_viewport_size({"width": width, "height": 1000})
+    for slug in ADDRESSES:
+        page.goto(_url(server, slug))
+        page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first.wait_for()
+        page.wait_for_timeout(400)  # the browser tells its width, then the page is drawn anew
+        settled(page)
+        charts = page.evaluate(FITS)
+        assert charts, slug
+        for chart in charts:
+            assert chart["over"] <= 1, (slug, chart)
+            assert chart["share"] > 0.4, (slug, chart)
+            assert "Vega" not in chart["told"]
+        overflow = "() => document.querySelector('[data-testid=stMain]')"
+        assert page.evaluate(f"{overflow}.scrollWidth <= {overflow[6:]}.clientWidth"), slug
+
+
+def test_compute_is_near_and_stays_in_view(page: Any, server: Server) -> None:
+    """Reached by fewer than 20 Tabs and by Ctrl + Enter, in view also at the end of the page."""
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.goto(server.url("surface", x_count=7, y_count=7))
+    button = page.get_by_role("button", name="Compute 49 points")
+    button.wait_for()
+    settled(page)
+    assert "Stored with other settings" in page.get_by_test_id("stMain").inner_text()
+    for _ in range(20):
+        if button.evaluate("element => element === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    assert button.evaluate("element => element === document.activeElement")
+    page.get_by_label("Points").last.scroll_into_view_if_needed()
+    page.mouse.move(400, 500)
+    page.mouse.wheel(0, 5000)
+    page.wait_for_timeout(300)
+    box = button.bounding_box()
+    assert box and 0 <= box["y"] < 700 - box["height"]
+
+
+def test_three_dimensions_say_how_to_turn_and_come_back(page: Any, server: Server) -> None:
+    """A hint, a reset, a full screen."""
+    page.goto(server.url("surface", view="3-D", **QUICK))
+    page.locator("canvas.scene").wait_for()
+    page.get_by_text("Drag to turn").wait_for()
+    page.get_by_role("button", name="Full screen").click()
+    page.get_by_role("button", name="Leave full screen").click()
+    page.get_by_role("button", name="Full screen").wait_for()
+    page.get_by_role("button", name="Reset").click()
+    assert page.get_by_test_id("stException").count() == 0
