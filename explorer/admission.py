@@ -6,6 +6,7 @@ from importlib.machinery import ExtensionFileLoader, SourceFileLoader, Sourceles
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+from zipimport import zipimporter
 
 from explorer.own_code import is_own
 
@@ -29,7 +30,7 @@ def admit(files: Mapping[Path, str], problem: Path, refusal: Callable[[Path], st
         refusal: why a file is refused, in words.
     """
     source, create = SourceFileLoader.get_code, ExtensionFileLoader.create_module
-    sourceless = SourcelessFileLoader.get_code
+    sourceless, zipped = SourcelessFileLoader.get_code, zipimporter.get_code
 
     def checked(name: str) -> bytes | None:
         """The bytes of a file that may be loaded; None where it is none of the user's."""
@@ -52,6 +53,10 @@ def admit(files: Mapping[Path, str], problem: Path, refusal: Callable[[Path], st
         checked(self.path)
         return sourceless(self, fullname)
 
+    def get_zipped(self: zipimporter, fullname: str) -> CodeType:
+        checked(self.archive)
+        return zipped(self, fullname)
+
     def create_module(self: ExtensionFileLoader, spec: Any) -> ModuleType:
         path = Path(self.path).resolve()
         if path in files or path.is_relative_to(problem.resolve().parent):
@@ -60,6 +65,7 @@ def admit(files: Mapping[Path, str], problem: Path, refusal: Callable[[Path], st
 
     SourceFileLoader.get_code = get_source  # type: ignore[assignment, method-assign]
     SourcelessFileLoader.get_code = get_sourceless  # type: ignore[method-assign]
+    zipimporter.get_code = get_zipped  # type: ignore[method-assign]
     ExtensionFileLoader.create_module = create_module  # type: ignore[method-assign]
 
 

@@ -73,3 +73,29 @@ def test_metric_names_are_columns(tmp_path: Path, name: str) -> None:
     path.write_text(text.format(sibling="width_of_it"))
     with pytest.raises(ProblemError, match="a metric's name must be"):
         load(path, {})
+
+
+def test_a_missing_module_is_looked_for_above_the_file(tmp_path: Path) -> None:
+    """One that lies in a folder above is told so: "put it beside the file" would be no help."""
+    (tmp_path / "lying_above.py").write_text("")
+    (tmp_path / "work").mkdir()
+    path = tmp_path / "work" / "seeker.py"
+    path.write_text("def problem():\n    import lying_above\n")
+    with pytest.raises(ProblemError) as caught:
+        load(path, {})
+    assert str(caught.value).endswith(
+        f"'lying_above' (line 2 of seeker.py); it lies in {tmp_path}: have the file add that "
+        "folder to sys.path"
+    )
+
+
+def test_the_line_told_is_the_user_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also that of a file in another folder, which the file has added; never a frame of no file."""
+    (tmp_path / "raising_above.py").write_text("def fail():\n    exec('raise KeyError(1)')\n")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")  # as in the process of a problem
+    path = tmp_path / "work" / "raiser.py"
+    path.write_text("from raising_above import fail\ndef problem():\n    fail()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ProblemError, match=r"KeyError: 1 \(line 2 of raising_above\.py\); mend it"):
+        load(path, {})

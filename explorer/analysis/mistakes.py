@@ -9,6 +9,7 @@ from pathlib import Path
 
 from explorer.analysis.loading import DataError
 from explorer.analysis.memory import is_out_of_memory
+from explorer.own_code import is_own
 
 _OURS = Path(__file__).resolve().parent.parent
 _STANDARD = Path(traceback.__file__).resolve().parent
@@ -49,7 +50,7 @@ def told(what: str, path: Path) -> Iterator[None]:
         text = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
         reason = f"{kind}: {text}" if text else kind
         raise ProblemError(
-            f"{what} failed: {reason}{_place(path, error)}; {_way_out(error)}"
+            f"{what} failed: {reason}{_place(path, error)}; {_way_out(error, path)}"
         ) from error
     finally:
         only_in(process)
@@ -102,20 +103,30 @@ def _is_mixed(error: BaseException) -> bool:
 
 
 def _place(path: Path, error: BaseException) -> str:
-    """The last line of the problem file, or of a file in its folder, that was on the way."""
-    folder = path.parent.resolve()
+    """The last line of the problem file, or of another of the user's own, that was on the way."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename).resolve()
-        if file.is_relative_to(folder) and "site-packages" not in file.parts:
+        if file.is_file() and (is_own(file) or file == path.resolve()):
             return f" (line {frame.lineno} of {file.name})"
     return ""
 
 
-def _way_out(error: BaseException) -> str:
+def _lies_above(module: str, path: Path) -> Path | None:
+    """The folder above the problem file's in which a missing module lies, if one does."""
+    top = module.split(".")[0]
+    for folder in path.resolve().parent.parents:
+        if (folder / f"{top}.py").is_file() or any((folder / top).glob("*.py")):
+            return folder
+    return None
+
+
+def _way_out(error: BaseException, path: Path) -> str:
     text = str(error)
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return "take out what ends the program there"
     if isinstance(error, ModuleNotFoundError):
+        if above := _lies_above(str(error.name), path):
+            return f"it lies in {above}: have the file add that folder to sys.path"
         return "install it where the explorer runs, or put it beside the file"
     if is_out_of_memory(error):
         return "take fewer examples, or a device with more memory"

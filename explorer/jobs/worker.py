@@ -143,10 +143,6 @@ class Worker:
 
     def run(self, job: JobFolder) -> None:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
-        with self.spool.at_work(job):
-            self._run(job)
-
-    def _run(self, job: JobFolder) -> None:
         print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
