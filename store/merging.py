@@ -71,6 +71,7 @@ class Merging(Door):
             CatalogDamaged: the other one lacks a file, or has one that is not what was stored.
         """
         place = _database(Path(other).expanduser().resolve(), self._lease.path)
+        self.check()  # no file comes before the database that notes it
         with _opened(place, self._timeout) as cursor, self._lease.writing:
             theirs = _Theirs(cursor, place)
             theirs.refuse_damage()
