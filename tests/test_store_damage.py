@@ -52,7 +52,7 @@ def catalog(whole: Path, tmp_path: Path) -> Iterator[Catalog]:
     [
         ("UPDATE surface_values SET loss = 0.25 WHERE question_key = 'q1' AND unit = 2", "values"),
         ("UPDATE surface_values SET loss = NULL WHERE question_key = 'q1' AND unit = 2", "values"),
-        ("UPDATE surface_values SET loss = 5e-324 WHERE question_key = 'q1' AND unit = 4", "values"),
+        ("UPDATE surface_values SET loss = 5e-324 WHERE unit = 4", "values"),
         ("UPDATE surface_values SET loss = NULL WHERE isnan(loss)", "values"),
         ("UPDATE surface_values SET accuracy = NULL WHERE question_key = 'q1'", "values"),
         ("UPDATE surface_values SET unit = 7 WHERE question_key = 'q1' AND unit = 2", "rows"),
@@ -115,7 +115,7 @@ def test_nothing_damaged_comes_over_by_a_merge(catalog: Catalog, tmp_path: Path)
     assert here.merge(catalog.folder).questions == 2
     assert (here.check_integrity(contents=True), here.unsealed()) == ([], 0)
     with duckdb.connect(catalog.folder / "catalog.duckdb", config=CONFIG) as other:
-        other.execute("UPDATE surface_values SET loss = 1 WHERE question_key = 'q1' AND unit = 2")
+        other.execute("UPDATE surface_values SET loss = 7 WHERE question_key = 'q1' AND unit = 2")
     elsewhere = Catalog(tmp_path / "elsewhere")
     with pytest.raises(CatalogDamaged, match="the values are not what was stored"):
         elsewhere.merge(catalog.folder)
