@@ -61,7 +61,6 @@ class Lease:
         self._broken = False  # DuckDB refuses everything after a failed write: close and open again
         self._holder: int | None = None
         self._note = path.with_suffix(".wanted")
-        self._opening = contextlib.ExitStack()  # what stays open as long as the connection
 
     @contextlib.contextmanager
     def cursor(self, timeout: float) -> Iterator[Cursor]:
@@ -123,27 +122,25 @@ class Lease:
 
     def _open(self) -> bool:
         """Whether the file is ours now."""
-        with contextlib.ExitStack() as opening:
-            connection = self._connected(opening)
-            if connection is None:
-                return False
-            self._connection = self._set_up(connection)
-            self._opening = opening.pop_all()
+        connection = self._connected()
+        if connection is None:
+            return False
+        self._connection = self._set_up(connection)
         self._opened = self._used = time.monotonic()
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, args=(self._ended,), daemon=True)
         self._watcher.start()
         return True
 
-    def _connected(self, opening: contextlib.ExitStack) -> Cursor | None:
+    def _connected(self) -> Cursor | None:
         """A connection to the file; None while another process holds it."""
         try:
+            place = openable(self.path)
             read_only = is_read_only(self.path)
             if not read_only:
                 make_folder(self.path.parent)
                 refuse_a_lost_database(self.path)
             is_new = not self.path.exists()
-            place = opening.enter_context(openable(self.path))
             connection = duckdb.connect(place, read_only=read_only, config=CONFIG)
             if is_new:
                 self.path.chmod(0o600)
@@ -200,7 +197,6 @@ class Lease:
                 duckdb.Error
             ):  # the last checkpoint; the log keeps what it had
                 self._connection.close()
-        self._opening.close()
         self._connection, self._broken = None, False
         self._ended.set()
 

@@ -23,6 +23,7 @@ from store.lease import ATTEMPT, CONFIG, Cursor
 from store.migrations import MIGRATIONS, stored_version
 from store.models import models_at
 from store.pictures import note_files
+from store.place import openable
 from store.questions import question_row
 from store.records import Merged
 from store.rows import now, put, scalar
@@ -70,6 +71,7 @@ class Merging(Door):
             CatalogDamaged: the other one lacks a file, or has one that is not what was stored.
         """
         place = _database(Path(other).expanduser().resolve(), self._lease.path)
+        self.check()  # no file comes before the database that notes it
         with _opened(place, self._timeout) as cursor, self._lease.writing:
             theirs = _Theirs(cursor, place)
             theirs.refuse_damage()
@@ -187,7 +189,7 @@ def _connected(place: Path, timeout: float) -> Cursor:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            return duckdb.connect(place, read_only=True, config=CONFIG)
+            return duckdb.connect(openable(place), read_only=True, config=CONFIG)
         except duckdb.Error as error:
             if not is_held(error):
                 raise (from_duckdb(error, place) or error) from error

@@ -1,15 +1,12 @@
 """Where a database lies: what the folder allows, and the path by which DuckDB opens it."""
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from store.arrays import Files
 from store.errors import CatalogLost, NotACatalog
 
 LOG = ".wal"  # DuckDB's log, beside the database
-_OPEN_FOLDERS = Path("/proc/self/fd")  # Linux: a folder that is open, by its number
 
 
 def is_read_only(database: Path) -> bool:
@@ -47,14 +44,11 @@ def log_of(database: Path) -> Path:
     return database.with_name(database.name + LOG)
 
 
-@contextlib.contextmanager
-def openable(database: Path) -> Iterator[str]:
-    """A path of the database that DuckDB can open, as long as this lasts.
-
-    DuckDB cuts a path at `?`, takes a backslash for a slash and knows UTF-8 alone (2.0.0).
+def openable(database: Path) -> str:
+    """The path as DuckDB takes it, which cuts it at `?` and takes a backslash for a slash (2.0.0).
 
     Raises:
-        NotACatalog: there is none.
+        NotACatalog: DuckDB cannot open such a path.
     """
     text = str(database)
     try:
@@ -62,16 +56,12 @@ def openable(database: Path) -> Iterator[str]:
     except UnicodeEncodeError as error:
         shown = Path(os.fsencode(database.parent).decode(errors="replace"))
         raise NotACatalog(shown, "has a name that is not UTF-8") from error
-    if not set(text) & set("?\\"):
-        yield text
-        return
-    if not _OPEN_FOLDERS.is_dir():
-        raise NotACatalog(database.parent, "has ? or \\ in its name, which DuckDB cannot open")
-    number = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield str(_OPEN_FOLDERS / str(number) / database.name)
-    finally:
-        os.close(number)
+    for sign in "?\\":
+        if sign in text:
+            raise NotACatalog(
+                database.parent, f"has {sign} in its path, with which DuckDB opens no file"
+            )
+    return text
 
 
 def has_content(database: Path) -> bool:

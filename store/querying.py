@@ -32,7 +32,7 @@ class Querying(Door):
         """
         self.check()
         self.close()  # one process has a database open in one way only
-        with openable(self._lease.path) as place, self._closed(place) as connection:
+        with self._closed(openable(self._lease.path)) as connection:
             try:
                 if len(connection.extract_statements(statement)) != 1:
                     raise CannotQuery("give one statement, such as SELECT * FROM analyses")

@@ -41,15 +41,11 @@ class Rebuilding(Checking):
         aside = self._put_aside()
         make_folder(self.folder)
         rows = lost = 0
-        with openable(database) as place:
-            new = duckdb.connect(place, config=CONFIG)
-            try:
-                database.chmod(0o600)
-                migrate(new, database)
-                if aside:
-                    rows, lost = _save(new, aside)
-            finally:
-                new.close()
+        with duckdb.connect(openable(database), config=CONFIG) as new:
+            database.chmod(0o600)
+            migrate(new, database)
+            if aside:
+                rows, lost = _save(new, aside)
         files = sum(1 for _ in self._files.all())
         return Rebuilt(aside, rows, lost, files)
 
@@ -82,7 +78,7 @@ def _save(new: Cursor, aside: Path) -> tuple[int, int]:
     """Copy every row that can be read; how many there are, and how many tables have lost some."""
     rows = lost = 0
     try:
-        with openable(aside) as place, duckdb.connect(place, read_only=True, config=CONFIG) as old:
+        with duckdb.connect(openable(aside), read_only=True, config=CONFIG) as old:
             if stored_version(old, aside) != len(MIGRATIONS):
                 return 0, 1  # an older program's: open a copy of it with this one first
             for table, columns, count in _tables(old):

@@ -353,7 +353,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with contextlib.suppress(PermissionError):  # somebody else's, which can be looked at
+        with contextlib.suppress(OSError):  # an archive or somebody else's: it can be looked at
             if (folder / "workers").is_symlink():  # it would lead somewhere else
                 (folder / "workers").unlink()
             (folder / "workers").mkdir(parents=True, exist_ok=True)

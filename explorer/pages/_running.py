@@ -17,7 +17,7 @@ from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import kind_named, unreadable
 from explorer.render.client import RenderError
 from sample_models import Sample, samples
-from store import Catalog, CatalogError
+from store import Catalog, CatalogError, CatalogReadOnly
 
 _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded anew after an edit
 _LOCK = threading.Lock()
@@ -88,6 +88,9 @@ def _started(folder: Path) -> Running:
     thumbnails = Thumbnails(catalog)
     supervisor = Supervisor(catalog, catalog.recall("device", "auto"), thumbnails.put)
     now = Running(catalog, supervisor, thumbnails)
+    if catalog.read_only:  # it is shown, and nothing is computed
+        supervisor.trouble = str(CatalogReadOnly(catalog.folder))
+        return now
     patience = PATIENCE if catalog.models() else 0.0
     now.starter = threading.Thread(target=_begin, args=(now, patience), name="starter", daemon=True)
     now.starter.start()
