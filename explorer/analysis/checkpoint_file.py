@@ -45,8 +45,9 @@ def content(path: Path) -> Any:
         if _is_safetensors(path):
             return safetensors.torch.load_file(path)
         _check_archive(path)
-        with torch.serialization.safe_globals(STAND_INS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(STAND_INS), path.open("rb") as file:
+            # by the open file, as torch would go by the suffix of a path
+            return torch.load(file, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
     except safetensors.SafetensorError as error:
