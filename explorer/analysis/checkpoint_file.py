@@ -145,7 +145,10 @@ def _why(path: Path, error: Exception) -> str:
     if "storage has wrong byte size" in text or "record size" in text:
         return "its tensors claim more numbers than it holds; save or copy it again"
     if "Unsupported operand" in text:
-        return "its pickle has another protocol than torch.save's own; save it by torch.save"
+        return (
+            "its pickle has another protocol than torch.save's own; save model.state_dict() by "
+            "torch.save"
+        )
     if zipfile.is_zipfile(path):
         return "it is an archive of something else; save model.state_dict() by torch.save"
     return "it is no checkpoint, or holds more than weights; save model.state_dict()"
