@@ -183,6 +183,12 @@ def header_claims(path: Path) -> Path:
     return path
 
 
+def filling(path: Path) -> Path:
+    """A pickle that would make a bytearray of a terabyte."""
+    body = b"\x80\x02cbuiltins\nbytearray\n\x8a\x06" + (10**12).to_bytes(6, "little") + b"\x85R."
+    return repacked(saved(path), lambda name, held: body if name.endswith("data.pkl") else held)
+
+
 def deep(path: Path) -> Path:
     """100,000 dictionaries within each other."""
     body = b"\x80\x02" + b"}X\x01\x00\x00\x00a" * 100_000 + b"}" + b"s" * 100_000 + b"."
@@ -211,6 +217,7 @@ def opaque(path: Path) -> Path:
         (claims, "its tensors claim more numbers than it holds"),
         (legacy_claims, "it claims to hold more than the memory"),
         (header_claims, "is no whole safetensors file"),
+        (filling, "it holds a bytearray, which may take any memory"),
         (deep, "holds no dictionary of tensors"),
         (laughing, "holds entries without end"),
         (opaque, "lacks 'weight', 'bias' and has 'xxx"),
@@ -219,10 +226,10 @@ def opaque(path: Path) -> Path:
 def test_a_hostile_file_is_one_short_sentence(
     tmp_path: Path, make, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refused with no word of a file reaching the terminal raw; a damaged one before torch reads."""
+    """Refused, with no raw word of a file in the message; a damaged one before torch reads it."""
     path = make(tmp_path / "x")
     monkeypatch.setattr(networks, "MOST_ENTRIES", 20_000)
-    if make in (bomb, overlapping, flipped):
+    if make in (bomb, overlapping, flipped, filling):
         monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch read the file"))
     with pytest.raises(CheckpointError) as said:
         fitted(read(path), model(), path)

@@ -89,8 +89,8 @@ def choose_checkpoints() -> sources.Sources | None:
         "Checkpoints",
         key="checkpoints",
         placeholder="/home/me/project/ckpt/step_*.pt",
-        help="One a line, the last being the final one: a file, a pattern, a Hugging Face or adapter "
-        "folder; or the folder of one recorded run or of a Trainer.",
+        help="One a line, the last being the final one: a file, a pattern, a Hugging Face or "
+        "adapter folder; or the folder of one recorded run or of a Trainer.",
     )
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
@@ -119,8 +119,8 @@ def choose() -> None:
         "Weights",
         key="part",
         placeholder="the usual ones",
-        help="Keys before the network's own names in each file, as student, ema or a.b; empty where "
-        "one network fits, or where the usual one stands beside its averages.",
+        help="Keys before the network's own names in each file, as student, ema or a.b; empty "
+        "where one network fits, or where the usual one stands beside its averages.",
     ).strip()
     usual = found.name if found else ""
     name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
