@@ -51,8 +51,8 @@ def inspect(
     """
     objectives: dict[str, Objective] = {}
     no_gradient = ""
-    state = loaded.problem.model.state_dict()
-    own = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+    built = loaded.problem.model.state_dict()
+    own = {name: value for name, value in built.items() if isinstance(value, Tensor)}
     found = [(checkpoint, _before(loaded, known, checkpoint)) for checkpoint in checkpoints]
     missing = [checkpoint for checkpoint, point in found if point is None]
     tensors: Tensors = {}
