@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         help="files or quoted patterns in order, the last being the final one; or a recorded run",
     )
     bring.add_argument("--name", help="of the model; the last file's or the run's unless given")
-    bring.add_argument("--part", default="", help="key of the weights in each file, such as ema")
+    bring.add_argument("--part", default="", help="keys before the weights, as student or a.b")
     bring.add_argument("--argument", "-a", action="append", default=[], metavar="NAME=JSON")
     bring.add_argument("--yes", action="store_true", help="agree to run the problem file's code")
     bring.add_argument(

@@ -1,14 +1,16 @@
 """Which of a file's networks is the model: told by names, asked for where several fit."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from explorer import extra_state
-from explorer.analysis.adapters import CONFIG, adapter_of
+from explorer.analysis.adapters import CONFIG, Adapter, adapter_of
 from explorer.analysis.checkpoints import CheckpointError, fit, fitted, read
+from explorer.analysis.inspection import _check_built
 from explorer.analysis.parameters import FlatModel
 
 
@@ -238,6 +240,24 @@ def test_an_adapter_of_another_scale(tmp_path: Path) -> None:
         fit(read(folder), model, "a")
     assert adapter_of(adapter_folder(folder, Peft(1), '{"r": 2, "lora_alpha": 8}'))
     fit(read(folder), model, "a")
+
+
+def test_base_weights_that_differ_from_call_to_call() -> None:
+    """An adapter stands on weights that every call of problem() builds alike, or is refused."""
+    built = fit(Adapter(Path("a"), {"base_model.model.x": torch.ones(1)}, {}), Outer(), "a")
+    loaded = SimpleNamespace(path=Path("p.py"))
+    _check_built(built, Outer, loaded)
+    with pytest.raises(CheckpointError, match=r"p\.py: 'base' is not in the adapter's folder and"):
+        _check_built(built, lambda: Outer(2.0), loaded)
+
+
+class Outer(nn.Module):
+    """A frozen tensor and a trained one."""
+
+    def __init__(self, value: float = 1.0) -> None:
+        super().__init__()
+        self.base = nn.Parameter(torch.tensor([value]), requires_grad=False)
+        self.x = nn.Parameter(torch.zeros(1))
 
 
 def test_an_adapter_alone() -> None:

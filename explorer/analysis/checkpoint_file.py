@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import safetensors
@@ -21,6 +21,8 @@ ARCHIVE = b"PK\x03\x04"  # how a file of torch.save begins
 INFLATED = 20  # times a file's size that it may hold; torch.save packs nothing
 SLACK = 1 << 24  # bytes that any file may take
 READ_BYTES = 1 << 22
+# torch allows a pickle to make `bytearray(n)` of any n, which takes and fills that memory.
+_FILLS_MEMORY = (b"builtins\nbytearray\n", b"__builtin__\nbytearray\n")
 
 
 class CheckpointError(ValueError):
@@ -45,8 +47,10 @@ def content(path: Path) -> Any:
         if _is_safetensors(path):
             return safetensors.torch.load_file(path)
         _check_archive(path)
-        with torch.serialization.safe_globals(STAND_INS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        _check_pickle(path)
+        with torch.serialization.safe_globals(STAND_INS), path.open("rb") as file:
+            # by the open file, as torch would go by the suffix of a path
+            return torch.load(file, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
     except safetensors.SafetensorError as error:
@@ -98,6 +102,38 @@ def _check_archive(path: Path) -> None:
                 _check_member(archive, member, path)
 
 
+def _check_pickle(path: Path) -> None:
+    """Refuse a pickle that could fill the memory by a few bytes.
+
+    Raises:
+        CheckpointError: it could.
+    """
+    with path.open("rb") as file:
+        is_archive = file.read(4) == ARCHIVE
+    if is_archive:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".pkl")]
+            fills = any(_is_in(archive.open(name), _FILLS_MEMORY) for name in names)
+    else:
+        fills = _is_in(path.open("rb"), _FILLS_MEMORY)
+    if fills:
+        raise CheckpointError(
+            f"{one_line(path)} cannot be read as weights alone: it holds a bytearray, which may "
+            "take any memory; save model.state_dict()"
+        )
+
+
+def _is_in(file: IO[bytes], wanted: tuple[bytes, ...]) -> bool:
+    """Whether one of these short words stands in the file, which is closed then."""
+    last = b""
+    with file:
+        while held := file.read(READ_BYTES):
+            if any(word in last + held for word in wanted):
+                return True
+            last = held[-64:]
+    return False
+
+
 def _check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
     """Read a member to its end, where its checksum is compared."""
     try:
@@ -144,7 +180,10 @@ def _why(path: Path, error: Exception) -> str:
     if "storage has wrong byte size" in text or "record size" in text:
         return "its tensors claim more numbers than it holds; save or copy it again"
     if "Unsupported operand" in text:
-        return "its pickle has another protocol than torch.save's own; save it by torch.save"
+        return (
+            "its pickle has another protocol than torch.save's own; save model.state_dict() by "
+            "torch.save"
+        )
     if zipfile.is_zipfile(path):
         return "it is an archive of something else; save model.state_dict() by torch.save"
     return "it is no checkpoint, or holds more than weights; save model.state_dict()"

@@ -29,7 +29,8 @@ TOP = "."  # the part that is no key: names without a prefix
 COUNTER = "num_batches_tracked"  # of BatchNorm; evaluation does not use it, and many leave it out
 WRAPPERS = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 DEEPEST = 50  # dictionaries within each other
-MOST_CHARACTERS = 100_000_000  # of all names together
+MOST_ENTRIES = 500_000  # of all dictionaries together, as they are reached
+MOST_CHARACTERS = 100_000_000  # of their names
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Contents:
     homes: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)  # type of what is neither, by path
     unnamed: Any = None  # a key of a tensor that is no text
+    entries: int = 0
     characters: int = 0
 
     @classmethod
@@ -69,8 +71,9 @@ class Contents:
             return
         for key, value in _entries(content):
             name = f"{path}{key}"
-            self.characters += len(name) + 1
-            if self.characters > MOST_CHARACTERS:
+            self.entries += 1
+            self.characters += len(name)
+            if self.entries > MOST_ENTRIES or self.characters > MOST_CHARACTERS:
                 raise CheckpointError(
                     f"{one_line(source)} holds entries without end; save model.state_dict()"
                 )
@@ -90,8 +93,11 @@ class Contents:
 
 
 def _entries(content: Any) -> Iterator[tuple[Any, Any]]:
-    pairs = content.items() if isinstance(content, Mapping) else enumerate(content)
-    return (pair for pair in pairs if isinstance(pair[0], str | int))
+    """Keys and values of a dictionary; of a list what can hold tensors."""
+    if isinstance(content, Mapping):
+        return ((key, value) for key, value in content.items() if isinstance(key, str | int))
+    holding = Mapping | list | tuple | Tensor
+    return ((n, value) for n, value in enumerate(content) if isinstance(value, holding))
 
 
 def _heads(paths: Mapping[str, Any], depth: int = 0) -> list[str]:

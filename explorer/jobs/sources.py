@@ -45,6 +45,7 @@ def resolve(named: Iterable[str]) -> Sources:
     A pattern's files come in natural order: step_9 before step_10. A file named twice counts where
     it was named last.
     """
+    named = list(named)
     files: dict[Path, None] = {}
     recordings: list[Recording] = []
     errors: list[str] = []
@@ -67,7 +68,10 @@ def resolve(named: Iterable[str]) -> Sources:
         recording = recordings[0]
         saved = tuple(map(_checkpoint, recording.snapshots))
         return Sources(saved, recording, tuple(errors))
-    return Sources(_named(labels.in_order(list(files))), None, tuple(errors))
+    in_order = list(files)
+    if len(in_order) == len(named):  # no pattern of ours, maybe one of the shell's
+        in_order = labels.in_order(in_order)
+    return Sources(_named(in_order), None, tuple(errors))
 
 
 def _named(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:

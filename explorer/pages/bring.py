@@ -90,8 +90,8 @@ def choose_checkpoints() -> sources.Sources | None:
         "Checkpoints",
         key="checkpoints",
         placeholder="/home/me/project/ckpt/step_*.pt",
-        help="One a line, the last being the final one: a file, a pattern, a Hugging Face folder; "
-        "or the folder of one recorded run.",
+        help="One a line, the last being the final one: a file, a pattern, a Hugging Face or "
+        "adapter folder; or the folder of one recorded run or of a Trainer.",
     )
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
@@ -120,7 +120,8 @@ def choose() -> None:
         "Weights",
         key="part",
         placeholder="the usual ones",
-        help="Key within each file, such as ema for averaged weights; empty for the usual ones.",
+        help="Keys before the network's own names in each file, as student, ema or a.b; empty "
+        "where one network fits, or where the usual one stands beside its averages.",
     ).strip()
     usual = found.name if found else ""
     name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
