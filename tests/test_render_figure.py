@@ -170,17 +170,15 @@ def panels(count: int) -> alt.ConcatChart:
     return side_by_side([contour(a_surface(), ContourStyle(log=True))] * count, columns=2)
 
 
-@pytest.mark.parametrize(
-    ("count", "width"), [(1, 3.25), (2, 5.5), (2, 7.0), (3, 5.5), (4, 5.5), (4, 7.0)]
-)
+@pytest.mark.parametrize(("count", "width"), [(1, 3.25), (2, 5.5), (3, 5.5), (4, 7.0)])
 def test_panels_side_by_side_have_the_width(count: int, width: float) -> None:
     """The search for the plots' size ends for any number of panels."""
     svg = save_figure(panels(count), None, "svg", width).decode()
     assert f'width="{width:g}in"' in svg and svg.count("Second direction") >= count
 
 
-@pytest.mark.parametrize("count", [2, 3, 4])
-@pytest.mark.parametrize("width", [3.25, 5.5, 7.0])
+@pytest.mark.filterwarnings("ignore:Automatically deduplicated selection")
+@pytest.mark.parametrize(("count", "width"), [(2, 3.25), (2, 5.5), (3, 7.0), (4, 7.0), (4, 3.25)])
 def test_panels_of_lines_fit_in_a_row(count: int, width: float) -> None:
     """One beside the other, or one sentence with a way out."""
     row = side_by_side([profile(a_line())] * count, columns=count)

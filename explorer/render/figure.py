@@ -230,11 +230,12 @@ def _fitted(spec: dict[str, Any], width: float) -> str:
         ValueError: axes and legends leave no room.
     """
     factor = width * 0.75 / _across(spec)
+    panels = max(1, round(_across(spec) / _widest(spec)))
     low = high = None  # the largest and smallest factors that are known to fit and not to
     for _ in range(TRIES):
         svg = _svg(_scaled(spec, factor, factor * _widest(spec)))
         spare = width - _size(svg)[0]
-        if 0 <= spare < 1:  # Vega rounds sizes up to whole points
+        if 0 <= spare < panels:  # Vega rounds the size of each up to whole points
             return svg
         low, high = (factor, high) if spare >= 0 else (low, factor)
         factor += (spare - 0.5) / _across(spec)
