@@ -1,7 +1,7 @@
 """`python -m explorer` as its users run it: real catalogs, real workers, and one-line errors."""
 
 import hashlib
-import io
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
@@ -122,11 +123,14 @@ def test_what_is_computed_is_listed_exported_and_not_computed_again(place, tmp_p
         file = tmp_path / f"values.{suffix}"
         done = explorer(place, "export", key[:10], file)
         assert (done.returncode, done.stderr) == (0, "")
-    text = (tmp_path / "values.csv").read_text()
-    assert f"# question: {key}\n" in text
-    rows = "".join(line for line in text.splitlines(True) if not line.startswith("#"))
+    told = json.loads((tmp_path / "values.csv.json").read_text())["analyses"][0]
+    assert (told["key"], told["models"], told["settings"]["x_count"]) == (key, ["first"], 6)
+    assert told["computed"]["device"] and "machine" not in told["computed"]
+    assert str(place) not in json.dumps(told)
+    columns = pandas.read_csv(tmp_path / "values.csv")
+    assert set(columns["model"]) == {"first"} and columns["point"][0] == told["points"][0]
     tables = [
-        pyarrow.csv.read_csv(io.BytesIO(rows.encode())),
+        pyarrow.csv.read_csv(tmp_path / "values.csv"),
         pyarrow.parquet.read_table(tmp_path / "values.parquet"),
     ]
     order = np.lexsort((values["i"], values["j"]))
@@ -145,6 +149,10 @@ def test_an_export_overwrites_nothing(place, tmp_path):
     file.write_text("mine")
     assert str(file) in refused(explorer(place, "export", key, file))
     assert file.read_text() == "mine"
+    beside = tmp_path / "other.csv.json"
+    beside.write_text("mine")
+    assert str(beside) in refused(explorer(place, "export", key, tmp_path / "other.csv"))
+    beside.unlink()
     assert "nowhere" in refused(explorer(place, "export", key, tmp_path / "nowhere" / "a.csv"))
     said = refused(explorer(place, "export", key, tmp_path / "a.xlsx"))
     assert said == "the file must end in .csv or .parquet, got a.xlsx"
@@ -233,7 +241,7 @@ def test_a_question_about_two_models(place, tmp_path):
     assert f"{keys['difference'][:12]} Difference of first and second: 5 of 5" in listed
     file = tmp_path / "values.csv"
     assert explorer(place, "export", keys["difference"][:12], file).returncode == 0
-    header = next(line for line in file.read_text().splitlines() if not line.startswith("#"))
+    header = file.read_text().splitlines()[0]
     assert header.replace('"', "").split(",")[:4] == ["i", "x", "computed", "difference"]
 
 

@@ -1,14 +1,12 @@
 """Figures have exactly the width asked for and their fonts inside; tables lose nothing."""
 
 import io
-import json
 import re
 import shutil
 import subprocess
 
+import altair as alt
 import numpy as np
-import pyarrow.csv
-import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -16,11 +14,11 @@ from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.render.composed import composed_still
-from explorer.render.figure import SERIF, families, save_figure
+from explorer.render.figure import SERIF, families, save_figure, side_by_side
 from explorer.render.line import LineStyle, profile
 from explorer.render.scale import ContourStyle
 from explorer.render.surface import contour
-from explorer.render.table import rows, to_csv, to_parquet
+from explorer.render.table import rows
 
 poppler = pytest.mark.skipif(shutil.which("pdffonts") is None, reason="poppler-utils is missing")
 
@@ -168,20 +166,54 @@ def test_lines_are_as_thin_as_a_paper_wants():
     assert "mean of 4 directions" in svg
 
 
-def test_csv_and_parquet_round_trip():
-    """Both give back every value bit for bit, and where they come from."""
+def panels(count: int) -> alt.ConcatChart:
+    return side_by_side([contour(a_surface(), ContourStyle(log=True))] * count, columns=2)
+
+
+@pytest.mark.parametrize(("count", "width"), [(1, 3.25), (2, 5.5), (3, 5.5), (4, 7.0)])
+def test_panels_side_by_side_have_the_width(count: int, width: float) -> None:
+    """The search for the plots' size ends for any number of panels."""
+    svg = save_figure(panels(count), None, "svg", width).decode()
+    assert f'width="{width:g}in"' in svg and svg.count("Second direction") >= count
+
+
+@pytest.mark.filterwarnings("ignore:Automatically deduplicated selection")
+@pytest.mark.parametrize(("count", "width"), [(2, 3.25), (2, 5.5), (3, 7.0), (4, 7.0), (4, 3.25)])
+def test_panels_of_lines_fit_in_a_row(count: int, width: float) -> None:
+    """One beside the other, or one sentence with a way out."""
+    row = side_by_side([profile(a_line())] * count, columns=count)
+    try:
+        svg = save_figure(row, None, "svg", width).decode()
+    except ValueError as error:
+        assert "fewer panels" in str(error) and width / count < 1.7
+    else:
+        assert f'width="{width:g}in"' in svg
+
+
+def test_the_same_figure_is_the_same_file() -> None:
+    """Also where Vega has counted on in between."""
+    first, _, second = (
+        save_figure(charts()[name], None, "svg", 3.25) for name in ("surface", "lines", "surface")
+    )
+    assert first == second
+
+
+@poppler
+def test_raised_digits_are_in_a_bundled_font(tmp_path) -> None:
+    """A tick of 10⁶ is one text in a font that comes with matplotlib, whatever the machine has."""
     surface = a_surface()
-    told = {"key": "abc", "settings": {"seed": 3}, "provenance": {"device": "cpu", "note": "a\nb"}}
-    csv, parquet = to_csv(surface, **told), to_parquet(surface, **told)
-    head = [line for line in csv.decode().splitlines() if line.startswith("# ")]
-    assert head[0] == "# question: abc"
-    assert json.loads(head[1].removeprefix("# settings: ")) == told["settings"]
-    assert json.loads(head[2].removeprefix("# provenance: ")) == told["provenance"]
-    options = pyarrow.csv.ReadOptions(skip_rows=len(head))
-    stored = pyarrow.parquet.read_table(io.BytesIO(parquet))
-    for table in (pyarrow.csv.read_csv(io.BytesIO(csv), read_options=options), stored):
-        for name in ("x", "y", "loss", "accuracy"):
-            found = table[name].to_numpy()
-            np.testing.assert_array_equal(found, rows(surface)[name].to_numpy())
-    assert stored.schema.metadata[b"question"] == b"abc"
-    assert json.loads(stored.schema.metadata[b"provenance"]) == told["provenance"]
+    high = Surface(surface.x, surface.y, {"loss": surface.loss * 1e6}, surface.computed)
+    content = save_figure(contour(high, ContourStyle(log=True)), None, "pdf", 3.25)
+    assert "10⁶" in pdf_says("pdftotext", content, tmp_path, "-")
+    fonts = pdf_says("pdffonts", content, tmp_path).splitlines()[2:]
+    assert {line.split()[0].partition("+")[2] for line in fonts} == {"LiberationSans", "DejaVuSans"}
+
+
+def test_a_figure_has_a_white_page_whatever_the_chart_s_own() -> None:
+    """A chart made for a dark page: dark text on white all the same."""
+    chart = contour(a_surface()).configure(background="#000000").configure_axis(labelColor="white")
+    picture = Image.open(io.BytesIO(save_figure(chart, None, "png", 3.25))).convert("RGB")
+    assert picture.getpixel((0, 0)) == (255, 255, 255)
+    svg = save_figure(chart, None, "svg", 3.25).decode()
+    assert 'fill="white"' in svg and "#000000" not in svg.partition("<text")[0]
+    assert not re.search(r'<text[^>]*fill="white"', svg)

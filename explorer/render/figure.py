@@ -116,6 +116,7 @@ def save_figure(
     if not 30 <= dpi <= 2400:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
     drawing = _with_raised(_fitted(_spec(chart, fonts), width_inches * POINTS), fonts)
+    drawing = _renumbered(drawing)
     content = told(_converted(drawing, format, width_inches, dpi), format, provenance)
     if path is not None:
         Path(path).write_bytes(content)
@@ -229,11 +230,12 @@ def _fitted(spec: dict[str, Any], width: float) -> str:
         ValueError: axes and legends leave no room.
     """
     factor = width * 0.75 / _across(spec)
+    panels = max(1, round(_across(spec) / _widest(spec)))
     low = high = None  # the largest and smallest factors that are known to fit and not to
     for _ in range(TRIES):
         svg = _svg(_scaled(spec, factor, factor * _widest(spec)))
         spare = width - _size(svg)[0]
-        if 0 <= spare < 1:  # Vega rounds sizes up to whole points
+        if 0 <= spare < panels:  # Vega rounds the size of each up to whole points
             return svg
         low, high = (factor, high) if spare >= 0 else (low, factor)
         factor += (spare - 0.5) / _across(spec)
@@ -293,6 +295,20 @@ def _with_raised(svg: str, fonts: Sequence[str]) -> str:
         return svg
     raised = "(?<=>)[^<>]*[⁰¹²³⁴-⁹⁻][^<>]*(?=</text>)"
     return re.sub(raised, r'<tspan font-family="DejaVu Sans">\g<0></tspan>', svg)
+
+
+def _renumbered(svg: str) -> str:
+    """The drawing with gradients and clips counted from 0: Vega counts on from picture to picture.
+
+    So the same figure is the same file.
+    """
+    names = dict.fromkeys(re.findall(r'id="((?:gradient_|clip)\d+)"', svg))
+    known = {name: f"{name.rstrip('0123456789')}{n}" for n, name in enumerate(names)}
+    return re.sub(
+        r'(?<=id=")(?:gradient_|clip)\d+(?=")|(?<=url\(#)(?:gradient_|clip)\d+(?=\))',
+        lambda name: known.get(name[0], name[0]),
+        svg,
+    )
 
 
 def _size(svg: str) -> tuple[float, float]:

@@ -244,7 +244,7 @@ def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
 
 
 def test_downloads(page: "sync_api.Page", server: Server) -> None:
-    """The Export popover hands out a PDF and a CSV of all points with their provenance."""
+    """The Export popover hands out a PDF and a CSV of all points of the model."""
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download PDF").click()
@@ -256,8 +256,8 @@ def test_downloads(page: "sync_api.Page", server: Server) -> None:
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download CSV").click()
     text = Path(waiting.value.path()).read_text()
-    notes = [line for line in text.splitlines() if line.startswith("#")]
-    rows = list(csv.DictReader(io.StringIO(text[sum(len(n) + 1 for n in notes) :])))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {row["model"] for row in rows} == {"mlp_b"}
     assert len(rows) == 225
     assert {(float(row["x"]), float(row["y"])) for row in rows} >= {(-1, -1), (0, 0), (1, -1)}
     assert min(float(row["loss"]) for row in rows) > 0

@@ -1,0 +1,232 @@
+"""Colours that keep their meaning and are seen by all; ticks and names that read as they are."""
+
+import itertools
+import json
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pytest
+import vl_convert
+
+from explorer.kinds.line import Line
+from explorer.kinds.path import Path
+from explorer.kinds.surface import Surface
+from explorer.render import critical, curves, eigen, sharpness, spectrum, stability, training
+from explorer.render.colours import SERIES, contrast, lut, series_colours
+from explorer.render.curve import GREY, Curve, Row
+from explorer.render.line import LineStyle, profile
+from explorer.render.paths import made, over
+from explorer.render.rows import column, tip_title
+from explorer.render.scale import ContourStyle, ink, label_expression, labels, ticks
+from explorer.render.surface import contour
+
+PAGES = ("#ffffff", "#0e1117")  # Streamlit's light and dark page
+HOSTILE = (
+    "bob's net",
+    'a "quoted" [name].with \\ backslash',
+    "ends in \\",
+    "{{a}} ${b} `c`",
+    "line\nbreak",
+    "datum['x']; //",
+    "=1+1",
+    "损失²",
+)
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [
+        *SERIES,
+        *critical.COLOURS.values(),
+        *stability.COLOURS,
+        spectrum.SPIKE,
+        GREY,
+    ],
+)
+def test_every_series_stands_out_on_both_pages(colour: str) -> None:
+    """WCAG's 3 to 1 for graphics, on white and on Streamlit's dark page."""
+    assert min(contrast(colour, page) for page in PAGES) >= 3
+
+
+def test_labels_on_colours_have_enough_contrast() -> None:
+    """WCAG's 4.5 to 1 for text, on every colour of every map."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    for name in ("viridis", "magma", "coolwarm"):
+        for colour in lut(name):
+            assert contrast(ink(colour), "#" + bytes(colour).hex()) >= 4.5
+
+
+def test_series_are_told_apart_by_all_eyes() -> None:
+    """Any two colours are apart in CIELAB, also without one of the three cones.
+
+    Source: Machado, Oliveira & Fernandes 2009, IEEE TVCG 15(6), severity 1.
+    """
+    eyes = {
+        "all": np.eye(3),
+        "protan": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "deutan": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "tritan": [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ],
+    }
+    for matrix in eyes.values():
+        seen = [cielab(np.array(matrix) @ linear(colour)) for colour in SERIES]
+        gaps = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
+        assert min(gaps) > 17
+
+
+def linear(colour: str) -> np.ndarray:
+    share = np.array(list(bytes.fromhex(colour[1:]))) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def cielab(light: np.ndarray) -> np.ndarray:
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = np.array(to_xyz) @ np.clip(light, 0, 1) / [0.9505, 1.0, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_colours_hang_on_meaning_not_on_order() -> None:
+    """Splits have theirs in any company; a model keeps its own when the order changes."""
+    both = dict(zip(("train", "test"), series_colours(["train", "test"]), strict=True))
+    again = dict(zip(("test", "train"), series_colours(["test", "train"]), strict=True))
+    assert both == again
+    assert series_colours(["val", "train", "mlp"])[1] == both["train"]
+    assert series_colours(["validation"]) == series_colours(["val"])
+    names = ["mlp_a", "mlp_b", "cnn", "test", "deep"]
+    colours = dict(zip(names, series_colours(names), strict=True))
+    for order in itertools.islice(itertools.permutations(names), 0, 120, 7):
+        assert dict(zip(order, series_colours(order), strict=True)) == colours
+    assert len(set(colours.values())) == len(names)
+    many = series_colours([f"model {n}" for n in range(20)])
+    assert max(many.count(colour) for colour in SERIES) == 3
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (1.0000001, 1.0000002),
+        (1.0, 1.0 + 2**-50),
+        (123456.0, 123456.5),
+        (-1e-12, 1e-12),
+        (0.1234567, 0.1234568),
+        (1e300, 1.0000001e300),
+        (99999.0, 100001.0),
+        (-3.00000001, -3.0),
+    ],
+)
+@pytest.mark.parametrize("log", [False, True])
+def test_no_two_ticks_read_the_same(low: float, high: float, log: bool) -> None:
+    """However small the range is beside its values."""
+    if log and low <= 0:
+        low, high = abs(high) / 10, abs(high)
+    for count in (2, 5, 7, 12):
+        values = ticks(low, high, log, count)
+        texts = labels(values)
+        assert len(set(texts)) == len(set(values)) == len(values) >= 1
+        assert all(low <= value <= high for value in values)
+        assert all(text in label_expression(values) for text in texts)
+    assert labels([1.0000001, 1.00000012]) == ["1.0000001", "1.00000012"]
+    assert labels([1.0, 1.0 + 2**-40]) == ["1", "+9.09×10⁻¹³"]
+    assert labels([0.0, 0.5, 1e5]) == ["0", "0.5", "10⁵"]
+
+
+def test_contour_lines_reach_the_border() -> None:
+    """Of a plane, lines begin and end on the edge of the picture; a hole at the edge stays open."""
+    x, y = np.linspace(-1, 1, 9), np.linspace(0, 4, 5)
+    values = 2 * x[None, :] + y[:, None]
+    for hole in (False, True):
+        if hole:
+            values[0, 4] = np.nan
+        surface = Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool))
+        spec = contour(surface).to_dict()
+        drawn: dict[tuple[str, int], list[tuple[float, float]]] = {}
+        for layer in spec["layer"]:
+            if layer["mark"].get("style") == "contour":
+                name = layer["data"]["name"]
+                for row in spec["datasets"][name]:
+                    drawn.setdefault((name, row["line"]), []).append((row["x"], row["y"]))
+        edges = {"x": (-1.125, 1.125), "y": (-0.5, 4.5)}
+        ends = np.array([end for line in drawn.values() for end in (line[0], line[-1])])
+        outside = np.minimum(
+            np.abs(ends[:, :1] - edges["x"]).min(axis=1),
+            np.abs(ends[:, 1:] - edges["y"]).min(axis=1),
+        )
+        if not hole:
+            assert outside.max() < 1e-5  # rows are rounded to six places
+        else:
+            near = np.abs(ends - [x[4], y[0]]) <= [0.25 + 1e-5, 1.0 + 1e-5]
+            assert (near.all(axis=1) | (outside < 1e-5)).all() and near.all(axis=1).any()
+
+
+def hostile_charts() -> dict[str, Any]:
+    """A chart of each builder that takes names, with names that mean something to Vega."""
+    x = np.linspace(-1, 1, 3)
+    lines = {
+        n: Line(x, {m: np.ones((1, 3)) for m in ("loss", *HOSTILE)}, np.ones((1, 3), bool))
+        for n in HOSTILE
+    }
+    curve = Curve(x, x**2, np.ones(3, dtype=bool))
+    grid = {name: np.add.outer(x**2, x**2) for name in ("loss", "x", *HOSTILE)}
+    plane = contour(Surface(x, x, grid, np.ones((3, 3), dtype=bool)), ContourStyle(HOSTILE[1]))
+    values = dict.fromkeys(("loss", *HOSTILE), x)
+    paths = [Path(x=x, y=x, out=x, moved=x, values=values) for _ in HOSTILE]
+    tracks = made(paths, HOSTILE, [HOSTILE[:3]] * len(HOSTILE))
+    return {
+        "lines": profile(lines, LineStyle(HOSTILE[0], second=HOSTILE[1]), title=HOSTILE[2]),
+        "rows": curves.chart([Row(name, {name: curve}) for name in HOSTILE], HOSTILE[1], 200),
+        "training": training.chart(
+            {n: {m: {HOSTILE[0]: [(0, 1.0), (1, 2.0)]} for m in HOSTILE} for n in HOSTILE}, True
+        ),
+        "surface": plane,
+        "paths": over(plane, tracks)(2),
+    }
+
+
+@pytest.mark.parametrize("name", ["lines", "rows", "training", "surface", "paths"])
+def test_names_are_names_to_vega(name: str) -> None:
+    """Quotes, dots, brackets, backslashes and line ends: it draws, and tooltips say the name."""
+    with alt.data_transformers.disable_max_rows():
+        spec = hostile_charts()[name].to_dict()
+    assert vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).startswith("<svg")
+    held = {field for rows in spec["datasets"].values() for row in rows for field in row}
+    for tip in tips(spec):
+        assert tip["field"] in held, tip
+
+
+def tips(view: Any) -> list[dict[str, Any]]:
+    """All tooltips of a specification."""
+    if isinstance(view, list):
+        return [tip for part in view for tip in tips(part)]
+    if not isinstance(view, dict):
+        return []
+    own = view.get("tooltip", [])
+    found = [tip for tip in (own if isinstance(own, list) else [own]) if "field" in tip]
+    return found + [tip for name, part in view.items() if name != "datasets" for tip in tips(part)]
+
+
+def test_no_two_names_are_one_column() -> None:
+    """What Vega would read as a path or an expression is written as its code."""
+    names = [*HOSTILE, "a.b", "a[b", "a%2eb", "a b", "a_b"]
+    assert len({column(name) for name in names}) == len(names)
+    assert column("test accuracy_2") == "test accuracy_2"
+    assert tip_title("a\\b\nc") == "a\\\\b c"
+    assert json.loads(json.dumps(column("\ud800"))) == column("\ud800")
+
+
+def test_builders_share_one_palette() -> None:
+    """No chart has a palette of its own beside it."""
+    for module in (eigen, sharpness):
+        assert module.BLUE in SERIES
