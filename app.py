@@ -1,33 +1,11 @@
-"""The app: the list of its pages. Start it with `streamlit run app.py`."""
-
-from pathlib import Path
+"""The app: who may use it, and the page that is asked for. Start it with `streamlit run app.py`."""
 
 import streamlit as st
 
-from explorer.kinds import KINDS
-from explorer.pages._parts import guarded
+from explorer.pages._navigation import show_page
+from explorer.pages._serving import announced, guards
 
-MENU_WIDTH = 230  # px
-PAGES = Path(__file__).parent / "explorer" / "pages"
+app = st.App(__file__, middleware=guards(), lifespan=announced)
 
-st.set_page_config(
-    "Loss Surface Explorer",
-    page_icon=str(PAGES / "icon.png"),
-    layout="wide",
-    initial_sidebar_state=MENU_WIDTH,
-)
-page = st.navigation(
-    {
-        "": [
-            st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True),
-        ],
-        "Analyse": [
-            st.Page(kind.page, title=kind.title, icon=kind.icon) for kind in KINDS if kind.own_page
-        ],
-        "Work": [
-            st.Page(PAGES / "bring.py", title="Import", icon=":material/upload_file:"),
-            st.Page(PAGES / "jobs.py", title="Jobs", icon=":material/pending_actions:"),
-        ],
-    }
-)
-guarded(page.run)
+if __name__ == "__main__":  # run for each page view; the server imports it
+    show_page()

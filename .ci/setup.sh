@@ -11,7 +11,8 @@ python_packages() { # requirements files: installed once, and again when one of 
   }
   local arguments=()
   for file in "$@"; do arguments+=(-r "$file"); done
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check "${arguments[@]}"
+  .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off "${arguments[@]}" |
+    sed -u -n -e 's/^ *Downloading \(.*\)/  downloading \1/p' -e 's/^Installing collected.*/  installing .../p'
   touch "$stamp"
 }
 

@@ -1,22 +1,23 @@
 """The command line: `python -m explorer COMMAND`; the same questions as the pages."""
 
 import argparse
-import hashlib
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer import commands
-from explorer.jobs import arrivals, desk, sources
+from explorer import agreement, commands, commands_start, upkeep
+from explorer.consent import code_to_agree
+from explorer.jobs import arrivals, desk, patience, sources
+from explorer.jobs.origin import provenance_of
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
 from explorer.printable import message
+from explorer.upkeep import model_named
 from store import Catalog, CatalogError, records
+from store.new_file import write_new
 
-POLL_SECONDS = 0.2
 FEW = 8  # snapshots that one line can list
 
 
@@ -24,8 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what went wrong is one sentence on stderr and exit status 1."""
     given = _parser().parse_args(arguments)
     try:
+        if given.needs_no_catalog:
+            return given.run(given)
         catalog = Catalog(given.catalog or desk.usual_folder())
-        catalog.check()
+        if given.run is not upkeep.rebuild:  # for where there is no database to be opened
+            catalog.check()
         return given.run(catalog, given)
     except (CatalogError, ValueError, OSError) as error:
         print(f"error: {message(error)}", file=sys.stderr)
@@ -40,10 +44,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--catalog", type=Path, help="folder of the catalog")
     known = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable, about: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable, about: str, needs_no_catalog: bool = False
+    ) -> argparse.ArgumentParser:
         made = known.add_parser(name, help=about, description=about)
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, needs_no_catalog=needs_no_catalog)
         return made
+
+    begin = command(
+        "new-problem", commands_start.new_problem, "Write a problem file to fill in.", True
+    )
+    begin.add_argument("file", type=Path, help="ends in .py; never overwritten")
+    command("token", commands_start.token, "Print the token of the app's address.", True)
 
     bring = command("import", _import, "Import checkpoints of one model through a problem file.")
     bring.add_argument("problem", help="Python file with a function problem()")
@@ -61,6 +73,22 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="stay, and import what a recorded run brings until it has ended or Ctrl-C",
     )
+
+    agree = command(
+        "agree",
+        agreement.command,
+        "Show all code that a problem file loads; agree to run it.",
+        needs_no_catalog=True,
+    )
+    agree.add_argument("problem", help="Python file with a function problem()")
+    agree.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file that it loads in a way that cannot be seen in it",
+    )
+    agree.add_argument("--yes", action="store_true", help="agree without being asked")
 
     compute = command("compute", _compute, "Answer a question about one or several models.")
     compute.add_argument("kind", choices=[kind.name for kind in KINDS])
@@ -83,45 +111,48 @@ def _parser() -> argparse.ArgumentParser:
     listed = command("list", commands.listing, "List models and analyses.")
     listed.add_argument("--json", action="store_true", help="as JSON")
 
+    jobs = command("jobs", commands.jobs, "List what is computed, what waits and behind what.")
+    jobs.add_argument("--all", action="store_true", help="also what has ended")
+    jobs.add_argument("--json", action="store_true", help="as JSON")
+
+    cancel = command("cancel", commands.cancel, "Stop jobs; what they have computed stays.")
+    cancel.add_argument("job", nargs="*", help="id of a job, or its beginning; see `jobs`")
+    cancel.add_argument("--all", action="store_true", help="all that run or wait")
+
     export = command("export", _export, "Write the values of an analysis to a CSV or Parquet file.")
     export.add_argument("key", help="of the analysis, or its beginning")
-    export.add_argument("file", type=Path, help="ends in .csv or .parquet; never overwritten")
+    export.add_argument(
+        "file",
+        type=Path,
+        help="ends in .csv (its provenance goes to FILE.json) or .parquet; never overwritten",
+    )
 
     merge = command("merge", commands.merge, "Bring what another catalog has into this one.")
     merge.add_argument("other", type=Path, help="its folder, or the catalog.duckdb in it")
 
-    command("check", _check, "Look for damage in the catalog.")
+    upkeep.add_commands(command)
     return parser
 
 
 def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     """Inspect and store checkpoints, after the user agreed to run the problem file."""
-    problem, content = sources.problem_file(given.problem)
+    problem, _ = sources.problem_file(given.problem)
     found = sources.resolve(given.checkpoints)
     if found.errors:
         raise ValueError("; ".join(found.errors))
-    if not given.yes and not _agreed(problem, content):
+    code = code_to_agree(problem)
+    if not agreement.agreed(code, given.yes):
         print("nothing was imported", file=sys.stderr)
         return 1
     arguments = dict(_pair(text) for text in given.argument)
     if given.follow:
-        return commands.follow(catalog, found, problem, arguments, given.name or "")
+        return commands.follow(catalog, found, code, arguments, given.name or "")
     job = sources.order(catalog, found, problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
     model = arrivals.imported(catalog, catalog.job(job))
     for said in arrivals.warnings(catalog, model) if model else ():
         print(f"warning: {message(said)}", file=sys.stderr)
     return 0
-
-
-def _agreed(problem: Path, content: bytes) -> bool:
-    """Ask whether this very file may be run."""
-    digest = hashlib.sha256(content).hexdigest()
-    print(f"{message(problem)}\nsha256 {digest}\nis code and will be run in the worker.")
-    try:
-        return input("Run it? [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:  # nobody is there to ask
-        return False
 
 
 def _compute(catalog: Catalog, given: argparse.Namespace) -> int:
@@ -157,63 +188,56 @@ def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
     supervisor.start()
     try:
         for job_id in jobs:
-            job = _ended(catalog, job_id, supervisor)
+            job = _shown(catalog, job_id, supervisor)
             if job.status != "done":
                 raise ValueError(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
     finally:
         supervisor.stop()
 
 
-def _ended(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
+def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
     """The job once it has ended; meanwhile its progress on the terminal."""
-    job = catalog.job(job_id)
-    title = message(job.title)
-    while job.status in ("queued", "running"):
-        done = f"{job.units_done:,} of {job.units:,}" if job.units else ""
-        said = message(supervisor.trouble or job.status)
-        print(f"\r{title}: {said} {done}    ", end="", flush=True)
-        time.sleep(POLL_SECONDS)
-        job = catalog.job(job_id)
-    print(f"\r{title}: {job.status}{' ' * 40}", flush=True)
+    title, shown = message(catalog.job(job_id).title), ""
+
+    def tell(said: str) -> None:
+        nonlocal shown
+        line = f"{title}: {message(said)}"
+        if line != shown:
+            print(f"\r{line:<{len(shown)}}", end="", flush=True)
+            shown = line
+
+    job = patience.ended(catalog, job_id, supervisor, tell)
+    line = f"{title}: {job.status}"
+    print(f"\r{line:<{len(shown)}}", flush=True)
     return job
 
 
 def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     """Write a table with its provenance."""
-    from explorer.render.table import to_csv, to_parquet
+    from explorer.render.table import files
 
-    writers = {".csv": to_csv, ".parquet": to_parquet}
-    if given.file.suffix not in writers:
+    if given.file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
     found = [q for q in catalog.questions(limit=1_000_000)[0] if q.key.startswith(given.key)]
     if len(found) != 1:
         raise ValueError(f"{len(found)} analyses have a key that begins with {given.key!r}")
     asked = found[0]
-    content = writers[given.file.suffix](
-        desk.result_of(catalog, asked),
-        key=asked.key,
-        settings=asked.settings,
-        provenance=asked.provenance,
-    )
-    with given.file.open("xb") as file:  # never over a file of the user's
-        file.write(content)
+    contents = files(desk.result_of(catalog, asked), provenance_of(catalog, asked), given.file.name)
+    for name in contents:
+        if (given.file.parent / name).exists():  # never over a file of the user's
+            raise FileExistsError(f"{given.file.parent / name} is there already; name another file")
+    for name, content in contents.items():
+        write_new(given.file.parent / name, content)
     return 0
-
-
-def _check(catalog: Catalog, given: argparse.Namespace) -> int:
-    """Say what is damaged."""
-    findings = catalog.check_integrity(contents=True)
-    print(message("\n".join(findings)) if findings else "no damage found")
-    return 1 if findings else 0
 
 
 def _subject(catalog: Catalog, text: str) -> desk.Subject:
     """The model NAME and its final point, or its snapshot NAME@STEP, or NAME@FILE without `.pt`."""
     name, at, step = text.rpartition("@")
     if not at or any(model.name == text for model in catalog.models()):
-        model = _model(catalog, text)
+        model = model_named(catalog.models(), text)
         return model, model.point_id
-    model = _model(catalog, name)
+    model = model_named(catalog.models(), name)
     known = catalog.points(model.id)
     steps = {str(point.step): point.point_id for point in known if point.step is not None}
     points = {point.label: point.point_id for point in known} | steps
@@ -222,21 +246,6 @@ def _subject(catalog: Catalog, text: str) -> desk.Subject:
         kept = f"from {names[0]} to {names[-1]}" if len(names) > FEW else ", ".join(names)
         raise ValueError(f"{name} has no snapshot {step}; there are {kept}")
     return model, points[step]
-
-
-def _model(catalog: Catalog, name: str) -> records.Model:
-    """The model of that name or id.
-
-    Raises:
-        ValueError: there is none, or there are several.
-    """
-    known = catalog.models()
-    found = [m for m in known if m.name == name or (len(name) >= 6 and m.id.startswith(name))]
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(sorted(m.name for m in known)) or "none yet"
-    what = "is no model" if not found else f"names {len(found)} models; give the id's beginning"
-    raise ValueError(f"{name!r} {what}; there are {names}")
 
 
 def _pair(text: str) -> tuple[str, Any]:

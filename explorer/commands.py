@@ -5,15 +5,17 @@ import json
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from explorer.jobs import desk, following, runs
+from explorer.jobs import desk, following, orders, patience, runs, vetting, waiting
 from explorer.jobs.estimate import estimate
 from explorer.jobs.sources import Sources
+from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
-from explorer.kinds import Kind, kind_named
+from explorer.kinds import Kind, kind_named, unreadable
+from explorer.own_code import Code
 from explorer.printable import message
 from store import Catalog, records
 
@@ -51,7 +53,7 @@ def foretell(
 
 
 def follow(
-    catalog: Catalog, found: Sources, problem: Path, arguments: Mapping[str, Any], name: str
+    catalog: Catalog, found: Sources, code: Code, arguments: Mapping[str, Any], name: str
 ) -> int:
     """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
 
@@ -61,8 +63,7 @@ def follow(
     if found.recording is None:
         raise ValueError("only a recorded run can be followed; name the Recorder's folder")
     folder, identity = found.recording.folder.resolve(), runs.identity(found.recording)
-    digest = following.digest(problem)
-    following.follow(catalog, folder, problem, digest, arguments, name)
+    following.follow(catalog, folder, code.problem, code.hash, arguments, name)
     supervisor, told = Supervisor(catalog, "auto"), -1
     supervisor.start()
     try:
@@ -102,11 +103,92 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
         size = f"{model.facts.get('parameters', 0):,} parameters"
         print(f"model {message(model.name)}: {size}, {measured}")
     for asked in found:
+        if unreadable(asked.kind, asked.settings):
+            continue
         complete = ", complete" if asked.status == "complete" else ""
         unit = kind_named(asked.kind).unit
         done = f"{asked.units_done:,} of {asked.units:,} {unit}{complete}"
         print(f"{asked.key[:12]} {message(asked.title)}: {done}")
+    for why, count in Counter(unreadable(q.kind, q.settings) for q in found).items():
+        if why:
+            analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"
+            print(f"{analyses} {why}: update this program to see what a newer one stored")
     return 0
+
+
+def jobs(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Jobs that run or wait in the order of their turns, then those that have ended, latest first.
+
+    Each with its id, which `cancel` takes, and with what it does or why it has not begun.
+    """
+    spool = Spool(catalog.jobs_folder)
+    under_way = sorted(
+        catalog.jobs(status=vetting.ACTIVE, limit=ALL),
+        key=lambda j: (j.status != "running", j.priority, str(j.created)),
+    )
+    over = catalog.jobs(status=("done", "failed", "cancelled"), limit=ALL) if given.all else []
+    said = {job.id: waiting.progress(spool, job.id) for job in under_way}
+    if given.json:
+        content = [_job(job, said.get(job.id, "")) for job in (*under_way, *over)]
+        print(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, indent=1))
+        return 0
+    for job in (*under_way, *over):
+        ended = job.status if not job.error else f"{job.status}: {job.error}"
+        print(f"{job.id} {message(job.title)}: {said.get(job.id, ended)}")
+    if not under_way and not over:
+        print("no job runs or waits")
+    return 0
+
+
+def cancel(catalog: Catalog, given: argparse.Namespace) -> int:
+    """Stop jobs after the piece in hand, and wait until they have ended.
+
+    Raises:
+        ValueError: no job is named, or one that neither runs nor waits.
+    """
+    under_way = catalog.jobs(status=vetting.ACTIVE, limit=ALL)
+    wanted = under_way if given.all else [_named(under_way, name) for name in given.job]
+    if not wanted and not given.all:
+        raise ValueError("name a job by its id, which `jobs` shows, or give --all")
+    for job in wanted:
+        orders.cancel(catalog, job.id)
+    supervisor = Supervisor(catalog, hires=False)
+    supervisor.start()
+    try:
+        for job in wanted:
+            ended = patience.ended(catalog, job.id, supervisor)
+            print(f"{job.id} {message(job.title)}: {ended.status}", flush=True)
+    finally:
+        supervisor.stop()
+    return 0
+
+
+def _named(under_way: Sequence[records.Job], name: str) -> records.Job:
+    """The job whose id begins so.
+
+    Raises:
+        ValueError: there is none, or there are several.
+    """
+    matches = [job for job in under_way if name and job.id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    what = f"{len(matches)} jobs" if matches else "no job that runs or waits"
+    raise ValueError(f"{name!r} names {what}; `jobs` lists them with their ids")
+
+
+def _job(job: records.Job, said: str) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "title": job.title,
+        "task": job.task,
+        "status": job.status,
+        "doing": said,
+        "units_done": job.units_done,
+        "units": job.units,
+        "error": job.error,
+        "analysis": job.question_key,
+        "created": str(job.created),
+    }
 
 
 def merge(catalog: Catalog, given: argparse.Namespace) -> int:

@@ -6,7 +6,8 @@
             if step % 100 == 0:
                 run.snapshot(model, step, optimizer=optimizer, loss=loss)
 
-It needs torch and safetensors alone, takes no lock, and writes nothing but its folder.
+It needs torch and safetensors alone, and writes nothing but its folder, or where that holds another
+run a new one beside it (`run_folder` says how runs are told apart).
 """
 
 import json
@@ -14,6 +15,7 @@ import os
 import platform
 import subprocess
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from torch import Tensor
 from torch.nn import Module as Model
 from torch.optim import Optimizer
 
-from explorer.recording import FORMAT, HEAD, LOG, OPTIMIZER
+from explorer import extra_state, run_folder
+from explorer.recording import BEGAN, FORMAT, HEAD, LOG, OPTIMIZER
 
 __all__ = ["Model", "Optimizer", "Recorder", "optimizer_tensors"]
 
@@ -32,8 +35,9 @@ __all__ = ["Model", "Optimizer", "Recorder", "optimizer_tensors"]
 class Recorder:
     """Appends snapshots and values to a folder; of several processes the one of rank 0 writes.
 
-    A folder that holds a run already is continued. Whatever is killed when, `read_recording` finds
-    every snapshot whose call had returned.
+    A folder that holds the same run already is continued; of another run nothing is touched: this
+    one goes into `first-2` beside `first`, with a warning, and `folder` says so. Whatever is killed
+    when, `read_recording` finds every snapshot whose call had returned.
     """
 
     def __init__(
@@ -43,24 +47,59 @@ class Recorder:
         hyperparameters: Mapping[str, Any] | None = None,
         seed: int | None = None,
         optimizer_state: bool = False,
+        resume: bool | None = None,
     ) -> None:
-        """Make the folder, or continue the run that it holds.
+        """Make the folder, or continue the run that it holds if it is this one.
 
         Args:
             folder: of this run alone.
             hyperparameters: JSON values, shown beside the run.
             seed: of the run.
             optimizer_state: keep the optimiser's tensors too, as Adam's preconditioner needs.
+            resume: True to continue the run in the folder whatever its seed and hyper-parameters,
+                False never to; by these and by the first step unless given.
+
+        Raises:
+            ValueError: `resume` is True, and another process records there.
         """
         self.folder = Path(folder)
         self.optimizer_state = optimizer_state
         self._writes = _rank() == 0
         if not self._writes:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / HEAD).exists():
-            _write(self.folder / HEAD, json.dumps(_head(hyperparameters, seed), indent=1).encode())
+        self._resume, self._seed = resume, seed
+        self._run_head = _head(hyperparameters, seed)
+        self._take(*run_folder.claimed(self.folder, self._run_head, resume))
+
+    def _take(self, claim: run_folder.Claim, reason: str) -> None:
+        """Write into this folder from now on, and say so if it is not the one that was named."""
+        named, self.folder = self.folder, claim.folder
+        self._claim, self._begun = claim, False
+        if claim.recording is None:
+            _write(self.folder / HEAD, json.dumps(self._run_head, indent=1).encode())
         _close_line(self.folder / LOG)
+        if reason:
+            warnings.warn(
+                f"{named}: {reason}, so this run is recorded in {self.folder}; give resume=True to "
+                "go on with the one that is there",
+                stacklevel=4,
+            )
+
+    def _begin(self, step: int) -> None:
+        """Before the first record: a run that starts over is another one; one that goes on says so.
+
+        What an earlier process recorded after this step is no longer part of the run then.
+        """
+        self._begun = True
+        recording = self._claim.recording
+        if recording is None:
+            return
+        if self._resume is None and run_folder.starts_over(recording, step, self._seed):
+            claim = run_folder.beside(self._claim, self.folder, self._run_head)
+            self._take(claim, f"it holds a run and this one starts over at step {step}")
+            self._begun = True
+        elif recording.snapshots or recording.curves:
+            self._add({BEGAN: True, "step": -1})
 
     def __enter__(self) -> "Recorder":
         """The recorder itself."""
@@ -70,6 +109,8 @@ class Recorder:
         """Note that the run came to its end, unless it failed."""
         if kind is None:
             self._append({"ended": True, "step": -1})
+        if self._writes:
+            self._claim.release()
 
     def snapshot(
         self,
@@ -88,10 +129,13 @@ class Recorder:
             raise ValueError(f"step must be at least 0, got {step}")
         if not self._writes:
             return
+        if not self._begun:
+            self._begin(int(step))
         line: dict[str, Any] = {"step": int(step), "values": _numbers(values)}
         line["file"] = self._save(f"step_{step:09d}.safetensors", model.state_dict())
         if optimizer is not None:
             line["learning_rates"] = [float(group["lr"]) for group in optimizer.param_groups]
+            line["trained_by"] = optimizer_facts(optimizer)
             if self.optimizer_state:
                 state = optimizer_tensors(model, optimizer)
                 note = optimizer_note(model, optimizer)
@@ -100,6 +144,8 @@ class Recorder:
 
     def log(self, step: int, **values: float | Tensor) -> None:
         """Keep values at a step without the model: a training curve."""
+        if self._writes and not self._begun:
+            self._begin(int(step))
         self._append({"step": int(step), "values": _numbers(values)})
 
     def _save(
@@ -107,16 +153,22 @@ class Recorder:
     ) -> str:
         """Write tensors whole or not at all, with a note in the file; the file's name."""
         # copies, as tied weights share memory, which safetensors refuses
-        copies = {n: t.detach().to("cpu", copy=True).contiguous() for n, t in tensors.items()}
+        copies = {
+            n: extra_state.encoded(t).detach().to("cpu", copy=True).contiguous()
+            for n, t in tensors.items()
+        }
         _write(self.folder / name, safetensors.torch.save(copies, note))
         return name
 
     def _append(self, line: Mapping[str, Any]) -> None:
         """Add a line in one call of the system, its newline last."""
         if self._writes:
-            text = json.dumps({**line, "time": time.time()}) + "\n"
-            with (self.folder / LOG).open("ab", buffering=0) as log:
-                log.write(text.encode())
+            self._add(line)
+
+    def _add(self, line: Mapping[str, Any]) -> None:
+        text = json.dumps({**line, "time": time.time()}) + "\n"
+        with (self.folder / LOG).open("ab", buffering=0) as log:
+            log.write(text.encode())
 
 
 def optimizer_tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
@@ -131,10 +183,27 @@ def optimizer_tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
     }
 
 
+def optimizer_facts(optimizer: Optimizer) -> dict[str, Any]:
+    """Which class of torch the optimiser is, and its numbers where all groups have the same."""
+    groups = optimizer.param_groups
+    found: dict[str, Any] = {"class": _class_of(optimizer)}
+    for name, kind in (("momentum", float), ("nesterov", bool)):
+        values = {kind(group[name]) for group in groups if name in group}
+        if len(values) == 1:
+            found[name] = values.pop()
+    first = {float(group["betas"][0]) for group in groups if group.get("betas")}
+    return found | ({"beta1": first.pop()} if len(first) == 1 else {})
+
+
+def _class_of(optimizer: Optimizer) -> str:
+    """The class in torch that the optimiser is or descends from."""
+    kinds = (k.__name__ for k in type(optimizer).__mro__ if k.__module__.startswith("torch.optim"))
+    return next((kind for kind in kinds if kind != "Optimizer"), type(optimizer).__name__)
+
+
 def optimizer_note(model: Model, optimizer: Optimizer) -> dict[str, str]:
     """Which class of torch the optimiser is, and its groups' numbers: what its tensors mean."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    kinds = (k.__name__ for k in type(optimizer).__mro__ if k.__module__.startswith("torch.optim"))
     groups = [
         {
             "names": [names[id(p)] for p in group["params"] if id(p) in names],
@@ -144,7 +213,7 @@ def optimizer_note(model: Model, optimizer: Optimizer) -> dict[str, str]:
         }
         for group in optimizer.param_groups
     ]
-    return {"class": next(kinds, type(optimizer).__name__), "groups": json.dumps(groups)}
+    return {"class": _class_of(optimizer), "groups": json.dumps(groups)}
 
 
 def _numbers(values: Mapping[str, float | Tensor]) -> dict[str, float]:

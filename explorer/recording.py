@@ -7,7 +7,7 @@ folder can be read at any moment, also of a run that was killed in the middle of
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ HEAD, LOG = "run.json", "log.jsonl"
 OPTIMIZER = ".optimizer.safetensors"  # how the file of an optimiser's state ends
 FORMAT = 1
 LEARNING_RATE = "learning_rate"
+BEGAN = "began"  # in a line: another process goes on with the run
 
 
 class RecordingError(ValueError):
@@ -29,6 +30,9 @@ class Snapshot:
     file: Path
     optimizer: Path | None  # its state, where it was recorded
     values: Mapping[str, float]  # "loss" and what else was given, NaN and infinity as they were
+    trained_by: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # class and numbers of its optimiser
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,15 @@ class Recording:
 def read_recording(folder: Path) -> Recording:
     """The run in a folder.
 
-    Where a step was recorded twice, as by a run that was killed and went on from an earlier
-    checkpoint, the later record holds.
+    Where a run was killed and went on from an earlier step, what was recorded after that step
+    before it was killed is no part of it; of a step recorded twice the later record holds.
 
     Raises:
         RecordingError: the folder holds no run, or one of a newer format.
     """
     head = _head(folder)
-    lines = _lines(folder / LOG)
+    log = _lines(folder / LOG)
+    lines = _without_left_branches(log)
     saved = {line["step"]: line for line in lines if "file" in line}
     curves: dict[str, dict[int, float]] = {}
     for line in lines:
@@ -63,7 +68,7 @@ def read_recording(folder: Path) -> Recording:
         head,
         tuple(_snapshot(folder, saved[step]) for step in sorted(saved)),
         {name: tuple(sorted(points.items())) for name, points in curves.items()},
-        bool(lines) and "ended" in lines[-1],
+        bool(log) and "ended" in log[-1],
     )
 
 
@@ -94,6 +99,21 @@ def _lines(log: Path) -> list[dict[str, Any]]:
     return found
 
 
+def _without_left_branches(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines of the run as it went on: where it went back, not those of later steps before."""
+    kept: list[dict[str, Any]] = []
+    continued = False
+    for line in lines:
+        if BEGAN in line:
+            continued = True
+            continue
+        if continued and line["step"] >= 0:
+            kept = [earlier for earlier in kept if earlier["step"] <= line["step"]]
+            continued = False
+        kept.append(line)
+    return kept
+
+
 def _rates(line: Mapping[str, Any]) -> dict[str, float]:
     """The learning rate of a snapshot's optimiser, or that of each of its groups."""
     rates = line.get("learning_rates", [])
@@ -107,4 +127,17 @@ def _snapshot(folder: Path, line: Mapping[str, Any]) -> Snapshot:
     values = {name: float(value) for name, value in line.get("values", {}).items()}
     # names only: a log may come from elsewhere and must not lead out of its folder
     other = folder / Path(optimizer).name if optimizer else None
-    return Snapshot(line["step"], folder / Path(line["file"]).name, other, values)
+    trained_by = line.get("trained_by") or (_note(other) if other else {})
+    return Snapshot(line["step"], folder / Path(line["file"]).name, other, values, trained_by)
+
+
+def _note(file: Path) -> dict[str, Any]:
+    """Class and first moment's decay in the head of a file of an optimiser's state."""
+    try:
+        with file.open("rb") as held:
+            length = min(int.from_bytes(held.read(8), "little"), 1 << 24)
+            note = json.loads(held.read(length))["__metadata__"]
+        betas = [group["betas"][0] for group in json.loads(note["groups"]) if group["betas"]]
+        return {"class": note["class"], **({"beta1": betas[0]} if len(set(betas)) == 1 else {})}
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return {}

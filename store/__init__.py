@@ -3,10 +3,13 @@
 from store.catalog import Catalog
 from store.errors import (
     CannotMerge,
+    CannotQuery,
     CatalogBusy,
     CatalogDamaged,
     CatalogError,
     CatalogFull,
+    CatalogLost,
+    CatalogReadOnly,
     CatalogTooNew,
     NotACatalog,
     UnknownEntry,
@@ -14,11 +17,14 @@ from store.errors import (
 
 __all__ = [
     "CannotMerge",
+    "CannotQuery",
     "Catalog",
     "CatalogBusy",
     "CatalogDamaged",
     "CatalogError",
     "CatalogFull",
+    "CatalogLost",
+    "CatalogReadOnly",
     "CatalogTooNew",
     "NotACatalog",
     "UnknownEntry",

@@ -82,7 +82,7 @@ class Files:
 
     def _keep(self, stream: BinaryIO, suffix: str) -> str:
         """Hash while copying, so that the name is that of the bytes that lie there."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
         temporary = Path(name)
         try:
@@ -103,7 +103,7 @@ class Files:
             os.utime(self.path(hash))  # young again, so that a collection running now spares it
             return
         place = self.folder / hash[:2] / f"{hash}.{suffix}"
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
         temporary.replace(place)
 
 

@@ -4,12 +4,14 @@ from store.jobs import Jobs
 from store.merging import Merging
 from store.models import Models
 from store.pictures import Pictures
+from store.querying import Querying
 from store.questions import Questions
+from store.rebuilding import Rebuilding
 from store.trash import Trash
 from store.values import Values
 
 
-class Catalog(Models, Questions, Values, Jobs, Pictures, Trash, Merging):
+class Catalog(Models, Questions, Values, Jobs, Pictures, Trash, Merging, Rebuilding, Querying):
     """A folder with everything that was asked and answered.
 
     Objects are cheap and may be shared between threads; all objects of a process share one

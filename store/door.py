@@ -10,10 +10,11 @@ from typing import TypeVar
 
 import duckdb
 
+from store.archive import prepared
 from store.arrays import Files
-from store.errors import CatalogBusy, NotACatalog, from_duckdb
+from store.errors import CatalogBusy, CatalogReadOnly, NotACatalog, from_duckdb
 from store.lease import Cursor, lease_of
-from store.migrations import migrate
+from store.place import is_read_only, log_of
 
 Result = TypeVar("Result")
 ATTEMPTS = 5  # of a transaction that met another one
@@ -31,13 +32,28 @@ class Door:
         """
         self.folder = Path(folder).expanduser().resolve()
         self._timeout = timeout
-        self._lease = lease_of(self.folder / "catalog.duckdb", migrate)
+        self._lease = lease_of(self.folder / "catalog.duckdb", prepared)
         self._files = Files(self.folder / "files")
 
     @property
     def jobs_folder(self) -> Path:
         """Where the spool of the jobs lies."""
         return self.folder / "jobs"
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it can only be read: an archive, or somebody else's."""
+        return is_read_only(self._lease.path)
+
+    @property
+    def mark(self) -> tuple[int, ...]:
+        """Another one after each change of the database; it costs a few looks at the disk."""
+        found = []
+        for file in (self._lease.path, log_of(self._lease.path)):
+            with contextlib.suppress(OSError):
+                status = file.stat()
+                found += [status.st_mtime_ns, status.st_size, status.st_ino]
+        return tuple(found)
 
     def check(self) -> None:
         """Open once: create what is missing and bring the schema up to date.
@@ -46,6 +62,7 @@ class Door:
             CatalogBusy: another process holds it.
             NotACatalog: the folder or the database is something else.
             CatalogTooNew: a newer version wrote it.
+            CatalogLost: the database is gone while its files are there.
             CatalogFull: no space.
             CatalogDamaged: it cannot be read or written.
         """
@@ -56,6 +73,14 @@ class Door:
     def close(self) -> None:
         """Let the database go now; it is opened again when next needed."""
         self._lease.close()
+
+    def _keep(self, source: Path | str | bytes, suffix: str) -> str:
+        """Put a file beside the database, which is made first: it notes what it has put."""
+        if self.read_only:
+            raise CatalogReadOnly(self.folder)
+        if not self._lease.path.exists():
+            self.check()
+        return self._files.put(source, suffix)
 
     def _read(self, work: Callable[[Cursor], Result]) -> Result:
         """What `work` returns; all its queries see the same state."""
@@ -71,7 +96,12 @@ class Door:
 
         A transaction that conflicts with one of a foreign connection in this process is repeated;
         when that one stays, the catalog is busy.
+
+        Raises:
+            CatalogReadOnly: it can only be read.
         """
+        if self.read_only:
+            raise CatalogReadOnly(self.folder)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._lease.writing, self._lease.cursor(self._timeout) as cursor:

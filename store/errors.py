@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 from pathlib import Path
 
 import duckdb
@@ -43,6 +44,16 @@ class CannotMerge(CatalogError):
         super().__init__(f"{path} {why}; nothing was merged: {way_out}")
 
 
+class CannotQuery(CatalogError):
+    """A statement that is no query of this catalog."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"that cannot be asked: {said}; a query can only read the catalog's own tables, which "
+            "SHOW TABLES lists"
+        )
+
+
 class CatalogTooNew(CatalogError):
     """A newer version of the program wrote the catalog."""
 
@@ -50,6 +61,28 @@ class CatalogTooNew(CatalogError):
         super().__init__(
             f"the catalog {path.parent} was written by a newer version ({found}, this one knows "
             f"{known}); update the program or choose another folder"
+        )
+
+
+class CatalogLost(CatalogError):
+    """The database is gone while what belongs to it is there."""
+
+    def __init__(self, path: Path, files: int, log: bool) -> None:
+        beside = [f"{files:,} files" if files else "", f"its log {path.name}.wal" if log else ""]
+        super().__init__(
+            f"{path} is gone or empty, though {' and '.join(filter(None, beside))} of it are there;"
+            " put it back from a copy of the folder, or keep the files and begin a new database by "
+            f"`python -m explorer --catalog {shlex.quote(str(path.parent))} rebuild`"
+        )
+
+
+class CatalogReadOnly(CatalogError):
+    """The catalog can be read and not written here."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"the catalog {folder} can only be read: to compute or to change something, copy the "
+            "folder to a place of your own and open it there"
         )
 
 
@@ -68,8 +101,9 @@ class CatalogDamaged(CatalogError):
 
     def __init__(self, path: Path, said: str) -> None:
         super().__init__(
-            f"{path} could not be read or written ({said}); check the disk and the permissions, or "
-            "put back a copy of the folder"
+            f"{path} could not be read or written ({said[:300]}); check the disk and the "
+            "permissions, put back a copy of the folder, or save what can be read by "
+            f"`python -m explorer --catalog {shlex.quote(str(path.parent))} rebuild`"
         )
 
 
@@ -100,10 +134,13 @@ def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
         return CatalogTooNew(path, "a later DuckDB file format", f"DuckDB {duckdb.__version__}")
     if any(words in small for words in _FULL):
         return CatalogFull(path, said)
-    broken = duckdb.IOException | duckdb.FatalException | duckdb.SerializationException
-    if isinstance(error, broken | duckdb.InternalException):
-        return CatalogDamaged(path, said)
-    return None
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return CatalogError(
+            f"{path} could not be read in the memory that there is ({said}); close other programs, "
+            "or ask for less at once"
+        )
+    ours = duckdb.TransactionException | duckdb.ConstraintException | duckdb.ParserException
+    return None if isinstance(error, ours) else CatalogDamaged(path, said)
 
 
 def holder_of(error: duckdb.Error) -> int | None:

@@ -1,6 +1,16 @@
-"""Which rows point to nothing: the catalog has no foreign keys, so it is asked."""
+"""What is not as it was stored, and which rows point to nothing: there are no foreign keys."""
 
 from store.lease import Cursor
+from store.rows import scalar
+from store.seals import (
+    ENTRIES,
+    rows_digest,
+    rows_of,
+    seal_of,
+    stored_rows,
+    stored_seal,
+    unsealed_places,
+)
 from store.tables import value_tables
 
 # (what, query of the ids that are wrong)
@@ -21,18 +31,27 @@ _CHECKS = (
      " WHERE id NOT IN (SELECT point_id FROM points)"),
     ("analysis {} is marked complete but has units missing",
      "SELECT key FROM questions WHERE (status = 'complete') != (units_done >= units)"),
+    ("analysis {} has another number of units in its pieces than it says",
+     "SELECT key FROM questions LEFT JOIN (SELECT question_key, sum(units) AS stored FROM pieces"
+     " GROUP BY question_key) ON question_key = key WHERE units_done != coalesce(stored, 0)"),
 )  # fmt: skip
 _FILES = """
 SELECT 'point ' || point_id, file_hash FROM points WHERE file_hash IS NOT NULL
 UNION ALL SELECT 'the image of ' || question_key, hash FROM images
 UNION ALL SELECT 'the state of ' || key, state_hash FROM questions WHERE state_hash IS NOT NULL
 """
-_OF_A_QUESTION = ("pieces", "directions", "images")
+_WHAT = {
+    "problem": "its source, arguments or facts",
+    "model": "its facts, points or measurements",
+    "analysis": "its settings, subjects, facts or directions",
+}
+_OF_A_QUESTION = ("pieces", "value_seals", "directions", "images")
 
 
 def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
     """Sentences on what is wrong among the rows; (owner, hash) of each file that must be there."""
     found = [sentence.format(id) for sentence, query in _CHECKS for id in _ids(cursor, query)]
+    found += changed_entries(cursor) + changed_values(cursor)
     tables = value_tables(cursor)
     for table in (*tables, *_OF_A_QUESTION):
         query = f"""SELECT DISTINCT question_key FROM {table}
@@ -44,6 +63,55 @@ def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
         f"analysis {key} has other units than its pieces say" for key in _torn(cursor, tables)
     ]
     return found, cursor.execute(_FILES).fetchall()
+
+
+def changed_entries(cursor: Cursor) -> list[str]:
+    """A sentence for each problem, model or analysis that is not what was stored."""
+    sealed = cursor.execute("SELECT what, id FROM seals ORDER BY ALL").fetchall()
+    lost = [(what, id) for what, id in sealed if seal_of(cursor, what, id) is None]
+    changed = [
+        (what, id)
+        for what, id in sealed
+        if (what, id) not in lost and seal_of(cursor, what, id) != stored_seal(cursor, what, id)
+    ]
+    said = [f"{what} {id} is gone, though nobody deleted it" for what, id in lost]
+    return said + [f"{what} {id} is not what was stored: {_WHAT[what]}" for what, id in changed]
+
+
+def changed_values(cursor: Cursor) -> list[str]:
+    """A sentence for each answer whose values are not what was stored."""
+    query = "SELECT DISTINCT question_key, table_name FROM value_seals ORDER BY ALL"
+    found = cursor.execute(query).fetchall()
+    return [said for key, table in found if (said := _changed(cursor, key, table))]
+
+
+def _changed(cursor: Cursor, key: str, table: str) -> str:
+    """What is wrong with the values of an answer; empty when nothing is."""
+    if table not in value_tables(cursor):
+        return f"the values of analysis {key} are gone with their table {table}"
+    rows = stored_rows(cursor, key, table)
+    query = "SELECT unit_ranges, rows, digest FROM value_seals WHERE question_key = ?"
+    for ranges, count, digest in cursor.execute(f"{query} ORDER BY first_unit", [key]).fetchall():
+        piece = rows.take(rows_of(rows, ranges))
+        where = f"analysis {key}, units {ranges[0]:,} to {ranges[-1] - 1:,}"
+        if len(piece) != count:
+            return f"{where}: {count:,} rows of values were stored, there are {len(piece):,}"
+        if rows_digest(piece) != digest:
+            return f"{where}: the values are not what was stored"
+    return ""
+
+
+def unsealed(cursor: Cursor) -> int:
+    """How many entries and answers have no hash: they are from an older version."""
+    count = 0
+    for what, query in ENTRIES.items():
+        known = "SELECT id FROM seals WHERE what = ?"
+        rows = f"SELECT count(*) FROM ({query}) AS t(id) WHERE id NOT IN ({known})"  # noqa: S608
+        count += scalar(cursor, rows, [what])
+    for table in value_tables(cursor):
+        for key in _ids(cursor, f"SELECT DISTINCT question_key FROM {table}"):  # noqa: S608
+            count += bool(len(unsealed_places(cursor, key, stored_rows(cursor, key, table))))
+    return count
 
 
 def _torn(cursor: Cursor, tables: list[str]) -> list[str]:

@@ -109,6 +109,11 @@ class Jobs(Door):
 
         self._write(work)
 
+    def drop_job(self, id: str) -> None:
+        """Take back a job that nobody has begun."""
+        query = "DELETE FROM jobs WHERE id = ? AND status = 'queued'"
+        self._write(lambda c: c.execute(query, [id]))
+
     def remember(self, name: str, value: Any) -> None:
         """Keep a JSON value under a name, in place of an earlier one."""
         row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}

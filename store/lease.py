@@ -2,7 +2,8 @@
 
 DuckDB lets one process write, and then no other read. So nobody keeps the file open: a process that
 finds it held leaves a note (`catalog.wanted`) and tries again; the holder gives way as soon as its
-statements in flight are done.
+statements in flight are done. Other DuckDB clients leave no note: for them the file is closed soon
+after each use, and for a moment after a while of continuous use.
 """
 
 import atexit
@@ -17,8 +18,11 @@ from pathlib import Path
 import duckdb
 
 from store.errors import CatalogBusy, from_duckdb, from_os, holder_of, is_held
+from store.place import is_read_only, make_folder, openable, refuse_a_lost_database
 
-IDLE = 0.5  # seconds without use after which the file is let go
+IDLE = 0.05  # seconds without use after which the file is let go
+HELD = 0.5  # seconds after which it is let go though it is in use all the time,
+GAP = 0.12  # for so long: other clients leave no note that they wait
 TURN = 0.25  # seconds one may go on while others wait: opening and closing cost 30 ms
 GIVE_WAY = 0.08  # seconds left to a waiting process: two of its attempts
 NOTE_LASTS = 0.3  # seconds; a waiting process renews its note at each attempt
@@ -35,7 +39,13 @@ Cursor = duckdb.DuckDBPyConnection
 class Lease:
     """The one connection of this process to one database file."""
 
-    def __init__(self, path: Path, prepare: Callable[[Cursor, Path], None]) -> None:
+    def __init__(self, path: Path, prepare: Callable[[Cursor, Path], Cursor]) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            path: of the database.
+            prepare: what to use of a connection just opened: it or another, with a schema of today.
+        """
         self.path = path
         self.writing = (
             threading.RLock()
@@ -51,6 +61,7 @@ class Lease:
         self._broken = False  # DuckDB refuses everything after a failed write: close and open again
         self._holder: int | None = None
         self._note = path.with_suffix(".wanted")
+        self._opening = contextlib.ExitStack()  # what stays open as long as the connection
 
     @contextlib.contextmanager
     def cursor(self, timeout: float) -> Iterator[Cursor]:
@@ -112,27 +123,43 @@ class Lease:
 
     def _open(self) -> bool:
         """Whether the file is ours now."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = duckdb.connect(self.path, config=CONFIG)
-        except duckdb.Error as error:
-            if is_held(error):
-                self._holder = holder_of(error)
-                self._leave_note()
+        with contextlib.ExitStack() as opening:
+            connection = self._connected(opening)
+            if connection is None:
                 return False
-            raise (from_duckdb(error, self.path) or error) from error
-        except OSError as error:
-            raise from_os(error, self.path.parent) from error
-        self._set_up(connection)
-        self._connection, self._opened = connection, time.monotonic()
+            self._connection = self._set_up(connection)
+            self._opening = opening.pop_all()
+        self._opened = self._used = time.monotonic()
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, args=(self._ended,), daemon=True)
         self._watcher.start()
         return True
 
-    def _set_up(self, connection: Cursor) -> None:
+    def _connected(self, opening: contextlib.ExitStack) -> Cursor | None:
+        """A connection to the file; None while another process holds it."""
         try:
-            self._prepare(connection, self.path)
+            read_only = is_read_only(self.path)
+            if not read_only:
+                make_folder(self.path.parent)
+                refuse_a_lost_database(self.path)
+            is_new = not self.path.exists()
+            place = opening.enter_context(openable(self.path))
+            connection = duckdb.connect(place, read_only=read_only, config=CONFIG)
+            if is_new:
+                self.path.chmod(0o600)
+            return connection
+        except duckdb.Error as error:
+            if is_held(error):
+                self._holder = holder_of(error)
+                self.leave_note()
+                return None
+            raise (from_duckdb(error, self.path) or error) from error
+        except OSError as error:
+            raise from_os(error, self.path.parent) from error
+
+    def _set_up(self, connection: Cursor) -> Cursor:
+        try:
+            return self._prepare(connection, self.path)
         except duckdb.Error as error:
             connection.close()
             raise (from_duckdb(error, self.path) or error) from error
@@ -149,18 +176,19 @@ class Lease:
             self._give_way()
 
     def _give_way(self) -> None:
-        """Let the file go for a moment when another process waits and nobody here is using it."""
-        if self._connection is None or time.monotonic() - self._opened < TURN:
+        """Let the file go for a moment, once nobody here is using it, when others have waited."""
+        held = time.monotonic() - self._opened
+        if self._connection is None or held < TURN:
             return
-        if not self._is_wanted():
+        if held < HELD and not self._is_wanted():
             return
-        self._not_before = time.monotonic() + GIVE_WAY
+        self._not_before = time.monotonic() + (GAP if held >= HELD else GIVE_WAY)
         if not self._users:
             self._shut()
 
     def _watch(self, ended: threading.Event) -> None:
         """Close the connection once it is idle or wanted elsewhere."""
-        while not ended.wait(IDLE / 10):
+        while not ended.wait(max(self._used + IDLE - time.monotonic(), IDLE / 5)):
             with self._guard:
                 self._give_way()
                 if not ended.is_set() and not self._users and time.monotonic() - self._used > IDLE:
@@ -172,10 +200,12 @@ class Lease:
                 duckdb.Error
             ):  # the last checkpoint; the log keeps what it had
                 self._connection.close()
+        self._opening.close()
         self._connection, self._broken = None, False
         self._ended.set()
 
-    def _leave_note(self) -> None:
+    def leave_note(self) -> None:
+        """Tell the process that holds the file that somebody waits for it."""
         with contextlib.suppress(
             OSError
         ):  # a courtesy: without it one waits until the holder is idle
@@ -193,7 +223,7 @@ _leases: dict[Path, Lease] = {}
 _registry = threading.Lock()
 
 
-def lease_of(path: Path, prepare: Callable[[Cursor, Path], None]) -> Lease:
+def lease_of(path: Path, prepare: Callable[[Cursor, Path], Cursor]) -> Lease:
     """This process's lease of that file, the same one each time."""
     with _registry:
         return _leases.setdefault(path, Lease(path, prepare))

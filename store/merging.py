@@ -18,11 +18,15 @@ import pyarrow as pa
 from store.arrays import Files
 from store.door import Door
 from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
+from store.integrity import changed_entries, changed_values
 from store.lease import ATTEMPT, CONFIG, Cursor
 from store.migrations import MIGRATIONS, stored_version
+from store.models import models_at
+from store.pictures import note_files
 from store.questions import question_row
 from store.records import Merged
 from store.rows import now, put, scalar
+from store.seals import seal_rows, sealed
 from store.tables import append, value_tables
 from store.values import advance, new_rows
 
@@ -68,13 +72,19 @@ class Merging(Door):
         place = _database(Path(other).expanduser().resolve(), self._lease.path)
         with _opened(place, self._timeout) as cursor, self._lease.writing:
             theirs = _Theirs(cursor, place)
+            theirs.refuse_damage()
             brought = {table: theirs.rows(query) for table, query in _BROUGHT.items()}
-            files = self._adopt(place, brought)
-            merged = self._write(lambda c: _bring(c, theirs, brought))
-        return replace(merged, files=files)
+            named, fresh = self._adopt(place, brought)
 
-    def _adopt(self, place: Path, brought: dict[str, list[Row]]) -> int:
-        """Copy the files that the rows name; how many were not here."""
+            def work(cursor: Cursor) -> Merged:
+                note_files(cursor, named)
+                return _bring(cursor, theirs, brought)
+
+            merged = self._write(work)
+        return replace(merged, files=fresh)
+
+    def _adopt(self, place: Path, brought: dict[str, list[Row]]) -> tuple[list[str], int]:
+        """Copy the files that the rows name; their hashes, and how many were not here."""
         there = {file.stem: file for file in Files(place.parent / "files").all()}
         for row in brought["points"]:
             hash = row["file_hash"]
@@ -85,7 +95,8 @@ class Merging(Door):
         # a picture without its file is drawn again
         brought["images"] = [row for row in brought["images"] if row["hash"] in there]
         named = {hash for rows in brought.values() for row in rows for hash in _hashes(row)}
-        return sum(self._files.adopt(there[hash]) for hash in sorted(named & there.keys()))
+        wanted = sorted(named & there.keys())
+        return wanted, sum(self._files.adopt(there[hash]) for hash in wanted)
 
 
 class _Theirs:
@@ -95,6 +106,17 @@ class _Theirs:
         self._cursor, self.place = cursor, place
         with self._reading():
             self.tables = value_tables(cursor)
+
+    def refuse_damage(self) -> None:
+        """Let nothing over that is not what was stored there.
+
+        Raises:
+            CatalogDamaged: there is such a thing.
+        """
+        with self._reading():
+            changed = changed_entries(self._cursor) + changed_values(self._cursor)
+        if changed:
+            raise CatalogDamaged(self.place, changed[0])
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         """The rows of a query; JSON stays the text it is, so that it comes over unchanged."""
@@ -178,6 +200,21 @@ def _bring(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]
     """Add what is not there; how much that was."""
     counted = ("models", "points", "questions")
     before = [_count(cursor, table) for table in counted]
+    ids = {table: [row["id"] for row in brought[table]] for table in ("problems", "models")}
+    models = ids["models"] + models_at(cursor, {row["point_id"] for row in brought["points"]})
+    with (
+        sealed(cursor, "problem", ids["problems"]),
+        sealed(cursor, "model", models),
+        sealed(cursor, "analysis", [row["key"] for row in brought["questions"]]),
+    ):
+        units = _add_all(cursor, theirs, brought)
+    after = [_count(cursor, table) for table in counted]
+    new = {name: b - a for name, a, b in zip(counted, before, after, strict=True)}
+    return Merged(**new, units=units, files=0)
+
+
+def _add_all(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]) -> int:
+    """Add the rows that are not there; how many units of work of analyses that were."""
     for table in _AS_THEY_ARE:
         for row in brought[table]:
             put(cursor, table, row)
@@ -187,9 +224,7 @@ def _bring(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]
     units = 0
     for row in brought["questions"]:
         units += _unite(cursor, theirs, row, images.get(row["key"]))
-    after = [_count(cursor, table) for table in counted]
-    new = {name: b - a for name, a, b in zip(counted, before, after, strict=True)}
-    return Merged(**new, units=units, files=0)
+    return units
 
 
 def _unite(cursor: Cursor, theirs: _Theirs, row: Row, image: Row | None) -> int:
@@ -233,12 +268,16 @@ def _add_values(cursor: Cursor, theirs: _Theirs, asked: Row) -> int:
         append(cursor, key, table, fresh)
         added += len(units)
         pieces = theirs.rows("SELECT * FROM pieces WHERE question_key = ?", [key])
-        if len(fresh) < len(rows):  # pieces do not name their units: what is new is one more piece
+        if len(fresh) == len(rows):
+            for seal in theirs.rows("SELECT * FROM value_seals WHERE question_key = ?", [key]):
+                put(cursor, "value_seals", seal)
+        else:  # pieces do not name their units: what is new is one more piece
             seconds = asked["seconds"] * len(units) / max(asked["units_done"], 1)
             said = {"seconds": seconds, "provenance": asked["provenance"], "ingested": now()}
             pieces = [
                 {"question_key": key, "first_unit": int(units[0]), "units": len(units), **said}
             ]
+            seal_rows(cursor, key, table, fresh)
         for piece in pieces:
             put(cursor, "pieces", piece)
     return added

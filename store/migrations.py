@@ -66,9 +66,21 @@ CREATE TABLE choices (objective VARCHAR, device VARCHAR, facts JSON, noted TIMES
     PRIMARY KEY (objective, device));
 """
 
+# kept_files: those that this database has put beside itself; no other is ever removed.
+_SEALS = """
+CREATE TABLE kept_files (hash VARCHAR PRIMARY KEY);
+CREATE TABLE seals (what VARCHAR, id VARCHAR, digest VARCHAR, PRIMARY KEY (what, id));
+CREATE TABLE value_seals (question_key VARCHAR, first_unit BIGINT, table_name VARCHAR,
+    unit_ranges BIGINT[], rows BIGINT, digest VARCHAR, PRIMARY KEY (question_key, first_unit));
+INSERT INTO kept_files SELECT DISTINCT hash FROM (
+    SELECT file_hash AS hash FROM points UNION SELECT hash FROM images
+    UNION SELECT state_hash FROM questions) WHERE hash IS NOT NULL;
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
+    ("seals of what is stored, files that are ours", _SEALS),
 )
 TABLES = frozenset(
     {
@@ -84,6 +96,9 @@ TABLES = frozenset(
         "images",
         "settings",
         "choices",
+        "kept_files",
+        "seals",
+        "value_seals",
         "question_models",
         "analyses",
         "grids",

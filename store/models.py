@@ -9,6 +9,7 @@ from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Json, Measurement, Model, Point, Problem
 from store.rows import now, put, records
+from store.seals import sealed
 from store.titles import retitled
 
 _MODELS = """
@@ -115,6 +116,14 @@ class Models(Door):
         """Store all of these, or nothing of them."""
 
         def work(cursor: Cursor) -> None:
+            problems = [problem.id] if problem else []
+            touched = {*(p.point_id for p in points), *(m.point_id for m in measurements)}
+            renewed = [*(m.id for m in models), *(p.model_id for p in points)]
+            renewed += models_at(cursor, touched)
+            with sealed(cursor, "problem", problems), sealed(cursor, "model", renewed):
+                add(cursor)
+
+        def add(cursor: Cursor) -> None:
             if problem:
                 _put_problem(cursor, problem)
             for model in models:
@@ -206,6 +215,13 @@ def _put_model(cursor: Cursor, model: Model) -> None:
     row: dict[str, Any] = {name: getattr(model, name) for name in kept}
     row["created"] = model.created or now()
     put(cursor, "models", row, kept[1:])
+
+
+def models_at(cursor: Cursor, points: Iterable[str]) -> list[str]:
+    """Ids of the models that have one of these points."""
+    query = """SELECT DISTINCT model_id FROM points
+        WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))"""
+    return [id for (id,) in cursor.execute(query, [list(points)]).fetchall()]
 
 
 def _retitle(cursor: Cursor, model: Model, new: str) -> None:

@@ -1,6 +1,6 @@
 """Files of the catalog, and the thumbnails of its answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from store.door import Door
@@ -18,7 +18,9 @@ class Pictures(Door):
         Raises:
             ValueError: the suffix is not a few lower-case letters or digits.
         """
-        return self._files.put(source, suffix)
+        hash = self._keep(source, suffix)
+        self._write(lambda c: note_files(c, [hash]))
+        return hash
 
     def file_path(self, hash: str) -> Path:
         """Where the file of that hash lies; read it, never change it.
@@ -30,8 +32,13 @@ class Pictures(Door):
 
     def set_image(self, key: str, png: bytes) -> None:
         """Keep the thumbnail of an answer, in place of an earlier one."""
-        row = {"question_key": key, "hash": self._files.put(png, "png")}
-        self._write(lambda c: put(c, "images", row, ("hash",)))
+        row = {"question_key": key, "hash": self._keep(png, "png")}
+
+        def work(cursor: Cursor) -> None:
+            note_files(cursor, [row["hash"]])
+            put(cursor, "images", row, ("hash",))
+
+        self._write(work)
 
     def image(self, key: str) -> bytes | None:
         """The thumbnail of an answer as PNG; None when there is none."""
@@ -51,3 +58,9 @@ class Pictures(Door):
             except (UnknownEntry, FileNotFoundError):
                 continue  # lost with its file: it is drawn again
         return found
+
+
+def note_files(cursor: Cursor, hashes: Iterable[str]) -> None:
+    """Note files that were put: they may be removed when nothing names them any more."""
+    for hash in hashes:
+        put(cursor, "kept_files", {"hash": hash})

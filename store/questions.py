@@ -8,14 +8,17 @@ from typing import Any
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.records import Direction, Json, Question
-from store.rows import now, put, records
+from store.records import Direction, Job, Json, Question
+from store.rows import now, put, records, scalar
+from store.seals import sealed
 
 _ASKED = (
     "key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids", "units",
     "family", "objective",
 )  # fmt: skip
 _ON_PAGE = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
+_UNDER_WAY = """SELECT count(*) FROM jobs
+    WHERE question_key = ? AND status IN ('queued', 'running')"""
 _MATCHES = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
     OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
 
@@ -23,21 +26,30 @@ _MATCHES = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
 class Questions(Door):
     """The part of the catalog about what was asked."""
 
-    def ask(self, question: Question) -> Question:
+    def ask(self, question: Question, job: Job | None = None) -> Question:
         """The question as it is stored: new, or with its answer so far; restored if deleted.
 
         One that was stored before there were families is given its own.
+
+        Args:
+            question: to ask.
+            job: stored with it in one transaction, unless it is complete or has one under way.
         """
         row = {name: getattr(question, name) for name in _ASKED}
         row |= {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
         row |= {"created": now(), "deleted": None}
 
         def work(cursor: Cursor) -> Question:
-            put(cursor, "questions", row, ("deleted", "family", "objective"))
-            return question_row(cursor, question.key)
+            with sealed(cursor, "analysis", [question.key]):
+                put(cursor, "questions", row, ("deleted", "family", "objective"))
+            asked = question_row(cursor, question.key)
+            if job and asked.status == "open" and not scalar(cursor, _UNDER_WAY, [asked.key]):
+                put(cursor, "jobs", {**vars(job), "created": now()})
+            return asked
 
         known = self.question(question.key)
-        if known and known.deleted is None and known.family == question.family:
+        complete = job is None or (known is not None and known.status == "complete")
+        if known and known.deleted is None and known.family == question.family and complete:
             return known
         return self._write(work)
 
@@ -116,8 +128,9 @@ class Questions(Door):
         """Store the directions of an answer; an axis that is there stays as it is."""
 
         def work(cursor: Cursor) -> None:
-            for row in rows:
-                put(cursor, "directions", {**vars(row), "question_key": key})
+            with sealed(cursor, "analysis", [key]):
+                for row in rows:
+                    put(cursor, "directions", {**vars(row), "question_key": key})
 
         self._write(work)
 

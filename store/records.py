@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -142,6 +143,24 @@ class Collected:
 
     count: int
     bytes: int
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A new database, and what of the old one is in it."""
+
+    aside: Path | None  # where the old one is kept; none where there was none with content
+    rows: int  # that were saved
+    incomplete: int  # tables of which not all could be read
+    files: int  # beside the database, all kept
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a query gave."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def scalar(cursor: Cursor, statement: str, values: Sequence[Any] = ()) -> Any:
 
 def _plain(cell: Any, type: str) -> Any:
     if type == "JSON":
-        return json.loads(cell) if cell is not None else {}
+        value = json.loads(cell) if cell is not None else {}
+        return value if isinstance(value, dict) else {}  # damaged: the check finds it
     if type.endswith("[]"):
         return tuple(cell or ())
     if isinstance(cell, datetime):

@@ -27,6 +27,12 @@ def table_columns(cursor: Cursor, table: str) -> dict[str, str]:
     return dict(cursor.execute(query, [table]).fetchall())
 
 
+def arrow_types(cursor: Cursor, table: str) -> dict[str, pa.DataType]:
+    """Columns of a table of values with their types in Arrow."""
+    arrow = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
+    return {name: arrow[type] for name, type in table_columns(cursor, table).items()}
+
+
 def value_tables(cursor: Cursor) -> list[str]:
     """The tables that hold values."""
     query = "SELECT table_name FROM duckdb_columns() WHERE column_name = 'unit' AND NOT internal"

@@ -1,15 +1,15 @@
-"""Deleting in two steps, files that nobody needs, and what does not fit together."""
+"""Deleting in two steps, and files that nobody needs."""
 
 import re
 from typing import Any
 
-from store.arrays import content_hash, is_older
+from store.arrays import is_older
 from store.door import Door
 from store.errors import UnknownEntry
-from store.integrity import findings
 from store.lease import Cursor
 from store.records import Collected, Trashed
 from store.rows import bound, now, records, scalar
+from store.seals import ENTRIES
 from store.tables import value_tables
 
 GRACE = 600.0  # seconds; a file this young may be about to get its row
@@ -97,33 +97,19 @@ class Trash(Door):
         return self.collect(grace)
 
     def collect(self, grace: float = GRACE) -> Collected:
-        """Remove the files that no row names and that are older than `grace` seconds."""
+        """Remove the files that no row names any more and that are older than `grace` seconds.
+
+        Files that this database has not put stay: they are of a database that was here before.
+        """
         count = size = 0
         with self._lease.writing:
-            named = self._read(_named_files)
-            unnamed = [p for p in self._files.all() if p.stem not in named]
+            ours = self._read(_ours) - self._read(_named_files)
+            unnamed = [p for p in self._files.all() if p.stem in ours]
             for path in [*unnamed, *self._files.leftovers()]:
                 if is_older(path, grace):
                     count, size = count + 1, size + path.stat().st_size
                     path.unlink()
         return Collected(count, size)
-
-    def check_integrity(self, contents: bool = False) -> list[str]:
-        """What does not fit together, one sentence each; empty when all is well.
-
-        Args:
-            contents: also read every file and compare it with its hash.
-        """
-        found, files = self._read(findings)
-        found += [
-            f"the file {hash} of {owner} is missing"
-            for owner, hash in files
-            if not self._files.has(hash)
-        ]
-        if contents:
-            changed = [p for p in self._files.all() if content_hash(p) != p.stem]
-            found += [f"the file {path} is not what was stored" for path in changed]
-        return found
 
 
 def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
@@ -136,7 +122,8 @@ def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
 
 def _remove_deleted(cursor: Cursor) -> None:
     gone = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
-    for table in (*value_tables(cursor), "pieces", "directions", "images", "jobs"):
+    rooms = ("pieces", "value_seals", "directions", "images", "jobs")
+    for table in (*value_tables(cursor), *rooms):
         cursor.execute(f"DELETE FROM {table} WHERE question_key IN {gone}")  # noqa: S608 - our names
     cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
     cursor.execute(
@@ -145,6 +132,12 @@ def _remove_deleted(cursor: Cursor) -> None:
     )
     cursor.execute("DELETE FROM points WHERE model_id NOT IN (SELECT id FROM models)")
     cursor.execute("DELETE FROM measurements WHERE point_id NOT IN (SELECT point_id FROM points)")
+    for what, ids in ENTRIES.items():
+        cursor.execute("DELETE FROM seals WHERE what = ? AND id NOT IN (" + ids + ")", [what])  # noqa: S608
+
+
+def _ours(cursor: Cursor) -> set[str]:
+    return {hash for (hash,) in cursor.execute("SELECT hash FROM kept_files").fetchall()}
 
 
 def _named_files(cursor: Cursor) -> set[str]:

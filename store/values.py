@@ -11,9 +11,12 @@ import pyarrow as pa
 from store.door import Door
 from store.errors import CatalogDamaged, UnknownEntry
 from store.lease import Cursor
+from store.new_file import name_anew
+from store.pictures import note_files
 from store.questions import question_row
 from store.records import Json, Question
 from store.rows import bound, identifier, now, put
+from store.seals import seal_rows, sealed
 from store.tables import append, arrow_table, check_table, table_columns
 
 _FORMATS = {"csv": "(FORMAT csv, HEADER)", "parquet": "(FORMAT parquet, COMPRESSION zstd)"}
@@ -53,14 +56,16 @@ class Values(Door):
         """
         piece = arrow_table(columns)
         check_table(table)
-        state = self._files.put(state_file, state_file.suffix) if state_file else None
+        state = self._keep(state_file, state_file.suffix) if state_file else None
 
         def work(cursor: Cursor) -> int:
+            note_files(cursor, [state] if state else [])
             question = question_row(cursor, key)
             fresh = new_rows(cursor, key, table, piece)
             units = np.unique(fresh["unit"].to_numpy())
             if len(units):
                 append(cursor, key, table, fresh)
+                seal_rows(cursor, key, table, fresh)
                 row = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
                 row |= {"seconds": seconds, "provenance": provenance, "ingested": now()}
                 put(cursor, "pieces", row)
@@ -142,7 +147,9 @@ class Values(Door):
         )
         try:
             self._read(lambda c: c.execute(query, {"key": key, "path": str(temporary)}))
-            temporary.replace(target)
+            temporary.replace(target) if overwrite else name_anew(temporary, target)
+        except FileExistsError:
+            raise
         except OSError as error:
             raise CatalogDamaged(target, str(error)) from error
         finally:
@@ -165,6 +172,11 @@ def new_rows(cursor: Cursor, key: str, table: str, piece: pa.Table) -> pa.Table:
 
 def advance(cursor: Cursor, question: Question) -> None:
     """Write what a piece changed; the question is complete when no unit is missing."""
+    with sealed(cursor, "analysis", [question.key]):
+        _write_progress(cursor, question)
+
+
+def _write_progress(cursor: Cursor, question: Question) -> None:
     complete = question.units_done >= question.units
     cursor.execute(
         """UPDATE questions SET units_done = ?, status = ?, seconds = ?, facts = ?, provenance = ?,

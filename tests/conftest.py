@@ -1,6 +1,9 @@
 """Small problems with known answers, shared by the tests; float64, uneven batches on purpose."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from explorer.analysis.device import kept_threads
 from explorer.problem import Problem, accuracy, cross_entropy
 
 FEW = 23  # examples of the problem `small`
+os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
+atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 

@@ -1,7 +1,7 @@
 """The real worker, which also writes down where points begin, and before and after each piece."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from explorer.analysis import surface, tuning
@@ -18,9 +18,9 @@ def begin_and_log(*given: Any) -> Iterator[Piece]:
     yield from in_pieces(*given)
 
 
-def put_and_log(folder: JobFolder, piece: Piece) -> None:
+def put_and_log(folder: JobFolder, piece: Piece, provenance: Mapping[str, Any]) -> None:
     log(" ".join(["i", *map(str, sorted(piece.units))]))  # intends to; killed now, who knows
-    put_piece(folder, piece)
+    put_piece(folder, piece, provenance)
     log("p")
 
 

@@ -19,7 +19,7 @@ from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from store import Catalog, records
 from tests.test_bad_input import HEAD, state
-from tests.tiny import ended, supervised
+from tests.tiny import agreed, ended, supervised
 
 SETTINGS: dict[Kind, Any] = {
     SPECTRUM: SpectrumSettings(top=3, bottom=1, probes=2, steps=5, batches=2),
@@ -79,7 +79,7 @@ def imported(
         file = at / f"step_{number}.pt"
         torch.save(change({n: t * (1 + number / 10) for n, t in state().items()}), file)
         files.append({"file": str(file), "step": number})
-    job = ended(catalog, orders.order_import(catalog, at / "p.py", {}, files, name))
+    job = ended(catalog, orders.order_import(catalog, agreed(at / "p.py"), {}, files, name))
     return job, next((model for model in catalog.models() if model.name == name), None)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from explorer.jobs import arrivals, desk, sources
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog, records
-from tests.tiny import dumped, ended, supervised
+from tests.tiny import agreed, dumped, ended, supervised
 
 HEAD = """import torch
 from torch import nn
@@ -266,7 +266,7 @@ def imported(catalog: Catalog, folder: Path, body: str, content: object = None) 
     else:
         torch.save(state() if content is None else content, file)
     found = sources.resolve([str(file)])
-    return ended(catalog, sources.order(catalog, found, folder / "p.py", {}, folder.name))
+    return ended(catalog, sources.order(catalog, found, agreed(folder / "p.py"), {}, folder.name))
 
 
 def without_jobs(catalog: Catalog) -> str:

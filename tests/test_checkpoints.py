@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from explorer.analysis.checkpoints import CheckpointError, fitted, read
+from explorer.analysis.checkpoints import CheckpointError, fit, fitted, read
 from tests.conftest import small_problem
 
 
@@ -54,10 +54,14 @@ def test_a_named_part(tmp_path: Path) -> None:
     """Averaged weights beside the usual ones are taken when asked for; an unknown part is named."""
     averaged = {name: value + 1 for name, value in STATE.items()}
     torch.save({"model": STATE, "ema": averaged}, tmp_path / "x.pt")
-    usual, other = read(tmp_path / "x.pt"), read(tmp_path / "x.pt", part="ema")
-    assert torch.equal(usual["0.bias"] + 1, other["0.bias"])
+    held = read(tmp_path / "x.pt")
+    usual, other = fit(held, model(), "x.pt"), fit(held, model(), "x.pt", part="ema")
+    assert torch.equal(usual.tensors["0.bias"] + 1, other.tensors["0.bias"])
+    (said,) = usual.remarks
+    assert said.startswith("x.pt also holds ema (9 tensors, 29 parameters); model was taken")
+    assert not other.remarks
     with pytest.raises(CheckpointError, match=r"no part 'swa'; it holds 'model', 'ema'"):
-        read(tmp_path / "x.pt", part="swa")
+        fit(held, model(), "x.pt", part="swa")
 
 
 @pytest.mark.parametrize("sharded", [False, True])
@@ -225,14 +229,14 @@ def saved(content: object) -> bytes:
         (b"", "cannot be read as weights alone"),
         (b"hello", "cannot be read as weights alone"),
         (saved([1, 2]), "holds no dictionary of tensors"),
-        (saved({"lr": 0.1}), "'lr' is no tensor"),
+        (saved({"lr": 0.1}), "holds no dictionary of tensors"),
     ],
 )
 def test_no_checkpoint(tmp_path: Path, content: bytes, said: str) -> None:
     """A file that is something else: one sentence with its name."""
     (tmp_path / "x.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=said) as error:
-        read(tmp_path / "x.pt")
+        fitted(read(tmp_path / "x.pt"), model(), tmp_path / "x.pt")
     assert "x.pt" in str(error.value)
 
 

@@ -1,6 +1,5 @@
 """Followed runs: what a real Recorder adds is imported by a real supervisor and worker."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from explorer.jobs import following, runs, sources
+from explorer.own_code import code_of
 from explorer.recorder import Recorder
 from explorer.render.training import chart
 from store import Catalog, records
@@ -38,8 +38,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 
 
 def follow(catalog: Catalog, folder: Path, file: Path) -> None:
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    following.follow(catalog, folder, file, digest, {})
+    following.follow(catalog, folder, file, code_of(file).hash, {})
 
 
 def model_of(catalog: Catalog, folder: Path) -> records.Model | None:
@@ -96,7 +95,7 @@ def test_a_changed_problem_file_is_not_run(catalog: Catalog, tmp_path: Path) -> 
     file.write_text(file.read_text() + "\n# changed\n")
     record(folder, 2)
     until(lambda: stopped(catalog, folder))
-    assert stopped(catalog, folder).startswith(f"{file} has changed; import the run again")
+    assert stopped(catalog, folder).startswith(f"{file} has changed since you agreed to run")
     assert len(catalog.jobs(limit=1000)) == jobs and steps(catalog, folder) == [1]
 
 
@@ -162,8 +161,7 @@ def test_a_run_is_followed_before_its_first_snapshot(catalog: Catalog, tmp_path:
     assert found.recording and not found.checkpoints and not found.errors
     with pytest.raises(ValueError, match="has no snapshot yet; follow it"):
         sources.order(catalog, found, file, {})
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    following.follow(catalog, folder, file, digest, {}, name="early")
+    following.follow(catalog, folder, file, code_of(file).hash, {}, name="early")
     time.sleep(1.0)
     assert steps(catalog, folder) == [] and stopped(catalog, folder) == ""
     record(folder, 3)
@@ -206,6 +204,7 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
 
 SCRIPT = """
 import sys, time, torch
+from explorer.own_code import code_of
 from explorer.recorder import Recorder
 from tests.tiny import tensors
 from tests.tiny_problem import problem

@@ -1,8 +1,10 @@
 """A recorded run can be read at any moment, whatever was killed when."""
 
+import contextlib
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from explorer import recorder
+from explorer import extra_state, recorder
 from explorer.recorder import Recorder
 from explorer.recording import HEAD, LOG, RecordingError, read_recording
 
@@ -84,17 +86,129 @@ def test_every_byte_of_the_log(tmp_path: Path) -> None:
 
 
 def test_a_run_that_went_back_keeps_the_later_record(tmp_path: Path) -> None:
-    """A step recorded again replaces the first record; the head stays that of the beginning."""
+    """What was recorded after the step that a run went back to is no part of it any more."""
     recorded(tmp_path)
     head = (tmp_path / HEAD).read_text()
-    with Recorder(tmp_path, seed=5) as run:
+    with Recorder(tmp_path, seed=5, resume=True) as run:
         run.snapshot(tied(), 100, loss=float("nan"))
         run.log(150, loss=math.inf)
     found = read_recording(tmp_path)
-    assert [s.step for s in found.snapshots] == [0, 100, 200]
+    assert [s.step for s in found.snapshots] == [0, 100]
     assert math.isnan(found.snapshots[1].values["loss"])
-    assert dict(found.curves["loss"])[150] == math.inf
+    assert dict(found.curves["loss"])[150] == math.inf and 200 not in dict(found.curves["wrong"])
     assert (tmp_path / HEAD).read_text() == head
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """The files of a run by name."""
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name[0] != "."}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "step", "ended", "same"),
+    [
+        ({"seed": 1}, {"seed": 2}, 300, False, False),
+        ({"hyperparameters": {"lr": 0.1}}, {"hyperparameters": {"lr": 0.2}}, 300, False, False),
+        ({}, {"seed": 1}, 300, False, False),
+        ({}, {}, 0, False, False),  # another run from the beginning
+        ({}, {}, 100, True, False),
+        ({"seed": 1}, {"seed": 1}, 0, True, False),
+        ({"seed": 1}, {"seed": 1}, 300, True, True),  # trained for longer
+        ({"seed": 1}, {"seed": 1}, 0, False, True),  # the same script after a kill
+        ({"seed": 1}, {}, 300, False, True),
+        ({}, {}, 100, False, True),  # from its checkpoint
+        ({"seed": 1}, {"seed": 2, "resume": True}, 300, False, True),
+        ({"seed": 1}, {"seed": 1, "resume": False}, 300, False, False),
+    ],
+)
+def test_another_run_is_recorded_beside(
+    tmp_path: Path, first: dict, second: dict, step: int, ended: bool, same: bool
+) -> None:
+    """No folder ever holds parts of two runs; the same run goes on where it was."""
+    with pytest.warns(UserWarning) if not same else contextlib.nullcontext() as said:
+        run = Recorder(tmp_path / "run", **first)
+        run.snapshot(tied(), 50, loss=1.0)
+        run.snapshot(tied(), 200, loss=0.5)
+        if ended:
+            run.__exit__(None)
+        before = bytes_of(tmp_path / "run")
+        other = Recorder(tmp_path / "run", **second)
+        other.snapshot(tied(), step, loss=9.0)
+    if same:
+        assert other.folder == tmp_path / "run" and not (tmp_path / "run-2").exists()
+        return
+    assert "give resume=True to go on with the one that is there" in str(said[0].message)
+    assert other.folder == tmp_path / "run-2"
+    assert bytes_of(tmp_path / "run") == before
+    (snapshot,) = read_recording(tmp_path / "run-2").snapshots
+    assert snapshot.step == step
+
+
+def test_a_run_beside_goes_on_there(tmp_path: Path) -> None:
+    """The second run, killed and started again by the same script, is found by its seed."""
+    Recorder(tmp_path / "run", seed=1).snapshot(tied(), 0)
+    for step in (0, 1):
+        with pytest.warns(UserWarning, match="other seed"):
+            Recorder(tmp_path / "run", seed=2).snapshot(tied(), step)
+    assert [s.step for s in read_recording(tmp_path / "run-2").snapshots] == [0, 1]
+    assert not (tmp_path / "run-3").exists()
+
+
+HOLDING = """
+import sys, torch
+from explorer.recorder import Recorder
+run = Recorder(sys.argv[1], seed=1)
+run.snapshot(torch.nn.Linear(3, 3), 0)
+print("recording", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_at_once(tmp_path: Path) -> None:
+    """The folder belongs to the process that records there, until it ends."""
+    command = [sys.executable, "-c", HOLDING, str(tmp_path / "run")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as script:
+        assert script.stdout is not None
+        script.stdout.readline()
+        with pytest.warns(UserWarning, match="another process records a run there"):
+            beside = Recorder(tmp_path / "run", seed=1)
+        with pytest.raises(ValueError, match="cannot be resumed: another process"):
+            Recorder(tmp_path / "run", seed=1, resume=True)
+        script.communicate("")
+    assert beside.folder == tmp_path / "run-2"
+    assert Recorder(tmp_path / "run", seed=1).folder == tmp_path / "run"
+
+
+def test_the_example_of_the_readme(tmp_path: Path) -> None:
+    """Exactly the script that README shows records a run that can be read."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (script,) = (block for block in blocks if "Recorder(" in block)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found = read_recording(tmp_path / "runs" / "first")
+    assert [s.step for s in found.snapshots] == list(range(0, 301, 100)) and found.ended
+    assert found.snapshots[-1].trained_by == {"class": "Adam", "beta1": 0.9}
+    assert found.curves["learning_rate"][0] == (0, 0.01)
+
+
+def test_an_extra_state_is_recorded(tmp_path: Path) -> None:
+    """A module whose state is more than tensors is kept; the recording is read back equal."""
+
+    class Scaled(nn.Linear):
+        def get_extra_state(self) -> dict:
+            return {"scale": (1.5, torch.ones(2)), "calls": 7}
+
+    Recorder(tmp_path).snapshot(nn.Sequential(Scaled(3, 2)), 0)
+    held = safetensors.torch.load_file(read_recording(tmp_path).snapshots[0].file)
+    scale, ones = extra_state.decoded(held["0._extra_state"])["scale"]
+    assert scale == 1.5 and torch.equal(ones, torch.ones(2))
 
 
 def test_a_failed_script_did_not_end(tmp_path: Path) -> None:
@@ -110,7 +224,7 @@ TRAINING = """
 import sys, torch
 from explorer.recorder import Recorder
 model = torch.nn.Linear(64, 64)
-run = Recorder(sys.argv[1])
+run = Recorder(sys.argv[1], seed=0)
 for step in range(10**6):
     run.snapshot(model, step, loss=1.0)
     print(step, flush=True)
@@ -118,8 +232,8 @@ for step in range(10**6):
 
 
 def test_sigkill_loses_no_snapshot_that_had_returned(tmp_path: Path) -> None:
-    """Ten SIGKILLs of one script: every step it printed is there, whole, and it goes on."""
-    for kill in range(10):
+    """Five SIGKILLs of one script: every step it printed is there, whole, and it goes on."""
+    for kill in range(5):
         script = subprocess.Popen(
             [sys.executable, "-c", TRAINING, str(tmp_path)],
             cwd=ROOT,

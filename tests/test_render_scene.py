@@ -7,14 +7,16 @@ import pytest
 from PIL import Image
 
 from explorer.kinds.grid import coarse_to_fine
+from explorer.render.camera import HOME
 from explorer.render.client import renderer
-from explorer.render.height import (
-    HIGHEST,
-    LOWEST,
-    HeightField,
-    even_ticks,
-    log_ticks,
-    number_text,
+from explorer.render.height import HIGHEST, LOWEST, HeightField
+from explorer.render.scale import (
+    AXIS_TICKS,
+    VALUE_TICKS,
+    ContourStyle,
+    colour_scale,
+    labels,
+    ticks,
 )
 
 pv = pytest.importorskip("pyvista")
@@ -152,30 +154,35 @@ def test_bad_settings_are_refused(bad: dict, word: str) -> None:
         field(**bad)
 
 
-def test_ticks_are_round_and_read_as_losses() -> None:
-    """Ticks in log mode stand at log10 of the loss that their text tells."""
-    assert [text for _, text in even_ticks(0, 3.2)] == ["0", "1", "2", "3"]
-    assert [text for _, text in log_ticks(-3, 1)] == ["0.001", "0.01", "0.1", "1", "10"]
-    assert [text for _, text in log_ticks(-8, 4)][:2] == ["10⁻⁸", "10⁻⁶"]
-    for at, text in log_ticks(0.1, 0.9):
-        assert 10**at == pytest.approx(float(text))
-    assert number_text(-2.5) == "\N{MINUS SIGN}2.5"
+def test_ticks_are_those_of_the_contour_plot() -> None:
+    """The same values and words along x, y and the loss; in log mode at log10 of the loss."""
+    made = field(log=True)
+    for axis, along in (("x", X), ("y", Y)):
+        wanted = ticks(float(along[0]), float(along[-1]), False, AXIS_TICKS)
+        assert [text for _, text in made.ticks[axis]] == labels(wanted)
+    scale = colour_scale(BOWL, ContourStyle(log=True))
+    assert scale is not None
+    losses = ticks(scale.low, scale.high, True, VALUE_TICKS)
+    assert [text for _, text in made.ticks["z"]] == labels(losses)
+    for (at, _), loss in zip(made.ticks["z"], losses, strict=True):
+        assert at == pytest.approx(float(made.place(0.0, 0.0, np.log10(loss))[2]))
 
 
-def test_vtp_is_in_units_of_the_data(tmp_path) -> None:
-    """ParaView gets x, y and loss as measured, unclipped, with a hole where it was not finite."""
+def test_vtp_has_what_was_measured_at_its_points(tmp_path) -> None:
+    """x, y and loss as measured, unclipped, in the view's shape; a hole where it was not finite."""
     z = BOWL.copy()
     z[3, 3], z[0, 0] = np.nan, -0.5
-    export(scenes.build(field(z, log=True, clip=0.3)), tmp_path / "a.vtp", "vtp")
+    export(scenes.build(field(z, clip=0.3)), tmp_path / "a.vtp", "vtp")
     mesh = pv.read(tmp_path / "a.vtp")
     finite = z[np.isfinite(z)]
     assert mesh.n_points == finite.size
     assert sorted(mesh["loss"]) == sorted(finite)
-    assert mesh.bounds == pytest.approx((-1, 1, -2, 3, finite.min(), finite.max()), abs=1e-6)
+    assert (mesh["y"].min(), mesh["y"].max()) == (-2, 3)
+    assert mesh.bounds[:4] == pytest.approx((-1, 1, -1, 1), abs=1e-6)
     assert np.isnan(mesh["log10_loss"]).sum() == 1
 
 
-@pytest.mark.parametrize("format", ["stl", "ply", "gltf", "glb"])
+@pytest.mark.parametrize("format", ["ply", "gltf", "glb"])
 def test_shape_files_read_back(format: str, tmp_path) -> None:
     """The file holds the shape as shown; glTF has y up and keeps the colours."""
     made = scenes.build(field(clip=0.8))
@@ -195,7 +202,7 @@ def test_still_shows_the_surface_from_the_camera() -> None:
     if not renderer().opengl().ok:
         pytest.skip("this machine has no OpenGL")
     made = scenes.build(field(markers=((0.0, 0.0, "here", "#ff0000"),)))
-    home = {**scenes.HOME}
+    home = {**HOME}
     away = {**home, "position": (-3.0, -3.0, 4.0)}
     first, second = (
         np.asarray(Image.open(io.BytesIO(still(made, camera, (320, 240)))).convert("RGB"))

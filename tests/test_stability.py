@@ -1,5 +1,6 @@
 """Curvature and noise along a run: the edge of stability, plain loops, resuming, the page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -284,5 +285,16 @@ def test_a_run_is_asked_by_its_model_and_shown(
     app = fine(optimiser.set_value("Adam").run())
     assert "record it by Recorder(..., optimizer_state=True)" in " ".join(texts(app, "caption"))
     assert len(app.get("vega_lite_chart")) == 1
+    recorded = {
+        "trained_by": {"class": "SGD", "momentum": 0.5, "nesterov": True},
+        "curves": {"learning_rate": [[0, 0.1], [10, 0.05], [20, 0.05], [30, 0.0]]},
+        "hyperparameters": {"lr": 7.0, "batch_size": 40},
+    }
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.add_import(models=[replace(model, facts={**model.facts, "run": recorded})])
+    app = fine(opened(STABILITY.page, model="several"))
+    said = " ".join(texts(app, "caption"))
+    assert "Threshold of Nesterov: 15 to 30, as recorded (Cohen et al. 2021)" in said
+    assert next(box.value for box in app.number_input if box.label == "Learning rate") is None
     _running.stop()
     end_workers(Catalog(tmp_path / "catalog"))

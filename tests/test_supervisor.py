@@ -1,8 +1,9 @@
 """From question to answer with the real supervisor and the real worker process."""
 
 import contextlib
-import statistics
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from explorer.analysis.problems import load
 from explorer.jobs import desk, orders
 from explorer.jobs import supervisor as supervisors
 from explorer.jobs.process import ProcessName
+from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import Spool, read_piece
 from explorer.jobs.supervisor import Supervisor
 from explorer.jobs.worker import Worker
@@ -26,6 +28,8 @@ from explorer.kinds.line import LINE, LineSettings, places
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, CatalogError, records
 from tests.tiny import (
+    ROOT,
+    agreed,
     app_process,
     checkpoint,
     dumped,
@@ -96,7 +100,7 @@ def test_a_model_is_imported_and_a_surface_answered(served):
 def test_progress_is_told_while_it_goes_on(served):
     """Points, worker and speed are in the catalog while the job runs, and the answer grows."""
     catalog, supervisor, _ = served
-    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=301))
+    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801))
     seen, counts = [], set()
 
     def over() -> bool:
@@ -205,22 +209,15 @@ def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
     assert supervisor.workers == [worker]
 
 
-def test_a_repeated_question_makes_no_job_and_is_quick(served):
-    """51 x 51 stored points: asking again and reading them takes under 50 ms (median of 15)."""
+def test_a_repeated_question_makes_no_job(served):
+    """51 x 51 stored points: asking again queues nothing, and all of them are there."""
     catalog, _, _ = served
     model, settings = named(catalog, "quick"), SurfaceSettings(x_count=51, y_count=51)
     answered(catalog, desk.ask(catalog, SURFACE, model, settings))
     jobs = len(catalog.jobs(limit=1000))
-    took = []
-    for _ in range(15):
-        began = time.perf_counter()
-        key = desk.ask(catalog, SURFACE, model, settings)
-        values = catalog.values(key, SURFACE.table)
-        took.append(time.perf_counter() - began)
-        assert len(values["unit"]) == 51 * 51
-    print(f"\nrepeated question: median {statistics.median(took) * 1e3:.1f} ms")
+    key = desk.ask(catalog, SURFACE, model, settings)
+    assert len(catalog.values(key, SURFACE.table)["unit"]) == 51 * 51
     assert len(catalog.jobs(limit=1000)) == jobs
-    assert statistics.median(took) < 0.050
 
 
 def test_one_supervisor_at_a_time(served):
@@ -240,6 +237,7 @@ def refused_import(catalog: Catalog, folder: Path, file: Path, text: str | None 
     source = problem_file(folder / "refused")
     if text is not None:
         source.write_text(text)
+        agreed(source)
     before = dumped(catalog).split('"jobs"')[0]
     job_id = orders.order_import(catalog, source, {}, [{"file": str(file)}], "refused")
     job = ended(catalog, job_id)
@@ -325,6 +323,12 @@ def test_a_changed_problem_file_answers_nothing(served):
     key = desk.ask(catalog, LINE, model, LineSettings(x_count=5))
     job = ended(catalog, catalog.active_job_for(key).id)
     assert job.status == "failed"
+    assert job.error == (
+        f"{file} has changed since you agreed to run tiny_problem.py; read and agree: "
+        f"python -m explorer agree {file}"
+    )
+    desk.resume(catalog, catalog.question(key))
+    job = ended(catalog, catalog.active_job_for(agreed(file) and key).id)
     assert job.error == f"{file} has changed since its models were imported; import them again"
     assert catalog.question(key).units_done == 0
 
@@ -438,6 +442,54 @@ def test_a_job_without_a_folder_is_offered_when_asked_again(served):
     assert desk.ask(catalog, LINE, model, settings) == asked.key
     answered(catalog, asked.key)
     assert catalog.job(stuck.id).status == "done"
+
+
+KILLED = """
+import os, signal, sys
+from explorer.jobs import desk, orders
+from explorer.kinds.line import LINE, LineSettings
+from store import Catalog
+
+def die(*given):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv[2] == "before the spool":
+    orders.offer = die
+catalog = Catalog(sys.argv[1], timeout=60)
+model = next(model for model in catalog.models() if model.name == "quick")
+desk.ask(catalog, LINE, model, LineSettings(x_count=9, seed=int(sys.argv[3])))
+die()
+"""
+
+
+@pytest.mark.parametrize(("when", "seed"), [("before the spool", 31), ("just after", 32)])
+def test_a_question_asked_just_before_a_kill_is_answered(served, monkeypatch, when, seed):
+    """SIGKILL of who asks, in another process: question and job are stored together, and done."""
+    monkeypatch.setattr(supervisors, "RECOVER_SECONDS", 0.0)
+    catalog, _, _ = served
+    given = [sys.executable, "-c", KILLED, str(catalog.folder), when, str(seed)]
+    done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    settings = LineSettings(x_count=9, seed=seed)
+    asked = desk.question(catalog, LINE, named(catalog, "quick"), settings)
+    answered(catalog, asked.key)
+
+
+def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
+    """The worker's versions and machine, not those of the process that brings the pieces home."""
+    catalog, _, _ = served
+    settings = LineSettings(x_count=801, seed=33)
+    key = desk.ask(catalog, LINE, named(catalog, "slow"), settings)
+    job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
+    asked = catalog.question(key)
+    assert asked.provenance == provenance({"device": asked.facts["device"]})
+    folder = Spool(catalog.jobs_folder).job(job.id)
+    units = np.array([800], dtype=np.int64)
+    folder.put_piece(Piece({"unit": units, "loss": units * 1.0}), {"cluster": "of the worker"})
+    until(lambda: "cluster" in catalog.question(key).provenance)
+    assert catalog.question(key).provenance == {**asked.provenance, "cluster": "of the worker"}
+    orders.cancel(catalog, job.id)
+    ended(catalog, job.id)
 
 
 def worker_alone(folder: Path) -> tuple[Catalog, str]:

@@ -15,6 +15,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from explorer import consent
 from explorer.jobs import orders
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
@@ -26,9 +27,15 @@ PATIENCE = 180.0  # seconds; a worker needs 3 to 10 to load torch on a busy mach
 
 
 def problem_file(folder: Path, name: str = "tiny_problem") -> Path:
-    """The problem file, in a folder that holds nothing else that Python could import."""
+    """The problem file, agreed to, in a folder with nothing else that Python could import."""
     folder.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copy(ROOT / "tests" / "tiny_problem.py", folder / f"{name}.py"))
+    return agreed(Path(shutil.copy(ROOT / "tests" / "tiny_problem.py", folder / f"{name}.py")))
+
+
+def agreed(problem: Path, *also: Path) -> Path:
+    """The problem file; whoever runs the tests agrees to run it with all that it loads."""
+    consent.agree(consent.code_to_agree(problem, also))
+    return problem
 
 
 def tensors(seed: int = 0, width: int = 6) -> dict[str, torch.Tensor]:

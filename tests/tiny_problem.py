@@ -25,9 +25,12 @@ def split(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def log(event: str) -> None:
-    """Add a line of this process to the log of a test that counts; whole, also when killed."""
+    """Add a line of this worker to the log of a test that counts; whole, also when killed.
+
+    A worker is named by the process that claims its jobs, the parent of the one that does them.
+    """
     file = os.open(os.environ["EVALUATIONS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(file, f"{os.getpid()} {event}\n".encode())
+    os.write(file, f"{os.getppid()} {event}\n".encode())
     os.close(file)
 
 

@@ -10,12 +10,29 @@ from explorer.problem import Batch
 
 
 def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
-    """The batch with the function applied to each of its tensors."""
+    """The batch with the function applied to each of its tensors.
+
+    What has names keeps them: a named tuple, or a dict of a class of its own, whose entries may be
+    attributes, stays what it is. Lists become tuples.
+    """
     if isinstance(batch, Tensor):
         return function(batch)
     if isinstance(batch, Mapping):
-        return {name: mapped(value, function) for name, value in batch.items()}
-    return tuple(mapped(value, function) for value in batch)
+        return _renewed(batch, {name: mapped(value, function) for name, value in batch.items()})
+    values = [mapped(value, function) for value in batch]
+    return type(batch)(*values) if hasattr(batch, "_fields") else tuple(values)
+
+
+def _renewed(batch: Mapping[str, Batch], values: dict[str, Batch]) -> Mapping[str, Batch]:
+    """The values as the class of the batch where that can be made of a dict, else as a dict."""
+    if type(batch) is dict:
+        return values
+    try:
+        made = type(batch)(values)  # type: ignore[call-arg]
+        whole = len(made) == len(values) and all(made[name] is v for name, v in values.items())
+    except Exception:  # whatever a class of the user's says to a dict
+        return values
+    return made if whole else values
 
 
 def tensors_of(batch: Batch) -> list[Tensor]:
@@ -37,7 +54,9 @@ def count_examples(data: Batch) -> int:
     if len(sizes) > 1:
         raise ValueError(
             "all tensors of a split must share a first dimension, one entry per example, got "
-            f"{' and '.join(map(str, sizes))}; cut them to one length"
+            f"{' and '.join(map(str, sizes))}; cut them to one length, or, where they are parts of "
+            "one thing such as a graph, make that the only example: tensor.unsqueeze(0) of each, "
+            "and [0] in forward and loss"
         )
     return sizes[0]
 

@@ -48,12 +48,12 @@ def recalibrate(model: nn.Module, forward: Forward, batches: Sequence[Batch]) ->
         layer.eval()
 
 
-def ends(model: nn.Module, other: nn.Module) -> dict[str, tuple[Tensor, Tensor]]:
+def ends(flat: FlatModel, other: FlatModel) -> dict[str, tuple[Tensor, Tensor]]:
     """The buffers with a fraction that two models of one kind have otherwise, by name."""
-    there = dict(other.named_buffers())
+    there = other.buffers
     return {
         name: (here.clone(), there[name].clone())
-        for name, here in model.named_buffers()
+        for name, here in flat.buffers.items()
         if here.is_floating_point() and not torch.equal(here, there[name])
     }
 

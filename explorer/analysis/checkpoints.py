@@ -1,60 +1,71 @@
 """A checkpoint becomes named tensors that fit the model, or a refusal that names file and key."""
 
 import json
-import os
-import re
-import zipfile
-from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis.parameters import Tensors
+from explorer import extra_state
+from explorer.analysis.adapters import (
+    FILES,
+    Adapter,
+    adapter_of,
+    completed,
+    is_adapter_alone,
+)
+from explorer.analysis.checkpoint_file import CheckpointError, content
+from explorer.analysis.networks import (
+    Contents,
+    Network,
+    Wanted,
+    chosen,
+    networks,
+    no_part,
+    sort,
+    within,
+)
+from explorer.wording import few, one_line, quoted
 
-# Keys under which trainers put the weights, the likelier first; averaged ones only when asked for.
-PARTS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
-AVERAGED = ("ema", "model_ema", "ema_state_dict", "state_dict_ema", "ema_model")
 FOLDER_FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-COUNTER = "num_batches_tracked"  # of BatchNorm; evaluation does not use it, and many leave it out
+INDEX = ".index.json"
+MOST_INDEX_BYTES = 100_000_000
 
 
-class CheckpointError(ValueError):
-    """A file that holds no weights for this model; the message names the file and the key."""
+@dataclass(frozen=True)
+class Fit:
+    """The tensors of the model's own state, in its order, from a checkpoint."""
+
+    tensors: dict[str, Tensor]
+    remarks: tuple[str, ...] = ()  # what a user should know of the choice
+    built: tuple[str, ...] = ()  # names of tensors that are the model's own, as problem() built it
 
 
-def read(path: Path, part: str = "") -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name; pickles are read with `weights_only=True` alone.
+def read(path: Path) -> Any:
+    """What a checkpoint holds; pickles are read with `weights_only=True` alone.
 
-    Understood are safetensors, whole or in shards with their index, a local Hugging Face folder,
-    and what `torch.save` wrote: tensors by name, or a dictionary that holds such a one.
+    Understood are safetensors, whole or in shards with their index, a local Hugging Face folder, an
+    adapter folder of PEFT, and what `torch.save` wrote.
 
     Args:
         path: the file or folder.
-        part: the key of the weights within the file, such as "ema"; the usual one unless named.
 
     Raises:
         CheckpointError: it is missing, truncated, no checkpoint, or wants to run code.
     """
     if path.is_dir():
+        if adapter := adapter_of(path):
+            return adapter
         path = _file_of_folder(path)
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}; check the path")
-    if not os.access(path, os.R_OK):
-        raise CheckpointError(f"{path} cannot be read; check its permissions")
-    if path.name.endswith(".index.json"):
-        return _sharded(path)
-    return _tensors(_content(path), path, part)
+    return _sharded(path) if path.name.endswith(INDEX) else content(path)
 
 
 def _file_of_folder(folder: Path) -> Path:
@@ -62,187 +73,193 @@ def _file_of_folder(folder: Path) -> Path:
     for name in FOLDER_FILES:
         if (folder / name).is_file():
             return folder / name
-    raise CheckpointError(f"{folder} holds none of {', '.join(FOLDER_FILES)}; name the file itself")
-
-
-def _content(path: Path) -> Any:
-    """What a file holds, without running any of it."""
-    try:
-        if path.suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is no whole safetensors file ({error}); save or copy it again"
-        ) from error
-    except Exception as error:  # torch.load raises a dozen types for damaged or hostile files
-        raise CheckpointError(
-            f"{path} cannot be read as weights alone: {_why(path, error)}"
-        ) from error
-
-
-def _why(path: Path, error: Exception) -> str:
-    """What hinders, and the way out; torch's own words advise to run what the file holds."""
-    if path.stat().st_size == 0:
-        return "it is empty; save or copy it again"
-    if wanted := re.search(r"GLOBAL ([\w.]+)", str(error)):
-        return f"it holds {wanted[1]}, which only running code can read; save model.state_dict()"
-    if "TorchScript" in str(error):
-        return "it is a TorchScript program; save the module's state_dict()"
-    if "central directory" in str(error):
-        return "it is cut off or damaged; save or copy it again"
-    if zipfile.is_zipfile(path):
-        return "it is an archive of something else; save model.state_dict() by torch.save"
-    return "it is no checkpoint, or holds more than weights; save model.state_dict()"
+    raise CheckpointError(
+        f"{one_line(folder)} holds none of {', '.join((*FOLDER_FILES, *FILES))}; name the file "
+        "itself"
+    )
 
 
 def _sharded(index: Path) -> dict[str, Tensor]:
-    """The tensors of all shards that an index lists; shards lie beside it."""
+    """The tensors that an index lists, each from the shard that it names; shards lie beside it."""
+    where = _weight_map(index)
+    tensors: dict[str, Tensor] = {}
+    for shard in sorted(set(where.values())):
+        if Path(shard).name != shard or shard in ("..", "."):
+            raise CheckpointError(
+                f"{one_line(index)} names {quoted(shard)}, which does not lie beside it"
+            )
+        if shard.endswith(INDEX):
+            raise CheckpointError(
+                f"{one_line(index)} names {quoted(shard)}, an index, as a shard; copy it again"
+            )
+        held = content(index.with_name(shard))
+        listed = [name for name, file in where.items() if file == shard]
+        if lost := [n for n in listed if not isinstance(held, Mapping) or n not in held]:
+            raise CheckpointError(
+                f"{one_line(index)}: {one_line(shard)} lacks {few([quoted(n) for n in lost])}; "
+                "copy index and shards again"
+            )
+        tensors |= {name: held[name] for name in listed}
+    return tensors
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """The file of each tensor."""
+    if not index.is_file():
+        raise CheckpointError(f"there is no file {one_line(index)}; check the path")
     try:
-        files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index} is no index of shards; copy it again") from error
-    found: dict[str, Tensor] = {}
-    for name in sorted(files):
-        if Path(name).name != name:
-            raise CheckpointError(f"{index} names {name!r}, which does not lie beside it")
-        found |= read(index.with_name(name))
-    return found
+        if index.stat().st_size > MOST_INDEX_BYTES:
+            raise ValueError
+        where = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        if not all(
+            isinstance(text, str) and "\0" not in text for text in (*where, *where.values())
+        ):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{one_line(index)} is no index of shards; copy it again") from error
+    return dict(where)
 
 
-def _tensors(content: Any, path: Path, part: str) -> dict[str, Tensor]:
-    """The dictionary of tensors inside what a trainer saved."""
-    if part:
-        if not isinstance(content, dict) or not isinstance(content.get(part), dict):
-            held = ", ".join(map(repr, content)) if isinstance(content, dict) else "no dictionary"
-            raise CheckpointError(f"{path} has no part {part!r}; it holds {held[:200]}")
-        content = content[part]
-    while (inner := _inner(content)) is not None:
-        content = inner
-    if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path} holds no dictionary of tensors; save model.state_dict()")
-    if unnamed := [name for name in content if not isinstance(name, str)]:
-        raise CheckpointError(
-            f"{path}: tensors must have names, got {unnamed[0]!r}; save model.state_dict()"
-        )
-    odd = [name for name, value in content.items() if not isinstance(value, Tensor)]
-    if odd:
-        raise CheckpointError(f"{path}: {odd[0]!r} is no tensor; save model.state_dict()")
-    return dict(content)
+def fitted(held: Any, model: nn.Module, source: object, part: str = "") -> dict[str, Tensor]:
+    """The tensors of the model's own state, in its order, each checked to fit (see `fit`)."""
+    return fit(held, model, source, part).tensors
 
 
-def _inner(content: Any) -> dict[str, Any] | None:
-    """The dictionary with the weights one level down, if there is one."""
-    if not isinstance(content, dict) or any(isinstance(v, Tensor) for v in content.values()):
-        return None
-    for name in (*PARTS, *AVERAGED):
-        if isinstance(content.get(name), dict) and content[name]:
-            return content[name]
-    return None
+def fit(held: Any, model: nn.Module, source: object, part: str = "") -> Fit:
+    """The network in a checkpoint that is the model, under the model's names.
 
+    It may lie in dictionaries or behind prefixes of keys ("module.", "student."): what lies outside
+    is left out. Counters of BatchNorm that are missing are the model's own; a tied tensor that was
+    saved under one of its names, as Hugging Face does, has the others too.
 
-def fitted(tensors: Tensors, model: nn.Module, source: object) -> dict[str, Tensor]:
-    """The tensors of the model's own state, in its order, each checked to fit.
-
-    A prefix that wrappers put before every name ("module.", "_orig_mod.", "model.") is taken off,
-    and what lies outside it left out. Counters of BatchNorm that are missing are the model's own;
-    a tied tensor that was saved under one of its names, as Hugging Face does, has the others too.
+    Args:
+        held: what `read` returned, or tensors by name.
+        model: it is not changed.
+        source: the file, for messages.
+        part: the keys before the network's names, with dots between them; needed where the file
+            holds several networks that fit.
 
     Raises:
-        CheckpointError: a key is missing or unknown, or has another shape or type.
+        CheckpointError: a key is missing or unknown, or has another shape or type; or several
+            networks fit.
     """
-    wanted = model.state_dict()
-    prefix = _prefix(tensors, wanted)
-    given = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-    for name, others in _ties(model).items():
-        kept = next((other for other in others if other in given), None)
-        if kept is not None and name not in given:
-            given[name] = given[kept]
-    counters = {n: t for n, t in wanted.items() if n.endswith(COUNTER) and n not in given}
-    _check_names(given | counters, wanted, source)
-    found = {name: (given | counters)[name] for name in wanted}
-    _check_tensors(found, wanted, source)
-    return found
+    built: list[str] = []
+    if isinstance(held, Adapter):
+        held, built = completed(held, model)
+    contents, wanted = Contents.of(held, source), Wanted(model)
+    candidates = everywhere = networks(contents, wanted)
+    if part:
+        candidates = within(everywhere, part)
+        if not candidates and not _has(contents, part):
+            raise no_part(contents, part, source)
+        if not candidates and everywhere:
+            raise CheckpointError(
+                f"{one_line(source)}: {quoted(part)} holds no tensor of this model; parts of it "
+                f"that do are {few([quoted(n.part) for n in everywhere])}"
+            )
+    network, whole, remark = chosen(candidates, everywhere, part, source)
+    if network is None:
+        raise _lacking(candidates, contents, wanted, model, source)
+    _check_extra(network.extra(whole), source)
+    values = {wanted.own[name]: _value(network, name, source) for name in wanted.values}
+    _check_tensors(values, {wanted.own[n]: v for n, v in wanted.values.items()}, source)
+    return Fit(values, (remark,) if remark else (), tuple(built))
 
 
-def _ties(model: nn.Module) -> dict[str, list[str]]:
-    """All names of each tensor that has several, by each of them."""
-    names: dict[int, list[str]] = {}
-    for name, value in model.state_dict(keep_vars=True).items():
-        names.setdefault(id(value), []).append(name)
-    return {name: same for same in names.values() if len(same) > 1 for name in same}
+def _has(contents: Contents, part: str) -> bool:
+    """Whether anything lies below that part."""
+    return any(f".{part.strip('.')}." in f".{path}" for path in contents.values)
 
 
-def _prefix(tensors: Tensors, wanted: Mapping[str, Tensor]) -> str:
-    """What stands before the model's names in the checkpoint: what most of them are found after."""
-    found = Counter(
-        name.removesuffix(inner)
-        for name in tensors
-        for inner in _suffixes(name)
-        if inner in wanted and not inner.endswith(COUNTER)
-    )
-    most = max(found.values(), default=0)
-    return min((prefix for prefix, count in found.items() if count == most), default="", key=len)
-
-
-def _suffixes(name: str) -> list[str]:
-    """The name, and what is left of it after each dot."""
-    parts = name.split(".")
-    return [".".join(parts[start:]) for start in range(len(parts))]
-
-
-def _check_names(given: Tensors, wanted: Mapping[str, Tensor], source: object) -> None:
-    missing = [name for name in wanted if name not in given]
-    extra = [name for name in given if name not in wanted]
-    if missing or extra:
-        lacks = [f"lacks {_listed(missing)}"] if missing else []
-        has = [f"has {_listed(extra)}, unknown to the model"] if extra else []
+def _value(network: Network, name: str, source: object) -> Tensor:
+    """The tensor for one of the model's names; a missing counter is the model's own."""
+    value = network.value(name)
+    if not extra_state.is_extra_state(name):
+        return network.wanted.values[name] if value is None else value
+    if isinstance(value, Tensor):
+        value = extra_state.decoded(value)
+    if why := extra_state.refusal(value):
         raise CheckpointError(
-            f"{source} {' and '.join(lacks + has)}; is it a checkpoint of this model and these "
-            "arguments?"
+            f"{one_line(source)}: the extra state {quoted(name)} is not handed to the model, as "
+            f"{one_line(why)}; let get_extra_state return numbers, texts and tensors"
+        )
+    return extra_state.encoded(value)
+
+
+def _lacking(
+    candidates: list[Network],
+    contents: Contents,
+    wanted: Wanted,
+    model: nn.Module,
+    source: object,
+) -> CheckpointError:
+    """The refusal of a file in which no network has all of the model's tensors."""
+    most = max((network.covered for network in candidates), default=0)
+    best = [network for network in candidates if network.covered == most]
+    network = min(best, key=lambda n: len(n.prefix), default=Network("", {}, contents, wanted))
+    where = one_line(source)
+    no_tensors = [n for n in network.missing if f"{network.prefix}{n}" in contents.others]
+    if no_tensors:
+        kind = contents.others[f"{network.prefix}{no_tensors[0]}"]
+        return CheckpointError(
+            f"{where}: {quoted(no_tensors[0])} is no tensor but {one_line(kind, 40)}; save "
+            "model.state_dict()"
+        )
+    extra = network.extra() if candidates else list(contents.values)
+    if not extra and is_adapter_alone([wanted.own[n] for n in network.missing], model):
+        return CheckpointError(
+            f"{where} holds an adapter alone and {_lacks(network.missing)}, which are frozen: save "
+            "the whole model.state_dict(), or name a folder with adapter_config.json and "
+            "adapter_model.safetensors, whose frozen weights problem() then loads"
+        )
+    has = f" and has {_listed(extra)}, unknown to the model" if extra else ""
+    missing = _lacks(network.missing)
+    return CheckpointError(
+        f"{where} {missing}{has}; is it a checkpoint of this model and these arguments?"
+    )
+
+
+def _lacks(names: list[str]) -> str:
+    return f"lacks {_listed(names)}"
+
+
+def _check_extra(extra: list[str], source: object) -> None:
+    if extra:
+        raise CheckpointError(
+            f"{one_line(source)} has {_listed(extra)}, unknown to the model; is it a checkpoint of "
+            "this model and these arguments?"
         )
 
 
-def _check_tensors(given: Tensors, wanted: Mapping[str, Tensor], source: object) -> None:
+def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Any], source: object) -> None:
     """Refuse shapes and types that differ; another floating-point type is none that differs."""
+    own = {n: v for n, v in wanted.items() if not extra_state.is_extra_state(n)}
+    where = one_line(source)
     shapes = [
-        f"{name} must have shape {tuple(value.shape)}, got {tuple(given[name].shape)}"
-        for name, value in wanted.items()
+        f"{one_line(name, 80)} must have shape {tuple(value.shape)}, got {tuple(given[name].shape)}"
+        for name, value in own.items()
         if given[name].shape != value.shape
     ]
     if shapes:
         raise CheckpointError(
-            f"{source}: {_few(shapes)}; give the arguments that the model was trained with"
+            f"{where}: {few(shapes)}; give the arguments that the model was trained with"
         )
-    if hollow := [name for name in wanted if given[name].layout != torch.strided]:
-        raise CheckpointError(f"{source}: {_listed(hollow)} must be dense; save to_dense() of it")
-    if hollow := [name for name in wanted if given[name].is_meta]:
+    if hollow := [name for name in own if given[name].layout != torch.strided]:
+        raise CheckpointError(f"{where}: {_listed(hollow)} must be dense; save to_dense() of it")
+    if hollow := [name for name in own if given[name].is_meta]:
         raise CheckpointError(
-            f"{source}: {_listed(hollow)} has no values (device meta); save a model with weights"
+            f"{where}: {_listed(hollow)} has no values (device meta); save a model with weights"
         )
     types = [
-        f"{name} must be {value.dtype}, got {given[name].dtype}"
-        for name, value in wanted.items()
-        if _kind(given[name]) != _kind(value)
+        f"{one_line(name, 80)} must be {value.dtype}, got {given[name].dtype}"
+        for name, value in own.items()
+        if sort(given[name]) != sort(value)
     ]
     if types:
         raise CheckpointError(
-            f"{source}: {_few(types)}; save the weights as real floating-point numbers, unquantised"
+            f"{where}: {few(types)}; save the weights as real floating-point numbers, unquantised"
         )
 
 
-def _kind(value: Tensor) -> str:
-    """What sort of numbers a tensor holds; 8-bit floats are quantised and a sort of their own."""
-    if value.is_floating_point() and value.element_size() > 1:
-        return "real"
-    return "whole" if value.dtype in WHOLE else str(value.dtype)
-
-
 def _listed(names: list[str]) -> str:
-    return _few([repr(name) for name in names])
-
-
-def _few(said: list[str]) -> str:
-    """The first three, and how many more there are."""
-    shown = ", ".join(said[:3])
-    return shown if len(said) <= 3 else f"{shown} and {len(said) - 3} more"
+    return few([quoted(name) for name in names])

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from explorer.analysis.batches import part
+from explorer.analysis.batches import count_examples, part
 from explorer.analysis.parameters import FlatModel
 from explorer.problem import Batch, Problem
 
@@ -35,9 +35,14 @@ class _OutputBytes(TorchDispatchMode):
 @torch.no_grad()
 def forward_cost(flat: FlatModel, problem: Problem, data: Batch) -> tuple[int, int]:
     """Bytes that the operations of a forward pass put out per example, and their number."""
+    if problem.batch_size:  # an example by itself is another thing, or none
+        examples = min(problem.batch_size, count_examples(data))
+        with flat.borrowed(), _OutputBytes() as counted:
+            problem.forward(flat.module, part(data, 0, examples))
+        return max(1, counted.total // examples), max(1, counted.operations)
     counts = []
     for examples in (2, 3):
-        with _OutputBytes() as counted:
+        with flat.borrowed(), _OutputBytes() as counted:
             problem.forward(flat.module, part(data, 0, examples))
         counts.append(counted.total)
     # the difference leaves out what does not grow with the batch, such as views of weights

@@ -79,7 +79,8 @@ class Curvature:
         self._maker = maker
         self._fixed, self._each = self._measured()
         room = (self.budget // HELD - self._fixed) // self._each
-        self._arrange(max(1, min(self.space.examples, self.space.usual_batch, room)))
+        batch = max(1, min(self.space.examples, self.space.usual_batch, room))
+        self._arrange(self.space.fixed_batch or batch)
 
     @property
     def held_bytes(self) -> int:
@@ -90,10 +91,10 @@ class Curvature:
         """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
         while True:
             try:
-                with torch.enable_grad():
+                with self.space.at_work(), torch.enable_grad():
                     found = self._product(vector)
             except Exception as error:
-                if not is_out_of_memory(error) or self.batch == 1:
+                if not is_out_of_memory(error) or self.batch == 1 or self.space.fixed_batch:
                     raise
                 self._arrange(self.batch // 2)
             else:
@@ -109,12 +110,14 @@ class Curvature:
         whole = graph * (len(self._spans) + HELD - 1) <= self.budget
         kept = self.budget // graph - HELD
         self.kept = len(self._spans) if whole else max(0, min(kept, len(self._spans)))
+        if not self.space.flat.is_copy:
+            self.kept = 0  # a graph ends with the stretch in which the model has our tensors
         self._maps: dict[int, tuple[Map, float]] = {}
 
     def _map(self, number: int) -> tuple[Map, float]:
         if number in self._maps:
             return self._maps[number]
-        with understood():
+        with understood(), self.space.at_work():
             made = self._maker(self.space, self.space.batch(*self._spans[number]))
         if number < self.kept:
             self._maps[number] = made
@@ -136,6 +139,9 @@ class Curvature:
 
     def _measured(self) -> tuple[int, int]:
         """Bytes of any batch's graph, and those that each example adds to it."""
+        if fixed := self.space.problem.batch_size:
+            fixed = min(fixed, self.space.examples)
+            return 0, max(1, self._graph_bytes(fixed) // fixed)
         few, more = min(4, self.space.examples), min(8, self.space.examples)
         small, large = self._graph_bytes(few), self._graph_bytes(more)
         each = max(1, (large - small) // (more - few) if more > few else small // few)
@@ -150,7 +156,8 @@ class Curvature:
             seen[storage.data_ptr()] = storage.nbytes()
             return saved
 
-        with torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved), understood():
+        noted = torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved)
+        with noted, understood(), self.space.at_work():
             made = self._maker(self.space, self.space.batch(0, examples))
         held = [] if isinstance(self.space.data, Examples) else tensors_of(self.space.data)
         for own in (self.space.flat.theta, *held):

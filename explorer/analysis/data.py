@@ -12,6 +12,7 @@ from explorer.analysis.loading import Examples, Span, is_dataset
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
+MOST_PERMUTED = 1 << 28  # examples among which some are drawn by a permutation of all: 2 GiB
 RESIDENT_SHARE = 0.25  # of the free memory that a split may take to be kept there
 Source = Batch | Examples  # tensors of all examples, or a data set that gives them one by one
 
@@ -52,7 +53,7 @@ def chosen_of(problem: Problem, settings: ObjectiveSettings) -> Source:
         ValueError: there is no such split, it is empty or ragged, or smaller than the subset.
     """
     source = split_of(problem, settings.split)
-    return some_of(source, chosen_examples(size_of(source), settings))
+    return some_of(source, chosen_examples(size_of(source), settings, problem.batch_size))
 
 
 def fits(source: Source, dtype: torch.dtype, device: torch.device) -> bool:
@@ -74,10 +75,13 @@ def resident(source: Source, dtype: torch.dtype, device: torch.device) -> Batch:
     return placed(data, dtype, device)
 
 
-def head_of(source: Source) -> Batch:
-    """The first few examples as tensors, for measuring and trying."""
-    many = loading.PROBED
-    return source.head if isinstance(source, Examples) else part(source, 0, many)
+def head_of(source: Source, batch_size: int | None = None) -> Batch:
+    """The first few examples as tensors, for measuring and trying; whole batches of that size."""
+    one = batch_size or 1
+    many = min(-(-loading.PROBED // one) * one, size_of(source))
+    if not isinstance(source, Examples):
+        return part(source, 0, many)
+    return source.head if many <= loading.PROBED else source.batch(range(many))
 
 
 def calibration(
@@ -94,13 +98,18 @@ def calibration(
     return [part(data, a, min(a + size, seen)) for a in range(0, seen - 1, size)]
 
 
-def spans(count: int, size: int, settings: ObjectiveSettings) -> list[Span]:
+def spans(
+    count: int, size: int, settings: ObjectiveSettings, declared: int | None = None
+) -> list[Span]:
     """First and last-but-one example of each batch.
 
+    Batches of the size that the problem declares are consecutive, the last one may be smaller.
     Where a batch is normalised by its own statistics, sizes are equal but for one example, and a
     setting, not a choice.
     """
-    if settings.batchnorm == "batch":
+    if declared:
+        bounds = [*range(0, count, declared), count]
+    elif settings.batchnorm == "batch":
         parts = -(-count // settings.batchnorm_batch)
         bounds = [count * n // parts for n in range(parts + 1)]
     else:
@@ -108,11 +117,25 @@ def spans(count: int, size: int, settings: ObjectiveSettings) -> list[Span]:
     return list(itertools.pairwise(bounds))
 
 
-def chosen_examples(count: int, settings: ObjectiveSettings) -> np.ndarray | None:
-    """Indices of the examples of a subset, sorted, (n,); None for all `count` of them.
+def require_declared(name: str, got: int, declared: int) -> None:
+    """Refuse a size of batches beside the one that the problem declares.
 
     Raises:
-        ValueError: the subset is larger than the split.
+        ValueError: it is another.
+    """
+    if got != declared:
+        raise ValueError(f"{name} must be {declared}, the problem's batch_size, got {got}")
+
+
+def chosen_examples(
+    count: int, settings: ObjectiveSettings, batch_size: int | None = None
+) -> np.ndarray | None:
+    """Indices of the examples of a subset, sorted, (n,); None for all `count` of them.
+
+    Of a problem that declares its batches, a subset is whole ones of them.
+
+    Raises:
+        ValueError: the subset is larger than the split, or cuts a batch.
     """
     if settings.subset == "all":
         return None
@@ -121,8 +144,17 @@ def chosen_examples(count: int, settings: ObjectiveSettings) -> np.ndarray | Non
             f"examples must be at most the {count:,} of split {settings.split!r}, "
             f"got {settings.examples:,}"
         )
+    if batch_size and settings.examples % batch_size:
+        raise ValueError(
+            f"examples must be a multiple of {batch_size}, the problem's batch_size, as an "
+            f"example's loss depends on its batch, got {settings.examples:,}"
+        )
     if settings.subset == "first":
         return np.arange(settings.examples)
+    if batch_size:
+        wanted = settings.examples // batch_size
+        batches = drawn_examples(count // batch_size, wanted, settings.examples_seed)
+        return (batches[:, None] * batch_size + np.arange(batch_size)).ravel()
     return drawn_examples(count, settings.examples, settings.examples_seed)
 
 
@@ -131,4 +163,11 @@ def drawn_examples(count: int, wanted: int, seed: int) -> np.ndarray:
 
     NumPy's RandomState is frozen by NEP 19, so that a seed means the same examples for good.
     """
-    return np.sort(np.random.RandomState(seed).permutation(count)[:wanted])
+    generator = np.random.RandomState(seed)
+    if count <= MOST_PERMUTED or wanted > count // 2:
+        return np.sort(generator.permutation(count)[:wanted])
+    drawn = np.empty(0, dtype=np.int64)
+    while len(drawn) < wanted:
+        drawn = np.append(drawn, generator.randint(0, count, wanted, dtype=np.int64))
+        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # the first of each
+    return np.sort(drawn[:wanted])

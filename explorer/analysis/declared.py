@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,38 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.batches import count_examples
+from explorer.analysis.device import free_bytes
 from explorer.analysis.loading import is_dataset
 from explorer.analysis.mistakes import ProblemError
+from explorer.analysis.moved import moved_names
 from explorer.kinds.kind import BESIDE
 from explorer.problem import Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")
 TAKEN = ("loss", *BESIDE, "unit", "question_key", "i", "j", "k", "x", "y")
+
+
+WRAPPERS = {  # a class by name -> where it keeps the model
+    "DataParallel": "module",
+    "DistributedDataParallel": "module",
+    "OptimizedModule": "_orig_mod",  # of torch.compile
+}
+
+
+def unwrapped(problem: Problem) -> Problem:
+    """The problem with the model itself, without what a training script had wrapped it in.
+
+    Points are evaluated side by side and compiled here where it pays; names of the weights are
+    those of the model either way (see `checkpoints.fitted`).
+    """
+    model = problem.model
+    while (inner := WRAPPERS.get(type(model).__name__)) and _is_torchs(model):
+        model = getattr(model, inner)
+    return problem if model is problem.model else replace(problem, model=model)
+
+
+def _is_torchs(model: nn.Module) -> bool:
+    return type(model).__module__.partition(".")[0] == "torch"
 
 
 def check(problem: Any, path: Path) -> None:
@@ -31,6 +57,7 @@ def check(problem: Any, path: Path) -> None:
     try:
         _check_model(problem.model)
         _check_functions(problem)
+        moved_names(problem)  # refuses a pattern that matches none
     except ValueError as error:
         raise ProblemError(f"{path}: {error}") from error
     if not isinstance(problem.data, Mapping) or not problem.data:
@@ -111,3 +138,15 @@ def _check_entries(data: Any, place: str) -> None:
         raise ValueError(f"data{place} has {what}; make it a dense tensor on the CPU")
     elif not data.dim():
         raise ValueError(f"data{place} is a single number; give one value per example")
+    else:
+        _check_memory(data, place)
+
+
+def _check_memory(data: Tensor, place: str) -> None:
+    """Refuse a tensor that repeats one in its memory, and would not fit written out."""
+    size, room = data.numel() * data.element_size(), free_bytes(torch.device("cpu"))
+    if size > max(room, data.untyped_storage().nbytes()):
+        raise ValueError(
+            f"data{place} has {size / 2**30:,.0f} GiB written out, more than the "
+            f"{room / 2**30:,.0f} GiB of memory that are free; give fewer examples"
+        )

@@ -32,7 +32,8 @@ class Evaluator:
     block of points is reduced in float64, and all blocks are waited for together. The way follows
     the objective's choice; on a CPU small models are evaluated at several points at once, one core
     each: the same operations in the same order for each point, so that values do not depend on how
-    points are shared out.
+    points are shared out, to the last bit. Where several points go into one launch, the kernels of
+    the matrix library may order sums by a point's place: they agree within `tuning.AGREE`.
     """
 
     def __init__(self, objective: Objective, directions: Tensor | Redrawn) -> None:
@@ -52,6 +53,7 @@ class Evaluator:
         if isinstance(self.directions, Redrawn):  # nothing that repeats a point knows how to draw
             choice = replace(choice, lanes=1, stacked=1, traced=False, graph=False)
         self.objective.use(choice)
+        choice = self.objective.choice  # which may be less than was asked for
         twins = (self.objective.twin() for _ in range(choice.lanes - 1))
         self._lanes = [_Lane(made, self) for made in (self.objective, *twins)]
         self._pool = ThreadPoolExecutor(choice.lanes, thread_name_prefix="lane")
@@ -90,13 +92,22 @@ class Evaluator:
         return {name: float(value[0]) for name, value in found.items() if name != "squared_norm"}
 
     def _frugal(self) -> bool:
-        """Choose what needs less memory; whether there is such a thing."""
+        """Choose what needs less memory; whether there is such a thing.
+
+        Raises:
+            ValueError: it would be a smaller batch than the problem declares.
+        """
         choice = self.objective.choice
         if choice.stacked > 1:
             choice = replace(choice, stacked=choice.stacked // 2)
         elif choice.lanes > 1:
             choice = replace(choice, lanes=1)
-        elif choice.batch > 1:
+        elif declared := self.objective.problem.batch_size:
+            raise ValueError(
+                f"a batch of {declared:,} examples, the problem's batch_size, needs more memory "
+                "than there is: choose another device, or declare a smaller one"
+            )
+        elif choice.batch > 1 and not self.objective.draws:
             choice = replace(choice, batch=choice.batch // 2)
         else:
             return False
@@ -190,6 +201,10 @@ class _Lane:
 
     def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         """What `read` finds at each step (K, m); each (K, ...)."""
+        with self._objective.flat.borrowed():
+            return self._walked(steps, read)
+
+    def _walked(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         self._share_cores()
         put_back = self._objective.flat.keep(self._evaluator.base)
         blocks = []

@@ -2,21 +2,29 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explorer.analysis import preconditioner
-from explorer.analysis.checkpoints import fitted, read
+from explorer.analysis.checkpoints import CheckpointError, Fit, fit, read
 from explorer.analysis.mistakes import told
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors, content_hash
 from explorer.analysis.problems import LoadedProblem
-from explorer.analysis.rehearsal import check_steady, rehearse, without_gradient
+from explorer.analysis.rehearsal import (
+    check_steady,
+    check_uncoupled,
+    protected,
+    rehearse,
+    without_gradient,
+)
 from explorer.kinds.settings import ObjectiveSettings
+from explorer.wording import quoted
 
 
 def inspect(
@@ -26,19 +34,23 @@ def inspect(
     folder: Path,
     progress: Callable[[int, int], None],
     known: Sequence[Mapping[str, Any]] = (),
+    rebuilt: Callable[[], nn.Module] | None = None,
 ) -> dict[str, Any]:
     """The facts of a problem and of each checkpoint, whose tensors go to a file in `folder`.
 
     Args:
         loaded: the problem that the checkpoints belong to.
-        checkpoints: `{"file": path, "step": number or None, "part": key within it, "optimizer":
-            file of its optimiser's state}` each; the last may be left out.
+        checkpoints: `{"file": path, "step": number or None, "label": what to call it, "part": keys
+            within it, "optimizer": file of its optimiser's state}` each; all but the first may be
+            left out.
         device: where losses are measured, in float32.
         folder: where tensors are left, as <content hash>.safetensors.
         progress: called with (done, total) after each checkpoint.
         known: `{"source_hash", "problem", "points": {file name: (time of change, hash, whether a
             state beside it was looked at)}}` of what was inspected before; of this very problem it
             is passed over.
+        rebuilt: the model as another call of `problem()` builds it: tensors that a checkpoint
+            lacks and the model brings must be the same in both.
 
     Raises:
         CheckpointError: a file holds no weights for this model.
@@ -46,15 +58,20 @@ def inspect(
     """
     objectives: dict[str, Objective] = {}
     no_gradient = ""
-    own = loaded.problem.model.state_dict()
+    built = loaded.problem.model.state_dict()
+    own = {name: value for name, value in built.items() if isinstance(value, Tensor)}
     found = [(checkpoint, _before(loaded, known, checkpoint)) for checkpoint in checkpoints]
     missing = [checkpoint for checkpoint, point in found if point is None]
     tensors: Tensors = {}
-    points = []
+    points: list[dict[str, Any]] = []
+    remarks: list[str] = []
     for number, checkpoint in enumerate(missing, start=1):
         file = Path(checkpoint["file"])
         label, changed = _mark(checkpoint)  # before it is read: a later change is seen
-        tensors = fitted(read(file, checkpoint.get("part", "")), loaded.problem.model, file)
+        weights = fit(read(file), loaded.problem.model, file, checkpoint.get("part", ""))
+        tensors = weights.tensors
+        _check_built(weights, rebuilt if number == 1 else None, loaded)
+        remarks += weights.remarks
         objectives = objectives or _objectives(loaded, tensors, device)
         state = checkpoint.get("optimizer")
         beside = preconditioner.recorded(Path(state), loaded.problem.model) if state else {}
@@ -65,6 +82,7 @@ def inspect(
         if number == 1:
             for split, objective in objectives.items():
                 check_steady(objective, facts["seconds"][split], loaded)
+                check_uncoupled(replace(loaded, problem=objective.problem), objective.flat, split)
             no_gradient = without_gradient(objective)
         progress(number, len(missing))
     return {
@@ -74,19 +92,44 @@ def inspect(
         "final": found[-1][1] or points[-1]["point"],
         "tensors": _table(tensors, loaded),
         "no_gradient": no_gradient,
+        "remarks": remarks,
     }
+
+
+def _check_built(made: Fit, rebuilt: Callable[[], nn.Module] | None, loaded: LoadedProblem) -> None:
+    """Refuse weights that are in no file and that each call of `problem()` draws anew.
+
+    Raises:
+        CheckpointError: they are such.
+    """
+    if not made.built or rebuilt is None:
+        return
+    state = rebuilt().state_dict()
+    other = [name for name in made.built if not _same(made.tensors[name], state.get(name))]
+    if other:
+        raise CheckpointError(
+            f"{loaded.path}: {quoted(other[0])} is not in the adapter's folder and differs from "
+            "one call of problem() to the next; load the base weights there, or draw them from a "
+            "fixed seed"
+        )
+
+
+def _same(first: Tensor, second: Tensor | None) -> bool:
+    """Whether two tensors have the same bytes."""
+    return second is not None and content_hash({"": first}) == content_hash({"": second})
 
 
 def _objectives(
     loaded: LoadedProblem, point: Tensors, device: torch.device
 ) -> dict[str, Objective]:
     """The objective of each split, once the problem has shown at a point that it runs."""
-    rehearse(loaded, point, device)
+    flat = rehearse(loaded, point, device)  # all on one copy
+    loaded = protected(loaded, flat, loaded.splits, device)
     found: dict[str, Objective] = {}
     for split in loaded.splits:
-        flat = next((made.flat for made in found.values()), None)  # all on one copy
         settings = ObjectiveSettings(split=split)
-        found[split] = Objective(loaded.problem, settings, device, flat=flat)
+        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            found[split] = Objective(loaded.problem, settings, device, flat=flat)
     return found
 
 
@@ -105,9 +148,10 @@ def _before(
 
 
 def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
-    """A file's name and when it was last changed, in nanoseconds; 0 where it is missing."""
+    """A file's label, its name unless given, and its time of change in nanoseconds, or 0."""
     file = Path(checkpoint["file"])
-    return file.stem, file.stat().st_mtime_ns if file.exists() else 0
+    changed = file.stat().st_mtime_ns if file.exists() else 0
+    return checkpoint.get("label") or file.stem, changed
 
 
 def _stored(tensors: Tensors, own: Tensors, folder: Path, beside: Tensors) -> dict[str, Any]:

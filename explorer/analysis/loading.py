@@ -4,7 +4,9 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +23,35 @@ PROBED = 64  # first examples that tell sizes and speed
 SLOW = 2.0  # seconds of loading that are worth processes of their own
 MOST_WORKERS = 8
 READ_BYTES = 16 << 20  # of examples read together in a pass that evaluates nothing
+MOST_SECONDS = 1800.0  # to read a split once, unless max_examples says that it is meant
+TOLD_SECONDS = 0.5  # between two words about how far reading is
 Span = tuple[int, int]  # the first example, and the one after the last
+Progress = Callable[[int, int], None]  # examples read, and how many there are
+_progress: ContextVar[Progress | None] = ContextVar("progress of reading", default=None)
+
+
+@contextmanager
+def watched(progress: Progress) -> Iterator[None]:
+    """A stretch in which `progress` is told how far reading is; it may end that by an exception."""
+    token = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
+
+
+class _Told:
+    """Says how far reading is, from time to time."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._last = 0.0
+
+    def __call__(self, done: int) -> None:
+        progress, now = _progress.get(), time.monotonic()
+        if progress is not None and now - self._last > TOLD_SECONDS:
+            self._last = now
+            progress(done, self._total)
 
 
 class DataError(ValueError):
@@ -49,7 +79,9 @@ class Examples(Dataset):
             raise DataError(f"split {split!r} must be a map-style data set, with a length")
         self._data = data
         self._split = split
-        self._chosen = np.arange(len(data)) if chosen is None else chosen
+        self._chosen: Sequence[int] | np.ndarray = (
+            range(_length(data, split)) if chosen is None else chosen
+        )
         if not len(self._chosen):
             raise DataError(f"split {split!r} must have an example, got none")
 
@@ -65,7 +97,10 @@ class Examples(Dataset):
 
     def subset(self, chosen: np.ndarray | None) -> "Examples":
         """Those of the examples at these indices (n,); all for None."""
-        return self if chosen is None else Examples(self._data, self._split, self._chosen[chosen])
+        if chosen is None:
+            return self
+        places = chosen if isinstance(self._chosen, range) else np.asarray(self._chosen)[chosen]
+        return Examples(self._data, self._split, places)
 
     def refusal(self, said: str) -> DataError:
         """The error that says this about the split."""
@@ -76,7 +111,12 @@ class Examples(Dataset):
         """The first examples, and seconds for one of them."""
         began = time.perf_counter()
         count = min(PROBED, len(self))
-        batch = self.batch(range(count))
+        tell = _Told(len(self))
+        examples = []
+        for index in range(count):
+            tell(index)
+            examples.append(self[index])
+        batch = self.checked(self.collated(examples))
         return batch, (time.perf_counter() - began) / count
 
     @property
@@ -110,13 +150,26 @@ class Examples(Dataset):
         try:
             batch = default_collate(examples)
         except (RuntimeError, TypeError, ValueError, KeyError) as error:
-            return _Failure(f"examples do not fit together: {str(error).splitlines()[0]}")
-        return batch if _all_tensors(batch) else _Failure("examples must be tensors or numbers")
+            return _Failure(
+                f"examples do not fit together: {str(error).splitlines()[0]}; let __getitem__ give "
+                "tensors of one shape, sequences padded to one length"
+            )
+        if (odd := _no_tensor(batch)) is not None:
+            return _Failure(
+                f"examples must be tensors or numbers, got {odd}; leave it out of __getitem__, or "
+                "make it a number"
+            )
+        return batch
 
     @property
     def form(self) -> list[tuple[torch.dtype, torch.Size]]:
         """Type and shape of each tensor of an example."""
         return form_of(self.head)
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes to load all of them once, by the first few."""
+        return len(self) * self._probe[1] / max(1, self.workers)
 
     @property
     def workers(self) -> int:
@@ -175,13 +228,58 @@ class Loader:
         workers = self._examples.workers
         return DataLoader(
             self._examples,
-            batch_sampler=[list(range(*span)) for span in self._spans],
+            batch_sampler=_Numbers(self._spans),
             num_workers=workers,
             collate_fn=self._examples.collated,
             pin_memory=self._pinned,
             persistent_workers=workers > 0,
             multiprocessing_context="fork" if workers else None,
         )
+
+
+class _Numbers:
+    """The numbers of the examples of each batch, made when they are asked for."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = spans
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(range(*span)) for span in self._spans)
+
+
+def require_readable(examples: Examples) -> None:
+    """Refuse a split that would be read for hours, unless it says by `max_examples` that it may.
+
+    Raises:
+        DataError: it would, by its length and the first few examples.
+    """
+    count, seconds = len(examples), examples.seconds
+    if seconds > MOST_SECONDS:
+        each = 1e6 * seconds / count
+        raise examples.refusal(
+            f"{count:,} examples take about {seconds / 3600:,.1f} hours to read once, at "
+            f"{each:,.0f} µs each, which every worker does to identify them: correct its __len__ "
+            "if it has fewer, let Problem(..., max_examples=10_000) draw so many, or set "
+            f"max_examples={count} to read them all nonetheless"
+        )
+
+
+def _length(data: Any, split: str) -> int:
+    """How many examples a data set says it has.
+
+    Raises:
+        DataError: it does not say.
+    """
+    try:
+        return len(data)
+    except Exception as error:  # whatever a user's class raises
+        raise DataError(
+            f"split {split!r} has no length ({type(error).__name__}: {error}); let __len__ return "
+            "how many examples it has"
+        ) from error
 
 
 def read(examples: Examples, keep: bool) -> tuple[Batch | None, str]:
@@ -201,7 +299,9 @@ def read(examples: Examples, keep: bool) -> tuple[Batch | None, str]:
     room = mapped(examples.head, lambda t: t.new_empty(count, *t.shape[1:])) if keep else None
     digests = [hashlib.sha256() for _ in again]
     spans = [(a, min(a + size, count)) for a in range(0, count, size)]
+    tell = _Told(count)
     for (start, stop), batch in zip(spans, Loader(examples, spans), strict=True):
+        tell(start)
         for number, tensor in enumerate(tensors_of(batch)):
             add_bytes(digests[number], tensor)
             if room is not None:
@@ -223,9 +323,15 @@ def form_of(batch: Batch) -> list[tuple[torch.dtype, torch.Size]]:
     return [(tensor.dtype, tensor.shape[1:]) for tensor in tensors_of(batch)]
 
 
-def _all_tensors(batch: Any) -> bool:
+def _no_tensor(batch: Any, place: str = "") -> str | None:
+    """What in a batch is no tensor with a row for each example, and where; None if all is."""
     if isinstance(batch, Mapping):
-        return all(map(_all_tensors, batch.values()))
-    if isinstance(batch, tuple | list):
-        return all(map(_all_tensors, batch))
-    return isinstance(batch, Tensor) and batch.dim() > 0
+        entries = [(f"{place}[{name!r}]", value) for name, value in batch.items()]
+    elif isinstance(batch, tuple | list) and not all(isinstance(v, str) for v in batch):
+        entries = [(f"{place}[{number}]", value) for number, value in enumerate(batch)]
+    else:
+        if isinstance(batch, Tensor) and batch.dim() > 0:
+            return None
+        of_texts = isinstance(batch, tuple | list)
+        return f"{'text' if of_texts else type(batch).__name__}{place and ' as ' + place}"
+    return next((odd for where, value in entries if (odd := _no_tensor(value, where))), None)

@@ -29,5 +29,7 @@ def covariance_trace(objective: Objective, squared: float) -> float:
     try:
         total = sum(float(norms.sum()) for norms in squared_norms(objective))
     except NoNoise as error:
-        raise NotApplicable("It needs one loss per example") from error
+        declared = objective.problem.batch_size
+        why = "An example's loss depends on" if declared else "It needs one loss per example"
+        raise NotApplicable(why) from error
     return (total - count * squared) / (count - 1)

@@ -11,23 +11,27 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from explorer.analysis import batchnorm
+from explorer.analysis import batchnorm, copies
 from explorer.analysis.batches import channels_last, count_examples, part, placed
 from explorer.analysis.choice import Choice
 from explorer.analysis.cost import forward_cost
 from explorer.analysis.data import (
     Source,
     calibration,
+    chosen_examples,
     chosen_of,
     fits,
     head_of,
+    require_declared,
     resident,
     size_of,
     spans,
     split_of,
 )
 from explorer.analysis.device import cores
+from explorer.analysis.labels import require_classes
 from explorer.analysis.loading import Span
+from explorer.analysis.moved import in_words
 from explorer.analysis.parameters import FlatModel, Tensors
 from explorer.analysis.streaming import Stream
 from explorer.analysis.terms import FewClass, Ledger, Terms, Where
@@ -72,7 +76,6 @@ class Objective:
         self.settings = settings
         self.device = device
         dtype = DTYPES.get(settings.precision, torch.float32)
-        self.flat = flat or FlatModel(problem.model, dtype, device)
         self._dtype = dtype
         source = chosen_of(problem, settings)
         self.examples = size_of(source)
@@ -81,15 +84,28 @@ class Objective:
         if self._streamed is None:
             self.data = resident(source, dtype, device)
         else:
-            self.data = placed(head_of(source), dtype, device)
+            self.data = placed(head_of(source, problem.batch_size), dtype, device)
         self.terms = Terms(problem)
+        few = self._few
+        self.flat = flat or copies.flat_model(problem, dtype, device, few)
+        self.draws = copies.draws(self.flat, problem, few)
+        self._undisturbed: bool | None = None  # not known until there are lanes
+        self._check_draws()
         if settings.batchnorm != "frozen" and not batchnorm.layers(self.flat.module):
             raise ValueError(
                 "batchnorm must be frozen for a model without BatchNorm layers, "
                 f"got {settings.batchnorm!r}"
             )
+        if settings.batchnorm != "frozen" and not self.flat.is_copy:
+            raise ValueError(
+                "batchnorm must be frozen for a model that cannot be copied, or whose copy gives "
+                f"other values, got {settings.batchnorm!r}"
+            )
+        if settings.batchnorm != "frozen" and problem.batch_size:
+            require_declared("batchnorm_batch", settings.batchnorm_batch, problem.batch_size)
         if settings.batchnorm == "batch":
             batchnorm.use_batch_statistics(self.flat.module)
+        self._looked_at: set[Span] = set()  # batches whose labels are classes of the model
         self._calibration = calibration(problem, settings, dtype, device)
         self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
         self.use(choice or self.usual_choice())
@@ -109,10 +125,54 @@ class Objective:
         """Whether the examples are brought to the device anew at every pass."""
         return self._streamed is not None
 
+    def _check_draws(self) -> None:
+        """Refuse what cannot be one batch though it must be.
+
+        Raises:
+            ValueError: random numbers are drawn, and the examples are streamed.
+        """
+        if self.draws and self.streams:
+            raise ValueError(
+                "forward, loss or a metric draws random numbers from a seed that it sets, so that "
+                f"values depend on the batch, and split {self.settings.split!r} is too large to be "
+                "one: draw them once in problem(), or set max_examples"
+            )
+
+    @property
+    def _few(self) -> Batch:
+        """The first few examples, or the first batch that the problem declares."""
+        many = self.problem.batch_size or copies.FEW
+        return part(self.data, 0, min(many, count_examples(self.data)))
+
+    @property
+    def moved_facts(self) -> dict[str, Any]:
+        """As "moved" which parameters move, in words, where it is not all."""
+        moved = self.flat.moved
+        return {} if moved is None else {"moved": in_words(self.problem.model, moved)}
+
+    @property
+    def alone(self) -> bool:
+        """Whether points must be evaluated one at a time, by the model as it is written.
+
+        So they must where it is the user's own object, or where random numbers are drawn.
+        """
+        return self.draws or not self.flat.is_copy
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether copies of the model at several points do not disturb each other."""
+        if self.alone:
+            return False
+        if self._undisturbed is None:
+            self._undisturbed = copies.undisturbed(self.flat, self.problem, self._few)
+        return self._undisturbed
+
     def usual_choice(self) -> Choice:
         """What shapes alone suggest."""
+        if self.draws:
+            return Choice(batch=self.problem.batch_size or self.examples)
         room = BATCH_BYTES[self.device.type] // self.example_bytes
-        batch = min(self.examples, max(1, room))
+        batch = min(self.examples, self.problem.batch_size or max(1, room))
         small = self.example_bytes * batch / self.operations < LANE_BYTES
         if self.device.type == "cuda":  # a small operation takes less than its launch
             whole = (
@@ -142,18 +202,26 @@ class Objective:
         Raises:
             ValueError: BatchNorm is to be folded and cannot be.
         """
-        if self.between or self.streams:
+        if self.between or self.streams or self.alone:
             choice = replace(choice, stacked=1)
+        if self.alone:
+            plain = self.examples if self.draws else choice.batch
+            choice = Choice(batch=plain)
+        if choice.lanes > 1 and not self.undisturbed:
+            choice = replace(choice, lanes=1)
         if self.streams:  # several models would each load the data
             choice = replace(choice, lanes=1, traced=False, compiled=False, graph=False)
+        if declared := self.problem.batch_size:
+            choice = replace(choice, batch=min(declared, self.examples))
         self.choice = replace(choice, streamed=self.streams)
-        self.batches = self._batches_of(spans(self.examples, choice.batch, self.settings))
+        wanted = spans(self.examples, choice.batch, self.settings, self.problem.batch_size)
+        self.batches = self._batches_of(wanted)
         self._quick: list[FewClass | None] = []
         self._folded = None
         if choice.folded:
             if self.settings.batchnorm == "batch":
                 raise ValueError("a batch's own statistics cannot be folded")
-            example = part(self.data, 0, min(2, self.examples))
+            example = part(self.data, 0, min(self.problem.batch_size or 2, self.examples))
             self._folded = batchnorm.Folded(self.flat, self.problem, example)
         self.whole = Whole(self.problem, self.flat.module)
         self._stacked = torch.vmap(self._values_at, in_dims=(0, None))
@@ -185,8 +253,11 @@ class Objective:
     def shortened(self, examples: int, precision: str = "") -> "Objective":
         """The same objective at the same point over its first examples, for measuring.
 
-        Where examples are streamed, they are no more than those at hand.
+        Where examples are streamed, they are no more than those at hand. Batches that the problem
+        declares stay whole.
         """
+        if declared := self.problem.batch_size:
+            examples = -(-examples // declared) * declared
         made = copy.copy(self)
         made.settings = replace(self.settings, precision=precision or self.settings.precision)
         if examples < self.examples:
@@ -210,6 +281,10 @@ class Objective:
         `step` (1,) says where between the points of `between` the parameters are; without one, or
         with an empty one, they are at the base.
         """
+        with self.flat.borrowed():
+            self._follow(step)
+
+    def _follow(self, step: Tensor | None) -> None:
         if self.between and step is not None and len(step):
             batchnorm.interpolate(self.flat.module, self.between, step)
         if self._calibration:
@@ -241,20 +316,36 @@ class Objective:
             ledger.put(*where, self._compiled(batch))
             return None
         outputs = self.outputs(batch)
+        if where[1:] not in self._looked_at:
+            self._require_classes(outputs, batch, where[1])
+            self._looked_at.add(where[1:])
         few = few or self.terms.few_class(outputs, batch)
         self.terms.write(outputs, batch, few, ledger, where)
         return few
+
+    def _require_classes(self, outputs: Any, batch: Batch, start: int) -> None:
+        """Refuse a label that is none of the model's classes; `start` is the first example's place.
+
+        Raises:
+            DataError: there is one; it names the split and the example.
+        """
+        chosen = chosen_examples(self.available, self.settings, self.problem.batch_size)
+
+        def number(place: int) -> int:
+            return start + place if chosen is None else int(chosen[start + place])
+
+        require_classes(self.problem, outputs, batch, self.settings.split, number)
 
     def statistics(self) -> list[Tensor]:
         """Copies of the buffers that `moved` makes anew at every point."""
         if not self.between and not self._calibration:
             return []
-        return [buffer.clone() for buffer in self.flat.module.buffers()]
+        return [buffer.clone() for buffer in self.flat.buffers.values()]
 
     def take_statistics(self, kept: list[Tensor]) -> None:
         """Take buffers over from `statistics`, at the same parameters."""
         if kept:
-            for buffer, value in zip(self.flat.module.buffers(), kept, strict=True):
+            for buffer, value in zip(self.flat.buffers.values(), kept, strict=True):
                 buffer.copy_(value)
         if self._folded is not None:
             self._folded.refresh()
@@ -262,7 +353,7 @@ class Objective:
     def means(self) -> dict[str, float]:
         """Mean of each term, and the loss's standard error, at the parameters as they stand."""
         ledger = self.ledger(1)
-        with torch.inference_mode():
+        with self.flat.borrowed(), torch.inference_mode():
             self.moved()
             self.write(ledger, 0)
         return {name: float(value[0]) for name, value in ledger.reduced().items()}
@@ -270,7 +361,7 @@ class Objective:
     def outputs(self, batch: Batch) -> Any:
         """The network's outputs on a batch, in float32 at least."""
         module = self._folded.module if self._folded is not None else self.flat.module
-        with self.autocast():
+        with self.flat.borrowed(), self.autocast():
             outputs = self.problem.forward(module, batch)
         return widened(outputs) if self.settings.precision == "bf16" else outputs
 

@@ -2,13 +2,17 @@
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
+
+from explorer import extra_state
+from explorer.analysis.memory import is_out_of_memory
 
 Tensors = Mapping[str, Tensor]
 STRETCH = 1 << 22  # values that are worked on together in float64: 32 MB; small models are one
@@ -39,17 +43,25 @@ class Block:
         return vector[self.start : self.stop].view(1, -1)
 
 
-def blocks(model: nn.Module) -> list[Block]:
-    """The parameter tensors of the model in their order; tied parameters appear once."""
+def blocks(model: nn.Module, moved: Collection[str] | None = None) -> list[Block]:
+    """The parameter tensors of the model that move, in their order; tied parameters appear once.
+
+    One without values moves nothing and is left out.
+
+    Args:
+        model: has the parameters.
+        moved: names of those that move; all unless given.
+    """
     transposed = {
         f"{name}.weight".lstrip(".")
         for name, module in model.named_modules()
         if isinstance(module, _ConvTransposeNd)
     }
-    found, start = [], 0
+    found: list[Block] = []
     for name, parameter in model.named_parameters():
-        found.append(Block(name, parameter.shape, start, 1 if name in transposed else 0))
-        start = found[-1].stop
+        if parameter.numel() and (moved is None or name in moved):
+            start = found[-1].stop if found else 0
+            found.append(Block(name, parameter.shape, start, 1 if name in transposed else 0))
     return found
 
 
@@ -92,37 +104,102 @@ def _computed(model: nn.Module) -> dict[int, Tensor]:
     }
 
 
+def converted(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The tensor on a device; numbers with a fraction as `dtype`, complex ones as of its parts."""
+    kind = None
+    if value.is_complex():
+        kind = torch.complex128 if dtype == torch.float64 else torch.complex64
+    elif value.is_floating_point():
+        kind = dtype
+    return value.to(device=device, dtype=kind)
+
+
+class NoCopy(ValueError):
+    """A model of which no private copy can be made; the message says why."""
+
+
 class FlatModel:
-    """A private copy of a model whose parameters are views of one flat vector.
+    """A private copy of a model whose moved parameters are views of one flat vector.
 
     The model it was made from is never touched. Buffers keep their values; the mode is evaluation.
     """
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+    is_copy = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        dtype: torch.dtype,
+        device: torch.device,
+        moved: Collection[str] | None = None,
+    ) -> None:
         """Copy the model to a device and precision.
 
+        Args:
+            model: is copied.
+            dtype: of parameters and buffers with a fraction.
+            device: where the copy is.
+            moved: names of the parameters in the flat vector; all unless given.
+
         Raises:
-            ValueError: the model has no parameter.
+            ValueError: the model has no parameter that moves.
+            NoCopy: it cannot be copied.
         """
-        self.blocks = blocks(model)
+        self._stand_on(model, dtype, device, moved)
+        own = dict(model.named_parameters())
+        known: dict[int, Any] = {**_computed(model)}
+        for block, view in zip(self.blocks, self.views, strict=True):
+            view.copy_(own[block.name].data)
+            known[id(own[block.name])] = nn.Parameter(view, requires_grad=False)
+        # parameters are told to be copied already: a large model is never there twice
+        self.module = _copied(model, known)
+        self.module._apply(lambda value: converted(value, dtype, device)).eval()
+        for parameter in self.module.parameters():  # a ScriptModule has no requires_grad_
+            parameter.requires_grad_(False)
+        copies = dict(self.module.named_parameters())
+        self.parameters = [copies[block.name] for block in self.blocks]
+        for view, parameter in zip(self.views, self.parameters, strict=True):
+            parameter.data = view  # some layers lay their parameters out anew
+
+    def _stand_on(
+        self,
+        model: nn.Module,
+        dtype: torch.dtype,
+        device: torch.device,
+        moved: Collection[str] | None,
+    ) -> None:
+        """Make room for the parameters that move."""
+        self.moved = moved
+        self.blocks = blocks(model, moved)
         if not self.blocks:
             raise ValueError("the model must have parameters, got none")
         self.theta = torch.empty(self.blocks[-1].stop, dtype=dtype, device=device)
-        views: list[Tensor] = []
-        known: dict[int, Any] = {**_computed(model)}
-        for block, parameter in zip(self.blocks, model.parameters(), strict=True):
-            view = self.theta[block.start : block.stop].view(block.shape)
-            view.copy_(parameter.data)
-            views.append(view)
-            known[id(parameter)] = nn.Parameter(view, requires_grad=False)
-        # parameters are told to be copied already: a large model is never there twice
-        self.module = copy.deepcopy(model, known).to(device=device, dtype=dtype).eval()
-        for view, parameter in zip(views, self.module.parameters(), strict=True):
-            parameter.data = view  # some layers lay their parameters out anew
+        self.views = [self.theta[b.start : b.stop].view(b.shape) for b in self.blocks]
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """The buffers by name."""
+        return dict(self.module.named_buffers())
+
+    def borrowed(self) -> AbstractContextManager[None]:
+        """A stretch in which `module` stands on `theta`; a private copy always does."""
+        return nullcontext()
+
+    @contextmanager
+    def differentiated(self) -> Iterator[list[Tensor]]:
+        """A stretch in which the moved parameters can be differentiated by; they are what comes."""
+        before = [parameter.requires_grad for parameter in self.parameters]
+        try:
+            for parameter in self.parameters:
+                parameter.requires_grad_(True)
+            yield list(self.parameters)
+        finally:
+            for parameter, needed in zip(self.parameters, before, strict=True):
+                parameter.requires_grad_(needed)
 
     def twin(self) -> "FlatModel":
         """Another copy, standing on the same point, each module in the same mode."""
-        made = FlatModel(self.module, self.theta.dtype, self.theta.device)
+        made = FlatModel(self.module, self.theta.dtype, self.theta.device, self.moved)
         for module, own in zip(made.module.modules(), self.module.modules(), strict=True):
             module.training = own.training
         return made
@@ -132,7 +209,7 @@ class FlatModel:
 
         `theta` (D,) is a copy of the parameters that somebody has anyhow.
         """
-        buffers = list(self.module.buffers())
+        buffers = list(self.buffers.values())
         parts = [self.theta, *buffers]
         kept = [self.theta.clone() if theta is None else theta, *(b.clone() for b in buffers)]
 
@@ -143,11 +220,39 @@ class FlatModel:
 
         return put_back
 
+    @torch.no_grad()
     def load(self, tensors: Tensors) -> None:
         """Take parameters and buffers from tensors that fit (see `checkpoints.fitted`)."""
-        state = self.module.state_dict()
-        for name, value in tensors.items():
-            state[name].copy_(value)
+        with self.borrowed():
+            state = self.module.state_dict()
+            for name, value in tensors.items():
+                if extra_state.is_extra_state(name):
+                    extra_state.load(self.module, name, value)
+                else:
+                    state[name].copy_(value)
+
+
+def _copied(model: nn.Module, known: dict[int, Any]) -> nn.Module:
+    """A deep copy that shares no tensor with the model.
+
+    Raises:
+        NoCopy: there is none: something in the model cannot be copied, or copies itself otherwise.
+    """
+    own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+    try:
+        with torch.no_grad():  # a ScriptModule's copy would remember that it is one
+            made = copy.deepcopy(model, known)
+        shared = any(id(t) in own for t in (*made.parameters(), *made.buffers()))
+    except Exception as error:  # whatever a user's class raises
+        if is_out_of_memory(error):
+            raise
+        raise NoCopy(
+            f"the model cannot be copied ({' '.join(str(error).split())[:200]})"
+        ) from error
+    names = [[name for name, _ in m.named_parameters()] for m in (model, made)]
+    if shared or names[0] != names[1]:
+        raise NoCopy("the model copies itself in a way of its own")
+    return made
 
 
 def content_hash(tensors: Tensors) -> str:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from explorer.analysis import device as devices
 from explorer.analysis import tuning
-from explorer.analysis.choice import Choice
 from explorer.analysis.drawing import Redrawn
 from explorer.analysis.evaluator import Evaluator
 from explorer.analysis.objective import Objective
@@ -48,7 +47,7 @@ def readied(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, An
     title = devices.title(objective.device)
     known = tuning.remembered(choices.get(title), points)
     timing = dict(choices[title].get("timing", {})) if known else {}
-    if known is None or not _works(evaluator, known):
+    if known is None or not tuning.works(evaluator, known):
         timing = {"seconds": tuning.tuned(evaluator, points).seconds}
     if objective.choice.compiled:  # each lane by itself: before the clock of the pieces runs
         evaluator.values(np.zeros((objective.choice.lanes, evaluator.axes)))
@@ -59,19 +58,11 @@ def readied(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, An
         "parameters": objective.flat.theta.numel(),
         "choice": objective.choice.json,
         "evaluated": tuning.said(objective.choice),
+        "chosen": tuning.reason(evaluator, bool(timing.get("seconds"))),
         "timing": timing,
         "device": title,
+        **objective.moved_facts,
     }
-
-
-def _works(evaluator: Evaluator, choice: Choice) -> bool:
-    """Whether a choice can be taken here still; the evaluator then stands on it."""
-    try:
-        evaluator.use(choice)
-        evaluator.stand_alone()
-    except (ValueError, RuntimeError):
-        return False
-    return True
 
 
 def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """A problem file is run, in the worker only, and becomes a problem identified by its content."""
 
 import hashlib
+import importlib.machinery
 import importlib.util
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,12 +16,16 @@ import torch
 
 from explorer.analysis import batchnorm, declared
 from explorer.analysis.batches import tensors_of
+from explorer.analysis.construction import check_same_construction
 from explorer.analysis.data import Source, drawn_examples, fits, size_of, some_of, split_of
-from explorer.analysis.loading import DataError, Examples, read
+from explorer.analysis.loading import DataError, Examples, read, require_readable
 from explorer.analysis.mistakes import ProblemError, told
+from explorer.analysis.moved import moved_facts
 from explorer.analysis.parameters import add_bytes
+from explorer.own_code import Code, code_of, is_own
 from explorer.problem import Batch, Problem
 
+_OURS = ("explorer", "store", "sample_models", "tests", "conftest", "__main__")
 AGAIN_SECONDS = 1.0  # a function that takes less may be called again
 
 
@@ -29,7 +35,7 @@ class LoadedProblem:
 
     path: Path  # of its file
     problem: Problem
-    source_hash: str  # sha256 of the file and of the files beside or below it that it imports
+    source_hash: str  # of all code of the user's own that it loads
     splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}, drawn: "of", "seed"
 
     @property
@@ -41,16 +47,20 @@ class LoadedProblem:
             "metrics": list(self.problem.metrics),
             "architecture": str(self.problem.model),
             "batchnorm_layers": len(batchnorm.layers(self.problem.model)),
+            **moved_facts(self.problem),
         }
 
 
-def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> LoadedProblem:
+def load(
+    path: Path, arguments: Mapping[str, Any], twice: bool = False, code: Code | None = None
+) -> LoadedProblem:
     """Run a problem file's `problem(**arguments)`.
 
     Args:
         path: of the file.
         arguments: of its function.
         twice: call a quick function again, to see that its data stay the same.
+        code: all that it loads; what can be seen in the file unless given.
 
     Raises:
         ProblemError: the file is missing, fails, or returns something else than a Problem, or data
@@ -58,8 +68,7 @@ def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> Loade
     """
     if not path.is_file():
         raise ProblemError(f"there is no problem file {path}; check the path")
-    _forget(path.parent)
-    before = set(sys.modules)
+    source_hash = (code or code_of(path)).hash
     module = _run(path)
     function = getattr(module, "problem", None)
     if not callable(function):
@@ -69,11 +78,13 @@ def load(path: Path, arguments: Mapping[str, Any], twice: bool = False) -> Loade
     began = time.perf_counter()
     problem = _made(function, arguments, path)
     quick = time.perf_counter() - began < AGAIN_SECONDS
-    data, splits = _read(problem, path)
+    data, splits = _read(problem, path, bounded=twice)
     if twice and quick:
-        _check_same(splits, _read(_made(function, arguments, path), path)[1], path)
+        other = _made(function, arguments, path)
+        _check_same(splits, _read(other, path)[1], path)
+        check_same_construction(problem, other, path)
     made = replace(problem, data=data)
-    return LoadedProblem(path, made, _source_hash(path, before), splits)
+    return LoadedProblem(path, made, source_hash, splits)
 
 
 def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path) -> Problem:
@@ -81,7 +92,7 @@ def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path
     with told(f"problem() of {path}", path):
         problem = function(**arguments)
     declared.check(problem, path)
-    return problem
+    return declared.unwrapped(problem)
 
 
 def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path) -> None:
@@ -93,61 +104,50 @@ def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path)
         )
 
 
-def _forget(folder: Path) -> None:
-    """Drop the modules that earlier problem files brought in from there, so that edits are seen."""
-    ours = ("explorer", "store", "sample_models", "tests", "__main__")
-    for name in [n for n in sys.modules if n.split(".")[0] not in ours]:
-        if _beside(folder, name):
-            del sys.modules[name]
-
-
-def _beside(folder: Path, name: str) -> Path | None:
-    """The file of a loaded module that lies in or below the folder and is no installed package."""
-    origin = getattr(sys.modules[name], "__file__", None)
-    if not origin:
-        return None
-    file = Path(origin).resolve()
-    installed = {"site-packages", "dist-packages"} & set(file.parts)
-    return file if file.is_relative_to(folder.resolve()) and not installed else None
-
-
 def _run(path: Path) -> ModuleType:
-    """The file as a module of its own; modules beside it can be imported."""
-    spec = importlib.util.spec_from_file_location(f"problem_{path.stem}", path)
-    if spec is None or spec.loader is None:
+    """The file as the module of its name; what lies beside it can be imported from now on."""
+    _forget()
+    folder = str(path.resolve().parent)
+    sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
+    importlib.invalidate_caches()
+    name = _module_name(path)
+    # its suffix does not matter, and its bytes are those that lie there now
+    loader = importlib.machinery.SourceFileLoader(name, str(path.resolve()))
+    spec = importlib.util.spec_from_loader(name, loader)
+    if spec is None:
         raise ProblemError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.parent))
-    importlib.invalidate_caches()
+    sys.modules[name] = module  # dataclasses, pickle and other processes look for it there
     written = sys.dont_write_bytecode
     # bytecode would hide an edit of equal length within the same second
     sys.dont_write_bytecode = True
     try:
         with told(str(path), path):
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
     finally:
-        sys.path.remove(str(path.parent))
         sys.dont_write_bytecode = written
     return module
 
 
-def _source_hash(path: Path, modules_before: set[str]) -> str:
-    """sha256 over the problem file and the modules from its folder that it brought in, by name."""
-    folder = path.parent.resolve()
-    files = {path.resolve()}
-    for name in set(sys.modules) - modules_before:
-        if file := _beside(folder, name):
-            files.add(file)
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        name = "" if file == path.resolve() else file.relative_to(folder).as_posix()
-        digest.update(name.encode() + b"\0")  # the problem file's own name may change
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
+def _module_name(path: Path) -> str:
+    """The file's own name, unless something else goes by it."""
+    name = re.sub(r"\W", "_", path.stem)
+    taken = name in sys.modules or name in sys.stdlib_module_names or name in _OURS
+    return f"problem_{name}" if taken else name
 
 
-def _read(problem: Problem, path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The splits, cut to `max_examples`, and what identifies them."""
+def _forget() -> None:
+    """Drop the modules that earlier problem files brought into this process; edits are seen."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name.split(".")[0] not in _OURS and is_own(Path(file).resolve()):
+            del sys.modules[name]
+
+
+def _read(
+    problem: Problem, path: Path, bounded: bool = False
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The splits, cut to `max_examples`, and what identifies them; if bounded, not for hours."""
     data: dict[str, Any] = {}
     found: dict[str, dict[str, Any]] = {}
     for name in problem.data:
@@ -159,7 +159,10 @@ def _read(problem: Problem, path: Path) -> tuple[dict[str, Any], dict[str, dict[
             if wanted < count:
                 source = some_of(source, drawn_examples(count, wanted, problem.examples_seed))
                 found[name] |= {"of": count, "seed": problem.examples_seed}
-            data[name], found[name]["fingerprint"] = _identified(source)
+            if bounded and problem.max_examples is None and isinstance(source, Examples):
+                require_readable(source)
+            data[name], identity = _identified(source)
+            found[name]["fingerprint"] = _in_batches(identity, problem.batch_size)
         except DataError as error:
             raise ProblemError(f"{path}, {error}") from error
         except ValueError as error:
@@ -174,6 +177,13 @@ def _identified(source: Source) -> tuple[Source, str]:
     cpu = torch.device("cpu")
     kept, identity = read(source, keep=fits(source, torch.get_default_dtype(), cpu))
     return source if kept is None else kept, identity
+
+
+def _in_batches(identity: str, batch_size: int | None) -> str:
+    """The fingerprint of data whose batches the problem declares; without, that of the data."""
+    if batch_size is None:
+        return identity
+    return hashlib.sha256(f"{identity}|batches of {batch_size}".encode()).hexdigest()
 
 
 def fingerprint(data: Batch) -> str:

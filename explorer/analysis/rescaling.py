@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from explorer.analysis.batches import part
 from explorer.analysis.objective import Objective
+from explorer.analysis.parameters import FlatModel
 from explorer.analysis.standing import STREAM
 from explorer.kinds.sharpness import SharpnessSettings
 
@@ -57,12 +58,21 @@ def rescaled(objective: Objective, settings: SharpnessSettings) -> Rescaled | No
     A pair whose scaling changes outputs by more than rounding (a layer used twice, tied weights)
     is left as it was. The objective stays where it is.
     """
-    twin = objective.flat.twin()
-    flat, pairs = twin, []
+    flat = objective.flat.twin()
+    with flat.borrowed():
+        return _rescaled(objective, flat, settings)
+
+
+def _rescaled(
+    objective: Objective, flat: FlatModel, settings: SharpnessSettings
+) -> Rescaled | None:
+    """The same, by changing a copy of the model, pair by pair."""
+    pairs = []
+    names = {block.name for block in flat.blocks}
     examples = part(objective.data, 0, min(EXAMPLES, objective.examples))
 
     def outputs() -> list[Tensor]:
-        with torch.inference_mode():
+        with flat.borrowed(), torch.inference_mode():
             found = objective.problem.forward(flat.module, examples)
         leaves = torch.utils._pytree.tree_leaves(found)
         return [leaf.double() for leaf in leaves if isinstance(leaf, Tensor)]
@@ -70,6 +80,8 @@ def rescaled(objective: Objective, settings: SharpnessSettings) -> Rescaled | No
     wanted = outputs()
     allowed = ROUNDING * torch.finfo(flat.theta.dtype).eps
     for number, (first, second) in enumerate(_pairs(flat.module)):
+        if not _parameters_of(flat.module, first, second) <= names:
+            continue  # one of them does not move
         factors = _factors(_width(flat.module, first), settings, number, flat.theta)
         before = flat.theta.clone()
         if _scale(flat.module, first, second, factors) and _gap(outputs(), wanted) <= allowed:
@@ -80,6 +92,12 @@ def rescaled(objective: Objective, settings: SharpnessSettings) -> Rescaled | No
     if not pairs:
         return None
     return Rescaled(flat.theta.clone(), tuple(pairs), _gap(outputs(), wanted))
+
+
+def _parameters_of(module: nn.Module, *names: str) -> set[str]:
+    """Names of the parameters of some layers, as the model gives each its first name."""
+    inside = {id(p) for name in names for p in module.get_submodule(name).parameters()}
+    return {name for name, parameter in module.named_parameters() if id(parameter) in inside}
 
 
 def _gap(found: list[Tensor], wanted: list[Tensor]) -> float:

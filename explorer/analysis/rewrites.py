@@ -26,6 +26,18 @@ def differentiable_twice(module: nn.Module) -> nn.Module:
     return module
 
 
+def is_rewritten(module: nn.Module) -> bool:
+    """Whether `differentiable_twice` would change something in the model."""
+    norms = (
+        type(own).__name__ == _NEW
+        for inner in module.modules()
+        if isinstance(inner, parametrize.ParametrizationList)
+        for own in inner
+    )
+    hooks = (h for inner in module.modules() for h in inner._forward_pre_hooks.values())
+    return any(norms) or any(type(hook).__name__ == _OLD for hook in hooks)
+
+
 class _PlainWeightNorm(nn.Module):
     """g v / norm(v), the norm over all axes but one; -1: over all."""
 

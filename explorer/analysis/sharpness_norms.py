@@ -94,7 +94,7 @@ def last_linear(standing: Standing) -> Block:
     layers = {n: m for n, m in objective.flat.module.named_modules() if isinstance(m, nn.Linear)}
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
     try:
-        with torch.inference_mode():
+        with objective.flat.borrowed(), torch.inference_mode():
             batch = next(iter(objective.batches))[2]
             outputs = objective.problem.forward(objective.flat.module, batch)
     finally:
@@ -186,7 +186,7 @@ def _diagonals(standing: Standing) -> Iterator[Tensor]:
         rng, total = standing.rng("factor", number), None
         for start in range(0, space.examples, space.usual_batch):
             batch = space.batch(start, min(start + space.usual_batch, space.examples))
-            with torch.enable_grad():
+            with space.at_work(), torch.enable_grad():
                 outputs = space.outputs(batch)
                 drawn = torch.from_numpy(2.0 * rng.randint(0, 2, tuple(outputs.shape)) - 1)
                 factor = _factor(standing, outputs.detach(), batch, drawn.to(outputs.detach()))

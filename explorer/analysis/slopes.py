@@ -4,11 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from explorer.analysis.objective import Objective
 from explorer.analysis.terms import as_value
-from explorer.analysis.whole import named
 
 
 class NoGradient(ValueError):
@@ -39,18 +37,16 @@ def gradients(objective: Objective) -> Iterator[tuple[Sequence[Tensor], float]]:
     Raises:
         NoGradient: there is none.
     """
-    flat = objective.flat
-    views = {name: view.detach() for name, view in named(flat, flat.theta).items()}
-    for view in views.values():
-        view.requires_grad_()
-    for _, _, batch in objective.batches:
-        outputs = functional_call(objective.whole, views, (batch,))
-        loss = as_value("loss", objective.problem.loss(outputs, batch))
-        value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
-        if not value.requires_grad:
-            raise NoGradient(
-                "the loss has no gradient: argmax, detach(), no_grad() or a comparison lies "
-                "between the weights and it; choose a random direction, or make the loss "
-                "differentiable"
-            )
-        yield torch.autograd.grad(value, list(views.values()), materialize_grads=True), float(size)
+    problem, flat = objective.problem, objective.flat
+    with flat.borrowed(), flat.differentiated() as parameters:
+        for _, _, batch in objective.batches:
+            outputs = problem.forward(flat.module, batch)
+            loss = as_value("loss", problem.loss(outputs, batch))
+            value, size = loss if isinstance(loss, tuple) else (loss.sum(), loss.numel())
+            if not value.requires_grad:
+                raise NoGradient(
+                    "the loss has no gradient: argmax, detach(), no_grad() or a comparison lies "
+                    "between the weights and it; choose a random direction, or make the loss "
+                    "differentiable"
+                )
+            yield torch.autograd.grad(value, parameters, materialize_grads=True), float(size)

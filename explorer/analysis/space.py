@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,18 @@ from explorer.analysis.data import some_of
 from explorer.analysis.loading import Examples
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.objective import Objective
-from explorer.analysis.rewrites import differentiable_twice
+from explorer.analysis.rewrites import differentiable_twice, is_rewritten
 from explorer.analysis.terms import as_value
 from explorer.problem import Batch
 
 _NOT_TWICE = (
     "the operation {} of this model cannot be differentiated twice by torch; replace it in the "
     "problem file by one that can"
+)
+_WEIGHT_NORM = (
+    "torch differentiates weight_norm twice wrongly, and it cannot be replaced in this model, "
+    "which has no copy that gives its values; write the model without what it keeps of itself "
+    "(a lambda over self, an open file), or without weight_norm"
 )
 Parts = Sequence[Tensor]  # one tensor per parameter, in their order
 
@@ -55,13 +61,22 @@ class Space:
                 f"parameters, got {settings.batchnorm!r}"
             )
         self.problem, self.settings = objective.problem, settings
+        if examples is not None and self.problem.batch_size:
+            raise CurvatureError(
+                "a matrix of chosen examples needs losses that do not depend on their batch, but "
+                f"the problem declares a batch_size of {self.problem.batch_size}: ask for none "
+                "of single batches"
+            )
         self.data = some_of(objective.source, examples)
         self.examples = objective.examples if examples is None else len(examples)
         self._numbers = np.arange(self.examples) if examples is None else examples
         self.flat = objective.flat.twin()
-        self.module = differentiable_twice(self.flat.module)
-        self.module.requires_grad_(True)
-        self.parameters = list(self.module.parameters())
+        if self.flat.is_copy:
+            differentiable_twice(self.flat.module)
+        elif is_rewritten(self.flat.module):
+            raise CurvatureError(_WEIGHT_NORM)
+        self.module, self.parameters = self.flat.module, self.flat.parameters
+        self.draws = objective.draws
         self.usual_batch = objective.usual_choice().batch
         self.numbers = self._numbers[:0]  # of the last batch's examples, among all; (B,)
         self._checked = False
@@ -70,6 +85,16 @@ class Space:
     def size(self) -> int:
         """Number of parameters."""
         return self.flat.theta.numel()
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """Examples of each batch where it must not be cut otherwise: as declared, or all."""
+        declared = self.problem.batch_size or (self.examples if self.draws else None)
+        return declared and min(declared, self.examples)
+
+    def at_work(self) -> AbstractContextManager[Any]:
+        """A stretch in which the model stands on this point and has derivatives."""
+        return self.flat.differentiated()
 
     def batch(self, start: int, stop: int) -> Batch:
         """Examples from start to stop, on the device."""

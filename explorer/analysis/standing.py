@@ -66,7 +66,13 @@ class Slope:
         self._through = through
 
     def over(self, chosen: np.ndarray) -> "Slope":
-        """The same over some examples, by their indices (n,)."""
+        """The same over some examples, by their indices (n,).
+
+        Raises:
+            NotApplicable: the problem declares its batches, which must not be cut.
+        """
+        if self.space.problem.batch_size:
+            raise NotApplicable("An example's loss depends on its batch")
         made = copy.copy(self)
         made.space = copy.copy(self.space)
         made.space.data = some_of(self.space.data, chosen)
@@ -76,14 +82,14 @@ class Slope:
     def loss(self, theta: Tensor) -> float:
         """The mean loss at parameters (D,)."""
         self.space.flat.theta.copy_(theta)
-        with torch.no_grad():
+        with self.space.at_work(), torch.no_grad():
             return self._sum(lambda total: None)
 
     def __call__(self, theta: Tensor) -> tuple[float, Tensor]:
         """The mean loss at parameters (D,) and its gradient there, (D,) of their type."""
         self.space.flat.theta.copy_(theta)
         parts: list[Tensor] = []
-        with torch.enable_grad():
+        with self.space.at_work(), torch.enable_grad():
             loss = self._sum(
                 lambda total: parts.append(
                     self.space.joined(self.space.gradients(total, kept=False)).double()

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from explorer.problem import Batch, Problem, accuracy, cross_entropy
+from explorer.problem import Batch, Problem, accuracy, cross_entropy, labels_of
 
 FEW_CLASSES = 64  # up to here the class axis is better reduced across rows
 Where = tuple[int, int, int]  # the point in a ledger, the first example, the one after the last
@@ -20,7 +20,8 @@ class FewClass:
     """
 
     def __init__(self, outputs: Tensor, labels: Tensor) -> None:
-        """Prepare for logits like these (B, C) and these labels (B,)."""
+        """Prepare for logits like these (B, C) and these labels (B,), each a class."""
+        labels = labels.long()
         rows, classes = outputs.shape
         order = torch.arange(classes, device=labels.device).unsqueeze(1)
         earlier = (order < labels.unsqueeze(0)).to(outputs.dtype)
@@ -54,6 +55,7 @@ class FewClass:
 
 def few_class(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The same as `FewClass` enters, as a function: losses and right answers, (B,) each."""
+    labels = labels.long()
     margins = (outputs - outputs.gather(1, labels.unsqueeze(1))).t()
     order = torch.arange(outputs.shape[1], device=labels.device).unsqueeze(1)
     ties = (order < labels).to(outputs.dtype) * torch.finfo(outputs.dtype).tiny
@@ -86,20 +88,26 @@ class Terms:
 
     def fused(self, outputs: Any, batch: Batch) -> list[Value]:
         """The values in a form that a compiler or vmap makes quick."""
-        if not self._is_few_class(outputs):
+        if not self._is_few_class(outputs, batch):
             return self.values(outputs, batch)
-        losses, right = few_class(outputs, batch[1])
+        losses, right = few_class(outputs, labels_of(batch))
         metrics = self._problem.metrics.items()
         others = [right if m is accuracy else as_value(n, m(outputs, batch)) for n, m in metrics]
         return [losses, *others]
 
     def few_class(self, outputs: Any, batch: Batch) -> FewClass | None:
         """The quick way for batches like this one; None where it is not the ready cross-entropy."""
-        return FewClass(outputs, batch[1]) if self._is_few_class(outputs) else None
+        few = self._is_few_class(outputs, batch)
+        return FewClass(outputs, labels_of(batch)) if few else None
 
-    def _is_few_class(self, outputs: Any) -> bool:
+    def _is_few_class(self, outputs: Any, batch: Batch) -> bool:
+        """Whether these are the ready cross-entropy's logits (B, C) and whole labels (B,)."""
         ready = self._problem.loss is cross_entropy and isinstance(outputs, Tensor)
-        return ready and outputs.dim() == 2 and outputs.shape[1] <= FEW_CLASSES
+        if not ready or outputs.dim() != 2 or not 2 <= outputs.shape[1] <= FEW_CLASSES:
+            return False
+        labels = labels_of(batch)
+        whole = not labels.is_floating_point() and labels.dtype != torch.bool
+        return whole and labels.shape == outputs.shape[:1]
 
     def write(
         self, outputs: Any, batch: Batch, few: FewClass | None, ledger: "Ledger", where: Where
@@ -126,7 +134,10 @@ def as_value(name: str, given: Value) -> Value:
             f"{name} must return one value per example or (sum, count), got a single number; "
             "a mean weighs the last, smaller batch wrongly"
         )
-    return given.flatten(1).mean(dim=1) if given.dim() > 1 else given
+    if given.dim() == 1:
+        return given
+    real = given if given.is_floating_point() else given.to(torch.float32)  # answers, say
+    return real.flatten(1).mean(dim=1)
 
 
 class Ledger:
@@ -196,9 +207,17 @@ class Ledger:
 
         All rows are reduced, whatever they hold: the same shape gives the same order of additions.
 
+        Raises:
+            ValueError: a term gave as many values as there are examples in some batches alone.
+
         Source: Cochran 1977, Sampling Techniques, section 2.7; Fisher 1930, Proc. R. Soc. A 130, 16
         (skewness).
         """
+        for term in self._rows.keys() & self._sums.keys():
+            raise ValueError(
+                f"{self._names[term]} gives one value per example in some batches and another "
+                "number of values in others; return (their sum, how many they are)"
+            )
         found = {}
         for term, name in enumerate(self._names):
             if term in self._sums:

@@ -48,11 +48,10 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
     Short work gets what shapes suggest: the same on every run. The evaluator stands on the choice
     afterwards.
     """
-    usual = with_rewrites(evaluator)
-    evaluator.use(usual)
+    usual = taken(evaluator, with_rewrites(evaluator))
     tuning = Tuning(usual)
-    if evaluator.objective.streams:
-        return tuning  # to measure would take passes over all the data
+    if evaluator.objective.streams or evaluator.objective.alone:
+        return tuning  # to measure would take passes over all the data, or there is one way
     took = _seconds(evaluator, 0.0)  # an upper bound: the first are slow
     if LONG / points < took < LONG / 100:
         took = _seconds(evaluator)
@@ -76,8 +75,17 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
             if seconds < 0.97 * best:
                 best, tuning.choice = seconds, candidate
         spent += time.perf_counter() - began
-    evaluator.use(tuning.choice)
+    tuning.choice = taken(evaluator, tuning.choice)
     return tuning
+
+
+def taken(evaluator: Evaluator, choice: Choice) -> Choice:
+    """The choice, where the evaluator can stand on it, else the plain one; it stands there then."""
+    try:
+        evaluator.use(choice)
+    except (ValueError, RuntimeError):  # a record of all examples that is not that of a few
+        evaluator.use(plain_choice(evaluator.objective))
+    return evaluator.objective.choice
 
 
 def with_rewrites(evaluator: Evaluator) -> Choice:
@@ -86,9 +94,12 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
     They are checked in the precision of the parameters: bfloat16 would hide a difference.
     """
     objective = evaluator.objective
-    full = "float64" if objective.settings.precision == "float64" else "float32"
-    plain = replace(objective.usual_choice(), stacked=1)
+    plain = plain_choice(objective)
     choice = plain
+    if objective.choice != plain:
+        evaluator.use(plain)  # whatever was tried before
+    if objective.alone:
+        return objective.choice
     wished: list[dict[str, Any]] = []
     if any(isinstance(m, torch.nn.Conv2d) for m in objective.flat.module.modules()):
         wished.append({"channels_last": objective.device.type != "mps"})
@@ -100,13 +111,43 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
         wished.append({"traced": True})
     if not wished:
         return plain
-    probe = evaluator.shortened(min(32, objective.examples), full)
+    probe = _probe(evaluator)
     for rewrite in wished:
         better = replace(choice, **rewrite)
         tried = replace(better, stacked=min(better.stacked, 2), lanes=1)
         if agrees(probe, tried, replace(plain, lanes=1)):
             choice = better
     return choice
+
+
+def plain_choice(objective: Objective) -> Choice:
+    """What shapes suggest, one point after the other."""
+    return replace(objective.usual_choice(), stacked=1)
+
+
+def _probe(evaluator: Evaluator) -> Evaluator:
+    """The same points over a few examples, in the precision of the parameters."""
+    objective = evaluator.objective
+    full = "float64" if objective.settings.precision == "float64" else "float32"
+    return evaluator.shortened(min(32, objective.examples), full)
+
+
+def works(evaluator: Evaluator, choice: Choice) -> bool:
+    """Whether a way that was chosen elsewhere is right here; the evaluator then stands on it.
+
+    Otherwise it stands on the plain way, and nothing of the other is left.
+    """
+    objective = evaluator.objective
+    plain = plain_choice(objective)
+    evaluator.use(plain)
+    if choice.traced and not traceable(objective):
+        return False
+    # what a compiler makes is made for one shape: it is compared as it will be used
+    probe = evaluator if choice.compiled else _probe(evaluator)
+    good = agrees(probe, choice, replace(plain, lanes=1))
+    if good and choice.compiled:
+        return True
+    return taken(evaluator, choice if good else plain) != plain or choice == plain
 
 
 def candidates(
@@ -125,7 +166,8 @@ def candidates(
         yield replace(usual, lanes=1 if usual.lanes > 1 else objective.most_lanes)
     for factor in (0.5, 2, 0.25, 4):
         batch = min(objective.examples, max(1, round(usual.batch * factor)))
-        if batch != usual.batch and objective.settings.batchnorm != "batch":
+        fixed = objective.problem.batch_size or objective.settings.batchnorm == "batch"
+        if batch != usual.batch and not fixed:
             yield replace(usual, batch=batch)
     if usual.channels_last:
         yield replace(usual, channels_last=False)
@@ -207,6 +249,21 @@ def said(choice: Choice) -> str:
         if getattr(choice, name):
             words.append(word)
     return ", ".join(words)
+
+
+def reason(evaluator: Evaluator, measured: bool) -> str:
+    """Why an evaluator evaluates as it does, in words: what decides about the last digits."""
+    objective = evaluator.objective
+    if objective.draws:
+        return "as one batch, by one copy of the model, as random numbers are drawn in it"
+    if not objective.flat.is_copy:
+        return "by the model itself, as a copy of it cannot be made or gives other values"
+    if measured:
+        within = AGREE[objective.settings.precision]
+        return f"by the clock, of ways that differ by up to {within:.0e} of a value"
+    if not objective.undisturbed and objective.most_lanes > 1 and not objective.streams:
+        return "by shapes, by one copy of the model, as copies of it disturb each other"
+    return "by shapes"
 
 
 def remembered(facts: Any, points: int) -> Choice | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from explorer.jobs import desk, orders, runs
 from explorer.jobs.question import ProblemIdentity, sha256
 from explorer.kinds import kind_named, settings_from_json
 from store import Catalog, UnknownEntry, records
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def store_import(
@@ -85,6 +88,8 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
         )
     if reason := model.facts.get("no_gradient"):
         said.append(f"{catalog.problem(model.problem_id).path}: {reason}")
+    remarks = model.facts.get("remarks", [])
+    said += [*remarks[:1], *([f"and {len(remarks) - 1:,} more such files"] if remarks[1:] else [])]
     types = {t["dtype"]: t["name"] for t in reversed(model.facts["tensors"])}
     said += [
         f"{types[half]} and others are {half}: they are kept so and converted to the precision "
@@ -111,14 +116,22 @@ def _facts(
         parameters = sum(_size(t) for t in tensors if t["role"] == "parameter")
         facts |= {"parameters": parameters, "tensors": list(tensors)}
         facts["no_gradient"] = result.get("no_gradient", "")
+        facts["remarks"] = list(result.get("remarks", ()))
     return facts | request["facts"]
 
 
 def _stored_point(
     catalog: Catalog, model_id: str, point: Mapping[str, Any], folder: Path
 ) -> records.Point:
-    """The point, its tensors now a file of the catalog."""
-    file = catalog.put_file(folder / f"{point['point']}.safetensors", ".safetensors")
+    """The point, its tensors now a file of the catalog.
+
+    Raises:
+        ValueError: it names no file that lies in the job's folder.
+    """
+    left = folder / f"{point['point']}.safetensors"
+    if not _HASH.fullmatch(str(point["point"])) or left.is_symlink() or not left.is_file():
+        raise ValueError(f"the import names a point that it has not left in {folder}; import anew")
+    file = catalog.put_file(left, ".safetensors")
     return records.Point(
         model_id=model_id,
         point_id=point["point"],

@@ -5,14 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
-from explorer.jobs.process import BEGINS, ProcessName
+from explorer.jobs import log
+from explorer.jobs.heartbeat import Pulse
+from explorer.jobs.process import BEGINS, MARK, ProcessName, end_with_descendants
 from explorer.jobs.spool import Spool
 
 WORKER = [sys.executable, "-m", "explorer.jobs.worker"]
+LOG = [sys.executable, "-I", "-S", log.__file__]
 ROOT = Path(__file__).parents[2]
 GONE_SECONDS = 2.0  # until a dead process has an exit status
+TAIL = 1 << 16  # bytes of a log in which the last line is looked for
 STARTS_ALLOWED = 3  # in a row that fail before the worker has taken a job
 
 
@@ -23,6 +28,8 @@ class Crew:
         self._spool = spool
         self._log = spool.folder / "worker.log"
         self._child: subprocess.Popen | None = None  # the last one started
+        self._logger: subprocess.Popen | None = None  # keeps what it says
+        self._pulse = Pulse()
         self._took_a_job = False
         self._failed_starts = 0
 
@@ -32,6 +39,8 @@ class Crew:
             self._failed_starts = 0 if self._took_a_job else self._failed_starts + 1
         if self._spool.workers():
             return ""
+        if self._logger is not None:
+            self._logger.poll()
         failed, self._child = self._child, None
         if failed is not None and self._failed_starts >= STARTS_ALLOWED:
             self._failed_starts = 0
@@ -43,6 +52,25 @@ class Crew:
         """Take note that this worker has taken a job."""
         self._took_a_job |= self._child is not None and self._child.pid == worker.pid
 
+    def works_at(self, worker: ProcessName, job_id: str) -> bool:
+        """Whether the worker that has claimed a job is alive and has not left it."""
+        beat = self._spool.beat(worker)
+        return self._pulse.lives(worker, beat) and self._pulse.holds(worker, beat, job_id)
+
+    def end(self, worker: ProcessName) -> None:
+        """Kill a worker with all that it has started."""
+        beat = self._spool.beat(worker)
+        if worker.is_here:
+            end_with_descendants(worker, beat.mark if beat else "")
+
+    def bury(self) -> None:
+        """Strike off the dead, and end what they have started and left behind."""
+        for worker in self._spool.enrolments():
+            if not self._pulse.lives(worker, self._spool.beat(worker)):
+                self.end(worker)
+                self._spool.strike_off(worker)
+                self._pulse.forget(worker)
+
     def last_words(self, worker: ProcessName) -> str:
         """How a dead worker ended, as far as it is known."""
         child = self._child
@@ -53,20 +81,33 @@ class Crew:
         return f"; it last said: {_last_line(self._log)}"
 
     def _start(self, device: str) -> None:
-        with self._log.open("a") as output:
-            self._child = subprocess.Popen(
-                [*WORKER, str(self._spool.folder.resolve()), "--device", device],
-                cwd=ROOT,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},  # or idle threads starve the app
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # it survives the app
-            )
+        mark = uuid.uuid4().hex
+        self._logger = subprocess.Popen(
+            [*LOG, str(self._log.resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # it ends with the last that writes to it
+        )
+        self._child = subprocess.Popen(
+            [*WORKER, str(self._spool.folder.resolve()), "--device", device],
+            cwd=ROOT,
+            # PASSIVE: or idle threads starve the app
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=self._logger.stdin,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # it survives the app
+        )
+        if self._logger.stdin:
+            self._logger.stdin.close()
         self._took_a_job = False
-        self._spool.enrol(ProcessName.of(self._child.pid))  # before it has loaded torch
+        self._spool.enrol(ProcessName.of(self._child.pid), mark)  # before it has loaded torch
 
     def _end_of(self, child: subprocess.Popen) -> str:
+        if self._logger is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._logger.wait(GONE_SECONDS)  # what was said last is written by then
         how = f" ({_how(child.returncode)})" if child.returncode else ""
         return f"{how}; it last said: {_last_line(self._log)}"
 
@@ -83,7 +124,9 @@ def _how(status: int) -> str:
 def _last_line(path: Path) -> str:
     """What stands last in a log, of the job that was begun last."""
     with contextlib.suppress(OSError):
-        lines = path.read_text(errors="replace").strip().splitlines()
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            lines = file.read().decode(errors="replace").strip().splitlines()
         if lines and not lines[-1].startswith(BEGINS):
             return lines[-1][:300]
     return "nothing"

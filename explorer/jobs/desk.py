@@ -153,7 +153,8 @@ def ask(
 ) -> str:
     """The key of a question that is stored, being answered, or from now on queued.
 
-    What other questions have found at the same points is taken over, not computed again.
+    What other questions have found at the same points is taken over, not computed again. Question
+    and job are stored in one transaction: whatever happens afterwards, the job is found and done.
 
     Raises:
         ValueError: the settings do not fit the problem.
@@ -162,12 +163,13 @@ def ask(
     asked = question(catalog, kind, model, settings, point, others)
     settings = asked.settings
     models = models_of(kind, [(model, point), *others])
+    name = title(catalog, asked, models)
     stored = catalog.ask(
         records.Question(
             key=asked.key,
             kind=kind.name,
             version=kind.version,
-            title=title(catalog, asked, models),
+            title=name,
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=tuple(model.id for model in models),
@@ -175,7 +177,8 @@ def ask(
             units=settings.units,
             family=asked.family,
             objective=asked.objective,
-        )
+        ),
+        _new_job(asked.key, name, priority, settings.units),
     )
     done = stored.units_done
     if not done:
@@ -183,7 +186,22 @@ def ask(
             done = take_over(catalog, kind, settings, stored)
     if done < stored.units:
         resume(catalog, stored, priority)
+    elif job := catalog.active_job_for(asked.key):  # there is nothing to do
+        catalog.drop_job(job.id)
     return asked.key
+
+
+def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
+    """A job that answers the question of that key."""
+    return records.Job(
+        id=uuid.uuid4().hex[:12],
+        task="answer",
+        title=name,
+        request={"priority": priority},
+        question_key=key,
+        priority=priority,
+        units=units,
+    )
 
 
 def title(catalog: Catalog, asked: Question, models: Sequence[records.Model]) -> str:
@@ -225,13 +243,15 @@ def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> 
         job = catalog.active_job_for(asked.key)
         if job is not None and Spool(catalog.jobs_folder).job(job.id) is not None:
             return
-        job = job or catalog.add_job(
-            uuid.uuid4().hex[:12],
-            "answer",
-            asked.title,
-            {"priority": priority},
-            question_key=asked.key,
-            priority=priority,
-            units=asked.units,
-        )
+        if job is None:
+            new = _new_job(asked.key, asked.title, priority, asked.units)
+            job = catalog.add_job(
+                new.id,
+                new.task,
+                new.title,
+                new.request,
+                question_key=asked.key,
+                priority=priority,
+                units=asked.units,
+            )
         orders.offer(catalog, job)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.jobs.question import Question
-from explorer.kinds import Kind, kind_named
+from explorer.kinds import Kind, kind_named, unreadable
 from explorer.kinds.matrix import PASSES
 from store import Catalog, records
 
@@ -59,7 +59,8 @@ def _timed(catalog: Catalog, asked: Question, model: records.Model) -> list[reco
 
     A product's passes are a guess, so that its kind's own answers come first where it is asked.
     """
-    found, _ = catalog.questions(model_id=model.id, limit=50)
+    listed, _ = catalog.questions(model_id=model.id, limit=50)
+    found = [old for old in listed if not unreadable(old.kind, old.settings)]
     alike = [old for old in found if old.kind == asked.kind.name]
     if _is_guessed(asked.kind):
         return alike + [old for old in found if not _is_guessed(kind_named(old.kind))]

@@ -4,16 +4,16 @@ Which runs are followed is kept in the catalog. A marker file beside the jobs te
 that the list has changed, so that a look costs a few `stat` calls and leaves the catalog alone.
 """
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from explorer.consent import ConsentError, agreed_code
 from explorer.jobs import runs, sources
-from explorer.jobs.spool import Spool
-from explorer.recording import HEAD, LOG, Recording, RecordingError, read_recording
+from explorer.jobs.spool import Spool, write_json
+from explorer.recording import Recording, RecordingError
 from store import Catalog, UnknownEntry, records
 
 LOOK_SECONDS = 2.0
@@ -36,7 +36,7 @@ def follow(
         catalog: where its model is or will be.
         folder: of the recorded run.
         problem: the problem file.
-        digest: sha256 of its bytes, which the user agreed to run; another file is not run.
+        digest: hash of the code that the user agreed to run; no other is run.
         arguments: of its function `problem`.
         name: of the model that its first import makes; the folder's unless given.
     """
@@ -64,7 +64,7 @@ def _change(catalog: Catalog, folder: str, entry: Entry | None) -> None:
     kept = {name: other for name, other in followed(catalog).items() if name != folder}
     catalog.remember(NAME, kept if entry is None else {**kept, folder: entry})
     catalog.jobs_folder.mkdir(parents=True, exist_ok=True)
-    (catalog.jobs_folder / MARKER).write_text(folder)
+    write_json(catalog.jobs_folder / MARKER, folder)  # replaced: what is linked there stays
 
 
 class Follower:
@@ -106,7 +106,7 @@ class Follower:
 
     def _look_at(self, folder: Path, entry: Entry) -> None:
         """Order what is new in one run, unless its last import is still under way."""
-        state = (*_changed(folder / HEAD), *_changed(folder / LOG))
+        state = tuple(mark for file in runs.watched(folder) for mark in _changed(file))
         waiting = self._jobs.get(str(folder))
         if waiting:
             if self._spool.job(waiting) is not None:
@@ -118,9 +118,9 @@ class Follower:
         elif self._seen.get(str(folder)) == state:
             return
         try:
-            recording = read_recording(folder)
+            recording = runs.recording_of(folder)
             self._bring(recording, entry)
-        except (RecordingError, OSError) as error:
+        except (RecordingError, ConsentError, OSError) as error:
             self._stop(folder, entry, str(error))
         else:
             self._seen[str(folder)] = state
@@ -145,7 +145,7 @@ class Follower:
             if self._deleted(recording):
                 self._stop(folder, entry, "its model was deleted; restore it and follow again")
                 return
-            if digest(Path(entry["problem"])) != entry["digest"]:
+            if agreed_code(Path(entry["problem"]), entry["digest"]).hash != entry["digest"]:
                 why = f"{entry['problem']} has changed; import the run again to agree to run it"
                 self._stop(folder, entry, why)
                 return
@@ -202,11 +202,3 @@ def _changed(file: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return found.st_mtime_ns, found.st_size
-
-
-def digest(file: Path) -> str:
-    """sha256 of the file's bytes; empty where it cannot be read."""
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError:
-        return ""

@@ -1,7 +1,6 @@
 """Jobs on their way to a worker: imports ordered, what a worker needs to know, stopping."""
 
 import contextlib
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from explorer.jobs import runs
 from explorer.jobs.question import sha256
 from explorer.jobs.spool import Spool
-from explorer.kinds import kind_named
+from explorer.kinds import kind_named, unreadable
 from explorer.printable import MESSAGE, is_utf8, printable
 from store import Catalog, UnknownEntry, records
 
@@ -33,7 +32,7 @@ def order_import(
 
     Args:
         catalog: where the model goes.
-        problem: the problem file. It is code: order an import only after the user agreed to run it.
+        problem: the problem file. It is code: the worker runs it once the user has agreed to.
         arguments: of its function `problem`.
         checkpoints: `{"file": path, "step": number or None, "part": key within the file,
             "optimizer": file of its optimiser's state}` each, in order; all but the first may be
@@ -64,7 +63,6 @@ def order_import(
     request = {
         "task": "import",
         "problem": str(problem.resolve()),
-        "digest": hashlib.sha256(problem.read_bytes()).hexdigest() if problem.is_file() else "",
         "arguments": dict(arguments),
         "checkpoints": [
             {**c, "file": str(Path(c["file"]).resolve()), "step": c.get("step")}
@@ -99,7 +97,7 @@ def offer(catalog: Catalog, job: records.Job) -> None:
     except (UnknownEntry, ValueError) as error:
         catalog.update_job(job.id, status="failed", error=str(error))
         raise
-    Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer(request)
+    Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer_once(request)
 
 
 def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
@@ -111,6 +109,8 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
     asked = catalog.question(job.question_key or "")
     if asked is None:
         raise UnknownEntry("question", job.question_key or "")
+    if why := unreadable(asked.kind, asked.settings):
+        raise ValueError(f"{asked.title} is {why}; go on with the program that asked it")
     problem = catalog.problem(asked.problem_id)
     kind = kind_named(asked.kind)
     if asked.version != kind.version:
@@ -131,7 +131,18 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "files": [str(catalog.file_path(file).resolve()) for file in files],
         "done": catalog.done_units(asked.key, kind.table).tolist(),
         "choices": _choices(catalog, asked),
+        "measured": _measured(catalog, asked),
     }
+
+
+def _measured(catalog: Catalog, asked: records.Question) -> list[float | None]:
+    """The loss of each of its points on its split as the import measured it; None where unknown."""
+    known: dict[str, float] = {}
+    for model in asked.model_ids:
+        for point, splits in catalog.measured(model).items():
+            values = splits.get(asked.settings["split"], {})
+            known |= {point: values["loss"]} if "loss" in values else {}
+    return [known.get(point) for point in asked.point_ids]
 
 
 def _files(catalog: Catalog, asked: records.Question) -> list[str]:

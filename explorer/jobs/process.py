@@ -1,20 +1,35 @@
-"""A process named so that it can be told from a later one with the same id."""
+"""A process named so that it can be told from a later one with the same id, and its descendants."""
 
+import contextlib
+import os
+import platform
+import re
+import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import psutil
 
 BEGINS = "begins job"  # what a worker says in its log before the id of a job
+MARK = "EXPLORER_WORKER"  # environment variable that a worker's descendants inherit
+
+
+@lru_cache(maxsize=1)
+def this_host() -> str:
+    """This machine's name, of letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:64] or "unknown"
 
 
 @dataclass(frozen=True)
 class ProcessName:
-    """A process by id and start time."""
+    """A process by id and start time on its host."""
 
     pid: int
     started: int  # ticks since the machine's start on Linux, else milliseconds since the epoch
+    host: str = field(default_factory=this_host)
 
     @classmethod
     def of(cls, pid: int) -> "ProcessName":
@@ -27,21 +42,88 @@ class ProcessName:
 
     @classmethod
     def parse(cls, text: str) -> "ProcessName":
-        """From the text form `pid.started`."""
-        pid, started = text.split(".")
-        return cls(int(pid), int(started))
+        """From the text form `pid.started.host`.
+
+        Raises:
+            ValueError: it is no such text.
+        """
+        pid, started, host = text.split(".")
+        return cls(int(pid), int(started), host)
 
     def __str__(self) -> str:
-        return f"{self.pid}.{self.started}"
+        return f"{self.pid}.{self.started}.{self.host}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this machine, whose table of processes tells of it."""
+        return self.host == this_host()
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs (a zombie does not)."""
+        """Whether this very process of this machine still runs (a zombie does not)."""
+        return self.is_here and self._status not in ("", psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal has halted it until another lets it go on."""
+        return self.is_here and self._status == psutil.STATUS_STOPPED
+
+    @property
+    def _status(self) -> str:
+        """The system's word for its state; empty where it is gone."""
         try:
-            zombie = psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
-            return _start(self.pid) == self.started and not zombie
+            status = psutil.Process(self.pid).status()
+            return status if _start(self.pid) == self.started else ""
         except psutil.Error:
-            return False
+            return ""
+
+
+def end_with_descendants(worker: ProcessName, mark: str) -> None:
+    """Kill a worker of this machine and all that it has started; a worker may end itself so."""
+    own = worker == ProcessName.of(os.getpid())
+    if worker.alive:
+        children = _children(worker.pid)  # some may have cleared their environment
+        for pid in children if own else [worker.pid, *children]:
+            _kill(pid)
+    end_marked(mark)
+    if own:
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process, other than this one, that has inherited a worker's mark.
+
+    So are found also those that left the worker's group or session, and those that outlived it.
+    """
+    for _ in range(3 if mark else 0):  # one that is just being forked is met by the next look
+        if not sum(_kill(pid) for pid in _marked(mark)):
+            return
+
+
+def _children(pid: int) -> list[int]:
+    """The descendants of a process that still have it as an ancestor."""
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _marked(mark: str) -> Iterator[int]:
+    """Processes that have the mark in their environment, but for this one."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            marked = process.environ().get(MARK) == mark
+            if marked and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
+                yield process.pid
+
+
+def _kill(pid: int) -> bool:
+    """Whether there was such a process of ours."""
+    try:
+        psutil.Process(pid).kill()
+    except psutil.Error:
+        return False
+    return True
 
 
 def _start(pid: int) -> int:

@@ -20,6 +20,7 @@ class ProblemIdentity:
     loss: str
     metrics: tuple[str, ...]
     fingerprints: Mapping[str, str]  # split -> hash of its data
+    moved: str = ""  # which parameters move, where it is not all
 
     @classmethod
     def of(
@@ -33,12 +34,14 @@ class ProblemIdentity:
             facts["loss"],
             tuple(facts["metrics"]),
             {name: split["fingerprint"] for name, split in splits},
+            facts.get("moved", ""),
         )
 
     @property
     def id(self) -> str:
         """Key of the problem with all its splits."""
-        return sha256(dataclasses.asdict(self))
+        every = dataclasses.asdict(self)
+        return sha256({n: v for n, v in every.items() if n != "moved" or v})
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Question:
             "loss": self.problem.loss,
             "metrics": list(self.problem.metrics),
             "data": self.problem.fingerprints[split],
+            **({"moved": self.problem.moved} if self.problem.moved else {}),
         }
 
 

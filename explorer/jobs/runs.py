@@ -5,12 +5,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from explorer.recording import Recording, RecordingError, read_recording
+from explorer import trainer_folder
+from explorer.recording import HEAD, LOG, Recording, RecordingError, read_recording
 from store import Catalog, records
 
 IDENTITY = ("started", "machine", "seed")  # of the head: what stays while the run grows
 Curve = list[tuple[int, float]]  # (step, value), by step
 CURVE_POINTS = 500  # kept per curve; the whole ones stay in the log
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run: a Recorder's, or the snapshots of a Trainer."""
+    return (folder / HEAD).is_file() or bool(trainer_folder.checkpoints(folder))
+
+
+def recording_of(folder: Path) -> Recording:
+    """The run in a folder.
+
+    Raises:
+        RecordingError: it holds none that can be read.
+    """
+    if (folder / HEAD).exists() or not trainer_folder.checkpoints(folder):
+        return read_recording(folder)
+    return trainer_folder.read_trainer_folder(folder)
+
+
+def watched(folder: Path) -> list[Path]:
+    """The files that change when the run in a folder grows."""
+    states = [path / trainer_folder.STATE for path in trainer_folder.checkpoints(folder).values()]
+    return [folder / HEAD, folder / LOG, *states[-1:]]
 
 
 def identity(recording: Recording) -> dict[str, Any]:
@@ -30,7 +53,13 @@ def run_facts(recording: Recording) -> dict[str, Any]:
     than CURVE_POINTS the first, the last and evenly chosen points between are kept.
     """
     curves = {name: _thinned(curve) for name, curve in recording.curves.items()}
-    own = {"folder": str(recording.folder.resolve()), "ended": recording.ended, "curves": curves}
+    own: dict[str, Any] = {
+        "folder": str(recording.folder.resolve()),
+        "ended": recording.ended,
+        "curves": curves,
+    }
+    if trained_by := next((s.trained_by for s in recording.snapshots[::-1] if s.trained_by), None):
+        own["trained_by"] = trained_by  # the optimiser's class and numbers
     return plain({**recording.head, **own})
 
 
@@ -55,7 +84,7 @@ def plain(value: Any) -> Any:
 def facts_now(run: Mapping[str, Any], earlier: Mapping[str, Any]) -> Mapping[str, Any]:
     """The facts of the run of a request as its folder holds them now, else the earlier ones."""
     try:
-        recording = read_recording(Path(run["folder"]))
+        recording = recording_of(Path(run["folder"]))
     except (RecordingError, OSError):
         recording = None
     if recording is not None and identity(recording) == run["identity"]:

@@ -2,19 +2,21 @@
 
 import errno
 import glob
+import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs import orders, runs
-from explorer.recording import HEAD, OPTIMIZER, Recording, Snapshot, read_recording
+from explorer.jobs import labels, orders, runs
+from explorer.jobs.labels import natural
+from explorer.recording import HEAD, OPTIMIZER, Recording, Snapshot
+from explorer.wording import one_line
 from store import Catalog
 
-HUGGING_FACE = ("model.safetensors*", "pytorch_model.bin*")  # in a folder of save_pretrained
-
-LONG = 200  # characters of a path that are said
+# In a folder of save_pretrained.
+HUGGING_FACE = ("model.safetensors*", "pytorch_model.bin*", "adapter_model.*")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,11 @@ class Sources:
         """What to call the model unless a name is given."""
         if self.recording:
             return self.recording.folder.resolve().name
-        return Path(self.checkpoints[-1]["file"]).stem if self.checkpoints else ""
+        if not self.checkpoints:
+            return ""
+        if "label" not in self.checkpoints[-1]:
+            return Path(self.checkpoints[-1]["file"]).stem
+        return Path(os.path.commonpath([c["file"] for c in self.checkpoints])).name or "model"
 
 
 def resolve(named: Iterable[str]) -> Sources:
@@ -45,7 +51,7 @@ def resolve(named: Iterable[str]) -> Sources:
     for name in named:
         try:
             for path in _matches(name):
-                if (path / HEAD).is_file():
+                if runs.is_run(path):
                     recordings.append(_recording(path))
                 else:
                     files.pop(path, None)
@@ -61,7 +67,21 @@ def resolve(named: Iterable[str]) -> Sources:
         recording = recordings[0]
         saved = tuple(map(_checkpoint, recording.snapshots))
         return Sources(saved, recording, tuple(errors))
-    return Sources(tuple({"file": str(file), "step": None} for file in files), None, tuple(errors))
+    return Sources(_named(labels.in_order(list(files))), None, tuple(errors))
+
+
+def _named(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
+    """The files as an import takes them, with a label where their own names do not tell them apart.
+
+    A step is the number that their names differ by, if they do.
+    """
+    names = labels.labels(files)
+    made: list[dict[str, Any]] = []
+    for file, label, step in zip(files, names, labels.steps(names), strict=True):
+        made.append({"file": str(file), "step": step})
+        if label != file.stem:
+            made[-1]["label"] = label
+    return tuple(made)
 
 
 def _checkpoint(snapshot: Snapshot) -> dict[str, Any]:
@@ -78,12 +98,12 @@ def _matches(name: str) -> list[Path]:
     if path.exists():
         return [path]
     if not re.search(r"[*?[]", name):
-        raise ValueError(f"there is no file {path}; check the path")
+        raise ValueError(f"there is no file {one_line(path)}; check the path")
     # unlike Path.glob it passes over hidden files, as those that a Recorder is still writing
     found = sorted(glob.glob(str(path), recursive=True), key=natural)  # noqa: PTH207
     found = [match for match in found if not match.endswith(OPTIMIZER)]
     if not found:
-        raise ValueError(f"nothing matches {path}; check the pattern")
+        raise ValueError(f"nothing matches {one_line(path)}; check the pattern")
     return [Path(match) for match in found]
 
 
@@ -94,12 +114,14 @@ def located(name: str) -> Path:
         ValueError: there is no such home folder, or no path can be so.
     """
     if "\0" in name:
-        raise ValueError(f"a path has no null character, got {name!r}; check the path")
+        raise ValueError(f"a path has no null character, got {one_line(name)!r}; check the path")
     try:
         return Path(name).expanduser()
     except RuntimeError as error:
         user = Path(name).parts[0]
-        raise ValueError(f"there is no home folder {user}; write {name} in full") from error
+        raise ValueError(
+            f"there is no home folder {one_line(user)}; write {one_line(name)} in full"
+        ) from error
 
 
 def problem_file(name: str) -> tuple[Path, bytes]:
@@ -123,22 +145,18 @@ def unreadable(error: OSError, name: str) -> str:
     """Why a file cannot be read, and what to do."""
     denied = isinstance(error, PermissionError)
     out = "permissions" if denied else "path" if error.errno == errno.ENAMETOOLONG else "disk"
-    what = str(error.filename or name)
-    what = what if len(what) <= LONG else f"{what[:LONG]}…"
+    what = one_line(error.filename or name)
     return f"{what} cannot be read ({error.strerror or error}); check its {out}"
 
 
-def natural(text: str) -> tuple[list[Any], str]:
-    """A key by which numbers inside texts are ordered as numbers."""
-    parts = re.split(r"([0-9]+)", text)
-    return [int(part) if n % 2 else part for n, part in enumerate(parts)], text
-
-
 def _recording(folder: Path) -> Recording:
-    recording = read_recording(folder)
+    recording = runs.recording_of(folder)
     for snapshot in recording.snapshots:
-        if not snapshot.file.is_file():
-            raise ValueError(f"the run in {folder} lacks its file {snapshot.file.name}; copy it")
+        if not snapshot.file.exists():
+            raise ValueError(
+                f"the run in {one_line(folder)} lacks its file {one_line(snapshot.file.name)}; "
+                "copy it"
+            )
     return recording
 
 
@@ -147,11 +165,12 @@ def _readable(path: Path) -> Path:
     if path.is_dir():
         if not any(match for pattern in HUGGING_FACE for match in path.glob(pattern)):
             raise ValueError(
-                f"{path} holds neither a recorded run ({HEAD}) nor model.safetensors or "
-                f"pytorch_model.bin; name its files, as in {path / '*.pt'}"
+                f"{one_line(path)} holds neither a recorded run ({HEAD}) nor model.safetensors or "
+                f"pytorch_model.bin, an adapter, or checkpoint-*; name its files, as in "
+                f"{one_line(path / '*.pt')}"
             )
     elif not path.is_file():  # a pipe would be waited for
-        raise ValueError(f"{path} is no file that holds weights; check the path")
+        raise ValueError(f"{one_line(path)} is no file that holds weights; check the path")
     else:
         path.open("rb").close()  # safetensors calls a file that it may not read missing
     return path

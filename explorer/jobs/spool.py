@@ -1,21 +1,25 @@
 """The folder where supervisor and workers meet: jobs go in, pieces come out, by atomic renames.
 
-    <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<pid>.<started>, cancel,
-                                     pieces/<time>.safetensors, progress.json, finished.json, log
-    <jobs>/workers/<pid>.<started>   one empty file per living worker
+    <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<worker>, cancel,
+                                     pieces/<time>.safetensors, progress.json, finished.json, log,
+                                     told.json
+    <jobs>/workers/<worker>          one file per living worker, with its heartbeat
     <jobs>/half_done/<key>/          units of an answer that were not brought to their end
 
-A process is named by its id and its start time, since ids are used again.
+A worker stands in a file's name as `<spool>.<pid>.<started>.<host>`: ids are used again, and the
+copy of a folder has no workers.
 """
 
 import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +28,19 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save
 
-from explorer.jobs.process import ProcessName
+from explorer.jobs import seal
+from explorer.jobs.heartbeat import Beat, Heartbeat
+from explorer.jobs.process import MARK, ProcessName, end_marked
 from explorer.kinds.kind import Piece
 
 LEFT_SECONDS = 3600.0  # age at which half a folder belongs to nobody
+MOST_BYTES = 1 << 28  # of a JSON file that is read: more is none of ours
+_FOLDER = re.compile(r"[0-9]{2}-[0-9]{17}-[A-Za-z0-9_]+")
+_LEFT = re.compile(rf"\.{_FOLDER.pattern}\.[0-9a-f]{{32}}")  # being made or removed
+_WORKER = re.compile(r"([0-9a-f]+-[0-9a-f]+\.)?[0-9]+\.[0-9]+(\.[A-Za-z0-9-]+)?")
+_KEY = re.compile(r"[0-9a-f]{64}")
+_FINISHED = {"status", "error", "result"}
+_PIECE = re.compile(r"[0-9]{20}\.safetensors")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -46,11 +59,37 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The file's value, or None where there is no such file."""
+    """The file's value, or None where there is no such file.
+
+    Raises:
+        ValueError: it is no JSON, or larger than any of ours.
+    """
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"{path} is too large to be read")
         return json.loads(path.read_text())
     except FileNotFoundError:
         return None
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply to be read") from error
+
+
+def identity_of(folder: Path) -> str:
+    """What tells a spool's folder from its copies, and stays when it is renamed; empty if none."""
+    try:
+        stat = folder.stat()
+    except OSError:
+        return ""
+    return f"{stat.st_dev:x}-{stat.st_ino:x}"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A piece as a worker left it in the spool."""
+
+    piece: Piece
+    job: str  # that it was computed for
+    provenance: Mapping[str, Any]  # where and with what
 
 
 class JobFolder:
@@ -70,32 +109,68 @@ class JobFolder:
         return int(self.path.name.split("-", 1)[0])
 
     @property
+    def spool(self) -> str:
+        """What tells this spool from its copies."""
+        return identity_of(self.path.parent)
+
+    @property
     def request(self) -> dict[str, Any]:
-        """What is asked."""
-        return read_json(self.path / "request.json")
+        """What is asked.
+
+        Raises:
+            ValueError: it was not written by this user for this job in this spool.
+        """
+        return seal.opened(read_json(self.path / "request.json"), self.id, self.spool)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this user has written its request for this job in this spool."""
+        try:
+            return isinstance(self.request, dict)
+        except (OSError, ValueError):
+            return False
 
     def offer(self, request: Mapping[str, Any]) -> None:
         """Put the job, or what is left of it, up for a worker to claim."""
         if not self.path.is_dir():
             self._make(request)
             return
-        write_json(self.path / "request.json", request)
+        write_json(self.path / "request.json", seal.sealed(self.id, self.spool, request))
         for claim in self.path.glob("claimed.*"):
             claim.replace(self.path / "queued")  # one or the other at every instant
             return
         (self.path / "queued").touch()
 
+    def offer_once(self, request: Mapping[str, Any]) -> None:
+        """Put the job up for a worker, unless it is in the spool already."""
+        if not self.path.is_dir():
+            self._make(request)
+
     def _make(self, request: Mapping[str, Any]) -> None:
         """The whole folder in one rename; where another process was faster, its folder."""
+        with self._making(request) as making, contextlib.suppress(FileExistsError):
+            _rename_folder(making, self.path)
+
+    @contextlib.contextmanager
+    def _making(self, request: Mapping[str, Any]) -> Iterator[Path]:
+        """A whole folder under a name that is no job's, to be renamed; else it is removed."""
         making = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
         try:
             (making / "pieces").mkdir(parents=True)
-            write_json(making / "request.json", request)
+            write_json(making / "request.json", seal.sealed(self.id, self.spool, request))
             (making / "queued").touch()
-            with contextlib.suppress(FileExistsError):
-                _rename_folder(making, self.path)
+            yield making
         finally:
             shutil.rmtree(making, ignore_errors=True)
+
+    def offer_anew(self, request: Mapping[str, Any]) -> None:
+        """Put the job up in a folder made by us, with nothing of the present one but its pieces."""
+        with self._making(request) as making:
+            if not (self.path / "pieces").is_symlink():
+                for file in self.piece_files():
+                    file.rename(making / "pieces" / file.name)
+            self.remove()
+            _rename_folder(making, self.path)
 
     @property
     def is_queued(self) -> bool:
@@ -105,16 +180,17 @@ class JobFolder:
     def claim(self, worker: ProcessName) -> bool:
         """Take the job for a worker; False when another was faster."""
         try:
-            (self.path / "queued").rename(self.path / f"claimed.{worker}")
+            (self.path / "queued").rename(self.path / f"claimed.{self.spool}.{worker}")
         except FileNotFoundError:
             return False
         return True
 
     @property
     def worker(self) -> ProcessName | None:
-        """The worker that claimed the job."""
+        """The worker that claimed the job in this spool."""
         for claim in self.path.glob("claimed.*"):
-            return ProcessName.parse(claim.name.removeprefix("claimed."))
+            if worker := worker_named(claim.name.removeprefix("claimed."), self.spool):
+                return worker
         return None
 
     def withdraw(self) -> bool:
@@ -134,17 +210,24 @@ class JobFolder:
         """Whether somebody asked to stop."""
         return (self.path / "cancel").exists()
 
-    def put_piece(self, piece: Piece) -> None:
-        """Add a piece, whole or not at all."""
+    def put_piece(self, piece: Piece, provenance: Mapping[str, Any] | None = None) -> None:
+        """Add a piece, whole or not at all.
+
+        Args:
+            piece: to add.
+            provenance: where and with what it was computed.
+        """
         # safetensors 0.8 writes the memory of a strided array as if it had none
         arrays = {name: np.ascontiguousarray(value) for name, value in piece.columns.items()}
-        note = {"facts": json.dumps(piece.facts), "seconds": repr(piece.seconds)}
+        note = {"facts": json.dumps(piece.facts), "seconds": repr(piece.seconds), "job": self.id}
+        note["provenance"] = json.dumps(dict(provenance or {}))
         path = self.path / "pieces" / f"{time.time_ns():020d}.safetensors"
         _write_whole(path, save(arrays, note))
 
     def piece_files(self) -> list[Path]:
         """Whole pieces, oldest first."""
-        return sorted((self.path / "pieces").glob("*.safetensors"))
+        files = (self.path / "pieces").glob("*.safetensors")
+        return sorted(f for f in files if _PIECE.fullmatch(f.name) and not f.is_symlink())
 
     def finish(self, status: str, error: str = "", result: Any = None) -> None:
         """Say how it ended: "done", "failed" or "cancelled"."""
@@ -153,8 +236,15 @@ class JobFolder:
 
     @property
     def finished(self) -> dict[str, Any] | None:
-        """How it ended, or None while it goes on."""
-        return read_json(self.path / "finished.json")
+        """How it ended, or None while it goes on.
+
+        Raises:
+            ValueError: what stands there was written by no worker of ours.
+        """
+        ended = read_json(self.path / "finished.json")
+        if ended is not None and not (isinstance(ended, dict) and ended.keys() >= _FINISHED):
+            raise ValueError(f"{self.path / 'finished.json'} does not say how the job ended")
+        return ended
 
     def report(self, **progress: Any) -> None:
         """Tell what the worker is doing."""
@@ -163,14 +253,57 @@ class JobFolder:
     @property
     def progress(self) -> dict[str, Any]:
         """What the worker said last."""
-        return read_json(self.path / "progress.json") or {}
+        return _entries(self.path / "progress.json")
+
+    def tell(self, **said: Any) -> None:
+        """Say what the catalog has of the job, for those who wait and leave the catalog alone."""
+        write_json(self.path / "told.json", said)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the supervisor said last."""
+        return _entries(self.path / "told.json")
 
     def remove(self) -> None:
         """Remove the folder; it is gone at once, whatever comes between."""
         removed = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(removed)
-            shutil.rmtree(removed, ignore_errors=True)
+            _remove_tree(removed)
+
+
+def _entries(path: Path) -> dict[str, Any]:
+    """What a file of progress says; nothing where it is missing or not of ours."""
+    with contextlib.suppress(ValueError, OSError):
+        entries = read_json(path)
+        return entries if isinstance(entries, dict) else {}
+    return {}
+
+
+def set_aside(folder: JobFolder) -> Path:
+    """Where a job's folder that is none of ours lies from now on: kept, and never looked at."""
+    aside = folder.path.parent / "refused"
+    if aside.is_symlink():  # it would lead somewhere else
+        aside.unlink()
+    aside.mkdir(exist_ok=True)
+    target = aside / f"{folder.path.name}.{uuid.uuid4().hex}"
+    folder.path.rename(target)
+    return target
+
+
+def _remove_tree(path: Path) -> None:
+    """Remove a folder, or a link without what it leads to."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def worker_named(text: str, spool: str) -> ProcessName | None:
+    """The worker that a file is named for; None where it is another spool's, or no such name."""
+    owner, _, name = text.partition(".")
+    with contextlib.suppress(ValueError):
+        return ProcessName.parse(name) if owner == spool else None
+    return None
 
 
 def _rename_folder(source: Path, target: Path) -> None:
@@ -193,10 +326,24 @@ def read_piece(path: Path) -> Piece:
     Raises:
         safetensors.SafetensorError: the file is damaged, as after a power loss.
     """
+    return read_arrival(path).piece
+
+
+def read_arrival(path: Path) -> Arrival:
+    """A piece with whose it is and where it comes from.
+
+    Raises:
+        safetensors.SafetensorError: the file is damaged, as after a power loss.
+        ValueError: it holds no piece.
+    """
     with safetensors.safe_open(path, framework="numpy") as file:
-        note = file.metadata()
+        note = file.metadata() or {}
         columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dictionary)
-    return Piece(columns, json.loads(note["facts"]), float(note["seconds"]))
+    try:
+        piece = Piece(columns, json.loads(note["facts"]), float(note["seconds"]))
+        return Arrival(piece, note.get("job", ""), json.loads(note.get("provenance", "{}")))
+    except (KeyError, RecursionError) as error:
+        raise ValueError(f"{path.name} holds no piece of an answer") from error
 
 
 class Spool:
@@ -204,7 +351,17 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        (folder / "workers").mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # somebody else's, which can be looked at
+            if (folder / "workers").is_symlink():  # it would lead somewhere else
+                (folder / "workers").unlink()
+            (folder / "workers").mkdir(parents=True, exist_ok=True)
+        self.identity = identity_of(folder)
+        self._held: set[str] = set()  # ids of the jobs that this process claims or works at
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder still lies where it was."""
+        return identity_of(self.folder) == self.identity
 
     def new(self, job_id: str, priority: int, created: datetime | None) -> JobFolder:
         """A folder for a job, not yet offered; the same one for the same job."""
@@ -215,57 +372,102 @@ class Spool:
     def sweep(self) -> None:
         """Remove what a killed process left of folders that it was making or removing."""
         for left in self.folder.glob(".*"):
-            if left.is_dir() and time.time() - left.stat().st_mtime > LEFT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+            ours = _LEFT.fullmatch(left.name)
+            if ours and time.time() - left.lstat().st_mtime > LEFT_SECONDS:
+                _remove_tree(left)
 
     def half_done(self, key: str) -> Path:
         """The folder for what a question's units have left half done; it outlives a stopped job."""
         return self.folder / "half_done" / key
 
     def keys_half_done(self) -> list[str]:
-        """The questions that have such a folder."""
-        return [path.name for path in self.folder.glob("half_done/*")]
+        """The questions that have such a folder; links, through which one could write, are cut."""
+        for path in (self.folder / "half_done", *self.folder.glob("half_done/**/*")):
+            if path.is_symlink():
+                path.unlink()
+        names = (path.name for path in self.folder.glob("half_done/*"))
+        return [name for name in names if _KEY.fullmatch(name)]
 
     def forget(self, key: str) -> None:
         """Remove what a question's units have left half done."""
-        shutil.rmtree(self.half_done(key), ignore_errors=True)
+        _remove_tree(self.half_done(key))
 
     def jobs(self) -> list[JobFolder]:
-        """All jobs, the most urgent first."""
-        found = [p for p in self.folder.iterdir() if p.name[:2].isdigit() and p.is_dir()]
-        return [JobFolder(path) for path in sorted(found)]
+        """All jobs, the most urgent first; none where the folder is gone."""
+        try:
+            with os.scandir(self.folder) as entries:
+                names = [e.name for e in entries if _FOLDER.fullmatch(e.name) and _is_folder(e)]
+        except FileNotFoundError:
+            return []
+        return [JobFolder(self.folder / name) for name in sorted(names)]
 
     def job(self, job_id: str) -> JobFolder | None:
         """The job with that id."""
         return next((job for job in self.jobs() if job.id == job_id), None)
 
     def claim_next(self, worker: ProcessName, more_urgent_than: int = 100) -> JobFolder | None:
-        """The most urgent queued job, now the worker's."""
+        """The most urgent queued job that we have sealed, now the worker's; see `at_work`."""
         for job in self.jobs():
-            if job.priority < more_urgent_than and job.claim(worker):
-                return job
+            if job.priority < more_urgent_than and job.is_queued and job.is_ours:
+                self._held.add(job.id)  # before the claim: no heartbeat may miss it
+                if job.claim(worker):
+                    return job
+                self._held.discard(job.id)
         return None
 
     @contextlib.contextmanager
-    def enrolled(self, worker: ProcessName) -> Iterator[None]:
-        """Be listed as a living worker."""
-        self.enrol(worker)
+    def at_work(self, job: JobFolder) -> Iterator[None]:
+        """Have the heartbeat of this process name a claimed job; after this it is given up."""
+        self._held.add(job.id)
         try:
             yield
         finally:
-            (self.folder / "workers" / str(worker)).unlink(missing_ok=True)
+            self._held.discard(job.id)
 
-    def enrol(self, worker: ProcessName) -> None:
+    @contextlib.contextmanager
+    def enrolled(self, worker: ProcessName) -> Iterator[None]:
+        """Be listed as a living worker, with a heartbeat that names the jobs it works at."""
+        entry = self._entry(worker)
+        try:
+            with Heartbeat(entry, self._held, lambda: self.is_there):
+                yield
+        finally:
+            if os.getpid() == worker.pid:  # not a child that goes on where its parent was
+                end_marked(os.environ.get(MARK, ""))  # what its jobs have started
+                entry.unlink(missing_ok=True)
+
+    def enrol(self, worker: ProcessName, mark: str = "") -> None:
         """List a process as a worker until it dies or leaves."""
-        (self.folder / "workers" / str(worker)).touch()
+        if not self._entry(worker).exists():
+            write_json(self._entry(worker), {"beat": 0, "jobs": [], "mark": mark})
 
     def workers(self) -> list[ProcessName]:
-        """Living workers; entries of dead ones are removed."""
-        living = []
-        for entry in (self.folder / "workers").iterdir():
-            name = ProcessName.parse(entry.name)
-            if name.alive:
-                living.append(name)
-            else:
-                entry.unlink(missing_ok=True)
-        return living
+        """Living workers of this machine."""
+        return [worker for worker in self.enrolments() if worker.alive]
+
+    def enrolments(self) -> list[ProcessName]:
+        """The workers that are listed, dead or alive; those of other spools are struck off."""
+        listed = []
+        with contextlib.suppress(FileNotFoundError):
+            for entry in (self.folder / "workers").iterdir():
+                if worker := worker_named(entry.name, self.identity):
+                    listed.append(worker)
+                elif _WORKER.fullmatch(entry.name):
+                    with contextlib.suppress(OSError):
+                        entry.unlink()
+        return listed
+
+    def beat(self, worker: ProcessName) -> Beat | None:
+        """The last heartbeat of a worker; None where it is not listed."""
+        return Beat.read(self._entry(worker))
+
+    def strike_off(self, worker: ProcessName) -> None:
+        """List a worker no longer."""
+        self._entry(worker).unlink(missing_ok=True)
+
+    def _entry(self, worker: ProcessName) -> Path:
+        return self.folder / "workers" / f"{self.identity}.{worker}"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)

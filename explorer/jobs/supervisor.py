@@ -7,22 +7,19 @@ step can be repeated: a piece leaves the spool only after the catalog has it.
 import contextlib
 import fcntl
 import logging
-import os
-import platform
-import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, Any
 
 import safetensors
 
-from explorer.jobs import arrivals, orders
+from explorer.jobs import arrivals, orders, vetting
 from explorer.jobs.crew import Crew
 from explorer.jobs.following import Follower
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, read_piece
+from explorer.jobs.spool import JobFolder, Spool, identity_of, read_arrival
 from explorer.kinds import kind_named
 from store import (
     Catalog,
@@ -35,9 +32,26 @@ from store import (
 from store.errors import from_os
 
 STEP_SECONDS = 0.15
+REST = 2.0  # times as long as a step took until the next: other clients want the database too
+REST_SECONDS = 2.0  # at most
 DEATHS_ALLOWED = 3  # on the same piece
 CANCEL_GRACE = 20.0  # seconds a worker has to reach the end of its piece
+MOST_SAID = 2000  # characters of an error
+LOOKS = 3  # in a row at a job that is neither queued nor claimed nor over
+RECOVER_SECONDS = 10.0  # between two looks for jobs that nobody has put into the spool
+OWN_ERRORS = (UnknownEntry, ValueError)  # about the job itself: said as they are
+JOBS_OWN = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Supervised:
+    """What the supervisor remembers of a job in the spool."""
+
+    table: str = ""  # of an answer's kind
+    worker: ProcessName | None = None  # as it is noted in the catalog
+    lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
+    cancelled: float | None = None  # since when
 
 
 class Supervisor:
@@ -48,6 +62,7 @@ class Supervisor:
         catalog: Catalog,
         device: str = "auto",
         completed: Callable[[str], None] = lambda key: None,
+        hires: bool = True,
     ) -> None:
         """Prepare; `start` begins.
 
@@ -55,19 +70,27 @@ class Supervisor:
             catalog: the catalog to serve.
             device: where workers compute.
             completed: called with the key of each question that becomes complete.
+            hires: whether to start workers.
         """
         self.catalog = catalog
         self.device = device
         self.trouble = ""  # one sentence while the catalog cannot be written
         self._completed = completed
-        self._spool = Spool(catalog.jobs_folder)
+        self._hires = hires
         self._lock: IO[str] | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._crew = Crew(self._spool)
         self._follower = Follower(catalog)
-        self._known: dict[str, str] = {}  # job id -> status in the catalog
-        self._cancelled_at: dict[str, float] = {}
+        self._settle_in()
+        self._place = identity_of(catalog.folder)
+
+    def _settle_in(self) -> None:
+        """Know nothing yet of what lies in the spool."""
+        self._spool = Spool(self.catalog.jobs_folder)
+        self._crew = Crew(self._spool)
+        self._jobs: dict[str, Supervised] = {}
+        self._recovered: float | None = None  # when jobs without a folder were last looked for
+        self._written: tuple[int, ...] = ()  # state of the database's files then
 
     def acquire(self) -> bool:
         """Become this catalog's supervisor; False when another process is."""
@@ -91,112 +114,199 @@ class Supervisor:
         self._stop.set()
         if self._thread:
             self._thread.join(timeout=10)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Be the supervisor no longer."""
         if self._lock:
             self._lock.close()
             self._lock = None
 
     def _run(self) -> None:
-        ready = False
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
-                if self.acquire():
-                    if not ready:
-                        self.recover()
-                        ready = True
-                    self.step()
-                    self._follower.look()
-                self.trouble = ""
+                if self._is_in_place():
+                    if self.acquire():
+                        self._look_for_lost()
+                        self.step()
+                        self._follower.look()
+                    self.trouble = ""
             except CatalogError as error:
                 self.trouble = str(error)  # shown by the pages; pieces wait in the spool
             except OSError as error:
                 self.trouble = str(from_os(error, self.catalog.folder))
             except Exception:
                 log.exception("supervisor step")
-            self._stop.wait(STEP_SECONDS)
+            took = time.monotonic() - began
+            self._stop.wait(min(max(STEP_SECONDS, REST * took), REST_SECONDS))
+
+    def _is_in_place(self) -> bool:
+        """Whether the catalog lies where it was; its spool is made anew where it was removed."""
+        if self._spool.is_there:
+            return True
+        self._let_go()
+        if identity_of(self.catalog.folder) != self._place:
+            self.trouble = moved(self.catalog)
+            return False
+        lost = self._jobs
+        self._settle_in()
+        self._jobs = lost
+        return True
+
+    def _look_for_lost(self) -> None:
+        """At first, and now and then where the database has changed: jobs without a folder."""
+        now = time.monotonic()
+        if self._recovered is None:
+            self.recover()
+        elif now - self._recovered < RECOVER_SECONDS:
+            return
+        written = tuple(
+            file.stat().st_mtime_ns for file in sorted(self.catalog.folder.glob("catalog.duckdb*"))
+        )
+        if written != self._written:
+            self._offer_lost()
+        self._recovered, self._written = now, written
 
     def recover(self) -> None:
-        """Offer again the jobs that a crash left without a folder."""
+        """Clear what a crash has left, and offer again the jobs that it left without a folder."""
         self._spool.sweep()
         for key in self._spool.keys_half_done():
             asked = self.catalog.question(key)
             if asked is None or asked.status == "complete":
                 self._spool.forget(key)
-        folders = {job.id for job in self._spool.jobs()}
-        for job in self.catalog.jobs(status=("queued", "running"), limit=10_000):
+        self._offer_lost()
+
+    def _offer_lost(self) -> None:
+        folders = {job.id for job in self._spool.jobs()} | self._jobs.keys()
+        for job in self.catalog.jobs(status=vetting.ACTIVE, limit=10_000):
             if job.id not in folders:
-                with contextlib.suppress(UnknownEntry):  # the job says so
+                with contextlib.suppress(UnknownEntry, ValueError):  # the job says so
                     orders.offer(self.catalog, job)
 
     def step(self) -> None:
         """Ingest what has arrived, settle what has ended, start what waits."""
         waiting = []
-        for folder in self._spool.jobs():
+        folders = self._spool.jobs()
+        self._miss({folder.id for folder in folders})
+        for folder in folders:
             try:
                 if self._advance(folder):
                     waiting.append(folder)
-            except (CatalogBusy, CatalogFull, CatalogDamaged, OSError):
+            except (CatalogBusy, CatalogFull, CatalogDamaged):
                 raise  # nothing is wrong with the job: it waits
+            except OSError as error:
+                if not isinstance(error, JOBS_OWN):
+                    raise
+                if folder.path.is_dir():  # else it is missed at the next step
+                    self._give_up(folder, error)
             except Exception as error:
                 self._give_up(folder, error)
-        if waiting and (trouble := self._crew.call(self.device)):
+        self._crew.bury()
+        if waiting and self._hires and (trouble := self._crew.call(self.device)):
             for folder in waiting:
                 if folder.withdraw():
                     folder.finish("failed", error=trouble)
 
+    def _miss(self, present: set[str]) -> None:
+        """End the jobs whose folder somebody has removed."""
+        for job_id in self._jobs.keys() - present:
+            if self._is_active(job_id):
+                where = self._spool.folder
+                error = (
+                    f"its folder in {where} was removed while it ran, by the problem file's code "
+                    "or by hand; see that nothing there is removed, and compute it anew"
+                )
+                self.catalog.update_job(job_id, status="failed", error=error)
+            del self._jobs[job_id]
+
+    def _is_active(self, job_id: str) -> bool:
+        """Whether the catalog has the job, and not as ended."""
+        try:
+            return self.catalog.job(job_id).status in vetting.ACTIVE
+        except UnknownEntry:
+            return False
+
     def _advance(self, folder: JobFolder) -> bool:
         """Do what there is to do for one job; whether it waits for a worker."""
+        job = self._jobs.get(folder.id) or self._take_on(folder)
+        if job is None:
+            return False
         ended = folder.finished  # read before the pieces: none can come after it
-        self._ingest(folder)
+        self._ingest(folder, job)
         if ended:
             self._settle(folder, ended)
         elif folder.is_queued:
             return self._keep_waiting(folder)
         else:
-            self._watch(folder)
+            self._watch(folder, job)
         return False
+
+    def _take_on(self, folder: JobFolder) -> Supervised | None:
+        """The job of a folder that was not seen before; None where it is none of this catalog."""
+        record = vetting.job_of(self.catalog, self._spool, folder)
+        if record is None:
+            return None
+        asked = self.catalog.question(record.question_key) if record.question_key else None
+        job = Supervised(kind_named(asked.kind).table if asked else "")
+        folder.tell(title=record.title, units=record.units, units_done=record.units_done)
+        self._jobs[folder.id] = job
+        return job
 
     def _give_up(self, folder: JobFolder, error: Exception) -> None:
         """End a job that cannot be served, lest it hold up the others."""
-        if not isinstance(error, UnknownEntry | ValueError):
+        if not isinstance(error, OWN_ERRORS):
             log.error("job %s", folder.id, exc_info=error)
-        said = str(error) if isinstance(error, UnknownEntry | ValueError) else repr(error)
+        said = f"what its worker left cannot be used ({error!r}); compute it anew"
+        if isinstance(error, OWN_ERRORS):
+            said = str(error)
         with contextlib.suppress(UnknownEntry):  # it was deleted with its analysis
-            self.catalog.update_job(folder.id, status="failed", error=said)
-        folder.remove()
+            self.catalog.update_job(folder.id, status="failed", error=said[:MOST_SAID])
+        self._forget(folder)
 
-    def _ingest(self, folder: JobFolder) -> None:
+    def _forget(self, folder: JobFolder) -> None:
+        """The job is over."""
+        folder.remove()
+        self._jobs.pop(folder.id, None)
+
+    def _ingest(self, folder: JobFolder, job: Supervised) -> None:
         """Bring the job's pieces into the catalog, oldest first."""
         files = folder.piece_files()
         if not files:
             return
-        job = self.catalog.job(folder.id)
-        done, rate = job.units_done, 0.0
+        record = self.catalog.job(folder.id)
+        done, rate, key = record.units_done, 0.0, record.question_key or ""
         for file in files:
             try:
-                piece = read_piece(file)
-            except safetensors.SafetensorError:
+                arrival = read_arrival(file)
+            except (safetensors.SafetensorError, ValueError):
                 file.rename(file.with_suffix(".damaged"))  # its units stay missing and come again
                 continue
-            key = job.question_key or ""
-            table = kind_named(folder.request["kind"]).table
+            if arrival.job != folder.id:
+                file.rename(file.with_suffix(".foreign"))
+                log.warning("%s was computed for another job; it is left out", file)
+                continue
+            piece = arrival.piece
             done = self.catalog.ingest(
-                key, table, piece.columns, piece.facts, piece.seconds, provenance(piece.facts)
+                key, job.table, piece.columns, piece.facts, piece.seconds, arrival.provenance
             )
             arrivals.store_directions(self.catalog, key, piece.facts)
             arrivals.note_choice(self.catalog, key, piece.facts)
             file.unlink()
             rate = len(piece.units) / max(piece.seconds, 1e-9)
-        self._note(folder, units_done=done, attempts=0, worker={"units_per_second": rate})
+        fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
+        self._note(folder, job, **fields)
+        folder.tell(title=record.title, units=record.units, units_done=done)
 
-    def _note(self, folder: JobFolder, **fields: Any) -> None:
+    def _note(self, folder: JobFolder, job: Supervised, **fields: Any) -> None:
         """Update the job's row; the first time also with the worker that has it."""
         worker = folder.worker
-        if worker and self._known.get(folder.id) != str(worker):
+        if worker and job.worker != worker:
             fields |= {"status": "running", "pid": worker.pid}
             fields["pid_started"] = worker.started / 1000
             if began := self.catalog.job(folder.id).started:
                 fields["started"] = began  # by an earlier worker, or seen by an earlier supervisor
-            self._known[folder.id] = str(worker)
+            job.worker = worker
         self.catalog.update_job(folder.id, **fields)
 
     def _keep_waiting(self, folder: JobFolder) -> bool:
@@ -206,25 +316,28 @@ class Supervisor:
             return False
         return True
 
-    def _watch(self, folder: JobFolder) -> None:
-        """See whether the worker of a claimed job is alive."""
+    def _watch(self, folder: JobFolder, job: Supervised) -> None:
+        """See whether somebody works at a claimed job."""
         worker = folder.worker
-        if worker is None:
-            return  # claimed and queued change places in one rename; look again
+        job.lost = job.lost + 1 if worker is None else 0
+        if worker is None:  # claimed and queued change places in one rename: look again
+            if job.lost >= LOOKS and not folder.finished:
+                self._offer_again(folder)
+            return
         self._crew.saw(worker)
-        if worker.alive:
-            if self._known.get(folder.id) != str(worker):
-                self._note(folder)
-            self._press(folder, worker)
+        if self._crew.works_at(worker, folder.id):
+            if job.worker != worker:
+                self._note(folder, job)
+            self._press(folder, job, worker)
         elif not folder.finished:
-            self._bury(folder, worker)
+            self._bury(folder, job, worker)
 
-    def _press(self, folder: JobFolder, worker: ProcessName) -> None:
+    def _press(self, folder: JobFolder, job: Supervised, worker: ProcessName) -> None:
         """End a worker that does not come to the end of its piece after a cancel."""
         if folder.is_cancelled and not self._makes_way(folder, worker):
-            since = self._cancelled_at.setdefault(folder.id, time.monotonic())
-            if time.monotonic() - since > CANCEL_GRACE:
-                os.kill(worker.pid, signal.SIGKILL)
+            job.cancelled = job.cancelled or time.monotonic()
+            if time.monotonic() - job.cancelled > CANCEL_GRACE:
+                self._crew.end(worker)
                 folder.finish("cancelled")
 
     def _makes_way(self, folder: JobFolder, worker: ProcessName) -> bool:
@@ -234,26 +347,33 @@ class Supervisor:
             for other in self._spool.jobs()
         )
 
-    def _bury(self, folder: JobFolder, worker: ProcessName) -> None:
-        """The worker died: offer the rest again, or stop after too many deaths on one piece."""
-        self._ingest(folder)  # what it left since the last look
-        job = self.catalog.job(folder.id)
-        deaths = job.attempts + 1
-        if folder.is_cancelled:
-            folder.finish("cancelled")
-        elif deaths >= DEATHS_ALLOWED:
+    def _bury(self, folder: JobFolder, job: Supervised, worker: ProcessName) -> None:
+        """The worker died or left: offer the rest again, or stop after too many deaths."""
+        if not worker.alive:
+            self._crew.end(worker)  # what it has started must not go on at the job
+        self._ingest(folder, job)  # what it left since the last look
+        record = self.catalog.job(folder.id)
+        deaths = record.attempts + 1
+        if not folder.is_cancelled and deaths >= DEATHS_ALLOWED:
             how = self._crew.last_words(worker)
-            where = "in this import" if job.task == "import" else "on the same piece"
+            where = "in this import" if record.task == "import" else "on the same piece"
             out = "; call the problem file's functions in a Python of your own to see why"
             folder.finish("failed", error=f"the worker died {deaths} times {where}{how}{out}")
         else:
-            folder.offer(orders.request_of(self.catalog, job))
+            self._offer_again(folder)
         self.catalog.update_job(folder.id, attempts=deaths)  # last: on a full disk nobody died
+
+    def _offer_again(self, folder: JobFolder) -> None:
+        """Put what is missing up for another worker, unless somebody has asked to stop."""
+        if folder.is_cancelled:
+            folder.finish("cancelled")
+        else:
+            folder.offer(orders.request_of(self.catalog, self.catalog.job(folder.id)))
 
     def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
         """Write how a job ended, then remove its folder."""
         job = self.catalog.job(folder.id)
-        status, error = ended["status"], ended["error"] or None
+        status, error = ended["status"], str(ended["error"] or "")[:MOST_SAID] or None
         if status == "done" and job.task == "import":
             arrivals.store_import(self.catalog, job, ended["result"], folder.path)
         if status == "done" and job.task == "answer":
@@ -263,8 +383,7 @@ class Supervisor:
                 folder.offer(orders.request_of(self.catalog, job))
                 return
         self.catalog.update_job(folder.id, status=status, error=error)
-        folder.remove()
-        self._known.pop(folder.id, None)
+        self._forget(folder)
         if status == "done" and job.question_key:
             self._spool.forget(job.question_key)
             self._completed(job.question_key)
@@ -275,15 +394,9 @@ class Supervisor:
         return self._spool.workers()
 
 
-def provenance(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Where and with what the answer was computed; empty for a piece that names no device."""
-    if "device" not in facts:
-        return {}
-    return {
-        "device": facts["device"],
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-        "python": platform.python_version(),
-        "machine": platform.node(),
-        "processor": platform.machine(),
-    }
+def moved(catalog: Catalog) -> str:
+    """What is said of a catalog that no longer lies where it was opened."""
+    return (
+        f"the catalog {catalog.folder} was moved or removed while it was in use; open it where it "
+        "lies now, and what was being computed goes on"
+    )

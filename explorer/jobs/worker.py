@@ -1,4 +1,4 @@
-"""The worker: claims jobs from the spool and answers them piece by piece; owns the device.
+"""The worker: answers jobs of the spool piece by piece, each problem's in a process of its own.
 
 Run as `python -m explorer.jobs.worker JOBS_FOLDER [--device auto] [--linger 60]`. It goes on when
 the app dies, and stays a while when there is nothing to do: starting torch takes longer than most
@@ -8,16 +8,16 @@ answers.
 import argparse
 import errno
 import gc
-import hashlib
 import importlib
 import json
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,67 +26,142 @@ import safetensors
 import torch
 from torch import Tensor
 
+from explorer.admission import Refused, admit, check_admitted
 from explorer.analysis import device as devices
-from explorer.analysis import preconditioner
+from explorer.analysis import loading, preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
-from explorer.analysis.mistakes import ProblemError
+from explorer.analysis.measured import check_as_measured
+from explorer.analysis.mistakes import ProblemError, computing, only_in
 from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
+from explorer.analysis.rehearsal import ready
+from explorer.consent import agreed_code, command, note
+from explorer.jobs.isolation import Isolation, Partner, start
 from explorer.jobs.process import BEGINS, ProcessName
+from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import Piece, kind_named, settings_from_json
+from explorer.own_code import Code
+from explorer.wording import one_line
 
-POLL_SECONDS = 0.1
+MOST_SAID = 2000  # characters of an error
+_CHANGED = "{path} has changed since its models were imported; import them again"
 _RUST_NO_SPACE = f"(os error {errno.ENOSPC})"  # safetensors raises its own class
 
 
-class Worker:
-    """Answers jobs on one device."""
+@dataclass(frozen=True)
+class Begun:
+    """What all processes of one worker share."""
 
-    def __init__(self, spool: Spool, device: torch.device) -> None:
+    jobs: Path  # folder of the spool
+    name: ProcessName  # in which jobs are claimed: of the process that watches over the others
+    device: str
+    seconds: float  # that it took until work could begin
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a process answers about: jobs of the same one share it."""
+
+    path: Path
+    arguments: str  # JSON
+    code: Code
+    task: str
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any]) -> "Subject":
+        """The subject of a request.
+
+        Raises:
+            ConsentError: the user has not agreed to run this code.
+            ProblemError: it is no longer what the question was asked about.
+        """
+        path = Path(request["problem"])
+        code = agreed_code(path, request.get("source_hash", ""))
+        if request.get("source_hash", code.hash) != code.hash:
+            raise ProblemError(_CHANGED.format(path=path))
+        _prepare(request)
+        arguments = json.dumps(request["arguments"], sort_keys=True)
+        return cls(path, arguments, code, request["task"])
+
+
+def _prepare(request: Mapping[str, Any]) -> None:
+    """Import what answers the request: once, before processes are forked."""
+    if request["task"] == "answer":
+        importlib.import_module(kind_named(request["kind"]).answer.partition(":")[0])
+
+
+def _serve(begun: Begun, subject: Subject, partner: Partner) -> None:
+    """Answer jobs about a subject in a process of its own."""
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # also where it starts a Python of its own
+    sys.dont_write_bytecode = True
+    sys.argv[:] = [str(subject.path)]
+    os.chdir(subject.code.problem.parent)
+    admit(subject.code.digests, subject.path, partial(_refusal, subject))
+    worker = Worker(Spool(begun.jobs), torch.device(begun.device), begun, subject, partner)
+    partner.serve(worker.run)
+
+
+def _refusal(subject: Subject, file: Path) -> str:
+    """Why a file is not loaded, and how to have it loaded."""
+    problem = subject.code.problem
+    if file in subject.code.digests:
+        return f"{file} has changed while {problem} was at work; import its models again"
+    note(problem, file)  # the next time it is shown
+    out = f"read and agree: {command(problem, file)}"
+    return f"{problem} loads {file}, which you have not agreed to run; {out}"
+
+
+class Worker:
+    """Answers jobs on one device, in this process."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        device: torch.device,
+        begun: Begun | None = None,
+        subject: Subject | None = None,
+        partner: Partner | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            spool: of the jobs.
+            device: that answers.
+            begun: the worker that this process belongs to, if not one by itself.
+            subject: what all its jobs are about, if it is no more than one.
+            partner: gets the jobs that go before the one in hand, instead of this process.
+        """
         self.spool = spool
         self.device = device
-        self.name = ProcessName.of(os.getpid())
-        self.start = max(0.0, time.time() - psutil.Process().create_time())  # seconds to get here
-
-    def serve(self, linger: float) -> None:
-        """Answer what is queued; leave after `linger` seconds without work."""
-        with self.spool.enrolled(self.name):
-            last = time.monotonic()
-            while time.monotonic() - last < linger:
-                job = self.spool.claim_next(self.name)
-                if job is None:
-                    time.sleep(POLL_SECONDS)
-                else:
-                    self.run(job)
-                    last = time.monotonic()
+        self.name = begun.name if begun else ProcessName.of(os.getpid())
+        self.start = begun.seconds if begun else 0.0
+        self._code = subject.code if subject else None
+        self._partner = partner
+        self._process = os.getpid()
 
     def run(self, job: JobFolder) -> None:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
+        with self.spool.at_work(job):
+            self._run(job)
+
+    def _run(self, job: JobFolder) -> None:
         print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
-            job.finish("done", result=self._tasks[job.request["task"]](job))
+            with loading.watched(self._reading(job)):
+                result = self._tasks[job.request["task"]](job)
+            only_in(self._process)
+            check_admitted()
+            job.finish("done", result=result)
         except _Wordless:
             raise
-        except (_Cancelled, SystemExit, KeyboardInterrupt, Exception) as error:
-            self._tell(job, error)
+        except (_Cancelled, Refused, SystemExit, KeyboardInterrupt, Exception) as error:
+            only_in(self._process)
+            _tell(job, error)
         finally:
             gc.collect()  # an evaluator and its lanes hold each other, and a model each
-
-    def _tell(self, job: JobFolder, error: BaseException) -> None:
-        if not job.path.is_dir():
-            return  # the supervisor has given it up
-        if isinstance(error, _Cancelled):
-            job.finish("cancelled")
-            return
-        traceback.print_exception(error)
-        try:
-            (job.path / "log").write_text("".join(traceback.format_exception(error)))
-            job.finish("failed", error=_sentence(error))
-        except OSError:  # nowhere to write: the supervisor sees a worker that ended without a word
-            raise _Wordless(1) from error
 
     @property
     def _tasks(self) -> Mapping[str, Callable[[JobFolder], Any]]:
@@ -98,11 +173,13 @@ class Worker:
         request = job.request
         kind = kind_named(request["kind"])
         settings = settings_from_json(kind.settings, request["settings"])
-        loaded = _unchanged_problem(request)
+        loaded = _unchanged_problem(request, self._code)
         points = [
             _point(Path(file), point, loaded)
             for file, point in zip(request["files"], request["points"], strict=True)
         ]
+        if points:
+            loaded = ready(loaded, points[0], settings.split, self.device)
         moments = getattr(settings, "moments", ())
         for place, digest in enumerate(moments):
             if digest:
@@ -112,9 +189,13 @@ class Worker:
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
             kept = {"keep": self.spool.half_done(request["key"])} if kind.keeps else {}
-            pieces = answer(loaded.problem, points, settings, done, self.device, choices, **kept)
+            arguments = (loaded.problem, points, settings, done, self.device, choices)
+            pieces = _told(loaded.path, lambda: answer(*arguments, **kept))
             for piece in self._timed(pieces, began):
-                job.put_piece(piece)
+                only_in(self._process)  # not what a problem has forked
+                check_admitted()
+                check_as_measured(piece, request, loaded.path)
+                job.put_piece(piece, provenance(piece.facts))
                 job.report(stage="computing")
                 self._make_way(job)
 
@@ -131,8 +212,7 @@ class Worker:
     def _import(self, job: JobFolder) -> dict[str, Any]:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
         request = job.request
-        _check_agreed(Path(request["problem"]), request.get("digest"))
-        loaded = load(Path(request["problem"]), request["arguments"], twice=True)
+        loaded = load(Path(request["problem"]), request["arguments"], twice=True, code=self._code)
         with devices.arithmetic("float32"):
             return inspect(
                 loaded,
@@ -141,12 +221,22 @@ class Worker:
                 job.path,
                 self._watch(job),
                 request.get("known", ()),
+                lambda: load(Path(request["problem"]), request["arguments"]).problem.model,
             )
 
     def _watch(self, job: JobFolder) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:
+            only_in(self._process)
             job.report(stage="inspecting", done=done, total=total)
             self._make_way(job)
+
+        return tell
+
+    def _reading(self, job: JobFolder) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            job.report(stage="reading the data", done=done, total=total)
+            if job.is_cancelled:
+                raise _Cancelled
 
         return tell
 
@@ -156,8 +246,32 @@ class Worker:
             urgent = self.spool.claim_next(self.name, more_urgent_than=job.priority)
             if urgent is None:
                 return
-            self.run(urgent)
+            if self._partner is None:
+                self.run(urgent)
+            else:
+                self._partner.do(urgent, self.run)
         raise _Cancelled
+
+
+def _tell(job: JobFolder, error: BaseException) -> None:
+    """Write how a job failed into its folder."""
+    if not job.path.is_dir():
+        return  # the supervisor has given it up
+    if isinstance(error, _Cancelled):
+        job.finish("cancelled")
+        return
+    traceback.print_exception(error)
+    try:
+        (job.path / "log").write_text("".join(traceback.format_exception(error)))
+        job.finish("failed", error=_sentence(error))
+    except OSError:  # nowhere to write: the supervisor sees a worker that ended without a word
+        raise _Wordless(1) from error
+
+
+def _told(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
+    """The pieces of an answer; what the problem file's own code raises is told with its line."""
+    with computing(path):
+        yield from answer()
 
 
 class _Cancelled(Exception):
@@ -168,24 +282,13 @@ class _Wordless(SystemExit):
     """There is nowhere to write how a job ended."""
 
 
-def _check_agreed(problem: Path, digest: str | None) -> None:
-    """Refuse to run another file than the one that the user agreed to.
-
-    Raises:
-        ProblemError: the file has changed since.
-    """
-    there = digest and problem.is_file()
-    if there and hashlib.sha256(problem.read_bytes()).hexdigest() != digest:
-        raise ProblemError(f"{problem} has changed since you agreed to run it; import it again")
-
-
-@lru_cache(maxsize=4)
-def _loaded(path: Path, arguments: str, changed: float) -> LoadedProblem:
+@lru_cache(maxsize=1)
+def _loaded(path: Path, arguments: str, changed: float, code: Code | None) -> LoadedProblem:
     """The problem as its file stands now."""
-    return load(path, json.loads(arguments))
+    return load(path, json.loads(arguments), code=code)
 
 
-def _unchanged_problem(request: Mapping[str, Any]) -> LoadedProblem:
+def _unchanged_problem(request: Mapping[str, Any], code: Code | None) -> LoadedProblem:
     """The problem of the request.
 
     Raises:
@@ -193,10 +296,10 @@ def _unchanged_problem(request: Mapping[str, Any]) -> LoadedProblem:
     """
     path = Path(request["problem"])
     changed = path.stat().st_mtime if path.exists() else 0.0
-    loaded = _loaded(path, json.dumps(request["arguments"], sort_keys=True), changed)
+    loaded = _loaded(path, json.dumps(request["arguments"], sort_keys=True), changed, code)
     data = {name: split["fingerprint"] for name, split in loaded.splits.items()}
     if loaded.source_hash != request["source_hash"]:
-        raise ProblemError(f"{path} has changed since its models were imported; import them again")
+        raise ProblemError(_CHANGED.format(path=path))
     if data.get(request["settings"]["split"]) != request["data"]:
         raise ProblemError(
             f"the data of {path} have changed since the import; import its models again, and draw "
@@ -227,10 +330,10 @@ def _sentence(error: BaseException) -> str:
         return f"no space is left on the disk of {where}; free some and resume"
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "the device has too little memory for this model and data; choose another device"
-    text = " ".join(str(error).split())
+    text = one_line(" ".join(str(error).split()), MOST_SAID)
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
-    return text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}"
+    return text if isinstance(error, ValueError | Refused) else f"{type(error).__name__}: {text}"
 
 
 def main() -> None:
@@ -241,7 +344,28 @@ def main() -> None:
     parser.add_argument("--linger", type=float, default=60.0)
     given = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is not for us
-    Worker(Spool(given.jobs), devices.chosen(given.device)).serve(given.linger)
+    device = _chosen_elsewhere(given.device)
+    seconds = max(0.0, time.time() - psutil.Process().create_time())
+    name = ProcessName.of(os.getpid())
+    begun = Begun(given.jobs.resolve(), name, device, seconds)
+    serve = partial(partial, _serve, begun)
+    Isolation(Spool(begun.jobs), Subject.of, serve, _tell).serve(given.linger)
+
+
+def _chosen_elsewhere(wanted: str) -> str:
+    """The device wanted, looked up in another process: what has looked at CUDA cannot be forked.
+
+    Raises:
+        SystemExit: there is no such device; the other process has said so.
+    """
+    partner = start(partial(_choose, wanted), [])
+    device = partner.told().decode()
+    partner.dismiss()
+    return device
+
+
+def _choose(wanted: str, partner: Partner) -> None:
+    partner.connection.send_bytes(str(devices.chosen(wanted)).encode())
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """The kinds of analysis. A new one is an entry here and a file of its name in each room."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.difference import DIFFERENCE
@@ -27,7 +30,7 @@ KINDS: tuple[Kind, ...] = (
     CRITICAL,
 )
 
-__all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json"]
+__all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json", "unreadable"]
 
 
 def kind_named(name: str) -> Kind:
@@ -40,3 +43,20 @@ def kind_named(name: str) -> Kind:
         if kind.name == name:
             return kind
     raise ValueError(f"there is no kind {name!r}; there are {', '.join(k.name for k in KINDS)}")
+
+
+def unreadable(name: str, settings: Mapping[str, Any]) -> str:
+    """Why this version cannot show a stored analysis, in a few words; empty when it can.
+
+    Args:
+        name: of its kind.
+        settings: as they are stored.
+    """
+    kind = next((kind for kind in KINDS if kind.name == name), None)
+    if kind is None:
+        return f"of kind {name!r}"
+    try:
+        settings_from_json(kind.settings, settings)
+    except (ValueError, TypeError) as error:
+        return f"of kind {name!r} with settings of which this version says: {error}"
+    return "" if "split" in settings else f"of kind {name!r} without its settings"

@@ -257,4 +257,5 @@ WHY: tuple[str, ...] = (
     "The memory of this machine does not suffice for it.",
     "A loss nearby is not finite: choose a smaller perturbation.",
     "It needs at least two examples.",
+    "An example's loss depends on its batch here, as the problem declares a batch_size.",
 )

@@ -108,7 +108,7 @@ class Stability:
         """
         return _ratio(self.values["noise"], self.values["gradient_norm"] ** 2)
 
-    def regulariser(self, rate: float, batch: int) -> np.ndarray:
+    def regulariser(self, rate: float | np.ndarray, batch: int) -> np.ndarray:
         """What small steps of random batches add to the loss that is followed, (T,).
 
         Source: Smith et al. 2021, arXiv:2101.12176, equations 1 and 22: without noise rate / 4

@@ -1,7 +1,7 @@
 """Downloads of what a page shows: figures, the relief, meshes, numbers. Made only on the click."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,11 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.jobs.origin import provenance_of
+from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.surface import Surface
 from explorer.pages._paths import PathsDrawn
+from explorer.pages._running import running
 from explorer.pages._text import as_text
 from explorer.printable import NAME
 from explorer.render.client import renderer
@@ -35,11 +38,12 @@ def export_surface(
         tabs = ["Figure", "3-D picture", "3-D mesh", "Numbers"]
         figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn else []))
         with figure:
-            _figure(name, partial(_contour, surface, look, drawn))
+            shown = [asked, *([drawn.asked] if drawn else [])]
+            _figure(name, partial(_contour, surface, look, drawn), shown)
         with relief:
-            _relief(name, surface, look, drawn.pins if drawn else ())
+            _relief(name, surface, look, shown, drawn.pins if drawn else ())
         with mesh:
-            _mesh(name, surface, look)
+            _mesh(name, asked, surface, look)
         with numbers:
             _numbers(name, asked, surface)
         if drawn:
@@ -57,7 +61,7 @@ def export_line(
     with st.popover("Export", icon=":material/download:"):
         figure, numbers = st.tabs(["Figure", "Numbers"])
         with figure:
-            _figure(file_name(next(iter(asked.values()))), chart)
+            _figure(file_name(next(iter(asked.values()))), chart, asked.values())
         with numbers:
             for name, question in asked.items():
                 st.caption(as_text(name))
@@ -71,7 +75,7 @@ def export_run(
     with st.popover("Export", icon=":material/download:"):
         figure, moving, numbers = st.tabs(["Figure", "Animation", "Numbers"])
         with figure:
-            _figure(file_name(asked), partial(chart, until))
+            _figure(file_name(asked), partial(chart, until), [asked])
         with moving:
             _animation(file_name(asked), chart, until)
         with numbers:
@@ -86,10 +90,17 @@ def export_numbers(asked: Mapping[str, records.Question], results: Mapping[str, 
             _numbers(file_name(question), question, results[name])
 
 
-def export_chart(name: str, chart: Callable[[], Any]) -> None:
-    """A chart as a figure, where it has no numbers of its own."""
+def export_chart(
+    name: str, chart: Callable[[], Any], asked: Iterable[records.Question] = ()
+) -> None:
+    """A chart as a figure, where it has no numbers of its own, and the analyses that it shows."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
-        _figure(name, chart, f"figure-{name}")
+        _figure(name, chart, asked, f"figure-{name}")
+
+
+def told_of(asked: Iterable[records.Question]) -> list[Provenance]:
+    """Where the analyses come from, for the files that show them."""
+    return [provenance_of(running().catalog, question) for question in asked]
 
 
 def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
@@ -123,7 +134,12 @@ def file_word(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name[:NAME])
 
 
-def _figure(name: str, chart: Callable[[], Any], key: str = "figure") -> None:
+def _figure(
+    name: str,
+    chart: Callable[[], Any],
+    asked: Iterable[records.Question],
+    key: str = "figure",
+) -> None:
     """A figure of a stated width; vector formats keep text as text."""
     left, middle, right = st.columns(3)
     format = left.selectbox("Format", list(FIGURES), key=f"{key}-format")
@@ -140,7 +156,8 @@ def _figure(name: str, chart: Callable[[], Any], key: str = "figure") -> None:
     def made() -> bytes:
         from explorer.render.figure import save_figure
 
-        return save_figure(chart(), None, format.lower(), inches, int(dpi), FONTS[font])
+        told = told_of(asked)
+        return save_figure(chart(), None, format.lower(), inches, int(dpi), FONTS[font], told)
 
     st.download_button(
         f"Download {format}",
@@ -180,45 +197,70 @@ def relief_of(surface: Surface, look: Mapping[str, Any], pins: Sequence[Marker] 
 
 
 def _relief(
-    name: str, surface: Surface, look: Mapping[str, Any], pins: Sequence[Marker] = ()
+    name: str,
+    surface: Surface,
+    look: Mapping[str, Any],
+    asked: Sequence[records.Question],
+    pins: Sequence[Marker] = (),
 ) -> None:
-    """The 3-D view as a picture, from where the user last stood."""
+    """The 3-D view as a figure, from where the user last stood."""
     opengl = renderer().opengl()
     if not opengl.ok:
         st.warning(f"{opengl.reason}; {opengl.remedy}", icon=":material/warning:")
         return
-    left, right = st.columns(2)
-    width = left.number_input("Width, pixels", 200, 6000, 1950, 50, key="still-width")
-    height = right.number_input("Height, pixels", 200, 6000, 1500, 50, key="still-height")
-    clear = st.checkbox("Transparent background", value=True, key="still-clear")
+    left, middle, right = st.columns(3)
+    format = left.selectbox("Format", ["PNG", "PDF", "SVG"], key="still-format")
+    inches = middle.number_input("Width, inches", 1.0, 20.0, 6.5, 0.25, key="still-inches")
+    dpi = right.number_input("Dots per inch", 72, 1200, 300, 50, key="still-dpi")
+    bare = st.checkbox(
+        "Picture alone, transparent",
+        key="still-bare",
+        help="A PNG without axes, numbers and colour bar.",
+    )
+    format = "PNG" if bare else format
 
     def made() -> bytes:
-        return renderer().still(
-            relief_of(surface, look, pins),
-            st.session_state.get("camera"),
-            (int(width), int(height)),
-            background=None if clear else "white",
+        from explorer.render import composed
+
+        field, camera = relief_of(surface, look, pins), st.session_state.get("camera")
+        if bare:
+            return composed.bare_still(field, camera, inches, int(dpi), told_of(asked))
+        return composed.relief_figure(
+            field,
+            surface,
+            contour_style(look),
+            camera,
+            format.lower(),
+            inches,
+            int(dpi),
+            told_of(asked),
         )
 
     st.download_button(
-        "Download PNG",
+        f"Download {format} of the view",
         made,
-        f"{name}-3d.png",
-        "image/png",
+        f"{name}-3d.{format.lower()}",
+        FIGURES[format],
         on_click="ignore",
         icon=":material/download:",
         help="From the camera of the 3-D view, if it was moved.",
     )
 
 
-def _mesh(name: str, surface: Surface, look: Mapping[str, Any]) -> None:
+def _mesh(name: str, asked: records.Question, surface: Surface, look: Mapping[str, Any]) -> None:
     """The relief as a mesh for ParaView, Blender or a printer."""
     format = MESHES[st.selectbox("Format", list(MESHES), key="mesh-format")]
+    st.caption(
+        "In the coordinates of the 3-D view; the file says what they are in units of the data. "
+        "STL is a closed solid: what is not finite is a pit down to its plate."
+    )
 
     def made() -> bytes:
+        told = document(told_of([asked]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"mesh.{format}"
-            return renderer().export(relief_of(surface, look), path, format).read_bytes()
+            field = relief_of(surface, look)
+            return renderer().export(field, path, format, provenance=told).read_bytes()
 
     st.download_button(
         f"Download .{format}",
@@ -231,21 +273,25 @@ def _mesh(name: str, surface: Surface, look: Mapping[str, Any]) -> None:
 
 
 def _numbers(name: str, asked: records.Question, result: Any) -> None:
-    """Every stored value with its coordinates and provenance."""
+    """Every stored value with its coordinates, and where it comes from."""
 
     def made(format: str) -> bytes:
         from explorer.render import table
 
-        write = table.to_csv if format == "csv" else table.to_parquet
-        return write(result, key=asked.key, settings=asked.settings, provenance=asked.provenance)
+        (told,) = told_of([asked])
+        if format == "csv.json":
+            return table.provenance_json(told)
+        return (table.to_csv if format == "csv" else table.to_parquet)(result, told)
 
+    labels = {"csv": "CSV", "csv.json": "provenance", "parquet": "Parquet"}
     with st.container(horizontal=True):
-        for format in ("csv", "parquet"):
+        for format, label in labels.items():
             st.download_button(
-                f"Download {format.upper() if format == 'csv' else 'Parquet'}",
+                f"Download {label}",
                 partial(made, format),
                 f"{name}.{format}",
                 on_click="ignore",
                 icon=":material/download:",
                 key=f"{format}-{asked.key}",
             )
+    st.caption("A CSV has no place for its provenance: it goes beside it. Parquet holds it.")

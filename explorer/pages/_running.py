@@ -14,7 +14,7 @@ from explorer.jobs import orders
 from explorer.jobs.desk import result_of, usual_folder
 from explorer.jobs.question import sha256
 from explorer.jobs.supervisor import Supervisor
-from explorer.kinds import kind_named
+from explorer.kinds import kind_named, unreadable
 from explorer.render.client import RenderError
 from sample_models import Sample, samples
 from store import Catalog, CatalogError
@@ -196,7 +196,7 @@ class Thumbnails:
 def make_thumbnail(catalog: Catalog, key: str) -> None:
     """Draw and store the thumbnail of a stored question."""
     asked = catalog.question(key)
-    if asked is not None:
+    if asked is not None and not unreadable(asked.kind, asked.settings):
         module, _, function = kind_named(asked.kind).thumbnail.partition(":")
         draw = getattr(importlib.import_module(module), function)
         catalog.set_image(key, draw(result_of(catalog, asked)))

@@ -94,7 +94,7 @@ def export_density(
     export_line({name: asked}, {name: spectrum}, partial(density, spectrum, look))
 
 
-def show_pairs(spectrum: Spectrum) -> None:
+def show_pairs(asked: records.Question, spectrum: Spectrum) -> None:
     """The extreme pairs as a chart and a table."""
     from explorer.render.eigen import pairs
 
@@ -105,10 +105,10 @@ def show_pairs(spectrum: Spectrum) -> None:
     words.pair_table(spectrum)
     if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
         planes.link_planes()
-    export_chart("eigenvalues", chart)
+    export_chart("eigenvalues", chart, [asked])
 
 
-def show_traces(spectrum: Spectrum) -> None:
+def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
     """Sums over all eigenvalues, and the trace tensor by tensor."""
     from explorer.render.eigen import layers
 
@@ -130,10 +130,10 @@ def show_traces(spectrum: Spectrum) -> None:
         charts.show_chart(drawn, "Trace of each tensor's block")
         count = len(spectrum.probes)
         st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
-        export_chart("layers", partial(layers, spectrum))
+        export_chart("layers", partial(layers, spectrum), [asked])
 
 
-def show_escape(spectrum: Spectrum) -> None:
+def show_escape(asked: records.Question, spectrum: Spectrum) -> None:
     """The loss along the last pair's vector."""
     from explorer.render.eigen import escape
 
@@ -151,10 +151,10 @@ def show_escape(spectrum: Spectrum) -> None:
     if spectrum.settings.matrix != "hessian":
         text += " λ is that of this matrix, which is not the loss's own curvature."
     st.caption(text)
-    export_chart("escape", partial(escape, spectrum))
+    export_chart("escape", partial(escape, spectrum), [asked])
 
 
-def show_batches(spectrum: Spectrum) -> None:
+def show_batches(asked: records.Question, spectrum: Spectrum) -> None:
     """Largest eigenvalues of mini-batches."""
     from explorer.render.eigen import batches
 
@@ -166,4 +166,4 @@ def show_batches(spectrum: Spectrum) -> None:
     drawn = batches(spectrum, charts.plot_width())
     charts.show_chart(drawn, "Histogram of the largest eigenvalues of mini-batches")
     st.caption(f"{count:,} mini-batches of {spectrum.settings.batch_examples:,} examples.")
-    export_chart("batches", partial(batches, spectrum))
+    export_chart("batches", partial(batches, spectrum), [asked])

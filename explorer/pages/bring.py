@@ -1,6 +1,5 @@
 """Import: name a problem file and checkpoints, agree to run the file, see what was found."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +8,10 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.jobs import arrivals, desk, following, orders, sources
 from explorer.jobs.spool import Spool
+from explorer.own_code import Code
 from explorer.pages import _parts as parts
 from explorer.pages._text import as_message, as_text
 from store import records
@@ -28,15 +29,14 @@ catalog = running.catalog
 class Wanted:
     """What the fields say; an import needs all of it."""
 
-    problem: Path | None  # that can be read
-    digest: str  # of its bytes
+    code: Code | None  # of the problem file, that can be read
     arguments: Mapping[str, Any] | None
     found: sources.Sources | None  # without errors
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing but the user's agreement."""
-        return None not in (self.problem, self.arguments, self.found)
+        return None not in (self.code, self.arguments, self.found)
 
 
 def complain(error: str) -> None:
@@ -44,8 +44,8 @@ def complain(error: str) -> None:
     st.error(parts.sentence(ValueError(error)), icon=":material/error:")
 
 
-def choose_problem() -> tuple[Path | None, str]:
-    """The problem file and the sha256 of its bytes, with its source to read."""
+def choose_problem() -> Code | None:
+    """All code that the problem file loads, with its sources to read."""
     text = st.text_input(
         "Problem file",
         key="problem",
@@ -53,17 +53,17 @@ def choose_problem() -> tuple[Path | None, str]:
         help="A Python file with a function problem() that says what model, data and loss are.",
     ).strip()
     if not text:
-        return None, ""
+        return None
     try:
-        path, content = sources.problem_file(text)
+        code = code_to_agree(sources.problem_file(text)[0])
     except ValueError as error:
         complain(str(error))
-        return None, ""
-    digest = hashlib.sha256(content).hexdigest()
-    with st.expander(f"Source of {as_text(path.name)}", icon=":material/code:"):
-        st.code(content.decode(errors="replace"), language="python", line_numbers=True)
-    st.caption(f"{as_message(path)}  \nsha256 {digest}")
-    return path, digest
+        return None
+    for file in code.files:
+        with st.expander(f"Source of {as_text(file.name)}", icon=":material/code:"):
+            st.code(file.content.decode(errors="replace"), language="python", line_numbers=True)
+        st.caption(f"{as_message(file.path)}  \nsha256 {file.digest}")
+    return code
 
 
 def choose_arguments() -> dict[str, Any] | None:
@@ -113,7 +113,7 @@ def choose_checkpoints() -> sources.Sources | None:
 
 def choose() -> None:
     """The fields, the agreement, and the button that orders the import."""
-    problem, digest = choose_problem()
+    code = choose_problem()
     arguments, found = choose_arguments(), choose_checkpoints()
     left, right = st.columns(2)
     part = left.text_input(
@@ -124,10 +124,11 @@ def choose() -> None:
     ).strip()
     usual = found.name if found else ""
     name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
-    wanted = Wanted(problem, digest, arguments, found)
-    agreed = wanted.problem is not None and st.checkbox(
-        "Run this file in the worker",
-        key=f"agreed-{problem}-{digest}",  # a changed file asks again
+    wanted = Wanted(code, arguments, found)
+    count = len(code.files) if code else 0
+    agreed = code is not None and st.checkbox(
+        "Run this file in the worker" if count == 1 else f"Run these {count} files in the worker",
+        key=f"agreed-{code.problem}-{code.hash}",  # a changed file asks again
         help="It is code, and can do whatever you can. It never runs in the app itself.",
     )
     growing = found is not None and found.recording is not None and not found.recording.ended
@@ -153,19 +154,24 @@ def choose() -> None:
 
 def order(wanted: Wanted, name: str, part: str, follow: bool) -> None:
     """Order what the fields say, also of what the run will bring."""
-    problem, found = wanted.problem, wanted.found
-    if problem is None or found is None or wanted.arguments is None:
+    code, found = wanted.code, wanted.found
+    if code is None or found is None or wanted.arguments is None:
+        return
+    try:
+        agree(code)
+    except ConsentError as error:
+        complain(str(error))
         return
     if found.checkpoints:
         try:
-            job_id = sources.order(catalog, found, problem, wanted.arguments, name, part)
+            job_id = sources.order(catalog, found, code.problem, wanted.arguments, name, part)
         except ValueError as error:
             complain(str(error))
             return
         st.session_state["import"] = job_id
     if follow and found.recording:
         folder = found.recording.folder
-        following.follow(catalog, folder, problem, wanted.digest, wanted.arguments, name)
+        following.follow(catalog, folder, code.problem, code.hash, wanted.arguments, name)
 
 
 def outcome(job_id: str) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.kinds import KINDS
+from explorer.kinds import KINDS, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._text import as_text
 from explorer.printable import printable
-from store import records
+from store import UnknownEntry, records
 
 PAGE_SIZE, ACROSS = 12, 4
 LIVE_SECONDS = 1.0
@@ -25,6 +25,13 @@ def busy() -> list[records.Job]:
     return catalog.jobs(status=("queued", "running"))
 
 
+def unknown(asked: records.Question, said: str) -> None:
+    """An analysis that this version cannot show, by its title alone."""
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        st.text(printable(asked.title, 200))
+        st.text(said)
+
+
 def card(
     asked: records.Question,
     image: bytes | None,
@@ -32,6 +39,9 @@ def card(
     last: records.Job | None,
 ) -> None:
     """One analysis: its picture, what it is, the way to it; `last` is its latest job."""
+    if why := unreadable(asked.kind, asked.settings):
+        unknown(asked, f"It is {why}: update this program to see it.")
+        return
     link = links.link_to(catalog, asked, names)
     with st.container(border=True, gap="xsmall", height="stretch"):
         if image:
@@ -96,7 +106,10 @@ def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) 
     for start in range(0, len(found), ACROSS):  # row by row: cards of a row have one height
         for column, asked in zip(st.columns(ACROSS), found[start : start + ACROSS], strict=False):
             with column:
-                card(asked, images.get(asked.key), names, latest.get(asked.key))
+                try:
+                    card(asked, images.get(asked.key), names, latest.get(asked.key))
+                except UnknownEntry as error:  # damaged; the others are shown
+                    unknown(asked, parts.sentence(error))
     return total
 
 

@@ -113,7 +113,7 @@ def show(known: dict[str, records.Question]) -> None:
         "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
         f"critical. Dashed: the target, {number(found.settings.target, 3)}."
     )
-    export_chart("gradients", before)
+    export_chart("gradients", before, [asked])
     st.subheader("All searches", anchor=False)
     table(found, labels(found, names, steps))
     checks.provenance(catalog, asked, found)
@@ -163,6 +163,7 @@ def explain(found: Critical) -> None:
 def badges(found: Critical) -> None:
     """What to keep in mind."""
     with st.container(horizontal=True, gap="small"):
+        checks.moved_badge(found.facts)
         if found.settings.precision == "float32":
             st.badge(
                 "float32",

@@ -4,14 +4,16 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.jobs import desk, orders
-from explorer.kinds import kind_named
+from explorer.jobs import desk, orders, waiting
+from explorer.jobs.spool import Spool
+from explorer.kinds import kind_named, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._text import as_message, as_text
 from store import records
 
 LIVE_SECONDS = 1.0
+LOOK_SECONDS = 3.0  # while nothing is computed
 SHOWN = 50
 STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]] = {
     "running": (":material/play_arrow:", "blue"),
@@ -28,7 +30,7 @@ catalog = running.catalog
 def title(job: records.Job, asked: records.Question | None) -> None:
     """What the job is about; the way to its analysis, if it has one."""
     words = as_text(job.title, 120)
-    if asked is None or asked.deleted is not None:
+    if asked is None or asked.deleted is not None or unreadable(asked.kind, asked.settings):
         st.markdown(words)
         return
     link = links.link_to(catalog, asked, names())
@@ -69,6 +71,8 @@ def active(job: records.Job) -> None:
             if job.units and job.task == "answer":
                 said += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, said)
+        else:
+            st.caption(as_text(waiting.progress(Spool(catalog.jobs_folder), job.id)))
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         orders.cancel(catalog, job.id)
 
@@ -77,6 +81,13 @@ def resume(job: records.Job, asked: records.Question) -> None:
     """The button that goes on where a job stopped."""
     if st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
         desk.resume(catalog, asked)
+
+
+def is_current(asked: records.Question) -> bool:
+    """Whether this version of the program can go on with the answer."""
+    if unreadable(asked.kind, asked.settings):
+        return False
+    return asked.version == kind_named(asked.kind).version
 
 
 def ended(job: records.Job) -> None:
@@ -91,27 +102,55 @@ def ended(job: records.Job) -> None:
                 took = (job.finished - job.started).total_seconds()
                 said += f" · {parts.seconds_text(took)}"
             st.caption(said)
-        current = asked is not None and asked.version == kind_named(asked.kind).version
-        if asked is not None and asked.status == "open" and current:
+        if asked is not None and asked.status == "open" and is_current(asked):
             resume(job, asked)
     if job.error:
         st.error(as_message(f"{job.title}: {job.error}."), icon=":material/error:")
 
 
-@parts.live(LIVE_SECONDS)
-def queue() -> None:
-    """The jobs, as they stand now."""
-    under_way = catalog.jobs(status=("running", "queued"), limit=SHOWN)
-    st.subheader("Under way", anchor=False)
-    if not under_way:
-        st.caption("Nothing is being computed. Ask for a surface or a line to see it here.")
-    for job in sorted(under_way, key=lambda j: (j.status != "running", j.priority, j.created)):
-        active(job)
-    over = catalog.jobs(status=("done", "failed", "cancelled"), limit=SHOWN)
-    st.subheader("Ended", anchor=False)
-    if not over:
+def under_way() -> list[records.Job]:
+    """The jobs that are queued or running."""
+    return catalog.jobs(status=("running", "queued"), limit=SHOWN)
+
+
+def queue(jobs: list[records.Job]) -> None:
+    """What is being computed and what waits, live; the page again when a job begins or ends."""
+    shown = {job.id for job in jobs}
+
+    @parts.live(LIVE_SECONDS if jobs else None)
+    def progress() -> None:
+        now = under_way() if shown else []
+        if {job.id for job in now} != shown:
+            st.rerun()
+        if not now:
+            st.caption("Nothing is being computed. Ask for a surface or a line to see it here.")
+        for job in sorted(now, key=lambda j: (j.status != "running", j.priority, j.created)):
+            active(job)
+
+    progress()
+
+
+def look_for_jobs(jobs: list[records.Job]) -> None:
+    """Run the page anew when the catalog has changed while nothing is computed.
+
+    A look costs a few `stat` calls; the page itself, with fifty jobs, a quarter of a second.
+    """
+    before = catalog.mark
+
+    @parts.live(None if jobs else LOOK_SECONDS)
+    def looked() -> None:
+        if not jobs and catalog.mark != before:
+            st.rerun()
+
+    looked()
+
+
+def over() -> None:
+    """The jobs that have ended."""
+    jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=SHOWN)
+    if not jobs:
         st.caption("Nothing has ended yet.")
-    for job in over:
+    for job in jobs:
         ended(job)
 
 
@@ -138,4 +177,9 @@ def machine() -> None:
 parts.name_tab("Jobs")
 st.title("Jobs", anchor=False)
 machine()
-queue()
+jobs = under_way()
+st.subheader("Under way", anchor=False)
+queue(jobs)
+st.subheader("Ended", anchor=False)
+over()
+look_for_jobs(jobs)

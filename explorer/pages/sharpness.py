@@ -138,9 +138,9 @@ def show(asked: dict[str, records.Question]) -> None:
     warn(asked, found)
     tabs: dict[str, Callable[[], None]] = {
         "Values": lambda: table(asked, found),
-        "Chart": lambda: chart(found),
-        **({"Rescaling": lambda: rescaling(found)} if rescales() else {}),
-        "Worst directions": lambda: directions(found),
+        "Chart": lambda: chart(asked, found),
+        **({"Rescaling": lambda: rescaling(asked, found)} if rescales() else {}),
+        "Worst directions": lambda: directions(asked, found),
         "Definitions": definitions,
     }
     for tab, part in zip(st.tabs(list(tabs)), tabs.values(), strict=True):
@@ -163,6 +163,7 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
             if "accuracy" in one.facts:
                 text += f", accuracy {one.facts['accuracy']:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
+            checks.moved_badge(one.facts)
         if len(found) > 1 and not unequal_losses(found, settings.split):
             st.badge("equal loss", icon=":material/check:", color="green")
     if sentence := unequal_losses(found, settings.split):
@@ -227,7 +228,7 @@ def definitions() -> None:
     )
 
 
-def chart(found: dict[str, Sharpness]) -> None:
+def chart(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """The values with their intervals."""
     from explorer.render.sharpness import measures
 
@@ -237,7 +238,7 @@ def chart(found: dict[str, Sharpness]) -> None:
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
     )
-    export_chart("sharpness", lambda: measures(found))
+    export_chart("sharpness", lambda: measures(found), asked.values())
 
 
 def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
@@ -252,7 +253,7 @@ def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
     return reasons
 
 
-def rescaling(found: dict[str, Sharpness]) -> None:
+def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """Which pairs were rescaled, that outputs agree, and how far each measure moved."""
     from explorer.render import sharpness as drawn
 
@@ -281,10 +282,10 @@ def rescaling(found: dict[str, Sharpness]) -> None:
             drawn.ratios(known, charts.plot_width(NAMED)),
             f"Each measure of {', '.join(known)} after rescaling over that before",
         )
-        export_chart("sharpness-ratios", lambda: drawn.ratios(known))
+        export_chart("sharpness-ratios", lambda: drawn.ratios(known), [asked[n] for n in known])
 
 
-def directions(found: dict[str, Sharpness]) -> None:
+def directions(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """The loss along the worst direction of a measure."""
     from explorer.render import sharpness as drawn
 
@@ -301,7 +302,7 @@ def directions(found: dict[str, Sharpness]) -> None:
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
     )
-    export_chart("worst-direction", lambda: drawn.along(found, known[title]))
+    export_chart("worst-direction", lambda: drawn.along(found, known[title]), asked.values())
 
 
 sides = parts.sides()

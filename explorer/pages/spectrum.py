@@ -134,16 +134,16 @@ def show(known: dict[str, records.Question]) -> None:
         if asked.status == "complete" and not spectrum.facts.get("dense"):
             more_button(settings, subject)
     if len(spectrum.eigenvalues[0]):
-        figures.show_pairs(spectrum)
+        figures.show_pairs(asked, spectrum)
     if spectrum.trace is not None:
-        figures.show_traces(spectrum)
+        figures.show_traces(asked, spectrum)
     words.summary_table(spectrum)
     if len(spectrum.eigenvalues[0]):
-        figures.show_escape(spectrum)
+        figures.show_escape(asked, spectrum)
     if settings.batches:
-        figures.show_batches(spectrum)
+        figures.show_batches(asked, spectrum)
     if settings.matrix in BESIDE:
-        show_comparison(results, look.log)
+        show_comparison(known, results, look.log)
     checks.provenance(catalog, asked, spectrum)
 
 
@@ -154,7 +154,9 @@ def spectrum_name() -> str:
     return f"{word[:1].upper()}{word[1:]} spectrum{of}"
 
 
-def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
+def show_comparison(
+    known: dict[str, records.Question], results: dict[str, Spectrum], log: bool
+) -> None:
     """Hessian, Gauss-Newton and Fisher matrices over each other, as far as they are stored."""
     from explorer.render.spectrum import DensityStyle, compare
 
@@ -165,7 +167,7 @@ def show_comparison(results: dict[str, Spectrum], log: bool) -> None:
             compare, drawn, DensityStyle(log=log, spikes=False, width=charts.plot_width())
         )
         charts.show_chart(chart(), f"Densities of eigenvalues of {', '.join(drawn)}")
-        export_chart("matrices", chart)
+        export_chart("matrices", chart, [known[name] for name in drawn])
     absent = {n: others[n] for n in COMPARED if MATRIX_WORDS[n] not in results}
     if not absent:
         return

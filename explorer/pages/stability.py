@@ -1,13 +1,14 @@
 """Curvature and gradient noise along a training run, against its optimiser's threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from explorer.jobs import desk
+from explorer.jobs import training as training_notes
 from explorer.kinds.stability import (
     OPTIMISERS,
     STABILITY,
@@ -24,13 +25,12 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._paths import steps_of
+from explorer.wording import one_line
 from store import records
 
-GIVEN = {  # names under which scripts and samples note what they trained with
-    "rate": ("learning_rate", "lr", "eta"),
-    "momentum": ("momentum", "beta1"),
-    "batch": ("batch_size", "batch"),
-}
+if TYPE_CHECKING:
+    import numpy as np
+
 EFFORT = {
     "probes": ("Probes", "Random vectors of the trace and the effective rank."),
     "seed": controls.SEED,
@@ -51,13 +51,31 @@ class Training:
     momentum: float
     batch: int | None
     preconditioned: bool  # which matrix is asked about: this is a setting of the question
+    recorded: training_notes.Training  # its rates hold where none is given
 
-    @property
-    def threshold(self) -> float | None:
-        """Of the largest eigenvalue; None without a rate, and for another matrix than is shown."""
-        if self.rate is None or (self.optimiser == "Adam") != self.preconditioned:
+    def rates(self, steps: Sequence[int | str]) -> "np.ndarray | None":
+        """Learning rate at each snapshot; None where it is not known at all."""
+        import numpy as np
+
+        if self.rate is not None:
+            return np.full(len(steps), self.rate)
+        found = [self.recorded.rate_at(step) for step in steps if isinstance(step, int)]
+        if len(found) < len(steps) or None in found:
             return None
-        return threshold(self.optimiser, self.rate, self.momentum)
+        return np.array(found, dtype=np.float64)
+
+    def thresholds(self, steps: Sequence[int | str]) -> "np.ndarray | None":
+        """Of the largest eigenvalue at each snapshot, NaN where the rate is 0.
+
+        None without a rate, and for another matrix than is shown.
+        """
+        import numpy as np
+
+        rates = self.rates(steps)
+        if rates is None or (self.optimiser == "Adam") != self.preconditioned:
+            return None
+        own = [threshold(self.optimiser, r, self.momentum) if r > 0 else np.nan for r in rates]
+        return np.array(own)
 
 
 def choose() -> tuple[records.Model, StabilitySettings, Training]:
@@ -73,23 +91,10 @@ def choose() -> tuple[records.Model, StabilitySettings, Training]:
     return model, controls.checked(StabilitySettings, values), training
 
 
-def noted(model: records.Model) -> Mapping[str, Any]:
-    """What is known of how a model was trained: by its recording, or by its recipe."""
-    run = model.facts.get("run", {}).get("hyperparameters", {})
-    known = {**model.facts, **run}
-    found = {
-        name: next((known[n] for n in names if isinstance(known.get(n), int | float)), None)
-        for name, names in GIVEN.items()
-    }
-    return {**found, "optimiser": str(known.get("optimiser", known.get("optimizer", "")))}
-
-
 def choose_training(model: records.Model) -> Training:
     """Optimiser, rate, momentum and batch size, filled in as far as they are known."""
-    known = noted(model)
-    usual = "gradient descent" if not known["momentum"] else "heavy ball"
-    if "adam" in known["optimiser"].lower():
-        usual = "Adam"
+    known = training_notes.training_of(model)
+    usual = known.rule or ("heavy ball" if known.momentum else "gradient descent")
     optimiser = st.selectbox(
         "Optimiser",
         OPTIMISERS,
@@ -98,31 +103,37 @@ def choose_training(model: records.Model) -> Training:
         help="SGD with momentum in torch is the heavy ball. This and what follows only draws the "
         "threshold and scales the noise.",
     )
+    if known.optimiser and known.rule is None:
+        st.text(f"Trained by {one_line(known.optimiser, 40)}, whose threshold is not known.")
+    recorded = f"{known.rates[0][1]:.3g} … {known.rates[-1][1]:.3g}" if known.rates else "unknown"
     left, right = st.columns(2, gap="xsmall")
     rate = left.number_input(
         "Learning rate",
         min_value=0.0,
-        value=known["rate"],
+        value=known.rate,
         format="%.4g",
         key=f"rate-{model.id}",
-        placeholder="unknown",
+        placeholder=recorded,
+        help="Empty: as it was recorded at each snapshot, if it was.",
     )
     momentum = 0.0
     if optimiser != "gradient descent":
         label = "beta1" if optimiser == "Adam" else "Momentum"
         momentum = right.number_input(
-            label, 0.0, 0.9999, float(known["momentum"] or 0.9), key=f"momentum-{model.id}"
+            label, 0.0, 0.9999, known.momentum or 0.9, key=f"momentum-{model.id}"
         )
     batch = st.number_input(
         "Batch size",
         min_value=1,
-        value=int(known["batch"]) if known["batch"] else None,
+        value=known.batch,
         key=f"batch-{model.id}",
         placeholder="all",
         help="Empty: all examples at once.",
     )
+    if known.groups > 1 and rate == known.rate:
+        st.caption(f"The largest learning rate of {known.groups} groups of parameters counts.")
     preconditioned = choose_matrix(model, optimiser)
-    return Training(optimiser, rate or None, momentum, batch, preconditioned)
+    return Training(optimiser, rate or None, momentum, batch, preconditioned, known)
 
 
 def choose_matrix(model: records.Model, optimiser: str) -> bool:
@@ -152,14 +163,16 @@ def show(known: dict[str, records.Question]) -> None:
     found: Stability = desk.result_of(catalog, asked)
     log = controls.choose_scale("scale", log=True)
     others = {}
-    if training.rate is not None:
+    steps = steps_of(catalog, asked, 0)
+    rates = training.rates(steps[0])
+    if rates is not None:
         batch = training.batch or found.facts["available"]
-        others["implicit regulariser"] = found.regulariser(training.rate, batch)
+        others["implicit regulariser"] = found.regulariser(rates, batch)
     chart = partial(
         course,
         found,
-        steps=steps_of(catalog, asked, 0),
-        threshold=training.threshold,
+        steps=steps,
+        threshold=line_of(training.thresholds(steps[0])),
         words=f"threshold of {training.optimiser}",
         log=log,
         others=others,
@@ -167,13 +180,20 @@ def show(known: dict[str, records.Question]) -> None:
     )
     top = found.values["lambda_max"]
     charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
-    explain(found)
+    explain(found, steps[0])
     checks.badges(asked, found, residual_badge)
     export_line({"": asked}, {"": found}, chart)
     checks.provenance(catalog, asked, found)
 
 
-def explain(found: Stability) -> None:
+def line_of(thresholds: "np.ndarray | None") -> "float | np.ndarray | None":
+    """One number where all are the same: a line across the whole picture."""
+    if thresholds is None or not (thresholds == thresholds[0]).all():
+        return thresholds
+    return float(thresholds[0])
+
+
+def explain(found: Stability, steps: Sequence[int | str]) -> None:
     """What the curves are, and what the training's settings make of them."""
     import numpy as np
 
@@ -193,20 +213,21 @@ def explain(found: Stability) -> None:
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
-    if said := about_threshold(found.facts["available"]):
+    if said := about_threshold(found.facts["available"], steps):
         st.caption(said)
-    if training.rate is not None:
+    rates = training.rates(steps)
+    if rates is not None:
         said = (
             "Implicit regulariser: of steps of this rate and batch size without momentum (Barrett "
             "and Dherin 2021; Smith et al. 2021)."
         )
         if training.batch:
-            scale = temperature(training.rate, training.batch, training.momentum)
+            scale = temperature(rates[-1], training.batch, training.momentum)
             said += f" Temperature of the noise: {scale:.3g}."
         st.caption(said)
 
 
-def about_threshold(count: int) -> str:
+def about_threshold(count: int, steps: Sequence[int | str]) -> str:
     """What the largest eigenvalue is held against, for data of so many examples."""
     if training.optimiser == "Adam" and not training.preconditioned:
         return "Adam's threshold is one of the Hessian preconditioned by its second moments" + (
@@ -215,11 +236,16 @@ def about_threshold(count: int) -> str:
             else ", which this run did not record: no line is drawn; record it by "
             "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer)."
         )
-    if training.threshold is None:
+    import numpy as np
+
+    thresholds = training.thresholds(steps)
+    if thresholds is None or not np.isfinite(thresholds).any():
         return "Give the learning rate on the left to see the optimiser's threshold."
+    least, most = np.nanmin(thresholds), np.nanmax(thresholds)
+    number = f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}, as recorded"
     year = 2022 if training.optimiser == "Adam" else 2021
     said = (
-        f"Threshold of {training.optimiser}: {training.threshold:.4g} (Cohen et al. {year}), for "
+        f"Threshold of {training.optimiser}: {number} (Cohen et al. {year}), for "
         "steps of all examples"
     )
     batch = training.batch or count

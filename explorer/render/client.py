@@ -88,14 +88,25 @@ class Renderer:
         answer = self._ask("still", field, timeout=timeout, camera=view, **how)
         return base64.b64decode(answer["png"])
 
-    def export(self, field: HeightField, path: Path, format: str, timeout: float = 60.0) -> Path:
+    def export(
+        self,
+        field: HeightField,
+        path: Path,
+        format: str,
+        timeout: float = 60.0,
+        *,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Path:
         """The mesh file written: "vtp", "stl", "ply", "gltf" or "glb". Needs no OpenGL.
+
+        `provenance`: JSON values that it carries, of `explorer.kinds.provenance.document`.
 
         Raises:
             RenderError: the renderer failed, or could not write there.
         """
-        place: dict[str, Any] = {"path": str(Path(path).resolve()), "format": format}
-        return Path(self._ask("export", field, timeout=timeout, keep=False, **place)["path"])
+        rest: dict[str, Any] = {"path": str(Path(path).resolve()), "format": format}
+        rest["provenance"] = None if provenance is None else dict(provenance)
+        return Path(self._ask("export", field, timeout=timeout, keep=False, **rest)["path"])
 
     def ping(self, timeout: float = 60.0) -> int:
         """The process number of the child, which is running then.

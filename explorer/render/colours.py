@@ -1,5 +1,7 @@
-"""Colour maps as tables of 256 colours, the same for charts, stills and the browser's viewer."""
+"""Colours: maps as tables of 256, for charts, stills and the viewer; and those of curves."""
 
+import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -8,6 +10,47 @@ from explorer.kinds.settings import one_of
 
 # Perceptually uniform and readable by the colour-blind; "coolwarm" diverges (Moreland 2009).
 COLOUR_MAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "coolwarm")
+
+# Of curves, bars and dots: each has a contrast of at least 3 to 1 to a white and a dark page, and
+# any two are at least 17 apart in CIELAB, also as the colour-blind see them (Machado et al. 2009).
+BLUE, ORANGE, GREEN = "#4a82f8", "#e66d28", "#239658"
+SERIES = (BLUE, ORANGE, GREEN, "#9608f4", "#e701a3", "#64635d", "#8187c6", "#a45623")
+# What a split is called -> its colour, whatever stands beside it.
+SPLITS = {
+    **dict.fromkeys(("train", "training"), BLUE),
+    **dict.fromkeys(("test", "testing"), ORANGE),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), GREEN),
+}
+
+
+def series_colours(names: Sequence[str]) -> list[str]:
+    """A colour for each name: a split's own, else one that hangs on the name, not on its place.
+
+    No two names share one while there are colours left.
+    """
+    fixed = {name: SPLITS[name.lower()] for name in names if name.lower() in SPLITS}
+    taken = dict.fromkeys(fixed.values(), 1)
+    for name in sorted(set(names) - fixed.keys()):
+        first = int(hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest(), 16)
+        turned = [SERIES[(first + n) % len(SERIES)] for n in range(len(SERIES))]
+        fixed[name] = min(turned, key=lambda colour: taken.get(colour, 0))
+        taken[fixed[name]] = taken.get(fixed[name], 0) + 1
+    return [fixed[name] for name in names]
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast ratio of two colours "#rrggbb", from 1 to 21.
+
+    Source: WCAG 2.2, definitions of contrast ratio and relative luminance.
+    """
+    light, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    share = np.array(list(bytes.fromhex(colour.removeprefix("#")))) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
 @lru_cache

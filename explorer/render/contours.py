@@ -10,8 +10,9 @@ import numpy as np
 
 from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
+from explorer.render.image import extent
 from explorer.render.rows import table
-from explorer.render.scale import ColourScale, ContourStyle, drawable, ink, label, ticks
+from explorer.render.scale import ColourScale, ContourStyle, drawable, ink, labels, ticks
 
 CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refuses to go on
 
@@ -21,18 +22,20 @@ def contour_layers(
 ) -> list[alt.Chart]:
     """Contour lines, and labels on the main ones; none before the coarsest level is complete.
 
-    They run through what is computed and interpolated, not where a neighbour stands in.
+    They run through what is computed and interpolated, not where a neighbour stands in, and
+    through the outer half of the cells at the border as straight as they come.
     """
     x, y, z = surface.x, surface.y, shown.values
     levels = ticks(scale.low, scale.high, style.log, style.levels)
     if shown.stride is None or not levels:
         return []
     held = drawable(z, style.log) & np.isfinite(shown.uncertainty)
-    place_of = np.ma.masked_array(
-        scale.fractions(z), ~held
-    )  # in the unit of the colours: no overflow
+    place_of = np.where(held, scale.fractions(z), np.nan)  # in the colours' unit: no overflow
+    (left, right), (bottom, top) = extent(x), extent(y)
     generator = contourpy.contour_generator(
-        (x - x[0]) / np.ptp(x), (y - y[0]) / np.ptp(y) * ratio, place_of
+        (np.array([left, *x, right]) - x[0]) / np.ptp(x),
+        (np.array([bottom, *y, top]) - y[0]) / np.ptp(y) * ratio,
+        np.ma.masked_invalid(_bordered(place_of)),
     )
     at = scale.fractions(np.array(levels))
     found = [(n, np.asarray(line)) for n, a in enumerate(at) for line in generator.lines(a)]
@@ -49,16 +52,38 @@ def contour_layers(
         for colour in sorted({inks[n] for n, _ in lines})
     ]
     main = set(ticks(scale.low, scale.high, style.log, 5)) & set(levels) or set(levels[::2])
-    labels = []
+    said = labels(levels)
+    rows = []
     for n, spot, angle in _label_spots([(n, line) for n, line in lines if levels[n] in main]):
         px, py = x[0] + spot[0] * np.ptp(x), y[0] + spot[1] / ratio * np.ptp(y)
-        text = label(levels[n]).replace("-", "−")
         halo = "#" + bytes(scale.colours(np.array([levels[n]]))[0]).hex()
-        labels.append(
-            {"x": px, "y": py, "text": text, "angle": angle, "ink": inks[n], "halo": halo}
+        rows.append(
+            {"x": px, "y": py, "text": said[n], "angle": angle, "ink": inks[n], "halo": halo}
         )
     complete = bool(shown.computed.all())  # a halo would show on the pale preview
-    return layers + (_labels(labels, complete) if labels else [])
+    return layers + (_labels(rows, complete) if rows else [])
+
+
+def _bordered(places: np.ndarray) -> np.ndarray:
+    """The places (N, M) with a border half a cell beyond them, (N + 2, M + 2).
+
+    They go on as straight as they come; where only the last one is known, it stands for what is
+    beyond. A corner is where the planes of its two sides meet, so that nothing turns there.
+    """
+    across, along = _beyond(places), _beyond(places.T).T
+    wide = np.pad(places, 1)
+    wide[1:-1, [0, -1]], wide[[0, -1], 1:-1] = across, along
+    for row in (0, -1):
+        for column in (0, -1):
+            sides = across[row, column] + along[row, column]
+            wide[row, column] = sides - places[row, column]
+    return wide
+
+
+def _beyond(places: np.ndarray) -> np.ndarray:
+    """Places half a cell before the first column and after the last, (N, 2)."""
+    last, before = places[:, [0, -1]], places[:, [1, -2]]
+    return last + np.where(np.isfinite(before), last - before, 0.0) / 2
 
 
 def _simplified(lines: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:

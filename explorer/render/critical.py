@@ -12,6 +12,7 @@ import numpy as np
 
 from explorer.kinds.critical import WORDS, Critical, Ended
 from explorer.kinds.path import spans
+from explorer.render.colours import BLUE, GREEN, ORANGE
 from explorer.render.curve import GREY
 from explorer.render.curves import picture
 from explorer.render.rows import table
@@ -19,12 +20,12 @@ from explorer.render.scale import label_expression, number, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page
-    Ended.CRITICAL: "#3b7dd8",
-    Ended.GRADIENT_FLAT: "#e0662f",
+    Ended.CRITICAL: BLUE,
+    Ended.GRADIENT_FLAT: ORANGE,
     Ended.STALLED: "#b04fb0",
     Ended.STEPS: "#8a8f98",
     Ended.NOT_FINITE: "#c0392b",
-    Ended.VANISHING: "#2a9d63",
+    Ended.VANISHING: GREEN,
 }
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")  # of the runs
 LEAST = 1e-16  # a gradient below, 0 too, is drawn there

@@ -48,7 +48,7 @@ class Row:
     log: bool = False
     parts: Mapping[str, str] = field(default_factory=dict)  # legend: "curve", "faint", "band"
     spots: Sequence[Spot] = ()
-    colours: Sequence[str] = ()  # of the curves in turn; the page's own unless given
+    colours: Sequence[str] = ()  # of the curves in turn; those of their names unless given
 
     @property
     def words(self) -> str:

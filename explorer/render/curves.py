@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from explorer.render.colours import BLUE, series_colours
 from explorer.render.curve import GREY, Curve, Row, limits
 from explorer.render.gaps import holes, rug
 from explorer.render.rule import rule
@@ -92,9 +93,7 @@ def _colour(row: Row, width: int) -> Any:
         symbolOpacity=1,
         labelLimit=0,
     )
-    scale = alt.Scale(domain=names)
-    if row.colours:
-        scale["range"] = list(row.colours)
+    scale = alt.Scale(domain=names, range=list(row.colours) or series_colours(names))
     return alt.Color("line:N", legend=legend, scale=scale)
 
 
@@ -113,7 +112,7 @@ def thumbnail(curve: Curve) -> bytes:
         "strokeWidth": {"condition": {"test": "datum.thick", "value": 4}, "value": 1.5},
         "opacity": {"condition": {"test": "datum.thick", "value": 1}, "value": 0.35},
     }
-    return picture(rows, {"type": "line", "color": "#3b7dd8"}, looks)
+    return picture(rows, {"type": "line", "color": BLUE}, looks)
 
 
 def picture(rows: list[dict[str, Any]], mark: Mapping[str, Any], looks: Mapping[str, Any]) -> bytes:

@@ -11,10 +11,11 @@ import numpy as np
 from explorer.kinds.matrix import Role
 from explorer.kinds.spectrum import Spectrum
 from explorer.render import curves
+from explorer.render.colours import BLUE, ORANGE
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
 from explorer.render.scale import label_expression, number, ticks
-from explorer.render.spectrum import COLOURS, SPIKE, whole
+from explorer.render.spectrum import SPIKE, whole
 
 WIDTH = 480
 SIGNS = ("positive", "negative")
@@ -46,7 +47,7 @@ def pairs(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.Laye
     order = [row["rank"] for row in rows]
     x = alt.X("rank:N", sort=order, title="Number, from the top; −1 is the smallest")
     x = x.axis(labelAngle=0, labelOverlap=True)
-    colour = alt.Color("sign:N").scale(domain=SIGNS, range=["#3b7dd8", SPIKE])
+    colour = alt.Color("sign:N").scale(domain=SIGNS, range=[BLUE, SPIKE])
     signs = [sign for sign in SIGNS if any(row["sign"] == sign for row in rows)]
     colour = colour.legend(title=None, orient="top", values=signs)
     said = [
@@ -91,7 +92,7 @@ def layers(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
     ]
     base = alt.Chart(table(rows)).encode(y=y, tooltip=said)
     x = alt.X("trace:Q", title="Trace of the block").axis(tickCount=6)
-    bars = base.mark_bar(style="layer", color="#3b7dd8", height=11).encode(x=x)
+    bars = base.mark_bar(style="layer", color=BLUE, height=11).encode(x=x)
     # Grey reads on the bar and on both pages.
     spans = base.mark_rule(style="interval", color=GREY, strokeWidth=2.5)
     spans = spans.encode(x="low:Q", x2="high:Q")
@@ -107,7 +108,7 @@ def escape(spectrum: Spectrum, width: int = WIDTH) -> Any:
     every = np.ones(len(steps), dtype=bool)
     curved = spectrum.predicted_losses(steps)
     lines = {"loss": Curve(steps, losses, every), "predicted": Curve(steps, curved, every)}
-    return curves.chart([Row("loss", lines, 240, colours=COLOURS[:2])], _ALONG, width)
+    return curves.chart([Row("loss", lines, 240, colours=(BLUE, ORANGE))], _ALONG, width)
 
 
 _ALONG = "Distance along the eigenvector"
@@ -132,7 +133,7 @@ def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
     axis = alt.Axis(values=at, labelExpr=label_expression(at), grid=False)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     x = alt.X("from:Q", scale=scale, axis=axis, title="Largest eigenvalue")
-    bars = alt.Chart(table(rows)).mark_bar(style="bin", color="#3b7dd8", binSpacing=1)
+    bars = alt.Chart(table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
     bars = bars.encode(
         x=x,
         x2="to:Q",

@@ -11,6 +11,9 @@ from typing import Any
 
 import altair as alt
 
+from explorer.kinds.provenance import Provenance
+from explorer.render.metadata import told
+
 INNER = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
 FORMATS = ("svg", "pdf", "png")
 POINTS = 72  # per inch; one pixel of the chart is one point of the figure
@@ -35,6 +38,8 @@ SYMBOLS = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the
 SANS = ("Liberation Sans", "sans-serif")
 SERIF = ("STIXGeneral", "serif")
 # Source: Okabe & Ito 2008, "Color Universal Design": told apart by the colour-blind, and in print.
+LEGEND_COLUMN = 66  # points that a symbol and its words need at least
+TRIES = 16  # drawings until one has the width asked for; two or three are usual
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
@@ -93,10 +98,12 @@ def save_figure(
     width_inches: float,
     dpi: int = 300,
     fonts: Sequence[str] = SANS,
+    provenance: Sequence[Provenance] = (),
 ) -> bytes:
     """The chart as a figure of exactly that width, all axes, legends and titles included.
 
-    Its height follows. Text stays text (PDF: fonts embedded). Also written to `path` if given.
+    Its height follows. Text stays text (PDF: fonts embedded). Also written to `path` if given. The
+    file carries the provenance of each analysis that it shows.
 
     Raises:
         ValueError: an unknown format, a width or a resolution that is out of range, or axes and
@@ -108,11 +115,30 @@ def save_figure(
         raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
     if not 30 <= dpi <= 2400:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
-    drawing = _fitted(_spec(chart, fonts), width_inches * POINTS)
-    content = _converted(drawing, format, width_inches, dpi)
+    drawing = _with_raised(_fitted(_spec(chart, fonts), width_inches * POINTS), fonts)
+    content = told(_converted(drawing, format, width_inches, dpi), format, provenance)
     if path is not None:
         Path(path).write_bytes(content)
     return content
+
+
+def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
+    """The charts as panels of one figure, each with its own scales and legends.
+
+    Raises:
+        ValueError: no chart.
+    """
+    if not charts:
+        raise ValueError("a figure needs at least one chart, got none")
+    panels = []
+    for chart in charts:
+        panel = chart.copy(deep=False)
+        panel.autosize = alt.Undefined  # only the whole may have it
+        panels.append(panel)
+    channels = ("color", "shape", "stroke", "opacity", "strokeWidth", "strokeDash", "fill")
+    whole = alt.ConcatChart(concat=panels, columns=min(columns, len(panels)))
+    whole.resolve = alt.Resolve(scale=dict.fromkeys(channels, "independent"))
+    return whole
 
 
 def _spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
@@ -157,38 +183,41 @@ def _is_hover(view: dict[str, Any]) -> bool:
     return isinstance(mark, dict) and mark.get("style") == "hover"
 
 
-def _views(spec: dict[str, Any]) -> list[dict[str, Any]]:
+def _views(spec: Mapping[str, Any]) -> list[Any]:
     """The specification and every view in it."""
     inner = [view for key in INNER for view in spec.get(key, [])]
     return [spec, *(deeper for view in inner for deeper in _views(view))]
 
 
-def _scaled(view: dict[str, Any], factor: float) -> dict[str, Any]:
-    """The view with its plots, and what is placed in pixels of a plot, `factor` times as large."""
+def _scaled(view: dict[str, Any], factor: float, width: float) -> dict[str, Any]:
+    """The view with its plots, and what is placed in pixels of a plot, `factor` times as large.
+
+    Legends below plots `width` points wide get fewer columns where these have no room.
+    """
     view = dict(view)
     for name in ("width", "height"):
         if isinstance(view.get(name), int | float):
             view[name] *= factor
     for key in INNER:
         if key in view:
-            view[key] = [_scaled(inner, factor) for inner in view[key]]
+            view[key] = [_scaled(inner, factor, width) for inner in view[key]]
     if "encoding" in view:
-        view["encoding"] = {n: _scaled_channel(c, factor) for n, c in view["encoding"].items()}
+        encoding = view["encoding"].items()
+        view["encoding"] = {n: _scaled_channel(c, factor, width) for n, c in encoding}
     return view
 
 
-def _scaled_channel(channel: Any, factor: float) -> Any:
+def _scaled_channel(channel: Any, factor: float, width: float) -> Any:
     if not isinstance(channel, dict):
         return channel
     if isinstance(channel.get("value"), int | float):
         return {**channel, "value": channel["value"] * factor}
-    legend = channel.get("legend")
-    if isinstance(legend, dict) and "gradientLength" in legend:
-        return {
-            **channel,
-            "legend": {**legend, "gradientLength": legend["gradientLength"] * factor},
-        }
-    return channel
+    legend = dict(channel.get("legend") or {})
+    if "gradientLength" in legend:
+        legend["gradientLength"] *= factor
+    if "columns" in legend:
+        legend["columns"] = max(1, min(legend["columns"], int(width // LEGEND_COLUMN)))
+    return {**channel, "legend": legend} if legend else channel
 
 
 def _fitted(spec: dict[str, Any], width: float) -> str:
@@ -199,19 +228,42 @@ def _fitted(spec: dict[str, Any], width: float) -> str:
     Raises:
         ValueError: axes and legends leave no room.
     """
-    own = max(v["width"] for v in _views(spec) if isinstance(v.get("width"), int | float))
-    plot = width * 0.75
-    for _ in range(8):
-        svg = _svg(_scaled(spec, plot / own))
+    factor = width * 0.75 / _across(spec)
+    low = high = None  # the largest and smallest factors that are known to fit and not to
+    for _ in range(TRIES):
+        svg = _svg(_scaled(spec, factor, factor * _widest(spec)))
         spare = width - _size(svg)[0]
         if 0 <= spare < 1:  # Vega rounds sizes up to whole points
             return svg
-        plot += spare - 0.5 if spare < 0 else spare
-        if plot < 20:
+        low, high = (factor, high) if spare >= 0 else (low, factor)
+        factor += (spare - 0.5) / _across(spec)
+        if low is not None and high is not None and not low < factor < high:
+            factor = (low + high) / 2
+        if factor * _widest(spec) < 20:
             break
     raise ValueError(
-        f"axes and legends leave no room for the plot in {width / POINTS:g} inches; make it wider"
+        f"axes and legends leave no room for the plot in {width / POINTS:g} inches; make it "
+        "wider, or put fewer panels side by side"
     )
+
+
+def _widest(spec: Mapping[str, Any]) -> float:
+    """Width of the widest single plot, in the chart's own pixels."""
+    return max(v["width"] for v in _views(spec) if isinstance(v.get("width"), int | float))
+
+
+def _across(spec: Mapping[str, Any]) -> float:
+    """Width of all plots that stand side by side, without axes and legends."""
+    own = spec.get("width")
+    if isinstance(own, int | float):
+        return float(own)
+    for key in ("hconcat", "concat"):
+        if key in spec:
+            widths = [_across(view) for view in spec[key]]
+            columns = int(spec.get("columns", len(widths)) if key == "concat" else len(widths))
+            rows = [widths[n : n + columns] for n in range(0, len(widths), columns)]
+            return max(map(sum, rows))
+    return max((_across(view) for key in INNER for view in spec.get(key, [])), default=0.0)
 
 
 def _svg(spec: dict[str, Any]) -> str:
@@ -229,6 +281,18 @@ def _register_fonts() -> None:
     import vl_convert
 
     vl_convert.register_font_directory(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf"))
+
+
+def _with_raised(svg: str, fonts: Sequence[str]) -> str:
+    """The drawing with texts that hold raised digits in a font that has them all.
+
+    Liberation Sans has only four: for the others the whole text would be in whatever font else is
+    on the machine.
+    """
+    if BUNDLED["sans-serif"] not in families(fonts):
+        return svg
+    raised = "(?<=>)[^<>]*[⁰¹²³⁴-⁹⁻][^<>]*(?=</text>)"
+    return re.sub(raised, r'<tspan font-family="DejaVu Sans">\g<0></tspan>', svg)
 
 
 def _size(svg: str) -> tuple[float, float]:

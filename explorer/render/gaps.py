@@ -8,7 +8,7 @@ import altair as alt
 import numpy as np
 
 from explorer.render.curve import Curve, Row
-from explorer.render.rows import table
+from explorer.render.rows import table, tip_title
 from explorer.render.scale import drawable, number
 
 STROKE = "M0,-1L0,1"
@@ -65,6 +65,6 @@ def rug(found: Rows, shared: Mapping[str, Any], row: Row) -> alt.Chart:
             y=alt.value(row.height - 6),
             color=shared["color"],
             shape=alt.Shape("note:N", legend=legend).scale(domain=[note], range=[STROKE]),
-            tooltip=[alt.Tooltip("x:Q"), alt.Tooltip("value:N", title=row.words)],
+            tooltip=[alt.Tooltip("x:Q"), alt.Tooltip("value:N", title=tip_title(row.words))],
         )
     )

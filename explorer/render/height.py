@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from explorer.kinds.settings import one_of, require
 from explorer.render.colours import COLOUR_MAPS
+from explorer.render.scale import AXIS_TICKS, VALUE_TICKS, label, labels, ticks
 
 Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
 Tick = tuple[float, str]  # where, text
@@ -42,7 +44,6 @@ class HeightField:
     y_label: str = "y"
     z_label: str = "loss"
     markers: tuple[Marker, ...] = field(default=())
-    limits: tuple[float, float] | None = None  # heights of floor and top; None: those shown
 
     def __post_init__(self) -> None:
         """Refuse what makes no picture."""
@@ -88,8 +89,6 @@ class HeightField:
     @cached_property
     def range(self) -> tuple[float, float]:
         """Lowest and highest height shown; never empty, also for a flat surface or none."""
-        if self.limits is not None:
-            return self.limits
         shown = self.heights[self.heights <= self.ceiling]
         if shown.size == 0:
             low = high = 0.0 if math.isinf(self.ceiling) else self.ceiling
@@ -140,13 +139,15 @@ class HeightField:
     @property
     def ticks(self) -> dict[str, list[Tick]]:
         """Ticks along x, y and z: (scene coordinate, text); z tells the loss, also in log mode."""
-        low, high = self.range
-        heights = log_ticks(low, high) if self.log else even_ticks(low, high)
-        span = HIGHEST - LOWEST
+        low, high = (min(float(end), sys.float_info.max) for end in self.loss_at(self.range))
+        low = max(low, math.ulp(0.0)) if self.log else low
+        losses = ticks(low, high, self.log, VALUE_TICKS)
+        heights = np.log10(losses) if self.log else np.array(losses)
+        places = LOWEST + (HIGHEST - LOWEST) * self.shade(heights)
         return {
-            "x": [(float(_to_unit(at, self.x)), text) for at, text in even_ticks(*self.x[[0, -1]])],
-            "y": [(float(_to_unit(at, self.y)), text) for at, text in even_ticks(*self.y[[0, -1]])],
-            "z": [(LOWEST + span * float(self.shade(at)), text) for at, text in heights],
+            "x": _axis_ticks(self.x),
+            "y": _axis_ticks(self.y),
+            "z": list(zip(places.tolist(), labels(losses), strict=True)),
         }
 
     @property
@@ -161,7 +162,7 @@ class HeightField:
             (missing, f"{int(self.computed.sum()):,} of {self.computed.size:,} points computed"),
             (broken, f"{broken:,} {_points(broken)} without a finite loss left open"),
             (below, f"{below:,} {_points(below)} with a loss of 0 or below left open"),
-            (cut, f"{cut:,} {_points(cut)} above {number_text(self.clip or 0.0)} cut away"),
+            (cut, f"{cut:,} {_points(cut)} above {label(self.clip or 0.0)} cut away"),
         ]
         return [text for count, text in said if count]
 
@@ -175,7 +176,6 @@ class HeightField:
         plain = ("log", "clip", "colour_map", "contours", "x_label", "y_label", "z_label")
         values: dict[str, Any] = {name: getattr(self, name) for name in plain}
         values["markers"] = [list(marker) for marker in self.markers]
-        values["limits"] = None if self.limits is None else list(self.limits)
         for name in ("x", "y", "z"):
             values[name] = base64_text(getattr(self, name), "<f8")
         values["computed"] = base64_text(np.packbits(self.computed), "u1")
@@ -189,9 +189,7 @@ class HeightField:
         arrays: dict[str, Any] = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
         markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
         rest: dict[str, Any] = {name: values[name] for name in values.keys() - arrays.keys()}
-        limits = values["limits"]
         rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
-        rest["limits"] = None if limits is None else (limits[0], limits[1])
         return cls(**arrays, **rest)
 
 
@@ -210,58 +208,11 @@ def _to_unit(values: ArrayLike, axis: np.ndarray) -> np.ndarray:
     return 2 * (np.asarray(values) - axis[0]) / (axis[-1] - axis[0]) - 1
 
 
+def _axis_ticks(axis: np.ndarray) -> list[Tick]:
+    """Ticks of a coordinate at their place in the scene."""
+    values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
+    return list(zip(_to_unit(values, axis).tolist(), labels(values), strict=True))
+
+
 def _points(count: int) -> str:
     return "point" if count == 1 else "points"
-
-
-def even_ticks(low: float, high: float, wanted: int = 5) -> list[Tick]:
-    """About `wanted` round values from low to high, 1, 2 or 5 times a power of ten apart."""
-    rough = (high - low) / wanted
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    largest = max(abs(low), abs(high))
-    return [(at * step, number_text(at * step, step, largest)) for at in range(first, last + 1)]
-
-
-def log_ticks(low: float, high: float) -> list[Tick]:
-    """Powers of ten between two exponents, with 2 and 5 times them in a short range."""
-    first, last = math.ceil(low - 1e-9), math.floor(high + 1e-9)
-    if last - first >= 2:
-        powers = range(first, last + 1, -(-(last - first) // 6))
-        plain = low >= -3.5 and high < 5
-        return [(float(n), f"{10.0**n:g}" if plain else _ten_to_the(n)) for n in powers]
-    decades = range(math.floor(low), math.floor(high) + 1)
-    losses = [factor * 10.0**n for n in decades for factor in (1, 2, 5)]
-    inside = [loss for loss in losses if low - 1e-9 <= math.log10(loss) <= high + 1e-9]
-    if len(inside) >= 3:
-        return [(math.log10(loss), number_text(loss)) for loss in inside]
-    return [
-        (math.log10(loss), text) for loss, text in even_ticks(10.0**low, 10.0**high, 4) if loss > 0
-    ]
-
-
-def number_text(value: float, step: float = 0.0, largest: float = 0.0) -> str:
-    """A number as a person writes it, with the decimals that the step between ticks needs.
-
-    Six digits without a step. The largest number beside it decides between plain digits and powers
-    of ten.
-    """
-    if value == 0 or abs(value) < step / 2:
-        return "0"
-    last_digit = math.floor(math.log10(step or abs(value) * 1e-5) + 1e-9)
-    if 1e-3 <= max(abs(value), largest) < 1e6:
-        text = f"{value:.{max(0, -last_digit)}f}"
-        power = ""
-    else:
-        digits = max(0, math.floor(math.log10(abs(value)) + 1e-9) - last_digit)
-        text, _, exponent = f"{value:.{digits}e}".partition("e")
-        power = _ten_to_the(int(exponent))
-    if (power or not step) and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    text = text.replace("-", "\N{MINUS SIGN}")
-    return f"{text}×{power}" if power and text != "1" else power or text
-
-
-def _ten_to_the(power: int) -> str:
-    return "10" + str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from explorer.kinds.preview import Preview, nearest
 from explorer.kinds.surface import Surface
 from explorer.render.image import extent
-from explorer.render.rows import escaped
+from explorer.render.rows import column, tip_title
 from explorer.render.scale import number
 
 HOVER_POINTS = 3600
@@ -36,13 +36,14 @@ def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]
     columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
     columns["x"] = [number(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()]
     columns["y"] = [number(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()]
+    held = {name: column(name if name not in columns else f"{name} (value)") for name in names}
     for name, grid in surface.values.items():
-        columns[name] = [number(v) for v in grid[j, i].tolist()]
+        columns[held[name]] = [number(v) for v in grid[j, i].tolist()]
         for n in np.flatnonzero(gap):
-            columns[name][n] = "not computed"
+            columns[held[name]][n] = "not computed"
     likely, give = (grid[chosen].ravel() for grid in (shown.values, shown.uncertainty))
     for n in np.flatnonzero(gap):
-        columns[value][n] = estimate(float(likely[n]), float(give[n])) + " (interpolated)"
+        columns[held[value]][n] = estimate(float(likely[n]), float(give[n])) + " (interpolated)"
     half = [np.ptp(extent(axis)) / len(axis) * stride / 2 for axis in (surface.x, surface.y)]
     return [
         alt.Chart(pa.table(columns))
@@ -59,8 +60,8 @@ def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]
             y="bottom:Q",
             y2="top:Q",
             tooltip=[
-                alt.Tooltip(field=escaped(name), type="nominal", title=name.replace("_", " "))
-                for name in ("x", "y", *names)
+                alt.Tooltip(field=field, type="nominal", title=tip_title(name.replace("_", " ")))
+                for name, field in (("x", "x"), ("y", "y"), *held.items())
             ],
         )
     ]

@@ -1,112 +1,135 @@
-"""Mesh files of a scene: vtp, stl, ply, gltf and glb. Needs no OpenGL."""
+"""Mesh files of a scene: vtp, stl, ply, gltf and glb. Needs no OpenGL.
 
-import base64
+All have the shape and the coordinates of the 3-D view, and say what these are in the data's units.
+"""
+
 import json
-import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyvista as pv
 
+from explorer import PROGRAM
 from explorer.kinds.settings import one_of
-from explorer.render.height import HeightField
+from explorer.render.gltf import gltf
+from explorer.render.height import HIGHEST, LOWEST, HeightField
 from explorer.render.scene import Scene, uncut
+from explorer.render.solid import solid
 
 FORMATS = ("vtp", "stl", "ply", "gltf", "glb")
+HEADER = 80  # bytes of a binary STL before the number of triangles
 
 
-def export(scene: Scene, path: Path, format: str) -> None:
-    """Write the surface as a mesh file.
+def export(
+    scene: Scene, path: Path, format: str, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Write the surface as a mesh file, from arrays of its own: no export changes another.
 
-    "vtp" (ParaView): points (x, y, loss) in their own units, not clipped, with arrays `loss` and
-    `log10_loss` (NaN where the loss is not positive). "stl", "ply", "gltf", "glb": the shape as
-    shown, the last three with its colours.
+    "vtp" (ParaView): not clipped, with arrays x, y, loss and log10_loss (NaN where the loss is not
+    positive) at its points. "stl": a closed solid, see `solid`. "ply", "gltf", "glb": the shape as
+    shown with its colours.
+
+    Args:
+        scene: the surface.
+        path: where to.
+        format: one of FORMATS.
+        provenance: JSON values of `explorer.kinds.provenance.document`.
 
     Raises:
         ValueError: another format, or a surface without a single triangle.
     """
     one_of("format", format, FORMATS)
-    mesh = _measured(scene.field) if format == "vtp" else scene.surface
+    told = {**(provenance or {}), "coordinates": coordinates(scene.field)}
+    if format == "stl":
+        path.write_bytes(_stl(solid(scene.field), told))
+        return
+    mesh = uncut(scene.field) if format == "vtp" else scene.surface.copy(deep=True)
     if mesh.n_cells == 0:
         raise ValueError("a mesh needs at least three neighbours with a finite loss, got none")
-    if format in ("gltf", "glb"):
-        path.write_bytes(_gltf(mesh, binary=format == "glb"))
+    if format == "vtp":
+        _measured(mesh, told).save(path)
     elif format == "ply":
-        mesh.save(path, texture="colours")
+        path.write_bytes(_ply(mesh, told))
     else:
-        mesh.save(path)
+        points, colours = np.asarray(mesh.points), np.asarray(mesh["colours"])
+        binary = format == "glb"
+        path.write_bytes(
+            gltf(points, _normals(mesh), colours, mesh.regular_faces, binary=binary, extras=told)
+        )
 
 
-def _measured(field: HeightField) -> pv.PolyData:
-    """The surface in units of the data."""
-    raw = HeightField(field.x, field.y, field.z, field.computed)
-    mesh = uncut(raw)
-    if mesh.n_points:
-        losses = np.asarray(mesh["loss"])
-        mesh.points = np.stack([mesh["x"], mesh["y"], losses], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mesh["log10_loss"] = np.where(losses > 0, np.log10(losses), np.nan)
-        for name in ("height", "x", "y", "Normals"):
-            del mesh.point_data[name]
+def coordinates(field: HeightField) -> dict[str, Any]:
+    """What the coordinates of the view are in the data's units: ends of each axis in both.
+
+    Between them both are linear; z is that of log10 of the value on a log scale.
+    """
+    low, high = field.range
+    named = (
+        ("x", field.x_label, (-1.0, 1.0), field.x[[0, -1]].tolist()),
+        ("y", field.y_label, (-1.0, 1.0), field.y[[0, -1]].tolist()),
+        ("z", field.z_label, (LOWEST, HIGHEST), [low, high]),
+    )
+    ends = {
+        axis: {"name": name, "view": list(view), "data": data} for axis, name, view, data in named
+    }
+    ends["z"]["log10"] = field.log
+    return ends
+
+
+def _normals(mesh: pv.PolyData) -> np.ndarray:
+    """Normals (N, 3) of length 1; upwards where a point has none."""
+    normals = np.array(mesh["Normals"], dtype=np.float64)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    bad = ~(lengths[:, 0] > 0)
+    normals[bad], lengths[bad] = (0.0, 0.0, 1.0), 1.0
+    return normals / lengths
+
+
+def _measured(mesh: pv.PolyData, told: Mapping[str, Any]) -> pv.PolyData:
+    """The mesh with what was measured at its points."""
+    losses = np.asarray(mesh["loss"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mesh["log10_loss"] = np.where(losses > 0, np.log10(losses), np.nan)
+    for name in ("height", "Normals"):
+        del mesh.point_data[name]
+    mesh.field_data["provenance"] = [json.dumps(told)]
     return mesh
 
 
-def _gltf(mesh: pv.PolyData, binary: bool) -> bytes:
-    """The mesh as glTF 2.0, y up, in one file.
+def _stl(corners: np.ndarray, told: Mapping[str, Any]) -> bytes:
+    """Triangles (T, 3, 3) as binary STL; the header has room for the question's key."""
+    keys = [one["key"] for one in told.get("analyses", ()) if one["key"]]
+    header = f"key={keys[0]} x,y=-1..1" if keys else f"{PROGRAM} x,y=-1..1"
+    edges = corners[:, 1:].astype(np.float64) - corners[:, :1]
+    normals = np.cross(edges[:, 0], edges[:, 1])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+    facet = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    facets = np.zeros(len(corners), dtype=facet)
+    facets["normal"], facets["corners"] = normals, corners
+    count = np.array([len(facets)], dtype="<u4").tobytes()
+    return header.encode("ascii", "replace")[:HEADER].ljust(HEADER) + count + facets.tobytes()
 
-    Own code: vtkGLTFWriter 9.7 does not normalise vertex colours, and VTK cannot read its .glb.
-    Source: glTF 2.0 specification, sections 3.7.2 (colours are linear) and 4.4 (GLB container).
-    """
-    upright = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows of (x, y, z) @ this: (x, z, -y)
-    points = (np.asarray(mesh.points) @ upright).astype("<f4")
-    share = np.asarray(mesh["colours"]) / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    colours = np.insert(np.rint(linear * 65535).astype("<u2"), 3, 65535, axis=1)
-    blocks = {  # name -> array, component type, type
-        "POSITION": (points, 5126, "VEC3"),
-        "NORMAL": ((np.asarray(mesh["Normals"]) @ upright).astype("<f4"), 5126, "VEC3"),
-        "COLOR_0": (colours, 5123, "VEC4"),
-        "indices": (mesh.regular_faces.astype("<u4").ravel(), 5125, "SCALAR"),
-    }
-    views, accessors, body = [], [], b""
-    for name, (array, component, kind) in blocks.items():
-        target = 34963 if name == "indices" else 34962
-        views.append(
-            {"buffer": 0, "byteOffset": len(body), "byteLength": array.nbytes, "target": target}
-        )
-        accessors.append(
-            {
-                "bufferView": len(views) - 1,
-                "componentType": component,
-                "count": len(array),
-                "type": kind,
-            }
-        )
-        body += array.tobytes()  # all lengths are multiples of 4
-    accessors[0] |= {"min": points.min(0).tolist(), "max": points.max(0).tolist()}
-    accessors[2]["normalized"] = True
-    attributes = {name: place for place, name in enumerate(blocks) if name != "indices"}
-    rough = {"metallicFactor": 0.0, "roughnessFactor": 0.7}
-    buffer: dict[str, Any] = {"byteLength": len(body)}
-    if not binary:
-        text = base64.b64encode(body).decode("ascii")
-        buffer["uri"] = f"data:application/octet-stream;base64,{text}"
-    document = {
-        "asset": {"version": "2.0", "generator": "Loss Surface Explorer"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": "surface"}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 3, "material": 0}]}],
-        "materials": [{"pbrMetallicRoughness": rough, "doubleSided": True}],
-        "accessors": accessors,
-        "bufferViews": views,
-        "buffers": [buffer],
-    }
-    head = json.dumps(document).encode()
-    if not binary:
-        return head
-    head += b" " * (-len(head) % 4)
-    chunks = struct.pack("<II", len(head), 0x4E4F534A) + head
-    chunks += struct.pack("<II", len(body), 0x004E4942) + body
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+def _ply(mesh: pv.PolyData, told: Mapping[str, Any]) -> bytes:
+    """The mesh as binary PLY with normals and colours; its provenance in a comment."""
+    faces = mesh.regular_faces
+    names = ("x", "y", "z", "nx", "ny", "nz")
+    head = [
+        "ply",
+        "format binary_little_endian 1.0",
+        f"comment {json.dumps(told)}",
+        f"element vertex {mesh.n_points}",
+        *(f"property float {name}" for name in names),
+        *(f"property uchar {name}" for name in ("red", "green", "blue")),
+        f"element face {len(faces)}",
+        "property list uchar int vertex_indices",
+        "end_header\n",
+    ]
+    vertices = np.zeros(mesh.n_points, dtype=[("at", "<f4", 6), ("colour", "u1", 3)])
+    vertices["at"] = np.hstack([mesh.points, _normals(mesh)])
+    vertices["colour"] = mesh["colours"]
+    corners = np.zeros(len(faces), dtype=[("count", "u1"), ("corners", "<i4", 3)])
+    corners["count"], corners["corners"] = 3, faces
+    return "\n".join(head).encode("ascii") + vertices.tobytes() + corners.tobytes()

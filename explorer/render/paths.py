@@ -11,12 +11,11 @@ import altair as alt
 import pyarrow as pa
 
 from explorer.kinds.path import Path
-from explorer.render.rows import escaped, table
+from explorer.render.colours import series_colours
+from explorer.render.rows import column, table, tip_title
 from explorer.render.scale import number
 
 ALONE = ("#000000", "#e4572e")  # of one path: its line, and its end
-# of several: they read over the colour maps, and as curves on light and dark pages
-COLOURS = ("#e4572e", "#00a5dc", "#e05cb0", "#c98a00", "#8f7ae0", "#7f7f7f", "#b5651d", "#3aa655")
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,9 @@ def made(
 ) -> list[Track]:
     """The paths, each in a colour of its own."""
     alone = len(paths) == 1
-    colours = [ALONE] if alone else [(c, c) for c in COLOURS]
+    colours = [ALONE] if alone else [(c, c) for c in series_colours(names)]
     return [
-        Track(name, path, list(own), *colours[n % len(colours)])
+        Track(name, path, list(own), *colours[n])
         for n, (path, name, own) in enumerate(zip(paths, names, steps, strict=True))
     ]
 
@@ -85,9 +84,14 @@ def over(plane: alt.LayerChart, tracks: Sequence[Track]) -> Callable[[int], alt.
 
 def _path(track: Track, count: int) -> list[alt.Chart]:
     """The line through the snapshots, a dot for each, a ring at the start, the last one larger."""
-    rows = [_told(track, t) for t in range(count)]
+    told = [_told(track, t) for t in range(count)]
+    rows = [{column(name): value for name, value in one.items()} for one in told]
     hidden = ("x", "y", "t")
-    tips = [alt.Tooltip(f"{escaped(name)}:N") for name in rows[0] if name not in hidden]
+    tips = [
+        alt.Tooltip(field=column(name), type="nominal", title=tip_title(name))
+        for name in told[0]
+        if name not in hidden
+    ]
 
     def at(*of: dict[str, Any]) -> alt.Chart:
         return alt.Chart(table(list(of))).encode(x="x:Q", y="y:Q")

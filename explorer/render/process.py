@@ -22,6 +22,7 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY"):
 import numpy as np
 import pyvista as pv
 
+from explorer.render import camera
 from explorer.render import scene as scenes
 from explorer.render.colours import lut
 from explorer.render.height import HIGHEST, LOWEST, HeightField, base64_text
@@ -66,8 +67,8 @@ def arrays(scene: scenes.Scene) -> dict[str, Any]:
         "clipped": bool((field.heights > field.ceiling).any()),
         "lut": base64_text(lut(field.colour_map), "u1"),
         "notes": field.notes,
-        "home": scenes.HOME,
-        "lens": {"angle": scenes.VIEW_ANGLE, "narrowest": scenes.NARROWEST},
+        "home": camera.HOME,
+        "lens": {"angle": camera.VIEW_ANGLE, "narrowest": camera.NARROWEST},
         "light": {
             "ambient": scenes.AMBIENT,
             "specular": scenes.SPECULAR,
@@ -116,7 +117,7 @@ class Answers:
         path = Path(request["path"])
         partial = path.with_name(f".{path.stem}.partial.{request['format']}")
         try:
-            export(self._built(request), partial, request["format"])
+            export(self._built(request), partial, request["format"], request.get("provenance"))
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from explorer.render.curve import Curve
 from explorer.render.height import Marker
 from explorer.render.image import extent
 from explorer.render.paths import Track, made, moments, over, shown
-from explorer.render.surface import axes_titles
+from explorer.render.scale import axes_titles
 
 
 def tracks_of(

@@ -1,13 +1,28 @@
-"""Rows of values as the Arrow tables and field names that Altair takes."""
+"""Rows of values as the Arrow tables, column names and titles that Altair takes."""
 
 from typing import Any
 
 import pyarrow as pa
 
+PLAIN = " _-"  # beside letters and digits: what no part of Vega gives a meaning
 
-def escaped(field: str) -> str:
-    """A field name that Vega reads as one name, not as a path."""
-    return "".join("\\" + c if c in ".[]" else c for c in field)
+
+def column(name: str) -> str:
+    """A column's name that Vega reads as one name: what could mean something there as %hex.
+
+    Vega-Lite puts names of fields into expressions, where quotes, dots, brackets, backslashes and
+    line ends would end them.
+    """
+    return "".join(c if c.isalnum() or c in PLAIN else f"%{ord(c):x}" for c in name)
+
+
+def tip_title(words: str) -> str:
+    """A tooltip's title that reads as the words.
+
+    Vega-Lite puts it into an expression and protects only quotes (6.1.0).
+    """
+    lines = " ".join(words.splitlines())
+    return lines.replace("\\", "\\\\")
 
 
 def table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from explorer.render.curve import GREY, Curve, Row
-from explorer.render.rows import escaped
+from explorer.render.rows import column, tip_title
 from explorer.render.scale import number
 
 
@@ -18,10 +18,11 @@ def rule(row: Row, x: alt.X) -> alt.Chart:
     for name, curve in row.curves.items():
         texts = np.full(len(xs), "", dtype=object)
         texts[np.searchsorted(xs, curve.x)] = _texts(curve)
-        columns[f"value {name}"] = texts.tolist()
-    titles = {"x text": "x"} | {f"value {name}": name or row.words for name in row.curves}
+        columns[column(f"value {name}")] = texts.tolist()
+    titles = {"x text": "x"}
+    titles |= {column(f"value {name}"): name or row.words for name in row.curves}
     near = alt.selection_point(
-        name=f"near_{''.join(c if c.isalnum() else '_' for c in row.value)}",
+        name=f"near_{row.value.encode('utf-8', 'surrogatepass').hex()}",  # no two alike
         on="pointerover",
         clear="pointerout",
         nearest=True,
@@ -35,7 +36,7 @@ def rule(row: Row, x: alt.X) -> alt.Chart:
             x=x,
             opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0)),
             tooltip=[
-                alt.Tooltip(field=escaped(field), type="nominal", title=title)
+                alt.Tooltip(field=field, type="nominal", title=tip_title(title))
                 for field, title in titles.items()
             ],
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from explorer.kinds.run import Run
 from explorer.render import curves
+from explorer.render.colours import BLUE, ORANGE
 from explorer.render.curve import Curve, Row
 from explorer.render.paths import Track, made, moments, over
 from explorer.render.rows import table
@@ -105,7 +106,9 @@ def scree(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart:
             x=alt.X("component:O", title="Principal component", axis=alt.Axis(labelAngle=0)),
             xOffset=alt.XOffset("of:N", sort=list(shown)),
             y=alt.Y("share:Q", title="Share of the variance", axis=alt.Axis(format="%")),
-            color=alt.Color("of:N", sort=list(shown)).legend(title=None, orient="top"),
+            color=alt.Color("of:N", sort=list(shown))
+            .scale(domain=list(shown), range=[BLUE, ORANGE][: len(shown)])
+            .legend(title=None, orient="top"),
             tooltip=[
                 alt.Tooltip("of:N", title="variance of"),
                 alt.Tooltip("component:O"),

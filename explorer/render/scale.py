@@ -1,11 +1,21 @@
 """How values become colours and text: the style, the colour scale, ticks and numbers."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from explorer.render.colours import lut
+from explorer.kinds.eigenvalues import axes_words
+from explorer.render.colours import contrast, lut
+
+MINUS = "\N{MINUS SIGN}"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MOST_STEPS = 1e14  # between ticks and 0; beyond, floats are too coarse for round ones
+MOST_DIGITS = 9  # of a tick label
+AXIS_TICKS, VALUE_TICKS = 5, 7  # wanted along a coordinate, and along values, in every picture
 
 
 @dataclass(frozen=True)
@@ -117,10 +127,8 @@ def ticks(low: float, high: float, log: bool, count: int) -> list[float]:
     power = math.floor(math.log10(least))
     step = next(m for m in (1, 2, 5, 10) if float(f"{m}e{power}") >= least * (1 - 1e-9))
     unit = float(f"{step}e{power}")
-    if (
-        unit == 0 or not max(abs(low), abs(high)) / unit < 1e6
-    ):  # the values differ only in their last digits
-        return [low, high]
+    if unit == 0 or not max(abs(low), abs(high)) / unit < MOST_STEPS:
+        return [low, high]  # the values differ only in their last digits
     first, last = math.floor(low / unit), math.ceil(high / unit)
     values = [float(f"{k * step}e{power}") for k in range(first, last + 1)]
     return [value for value in values if low <= value <= high]
@@ -136,19 +144,50 @@ def number(value: float, digits: int = 5) -> str:
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
-def label(value: float) -> str:
+def label(value: float, digits: int = 5) -> str:
     """The value as a tick label, with a raised exponent from 10⁴ on and from 10⁻⁴ down."""
-    mantissa, _, exponent = f"{value:.5e}".partition("e")
+    if not math.isfinite(value):
+        return number(value).replace("-", MINUS)
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     if value == 0 or -4 < int(exponent) < 4:
-        return number(value)
-    raised = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    mantissa = mantissa.rstrip("0").rstrip(".")
-    return raised if mantissa == "1" else f"{mantissa}×{raised}"
+        return number(value, digits).replace("-", MINUS)
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    raised = "10" + str(int(exponent)).translate(RAISED)
+    if mantissa in ("1", "-1"):
+        return raised if mantissa == "1" else MINUS + raised
+    return f"{mantissa}×{raised}".replace("-", MINUS)
+
+
+def labels(values: Sequence[float]) -> list[str]:
+    """The labels of one axis: different values never read the same.
+
+    Each has the digits that it needs. Where that would be more than nine, as on an axis from
+    1.0000000001 to 1.0000000002, the first is written out and the others as what is added to it.
+    """
+    needed = [_digits(value) for value in values]
+    if max(needed, default=0) <= MOST_DIGITS or len(values) < 2:
+        return [label(value, max(5, count)) for value, count in zip(values, needed, strict=True)]
+    first = Fraction(values[0])
+    rises = [float(Fraction(value) - first) for value in values[1:]]
+    for digits in range(3, 18):
+        texts = [label(values[0], 17), *(_signed(label(rise, digits)) for rise in rises)]
+        if len(set(texts)) == len(set(values)):
+            return texts
+    return [label(values[0], 17), *(_signed(repr(rise)) for rise in rises)]
+
+
+def _digits(value: float) -> int:
+    """How many digits tell the value from every other float."""
+    return len(repr(abs(value)).partition("e")[0].replace(".", "").strip("0"))
+
+
+def _signed(text: str) -> str:
+    return text if text.startswith(MINUS) else f"+{text}"
 
 
 def label_expression(values: list[float]) -> str:
-    """A Vega expression that writes each of the values as `label` does."""
-    texts = ", ".join(f"'{label(value).replace('-', '−')}'" for value in values)
+    """A Vega expression that writes each of the values as `labels` does."""
+    texts = ", ".join(f"'{text}'" for text in labels(values))
     return f"[{texts}][indexof([{', '.join(map(repr, values))}], datum.value)]"
 
 
@@ -157,7 +196,12 @@ def title_of(name: str) -> str:
     return name[:1].upper() + name[1:].replace("_", " ")
 
 
+def axes_titles(facts: Mapping[str, Any]) -> list[str]:
+    """What the axes of a plane are called, in every picture of it."""
+    return axes_words(facts) or ["First direction", "Second direction"]
+
+
 def ink(colour: np.ndarray) -> str:
-    """Black or white, whichever reads better on the colour."""
-    luminance = float(colour @ np.array([0.2126, 0.7152, 0.0722])) / 255
-    return "#000000" if luminance > 0.4 else "#ffffff"
+    """Black or white, whichever has more contrast to the colour; at least 4.5 to 1."""
+    paint = "#" + bytes(colour).hex()
+    return max(("#000000", "#ffffff"), key=lambda text: contrast(text, paint))

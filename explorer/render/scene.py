@@ -15,11 +15,6 @@ LIFT = 0.004  # of contour lines off the surface, along its normal; on it they w
 FLOOR_LIFT = 0.001
 PIN, STICK = 0.026, 0.17  # radius of a marker's head, and its height above the point
 
-# A view in scene coordinates. The angle is VTK's default; in a picture narrower than that aspect
-# ratio it widens, so that the whole width stays in view.
-HOME = {"position": (2.8, -4.2, 3.55), "focal_point": (0.0, 0.0, 0.34), "up": (0.0, 0.0, 1.0)}
-VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
-
 # Lights stand with the camera: direction in view coordinates, strength. The viewer shades alike.
 AMBIENT, SPECULAR, SHINE = 0.36, 0.10, 24.0
 LIGHTS = (((-0.45, 0.65, 0.75), 0.62), ((0.75, 0.05, 0.55), 0.22))

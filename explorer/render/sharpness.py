@@ -12,6 +12,7 @@ import numpy as np
 from explorer.kinds.measures import LAYERS, MEASURES, NO, SHOWN, YES
 from explorer.kinds.sharpness import Sharpness
 from explorer.render import curves
+from explorer.render.colours import BLUE, GREEN, ORANGE, series_colours
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
 from explorer.render.scale import label_expression, number, ticks
@@ -43,7 +44,7 @@ def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> al
         shared["yOffset"] = alt.YOffset("model:N", sort=list(named))
         shared["color"] = alt.Color(
             "model:N",
-            scale=alt.Scale(domain=list(named)),
+            scale=alt.Scale(domain=list(named), range=series_colours(list(named))),
             legend=alt.Legend(title=None, orient="top", symbolOpacity=1),
         )
     base = alt.Chart(table(rows))
@@ -184,7 +185,7 @@ def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> alt.
     base = alt.Chart(table(rows))
     colour = alt.Color(
         "expected:N",
-        scale=alt.Scale(domain=expected, range=["#2a9d63", "#3b7dd8", "#d9822b"]),
+        scale=alt.Scale(domain=expected, range=[GREEN, BLUE, ORANGE]),
         legend=alt.Legend(title=None, orient="top", values=present),
     )
     tips = _tips(["model", "measure", "expected", "said"])

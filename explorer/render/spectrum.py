@@ -14,13 +14,13 @@ from explorer.kinds.quadrature import density_grid, smoothed
 from explorer.kinds.random_matrices import Reference, references
 from explorer.kinds.spectrum import WIDTH, Spectrum
 from explorer.render import curves
+from explorer.render.colours import series_colours
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.rows import table
 from explorer.render.rule import rule
 from explorer.render.scale import label_expression, number, ticks
 
 SPIKE = "#e5484d"  # as strong on a dark page as on a light one
-COLOURS = ("#3b7dd8", "#e8833a", "#2a9d6f", "#9b59b6")  # apart on light and dark pages
 DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
 ROOM = 22  # px above the curves for the spikes' numbers
 APART = 15  # px that the numbers of two spikes need
@@ -171,7 +171,7 @@ def _layers(
     names = list(known)
     shown: dict[str, Any] = {}
     if len(names) > 1:
-        scale = alt.Scale(domain=names, range=list(COLOURS[: len(names)]))
+        scale = alt.Scale(domain=names, range=series_colours(names))
         legend = alt.Legend(
             title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2, columns=2
         )
@@ -259,7 +259,7 @@ def spikes(spectrum: Spectrum, span: tuple[float, float], style: DensityStyle) -
         x=_x(*span, field="low"), x2="high:Q", y=alt.value(ROOM - 4)
     )
     told = alt.Chart(table(_apart(rows, span, style.width))).mark_text(
-        style="rank", color=SPIKE, fontSize=11, fontWeight="bold", baseline="bottom"
+        style="rank", fontSize=11, fontWeight="bold", baseline="bottom"
     )
     return [lines, bars, told.encode(x=x, y=alt.value(ROOM - 7), text="rank:N", tooltip=said)]
 

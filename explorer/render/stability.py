@@ -10,10 +10,11 @@ import numpy as np
 
 from explorer.kinds.stability import Stability
 from explorer.render import curves
+from explorer.render.colours import BLUE, ORANGE
 from explorer.render.curve import Curve, Row, visible
 
 HEIGHTS = (220, 110)  # of the largest eigenvalue, and of everything else
-COLOURS = ("#3b7dd8", "#e0662f")  # of the eigenvalue and the threshold, readable on any page
+COLOURS = (BLUE, ORANGE)  # of the eigenvalue and the threshold
 
 
 def course(
@@ -21,7 +22,7 @@ def course(
     names: Sequence[str] = (),
     steps: Sequence[Sequence[int | str]] = (),
     *,
-    threshold: float | None = None,
+    threshold: float | np.ndarray | None = None,
     words: str = "threshold",
     log: bool = False,
     others: Mapping[str, np.ndarray] | None = None,
@@ -36,7 +37,7 @@ def course(
         found: the runs.
         names: of the runs, in their order; needed where there are several.
         steps: names of each run's snapshots.
-        threshold: of the optimiser, drawn as a line across.
+        threshold: of the optimiser, drawn as a line across; or at each snapshot of the one run.
         words: what the threshold is called.
         log: whether values that are above 0 are drawn on a log scale.
         others: further values (T,) by name, each in a plot of its own.
@@ -63,8 +64,7 @@ def course(
             for run, span in enumerate(found.runs)
         }
         if not place and threshold is not None:
-            ends = np.array(_ends(places))
-            line = Curve(ends, np.full(2, threshold), np.ones(2, dtype=bool))
+            line = _threshold(threshold, places)
             drawn = {n or "largest eigenvalue": c for n, c in drawn.items()} | {words: line}
         scaled = log and _positive(y[found.computed])
         across = words in drawn and len(drawn) == 2
@@ -73,6 +73,15 @@ def course(
         )
     title = "Training step" if counted else "Snapshot"
     return curves.chart(rows, title, width, span=_ends(places))
+
+
+def _threshold(threshold: float | np.ndarray, places: Sequence[np.ndarray]) -> Curve:
+    """The threshold across the plot, or from snapshot to snapshot."""
+    if isinstance(threshold, np.ndarray):
+        order = np.argsort(places[0], kind="stable")
+        return Curve(places[0][order], threshold[order], np.ones(len(threshold), dtype=bool))
+    ends = np.array(_ends(places))
+    return Curve(ends, np.full(2, threshold), np.ones(2, dtype=bool))
 
 
 def _name(names: Sequence[str], run: int) -> str:

@@ -1,25 +1,16 @@
 """Stills of a scene: pictures without text. Only this needs OpenGL."""
 
 import io
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyvista as pv
 
+from explorer.render.camera import HOME, view_angle
 from explorer.render.colours import lut
 from explorer.render.height import HeightField
-from explorer.render.scene import (
-    AMBIENT,
-    HOME,
-    LIGHTS,
-    NARROWEST,
-    SHINE,
-    SPECULAR,
-    VIEW_ANGLE,
-    Scene,
-)
+from explorer.render.scene import AMBIENT, LIGHTS, SHINE, SPECULAR, Scene
 
 LINE, WALL_LINE = 3.2, 2.6  # widths, in the pixels of supersampling: 1.3 and 1 shown
 
@@ -109,12 +100,6 @@ def _add_solid(plotter: pv.Plotter, mesh: pv.PolyData, field: HeightField) -> No
 def visible_walls(position: tuple[float, float, float]) -> list[str]:
     """Names of the floor and of the two walls behind the scene, seen from the position."""
     return ["floor", "x-" if position[0] >= 0 else "x+", "y-" if position[1] >= 0 else "y+"]
-
-
-def view_angle(aspect: float) -> float:
-    """Vertical angle of view in degrees: constant, but wider in a narrow picture."""
-    half = math.tan(math.radians(VIEW_ANGLE / 2)) * max(1.0, NARROWEST / aspect)
-    return math.degrees(2 * math.atan(half))
 
 
 def _wall_colour(background: str | None) -> str:

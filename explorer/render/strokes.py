@@ -9,7 +9,7 @@ import numpy as np
 
 from explorer.render.curve import GREY, Curve, Row
 from explorer.render.gaps import Rows, alone, points
-from explorer.render.rows import table
+from explorer.render.rows import table, tip_title
 from explorer.render.scale import drawable, number
 
 FAINT_POINTS = 20_000  # of all thin lines of a curve; more would make the page slow
@@ -130,7 +130,10 @@ def _spots(row: Row, shared: Mapping[str, Any]) -> list[alt.Chart]:
         if spot.to is None and drawable(np.array([spot.y]), row.log).all()
     ]
     if rings:
-        told = [alt.Tooltip("words:N", title=" "), alt.Tooltip("value:N", title=row.words)]
+        told = [
+            alt.Tooltip("words:N", title=" "),
+            alt.Tooltip("value:N", title=tip_title(row.words)),
+        ]
         made = alt.Chart(table(rings)).mark_point(style="end", size=80, strokeWidth=2, opacity=1)
         layers.append(made.encode(**shared, tooltip=told))
     return layers

@@ -3,14 +3,12 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pyarrow as pa
 
-from explorer.kinds.eigenvalues import axes_words
 from explorer.kinds.preview import Preview, preview
 from explorer.kinds.surface import Surface
 from explorer.render.contours import contour_layers
@@ -18,8 +16,11 @@ from explorer.render.hover import hover_layer
 from explorer.render.image import extent, image_layer
 from explorer.render.rows import table
 from explorer.render.scale import (
+    AXIS_TICKS,
+    VALUE_TICKS,
     ColourScale,
     ContourStyle,
+    axes_titles,
     colour_scale,
     label,
     label_expression,
@@ -90,14 +91,9 @@ def contour(
     )
 
 
-def axes_titles(facts: Mapping[str, Any]) -> list[str]:
-    """What the axes of a plane are."""
-    return axes_words(facts) or ["First direction", "Second direction"]
-
-
 def _axis(axis: np.ndarray, title: str) -> dict[str, Any]:
     """Scale and axis of one coordinate, as keywords of its channel."""
-    values = ticks(float(axis[0]), float(axis[-1]), False, 5)
+    values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
     return {
         "scale": alt.Scale(domain=list(extent(axis)), nice=False, zero=False),
         "axis": alt.Axis(
@@ -116,7 +112,7 @@ def bar_title(scale: ColourScale, values: np.ndarray, style: ContourStyle) -> li
 
 def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     """The scale as Vega's own legend of an unseen point: so themes reach its text."""
-    values = ticks(scale.low, scale.high, scale.log, 7)
+    values = ticks(scale.low, scale.high, scale.log, VALUE_TICKS)
     stops = scale.stops()
     hexes = ["#" + bytes(colour).hex() for colour in scale.colours(np.array(stops))]
     return (

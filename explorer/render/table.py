@@ -3,12 +3,16 @@
 import io
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+
+from explorer.kinds.provenance import Provenance, document
+
+RUNNABLE = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadsheet runs begins
 
 
 class Result(Protocol):
@@ -34,46 +38,82 @@ def rows(result: Result) -> pa.Table:
     columns = dict(result.places)
     if all(grid.shape == result.computed.shape for grid in columns.values()):
         columns["computed"] = result.computed  # else there are rows of what is computed alone
-    columns |= {name: result.values[name] for name in names}
+    for name in names:  # a metric may be called like a coordinate
+        columns[name if name not in columns else f"{name} (value)"] = result.values[name]
     return pa.table({name: np.ascontiguousarray(grid).ravel() for name, grid in columns.items()})
 
 
-def metadata(
-    key: str, settings: Mapping[str, Any], provenance: Mapping[str, Any]
-) -> dict[str, str]:
-    """Where an export comes from, as text: question key, settings and provenance as JSON."""
-    return {
-        "question": key,
-        "settings": json.dumps(settings, sort_keys=True),
-        "provenance": json.dumps(provenance, sort_keys=True),
-    }
+def described(result: Result, provenance: Provenance | None = None) -> pa.Table:
+    """The rows, and which model and point they are about, as the last two columns.
+
+    Several are joined by "; "; of more than two points only their number is told.
+    """
+    found = rows(result)
+    if provenance is None:
+        return found
+    points = provenance.points
+    told = "; ".join(points) if len(points) <= 2 else f"{len(points)} points"
+    for name, words in (("model", "; ".join(provenance.models)), ("point", told)):
+        known = name if name not in found.column_names else f"{name} (subject)"
+        found = found.append_column(known, pa.array([_storable(words)] * len(found), pa.string()))
+    return found
 
 
-def to_csv(
-    result: Result,
-    *,
-    key: str = "",
-    settings: Mapping[str, Any] | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> bytes:
-    """The rows as CSV after comment lines `# name: value`; floats exact, nan and inf."""
+def to_csv(result: Result, provenance: Provenance | None = None) -> bytes:
+    """The rows as plain CSV with a header; floats exact, nan and inf.
+
+    A text that a spreadsheet would run as a formula begins with an apostrophe. Where the rows come
+    from is said beside them, see `provenance_json`.
+    """
+    found = described(result, provenance)
+    for place, (name, column) in enumerate(zip(found.column_names, found.columns, strict=True)):
+        if pa.types.is_string(column.type):
+            texts = [_unrunnable(text) for text in column.to_pylist()]
+            found = found.set_column(place, name, pa.array(texts, pa.string()))
+    found = found.rename_columns([_unrunnable(name) for name in found.column_names])
     file = io.BytesIO()
-    for name, text in metadata(key, settings or {}, provenance or {}).items():
-        file.write(f"# {name}: {text}\n".encode())
-    pyarrow.csv.write_csv(rows(result), file)
+    pyarrow.csv.write_csv(found, file)
     return file.getvalue()
 
 
-def to_parquet(
-    result: Result,
-    *,
-    key: str = "",
-    settings: Mapping[str, Any] | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> bytes:
+def to_parquet(result: Result, provenance: Provenance | None = None) -> bytes:
     """The rows as Parquet; question, settings and provenance in the file's key-value metadata."""
-    told = metadata(key, settings or {}, provenance or {})
+    told = document([provenance] if provenance else [])
+    metadata = {
+        "question": provenance.key if provenance else "",
+        "settings": json.dumps(dict(provenance.settings) if provenance else {}, sort_keys=True),
+        "provenance": json.dumps(told, sort_keys=True),
+    }
     file = io.BytesIO()
-    table = rows(result).replace_schema_metadata(told)
+    table = described(result, provenance).replace_schema_metadata(metadata)
     pyarrow.parquet.write_table(table, file, compression="zstd")
     return file.getvalue()
+
+
+def provenance_json(provenance: Provenance) -> bytes:
+    """What stands beside a CSV, which has no place for it: a JSON document."""
+    told = document([provenance])
+    return (json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def files(result: Result, provenance: Provenance, name: str) -> dict[str, bytes]:
+    """The files of an export by name: a Parquet file, or a CSV and its provenance beside it.
+
+    Raises:
+        ValueError: the name ends otherwise.
+    """
+    if name.endswith(".parquet"):
+        return {name: to_parquet(result, provenance)}
+    if name.endswith(".csv"):
+        return {name: to_csv(result, provenance), f"{name}.json": provenance_json(provenance)}
+    raise ValueError(f"the file must end in .csv or .parquet, got {name}")
+
+
+def _unrunnable(text: str) -> str:
+    """The text so that no spreadsheet takes it for a formula. Source: OWASP, CSV injection."""
+    return f"'{text}" if text.startswith(RUNNABLE) else text
+
+
+def _storable(text: str) -> str:
+    """The text without halves of characters, which UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()

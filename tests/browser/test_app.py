@@ -26,7 +26,7 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, records
 from tests.browser.test_viewer import CHROMIUM, FLAGS
 from tests.test_render_client import WITHOUT_OPENGL
-from tests.tiny import ROOT, checkpoint, end_workers, ended, until
+from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended, until
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = [
@@ -62,11 +62,14 @@ def problem():
 class Server:
     """`streamlit run app.py` on a free port."""
 
-    def __init__(self, catalog: Path, **environment: str) -> None:
+    def __init__(
+        self, catalog: Path, arguments: tuple[str, ...] = ("--no-token",), **environment: str
+    ) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
+        self._arguments = arguments  # of the app; tests/browser/test_access.py shows the token
         self._environment = {**os.environ, "EXPLORER_CATALOG": str(catalog), **environment}
         self.log = (catalog.parent / "server.log").open("a")
         self.start()
@@ -79,6 +82,7 @@ class Server:
         }
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         command += [f"--{name}={value}" for name, value in options.items()]
+        command += ["--", *self._arguments]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=self._environment, stdout=self.log, stderr=self.log
         )
@@ -93,7 +97,7 @@ class Server:
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         """The exit status after that signal."""
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(PATIENCE / 1000)
 
     def url(self, page: str, **settings: Any) -> str:
         return f"{self.address}/{page}?{urlencode(settings)}"
@@ -297,7 +301,9 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     problem.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROBLEM}")
     file = checkpoint(problem.parent / "slow.safetensors")
     catalog = opened(folder)
-    job = ended(catalog, orders.order_import(catalog, problem, {}, [{"file": str(file)}], "slow"))
+    job = ended(
+        catalog, orders.order_import(catalog, agreed(problem), {}, [{"file": str(file)}], "slow")
+    )
     assert job.status == "done", job.error
     model = next(model for model in catalog.models() if model.name == "slow")
     return model, problem.with_suffix(".evaluated")

@@ -1,0 +1,57 @@
+"""Asking on the terminal whether code may be run: its files, on demand their sources."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from explorer.consent import ConsentError, agree, code_to_agree
+from explorer.own_code import Code
+from explorer.printable import message, printable
+
+KEPT = "\n\t"  # letters that a source may have though they cannot be seen
+
+
+def agreed(code: Code, yes: bool) -> bool:
+    """Whether the user agrees to run the code, which is then kept.
+
+    Args:
+        code: all of it is listed.
+        yes: the user has said so already.
+    """
+    print("\n".join(f"{message(file.path)}\nsha256 {file.digest}" for file in code.files))
+    several = len(code.files) > 1
+    print(f"{'are' if several else 'is'} code and will be run in the worker.")
+    if not (yes or _said_yes(code)):
+        return False
+    agree(code)
+    return True
+
+
+def _said_yes(code: Code) -> bool:
+    while True:
+        try:
+            said = input("Run it? [y/N, s shows the source] ").strip().lower()
+        except EOFError:  # nobody is there to ask
+            return False
+        if said != "s":
+            return said in ("y", "yes")
+        for file in code.files:
+            source = file.content.decode(errors="replace")
+            print(f"\n--- {message(file.path)}\n{printable(source, len(source), keep=KEPT)}")
+
+
+def command(given: argparse.Namespace) -> int:
+    """Show all code that a problem file loads and ask whether it may be run; 1 for a no.
+
+    Raises:
+        ConsentError: a file cannot be read.
+    """
+    paths = [Path(name).expanduser() for name in (given.problem, *given.also)]
+    for path in paths:
+        if not path.is_file():
+            raise ConsentError(f"there is no file {path}; check the path")
+    if agreed(code_to_agree(paths[0], paths[1:]), given.yes):
+        print("agreed")
+        return 0
+    print("not agreed; nothing of it will be run", file=sys.stderr)
+    return 1

@@ -1,0 +1,86 @@
+"""Whether code draws random numbers, from torch, NumPy or Python."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class Draws(TorchDispatchMode):
+    """Takes down which operations draw random numbers, and which from a generator of their own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[str, None] = {}
+        self.private = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch loads its compiler, as in `cost`
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """No compiler is involved."""
+        return False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self.names[func.overloadpacket.__name__] = None
+            given = (*args, *(kwargs or {}).values())
+            self.private |= any(isinstance(value, torch.Generator) for value in given)
+        return func(*args, **(kwargs or {}))
+
+
+class Watched:
+    """What was seen in a stretch of code."""
+
+    drew = False  # random numbers, or set a seed
+
+
+@contextmanager
+def watched(device: torch.device) -> Iterator[Watched]:
+    """A stretch of code, and afterwards whether it drew random numbers or seeded a generator.
+
+    Fused attention is marked as if it drew, also where its dropout is 0: so it is the state of the
+    generators that tells. It is moved on before, as a seed that is set again ends where it ended,
+    and put back after.
+    """
+    before = _states(device)
+    seen, draws = Watched(), Draws()
+    torch.rand(1)
+    torch.rand(1, device=device)
+    np.random.random_sample()  # noqa: NPY002
+    random.random()
+    moved = _states(device)
+    try:
+        with draws:
+            yield seen
+    finally:
+        seen.drew = draws.private or _texts(_states(device)) != _texts(moved)
+        _put_back(before, device)
+
+
+def _states(device: torch.device) -> tuple[Any, ...]:
+    there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    global_state = np.random.get_state()  # noqa: NPY002 - the user's code may use it
+    return torch.get_rng_state(), there, global_state, random.getstate()
+
+
+def _texts(states: tuple[Any, ...]) -> tuple[Any, ...]:
+    """States as what can be compared."""
+    host, there, numpy_s, python_s = states
+    found = (host.numpy().tobytes(), None if there is None else there.numpy().tobytes())
+    return (*found, numpy_s[1].tobytes(), numpy_s[2:], python_s)
+
+
+def _put_back(states: tuple[Any, ...], device: torch.device) -> None:
+    host, there, numpy_s, python_s = states
+    torch.set_rng_state(host)
+    if there is not None:
+        torch.cuda.set_rng_state(there, device)
+    np.random.set_state(numpy_s)  # noqa: NPY002
+    random.setstate(python_s)

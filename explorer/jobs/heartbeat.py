@@ -1,0 +1,115 @@
+"""A worker's heartbeat: a counter in the spool, and the jobs that it works at.
+
+Whoever looks compares counters by a clock of its own: no two machines need agree on the time.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from explorer.jobs.process import MARK, ProcessName, end_with_descendants
+
+BEAT_SECONDS = 1.0
+PATIENCE = 30.0  # seconds without a beat after which a worker of another machine is dead
+BEATS = 2  # further ones that do not name a job: the first may have been composed before the claim
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a worker said last."""
+
+    count: int
+    jobs: frozenset[str]  # that it works at
+    mark: str  # that its descendants inherited
+
+    @classmethod
+    def read(cls, path: Path) -> "Beat | None":
+        """The beat in a file; None where there is none."""
+        try:
+            held = json.loads(path.read_text())
+            return cls(int(held["beat"]), frozenset(held["jobs"]), str(held["mark"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+class Heartbeat:
+    """A thread that writes the beats of this process; it ends a worker whose spool is gone."""
+
+    def __init__(self, entry: Path, held: Set[str], is_there: Callable[[], bool]) -> None:
+        """Prepare; the beats come within the context.
+
+        Args:
+            entry: the worker's file in the spool.
+            held: ids of the jobs that it works at, as they change.
+            is_there: whether the spool still lies where it was.
+        """
+        self._entry, self._held, self._is_there = entry, held, is_there
+        self._mark = os.environ.get(MARK, "")
+        self._count = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.beat()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(BEAT_SECONDS):
+            if self._is_there():
+                self.beat()
+            elif self._mark:  # a worker by itself, and nobody could get at what it computes
+                end_with_descendants(ProcessName.of(os.getpid()), self._mark)
+
+    def beat(self) -> None:
+        """Write one beat, whole."""
+        self._count += 1
+        partial = self._entry.with_name(f".{self._entry.name}")
+        said = {"beat": self._count, "jobs": sorted(self._held), "mark": self._mark}
+        try:
+            partial.write_text(json.dumps(said))
+            partial.replace(self._entry)
+        except OSError:  # a full disk: a beat is missed
+            return
+
+
+class Pulse:
+    """What a supervisor has seen of the workers' heartbeats."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._moved: dict[ProcessName, tuple[int, float]] = {}  # the last beat, when first seen
+        self._absent: dict[tuple[ProcessName, str], int] = {}  # first beat that lacks a held job
+
+    def lives(self, worker: ProcessName, beat: Beat | None) -> bool:
+        """Whether a worker is alive: here the system says so, elsewhere its beats."""
+        if worker.is_here:
+            return worker.alive
+        count = beat.count if beat else -1
+        last, since = self._moved.get(worker, (None, 0.0))
+        if count != last:
+            self._moved[worker] = count, self._clock()
+            return True
+        return self._clock() - since <= PATIENCE
+
+    def holds(self, worker: ProcessName, beat: Beat | None, job_id: str) -> bool:
+        """Whether a living worker still works at a job that it has claimed, as far as it says."""
+        seen = worker, job_id
+        if beat is None or job_id in beat.jobs:
+            self._absent.pop(seen, None)
+            return True
+        return beat.count < self._absent.setdefault(seen, beat.count) + BEATS
+
+    def forget(self, worker: ProcessName) -> None:
+        """A worker is gone."""
+        self._moved.pop(worker, None)
+        self._absent = {seen: n for seen, n in self._absent.items() if seen[0] != worker}

@@ -1,0 +1,243 @@
+"""A process of its own for each problem, forked from one that has loaded torch and runs none.
+
+What a problem file changes in its process (defaults of torch, patched functions, modules of its
+name) ends with it. The parent claims jobs, and dies as a process of a problem dies.
+"""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Hashable, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import JobFolder, Spool
+
+POLL_SECONDS = 0.1
+LOOK_SECONDS = 0.5  # until a process that says nothing is looked at
+LOOKS = 50  # at a process that should end by itself
+KEPT = 4  # problems whose processes wait for another job
+_ENDED = b""
+_FORKS = sys.platform.startswith("linux")  # elsewhere system libraries do not survive it: spawned
+_PR_SET_PDEATHSIG = 1  # man 2 prctl
+
+Run = Callable[[JobFolder], None]
+
+
+class Partner:
+    """The other end of a pair of processes, of which each can have the other do a job."""
+
+    def __init__(self, connection: Connection, pid: int = 0) -> None:
+        """Take an end.
+
+        Args:
+            connection: to the other.
+            pid: of the other where it is a child of this process.
+        """
+        self.connection, self.pid = connection, pid
+
+    def do(self, job: JobFolder, run: Run) -> None:
+        """Have the other do a job; meanwhile do what it asks for."""
+        self.connection.send_bytes(os.fsencode(job.path))
+        self._serve(run)
+
+    def serve(self, run: Run) -> None:
+        """Do what the other asks for until it leaves."""
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                self._serve(run)
+
+    def _serve(self, run: Run) -> None:
+        while asked := self.told():
+            run(JobFolder(Path(os.fsdecode(asked))))
+            self.connection.send_bytes(_ENDED)
+
+    def told(self) -> bytes:
+        """What the other says next; where it has died, this process dies in the same way."""
+        while self.pid and not self.connection.poll(LOOK_SECONDS):
+            self._follow_if_dead()  # a process that it left may hold its end open
+        try:
+            return self.connection.recv_bytes()
+        except (EOFError, ConnectionError):
+            self._follow_if_dead(wait=True)
+            raise
+
+    def _follow_if_dead(self, wait: bool = False) -> None:
+        """End as the other has ended: whoever watches this process learns of it."""
+        if self.pid:
+            pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
+            if pid:
+                _end_as(status)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the child has died while it had nothing in hand."""
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
+    def dismiss(self) -> None:
+        """Let the child go; it ends by itself."""
+        self.connection.close()
+        for _ in range(LOOKS):  # it has nothing in hand
+            if self.is_gone:
+                return
+            time.sleep(POLL_SECONDS / 5)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+class Isolation:
+    """Claims jobs, and has each done in the process of its problem."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        key: Callable[[Mapping[str, Any]], Hashable],
+        serve: Callable[..., Callable[[Partner], None]],
+        tell: Callable[[JobFolder, BaseException], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            spool: of the jobs.
+            key: of a request: jobs of one key share a process, one after another. Whatever it
+                raises is how the job ended.
+            serve: of a key: what its process does with its partner.
+            tell: writes how a job failed.
+        """
+        self.spool = spool
+        self.name = ProcessName.of(os.getpid())
+        self._key, self._work, self._tell = key, serve, tell
+        self._partners: dict[Hashable, Partner] = {}  # the one used last comes last
+        self._busy: list[Hashable] = []
+
+    def serve(self, linger: float) -> None:
+        """Have done what is queued; leave after `linger` seconds without work."""
+        with self.spool.enrolled(self.name):
+            last = time.monotonic()
+            while time.monotonic() - last < linger:
+                job = self.spool.claim_next(self.name)
+                if job is None:
+                    time.sleep(POLL_SECONDS)
+                else:
+                    self.run(job)
+                    last = time.monotonic()
+            for partner in self._partners.values():
+                partner.dismiss()
+
+    def run(self, job: JobFolder) -> None:
+        """Have one job done; more urgent ones that its process meets are done meanwhile."""
+        try:
+            request = job.request
+            key = self._key(request)
+        except Exception as error:
+            self._tell(job, error)
+            return
+        partner = self._partners.pop(key, None)
+        if partner is None or (key not in self._busy and partner.is_gone):
+            partner = start(self._work(key), self._connections)
+        self._partners[key] = partner
+        self._busy.append(key)
+        partner.do(job, self.run)
+        self._busy.pop()
+        self._let_go(key if request["task"] == "import" else None)
+
+    @property
+    def _connections(self) -> list[Connection]:
+        return [partner.connection for partner in self._partners.values()]
+
+    def _let_go(self, done: Hashable | None) -> None:
+        """Dismiss the process that is done for good, and those that wait for too long."""
+        idle = [key for key in self._partners if key not in self._busy]
+        for key in idle:
+            if key == done or len(self._partners) > KEPT:
+                self._partners.pop(key).dismiss()
+
+
+def start(serve: Callable[[Partner], None], others: list[Connection]) -> Partner:
+    """A new process that serves its partner, which is this one, and ends with it.
+
+    Args:
+        serve: what it does; it must be picklable where processes cannot be forked.
+        others: connections of this process that are not for it.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    parent = os.getpid()
+    if not _FORKS:
+        spawned = multiprocessing.get_context("spawn").Process(
+            target=_spawned, args=(serve, theirs, parent)
+        )
+        spawned.start()
+        theirs.close()
+        return Partner(ours, spawned.pid or 0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Partner(ours, pid)
+    status = 1
+    try:
+        _die_with(parent)
+        for connection in (ours, *others):
+            connection.close()
+        serve(Partner(theirs))
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        _leave(status)
+    raise AssertionError  # pragma: no cover (no process gets here)
+
+
+def _spawned(serve: Callable[[Partner], None], connection: Connection, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    serve(Partner(connection))
+    _leave(0)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
+
+
+def _die_with(parent: int) -> None:
+    """Have the system kill this process once its parent is dead."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before that
+
+
+def _leave(status: int) -> None:
+    """End this process without going on in what was its parent's code."""
+    with contextlib.suppress(Exception):
+        for process in multiprocessing.active_children():
+            process.terminate()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _end_as(status: int) -> None:
+    """End this process as another has ended, by its status from `wait`."""
+    sys.stdout.flush()
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)

@@ -1,0 +1,31 @@
+"""Where a stored answer comes from, for the files that are made of it."""
+
+from pathlib import PurePath
+
+from explorer.kinds.provenance import Provenance
+from store import Catalog, records
+
+PRIVATE = ("machine",)  # the name of the user's computer is nobody's business
+
+
+def provenance_of(catalog: Catalog, asked: records.Question) -> Provenance:
+    """What the catalog knows of the answer; of a path only the file's name."""
+    problem = catalog.problem(asked.problem_id)
+    split = str(asked.settings.get("split", ""))
+    splits = problem.facts.get("splits", {})
+    return Provenance(
+        title=asked.title,
+        kind=f"{asked.kind}, version {asked.version}",
+        key=asked.key,
+        models=asked.model_names,
+        points=asked.point_ids,
+        settings=asked.settings,
+        data={"split": split, **splits.get(split, {})},
+        problem={
+            "file": PurePath(problem.path).name,
+            "sha256": problem.source_hash,
+            "arguments": problem.arguments,
+            "loss": problem.facts.get("loss"),
+        },
+        computed={n: v for n, v in asked.provenance.items() if n not in PRIVATE},
+    )

@@ -1,0 +1,45 @@
+"""Which folders of the spool are jobs of this catalog; the others are never run.
+
+Whoever prepares a catalog's folder can put anything there. So a job is what the database says, and
+its request is one that this user has sealed; else it is written again from the database. (What the
+database says is checked against what the user has agreed to run in the worker, as for any job.)
+"""
+
+import logging
+
+from explorer.jobs import orders
+from explorer.jobs.spool import JobFolder, Spool, set_aside
+from store import Catalog, UnknownEntry, records
+
+log = logging.getLogger(__name__)
+ACTIVE = ("queued", "running")
+
+
+def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | None:
+    """The job that a folder is there for, its request now ours; None where there is no such job.
+
+    Raises:
+        UnknownEntry: what the job is about is gone.
+        ValueError: it was asked of another version of this program.
+    """
+    try:
+        job = catalog.job(folder.id)
+    except UnknownEntry:
+        _refuse(folder, "is no job of this catalog")
+        return None
+    if spool.new(job.id, job.priority, job.created).path != folder.path:
+        _refuse(folder, "is not the folder of its job")
+        return None
+    if job.status not in ACTIVE:
+        folder.remove()  # it had ended just before a crash
+        return None
+    if not folder.is_ours:
+        folder.offer_anew(orders.request_of(catalog, job))
+        log.warning("%s was not written by you for this catalog; it is written anew", folder.path)
+    return job
+
+
+def _refuse(folder: JobFolder, why: str) -> None:
+    """Keep a folder where nobody looks for jobs."""
+    place = set_aside(folder)
+    log.warning("%s %s and is not run; it lies in %s now", folder.path, why, place)

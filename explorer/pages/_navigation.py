@@ -1,0 +1,37 @@
+"""The list of the pages, made from the kinds."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from explorer.kinds import KINDS
+from explorer.pages._parts import guarded
+
+MENU_WIDTH = 230  # px
+PAGES = Path(__file__).parent
+
+
+def show_page() -> None:
+    """Run the page that the address names."""
+    st.set_page_config(
+        "Loss Surface Explorer",
+        page_icon=str(PAGES / "icon.png"),
+        layout="wide",
+        initial_sidebar_state=MENU_WIDTH,
+    )
+    catalog = st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True)
+    page = st.navigation(
+        {
+            "": [catalog],
+            "Analyse": [
+                st.Page(kind.page, title=kind.title, icon=kind.icon)
+                for kind in KINDS
+                if kind.own_page
+            ],
+            "Work": [
+                st.Page(PAGES / "bring.py", title="Import", icon=":material/upload_file:"),
+                st.Page(PAGES / "jobs.py", title="Jobs", icon=":material/pending_actions:"),
+            ],
+        }
+    )
+    guarded(page.run)

@@ -1,0 +1,43 @@
+"""Where a place of the 3-D scene appears in its picture. NumPy only."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# A view in scene coordinates. The angle is VTK's default; in a picture narrower than that aspect
+# ratio it widens, so that the whole width stays in view.
+HOME = {"position": (2.8, -4.2, 3.55), "focal_point": (0.0, 0.0, 0.34), "up": (0.0, 0.0, 1.0)}
+VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
+
+
+def view_angle(aspect: float) -> float:
+    """Vertical angle of view in degrees: constant, but wider in a narrow picture."""
+    half = math.tan(math.radians(VIEW_ANGLE / 2)) * max(1.0, NARROWEST / aspect)
+    return math.degrees(2 * math.atan(half))
+
+
+def on_picture(places: ArrayLike, camera: Mapping[str, Any], aspect: float) -> np.ndarray:
+    """Fractions (..., 2) of the picture's width from the left and of its height from above.
+
+    Args:
+        places: (..., 3) in scene coordinates.
+        camera: position, focal_point and up.
+        aspect: the picture's width over its height.
+    """
+    eye, target, up = (
+        np.array(camera[name], dtype=np.float64) for name in ("position", "focal_point", "up")
+    )
+    back = (eye - target) / np.linalg.norm(eye - target)
+    right = np.cross(up, back)
+    right /= np.linalg.norm(right)
+    seen = (np.asarray(places, dtype=np.float64) - eye) @ np.stack(
+        [right, np.cross(back, right), back], axis=1
+    )
+    half = math.tan(math.radians(view_angle(aspect) / 2))
+    reach = -seen[..., 2] * half
+    return np.stack(
+        [0.5 + seen[..., 0] / (2 * reach * aspect), 0.5 - seen[..., 1] / (2 * reach)], axis=-1
+    )

@@ -1,0 +1,43 @@
+"""A database that can only be read: of an older schema it is a copy that is brought up to date."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from store.lease import CONFIG, Cursor
+from store.migrations import MIGRATIONS, migrate, stored_version
+from store.place import is_read_only, log_of
+
+_COPIES: dict[tuple[Path, int, int], tempfile.TemporaryDirectory[str]] = {}  # gone with the process
+
+
+def prepared(connection: Cursor, path: Path) -> Cursor:
+    """The connection, its schema that of today; for an older archive one to a copy of it.
+
+    Raises:
+        CatalogTooNew: the schema is newer than this program.
+        NotACatalog: a DuckDB database with tables of somebody else.
+    """
+    if not is_read_only(path):
+        migrate(connection, path)
+        return connection
+    if stored_version(connection, path) == len(MIGRATIONS):
+        return connection
+    copy = _copy(path)  # while we read it nobody writes it
+    connection.close()
+    raised = duckdb.connect(copy, config=CONFIG)
+    migrate(raised, path)
+    return raised
+
+
+def _copy(path: Path) -> Path:
+    """A copy of the database as it is now, made once."""
+    found = path.stat()
+    known = (path, found.st_mtime_ns, found.st_size)
+    if known not in _COPIES:
+        _COPIES[known] = tempfile.TemporaryDirectory(prefix="catalog-")
+        for file in filter(Path.exists, (path, log_of(path))):
+            shutil.copyfile(file, Path(_COPIES[known].name) / file.name)
+    return Path(_COPIES[known].name) / path.name

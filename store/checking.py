@@ -1,0 +1,79 @@
+"""Looking for damage: tables that cannot be read, changed content, what does not fit together."""
+
+from store.arrays import content_hash
+from store.blocks import damaged_blocks
+from store.door import Door
+from store.errors import CatalogDamaged
+from store.integrity import findings, unsealed
+from store.seals import seal_what_is_there
+
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
+
+
+class Checking(Door):
+    """The part of the catalog about damage."""
+
+    def check_integrity(self, contents: bool = False) -> list[str]:
+        """What does not fit together, one sentence each; empty when all is well.
+
+        Args:
+            contents: also read every table and every file whole and compare with their hashes.
+        """
+        unreadable = self._unreadable() if contents else []
+        if unreadable:
+            return unreadable  # nothing can be said about the rows
+        try:
+            wrong, files = self._read(findings)
+        except CatalogDamaged as error:
+            return [str(error)]
+        wrong += [
+            f"the file {hash} of {owner} is missing"
+            for owner, hash in files
+            if not self._files.has(hash)
+        ]
+        if contents:
+            changed = [p for p in self._files.all() if content_hash(p) != p.stem]
+            wrong += [f"the file {path} is not what was stored" for path in changed]
+        return wrong
+
+    def unsealed(self) -> int:
+        """How many entries and answers have no hash of what was stored: older versions had none."""
+        return self._read(unsealed)
+
+    def seal(self) -> int:
+        """Hash what has no hash, as it is now; how many entries and answers that were."""
+        return self._write(seal_what_is_there)
+
+    def foreign_files(self) -> list[str]:
+        """Hashes of files that no row names and that this database has not put; they are kept."""
+        known = self._read(lambda c: c.execute("SELECT hash FROM kept_files").fetchall())
+        ours = {hash for (hash,) in known}
+        return sorted(path.stem for path in self._files.all() if path.stem not in ours)
+
+    def _unreadable(self) -> list[str]:
+        """A sentence for each table that cannot be read whole: DuckDB checks sums as it reads."""
+        try:
+            tables = [name for (name,) in self._read(lambda c: c.execute(_TABLES).fetchall())]
+        except CatalogDamaged as error:
+            return [str(error)]
+        troubles = list(filter(None, map(self._trouble, tables)))
+        return troubles or self._bad_blocks()
+
+    def _trouble(self, table: str) -> str:
+        """What is wrong with a table as a whole; empty when nothing is."""
+        whole = f'SELECT bit_xor(hash(t)) FROM "{table}" AS t'  # noqa: S608 - a name from DuckDB
+        try:
+            self._read(lambda c: c.execute(whole).fetchone())
+        except CatalogDamaged as error:
+            return f"table {table}: {error}"
+        return ""
+
+    def _bad_blocks(self) -> list[str]:
+        """What is wrong in the database beside its tables: in an index, or where nothing is."""
+        with self._lease.writing:
+            bad = self._read(lambda c: damaged_blocks(self._lease.path))
+        if not bad:
+            return []
+        named = ", ".join(map(str, bad[:5]))
+        error = CatalogDamaged(self._lease.path, f"block {named} is damaged, outside the tables")
+        return [str(error)]

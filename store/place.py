@@ -1,0 +1,82 @@
+"""Where a database lies: what the folder allows, and the path by which DuckDB opens it."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from store.arrays import Files
+from store.errors import CatalogLost, NotACatalog
+
+LOG = ".wal"  # DuckDB's log, beside the database
+_OPEN_FOLDERS = Path("/proc/self/fd")  # Linux: a folder that is open, by its number
+
+
+def is_read_only(database: Path) -> bool:
+    """Whether the database is there and can only be read: an archive, or somebody else's."""
+    if not database.exists():
+        return False
+    return not (os.access(database, os.W_OK) and os.access(database.parent, os.W_OK))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that only its owner can enter; one that is there stays as it is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def refuse_a_lost_database(database: Path) -> None:
+    """Let a new database be made only where nothing says that there was one.
+
+    Raises:
+        CatalogLost: files or a log of a database are there, and the database is gone or empty.
+    """
+    if has_content(database):
+        return
+    count = sum(1 for _ in Files(database.parent / "files").all())
+    log = log_of(database).exists()
+    if (count or log) and not has_content(database):  # still: another process may just make it
+        raise CatalogLost(database, count, log)
+
+
+def log_of(database: Path) -> Path:
+    """Where DuckDB keeps what was committed and is not in the database yet."""
+    return database.with_name(database.name + LOG)
+
+
+@contextlib.contextmanager
+def openable(database: Path) -> Iterator[str]:
+    """A path of the database that DuckDB can open, as long as this lasts.
+
+    DuckDB cuts a path at `?`, takes a backslash for a slash and knows UTF-8 alone (2.0.0).
+
+    Raises:
+        NotACatalog: there is none.
+    """
+    text = str(database)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        shown = Path(os.fsencode(database.parent).decode(errors="replace"))
+        raise NotACatalog(shown, "has a name that is not UTF-8") from error
+    if not set(text) & set("?\\"):
+        yield text
+        return
+    if not _OPEN_FOLDERS.is_dir():
+        raise NotACatalog(database.parent, "has ? or \\ in its name, which DuckDB cannot open")
+    number = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield str(_OPEN_FOLDERS / str(number) / database.name)
+    finally:
+        os.close(number)
+
+
+def has_content(database: Path) -> bool:
+    """Whether the file is there and not empty."""
+    try:
+        return database.stat().st_size > 0
+    except OSError:
+        return False

@@ -1,0 +1,148 @@
+"""Seals: hashes of what was stored, written with it, by which a later change is found."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from store.lease import Cursor
+from store.rows import put, scalar
+from store.tables import arrow_types, value_tables
+
+# What of an entry is sealed, one query each; names, titles and the trash may change.
+_SEALED = {
+    "problem": ("SELECT source_hash, arguments, facts FROM problems WHERE id = ?",),
+    "model": (
+        "SELECT problem_id, point_id, facts FROM models WHERE id = ?",
+        """SELECT point_id, label, step, file_hash, facts FROM points WHERE model_id = ?
+            ORDER BY ALL""",
+        """SELECT * FROM measurements WHERE point_id IN
+            (SELECT point_id FROM points WHERE model_id = ?) ORDER BY ALL""",
+    ),
+    "analysis": (
+        """SELECT kind, version, settings, problem_id, model_ids, point_ids, units, units_done,
+            status, facts, provenance FROM questions WHERE key = ?""",
+        "SELECT axis, id, recipe, facts FROM directions WHERE question_key = ? ORDER BY axis",
+    ),
+}  # fmt: skip
+ENTRIES = {
+    "problem": "SELECT id FROM problems",
+    "model": "SELECT id FROM models",
+    "analysis": "SELECT key FROM questions",
+}
+
+
+@contextlib.contextmanager
+def sealed(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
+    """Seal these entries as they are after this; one that did not fit its seal before stays so.
+
+    Args:
+        cursor: of the transaction that changes them.
+        what: "problem", "model" or "analysis".
+        ids: of the entries; such as are not there yet are new.
+    """
+    wanted = [
+        id
+        for id in dict.fromkeys(ids)
+        if seal_of(cursor, what, id) == stored_seal(cursor, what, id)
+    ]
+    yield
+    for id in wanted:
+        if digest := seal_of(cursor, what, id):
+            put(cursor, "seals", {"what": what, "id": id, "digest": digest}, ("digest",))
+
+
+def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
+    """The hash of an entry as it is now; None where there is none."""
+    first, *others = [cursor.execute(q, [id]).fetchall() for q in _SEALED[what]]
+    if not first:
+        return None
+    return hashlib.sha256(json.dumps([first, *others]).encode()).hexdigest()
+
+
+def stored_seal(cursor: Cursor, what: str, id: str) -> str | None:
+    """The hash of an entry as it was when it was stored; None where there is none."""
+    return scalar(cursor, "SELECT digest FROM seals WHERE what = ? AND id = ?", [what, id])
+
+
+def rows_digest(rows: pa.Table) -> str:
+    """sha256 of the rows of an answer by unit, column by column; unknown columns are left out."""
+    order = np.argsort(rows["unit"].to_numpy(), kind="stable")
+    digest = hashlib.sha256()
+    for name in sorted(rows.column_names):
+        column = rows[name]
+        if column.null_count == len(rows):
+            continue
+        missing = column.is_null().to_numpy()
+        values = column.fill_null(0).to_numpy()[order]
+        digest.update(f"{name} {values.dtype.str} {len(values)} {missing.any()}\n".encode())
+        digest.update(values.tobytes())
+        if missing.any():
+            digest.update(missing[order].tobytes())
+    return digest.hexdigest()
+
+
+def seal_rows(cursor: Cursor, key: str, table: str, rows: pa.Table) -> None:
+    """Seal rows that were just stored; there is at least one."""
+    units = np.unique(rows["unit"].to_numpy())
+    row = {"question_key": key, "first_unit": int(units[0]), "table_name": table}
+    row |= {"unit_ranges": ranges_of(units), "rows": len(rows)}
+    put(cursor, "value_seals", {**row, "digest": rows_digest(_as_stored(cursor, table, rows))})
+
+
+def _as_stored(cursor: Cursor, table: str, rows: pa.Table) -> pa.Table:
+    """The rows with the types of their table, which takes whole numbers for floats."""
+    types = arrow_types(cursor, table)
+    return rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
+
+
+def ranges_of(units: np.ndarray) -> list[int]:
+    """Sorted different units as [start, stop, start, stop, ...]."""
+    breaks = np.flatnonzero(np.diff(units) != 1)
+    starts = units[np.concatenate([[0], breaks + 1])]
+    stops = units[np.concatenate([breaks, [len(units) - 1]])] + 1
+    return np.stack([starts, stops], axis=1).ravel().tolist()
+
+
+def stored_rows(cursor: Cursor, key: str, table: str) -> pa.Table:
+    """All rows of an answer by unit."""
+    query = f"SELECT * EXCLUDE (question_key) FROM {table} WHERE question_key = ?"  # noqa: S608
+    return cursor.sql(f"{query} ORDER BY unit, rowid", params=[key]).to_arrow_table()
+
+
+def rows_of(rows: pa.Table, ranges: Sequence[int]) -> np.ndarray:
+    """The places of the rows whose units lie in the ranges."""
+    places = np.searchsorted(rows["unit"].to_numpy(), np.asarray(ranges, dtype=np.int64))
+    return np.concatenate([np.arange(a, b) for a, b in places.reshape(-1, 2)])
+
+
+def seal_what_is_there(cursor: Cursor) -> int:
+    """Seal what has no seal, as it is now; how many entries and answers that were."""
+    count = 0
+    for what, query in ENTRIES.items():
+        for (id,) in cursor.execute(query).fetchall():
+            if stored_seal(cursor, what, id) is None:
+                digest = seal_of(cursor, what, id)
+                put(cursor, "seals", {"what": what, "id": id, "digest": digest})
+                count += 1
+    for table in value_tables(cursor):
+        keys = cursor.execute(f"SELECT DISTINCT question_key FROM {table}").fetchall()  # noqa: S608
+        for (key,) in keys:
+            rows = stored_rows(cursor, key, table)
+            free = rows.take(unsealed_places(cursor, key, rows))
+            if len(free):
+                seal_rows(cursor, key, table, free)
+                count += 1
+    return count
+
+
+def unsealed_places(cursor: Cursor, key: str, rows: pa.Table) -> np.ndarray:
+    """The places of the rows of an answer that no seal is about."""
+    query = "SELECT unit_ranges FROM value_seals WHERE question_key = ?"
+    free = np.ones(len(rows), dtype=bool)
+    for (ranges,) in cursor.execute(query, [key]).fetchall():
+        free[rows_of(rows, ranges)] = False
+    return np.flatnonzero(free)

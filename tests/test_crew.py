@@ -1,0 +1,177 @@
+"""Workers as processes: what they print, what they leave behind, a spool that goes away.
+
+The worker here is a script that uses the real spool and loads no torch.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from explorer.jobs import crew, log, patience
+from explorer.jobs import supervisor as supervisors
+from explorer.jobs.crew import Crew
+from explorer.jobs.process import MARK, ProcessName
+from explorer.jobs.spool import Spool
+from explorer.jobs.supervisor import Supervisor
+from store import Catalog
+from tests.tiny import ROOT, until
+
+BEGIN = """
+import os, sys, time
+from pathlib import Path
+from explorer.jobs import heartbeat
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
+heartbeat.BEAT_SECONDS = 0.05
+spool = Spool(Path(sys.argv[1]))
+if not os.fork():  # as a problem file may
+    (spool.folder / "child").write_text(str(os.getpid()))
+    time.sleep(3600)
+"""
+SERVES = """
+with spool.enrolled(ProcessName.of(os.getpid())):
+    time.sleep(3600)
+"""
+LEAVES = """
+with spool.enrolled(ProcessName.of(os.getpid())):
+    pass
+"""
+PRINTS = """
+for _ in range(200):
+    print("x" * 50_000)
+os.write(2, b"the last word\\n")
+os._exit(3)
+"""
+REQUEST = {"problem": "/mine.py", "arguments": {}, "checkpoints": [], "name": "mine", "then": []}
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "catalog" / "jobs")
+
+
+def hired(spool: Spool, monkeypatch: pytest.MonkeyPatch, deeds: str) -> tuple[Crew, ProcessName]:
+    """A crew whose one worker does this, and the worker's child."""
+    monkeypatch.setattr(crew, "WORKER", [sys.executable, "-c", BEGIN + deeds])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    ours = Crew(spool)
+    assert ours.call("cpu") == ""
+    pid = until(lambda: (spool.folder / "child").is_file() and (spool.folder / "child").read_text())
+    return ours, ProcessName.of(int(pid))
+
+
+def test_what_a_worker_prints_fills_no_disk_and_is_told_at_its_end(spool, monkeypatch):
+    """10 MB of print: the log keeps 2 MB at most, and the last line; its child ends with it."""
+    ours, child = hired(spool, monkeypatch, PRINTS)
+    until(lambda: not spool.workers())
+    assert child.alive
+    (worker,) = spool.enrolments()
+    ours.bury()
+    until(lambda: not child.alive)
+    assert ours.last_words(worker) == " (exit status 3); it last said: the last word"
+    assert spool.enrolments() == []
+    sizes = [file.stat().st_size for file in spool.folder.glob("worker.log*")]
+    assert 0 < sum(sizes) <= 2 * log.MOST
+
+
+def test_a_worker_is_ended_with_all_that_it_has_started(spool, monkeypatch):
+    """Stop, after its grace: also what a problem file has forked."""
+    ours, child = hired(spool, monkeypatch, SERVES)
+    worker = until(lambda: (w := spool.workers()) and spool.beat(w[0]).count > 1 and w[0])
+    assert spool.beat(worker).mark
+    assert child.alive
+    ours.end(worker)
+    until(lambda: not worker.alive and not child.alive)
+
+
+def test_a_worker_that_leaves_ends_what_it_has_started(spool, monkeypatch):
+    """Also where no app and no command is there to do so."""
+    _, child = hired(spool, monkeypatch, LEAVES)
+    until(lambda: not child.alive)
+    assert spool.enrolments() == []
+
+
+@pytest.mark.parametrize("deed", ["renamed", "removed"])
+def test_a_worker_whose_spool_is_gone_leaves(spool, monkeypatch, deed):
+    """Nobody could get at what it computes: it ends with its children."""
+    _, child = hired(spool, monkeypatch, SERVES)
+    worker = until(lambda: (w := spool.workers()) and spool.beat(w[0]).count > 1 and w[0])
+    catalog = spool.folder.parent
+    if deed == "renamed":
+        catalog.rename(catalog.with_name("elsewhere"))
+    else:
+        shutil.rmtree(catalog, ignore_errors=True)
+    until(lambda: not worker.alive and not child.alive)
+    assert not catalog.exists()
+
+
+def test_waiting_ends_when_the_catalog_has_moved(tmp_path):
+    """One sentence; nothing is made where it was, and where it is now the job is there."""
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.check()
+    job = catalog.add_job("known", "import", "Import of mine", REQUEST, priority=20)
+    supervisor = Supervisor(catalog, hires=False)
+    supervisor.start()
+    told = []
+
+    def move(said: str) -> None:
+        told.append(said)
+        if len(told) == 3:
+            catalog.close()
+            catalog.folder.rename(tmp_path / "elsewhere")
+
+    try:
+        with pytest.raises(ValueError, match="was moved or removed while it was in use; open it"):
+            patience.ended(catalog, job.id, supervisor, move)
+        until(lambda: "was moved or removed" in supervisor.trouble)
+    finally:
+        supervisor.stop()
+    assert not catalog.folder.exists()
+    moved = Catalog(tmp_path / "elsewhere")
+    assert moved.job(job.id).status == "queued"
+    assert [folder.id for folder in Spool(moved.jobs_folder).jobs()] == [job.id]
+
+
+def test_a_spool_that_was_removed_is_made_anew(tmp_path, monkeypatch):
+    """Its jobs end with a sentence, the catalog goes on."""
+    monkeypatch.setattr(supervisors, "STEP_SECONDS", 0.01)
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.check()
+    catalog.add_job("known", "import", "Import of mine", REQUEST, priority=20)
+    supervisor = Supervisor(catalog, hires=False)
+    supervisor.start()
+    try:
+        until(lambda: Spool(catalog.jobs_folder).job("known"))
+        until(lambda: Spool(catalog.jobs_folder).job("known").told)
+        shutil.rmtree(catalog.jobs_folder)
+        until(lambda: catalog.job("known").status == "failed")
+        assert "was removed while it ran" in catalog.job("known").error
+        until(lambda: (catalog.jobs_folder / "workers").is_dir() and not supervisor.trouble)
+    finally:
+        supervisor.stop()
+
+
+def test_only_a_worker_by_itself_is_ended_by_a_lost_spool(tmp_path, monkeypatch):
+    """A program that merely uses the spool, as this one, is not."""
+    monkeypatch.delenv(MARK, raising=False)
+    code = (
+        "import os, shutil, sys, time; from pathlib import Path\n"
+        "from explorer.jobs import heartbeat; heartbeat.BEAT_SECONDS = 0.01\n"
+        "from explorer.jobs.process import ProcessName; from explorer.jobs.spool import Spool\n"
+        "spool = Spool(Path(sys.argv[1]))\n"
+        "with spool.enrolled(ProcessName.of(os.getpid())):\n"
+        "    shutil.rmtree(spool.folder); time.sleep(0.2)\n"
+        "print('alive')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "jobs")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != MARK},
+    )
+    assert done.stdout == "alive\n", done.stderr

@@ -1,0 +1,105 @@
+"""What a job waits for, in words, and stopping jobs from the command line."""
+
+import fcntl
+import json
+import os
+
+import pytest
+
+from explorer.jobs import waiting
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import JobFolder, Spool
+from store import Catalog
+from tests.tiny import command_line
+
+ME = ProcessName.of(os.getpid())
+REQUEST = {"problem": "/mine.py", "arguments": {}, "checkpoints": [], "name": "mine", "then": []}
+
+
+class Queue:
+    """A catalog whose spool has jobs that nobody runs."""
+
+    def __init__(self, folder) -> None:
+        self.catalog = Catalog(folder)
+        self.catalog.check()
+        self.spool = Spool(self.catalog.jobs_folder)
+
+    def add(self, name: str, priority: int = 20, units: int = 10) -> JobFolder:
+        job = self.catalog.add_job(
+            name, "import", f"Import of {name}", REQUEST, priority=priority, units=units
+        )
+        folder = self.spool.new(job.id, job.priority, job.created)
+        folder.offer(REQUEST)
+        folder.tell(title=job.title, units=units, units_done=0)
+        return folder
+
+
+@pytest.fixture
+def queue(tmp_path):
+    return Queue(tmp_path / "catalog")
+
+
+def test_each_job_says_what_it_waits_for(queue, monkeypatch):
+    """Behind what is at work, how far that is, and how many stand between."""
+    monkeypatch.setattr(waiting, "supervised", lambda spool: True)
+    first, second, third = (queue.add(name) for name in ("a", "b", "c"))
+    assert waiting.waits_for(queue.spool, "a") == "waits for a worker to start"
+    assert waiting.waits_for(queue.spool, "b") == "waits behind Import of a (0 of 10)"
+    assert first.claim(ME)
+    first.tell(title="Import of a", units=1000, units_done=0)
+    first.report(stage="inspecting", done=300, total=1000)
+    assert waiting.waits_for(queue.spool, "a") == ""
+    assert waiting.progress(queue.spool, "a") == "inspecting 300 of 1,000"
+    assert waiting.waits_for(queue.spool, "b") == "waits behind Import of a (300 of 1,000)"
+    said = waiting.waits_for(queue.spool, "c")
+    assert said == "waits behind Import of a (300 of 1,000) and 1 more"
+    queue.add("d", priority=5)
+    said = waiting.waits_for(queue.spool, "d")
+    assert said == "begins after the piece in hand of Import of a (300 of 1,000)"
+    second.cancel()
+    assert waiting.progress(queue.spool, "b") == "is being cancelled"
+    assert third.is_queued
+
+
+def test_where_nobody_is_at_work_that_is_said(queue):
+    """With no app and no command a job waits for one; a supervisor of another process counts."""
+    queue.add("a")
+    assert waiting.progress(queue.spool, "a").endswith("none is running")
+    with (queue.spool.folder / "supervisor.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert waiting.progress(queue.spool, "a") == "waits for a worker to start"
+    assert waiting.progress(queue.spool, "unknown") == "starting"
+
+
+def test_jobs_are_listed_and_cancelled_by_command(queue):
+    """`jobs` shows ids and why each waits, `cancel` takes an id's beginning; none is computed."""
+    for name in ("first", "second", "third"):
+        queue.add(name)
+    queue.catalog.close()
+    where = {"catalog": queue.catalog.folder}
+    done = command_line("jobs", "--json", **where)
+    listed = json.loads(done.stdout)
+    assert [(job["id"], job["status"]) for job in listed] == [
+        ("first", "queued"),
+        ("second", "queued"),
+        ("third", "queued"),
+    ]
+    assert listed[0]["doing"].startswith("waits for the app or a command")
+    assert "second Import of second: waits" in command_line("jobs", **where).stdout
+    done = command_line("cancel", "sec", **where)
+    assert (done.returncode, done.stdout) == (0, "second Import of second: cancelled\n")
+    assert queue.catalog.job("first").status == "queued"
+    queue.catalog.close()
+    done = command_line("cancel", "sec", **where)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: 'sec' names no job that runs or waits; `jobs` lists them with their ids\n"
+    )
+    done = command_line("cancel", "--all", **where)
+    assert done.stdout.splitlines() == [
+        "third Import of third: cancelled",
+        "first Import of first: cancelled",
+    ]
+    assert command_line("jobs", **where).stdout == "no job runs or waits\n"
+    assert len(command_line("jobs", "--all", **where).stdout.splitlines()) == 3
+    assert queue.spool.jobs() == []
