@@ -22,7 +22,7 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages._text import JOINER
 from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
 from tests.test_pages import identities
-from tests.tiny import ROOT, checkpoint, ended, supervised
+from tests.tiny import ROOT, agreed, checkpoint, ended, supervised
 
 FETCHED = "![i](http://192.0.2.1/i.png)"  # an address that nobody has
 NAME = f"{FETCHED} <img src=//192.0.2.1/h> bob's :red[net] $x$"
@@ -77,6 +77,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         made = folder / "problem" / "hostile.py"
         made.parent.mkdir()
         made.write_text(PROBLEM)
+        agreed(made, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
         files = [{"file": str(checkpoint(folder / (FILE % k), seed=k))} for k in range(4)]
         job = ended(catalog, orders.order_import(catalog, made, {}, files, NAME, facts={"lr": 0.1}))
         assert job.status == "done", job.error
@@ -97,7 +98,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def page(context: Any) -> Iterator[Any]:  # noqa: F811
     opened = context.new_page()
-    opened.set_default_timeout(PATIENCE / 3)
     yield opened
     opened.close()
 
