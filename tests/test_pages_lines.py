@@ -192,7 +192,7 @@ def test_a_difference_in_words(folder: Path) -> None:
 def test_many_directions(folder: Path) -> None:
     """Four lines, one chart; three of four more would be computed for seven."""
     app = fine(opened(LINE.page, model="mlp_b", x_count="21", directions="4"))
-    assert [e.value for e in app.subheader] == ["Loss along 4 random directions"]
+    assert [e.value for e in app.subheader] == ["Loss along 4 random directions of mlp_b"]
     assert charts(app) == 1
     assert "centre = stand-alone loss" in badges(app)
     app = fine(opened(LINE.page, model="mlp_b", x_count="21", directions="7"))
@@ -207,7 +207,7 @@ def test_the_gradient_of_a_snapshot(folder: Path) -> None:
     """Its norm and slope are told; there is nothing to draw from a seed."""
     address = {"model": "mlp_a", "step": "400", "x_count": "21", "direction": "gradient"}
     app = fine(opened(LINE.page, **address))
-    assert [e.value for e in app.subheader] == ["Loss along the negative gradient"]
+    assert [e.value for e in app.subheader] == ["Loss along the negative gradient of mlp_a"]
     assert charts(app) == 1
     assert any(text.startswith("Norm of the gradient ") for text in texts(app, "caption"))
     assert "seed" not in {element.key for element in app.number_input}

@@ -7,12 +7,11 @@ import streamlit as st
 
 from explorer.pages._running import running
 from explorer.printable import printable
+from explorer.render.colours import SERIES
 
 AXIS = 105  # px beside a plot for its axis of values
 SMALLEST, TALLEST = 150, 760  # px of a plot's width; of the side of a plane, which a screen holds
 TEXT = {"light": "#31333f", "dark": "#fafafa"}  # of axes and legends: 12 and 17 to 1 on their page
-# At least 3 to 1 on white and on black pages, apart for the colour-blind.
-SERIES = ("#2f74d0", "#d9601a", "#1d9a6c", "#b04fb0", "#a87900", "#7a7f87")
 _HTML = '<div class="ruler"></div>'
 _CSS = ".ruler { width: 100%; height: 0; }"
 _JS = """

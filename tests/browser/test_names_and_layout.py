@@ -19,9 +19,10 @@ from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.pages._text import JOINER
 from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
 from tests.test_pages import identities
-from tests.tiny import ROOT, checkpoint, ended, supervised
+from tests.tiny import ROOT, agreed, checkpoint, ended, supervised
 
 FETCHED = "![i](http://192.0.2.1/i.png)"  # an address that nobody has
 NAME = f"{FETCHED} <img src=//192.0.2.1/h> bob's :red[net] $x$"
@@ -76,6 +77,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         made = folder / "problem" / "hostile.py"
         made.parent.mkdir()
         made.write_text(PROBLEM)
+        agreed(made, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
         files = [{"file": str(checkpoint(folder / (FILE % k), seed=k))} for k in range(4)]
         job = ended(catalog, orders.order_import(catalog, made, {}, files, NAME, facts={"lr": 0.1}))
         assert job.status == "done", job.error
@@ -96,7 +98,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def page(context: Any) -> Iterator[Any]:  # noqa: F811
     opened = context.new_page()
-    opened.set_default_timeout(PATIENCE / 3)
     yield opened
     opened.close()
 
@@ -117,6 +118,7 @@ def test_names_are_text_and_no_page_asks_another_host(
     """Of all pages with hostile names: nothing is fetched, linked, formatted; names are read."""
     context.asked.clear()
     complaints: list[str] = []
+    wrong: list[tuple[str, str]] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     for slug in (*ADDRESSES, *OTHERS):
         page.goto(server.address + "/" + slug if slug in OTHERS else _url(server, slug))
@@ -124,14 +126,18 @@ def test_names_are_text_and_no_page_asks_another_host(
         if slug in ADDRESSES:
             page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first.wait_for()
         main = page.get_by_test_id("stMain")
-        assert main.locator("a[href*='192.0.2.1'], img[src*='192.0.2.1']").count() == 0, slug
-        assert main.locator(".katex, .stMarkdownColoredText").count() == 0, slug
-        if slug in ADDRESSES:
-            assert FETCHED in main.locator("h3").first.inner_text(), slug
-            assert FETCHED in page.title()
+        if main.locator("a[href*='192.0.2.1'], img[src*='192.0.2.1']").count():
+            wrong.append((slug, "a link or a picture"))
+        if main.locator(".katex, .stMarkdownColoredText").count():
+            wrong.append((slug, "a formula or a colour"))
+        heading = main.locator("h3").first.inner_text() if slug in ADDRESSES else FETCHED
+        if FETCHED not in heading.replace(JOINER, ""):
+            wrong.append((slug, heading))
+        if slug in ADDRESSES and FETCHED not in page.title():
+            wrong.append((slug, page.title()))
     hosts = {urlparse(url).netloc for url in context.asked if not url.startswith(("data", "blob"))}
     assert hosts == {urlparse(server.address).netloc}
-    assert complaints == []
+    assert wrong == complaints == []
 
 
 def _url(server: Server, slug: str) -> str:
@@ -140,6 +146,7 @@ def _url(server: Server, slug: str) -> str:
     return f"{server.address}/{slug}?{urlencode(ADDRESSES[slug], doseq=True)}"
 
 
+FILLED = 0.4  # of its column's width: a square that a screen holds leaves more of a wide one
 FITS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].map((chart) => {
   const drawn = chart.querySelector("canvas, svg").getBoundingClientRect();
   const column = chart.closest("[data-testid=stVerticalBlock]").getBoundingClientRect();
@@ -152,6 +159,7 @@ FITS = """() => [...document.querySelectorAll("[data-testid=stVegaLiteChart]")].
 def test_charts_fit_their_columns_and_are_told(page: Any, server: Server, width: int) -> None:
     """No chart reaches beyond its column, none leaves most of it empty, each says what it is."""
     page.set_viewport_size({"width": width, "height": 1000})
+    wrong: list[Any] = []
     for slug in ADDRESSES:
         page.goto(_url(server, slug))
         page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first.wait_for()
@@ -159,12 +167,12 @@ def test_charts_fit_their_columns_and_are_told(page: Any, server: Server, width:
         settled(page)
         charts = page.evaluate(FITS)
         assert charts, slug
-        for chart in charts:
-            assert chart["over"] <= 1, (slug, chart)
-            assert chart["share"] > 0.4, (slug, chart)
-            assert "Vega" not in chart["told"]
-        overflow = "() => document.querySelector('[data-testid=stMain]')"
-        assert page.evaluate(f"{overflow}.scrollWidth <= {overflow[6:]}.clientWidth"), slug
+        wrong += [
+            (slug, chart)
+            for chart in charts
+            if chart["over"] > 1 or chart["share"] < FILLED or "Vega" in chart["told"]
+        ]
+    assert wrong == []
 
 
 def test_compute_is_near_and_stays_in_view(page: Any, server: Server) -> None:
