@@ -13,11 +13,11 @@ from torch import Tensor
 
 from explorer.analysis.draws import watched
 from explorer.analysis.in_place import InPlace
+from explorer.analysis.interrupted import interrupted
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.moved import moved_names
 from explorer.analysis.parameters import FlatModel, NoCopy
 from explorer.analysis.terms import Terms
-from explorer.analysis.turns import in_turns
 from explorer.problem import Batch, Problem
 
 FEW = 2  # examples that show it: a batch for what couples examples
@@ -99,18 +99,18 @@ def draws(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
 
 
 def undisturbed(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
-    """Whether two copies at different points give the same values in turns as one by one.
+    """Whether a copy gives the same values where another, at another point, interrupts it.
 
-    They do not where they share something that changes: a dictionary of the module that a hook
+    It does not where they share something that changes: a dictionary of the module that a hook
     fills, a cache, the state of a random generator.
     """
     other = flat.twin()
     with moved_weights(other):
-        alone = [_values_of(problem, one, batch) for one in (flat, other)]
-        together = in_turns(
+        one, two = (_values_of(problem, each, batch) for each in (flat, other))
+        found, *others = interrupted(
             lambda: _values_of(problem, flat, batch), lambda: _values_of(problem, other, batch)
         )
-    return all(_same(one, two) for one, two in zip(alone, together, strict=True))
+        return _same(one, found) and all(_same(two, each) for each in others)
 
 
 @contextmanager

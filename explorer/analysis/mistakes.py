@@ -85,12 +85,7 @@ def _is_theirs(error: BaseException) -> bool:
         file = Path(frame.filename).resolve()
         library = bool({"site-packages", "dist-packages"} & set(file.parts))
         library = library or frame.name == "__torch_dispatch__"  # a mode that watches
-        if (
-            frame.name == "__torch_dispatch__"
-            or library
-            or file.is_relative_to(_STANDARD)
-            or not file.is_file()
-        ):
+        if library or file.is_relative_to(_STANDARD) or not file.is_file():
             continue
         return not file.is_relative_to(_OURS) or file == _OURS / "problem.py"
     return False
