@@ -61,7 +61,7 @@ def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:
     for said, other, within in trial.others():
         for name, one, two in zip(["loss", *problem.metrics], whole, other, strict=True):
             if not _alike([one], [two], within):
-                return f"{name} {said} ({_mean(one):.6g} becomes {_mean(two):.6g})"
+                return f"{name} {said} ({_said(one)} becomes {_said(two)})"
     return trial.failure
 
 
@@ -171,7 +171,8 @@ def _alike(one: list[Value], other: list[Value], within: float) -> bool:
 def _close(one: Value, other: Value, within: float) -> bool:
     if isinstance(one, tuple) or isinstance(other, tuple):
         pair = isinstance(one, tuple) and isinstance(other, tuple)
-        return pair and _near(one[0] / one[1], other[0] / other[1], within)
+        means = pair and _near(one[0] / one[1], other[0] / other[1], within)
+        return means and _near(one[1], other[1], within)
     return _near(one, other, within)
 
 
@@ -183,5 +184,8 @@ def _near(one: Tensor, other: Tensor, within: float) -> bool:
     return torch.allclose(one, other, rtol=within, atol=within * scale, equal_nan=True)
 
 
-def _mean(value: Value) -> float:
-    return float(value[0] / value[1] if isinstance(value, tuple) else value.mean())
+def _said(value: Value) -> str:
+    """The mean, and how many a pair of sum and count says that it is over."""
+    if isinstance(value, tuple):
+        return f"{float(value[0] / value[1]):.6g} with a count of {float(value[1]):g}"
+    return f"{float(value.mean()):.6g}"

@@ -99,13 +99,13 @@ def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.devic
     """
     flat = first_model(loaded.problem, torch.float32, device)
     flat.load(point)
-    loaded = protected(loaded, flat, [split], device)
     problem, source = loaded.problem, split_of(loaded.problem, split)
     if not isinstance(source, Examples):
         with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
             with flat.borrowed(), torch.inference_mode():
-                outputs = problem.forward(flat.module, _few(problem, split, device))
+                outputs = problem.forward(flat.module, copied(_few(problem, split, device)))
             require_classes(problem, outputs, source, split)
+    loaded = protected(loaded, flat, [split], device)
     check_uncoupled(loaded, flat, split)
     return loaded
 
