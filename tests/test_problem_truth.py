@@ -110,7 +110,7 @@ def test_a_label_that_is_no_class_is_refused_by_its_example(label: int, term: st
     else:
         problem = made(labels, lambda o, b: o.square().mean(1), metrics={"accuracy": accuracy})
     shown = 100 if term == "wide" and label == CLASSES else label
-    with pytest.raises(DataError, match=f"split 'train', example 17 has the label {shown}, but"):
+    with pytest.raises(DataError, match=rf"split 'train', example 17 has the label {shown}, but"):
         measured(problem)
 
 
@@ -253,12 +253,12 @@ def test_a_dict_of_a_class_of_its_own_stays_one_and_keeps_no_old_entries() -> No
 
 def test_the_usual_forward_of_a_dict_says_what_to_do() -> None:
     problem = Problem(network(), {"train": {"x": drawn(EXAMPLES, 4)}}, cross_entropy)
-    with pytest.raises(ValueError, match="a dict has no first input, only x; give the problem a"):
+    with pytest.raises(ValueError, match="a dict has no first input, only x; give"):
         measured(problem)
 
 
 def test_a_whole_graph_is_told_to_be_one_example() -> None:
-    with pytest.raises(ValueError, match="make that the only example: tensor.unsqueeze"):
+    with pytest.raises(ValueError, match="make that the only example"):
         count_examples((drawn(8, 3), classes(2)))
 
 
@@ -432,9 +432,7 @@ def test_a_subset_of_declared_batches_is_whole_ones() -> None:
 
 
 def test_a_declared_batch_is_not_halved_where_memory_ends() -> None:
-    evaluator = Evaluator(
-        objective(made(loss=contrastive, batch_size=8)), drawn(1, 65)
-    )
+    evaluator = Evaluator(objective(made(loss=contrastive, batch_size=8)), drawn(1, 65))
     evaluator.use(evaluator.objective.choice.__class__(batch=8))
     with pytest.raises(ValueError, match="a batch of 8 examples, the problem's batch_size, needs"):
         evaluator._frugal()
@@ -521,7 +519,9 @@ def test_the_advice_for_a_single_number_gives_the_users_own_mean() -> None:
         return total, weight[batch[1]].sum()
 
     problem = made(loss=single)
-    with pytest.raises(ProblemError, match=r"\(sum, what your mean divides it by\).*weight\[labels"):
+    with pytest.raises(
+        ProblemError, match=r"\(sum, what your mean divides it by\).*weight\[labels"
+    ):
         rehearsal.rehearse(loaded(problem), problem.model.state_dict(), CPU)
     wanted = float(single(outputs_of(problem), problem.data["train"]))
     assert measured(made(loss=advised))["loss"] == pytest.approx(wanted, rel=ROUNDING)
@@ -653,7 +653,7 @@ def test_a_length_that_is_none_is_told() -> None:
         def __len__(self) -> int:
             return 2.5  # type: ignore[return-value]
 
-    with pytest.raises(DataError, match="split 'train' has no length .TypeError"):
+    with pytest.raises(DataError, match="split 'train' has no length"):
         Examples(Odd(), "train")
 
 
@@ -667,6 +667,6 @@ def test_the_kind_of_what_is_no_tensor_is_told() -> None:
 
 
 def test_mistakes_name_the_data_before_the_file_is_blamed() -> None:
-    with pytest.raises(ProblemError, match="^p.py, split 'train', example 17 has"):
-        with mistakes.told("evaluating", Path("p.py")):
-            measured(made(wrong(17, 7)))
+    begins = r"^p\.py, split 'train', example 17 has"
+    with pytest.raises(ProblemError, match=begins), mistakes.told("evaluating", Path("p.py")):
+        measured(made(wrong(17, 7)))
