@@ -1,5 +1,6 @@
 """Whether an example's values depend on the others of its batch, or on how large that is."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,9 @@ from explorer.analysis.parameters import FlatModel
 from explorer.analysis.terms import Terms, Value
 from explorer.problem import Batch, Problem
 
-EXAMPLES = 64  # that show it
+EXAMPLES, LEAST = 64, 8  # that show it, and where a model is slow
+SECONDS = 2.0  # for all trials together
+TRIALS = 8  # evaluations of all these examples, about
 CUT = 3  # examples of the smaller part: odd, so that pairs of neighbours are parted
 # Relative. In other company an example takes part in the same operations of the same shapes, and
 # only sums over a batch are rounded in another order; a smaller or larger batch may be computed by
@@ -36,6 +39,17 @@ def examples_of(source: Source, many: int = EXAMPLES) -> Batch:
     if isinstance(source, Examples):
         return source.batch(places.tolist())
     return some_of(source, places)
+
+
+def affordable(problem: Problem, flat: FlatModel, source: Source) -> int:
+    """How many examples can be tried within a short time, by the time that a few take."""
+    few = examples_of(source, LEAST)
+    trial = _Trial(problem, flat, placed(few, flat.theta.dtype, flat.theta.device))
+    trial.values(trial.whole)  # the first is slow
+    began = time.perf_counter()
+    trial.values(trial.whole)
+    each = (time.perf_counter() - began) / len(trial.whole)
+    return max(LEAST, min(EXAMPLES, int(SECONDS / TRIALS / max(each, 1e-9))))
 
 
 def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:
