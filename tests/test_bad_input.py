@@ -130,6 +130,29 @@ PROBLEMS = {
         "def problem(): return made(loss=lambda o, b: cross_entropy(o, b).sum().item())",
         ("loss must return one real value per example", "got float"),
     ),
+    "label of no class": (
+        "def problem():\n    x, y = xy()\n    y[7] = 3\n    return made(data={'train': (x, y)})",
+        ("split 'train', example 7 has the label 3, but the model has 3 classes, 0 to 2",),
+    ),
+    "loss of a whole batch": (
+        "def problem(): return made(loss=lambda o, b: cross_entropy(o, b) / o.detach().std())",
+        ("loss of an example depends on the others of its batch (", "Problem(..., batch_size=64)"),
+    ),
+    "memory": (
+        "class Memory(nn.Linear):\n    kept = 0.0\n"
+        "    def forward(self, x):\n"
+        "        self.kept = self.kept + x.mean(0)\n"
+        "        return super().forward(x + self.kept)\n"
+        "def problem(): return made(nn.Sequential(Memory(4, 5), nn.Linear(5, 3)))",
+        ("two evaluations", "the model keeps '0.kept' from call to call"),
+    ),
+    "data without end": (
+        "class Endless(torch.utils.data.Dataset):\n"
+        "    def __len__(self): return 10**12\n"
+        "    def __getitem__(self, index): return torch.zeros(4), 0\n"
+        "def problem(): return made(data={'train': Endless()})",
+        ("split 'train', 1,000,000,000,000 examples take about", "max_examples=10_000"),
+    ),
     "failing metric": (
         "def mine(outputs, batch):\n    return outputs[99]\n"
         "def problem(): return made(metrics={'mine': mine})",

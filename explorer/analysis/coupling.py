@@ -1,5 +1,6 @@
 """Whether an example's values depend on the others of its batch, or on how large that is."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,9 @@ from explorer.analysis.parameters import FlatModel
 from explorer.analysis.terms import Terms, Value
 from explorer.problem import Batch, Problem
 
-EXAMPLES = 64  # that show it
+EXAMPLES, LEAST = 64, 8  # that show it, and where a model is slow
+SECONDS = 2.0  # for all trials together
+TRIALS = 8  # evaluations of all these examples, about
 CUT = 3  # examples of the smaller part: odd, so that pairs of neighbours are parted
 # Relative. In other company an example takes part in the same operations of the same shapes, and
 # only sums over a batch are rounded in another order; a smaller or larger batch may be computed by
@@ -36,6 +39,17 @@ def examples_of(source: Source, many: int = EXAMPLES) -> Batch:
     if isinstance(source, Examples):
         return source.batch(places.tolist())
     return some_of(source, places)
+
+
+def affordable(problem: Problem, flat: FlatModel, source: Source) -> int:
+    """How many examples can be tried within a short time, by the time that a few take."""
+    few = examples_of(source, LEAST)
+    trial = _Trial(problem, flat, placed(few, flat.theta.dtype, flat.theta.device))
+    trial.values(trial.whole)  # the first is slow
+    began = time.perf_counter()
+    trial.values(trial.whole)
+    each = (time.perf_counter() - began) / len(trial.whole)
+    return max(LEAST, min(EXAMPLES, int(SECONDS / TRIALS / max(each, 1e-9))))
 
 
 def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:
@@ -61,7 +75,7 @@ def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:
     for said, other, within in trial.others():
         for name, one, two in zip(["loss", *problem.metrics], whole, other, strict=True):
             if not _alike([one], [two], within):
-                return f"{name} {said} ({_mean(one):.6g} becomes {_mean(two):.6g})"
+                return f"{name} {said} ({_said(one)} becomes {_said(two)})"
     return trial.failure
 
 
@@ -171,7 +185,8 @@ def _alike(one: list[Value], other: list[Value], within: float) -> bool:
 def _close(one: Value, other: Value, within: float) -> bool:
     if isinstance(one, tuple) or isinstance(other, tuple):
         pair = isinstance(one, tuple) and isinstance(other, tuple)
-        return pair and _near(one[0] / one[1], other[0] / other[1], within)
+        means = pair and _near(one[0] / one[1], other[0] / other[1], within)
+        return means and _near(one[1], other[1], within)
     return _near(one, other, within)
 
 
@@ -183,5 +198,8 @@ def _near(one: Tensor, other: Tensor, within: float) -> bool:
     return torch.allclose(one, other, rtol=within, atol=within * scale, equal_nan=True)
 
 
-def _mean(value: Value) -> float:
-    return float(value[0] / value[1] if isinstance(value, tuple) else value.mean())
+def _said(value: Value) -> str:
+    """The mean, and how many a pair of sum and count says that it is over."""
+    if isinstance(value, tuple):
+        return f"{float(value[0] / value[1]):.6g} with a count of {float(value[1]):g}"
+    return f"{float(value.mean()):.6g}"

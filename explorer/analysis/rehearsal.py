@@ -12,7 +12,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from explorer.analysis import inputs
 from explorer.analysis.batches import part, placed
 from explorer.analysis.copies import checked_model, first_model
-from explorer.analysis.coupling import examples_of, why_coupled
+from explorer.analysis.coupling import affordable, examples_of, why_coupled
 from explorer.analysis.data import head_of, split_of
 from explorer.analysis.draws import Draws, watched
 from explorer.analysis.inputs import copied
@@ -99,13 +99,13 @@ def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.devic
     """
     flat = first_model(loaded.problem, torch.float32, device)
     flat.load(point)
-    loaded = protected(loaded, flat, [split], device)
     problem, source = loaded.problem, split_of(loaded.problem, split)
     if not isinstance(source, Examples):
         with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
             with flat.borrowed(), torch.inference_mode():
-                outputs = problem.forward(flat.module, _few(problem, split, device))
+                outputs = problem.forward(flat.module, copied(_few(problem, split, device)))
             require_classes(problem, outputs, source, split)
+    loaded = protected(loaded, flat, [split], device)
     check_uncoupled(loaded, flat, split)
     return loaded
 
@@ -120,7 +120,9 @@ def check_uncoupled(loaded: LoadedProblem, flat: FlatModel, split: str) -> None:
     if problem.batch_size:
         return
     with told(f"evaluating {path} on split {split!r} in other batches", path):
-        why = why_coupled(problem, flat, examples_of(split_of(problem, split)))
+        source = split_of(problem, split)
+        many = affordable(problem, flat, source)
+        why = why_coupled(problem, flat, examples_of(source, many))
     if why:
         raise ProblemError(
             f"{path}, split {split!r}: {why}; say how large the batches are that the loss is meant "
