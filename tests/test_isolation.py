@@ -17,7 +17,7 @@ from explorer.jobs import desk, orders
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog, records
-from tests.tiny import agreed, checkpoint, ended, imported, problem_file, supervised, until
+from tests.tiny import agreed, checkpoint, ended, problem_file, supervised, until
 
 HEAD = """
 import os, pickle, sys, warnings
@@ -227,18 +227,26 @@ def test_the_death_of_either_process_is_noticed(tmp_path: Path, victim: str) -> 
 
     Another worker goes on.
     """
+    file, gate = problem_file(tmp_path / "problem"), tmp_path / "problem" / "gate"
+    waiting = "while os.path.exists('gate'):\n                time.sleep(0.01)"
+    file.write_text(file.read_text().replace("time.sleep(pause)", waiting))
     with supervised(tmp_path / "catalog") as (catalog, _):
-        model = imported(catalog, tmp_path, "slow", pause=0.005)
-        key = desk.ask(catalog, LINE, model, LineSettings(x_count=201))
-        job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
+        weights = [{"file": str(checkpoint(tmp_path / "w.safetensors"))}]
+        order = orders.order_import(catalog, agreed(file), {}, weights, "waits")
+        assert ended(catalog, order).status == "done"
+        gate.touch()  # no point is evaluated as long as it is there
+        (model,) = catalog.models()
+        key = desk.ask(catalog, LINE, model, LineSettings(x_count=5))
+        job = until(lambda: (j := catalog.active_job_for(key)) and j.pid and j)
         worker = psutil.Process(job.pid)
-        (problem,) = worker.children()
+        (problem,) = until(worker.children)
         killed, other = (worker, problem) if victim == "worker" else (problem, worker)
         os.kill(killed.pid, signal.SIGKILL)
         until(lambda: not other.is_running() or other.status() == psutil.STATUS_ZOMBIE)
+        gate.unlink()
         until(lambda: catalog.active_job_for(key) is None)
         assert catalog.question(key).status == "complete"
-        assert catalog.jobs(limit=1)[0].pid != job.pid
+        assert catalog.job(job.id).pid != job.pid
 
 
 def test_a_problem_stays_warm_between_its_questions(tmp_path: Path) -> None:
