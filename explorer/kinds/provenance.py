@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from explorer import PROGRAM, VERSION
+PROGRAM, VERSION = "Loss Surface Explorer", "0.11"
 
 
 @dataclass(frozen=True)

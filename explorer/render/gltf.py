@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer import PROGRAM, VERSION
+from explorer.kinds.provenance import PROGRAM, VERSION
 
 UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows of (x, y, z) @ this: (x, z, -y)
 FLOAT, SHORT, WHOLE = 5126, 5123, 5125  # component types

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyvista as pv
 
-from explorer import PROGRAM
+from explorer.kinds.provenance import PROGRAM
 from explorer.kinds.settings import one_of
 from explorer.render.gltf import gltf
 from explorer.render.height import HIGHEST, LOWEST, HeightField

@@ -6,8 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
-from explorer import PROGRAM, VERSION
-from explorer.kinds.provenance import Provenance, text, titles
+from explorer.kinds.provenance import PROGRAM, VERSION, Provenance, text, titles
 
 # What XML 1.0 cannot hold, not even escaped. Source: XML 1.0, production 2.
 NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
