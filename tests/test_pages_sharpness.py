@@ -133,7 +133,7 @@ def test_some_measures_alone_with_ranks(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"measures": "flatness"}, "measures in the address must be"),
+        ({"measures": "flatness"}, "measures in the address must be some of"),
         ({"rho": "-1"}, "rho must be above 0"),
         ({"draws": "1"}, "draws must be from 2 to 10,000, got 1"),
         ({"draws": "2.5"}, "whole number"),
