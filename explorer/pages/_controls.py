@@ -190,11 +190,11 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     steps = list(points)
     few = ", ".join(map(str, steps)) if len(steps) <= FEW else ""
     must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"
-    from_address(key, must, lambda text: text in map(str, steps))
+    from_address(key, must, lambda text: text in {*map(str, steps), *map(as_step, steps)})
     step = st.select_slider(
         "Training step",
         steps,
-        value=steps[0 if first else -1],
+        value=_linked(key, steps, steps[0 if first else -1]),
         key=key,
         bind="query-params",
         format_func=as_step,
@@ -203,13 +203,24 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     return points[step]
 
 
+def _linked(key: str, options: Sequence[Any], usual: Any) -> Any:
+    """The option that a link names whose words on the page are others, else the usual one.
+
+    Streamlit looks for the words of the page in the address (1.67); links hold the names.
+    """
+    said = st.query_params.get(key)
+    named = (option for option in options if str(option) == said != as_step(option))
+    return next(named, usual)
+
+
 def one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
     """One of a few words, kept in the URL."""
-    from_address(key, f"one of {', '.join(options)}", options.__contains__)
+    fitting = {*options, *map(as_text, options)}
+    from_address(key, f"one of {', '.join(options)}", fitting.__contains__)
     return st.segmented_control(
         label,
         options,
-        default=options[0],
+        default=_linked(key, options, options[0]),
         required=True,
         key=key,
         bind="query-params",

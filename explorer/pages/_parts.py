@@ -283,7 +283,8 @@ def link_parameters(
     found: dict[str, str | list[str]] = {}
     for name, value in given:
         if isinstance(value, list | tuple):
-            found[name] = list(map(str, value))
+            if value:
+                found[name] = list(map(str, value))
         else:
             found[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return found | ({"runs": list(names[single:])} if names[single:] else {})

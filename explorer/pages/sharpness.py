@@ -71,17 +71,16 @@ def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
 
 def choose_measures() -> tuple[str, ...]:
     """Names of the measures asked for; none for all of them."""
-    titles = {measure.name: measure.title for measure in SHOWN}
+    names = [measure.name for measure in SHOWN]
     said = st.query_params.get_all("measures")
-    if any(name not in titles for name in said):
-        controls.from_address("measures", f"of {', '.join(titles)}", lambda _: False)
+    if any(name not in names for name in said):
+        controls.from_address("measures", f"some of {', '.join(names)}", lambda _: False)
     chosen = st.multiselect(
         "Measures",
-        list(titles),
-        format_func=titles.__getitem__,
+        names,
         key="measures",
         bind="query-params",
-        placeholder=f"All {len(titles)}",
+        placeholder=f"All {len(names)}",
         help="Those to compute; all where none is chosen. What is known is never computed again.",
     )
     return tuple(chosen)
