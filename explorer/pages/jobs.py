@@ -11,7 +11,7 @@ from explorer.pages import _parts as parts
 from store import records
 
 LIVE_SECONDS = 1.0
-LOOK_SECONDS = 3.0  # while nothing is computed
+LOOK_SECONDS = 5.0  # while nothing is computed: each run of a part costs Streamlit 0.1 s
 SHOWN = 50
 COLOURS: dict[str, Literal["green", "red", "gray"]] = {
     "done": "green",
