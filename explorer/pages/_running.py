@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import gc
 import importlib
 import logging
 import queue
@@ -112,6 +113,8 @@ def _begin(now: Running, patience: float) -> None:
             log.warning("samples wait: %s", error)
             now.ended.wait(RETRY_SECONDS)
     importlib.import_module("explorer.render.surface")  # altair: ready before it is asked for
+    gc.collect()
+    gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
 
 
 def _draw_missing(now: Running) -> None:

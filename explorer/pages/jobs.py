@@ -13,7 +13,7 @@ from explorer.pages._text import as_message, as_text
 from store import records
 
 LIVE_SECONDS = 1.0
-LOOK_SECONDS = 3.0  # while nothing is computed
+LOOK_SECONDS = 5.0  # while nothing is computed: each run of a part costs Streamlit 0.1 s
 SHOWN = 50
 STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]] = {
     "running": (":material/play_arrow:", "blue"),
