@@ -9,13 +9,15 @@ from torch import Tensor, nn
 
 from explorer.analysis.batches import part, placed
 from explorer.analysis.data import head_of, split_of
-from explorer.analysis.mistakes import ProblemError, told
-from explorer.analysis.parameters import FlatModel, NoCopy
+from explorer.analysis.in_place import InPlace
+from explorer.analysis.mistakes import ProblemError
 from explorer.problem import Problem
 
 DEEP = 6  # of containers and closures within an attribute
 FEW = 4  # examples whose outputs are compared
 ROUNDING = 1e-5  # relative
+LARGEST = 20_000_000  # parameters of a model that is tried out for this alone
+_HOW = torch.float32, torch.device("cpu")
 
 
 def check_same_construction(problem: Problem, other: Problem, path: Path) -> None:
@@ -31,8 +33,7 @@ def check_same_construction(problem: Problem, other: Problem, path: Path) -> Non
     for name, value in outside_checkpoint(problem.model):
         if name in there and not _equal(value, there[name]):
             raise _refusal(path, f"{name!r} of the model, which no checkpoint holds,")
-    with told(f"building {path} twice", path):
-        pair = _outputs_of_both(problem, other)
+    pair = _outputs_of_both(problem, other)
     if pair is not None and not _near(*pair):
         raise _refusal(path, "what the model gives for the same weights")
 
@@ -87,20 +88,21 @@ def _inside(value: Any) -> Iterator[tuple[str, Any]]:
 
 def _outputs_of_both(problem: Problem, other: Problem) -> tuple[Any, Any] | None:
     """Outputs of both models on the first examples, with the first one's weights."""
-    cpu = torch.device("cpu")
+    size = sum(parameter.numel() for parameter in problem.model.parameters())
+    if size > LARGEST or other.model is problem.model:
+        return None
     try:
-        flats = [FlatModel(made.model, torch.float32, cpu) for made in (problem, other)]
-        flats[1].load(flats[0].module.state_dict())
-    except (NoCopy, KeyError, RuntimeError, AttributeError):
-        return None  # what cannot be compared here is checked where it is evaluated
-    data = head_of(split_of(problem, next(iter(problem.data))))
-    outputs = []
-    for flat, made in zip(flats, (problem, other), strict=True):
-        with torch.random.fork_rng(), torch.inference_mode():
-            torch.manual_seed(0)
-            batch = placed(part(data, 0, FEW), torch.float32, cpu)
-            batch = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, batch)
-            outputs.append(made.forward(flat.module, batch))
+        flats = [InPlace(made.model, *_HOW) for made in (problem, other)]
+        flats[1].load(problem.model.state_dict())
+        data = placed(part(head_of(split_of(problem, next(iter(problem.data)))), 0, FEW), *_HOW)
+        outputs = []
+        for flat, made in zip(flats, (problem, other), strict=True):
+            batch = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, data)
+            with flat.borrowed(), torch.random.fork_rng(), torch.inference_mode():
+                torch.manual_seed(0)
+                outputs.append(made.forward(flat.module, batch))
+    except Exception:  # what fails here is told, or done otherwise, where it is evaluated
+        return None
     return outputs[0], outputs[1]
 
 

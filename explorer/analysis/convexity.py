@@ -56,6 +56,7 @@ def answer(
         "parameters": whole.size,
         "tolerance": settings.tolerance,
         "device": devices.title(device),
+        **objective.moved_facts,
     }
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:

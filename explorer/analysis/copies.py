@@ -13,14 +13,14 @@ from torch import Tensor
 
 from explorer.analysis.draws import watched
 from explorer.analysis.in_place import InPlace
+from explorer.analysis.interrupted import interrupted
 from explorer.analysis.memory import is_out_of_memory
 from explorer.analysis.moved import moved_names
 from explorer.analysis.parameters import FlatModel, NoCopy
 from explorer.analysis.terms import Terms
-from explorer.analysis.turns import in_turns
 from explorer.problem import Batch, Problem
 
-FEW = 4  # examples that show it
+FEW = 2  # examples that show it: a batch for what couples examples
 SAMPLED = 64  # weights of a tensor that are moved, one at least
 MOVE = 0.25  # of their root mean square
 ROUNDINGS = 16  # in units of the last place: both do the same operations in the same order
@@ -99,25 +99,23 @@ def draws(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
 
 
 def undisturbed(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
-    """Whether two copies at different points give the same values in turns as one by one.
+    """Whether a copy gives the same values where another, at another point, interrupts it.
 
-    They do not where they share something that changes: a dictionary of the module that a hook
+    It does not where they share something that changes: a dictionary of the module that a hook
     fills, a cache, the state of a random generator.
     """
     other = flat.twin()
     with moved_weights(other):
-        alone = [_values_of(problem, one, batch) for one in (flat, other)]
-        together = in_turns(
+        one, two = (_values_of(problem, each, batch) for each in (flat, other))
+        found, *others = interrupted(
             lambda: _values_of(problem, flat, batch), lambda: _values_of(problem, other, batch)
         )
-    if together is None:
-        return False
-    return all(_same(one, two) for one, two in zip(alone, together, strict=True))
+        return _same(one, found) and all(_same(two, each) for each in others)
 
 
 @contextmanager
 def moved_weights(flat: FlatModel) -> Iterator[None]:
-    """A stretch in which some weights of each tensor are elsewhere; then all have their old bits."""
+    """A stretch in which some weights of each tensor are elsewhere; then all are put back."""
     kept_parts: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():
         for view in flat.views:

@@ -58,6 +58,7 @@ def answer(
         "available": objective.available,
         "parameters": size,
         "device": devices.title(device),
+        **objective.moved_facts,
     }
     checked = False
     for unit, (snapshot, copy) in enumerate(settings.begun):

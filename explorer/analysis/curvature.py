@@ -91,7 +91,7 @@ class Curvature:
         """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
         while True:
             try:
-                with torch.enable_grad():
+                with self.space.at_work(), torch.enable_grad():
                     found = self._product(vector)
             except Exception as error:
                 if not is_out_of_memory(error) or self.batch == 1 or self.space.fixed_batch:
@@ -110,6 +110,8 @@ class Curvature:
         whole = graph * (len(self._spans) + HELD - 1) <= self.budget
         kept = self.budget // graph - HELD
         self.kept = len(self._spans) if whole else max(0, min(kept, len(self._spans)))
+        if not self.space.flat.is_copy:
+            self.kept = 0  # a graph ends with the stretch in which the model has our tensors
         self._maps: dict[int, tuple[Map, float]] = {}
 
     def _map(self, number: int) -> tuple[Map, float]:
@@ -125,7 +127,7 @@ class Curvature:
         parts, total, count = self.space.split(vector), None, 0.0
         for number in range(len(self._spans)):
             apply, counted = self._map(number)
-            with understood(), self.space.at_work():
+            with understood():
                 found = self.space.joined(apply(parts))
             total = found if total is None else total.add_(found)
             count += counted

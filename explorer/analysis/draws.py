@@ -53,7 +53,7 @@ def watched(device: torch.device) -> Iterator[Watched]:
     seen, draws = Watched(), Draws()
     torch.rand(1)
     torch.rand(1, device=device)
-    np.random.random_sample()
+    np.random.random_sample()  # noqa: NPY002
     random.random()
     moved = _states(device)
     try:
@@ -66,7 +66,8 @@ def watched(device: torch.device) -> Iterator[Watched]:
 
 def _states(device: torch.device) -> tuple[Any, ...]:
     there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return torch.get_rng_state(), there, np.random.get_state(), random.getstate()
+    global_state = np.random.get_state()  # noqa: NPY002 - the user's code may use it
+    return torch.get_rng_state(), there, global_state, random.getstate()
 
 
 def _texts(states: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -81,5 +82,5 @@ def _put_back(states: tuple[Any, ...], device: torch.device) -> None:
     torch.set_rng_state(host)
     if there is not None:
         torch.cuda.set_rng_state(there, device)
-    np.random.set_state(numpy_s)
+    np.random.set_state(numpy_s)  # noqa: NPY002
     random.setstate(python_s)

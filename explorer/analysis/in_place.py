@@ -16,7 +16,7 @@ class InPlace(FlatModel):
 
     Closures over the model, losses that read it and whatever else holds its very objects then see
     the point. All is put back at the end of a stretch, also after an exception: values, modes,
-    `requires_grad`, tensors among the attributes. Several may take turns in one model.
+    `requires_grad`, attributes. Several may take turns in one model.
     """
 
     is_copy = False
@@ -130,20 +130,20 @@ def _remembered(model: nn.Module) -> Callable[[], None]:
     modules = [
         (
             module,
-            module.training,
             dict(module._parameters),
             dict(module._buffers),
-            {n: v for n, v in vars(module).items() if isinstance(v, Tensor)},
+            dict(vars(module)),
         )
         for module in model.modules()
     ]
 
     def put_back() -> None:
-        for module, training, parameters, buffers, attributes in modules:
-            module.training = training
+        for module, parameters, buffers, attributes in modules:
             if not isinstance(module, torch.jit.ScriptModule):  # which replaces none of its own
                 module._parameters.update(parameters)
                 module._buffers.update(buffers)
+            for name in vars(module).keys() - attributes.keys():
+                del vars(module)[name]
             vars(module).update(attributes)
         for tensor, data, needed in states:
             tensor.data = data

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from explorer.analysis import batchnorm
 from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.moved import require_same_beside
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import STRETCH, Tensors
 from explorer.analysis.pieces import in_pieces
@@ -49,6 +50,7 @@ def answer(
 
     Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2.
     """
+    require_same_beside(problem, subjects)
     own = own_losses(problem, subjects, settings, device)
     objective = objective_at(problem, subjects[0], settings, device)
     second = objective.shortened(objective.examples)

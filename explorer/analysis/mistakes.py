@@ -9,6 +9,12 @@ from pathlib import Path
 from explorer.analysis.loading import DataError
 from explorer.analysis.memory import is_out_of_memory
 
+_OURS = Path(__file__).resolve().parent.parent
+_STANDARD = Path(traceback.__file__).resolve().parent
+_PRECISION = (
+    "a constant there has another precision than the weights: choose precision float32, or make it "
+    "with the dtype of the inputs"
+)
 LONGEST = 300  # characters of an error's own words
 _DEVICE = re.compile(r"\bcuda\b|on device|same device|expected device|meta tensor", re.IGNORECASE)
 
@@ -43,6 +49,41 @@ def told(what: str, path: Path) -> Iterator[None]:
         raise ProblemError(
             f"{what} failed: {reason}{_place(path, error)}; {_way_out(error)}"
         ) from error
+
+
+@contextmanager
+def computing(path: Path) -> Iterator[None]:
+    """A stretch of an answer, in which code of a problem file runs among ours.
+
+    Raises:
+        ProblemError: in place of what that code raises, or torch in what it was given by it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error) or isinstance(error, ProblemError) or not _is_theirs(error):
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST]}"
+        way_out = _PRECISION if _is_mixed(error) else "mend it there, then import again"
+        raise ProblemError(f"{path} failed: {reason}{_place(path, error)}; {way_out}") from error
+
+
+def _is_theirs(error: BaseException) -> bool:
+    """Whether what was called last, libraries apart, is not code of ours, or a ready function."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename).resolve()
+        library = bool({"site-packages", "dist-packages"} & set(file.parts))
+        library = library or frame.name == "__torch_dispatch__"  # a mode that watches
+        if library or file.is_relative_to(_STANDARD) or not file.is_file():
+            continue
+        return not file.is_relative_to(_OURS) or file == _OURS / "problem.py"
+    return False
+
+
+def _is_mixed(error: BaseException) -> bool:
+    """Whether float32 meets float64."""
+    words = set(re.findall(r"\w+", str(error).lower()))
+    return {"float", "double"} <= words or {"float32", "float64"} <= words
 
 
 def _place(path: Path, error: BaseException) -> str:

@@ -1,11 +1,13 @@
 """Which parameters of a model are moved: those chosen by name, those trained, or all."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
+import torch
 from torch import nn
 
+from explorer.analysis.parameters import Tensors
 from explorer.problem import Problem
 
 
@@ -56,3 +58,21 @@ def moved_facts(problem: Problem) -> dict[str, str]:
         return {}
     names = hashlib.sha256("\n".join(sorted(moved)).encode()).hexdigest()
     return {"moved": f"{in_words(problem.model, moved)} ({names[:16]})"}
+
+
+def require_same_beside(problem: Problem, points: Sequence[Tensors]) -> None:
+    """Refuse points between which something differs that does not move.
+
+    Raises:
+        ValueError: a parameter does; it is named.
+    """
+    moved = moved_names(problem)
+    if moved is None:
+        return
+    for name, _ in problem.model.named_parameters():
+        values = [point[name] for point in points if name in point and name not in moved]
+        if any(not torch.equal(values[0], value) for value in values[1:]):
+            raise ValueError(
+                f"{name!r} differs from point to point, but does not move; name it in "
+                "Problem(parameters=...) too, or choose points that share it"
+            )

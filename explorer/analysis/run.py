@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.interpolation import own_losses
+from explorer.analysis.moved import require_same_beside
 from explorer.analysis.parameters import Block, Tensors
 from explorer.analysis.pieces import in_pieces
 from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
@@ -39,6 +40,7 @@ def answer(
     """
     runs = spans(settings.lengths or [len(subjects)])
     end = runs[0].stop - 1
+    require_same_beside(problem, subjects)
     objective = objective_at(problem, subjects[end], settings, device)
     blocks = objective.flat.blocks
     gram = gram_matrix(subjects, blocks, end)

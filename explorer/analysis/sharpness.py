@@ -130,6 +130,7 @@ def _facts(here: Standing) -> dict[str, Any]:
         "theta_norm": float(here.theta.double().norm()),
         "evaluated": "double backward and forward passes",
         "started": here.start is not None,
+        **here.objective.moved_facts,
     }
     return facts | ({"accuracy": here.means[name]} if name else {})
 

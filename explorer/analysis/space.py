@@ -26,8 +26,8 @@ _NOT_TWICE = (
 )
 _WEIGHT_NORM = (
     "torch differentiates weight_norm twice wrongly, and it cannot be replaced in this model, "
-    "which has no copy that gives its values; write the model without what it keeps of itself (a lambda "
-    "over self, an open file), or without weight_norm"
+    "which has no copy that gives its values; write the model without what it keeps of itself "
+    "(a lambda over self, an open file), or without weight_norm"
 )
 Parts = Sequence[Tensor]  # one tensor per parameter, in their order
 

@@ -66,6 +66,7 @@ def answer(
         "examples": objective.examples,
         "available": objective.available,
         "device": devices.title(device),
+        **objective.moved_facts,
         "layers": [block.name for block in blocks_of(objective, settings)],
         "evaluated": _said(whole),
     }

@@ -48,6 +48,7 @@ def answer(
         "parameters": objective.flat.theta.numel(),
         "tolerance": settings.tolerance,
         "device": devices.title(device),
+        **objective.moved_facts,
     }
     for unit, subject in enumerate(subjects):
         if unit in done:

@@ -123,7 +123,18 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "files": [str(catalog.file_path(file).resolve()) for file in files],
         "done": catalog.done_units(asked.key, kind.table).tolist(),
         "choices": _choices(catalog, asked),
+        "measured": _measured(catalog, asked),
     }
+
+
+def _measured(catalog: Catalog, asked: records.Question) -> list[float | None]:
+    """The loss of each of its points on its split as the import measured it; None where unknown."""
+    known: dict[str, float] = {}
+    for model in asked.model_ids:
+        for point, splits in catalog.measured(model).items():
+            values = splits.get(asked.settings["split"], {})
+            known |= {point: values["loss"]} if "loss" in values else {}
+    return [known.get(point) for point in asked.point_ids]
 
 
 def _files(catalog: Catalog, asked: records.Question) -> list[str]:

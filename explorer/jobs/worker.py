@@ -30,7 +30,8 @@ from explorer.analysis import device as devices
 from explorer.analysis import loading, preconditioner
 from explorer.analysis.checkpoints import CheckpointError, fitted
 from explorer.analysis.inspection import inspect
-from explorer.analysis.mistakes import ProblemError
+from explorer.analysis.measured import check_as_measured
+from explorer.analysis.mistakes import ProblemError, computing
 from explorer.analysis.parameters import content_hash
 from explorer.analysis.problems import LoadedProblem, load
 from explorer.analysis.rehearsal import ready
@@ -118,8 +119,10 @@ class Worker:
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
             kept = {"keep": self.spool.half_done(request["key"])} if kind.keeps else {}
-            pieces = answer(loaded.problem, points, settings, done, self.device, choices, **kept)
+            arguments = (loaded.problem, points, settings, done, self.device, choices)
+            pieces = _told(loaded.path, lambda: answer(*arguments, **kept))
             for piece in self._timed(pieces, began):
+                check_as_measured(piece, request, loaded.path)
                 job.put_piece(piece)
                 job.report(stage="computing")
                 self._make_way(job)
@@ -186,6 +189,12 @@ class Worker:
                 return
             self.run(urgent)
         raise _Cancelled
+
+
+def _told(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
+    """The pieces of an answer; what the problem file's own code raises is told with its line."""
+    with computing(path):
+        yield from answer()
 
 
 class _Cancelled(Exception):

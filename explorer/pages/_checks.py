@@ -10,6 +10,7 @@ from explorer.kinds.statistics import of_losses
 from explorer.pages._parts import drawn, seconds_text
 from store import Catalog, records
 
+ROUNDING = 1e-5  # relative, in float32, where several points go into one launch
 WORTH_A_WARNING = 0.01  # of the plotted range
 
 
@@ -40,6 +41,7 @@ def badges(
         _precision_badge(facts, result)
         _subset_badge(asked, facts)
         _finite_badge(result)
+        moved_badge(facts)
     if _too_coarse(facts, result):
         st.warning(
             f"{asked.settings['precision']} is off by more than 1 % of what is plotted: compute in "
@@ -121,6 +123,8 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
         )
         return
     same = centre == alone or (math.isnan(centre) and math.isnan(alone))
+    if facts.get("choice", {}).get("stacked", 1) > 1:  # kernels may sum by a point's place
+        same = same or math.isclose(centre, alone, rel_tol=ROUNDING, abs_tol=ROUNDING / 10)
     st.badge(
         f"centre = stand-alone loss {alone:.4g}"
         if same
@@ -129,6 +133,17 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
         color="green" if same else "red",
         help=f"Grid {centre!r}, model by itself {alone!r}.",
     )
+
+
+def moved_badge(facts: Mapping[str, Any]) -> None:
+    """Which parameters move, where it is not all."""
+    if "moved" in facts:
+        st.badge(
+            f"moved: {facts['moved']}",
+            icon=":material/tune:",
+            color="blue",
+            help="The others, which are frozen or not chosen, stay as the checkpoint has them.",
+        )
 
 
 def _at_centre(result: Any) -> float | None:
@@ -203,7 +218,14 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
                     "compute time": seconds_text(asked.seconds),
                     **{
                         n: facts[n]
-                        for n in ("examples", "parameters", "evaluated", "taken_over")
+                        for n in (
+                            "examples",
+                            "parameters",
+                            "moved",
+                            "evaluated",
+                            "chosen",
+                            "taken_over",
+                        )
                         if n in facts
                     },
                     **asked.provenance,

@@ -8,6 +8,7 @@ from explorer.kinds.eigenvalues import outliers, summary
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MATRIX_WORDS, Role
 from explorer.kinds.spectrum import Spectrum
+from explorer.pages._checks import moved_badge
 from explorer.render.scale import number
 from store import records
 
@@ -152,6 +153,7 @@ def badges(asked: records.Question, spectrum: Spectrum) -> None:
     """Self-checks of the answer, each green or telling what is off."""
     facts = spectrum.facts
     with st.container(horizontal=True, gap="small"):
+        moved_badge(facts)
         if "converged" in facts:
             _convergence_badge(spectrum)
             st.badge(

@@ -154,6 +154,7 @@ def explain(found: Critical) -> None:
 def badges(found: Critical) -> None:
     """What to keep in mind."""
     with st.container(horizontal=True, gap="small"):
+        checks.moved_badge(found.facts)
         if found.settings.precision == "float32":
             st.badge(
                 "float32",

@@ -135,6 +135,7 @@ def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> Non
             if "accuracy" in one.facts:
                 text += f", accuracy {one.facts['accuracy']:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
+            checks.moved_badge(one.facts)
         if len(found) > 1 and not unequal_losses(found, settings.split):
             st.badge("equal loss", icon=":material/check:", color="green")
     if sentence := unequal_losses(found, settings.split):

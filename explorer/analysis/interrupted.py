@@ -1,0 +1,57 @@
+"""A piece of code that another interrupts: what the two share shows in their values."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from torch.utils._python_dispatch import TorchDispatchMode
+
+MOST = 48  # interruptions: of a small model before every operation
+PATIENCE = 0.2  # seconds; what waits for a lock that the first one holds is not there before
+T = TypeVar("T")
+
+
+class _Operations(TorchDispatchMode):
+    """Does something before each operation of torch in this thread."""
+
+    def __init__(self, before: Callable[[int], None]) -> None:
+        super().__init__()
+        self.count = 0
+        self._before = before
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else torch loads its compiler, as in `cost`
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """No compiler is involved."""
+        return False
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        self._before(self.count)
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def interrupted(first: Callable[[], T], second: Callable[[], T]) -> list[T]:
+    """What the first returns, and what the second does each time that it interrupts.
+
+    The second runs as a whole, in a thread of its own, before operations of the first, all of them
+    or evenly spread. Threads that run freely meet in a place that matters once in many runs; these
+    always do. Where the first holds a lock that the second wants, it goes on.
+    """
+    with _Operations(lambda number: None) as counted:
+        first()
+    every = -(-counted.count // MOST)
+    with ThreadPoolExecutor(1, thread_name_prefix="interrupting") as pool:
+        runs: list[Future[T]] = []
+
+        def interrupt(number: int) -> None:
+            if number % every == 0 and all(run.done() for run in runs):
+                runs.append(pool.submit(second))
+                wait(runs[-1:], PATIENCE)
+
+        with _Operations(interrupt):
+            found = first()
+        return [found, *(run.result() for run in runs)]

@@ -1,0 +1,115 @@
+"""Ways of evaluating that were remembered: taken where they are right, forgotten where not."""
+
+import copy
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explorer.analysis import device as devices
+from explorer.analysis import difference, interpolation, line, run, surface, tuning
+from explorer.analysis.choice import Choice
+from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.objective import Objective
+from explorer.kinds.difference import DifferenceSettings
+from explorer.kinds.interpolation import InterpolationSettings
+from explorer.kinds.line import LineSettings
+from explorer.kinds.run import RunSettings
+from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.surface import SurfaceSettings
+from explorer.problem import Problem, accuracy, cross_entropy
+from tests.conftest import seeded
+
+CPU = torch.device("cpu")
+KINDS: dict[str, tuple[ModuleType, Any, int]] = {  # with how many points each is about
+    "surface": (surface, SurfaceSettings(x_count=3, y_count=3), 1),
+    "line": (line, LineSettings(x_count=5), 1),
+    "interpolation": (interpolation, InterpolationSettings(x_count=5), 2),
+    "difference": (difference, DifferenceSettings(x_count=5), 2),
+    "run": (run, RunSettings(x_count=3, y_count=3), 3),
+}
+WAYS = {  # by whether the model has BatchNorm
+    False: [{"traced": True, "lanes": 2}, {"stacked": 2}, {"folded": True}, {"graph": True}],
+    True: [{"traced": True, "lanes": 2}, {"folded": True}],
+}
+
+
+def perceptron(norm: bool) -> Problem:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        inner = nn.BatchNorm1d(6) if norm else nn.Identity()
+        model = nn.Sequential(nn.Linear(4, 6), inner, nn.ReLU(), nn.Linear(6, 3)).eval()
+    data = (
+        torch.randn(20, 4, generator=seeded(1)),
+        torch.randint(0, 3, (20,), generator=seeded(2)),
+    )
+    return Problem(model, {"train": data}, cross_entropy, {"accuracy": accuracy})
+
+
+def points_of(problem: Problem, count: int) -> list[dict[str, torch.Tensor]]:
+    drawn, found = seeded(5), []
+    for _ in range(count):
+        state = copy.deepcopy(problem.model.state_dict())
+        for value in state.values():
+            if value.is_floating_point():
+                value += 0.1 * torch.rand(value.shape, generator=drawn)
+        found.append(state)
+    return found
+
+
+def answered(problem: Problem, kind: str, choices: Any) -> tuple[np.ndarray, dict[str, Any]]:
+    module, settings, count = KINDS[kind]
+    points = points_of(problem, count)
+    pieces = list(module.answer(problem, points, settings, frozenset(), CPU, choices))
+    column = "loss" if "loss" in pieces[0].columns else "difference"
+    return np.concatenate([piece.columns[column] for piece in pieces]), dict(pieces[0].facts)
+
+
+def remembered(choice: dict[str, Any]) -> dict[str, Any]:
+    """What a kind is told of another's work on this device."""
+    return {devices.title(CPU): {"choice": choice, "timing": {"seconds": {"a": 1e-4}}}}
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_after_any_way(kind: str, norm: bool) -> None:
+    """A way remembered from another kind is taken or forgotten; values are the same."""
+    problem = perceptron(norm)
+    wanted, _ = answered(problem, kind, {})
+    for way in WAYS[norm]:
+        known = remembered(Choice(batch=20, **way).json)
+        found, facts = answered(problem, kind, known)
+        # float32: another order of sums
+        assert found == pytest.approx(wanted, rel=1e-4, abs=1e-6), way
+        assert facts["chosen"].startswith(("by shapes", "by the clock")), way
+
+
+@pytest.mark.parametrize("first", KINDS)
+def test_every_kind_after_every_other(first: str) -> None:
+    """On one objective, each kind goes by what the one before it chose."""
+    problem = perceptron(norm=False)
+    _, facts = answered(problem, first, {})
+    for kind in KINDS:
+        found, facts = answered(problem, kind, remembered(facts["choice"]))
+        assert np.isfinite(found).all(), kind
+
+
+def test_a_record_that_fails_for_all_examples_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a few examples can be recorded and all cannot, points run as Python."""
+    problem = perceptron(norm=False)
+    objective = Objective(problem, ObjectiveSettings(), CPU)
+    evaluator = Evaluator(objective, torch.randn(1, objective.flat.theta.numel()))
+    usual = tuning.with_rewrites(evaluator)
+
+    class Failing:
+        def __init__(self, *given: Any) -> None:
+            raise ValueError("the record of a point gives other values than the point")
+
+    monkeypatch.setattr("explorer.analysis.evaluator.Trace", Failing)
+    taken = tuning.taken(evaluator, replace(usual, traced=True))
+    assert not taken.traced and evaluator.objective.choice == taken
+    assert np.isfinite(evaluator.stand_alone()["loss"])
