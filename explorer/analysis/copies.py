@@ -107,10 +107,15 @@ def undisturbed(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
     other = flat.twin()
     with moved_weights(other):
         one, two = (_values_of(problem, each, batch) for each in (flat, other))
-        found, *others = interrupted(
-            lambda: _values_of(problem, flat, batch), lambda: _values_of(problem, other, batch)
-        )
-        return _same(one, found) and all(_same(two, each) for each in others)
+        try:
+            values, *others = interrupted(
+                lambda: _values_of(problem, flat, batch), lambda: _values_of(problem, other, batch)
+            )
+        except Exception as error:  # whatever a user's code raises where another is at work too
+            if is_out_of_memory(error):
+                raise
+            return False
+        return _same(one, values) and all(_same(two, each) for each in others)
 
 
 @contextmanager

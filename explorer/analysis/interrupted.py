@@ -7,7 +7,7 @@ from typing import TypeVar
 from torch.utils._python_dispatch import TorchDispatchMode
 
 MOST = 48  # interruptions: of a small model before every operation
-PATIENCE = 0.2  # seconds; what waits for a lock that the first one holds is not there before
+PATIENCE = 3.0  # seconds; what waits for a lock that the first one holds is not there before
 T = TypeVar("T")
 
 
@@ -43,7 +43,7 @@ def interrupted(first: Callable[[], T], second: Callable[[], T]) -> list[T]:
     """
     with _Operations(lambda number: None) as counted:
         first()
-    every = -(-counted.count // MOST)
+    every = max(1, -(-counted.count // MOST))
     with ThreadPoolExecutor(1, thread_name_prefix="interrupting") as pool:
         runs: list[Future[T]] = []
 
