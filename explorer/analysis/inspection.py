@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from explorer.analysis import preconditioner
 from explorer.analysis.checkpoints import CheckpointError, Fit, fit, read
+from explorer.analysis.coupling import MOST
 from explorer.analysis.fresh import check_as_made_anew, fewer
 from explorer.analysis.mistakes import told
 from explorer.analysis.objective import Objective
@@ -87,7 +88,8 @@ def inspect(
         if number == 1:
             for split, objective in objectives.items():
                 check_steady(objective, facts["seconds"][split], loaded)
-                check_uncoupled(replace(loaded, problem=objective.problem), objective.flat, split)
+                given = replace(loaded, problem=objective.problem)
+                check_uncoupled(given, objective.flat, split, MOST)
                 if anew is not None and loaded.quick:
                     few = fewer(few_of(objective.problem, split, device), objective.problem)
                     with told(f"evaluating {loaded.path} where weights have moved", loaded.path):

@@ -12,7 +12,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from explorer.analysis import inputs
 from explorer.analysis.batches import part, placed
 from explorer.analysis.copies import checked_model, first_model
-from explorer.analysis.coupling import affordable, examples_of, why_coupled
+from explorer.analysis.coupling import EXAMPLES, affordable, examples_of, why_coupled
 from explorer.analysis.data import head_of, split_of
 from explorer.analysis.draws import Draws, watched
 from explorer.analysis.inputs import copied
@@ -110,8 +110,12 @@ def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.devic
     return loaded
 
 
-def check_uncoupled(loaded: LoadedProblem, flat: FlatModel, split: str) -> None:
+def check_uncoupled(
+    loaded: LoadedProblem, flat: FlatModel, split: str, most: int = EXAMPLES
+) -> None:
     """Refuse values that depend on how batches are cut, unless the problem says how.
+
+    It is tried with at most so many examples.
 
     Raises:
         ProblemError: the loss or a metric of an example depends on its batch.
@@ -121,7 +125,7 @@ def check_uncoupled(loaded: LoadedProblem, flat: FlatModel, split: str) -> None:
         return
     with told(f"evaluating {path} on split {split!r} in other batches", path):
         source = split_of(problem, split)
-        many = affordable(problem, flat, source)
+        many = affordable(problem, flat, source, most)
         why = why_coupled(problem, flat, examples_of(source, many))
     if why:
         raise ProblemError(
