@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from explorer.analysis import data, inputs, loading, mistakes, rehearsal
 from explorer.analysis.batches import count_examples, mapped
 from explorer.analysis.checkpoints import fitted
-from explorer.analysis.coupling import examples_of, why_coupled
+from explorer.analysis.coupling import MOST, examples_of, why_coupled
 from explorer.analysis.curvature import Curvature, hessian
 from explorer.analysis.declared import unwrapped
 from explorer.analysis.evaluator import Evaluator
@@ -332,6 +332,20 @@ def test_values_that_depend_on_the_batch_are_found(name: str) -> None:
 @pytest.mark.parametrize("name", ALONE)
 def test_values_that_do_not_are_left_alone(name: str) -> None:
     assert coupling(ALONE[name]) == ""
+
+
+def test_the_worst_hundred_of_a_batch_are_found_at_an_import() -> None:
+    """Among few examples all are taken, and nothing shows."""
+
+    def worst(outputs: Tensor, batch: Batch) -> tuple[Tensor, int]:
+        losses = cross_entropy(outputs, batch)
+        return losses.topk(min(100, len(losses))).values.sum(), min(100, len(losses))
+
+    problem = Problem(network(), {"train": (drawn(300, 4), classes(300))}, worst)
+    flat = FlatModel(problem.model, torch.float32, CPU)
+    rehearsal.check_uncoupled(loaded(problem), flat, "train", 64)
+    with pytest.raises(ProblemError, match="depends on"):
+        rehearsal.check_uncoupled(loaded(problem), flat, "train", MOST)
 
 
 def test_a_smaller_batch_that_fails_is_told() -> None:

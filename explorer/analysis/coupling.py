@@ -19,6 +19,7 @@ from explorer.analysis.terms import Terms, Value
 from explorer.problem import Batch, Problem
 
 EXAMPLES, LEAST = 64, 8  # that show it, and where a model is slow
+MOST = 512  # at an import: what chooses the worst hundred of a batch shows in larger ones alone
 SECONDS = 2.0  # for all trials together
 TRIALS = 8  # evaluations of all these examples, about
 CUT = 3  # examples of the smaller part: odd, so that pairs of neighbours are parted
@@ -41,7 +42,7 @@ def examples_of(source: Source, many: int = EXAMPLES) -> Batch:
     return some_of(source, places)
 
 
-def affordable(problem: Problem, flat: FlatModel, source: Source) -> int:
+def affordable(problem: Problem, flat: FlatModel, source: Source, most: int) -> int:
     """How many examples can be tried within a short time, by the time that a few take."""
     few = examples_of(source, LEAST)
     trial = _Trial(problem, flat, placed(few, flat.theta.dtype, flat.theta.device))
@@ -49,7 +50,7 @@ def affordable(problem: Problem, flat: FlatModel, source: Source) -> int:
     began = time.perf_counter()
     trial.values(trial.whole)
     each = (time.perf_counter() - began) / len(trial.whole)
-    return max(LEAST, min(EXAMPLES, int(SECONDS / TRIALS / max(each, 1e-9))))
+    return max(LEAST, min(most, int(SECONDS / TRIALS / max(each, 1e-9))))
 
 
 def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:

@@ -201,10 +201,6 @@ class _Lane:
 
     def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         """What `read` finds at each step (K, m); each (K, ...)."""
-        with self._objective.flat.borrowed():
-            return self._walked(steps, read)
-
-    def _walked(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         self._share_cores()
         put_back = self._objective.flat.keep(self._evaluator.base)
         blocks = []

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from explorer.analysis import preconditioner
 from explorer.analysis.checkpoints import CheckpointError, Fit, fit, read
+from explorer.analysis.coupling import MOST
+from explorer.analysis.fresh import check_as_made_anew, fewer
 from explorer.analysis.mistakes import told
 from explorer.analysis.objective import Objective
 from explorer.analysis.parameters import Tensors, content_hash
@@ -19,11 +21,13 @@ from explorer.analysis.problems import LoadedProblem
 from explorer.analysis.rehearsal import (
     check_steady,
     check_uncoupled,
+    few_of,
     protected,
     rehearse,
     without_gradient,
 )
 from explorer.kinds.settings import ObjectiveSettings
+from explorer.problem import Problem
 from explorer.wording import quoted
 
 
@@ -35,6 +39,7 @@ def inspect(
     progress: Callable[[int, int], None],
     known: Sequence[Mapping[str, Any]] = (),
     rebuilt: Callable[[], nn.Module] | None = None,
+    anew: Callable[[], Problem | None] | None = None,
 ) -> dict[str, Any]:
     """The facts of a problem and of each checkpoint, whose tensors go to a file in `folder`.
 
@@ -51,6 +56,7 @@ def inspect(
             is passed over.
         rebuilt: the model as another call of `problem()` builds it: tensors that a checkpoint
             lacks and the model brings must be the same in both.
+        anew: the problem as its file, run once more, makes it; None where that cannot be.
 
     Raises:
         CheckpointError: a file holds no weights for this model.
@@ -82,7 +88,14 @@ def inspect(
         if number == 1:
             for split, objective in objectives.items():
                 check_steady(objective, facts["seconds"][split], loaded)
-                check_uncoupled(replace(loaded, problem=objective.problem), objective.flat, split)
+                given = replace(loaded, problem=objective.problem)
+                check_uncoupled(given, objective.flat, split, MOST)
+                if anew is not None and loaded.quick:
+                    few = fewer(few_of(objective.problem, split, device), objective.problem)
+                    with told(f"evaluating {loaded.path} where weights have moved", loaded.path):
+                        check_as_made_anew(
+                            objective.problem, objective.flat, few, loaded.path, anew
+                        )
             no_gradient = without_gradient(objective)
         progress(number, len(missing))
     return {

@@ -37,6 +37,7 @@ class LoadedProblem:
     problem: Problem
     source_hash: str  # of all code of the user's own that it loads
     splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}, drawn: "of", "seed"
+    quick: bool = False  # to be made again
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -84,12 +85,26 @@ def load(
         _check_same(splits, _read(other, path)[1], path)
         check_same_construction(problem, other, path)
     made = replace(problem, data=data)
-    return LoadedProblem(path, made, source_hash, splits)
+    return LoadedProblem(path, made, source_hash, splits, quick)
+
+
+def made_anew(path: Path, arguments: Mapping[str, Any]) -> Problem | None:
+    """What a problem file declares when it and all it imports are run once more, as if first.
+
+    None where that fails: some code can be run only once in a process.
+    """
+    before = {name: module for name, module in sys.modules.items() if _is_users(module)}
+    try:
+        return _made(_run(path).problem, arguments, path)
+    except (ProblemError, AttributeError):
+        return None
+    finally:
+        sys.modules.update(before)
 
 
 def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path) -> Problem:
     """What the file's function returns, which must be a problem."""
-    with told(f"problem() of {path}", path):
+    with told(f"problem() of {path}", path), torch.enable_grad():  # which it may leave switched off
         problem = function(**arguments)
     declared.check(problem, path)
     return declared.unwrapped(problem)
@@ -122,7 +137,7 @@ def _run(path: Path) -> ModuleType:
     # bytecode would hide an edit of equal length within the same second
     sys.dont_write_bytecode = True
     try:
-        with told(str(path), path):
+        with told(str(path), path), torch.enable_grad():
             loader.exec_module(module)
     finally:
         sys.dont_write_bytecode = written
@@ -139,9 +154,14 @@ def _module_name(path: Path) -> str:
 def _forget() -> None:
     """Drop the modules that earlier problem files brought into this process; edits are seen."""
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and name.split(".")[0] not in _OURS and is_own(Path(file).resolve()):
+        if name.split(".")[0] not in _OURS and _is_users(module):
             del sys.modules[name]
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Whether a module comes from a file of the user's own."""
+    file = getattr(module, "__file__", None)
+    return file is not None and is_own(Path(file).resolve())
 
 
 def _read(

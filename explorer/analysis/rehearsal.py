@@ -12,7 +12,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from explorer.analysis import inputs
 from explorer.analysis.batches import part, placed
 from explorer.analysis.copies import checked_model, first_model
-from explorer.analysis.coupling import affordable, examples_of, why_coupled
+from explorer.analysis.coupling import EXAMPLES, affordable, examples_of, why_coupled
 from explorer.analysis.data import head_of, split_of
 from explorer.analysis.draws import Draws, watched
 from explorer.analysis.inputs import copied
@@ -49,7 +49,7 @@ def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> Fla
     flat = first_model(problem, torch.float32, device)
     flat.load(point)
     for split in problem.data:
-        batch = copied(_few(problem, split, device))
+        batch = copied(few_of(problem, split, device))
         where = f"(outputs, batch) of {path} on split {split!r}"
         with flat.borrowed(), torch.inference_mode():
             with told(where.replace("(outputs", "forward(model"), path):
@@ -67,7 +67,7 @@ def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> Fla
         return checked_model(flat, problem, batch)
 
 
-def _few(problem: Problem, split: str, device: torch.device) -> Batch:
+def few_of(problem: Problem, split: str, device: torch.device) -> Batch:
     """The first few examples of a split, or its first batch where the problem declares batches."""
     first = part(
         head_of(split_of(problem, split), problem.batch_size), 0, problem.batch_size or FEW
@@ -84,7 +84,7 @@ def protected(
         ProblemError: loss or metrics would see the difference.
     """
     for split in splits:
-        few = _few(loaded.problem, split, device)
+        few = few_of(loaded.problem, split, device)
         with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
             problem = inputs.protected(loaded.problem, flat, few, loaded.path)
         loaded = replace(loaded, problem=problem)
@@ -103,15 +103,19 @@ def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.devic
     if not isinstance(source, Examples):
         with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
             with flat.borrowed(), torch.inference_mode():
-                outputs = problem.forward(flat.module, copied(_few(problem, split, device)))
+                outputs = problem.forward(flat.module, copied(few_of(problem, split, device)))
             require_classes(problem, outputs, source, split)
     loaded = protected(loaded, flat, [split], device)
     check_uncoupled(loaded, flat, split)
     return loaded
 
 
-def check_uncoupled(loaded: LoadedProblem, flat: FlatModel, split: str) -> None:
+def check_uncoupled(
+    loaded: LoadedProblem, flat: FlatModel, split: str, most: int = EXAMPLES
+) -> None:
     """Refuse values that depend on how batches are cut, unless the problem says how.
+
+    It is tried with at most so many examples.
 
     Raises:
         ProblemError: the loss or a metric of an example depends on its batch.
@@ -121,7 +125,7 @@ def check_uncoupled(loaded: LoadedProblem, flat: FlatModel, split: str) -> None:
         return
     with told(f"evaluating {path} on split {split!r} in other batches", path):
         source = split_of(problem, split)
-        many = affordable(problem, flat, source)
+        many = affordable(problem, flat, source, most)
         why = why_coupled(problem, flat, examples_of(source, many))
     if why:
         raise ProblemError(

@@ -13,11 +13,15 @@ Place = Callable[[Tensor, Tensor], None]  # of parameters (D,) at a step (m,)
 
 
 def enter(objective: Objective, place: Place, ledger: Ledger, steps: Tensor) -> None:
-    """Enter the values at steps (K, m), one after the other."""
+    """Enter the values at steps (K, m), one after the other.
+
+    Each has a stretch of its own: what a model in place made of its weights, and kept, ends there.
+    """
     for point, step in enumerate(steps.unbind()):
         place(objective.flat.theta, step)
-        objective.moved(step)
-        objective.write(ledger, point)
+        with objective.flat.borrowed():
+            objective.moved(step)
+            objective.write(ledger, point)
 
 
 class Graph:

@@ -54,4 +54,5 @@ def fill(
                 kept.append(objective.statistics())
             else:
                 objective.take_statistics(kept[point])
-            few = objective.enter(ledger, (point, start, stop), batch, few)
+            with objective.flat.borrowed():
+                few = objective.enter(ledger, (point, start, stop), batch, few)

@@ -34,7 +34,7 @@ from explorer.analysis.inspection import inspect
 from explorer.analysis.measured import check_as_measured
 from explorer.analysis.mistakes import ProblemError, computing, only_in
 from explorer.analysis.parameters import content_hash
-from explorer.analysis.problems import LoadedProblem, load
+from explorer.analysis.problems import LoadedProblem, load, made_anew
 from explorer.analysis.rehearsal import ready
 from explorer.consent import agreed_code, command, note
 from explorer.jobs.isolation import Isolation, Partner, start
@@ -233,6 +233,7 @@ class Worker:
                 self._watch(job),
                 request.get("known", ()),
                 lambda: load(Path(request["problem"]), request["arguments"]).problem.model,
+                lambda: made_anew(Path(request["problem"]), request["arguments"]),
             )
 
     def _watch(self, job: JobFolder) -> Callable[[int, int], None]:
