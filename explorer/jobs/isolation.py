@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs.process import ProcessName
+from explorer.jobs.process import ProcessName, adopt_orphans, end_strays
 from explorer.jobs.spool import JobFolder, Spool
 
 POLL_SECONDS = 0.1
@@ -75,6 +75,7 @@ class Partner:
         if self.pid:
             pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
             if pid:
+                end_strays()  # with this process their last ancestor ends
                 _end_as(status)
 
     @property
@@ -123,6 +124,7 @@ class Isolation:
 
     def serve(self, linger: float) -> None:
         """Have done what is queued; leave after `linger` seconds without work."""
+        adopt_orphans()
         with self.spool.enrolled(self.name):
             last = time.monotonic()
             while time.monotonic() - last < linger:
@@ -134,6 +136,7 @@ class Isolation:
                     last = time.monotonic()
             for partner in self._partners.values():
                 partner.dismiss()
+            end_strays()
 
     def run(self, job: JobFolder) -> None:
         """Have one job done; more urgent ones that its process meets are done meanwhile.
@@ -169,6 +172,8 @@ class Isolation:
         for key in idle:
             if key == done or len(self._partners) > KEPT:
                 self._partners.pop(key).dismiss()
+        if not self._busy:  # else one of them may be awaited
+            end_strays({partner.pid for partner in self._partners.values()})
 
 
 def start(serve: Callable[[Partner], None], others: list[Connection]) -> Partner:
