@@ -24,6 +24,7 @@ from explorer.jobs.spool import JobFolder, Spool
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5  # until a process that says nothing is looked at
 LOOKS = 50  # at a process that should end by itself
+LONGEST = 1 << 16  # bytes of what is told: a path; more is not ours but of who wrote in between
 KEPT = 4  # problems whose processes wait for another job
 _ENDED = b""
 _FORKS = sys.platform.startswith("linux")  # elsewhere system libraries do not survive it: spawned
@@ -65,7 +66,7 @@ class Partner:
         while self.pid and not self.connection.poll(LOOK_SECONDS):
             self._follow_if_dead()  # a process that it left may hold its end open
         try:
-            return self.connection.recv_bytes()
+            return self.connection.recv_bytes(LONGEST)
         except (EOFError, ConnectionError):
             self._follow_if_dead(wait=True)
             raise
