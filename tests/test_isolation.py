@@ -228,6 +228,16 @@ def problem():
     until(lambda: not psutil.pid_exists(pid))
 
 
+def test_an_error_is_told_where_the_output_is_closed(served: Served) -> None:
+    """By the sentence of the job, and not by three deaths of the worker."""
+    job = brought(
+        served, "silent", "def problem():\n    os.close(1), os.close(2)\n    return made()"
+    )
+    assert job.status == "failed"
+    assert "Bad file descriptor" in (job.error or ""), job.error  # of the second call
+    assert job.attempts == 0
+
+
 def test_annotations_are_postponed(served: Served) -> None:
     """`from __future__ import annotations` with a dataclass, which looks its module up by name."""
     catalog, _, folder = served
