@@ -208,6 +208,12 @@ def opaque(path: Path) -> Path:
     return saved(path, {"x" * 50_000: torch.ones(1), "\x1b[2J\x1b]0;gone\x07": torch.ones(1)})
 
 
+def deep_key(path: Path) -> Path:
+    """A key whose hash would overflow the stack of Python, and end the process."""
+    path.write_bytes(b"\x80\x02})" + b"\x85q\x01" * 300_000 + b"K\x01s.")
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -219,6 +225,7 @@ def opaque(path: Path) -> Path:
         (header_claims, "is no whole safetensors file"),
         (filling, "it holds a bytearray, which may take any memory"),
         (deep, "holds no dictionary of tensors"),
+        (deep_key, "nests tuples deeper than 1,000 levels"),
         (laughing, "holds entries without end"),
         (opaque, "lacks 'weight', 'bias' and has 'xxx"),
     ],
@@ -229,7 +236,7 @@ def test_a_hostile_file_is_one_short_sentence(
     """Refused, with no raw word of a file in the message; a damaged one before torch reads it."""
     path = make(tmp_path / "x")
     monkeypatch.setattr(networks, "MOST_ENTRIES", 20_000)
-    if make in (bomb, overlapping, flipped, filling):
+    if make in (bomb, overlapping, flipped, filling, deep_key):
         monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch read the file"))
     with pytest.raises(CheckpointError) as said:
         fitted(read(path), model(), path)

@@ -5,6 +5,7 @@ The worker here is a script that uses the real spool and loads no torch.
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,11 @@ if not os.fork():  # as a problem file may
     time.sleep(3600)
 """
 SERVES = """
+with spool.enrolled(ProcessName.of(os.getpid())):
+    time.sleep(3600)
+"""
+HANGS = """
+spool._held.add("over")
 with spool.enrolled(ProcessName.of(os.getpid())):
     time.sleep(3600)
 """
@@ -87,6 +93,31 @@ def test_a_worker_is_ended_with_all_that_it_has_started(spool, monkeypatch):
     assert child.alive
     ours.end(worker)
     until(lambda: not worker.alive and not child.alive)
+
+
+def test_a_worker_that_hangs_at_a_job_which_is_over_is_ended(spool, monkeypatch):
+    """The process of its problem says no more: the others must not wait behind it for ever."""
+    ours, child = hired(spool, monkeypatch, HANGS)
+    worker = until(lambda: (w := spool.workers()) and spool.beat(w[0]).jobs and w[0])
+    ours.bury({"over"})
+    assert worker.alive
+    until(lambda: ours.bury() or not worker.alive)
+    until(lambda: not child.alive)
+
+
+def test_a_stopped_worker_holds_nothing_up(spool, monkeypatch):
+    """SIGSTOP of one that has no job in hand: another is started beside it."""
+    ours, _ = hired(spool, monkeypatch, SERVES)
+    (worker,) = spool.workers()
+    os.kill(worker.pid, signal.SIGSTOP)
+    until(lambda: worker.is_stopped)
+    assert ours.call("cpu") == ""
+    (other,) = set(spool.workers()) - {worker}
+    assert ours.call("cpu") == ""
+    assert set(spool.workers()) == {worker, other}
+    for each in (worker, other):
+        ours.end(each)
+    until(lambda: not worker.alive and not other.alive)
 
 
 def test_a_worker_that_leaves_ends_what_it_has_started(spool, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from explorer.jobs import heartbeat, waiting
 from explorer.jobs import supervisor as supervisors
-from explorer.jobs.heartbeat import PATIENCE, Beat, Pulse
+from explorer.jobs.heartbeat import OVERSTAYS, PATIENCE, Beat, Pulse
 from explorer.jobs.isolation import Isolation
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
@@ -64,6 +64,19 @@ def test_a_claim_counts_until_two_later_beats_lack_it():
     assert pulse.holds(ME, Beat(10, frozenset("a"), ""), "a")
     assert pulse.holds(ME, Beat(11, frozenset(), ""), "a")  # counted anew
     assert pulse.holds(ME, None, "a")  # it does not say
+
+
+def test_a_worker_that_hangs_at_a_job_which_is_over_is_told():
+    """By its own beats: it names the job in many of them after the spool has lost it."""
+    pulse = Pulse()
+    for count in range(5, 5 + OVERSTAYS):
+        assert not pulse.overstays(ME, Beat(count, frozenset("ab"), "mark"), {"a"})
+    assert not pulse.overstays(ME, Beat(90, frozenset("a"), "mark"), {"a"})  # it has come back
+    assert not pulse.overstays(ME, Beat(91, frozenset("ab"), "mark"), {"a"})  # counted anew
+    assert not pulse.overstays(ME, Beat(91 + OVERSTAYS, frozenset("ab"), "mark"), {"a", "b"})
+    assert not pulse.overstays(ME, Beat(200, frozenset("a"), "mark"), frozenset())
+    assert pulse.overstays(ME, Beat(200 + OVERSTAYS, frozenset("a"), "mark"), frozenset())
+    assert not pulse.overstays(AWAY, None, frozenset())
 
 
 @pytest.fixture

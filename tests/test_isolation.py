@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,36 @@ def test_what_python_lets_a_file_do_works(
     (worker,) = served[1].workers
     until(lambda: not psutil.Process(worker.pid).children())  # an import's process is not kept
     assert not (served[2] / name / "__pycache__").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells of them")
+def test_a_daemon_without_our_mark_ends_with_its_import(served: Served) -> None:
+    """It left its parent and its session, and cleared its environment."""
+    body = """
+def problem():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execve("/bin/sh", ["sh", "-c", "echo $$ > pid.part; mv pid.part pid; sleep 999"], {})
+        os._exit(0)
+    while not os.path.exists("pid"):
+        pass
+    return made()
+"""
+    job = brought(served, "daemon", body)
+    assert job.status == "done", job.error
+    pid = int((served[2] / "daemon" / "pid").read_text())
+    until(lambda: not psutil.pid_exists(pid))
+
+
+def test_an_error_is_told_where_the_output_is_closed(served: Served) -> None:
+    """By the sentence of the job, and not by three deaths of the worker."""
+    job = brought(
+        served, "silent", "def problem():\n    os.close(1), os.close(2)\n    return made()"
+    )
+    assert job.status == "failed"
+    assert "Bad file descriptor" in (job.error or ""), job.error  # of the second call
+    assert job.attempts == 0
 
 
 def test_annotations_are_postponed(served: Served) -> None:

@@ -22,13 +22,19 @@ SETTINGS = SurfaceSettings(x_count=161, y_count=151)
 PAUSE = 0.002  # seconds per point: 49 s of work at least; the waits before all kills add up to 32 s
 
 
+def wait_for_all(catalog: Catalog, key: str) -> None:
+    """Until the answer is complete, however long a busy machine takes, as long as it goes on."""
+    while (asked := catalog.question(key)).status != "complete":
+        until(lambda done=asked.units_done: catalog.question(key).units_done > done)
+
+
 def undisturbed(folder: Path, catalog_folder: Path) -> dict[str, np.ndarray]:
     """The same weights and settings, answered in one go; leaves the slow model in the catalog."""
     with supervised(catalog_folder) as (catalog, supervisor):
         imported(catalog, folder / "slow", "slow", pause=PAUSE)
         model = imported(catalog, folder / "quick", "quick")
         key = desk.ask(catalog, SURFACE, model, SETTINGS)
-        until(lambda: catalog.question(key).status == "complete")
+        wait_for_all(catalog, key)
         assert len(supervisor.workers) == 1
         return catalog.values(key, SURFACE.table)
 
@@ -129,7 +135,7 @@ def test_kills_lose_nothing_and_repeat_one_piece_each(tmp_path, monkeypatch):
         victims = [killer.kill_worker] * WORKER_KILLS + [killer.kill_app] * APP_KILLS
         for place in killer.random.permutation(len(victims)):
             victims[place]()
-        until(lambda: catalog.question(key).status == "complete")
+        wait_for_all(catalog, key)
     finally:
         killer.app.kill()
         killer.app.communicate()

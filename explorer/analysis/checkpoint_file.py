@@ -1,10 +1,12 @@
 """What one checkpoint file holds, read without running any of it and without trusting its sizes."""
 
+import copy
 import os
 import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +17,8 @@ import torch
 
 from explorer.analysis.harmless import STAND_INS
 from explorer.analysis.memory import is_out_of_memory
+from explorer.analysis.pickle_depth import MOST as DEEPEST
+from explorer.analysis.pickle_depth import nests_deeply
 from explorer.wording import one_line, size
 
 ARCHIVE = b"PK\x03\x04"  # how a file of torch.save begins
@@ -103,34 +107,51 @@ def _check_archive(path: Path) -> None:
 
 
 def _check_pickle(path: Path) -> None:
-    """Refuse a pickle that could fill the memory by a few bytes.
+    """Refuse a pickle that could fill the memory, or overflow Python's stack, by a few bytes.
 
     Raises:
         CheckpointError: it could.
     """
-    with path.open("rb") as file:
-        is_archive = file.read(4) == ARCHIVE
-    if is_archive:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".pkl")]
-            fills = any(_is_in(archive.open(name), _FILLS_MEMORY) for name in names)
-    else:
-        fills = _is_in(path.open("rb"), _FILLS_MEMORY)
-    if fills:
+    if any(_is_in(pickled, _FILLS_MEMORY) for pickled in _pickles(path)):
         raise CheckpointError(
             f"{one_line(path)} cannot be read as weights alone: it holds a bytearray, which may "
             "take any memory; save model.state_dict()"
         )
+    if any(nests_deeply(pickled) for pickled in _pickles(path)):
+        raise CheckpointError(
+            f"{one_line(path)} nests tuples deeper than {DEEPEST:,} levels, which weights never "
+            "do; save model.state_dict()"
+        )
+
+
+def _pickles(path: Path) -> Iterator[IO[bytes]]:
+    """The pickles of a file of torch.save, each open for reading."""
+    with path.open("rb") as file:
+        if file.read(4) != ARCHIVE:
+            file.seek(0)
+            yield file
+            return
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.filename.endswith(".pkl"):
+                    with archive.open(_unchecked(member)) as pickled:
+                        yield pickled
+
+
+def _unchecked(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """The member, to be read whatever its checksum says: there may be none in the archive."""
+    other = copy.copy(member)
+    del other.CRC
+    return other
 
 
 def _is_in(file: IO[bytes], wanted: tuple[bytes, ...]) -> bool:
-    """Whether one of these short words stands in the file, which is closed then."""
+    """Whether one of these short words stands in the file."""
     last = b""
-    with file:
-        while held := file.read(READ_BYTES):
-            if any(word in last + held for word in wanted):
-                return True
-            last = held[-64:]
+    while held := file.read(READ_BYTES):
+        if any(word in last + held for word in wanted):
+            return True
+        last = held[-64:]
     return False
 
 

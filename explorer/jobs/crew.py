@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections.abc import Set
 from pathlib import Path
 
 from explorer.jobs import log
@@ -34,10 +35,13 @@ class Crew:
         self._failed_starts = 0
 
     def call(self, device: str) -> str:
-        """Have one living worker; why not, where too many starts in a row failed, else nothing."""
+        """Have one worker that runs; why not, where too many starts in a row failed, else nothing.
+
+        One that was stopped would let everything wait; it goes on beside the other if it may.
+        """
         if self._child is not None and self._child.poll():  # polled, or the dead stay zombies
             self._failed_starts = 0 if self._took_a_job else self._failed_starts + 1
-        if self._spool.workers():
+        if any(not worker.is_stopped for worker in self._spool.workers()):
             return ""
         if self._logger is not None:
             self._logger.poll()
@@ -63,13 +67,22 @@ class Crew:
         if worker.is_here:
             end_with_descendants(worker, beat.mark if beat else "")
 
-    def bury(self) -> None:
-        """Strike off the dead, and end what they have started and left behind."""
+    def bury(self, present: Set[str] = frozenset()) -> None:
+        """Strike off the dead, and end what they have started and left behind.
+
+        One that hangs at a job which is over, as the process of its problem does, is ended.
+
+        Args:
+            present: ids of the jobs in the spool.
+        """
         for worker in self._spool.enrolments():
-            if not self._pulse.lives(worker, self._spool.beat(worker)):
+            beat = self._spool.beat(worker)
+            if not self._pulse.lives(worker, beat):
                 self.end(worker)
                 self._spool.strike_off(worker)
                 self._pulse.forget(worker)
+            elif self._pulse.overstays(worker, beat, present) and beat and beat.mark:
+                self.end(worker)
 
     def last_words(self, worker: ProcessName) -> str:
         """How a dead worker ended, as far as it is known."""

@@ -15,6 +15,7 @@ from typing import Self
 from explorer.jobs.process import MARK, ProcessName, end_with_descendants
 
 BEAT_SECONDS = 1.0
+OVERSTAYS = 20  # beats that name a job which is over: its process hangs, and others wait behind it
 PATIENCE = 30.0  # seconds without a beat after which a worker of another machine is dead
 BEATS = 2  # further ones that do not name a job: the first may have been composed before the claim
 
@@ -89,6 +90,9 @@ class Pulse:
         self._clock = clock
         self._moved: dict[ProcessName, tuple[int, float]] = {}  # the last beat, when first seen
         self._absent: dict[tuple[ProcessName, str], int] = {}  # first beat that lacks a held job
+        self._over: dict[
+            tuple[ProcessName, str], int
+        ] = {}  # first beat that names one that is over
 
     def lives(self, worker: ProcessName, beat: Beat | None) -> bool:
         """Whether a worker is alive: here the system says so, elsewhere its beats."""
@@ -109,7 +113,19 @@ class Pulse:
             return True
         return beat.count < self._absent.setdefault(seen, beat.count) + BEATS
 
+    def overstays(self, worker: ProcessName, beat: Beat | None, present: Set[str]) -> bool:
+        """Whether a worker stays at a job that is no longer in the spool, as far as it says."""
+        over = beat.jobs - present if beat else frozenset()
+        self._over = {
+            seen: n for seen, n in self._over.items() if seen[0] != worker or seen[1] in over
+        }
+        if beat is None:
+            return False
+        since = [self._over.setdefault((worker, job), beat.count) for job in over]
+        return any(beat.count >= first + OVERSTAYS for first in since)
+
     def forget(self, worker: ProcessName) -> None:
         """A worker is gone."""
         self._moved.pop(worker, None)
         self._absent = {seen: n for seen, n in self._absent.items() if seen[0] != worker}
+        self._over = {seen: n for seen, n in self._over.items() if seen[0] != worker}

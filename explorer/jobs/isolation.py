@@ -18,12 +18,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs.process import ProcessName
+from explorer.jobs.process import ProcessName, adopt_orphans, end_strays
 from explorer.jobs.spool import JobFolder, Spool
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5  # until a process that says nothing is looked at
 LOOKS = 50  # at a process that should end by itself
+LONGEST = 1 << 16  # bytes of what is told: a path; more is not ours but of who wrote in between
 KEPT = 4  # problems whose processes wait for another job
 _ENDED = b""
 _FORKS = sys.platform.startswith("linux")  # elsewhere system libraries do not survive it: spawned
@@ -65,7 +66,7 @@ class Partner:
         while self.pid and not self.connection.poll(LOOK_SECONDS):
             self._follow_if_dead()  # a process that it left may hold its end open
         try:
-            return self.connection.recv_bytes()
+            return self.connection.recv_bytes(LONGEST)
         except (EOFError, ConnectionError):
             self._follow_if_dead(wait=True)
             raise
@@ -75,6 +76,7 @@ class Partner:
         if self.pid:
             pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
             if pid:
+                end_strays()  # with this process their last ancestor ends
                 _end_as(status)
 
     @property
@@ -123,6 +125,7 @@ class Isolation:
 
     def serve(self, linger: float) -> None:
         """Have done what is queued; leave after `linger` seconds without work."""
+        adopt_orphans()
         with self.spool.enrolled(self.name):
             last = time.monotonic()
             while time.monotonic() - last < linger:
@@ -134,6 +137,7 @@ class Isolation:
                     last = time.monotonic()
             for partner in self._partners.values():
                 partner.dismiss()
+            end_strays()
 
     def run(self, job: JobFolder) -> None:
         """Have one job done; more urgent ones that its process meets are done meanwhile.
@@ -169,6 +173,8 @@ class Isolation:
         for key in idle:
             if key == done or len(self._partners) > KEPT:
                 self._partners.pop(key).dismiss()
+        if not self._busy:  # else one of them may be awaited
+            end_strays({partner.pid for partner in self._partners.values()})
 
 
 def start(serve: Callable[[Partner], None], others: list[Connection]) -> Partner:

@@ -1,12 +1,13 @@
 """A process named so that it can be told from a later one with the same id, and its descendants."""
 
 import contextlib
+import ctypes
 import os
 import platform
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,9 @@ import psutil
 
 BEGINS = "begins job"  # what a worker says in its log before the id of a job
 MARK = "EXPLORER_WORKER"  # environment variable that a worker's descendants inherit
+STRAY_LOOKS = 20  # at what a process has left: more generations are not followed
+_ADOPTS = sys.platform.startswith("linux")  # elsewhere their first process gets all orphans
+_PR_SET_CHILD_SUBREAPER = 36  # man 2 prctl
 
 
 @lru_cache(maxsize=1)
@@ -100,10 +104,32 @@ def end_marked(mark: str) -> None:
             return
 
 
-def _children(pid: int) -> list[int]:
+def adopt_orphans() -> None:
+    """From now on have this process as parent of its descendants whose parents have ended.
+
+    So it still has what left its session and cleared its environment.
+    """
+    if _ADOPTS:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_strays(kept: Collection[int] = ()) -> None:
+    """Kill all descendants of this process but for these children and what is below them."""
+    for _ in range(STRAY_LOOKS if _ADOPTS else 0):  # orphans become children: look again
+        strays = [pid for pid in _children(os.getpid(), recursive=False) if pid not in kept]
+        for pid in strays:
+            for below in (pid, *_children(pid)):
+                _kill(below)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        if not strays:
+            return
+
+
+def _children(pid: int, recursive: bool = True) -> list[int]:
     """The descendants of a process that still have it as an ancestor."""
     try:
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+        return [child.pid for child in psutil.Process(pid).children(recursive=recursive)]
     except psutil.Error:
         return []
 

@@ -188,7 +188,8 @@ class Supervisor:
         """Ingest what has arrived, settle what has ended, start what waits."""
         waiting = []
         folders = self._spool.jobs()
-        self._miss({folder.id for folder in folders})
+        present = {folder.id for folder in folders}
+        self._miss(present)
         for folder in folders:
             try:
                 if self._advance(folder):
@@ -202,7 +203,7 @@ class Supervisor:
                     self._give_up(folder, error)
             except Exception as error:
                 self._give_up(folder, error)
-        self._crew.bury()
+        self._crew.bury(present)
         if waiting and self._hires and (trouble := self._crew.call(self.device)):
             for folder in waiting:
                 if folder.withdraw():
@@ -256,7 +257,7 @@ class Supervisor:
     def _give_up(self, folder: JobFolder, error: Exception) -> None:
         """End a job that cannot be served, lest it hold up the others."""
         if not isinstance(error, OWN_ERRORS):
-            log.error("job %s", folder.id, exc_info=error)
+            log.info("job %s", folder.id, exc_info=error)  # the sentence is what a user reads
         said = f"what its worker left cannot be used ({error!r}); compute it anew"
         if isinstance(error, OWN_ERRORS):
             said = str(error)

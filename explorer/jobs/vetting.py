@@ -35,7 +35,9 @@ def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | N
         return None
     if not folder.is_ours:
         folder.offer_anew(orders.request_of(catalog, job))
-        log.warning("%s was not written by you for this catalog; it is written anew", folder.path)
+        log.warning(
+            "%s was written for another catalog or by another user; it is written anew", folder.path
+        )
     return job
 
 

@@ -6,6 +6,7 @@ answers.
 """
 
 import argparse
+import contextlib
 import errno
 import gc
 import importlib
@@ -144,7 +145,8 @@ class Worker:
 
     def run(self, job: JobFolder) -> None:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
-        print(BEGINS, job.id, flush=True)
+        with contextlib.suppress(OSError, ValueError):  # its own code may have closed the output
+            print(BEGINS, job.id, flush=True)
         try:
             job.report(stage="loading")
             with loading.watched(self._reading(job)):
@@ -272,7 +274,8 @@ def _tell(job: JobFolder, error: BaseException) -> None:
     if isinstance(error, _Cancelled):
         job.finish("cancelled")
         return
-    traceback.print_exception(error)
+    with contextlib.suppress(OSError, ValueError):  # the code may have closed what this goes to
+        traceback.print_exception(error)
     try:
         (job.path / "log").write_text("".join(traceback.format_exception(error)))
         job.finish("failed", error=_sentence(error))
