@@ -18,13 +18,14 @@ from pathlib import Path
 import duckdb
 
 from store.errors import CatalogBusy, from_duckdb, from_os, holder_of, is_held
+from store.note import read_note, write_note
 from store.place import is_read_only, make_folder, openable, refuse_a_lost_database
 
 IDLE = 0.05  # seconds without use after which the file is let go
-HELD = 0.5  # seconds after which it is let go though it is in use all the time,
-GAP = 0.12  # for so long: other clients leave no note that they wait
+HELD = 0.5  # seconds after which it is let go though it is in use all the time: other clients
+# leave no note that they wait
 TURN = 0.25  # seconds one may go on while others wait: opening and closing cost 30 ms
-GIVE_WAY = 0.08  # seconds left to a waiting process: two of its attempts
+GAP = 1 / 3  # of the time it was held, for which it is let go: under load all takes longer
 NOTE_LASTS = 0.3  # seconds; a waiting process renews its note at each attempt
 ATTEMPT = (0.015, 0.045)  # seconds between two attempts, drawn anew; a failed one costs 10 ms
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -179,7 +180,7 @@ class Lease:
             return
         if held < HELD and not self._is_wanted():
             return
-        self._not_before = time.monotonic() + (GAP if held >= HELD else GIVE_WAY)
+        self._not_before = time.monotonic() + GAP * held
         if not self._users:
             self._shut()
 
@@ -205,12 +206,12 @@ class Lease:
         with contextlib.suppress(
             OSError
         ):  # a courtesy: without it one waits until the holder is idle
-            self._note.write_text(str(os.getpid()))
+            write_note(self._note, str(os.getpid()))
 
     def _is_wanted(self) -> bool:
         try:
             recent = time.time() - self._note.stat().st_mtime < NOTE_LASTS
-            return recent and self._note.read_text() != str(os.getpid())
+            return recent and read_note(self._note) != str(os.getpid())
         except OSError:
             return False
 

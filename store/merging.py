@@ -279,7 +279,7 @@ def _add_values(cursor: Cursor, theirs: _Theirs, asked: Row) -> int:
             pieces = [
                 {"question_key": key, "first_unit": int(units[0]), "units": len(units), **said}
             ]
-            seal_rows(cursor, key, table, fresh)
+            seal_rows(cursor, key, table, [fresh])
         for piece in pieces:
             put(cursor, "pieces", piece)
     return added

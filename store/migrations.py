@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from store.errors import CatalogTooNew, NotACatalog
 from store.lease import Cursor
 
@@ -131,6 +133,10 @@ def migrate(connection: Cursor, path: Path) -> None:
 
 def stored_version(connection: Cursor, path: Path) -> int:
     """The newest step in the file; 0 when the file is new."""
+    try:  # at each opening: the usual case first, for it costs a third
+        return _newest(connection)
+    except duckdb.CatalogException:
+        pass  # new, or no catalog of ours
     names = {
         row[0]
         for row in connection.execute(
@@ -141,5 +147,15 @@ def stored_version(connection: Cursor, path: Path) -> int:
         return 0
     if not {"migrations", "questions"} <= names:
         raise NotACatalog(path, "is a DuckDB database but no catalog")
-    row = connection.execute("SELECT max(version) FROM migrations").fetchone()
+    return _newest(connection)
+
+
+def _newest(connection: Cursor) -> int:
+    """The newest step of a database that has the tables of a catalog.
+
+    Raises:
+        duckdb.CatalogException: it has not.
+    """
+    query = "SELECT max(version) FROM migrations WHERE NOT EXISTS (FROM questions WHERE false)"
+    row = connection.execute(query).fetchone()
     return int(row[0]) if row and row[0] else 0

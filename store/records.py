@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 Json = Mapping[str, Any]
 NEVER = None  # a time that has not come
 
@@ -52,6 +54,16 @@ class Point:
     file_hash: str | None = None
     facts: Json = field(default_factory=dict)
     created: datetime | None = NEVER
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerPiece:
+    """A piece of an answer on its way into the catalog."""
+
+    columns: Mapping[str, np.ndarray]  # `unit` and others, all (R,); may be empty
+    facts: Json = field(default_factory=dict)  # that hold for the whole answer
+    seconds: float = 0.0  # that it took
+    provenance: Json = field(default_factory=dict)  # where and with what it was computed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,14 +43,23 @@ def bound(value: Any) -> Any:
 
 def put(cursor: Cursor, table: str, values: Mapping[str, Any], renewed: Sequence[str] = ()) -> None:
     """Add a row. Where its key is taken, renew these columns, or leave the row as it is."""
-    names = [identifier(name) for name in values]
-    marks = ", ".join("?" * len(names))
+    put_all(cursor, table, [values], renewed)
+
+
+def put_all(
+    cursor: Cursor, table: str, rows: Sequence[Mapping[str, Any]], renewed: Sequence[str] = ()
+) -> None:
+    """Add rows of the same columns in one statement, as `put` adds one; no key may come twice."""
+    if not rows:
+        return
+    names = [identifier(name) for name in rows[0]]
+    marks = ", ".join(["(" + ", ".join("?" * len(names)) + ")"] * len(rows))
     renewal = ", ".join(f"{identifier(name)} = excluded.{name}" for name in renewed)
     conflict = f"UPDATE SET {renewal}" if renewal else "NOTHING"
     cursor.execute(
         f"INSERT INTO {identifier(table)} ({', '.join(names)})"  # noqa: S608 - identifiers checked
-        f" VALUES ({marks}) ON CONFLICT DO {conflict}",
-        [bound(value) for value in values.values()],
+        f" VALUES {marks} ON CONFLICT DO {conflict}",
+        [bound(row[name]) for row in rows for name in names],
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from store.lease import Cursor
-from store.rows import put, scalar
+from store.rows import put, put_all, scalar
 from store.tables import arrow_types, value_tables
 
 # What of an entry is sealed, one query each; names, titles and the trash may change.
@@ -85,18 +85,17 @@ def rows_digest(rows: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def seal_rows(cursor: Cursor, key: str, table: str, rows: pa.Table) -> None:
-    """Seal rows that were just stored; there is at least one."""
-    units = np.unique(rows["unit"].to_numpy())
-    row = {"question_key": key, "first_unit": int(units[0]), "table_name": table}
-    row |= {"unit_ranges": ranges_of(units), "rows": len(rows)}
-    put(cursor, "value_seals", {**row, "digest": rows_digest(_as_stored(cursor, table, rows))})
-
-
-def _as_stored(cursor: Cursor, table: str, rows: pa.Table) -> pa.Table:
-    """The rows with the types of their table, which takes whole numbers for floats."""
-    types = arrow_types(cursor, table)
-    return rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
+def seal_rows(cursor: Cursor, key: str, table: str, pieces: Sequence[pa.Table]) -> None:
+    """Seal the rows of pieces that were just stored; each has at least one."""
+    types = arrow_types(cursor, table) if pieces else {}
+    entries = []
+    for rows in pieces:
+        units = np.unique(rows["unit"].to_numpy())
+        stored = rows.cast(pa.schema([(name, types[name]) for name in rows.column_names]))
+        entry = {"question_key": key, "first_unit": int(units[0]), "table_name": table}
+        entry |= {"unit_ranges": ranges_of(units), "rows": len(rows)}
+        entries.append({**entry, "digest": rows_digest(stored)})  # with the types of their table
+    put_all(cursor, "value_seals", entries)
 
 
 def ranges_of(units: np.ndarray) -> list[int]:
@@ -134,7 +133,7 @@ def seal_what_is_there(cursor: Cursor) -> int:
             rows = stored_rows(cursor, key, table)
             free = rows.take(unsealed_places(cursor, key, rows))
             if len(free):
-                seal_rows(cursor, key, table, free)
+                seal_rows(cursor, key, table, [free])
                 count += 1
     return count
 

@@ -1,7 +1,8 @@
 """Answers: pieces come in, values go out."""
 
+import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from store.lease import Cursor
 from store.new_file import name_anew
 from store.pictures import note_files
 from store.questions import question_row
-from store.records import Json, Question
-from store.rows import bound, identifier, now, put
+from store.records import AnswerPiece, Json, Question
+from store.rows import bound, identifier, now, put_all
 from store.seals import seal_rows, sealed
 from store.tables import append, arrow_table, check_table, table_columns
 
@@ -54,31 +55,43 @@ class Values(Door):
             UnknownEntry: the question was never asked.
             ValueError: columns that do not fit each other or the table.
         """
-        piece = arrow_table(columns)
-        check_table(table)
         state = self._keep(state_file, state_file.suffix) if state_file else None
+        piece = AnswerPiece(columns=columns, facts=facts, seconds=seconds, provenance=provenance)
+        return self._ingest(key, table, [piece], state)
+
+    def ingest_together(self, key: str, table: str, pieces: Sequence[AnswerPiece]) -> int:
+        """Store pieces of an answer, all or none of them; the units that are answered now.
+
+        As `ingest` one after the other, with the database opened and written once.
+
+        Raises:
+            UnknownEntry: the question was never asked.
+            ValueError: columns that do not fit each other or the table.
+        """
+        return self._ingest(key, table, pieces)
+
+    def _ingest(
+        self, key: str, table: str, pieces: Sequence[AnswerPiece], state: str | None = None
+    ) -> int:
+        tables = [arrow_table(piece.columns) for piece in pieces]
+        check_table(table)
 
         def work(cursor: Cursor) -> int:
             note_files(cursor, [state] if state else [])
             question = question_row(cursor, key)
-            fresh = new_rows(cursor, key, table, piece)
-            units = np.unique(fresh["unit"].to_numpy())
-            if len(units):
-                append(cursor, key, table, fresh)
-                seal_rows(cursor, key, table, fresh)
-                row = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
-                row |= {"seconds": seconds, "provenance": provenance, "ingested": now()}
-                put(cursor, "pieces", row)
-            merged = replace(
-                question,
-                units_done=question.units_done + len(units),
-                seconds=question.seconds + (seconds if len(units) else 0.0),
-                facts={**question.facts, **facts},
-                provenance={**question.provenance, **provenance},
-                state_hash=state or question.state_hash,
-            )
-            advance(cursor, merged)
-            return merged.units_done
+            question = replace(question, state_hash=state or question.state_hash)
+            stored = _stored_units(cursor, key, table)
+            fresh: list[tuple[AnswerPiece, pa.Table]] = []
+            for piece, rows in zip(pieces, tables, strict=True):
+                new = _without(rows, stored)
+                units = np.unique(new["unit"].to_numpy())
+                question = _grown(question, piece, len(units))
+                if len(units):
+                    fresh.append((piece, new))
+                    stored = np.concatenate([stored, units])
+            _store_rows(cursor, key, table, fresh)
+            advance(cursor, question)
+            return question.units_done
 
         return self._write(work)
 
@@ -157,6 +170,33 @@ class Values(Door):
         return target
 
 
+def _store_rows(
+    cursor: Cursor, key: str, table: str, fresh: Sequence[tuple[AnswerPiece, pa.Table]]
+) -> None:
+    """Add rows that are not there yet, with their seals and where they come from."""
+    for _, alike in itertools.groupby((rows for _, rows in fresh), lambda rows: rows.schema):
+        append(cursor, key, table, pa.concat_tables(alike))
+    seal_rows(cursor, key, table, [rows for _, rows in fresh])
+    entries = []
+    for piece, rows in fresh:
+        units = np.unique(rows["unit"].to_numpy())
+        entry = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
+        entry |= {"seconds": piece.seconds, "provenance": piece.provenance, "ingested": now()}
+        entries.append(entry)
+    put_all(cursor, "pieces", entries)
+
+
+def _grown(question: Question, piece: AnswerPiece, units: int) -> Question:
+    """The question after a piece that brought so many new units."""
+    return replace(
+        question,
+        units_done=question.units_done + units,
+        seconds=question.seconds + (piece.seconds if units else 0.0),
+        facts={**question.facts, **piece.facts},
+        provenance={**question.provenance, **piece.provenance},
+    )
+
+
 def _stored_units(cursor: Cursor, key: str, table: str) -> np.ndarray:
     if not table_columns(cursor, table):
         return np.empty(0, dtype=np.int64)
@@ -166,7 +206,10 @@ def _stored_units(cursor: Cursor, key: str, table: str) -> np.ndarray:
 
 def new_rows(cursor: Cursor, key: str, table: str, piece: pa.Table) -> pa.Table:
     """The rows of the piece whose units are not stored yet."""
-    stored = _stored_units(cursor, key, table)
+    return _without(piece, _stored_units(cursor, key, table))
+
+
+def _without(piece: pa.Table, stored: np.ndarray) -> pa.Table:
     return piece.filter(pa.array(~np.isin(piece["unit"].to_numpy(), stored)))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from store import Catalog, CatalogTooNew, NotACatalog, UnknownEntry
 from store.migrations import MIGRATIONS
-from store.records import Direction, Measurement, Model, Point, Problem, Question
+from store.records import AnswerPiece, Direction, Measurement, Model, Point, Problem, Question
 
 TABLE = "surface_values"
 
@@ -504,3 +504,47 @@ def test_a_model_deleted_twice_comes_back_with_all_its_analyses(catalog):
     assert catalog.questions()[1] == 0
     catalog.restore_model("m1")
     assert {q.key for q in catalog.questions()[0]} == {"q1", "q2"}
+
+
+def test_pieces_that_came_together_are_stored_as_one_after_the_other(catalog, tmp_path):
+    """Rows, seals, sums and facts are those of single pieces; what overlaps is stored once."""
+    spans = [(0, 3), (3, 5), (4, 9), (4, 9)]
+    pieces = [
+        AnswerPiece(
+            columns={"unit": np.arange(*span), "loss": np.arange(*span) / 7},
+            facts={"last": span[1], f"f{span[0]}": 1},
+            seconds=0.25,
+            provenance={"device": "cpu"},
+        )
+        for span in spans
+    ]
+    pieces.append(AnswerPiece(columns={"unit": np.arange(9, 10), "other": np.ones(1, dtype=int)}))
+    one_by_one = Catalog(tmp_path / "other")
+    for place in (catalog, one_by_one):
+        place.ask(question(units=10))
+    counts = [
+        one_by_one.ingest("q1", TABLE, p.columns, p.facts, p.seconds, p.provenance) for p in pieces
+    ]
+    assert counts == [3, 5, 9, 9, 10]
+    assert catalog.ingest_together("q1", TABLE, pieces) == 10
+    stored, single = catalog.question("q1"), one_by_one.question("q1")
+    for name in ("units_done", "status", "seconds", "facts", "provenance"):
+        assert getattr(stored, name) == getattr(single, name)
+    ours, theirs = catalog.values("q1", TABLE), one_by_one.values("q1", TABLE)
+    assert {n: v.tobytes() for n, v in ours.items()} == {n: v.tobytes() for n, v in theirs.items()}
+    query = "SELECT first_unit, digest FROM value_seals ORDER BY ALL"
+    assert catalog.query(query) == one_by_one.query(query)
+    query = "SELECT first_unit, units, seconds FROM pieces ORDER BY ALL"
+    assert catalog.query(query) == one_by_one.query(query)
+    assert catalog.check_integrity() == one_by_one.check_integrity()
+
+
+def test_pieces_together_are_stored_all_or_none(catalog):
+    """One that does not fit takes the others with it, so that they can be brought one by one."""
+    catalog.ask(question(units=10))
+    good = AnswerPiece(columns={"unit": np.arange(2), "count": np.arange(2)})
+    bad = AnswerPiece(columns={"unit": np.arange(2, 3), "count": np.ones(1)})
+    with pytest.raises(ValueError, match="whole numbers"):
+        catalog.ingest_together("q1", TABLE, [good, bad])
+    assert catalog.units_done("q1") == 0
+    assert catalog.values("q1", TABLE) == {}

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from store import Catalog, CatalogBusy, CatalogFull
+from store.lease import Lease
+from store.note import read_note, write_note
 from tests.test_store import TABLE, ingest, question
 
 ROOT = Path(__file__).parent.parent
@@ -233,7 +235,42 @@ def test_a_waiting_process_is_let_in_by_a_busy_one(tmp_path):
     thread.start()
     try:
         visitor = child(WRITER, tmp_path, 0, 3)
-        assert visitor.communicate(timeout=10)[0].split() == ["0", "1", "2"]
+        assert visitor.communicate(timeout=60)[0].split() == ["0", "1", "2"]
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_note_is_left_in_a_file_of_its_own_and_nowhere_else(tmp_path):
+    """What a link, a second name or a pipe under the note's name leads to stays as it is."""
+    kept = tmp_path / "kept"
+    kept.write_text("mine")
+    note = tmp_path / "catalog.wanted"
+    for plant in (note.symlink_to, note.hardlink_to):
+        plant(kept)
+        with pytest.raises(OSError):
+            write_note(note, "1")
+        with pytest.raises(OSError):
+            read_note(note)
+        note.unlink()
+    os.mkfifo(note)
+    with pytest.raises(OSError):
+        write_note(note, "1")
+    with pytest.raises(OSError):
+        read_note(note)
+    note.unlink()
+    write_note(note, "123")
+    write_note(note, "45")
+    assert read_note(note) == "45"
+    assert kept.read_text() == "mine"
+
+
+def test_the_time_that_others_have_grows_with_the_time_it_was_held(tmp_path):
+    """Where a machine is slow, others too need longer to get in: the file stays closed as long."""
+    lease = Lease(tmp_path / "catalog.duckdb", lambda connection, path: connection)
+    with lease.cursor(1):
+        lease._opened -= 6.0
+    gap = lease._not_before - time.monotonic()
+    assert lease._connection is None
+    assert 1.0 < gap < 3.0
+    lease.end()

@@ -123,18 +123,18 @@ def test_progress_is_told_while_it_goes_on(served):
 def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
     """After a cancel the question is open with what was computed; resuming computes the rest."""
     catalog, _, _ = served
-    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=401, seed=2))
+    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=1201, seed=2))
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done > 5 and j)
     orders.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
     asked = catalog.question(key)
     before = catalog.values(key, LINE.table)
     assert asked.status == "open"
-    assert 5 < asked.units_done == len(before["unit"]) < 401
+    assert 5 < asked.units_done == len(before["unit"]) < 1201
     desk.resume(catalog, asked)
     answered(catalog, key)
     after = catalog.values(key, LINE.table)
-    assert len(after["unit"]) == 401
+    assert len(after["unit"]) == 1201
     kept = np.isin(after["unit"], before["unit"])
     assert after["loss"][kept].tobytes() == before["loss"].tobytes()
     orders.cancel(catalog, job.id)

@@ -93,7 +93,7 @@ def test_a_planted_request_of_a_known_job_is_written_anew(place):
     assert place.catalog.job("known").status == "queued"
 
 
-def test_a_request_that_we_sealed_for_a_job_that_is_gone_is_not_run(place):
+def test_a_request_that_we_signed_for_a_job_that_is_gone_is_not_run(place):
     """The database was put back to an earlier state: its spool's newer jobs are none."""
     place.spool.new("gone", 20, None).offer(PLANTED)
     place.look()

@@ -63,8 +63,9 @@ def is_followed(catalog: Catalog, model: records.Model) -> bool:
 def _change(catalog: Catalog, folder: str, entry: Entry | None) -> None:
     kept = {name: other for name, other in followed(catalog).items() if name != folder}
     catalog.remember(NAME, kept if entry is None else {**kept, folder: entry})
-    catalog.jobs_folder.mkdir(parents=True, exist_ok=True)
-    write_json(catalog.jobs_folder / MARKER, folder)  # replaced: what is linked there stays
+    write_json(
+        Spool(catalog.jobs_folder).folder / MARKER, folder
+    )  # replaced: what is linked there stays
 
 
 class Follower:

@@ -28,7 +28,7 @@ import numpy as np
 import safetensors
 from safetensors.numpy import save
 
-from explorer.jobs import seal
+from explorer.jobs import signature
 from explorer.jobs.heartbeat import Beat, Heartbeat
 from explorer.jobs.process import MARK, ProcessName, end_marked
 from explorer.kinds.kind import Piece
@@ -90,6 +90,7 @@ class Arrival:
     piece: Piece
     job: str  # that it was computed for
     provenance: Mapping[str, Any]  # where and with what
+    file: Path  # in which it lies
 
 
 class JobFolder:
@@ -120,7 +121,7 @@ class JobFolder:
         Raises:
             ValueError: it was not written by this user for this job in this spool.
         """
-        return seal.opened(read_json(self.path / "request.json"), self.id, self.spool)
+        return signature.verified(read_json(self.path / "request.json"), self.id, self.spool)
 
     @property
     def is_ours(self) -> bool:
@@ -135,7 +136,7 @@ class JobFolder:
         if not self.path.is_dir():
             self._make(request)
             return
-        write_json(self.path / "request.json", seal.sealed(self.id, self.spool, request))
+        write_json(self.path / "request.json", signature.signed(self.id, self.spool, request))
         for claim in self.path.glob("claimed.*"):
             claim.replace(self.path / "queued")  # one or the other at every instant
             return
@@ -157,7 +158,7 @@ class JobFolder:
         making = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
         try:
             (making / "pieces").mkdir(parents=True)
-            write_json(making / "request.json", seal.sealed(self.id, self.spool, request))
+            write_json(making / "request.json", signature.signed(self.id, self.spool, request))
             (making / "queued").touch()
             yield making
         finally:
@@ -287,7 +288,7 @@ def set_aside(folder: JobFolder) -> Path:
     aside = folder.path.parent / "refused"
     if aside.is_symlink():  # it would lead somewhere else
         aside.unlink()
-    aside.mkdir(exist_ok=True)
+    aside.mkdir(mode=0o700, exist_ok=True)
     target = aside / f"{folder.path.name}.{uuid.uuid4().hex}"
     folder.path.rename(target)
     return target
@@ -343,7 +344,7 @@ def read_arrival(path: Path) -> Arrival:
         columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dictionary)
     try:
         piece = Piece(columns, json.loads(note["facts"]), float(note["seconds"]))
-        return Arrival(piece, note.get("job", ""), json.loads(note.get("provenance", "{}")))
+        return Arrival(piece, note.get("job", ""), json.loads(note.get("provenance", "{}")), path)
     except (KeyError, RecursionError) as error:
         raise ValueError(f"{path.name} holds no piece of an answer") from error
 
@@ -356,7 +357,8 @@ class Spool:
         with contextlib.suppress(OSError):  # an archive or somebody else's: it can be looked at
             if (folder / "workers").is_symlink():  # it would lead somewhere else
                 (folder / "workers").unlink()
-            (folder / "workers").mkdir(parents=True, exist_ok=True)
+            for place in (folder.parent, folder, folder / "workers"):  # their owner's alone
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.identity = identity_of(folder)
         self._held: set[str] = set()  # ids of the jobs that this process claims or works at
 
@@ -408,7 +410,7 @@ class Spool:
         return next((job for job in self.jobs() if job.id == job_id), None)
 
     def claim_next(self, worker: ProcessName, more_urgent_than: int = 100) -> JobFolder | None:
-        """The most urgent queued job that we have sealed, now the worker's; see `at_work`."""
+        """The most urgent queued job that we have signed, now the worker's; see `at_work`."""
         for job in self.jobs():
             if job.priority < more_urgent_than and job.is_queued and job.is_ours:
                 self._held.add(job.id)  # before the claim: no heartbeat may miss it

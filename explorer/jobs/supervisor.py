@@ -7,10 +7,12 @@ step can be repeated: a piece leaves the spool only after the catalog has it.
 import contextlib
 import fcntl
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import safetensors
@@ -19,7 +21,7 @@ from explorer.jobs import arrivals, orders, vetting
 from explorer.jobs.crew import Crew
 from explorer.jobs.following import Follower
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, identity_of, read_arrival
+from explorer.jobs.spool import Arrival, JobFolder, Spool, identity_of, read_arrival
 from explorer.kinds import kind_named
 from store import (
     Catalog,
@@ -28,12 +30,15 @@ from store import (
     CatalogError,
     CatalogFull,
     UnknownEntry,
+    records,
 )
 from store.errors import from_os
 
 STEP_SECONDS = 0.15
-REST = 2.0  # times as long as a step took until the next: other clients want the database too
-REST_SECONDS = 2.0  # at most
+REST = 3.0  # times as long as a step took until the next: other clients want the database too
+REST_SECONDS = 3.0  # at most
+PIECES_AT_ONCE = 32  # that are stored together: the database is opened and written once
+BYTES_AT_ONCE = 1 << 26  # of them
 DEATHS_ALLOWED = 3  # on the same piece
 CANCEL_GRACE = 20.0  # seconds a worker has to reach the end of its piece
 MOST_SAID = 2000  # characters of an error
@@ -95,7 +100,7 @@ class Supervisor:
     def acquire(self) -> bool:
         """Become this catalog's supervisor; False when another process is."""
         if self._lock is None:
-            file = (self.catalog.jobs_folder / "supervisor.lock").open("a")
+            file = _opened(self.catalog.jobs_folder / "supervisor.lock")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -130,6 +135,7 @@ class Supervisor:
                     if self.acquire():
                         self._look_for_lost()
                         self.step()
+                        self.catalog.close()  # now, not when its watcher gets to it
                         self._follower.look()
                     self.trouble = ""
             except CatalogError as error:
@@ -272,32 +278,32 @@ class Supervisor:
 
     def _ingest(self, folder: JobFolder, job: Supervised) -> None:
         """Bring the job's pieces into the catalog, oldest first."""
-        files = folder.piece_files()
-        if not files:
-            return
-        record = self.catalog.job(folder.id)
-        done, rate, key = record.units_done, 0.0, record.question_key or ""
-        for file in files:
-            try:
-                arrival = read_arrival(file)
-            except (safetensors.SafetensorError, ValueError):
-                file.rename(file.with_suffix(".damaged"))  # its units stay missing and come again
+        for files in _batches(folder.piece_files()):
+            pieces = list(filter(None, (_whole(folder, file) for file in files)))
+            if not pieces:
                 continue
-            if arrival.job != folder.id:
-                file.rename(file.with_suffix(".foreign"))
-                log.warning("%s was computed for another job; it is left out", file)
-                continue
-            piece = arrival.piece
-            done = self.catalog.ingest(
-                key, job.table, piece.columns, piece.facts, piece.seconds, arrival.provenance
-            )
-            arrivals.store_directions(self.catalog, key, piece.facts)
-            arrivals.note_choice(self.catalog, key, piece.facts)
-            file.unlink()
-            rate = len(piece.units) / max(piece.seconds, 1e-9)
-        fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
-        self._note(folder, job, **fields)
-        folder.tell(title=record.title, units=record.units, units_done=done)
+            record = self.catalog.job(folder.id)
+            done = self._store(record.question_key or "", job, pieces)
+            last = pieces[-1].piece
+            rate = len(last.units) / max(last.seconds, 1e-9)
+            fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
+            self._note(folder, job, **fields)
+            folder.tell(title=record.title, units=record.units, units_done=done)
+
+    def _store(self, key: str, job: Supervised, pieces: Sequence[Arrival]) -> int:
+        """Store pieces and remove their files; how many units are answered then."""
+        try:
+            done = self.catalog.ingest_together(key, job.table, [_entry(p) for p in pieces])
+        except ValueError:  # one does not fit: those before it are kept
+            if len(pieces) == 1:
+                raise
+            return [self._store(key, job, [piece]) for piece in pieces][-1]
+        facts = {name: fact for each in pieces for name, fact in each.piece.facts.items()}
+        arrivals.store_directions(self.catalog, key, facts)
+        arrivals.note_choice(self.catalog, key, facts)
+        for each in pieces:
+            each.file.unlink()
+        return done
 
     def _note(self, folder: JobFolder, job: Supervised, **fields: Any) -> None:
         """Update the job's row; the first time also with the worker that has it."""
@@ -393,6 +399,53 @@ class Supervisor:
     def workers(self) -> list[ProcessName]:
         """The living workers."""
         return self._spool.workers()
+
+
+def _opened(lock: Path) -> IO[str]:
+    """The lock's file, in place of anything else that somebody put there."""
+    if lock.is_symlink() or (lock.exists() and not lock.is_file()):
+        lock.unlink()
+    return os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
+
+
+def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """The files in order, as many together as are to be read and stored at once."""
+    batch: list[Path] = []
+    size = 0
+    for file in files:
+        length = file.stat().st_size
+        if batch and (len(batch) >= PIECES_AT_ONCE or size + length > BYTES_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += length
+    if batch:
+        yield batch
+
+
+def _whole(folder: JobFolder, file: Path) -> Arrival | None:
+    """The piece in a file; one that is damaged or another job's is put aside."""
+    try:
+        arrival = read_arrival(file)
+    except (safetensors.SafetensorError, ValueError):
+        file.rename(file.with_suffix(".damaged"))  # its units stay missing and come again
+        return None
+    if arrival.job != folder.id:
+        file.rename(file.with_suffix(".foreign"))
+        log.warning("%s was computed for another job; it is left out", file)
+        return None
+    return arrival
+
+
+def _entry(arrival: Arrival) -> records.AnswerPiece:
+    """A piece as the catalog takes it."""
+    piece = arrival.piece
+    return records.AnswerPiece(
+        columns=piece.columns,
+        facts=piece.facts,
+        seconds=piece.seconds,
+        provenance=arrival.provenance,
+    )
 
 
 def moved(catalog: Catalog) -> str:

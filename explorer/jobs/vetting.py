@@ -1,7 +1,7 @@
 """Which folders of the spool are jobs of this catalog; the others are never run.
 
 Whoever prepares a catalog's folder can put anything there. So a job is what the database says, and
-its request is one that this user has sealed; else it is written again from the database. (What the
+its request is one that this user has signed; else it is written again from the database. (What the
 database says is checked against what the user has agreed to run in the worker, as for any job.)
 """
 

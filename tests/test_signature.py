@@ -1,4 +1,4 @@
-"""Requests sealed with a secret of the user's, which lies outside any catalog."""
+"""Requests signed with a secret of the user's, which lies outside any catalog."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.jobs import seal
+from explorer.jobs import signature
 
 ROOT = Path(__file__).parent.parent
 REQUEST = {"task": "import", "problem": "/somewhere/p.py", "n": [1, 2.5, float("inf")]}
@@ -21,12 +21,12 @@ def own_state(tmp_path, monkeypatch):
 
 def written(job_id: str = "a", spool: str = "1-2") -> dict[str, str]:
     """The request after its way through a file."""
-    return json.loads(json.dumps(seal.sealed(job_id, spool, REQUEST)))
+    return json.loads(json.dumps(signature.signed(job_id, spool, REQUEST)))
 
 
-def test_a_sealed_request_is_opened():
-    """What was sealed comes back as it was."""
-    assert seal.opened(written(), "a", "1-2") == REQUEST
+def test_a_signed_request_is_verified():
+    """What was signed comes back as it was."""
+    assert signature.verified(written(), "a", "1-2") == REQUEST
 
 
 @pytest.mark.parametrize(
@@ -35,36 +35,36 @@ def test_a_sealed_request_is_opened():
         None,
         [],
         dict(REQUEST),
-        {"seal": "", "body": ""},
-        {"seal": "ä", "body": json.dumps({"job": "a", "spool": "1-2", "request": REQUEST})},
-        {"seal": 3, "body": 4},
+        {"signature": "", "body": ""},
+        {"signature": "ä", "body": json.dumps({"job": "a", "spool": "1-2", "request": REQUEST})},
+        {"signature": 3, "body": 4},
     ],
-    ids=["no file", "a list", "not sealed", "empty", "another's", "numbers"],
+    ids=["no file", "a list", "not signed", "empty", "another's", "numbers"],
 )
-def test_what_nobody_sealed_is_refused(found):
+def test_what_nobody_signed_is_refused(found):
     """A request as somebody could plant it is none."""
-    with pytest.raises(seal.Unsealed, match="job a was not written by you"):
-        seal.opened(found, "a", "1-2")
+    with pytest.raises(signature.NotSigned, match="job a was not written by you"):
+        signature.verified(found, "a", "1-2")
 
 
-def test_a_seal_holds_for_one_job_in_one_spool_and_one_text():
+def test_a_signature_holds_for_one_job_in_one_spool_and_one_text():
     """A request that was moved to another job, copied with its folder or changed is none."""
-    with pytest.raises(seal.Unsealed):
-        seal.opened(written(), "b", "1-2")
-    with pytest.raises(seal.Unsealed):
-        seal.opened(written(), "a", "1-3")
+    with pytest.raises(signature.NotSigned):
+        signature.verified(written(), "b", "1-2")
+    with pytest.raises(signature.NotSigned):
+        signature.verified(written(), "a", "1-3")
     changed = written()
     changed["body"] = changed["body"].replace("p.py", "q.py")
-    with pytest.raises(seal.Unsealed):
-        seal.opened(changed, "a", "1-2")
+    with pytest.raises(signature.NotSigned):
+        signature.verified(changed, "a", "1-2")
 
 
-def test_another_users_seal_is_none(tmp_path, monkeypatch):
+def test_another_users_signature_is_none(tmp_path, monkeypatch):
     """Each user has a secret of their own."""
     ours = written()
     monkeypatch.setenv("EXPLORER_STATE", str(tmp_path / "another"))
-    with pytest.raises(seal.Unsealed):
-        seal.opened(ours, "a", "1-2")
+    with pytest.raises(signature.NotSigned):
+        signature.verified(ours, "a", "1-2")
 
 
 def test_the_secret_is_the_owners_alone(tmp_path):
@@ -77,7 +77,7 @@ def test_the_secret_is_the_owners_alone(tmp_path):
 
 def test_processes_that_begin_together_share_one_secret():
     """Two that make the secret at the same time agree on it."""
-    code = "from explorer.jobs import seal; print(seal.sealed('a', 's', {})['seal'])"
+    code = "from explorer.jobs import signature; print(signature.signed('a', 's', {})['signature'])"
     command = [sys.executable, "-c", code]
     both = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)

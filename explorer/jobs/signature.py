@@ -1,8 +1,8 @@
-"""Requests that can be told from planted ones: sealed with a secret of the user's.
+"""Requests that can be told from planted ones: signed with a secret of the user's.
 
 The secret lies outside any catalog, so that whoever prepares a catalog's folder cannot write a
-request that a worker would take. A seal holds for one job in one spool: a copied folder's requests
-are not ours either.
+request that a worker would take. A signature holds for one job in one spool: a copied folder's
+requests are not ours either.
 """
 
 import hashlib
@@ -20,41 +20,41 @@ from explorer.private_folder import made_private_folder, private_folder
 SECRET_BYTES = 32
 
 
-class Unsealed(ValueError):
+class NotSigned(ValueError):
     """A request that this user did not write for this job of this catalog."""
 
 
-def sealed(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
+def signed(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
     """The request as it is written for a worker.
 
     Raises:
         ValueError: the secret can be neither read nor made.
     """
     body = json.dumps({"job": job_id, "spool": spool, "request": dict(request)})
-    return {"seal": _seal(body), "body": body}
+    return {"signature": _signature(body), "body": body}
 
 
-def opened(written: Any, job_id: str, spool: str) -> dict[str, Any]:
+def verified(written: Any, job_id: str, spool: str) -> dict[str, Any]:
     """The request that stands in what was written.
 
     Raises:
-        Unsealed: it was written by somebody else, or for another job or another spool.
+        NotSigned: it was written by somebody else, or for another job or another spool.
         ValueError: the secret can be neither read nor made.
     """
     if isinstance(written, dict):
-        seal, body = written.get("seal"), written.get("body")
+        signature, body = written.get("signature"), written.get("body")
         if (
-            isinstance(seal, str)
+            isinstance(signature, str)
             and isinstance(body, str)
-            and hmac.compare_digest(seal.encode(), _seal(body).encode())
+            and hmac.compare_digest(signature.encode(), _signature(body).encode())
         ):
             held = json.loads(body)
             if (held["job"], held["spool"]) == (job_id, spool):
                 return held["request"]
-    raise Unsealed(f"the request of job {job_id} was not written by you for this catalog")
+    raise NotSigned(f"the request of job {job_id} was not written by you for this catalog")
 
 
-def _seal(body: str) -> str:
+def _signature(body: str) -> str:
     return hmac.new(_secret(private_folder()), body.encode(), hashlib.sha256).hexdigest()
 
 
@@ -68,7 +68,7 @@ def _secret(folder: Path) -> bytes:
         found = file.read_bytes()
     except OSError as error:
         raise ValueError(
-            f"your secret, which jobs are sealed with, cannot be kept in {file} "
+            f"your secret, which jobs are signed with, cannot be kept in {file} "
             f"({error.strerror or error}); set EXPLORER_STATE to a folder that you can write to"
         ) from error
     if len(found) != SECRET_BYTES:

@@ -1,0 +1,105 @@
+"""How pieces come from the spool into the catalog: together, and each once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.supervisor import Supervisor
+from explorer.kinds.kind import Piece
+from explorer.kinds.line import LINE
+from store import Catalog, records
+
+PIECES = 70
+QUESTION = records.Question(
+    key="a" * 64,
+    kind="line",
+    version=1,
+    title="Line of net",
+    settings={},
+    problem_id="p",
+    model_ids=("m",),
+    point_ids=("x",),
+    units=2 * PIECES + 1,
+)
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> tuple[Supervisor, JobFolder]:
+    """A supervisor without workers, and a job that one has left many pieces of."""
+    catalog = Catalog(tmp_path / "catalog")
+    job = records.Job(id="job", task="answer", title="Line", request={}, question_key=QUESTION.key)
+    catalog.ask(QUESTION, job)
+    stored = catalog.job("job")
+    supervisor = Supervisor(catalog, hires=False)
+    folder = Spool(catalog.jobs_folder).new("job", stored.priority, stored.created)
+    folder.offer({"task": "answer"})
+    for n in range(PIECES):
+        units = np.arange(2 * n, 2 * n + 2)
+        folder.put_piece(Piece({"unit": units, "loss": units / 7}, {f"fact{n}": n}, 0.5))
+    return supervisor, folder
+
+
+def test_pieces_that_wait_are_stored_in_few_transactions(waiting, monkeypatch):
+    """The database is opened and written for many together, so that others get in between."""
+    supervisor, folder = waiting
+    catalog, writes = supervisor.catalog, []
+    write = Catalog._write
+    monkeypatch.setattr(Catalog, "_write", lambda self, work: writes.append(1) or write(self, work))
+    supervisor.step()
+    assert len(writes) <= 2 * (PIECES // 32 + 1)  # the pieces, then how far the job is
+    assert folder.piece_files() == []
+    assert catalog.job("job").units_done == 2 * PIECES
+    values = catalog.values(QUESTION.key, LINE.table)
+    assert values["unit"].tolist() == list(range(2 * PIECES))
+    assert values["loss"].tobytes() == (np.arange(2 * PIECES) / 7).tobytes()
+    asked = catalog.question(QUESTION.key)
+    assert asked.seconds == PIECES * 0.5
+    assert asked.facts == {f"fact{n}": n for n in range(PIECES)}
+
+
+def test_one_piece_that_does_not_fit_takes_no_other_with_it(waiting):
+    """What came before it is stored though its job fails."""
+    supervisor, folder = waiting
+    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "Top-1": np.ones(1)}))
+    supervisor.step()
+    job = supervisor.catalog.job("job")
+    assert job.status == "failed" and "got 'Top-1'" in job.error
+    assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
+
+
+def test_the_database_is_closed_after_each_step(waiting, monkeypatch):
+    """Not some time later, when a watcher gets to it."""
+    supervisor, _ = waiting
+    lease = supervisor.catalog._lease
+    closed: list[bool] = []
+    wait = supervisor._stop.wait
+
+    def after_a_step(seconds: float) -> bool:
+        closed.append(lease._connection is None)
+        supervisor._stop.set()
+        return wait(0)
+
+    monkeypatch.setattr("store.lease.IDLE", 1000.0)
+    monkeypatch.setattr(supervisor._stop, "wait", after_a_step)
+    supervisor._run()
+    assert closed == [True]
+
+
+def test_what_the_spool_makes_is_its_owners_alone(waiting):
+    """Nobody else looks into what is asked and answered, or puts anything there."""
+    supervisor, folder = waiting
+    assert supervisor.acquire()
+    for place in (folder.path.parent, folder.path.parent / "workers"):
+        assert place.stat().st_mode & 0o777 == 0o700
+    assert (folder.path.parent / "supervisor.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(waiting, tmp_path):
+    """What somebody has put into the folder leads nowhere."""
+    supervisor, folder = waiting
+    lock = folder.path.parent / "supervisor.lock"
+    lock.symlink_to(tmp_path / "elsewhere")
+    assert supervisor.acquire()
+    assert not (tmp_path / "elsewhere").exists() and not lock.is_symlink()
