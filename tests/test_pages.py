@@ -173,6 +173,31 @@ def test_search_and_kind_choose_the_cards(folder: Path, address: dict, cards: in
     assert any("Nothing matches" in text for text in texts(app, "info")) is not bool(cards)
 
 
+def test_a_chosen_model_is_renamed_deleted_and_restored(folder: Path) -> None:
+    """A name typed and Rename pressed at once; chosen is a model, whatever its row is by then."""
+    catalog = Catalog(folder)
+    model = next(model for model in catalog.models() if model.name == "stumbling")
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state["chosen model"] = model.id
+    fine(app.switch_page(CATALOG_PAGE).run())
+    app.text_input(key=f"name-{model.id}").set_value("a *new* name")
+    fine(pressed(app, "Rename"))
+    assert catalog.model(model.id).name == "a *new* name"
+    assert "a *new* name" in list(app.dataframe[0].value["Model"])
+    assert catalog.questions("new name")[1] == 1  # its line has another title
+
+    slow = next(model for model in catalog.models() if model.name == "slow")
+    catalog.delete_model(slow.id)  # somebody else: the rows change places
+    assert app.text_input(key=f"name-{model.id}").value == "a *new* name"
+    fine(pressed(app, "Delete"))
+    assert [model.name for model in catalog.models()] == [SAMPLE]
+    assert "Delete" not in labels(app)
+    for gone in (model, slow):
+        fine(app.button(key=f"restore-{gone.id}").click().run())
+    assert catalog.model(model.id).analyses == 1
+    catalog.rename_model(model.id, model.name)
+
+
 def test_deleted_restored(folder: Path) -> None:
     """The bin puts the analysis in the trash; its page offers to compute it; Restore undoes it."""
     (asked,) = Catalog(folder).questions("surface")[0]

@@ -1,5 +1,6 @@
 """Several questions of one page: found in the catalog, asked together, watched together."""
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
@@ -16,11 +17,12 @@ from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._running import Running
 from explorer.pages._text import as_text
-from store import Catalog, records
+from store import Catalog, CatalogError, records
 
 LIVE_SECONDS = 0.7
 LONG = 600.0  # seconds from which on a page warns of them
 OFFERED = 6  # stored answers to other settings
+COMPUTE = "compute"  # key of the button that asks
 PRESS = "press **Compute** at the top of the left column"
 
 
@@ -107,6 +109,9 @@ def _ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
         width="stretch",
         help=f"About {took} on this machine.",
         shortcut="Mod+Enter",
+        key=COMPUTE,
+        on_click=_ask_at_once,
+        args=(running, tuple(missing.values()), _choices()),
     ):
         for wish in missing.values():
             wish.ask(running)
@@ -116,6 +121,26 @@ def _ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
     else:
         said = f"About {took}" if math.isfinite(seconds) else "Never timed here"
         st.caption(f"{said}; {kind.unit} appear as they are computed and are kept.")
+
+
+def _ask_at_once(running: Running, wishes: tuple[Wish, ...], seen: dict[str, Any]) -> None:
+    """Ask as soon as the press is heard: the page, which is slower, may not come to it any more.
+
+    Not so where a choice came with the press: the page knows what is wished then. It asks too, and
+    tells, where the catalog cannot be written.
+    """
+    now = _choices()  # with those of what has been drawn below the button since
+    if any(now.get(name) != value for name, value in seen.items()):
+        return
+    with contextlib.suppress(CatalogError, ValueError):
+        for wish in wishes:
+            wish.ask(running)
+
+
+def _choices() -> dict[str, Any]:
+    """What the page's controls say, but for the press itself."""
+    said = {str(name): value for name, value in st.session_state.items()}
+    return {name: value for name, value in said.items() if name != COMPUTE}
 
 
 def offer_stored(running: Running, missing: Mapping[str, Wish]) -> None:

@@ -15,6 +15,7 @@ from store import UnknownEntry, records
 
 PAGE_SIZE, ACROSS = 12, 4
 LIVE_SECONDS = 1.0
+CHOSEN = "chosen model"  # its id, in the session
 
 running = parts.start()
 catalog = running.catalog
@@ -120,7 +121,7 @@ def empty(search: str) -> None:
     elif busy():
         st.info("The first surfaces are being computed; they appear here as they are ready.")
     else:
-        st.info("Nothing computed yet: choose a model below, or open **Surface** on the left.")
+        st.info("Nothing computed: choose a model below, or open **Surface** on the left.")
 
 
 def measured(model: records.Model, split: str, name: str) -> float | None:
@@ -149,16 +150,23 @@ def models_table() -> None:
     """The models with their facts; choosing one leads to its surface."""
     models = catalog.models()
     if not models:
-        st.info("The sample models are being imported; this takes a few seconds the first time.")
+        if busy() or running.settling:
+            st.info("The sample models are being imported; this takes a few seconds at first.")
+        else:
+            st.info("No models: **Import** brings one in, and the trash gives back what it has.")
         return
     percent = st.column_config.NumberColumn(format="percent")
     loss = st.column_config.NumberColumn(format="%.4f")
+    ids = [model.id for model in models]
+    kept = st.session_state.get(CHOSEN)
     chosen = st.dataframe(
         model_rows(models),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        key="models",
+        # A selection is a row's number: with other rows it would be another model's.
+        key=f"models-{hash(tuple(ids))}",
+        selection_default={"selection": {"rows": [ids.index(kept)] if kept in ids else []}},
         column_config={
             "Model": st.column_config.TextColumn(width=130),
             "What it shows": st.column_config.TextColumn(width="large"),
@@ -168,6 +176,7 @@ def models_table() -> None:
         },
     )
     rows = chosen["selection"]["rows"]
+    st.session_state[CHOSEN] = ids[rows[0]] if rows else None
     if rows:
         label = list(parts.labels(models))[rows[0]]
         parts.kind_links(label)
@@ -178,7 +187,8 @@ def change(label: str, model: records.Model) -> None:
     """The ways to rename a model and to move it to the trash, from which it comes back whole."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", model.name, key=f"name-{model.id}", width=320)
-        if st.button("Rename", icon=":material/edit:", disabled=name.strip() == model.name):
+        # Never disabled: it would be while a name is typed, and take no press then.
+        if st.button("Rename", icon=":material/edit:") and name.strip() != model.name:
             try:
                 catalog.rename_model(model.id, name)
             except ValueError as error:
