@@ -555,6 +555,7 @@ BAD = {
     **dict.fromkeys(("rank", "x_rank", "y_rank"), (0, 201, -201, math.nan, True, 1.5, "1", None)),
     "moments": ((5,), (None,), "5", 5, None),
     "lengths": ((0, 3), (-1,), (2.5,), (True,), ("5",), "5", 5, None),
+    "measures": (("nonsense",), ("sam", "nonsense"), (3,), 3),
     float: (math.nan, math.inf, -math.inf, True, "1", None),
     bool: (1, 0.0, "yes", None),
     str: ("", "float16", 3, None, True),
