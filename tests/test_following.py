@@ -18,6 +18,7 @@ from store import Catalog, records
 from tests.test_runs import record
 from tests.tiny import (
     ROOT,
+    agreed,
     command_line,
     end_workers,
     ended,
@@ -132,6 +133,7 @@ def test_a_failed_import_stops_it(catalog: Catalog, tmp_path: Path) -> None:
     """A problem that fails is not tried for ever: its sentence is kept; unfollow forgets it."""
     folder, file = tmp_path / "run", problem_file(tmp_path / "p")
     file.write_text("def problem():\n    raise OSError('no data')\n")
+    agreed(file)
     record(folder, 1)
     follow(catalog, folder, file)
     until(lambda: stopped(catalog, folder))
