@@ -154,7 +154,7 @@ def test_a_queued_job_can_be_cancelled(served):
     """What no worker has begun is cancelled without one."""
     catalog, _, _ = served
     model = named(catalog, "slow")
-    first = desk.ask(catalog, LINE, model, LineSettings(x_count=301, seed=3))
+    first = desk.ask(catalog, LINE, model, LineSettings(x_count=1201, seed=3))
     until(lambda: catalog.active_job_for(first).units_done)
     waiting = desk.ask(catalog, LINE, model, LineSettings(x_count=301, seed=4))
     job = catalog.active_job_for(waiting)

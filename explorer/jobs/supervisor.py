@@ -35,8 +35,8 @@ from store import (
 from store.errors import from_os
 
 STEP_SECONDS = 0.15
-REST = 3.0  # times as long as a step took until the next: other clients want the database too
-REST_SECONDS = 3.0  # at most
+REST = 2.0  # times as long as a step took until the next: other clients want the database too
+REST_SECONDS = 2.0  # at most
 PIECES_AT_ONCE = 32  # that are stored together: the database is opened and written once
 BYTES_AT_ONCE = 1 << 26  # of them
 DEATHS_ALLOWED = 3  # on the same piece
