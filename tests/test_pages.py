@@ -194,7 +194,7 @@ def test_a_chosen_model_is_renamed_deleted_and_restored(folder: Path) -> None:
     assert "Delete" not in labels(app)
     for gone in (model, slow):
         fine(app.button(key=f"restore-{gone.id}").click().run())
-    assert catalog.model(model.id).analyses == 1
+    assert catalog.questions("new name")[1] == 1
     catalog.rename_model(model.id, model.name)
 
 

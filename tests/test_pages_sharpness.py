@@ -113,23 +113,6 @@ def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
     assert [label for label in labels(app) if label.startswith("Compute")]
 
 
-def test_some_measures_alone_with_ranks(folder: Path) -> None:
-    """Two measures are two units; what a model has is taken over; of two models each is ranked."""
-    address: dict = {**ADDRESS, "measures": ["sam", "trace"]}
-    fine(pressed(opened(SHARPNESS.page, model="run", **address), "Compute 2 measures"))
-    app = fine(opened(SHARPNESS.page, model="run", **address))
-    assert list(app.dataframe[0].value["Measure"]) == ["SAM", "Trace"]
-    assert not [label for label in labels(app) if label.startswith("Compute")]
-    before = questions(folder)
-    pressed(opened(SHARPNESS.page, model="alone", **address), "Compute 2 measures")
-    (key,) = questions(folder) - before
-    until(lambda: Catalog(folder).question(key).status == "complete")
-    address["model"] = ["run", "alone"]
-    values = fine(opened(SHARPNESS.page, **address)).dataframe[0].value
-    for _, row in values.iterrows():
-        assert {row["run"][:3], row["alone"][:3]} == {"1. ", "2. "}
-
-
 @pytest.mark.parametrize(
     ("address", "words"),
     [

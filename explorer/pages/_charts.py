@@ -10,12 +10,14 @@ from explorer.printable import printable
 from explorer.render.colours import SERIES
 
 AXIS = 105  # px beside a plot for its axis of values
-SMALLEST, TALLEST = 150, 760  # px of a plot's width; of the side of a plane, which a screen holds
+SMALLEST = 150  # px of a plot's width
+AROUND, LOW = 320, 480  # px above and below a plane in a window; of the side that any may have
 TEXT = {"light": "#31333f", "dark": "#fafafa"}  # of axes and legends: 12 and 17 to 1 on their page
 _HTML = '<div class="ruler"></div>'
 _CSS = ".ruler { width: 100%; height: 0; }"
 _JS = """
-const STEP = 20, PAUSE = 150; // px by which columns differ, ms in which a window comes to rest
+// px by which columns and windows differ, ms in which a window comes to rest
+const STEP = 20, HIGH = 100, PAUSE = 150;
 const rulers = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -24,9 +26,10 @@ export default function ({ data, parentElement, setStateValue }) {
   kept.known = data.known;
   const told = () => {
     const width = STEP * Math.floor(ruler.clientWidth / STEP);
-    if (!width || width === kept.known) return;
-    kept.known = width;
-    setStateValue("width", width);
+    const height = HIGH * Math.floor(window.innerHeight / HIGH);
+    if (!width || (width === kept.known.width && height === kept.known.height)) return;
+    kept.known = { width, height };
+    setStateValue("size", kept.known);
   };
   if (!kept.observer) {
     kept.observer = new ResizeObserver(() => {
@@ -49,16 +52,25 @@ _RULER = st.components.v2.component("column_ruler", html=_HTML, css=_CSS, js=_JS
 
 
 def measure_column() -> None:
-    """Have the browser say how wide this column is; at first it is what a browser last said."""
-    known = column_width()
-    said = _RULER(key="ruler", data={"known": known}, on_width_change=lambda: None).get("width")
+    """Have the browser say how wide this column and how high the window is.
+
+    At first they are what a browser last said.
+    """
+    known = {"width": column_width(), "height": window_height()}
+    said = _RULER(key="ruler", data={"known": known}, on_size_change=lambda: None).get("size")
     if said:
-        st.session_state["column width"] = running().width = int(said)
+        st.session_state["column width"] = running().width = int(said["width"])
+        st.session_state["window height"] = running().height = int(said["height"])
 
 
 def column_width() -> int:
     """Width in px of the column that shows."""
     return int(st.session_state.get("column width", running().width))
+
+
+def window_height() -> int:
+    """Height in px of the browser's window, in full hundreds."""
+    return int(st.session_state.get("window height", running().height))
 
 
 def plot_width(beside: int = AXIS, most: float = math.inf) -> int:
@@ -67,8 +79,12 @@ def plot_width(beside: int = AXIS, most: float = math.inf) -> int:
 
 
 def plane_width(value: str) -> int:
-    """Width in px of a plane's plot, beside its axis and the colour bar of this value."""
-    return plot_width(85 + max(85, 8 * len(value)), TALLEST)
+    """Width in px of a plane's plot, beside its axis and the colour bar of this value.
+
+    A plane is a square: it is no wider than the window is high.
+    """
+    most = max(LOW, window_height() - AROUND)
+    return plot_width(85 + max(85, 8 * len(value)), most)
 
 
 def plot_height(width: int) -> int:

@@ -38,6 +38,7 @@ class Running:
     ended: threading.Event = field(default_factory=threading.Event)  # set by `stop`
     starter: threading.Thread = field(default_factory=threading.Thread)
     width: int = 620  # px of the column that a browser last showed; see `_charts`
+    height: int = 1000  # px of its window
 
     @property
     def settling(self) -> bool:
