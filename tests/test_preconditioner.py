@@ -146,6 +146,7 @@ def test_what_the_optimiser_does_not_hold_does_not_move(tmp_path: Path) -> None:
     problem = chebyshev(3)
     problem.model[0].weight.requires_grad_(False)
     trained(problem, tmp_path, 2, {2})
+    problem.model[0].weight.requires_grad_(True)  # else it is no part of the matrix at all
     (point,) = subjects(problem, tmp_path)
     _, diagonal = preconditioner.parted(point)
     assert torch.isinf(diagonal["0.weight"]).all() and torch.isfinite(diagonal["0.bias"]).all()

@@ -73,6 +73,7 @@ OTHER |= {"box": 2e-3, "rho": 0.1, "adaptive_rho": 1.0, "eta": 0.1, "max_rho": 0
 OTHER |= {"euclid_rho": 1.0, "ascent": 5, "restarts": 2, "noise": 0.1, "radius": 1.0, "draws": 9}
 OTHER |= {"probes": 20, "steps": 60, "room": 100, "batch_examples": 32, "drop": 0.2, "delta": 0.1}
 OTHER |= {"labels": 7, "preconditioned": True, "moments": ("1" * 64,)}
+OTHER |= {"measures": ("sam",)}
 OTHER |= {"rank": 2, "x_rank": 3, "y_rank": -1}
 OTHER |= {"rescaling": "layer", "alpha": 3.0}
 OTHER |= {"method": "gradient_norm", "starts": 2, "every": 4, "products": 50, "target": 1e-6}

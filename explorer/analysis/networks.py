@@ -115,7 +115,10 @@ class Wanted:
         state = model.state_dict(keep_vars=True)
         kept = [name for name in state if not _is_counter(name)]
         outer = "module." if kept and all(n.startswith("module.") for n in kept) else ""
-        self.own = {plain(name).removeprefix(outer): name for name in state}
+        names = [plain(name).removeprefix(outer) for name in state]
+        self.unwraps = len(set(map(unwrapped, names))) == len(names)
+        own = map(unwrapped, names) if self.unwraps else names
+        self.own = dict(zip(own, state, strict=True))
         self.values = {name: state[own] for name, own in self.own.items()}
         first: dict[int, str] = {}
         self.group = {
@@ -134,6 +137,12 @@ def plain(name: str) -> str:
     for wrapper in WRAPPERS:
         name = name.replace(wrapper, "")
     return name
+
+
+def unwrapped(name: str) -> str:
+    """A name without what making a part of a model parallel puts into it."""
+    first, *rest = name.split(".")
+    return ".".join([first, *(part for part in rest if part != "module")])
 
 
 def _is_counter(name: str) -> bool:
@@ -250,8 +259,9 @@ def networks(contents: Contents, wanted: Wanted) -> list[Network]:
     for path, name in short.items():
         start = 0
         while start >= 0:
-            if name[start:] in wanted:
-                found.setdefault(name[:start], {})[name[start:]] = path
+            own = unwrapped(name[start:]) if wanted.unwraps else name[start:]
+            if own in wanted:
+                found.setdefault(name[:start], {})[own] = path
             start = name.find(".", start) + 1 or -1
     made = [Network(prefix, paths, contents, wanted) for prefix, paths in found.items()]
     return [network for network in made if network.covered]

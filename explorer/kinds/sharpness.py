@@ -83,7 +83,8 @@ class SharpnessSettings(ObjectiveSettings):
         if self.rescaling == "none":
             self.unused("alpha")
         for name in self.measures:
-            one_of("measures", name, tuple(PLACE))
+            out = "measures must be names of measures such as sam or trace, as CSV files have them"
+            require(name in PLACE, out, repr(name))
         named = tuple(name for name in PLACE if name in self.measures)  # one order, each once
         object.__setattr__(self, "measures", named if len(named) < len(PLACE) else ())
 
