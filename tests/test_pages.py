@@ -414,9 +414,9 @@ def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
     """The failed job with its error and Resume, which queues another; the done ones with none."""
     app = opened(JOBS_PAGE)
     assert [e.value for e in app.exception] == []
-    assert [e.value for e in app.error] == [
-        "Line of stumbling: RuntimeError: stumbled over the trap."
-    ]
+    (error,) = [e.value for e in app.error]
+    assert error.startswith("Line of stumbling: ")
+    assert "RuntimeError: stumbled over the trap (line " in error
     assert labels(app).count("Resume") == 1
     said = badges(app)
     assert "red-badge[:material/error: failed]" in said
@@ -427,7 +427,7 @@ def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
     pressed(app, "Resume")
     (again,) = [job for job in Catalog(folder).jobs() if job.id not in known]
     assert again.title == "Line of stumbling"
-    assert ended(Catalog(folder), again.id).error == "RuntimeError: stumbled over the trap"
+    assert "stumbled over the trap (line " in ended(Catalog(folder), again.id).error
     page = opened(LINE_PAGE, model="stumbling", x_count="21")
     assert [e.value for e in page.exception] == []
     assert "Resume" in labels(page)
