@@ -242,8 +242,8 @@ def test_what_is_stored_with_other_settings_is_offered(folder: Path) -> None:
 
 
 def test_what_takes_long_is_said_beside_compute(folder: Path) -> None:
-    """Four million points: a warning with the hours; a few: none."""
-    app = fine(opened(SURFACE_PAGE, model="slow", x_count="2001", y_count="2001"))
+    """A million points: a warning with the hours; a few: none."""
+    app = fine(opened(SURFACE_PAGE, model="slow", x_count="1000", y_count="1000"))
     assert [text for text in texts(app, "warning") if text.startswith("This takes about ")]
     app = fine(opened(SURFACE_PAGE, model="slow", x_count="7", y_count="7"))
     assert not texts(app, "warning")

@@ -17,7 +17,6 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog
 from tests.tiny import app_process, end_workers, imported, supervised, until
 
-WORKER_KILLS, APP_KILLS = 50, 10
 SETTINGS = SurfaceSettings(x_count=161, y_count=151)
 PAUSE = 0.002  # seconds per point: 49 s of work at least; the waits before all kills add up to 32 s
 
@@ -117,7 +116,13 @@ def counted(log: Path) -> tuple[list[int], dict[int, int], dict[int, int]]:
 
 
 @pytest.mark.slow
-def test_kills_lose_nothing_and_repeat_one_piece_each(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("worker_kills", "app_kills"),
+    [(4, 1), pytest.param(50, 10, marks=pytest.mark.campaign)],
+)
+def test_kills_lose_nothing_and_repeat_one_piece_each(
+    tmp_path, monkeypatch, worker_kills, app_kills
+):
     """50 SIGKILLs of workers and 10 of apps during one surface: the bits of an undisturbed run.
 
     Counted on the worker's side: every point is in exactly one piece that was written, and what
@@ -132,7 +137,7 @@ def test_kills_lose_nothing_and_repeat_one_piece_each(tmp_path, monkeypatch):
     catalog.close()
     killer = Killer(tmp_path / "catalog", log)
     try:
-        victims = [killer.kill_worker] * WORKER_KILLS + [killer.kill_app] * APP_KILLS
+        victims = [killer.kill_worker] * worker_kills + [killer.kill_app] * app_kills
         for place in killer.random.permutation(len(victims)):
             victims[place]()
         wait_for_all(catalog, key)
@@ -144,11 +149,11 @@ def test_kills_lose_nothing_and_repeat_one_piece_each(tmp_path, monkeypatch):
     written, evaluations, in_flight = counted(log)
     repeated = sum(evaluations.values()) - SETTINGS.units
     print(
-        f"\n{len(killer.dead)} workers and {APP_KILLS} apps killed; "
+        f"\n{len(killer.dead)} workers and {app_kills} apps killed; "
         f"{SETTINGS.units - len(found['unit'])} of {SETTINGS.units} points lost; {repeated} "
         f"computed again, at most {max(in_flight.values())} for one kill"
     )
-    assert len(killer.dead) == WORKER_KILLS
+    assert len(killer.dead) == worker_kills
     assert Counter(written) == dict.fromkeys(range(SETTINGS.units), 1)
     assert repeated == sum(in_flight.values())
     assert {name: value.tobytes() for name, value in found.items()} == {

@@ -25,7 +25,7 @@ def check_as_measured(piece: Piece, request: Mapping[str, Any], path: Path) -> N
     settings = request["settings"]
     whole = settings.get("subset", "all") == "all"
     frozen = settings.get("batchnorm", "frozen") == "frozen"
-    if not (whole and frozen) or settings["precision"] not in ("float32", "float64"):
+    if not (whole and frozen) or settings.get("precision", "float32") not in ("float32", "float64"):
         return
     for before, now in zip(request.get("measured", ()), losses_of(piece), strict=False):
         if before is None or not (math.isfinite(before) and math.isfinite(now)):

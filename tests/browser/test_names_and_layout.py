@@ -20,9 +20,12 @@ from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages._text import JOINER
-from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
+from tests.browser.test_app import PATIENCE, Server, context, sync_api  # noqa: F401
+from tests.browser.test_app import pytestmark as in_a_browser
 from tests.test_pages import identities
 from tests.tiny import ROOT, agreed, checkpoint, ended, supervised
+
+pytestmark = [*in_a_browser, pytest.mark.campaign]  # a tour of all pages
 
 FETCHED = "![i](http://192.0.2.1/i.png)"  # an address that nobody has
 NAME = f"{FETCHED} <img src=//192.0.2.1/h> bob's :red[net] $x$"
