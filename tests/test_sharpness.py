@@ -633,7 +633,7 @@ def test_all_measures_are_the_question_that_they_were() -> None:
     """Naming none or all is one question, whose key does not know of the choice."""
     assert SharpnessSettings(measures=tuple(PLACE)) == SharpnessSettings()
     assert "measures" in SHARPNESS.later
-    with pytest.raises(ValueError, match="measures must be one of"):
+    with pytest.raises(ValueError, match="measures must be names of measures"):
         SharpnessSettings(measures=("flatness",))
 
 
