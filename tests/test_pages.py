@@ -483,7 +483,7 @@ def one_sentence(app: AppTest) -> str:
     (said,) = [e.value for e in app.error]
     assert "\n" not in said
     assert "Traceback" not in said
-    return re.sub(r"\\([^\w\s])", r"\1", said).replace(JOINER, "")
+    return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", said).replace(JOINER, "")
 
 
 @pytest.mark.parametrize(
