@@ -116,12 +116,13 @@ def test_model_is_unchanged(problem: Problem) -> None:
 
 def test_evaluator_restores_after_an_exception(problem: Problem) -> None:
     """Law 5: a loss that fails midway leaves the evaluator on its base point."""
-    calls = []
+    calls: list[int] | None = None  # none are counted before the walk
 
     def fails_later(outputs: torch.Tensor, batch: tuple) -> torch.Tensor:
-        calls.append(1)
-        if len(calls) > 3:
-            raise RuntimeError("stop")
+        if calls is not None:
+            calls.append(1)
+            if len(calls) > 3:
+                raise RuntimeError("stop")
         return outputs.sum(dim=1)
 
     from explorer.analysis.evaluator import Evaluator
@@ -129,6 +130,7 @@ def test_evaluator_restores_after_an_exception(problem: Problem) -> None:
     objective = Objective(replace(problem, loss=fails_later), DOUBLE, CPU)
     evaluator = Evaluator(objective, torch.ones(1, objective.flat.theta.numel()))
     base = objective.flat.theta.clone()
+    calls = []
     with pytest.raises(RuntimeError, match="stop"):
         evaluator.values(np.linspace(1, 2, 9)[:, None])
     assert torch.equal(objective.flat.theta, base)
