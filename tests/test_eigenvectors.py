@@ -215,7 +215,7 @@ def test_planes_and_lines_are_asked_and_shown(
     assert "cos(axes) 0.000" in badges(app)
     line_page = opened(LINE.page, model="tiny", direction="eigenvector", rank="-1", x_count="5")
     assert "Eigenvalue of the Hessian: λ = " in " ".join(texts(fine(line_page), "caption"))
-    assert "Loss along the bottom eigenvector" in texts(line_page, "subheader")
+    assert "Loss along the bottom eigenvector of tiny" in texts(line_page, "subheader")
     spectrum = fine(opened(SPECTRUM.page, model="tiny", top="2", bottom="1", probes="0"))
     links = {link.proto.label: link.proto.query_string for link in spectrum.get("page_link")}
     led = dict(parse_qsl(links["Plane of the largest and the smallest"]))

@@ -14,6 +14,7 @@ from explorer.recorder import Recorder
 from explorer.recording import LOG, read_recording
 from store import Catalog, records
 from tests.tiny import (
+    agreed,
     checkpoint,
     command_line,
     end_workers,
@@ -92,6 +93,7 @@ def test_a_changed_problem_is_another_model(catalog: Catalog, tmp_path: Path) ->
     record(folder, 1)
     first = brought(catalog, file, folder)
     file.write_text(file.read_text().replace("split(13, 2)", "split(14, 2)"))
+    agreed(file)
     record(folder, 2)
     second = brought(catalog, file, folder)
     assert second.id != first.id
