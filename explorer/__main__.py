@@ -13,8 +13,8 @@ from explorer.jobs import arrivals, desk, patience, sources
 from explorer.jobs.origin import provenance_of
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import KINDS, kind_named, settings_from_json
-from explorer.printable import message
 from explorer.upkeep import model_named
+from explorer.wording import message
 from store import Catalog, CatalogError, records
 from store.new_file import write_new
 

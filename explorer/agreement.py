@@ -6,7 +6,7 @@ from pathlib import Path
 
 from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.own_code import Code
-from explorer.printable import message, printable
+from explorer.wording import message, printable
 
 KEPT = "\n\t"  # letters that a source may have though they cannot be seen
 

@@ -16,7 +16,7 @@ from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import Kind, kind_named, unreadable
 from explorer.own_code import Code
-from explorer.printable import message
+from explorer.wording import message
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that one listing holds
@@ -49,7 +49,7 @@ def foretell(
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
         title = desk.title(catalog, asked, desk.models_of(kind, [(model, point), *others]))
-        print(f"{asked.key[:12]} {message(title)}: {done:,} of {units:,} {kind.unit}, {rest}")
+        print(f"{asked.key[:12]} {message(title)}: {kind.counted(done, units)}, {rest}")
 
 
 def follow(
@@ -106,9 +106,8 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
         if unreadable(asked.kind, asked.settings):
             continue
         complete = ", complete" if asked.status == "complete" else ""
-        unit = kind_named(asked.kind).unit
-        done = f"{asked.units_done:,} of {asked.units:,} {unit}{complete}"
-        print(f"{asked.key[:12]} {message(asked.title)}: {done}")
+        done = kind_named(asked.kind).counted(asked.units_done, asked.units)
+        print(f"{asked.key[:12]} {message(asked.title)}: {done}{complete}")
     for why, count in Counter(unreadable(q.kind, q.settings) for q in found).items():
         if why:
             analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"

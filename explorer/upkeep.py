@@ -13,7 +13,7 @@ from typing import Any
 from explorer.jobs import orders
 from explorer.jobs.question import ProblemIdentity, Question, sha256
 from explorer.kinds import kind_named, settings_from_json, unreadable
-from explorer.printable import MESSAGE, message, printable
+from explorer.wording import MESSAGE, message, printable
 from store import Catalog, records
 
 ALL = 1_000_000  # questions that are looked at together

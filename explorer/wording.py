@@ -1,9 +1,43 @@
-"""Text from files and other people, made fit to stand within a sentence."""
+"""Text from files and other people: each letter shown, nothing commanded, fit for a sentence."""
 
-from explorer.printable import printable
+import unicodedata
 
-NAME = 80  # characters of a name that are said
+# Of Unicode's categories: controls, invisible format marks (they turn the direction of text),
+# halves of letters (a name that is no UTF-8), private and unassigned ones, line separators.
+UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+NAME = 60  # letters of a name that are shown
+QUOTED = 80  # of one between quotes
 PATH = 200
+MESSAGE = 2000  # letters of a message
+
+
+def printable(text: object, most: int = NAME, keep: str = "") -> str:
+    r"""The text with what cannot be seen written as an escape, as \x1b, and cut with an ellipsis.
+
+    Args:
+        text: a name or a message.
+        most: letters that are shown.
+        keep: unseen letters that stay, such as a newline.
+    """
+    said = str(text)
+    cut = said if len(said) <= most else f"{said[: most - 1]}…"
+    return "".join(
+        c if c in keep or unicodedata.category(c) not in UNSEEN else _escaped(c) for c in cut
+    )
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the text can be kept; a file's name that is no UTF-8 comes with halves of letters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def message(text: object) -> str:
+    """The text for a terminal, over several lines where it has them; it commands nothing there."""
+    return printable(text, MESSAGE, keep="\n\t")
 
 
 def one_line(text: object, most: int = PATH) -> str:
@@ -11,7 +45,7 @@ def one_line(text: object, most: int = PATH) -> str:
     return printable(text, most)
 
 
-def quoted(name: object, most: int = NAME) -> str:
+def quoted(name: object, most: int = QUOTED) -> str:
     """A name between quotes, cut and escaped."""
     return f"'{one_line(name, most)}'"
 
@@ -30,3 +64,10 @@ def size(count: int) -> str:
             return f"{number:.3g} {unit}"
         number /= 1000
     return f"{number:,.1f} GB"
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

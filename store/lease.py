@@ -27,6 +27,7 @@ HELD = 0.5  # seconds after which it is let go though it is in use all the time:
 TURN = 0.25  # seconds one may go on while others wait: opening and closing cost 30 ms
 GAP = 1 / 3  # of the time it was held, for which it is let go: under load all takes longer
 NOTE_LASTS = 0.3  # seconds; a waiting process renews its note at each attempt
+LAST_USES = 5.0  # seconds that other threads have at the end of the process
 ATTEMPT = (0.015, 0.045)  # seconds between two attempts, drawn anew; a failed one costs 10 ms
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.4.0",  # DuckDB 1.4 and 1.5 clients can read the file
@@ -93,7 +94,10 @@ class Lease:
                 self._shut()
 
     def end(self) -> None:
-        """Close and wait for the watcher: a thread left in DuckDB at exit floods stderr."""
+        """Close, at most some seconds later: a thread left in DuckDB at exit aborts the process."""
+        deadline = time.monotonic() + LAST_USES
+        while self._users and time.monotonic() < deadline:
+            time.sleep(IDLE / 5)
         self.close()
         if self._watcher and self._ended.is_set():
             self._watcher.join(1)

@@ -635,3 +635,17 @@ def test_even_and_odd_counts_are_allowed(kind, count):
     settings = settings_from_json(kind.settings, {"x_count": count, "x_min": -0.3, "x_max": 0.7})
     axis = settings.axes[0] if hasattr(settings, "axes") else settings.axis
     assert (len(axis), axis[0], axis[-1]) == (count, -0.3, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "said"),
+    [
+        (1, None, "1 search"),
+        (85, None, "85 searches"),
+        (1, 85, "1 of 85 searches"),
+        (1, 1, "1 of 1 search"),
+    ],
+)
+def test_units_are_counted_in_words(count: int, of: int | None, said: str) -> None:
+    """One unit is said in the singular."""
+    assert kind_named("critical").counted(count, of) == said

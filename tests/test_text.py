@@ -7,7 +7,7 @@ import pytest
 
 from explorer.jobs import orders
 from explorer.pages._text import as_message, as_text, in_badge
-from explorer.printable import message, printable
+from explorer.wording import message, printable
 from store import Catalog
 
 WJ = "\N{WORD JOINER}"

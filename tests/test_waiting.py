@@ -39,6 +39,12 @@ def queue(tmp_path):
     return Queue(tmp_path / "catalog")
 
 
+def test_a_pipe_in_place_of_the_lock_is_not_waited_for(queue):
+    """Whoever copies a catalog may plant one: opening it to read would wait for ever."""
+    os.mkfifo(queue.spool.folder / "supervisor.lock")
+    assert not waiting.supervised(queue.spool)
+
+
 def test_each_job_says_what_it_waits_for(queue, monkeypatch):
     """Behind what is at work, how far that is, and how many stand between."""
     monkeypatch.setattr(waiting, "supervised", lambda spool: True)

@@ -10,7 +10,7 @@ from explorer.jobs import runs
 from explorer.jobs.question import sha256
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
-from explorer.printable import MESSAGE, is_utf8, printable
+from explorer.wording import MESSAGE, is_utf8, printable
 from store import Catalog, UnknownEntry, records
 
 ASKED = 20  # priority of what somebody is waiting for; lower is more urgent

@@ -1,6 +1,7 @@
 """What a job waits for, from the spool alone: nobody need hold the catalog to tell."""
 
 import fcntl
+import os
 from pathlib import Path
 
 from explorer.jobs.spool import JobFolder, Spool
@@ -47,8 +48,8 @@ def progress(spool: Spool, job_id: str) -> str:
 def supervised(spool: Spool) -> bool:
     """Whether a process brings the jobs of this spool to their end."""
     lock = Path(spool.folder) / "supervisor.lock"
-    try:
-        with lock.open() as file:
+    try:  # whatever somebody put in its place, a pipe for one, is not waited for
+        with os.fdopen(os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

@@ -60,6 +60,13 @@ class Kind:
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
     keeps: bool = False  # whether its answer takes `keep`, a folder for units half done
 
+    def counted(self, count: int, of: int | None = None) -> str:
+        """Units of work in words, as in "1 search", "3 of 2,601 points"."""
+        last = count if of is None else of
+        one = self.unit.removesuffix("es" if self.unit.endswith("ches") else "s")
+        said = f"{count:,}" if of is None else f"{count:,} of {of:,}"
+        return f"{said} {one if last == 1 else self.unit}"
+
     @property
     def whole_run(self) -> bool:
         """Whether subjects are whole runs: all snapshots in order, the final one last."""

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.pages._running import running
-from explorer.printable import printable
 from explorer.render.colours import SERIES
+from explorer.wording import printable
 
 AXIS = 105  # px beside a plot for its axis of values
 SMALLEST = 150  # px of a plot's width

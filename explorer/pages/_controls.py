@@ -11,7 +11,7 @@ from explorer.kinds.kind import measured
 from explorer.kinds.settings import NORMALISATIONS
 from explorer.pages._parts import known_models, sentence
 from explorer.pages._text import as_message, as_step, as_text
-from explorer.printable import printable
+from explorer.wording import printable
 from store import Catalog, records
 
 FEW = 8  # steps that one sentence can list

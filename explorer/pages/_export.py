@@ -15,10 +15,10 @@ from explorer.kinds.surface import Surface
 from explorer.pages._paths import PathsDrawn
 from explorer.pages._running import running
 from explorer.pages._text import as_text
-from explorer.printable import NAME
 from explorer.render.client import renderer
 from explorer.render.height import Marker
 from explorer.render.relief import height_field
+from explorer.wording import NAME
 from store import records
 
 FIGURES = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}

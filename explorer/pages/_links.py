@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from explorer.jobs import desk
 from explorer.kinds import Kind, kind_named, settings_from_json
 from explorer.pages import _parts as parts
-from explorer.printable import printable
+from explorer.wording import printable
 from store import Catalog, records
 
 

@@ -9,7 +9,7 @@ from explorer.jobs.desk import Subject, snapshot
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
 from explorer.pages._parts import known_models, parameter_names
-from explorer.printable import printable
+from explorer.wording import printable
 from store import Catalog, records
 
 

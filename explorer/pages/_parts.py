@@ -19,7 +19,7 @@ from explorer.kinds.matrix import MATRIX_WORDS
 from explorer.pages._charts import measure_column
 from explorer.pages._running import Running, running
 from explorer.pages._text import as_message, as_text
-from explorer.printable import printable
+from explorer.wording import printable
 from store import Catalog, CatalogError, records
 
 LOOK_SECONDS = 1.0  # between two looks for a first model
@@ -179,16 +179,16 @@ def picture_if_complete(running: Running, key: str) -> None:
 def progress(running: Running, asked: records.Question, name: str = "") -> None:
     """How far an open question is, with the way to stop or resume it; `name` tells it apart."""
     job = running.catalog.active_job_for(asked.key)
-    share, unit = asked.units_done / asked.units, kind_named(asked.kind).unit
+    share, kind = asked.units_done / asked.units, kind_named(asked.kind)
     if job is None:
         _stopped(running, asked, name)
         return
     rate = job.worker.get("units_per_second", 0.0)
-    said = f"{asked.units_done:,} of {asked.units:,} {unit}"
+    said = kind.counted(asked.units_done, asked.units)
     if rate and asked.units_done:
         left = (asked.units - asked.units_done) / rate
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-        said += f" · {speed} {unit}/s · {seconds_text(left)} left"
+        said += f" · {speed} {kind.unit}/s · {seconds_text(left)} left"
     elif job.status == "queued":
         said = "Waiting for the worker"
     else:
@@ -207,9 +207,9 @@ def _stopped(running: Running, asked: records.Question, name: str) -> None:
     if last and last.status == "failed":
         st.error(as_message(f"{asked.title} stopped: {last.error}."), icon=":material/error:")
     text, button = st.columns([4, 1], vertical_alignment="center")
-    unit = kind_named(asked.kind).unit
+    done = kind_named(asked.kind).counted(asked.units_done, asked.units)
     of = f" of {as_text(name)}" if name else ""
-    text.caption(f"{asked.units_done:,} of {asked.units:,} {unit}{of} are stored.")
+    text.caption(f"{done}{of} are stored.")
     key = f"resume-{asked.key}"
     if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
         desk.resume(running.catalog, asked)

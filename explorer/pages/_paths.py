@@ -12,7 +12,7 @@ from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.pages import _controls as controls
 from explorer.pages._asking import Wish
 from explorer.pages._text import as_step, as_text
-from explorer.printable import printable
+from explorer.wording import printable
 from store import Catalog, records
 
 SMALL = 0.25  # of the range shown: smaller paths are hard to see

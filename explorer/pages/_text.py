@@ -8,7 +8,7 @@ program passes through `as_text` on its way into one of them.
 import re
 from collections.abc import Iterable
 
-from explorer.printable import MESSAGE, NAME, printable
+from explorer.wording import MESSAGE, NAME, printable
 
 # Backslashes end the meaning of these for Markdown's parser wherever they stand.
 SPECIAL = re.compile(

@@ -10,7 +10,7 @@ from explorer.kinds import KINDS, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._text import as_text
-from explorer.printable import printable
+from explorer.wording import printable
 from store import UnknownEntry, records
 
 PAGE_SIZE, ACROSS = 12, 4
