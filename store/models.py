@@ -212,6 +212,9 @@ def _put_problem(cursor: Cursor, problem: Problem) -> None:
 
 def _put_model(cursor: Cursor, model: Model) -> None:
     kept = ("id", "name", "problem_id", "point_id", "facts", "deleted")
+    for known in _models(cursor, "WHERE models.id = ?", [model.id]):
+        if known.name != model.name:
+            _retitle(cursor, known, model.name)
     row: dict[str, Any] = {name: getattr(model, name) for name in kept}
     row["created"] = model.created or now()
     put(cursor, "models", row, kept[1:])

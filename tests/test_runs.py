@@ -218,3 +218,14 @@ def test_a_mask_of_infinities_is_no_warning(tmp_path: Path) -> None:
     worse[2, 0] = math.nan
     assert inspection._not_finite(worse, mask) == 1
     assert inspection._not_finite(mask, None) == inspection._not_finite(mask, mask[0]) == 3
+
+
+def test_a_shipped_sample_leaves_a_model_its_name(catalog: Catalog, tmp_path: Path) -> None:
+    """The app imports its samples unasked; the user may have imported the same weights before."""
+    file, weights = problem_file(tmp_path / "p"), checkpoint(tmp_path / "mine.safetensors")
+    mine = brought(catalog, file, weights, name="mine")
+    sample = {"sample": True, "seed": 3}
+    job = orders.order_import(catalog, file, {}, [{"file": str(weights)}], "a sample", facts=sample)
+    assert ended(catalog, job).status == "done"
+    after = catalog.model(mine.id)
+    assert (after.name, after.facts["seed"]) == ("mine", 3)

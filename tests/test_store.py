@@ -487,6 +487,8 @@ def test_a_renamed_model_is_found_by_its_new_name(catalog):
         "made by hand",
     ]
     assert catalog.job("j1").title == "Interpolation of a net to best of all"
+    put_model(catalog, name="the net")  # imported once more, under another name
+    assert catalog.question("q1").title == "Interpolation of the net to best of all"
     for bad in ("", "  ", "two\nlines", "\x1b[31mred"):
         with pytest.raises(ValueError, match="must be printable and not empty"):
             catalog.rename_model("m2", bad)

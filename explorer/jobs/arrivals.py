@@ -42,7 +42,7 @@ def store_import(
         measurements += _measurements(point, identity.id, result["problem"]["splits"])
     model = records.Model(
         id=model_id,
-        name=request["name"],
+        name=_name(catalog, model_id, request),
         problem_id=identity.id,
         point_id=result["final"],
         facts=_facts(catalog, model_id, request, result) | {"import": job.id},
@@ -52,6 +52,13 @@ def store_import(
         kind = kind_named(wish["kind"])
         settings = settings_from_json(kind.settings, wish["settings"])
         desk.ask(catalog, kind, model, settings, priority=wish.get("priority", orders.BACKGROUND))
+
+
+def _name(catalog: Catalog, model_id: str, request: Mapping[str, Any]) -> str:
+    """The name of an import's model; a shipped sample takes none from a model that has one."""
+    if request["facts"].get("sample"):
+        return next((m.name for m in catalog.models() if m.id == model_id), request["name"])
+    return str(request["name"])
 
 
 def imported(catalog: Catalog, job: records.Job) -> records.Model | None:
