@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import json
 import math
 import sys
 import types
@@ -151,7 +152,9 @@ def _coerced(name: str, value: Any, wanted: Any) -> Any:
         wanted = next(a for a in get_args(wanted) if a is not type(None))
     if get_origin(wanted) is tuple:
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{name} must be a list, got {value!r}")
+            raise ValueError(
+                f"{name} must be a list, as {json.dumps([value], default=str)}, got {value!r}"
+            )
         return tuple(_coerced(name, entry, get_args(wanted)[0]) for entry in value)
     fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
     if fits:

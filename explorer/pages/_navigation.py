@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.kinds import KINDS
 from explorer.pages._parts import guarded
 
-MENU_WIDTH = 230  # px
+MENU_WIDTH = 252  # px
 PAGES = Path(__file__).parent
 
 

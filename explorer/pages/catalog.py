@@ -77,7 +77,8 @@ def about(asked: records.Question) -> str:
     """The loss at the point and the day, in one line."""
     alone = asked.facts.get("stand_alone", {}).get("loss")
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
-    return " · ".join([*loss, parts.local_time(asked.completed or asked.created)])
+    moment = parts.local_time(asked.completed or asked.created)
+    return " · ".join([*loss, moment.replace(" ", "\N{NO-BREAK SPACE}")])
 
 
 def progress(asked: records.Question, last: records.Job | None) -> None:

@@ -192,7 +192,7 @@ def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
         "see Definitions."
     )
     if len(found) > 1:
-        st.caption("Before a value: its model's rank, 1 for the smallest. Intervals may overlap.")
+        st.caption("#: rank of the model, #1 for the smallest value. Intervals may overlap.")
     for sentence, titles in _reasons(found).items():
         st.caption(f"**{', '.join(titles)}**: {sentence}")
     export_numbers(asked, found)
@@ -205,7 +205,7 @@ def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
     places, values = ranks(known), {}
     for name, value in known.items():
         text = said(value.value, value.low, value.high) or ("…" if value.why == NOT_YET else "—")
-        values[name] = f"{places[name]}.  {text}" if name in places else text
+        values[name] = f"{text}  #{places[name]}" if name in places else text
     return {
         "Measure": measure.title,
         **values,

@@ -259,7 +259,7 @@ def spikes(spectrum: Spectrum, span: tuple[float, float], style: DensityStyle) -
         x=_x(*span, field="low"), x2="high:Q", y=alt.value(ROOM - 4)
     )
     told = alt.Chart(table(_apart(rows, span, style.width))).mark_text(
-        style="rank", fontSize=11, fontWeight="bold", baseline="bottom"
+        style="rank", color=SPIKE, fontSize=11, fontWeight="bold", baseline="bottom"
     )
     return [lines, bars, told.encode(x=x, y=alt.value(ROOM - 7), text="rank:N", tooltip=said)]
 
