@@ -87,7 +87,7 @@ def trained(rate: float, momentum: float, steps: int) -> tuple[Problem, Snapshot
 @pytest.mark.parametrize(
     ("rate", "momentum", "steps", "within"),
     [
-        (0.4, 0.0, 3000, 0.01),
+        (0.4, 0.0, 4500, 0.01),  # on some processors 5.06 after 3,000 steps, coming down
         pytest.param(0.4, 0.0, 12000, 0.01, marks=pytest.mark.slow),
         pytest.param(0.2, 0.0, 12000, 0.01, marks=pytest.mark.slow),
         pytest.param(0.1, 0.0, 12000, 0.01, marks=pytest.mark.slow),

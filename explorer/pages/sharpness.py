@@ -26,7 +26,7 @@ from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_message, as_text, in_badge, listed
 from store import records
 
-NAMED = 265  # px beside a plot for the measures' titles
+LETTER = 7  # px of a letter of a measure's title, at most
 BADGES = {YES: "✓ invariant", NO: "moves"}
 WORDS = {  # setting -> its label and what it is
     "box": ("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
@@ -231,13 +231,18 @@ def chart(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
     """The values with their intervals."""
     from explorer.render.sharpness import measures
 
-    width = charts.plot_width(NAMED)
+    width = charts.plot_width(titles_width())
     charts.show_chart(measures(found, width), f"Sharpness of {', '.join(found)} by each measure")
     st.caption(
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
     )
     export_chart("sharpness", lambda: measures(found), asked.values())
+
+
+def titles_width() -> int:
+    """The px beside a plot that the titles of its measures take."""
+    return 30 + LETTER * max(len(measure.title) for measure in shown())
 
 
 def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
@@ -278,7 +283,7 @@ def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -
     known = {name: one for name, one in found.items() if one.ratios}
     if known:
         charts.show_chart(
-            drawn.ratios(known, charts.plot_width(NAMED)),
+            drawn.ratios(known, charts.plot_width(titles_width())),
             f"Each measure of {', '.join(known)} after rescaling over that before",
         )
         export_chart("sharpness-ratios", lambda: drawn.ratios(known), [asked[n] for n in known])

@@ -31,7 +31,7 @@ def chart(
     """
     made = []
     for row in rows:
-        x = _x(span or _span(row.curves), x_title if row is rows[-1] else None)
+        x = _x(span or _span(row.curves), x_title if row is rows[-1] else None, width)
         made.append(alt.LayerChart(layer=_layers(row, x, width), width=width, height=row.height))
     whole = made[0] if len(made) == 1 else alt.VConcatChart(vconcat=made, spacing=12)
     if title:
@@ -45,10 +45,12 @@ def _span(curves: Mapping[str, Curve]) -> tuple[float, float]:
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _x(span: tuple[float, float], title: str | None) -> alt.X:
+def _x(span: tuple[float, float], title: str | None, width: int) -> alt.X:
     low, high = span
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    return alt.X("x:Q", scale=scale, axis=_axis(ticks(low, high, False, 6), title, grid=False))
+    axis = _axis(ticks(low, high, False, 6), title, grid=False)
+    axis["titleLimit"] = width  # a title with long names would widen the picture
+    return alt.X("x:Q", scale=scale, axis=axis)
 
 
 def _axis(values: list[float], title: str | None, grid: bool) -> alt.Axis:
@@ -91,7 +93,7 @@ def _colour(row: Row, width: int) -> Any:
         symbolType="stroke",
         symbolStrokeWidth=2,
         symbolOpacity=1,
-        labelLimit=0,
+        labelLimit=width,
     )
     scale = alt.Scale(domain=names, range=list(row.colours) or series_colours(names))
     return alt.Color("line:N", legend=legend, scale=scale)
