@@ -55,8 +55,13 @@ class Questions(Door):
 
     def question(self, key: str) -> Question | None:
         """The question of that key, also a deleted one; None when it was never asked."""
-        found = self._read(lambda c: _named(c, "WHERE key = ?", [key]))
-        return found[0] if found else None
+        return self.questions_of([key]).get(key)
+
+    def questions_of(self, keys: Iterable[str]) -> dict[str, Question]:
+        """The questions of those keys, also deleted ones; what was never asked is left out."""
+        where = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
+        found = self._read(lambda c: _named(c, where, [list(keys)]))
+        return {question.key: question for question in found}
 
     def questions(
         self,

@@ -146,9 +146,9 @@ def _choices() -> dict[str, Any]:
 
 def offer_stored(running: Running, missing: Mapping[str, Wish]) -> None:
     """Links to what is stored of the same kinds and models with other settings."""
-    names = links.model_names(running.catalog)
+    subjects = links.Subjects(running.catalog)
     offered = [
-        (links.link_to(running.catalog, old, names), _differs(old, wish))
+        (links.link_to(old, subjects), _differs(old, wish))
         for wish in missing.values()
         for old in _alike(running.catalog, wish)
     ]

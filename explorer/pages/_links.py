@@ -1,6 +1,5 @@
 """The way from a stored analysis to its page: what it is about, in words and as an address."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from explorer.jobs import desk
@@ -19,29 +18,50 @@ class Link:
     parameters: dict[str, str | list[str]]  # of its page's address
 
 
-def model_names(catalog: Catalog) -> dict[str, str]:
-    """Label of each model by its id, as pages list them."""
-    return {model.id: label for label, model in parts.labels(catalog.models()).items()}
+class Subjects:
+    """The models and points that links name, each read once while a page is made."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        """The models of today."""
+        labels = parts.labels(catalog.models())
+        self.labels = {model.id: label for label, model in labels.items()}  # as pages list them
+        self._models = {model.id: model for model in labels.values()}
+        self._points: dict[tuple[str, str], records.Point] = {}
+        self._catalog = catalog
+
+    def model(self, id: str) -> records.Model:
+        """The model of that id, also a deleted one."""
+        if id not in self._models:
+            self._models[id] = self._catalog.model(id)
+        return self._models[id]
+
+    def point(self, model_id: str, id: str) -> records.Point:
+        """A point as that model knows it."""
+        if (model_id, id) not in self._points:
+            for point in self._catalog.points(model_id):
+                self._points[model_id, point.point_id] = point
+        if (model_id, id) not in self._points:
+            self._points[model_id, id] = self._catalog.point(id)
+        return self._points[model_id, id]
 
 
-def link_to(catalog: Catalog, asked: records.Question, names: Mapping[str, str]) -> Link:
+def link_to(asked: records.Question, subjects: Subjects) -> Link:
     """The way to an analysis.
 
     Args:
-        catalog: where it is.
         asked: its question.
-        names: from `model_names`.
+        subjects: of its catalog.
     """
     kind = kind_named(asked.kind)
     named = zip(asked.model_ids, asked.model_names, strict=True)
-    models = [names.get(id, printable(name)) for id, name in named]
+    models = [subjects.labels.get(id, printable(name)) for id, name in named]
     settings = settings_from_json(kind.settings, asked.settings)
     points = desk.named_points(kind, settings, asked.point_ids)
     told: list[str] = []
     steps: list[int | str | None] = []
     for name, model_id, id in zip(models, asked.model_ids, points, strict=True):
-        point = desk.point_of(catalog, model_id, id)
-        final = catalog.model(model_id).point_id == id
+        point = subjects.point(model_id, id)
+        final = subjects.model(model_id).point_id == id
         step = printable(point.label) if point.step is None else point.step
         told.append(name if final else f"{name}@{step}")
         # Pages about two points do not start at final ones.

@@ -1,7 +1,7 @@
 """Home: what has been computed, with pictures; the models it was computed for."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -36,14 +36,14 @@ def unknown(asked: records.Question, said: str) -> None:
 def card(
     asked: records.Question,
     image: bytes | None,
-    names: Mapping[str, str],
+    subjects: links.Subjects,
     last: records.Job | None,
 ) -> None:
     """One analysis: its picture, what it is, the way to it; `last` is its latest job."""
     if why := unreadable(asked.kind, asked.settings):
         unknown(asked, f"It is {why}: update this program to see it.")
         return
-    link = links.link_to(catalog, asked, names)
+    link = links.link_to(asked, subjects)
     with st.container(border=True, gap="xsmall", height="stretch"):
         if image:
             st.image(image, width="stretch", alt=printable(asked.title, 200))
@@ -95,7 +95,7 @@ def progress(asked: records.Question, last: records.Job | None) -> None:
         st.badge(f"stopped · {done}", icon=":material/stop:", color="orange")
 
 
-def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) -> int:
+def gallery(search: str, kind: str | None, page: int, subjects: links.Subjects) -> int:
     """A page of cards; how many analyses there are in all."""
     found, total = catalog.questions(
         search, kind=kind, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
@@ -109,7 +109,7 @@ def gallery(search: str, kind: str | None, page: int, names: Mapping[str, str]) 
         for column, asked in zip(st.columns(ACROSS), found[start : start + ACROSS], strict=False):
             with column:
                 try:
-                    card(asked, images.get(asked.key), names, latest.get(asked.key))
+                    card(asked, images.get(asked.key), subjects, latest.get(asked.key))
                 except UnknownEntry as error:  # damaged; the others are shown
                     unknown(asked, parts.sentence(error))
     return total
@@ -244,12 +244,12 @@ def analyses() -> None:
     """The gallery with its filters and pages; live while something is being computed."""
     st.subheader("Analyses", anchor=False)
     search, kind = filters()
-    names = links.model_names(catalog)
+    subjects = links.Subjects(catalog)
     unsettled = bool(busy()) or running.settling
 
     @parts.live(LIVE_SECONDS if unsettled else None)
     def shown() -> None:
-        total = gallery(search, kind, st.session_state.get("page", 1), names)
+        total = gallery(search, kind, st.session_state.get("page", 1), subjects)
         if not total:
             empty(search)
         pages = math.ceil(total / PAGE_SIZE)
@@ -259,7 +259,9 @@ def analyses() -> None:
         if jobs:
             st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
         settled = not jobs and not running.settling
-        if (unsettled and settled) or set(names) != {model.id for model in catalog.models()}:
+        if (unsettled and settled) or set(subjects.labels) != {
+            model.id for model in catalog.models()
+        }:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
     shown()

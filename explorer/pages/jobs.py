@@ -27,13 +27,13 @@ running = parts.start()
 catalog = running.catalog
 
 
-def title(job: records.Job, asked: records.Question | None) -> None:
+def title(job: records.Job, asked: records.Question | None, subjects: links.Subjects) -> None:
     """What the job is about; the way to its analysis, if it has one."""
     words = as_text(job.title, 120)
     if asked is None or asked.deleted is not None or unreadable(asked.kind, asked.settings):
         st.markdown(words)
         return
-    link = links.link_to(catalog, asked, names())
+    link = links.link_to(asked, subjects)
     st.page_link(
         link.kind.page,
         label=f"**{words}**",
@@ -43,14 +43,9 @@ def title(job: records.Job, asked: records.Question | None) -> None:
     )
 
 
-def names() -> dict[str, str]:
-    """Label of each model by its id."""
-    return links.model_names(catalog)
-
-
-def question_of(job: records.Job) -> records.Question | None:
-    """The question that the job answers."""
-    return catalog.question(job.question_key) if job.question_key else None
+def questions_of(jobs: list[records.Job]) -> dict[str, records.Question]:
+    """The questions that the jobs answer, by key."""
+    return catalog.questions_of(job.question_key for job in jobs if job.question_key)
 
 
 def badge(state: str) -> None:
@@ -59,13 +54,13 @@ def badge(state: str) -> None:
     st.badge(state, icon=icon, color=colour)
 
 
-def active(job: records.Job) -> None:
+def active(job: records.Job, asked: records.Question | None, subjects: links.Subjects) -> None:
     """A job that is queued or running: only one that runs has a bar."""
     text, button = st.columns([5, 1], vertical_alignment="center")
     with text:
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(job.status)
-            title(job, question_of(job))
+            title(job, asked, subjects)
         if job.status == "running":
             said = as_text(parts.worker_stage(catalog, job.id) or "starting")
             if job.units and job.task == "answer":
@@ -90,12 +85,11 @@ def is_current(asked: records.Question) -> bool:
     return asked.version == kind_named(asked.kind).version
 
 
-def ended(job: records.Job) -> None:
+def ended(job: records.Job, asked: records.Question | None, subjects: links.Subjects) -> None:
     """A job that is over."""
-    asked = question_of(job)
     with st.container(horizontal=True, vertical_alignment="center"):
         badge(job.status)
-        title(job, asked)
+        title(job, asked, subjects)
         if job.finished:
             said = parts.local_time(job.finished, "%Y-%m-%d %H:%M:%S")
             if job.started:  # not so where it ended before the supervisor had seen it run
@@ -124,8 +118,10 @@ def queue(jobs: list[records.Job]) -> None:
             st.rerun()
         if not now:
             st.caption("Nothing is being computed. Ask for a surface or a line to see it here.")
+            return
+        answered, subjects = questions_of(now), links.Subjects(catalog)
         for job in sorted(now, key=lambda j: (j.status != "running", j.priority, j.created)):
-            active(job)
+            active(job, answered.get(job.question_key or ""), subjects)
 
     progress()
 
@@ -150,8 +146,10 @@ def over() -> None:
     jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=SHOWN)
     if not jobs:
         st.caption("Nothing has ended yet.")
+        return
+    answered, subjects = questions_of(jobs), links.Subjects(catalog)
     for job in jobs:
-        ended(job)
+        ended(job, answered.get(job.question_key or ""), subjects)
 
 
 def machine() -> None:

@@ -78,7 +78,6 @@ class Server:
         options = {
             "server.port": self.port,
             "server.headless": "true",
-            "server.fileWatcherType": "none",  # others may be editing while the tests run
         }
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
         command += [f"--{name}={value}" for name, value in options.items()]
@@ -204,6 +203,13 @@ def seen(page: "sync_api.Page", holds: Callable[[], Any], seconds: float = PATIE
     raise TimeoutError(f"nothing happened within {seconds:g} s")
 
 
+def open_files(pid: int) -> Iterator[str]:
+    """What a process holds open; some may be closed while this looks."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield str(descriptor.readlink())
+
+
 def test_the_first_screen_shows_real_surfaces(page: "sync_api.Page", server: Server) -> None:
     """Nothing but opening the app: a picture of a sample's loss surface appears on a card."""
     page.goto(server.address)
@@ -212,6 +218,8 @@ def test_the_first_screen_shows_real_surfaces(page: "sync_api.Page", server: Ser
     assert picture.get_attribute("alt") == "Surface of mlp_b"
     assert picture.evaluate("image => image.naturalWidth") > 200
     assert page.get_by_test_id("stException").count() == 0
+    if sys.platform == "linux":  # Streamlit would watch all below the project, .venv and all
+        assert "anon_inode:inotify" not in set(open_files(server.process.pid))
 
 
 def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> None:
