@@ -1,6 +1,7 @@
 """The whole app in a real browser, from an empty catalog to an answer that outlives the server."""
 
 import collections
+import contextlib
 import csv
 import io
 import os
