@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer import agreement, commands, commands_start, upkeep
+from explorer import agreement, commands, commands_start, job_progress, upkeep
+from explorer.ask import questions
+from explorer.ask.provenance import provenance_of
 from explorer.consent import code_to_agree
-from explorer.jobs import arrivals, desk, patience, sources
-from explorer.jobs.origin import provenance_of
-from explorer.jobs.supervisor import Supervisor
+from explorer.importing import sources, storing
 from explorer.kinds import KINDS, kind_named, settings_from_json
+from explorer.supervisor import Supervisor
 from explorer.upkeep import model_named
 from explorer.wording import message
 from store import Catalog, CatalogError, records
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.needs_no_catalog:
             return given.run(given)
-        catalog = Catalog(given.catalog or desk.usual_folder())
+        catalog = Catalog(given.catalog or questions.usual_folder())
         if given.run is not upkeep.rebuild:  # for where there is no database to be opened
             catalog.check()
         return given.run(catalog, given)
@@ -149,8 +150,8 @@ def _import(catalog: Catalog, given: argparse.Namespace) -> int:
         return commands.follow(catalog, found, code, arguments, given.name or "")
     job = sources.order(catalog, found, problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
-    model = arrivals.imported(catalog, catalog.job(job))
-    for said in arrivals.warnings(catalog, model) if model else ():
+    model = storing.imported(catalog, catalog.job(job))
+    for said in storing.warnings(catalog, model) if model else ():
         print(f"warning: {message(said)}", file=sys.stderr)
     return 0
 
@@ -168,7 +169,7 @@ def _compute(catalog: Catalog, given: argparse.Namespace) -> int:
         commands.foretell(catalog, kind, settings, asks)
         return 0
     keys = [
-        desk.ask(catalog, kind, model, settings, point, others=others)
+        questions.ask(catalog, kind, model, settings, point, others=others)
         for (model, point), *others in asks
     ]
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
@@ -206,7 +207,7 @@ def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job
             print(f"\r{line:<{len(shown)}}", end="", flush=True)
             shown = line
 
-    job = patience.ended(catalog, job_id, supervisor, tell)
+    job = job_progress.ended(catalog, job_id, supervisor, tell)
     line = f"{title}: {job.status}"
     print(f"\r{line:<{len(shown)}}", flush=True)
     return job
@@ -214,7 +215,7 @@ def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job
 
 def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     """Write a table with its provenance."""
-    from explorer.render.table import files
+    from explorer.render.export.table import files
 
     if given.file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
@@ -222,7 +223,9 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     if len(found) != 1:
         raise ValueError(f"{len(found)} analyses have a key that begins with {given.key!r}")
     asked = found[0]
-    contents = files(desk.result_of(catalog, asked), provenance_of(catalog, asked), given.file.name)
+    contents = files(
+        questions.result_of(catalog, asked), provenance_of(catalog, asked), given.file.name
+    )
     for name in contents:
         if (given.file.parent / name).exists():  # never over a file of the user's
             raise FileExistsError(f"{given.file.parent / name} is there already; name another file")
@@ -231,7 +234,7 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     return 0
 
 
-def _subject(catalog: Catalog, text: str) -> desk.Subject:
+def _subject(catalog: Catalog, text: str) -> questions.Subject:
     """The model NAME and its final point, or its snapshot NAME@STEP, or NAME@FILE without `.pt`."""
     name, at, step = text.rpartition("@")
     if not at or any(model.name == text for model in catalog.models()):

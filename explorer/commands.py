@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from explorer.jobs import desk, following, orders, patience, runs, vetting, waiting
-from explorer.jobs.estimate import estimate
-from explorer.jobs.sources import Sources
+from explorer import job_progress, recorded_runs
+from explorer.ask import questions, requests
+from explorer.ask.estimate import estimate
+from explorer.importing import following
+from explorer.importing.sources import Sources
+from explorer.jobs import queue_state, vetting
 from explorer.jobs.spool import Spool
-from explorer.jobs.supervisor import Supervisor
 from explorer.kinds import Kind, kind_named, unreadable
 from explorer.own_code import Code
+from explorer.supervisor import Supervisor
 from explorer.wording import message
 from store import Catalog, records
 
@@ -24,7 +27,7 @@ POLL_SECONDS = 0.5
 
 
 def foretell(
-    catalog: Catalog, kind: Kind, settings: Any, asks: Sequence[Sequence[desk.Subject]]
+    catalog: Catalog, kind: Kind, settings: Any, asks: Sequence[Sequence[questions.Subject]]
 ) -> None:
     """Print what each question has and how long the rest will take; ask nothing.
 
@@ -38,7 +41,7 @@ def foretell(
     """
     warm = False
     for (model, point), *others in asks:
-        asked = desk.question(catalog, kind, model, settings, point, others)
+        asked = questions.question(catalog, kind, model, settings, point, others)
         stored = catalog.question(asked.key)
         done = stored.units_done if stored else 0
         units = asked.settings.units
@@ -48,7 +51,9 @@ def foretell(
             seconds = told.start + told.setup + (units - done) * told.per_unit
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
-        title = desk.title(catalog, asked, desk.models_of(kind, [(model, point), *others]))
+        title = questions.title(
+            catalog, asked, questions.models_of(kind, [(model, point), *others])
+        )
         print(f"{asked.key[:12]} {message(title)}: {kind.counted(done, units)}, {rest}")
 
 
@@ -62,14 +67,14 @@ def follow(
     """
     if found.recording is None:
         raise ValueError("only a recorded run can be followed; name the Recorder's folder")
-    folder, identity = found.recording.folder.resolve(), runs.identity(found.recording)
+    folder, identity = found.recording.folder.resolve(), recorded_runs.identity(found.recording)
     following.follow(catalog, folder, code.problem, code.hash, arguments, name)
     supervisor, told = Supervisor(catalog, "auto"), -1
     supervisor.start()
     try:
         while True:
             entry = following.followed(catalog).get(str(folder))
-            count = max((m.points for m in runs.models_of(catalog, identity)), default=0)
+            count = max((m.points for m in recorded_runs.models_of(catalog, identity)), default=0)
             if count != told:
                 print(f"{message(folder)}: {count:,} snapshots", flush=True)
                 told = count
@@ -126,7 +131,7 @@ def jobs(catalog: Catalog, given: argparse.Namespace) -> int:
         key=lambda j: (j.status != "running", j.priority, str(j.created)),
     )
     over = catalog.jobs(status=("done", "failed", "cancelled"), limit=ALL) if given.all else []
-    said = {job.id: waiting.progress(spool, job.id) for job in under_way}
+    said = {job.id: queue_state.progress(spool, job.id) for job in under_way}
     if given.json:
         content = [_job(job, said.get(job.id, "")) for job in (*under_way, *over)]
         print(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, indent=1))
@@ -150,12 +155,12 @@ def cancel(catalog: Catalog, given: argparse.Namespace) -> int:
     if not wanted and not given.all:
         raise ValueError("name a job by its id, which `jobs` shows, or give --all")
     for job in wanted:
-        orders.cancel(catalog, job.id)
+        requests.cancel(catalog, job.id)
     supervisor = Supervisor(catalog, hires=False)
     supervisor.start()
     try:
         for job in wanted:
-            ended = patience.ended(catalog, job.id, supervisor)
+            ended = job_progress.ended(catalog, job.id, supervisor)
             print(f"{job.id} {message(job.title)}: {ended.status}", flush=True)
     finally:
         supervisor.stop()

@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from explorer.jobs import orders
-from explorer.jobs.question import ProblemIdentity, Question, sha256
+from explorer.ask import requests
+from explorer.ask.question import ProblemIdentity, Question, sha256
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.wording import MESSAGE, message, printable
 from store import Catalog, records
@@ -68,7 +68,7 @@ def delete(catalog: Catalog, given: argparse.Namespace) -> int:
     for job in catalog.jobs(status=("queued", "running"), limit=ALL):
         asked = catalog.question(job.question_key) if job.question_key else None
         if asked is not None and model.id in asked.model_ids:
-            orders.cancel(catalog, job.id)
+            requests.cancel(catalog, job.id)
     catalog.delete_model(model.id)
     print(f"{message(what)} is in the trash; `restore {model.id[:12]}` takes it out again")
     return 0

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.device import kept_threads
+from explorer.analysis.objective.device import kept_threads
 from explorer.problem import Problem, accuracy, cross_entropy
 
 FEW = 23  # examples of the problem `small`
@@ -78,7 +78,7 @@ def problem() -> Problem:
 @pytest.fixture
 def uneven(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make batches of about so many bytes of activations, so that the last one is smaller."""
-    from explorer.analysis import objective
+    from explorer.analysis.objective import objective
 
     def set_bytes(count: int) -> None:
         monkeypatch.setitem(objective.BATCH_BYTES, "cpu", count)

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from explorer.analysis import surface, tuning
+from explorer.analysis import surface
+from explorer.analysis.objective import execution_tuning
 from explorer.jobs.spool import JobFolder
 from explorer.jobs.worker import main
 from explorer.kinds.kind import Piece
@@ -24,7 +25,9 @@ def put_and_log(folder: JobFolder, piece: Piece, provenance: Mapping[str, Any]) 
     log("p")
 
 
-tuning.LONG = math.inf  # the undisturbed run, of a quick model, is too short to be tuned: as here
+execution_tuning.LONG = (
+    math.inf
+)  # the undisturbed run, of a quick model, is too short to be tuned: as here
 surface.in_pieces = begin_and_log  # type: ignore[assignment]
 JobFolder.put_piece = put_and_log  # type: ignore[method-assign]
 main()

@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ANALYSIS = ("explorer/analysis/", "explorer/problem.py", "explorer/jobs/worker.py")
-SCENES = tuple(f"explorer/render/{name}.py" for name in ("scene", "still", "mesh", "process"))
+SCENES = tuple(
+    f"explorer/render/relief3d/{name}.py" for name in ("scene", "still", "mesh", "process")
+)
 
 # Who may import what from outside: package -> rooms.
 OUTSIDE = {
@@ -38,6 +40,7 @@ ANYWHERE = (
     "explorer.private_folder",
     "explorer.wording",
 )
+BELOW = ("explorer.kinds", "explorer.problem")  # what all mathematics may stand on
 # Who may import what of ours: room -> rooms. The longest prefix counts.
 INSIDE = {
     "store/": ("store",),
@@ -54,22 +57,65 @@ INSIDE = {
     "explorer/recorder.py": ("explorer.recording", "explorer.extra_state", "explorer.run_folder"),
     "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
     "explorer/kinds/": ("explorer.kinds",),
-    "explorer/analysis/": (
-        "explorer.analysis",
+    "explorer/analysis/objective/": (
+        *BELOW,
         "explorer.extra_state",
-        "explorer.kinds",
-        "explorer.problem",
         "explorer.own_code",
+        "explorer.analysis.objective",
+    ),
+    "explorer/analysis/curvature/": (
+        *BELOW,
+        "explorer.analysis.objective",
+        "explorer.analysis.curvature",
+    ),
+    "explorer/analysis/directions/": (
+        *BELOW,
+        "explorer.analysis.objective",
+        "explorer.analysis.curvature",
+        "explorer.analysis.directions",
+    ),
+    "explorer/analysis/measures/": (
+        *BELOW,
+        "explorer.analysis.objective",
+        "explorer.analysis.curvature",
+        "explorer.analysis.measures",
+    ),
+    "explorer/analysis/model/": (
+        *BELOW,
+        "explorer.extra_state",
+        "explorer.own_code",
+        "explorer.analysis.objective",
+        "explorer.analysis.curvature",
+        "explorer.analysis.model",
+    ),
+    "explorer/analysis/": (*BELOW, "explorer.analysis"),
+    "explorer/render/marks/": ("explorer.render.marks", "explorer.kinds"),
+    "explorer/render/relief3d/": (
+        "explorer.render.relief3d",
+        "explorer.render.marks",
+        "explorer.kinds",
     ),
     "explorer/render/": ("explorer.render", "explorer.kinds"),
-    "explorer/jobs/": (
-        "explorer.jobs",
+    "explorer/recorded_runs.py": ("explorer.recording", "explorer.trainer_folder", "store"),
+    "explorer/ask/": (
+        "explorer.ask",
+        "explorer.jobs.spool",
         "explorer.kinds",
-        "explorer.recording",
-        "explorer.trainer_folder",
-        "explorer.consent",
+        "explorer.recorded_runs",
         "store",
     ),
+    "explorer/importing/": (
+        "explorer.importing",
+        "explorer.ask",
+        "explorer.jobs.spool",
+        "explorer.consent",
+        "explorer.kinds",
+        "explorer.recorded_runs",
+        "explorer.recording",
+        "store",
+    ),
+    "explorer/jobs/": ("explorer.jobs", "explorer.kinds"),
+    "explorer/jobs/vetting.py": ("explorer.ask", "explorer.jobs", "store"),
     "explorer/jobs/worker.py": (
         "explorer.admission",
         "explorer.consent",
@@ -82,6 +128,14 @@ INSIDE = {
         "explorer.own_code",
         "explorer.problem",
     ),
+    "explorer/supervisor.py": (
+        "explorer.ask",
+        "explorer.importing",
+        "explorer.jobs",
+        "explorer.kinds",
+        "store",
+    ),
+    "explorer/job_progress.py": ("explorer.supervisor", "explorer.jobs", "store"),
     "explorer/private_folder.py": (),
     "explorer/access.py": ("explorer.private_folder",),
     "explorer/problem_template.py": ("explorer.problem",),
@@ -92,7 +146,11 @@ INSIDE = {
         "explorer.consent",
         "explorer.own_code",
         "explorer.kinds",
+        "explorer.ask",
+        "explorer.importing",
         "explorer.jobs",
+        "explorer.recorded_runs",
+        "explorer.supervisor",
         "explorer.render",
         "store",
         "sample_models",
@@ -102,15 +160,30 @@ INSIDE = {
         "explorer.agreement",
         "explorer.commands",
         "explorer.commands_start",
+        "explorer.job_progress",
         "explorer.upkeep",
         "explorer.consent",
         "explorer.kinds",
+        "explorer.ask",
+        "explorer.importing",
         "explorer.jobs",
+        "explorer.recorded_runs",
+        "explorer.supervisor",
         "explorer.render",
         "store",
     ),
-    "explorer/upkeep.py": ("explorer.kinds", "explorer.jobs", "store"),
-    "explorer/commands.py": ("explorer.own_code", "explorer.kinds", "explorer.jobs", "store"),
+    "explorer/upkeep.py": ("explorer.ask", "explorer.jobs", "explorer.kinds", "store"),
+    "explorer/commands.py": (
+        "explorer.ask",
+        "explorer.importing",
+        "explorer.own_code",
+        "explorer.kinds",
+        "explorer.jobs",
+        "explorer.job_progress",
+        "explorer.recorded_runs",
+        "explorer.supervisor",
+        "store",
+    ),
     "app.py": ("explorer.pages",),
 }
 WORKER_ONLY = (

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.kind import Kind
 from explorer.kinds.matrix import Role, SpectrumSettings
@@ -79,7 +80,7 @@ def imported(
         file = at / f"step_{number}.pt"
         torch.save(change({n: t * (1 + number / 10) for n, t in state().items()}), file)
         files.append({"file": str(file), "step": number})
-    job = ended(catalog, orders.order_import(catalog, agreed(at / "p.py"), {}, files, name))
+    job = ended(catalog, order_import(catalog, agreed(at / "p.py"), {}, files, name))
     return job, next((model for model in catalog.models() if model.name == name), None)
 
 
@@ -93,12 +94,12 @@ def answers(
     assert model is not None
     for kind, wanted in settings.items():
         others = [(model, catalog.points(model.id)[0].point_id)] if kind is SHARPNESS else []
-        key = desk.ask(catalog, kind, model, wanted, others=others)
+        key = questions.ask(catalog, kind, model, wanted, others=others)
         working = catalog.active_job_for(key)
         assert working is not None
         job = ended(catalog, working.id)
         assert "\n" not in (job.error or "") and "Traceback" not in (job.error or "")
-        found[kind.name] = job, desk.result_of(catalog, catalog.question(key))
+        found[kind.name] = job, questions.result_of(catalog, catalog.question(key))
     return found
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.jobs import arrivals, desk, sources
+from explorer.ask import questions
+from explorer.importing import sources, storing
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog, records
 from tests.tiny import agreed, dumped, ended, supervised
@@ -341,12 +342,12 @@ def test_a_loss_without_gradient(served: tuple[Catalog, Path], loss: str) -> Non
     catalog, folder = served
     at = folder / f"gradient {abs(hash(loss))}"
     job = imported(catalog, at, f"def problem(): return made(loss={loss})")
-    model = arrivals.imported(catalog, job)
+    model = storing.imported(catalog, job)
     assert model is not None
-    (warning,) = arrivals.warnings(catalog, model)
+    (warning,) = storing.warnings(catalog, model)
     assert warning.startswith(f"{at / 'p.py'}: the loss has no gradient: ")
     settings = LineSettings(direction="gradient", x_count=5)
-    key = desk.ask(catalog, LINE, model, settings)
+    key = questions.ask(catalog, LINE, model, settings)
     failed = ended(catalog, catalog.active_job_for(key).id)
     assert failed.error.startswith("the loss has no gradient: ")
     assert "choose a random direction" in failed.error
@@ -356,7 +357,7 @@ def test_a_loss_without_gradient(served: tuple[Catalog, Path], loss: str) -> Non
 
 def _asked(catalog: Catalog, model: records.Model) -> str:
     """The job of a line along a random direction."""
-    return catalog.active_job_for(desk.ask(catalog, LINE, model, LineSettings(x_count=5))).id
+    return catalog.active_job_for(questions.ask(catalog, LINE, model, LineSettings(x_count=5))).id
 
 
 @pytest.mark.parametrize(
@@ -385,9 +386,9 @@ def test_what_is_odd_but_allowed_is_warned_of(
     at = folder / words[:20].strip() / body[:8] / str(len(words))
     job = imported(catalog, at, f"def problem(): return {body}", state() | content)
     assert job.status == "done", job.error
-    model = arrivals.imported(catalog, job)
+    model = storing.imported(catalog, job)
     assert model is not None
-    assert [said for said in arrivals.warnings(catalog, model) if words in said]
+    assert [said for said in storing.warnings(catalog, model) if words in said]
 
 
 def test_a_good_problem_has_no_warning_and_keeps_its_worker(served: tuple[Catalog, Path]) -> None:
@@ -399,8 +400,8 @@ def test_a_good_problem_has_no_warning_and_keeps_its_worker(served: tuple[Catalo
         "def problem(): return made(nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3), nn.Dropout()))",
     )
     assert job.status == "done", job.error
-    model = arrivals.imported(catalog, job)
-    assert model is not None and arrivals.warnings(catalog, model) == []
+    model = storing.imported(catalog, job)
+    assert model is not None and storing.warnings(catalog, model) == []
 
 
 def test_paths_that_cannot_be(tmp_path: Path) -> None:

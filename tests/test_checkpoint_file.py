@@ -20,10 +20,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from explorer.analysis import networks
-from explorer.analysis.checkpoint_file import CheckpointError, content
-from explorer.analysis.checkpoints import fitted, read
-from explorer.analysis.harmless import STAND_INS
+from explorer.analysis.model import checkpoint_networks
+from explorer.analysis.model.checkpoint_file import CheckpointError, content
+from explorer.analysis.model.checkpoints import fitted, read
+from explorer.analysis.model.harmless_types import STAND_INS
 
 
 def model() -> nn.Module:
@@ -235,7 +235,7 @@ def test_a_hostile_file_is_one_short_sentence(
 ) -> None:
     """Refused, with no raw word of a file in the message; a damaged one before torch reads it."""
     path = make(tmp_path / "x")
-    monkeypatch.setattr(networks, "MOST_ENTRIES", 20_000)
+    monkeypatch.setattr(checkpoint_networks, "MOST_ENTRIES", 20_000)
     if make in (bomb, overlapping, flipped, filling, deep_key):
         monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch read the file"))
     with pytest.raises(CheckpointError) as said:
@@ -258,7 +258,7 @@ def test_long_lists_and_dictionaries_of_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A history beside the weights is no endless dictionary: numbers in lists count for nothing."""
-    monkeypatch.setattr(networks, "MOST_ENTRIES", 1_000)
+    monkeypatch.setattr(checkpoint_networks, "MOST_ENTRIES", 1_000)
     history = {"losses": [0.5] * 1_000, "by_step": dict.fromkeys(range(900), 0.5)}
     assert is_state(saved(tmp_path / "x.pt", {**history, "model": STATE}))
 

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from explorer.analysis.checkpoints import CheckpointError, fit, fitted, read
+from explorer.analysis.model.checkpoints import CheckpointError, fit, fitted, read
 from tests.conftest import small_problem
 
 

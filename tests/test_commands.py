@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from explorer.__main__ import main
-from explorer.jobs import desk, orders
-from explorer.jobs.estimate import estimate
+from explorer.ask import questions, requests
+from explorer.ask.estimate import estimate
 from explorer.kinds import kind_named, settings_from_json
 from store import Catalog
 from store.records import Measurement
@@ -27,12 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with supervised(place / "catalog") as (catalog, _):
         model = imported(catalog, place, "tiny")
         keys = [
-            desk.ask(catalog, kind, model, settings_from_json(kind.settings, {"x_count": 6})),
+            questions.ask(catalog, kind, model, settings_from_json(kind.settings, {"x_count": 6})),
         ]
         ended(catalog, catalog.jobs()[0].id)
     settings = settings_from_json(kind.settings, {"x_count": 9, "seed": 5})
-    keys.append(desk.ask(catalog, kind, model, settings))  # nobody answers it now
-    orders.cancel(catalog, catalog.active_job_for(keys[-1]).id)
+    keys.append(questions.ask(catalog, kind, model, settings))  # nobody answers it now
+    requests.cancel(catalog, catalog.active_job_for(keys[-1]).id)
     rows = {name: values[:4] for name, values in catalog.values(keys[0], kind.table).items()}
     catalog.ingest(keys[-1], kind.table, rows, {}, 0.1, {})
     catalog.close()
@@ -86,7 +86,7 @@ def test_a_dry_run_estimates_what_is_missing(folder: Path, capsys) -> None:
     kind = kind_named("line")
     settings = settings_from_json(kind.settings, {"x_count": 9, "seed": 5})
     model = catalog.models()[0]
-    told = estimate(catalog, desk.question(catalog, kind, model, settings), model, warm=False)
+    told = estimate(catalog, questions.question(catalog, kind, model, settings), model, warm=False)
     catalog.close()
     wanted = told.seconds - 4 * told.per_unit
     assert told.per_unit > 0

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from explorer import consent
+from explorer.ask import questions
 from explorer.consent import ConsentError, agree, agreed_code, code_to_agree
-from explorer.jobs import desk, orders
+from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds.line import LINE, LineSettings
 from explorer.own_code import SAMPLES
@@ -150,13 +151,13 @@ def traced(file: Path, trace: Path) -> Path:
 
 def import_job(catalog: Catalog, folder: Path, problem: Path, name: str) -> records.Job:
     weights = [{"file": str(checkpoint(folder / f"{name}.safetensors"))}]
-    return ended(catalog, orders.order_import(catalog, problem, {}, weights, name))
+    return ended(catalog, order_import(catalog, problem, {}, weights, name))
 
 
 def line_job(catalog: Catalog, name: str, seed: int) -> records.Job:
     """The ended job of a line through the model."""
     model = next(model for model in catalog.models() if model.name == name)
-    key = desk.ask(catalog, LINE, model, LineSettings(x_count=3, seed=seed))
+    key = questions.ask(catalog, LINE, model, LineSettings(x_count=3, seed=seed))
     job = catalog.active_job_for(key)
     assert job
     return ended(catalog, job.id)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.analysis.draws import Draws
-from explorer.analysis.measured import check_as_measured
-from explorer.analysis.mistakes import ProblemError, computing
-from explorer.analysis.problems import load
-from explorer.jobs.question import ProblemIdentity, sha256
+from explorer.analysis.model.import_losses import check_as_measured
+from explorer.analysis.model.problems import load
+from explorer.analysis.objective.random_draws import Draws
+from explorer.analysis.objective.user_errors import ProblemError, computing
+from explorer.ask.question import ProblemIdentity, sha256
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import SurfaceSettings
 

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from explorer.analysis import convexity as answered
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.directions import drawn
-from explorer.analysis.matrices import dense
-from explorer.analysis.plane import objective_at
-from explorer.jobs import desk
+from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.directions.directions import drawn
+from explorer.analysis.objective.plane import objective_at
+from explorer.ask import questions
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, neighbours, ratio
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.pages import _running
@@ -191,10 +191,10 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     settings = ConvexitySettings(x_count=3, y_count=3)
     with supervised(tmp_path / "catalog") as (catalog, _):
         model = imported(catalog, tmp_path / "tiny", "tiny")
-        key = desk.ask(catalog, CONVEXITY, model, settings)
+        key = questions.ask(catalog, CONVEXITY, model, settings)
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
-        found = desk.result_of(catalog, catalog.question(key))
+        found = questions.result_of(catalog, catalog.question(key))
         assert found.known.all() and found.converged.all()
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

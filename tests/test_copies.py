@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.analysis import interpolation, line, noise, sharpness, spectrum
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.matrices import dense
-from explorer.analysis.objective import Objective
-from explorer.analysis.slopes import gradient
+from explorer.analysis import interpolation, line, sharpness, spectrum
+from explorer.analysis.curvature import gradient_noise
+from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
 from explorer.kinds.line import LineSettings
 from explorer.kinds.matrix import SpectrumSettings
@@ -30,8 +31,8 @@ def moved(problem: Problem, size: float = 0.4) -> dict[str, torch.Tensor]:
     drawn = torch.Generator().manual_seed(11)
     state = copy.copy(problem.model.state_dict())
     for name, _ in problem.model.named_parameters():
-        noise = torch.randn(state[name].shape, generator=drawn)
-        state[name] = state[name].clone() + size * noise
+        gradient_noise = torch.randn(state[name].shape, generator=drawn)
+        state[name] = state[name].clone() + size * gradient_noise
     return state
 
 
@@ -77,7 +78,7 @@ def test_derivatives_are_of_the_very_objects(kind: str) -> None:
     objective.load(point)
     before = present(problem.model)
     found = gradient(objective)
-    spread = noise.covariance_trace(objective, found)
+    spread = gradient_noise.covariance_trace(objective, found)
     matrix = dense(Curvature(objective, hessian))
     assert same(before, present(problem.model))
     plain = unusual.problem_of(kind)
@@ -172,7 +173,7 @@ def test_the_trained_part_moves_alone() -> None:
     ],
 )
 def test_patterns_choose_by_whole_name_or_what_follows_a_dot(patterns, names) -> None:
-    from explorer.analysis.moved import moved_names
+    from explorer.analysis.objective.moved_parameters import moved_names
 
     own = unusual.problem_of("frozen")
     found = moved_names(Problem(own.model, own.data, own.loss, parameters=patterns))
@@ -180,7 +181,7 @@ def test_patterns_choose_by_whole_name_or_what_follows_a_dot(patterns, names) ->
 
 
 def test_a_pattern_without_a_match_is_refused() -> None:
-    from explorer.analysis.moved import moved_names
+    from explorer.analysis.objective.moved_parameters import moved_names
 
     own = unusual.problem_of("frozen")
     with pytest.raises(ValueError, match="'adapter_\\*' must match a parameter"):

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from explorer.jobs import crew, log, patience
-from explorer.jobs import supervisor as supervisors
-from explorer.jobs.crew import Crew
+from explorer import job_progress
+from explorer import supervisor as supervisors
+from explorer.jobs import bounded_log, local_workers
+from explorer.jobs.local_workers import Crew
 from explorer.jobs.process import MARK, ProcessName
 from explorer.jobs.spool import Spool
-from explorer.jobs.supervisor import Supervisor
+from explorer.supervisor import Supervisor
 from store import Catalog
 from tests.tiny import ROOT, until
 
@@ -63,7 +64,7 @@ def spool(tmp_path: Path) -> Spool:
 
 def hired(spool: Spool, monkeypatch: pytest.MonkeyPatch, deeds: str) -> tuple[Crew, ProcessName]:
     """A crew whose one worker does this, and the worker's child."""
-    monkeypatch.setattr(crew, "WORKER", [sys.executable, "-c", BEGIN + deeds])
+    monkeypatch.setattr(local_workers, "WORKER", [sys.executable, "-c", BEGIN + deeds])
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     ours = Crew(spool)
     assert ours.call("cpu") == ""
@@ -83,7 +84,7 @@ def test_what_a_worker_prints_fills_no_disk_and_is_told_at_its_end(spool, monkey
     until(lambda: ours.last_words(worker) == told)  # its log may be behind on a busy machine
     assert spool.enrolments() == []
     sizes = [file.stat().st_size for file in spool.folder.glob("worker.log*")]
-    assert 0 < sum(sizes) <= 2 * log.MOST
+    assert 0 < sum(sizes) <= 2 * bounded_log.MOST
 
 
 def test_a_worker_is_ended_with_all_that_it_has_started(spool, monkeypatch):
@@ -160,7 +161,7 @@ def test_waiting_ends_when_the_catalog_has_moved(tmp_path):
 
     try:
         with pytest.raises(ValueError, match="was moved or removed while it was in use; open it"):
-            patience.ended(catalog, job.id, supervisor, move)
+            job_progress.ended(catalog, job.id, supervisor, move)
         until(lambda: "was moved or removed" in supervisor.trouble)
     finally:
         supervisor.stop()

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from explorer.analysis import critical
-from explorer.analysis.curvature import Curvature, CurvatureError, hessian
-from explorer.analysis.plane import objective_at
+from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
+from explorer.analysis.objective.plane import objective_at
 from explorer.analysis.spectrum import dense
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.critical import (
     CRITICAL,
     METHODS,
@@ -396,15 +396,15 @@ def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     settings = CriticalSettings(starts=2, steps=8)
     with supervised(tmp_path / "catalog") as (catalog, _):
         model = imported(catalog, tmp_path / "tiny", "tiny")
-        key = desk.ask(catalog, CRITICAL, model, settings)
+        key = questions.ask(catalog, CRITICAL, model, settings)
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
-        found = desk.result_of(catalog, catalog.question(key))
+        found = questions.result_of(catalog, catalog.question(key))
         assert found.computed.all() and found.settings.lengths == (1,)
-        more = desk.ask(catalog, CRITICAL, model, dataclasses.replace(settings, starts=3))
+        more = questions.ask(catalog, CRITICAL, model, dataclasses.replace(settings, starts=3))
         working = catalog.active_job_for(more)
         assert working and ended(catalog, working.id).status == "done"
-        again = desk.result_of(catalog, catalog.question(more))
+        again = questions.result_of(catalog, catalog.question(more))
         assert again.facts["taken_over"]["points"] == 2
         assert again.loss[:2].tolist() == found.loss.tolist()
         assert catalog.check_integrity() == []

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from explorer.analysis import curvature
-from explorer.analysis.curvature import Curvature, CurvatureError
-from explorer.analysis.fisher import empirical
-from explorer.analysis.lanczos import asymmetry
-from explorer.analysis.matrices import Restricted, Scaled, dense
-from explorer.analysis.objective import Objective
-from explorer.analysis.steady import require_steady
+from explorer.analysis.curvature import products
+from explorer.analysis.curvature.consistency import require_steady
+from explorer.analysis.curvature.fisher import empirical
+from explorer.analysis.curvature.lanczos import asymmetry
+from explorer.analysis.curvature.matrices import Restricted, Scaled, dense
+from explorer.analysis.curvature.products import Curvature, CurvatureError
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
@@ -98,7 +98,7 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 def test_the_hessian_of_a_network() -> None:
     """Convolution, BatchNorm, tied weights: every entry equals torch's own, to rounding."""
     made = objective(little(examples=23))
-    found = matrix(Curvature(made, curvature.hessian))
+    found = matrix(Curvature(made, products.hessian))
     assert torch.allclose(found, reference(made), rtol=0, atol=1e-15)
 
 
@@ -107,7 +107,7 @@ def test_linear_regression_in_closed_form() -> None:
     inputs = drawn(17, 5)
     model = nn.Linear(5, 1, bias=False)
     made = objective(regression(model, inputs, drawn(17, 1, seed=1)))
-    found = matrix(Curvature(made, curvature.hessian))
+    found = matrix(Curvature(made, products.hessian))
     assert torch.allclose(found, 2 * inputs.T @ inputs / 17, rtol=0, atol=1e-14)
 
 
@@ -119,7 +119,7 @@ def test_softmax_regression_in_closed_form() -> None:
     p = torch.softmax(model(inputs), dim=1).detach()
     inner = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
     wanted = torch.einsum("ncd,ni,nj->cidj", inner, inputs, inputs).reshape(12, 12) / 19
-    for maker in (curvature.hessian, curvature.gauss_newton):
+    for maker in (products.hessian, products.gauss_newton):
         found = matrix(Curvature(objective(problem), maker))
         assert torch.allclose(found, wanted, rtol=0, atol=1e-14)
 
@@ -143,7 +143,7 @@ def half_square(outputs: Tensor, batch: Any) -> Tensor:
 def test_a_product_of_two_numbers(at: tuple[float, float], values: tuple[float, float]) -> None:
     """(w1 w2 - 1)^2 / 2: eigenvalues {0, 4.25} at the minimum (2, .5), {-1, 1} at the saddle 0."""
     problem = Problem(Product(*at), {"train": (torch.ones(3, 1).double(),)}, half_square)
-    found = torch.linalg.eigvalsh(matrix(Curvature(objective(problem), curvature.hessian)))
+    found = torch.linalg.eigvalsh(matrix(Curvature(objective(problem), products.hessian)))
     assert found.tolist() == pytest.approx(values, abs=1e-14)
 
 
@@ -152,7 +152,7 @@ def test_blocks_of_a_rectifier_network_are_those_of_gauss_newton() -> None:
     model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
     labels = torch.randint(0, 3, (29,), generator=seeded(3))
     made = objective(Problem(model.double(), {"train": (drawn(29, 4), labels)}, cross_entropy))
-    whole = [Curvature(made, maker) for maker in (curvature.hessian, curvature.gauss_newton)]
+    whole = [Curvature(made, maker) for maker in (products.hessian, products.gauss_newton)]
     for block in made.flat.blocks:
         one, other = (torch.from_numpy(dense(Restricted(m, block))) for m in whole)
         assert torch.allclose(one, other, rtol=0, atol=1e-14)
@@ -177,14 +177,14 @@ def test_the_empirical_fisher_matrix() -> None:
 def test_a_scaled_matrix() -> None:
     """D H D for a diagonal D."""
     made = objective(little(examples=11))
-    whole = Curvature(made, curvature.hessian)
+    whole = Curvature(made, products.hessian)
     scale = made.flat.theta.abs()
     found = torch.from_numpy(dense(Scaled(whole, scale)))
     assert torch.allclose(found, scale[:, None] * matrix(whole) * scale, rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("maker", [curvature.hessian, curvature.gauss_newton, empirical])
-def test_batches_weigh_by_what_they_count(maker: curvature.Maker) -> None:
+@pytest.mark.parametrize("maker", [products.hessian, products.gauss_newton, empirical])
+def test_batches_weigh_by_what_they_count(maker: products.Maker) -> None:
     """Batches of 96 + 4 give the product of one batch, kept or made anew, to 1e-12."""
     made = objective(little(examples=100))
     vector = drawn(made.flat.theta.numel(), seed=4)
@@ -210,7 +210,7 @@ def masked(outputs: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
 def test_a_sum_and_a_count() -> None:
     """Ignored examples weigh nothing, however they are spread over batches."""
     made = objective(replace(little(examples=31), loss=masked, metrics={}))
-    cut = Curvature(made, curvature.hessian)
+    cut = Curvature(made, products.hessian)
     cut._arrange(7)
     assert torch.allclose(matrix(cut), reference(made), rtol=0, atol=1e-14)
 
@@ -247,7 +247,7 @@ def test_weight_norm_is_written_out(norm: Callable[..., nn.Module]) -> None:
     model = nn.Sequential(layer, nn.Tanh(), nn.Linear(5, 1).double())
     inputs, targets = drawn(9, 4), drawn(9, 1, seed=1)
     made = objective(regression(model, inputs, targets))
-    found = matrix(Curvature(made, curvature.hessian))
+    found = matrix(Curvature(made, products.hessian))
     names = [block.name for block in made.flat.blocks]
 
     def by_hand(theta: Tensor) -> Tensor:
@@ -275,7 +275,7 @@ def test_attention() -> None:
     model = Attention().double()
     made = objective(Problem(model, {"train": (drawn(6, 4, 8), labels)}, cross_entropy))
     vector = drawn(made.flat.theta.numel(), seed=5)
-    found = Curvature(made, curvature.hessian)(vector)
+    found = Curvature(made, products.hessian)(vector)
     wanted = without_fused(made) @ vector
     assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-14)
 
@@ -297,7 +297,7 @@ def test_an_operation_without_second_derivative_is_named() -> None:
     labels = torch.randint(0, 3, (5,), generator=seeded(2))
     made = objective(Problem(Bag().double(), {"train": (words, labels)}, cross_entropy))
     with pytest.raises(CurvatureError, match=r"embedding_bag.* cannot be differentiated twice"):
-        Curvature(made, curvature.hessian)(drawn(21))
+        Curvature(made, products.hessian)(drawn(21))
 
 
 class Reentrant(nn.Module):
@@ -317,7 +317,7 @@ def test_reentrant_checkpointing_is_refused() -> None:
     labels = torch.randint(0, 3, (5,), generator=seeded(2))
     made = objective(Problem(Reentrant().double(), {"train": (drawn(5, 4), labels)}, cross_entropy))
     with pytest.raises(CurvatureError, match="reentrant checkpointing"):
-        Curvature(made, curvature.hessian)(drawn(15))
+        Curvature(made, products.hessian)(drawn(15))
 
 
 def detached(outputs: Tensor, batch: Any) -> Tensor:
@@ -339,14 +339,14 @@ def test_losses_that_have_no_curvature(loss: Any, words: str) -> None:
     """No gradient, or no number: a sentence."""
     made = objective(replace(little(examples=5), loss=loss))
     with pytest.raises(CurvatureError, match=words):
-        Curvature(made, curvature.hessian)
+        Curvature(made, products.hessian)
 
 
 def test_a_zero_hessian() -> None:
     """A loss linear in the parameters: zero products, not an error."""
     model = nn.Linear(4, 2).double()
     made = objective(Problem(model, {"train": (drawn(5, 4),)}, linear))
-    found = Curvature(made, curvature.hessian)
+    found = Curvature(made, products.hessian)
     assert not found(drawn(10)).any() and asymmetry(found) == 0
 
 
@@ -359,7 +359,7 @@ def test_settings_without_curvature(settings: dict[str, str]) -> None:
     """Reduced precision and moving statistics are refused by name."""
     made = objective(small_problem(dtype=torch.float32), ObjectiveSettings(**settings))
     with pytest.raises(CurvatureError, match=next(iter(settings))):
-        Curvature(made, curvature.hessian)
+        Curvature(made, products.hessian)
 
 
 def test_the_model_under_study_is_not_touched() -> None:
@@ -368,7 +368,7 @@ def test_the_model_under_study_is_not_touched() -> None:
     made = objective(problem)
     before = {n: v.clone() for n, v in problem.model.state_dict().items()}
     flat = made.flat.theta.clone()
-    Curvature(made, curvature.hessian)(drawn(flat.numel()))
+    Curvature(made, products.hessian)(drawn(flat.numel()))
     assert all(torch.equal(v, before[n]) for n, v in problem.model.state_dict().items())
     assert all(p.grad is None and p.requires_grad for p in problem.model.parameters())
     assert torch.equal(made.flat.theta, flat)
@@ -379,12 +379,12 @@ def test_graphs_stay_within_the_budget() -> None:
     """With less memory fewer graphs are kept and batches are smaller; products are the same."""
     made = objective(little(examples=400))
     vector = drawn(made.flat.theta.numel(), seed=4)
-    whole = Curvature(made, curvature.hessian)
+    whole = Curvature(made, products.hessian)
     assert whole.kept == 1 and whole.batch == 400
     wanted = whole(vector)
     needed = whole.held_bytes
     for share in (2, 10, 50):
-        tight = Curvature(made, curvature.hessian, budget=needed // share)
+        tight = Curvature(made, products.hessian, budget=needed // share)
         assert torch.allclose(tight(vector), wanted, rtol=1e-10, atol=1e-15)
         assert tight.held_bytes + 2 * (tight._fixed + tight._each * tight.batch) <= needed // share
         assert tight.batch < 400
@@ -394,7 +394,7 @@ def test_too_little_memory_halves_the_batches(monkeypatch: pytest.MonkeyPatch) -
     """Forced: products go on with smaller batches and say the same."""
     made = objective(little(examples=64))
     vector = drawn(made.flat.theta.numel(), seed=4)
-    found = Curvature(made, curvature.hessian)
+    found = Curvature(made, products.hessian)
     wanted = found(vector)
     inner, left = found._product, [2]
 
@@ -424,7 +424,7 @@ def test_what_changes_from_call_to_call_is_not_symmetric() -> None:
     """Dropout left on, with graphs made anew: u'Hv and v'Hu differ by far more than 1e-4."""
     labels = torch.randint(0, 3, (50,), generator=seeded(2))
     made = objective(Problem(Noisy().double(), {"train": (drawn(50, 4), labels)}, cross_entropy))
-    found = Curvature(made, curvature.hessian)
+    found = Curvature(made, products.hessian)
     found.kept = 0
     torch.manual_seed(0)
     assert asymmetry(found) > 1e-3
@@ -435,7 +435,7 @@ def test_random_numbers_are_seen_even_in_a_graph_that_is_kept(kept: bool) -> Non
     """A kept graph is symmetric, as its draws stay; the gradients tell."""
     labels = torch.randint(0, 3, (50,), generator=seeded(2))
     made = objective(Problem(Noisy().double(), {"train": (drawn(50, 4), labels)}, cross_entropy))
-    found = Curvature(made, curvature.hessian)
+    found = Curvature(made, products.hessian)
     found.kept = int(kept)
     torch.manual_seed(0)
     with pytest.raises(CurvatureError, match=r"does the model draw random numbers, as dropout"):

@@ -9,9 +9,9 @@ import torch
 from scipy import stats
 
 from explorer.analysis import difference, line
-from explorer.analysis.directions import directions
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import FlatModel, Tensors
+from explorer.analysis.directions.directions import directions
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.kinds.difference import Difference, DifferenceSettings
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.analysis.directions import direction_facts, directions
-from explorer.analysis.parameters import FlatModel
+from explorer.analysis.directions.directions import direction_facts, directions
+from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.surface import SurfaceSettings
 from tests.conftest import small_problem
 

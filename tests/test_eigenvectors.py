@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from explorer.analysis import convexity, line, projection, surface
-from explorer.analysis.curvature import Curvature, CurvatureError, hessian
-from explorer.analysis.eigenvectors import eigenvectors
-from explorer.analysis.plane import objective_at
+from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
+from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.objective.plane import objective_at
 from explorer.analysis.spectrum import dense
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.convexity import Convexity, ConvexitySettings
 from explorer.kinds.eigenvalues import axes_words
 from explorer.kinds.line import LINE, Line, LineSettings
@@ -198,9 +198,11 @@ def test_planes_and_lines_are_asked_and_shown(
             (LINE, LineSettings(direction="eigenvector", rank=-1, x_count=5)),
             (SPECTRUM, SpectrumSettings(top=2, bottom=1, probes=0)),
         ):
-            working = catalog.active_job_for(desk.ask(catalog, kind, model, settings))
+            working = catalog.active_job_for(questions.ask(catalog, kind, model, settings))
             assert working and ended(catalog, working.id).status == "done"
-        found = desk.result_of(catalog, catalog.question(desk.ask(catalog, SURFACE, model, plane)))
+        found = questions.result_of(
+            catalog, catalog.question(questions.ask(catalog, SURFACE, model, plane))
+        )
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())
     address = {"model": "tiny", "direction": "eigenvector", "y_rank": "-1"}

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis import tuning
-from explorer.analysis.choice import Choice
-from explorer.analysis.device import cores
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective
+from explorer.analysis.objective import execution_tuning
+from explorer.analysis.objective.device import cores
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.execution import Choice
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
@@ -107,7 +107,7 @@ def test_a_way_gives_a_point_the_same_value_in_any_company(way: str) -> None:
     evaluator = evaluator_of(small_problem(), ObjectiveSettings(), **WAYS[way])
     together = evaluator.values(STEPS)
     turned = evaluator.values(STEPS[::-1])
-    within = tuning.AGREE["float32"] if evaluator.objective.choice.stacked > 1 else 0.0
+    within = execution_tuning.AGREE["float32"] if evaluator.objective.choice.stacked > 1 else 0.0
     for point, step in enumerate(STEPS):
         alone = evaluator.values(step[None])
         for name, values in together.items():
@@ -203,8 +203,8 @@ def test_folding_that_changes_the_loss_is_not_chosen() -> None:
     model = Twice()
     model.norm.running_mean += 0.5
     evaluator = evaluator_of(Problem(model, data, cross_entropy), ObjectiveSettings())
-    assert not tuning.with_rewrites(evaluator).folded
-    assert tuning.with_rewrites(evaluator_of(small_problem(), ObjectiveSettings())).folded
+    assert not execution_tuning.with_rewrites(evaluator).folded
+    assert execution_tuning.with_rewrites(evaluator_of(small_problem(), ObjectiveSettings())).folded
 
 
 class Deciding(nn.Module):
@@ -229,7 +229,7 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     torch.manual_seed(28)  # of whose weights the skewness once had other bits
     problem = Problem(Deciding().layers, data, cross_entropy, metrics)
     evaluator = evaluator_of(problem, ObjectiveSettings())
-    chosen = tuning.with_rewrites(evaluator)
+    chosen = execution_tuning.with_rewrites(evaluator)
     assert chosen.traced
     found = []
     for way in (chosen, replace(chosen, traced=False)):
@@ -238,10 +238,10 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     for name, values in found[0].items():
         assert np.array_equal(values, found[1][name]), name
     deciding = evaluator_of(Problem(Deciding(), data, cross_entropy, metrics), ObjectiveSettings())
-    assert not tuning.with_rewrites(deciding).traced
+    assert not execution_tuning.with_rewrites(deciding).traced
     assert deciding.objective.choice.lanes > 1
     own = replace(problem, forward=lambda model, batch: model(batch[0]))
-    assert not tuning.with_rewrites(evaluator_of(own, ObjectiveSettings())).traced
+    assert not execution_tuning.with_rewrites(evaluator_of(own, ObjectiveSettings())).traced
 
 
 def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,20 +250,20 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     Short work gets what shapes suggest, so that a run is the same every time.
     """
     evaluator = evaluator_of(small_problem(), ObjectiveSettings())
-    short = tuning.tuned(evaluator, 5)
-    assert short.seconds == {} and short.choice == tuning.with_rewrites(evaluator)
-    monkeypatch.setattr(tuning, "COMPILE_GAIN", 0.0)
-    monkeypatch.setattr(tuning, "LONG", 0.0)
-    long = tuning.tuned(evaluator, 1_000_000)
+    short = execution_tuning.tuned(evaluator, 5)
+    assert short.seconds == {} and short.choice == execution_tuning.with_rewrites(evaluator)
+    monkeypatch.setattr(execution_tuning, "COMPILE_GAIN", 0.0)
+    monkeypatch.setattr(execution_tuning, "LONG", 0.0)
+    long = execution_tuning.tuned(evaluator, 1_000_000)
     assert len(long.seconds) >= 4
     quickest = min(long.seconds.values())
     # a way must be 3 % quicker to be preferred to the usual one
-    assert long.seconds[tuning.said(long.choice)] <= quickest / 0.97
+    assert long.seconds[execution_tuning.said(long.choice)] <= quickest / 0.97
     facts = {"choice": long.choice.json, "timing": {"seconds": long.seconds}}
-    assert tuning.remembered(facts, 1_000_000) == long.choice
+    assert execution_tuning.remembered(facts, 1_000_000) == long.choice
     begun = {"choice": short.choice.json, "timing": {"seconds": {}}}
-    assert tuning.remembered(begun, 1_000_000) is None  # short work measured nothing
-    assert tuning.remembered({**begun, "begun": True}, 1_000_000) == short.choice
+    assert execution_tuning.remembered(begun, 1_000_000) is None  # short work measured nothing
+    assert execution_tuning.remembered({**begun, "begun": True}, 1_000_000) == short.choice
     assert evaluator.objective.choice == long.choice
 
 

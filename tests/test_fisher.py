@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis import curvature, fisher
-from explorer.analysis.curvature import Curvature, CurvatureError
-from explorer.analysis.device import kept_threads
-from explorer.analysis.objective import Objective
-from explorer.analysis.space import Space
+from explorer.analysis.curvature import fisher, products
+from explorer.analysis.curvature.differentiable import Space
+from explorer.analysis.curvature.products import Curvature, CurvatureError
+from explorer.analysis.objective.device import kept_threads
+from explorer.analysis.objective.objective import Objective
 from explorer.analysis.spectrum import dense
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.settings import ObjectiveSettings
@@ -80,7 +80,7 @@ def objective(problem: Problem) -> Objective:
     return Objective(problem, EXACT, CPU)
 
 
-def matrix(made: Objective, maker: curvature.Maker, **given: Any) -> np.ndarray:
+def matrix(made: Objective, maker: products.Maker, **given: Any) -> np.ndarray:
     return dense(Curvature(made, maker, **given))
 
 
@@ -127,7 +127,7 @@ def test_it_is_the_mean_of_outer_products(name: str) -> None:
 def test_its_mean_is_gauss_newton(name: str) -> None:
     """The mean of many draws is Gauss-Newton within its standard error, and one draw is not."""
     made = objective(problems()[name])
-    known = matrix(made, curvature.gauss_newton)
+    known = matrix(made, products.gauss_newton)
     each = np.stack([matrix(made, fisher.monte_carlo(seed, 1)) for seed in range(20)])
     spread = ((each - known) ** 2).sum(axis=(1, 2)).mean()  # of one draw
     assert spread > (0.05 * np.linalg.norm(known)) ** 2

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from explorer.jobs import following, runs, sources
+from explorer import recorded_runs
+from explorer.importing import following, sources
 from explorer.own_code import code_of
 from explorer.recorder import Recorder
 from explorer.render.training import chart
@@ -44,9 +45,11 @@ def follow(catalog: Catalog, folder: Path, file: Path) -> None:
 
 def model_of(catalog: Catalog, folder: Path) -> records.Model | None:
     """The one model of the run in the folder, once it is there."""
-    runs = [m for m in catalog.models() if m.facts.get("run", {}).get("folder") == str(folder)]
-    assert len(runs) <= 1
-    return runs[0] if runs else None
+    recorded_runs = [
+        m for m in catalog.models() if m.facts.get("run", {}).get("folder") == str(folder)
+    ]
+    assert len(recorded_runs) <= 1
+    return recorded_runs[0] if recorded_runs else None
 
 
 def steps(catalog: Catalog, folder: Path) -> list[int | None]:
@@ -191,7 +194,7 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
     assert steps(own, folder) == [0, 1, 2] and following.followed(own) == {}
     model = model_of(own, folder)
     assert model
-    curves = runs.curves(own, model)
+    curves = recorded_runs.curves(own, model)
     assert curves["learning_rate"]["logged"] == [(0, 0.5), (1, 0.25), (2, 0.125)]
     assert curves["loss"]["logged"] == [(0, 1.0), (1, 0.5), (2, 0.25), (7, 0.0)]
     assert [step for step, _ in curves["loss"]["train"]] == [0, 1, 2]

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from explorer.analysis import line
-from explorer.analysis.copies import moved_weights
-from explorer.analysis.inspection import inspect
-from explorer.analysis.objective import Objective
-from explorer.analysis.problems import load, made_anew
+from explorer.analysis.model.inspection import inspect
+from explorer.analysis.model.problems import load, made_anew
+from explorer.analysis.objective.model_copies import moved_weights
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from explorer.jobs import heartbeat, waiting
-from explorer.jobs import supervisor as supervisors
+from explorer import supervisor as supervisors
+from explorer.jobs import heartbeat, queue_state
 from explorer.jobs.heartbeat import OVERSTAYS, PATIENCE, Beat, Pulse
 from explorer.jobs.isolation import Isolation
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
-from explorer.jobs.supervisor import Supervisor
+from explorer.supervisor import Supervisor
 from store import Catalog
 from tests.tiny import until
 
@@ -153,7 +153,7 @@ def test_a_stopped_worker_is_told_of_and_ended_by_a_cancel(served, monkeypatch):
         supervisor.step()
         assert folder.worker == worker
         said = f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
-        assert waiting.progress(spool, "known") == said
+        assert queue_state.progress(spool, "known") == said
         folder.cancel()
         until(lambda: supervisor.step() or not folder.path.exists())
         assert process.wait(10) == -signal.SIGKILL

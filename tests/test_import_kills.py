@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.jobs import orders
+from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from store import Catalog
@@ -37,7 +37,7 @@ def test_an_import_survives_a_kill(tmp_path: Path, victim: str) -> None:
     try:
         assert app.stdout is not None and app.stdout.readline() == "ready\n"
         with closing(Catalog(tmp_path / "catalog", timeout=60)) as catalog:
-            job = orders.order_import(catalog, problem, {"pause": PAUSE}, given, "killed")
+            job = order_import(catalog, problem, {"pause": PAUSE}, given, "killed")
             spool = Spool(catalog.jobs_folder)
             worker = tiny.until(lambda: at_work(spool))
             assert not catalog.models() and not catalog.problems()

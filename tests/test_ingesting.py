@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from explorer.jobs.spool import JobFolder, Spool
-from explorer.jobs.supervisor import Supervisor
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE
+from explorer.supervisor import Supervisor
 from store import Catalog, records
 
 PIECES = 70

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.analysis import batchnorm, interpolation
+from explorer.analysis import interpolation
 from explorer.analysis.interpolation import Chord
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import FlatModel, Tensors
+from explorer.analysis.objective import batchnorm
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
 from explorer.kinds.kind import Piece
 from explorer.kinds.settings import ObjectiveSettings
@@ -119,7 +120,7 @@ def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
     assert rest.computed.sum() == 13 - len(some)
     assert (rest.loss[rest.computed] == whole.loss[rest.computed]).all()
     stacked = {"cpu, x": {"choice": {"batch": 101, "stacked": 8, "lanes": 1}}}
-    from explorer.analysis import device as devices
+    from explorer.analysis.objective import device as devices
 
     told = {devices.title(CPU): stacked["cpu, x"]}
     pieces = interpolation.answer(problem, [first, second], DOUBLE, frozenset(), CPU, told)

@@ -14,9 +14,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from explorer.jobs import desk, orders
-from explorer.jobs.supervisor import Supervisor
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds.line import LINE, LineSettings
+from explorer.supervisor import Supervisor
 from store import Catalog, records
 from tests.tiny import agreed, checkpoint, ended, problem_file, supervised, until
 
@@ -97,9 +98,7 @@ def brought(served: Served, name: str, body: str, keys: str = "02", **beside: st
     named = dict(zip("02", keys, strict=True))
     state = {named[k[0]] + k[1:]: v for k, v in network().state_dict().items()}
     torch.save(state, at / "w.pt")
-    order = orders.order_import(
-        catalog, agreed(at / "p.py"), {}, [{"file": str(at / "w.pt")}], name
-    )
+    order = order_import(catalog, agreed(at / "p.py"), {}, [{"file": str(at / "w.pt")}], name)
     return ended(catalog, order)
 
 
@@ -136,9 +135,9 @@ def test_two_projects_have_a_module_of_one_name(served: Served) -> None:
     for seed in (0, 1):
         for name, activation in activations.items():
             settings = LineSettings(x_count=3, seed=seed)
-            key = desk.ask(catalog, LINE, model_named(catalog, name), settings)
+            key = questions.ask(catalog, LINE, model_named(catalog, name), settings)
             until(lambda key=key: catalog.active_job_for(key) is None)
-            centre = desk.result_of(catalog, catalog.question(key)).values["loss"].ravel()[1]
+            centre = questions.result_of(catalog, catalog.question(key)).values["loss"].ravel()[1]
             assert centre == pytest.approx(torch_s_loss(activation), rel=1e-6)
 
 
@@ -248,7 +247,7 @@ def test_annotations_are_postponed(served: Served) -> None:
     (at / "p.py").write_text(text + "\n")
     torch.save(network().state_dict(), at / "w.pt")
     given = [{"file": str(at / "w.pt")}]
-    job = ended(catalog, orders.order_import(catalog, agreed(at / "p.py"), {}, given, "future"))
+    job = ended(catalog, order_import(catalog, agreed(at / "p.py"), {}, given, "future"))
     assert job.status == "done", job.error
 
 
@@ -263,11 +262,11 @@ def test_the_death_of_either_process_is_noticed(tmp_path: Path, victim: str) -> 
     file.write_text(file.read_text().replace("time.sleep(pause)", waiting))
     with supervised(tmp_path / "catalog") as (catalog, _):
         weights = [{"file": str(checkpoint(tmp_path / "w.safetensors"))}]
-        order = orders.order_import(catalog, agreed(file), {}, weights, "waits")
+        order = order_import(catalog, agreed(file), {}, weights, "waits")
         assert ended(catalog, order).status == "done"
         gate.touch()  # no point is evaluated as long as it is there
         (model,) = catalog.models()
-        key = desk.ask(catalog, LINE, model, LineSettings(x_count=5))
+        key = questions.ask(catalog, LINE, model, LineSettings(x_count=5))
         job = until(lambda: (j := catalog.active_job_for(key)) and j.pid and j)
         worker = psutil.Process(job.pid)
         (problem,) = until(worker.children)
@@ -288,11 +287,11 @@ def test_a_problem_stays_warm_between_its_questions(tmp_path: Path) -> None:
     file.write_text(file.read_text() + text)
     with supervised(tmp_path / "catalog") as (catalog, _):
         weights = [{"file": str(checkpoint(tmp_path / "w.safetensors"))}]
-        order = orders.order_import(catalog, agreed(file), {}, weights, "warm")
+        order = order_import(catalog, agreed(file), {}, weights, "warm")
         assert ended(catalog, order).status == "done"
         (model,) = catalog.models()
         for seed in range(3):
-            key = desk.ask(catalog, LINE, model, LineSettings(x_count=3, seed=seed))
+            key = questions.ask(catalog, LINE, model, LineSettings(x_count=3, seed=seed))
             until(lambda key=key: catalog.active_job_for(key) is None)
             assert catalog.question(key).status == "complete"
     runs = trace.read_text().split()

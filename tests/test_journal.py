@@ -11,8 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from explorer.analysis.journal import Journal
-from explorer.analysis.lanczos import Lanczos, Pairs, eigenpairs, quadrature, random_normal
+from explorer.analysis.curvature.journal import Journal
+from explorer.analysis.curvature.lanczos import (
+    Lanczos,
+    Pairs,
+    eigenpairs,
+    quadrature,
+    random_normal,
+)
 
 SIZE, KILLED_AT = 300, 25
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer import trainer_folder
-from explorer.jobs import runs, sources
-from explorer.jobs.labels import labels, steps
+from explorer import recorded_runs, trainer_folder
+from explorer.importing import sources
+from explorer.importing.checkpoint_names import labels, steps
 from explorer.recording import RecordingError
 
 
@@ -91,7 +91,7 @@ def test_a_folder_of_a_trainer_is_a_run(tmp_path: Path) -> None:
         ("checkpoint-9", 9),
         ("checkpoint-10", 10),
     ]  # checkpoint-11 is not finished: it has no state yet
-    facts = runs.run_facts(found.recording)
+    facts = recorded_runs.run_facts(found.recording)
     assert facts["curves"] == {
         "loss": [[5, 0.4], [9, 2 / 9]],
         "learning_rate": [[5, 0.02], [9, 0.1 / 9]],
@@ -99,10 +99,12 @@ def test_a_folder_of_a_trainer_is_a_run(tmp_path: Path) -> None:
     }
     assert facts["hyperparameters"] == {"batch_size": 8, "max_steps": 20}
     assert facts["ended"] is False
-    before = runs.identity(found.recording), runs.watched(tmp_path)
+    before = recorded_runs.identity(found.recording), recorded_runs.watched(tmp_path)
     trainer(tmp_path, 20)
-    grown = runs.recording_of(tmp_path)
-    assert runs.identity(grown) == before[0] and runs.watched(tmp_path) != before[1]
+    grown = recorded_runs.recording_of(tmp_path)
+    assert (
+        recorded_runs.identity(grown) == before[0] and recorded_runs.watched(tmp_path) != before[1]
+    )
     assert grown.ended and [s.step for s in grown.snapshots] == [9, 10, 20]
 
 
@@ -112,4 +114,4 @@ def test_a_damaged_state_of_a_trainer(tmp_path: Path, content: str) -> None:
     trainer(tmp_path, 9)
     (tmp_path / "checkpoint-9" / trainer_folder.STATE).write_text(content)
     with pytest.raises(RecordingError, match=r"trainer_state.json is no state of a Trainer"):
-        runs.recording_of(tmp_path)
+        recorded_runs.recording_of(tmp_path)

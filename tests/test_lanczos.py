@@ -5,8 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from explorer.analysis.curvature import CurvatureError
-from explorer.analysis.lanczos import (
+from explorer.analysis.curvature.lanczos import (
     Lanczos,
     Pairs,
     asymmetry,
@@ -15,7 +14,8 @@ from explorer.analysis.lanczos import (
     random_normal,
     random_signs,
 )
-from explorer.analysis.trace import xtrace
+from explorer.analysis.curvature.products import CurvatureError
+from explorer.analysis.curvature.trace import xtrace
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import Role, SpectrumSettings
 from explorer.kinds.spectrum import Spectrum

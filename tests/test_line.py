@@ -9,11 +9,11 @@ import torch
 from torch.nn import functional
 
 from explorer.analysis import line
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.directions import directions
-from explorer.analysis.matrices import dense
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import FlatModel
+from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.directions.directions import directions
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import Line, LineSettings, places, taken_over
 from explorer.kinds.settings import ObjectiveSettings

@@ -4,8 +4,8 @@ import os
 import subprocess
 import threading
 
-from explorer.jobs import log
-from explorer.jobs.crew import LOG
+from explorer.jobs import bounded_log
+from explorer.jobs.local_workers import LOG
 
 
 def kept(path, content: bytes, most: int) -> None:
@@ -18,7 +18,7 @@ def kept(path, content: bytes, most: int) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    log.keep(source, str(path), most)
+    bounded_log.keep(source, str(path), most)
     writer.join()
     os.close(source)
 

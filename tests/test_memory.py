@@ -8,7 +8,8 @@ import psutil
 import pytest
 import safetensors.torch
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, settings_from_json
 from store import Catalog
@@ -67,13 +68,13 @@ def test_a_hundred_million_parameters(tmp_path: Path) -> None:
     del model
     with tiny.supervised(tmp_path / "catalog") as (catalog, _):
         given = [{"file": str(tmp_path / "wide.safetensors")}]
-        job = orders.order_import(catalog, tiny.agreed(file), {}, given, "wide")
+        job = order_import(catalog, tiny.agreed(file), {}, given, "wide")
         assert BYTES < peak(catalog, job) < WORKER + 6 * BYTES
         (model,) = catalog.models()
         assert model.facts["parameters"] == BYTES // 4
         for direction in ("random", "gradient"):
             kind = kind_named("line")
             settings = settings_from_json(kind.settings, {"x_count": 3, "direction": direction})
-            key = desk.ask(catalog, kind, model, settings)
+            key = questions.ask(catalog, kind, model, settings)
             job = next(job.id for job in catalog.jobs() if job.question_key == key)
             assert BYTES < peak(catalog, job) < WORKER + 8 * BYTES

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from explorer import extra_state
-from explorer.analysis.adapters import CONFIG, Adapter, adapter_of
-from explorer.analysis.checkpoints import CheckpointError, fit, fitted, read
-from explorer.analysis.inspection import _check_built
-from explorer.analysis.parameters import FlatModel
+from explorer.analysis.model.adapters import CONFIG, Adapter, adapter_of
+from explorer.analysis.model.checkpoints import CheckpointError, fit, fitted, read
+from explorer.analysis.model.inspection import _check_built
+from explorer.analysis.objective.parameters import FlatModel
 
 
 def net(seed: int = 0, width: int = 3) -> nn.Sequential:

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from explorer.analysis.objective import Objective
-from explorer.analysis.terms import Terms
+from explorer.analysis.objective.losses import Terms
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, first_input
 

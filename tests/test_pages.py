@@ -13,8 +13,9 @@ import duckdb
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.jobs import desk, orders
-from explorer.jobs.question import sha256
+from explorer.ask import questions
+from explorer.ask.question import sha256
+from explorer.importing.order import order_import
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL  # visited by tests/test_critical.py
@@ -43,7 +44,7 @@ RUN_PAGES = (RUN.page, STABILITY.page)  # visited by tests/test_run.py, tests/te
 CURVED_PAGES = [CONVEXITY.page, SPECTRUM.page, SHARPNESS.page, CRITICAL.page]
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
-IMPORT_PAGE = "explorer/pages/bring.py"  # visited by tests/test_pages_import.py
+IMPORT_PAGE = "explorer/pages/import.py"  # visited by tests/test_pages_import.py
 STORED = {"model": SAMPLE, "x_count": "11", "y_count": "11"}
 
 
@@ -54,7 +55,7 @@ def identities() -> list[str]:
 
 def answered(catalog: Catalog, kind: Any, model: records.Model, settings: Any) -> records.Job:
     """The job of a question just asked, at its end."""
-    key = desk.ask(catalog, kind, model, settings)
+    key = questions.ask(catalog, kind, model, settings)
     job = catalog.active_job_for(key)
     assert job
     return ended(catalog, job.id)
@@ -67,7 +68,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample = next(s for s in samples() if s.name == SAMPLE)
     with supervised(folder / "catalog") as (catalog, _):
         catalog.remember("samples", identities())
-        job = orders.order_import(
+        job = order_import(
             catalog,
             sample.problem,
             sample.arguments,
@@ -120,7 +121,7 @@ def pressed(app: AppTest, label: str) -> AppTest:
     return button.click().run()
 
 
-def questions(folder: Path) -> set[str]:
+def asked_keys(folder: Path) -> set[str]:
     """Keys of all questions that were ever asked."""
     catalog = Catalog(folder)
     return {q.key for deleted in (False, True) for q in catalog.questions(deleted=deleted)[0]}
@@ -279,12 +280,12 @@ def test_a_page_waits_for_the_first_model(
 
 def test_an_unasked_question_costs_nothing_until_the_button(folder: Path) -> None:
     """The button says how many points and the caption how long; looking stores nothing."""
-    before = questions(folder)
+    before = asked_keys(folder)
     app = fine(opened(SURFACE_PAGE, model=SAMPLE, x_count="12", y_count="7"))
     assert "Compute 84 points" in labels(app)
     assert any(text.startswith("About ") for text in texts(app, "caption"))
     assert len(app.get("vega_lite_chart")) == 0
-    assert questions(folder) == before
+    assert asked_keys(folder) == before
 
 
 def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
@@ -359,7 +360,7 @@ def test_stop_and_resume(folder: Path) -> None:
 )
 def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words: str) -> None:
     """What makes no question is refused in one sentence, never replaced; nothing is stored."""
-    before = questions(folder)
+    before = asked_keys(folder)
     app = opened(page, **({"model": SAMPLE} | address))
     assert [e.value for e in app.exception] == []
     (said,) = [e.value for e in app.error]
@@ -367,7 +368,7 @@ def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words
     assert said.endswith(".")
     assert "\n" not in said
     assert not any(label.startswith("Compute") for label in labels(app))
-    assert questions(folder) == before
+    assert asked_keys(folder) == before
 
 
 def test_too_many_points_are_one_sentence(folder: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import safetensors.torch
 from streamlit.testing.v1 import AppTest
 
-from explorer.jobs import following
+from explorer.importing import following
 from explorer.pages import _running
 from store import Catalog
 from tests.test_pages import (

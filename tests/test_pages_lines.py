@@ -6,8 +6,9 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from explorer.jobs import desk, orders
-from explorer.jobs.estimate import estimate
+from explorer.ask import questions
+from explorer.ask.estimate import estimate
+from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
 from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
@@ -17,13 +18,13 @@ from store import Catalog
 from tests.test_pages import (
     CATALOG_PAGE,
     PAUSE,
+    asked_keys,
     badges,
     fine,
     identities,
     labels,
     opened,
     pressed,
-    questions,
     texts,
 )
 from tests.tiny import (
@@ -40,7 +41,7 @@ FILES = ((1, "early"), (2, "late"))
 SHORT = InterpolationSettings(x_min=0.0, x_max=1.0, x_count=11)
 
 
-def subject(catalog: Catalog, text: str) -> desk.Subject:
+def subject(catalog: Catalog, text: str) -> questions.Subject:
     """NAME or NAME@STEP."""
     name, _, step = text.partition("@")
     model = next(model for model in catalog.models() if model.name == name)
@@ -51,7 +52,7 @@ def subject(catalog: Catalog, text: str) -> desk.Subject:
 def answer(catalog: Catalog, kind: Kind, settings: object, *names: str) -> None:
     """Have a question answered about these points."""
     (model, point), *others = (subject(catalog, name) for name in names)
-    key = desk.ask(catalog, kind, model, settings, point, others=others)
+    key = questions.ask(catalog, kind, model, settings, point, others=others)
     job = catalog.active_job_for(key)
     assert job is None or ended(catalog, job.id).status == "done"
 
@@ -67,7 +68,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             sample = known[name]
             kept = [c for c in sample.checkpoints if c.step in STEPS]
             files = [{"file": str(c.path), "step": c.step} for c in kept]
-            job = orders.order_import(catalog, sample.problem, sample.arguments, files, name)
+            job = order_import(catalog, sample.problem, sample.arguments, files, name)
             assert ended(catalog, job).status == "done"
         imported(catalog, folder / "tiny", "tiny", seed=1, pause=PAUSE)
         imported(catalog, folder / "tiny", "other tiny", seed=2, pause=PAUSE)
@@ -140,13 +141,13 @@ def test_statistics_are_recomputed_unless_one_says_otherwise(folder: Path) -> No
 
 def test_compute_asks_once_and_ends_with_the_answer(folder: Path) -> None:
     """The button with its time; the progress; the chart; what recomputed statistics change."""
-    before = questions(folder)
+    before = asked_keys(folder)
     address = {"model": "tiny", "to": "other tiny", "x_count": "25"}
     app = fine(opened(INTERPOLATION.page, **address))
     assert any(text.startswith("About ") for text in texts(app, "caption"))
-    assert questions(folder) == before
+    assert asked_keys(folder) == before
     fine(pressed(app, "Compute 25 points"))
-    assert len(questions(folder) - before) == 1
+    assert len(asked_keys(folder) - before) == 1
     until(lambda: not fine(app.run()).get("progress") and charts(app))
     assert "other statistics change the ends by" in badges(app)
     (asked,) = Catalog(folder).questions("recalibrated")[0]
@@ -232,7 +233,7 @@ def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
         (INTERPOLATION, InterpolationSettings(x_count=100)),
         (DIFFERENCE, DifferenceSettings(x_count=100)),
     ):
-        asked = desk.question(catalog, kind, model, settings, point, [other])
+        asked = questions.question(catalog, kind, model, settings, point, [other])
         found.append(estimate(catalog, asked, model, True).per_unit)
     assert found[1] == pytest.approx(2 * found[0])
     assert found[0] > 0
@@ -261,7 +262,7 @@ def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words
         words = words.replace("to_step", "second_step").replace("to in", "second in")
     elif "x_min" in address:
         words = words.replace("1.0", "1.25")
-    before = questions(folder)
+    before = asked_keys(folder)
     app = opened(page, **({"model": "mlp_a"} | address))
     assert [e.value for e in app.exception] == []
     (said,) = [e.value for e in app.error]
@@ -269,7 +270,7 @@ def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words
     assert said.endswith(".")
     assert "\n" not in said
     assert computes(app) == []
-    assert questions(folder) == before
+    assert asked_keys(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -301,11 +302,11 @@ def test_snapshots_without_a_step_go_by_their_files(
         catalog.remember("samples", identities())
         files = [checkpoint(tmp_path / f"{name}.safetensors", seed) for seed, name in FILES]
         listed = [{"file": str(file)} for file in files]
-        job = orders.order_import(catalog, problem_file(tmp_path / "problem"), {}, listed, "mine")
+        job = order_import(catalog, problem_file(tmp_path / "problem"), {}, listed, "mine")
         assert ended(catalog, job).status == "done"
         (model,) = catalog.models()
         early = next(p.point_id for p in catalog.points(model.id) if p.label == "early")
-        key = desk.ask(catalog, INTERPOLATION, model, SHORT, early, others=[(model, "")])
+        key = questions.ask(catalog, INTERPOLATION, model, SHORT, early, others=[(model, "")])
         until(lambda: catalog.question(key).status == "complete")
         assert catalog.question(key).title == "Interpolation of mine at early to mine"
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

@@ -5,18 +5,19 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
 from store import Catalog
 from tests.test_pages import (
     CATALOG_PAGE,
+    asked_keys,
     badges,
     fine,
     identities,
     labels,
     opened,
     pressed,
-    questions,
     texts,
 )
 from tests.test_pages_lines import charts
@@ -37,14 +38,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"file": str(checkpoint(folder / f"run-{seed}.safetensors", seed)), "step": seed}
             for seed in (1, 2)
         ]
-        job = orders.order_import(
-            catalog, problem_file(folder / "tiny" / "problem"), {}, files, "run"
-        )
+        job = order_import(catalog, problem_file(folder / "tiny" / "problem"), {}, files, "run")
         assert ended(catalog, job).status == "done"
         imported(catalog, folder / "tiny", "alone", seed=3)
         models = {model.name: model for model in catalog.models()}
         first = catalog.points(models["run"].id)[0].point_id
-        key = desk.ask(catalog, SHARPNESS, models["run"], SETTINGS, others=[(models["run"], first)])
+        key = questions.ask(
+            catalog, SHARPNESS, models["run"], SETTINGS, others=[(models["run"], first)]
+        )
         until(lambda: catalog.question(key).status == "complete")
     return folder / "catalog"
 
@@ -75,7 +76,7 @@ def test_what_is_stored_survives_the_catalog(folder: Path) -> None:
     """The result from the catalog has every unit, the invariant ratios, and the start it used."""
     catalog = Catalog(folder)
     asked = next(q for q in catalog.questions()[0] if q.kind == "sharpness")
-    found = desk.result_of(catalog, asked)
+    found = questions.result_of(catalog, asked)
     assert isinstance(found, Sharpness)
     assert found.computed.all()
     assert found.facts["started"]
@@ -100,13 +101,13 @@ def test_its_card_leads_to_it(folder: Path) -> None:
 def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
     """The missing model alone is asked; then losses are compared, bounds without start are told."""
     address = {"model": "alone", "rescaling": "layer", **ADDRESS}
-    before = questions(folder)
+    before = asked_keys(folder)
     app = fine(opened(SHARPNESS.page, **address))
     (compute,) = [label for label in labels(app) if label.startswith("Compute")]
-    assert questions(folder) == before
+    assert asked_keys(folder) == before
     pressed(app, compute)
     catalog = Catalog(folder)
-    (key,) = questions(folder) - before
+    (key,) = asked_keys(folder) - before
     until(lambda: catalog.question(key).status == "complete")
     app = fine(opened(SHARPNESS.page, **address))
     assert any("No initial parameters are known" in text for text in texts(app, "caption"))
@@ -130,9 +131,9 @@ def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
 )
 def test_bad_input_is_one_sentence(folder: Path, address: dict, words: str) -> None:
     """What makes no question is refused in one sentence; nothing is stored."""
-    before = questions(folder)
+    before = asked_keys(folder)
     app = opened(SHARPNESS.page, **({"model": "run"} | address))
     assert [e.value for e in app.exception] == []
     (said,) = [e.value for e in app.error]
     assert words in said.lower() and said.endswith(".") and "\n" not in said
-    assert questions(folder) == before
+    assert asked_keys(folder) == before

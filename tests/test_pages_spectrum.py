@@ -6,19 +6,20 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
 from store import Catalog
 from tests.test_pages import (
     CATALOG_PAGE,
+    asked_keys,
     badges,
     fine,
     identities,
     labels,
     opened,
     pressed,
-    questions,
     texts,
 )
 from tests.test_pages_lines import charts, computes
@@ -41,12 +42,12 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file = checkpoint(folder / "wide.safetensors", width=250)
         problem = problem_file(folder / "problem")
         listed = [{"file": str(file)}]
-        job = orders.order_import(catalog, problem, {"width": 250}, listed, "wide")
+        job = order_import(catalog, problem, {"width": 250}, listed, "wide")
         assert ended(catalog, job).status == "done"
         broken(catalog, folder)
         for name, settings in (("tiny", SMALL), ("wide", LARGE)):
             model = next(model for model in catalog.models() if model.name == name)
-            key = desk.ask(catalog, SPECTRUM, model, settings)
+            key = questions.ask(catalog, SPECTRUM, model, settings)
             until(lambda key=key: catalog.active_job_for(key) is None)
             assert catalog.question(key).status == "complete", catalog.jobs(limit=1)[0].error
     return folder / "catalog"
@@ -95,10 +96,10 @@ def test_overlays_tell_their_parameters(folder: Path) -> None:
 
 def test_ten_more_probes_continue(folder: Path) -> None:
     """The button asks for 13, takes three over, and the page goes on showing the new answer."""
-    before = questions(folder)
+    before = asked_keys(folder)
     app = fine(opened(SPECTRUM.page, model="wide", **SHORT))
     fine(pressed(app, "10 more probes"))
-    (key,) = questions(folder) - before
+    (key,) = asked_keys(folder) - before
     until(lambda: not fine(app.run()).get("progress"))
     asked = Catalog(folder).question(key)
     assert asked.settings["probes"] == 13 and asked.status == "complete"
@@ -147,12 +148,12 @@ def test_every_setting_is_on_the_page(folder: Path) -> None:
 
 def test_an_unasked_spectrum_says_how_long(folder: Path) -> None:
     """Looking stores nothing; the button has its parts and the caption the time."""
-    before = questions(folder)
+    before = asked_keys(folder)
     app = fine(opened(SPECTRUM.page, model="tiny", top="7"))
     assert computes(app) == ["Compute 11 parts"]
     assert any(text.startswith("About ") for text in texts(app, "caption"))
     assert charts(app) == 0
-    assert questions(folder) == before
+    assert asked_keys(folder) == before
 
 
 def test_a_failed_spectrum_is_one_sentence(folder: Path) -> None:
@@ -181,9 +182,9 @@ def test_a_failed_spectrum_is_one_sentence(folder: Path) -> None:
 )
 def test_bad_input_is_one_sentence(folder: Path, address: dict, words: str) -> None:
     """What makes no question is refused in one sentence, and nothing is stored."""
-    before = questions(folder)
+    before = asked_keys(folder)
     app = opened(SPECTRUM.page, **({"model": "tiny"} | address))
     assert [e.value for e in app.exception] == []
     (said,) = [e.value for e in app.error]
     assert words in said and said.endswith(".")
-    assert questions(folder) == before
+    assert asked_keys(folder) == before

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.parameters import FlatModel, blocks, content_hash
+from explorer.analysis.objective.parameters import FlatModel, blocks, content_hash
 from tests.conftest import small_problem
 
 

@@ -9,15 +9,17 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis import inspection, preconditioner, stability
-from explorer.analysis.checkpoints import CheckpointError
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.device import kept_threads
-from explorer.analysis.plane import objective_at
-from explorer.analysis.preconditioner import PREFIX, recorded
-from explorer.analysis.problems import load
+from explorer.analysis import stability
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.model import inspection, preconditioner
+from explorer.analysis.model.checkpoints import CheckpointError
+from explorer.analysis.model.preconditioner import PREFIX, recorded
+from explorer.analysis.model.problems import load
+from explorer.analysis.objective.device import kept_threads
+from explorer.analysis.objective.plane import objective_at
 from explorer.analysis.spectrum import dense
-from explorer.jobs import desk, sources
+from explorer.ask import questions
+from explorer.importing import sources
 from explorer.kinds.stability import STABILITY, Stability, StabilitySettings, threshold
 from explorer.pages import _running
 from explorer.problem import Problem
@@ -216,23 +218,23 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
             assert ended(catalog, order).status == "done"
         models = {model.name: model for model in catalog.models()}
         with pytest.raises(ValueError, match=r"no snapshot of left has .* optimizer_state=True"):
-            desk.question(catalog, STABILITY, models["left"], asked)
-        question = desk.question(catalog, STABILITY, models["kept"], asked)
+            questions.question(catalog, STABILITY, models["left"], asked)
+        question = questions.question(catalog, STABILITY, models["kept"], asked)
         assert [bool(digest) for digest in question.settings.moments] == [False, True, True, True]
-        plain = desk.question(catalog, STABILITY, models["kept"], StabilitySettings(probes=2))
+        plain = questions.question(catalog, STABILITY, models["kept"], StabilitySettings(probes=2))
         assert plain.points == question.points and plain.key != question.key
         for settings in (asked, StabilitySettings(probes=2)):
-            key = desk.ask(catalog, STABILITY, models["kept"], settings)
+            key = questions.ask(catalog, STABILITY, models["kept"], settings)
             working = catalog.active_job_for(key)
             assert working and ended(catalog, working.id).status == "done"
-            found = desk.result_of(catalog, catalog.question(key))
+            found = questions.result_of(catalog, catalog.question(key))
             known = np.isfinite(found.values["lambda_max"]).tolist()
             assert known == [not settings.preconditioned, True, True, True]
         again = sources.order(
             catalog, sources.resolve([str(tmp_path / "kept")]), problem, {}, name="kept"
         )
         assert ended(catalog, again).status == "done"
-        assert desk.question(catalog, STABILITY, models["kept"], asked).key == question.key
+        assert questions.question(catalog, STABILITY, models["kept"], asked).key == question.key
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())

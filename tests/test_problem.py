@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective
-from explorer.analysis.slopes import gradient
-from explorer.analysis.tuning import traceable
+from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.execution_tuning import traceable
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
     Problem,

@@ -13,22 +13,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from explorer.analysis import data, inputs, loading, mistakes, rehearsal
-from explorer.analysis.batches import count_examples, mapped
-from explorer.analysis.checkpoints import fitted
-from explorer.analysis.coupling import MOST, examples_of, why_coupled
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.declared import unwrapped
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.loading import DataError, Examples
-from explorer.analysis.matrices import dense
-from explorer.analysis.mistakes import ProblemError, told
-from explorer.analysis.noise import NoNoise, covariance_trace
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import FlatModel
-from explorer.analysis.problems import LoadedProblem
-from explorer.analysis.slopes import gradient
-from explorer.analysis.space import CurvatureError
+from explorer.analysis.curvature.differentiable import CurvatureError
+from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.curvature.gradient_noise import NoNoise, covariance_trace
+from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.model import input_changes, problem_trial
+from explorer.analysis.model.batch_coupling import MOST, examples_of, why_coupled
+from explorer.analysis.model.checkpoints import fitted
+from explorer.analysis.model.problem_check import unwrapped
+from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.objective import examples, loading, user_errors
+from explorer.analysis.objective.batches import count_examples, mapped
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.loading import DataError, Examples
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.user_errors import ProblemError, told
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
     Batch,
@@ -117,7 +118,7 @@ def test_a_label_that_is_no_class_is_refused_by_its_example(label: int, term: st
 def test_a_wrong_label_late_in_a_streamed_data_set_is_found(
     monkeypatch: pytest.MonkeyPatch, uneven: Callable[[int], None]
 ) -> None:
-    monkeypatch.setattr(data, "RESIDENT_SHARE", 0.0)
+    monkeypatch.setattr(examples, "RESIDENT_SHARE", 0.0)
     uneven(2000)
     pairs = list(zip(drawn(EXAMPLES, 4), wrong(20, CLASSES), strict=True))
 
@@ -326,7 +327,7 @@ def test_values_that_depend_on_the_batch_are_found(name: str) -> None:
     problem = COUPLED[name]
     assert coupling(problem).startswith("share " if name == "metric" else "loss ")
     with pytest.raises(ProblemError, match=r"p.py, split 'train'.*Problem\(..., batch_size=64\)"):
-        rehearsal.ready(loaded(problem), problem.model.state_dict(), "train", CPU)
+        problem_trial.ready(loaded(problem), problem.model.state_dict(), "train", CPU)
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -343,9 +344,9 @@ def test_the_worst_hundred_of_a_batch_are_found_at_an_import() -> None:
 
     problem = Problem(network(), {"train": (drawn(300, 4), classes(300))}, worst)
     flat = FlatModel(problem.model, torch.float32, CPU)
-    rehearsal.check_uncoupled(loaded(problem), flat, "train", 64)
+    problem_trial.check_uncoupled(loaded(problem), flat, "train", 64)
     with pytest.raises(ProblemError, match="depends on"):
-        rehearsal.check_uncoupled(loaded(problem), flat, "train", MOST)
+        problem_trial.check_uncoupled(loaded(problem), flat, "train", MOST)
 
 
 def test_a_smaller_batch_that_fails_is_told() -> None:
@@ -356,7 +357,9 @@ def test_a_smaller_batch_that_fails_is_told() -> None:
 def by_hand(loss: Any, size: int, model: nn.Module, split: Any) -> Tensor:
     """Mean over all examples of a loss over consecutive batches, with its graph."""
     parts = zip(*(tensor.split(size) for tensor in split), strict=True)
-    losses = [loss(model(inputs), (inputs, labels)) for inputs, labels in parts]
+    losses = [
+        loss(model(input_changes), (input_changes, labels)) for input_changes, labels in parts
+    ]
     return torch.cat(losses).mean()
 
 
@@ -439,7 +442,7 @@ def test_what_would_cut_declared_batches_is_refused() -> None:
 
 def test_a_subset_of_declared_batches_is_whole_ones() -> None:
     settings = ObjectiveSettings(subset="random", examples=8, examples_seed=1)
-    chosen = data.chosen_examples(EXAMPLES, settings, 4)
+    chosen = examples.chosen_examples(EXAMPLES, settings, 4)
     assert chosen is not None
     assert chosen.reshape(2, 4).tolist() == [list(range(a, a + 4)) for a in chosen[::4]]
     assert all(start % 4 == 0 for start in chosen[::4])
@@ -463,7 +466,7 @@ def in_place(model: nn.Module, batch: Batch) -> Tensor:
 def test_a_forward_that_changes_its_input_gets_copies() -> None:
     problem = made(forward=in_place)
     before = problem.data["train"][0].clone()
-    ready = rehearsal.ready(loaded(problem), problem.model.state_dict(), "train", CPU).problem
+    ready = problem_trial.ready(loaded(problem), problem.model.state_dict(), "train", CPU).problem
     with torch.no_grad():
         outputs = problem.model((before - 0.5) / 0.25)
     wanted = float(functional.cross_entropy(outputs, classes()))
@@ -483,7 +486,7 @@ def test_a_loss_that_would_see_the_difference_is_refused(loss: Any, said: str) -
     problem = made(forward=in_place, loss=loss)
     flat = FlatModel(problem.model, torch.float32, CPU)
     with pytest.raises(ProblemError, match=said):
-        inputs.protected(problem, flat, problem.data["train"], Path("p.py"))
+        input_changes.protected(problem, flat, problem.data["train"], Path("p.py"))
 
 
 class Remembers(nn.Module):
@@ -502,7 +505,7 @@ class Remembers(nn.Module):
 def test_a_model_with_memory_is_told_what_it_keeps() -> None:
     problem = made(model=Remembers())
     with pytest.raises(ProblemError, match="the model keeps 'hidden' from call to call"):
-        rehearsal.check_steady(objective(problem), 0.1, loaded(problem))
+        problem_trial.check_steady(objective(problem), 0.1, loaded(problem))
 
 
 def test_what_counts_its_calls_is_not_told_to_draw_random_numbers() -> None:
@@ -514,7 +517,7 @@ def test_what_counts_its_calls_is_not_told_to_draw_random_numbers() -> None:
 
     problem = made(loss=counted)
     with pytest.raises(ProblemError, match="uses what changes from call to call"):
-        rehearsal.check_steady(objective(problem), 0.1, loaded(problem))
+        problem_trial.check_steady(objective(problem), 0.1, loaded(problem))
 
 
 # Our own advice -------------------------------------------------------------------------------
@@ -536,7 +539,7 @@ def test_the_advice_for_a_single_number_gives_the_users_own_mean() -> None:
     with pytest.raises(
         ProblemError, match=r"\(sum, what your mean divides it by\).*weight\[labels"
     ):
-        rehearsal.rehearse(loaded(problem), problem.model.state_dict(), CPU)
+        problem_trial.rehearse(loaded(problem), problem.model.state_dict(), CPU)
     wanted = float(single(outputs_of(problem), problem.data["train"]))
     assert measured(made(loss=advised))["loss"] == pytest.approx(wanted, rel=ROUNDING)
 
@@ -638,11 +641,11 @@ def test_a_data_set_without_end_is_refused_by_its_length_and_speed(
 
 def test_some_of_a_billion_examples_are_drawn_at_once() -> None:
     """The way out that the refusal names; each is drawn once, the same for a seed."""
-    drawn_ = data.drawn_examples(10**9, 1000, 3)
+    drawn_ = examples.drawn_examples(10**9, 1000, 3)
     assert len(np.unique(drawn_)) == 1000
     assert np.all(np.diff(drawn_) > 0)
     assert 0 <= drawn_[0] < drawn_[-1] < 10**9
-    assert np.array_equal(drawn_, data.drawn_examples(10**9, 1000, 3))
+    assert np.array_equal(drawn_, examples.drawn_examples(10**9, 1000, 3))
     kept, _ = loading.read(Examples(Endless(), "train").subset(drawn_), keep=True)
     assert kept is not None
     assert kept[1].tolist() == [int(n) % CLASSES for n in drawn_]
@@ -682,5 +685,5 @@ def test_the_kind_of_what_is_no_tensor_is_told() -> None:
 
 def test_mistakes_name_the_data_before_the_file_is_blamed() -> None:
     begins = r"^p\.py, split 'train', example 17 has"
-    with pytest.raises(ProblemError, match=begins), mistakes.told("evaluating", Path("p.py")):
+    with pytest.raises(ProblemError, match=begins), user_errors.told("evaluating", Path("p.py")):
         measured(made(wrong(17, 7)))

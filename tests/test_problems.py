@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.analysis.problems import ProblemError, load
+from explorer.analysis.model.problems import ProblemError, load
 
 FILE = """
 import torch

@@ -8,19 +8,20 @@ import torch
 
 from explorer.analysis import projection as answered
 from explorer.analysis import run as fitted
-from explorer.analysis.directions import directions
-from explorer.analysis.parameters import FlatModel
-from explorer.jobs import desk, orders
+from explorer.analysis.directions.directions import directions
+from explorer.analysis.objective.parameters import FlatModel
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
 from explorer.kinds.run import RUN, Run, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.paths import moments, over, shown
 from explorer.render.projection import alone, outside, pins, thumbnail, tracks_of
 from explorer.render.run import course, growing
 from explorer.render.run import tracks_of as run_tracks
 from explorer.render.surface import contour
+from explorer.render.trajectories import moments, over, shown
 from store import Catalog
 from tests.test_pages import fine, identities, opened, texts
 from tests.test_run import CPU, flat, trained  # noqa: F401 - a fixture
@@ -176,20 +177,22 @@ def test_paths_are_asked_on_the_surface_s_page(
                 {"file": str(checkpoint(tmp_path / f"{name}{k}.safetensors", seed=k)), "step": k}
                 for k in seeds
             ]
-            job = ended(catalog, orders.order_import(catalog, problem, {}, files, name))
+            job = ended(catalog, order_import(catalog, problem, {}, files, name))
             assert job.status == "done", job.error
         one, two = sorted(catalog.models(), key=lambda model: model.name)
         asks = [
-            desk.ask(catalog, SURFACE, one, grid),
-            desk.ask(catalog, PROJECTION, one, ProjectionSettings(), others=[(one, ""), (two, "")]),
-            desk.ask(catalog, RUN, one, RunSettings(x_count=5, y_count=5), others=[(two, "")]),
+            questions.ask(catalog, SURFACE, one, grid),
+            questions.ask(
+                catalog, PROJECTION, one, ProjectionSettings(), others=[(one, ""), (two, "")]
+            ),
+            questions.ask(catalog, RUN, one, RunSettings(x_count=5, y_count=5), others=[(two, "")]),
         ]
         for key in asks:
             job = catalog.active_job_for(key)
             assert job is None or ended(catalog, job.id).status == "done"
         asked = catalog.question(asks[1])
         assert asked and asked.units == 9 and asked.status == "complete"
-        found = desk.result_of(catalog, asked)
+        found = questions.result_of(catalog, asked)
         assert sorted(found.lengths) == [4, 5] and found.computed.all()
         measured = [catalog.measurements(id)["train"]["loss"] for id in asked.point_ids[1:]]
         assert found.loss == pytest.approx(measured, rel=1e-6)

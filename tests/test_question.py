@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from explorer.analysis.parameters import content_hash
-from explorer.analysis.problems import load
-from explorer.jobs import desk
-from explorer.jobs.question import ProblemIdentity, Question
+from explorer.analysis.model.problems import load
+from explorer.analysis.objective.parameters import content_hash
+from explorer.ask import questions
+from explorer.ask.question import ProblemIdentity, Question
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.kind import named_code
 from explorer.kinds.settings import ObjectiveSettings
@@ -367,10 +367,10 @@ def test_paths_names_and_machines_ask_nothing_new(tmp_path, kind):
     settings = kind.settings()
     model = stored_model(catalog, "a", "/here/p.py", {})
     others = [(model, "")] * (len(kind.subjects) - 1)
-    first = desk.ask(catalog, kind, model, settings, others=others)
+    first = questions.ask(catalog, kind, model, settings, others=others)
     moved = stored_model(catalog, "b", "/there/p.py", {"architecture": "other", "device": "cuda"})
     others = [(moved, "")] * (len(kind.subjects) - 1)
-    assert desk.ask(catalog, kind, moved, settings, others=others) == first
+    assert questions.ask(catalog, kind, moved, settings, others=others) == first
     assert [q.key for q in catalog.questions()[0]] == [first]
     assert len(catalog.jobs()) == 1
 
@@ -383,22 +383,22 @@ def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
     for wrong in (len(kind.subjects), len(kind.subjects) - 2):
         if wrong >= 0:
             with pytest.raises(ValueError, match=f"the subjects of {kind.name} must be "):
-                desk.question(catalog, kind, model, kind.settings(), "", [(model, "")] * wrong)
+                questions.question(catalog, kind, model, kind.settings(), "", [(model, "")] * wrong)
     if kind.whole_run:
         return
     if len(kind.subjects) > 1:
         other = dataclasses.replace(model, problem_id="another", name="b")
         with pytest.raises(ValueError, match=r"must be of one problem, .* got a and b"):
-            desk.question(catalog, kind, model, kind.settings(), "", [(other, "")])
+            questions.question(catalog, kind, model, kind.settings(), "", [(other, "")])
         file = catalog.put_file(b"early weights", ".safetensors")
         catalog.add_point("a", "1" * 64, "early", 7, file, {})
-        early = desk.question(catalog, kind, model, kind.settings(), "1" * 64, [(model, "")])
+        early = questions.question(catalog, kind, model, kind.settings(), "1" * 64, [(model, "")])
         assert early.points == ("1" * 64, POINT)
-        swapped = desk.question(catalog, kind, model, kind.settings(), "", [(model, "1" * 64)])
+        swapped = questions.question(catalog, kind, model, kind.settings(), "", [(model, "1" * 64)])
         assert swapped.points == (POINT, "1" * 64)
         assert swapped.key != early.key
         asked = catalog.question(
-            desk.ask(catalog, kind, model, kind.settings(), "1" * 64, others=[(model, "")])
+            questions.ask(catalog, kind, model, kind.settings(), "1" * 64, others=[(model, "")])
         )
         assert asked.title == f"{kind.title} of a at step 7 {kind.joined} a"
         assert (asked.model_ids, asked.model_names) == (("a", "a"), ("a", "a"))
@@ -453,18 +453,20 @@ def test_runs_and_how_they_divide_are_in_the_key(tmp_path):
         catalog.add_model(name, name, first.problem_id, ids[-1], {})
         others.append((catalog.model(name), ""))
     there, back = (
-        desk.question(catalog, kind, first, kind.settings(), "", order)
+        questions.question(catalog, kind, first, kind.settings(), "", order)
         for order in (others, others[::-1])
     )
     assert there.key == back.key and there.settings.lengths == (3, 4, 5)
-    swapped = desk.question(catalog, kind, others[0][0], kind.settings(), "", [(first, "")])
-    straight = desk.question(catalog, kind, first, kind.settings(), "", others[:1])
+    swapped = questions.question(catalog, kind, others[0][0], kind.settings(), "", [(first, "")])
+    straight = questions.question(catalog, kind, first, kind.settings(), "", others[:1])
     assert swapped.key != straight.key
-    asked = catalog.question(desk.ask(catalog, kind, first, kind.settings(), others=others[::-1]))
+    asked = catalog.question(
+        questions.ask(catalog, kind, first, kind.settings(), others=others[::-1])
+    )
     assert asked.title == "Training run of first and b and c"
     settings = settings_from_json(kind.settings, asked.settings)
     assert settings == there.settings
-    assert desk.named_points(kind, settings, asked.point_ids) == [
+    assert questions.named_points(kind, settings, asked.point_ids) == [
         model.point_id for model in (first, *(model for model, _ in others))
     ]
 

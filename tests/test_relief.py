@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from explorer.kinds.surface import Surface
-from explorer.render import relief
-from explorer.render.client import NoOpenGL
+from explorer.render.relief3d import relief
+from explorer.render.relief3d.client import NoOpenGL
 
 AXIS = np.linspace(-1.0, 1.0, 9)
 BOWL = 0.01 + np.add.outer(AXIS**2, AXIS**2)

@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import pytest
 
-from explorer.render import client
-from explorer.render.client import NoOpenGL, Renderer, RenderError
-from explorer.render.height import HeightField
+from explorer.render.relief3d import client
+from explorer.render.relief3d.client import NoOpenGL, Renderer, RenderError
+from explorer.render.relief3d.height import HeightField
 
 # The loader finds no vendor of EGL, as on a machine without libgl1-mesa-dri: VTK ends by SIGSEGV.
 WITHOUT_OPENGL = {
@@ -37,7 +37,7 @@ def own() -> Iterator[Renderer]:
 
 def test_importing_the_door_imports_no_vtk() -> None:
     """The app process stays free of pyvista, VTK, matplotlib and streamlit."""
-    code = "import sys, explorer.render.client; print(*sys.modules)"
+    code = "import sys, explorer.render.relief3d.client; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert not loaded & {"pyvista", "vtk", "vtkmodules", "matplotlib", "streamlit", "torch"}
@@ -110,7 +110,7 @@ def test_a_mistake_is_told_and_does_no_harm(own: Renderer, tmp_path) -> None:
 def test_it_ends_with_the_app() -> None:
     """An app killed by SIGKILL leaves no renderer behind."""
     code = (
-        "import time; from explorer.render.client import renderer\n"
+        "import time; from explorer.render.relief3d.client import renderer\n"
         "print(renderer().ping(), flush=True); time.sleep(60)"
     )
     app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -145,10 +145,10 @@ def test_without_opengl_stills_say_what_to_install(tmp_path) -> None:
 def test_the_process_has_one_renderer() -> None:
     """Also after the module was loaded anew, as Streamlit does when a file changes."""
     first = client.renderer()
-    kept = sys.modules.pop("explorer.render.client")
+    kept = sys.modules.pop("explorer.render.relief3d.client")
     try:
-        from explorer.render.client import renderer as again
+        from explorer.render.relief3d.client import renderer as again
 
         assert again() is first
     finally:
-        sys.modules["explorer.render.client"] = kept
+        sys.modules["explorer.render.relief3d.client"] = kept

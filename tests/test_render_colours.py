@@ -10,16 +10,17 @@ import pytest
 import vl_convert
 
 from explorer.kinds.line import Line
-from explorer.kinds.path import Path
 from explorer.kinds.surface import Surface
-from explorer.render import critical, curves, eigen, sharpness, spectrum, stability, training
-from explorer.render.colours import SERIES, contrast, lut, series_colours
-from explorer.render.curve import GREY, Curve, Row
+from explorer.kinds.trajectory import Path
+from explorer.render import critical, sharpness, spectrum, spectrum_parts, stability, training
 from explorer.render.line import LineStyle, profile
-from explorer.render.paths import made, over
-from explorer.render.rows import column, tip_title
-from explorer.render.scale import ContourStyle, ink, label_expression, labels, ticks
+from explorer.render.marks import curves
+from explorer.render.marks.arrow import column, tip_title
+from explorer.render.marks.colours import SERIES, contrast, lut, series_colours
+from explorer.render.marks.curve import GREY, Curve, Row
+from explorer.render.marks.scale import ContourStyle, ink, label_expression, labels, ticks
 from explorer.render.surface import contour
+from explorer.render.trajectories import made, over
 
 PAGES = ("#ffffff", "#0e1117")  # Streamlit's light and dark page
 HOSTILE = (
@@ -228,5 +229,5 @@ def test_no_two_names_are_one_column() -> None:
 
 def test_builders_share_one_palette() -> None:
     """No chart has a palette of its own beside it."""
-    for module in (eigen, sharpness):
+    for module in (spectrum_parts, sharpness):
         assert module.BLUE in SERIES

@@ -13,12 +13,12 @@ from PIL import Image
 from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
-from explorer.render.composed import composed_still
-from explorer.render.figure import SERIF, families, save_figure, side_by_side
+from explorer.render.export.composed import composed_still
+from explorer.render.export.figure import SERIF, families, save_figure, side_by_side
+from explorer.render.export.table import rows
 from explorer.render.line import LineStyle, profile
-from explorer.render.scale import ContourStyle
+from explorer.render.marks.scale import ContourStyle
 from explorer.render.surface import contour
-from explorer.render.table import rows
 
 poppler = pytest.mark.skipif(shutil.which("pdffonts") is None, reason="poppler-utils is missing")
 

@@ -12,12 +12,12 @@ import pytest
 
 from explorer.kinds.grid import coarse_to_fine
 from explorer.kinds.provenance import Provenance, document
-from explorer.render.height import HIGHEST, LOWEST, HeightField
-from explorer.render.solid import PLATE, solid
+from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
+from explorer.render.relief3d.solid import PLATE, solid
 
 pv = pytest.importorskip("pyvista")
-from explorer.render import scene as scenes  # noqa: E402
-from explorer.render.mesh import FORMATS, export  # noqa: E402
+from explorer.render.relief3d import scene as scenes  # noqa: E402
+from explorer.render.relief3d.mesh import FORMATS, export  # noqa: E402
 
 X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
 BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)

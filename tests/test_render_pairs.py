@@ -10,7 +10,7 @@ import vl_convert
 from explorer.kinds.difference import Difference
 from explorer.kinds.interpolation import Interpolation
 from explorer.render import difference, interpolation
-from explorer.render.figure import save_figure
+from explorer.render.export.figure import save_figure
 from explorer.render.line import LineStyle
 from tests.test_render_line import rows
 

@@ -19,8 +19,8 @@ from PIL import Image
 
 from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.surface import Surface
-from explorer.render.figure import save_figure
-from explorer.render.table import files, to_csv, to_parquet
+from explorer.render.export.figure import save_figure
+from explorer.render.export.table import files, to_csv, to_parquet
 
 NAMES = ('bob\'s "net" <&> \\ {x}', "=cmd|' /C calc'!A0", "\u2603 \x07]]>\nsecond line")
 TOLD = Provenance(

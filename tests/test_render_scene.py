@@ -7,10 +7,7 @@ import pytest
 from PIL import Image
 
 from explorer.kinds.grid import coarse_to_fine
-from explorer.render.camera import HOME
-from explorer.render.client import renderer
-from explorer.render.height import HIGHEST, LOWEST, HeightField
-from explorer.render.scale import (
+from explorer.render.marks.scale import (
     AXIS_TICKS,
     VALUE_TICKS,
     ContourStyle,
@@ -18,11 +15,14 @@ from explorer.render.scale import (
     labels,
     ticks,
 )
+from explorer.render.relief3d.camera import HOME
+from explorer.render.relief3d.client import renderer
+from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
 
 pv = pytest.importorskip("pyvista")
-from explorer.render import scene as scenes  # noqa: E402
-from explorer.render.mesh import export  # noqa: E402
-from explorer.render.still import still  # noqa: E402
+from explorer.render.relief3d import scene as scenes  # noqa: E402
+from explorer.render.relief3d.mesh import export  # noqa: E402
+from explorer.render.relief3d.still import still  # noqa: E402
 
 X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
 BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)

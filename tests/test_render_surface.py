@@ -15,11 +15,11 @@ from PIL import Image
 from explorer.kinds.grid import axis_values, coarse_to_fine, level
 from explorer.kinds.preview import preview
 from explorer.kinds.surface import Surface
-from explorer.render.colours import lut
-from explorer.render.hover import estimate
-from explorer.render.scale import ContourStyle, colour_scale, label, number, ticks
+from explorer.render.export.table import rows, to_csv
+from explorer.render.marks.colours import lut
+from explorer.render.marks.hover import estimate
+from explorer.render.marks.scale import ContourStyle, colour_scale, label, number, ticks
 from explorer.render.surface import contour
-from explorer.render.table import rows, to_csv
 
 
 def a_surface(values: np.ndarray, computed: np.ndarray | None = None) -> Surface:
@@ -333,8 +333,8 @@ def test_limits_are_shared_and_styles_refuse():
 def test_no_heavy_imports():
     """Importing the 2-D renderers brings in neither streamlit nor torch nor pyvista (nor VTK)."""
     code = (
-        "import sys, explorer.render.surface, explorer.render.line, explorer.render.figure, "
-        "explorer.render.table; "
+        "import sys, explorer.render.surface, explorer.render.line, explorer.render.export.figure, "
+        "explorer.render.export.table; "
         "print([m for m in ('streamlit', 'torch', 'pyvista', 'vtk', 'duckdb') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer.jobs import crew, desk, orders
+from explorer.ask import questions, requests
+from explorer.jobs import local_workers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
-from explorer.jobs.supervisor import Supervisor
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.supervisor import Supervisor
 from store import Catalog, records
 from tests.test_question import stored_model
 from tests.tiny import imported, supervised, until
@@ -37,7 +38,7 @@ class Served:
     def answered(self, settings: Any, model: str = "first") -> records.Question:
         """The question about that model once it is complete."""
         kind = LINE if isinstance(settings, LineSettings) else SURFACE
-        key = desk.ask(self.catalog, kind, self.model(model), settings)
+        key = questions.ask(self.catalog, kind, self.model(model), settings)
         until(lambda: self.catalog.active_job_for(key) is None)
         asked = self.catalog.question(key)
         assert asked.status == "complete", self.catalog.jobs(limit=1)[0].error
@@ -58,7 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The tiny model in two versions, and the logging worker."""
     folder = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crew, "WORKER", [sys.executable, "-m", "tests.logging_worker"])
+        patch.setattr(local_workers, "WORKER", [sys.executable, "-m", "tests.logging_worker"])
         patch.setenv("EVALUATIONS_LOG", str(folder / "log"))
         with supervised(folder / "catalog") as (catalog, _):
             imported(catalog, folder, "first")
@@ -90,7 +91,7 @@ def test_a_finer_grid_computes_only_the_points_between(served):
     fine = served.answered(surface(21))
     assert served.computed() == 441 - 121
     assert equal_where_both(served.values(coarse), served.values(fine)) == 121
-    result = desk.result_of(served.catalog, fine)
+    result = questions.result_of(served.catalog, fine)
     assert result.computed.all()
     values = served.values(fine)
     assert np.array_equal(result.x[values["i"]], values["x"])
@@ -124,7 +125,7 @@ def test_a_coarser_grid_is_complete_at_once(served):
     fine = served.answered(surface(21, seed=2))
     served.computed()
     jobs = len(served.catalog.jobs(limit=1000))
-    key = desk.ask(served.catalog, SURFACE, served.model(), surface(11, seed=2))
+    key = questions.ask(served.catalog, SURFACE, served.model(), surface(11, seed=2))
     coarse = served.catalog.question(key)
     assert (coarse.status, coarse.units_done) == ("complete", 121)
     assert len(served.catalog.jobs(limit=1000)) == jobs
@@ -134,7 +135,7 @@ def test_a_coarser_grid_is_complete_at_once(served):
     assert coarse.provenance == fine.provenance != {}
     assert coarse.seconds == 0.0
     assert served.catalog.directions(key) == served.catalog.directions(fine.key) != []
-    whole, part = (desk.result_of(served.catalog, asked) for asked in (fine, coarse))
+    whole, part = (questions.result_of(served.catalog, asked) for asked in (fine, coarse))
     assert np.array_equal(part.loss, whole.loss[::2, ::2])
     assert served.catalog.check_integrity() == []
     assert served.computed() == 0
@@ -147,7 +148,7 @@ def test_a_line_is_extended(served):
     long = served.answered(LineSettings(x_count=16, x_max=2.0, seed=3))
     assert served.computed() == 5
     assert equal_where_both(served.values(short), served.values(long)) == 11
-    assert np.isfinite(desk.result_of(served.catalog, long).loss).all()
+    assert np.isfinite(questions.result_of(served.catalog, long).loss).all()
 
 
 @pytest.mark.parametrize(
@@ -224,14 +225,14 @@ def put(
     catalog: Catalog, settings: SurfaceSettings, facts: dict[str, Any], units: Any = slice(None)
 ) -> str:
     """The key of a question that these units of an answer are stored of."""
-    key = desk.ask(catalog, SURFACE, catalog.model("m"), settings)
+    key = questions.ask(catalog, SURFACE, catalog.model("m"), settings)
     given = {name: values[units] for name, values in columns(settings).items()}
     catalog.ingest(key, SURFACE.table, given, facts, 0.1, {"device": facts.get("device", "cpu")})
     return key
 
 
 def ask(catalog: Catalog, settings: Any, kind: Kind = SURFACE) -> records.Question:
-    return catalog.question(desk.ask(catalog, kind, catalog.model("m"), settings))
+    return catalog.question(questions.ask(catalog, kind, catalog.model("m"), settings))
 
 
 def test_values_that_are_no_numbers_are_taken_over_as_they_are(catalog):
@@ -241,9 +242,9 @@ def test_values_that_are_no_numbers_are_taken_over_as_they_are(catalog):
     old, new = catalog.values(key, SURFACE.table), catalog.values(fine.key, SURFACE.table)
     assert np.isnan(old["loss"]).sum() >= 3
     assert equal_where_both(old, new) == 121 == fine.units_done
-    assert desk.result_of(catalog, fine).computed.sum() == 121
+    assert questions.result_of(catalog, fine).computed.sum() == 121
     job = catalog.active_job_for(fine.key)
-    assert orders.request_of(catalog, job)["done"] == sorted(new["unit"])
+    assert requests.request_of(catalog, job)["done"] == sorted(new["unit"])
 
 
 def test_an_unfinished_grid_gives_what_it_has(catalog):
@@ -292,7 +293,7 @@ def test_the_same_point_under_another_name_is_a_relative(catalog):
     """Two models with the same weights, by whatever path, share what is known of them."""
     key = put(catalog, surface(11), {"device": "cpu"})
     other = stored_model(catalog, "other", "/there/p.py", {})
-    fine = catalog.question(desk.ask(catalog, SURFACE, other, surface(21)))
+    fine = catalog.question(questions.ask(catalog, SURFACE, other, surface(21)))
     assert fine.model_ids == ("other",)
     assert fine.facts == {"taken_over": {"points": 121, "from": [key]}}
 
@@ -361,7 +362,7 @@ def test_a_question_with_a_large_relative_takes_all_over(catalog):
     put(catalog, surface(51), {"device": "cpu"})
     for x_count, y_count in ((51, 101), (101, 151), (151, 201)):
         settings = SurfaceSettings(x_count=x_count, y_count=y_count)
-        key = desk.ask(catalog, SURFACE, catalog.model("m"), settings)
+        key = questions.ask(catalog, SURFACE, catalog.model("m"), settings)
         assert catalog.question(key).units_done == 51 * 51
 
 
@@ -389,7 +390,7 @@ def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
 
 
 def choices_of(catalog: Catalog, asked: records.Question) -> dict[str, Any]:
-    return orders.request_of(catalog, catalog.active_job_for(asked.key))["choices"]
+    return requests.request_of(catalog, catalog.active_job_for(asked.key))["choices"]
 
 
 def test_a_choice_is_remembered_for_the_objective(catalog):

@@ -13,13 +13,14 @@ from PIL import Image, ImageSequence
 from sklearn.decomposition import PCA
 
 from explorer.analysis import run as answered
-from explorer.analysis.parameters import FlatModel
-from explorer.analysis.problems import load
-from explorer.jobs import desk, orders
+from explorer.analysis.model.problems import load
+from explorer.analysis.objective.parameters import FlatModel
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
-from explorer.render.animation import MOST, animation, chosen
+from explorer.render.export.animation import MOST, animation, chosen
 from explorer.render.run import growing
 from sample_models import samples
 from store import Catalog
@@ -184,21 +185,21 @@ def test_a_run_is_asked_by_its_model_and_shown(
     with supervised(tmp_path / "catalog") as (catalog, _):
         lone = imported(catalog, tmp_path / "lone", "lone")
         with pytest.raises(ValueError, match="at least 3 different snapshots, lone has 1"):
-            desk.question(catalog, RUN, lone, SMALL)
+            questions.question(catalog, RUN, lone, SMALL)
         files = [
             {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
             for k in range(4)
         ]
         problem = problem_file(tmp_path / "problem")
-        job = ended(catalog, orders.order_import(catalog, problem, {}, files, "several"))
+        job = ended(catalog, order_import(catalog, problem, {}, files, "several"))
         assert job.status == "done", job.error
         model = next(m for m in catalog.models() if m.name == "several")
-        key = desk.ask(catalog, RUN, model, SMALL)
+        key = questions.ask(catalog, RUN, model, SMALL)
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
         asked = catalog.question(key)
         assert asked and len(asked.point_ids) == 4 and asked.title == "Training run of several"
-        run = desk.result_of(catalog, asked)
+        run = questions.result_of(catalog, asked)
         assert run.computed.all() and run.path is not None and len(run.path.x) == 4
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

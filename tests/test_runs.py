@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from explorer.analysis import inspection
-from explorer.jobs import arrivals, orders, runs, sources
+from explorer import recorded_runs
+from explorer.analysis.model import inspection
+from explorer.importing import sources, storing
+from explorer.importing.order import order_import
 from explorer.recorder import Recorder
 from explorer.recording import LOG, read_recording
 from store import Catalog, records
@@ -48,7 +50,7 @@ def brought(catalog: Catalog, file: Path, *names: object, **given: str) -> recor
     job_id = sources.order(catalog, sources.resolve(map(str, names)), file, {}, **given)
     job = ended(catalog, job_id)
     assert job.status == "done", job.error
-    model = arrivals.imported(catalog, job)
+    model = storing.imported(catalog, job)
     assert model
     return model
 
@@ -84,7 +86,9 @@ def test_facts_of_the_run(catalog: Catalog, tmp_path: Path) -> None:
     assert run["hyperparameters"] == {"lr": 0.1, "clip": "Infinity"} and run["seed"] == 3
     assert run["curves"] == {"loss": [[0, 0.0], [10, "NaN"]]}
     assert run["machine"] and "commit" in run
-    assert runs.models_of(catalog, runs.identity(read_recording(tmp_path / "run")))
+    assert recorded_runs.models_of(
+        catalog, recorded_runs.identity(read_recording(tmp_path / "run"))
+    )
 
 
 def test_a_changed_problem_is_another_model(catalog: Catalog, tmp_path: Path) -> None:
@@ -119,8 +123,8 @@ def test_long_curves_are_thinned(tmp_path: Path) -> None:
     run.snapshot(torch.nn.Linear(1, 1), 0)
     line = '{"step": %d, "values": {"loss": %d}}\n'
     (tmp_path / LOG).write_text("".join(line % (n, n) for n in range(12_345)))
-    curve = runs.run_facts(read_recording(tmp_path))["curves"]["loss"]
-    assert len(curve) == runs.CURVE_POINTS
+    curve = recorded_runs.run_facts(read_recording(tmp_path))["curves"]["loss"]
+    assert len(curve) == recorded_runs.CURVE_POINTS
     assert (curve[0], curve[-1]) == ([0, 0.0], [12_344, 12_344.0])
     assert json.dumps(curve, allow_nan=False)
 
@@ -192,7 +196,7 @@ def test_half_precision_is_said(catalog: Catalog, tmp_path: Path, kind: str) -> 
     torch.save(state, tmp_path / "half.pt")
     model = brought(catalog, problem_file(tmp_path / "p"), tmp_path / "half.pt")
     assert math.isfinite(model.measurements["test"]["loss"])
-    (said,) = arrivals.warnings(catalog, model)
+    (said,) = storing.warnings(catalog, model)
     assert said.startswith(f"0.weight and others are {kind}: they are kept so and converted")
 
 
@@ -200,7 +204,7 @@ def test_only_the_file_that_was_agreed_to_is_run(tmp_path: Path) -> None:
     """A problem file that changes between the agreement and the worker's turn is not run."""
     file, folder = problem_file(tmp_path / "p"), tmp_path / "catalog"
     weights = checkpoint(tmp_path / "w.safetensors")
-    job_id = orders.order_import(Catalog(folder), file, {}, [{"file": str(weights)}], "changed")
+    job_id = order_import(Catalog(folder), file, {}, [{"file": str(weights)}], "changed")
     trace = tmp_path / "was-run"
     file.write_text(file.read_text() + f"\nopen({str(trace)!r}, 'w')\n")
     with supervised(folder) as (catalog, _):
@@ -225,7 +229,7 @@ def test_a_shipped_sample_leaves_a_model_its_name(catalog: Catalog, tmp_path: Pa
     file, weights = problem_file(tmp_path / "p"), checkpoint(tmp_path / "mine.safetensors")
     mine = brought(catalog, file, weights, name="mine")
     sample = {"sample": True, "seed": 3}
-    job = orders.order_import(catalog, file, {}, [{"file": str(weights)}], "a sample", facts=sample)
+    job = order_import(catalog, file, {}, [{"file": str(weights)}], "a sample", facts=sample)
     assert ended(catalog, job).status == "done"
     after = catalog.model(mine.id)
     assert (after.name, after.facts["seed"]) == ("mine", 3)

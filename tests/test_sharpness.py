@@ -15,12 +15,13 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from explorer.analysis import rescaling, sharpness
-from explorer.analysis import sharpness_noise as noise
-from explorer.analysis.noise_scale import covariance_trace
-from explorer.analysis.plane import objective_at
-from explorer.analysis.sharpness_norms import least, normalised_sharpness, relative_flatness
-from explorer.analysis.standing import Standing
+from explorer.analysis import sharpness
+from explorer.analysis.measures import average_case as noise
+from explorer.analysis.measures import rescaling
+from explorer.analysis.measures.noise_scale import covariance_trace
+from explorer.analysis.measures.norms import least, normalised_sharpness, relative_flatness
+from explorer.analysis.measures.point_measures import Standing
+from explorer.analysis.objective.plane import objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURES, NO, PLACE, WHY, YES
 from explorer.kinds.sharpness import (
@@ -34,7 +35,7 @@ from explorer.kinds.sharpness import (
 )
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from explorer.render import sharpness as render
-from explorer.render import table
+from explorer.render.export import table
 from tests.conftest import seeded, small_problem
 
 CPU = torch.device("cpu")
@@ -296,7 +297,7 @@ def test_the_random_subspace_is_searched_to_its_corners(monkeypatch: pytest.Monk
 
     In a subspace of 4 of 9 directions there are 16; half the box has a smaller rise.
     """
-    monkeypatch.setattr("explorer.analysis.sharpness_worst.SUBSPACE", 4)
+    monkeypatch.setattr("explorer.analysis.measures.worst_case.SUBSPACE", 4)
     with torch.random.fork_rng():
         torch.manual_seed(3)
         inputs, wanted = torch.randn(31, 3).double(), torch.randn(31, 3).double()

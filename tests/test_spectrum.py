@@ -15,14 +15,15 @@ from torch.func import functional_call, hessian, jacrev, vmap
 from torch.nn import functional
 
 from explorer.analysis import spectrum as analysis
-from explorer.jobs import desk, orders
-from explorer.jobs.estimate import estimate
+from explorer.ask import questions
+from explorer.ask.estimate import estimate
+from explorer.importing.order import order_import
 from explorer.kinds import Piece
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import Role, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum, taken_over
 from explorer.problem import Problem
-from explorer.render import table
+from explorer.render.export import table
 from store import Catalog
 from tests.conftest import FEW as EXAMPLES
 from tests.tiny import ended, imported, problem_file, supervised, tensors, until
@@ -293,14 +294,14 @@ def broken(catalog: Catalog, folder: Path) -> Any:
     huge = {n: v * 1e30 if v.is_floating_point() else v for n, v in tensors().items()}
     safetensors.torch.save_file(huge, file)
     problem, listed = problem_file(folder / "problem"), [{"file": str(file)}]
-    job = orders.order_import(catalog, problem, {}, listed, "broken")
+    job = order_import(catalog, problem, {}, listed, "broken")
     assert ended(catalog, job).status == "done"
     return next(model for model in catalog.models() if model.name == "broken")
 
 
 def complete(catalog: Catalog, model: Any, settings: SpectrumSettings) -> Any:
     """The question, after a real worker has answered it."""
-    key = desk.ask(catalog, SPECTRUM, model, settings)
+    key = questions.ask(catalog, SPECTRUM, model, settings)
     until(lambda: catalog.active_job_for(key) is None)
     return catalog.question(key)
 
@@ -310,7 +311,9 @@ def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
     few = SpectrumSettings(probes=4, steps=20)
     with supervised(tmp_path / "catalog") as (catalog, _):
         model = imported(catalog, tmp_path, "tiny")
-        told = estimate(catalog, desk.question(catalog, SPECTRUM, model, few), model, warm=True)
+        told = estimate(
+            catalog, questions.question(catalog, SPECTRUM, model, few), model, warm=True
+        )
         assert 0 < told.seconds < 600
         first = complete(catalog, model, few)
         assert (first.status, first.units_done) == ("complete", 5)
@@ -321,13 +324,13 @@ def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
         assert (taken["points"], taken["from"]) == (5, [first.key])
         fresh = [name for name in second.facts if name.startswith("products_")]
         assert sorted(fresh) == sorted(f"products_{unit}" for unit in range(5, 15))
-        one, two = (desk.result_of(catalog, asked) for asked in (first, second))
+        one, two = (questions.result_of(catalog, asked) for asked in (first, second))
         assert one.kind_of_point == two.kind_of_point != ""
         assert one.eigenvalues[0].tobytes() == two.eigenvalues[0].tobytes()
         assert [n.tobytes() for n, _ in one.probes] == [n.tobytes() for n, _ in two.probes[:4]]
-        third = catalog.question(desk.ask(catalog, SPECTRUM, model, replace(few, probes=9)))
+        third = catalog.question(questions.ask(catalog, SPECTRUM, model, replace(few, probes=9)))
         assert third.status == "complete"  # at once: the other has more
-        assert desk.result_of(catalog, third).kind_of_point == one.kind_of_point
+        assert questions.result_of(catalog, third).kind_of_point == one.kind_of_point
         assert catalog.check_integrity() == []
 
 

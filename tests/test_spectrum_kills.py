@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
@@ -23,12 +24,12 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     """SIGKILL twice midway: stored probes stay as they are, and all equal those of one go."""
     with supervised(tmp_path / "whole") as (catalog, _):
         model = imported(catalog, tmp_path / "one", "model")
-        key = desk.ask(catalog, SPECTRUM, model, SETTINGS)
+        key = questions.ask(catalog, SPECTRUM, model, SETTINGS)
         until(lambda: catalog.question(key).status == "complete")
         whole = catalog.values(key, SPECTRUM.table)
     with supervised(tmp_path / "killed") as (catalog, supervisor):
         model = imported(catalog, tmp_path / "other", "model")
-        assert desk.ask(catalog, SPECTRUM, model, SETTINGS) == key
+        assert questions.ask(catalog, SPECTRUM, model, SETTINGS) == key
         for kill in range(KILLS):
             stored = until(
                 lambda n=kill: (u := catalog.units_done(key)) > 10 * (n + 1) and u  # type: ignore[misc]
@@ -58,7 +59,7 @@ def wide(catalog: Catalog, folder: Path) -> records.Model:
     file = checkpoint(folder / "wide.safetensors", width=WIDE)
     found = [{"file": str(file)}]
     problem = problem_file(folder / "problem")
-    job = ended(catalog, orders.order_import(catalog, problem, {"width": WIDE}, found, "wide"))
+    job = ended(catalog, order_import(catalog, problem, {"width": WIDE}, found, "wide"))
     assert job.status == "done", job.error
     return next(model for model in catalog.models() if model.name == "wide")
 
@@ -69,11 +70,11 @@ def test_a_search_killed_midway_goes_on_from_its_last_step(tmp_path: Path) -> No
     What is left half done is gone once the answer is whole.
     """
     with supervised(tmp_path / "whole") as (catalog, _):
-        key = desk.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "one"), LONG)
+        key = questions.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "one"), LONG)
         until(lambda: catalog.question(key).status == "complete")
         whole, facts = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
     with supervised(tmp_path / "killed") as (catalog, supervisor):
-        assert desk.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "other"), LONG) == key
+        assert questions.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "other"), LONG) == key
         file = Spool(catalog.jobs_folder).half_done(key) / "0"
         for steps in (20, 60):
             least = steps * 8 * 21_003

@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis import noise, stability
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.matrices import dense
-from explorer.analysis.plane import objective_at
-from explorer.analysis.slopes import gradient
-from explorer.jobs import desk, orders
+from explorer.analysis import stability
+from explorer.analysis.curvature import gradient_noise
+from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.objective.plane import objective_at
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds.stability import (
     STABILITY,
     Stability,
@@ -144,7 +146,7 @@ def test_noise_is_that_of_a_loop_over_examples(monkeypatch: pytest.MonkeyPatch) 
     problem, points = perceptron()
     settings = settings_for(3, probes=2)
     for bytes_together in (1 << 20, 53 * 8 * 5):  # all 33; five at a time, and three at the end
-        monkeypatch.setattr(noise, "TOGETHER_BYTES", bytes_together)
+        monkeypatch.setattr(gradient_noise, "TOGETHER_BYTES", bytes_together)
         found = Stability.from_pieces(settings, answer(problem, points, settings))
         for number, point in enumerate(points):
             scatter, norm = plain_noise(problem, point)
@@ -168,7 +170,7 @@ def test_one_example_at_a_time_gives_the_same_noise() -> None:
     for each in (problem, stubborn):
         settings = settings_for(1)
         objective = objective_at(each, problem.model.state_dict(), settings, CPU)
-        found.append(noise.covariance_trace(objective, gradient(objective)))
+        found.append(gradient_noise.covariance_trace(objective, gradient(objective)))
     assert found[0] == pytest.approx(found[1], rel=1e-10) and found[0] > 0
 
 
@@ -256,7 +258,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
             for k in range(4)
         ]
         problem = problem_file(tmp_path / "problem")
-        order = orders.order_import(
+        order = order_import(
             catalog,
             problem,
             {},
@@ -266,12 +268,12 @@ def test_a_run_is_asked_by_its_model_and_shown(
         )
         assert ended(catalog, order).status == "done"
         model = next(m for m in catalog.models() if m.name == "several")
-        key = desk.ask(catalog, STABILITY, model, StabilitySettings())
+        key = questions.ask(catalog, STABILITY, model, StabilitySettings())
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
         asked = catalog.question(key)
         assert asked and asked.title == "Curvature along a run of several"
-        found = desk.result_of(catalog, asked)
+        found = questions.result_of(catalog, asked)
         assert found.computed.all() and np.isfinite(found.values["lambda_max"]).all()
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

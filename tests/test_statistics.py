@@ -8,11 +8,11 @@ import safetensors.torch
 import torch
 from scipy import stats
 
-from explorer.analysis.data import chosen_examples
-from explorer.analysis.directions import directions
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective
-from explorer.analysis.problems import load
+from explorer.analysis.directions.directions import directions
+from explorer.analysis.model.problems import load
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.examples import chosen_examples
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.line import LineSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.statistics import interval, of_losses, words

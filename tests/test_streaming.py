@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch.utils.data import Dataset, TensorDataset
 
-from explorer.analysis import data as placing
-from explorer.analysis import interpolation, line, loading, problems
-from explorer.analysis.choice import Choice
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective
+from explorer.analysis import interpolation, line
+from explorer.analysis.model import problems
+from explorer.analysis.objective import examples as placing
+from explorer.analysis.objective import loading
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.execution import Choice
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings

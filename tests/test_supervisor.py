@@ -13,19 +13,20 @@ import pytest
 import safetensors.torch
 import torch
 
-from explorer.analysis.directions import directions
-from explorer.analysis.parameters import FlatModel, content_hash
-from explorer.analysis.problems import load
-from explorer.jobs import desk, orders
-from explorer.jobs import supervisor as supervisors
+from explorer import supervisor as supervisors
+from explorer.analysis.directions.directions import directions
+from explorer.analysis.model.problems import load
+from explorer.analysis.objective.parameters import FlatModel, content_hash
+from explorer.ask import questions, requests
+from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import Spool, read_piece
-from explorer.jobs.supervisor import Supervisor
 from explorer.jobs.worker import Worker
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE, LineSettings, places
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.supervisor import Supervisor
 from store import Catalog, CatalogError, records
 from tests.tiny import (
     ROOT,
@@ -84,8 +85,8 @@ def test_a_model_is_imported_and_a_surface_answered(served):
     catalog, _, _ = served
     model = named(catalog, "quick")
     settings = SurfaceSettings(x_count=9, y_count=7)
-    asked = answered(catalog, desk.ask(catalog, SURFACE, model, settings))
-    surface = desk.result_of(catalog, asked)
+    asked = answered(catalog, questions.ask(catalog, SURFACE, model, settings))
+    surface = questions.result_of(catalog, asked)
     assert surface.computed.all()
     assert np.isfinite(surface.loss).all()
     measured = model.measurements["train"]
@@ -100,7 +101,7 @@ def test_a_model_is_imported_and_a_surface_answered(served):
 def test_progress_is_told_while_it_goes_on(served):
     """Points, worker and speed are in the catalog while the job runs, and the answer grows."""
     catalog, supervisor, _ = served
-    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801))
+    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801))
     seen, counts = [], set()
 
     def over() -> bool:
@@ -123,30 +124,32 @@ def test_progress_is_told_while_it_goes_on(served):
 def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
     """After a cancel the question is open with what was computed; resuming computes the rest."""
     catalog, _, _ = served
-    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=1201, seed=2))
+    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=1201, seed=2))
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done > 5 and j)
-    orders.cancel(catalog, job.id)
+    requests.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
     asked = catalog.question(key)
     before = catalog.values(key, LINE.table)
     assert asked.status == "open"
     assert 5 < asked.units_done == len(before["unit"]) < 1201
-    desk.resume(catalog, asked)
+    questions.resume(catalog, asked)
     answered(catalog, key)
     after = catalog.values(key, LINE.table)
     assert len(after["unit"]) == 1201
     kept = np.isin(after["unit"], before["unit"])
     assert after["loss"][kept].tobytes() == before["loss"].tobytes()
-    orders.cancel(catalog, job.id)
+    requests.cancel(catalog, job.id)
     assert catalog.job(job.id).status == "cancelled"
 
 
 def test_cancelling_what_is_over_changes_nothing(served):
     """A click on Stop that comes too late leaves a done job done."""
     catalog, _, _ = served
-    answered(catalog, desk.ask(catalog, LINE, named(catalog, "quick"), LineSettings(x_count=5)))
+    answered(
+        catalog, questions.ask(catalog, LINE, named(catalog, "quick"), LineSettings(x_count=5))
+    )
     job = catalog.jobs(status="done", limit=1)[0]
-    orders.cancel(catalog, job.id)
+    requests.cancel(catalog, job.id)
     assert catalog.job(job.id).status == "done"
 
 
@@ -154,11 +157,11 @@ def test_a_queued_job_can_be_cancelled(served):
     """What no worker has begun is cancelled without one."""
     catalog, _, _ = served
     model = named(catalog, "slow")
-    first = desk.ask(catalog, LINE, model, LineSettings(x_count=1201, seed=3))
+    first = questions.ask(catalog, LINE, model, LineSettings(x_count=1201, seed=3))
     until(lambda: catalog.active_job_for(first).units_done)
-    waiting = desk.ask(catalog, LINE, model, LineSettings(x_count=301, seed=4))
+    waiting = questions.ask(catalog, LINE, model, LineSettings(x_count=301, seed=4))
     job = catalog.active_job_for(waiting)
-    orders.cancel(catalog, job.id)
+    requests.cancel(catalog, job.id)
     assert ended(catalog, job.id, 5).status == "cancelled"
     assert catalog.active_job_for(first) is not None
     assert catalog.question(waiting).units_done == 0
@@ -169,16 +172,16 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     """An urgent question is answered in the middle of a long one, by the same worker."""
     catalog, supervisor, _ = served
     slow, quick = named(catalog, "slow"), named(catalog, "quick")
-    long = desk.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=5), priority=orders.BACKGROUND
+    long = questions.ask(
+        catalog, LINE, slow, LineSettings(x_count=801, seed=5), priority=requests.BACKGROUND
     )
     until(lambda: catalog.active_job_for(long).units_done)
     [worker] = supervisor.workers
-    answered(catalog, desk.ask(catalog, LINE, quick, LineSettings(x_count=31, seed=5)))
+    answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=31, seed=5)))
     job = catalog.active_job_for(long)
     assert 0 < job.units_done < 801
-    later = desk.ask(
-        catalog, LINE, quick, LineSettings(x_count=31, seed=6), priority=orders.BACKGROUND
+    later = questions.ask(
+        catalog, LINE, quick, LineSettings(x_count=31, seed=6), priority=requests.BACKGROUND
     )
     spool = Spool(catalog.jobs_folder)
     first, second = spool.job(job.id), spool.job(catalog.active_job_for(later).id)
@@ -196,14 +199,14 @@ def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
     monkeypatch.setattr(supervisors, "CANCEL_GRACE", 1.0)
     catalog, supervisor, _ = served
     slow = named(catalog, "slow")
-    long = desk.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=7), priority=orders.BACKGROUND
+    long = questions.ask(
+        catalog, LINE, slow, LineSettings(x_count=801, seed=7), priority=requests.BACKGROUND
     )
     beneath = until(lambda: (j := catalog.active_job_for(long)) and j.units_done and j)
     [worker] = supervisor.workers
-    urgent = desk.ask(catalog, LINE, slow, LineSettings(x_count=401, seed=8))
+    urgent = questions.ask(catalog, LINE, slow, LineSettings(x_count=401, seed=8))
     until(lambda: catalog.active_job_for(urgent).units_done)
-    orders.cancel(catalog, beneath.id)
+    requests.cancel(catalog, beneath.id)
     answered(catalog, urgent)
     assert ended(catalog, beneath.id).status == "cancelled"
     assert supervisor.workers == [worker]
@@ -213,9 +216,9 @@ def test_a_repeated_question_makes_no_job(served):
     """51 x 51 stored points: asking again queues nothing, and all of them are there."""
     catalog, _, _ = served
     model, settings = named(catalog, "quick"), SurfaceSettings(x_count=51, y_count=51)
-    answered(catalog, desk.ask(catalog, SURFACE, model, settings))
+    answered(catalog, questions.ask(catalog, SURFACE, model, settings))
     jobs = len(catalog.jobs(limit=1000))
-    key = desk.ask(catalog, SURFACE, model, settings)
+    key = questions.ask(catalog, SURFACE, model, settings)
     assert len(catalog.values(key, SURFACE.table)["unit"]) == 51 * 51
     assert len(catalog.jobs(limit=1000)) == jobs
 
@@ -239,7 +242,7 @@ def refused_import(catalog: Catalog, folder: Path, file: Path, text: str | None 
         source.write_text(text)
         agreed(source)
     before = dumped(catalog).split('"jobs"')[0]
-    job_id = orders.order_import(catalog, source, {}, [{"file": str(file)}], "refused")
+    job_id = order_import(catalog, source, {}, [{"file": str(file)}], "refused")
     job = ended(catalog, job_id)
     assert job.status == "failed"
     assert "\n" not in job.error
@@ -310,7 +313,7 @@ def test_arguments_that_are_no_json_are_refused_at_once(served):
     catalog, _, folder = served
     before = dumped(catalog)
     with pytest.raises(ValueError, match="arguments must be JSON values, without NaN"):
-        orders.order_import(catalog, folder / "p.py", {"a": float("nan")}, [], "nan")
+        order_import(catalog, folder / "p.py", {"a": float("nan")}, [], "nan")
     assert dumped(catalog) == before
 
 
@@ -320,14 +323,14 @@ def test_a_changed_problem_file_answers_nothing(served):
     model = imported(catalog, folder / "changing", "changing", seed=9)
     file = Path(catalog.problem(model.problem_id).path)
     file.write_text(file.read_text().replace("nn.ReLU()", "nn.Tanh()"))
-    key = desk.ask(catalog, LINE, model, LineSettings(x_count=5))
+    key = questions.ask(catalog, LINE, model, LineSettings(x_count=5))
     job = ended(catalog, catalog.active_job_for(key).id)
     assert job.status == "failed"
     assert job.error == (
         f"{file} has changed since you agreed to run tiny_problem.py; read and agree: "
         f"python -m explorer agree {file}"
     )
-    desk.resume(catalog, catalog.question(key))
+    questions.resume(catalog, catalog.question(key))
     job = ended(catalog, catalog.active_job_for(agreed(file) and key).id)
     assert job.error == f"{file} has changed since its models were imported; import them again"
     assert catalog.question(key).units_done == 0
@@ -339,11 +342,11 @@ def test_a_lost_point_file_fails_the_job_and_holds_up_no_other(served):
     model = imported(catalog, folder / "lost", "lost", seed=10)
     catalog.file_path(catalog.points(model.id)[0].file_hash).unlink()
     with pytest.raises(CatalogError, match="there is no file"):
-        desk.ask(catalog, LINE, model, LineSettings(x_count=5))
+        questions.ask(catalog, LINE, model, LineSettings(x_count=5))
     job = catalog.jobs(limit=1)[0]
     assert (job.status, job.title) == ("failed", "Line of lost")
     quick = named(catalog, "quick")
-    answered(catalog, desk.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=10)))
+    answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=10)))
 
 
 def test_an_error_in_the_model_ends_the_job_and_keeps_its_points(served):
@@ -353,7 +356,7 @@ def test_an_error_in_the_model_ends_the_job_and_keeps_its_points(served):
     trap = trapped(settings, unit=40)
     model = imported(catalog, folder / "stumbles", "stumbles", trap=trap, deed="stumble")
     [worker] = supervisor.workers
-    key = desk.ask(catalog, LINE, model, settings)
+    key = questions.ask(catalog, LINE, model, settings)
     job = ended(catalog, catalog.active_job_for(key).id)
     assert job.status == "failed"
     assert "RuntimeError: stumbled over the trap (line " in job.error
@@ -367,7 +370,7 @@ def test_a_worker_that_dies_three_times_on_a_piece_ends_the_job(served):
     settings = LineSettings(x_count=65, seed=12)
     trap = trapped(settings, unit=5)
     model = imported(catalog, folder / "dies", "dies", trap=trap, pause=PAUSE)
-    key = desk.ask(catalog, LINE, model, settings)
+    key = questions.ask(catalog, LINE, model, settings)
     job = ended(catalog, catalog.active_job_for(key).id)
     assert job.status == "failed"
     assert job.attempts == supervisors.DEATHS_ALLOWED
@@ -377,7 +380,7 @@ def test_a_worker_that_dies_three_times_on_a_piece_ends_the_job(served):
     stored = catalog.values(key, LINE.table)["unit"]  # how many go with the fifth: by its cores
     assert 0 < len(stored) <= 5 and np.array_equal(stored, np.arange(len(stored)))
     quick = named(catalog, "quick")
-    answered(catalog, desk.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=12)))
+    answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=12)))
 
 
 def test_a_worker_that_hangs_is_ended_by_a_cancel(served, monkeypatch):
@@ -387,27 +390,27 @@ def test_a_worker_that_hangs_is_ended_by_a_cancel(served, monkeypatch):
     settings = LineSettings(x_count=65, seed=13)
     trap = trapped(settings, unit=40)
     model = imported(catalog, folder / "hangs", "hangs", trap=trap, deed="hang")
-    key = desk.ask(catalog, LINE, model, settings)
+    key = questions.ask(catalog, LINE, model, settings)
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     [worker] = supervisor.workers
-    orders.cancel(catalog, job.id)
+    requests.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
     until(lambda: not worker.alive)
     assert catalog.question(key).units_done == len(catalog.values(key, LINE.table)["unit"]) > 0
     quick = named(catalog, "quick")
-    answered(catalog, desk.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=13)))
+    answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=13)))
 
 
 def test_an_analysis_deleted_for_good_while_it_runs_holds_up_no_other(served):
     """With its rows gone from the catalog a job disappears; worker and other jobs go on."""
     catalog, supervisor, _ = served
-    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=14))
+    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=14))
     until(lambda: catalog.active_job_for(key).units_done)
     [worker] = supervisor.workers
     catalog.delete_question(key)
     catalog.empty_trash()
     quick = named(catalog, "quick")
-    answered(catalog, desk.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=14)))
+    answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=14)))
     assert not list(catalog.jobs_folder.glob("2*"))
     assert supervisor.workers == [worker]
     assert supervisor.trouble == ""
@@ -416,7 +419,7 @@ def test_an_analysis_deleted_for_good_while_it_runs_holds_up_no_other(served):
 def test_a_piece_that_the_catalog_refuses_ends_only_its_own_job(served):
     """A piece with a column that no table can have fails its job; the next one is answered."""
     catalog, _, _ = served
-    key = desk.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=15))
+    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=15))
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     folder = Spool(catalog.jobs_folder).job(job.id)
     units = np.array([800], dtype=np.int64)
@@ -425,22 +428,22 @@ def test_a_piece_that_the_catalog_refuses_ends_only_its_own_job(served):
     assert job.status == "failed"
     assert "got 'Top-1'" in job.error
     quick = named(catalog, "quick")
-    answered(catalog, desk.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=15)))
+    answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=5, seed=15)))
 
 
 def test_a_job_without_a_folder_is_offered_when_asked_again(served):
     """A crash between the catalog's row and the spool's folder loses no question."""
     catalog, _, _ = served
     model, settings = named(catalog, "quick"), LineSettings(x_count=9, seed=16)
-    asked = desk.question(catalog, LINE, model, settings)
+    asked = questions.question(catalog, LINE, model, settings)
     with pytest.MonkeyPatch.context() as patch:
         interrupt = (KeyboardInterrupt for _ in ()).throw
-        patch.setattr(orders, "offer", lambda catalog, job: interrupt(KeyboardInterrupt))
+        patch.setattr(requests, "offer", lambda catalog, job: interrupt(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            desk.ask(catalog, LINE, model, settings)
+            questions.ask(catalog, LINE, model, settings)
     stuck = catalog.active_job_for(asked.key)
     assert Spool(catalog.jobs_folder).job(stuck.id) is None
-    assert desk.ask(catalog, LINE, model, settings) == asked.key
+    assert questions.ask(catalog, LINE, model, settings) == asked.key
     answered(catalog, asked.key)
     assert catalog.job(stuck.id).status == "done"
 
@@ -472,7 +475,7 @@ def test_a_question_asked_just_before_a_kill_is_answered(served, monkeypatch, wh
     done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL, done.stderr
     settings = LineSettings(x_count=9, seed=seed)
-    asked = desk.question(catalog, LINE, named(catalog, "quick"), settings)
+    asked = questions.question(catalog, LINE, named(catalog, "quick"), settings)
     answered(catalog, asked.key)
 
 
@@ -480,7 +483,7 @@ def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
     """The worker's versions and machine, not those of the process that brings the pieces home."""
     catalog, _, _ = served
     settings = LineSettings(x_count=801, seed=33)
-    key = desk.ask(catalog, LINE, named(catalog, "slow"), settings)
+    key = questions.ask(catalog, LINE, named(catalog, "slow"), settings)
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     asked = catalog.question(key)
     assert asked.provenance == provenance({"device": asked.facts["device"]})
@@ -489,7 +492,7 @@ def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
     folder.put_piece(Piece({"unit": units, "loss": units * 1.0}), {"cluster": "of the worker"})
     until(lambda: "cluster" in catalog.question(key).provenance)
     assert catalog.question(key).provenance == {**asked.provenance, "cluster": "of the worker"}
-    orders.cancel(catalog, job.id)
+    requests.cancel(catalog, job.id)
     ended(catalog, job.id)
 
 
@@ -500,7 +503,7 @@ def worker_alone(folder: Path) -> tuple[Catalog, str]:
     supervisor = Supervisor(catalog, "cpu")
     supervisor.start()
     model = imported(catalog, folder, "slow", pause=PAUSE)
-    key = desk.ask(catalog, LINE, model, LineSettings(x_count=401))
+    key = questions.ask(catalog, LINE, model, LineSettings(x_count=401))
     until(lambda: catalog.active_job_for(key).units_done)
     supervisor.stop()
     return catalog, key
@@ -531,7 +534,7 @@ def test_another_app_takes_over_the_running_worker(tmp_path):
     try:
         assert first.stdout.readline() == "ready\n"
         model = imported(catalog, tmp_path, "slow", pause=PAUSE)
-        key = desk.ask(catalog, LINE, model, LineSettings(x_count=801))
+        key = questions.ask(catalog, LINE, model, LineSettings(x_count=801))
         job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
         first.kill()
         first.wait()
@@ -562,9 +565,7 @@ def test_a_device_that_is_not_there_fails_the_waiting_jobs(tmp_path):
     supervisor.start()
     try:
         file = checkpoint(tmp_path / "a.safetensors")
-        job_id = orders.order_import(
-            catalog, problem_file(tmp_path), {}, [{"file": str(file)}], "nowhere"
-        )
+        job_id = order_import(catalog, problem_file(tmp_path), {}, [{"file": str(file)}], "nowhere")
         job = ended(catalog, job_id)
         assert job.status == "failed"
         assert job.error.startswith("no worker could be started (exit status 1); it last said: ")
@@ -624,7 +625,7 @@ def test_a_full_disk_loses_nothing_and_the_job_goes_on_afterwards(small_disk, tm
     """Full in the middle of a line: the user reads why, and once there is space all comes."""
     with supervised(small_disk / "catalog") as (catalog, supervisor):
         model = imported(catalog, tmp_path, "slow", pause=PAUSE)
-        key = desk.ask(catalog, LINE, model, LineSettings(x_count=801))
+        key = questions.ask(catalog, LINE, model, LineSettings(x_count=801))
         job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
         filler = small_disk / "filler"
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -642,7 +643,7 @@ def test_a_full_disk_loses_nothing_and_the_job_goes_on_afterwards(small_disk, tm
         asked = catalog.question(key)
         print(f"then: {catalog.job(job.id).status}, {catalog.job(job.id).error}")
         if asked.status != "complete":
-            desk.resume(catalog, asked)
+            questions.resume(catalog, asked)
         answered(catalog, key)
         after = catalog.values(key, LINE.table)
         kept = np.isin(after["unit"], before["unit"])

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from explorer.analysis import line, surface
-from explorer.analysis.directions import directions
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import FlatModel
+from explorer.analysis.directions.directions import directions
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
@@ -125,7 +125,7 @@ def test_evaluator_restores_after_an_exception(problem: Problem) -> None:
                 raise RuntimeError("stop")
         return outputs.sum(dim=1)
 
-    from explorer.analysis.evaluator import Evaluator
+    from explorer.analysis.objective.evaluator import Evaluator
 
     objective = Objective(replace(problem, loss=fails_later), DOUBLE, CPU)
     evaluator = Evaluator(objective, torch.ones(1, objective.flat.theta.numel()))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.jobs import orders
+from explorer.importing.order import order_import
 from explorer.pages._text import as_message, as_text, in_badge
 from explorer.wording import message, printable
 from store import Catalog
@@ -69,6 +69,6 @@ def test_a_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     file = {"file": os.fsdecode(b"/w\xff.pt")}
     for name, files in (("bad\udcff", [{"file": "w.pt"}]), ("good", [file])):
         with pytest.raises(ValueError, match=r"\\udcff.* is no UTF-8"):
-            orders.order_import(catalog, problem, {}, files, name)
+            order_import(catalog, problem, {}, files, name)
     assert catalog.jobs() == []
     catalog.close()

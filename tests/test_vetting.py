@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.jobs import orders
-from explorer.jobs import supervisor as supervisors
+from explorer import supervisor as supervisors
+from explorer.ask import requests
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool, read_arrival, write_json
-from explorer.jobs.supervisor import Supervisor
 from explorer.kinds.kind import Piece
+from explorer.supervisor import Supervisor
 from store import Catalog
 
 ME = ProcessName.of(os.getpid())
@@ -262,7 +262,7 @@ def test_a_job_is_cancelled_in_a_copy_without_harm_to_the_original(place, tmp_pa
         place.catalog.close()
         shutil.copytree(place.catalog.folder, tmp_path / "copy")
         copy = Place(tmp_path / "copy")
-        orders.cancel(copy.catalog, "known")
+        requests.cancel(copy.catalog, "known")
         copy.look(3)
         assert copy.catalog.job("known").status == "cancelled"
         assert folder.worker == ME and not folder.is_cancelled

@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis import device as devices
-from explorer.analysis import difference, interpolation, line, run, surface, tuning
-from explorer.analysis.choice import Choice
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.objective import Objective
+from explorer.analysis import difference, interpolation, line, run, surface
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective import execution_tuning
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.execution import Choice
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.difference import DifferenceSettings
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import LineSettings
@@ -103,13 +104,13 @@ def test_a_record_that_fails_for_all_examples_is_left_out(monkeypatch: pytest.Mo
     problem = perceptron(norm=False)
     objective = Objective(problem, ObjectiveSettings(), CPU)
     evaluator = Evaluator(objective, torch.randn(1, objective.flat.theta.numel()))
-    usual = tuning.with_rewrites(evaluator)
+    usual = execution_tuning.with_rewrites(evaluator)
 
     class Failing:
         def __init__(self, *given: Any) -> None:
             raise ValueError("the record of a point gives other values than the point")
 
-    monkeypatch.setattr("explorer.analysis.evaluator.Trace", Failing)
-    taken = tuning.taken(evaluator, replace(usual, traced=True))
+    monkeypatch.setattr("explorer.analysis.objective.evaluator.Trace", Failing)
+    taken = execution_tuning.taken(evaluator, replace(usual, traced=True))
     assert not taken.traced and evaluator.objective.choice == taken
     assert np.isfinite(evaluator.stand_alone()["loss"])

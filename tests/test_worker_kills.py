@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.surface import SURFACE, SurfaceSettings
@@ -32,7 +32,7 @@ def undisturbed(folder: Path, catalog_folder: Path) -> dict[str, np.ndarray]:
     with supervised(catalog_folder) as (catalog, supervisor):
         imported(catalog, folder / "slow", "slow", pause=PAUSE)
         model = imported(catalog, folder / "quick", "quick")
-        key = desk.ask(catalog, SURFACE, model, SETTINGS)
+        key = questions.ask(catalog, SURFACE, model, SETTINGS)
         wait_for_all(catalog, key)
         assert len(supervisor.workers) == 1
         return catalog.values(key, SURFACE.table)
@@ -133,7 +133,7 @@ def test_kills_lose_nothing_and_repeat_one_piece_each(
     log.touch()
     monkeypatch.setenv("EVALUATIONS_LOG", str(log))
     slow = next(model for model in catalog.models() if model.name == "slow")
-    key = desk.ask(catalog, SURFACE, slow, SETTINGS)
+    key = questions.ask(catalog, SURFACE, slow, SETTINGS)
     catalog.close()
     killer = Killer(tmp_path / "catalog", log)
     try:

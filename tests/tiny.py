@@ -16,9 +16,9 @@ import safetensors.torch
 import torch
 
 from explorer import consent
-from explorer.jobs import orders
+from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
-from explorer.jobs.supervisor import Supervisor
+from explorer.supervisor import Supervisor
 from store import Catalog, records
 from tests.tiny_problem import problem
 
@@ -78,7 +78,7 @@ def imported(
 ) -> records.Model:
     """The tiny model of that name; a supervisor must be running."""
     file = checkpoint(folder / f"{name}.safetensors", seed)
-    job_id = orders.order_import(
+    job_id = order_import(
         catalog, problem_file(folder / "problem"), arguments, [{"file": str(file)}], name
     )
     job = ended(catalog, job_id)

@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import device as devices
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.eigenvectors import axes_of
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.lanczos import eigenpairs, random_normal
-from explorer.analysis.parameters import Tensors
-from explorer.analysis.pieces import in_pieces
-from explorer.analysis.plane import NONE, Choices, objective_at
-from explorer.analysis.space import NotFinite
+from explorer.analysis.curvature.differentiable import NotFinite
+from explorer.analysis.curvature.lanczos import eigenpairs, random_normal
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.directions.eigenvectors import axes_of
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.pieces import in_pieces
+from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.convexity import ConvexitySettings, neighbours, ratio
 from explorer.kinds.kind import Piece
 from explorer.problem import Problem

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import device as devices
-from explorer.analysis.curvature import Curvature, hessian
-from explorer.analysis.lanczos import (
+from explorer.analysis.curvature.consistency import require_steady
+from explorer.analysis.curvature.differentiable import NotFinite
+from explorer.analysis.curvature.lanczos import (
     Lanczos,
     eigenpairs,
     quadrature,
@@ -18,13 +18,13 @@ from explorer.analysis.lanczos import (
     random_signs,
     true_residuals,
 )
-from explorer.analysis.matrices import dense
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Tensors
-from explorer.analysis.plane import NONE, Choices
-from explorer.analysis.search import Ground, searched
-from explorer.analysis.space import NotFinite
-from explorer.analysis.steady import require_steady
+from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.curvature.stationary_points import Ground, searched
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.critical import FLAT, FOUND, LEFT, PROBE_STEPS, CriticalSettings, Ended
 from explorer.kinds.eigenvalues import CRITICAL as NEAR
 from explorer.kinds.eigenvalues import classified

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import torch
 
-from explorer.analysis.directions import drawn
-from explorer.analysis.evaluator import Evaluator
+from explorer.analysis.directions.directions import drawn
 from explorer.analysis.interpolation import chord_facts
-from explorer.analysis.parameters import Tensors
-from explorer.analysis.pieces import in_pieces
-from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.pieces import in_pieces
+from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
 from explorer.kinds.difference import DifferenceSettings, places
 from explorer.kinds.kind import Piece
 from explorer.problem import Problem

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import batchnorm
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.moved import require_same_beside
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import STRETCH, Tensors
-from explorer.analysis.pieces import in_pieces
-from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, readied
+from explorer.analysis.objective import batchnorm
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.moved_parameters import require_same_beside
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import STRETCH, Tensors
+from explorer.analysis.objective.pieces import in_pieces
+from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, readied
 from explorer.kinds.interpolation import InterpolationSettings, places
 from explorer.kinds.kind import Piece
 from explorer.kinds.settings import ObjectiveSettings

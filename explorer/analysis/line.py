@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.directions import downhill, drawn
-from explorer.analysis.drawing import Redrawn
-from explorer.analysis.eigenvectors import eigenvectors
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Tensors
-from explorer.analysis.pieces import in_pieces
-from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.analysis.directions.directions import downhill, drawn
+from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.pieces import in_pieces
+from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.analysis.objective.random_directions import Redrawn
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LineSettings, places
 from explorer.problem import Problem

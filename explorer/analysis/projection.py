@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.directions import described, directions
-from explorer.analysis.eigenvectors import eigenvectors
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Block, Tensors
-from explorer.analysis.pieces import TARGET_SECONDS
-from explorer.analysis.plane import NONE, Choices, objective_at
+from explorer.analysis.directions.directions import described, directions
+from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Block, Tensors
+from explorer.analysis.objective.pieces import TARGET_SECONDS
+from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
-from explorer.kinds.path import spans
 from explorer.kinds.projection import ProjectionSettings
+from explorer.kinds.trajectory import spans
 from explorer.problem import Problem
 
 TINY = np.finfo(np.float64).tiny

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.interpolation import own_losses
-from explorer.analysis.moved import require_same_beside
-from explorer.analysis.parameters import Block, Tensors
-from explorer.analysis.pieces import in_pieces
-from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.analysis.objective.moved_parameters import require_same_beside
+from explorer.analysis.objective.parameters import Block, Tensors
+from explorer.analysis.objective.pieces import in_pieces
+from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
 from explorer.kinds.kind import Piece
-from explorer.kinds.path import spans
 from explorer.kinds.run import SHOWN, RunSettings, axes, centred, random_walk_shares, shares
+from explorer.kinds.trajectory import spans
 from explorer.problem import Problem
 
 SQUARISH = 0.6  # of the longer axis: a shorter one is extended

@@ -8,20 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import device as devices
-from explorer.analysis import sharpness_noise as noise
-from explorer.analysis import sharpness_norms as norms
-from explorer.analysis import sharpness_spectral as spectral
-from explorer.analysis import sharpness_worst as worst
-from explorer.analysis.curvature import CurvatureError
-from explorer.analysis.memory import is_out_of_memory
-from explorer.analysis.noise_scale import noise_scale
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Tensors
-from explorer.analysis.plane import NONE, Choices, objective_at
-from explorer.analysis.rescaling import Rescaled, rescaled
-from explorer.analysis.slopes import NoGradient
-from explorer.analysis.standing import Found, NotApplicable, Standing, accuracy_of
+from explorer.analysis.curvature.gradient import NoGradient
+from explorer.analysis.curvature.products import CurvatureError
+from explorer.analysis.measures import average_case as noise
+from explorer.analysis.measures import norms, spectral
+from explorer.analysis.measures import worst_case as worst
+from explorer.analysis.measures.noise_scale import noise_scale
+from explorer.analysis.measures.point_measures import Found, NotApplicable, Standing, accuracy_of
+from explorer.analysis.measures.rescaling import Rescaled, rescaled
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.memory import is_out_of_memory
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURES, PLACE
 from explorer.kinds.sharpness import ALONG, COLUMNS, Role, SharpnessSettings

@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis import device as devices
-from explorer.analysis.batches import part
-from explorer.analysis.curvature import Curvature, Product
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.lanczos import (
+from explorer.analysis.curvature.consistency import require_steady
+from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.curvature.lanczos import (
     Lanczos,
     Pairs,
     eigenpairs,
@@ -22,13 +20,15 @@ from explorer.analysis.lanczos import (
     random_signs,
     true_residuals,
 )
-from explorer.analysis.matrices import blocks_of, dense, maker_of, restricted
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Block, Tensors
-from explorer.analysis.plane import NONE, Choices, objective_at
-from explorer.analysis.slopes import gradient
-from explorer.analysis.steady import require_steady
-from explorer.analysis.trace import xtrace
+from explorer.analysis.curvature.matrices import blocks_of, dense, maker_of, restricted
+from explorer.analysis.curvature.products import Curvature, Product
+from explorer.analysis.curvature.trace import xtrace
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.batches import part
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Block, Tensors
+from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.matrix import DENSE, ESCAPES, Role, SpectrumSettings
 from explorer.problem import Problem, accuracy, cross_entropy

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import torch
 
-from explorer.analysis import device as devices
-from explorer.analysis.curvature import Curvature, Product, hessian
-from explorer.analysis.lanczos import eigenpairs, random_normal, random_signs
-from explorer.analysis.matrices import Scaled
-from explorer.analysis.noise import NoNoise, covariance_trace
-from explorer.analysis.objective import Objective
-from explorer.analysis.parameters import Tensors
-from explorer.analysis.plane import NONE, Choices
-from explorer.analysis.preconditioner import inverse_root, parted
-from explorer.analysis.slopes import gradient
-from explorer.analysis.space import NotFinite
+from explorer.analysis.curvature.differentiable import NotFinite
+from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.curvature.gradient_noise import NoNoise, covariance_trace
+from explorer.analysis.curvature.lanczos import eigenpairs, random_normal, random_signs
+from explorer.analysis.curvature.matrices import Scaled
+from explorer.analysis.curvature.products import Curvature, Product, hessian
+from explorer.analysis.model.preconditioner import inverse_root, parted
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.kind import Piece
 from explorer.kinds.stability import FOUND, StabilitySettings
 from explorer.problem import Problem

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import torch
 
-from explorer.analysis.eigenvectors import axes_of
-from explorer.analysis.parameters import Tensors
-from explorer.analysis.pieces import in_pieces
-from explorer.analysis.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.analysis.directions.eigenvectors import axes_of
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.pieces import in_pieces
+from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem

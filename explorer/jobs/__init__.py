@@ -1,1 +1,1 @@
-"""Who answers: question and key, the spool, the supervisor in the app, the worker with torch."""
+"""Work in processes: the spool, the worker with torch, its heartbeat, signed requests."""

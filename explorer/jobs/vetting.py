@@ -7,7 +7,7 @@ database says is checked against what the user has agreed to run in the worker, 
 
 import logging
 
-from explorer.jobs import orders
+from explorer.ask import requests
 from explorer.jobs.spool import JobFolder, Spool, set_aside
 from store import Catalog, UnknownEntry, records
 
@@ -34,7 +34,7 @@ def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | N
         folder.remove()  # it had ended just before a crash
         return None
     if not folder.is_ours:
-        folder.offer_anew(orders.request_of(catalog, job))
+        folder.offer_anew(requests.request_of(catalog, job))
         log.warning(
             "%s was written for another catalog or by another user; it is written anew", folder.path
         )

@@ -28,15 +28,16 @@ import torch
 from torch import Tensor
 
 from explorer.admission import Refused, admit, check_admitted
-from explorer.analysis import device as devices
-from explorer.analysis import loading, preconditioner
-from explorer.analysis.checkpoints import CheckpointError, fitted
-from explorer.analysis.inspection import inspect
-from explorer.analysis.measured import check_as_measured
-from explorer.analysis.mistakes import ProblemError, computing, only_in
-from explorer.analysis.parameters import content_hash
-from explorer.analysis.problems import LoadedProblem, load, made_anew
-from explorer.analysis.rehearsal import ready
+from explorer.analysis.model import preconditioner
+from explorer.analysis.model.checkpoints import CheckpointError, fitted
+from explorer.analysis.model.import_losses import check_as_measured
+from explorer.analysis.model.inspection import inspect
+from explorer.analysis.model.problem_trial import ready
+from explorer.analysis.model.problems import LoadedProblem, load, made_anew
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective import loading
+from explorer.analysis.objective.parameters import content_hash
+from explorer.analysis.objective.user_errors import ProblemError, computing, only_in
 from explorer.consent import agreed_code, command, note
 from explorer.jobs.isolation import Isolation, Partner, start
 from explorer.jobs.process import BEGINS, ProcessName

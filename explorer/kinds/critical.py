@@ -11,8 +11,8 @@ import numpy as np
 from explorer.kinds.eigenvalues import classified
 from explorer.kinds.kind import Kind, Piece, gathered
 from explorer.kinds.matrix import DENSE, MOST_PAIRS, MOST_PROBES, PASSES
-from explorer.kinds.path import OfRuns, spans
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.trajectory import OfRuns, spans
 
 METHODS = ("newton_mr", "gradient_norm")
 LEFT = 0.9  # of the gradient that a Newton step leaves: from here on it is in the kernel, nearly

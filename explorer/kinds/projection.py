@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece, gathered
-from explorer.kinds.path import OfRuns, Path, split
 from explorer.kinds.settings import PlaneSettings
+from explorer.kinds.trajectory import OfRuns, Path, split
 
 PLACES = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, gathered
-from explorer.kinds.path import Course, OfRuns, split
 from explorer.kinds.settings import ObjectiveSettings, check_axis, one_of, require
 from explorer.kinds.surface import Surface
+from explorer.kinds.trajectory import Course, OfRuns, split
 
 LARGEST_MARGIN = 10.0
 SHOWN = 10  # principal components whose share is kept
@@ -128,7 +128,7 @@ RUN = Kind(
     version=1,
     answer="explorer.analysis.run:answer",
     draw="explorer.render.run:on_plane",
-    thumbnail="explorer.render.relief:thumbnail",
+    thumbnail="explorer.render.relief3d.relief:thumbnail",
     page="explorer/pages/run.py",
     icon=":material/timeline:",
 )

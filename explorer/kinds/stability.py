@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 from explorer.kinds.kind import Kind, Piece, gathered
-from explorer.kinds.path import OfRuns, spans
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 from explorer.kinds.statistics import LEVEL
+from explorer.kinds.trajectory import OfRuns, spans
 
 OPTIMISERS = ("gradient descent", "heavy ball", "Nesterov", "Adam")
 FOUND = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")

@@ -9,9 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
-from explorer.jobs.estimate import estimate
-from explorer.jobs.question import Question
+from explorer.ask import questions
+from explorer.ask.estimate import estimate
+from explorer.ask.question import Question
 from explorer.kinds import Kind, kind_named
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
@@ -32,7 +32,7 @@ class Wish:
 
     kind: Kind
     settings: Any
-    subjects: tuple[desk.Subject, ...]
+    subjects: tuple[questions.Subject, ...]
 
     def question(self, catalog: Catalog) -> Question:
         """The question, stored or not.
@@ -41,7 +41,7 @@ class Wish:
             ValueError: the subjects or settings do not fit each other.
         """
         (model, point), *others = self.subjects
-        return desk.question(catalog, self.kind, model, self.settings, point, others)
+        return questions.question(catalog, self.kind, model, self.settings, point, others)
 
     def stored(self, catalog: Catalog) -> records.Question | None:
         """The question as the catalog has it; None if it was not asked or is in the trash."""
@@ -51,7 +51,7 @@ class Wish:
     def ask(self, running: Running) -> None:
         """Have it answered."""
         (model, point), *others = self.subjects
-        key = desk.ask(running.catalog, self.kind, model, self.settings, point, others=others)
+        key = questions.ask(running.catalog, self.kind, model, self.settings, point, others=others)
         parts.picture_if_complete(running, key)
 
 
@@ -166,7 +166,7 @@ def offer_stored(running: Running, missing: Mapping[str, Wish]) -> None:
 
 def _alike(catalog: Catalog, wish: Wish) -> list[records.Question]:
     """Answers, also begun ones, of the same kind about the same models; the latest first."""
-    models = [model.id for model in desk.models_of(wish.kind, wish.subjects)]
+    models = [model.id for model in questions.models_of(wish.kind, wish.subjects)]
     stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
     return [
         old

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.pages._running import running
-from explorer.render.colours import SERIES
+from explorer.render.marks.colours import SERIES
 from explorer.wording import printable
 
 AXIS = 105  # px beside a plot for its axis of values

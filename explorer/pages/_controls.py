@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.kind import measured
 from explorer.kinds.settings import NORMALISATIONS
 from explorer.pages._parts import known_models, sentence
@@ -186,7 +186,7 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     """
     points = {printable(p.label) if p.step is None else p.step: p for p in catalog.points(model.id)}
     if len(points) < 2:
-        return desk.point_of(catalog, model.id, model.point_id)
+        return questions.point_of(catalog, model.id, model.point_id)
     steps = list(points)
     few = ", ".join(map(str, steps)) if len(steps) <= FEW else ""
     must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"

@@ -9,15 +9,15 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs.origin import provenance_of
+from explorer.ask.provenance import provenance_of
 from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.surface import Surface
-from explorer.pages._paths import PathsDrawn
 from explorer.pages._running import running
 from explorer.pages._text import as_text
-from explorer.render.client import renderer
-from explorer.render.height import Marker
-from explorer.render.relief import height_field
+from explorer.pages._trajectories import PathsDrawn
+from explorer.render.relief3d.client import renderer
+from explorer.render.relief3d.height import Marker
+from explorer.render.relief3d.relief import height_field
 from explorer.wording import NAME
 from store import records
 
@@ -110,7 +110,7 @@ def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
     st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
 
     def made() -> bytes:
-        from explorer.render.animation import animation, chosen
+        from explorer.render.export.animation import animation, chosen
 
         return animation(chart, chosen(until + 1), format, width_inches=inches)
 
@@ -154,7 +154,7 @@ def _figure(
     )
 
     def made() -> bytes:
-        from explorer.render.figure import save_figure
+        from explorer.render.export.figure import save_figure
 
         told = told_of(asked)
         return save_figure(chart(), None, format.lower(), inches, int(dpi), FONTS[font], told)
@@ -178,7 +178,7 @@ def _contour(surface: Surface, look: Mapping[str, Any], drawn: PathsDrawn | None
 
 def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
     """The style of a contour plot for what a page's controls say."""
-    from explorer.render.scale import ContourStyle
+    from explorer.render.marks.scale import ContourStyle
 
     return ContourStyle(
         value=look["value"],
@@ -220,7 +220,7 @@ def _relief(
     format = "PNG" if bare else format
 
     def made() -> bytes:
-        from explorer.render import composed
+        from explorer.render.export import composed
 
         field, camera = relief_of(surface, look, pins), st.session_state.get("camera")
         if bare:
@@ -276,7 +276,7 @@ def _numbers(name: str, asked: records.Question, result: Any) -> None:
     """Every stored value with its coordinates, and where it comes from."""
 
     def made(format: str) -> bytes:
-        from explorer.render import table
+        from explorer.render.export import table
 
         (told,) = told_of([asked])
         if format == "csv.json":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds import Kind, kind_named, settings_from_json
 from explorer.pages import _parts as parts
 from explorer.wording import printable
@@ -56,7 +56,7 @@ def link_to(asked: records.Question, subjects: Subjects) -> Link:
     named = zip(asked.model_ids, asked.model_names, strict=True)
     models = [subjects.labels.get(id, printable(name)) for id, name in named]
     settings = settings_from_json(kind.settings, asked.settings)
-    points = desk.named_points(kind, settings, asked.point_ids)
+    points = questions.named_points(kind, settings, asked.point_ids)
     told: list[str] = []
     steps: list[int | str | None] = []
     for name, model_id, id in zip(models, asked.model_ids, points, strict=True):

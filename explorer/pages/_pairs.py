@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.jobs.desk import Subject, snapshot
+from explorer.ask.questions import Subject, snapshot
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
 from explorer.pages._parts import known_models, parameter_names

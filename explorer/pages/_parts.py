@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions, requests
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named
 from explorer.kinds.eigenvalues import MINUS
@@ -196,7 +196,7 @@ def progress(running: Running, asked: records.Question, name: str = "") -> None:
     bar, button = st.columns([4, 1], vertical_alignment="center")
     bar.progress(share, f"{as_text(name)}: {said}" if name else said)
     if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
-        orders.cancel(running.catalog, job.id)
+        requests.cancel(running.catalog, job.id)
 
 
 def _stopped(running: Running, asked: records.Question, name: str) -> None:
@@ -212,7 +212,7 @@ def _stopped(running: Running, asked: records.Question, name: str) -> None:
     text.caption(f"{done}{of} are stored.")
     key = f"resume-{asked.key}"
     if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
-        desk.resume(running.catalog, asked)
+        questions.resume(running.catalog, asked)
         st.rerun()
 
 

@@ -11,12 +11,13 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from explorer.jobs import orders
-from explorer.jobs.desk import result_of, usual_folder
-from explorer.jobs.question import sha256
-from explorer.jobs.supervisor import Supervisor
+from explorer.ask import requests
+from explorer.ask.question import sha256
+from explorer.ask.questions import result_of, usual_folder
+from explorer.importing.order import order_import
 from explorer.kinds import kind_named, unreadable
-from explorer.render.client import RenderError
+from explorer.render.relief3d.client import RenderError
+from explorer.supervisor import Supervisor
 from sample_models import Sample, samples
 from store import Catalog, CatalogError, CatalogReadOnly
 
@@ -139,7 +140,7 @@ def _order_samples(catalog: Catalog) -> None:
 
 def _order_sample(catalog: Catalog, sample: Sample) -> None:
     first = {"x_count": 31, "y_count": 31}
-    orders.order_import(
+    order_import(
         catalog,
         sample.problem,
         sample.arguments,
@@ -157,8 +158,8 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "steps": sample.steps,
             "sample": True,
         },
-        then=[{"kind": "surface", "settings": first, "priority": orders.BACKGROUND - 1}],
-        priority=orders.BACKGROUND,
+        then=[{"kind": "surface", "settings": first, "priority": requests.BACKGROUND - 1}],
+        priority=requests.BACKGROUND,
     )
 
 

@@ -9,7 +9,7 @@ from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MATRIX_WORDS, Role
 from explorer.kinds.spectrum import Spectrum
 from explorer.pages._checks import moved_badge
-from explorer.render.scale import number
+from explorer.render.marks.scale import number
 from store import records
 
 VERDICTS = {

@@ -96,7 +96,7 @@ def export_density(
 
 def show_pairs(asked: records.Question, spectrum: Spectrum) -> None:
     """The extreme pairs as a chart and a table."""
-    from explorer.render.eigen import pairs
+    from explorer.render.spectrum_parts import pairs
 
     st.subheader("Extreme eigenvalues", anchor=False)
     log = controls.choose_scale("pairs-scale", label="Scale of the eigenvalues")
@@ -110,7 +110,7 @@ def show_pairs(asked: records.Question, spectrum: Spectrum) -> None:
 
 def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
     """Sums over all eigenvalues, and the trace tensor by tensor."""
-    from explorer.render.eigen import layers
+    from explorer.render.spectrum_parts import layers
 
     st.subheader("Traces", anchor=False)
     z = st.number_input(
@@ -135,7 +135,7 @@ def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
 
 def show_escape(asked: records.Question, spectrum: Spectrum) -> None:
     """The loss along the last pair's vector."""
-    from explorer.render.eigen import escape
+    from explorer.render.spectrum_parts import escape
 
     facts, lowest = spectrum.facts, float(spectrum.eigenvalues[0][-1])
     escapes = spectrum.settings.matrix == "hessian" and lowest < -spectrum.tolerance
@@ -156,7 +156,7 @@ def show_escape(asked: records.Question, spectrum: Spectrum) -> None:
 
 def show_batches(asked: records.Question, spectrum: Spectrum) -> None:
     """Largest eigenvalues of mini-batches."""
-    from explorer.render.eigen import batches
+    from explorer.render.spectrum_parts import batches
 
     st.subheader("Largest eigenvalue of mini-batches", anchor=False)
     count = len(spectrum.of(Role.BATCH)[1])

@@ -1,5 +1,5 @@
 // The interactive view of a surface: WebGL2, one canvas for the scene and one above it for the text.
-// The scene comes from explorer/render/scene.py as arrays; light, lens and box are the same numbers as in its stills.
+// The scene comes from explorer/render/relief3d/scene.py as arrays; light, lens and box are the same numbers as in its stills.
 
 const viewers = new WeakMap(); // parentElement -> Viewer
 const groups = new Map(); // link -> the viewers that share one camera

@@ -91,7 +91,7 @@ def surface_viewer(
     reruns once at the end of a move; use a fragment where a rerun is expensive.
 
     Args:
-        scene: from `explorer.render.client.Renderer.scene`.
+        scene: from `explorer.render.relief3d.client.Renderer.scene`.
         key: of the widget.
         height: in pixels.
         dark: whether the page is dark; None reads it from the page's background.

@@ -272,6 +272,6 @@ st.title("Loss Surface Explorer", anchor=False)
 analyses()
 with st.container(horizontal=True, vertical_alignment="center"):
     st.subheader("Models", anchor=False, width="content")
-    st.page_link("explorer/pages/bring.py", label="Import", icon=":material/upload_file:")
+    st.page_link("explorer/pages/import.py", label="Import", icon=":material/upload_file:")
 models_table()
 trash()

@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings
 from explorer.kinds.kind import measured
 from explorer.pages import _asking as asking
@@ -15,7 +15,7 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import contour_style, export_surface
 from explorer.pages._objective import choose_objective
-from explorer.render.colours import COLOUR_MAPS
+from explorer.render.marks.colours import COLOUR_MAPS
 from store import records
 
 EFFORT = {"room": controls.ROOM, "tolerance": controls.TOLERANCE}
@@ -104,7 +104,7 @@ def show(known: dict[str, records.Question]) -> None:
     from explorer.render.convexity import contour, worded
 
     (asked,) = known.values()
-    found: Convexity = desk.result_of(catalog, asked)
+    found: Convexity = questions.result_of(catalog, asked)
     if found.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)

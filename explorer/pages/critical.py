@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.critical import CRITICAL, FLAT, LEFT, METHODS, WORDS, Critical, CriticalSettings
 from explorer.kinds.matrix import DENSE
 from explorer.pages import _asking as asking
@@ -16,8 +16,8 @@ from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._paths import steps_of
-from explorer.render.scale import number
+from explorer.pages._trajectories import steps_of
+from explorer.render.marks.scale import number
 from store import records
 
 STARTS = {  # setting -> its label and what it is
@@ -92,7 +92,7 @@ def show(known: dict[str, records.Question]) -> None:
     from explorer.render.critical import gradients, labels, scatter
 
     (asked,) = known.values()
-    found: Critical = desk.result_of(catalog, asked)
+    found: Critical = questions.result_of(catalog, asked)
     own = {model.id: name for name, model in models.items()}
     names = [own.get(id, id[:6]) for id in asked.model_ids]
     steps = steps_of(catalog, asked, 0)

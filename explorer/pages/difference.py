@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.difference import DIFFERENCE, Difference, DifferenceSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
@@ -15,7 +15,7 @@ from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import Chosen, choose_pair
 from explorer.pages._text import as_text
-from explorer.render.scale import number
+from explorer.render.marks.scale import number
 from store import records
 
 running = parts.start()
@@ -40,7 +40,7 @@ def show(known: dict[str, records.Question]) -> None:
     from explorer.render.difference import profile
     from explorer.render.line import LineStyle
 
-    line: Difference = desk.result_of(catalog, asked)
+    line: Difference = questions.result_of(catalog, asked)
     verdict(line)
     scale = st.segmented_control(
         "Scale of the losses",

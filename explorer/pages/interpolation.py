@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds import statistics
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
 from explorer.pages import _asking as asking
@@ -64,7 +64,7 @@ def show(asked: dict[str, records.Question]) -> None:
     from explorer.render.interpolation import profile
     from explorer.render.line import LineStyle
 
-    lines: dict[str, Interpolation] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
+    lines: dict[str, Interpolation] = {n: questions.result_of(catalog, q) for n, q in asked.items()}
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()
     style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))

@@ -4,7 +4,8 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.jobs import desk, orders, waiting
+from explorer.ask import questions, requests
+from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
 from explorer.pages import _links as links
@@ -67,15 +68,15 @@ def active(job: records.Job, asked: records.Question | None, subjects: links.Sub
                 said += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, said)
         else:
-            st.caption(as_text(waiting.progress(Spool(catalog.jobs_folder), job.id)))
+            st.caption(as_text(queue_state.progress(Spool(catalog.jobs_folder), job.id)))
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
-        orders.cancel(catalog, job.id)
+        requests.cancel(catalog, job.id)
 
 
 def resume(job: records.Job, asked: records.Question) -> None:
     """The button that goes on where a job stopped."""
     if st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
-        desk.resume(catalog, asked)
+        questions.resume(catalog, asked)
 
 
 def is_current(asked: records.Question) -> bool:

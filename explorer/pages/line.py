@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
 from explorer.kinds.line import DIRECTIONS, LINE, MOST, Line, LineSettings
@@ -20,7 +20,7 @@ from explorer.pages._text import as_text, listed
 from store import records
 
 LIVE_SECONDS = 0.7
-Subjects = dict[str, desk.Subject]  # by label
+Subjects = dict[str, questions.Subject]  # by label
 
 running = parts.start()
 catalog = running.catalog
@@ -107,7 +107,7 @@ def show(asked: dict[str, records.Question]) -> None:
     """The profiles so far, their checks and where they come from."""
     from explorer.render.line import LineStyle, profile
 
-    lines: dict[str, Line] = {name: desk.result_of(catalog, q) for name, q in asked.items()}
+    lines: dict[str, Line] = {name: questions.result_of(catalog, q) for name, q in asked.items()}
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()
     style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))

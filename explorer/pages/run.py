@@ -7,7 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk, following, runs
+from explorer import recorded_runs
+from explorer.ask import questions
+from explorer.importing import following
 from explorer.kinds.run import LARGEST_MARGIN, PLANES, RUN, Run, RunSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
@@ -16,9 +18,9 @@ from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import contour_style, export_chart, export_run, file_word
 from explorer.pages._objective import choose_objective
-from explorer.pages._paths import choose_moment, steps_of
 from explorer.pages._text import as_text
-from explorer.render.relief import spans_decades
+from explorer.pages._trajectories import choose_moment, steps_of
+from explorer.render.relief3d.relief import spans_decades
 from store import records
 
 LIVE_FOLLOWED = 3.0
@@ -81,7 +83,7 @@ def choose_plane(several: bool) -> dict[str, Any]:
 
 def earlier(wish: asking.Wish) -> records.Question | None:
     """The latest answer to the same question about the same runs as they were before they grew."""
-    ids = tuple(model.id for model in desk.models_of(RUN, wish.subjects))
+    ids = tuple(model.id for model in questions.models_of(RUN, wish.subjects))
     wanted = settings_alone(asdict(wish.settings))
     found, _ = catalog.questions(kind=RUN.name, model_id=ids[0], limit=100)
     for old in found:
@@ -129,7 +131,7 @@ def show(known: dict[str, records.Question]) -> None:
     from explorer.render.run import course, growing, scree, tracks_of
 
     (asked,) = known.values()
-    run: Run = desk.result_of(catalog, asked)
+    run: Run = questions.result_of(catalog, asked)
     if run.path is None:
         return
     names = {m.id: label for label, m in chosen.items()}
@@ -190,7 +192,7 @@ def show_curves() -> None:
     """What the scripts logged and what was measured of each snapshot."""
     from explorer.render import training
 
-    known = {name: runs.curves(catalog, model) for name, model in chosen.items()}
+    known = {name: recorded_runs.curves(catalog, model) for name, model in chosen.items()}
     st.subheader("Training curves", anchor=False)
     if not any(known.values()):
         st.caption("Nothing was logged, and the snapshots have no steps: record with a Recorder.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.measures import NO, SHOWN, YES, Measure
 from explorer.kinds.sharpness import (
     NOT_YET,
@@ -91,7 +91,7 @@ def shown() -> list[Measure]:
     return [measure for measure in SHOWN if measure.name in settings.chosen]
 
 
-def choose_subjects() -> dict[str, tuple[desk.Subject, desk.Subject]]:
+def choose_subjects() -> dict[str, tuple[questions.Subject, questions.Subject]]:
     """Each model's point and its initial parameters: one model at any snapshot, or several."""
     known = parts.known_models(catalog)
     controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
@@ -133,7 +133,7 @@ def choose_rescaling() -> dict[str, Any]:
 
 def show(asked: dict[str, records.Question]) -> None:
     """The measures so far, the rescaling test, the worst directions."""
-    found: dict[str, Sharpness] = {n: desk.result_of(catalog, q) for n, q in asked.items()}
+    found: dict[str, Sharpness] = {n: questions.result_of(catalog, q) for n, q in asked.items()}
     warn(asked, found)
     tabs: dict[str, Callable[[], None]] = {
         "Values": lambda: table(asked, found),

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.matrix import MATRICES, MATRIX_WORDS, MOST_PROBES, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum
 from explorer.pages import _asking as asking
@@ -39,7 +39,7 @@ running = parts.start()
 catalog = running.catalog
 
 
-def choose() -> tuple[desk.Subject, SpectrumSettings]:
+def choose() -> tuple[questions.Subject, SpectrumSettings]:
     """The point and what is asked about it, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
@@ -97,7 +97,7 @@ def choose_effort() -> dict[str, Any]:
     return controls.choose_numbers(SpectrumSettings(), EFFORT)
 
 
-def more_button(settings: SpectrumSettings, subject: desk.Subject) -> None:
+def more_button(settings: SpectrumSettings, subject: questions.Subject) -> None:
     """The way to more probes, which keeps all that is there."""
     if settings.probes + MORE > MOST_PROBES:
         return
@@ -124,7 +124,7 @@ def show(known: dict[str, records.Question]) -> None:
     if own not in known:
         return
     asked = known[own]
-    results: dict[str, Spectrum] = {n: desk.result_of(catalog, q) for n, q in known.items()}
+    results: dict[str, Spectrum] = {n: questions.result_of(catalog, q) for n, q in known.items()}
     spectrum = results[own]
     words.verdict(spectrum)
     look = figures.show_density(spectrum)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer.jobs import desk
-from explorer.jobs import training as training_notes
+from explorer.ask import questions
+from explorer.importing import training as training_notes
 from explorer.kinds.stability import (
     OPTIMISERS,
     STABILITY,
@@ -24,7 +24,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._paths import steps_of
+from explorer.pages._trajectories import steps_of
 from explorer.wording import one_line
 from store import records
 
@@ -160,7 +160,7 @@ def show(known: dict[str, records.Question]) -> None:
     from explorer.render.stability import course
 
     (asked,) = known.values()
-    found: Stability = desk.result_of(catalog, asked)
+    found: Stability = questions.result_of(catalog, asked)
     log = controls.choose_scale("scale", log=True)
     others = {}
     steps = steps_of(catalog, asked, 0)

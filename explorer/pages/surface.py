@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.jobs import desk
+from explorer.ask import questions
 from explorer.kinds.kind import measured
 from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
 from explorer.kinds.projection import PROJECTION
@@ -15,14 +15,14 @@ from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
-from explorer.pages import _paths as paths
 from explorer.pages import _planes as planes
+from explorer.pages import _trajectories as paths
 from explorer.pages._export import contour_style, export_surface, relief_of
 from explorer.pages._objective import choose_objective
-from explorer.pages._paths import PathsDrawn
-from explorer.render.client import RenderError, renderer
-from explorer.render.colours import COLOUR_MAPS
-from explorer.render.relief import spans_decades
+from explorer.pages._trajectories import PathsDrawn
+from explorer.render.marks.colours import COLOUR_MAPS
+from explorer.render.relief3d.client import RenderError, renderer
+from explorer.render.relief3d.relief import spans_decades
 from store import records
 
 running = parts.start()
@@ -149,7 +149,7 @@ def refine_button() -> None:
 
     def ask() -> None:
         st.session_state.update(counts)
-        parts.picture_if_complete(running, desk.ask(catalog, SURFACE, model, finer, point))
+        parts.picture_if_complete(running, questions.ask(catalog, SURFACE, model, finer, point))
         st.rerun()  # of the page: the counts are in its left column
 
     st.button(
@@ -162,7 +162,7 @@ def refine_button() -> None:
 
 def show_answer(asked: records.Question, projected: records.Question | None) -> None:
     """A stored answer, whole or so far, and the paths on its plane."""
-    surface: Surface = desk.result_of(catalog, asked)
+    surface: Surface = questions.result_of(catalog, asked)
     if surface.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)

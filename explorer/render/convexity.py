@@ -6,8 +6,8 @@ import altair as alt
 
 from explorer.kinds.convexity import Convexity
 from explorer.render import surface
-from explorer.render.relief import flat
-from explorer.render.scale import ContourStyle
+from explorer.render.marks.scale import ContourStyle
+from explorer.render.relief3d.relief import flat
 
 WORDS = {
     "smallest eigenvalue": "lambda_min",

@@ -11,12 +11,12 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.critical import WORDS, Critical, Ended
-from explorer.kinds.path import spans
-from explorer.render.colours import BLUE, GREEN, ORANGE
-from explorer.render.curve import GREY
-from explorer.render.curves import picture
-from explorer.render.rows import table
-from explorer.render.scale import label_expression, number, ticks
+from explorer.kinds.trajectory import spans
+from explorer.render.marks.arrow import table
+from explorer.render.marks.colours import BLUE, GREEN, ORANGE
+from explorer.render.marks.curve import GREY
+from explorer.render.marks.curves import picture
+from explorer.render.marks.scale import label_expression, number, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page

@@ -3,9 +3,9 @@
 from typing import Any
 
 from explorer.kinds.difference import Difference
-from explorer.render import curves
-from explorer.render.curve import Curve, Row, Spot
 from explorer.render.line import LineStyle
+from explorer.render.marks import curves
+from explorer.render.marks.curve import Curve, Row, Spot
 
 
 def profile(

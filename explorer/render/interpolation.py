@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.interpolation import Interpolation
-from explorer.render import curves
-from explorer.render.curve import Band, Curve, Row, Spot, visible
 from explorer.render.line import SECOND_HEIGHT, LineStyle
+from explorer.render.marks import curves
+from explorer.render.marks.curve import Band, Curve, Row, Spot, visible
 
 
 def profile(

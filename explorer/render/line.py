@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.kinds.line import Line
-from explorer.render import curves
-from explorer.render.curve import Band, Curve, Row, visible
+from explorer.render.marks import curves
+from explorer.render.marks.curve import Band, Curve, Row, visible
 
 SECOND_HEIGHT = 0.4  # of the first row's
 # Short: the legend has to fit a column of a paper.

@@ -10,12 +10,12 @@ import numpy as np
 
 from explorer.kinds.projection import Projection
 from explorer.kinds.surface import Surface
-from explorer.render import curves
-from explorer.render.curve import Curve
-from explorer.render.height import Marker
-from explorer.render.image import extent
-from explorer.render.paths import Track, made, moments, over, shown
-from explorer.render.scale import axes_titles
+from explorer.render.marks import curves
+from explorer.render.marks.curve import Curve
+from explorer.render.marks.image import extent
+from explorer.render.marks.scale import axes_titles
+from explorer.render.relief3d.height import Marker
+from explorer.render.trajectories import Track, made, moments, over, shown
 
 
 def tracks_of(

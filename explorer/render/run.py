@@ -10,13 +10,13 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.run import Run
-from explorer.render import curves
-from explorer.render.colours import BLUE, ORANGE
-from explorer.render.curve import Curve, Row
-from explorer.render.paths import Track, made, moments, over
-from explorer.render.rows import table
-from explorer.render.scale import ContourStyle
+from explorer.render.marks import curves
+from explorer.render.marks.arrow import table
+from explorer.render.marks.colours import BLUE, ORANGE
+from explorer.render.marks.curve import Curve, Row
+from explorer.render.marks.scale import ContourStyle
 from explorer.render.surface import contour
+from explorer.render.trajectories import Track, made, moments, over
 
 COURSE = {"out": "out of plane", "moved": "from start", "norm": "norm", "turn": "turn, degrees"}
 

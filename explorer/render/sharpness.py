@@ -11,11 +11,11 @@ import numpy as np
 
 from explorer.kinds.measures import LAYERS, MEASURES, NO, SHOWN, YES
 from explorer.kinds.sharpness import Sharpness
-from explorer.render import curves
-from explorer.render.colours import BLUE, GREEN, ORANGE, series_colours
-from explorer.render.curve import GREY, Curve, Row
-from explorer.render.rows import table
-from explorer.render.scale import label_expression, number, ticks
+from explorer.render.marks import curves
+from explorer.render.marks.arrow import table
+from explorer.render.marks.colours import BLUE, GREEN, ORANGE, series_colours
+from explorer.render.marks.curve import GREY, Curve, Row
+from explorer.render.marks.scale import label_expression, number, ticks
 
 STEP, ROOM = 21, 96  # px of a measure's row, and of legend and axis
 FEWEST = 1e-12  # of the largest value: what is smaller has no place on a log axis

@@ -13,12 +13,12 @@ import numpy as np
 from explorer.kinds.quadrature import density_grid, smoothed
 from explorer.kinds.random_matrices import Reference, references
 from explorer.kinds.spectrum import WIDTH, Spectrum
-from explorer.render import curves
-from explorer.render.colours import series_colours
-from explorer.render.curve import GREY, Curve, Row
-from explorer.render.rows import table
-from explorer.render.rule import rule
-from explorer.render.scale import label_expression, number, ticks
+from explorer.render.marks import curves
+from explorer.render.marks.arrow import table
+from explorer.render.marks.colours import series_colours
+from explorer.render.marks.curve import GREY, Curve, Row
+from explorer.render.marks.rule import rule
+from explorer.render.marks.scale import label_expression, number, ticks
 
 SPIKE = "#e5484d"  # as strong on a dark page as on a light one
 DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])

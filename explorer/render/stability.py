@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.stability import Stability
-from explorer.render import curves
-from explorer.render.colours import BLUE, ORANGE
-from explorer.render.curve import Curve, Row, visible
+from explorer.render.marks import curves
+from explorer.render.marks.colours import BLUE, ORANGE
+from explorer.render.marks.curve import Curve, Row, visible
 
 HEIGHTS = (220, 110)  # of the largest eigenvalue, and of everything else
 COLOURS = (BLUE, ORANGE)  # of the eigenvalue and the threshold

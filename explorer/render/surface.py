@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from explorer.kinds.preview import Preview, preview
 from explorer.kinds.surface import Surface
-from explorer.render.contours import contour_layers
-from explorer.render.hover import hover_layer
-from explorer.render.image import extent, image_layer
-from explorer.render.rows import table
-from explorer.render.scale import (
+from explorer.render.marks.arrow import table
+from explorer.render.marks.contours import contour_layers
+from explorer.render.marks.hover import hover_layer
+from explorer.render.marks.image import extent, image_layer
+from explorer.render.marks.scale import (
     AXIS_TICKS,
     VALUE_TICKS,
     ColourScale,

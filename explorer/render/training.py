@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from explorer.render import curves
-from explorer.render.curve import Curve, Row
+from explorer.render.marks import curves
+from explorer.render.marks.curve import Curve, Row
 
 HEIGHTS = (220, 90)  # of the loss, and of everything else
 Known = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]  # value -> line -> (step, value)

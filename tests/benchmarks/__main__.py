@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from explorer.analysis import device as devices
+from explorer.analysis.objective import device as devices
 from tests.benchmarks import limits, peers
 from tests.benchmarks.report import Row
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from explorer.analysis import tuning
+from explorer.analysis.objective import execution_tuning
 from tests.benchmarks import limits, models
 from tests.benchmarks.evaluation import Choice, Run, choice_for, ours, settings_of
 from tests.benchmarks.models import Case
@@ -78,7 +78,7 @@ def compiled(choice: Choice, device: torch.device, target: str) -> list[Variant]
     """The same way, compiled; none where nothing compiles."""
     if not shutil.which("c++") and not shutil.which("g++"):
         return []
-    return [Variant("compiled", target, tuning.compiled(choice))]
+    return [Variant("compiled", target, execution_tuning.compiled(choice))]
 
 
 def against_limit(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from explorer.analysis.device import kept_threads
+from explorer.analysis.objective.device import kept_threads
 from tests.benchmarks import limits, models, peers
 from tests.benchmarks.evaluation import choice_for, ours, settings_of
 from tests.benchmarks.models import Case

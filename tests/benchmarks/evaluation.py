@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from explorer.analysis import device as devices
 from explorer.analysis import surface
-from explorer.analysis.choice import Choice
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.execution import Choice
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import Surface, SurfaceSettings
 from tests.benchmarks.models import Case

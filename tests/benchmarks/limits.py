@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from explorer.analysis import device as devices
+from explorer.analysis.objective import device as devices
 from tests.benchmarks.models import Case
 
 BATCHES = {"cpu": (32, 64, 128, 512), "cuda": (512, 2048, 8192)}

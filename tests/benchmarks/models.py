@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explorer.analysis.problems import load
+from explorer.analysis.model.problems import load
 from explorer.problem import Batch, Problem, accuracy, cross_entropy
 from sample_models.digits_mlp import MLP
 from tests.benchmarks import data

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from explorer.analysis.directions import directions
-from explorer.analysis.parameters import FlatModel
+from explorer.analysis.directions.directions import directions
+from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.settings import DirectionSettings
 from tests.benchmarks.data import ROOT
 from tests.benchmarks.models import Case

@@ -19,10 +19,8 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explorer.analysis import curvature
-from explorer.analysis import device as devices
-from explorer.analysis.curvature import Curvature
-from explorer.analysis.lanczos import (
+from explorer.analysis.curvature import products
+from explorer.analysis.curvature.lanczos import (
     Lanczos,
     eigenpairs,
     quadrature,
@@ -30,9 +28,11 @@ from explorer.analysis.lanczos import (
     random_signs,
     true_residuals,
 )
-from explorer.analysis.matrices import dense
-from explorer.analysis.objective import Objective
-from explorer.analysis.trace import xtrace
+from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.products import Curvature
+from explorer.analysis.curvature.trace import xtrace
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from sample_models.measurement import one_thread
 from tests.benchmarks import models
@@ -49,7 +49,7 @@ def curvature_of(case: Case, device: torch.device, budget: int | None = None) ->
     """The Hessian at the case's point."""
     objective = Objective(case.problem, ObjectiveSettings(split=case.split), device)
     objective.load(case.point)
-    return Curvature(objective, curvature.hessian, budget)
+    return Curvature(objective, products.hessian, budget)
 
 
 def timed(work: Callable[[], object], device: torch.device, times: int = 1) -> float:
@@ -338,12 +338,12 @@ def memory_share(device: torch.device, images: int, budget: int) -> tuple[float,
         case = models.resnet20(images)
         objective = Objective(case.problem, ObjectiveSettings(split=case.split), device)
         objective.load(case.point)
-        few = Curvature(objective, curvature.hessian, examples=np.arange(8))
+        few = Curvature(objective, products.hessian, examples=np.arange(8))
         few(random_normal(few, 0))  # what libraries allocate once
         gc.collect()
         before = psutil.Process().memory_info().rss
         with Peak() as peak:
-            matrix = Curvature(objective, curvature.hessian, budget)
+            matrix = Curvature(objective, products.hessian, budget)
             lanczos = Lanczos(matrix, random_signs(matrix, 0), 4)
             for _ in range(3):
                 lanczos.step()

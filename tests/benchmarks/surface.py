@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from explorer.analysis import device as devices
+from explorer.analysis.objective import device as devices
 from tests.benchmarks import against_limit, against_peers, on_cuda, picture
 from tests.benchmarks.data import MissingFileError
 from tests.benchmarks.report import Row

@@ -19,7 +19,8 @@ from urllib.parse import urlencode, urlparse
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind
 from explorer.kinds.line import LINE
@@ -179,7 +180,7 @@ def opened(folder: Path) -> Catalog:
 def question(catalog: Catalog, name: str, settings: SurfaceSettings) -> str:
     """The key of a surface of that model."""
     model = next(model for model in catalog.models() if model.name == name)
-    return desk.question(catalog, SURFACE, model, settings).key
+    return questions.question(catalog, SURFACE, model, settings).key
 
 
 def done(page: "sync_api.Page") -> None:
@@ -310,9 +311,7 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     problem.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROBLEM}")
     file = checkpoint(problem.parent / "slow.safetensors")
     catalog = opened(folder)
-    job = ended(
-        catalog, orders.order_import(catalog, agreed(problem), {}, [{"file": str(file)}], "slow")
-    )
+    job = ended(catalog, order_import(catalog, agreed(problem), {}, [{"file": str(file)}], "slow"))
     assert job.status == "done", job.error
     model = next(model for model in catalog.models() if model.name == "slow")
     return model, problem.with_suffix(".evaluated")
@@ -377,7 +376,7 @@ def test_an_answer_outlives_reload_and_server(
     """Reload, second tab, SIGKILL of the server, restart: one job, one worker, each point once."""
     catalog, (model, evaluated) = opened(folder), slow
     settings = SurfaceSettings(seed=3, x_count=21, y_count=21)
-    key = desk.question(catalog, SURFACE, model, settings).key
+    key = questions.question(catalog, SURFACE, model, settings).key
     address = server.url("surface", model="slow", seed=3, x_count=21, y_count=21)
 
     def stored() -> int:
@@ -418,7 +417,7 @@ def test_an_answer_outlives_reload_and_server(
     assert [j.id for j in catalog.jobs() if j.question_key == key] == [job.id]
     asked = catalog.question(key)
     assert asked and (asked.status, asked.units_done) == ("complete", 441)
-    assert desk.result_of(catalog, asked).computed.all()
+    assert questions.result_of(catalog, asked).computed.all()
     places = evaluated.read_text().split()
     times = collections.Counter(places)
     assert len(times) == 441

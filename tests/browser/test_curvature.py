@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.matrix import SpectrumSettings
@@ -42,13 +43,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             for k in range(4)
         ]
         problem = problem_file(folder / "problem")
-        order = orders.order_import(catalog, problem, {}, files, "run", facts={"lr": 0.1})
+        order = order_import(catalog, problem, {}, files, "run", facts={"lr": 0.1})
         assert ended(catalog, order).status == "done"
         (model,) = catalog.models()
         start = (model, catalog.points(model.id)[0].point_id)
         for kind, settings in ASKED:
             others = [start] if kind is SHARPNESS else []
-            key = desk.ask(catalog, kind, model, settings, others=others)
+            key = questions.ask(catalog, kind, model, settings, others=others)
             working = catalog.active_job_for(key)
             assert working and ended(catalog, working.id).status == "done"
     running = Server(folder / "catalog")

@@ -7,7 +7,8 @@ from urllib.parse import urlparse
 
 import pytest
 
-from explorer.jobs import desk, orders
+from explorer.ask import questions
+from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.critical import CRITICAL, CriticalSettings
@@ -84,7 +85,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         made.write_text(PROBLEM)
         agreed(made, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
         files = [{"file": str(checkpoint(folder / (FILE % k), seed=k))} for k in range(4)]
-        job = ended(catalog, orders.order_import(catalog, made, {}, files, NAME, facts={"lr": 0.1}))
+        job = ended(catalog, order_import(catalog, made, {}, files, NAME, facts={"lr": 0.1}))
         assert job.status == "done", job.error
         (model,) = catalog.models()
         start = (model, catalog.points(model.id)[0].point_id)
@@ -92,7 +93,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             end, others = "", [start] if kind in (SHARPNESS, DIFFERENCE) else []
             if kind is INTERPOLATION:
                 end, others = start[1], [(model, model.point_id)]
-            key = desk.ask(catalog, kind, model, settings, end, others=others)
+            key = questions.ask(catalog, kind, model, settings, end, others=others)
             working = catalog.active_job_for(key)
             assert working
             job = ended(catalog, working.id)

@@ -150,8 +150,8 @@ def test_dragging_turns_it_and_the_camera_comes_back_once(page: "sync_api.Page")
 
 def test_a_still_has_the_same_view(page: "sync_api.Page") -> None:
     """PyVista with the camera that came back covers the same pixels with the same colours."""
-    from explorer.render.client import renderer
-    from explorer.render.height import HeightField
+    from explorer.render.relief3d.client import renderer
+    from explorer.render.relief3d.height import HeightField
 
     if not renderer().opengl().ok:
         pytest.skip("this machine has no OpenGL")

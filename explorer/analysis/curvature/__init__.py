@@ -1,0 +1,1 @@
+"""Second derivatives at a point: products, Lanczos, traces, Fisher matrices, gradient noise."""

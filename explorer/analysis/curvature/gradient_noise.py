@@ -1,0 +1,120 @@
+"""How much the gradients of single examples differ from their mean."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, grad, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from explorer.analysis.objective.batches import count_examples, mapped, part
+from explorer.analysis.objective.functional_model import named
+from explorer.analysis.objective.losses import as_value
+from explorer.analysis.objective.objective import Objective
+from explorer.problem import Batch
+
+FEW = 2  # examples that show whether all at once is the same as one by one
+AGREE = 1e-3  # relative, of squared norms in float32
+TOGETHER_BYTES = 128 << 20  # of gradients of single examples at once
+
+
+class NoNoise(ValueError):
+    """A loss that is not one value per example."""
+
+
+def covariance_trace(objective: Objective, gradient: Tensor) -> float:
+    """Trace of the covariance (over N, not N - 1) of the examples' gradients.
+
+    It is the mean of norm(g_i)^2 less norm(g)^2.
+
+    Args:
+        objective: at the point.
+        gradient: of the mean loss there, (D,) float64.
+
+    Raises:
+        NoNoise: the loss is a sum and a count for each batch.
+    """
+    total = torch.zeros((), dtype=torch.float64)
+    for squares in squared_norms(objective):
+        total += squares.sum().cpu()
+    return float(total) / objective.examples - float(gradient @ gradient)
+
+
+def squared_norms(objective: Objective) -> Iterator[Tensor]:
+    """Squared norm of each example's gradient, (n,) float64 at a time.
+
+    Raises:
+        NoNoise: the loss is a sum and a count for each batch.
+    """
+    if objective.problem.batch_size:
+        raise NoNoise("the problem declares batches, so that no example has a gradient by itself")
+    if objective.draws:
+        raise NoNoise("random numbers are drawn, so that an example by itself has other gradients")
+    theta = objective.flat.theta
+    most = max(1, TOGETHER_BYTES // (theta.numel() * theta.element_size()))
+    found = None
+    for start, stop, batch in objective.batches:
+        found = found or _way(objective, part(batch, 0, FEW))
+        for first in range(0, stop - start, most):
+            yield found(objective, part(batch, first, min(first + most, stop - start)))
+
+
+def _way(objective: Objective, few: Batch) -> Callable[[Objective, Batch], Tensor]:
+    """All at once, where a few examples show that it gives the same; else one by one.
+
+    A model cannot always be vectorised over examples, and one that holds its parameters in a list
+    of its own is not seen to use others.
+    """
+    if not objective.flat.is_copy:
+        return _one_by_one
+    try:
+        squares = _together(objective, few)
+    except (RuntimeError, TypeError):
+        return _one_by_one
+    wanted = _one_by_one(objective, few)
+    agree = torch.allclose(squares, wanted, rtol=AGREE, atol=0, equal_nan=True)
+    return _together if agree else _one_by_one
+
+
+def _summed_loss(objective: Objective, outputs: Any, batch: Batch) -> Tensor:
+    value = as_value("loss", objective.problem.loss(outputs, batch))
+    if isinstance(value, tuple):
+        raise NoNoise("the loss must give one value per example, got a sum and a count")
+    return value.sum()
+
+
+def _together(objective: Objective, batch: Batch) -> Tensor:
+    """Squared norms (n,) of the gradients of all examples of a batch at once."""
+    flat = objective.flat
+
+    def alone(parameters: Mapping[str, Tensor], example: Batch) -> Tensor:
+        one = mapped(example, lambda tensor: tensor.unsqueeze(0))
+        with sdpa_kernel(SDPBackend.MATH):
+            outputs = functional_call(objective.whole, dict(parameters), (one,))
+        return _summed_loss(objective, outputs, one)
+
+    views = {name: view.detach() for name, view in named(flat, flat.theta).items()}
+    return _summed(vmap(grad(alone), in_dims=(None, 0))(views, batch).values())
+
+
+def _one_by_one(objective: Objective, batch: Batch) -> Tensor:
+    """The same, a backward pass for each example."""
+    found, flat = [], objective.flat
+    with flat.borrowed(), flat.differentiated() as parameters:
+        for place in range(count_examples(batch)):
+            example = part(batch, place, place + 1)
+            with sdpa_kernel(SDPBackend.MATH):
+                outputs = objective.problem.forward(flat.module, example)
+            loss = _summed_loss(objective, outputs, example)
+            slopes = torch.autograd.grad(loss, parameters, materialize_grads=True)
+            found.append(_summed([slope.unsqueeze(0) for slope in slopes]))
+    return torch.cat(found)
+
+
+def _summed(gradients: Iterable[Tensor]) -> Tensor:
+    norms = [
+        torch.linalg.vector_norm(own.flatten(1), dim=1, dtype=torch.float64) ** 2
+        for own in gradients
+    ]
+    return torch.stack(norms).sum(dim=0)

@@ -1,0 +1,91 @@
+"""The matrices that a spectrum can be of, and what is made of them: scaled, one block, dense."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis.curvature import fisher, products
+from explorer.analysis.curvature.products import Maker, Product
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Block
+from explorer.kinds.matrix import SpectrumSettings
+
+MAKERS: Mapping[str, Maker] = {
+    "hessian": products.hessian,
+    "scaled_hessian": products.hessian,
+    "gauss_newton": products.gauss_newton,
+    "empirical_fisher": fisher.empirical,
+}
+
+
+def maker_of(settings: SpectrumSettings) -> Maker:
+    """What makes a batch's part of the matrix."""
+    if settings.matrix == "fisher":
+        return fisher.monte_carlo(settings.seed, settings.labels)
+    return MAKERS[settings.matrix]
+
+
+def blocks_of(objective: Objective, settings: SpectrumSettings) -> list[Block]:
+    """The tensors that the matrix is about.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    blocks = objective.flat.blocks
+    if not settings.layer:
+        return blocks
+    chosen = [block for block in blocks if block.name == settings.layer]
+    if not chosen:
+        names = ", ".join(block.name for block in blocks)
+        raise ValueError(f"layer must be one of {names}, got {settings.layer!r}")
+    return chosen
+
+
+def restricted(whole: Product, objective: Objective, settings: SpectrumSettings) -> Product:
+    """The matrix of the settings: the whole one, scaled, or one block of it."""
+    matrix: Product = whole
+    if settings.matrix == "scaled_hessian":
+        matrix = Scaled(matrix, objective.flat.theta.abs())
+    if settings.layer:
+        (block,) = blocks_of(objective, settings)
+        matrix = Restricted(matrix, block)
+    return matrix
+
+
+class Scaled:
+    """D A D for a diagonal D (D,): with |w| it does not change under rescalings of the weights."""
+
+    def __init__(self, inner: Product, scale: Tensor) -> None:
+        self.inner, self.scale = inner, scale.clone()
+        self.size, self.like = inner.size, inner.like
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The product with a vector (D,), as (D,)."""
+        return self.inner(vector * self.scale).mul_(self.scale)
+
+
+class Restricted:
+    """The diagonal block of one parameter tensor."""
+
+    def __init__(self, inner: Product, block: Block) -> None:
+        self.inner, self.block = inner, block
+        self.size, self.like = block.stop - block.start, inner.like
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The product with a vector of the block's size."""
+        whole = vector.new_zeros(self.inner.size)
+        whole[self.block.start : self.block.stop] = vector
+        return self.inner(whole)[self.block.start : self.block.stop]
+
+
+def dense(matrix: Product) -> np.ndarray:
+    """The matrix itself (D, D), float64, made symmetric; its products with all unit vectors."""
+    rows = []
+    for number in range(matrix.size):
+        unit = matrix.like.new_zeros(matrix.size)
+        unit[number] = 1
+        rows.append(matrix(unit).to("cpu", torch.float64))
+    made = torch.stack(rows).numpy()
+    return np.asarray((made + made.T) / 2)

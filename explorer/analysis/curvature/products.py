@@ -1,0 +1,226 @@
+"""Matrices of second derivatives at a point, known by their products with vectors.
+
+A product is a sum over batches. What a batch contributes is a linear map that is made once, by
+differentiating its loss, and kept as long as the memory budget allows; the others are made anew
+for each product. Batches weigh by what they count, so that ragged ones weigh right.
+
+Never used, as torch 2.13 gets them wrong: reverse over forward mode, compiled double backward.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from explorer.analysis.curvature.differentiable import CurvatureError, Parts, Space, understood
+from explorer.analysis.objective.batches import tensors_of
+from explorer.analysis.objective.loading import Examples
+from explorer.analysis.objective.memory import is_out_of_memory
+from explorer.analysis.objective.objective import Objective
+from explorer.problem import Batch
+
+__all__ = [
+    "Curvature",
+    "CurvatureError",
+    "Maker",
+    "Product",
+    "gauss_newton",
+    "hessian",
+    "jacobian",
+]
+
+Map = Callable[[Parts], Parts]
+Maker = Callable[["Space", Batch], tuple[Map, float]]  # a batch's linear map, and what it counts
+HELD = 3  # graphs of one batch that a product takes room for at once (measured on a ResNet)
+
+
+class Product(Protocol):
+    """A symmetric matrix by its products."""
+
+    size: int
+    like: Tensor  # an empty tensor of the vectors' type and device
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The product with a vector (D,), as (D,)."""
+
+
+class Curvature:
+    """A matrix of second derivatives of the mean loss, (D, D), by its products.
+
+    Source: Pearlmutter 1994, "Fast exact multiplication by the Hessian"; the first derivatives'
+    graph is kept from product to product.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        maker: Maker,
+        budget: int | None = None,
+        examples: np.ndarray | None = None,
+    ) -> None:
+        """Prepare for the objective's present point, which may move afterwards.
+
+        Args:
+            objective: model, data and loss.
+            maker: of a batch's linear map, such as `hessian`.
+            budget: bytes for graphs beside model and data; see `usual_budget`.
+            examples: indices of those that the mean is over, (n,); all unless given.
+
+        Raises:
+            CurvatureError: the model cannot be differentiated as needed.
+        """
+        self.space = Space(objective, examples)
+        self.size, self.like = self.space.size, self.space.flat.theta.new_empty(0)
+        self.budget = budget or usual_budget(objective.device)
+        self.products = 0
+        self._maker = maker
+        self._fixed, self._each = self._measured()
+        room = (self.budget // HELD - self._fixed) // self._each
+        batch = max(1, min(self.space.examples, self.space.usual_batch, room))
+        self._arrange(self.space.fixed_batch or batch)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the graphs that are held between products, as estimated."""
+        return len(self._maps) * (self._fixed + self._each * self.batch)
+
+    def __call__(self, vector: Tensor) -> Tensor:
+        """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
+        while True:
+            try:
+                with self.space.at_work(), torch.enable_grad():
+                    found = self._product(vector)
+            except Exception as error:
+                if not is_out_of_memory(error) or self.batch == 1 or self.space.fixed_batch:
+                    raise
+                self._arrange(self.batch // 2)
+            else:
+                self.products += 1
+                return found
+
+    def _arrange(self, batch: int) -> None:
+        """Cut the examples into batches of at most so many, and choose whose maps are kept."""
+        self.batch = batch
+        count = self.space.examples
+        self._spans = [(a, min(a + batch, count)) for a in range(0, count, batch)]
+        graph = self._fixed + self._each * batch
+        whole = graph * (len(self._spans) + HELD - 1) <= self.budget
+        kept = self.budget // graph - HELD
+        self.kept = len(self._spans) if whole else max(0, min(kept, len(self._spans)))
+        if not self.space.flat.is_copy:
+            self.kept = 0  # a graph ends with the stretch in which the model has our tensors
+        self._maps: dict[int, tuple[Map, float]] = {}
+
+    def _map(self, number: int) -> tuple[Map, float]:
+        if number in self._maps:
+            return self._maps[number]
+        with understood(), self.space.at_work():
+            made = self._maker(self.space, self.space.batch(*self._spans[number]))
+        if number < self.kept:
+            self._maps[number] = made
+        return made
+
+    def _product(self, vector: Tensor) -> Tensor:
+        parts, total, count = self.space.split(vector), None, 0.0
+        for number in range(len(self._spans)):
+            apply, counted = self._map(number)
+            with understood():
+                found = self.space.joined(apply(parts))
+            total = found if total is None else total.add_(found)
+            count += counted
+            del apply
+        assert total is not None
+        if not count:
+            raise CurvatureError("the loss counts nothing on this data; choose another split")
+        return total.div_(count)
+
+    def _measured(self) -> tuple[int, int]:
+        """Bytes of any batch's graph, and those that each example adds to it."""
+        if fixed := self.space.problem.batch_size:
+            fixed = min(fixed, self.space.examples)
+            return 0, max(1, self._graph_bytes(fixed) // fixed)
+        few, more = min(4, self.space.examples), min(8, self.space.examples)
+        small, large = self._graph_bytes(few), self._graph_bytes(more)
+        each = max(1, (large - small) // (more - few) if more > few else small // few)
+        return max(0, small - few * each), each
+
+    def _graph_bytes(self, examples: int) -> int:
+        """Bytes that the graph of the first examples holds, the parameters left out."""
+        seen: dict[int, int] = {}
+
+        def note(saved: Tensor) -> Tensor:
+            storage = saved.untyped_storage()
+            seen[storage.data_ptr()] = storage.nbytes()
+            return saved
+
+        noted = torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved)
+        with noted, understood(), self.space.at_work():
+            made = self._maker(self.space, self.space.batch(0, examples))
+        held = [] if isinstance(self.space.data, Examples) else tensors_of(self.space.data)
+        for own in (self.space.flat.theta, *held):
+            seen.pop(own.untyped_storage().data_ptr(), None)
+        del made
+        return sum(seen.values())
+
+
+def usual_budget(device: torch.device) -> int:
+    """Bytes for graphs: half of a GPU's free memory; of a machine's a quarter, 2 GiB at most."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return min(2 << 30, psutil.virtual_memory().available // 4)
+
+
+def hessian(space: Space, batch: Batch) -> tuple[Map, float]:
+    """The Hessian of a batch's summed loss."""
+    total, count = space.loss(space.outputs(batch), batch)
+    found = space.gradients(total)
+    return _derivative(found, space.parameters), count
+
+
+def _derivative(of: Parts, by: Parts) -> Map:
+    """The transposed Jacobian of tensors: vectors in their shapes to vectors in those of `by`.
+
+    Of a gradient it is the Hessian.
+    """
+    moving = [number for number, tensor in enumerate(of) if tensor.requires_grad]
+    if not moving:
+        return lambda vectors: [torch.zeros_like(tensor) for tensor in by]
+    of = [of[number] for number in moving]
+
+    def apply(vectors: Parts) -> Parts:
+        given = [vectors[number] for number in moving]
+        return torch.autograd.grad(of, by, given, retain_graph=True, materialize_grads=True)
+
+    return apply
+
+
+def gauss_newton(space: Space, batch: Batch) -> tuple[Map, float]:
+    """J' (Hessian of the loss by the outputs) J, of a batch's summed loss.
+
+    The Jacobian's own product is the derivative of its transpose's, so that nothing but double
+    backward is asked of the model.
+
+    Source: Schraudolph 2002, "Fast curvature matrix-vector products".
+    """
+    outputs = space.outputs(batch)
+    tensors, spec = torch.utils._pytree.tree_flatten(outputs)
+    live = [n for n, t in enumerate(tensors) if isinstance(t, Tensor) and t.requires_grad]
+    leaves = [tensors[n].detach().requires_grad_() for n in live]
+    replaced = list(tensors)
+    for number, leaf in zip(live, leaves, strict=True):
+        replaced[number] = leaf
+    total, count = space.loss(torch.utils._pytree.tree_unflatten(replaced, spec), batch)
+    slopes = torch.autograd.grad(total, leaves, create_graph=True, materialize_grads=True)
+    curve = _derivative(slopes, leaves)
+    forward, backward = jacobian([tensors[n] for n in live], space.parameters)
+    return lambda vectors: backward(curve(forward(vectors))), count
+
+
+def jacobian(of: Parts, by: Parts) -> tuple[Map, Map]:
+    """Products with the Jacobian of tensors by others, and with its transpose."""
+    duals = [torch.zeros_like(tensor).requires_grad_() for tensor in of]
+    back = torch.autograd.grad(of, by, duals, create_graph=True, materialize_grads=True)
+    return _derivative(back, duals), _derivative(of, by)

@@ -1,0 +1,220 @@
+"""Searches for a point where the gradient is zero, whatever the signs of the curvature there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, minres
+
+from explorer.analysis.curvature.differentiable import NotFinite
+from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.curvature.products import Curvature, Product, hessian
+from explorer.analysis.objective.objective import Objective
+from explorer.kinds.critical import CriticalSettings, Ended
+
+ARMIJO = 1e-4  # share of the foretold decrease that a step must bring
+HALVINGS = 30  # of a step before there is none
+LEAST = 1e-6  # of the squared gradient that a step must foretell; of its length that is gone
+
+
+class Ground:
+    """Gradient and Hessian of an objective, which moves; vectors are (D,) float64 of NumPy."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self._matrix: Curvature | None = None
+        self._spent = 0
+
+    @property
+    def products(self) -> int:
+        """Products with the Hessian so far."""
+        return self._spent + (self._matrix.products if self._matrix else 0)
+
+    @property
+    def theta(self) -> np.ndarray:
+        """A copy of the parameters as they stand."""
+        theta = self.objective.flat.theta.to("cpu", torch.float64, copy=True)
+        return np.asarray(theta.numpy())
+
+    def stand(self, theta: np.ndarray) -> None:
+        """Move to other parameters."""
+        self.objective.flat.theta.copy_(torch.from_numpy(theta))
+        self._spent, self._matrix = self.products, None
+
+    def gradient(self) -> np.ndarray:
+        """The gradient of the loss; NaN where that is not finite."""
+        return np.asarray(gradient(self.objective).numpy())
+
+    @property
+    def matrix(self) -> Curvature:
+        """The Hessian where the parameters stand.
+
+        Raises:
+            NotFinite: there is none.
+        """
+        if self._matrix is None:
+            self._matrix = Curvature(self.objective, hessian)
+        return self._matrix
+
+    def times(self, vector: np.ndarray) -> np.ndarray:
+        """The Hessian times a vector.
+
+        Raises:
+            NotFinite: it is not finite.
+        """
+        found = multiplied(self.matrix, vector)
+        if not np.isfinite(found).all():
+            raise NotFinite("a product with the Hessian is not finite; choose another start")
+        return found
+
+
+def multiplied(matrix: Product, vector: np.ndarray) -> np.ndarray:
+    """A matrix times a vector (D,) of NumPy, float64."""
+    given = torch.from_numpy(np.array(vector, dtype=np.float64)).to(matrix.like)
+    return np.asarray(matrix(given).to("cpu", torch.float64).numpy())
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a search ended; the objective stands there."""
+
+    ended: Ended
+    steps: int
+    left: float  # norm(g + H p) / norm(g) of the Newton step p there; 0 without a gradient
+    ahead: float  # norm(p)
+
+
+def searched(ground: Ground, settings: CriticalSettings) -> Search:
+    """Go where the gradient is zero, by the method of the settings.
+
+    Raises:
+        NotFinite: the gradient or the Hessian is not finite on the way.
+    """
+    slope = ground.gradient()
+    if not np.isfinite(slope).all():
+        raise NotFinite("the gradient at this point is not finite; choose another start")
+    if settings.method == "gradient_norm":
+        return _least_norm(ground, settings)
+    return _newton(ground, slope, settings)
+
+
+def _newton(ground: Ground, slope: np.ndarray, settings: CriticalSettings) -> Search:
+    """Newton-MR: steps p that make norm(g + H p) least, shortened until norm(g) falls enough.
+
+    A step is at most as long as the norm of the parameters at the start: a nearly singular Hessian
+    would throw the point far away.
+
+    Source: Roosta, Liu, Xu and Mahoney 2018, arXiv:1810.00303; Armijo's rule on norm(g)^2 / 2. The
+    longest step is a choice of ours.
+    """
+    longest = float(np.linalg.norm(ground.theta)) or 1.0
+    for number in range(settings.steps + 1):
+        step = newton_step(ground, slope, settings.products)
+        if step.size <= settings.target:
+            return step.ends(Ended.CRITICAL, number)
+        if number == settings.steps:
+            break
+        if step.fall > -LEAST * step.size**2 or step.ahead > longest / LEAST:
+            return step.ends(Ended.STALLED, number)
+        moved = _shortened(ground, step, min(1.0, longest / step.ahead))
+        if moved is None:
+            return step.ends(Ended.STALLED, number)
+        slope = moved
+    return step.ends(Ended.STEPS, settings.steps)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A Newton step p at a point with gradient g."""
+
+    vector: np.ndarray  # p (D,)
+    size: float  # norm(g)
+    rest: float  # norm(g + H p)
+    fall: float  # g' H p: how fast norm(g)^2 / 2 falls along it
+
+    @property
+    def ahead(self) -> float:
+        """Its length."""
+        return float(np.linalg.norm(self.vector))
+
+    def ends(self, ended: Ended, steps: int) -> Search:
+        """A search that ended where this step begins."""
+        left = self.rest / self.size if self.size else 0.0
+        return Search(ended, steps, left, self.ahead)
+
+
+def newton_step(ground: Ground, slope: np.ndarray, most: int) -> Step:
+    """The vector p that makes norm(g + H p) least, as far as so many products by MINRES go.
+
+    Raises:
+        NotFinite: a product is not finite.
+    """
+    kept = np.zeros_like(slope)
+
+    def keep(found: np.ndarray) -> None:
+        nonlocal kept
+        if np.isfinite(found).all():  # a space that ends makes the next vector NaN
+            kept = found.copy()
+
+    size = len(slope)
+    operator = LinearOperator((size, size), matvec=ground.times, dtype=np.float64)
+    rough = torch.finfo(ground.matrix.like.dtype).eps ** 0.4
+    with np.errstate(all="ignore"):
+        minres(operator, -slope, rtol=rough, maxiter=most, callback=keep)
+    bend = ground.times(kept)
+    rest = float(np.linalg.norm(slope + bend))
+    return Step(kept, float(np.linalg.norm(slope)), rest, float(slope @ bend))
+
+
+def _shortened(ground: Ground, step: Step, share: float) -> np.ndarray | None:
+    """The gradient after so much of a step, or less, as makes it smaller; None where nothing does.
+
+    Args:
+        ground: the objective; it moves.
+        step: from where it stands.
+        share: of the step that is tried first.
+    """
+    here = ground.theta
+    for _ in range(HALVINGS):
+        ground.stand(here + share * step.vector)
+        slope = ground.gradient()
+        if float(slope @ slope) <= step.size**2 + 2 * ARMIJO * share * step.fall:
+            return slope
+        share /= 2
+    ground.stand(here)
+    return None
+
+
+def _least_norm(ground: Ground, settings: CriticalSettings) -> Search:
+    """Descent on norm(g)^2 / 2, whose gradient is H g, by L-BFGS; it ends at the best place seen.
+
+    Source: Frye et al. 2019, arXiv:1901.10603, where it is compared with Newton's methods.
+    """
+    best, best_theta = np.inf, ground.theta
+
+    def downhill(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal best, best_theta
+        ground.stand(theta)
+        slope = ground.gradient()
+        size = float(np.linalg.norm(slope))
+        if not np.isfinite(size):
+            return np.inf, np.zeros_like(theta)
+        if size < best:
+            best, best_theta = size, theta.copy()
+        return size**2 / 2, ground.times(slope)
+
+    def watch(intermediate_result: Any) -> None:
+        if best <= settings.target:
+            raise StopIteration
+
+    options = {"maxiter": settings.steps, "maxfun": 20 * settings.steps, "ftol": 0.0, "gtol": 0.0}
+    found = minimize(
+        downhill, ground.theta, jac=True, method="L-BFGS-B", callback=watch, options=options
+    )
+    ground.stand(best_theta)
+    step, taken = newton_step(ground, ground.gradient(), settings.products), int(found.nit)
+    if best <= settings.target:
+        return step.ends(Ended.CRITICAL, taken)
+    return step.ends(Ended.STEPS if taken >= settings.steps else Ended.STALLED, taken)

@@ -1,0 +1,1 @@
+"""Directions from a point: random, the gradient's, eigenvectors of the Hessian."""

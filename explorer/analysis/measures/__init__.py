@@ -1,0 +1,1 @@
+"""Measures of sharpness, by family, over one point that they share."""

@@ -1,0 +1,259 @@
+"""A checkpoint becomes named tensors that fit the model, or a refusal that names file and key."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from explorer import extra_state
+from explorer.analysis.model.adapters import FILES, Adapter, adapter_of, completed, is_adapter_alone
+from explorer.analysis.model.checkpoint_file import CheckpointError, content
+from explorer.analysis.model.checkpoint_networks import (
+    Contents,
+    Network,
+    Wanted,
+    chosen,
+    networks,
+    no_part,
+    sort,
+    within,
+)
+from explorer.wording import few, one_line, quoted
+
+FOLDER_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+INDEX = ".index.json"
+MOST_INDEX_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The tensors of the model's own state, in its order, from a checkpoint."""
+
+    tensors: dict[str, Tensor]
+    remarks: tuple[str, ...] = ()  # what a user should know of the choice
+    built: tuple[str, ...] = ()  # names of tensors that are the model's own, as problem() built it
+
+
+def read(path: Path) -> Any:
+    """What a checkpoint holds; pickles are read with `weights_only=True` alone.
+
+    Understood are safetensors, whole or in shards with their index, a local Hugging Face folder, an
+    adapter folder of PEFT, and what `torch.save` wrote.
+
+    Args:
+        path: the file or folder.
+
+    Raises:
+        CheckpointError: it is missing, truncated, no checkpoint, or wants to run code.
+    """
+    if path.is_dir():
+        if adapter := adapter_of(path):
+            return adapter
+        path = _file_of_folder(path)
+    return _sharded(path) if path.name.endswith(INDEX) else content(path)
+
+
+def _file_of_folder(folder: Path) -> Path:
+    """The file with the weights in a folder that Hugging Face's `save_pretrained` wrote."""
+    for name in FOLDER_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise CheckpointError(
+        f"{one_line(folder)} holds none of {', '.join((*FOLDER_FILES, *FILES))}; name the file "
+        "itself"
+    )
+
+
+def _sharded(index: Path) -> dict[str, Tensor]:
+    """The tensors that an index lists, each from the shard that it names; shards lie beside it."""
+    where = _weight_map(index)
+    tensors: dict[str, Tensor] = {}
+    for shard in sorted(set(where.values())):
+        if Path(shard).name != shard or shard in ("..", "."):
+            raise CheckpointError(
+                f"{one_line(index)} names {quoted(shard)}, which does not lie beside it"
+            )
+        if shard.endswith(INDEX):
+            raise CheckpointError(
+                f"{one_line(index)} names {quoted(shard)}, an index, as a shard; copy it again"
+            )
+        held = content(index.with_name(shard))
+        listed = [name for name, file in where.items() if file == shard]
+        if lost := [n for n in listed if not isinstance(held, Mapping) or n not in held]:
+            raise CheckpointError(
+                f"{one_line(index)}: {one_line(shard)} lacks {few([quoted(n) for n in lost])}; "
+                "copy index and shards again"
+            )
+        tensors |= {name: held[name] for name in listed}
+    return tensors
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    """The file of each tensor."""
+    if not index.is_file():
+        raise CheckpointError(f"there is no file {one_line(index)}; check the path")
+    try:
+        if index.stat().st_size > MOST_INDEX_BYTES:
+            raise ValueError
+        where = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        if not all(
+            isinstance(text, str) and "\0" not in text for text in (*where, *where.values())
+        ):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{one_line(index)} is no index of shards; copy it again") from error
+    return dict(where)
+
+
+def fitted(held: Any, model: nn.Module, source: object, part: str = "") -> dict[str, Tensor]:
+    """The tensors of the model's own state, in its order, each checked to fit (see `fit`)."""
+    return fit(held, model, source, part).tensors
+
+
+def fit(held: Any, model: nn.Module, source: object, part: str = "") -> Fit:
+    """The network in a checkpoint that is the model, under the model's names.
+
+    It may lie in dictionaries or behind prefixes of keys ("module.", "student."): what lies outside
+    is left out. Counters of BatchNorm that are missing are the model's own; a tied tensor that was
+    saved under one of its names, as Hugging Face does, has the others too.
+
+    Args:
+        held: what `read` returned, or tensors by name.
+        model: it is not changed.
+        source: the file, for messages.
+        part: the keys before the network's names, with dots between them; needed where the file
+            holds several networks that fit.
+
+    Raises:
+        CheckpointError: a key is missing or unknown, or has another shape or type; or several
+            networks fit.
+    """
+    built: list[str] = []
+    if isinstance(held, Adapter):
+        held, built = completed(held, model)
+    contents, wanted = Contents.of(held, source), Wanted(model)
+    candidates = everywhere = networks(contents, wanted)
+    if part:
+        candidates = within(everywhere, part)
+        if not candidates and not _has(contents, part):
+            raise no_part(contents, part, source)
+        if not candidates and everywhere:
+            raise CheckpointError(
+                f"{one_line(source)}: {quoted(part)} holds no tensor of this model; parts of it "
+                f"that do are {few([quoted(n.part) for n in everywhere])}"
+            )
+    network, whole, remark = chosen(candidates, everywhere, part, source)
+    if network is None:
+        raise _lacking(candidates, contents, wanted, model, source)
+    _check_extra(network.extra(whole), source)
+    values = {wanted.own[name]: _value(network, name, source) for name in wanted.values}
+    _check_tensors(values, {wanted.own[n]: v for n, v in wanted.values.items()}, source)
+    return Fit(values, (remark,) if remark else (), tuple(built))
+
+
+def _has(contents: Contents, part: str) -> bool:
+    """Whether anything lies below that part."""
+    return any(f".{part.strip('.')}." in f".{path}" for path in contents.values)
+
+
+def _value(network: Network, name: str, source: object) -> Tensor:
+    """The tensor for one of the model's names; a missing counter is the model's own."""
+    value = network.value(name)
+    if not extra_state.is_extra_state(name):
+        return network.wanted.values[name] if value is None else value
+    if isinstance(value, Tensor):
+        value = extra_state.decoded(value)
+    if why := extra_state.refusal(value):
+        raise CheckpointError(
+            f"{one_line(source)}: the extra state {quoted(name)} is not handed to the model, as "
+            f"{one_line(why)}; let get_extra_state return numbers, texts and tensors"
+        )
+    return extra_state.encoded(value)
+
+
+def _lacking(
+    candidates: list[Network],
+    contents: Contents,
+    wanted: Wanted,
+    model: nn.Module,
+    source: object,
+) -> CheckpointError:
+    """The refusal of a file in which no network has all of the model's tensors."""
+    most = max((network.covered for network in candidates), default=0)
+    best = [network for network in candidates if network.covered == most]
+    network = min(best, key=lambda n: len(n.prefix), default=Network("", {}, contents, wanted))
+    where = one_line(source)
+    no_tensors = [n for n in network.missing if f"{network.prefix}{n}" in contents.others]
+    if no_tensors:
+        kind = contents.others[f"{network.prefix}{no_tensors[0]}"]
+        return CheckpointError(
+            f"{where}: {quoted(no_tensors[0])} is no tensor but {one_line(kind, 40)}; save "
+            "model.state_dict()"
+        )
+    extra = network.extra() if candidates else list(contents.values)
+    if not extra and is_adapter_alone([wanted.own[n] for n in network.missing], model):
+        return CheckpointError(
+            f"{where} holds an adapter alone and {_lacks(network.missing)}, which are frozen: save "
+            "the whole model.state_dict(), or name a folder with adapter_config.json and "
+            "adapter_model.safetensors, whose frozen weights problem() then loads"
+        )
+    has = f" and has {_listed(extra)}, unknown to the model" if extra else ""
+    missing = _lacks(network.missing)
+    return CheckpointError(
+        f"{where} {missing}{has}; is it a checkpoint of this model and these arguments?"
+    )
+
+
+def _lacks(names: list[str]) -> str:
+    return f"lacks {_listed(names)}"
+
+
+def _check_extra(extra: list[str], source: object) -> None:
+    if extra:
+        raise CheckpointError(
+            f"{one_line(source)} has {_listed(extra)}, unknown to the model; is it a checkpoint of "
+            "this model and these arguments?"
+        )
+
+
+def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Any], source: object) -> None:
+    """Refuse shapes and types that differ; another floating-point type is none that differs."""
+    own = {n: v for n, v in wanted.items() if not extra_state.is_extra_state(n)}
+    where = one_line(source)
+    shapes = [
+        f"{one_line(name, 80)} must have shape {tuple(value.shape)}, got {tuple(given[name].shape)}"
+        for name, value in own.items()
+        if given[name].shape != value.shape
+    ]
+    if shapes:
+        raise CheckpointError(
+            f"{where}: {few(shapes)}; give the arguments that the model was trained with"
+        )
+    if hollow := [name for name in own if given[name].layout != torch.strided]:
+        raise CheckpointError(f"{where}: {_listed(hollow)} must be dense; save to_dense() of it")
+    if hollow := [name for name in own if given[name].is_meta]:
+        raise CheckpointError(
+            f"{where}: {_listed(hollow)} has no values (device meta); save a model with weights"
+        )
+    types = [
+        f"{one_line(name, 80)} must be {value.dtype}, got {given[name].dtype}"
+        for name, value in own.items()
+        if sort(given[name]) != sort(value)
+    ]
+    if types:
+        raise CheckpointError(
+            f"{where}: {few(types)}; save the weights as real floating-point numbers, unquantised"
+        )
+
+
+def _listed(names: list[str]) -> str:
+    return few([quoted(name) for name in names])

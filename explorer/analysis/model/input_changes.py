@@ -1,0 +1,80 @@
+"""Batches that a problem's code changes in place: it gets copies, or is refused."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from explorer.analysis.objective.batches import mapped, tensors_of
+from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.user_errors import ProblemError
+from explorer.problem import Batch, Problem
+
+
+@dataclass(frozen=True)
+class OnCopies:
+    """A forward that changes its batch in place, given copies."""
+
+    forward: Any
+
+    def __call__(self, model: nn.Module, batch: Batch) -> Any:
+        """Outputs of the model on a copy of the batch."""
+        return self.forward(model, copied(batch))
+
+
+def copied(batch: Batch) -> Batch:
+    """The batch with tensors of its own."""
+    return mapped(batch, torch.clone)
+
+
+def protected(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> Problem:
+    """The problem, whose forward gets copies where it changes what it gets.
+
+    Args:
+        problem: has forward, loss and metrics.
+        flat: the model at a point.
+        batch: a few examples; they are not changed.
+        path: of the problem's file.
+
+    Raises:
+        ProblemError: loss or metrics change the batch, or read what forward has changed.
+    """
+    if isinstance(problem.forward, OnCopies):
+        return problem
+    given = copied(batch)
+    with flat.borrowed(), torch.inference_mode():
+        outputs = problem.forward(flat.module, given)
+        changed = not _equal(given, batch)
+        for name, term in {"loss": problem.loss, **problem.metrics}.items():
+            before = copied(given)
+            value = term(outputs, given)
+            if not _equal(given, before):
+                raise ProblemError(
+                    f"{path}: {name} changes its batch in place, so that it has another value when "
+                    "it is called again; let it work on a clone()"
+                )
+            if changed and not _equal(value, term(outputs, copied(batch))):
+                raise ProblemError(
+                    f"{path}: forward changes its input in place, and {name} reads the changed "
+                    "one; write x = (x - mean) / std in place of x.sub_(mean).div_(std) in "
+                    "forward, and the same in loss if it is meant to see it"
+                )
+    return replace(problem, forward=OnCopies(problem.forward)) if changed else problem
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two batches or values hold the same numbers; NaN where NaN is."""
+    pairs = zip(_tensors(one), _tensors(other), strict=True)
+    return all(
+        a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
+        for a, b in pairs
+    )
+
+
+def _tensors(given: Any) -> list[Tensor]:
+    """The tensors of a batch, or of a value, whose count may be a plain number."""
+    if isinstance(given, tuple):
+        return [t for part in given for t in _tensors(part)]
+    return [torch.as_tensor(given)] if isinstance(given, int | float) else tensors_of(given)

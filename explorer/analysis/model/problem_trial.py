@@ -1,0 +1,250 @@
+"""A problem tried out at one point: does it run, give the same values twice, have a gradient?"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from explorer.analysis.curvature.gradient import NoGradient, gradients
+from explorer.analysis.model import input_changes
+from explorer.analysis.model.batch_coupling import EXAMPLES, affordable, examples_of, why_coupled
+from explorer.analysis.model.input_changes import copied
+from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.objective.batches import part, placed
+from explorer.analysis.objective.examples import head_of, split_of
+from explorer.analysis.objective.labels import require_classes
+from explorer.analysis.objective.loading import Examples
+from explorer.analysis.objective.losses import as_value
+from explorer.analysis.objective.memory import is_out_of_memory
+from explorer.analysis.objective.model_copies import checked_model, first_model
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import FlatModel, Tensors
+from explorer.analysis.objective.random_draws import Draws, watched
+from explorer.analysis.objective.user_errors import ProblemError, told
+from explorer.problem import Batch, Problem
+
+FEW = 4  # examples that show whether something runs
+MEAN = (
+    "return one value per example, as reduction='none' gives it, or, where class weights, "
+    "ignore_index or padding weigh the mean, the pair (sum, what your mean divides it by): "
+    "reduction='sum' and weight[labels].sum(), or how many labels count"
+)
+REPEAT_SECONDS = 1.0  # for evaluating a second time, by as many examples as it takes
+ROUNDING = 1e-5  # relative; two sums of float32 in the same order differ by less
+
+
+def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> FlatModel:
+    """Run forward, loss and metrics on a few examples of each split, in evaluation mode.
+
+    What comes back is the model on that point, as it is to be evaluated.
+
+    Raises:
+        ProblemError: one of them fails, returns no loss, or leaves training mode on.
+    """
+    problem, path = loaded.problem, loaded.path
+    flat = first_model(problem, torch.float32, device)
+    flat.load(point)
+    for split in problem.data:
+        batch = copied(few_of(problem, split, device))
+        where = f"(outputs, batch) of {path} on split {split!r}"
+        with flat.borrowed(), torch.inference_mode():
+            with told(where.replace("(outputs", "forward(model"), path):
+                outputs = problem.forward(flat.module, batch)
+            with told(f"labels{where}", path):
+                source = split_of(problem, split)
+                labelled = batch if isinstance(source, Examples) else source
+                require_classes(problem, outputs, labelled, split)
+            for name, term in {"loss": problem.loss, **problem.metrics}.items():
+                with told(f"{name}{where}", path):
+                    value = term(outputs, batch)
+                _check_value(name, value, f"{path}, split {split!r}")
+            _check_mode(flat.module, loaded)
+    with told(f"evaluating {path} where weights have moved", path):
+        return checked_model(flat, problem, batch)
+
+
+def few_of(problem: Problem, split: str, device: torch.device) -> Batch:
+    """The first few examples of a split, or its first batch where the problem declares batches."""
+    first = part(
+        head_of(split_of(problem, split), problem.batch_size), 0, problem.batch_size or FEW
+    )
+    return placed(first, torch.float32, device)
+
+
+def protected(
+    loaded: LoadedProblem, flat: FlatModel, splits: Iterable[str], device: torch.device
+) -> LoadedProblem:
+    """The problem, its forward on copies where it changes what it gets; see `inputs.protected`.
+
+    Raises:
+        ProblemError: loss or metrics would see the difference.
+    """
+    for split in splits:
+        few = few_of(loaded.problem, split, device)
+        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            problem = input_changes.protected(loaded.problem, flat, few, loaded.path)
+        loaded = replace(loaded, problem=problem)
+    return loaded
+
+
+def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.device) -> LoadedProblem:
+    """The problem as it is evaluated, looked at once more before an answer begins.
+
+    Raises:
+        ProblemError: values depend on how batches are cut, or a label is no class.
+    """
+    flat = first_model(loaded.problem, torch.float32, device)
+    flat.load(point)
+    problem, source = loaded.problem, split_of(loaded.problem, split)
+    if not isinstance(source, Examples):
+        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            with flat.borrowed(), torch.inference_mode():
+                outputs = problem.forward(flat.module, copied(few_of(problem, split, device)))
+            require_classes(problem, outputs, source, split)
+    loaded = protected(loaded, flat, [split], device)
+    check_uncoupled(loaded, flat, split)
+    return loaded
+
+
+def check_uncoupled(
+    loaded: LoadedProblem, flat: FlatModel, split: str, most: int = EXAMPLES
+) -> None:
+    """Refuse values that depend on how batches are cut, unless the problem says how.
+
+    It is tried with at most so many examples.
+
+    Raises:
+        ProblemError: the loss or a metric of an example depends on its batch.
+    """
+    problem, path = loaded.problem, loaded.path
+    if problem.batch_size:
+        return
+    with told(f"evaluating {path} on split {split!r} in other batches", path):
+        source = split_of(problem, split)
+        many = affordable(problem, flat, source, most)
+        why = why_coupled(problem, flat, examples_of(source, many))
+    if why:
+        raise ProblemError(
+            f"{path}, split {split!r}: {why}; say how large the batches are that the loss is meant "
+            "for, by Problem(..., batch_size=64), or of the whole split by its number of examples"
+        )
+
+
+def _check_value(name: str, value: Any, where: str) -> None:
+    """Refuse what is neither one real number per example nor a sum and a count."""
+    parts = value if isinstance(value, tuple) else (value,)
+    pair = len(parts) == 2 and isinstance(value, tuple)
+    good = pair or isinstance(value, Tensor)
+    for number, given in enumerate(parts):
+        single = isinstance(given, Tensor) and not given.is_complex()
+        single = single and not (pair and given.dim())
+        good = good and (single or (number == 1 and isinstance(given, int | float)))
+    if not good:
+        kinds = [_described(given) for given in parts]
+        got = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
+        raise ProblemError(
+            f"{where}: {name} must return one real value per example, or (sum, count), got {got}; "
+            f"{MEAN}"
+        )
+    try:
+        as_value(name, value)
+    except ValueError as error:
+        raise ProblemError(f"{where}: {error}; {MEAN}") from error
+
+
+def _described(given: Any) -> str:
+    """What a part of a returned value is."""
+    if isinstance(given, Tensor):
+        return f"a tensor of {given.dtype} and shape {tuple(given.shape)}"
+    return type(given).__name__
+
+
+def _check_mode(model: nn.Module, loaded: LoadedProblem) -> None:
+    """Refuse dropout and BatchNorm that are not in evaluation mode after a forward pass."""
+    for name, module in model.named_modules():
+        if module.training and isinstance(module, _DropoutNd | _BatchNorm):
+            raise ProblemError(
+                f"{loaded.path}: {name!r} ({type(module).__name__}) is in training mode though "
+                "losses are measured in evaluation mode; take train() out of forward and of the "
+                "module"
+            )
+
+
+def check_steady(objective: Objective, seconds: float, loaded: LoadedProblem) -> None:
+    """Evaluate twice where the objective stands; an evaluation took so many seconds.
+
+    Raises:
+        ProblemError: the values differ by more than rounding.
+    """
+    share = REPEAT_SECONDS / max(seconds, 1e-9)
+    few = objective.shortened(max(1, int(objective.examples * min(1.0, share))))
+    # within one stretch: a model that remembers is not put back in between
+    with told(f"evaluating {loaded.path} again", loaded.path), few.flat.borrowed():
+        one, other = few.means(), few.means()
+    for name in objective.names:
+        first, second = torch.tensor(one[name]), torch.tensor(other[name])
+        if torch.isclose(first, second, rtol=ROUNDING, atol=0, equal_nan=True):
+            continue
+        raise ProblemError(
+            f"{loaded.path}: two evaluations of split {objective.settings.split!r} at one point "
+            f"give {name} {float(first):.6g} and {float(second):.6g}: {_why_unsteady(few)}"
+        )
+
+
+def _why_unsteady(objective: Objective) -> str:
+    """What changes from one evaluation to the next, and what to do."""
+    draws, module = Draws(), objective.flat.module
+    with objective.flat.borrowed(), watched(objective.device) as seen, draws:
+        before = _kept(module)
+        objective.means()
+        changed = [name for name, value in _kept(module).items() if not _is(value, before, name)]
+    if seen.drew:
+        by = f" ({', '.join(draws.names)})" if draws.names else ""
+        return (
+            f"random numbers{by} are drawn at each call; turn off dropout (F.dropout needs "
+            "training=self.training), noise and augmentation, or draw them once in problem() from "
+            "a seed"
+        )
+    if changed:
+        return (
+            f"the model keeps {changed[0]!r} from call to call; set it anew at the start of each "
+            "forward, as values at a point must not depend on what was evaluated before"
+        )
+    return (
+        "forward, loss or a metric uses what changes from call to call; take out what it counts, "
+        "keeps or draws outside of the model, or set it anew at each call"
+    )
+
+
+def _kept(module: nn.Module) -> dict[str, Tensor]:
+    """Copies of the buffers of a model and of the tensors among its modules' attributes."""
+    return {
+        f"{place}.{name}".lstrip("."): value.detach().clone()
+        for place, inner in module.named_modules()
+        for name, value in {**vars(inner), **inner._buffers}.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _is(value: Tensor, before: Mapping[str, Tensor], name: str) -> bool:
+    """Whether a tensor is as it was."""
+    old = before.get(name)
+    return old is not None and old.shape == value.shape and torch.equal(old, value)
+
+
+def without_gradient(objective: Objective) -> str:
+    """Why the loss has no gradient where the objective stands; nothing where it has one."""
+    few = objective.shortened(min(FEW, objective.examples))
+    try:
+        next(gradients(few))
+    except NoGradient as error:
+        return str(error)
+    except Exception as error:  # whatever autograd or the user's code raises in this mode alone
+        if is_out_of_memory(error):
+            return ""
+        return f"the gradient of the loss cannot be computed ({' '.join(str(error).split())[:200]})"
+    return ""

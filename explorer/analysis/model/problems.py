@@ -1,0 +1,227 @@
+"""A problem file is run, in the worker only, and becomes a problem identified by its content."""
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from explorer.analysis.model import problem_check
+from explorer.analysis.model.construction import check_same_construction
+from explorer.analysis.objective import batchnorm
+from explorer.analysis.objective.batches import tensors_of
+from explorer.analysis.objective.examples import (
+    Source,
+    drawn_examples,
+    fits,
+    size_of,
+    some_of,
+    split_of,
+)
+from explorer.analysis.objective.loading import DataError, Examples, read, require_readable
+from explorer.analysis.objective.moved_parameters import moved_facts
+from explorer.analysis.objective.parameters import add_bytes
+from explorer.analysis.objective.user_errors import ProblemError, told
+from explorer.own_code import Code, code_of, is_own
+from explorer.problem import Batch, Problem
+
+_OURS = ("explorer", "store", "sample_models", "tests", "conftest", "__main__")
+AGAIN_SECONDS = 1.0  # a function that takes less may be called again
+
+
+@dataclass(frozen=True)
+class LoadedProblem:
+    """A problem with what identifies it."""
+
+    path: Path  # of its file
+    problem: Problem
+    source_hash: str  # of all code of the user's own that it loads
+    splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}, drawn: "of", "seed"
+    quick: bool = False  # to be made again
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the catalog keeps of a problem, as JSON values."""
+        return {
+            "splits": {name: dict(split) for name, split in self.splits.items()},
+            "loss": _name_of(self.problem.loss),
+            "metrics": list(self.problem.metrics),
+            "architecture": str(self.problem.model),
+            "batchnorm_layers": len(batchnorm.layers(self.problem.model)),
+            **moved_facts(self.problem),
+        }
+
+
+def load(
+    path: Path, arguments: Mapping[str, Any], twice: bool = False, code: Code | None = None
+) -> LoadedProblem:
+    """Run a problem file's `problem(**arguments)`.
+
+    Args:
+        path: of the file.
+        arguments: of its function.
+        twice: call a quick function again, to see that its data stay the same.
+        code: all that it loads; what can be seen in the file unless given.
+
+    Raises:
+        ProblemError: the file is missing, fails, or returns something else than a Problem, or data
+            that differ from call to call.
+    """
+    if not path.is_file():
+        raise ProblemError(f"there is no problem file {path}; check the path")
+    source_hash = (code or code_of(path)).hash
+    module = _run(path)
+    function = getattr(module, "problem", None)
+    if not callable(function):
+        raise ProblemError(
+            f"{path} must have a function problem(**arguments) -> Problem; write one"
+        )
+    began = time.perf_counter()
+    problem = _made(function, arguments, path)
+    quick = time.perf_counter() - began < AGAIN_SECONDS
+    data, splits = _read(problem, path, bounded=twice)
+    if twice and quick:
+        other = _made(function, arguments, path)
+        _check_same(splits, _read(other, path)[1], path)
+        check_same_construction(problem, other, path)
+    made = replace(problem, data=data)
+    return LoadedProblem(path, made, source_hash, splits, quick)
+
+
+def made_anew(path: Path, arguments: Mapping[str, Any]) -> Problem | None:
+    """What a problem file declares when it and all it imports are run once more, as if first.
+
+    None where that fails: some code can be run only once in a process.
+    """
+    before = {name: module for name, module in sys.modules.items() if _is_users(module)}
+    try:
+        return _made(_run(path).problem, arguments, path)
+    except (ProblemError, AttributeError):
+        return None
+    finally:
+        sys.modules.update(before)
+
+
+def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path) -> Problem:
+    """What the file's function returns, which must be a problem."""
+    with told(f"problem() of {path}", path), torch.enable_grad():  # which it may leave switched off
+        problem = function(**arguments)
+    problem_check.check(problem, path)
+    return problem_check.unwrapped(problem)
+
+
+def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path) -> None:
+    """Refuse data that are drawn anew at each call."""
+    if other := [name for name, split in splits.items() if again.get(name) != split]:
+        raise ProblemError(
+            f"{path}: the data of split {other[0]!r} differ from one call of problem() to the "
+            "next; draw and shuffle them from a fixed seed"
+        )
+
+
+def _run(path: Path) -> ModuleType:
+    """The file as the module of its name; what lies beside it can be imported from now on."""
+    _forget()
+    folder = str(path.resolve().parent)
+    sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
+    importlib.invalidate_caches()
+    name = _module_name(path)
+    # its suffix does not matter, and its bytes are those that lie there now
+    loader = importlib.machinery.SourceFileLoader(name, str(path.resolve()))
+    spec = importlib.util.spec_from_loader(name, loader)
+    if spec is None:
+        raise ProblemError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses, pickle and other processes look for it there
+    written = sys.dont_write_bytecode
+    # bytecode would hide an edit of equal length within the same second
+    sys.dont_write_bytecode = True
+    try:
+        with told(str(path), path), torch.enable_grad():
+            loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = written
+    return module
+
+
+def _module_name(path: Path) -> str:
+    """The file's own name, unless something else goes by it."""
+    name = re.sub(r"\W", "_", path.stem)
+    taken = name in sys.modules or name in sys.stdlib_module_names or name in _OURS
+    return f"problem_{name}" if taken else name
+
+
+def _forget() -> None:
+    """Drop the modules that earlier problem files brought into this process; edits are seen."""
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] not in _OURS and _is_users(module):
+            del sys.modules[name]
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Whether a module comes from a file of the user's own."""
+    file = getattr(module, "__file__", None)
+    return file is not None and is_own(Path(file).resolve())
+
+
+def _read(
+    problem: Problem, path: Path, bounded: bool = False
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The splits, cut to `max_examples`, and what identifies them; if bounded, not for hours."""
+    data: dict[str, Any] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for name in problem.data:
+        try:
+            source = split_of(problem, name)
+            count = size_of(source)
+            wanted = min(count, problem.max_examples or count)
+            found[name] = {"count": wanted}
+            if wanted < count:
+                source = some_of(source, drawn_examples(count, wanted, problem.examples_seed))
+                found[name] |= {"of": count, "seed": problem.examples_seed}
+            if bounded and problem.max_examples is None and isinstance(source, Examples):
+                require_readable(source)
+            data[name], identity = _identified(source)
+            found[name]["fingerprint"] = _in_batches(identity, problem.batch_size)
+        except DataError as error:
+            raise ProblemError(f"{path}, {error}") from error
+        except ValueError as error:
+            raise ProblemError(f"{path}, split {name!r}: {error}") from error
+    return data, found
+
+
+def _identified(source: Source) -> tuple[Source, str]:
+    """The examples, as tensors where they fit into the free memory, and their fingerprint."""
+    if not isinstance(source, Examples):
+        return source, fingerprint(source)
+    cpu = torch.device("cpu")
+    kept, identity = read(source, keep=fits(source, torch.get_default_dtype(), cpu))
+    return source if kept is None else kept, identity
+
+
+def _in_batches(identity: str, batch_size: int | None) -> str:
+    """The fingerprint of data whose batches the problem declares; without, that of the data."""
+    if batch_size is None:
+        return identity
+    return hashlib.sha256(f"{identity}|batches of {batch_size}".encode()).hexdigest()
+
+
+def fingerprint(data: Batch) -> str:
+    """sha256 of types, shapes and bytes of the tensors of a split."""
+    digest = hashlib.sha256()
+    for tensor in tensors_of(data):
+        digest.update(f"{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        add_bytes(digest, tensor)
+    return digest.hexdigest()
+
+
+def _name_of(function: Any) -> str:
+    return getattr(function, "__qualname__", type(function).__qualname__)

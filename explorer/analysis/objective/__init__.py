@@ -1,0 +1,1 @@
+"""Model, data and loss at a point: parameters, batches, the evaluator, memory, devices."""

@@ -1,0 +1,172 @@
+"""Batch normalisation away from the trained point: three policies, and folding it away."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+
+from explorer.analysis.objective.parameters import FlatModel
+from explorer.problem import Batch, Problem
+
+Forward = Callable[[nn.Module, Batch], Any]
+Ends = Mapping[str, tuple[Tensor, Tensor]]  # name of a buffer -> its values at two points
+
+
+def layers(model: nn.Module) -> list[_BatchNorm]:
+    """The BatchNorm layers of a model that keep running statistics."""
+    found = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    return [m for m in found if isinstance(m.running_mean, Tensor)]
+
+
+def use_batch_statistics(model: nn.Module) -> None:
+    """From now on each batch is normalised by its own statistics; the running ones stay."""
+    for layer in layers(model):
+        layer.train()
+        layer.track_running_stats = False
+
+
+@torch.no_grad()
+def recalibrate(model: nn.Module, forward: Forward, batches: Sequence[Batch]) -> None:
+    """Replace running statistics by the cumulative average over the batches at these parameters.
+
+    Source: Izmailov et al. 2018, arXiv:1803.05407, section 3.2; `torch.optim.swa_utils.update_bn`.
+    """
+    norms = layers(model)
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.train()
+    for number, batch in enumerate(batches, start=1):
+        for layer in norms:
+            layer.momentum = 1 / number  # what momentum=None means, without waiting for the device
+        forward(model, batch)
+    for layer in norms:
+        layer.eval()
+
+
+def ends(flat: FlatModel, other: FlatModel) -> dict[str, tuple[Tensor, Tensor]]:
+    """The buffers with a fraction that two models of one kind have otherwise, by name."""
+    there = other.buffers
+    return {
+        name: (here.clone(), there[name].clone())
+        for name, here in flat.buffers.items()
+        if here.is_floating_point() and not torch.equal(here, there[name])
+    }
+
+
+@torch.no_grad()
+def interpolate(model: nn.Module, between: Ends, step: Tensor) -> None:
+    """Put buffers linearly between two ends, at `step` (1,) from 0 to 1.
+
+    Beyond an end they stay its own: an extrapolated variance can become negative.
+    """
+    share = step[0].clamp(0, 1)
+    for name, (first, second) in between.items():
+        torch.lerp(first, second, share, out=model.get_buffer(name))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A convolution or linear layer and the BatchNorm that takes its outputs, by module name."""
+
+    layer: str
+    norm: str
+
+
+class Folded:
+    """A network that computes the same with each BatchNorm folded into the layer before it.
+
+    It shares parameters with the model it is made from. After these or the running statistics have
+    changed, `refresh` brings it up to date, at a cost that does not grow with the data.
+
+    Source: Jacob et al. 2018, arXiv:1712.05877, section 3.2: w' = w s, b' = beta + (b - mu) s with
+    s = gamma / sqrt(sigma^2 + epsilon).
+    """
+
+    def __init__(self, flat: FlatModel, problem: Problem, example: Batch) -> None:
+        """Find the pairs by one forward pass.
+
+        Raises:
+            ValueError: there is no pair.
+        """
+        self._source = flat.module
+        self._pairs = _pairs(flat.module, problem.forward, example)
+        if not self._pairs:
+            raise ValueError("the model must have a layer followed by a BatchNorm, got none")
+        shared = {id(t): t for t in (*flat.module.parameters(), *flat.module.buffers())}
+        self.module = copy.deepcopy(flat.module, dict(shared))
+        self._targets: list[tuple[Tensor, Tensor]] = []
+        for pair in self._pairs:
+            self._targets.append(_own_weights(self.module, pair))
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Fold the parameters and statistics as they stand now."""
+        for pair, (weight, bias) in zip(self._pairs, self._targets, strict=True):
+            layer: Any = self._source.get_submodule(pair.layer)
+            norm: Any = self._source.get_submodule(pair.norm)
+            scale = torch.rsqrt(norm.running_var + norm.eps)
+            if norm.weight is not None:
+                scale = scale * norm.weight
+            axes = [-1, *[1] * (layer.weight.dim() - 1)]
+            torch.mul(layer.weight, scale.view(axes), out=weight)
+            mean = norm.running_mean if layer.bias is None else norm.running_mean - layer.bias
+            torch.mul(mean, -scale, out=bias)
+            if norm.bias is not None:
+                bias.add_(norm.bias)
+
+
+def _own_weights(module: nn.Module, pair: _Pair) -> tuple[Tensor, Tensor]:
+    """Give the layer a weight and bias of its own, and take the BatchNorm out."""
+    layer: Any = module.get_submodule(pair.layer)
+    weight = torch.empty_like(layer.weight)
+    bias = weight.new_empty(len(weight))
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    layer.bias = nn.Parameter(bias, requires_grad=False)
+    parent, _, name = pair.norm.rpartition(".")
+    setattr(module.get_submodule(parent), name, nn.Identity())
+    return layer.weight.data, layer.bias.data
+
+
+def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
+    """Layers whose output goes into a BatchNorm, each called once in a forward pass.
+
+    Whether the output is used elsewhere too is not seen here: who folds compares losses.
+    """
+    made: dict[int, str] = {}
+    calls: list[str] = []
+    kept: list[Tensor] = []  # no address is used twice while these live
+    found: list[_Pair] = []
+
+    def watch(name: str, layer: nn.Module) -> Any:
+        def hook(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            calls.append(name)
+            if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in made:
+                found.append(_Pair(made[id(inputs[0])], name))
+            elif foldable(layer) and isinstance(output, Tensor):
+                made[id(output)] = name
+                kept.append(output)
+
+        return layer.register_forward_hook(hook)
+
+    norms = layers(module)
+    watched = [(n, m) for n, m in module.named_modules() if foldable(m) or m in norms]
+    hooks = [watch(name, layer) for name, layer in watched]
+    try:
+        with torch.no_grad():
+            forward(module, example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    once = {name for name in calls if calls.count(name) == 1}
+    return [pair for pair in found if {pair.layer, pair.norm} <= once]
+
+
+def foldable(layer: nn.Module) -> bool:
+    """Whether a BatchNorm after the layer can be folded into it: output channels come first."""
+    plain = isinstance(layer, nn.Linear | _ConvNd) and not getattr(layer, "transposed", False)
+    return plain and not nn.utils.parametrize.is_parametrized(layer)

@@ -1,0 +1,237 @@
+"""Loss and metrics at many points: the hot loop."""
+
+import copy
+import gc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis.objective import streaming
+from explorer.analysis.objective.captured_passes import Graph, Trace, enter
+from explorer.analysis.objective.device import arithmetic, cores, kept_threads
+from explorer.analysis.objective.execution import Choice
+from explorer.analysis.objective.losses import Ledger
+from explorer.analysis.objective.memory import is_out_of_memory
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import STRETCH
+from explorer.analysis.objective.random_directions import Redrawn
+
+TRACED = 4  # points recorded together, at most
+Read = Callable[[Ledger], dict[str, Tensor]]
+BLOCK_BYTES = {"cpu": 1 << 17, "cuda": 256 << 20, "mps": 64 << 20}  # of values until reduced
+
+
+class Evaluator:
+    """Values of an objective at base + coordinates @ directions.
+
+    Parameters are one flat vector updated in place; each example's loss stays on the device until a
+    block of points is reduced in float64, and all blocks are waited for together. The way follows
+    the objective's choice; on a CPU small models are evaluated at several points at once, one core
+    each: the same operations in the same order for each point, so that values do not depend on how
+    points are shared out, to the last bit. Where several points go into one launch, the kernels of
+    the matrix library may order sums by a point's place: they agree within `tuning.AGREE`.
+    """
+
+    def __init__(self, objective: Objective, directions: Tensor | Redrawn) -> None:
+        """Stand at the objective's present point; `directions` has shape (m, D)."""
+        self.objective = objective
+        self.base = objective.flat.theta.clone()
+        if isinstance(directions, Tensor):
+            directions = directions.to(self.base)
+        self.directions = directions
+        self._gram = _gram(self.base, self.directions)
+        self.axes = len(directions)
+        self.use(objective.choice)
+
+    def use(self, choice: Choice) -> None:
+        """Evaluate in this way from now on."""
+        self._lanes: list[_Lane] = []  # frees what the last way held
+        if isinstance(self.directions, Redrawn):  # nothing that repeats a point knows how to draw
+            choice = replace(choice, lanes=1, stacked=1, traced=False, graph=False)
+        self.objective.use(choice)
+        choice = self.objective.choice  # which may be less than was asked for
+        twins = (self.objective.twin() for _ in range(choice.lanes - 1))
+        self._lanes = [_Lane(made, self) for made in (self.objective, *twins)]
+        self._pool = ThreadPoolExecutor(choice.lanes, thread_name_prefix="lane")
+
+    def shortened(self, examples: int, precision: str = "") -> "Evaluator":
+        """The same points over the first examples, for measuring ways of evaluating."""
+        return self.over(self.objective.shortened(examples, precision))
+
+    def over(self, objective: Objective) -> "Evaluator":
+        """The same points, evaluated by another objective that stands on the base point."""
+        made = copy.copy(self)
+        made.objective = objective
+        made.use(objective.choice)
+        return made
+
+    def values(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
+        """Means and standard errors at coordinates (K, m), and "squared_norm"; each (K,).
+
+        The model is put back on its base point, also after an exception. Where memory does not
+        suffice, batches are halved, for good, and the points are evaluated again.
+        """
+        measured = self._measured(coordinates, Ledger.reduced)
+        return {**measured, "squared_norm": self._squared_norms(coordinates)}
+
+    def losses(self, coordinates: np.ndarray) -> np.ndarray:
+        """The loss of each example at coordinates (K, m), (K, N).
+
+        Raises:
+            ValueError: the problem's loss is not one value per example.
+        """
+        return self._measured(coordinates, Ledger.losses)["losses"]
+
+    def stand_alone(self) -> dict[str, float]:
+        """The values at the base point itself, without a step."""
+        found = self.values(np.zeros((1, 0)))
+        return {name: float(value[0]) for name, value in found.items() if name != "squared_norm"}
+
+    def _frugal(self) -> bool:
+        """Choose what needs less memory; whether there is such a thing.
+
+        Raises:
+            ValueError: it would be a smaller batch than the problem declares.
+        """
+        choice = self.objective.choice
+        if choice.stacked > 1:
+            choice = replace(choice, stacked=choice.stacked // 2)
+        elif choice.lanes > 1:
+            choice = replace(choice, lanes=1)
+        elif declared := self.objective.problem.batch_size:
+            raise ValueError(
+                f"a batch of {declared:,} examples, the problem's batch_size, needs more memory "
+                "than there is: choose another device, or declare a smaller one"
+            )
+        elif choice.batch > 1 and not self.objective.draws:
+            choice = replace(choice, batch=choice.batch // 2)
+        else:
+            return False
+        self._lanes = []
+        gc.collect()  # the error's traceback held tensors
+        if self.base.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.use(choice)
+        return True
+
+    def _measured(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
+        """What `read` finds in the ledger of each block of points, (K, ...) each."""
+        while True:
+            try:
+                return self._walked(coordinates, read)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or not self._frugal():
+                    raise
+
+    def _walked(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
+        lanes = self._lanes
+        steps = torch.as_tensor(
+            np.ascontiguousarray(coordinates), dtype=self.base.dtype, device=self.base.device
+        )
+        shares = [steps[start :: len(lanes)] for start in range(min(len(lanes), len(steps)))]
+        with kept_threads(), arithmetic(self.objective.settings.precision):
+            pairs = zip(lanes, shares, strict=False)
+            walks = [self._pool.submit(_Lane.walk, lane, share, read) for lane, share in pairs]
+            wait(walks)  # all of them, also when one has failed: they share the data
+            parts = [walk.result() for walk in walks]
+        found = {}
+        for name in parts[0]:
+            found[name] = np.empty((len(steps), *parts[0][name].shape[1:]))
+            for start, part in enumerate(parts):
+                found[name][start :: len(lanes)] = part[name]
+        return found
+
+    def _squared_norms(self, coordinates: np.ndarray) -> np.ndarray:
+        """norm(theta)^2 at each point, from inner products of base and directions in float64."""
+        steps = np.zeros((len(coordinates), len(self._gram)))
+        steps[:, 0] = 1
+        steps[:, 1 : 1 + coordinates.shape[1]] = coordinates
+        return np.einsum("km,mn,kn->k", steps, self._gram, steps)
+
+    def place(self, theta: Tensor, steps: Tensor) -> None:
+        """Put base + step @ directions into `theta`, one point (D,) or several (K, D)."""
+        if isinstance(self.directions, Redrawn):
+            self.directions.place(self.base, steps, theta)
+            return
+        directions = self.directions[: steps.shape[-1]]
+        if steps.dim() == 1:
+            torch.addmv(self.base, directions.t(), steps, out=theta)
+        else:
+            theta.copy_(self.base.expand_as(theta))
+            for step, direction in zip(steps.t(), directions, strict=True):
+                theta.addcmul_(step.unsqueeze(1), direction)  # a matrix product could round to TF32
+
+
+def _gram(base: Tensor, directions: Tensor | Redrawn) -> np.ndarray:
+    """Inner products of the base (D,) and the directions, (1 + m, 1 + m), in float64."""
+    gram = torch.zeros(1 + len(directions), 1 + len(directions), dtype=torch.float64)
+    whole = slice(0, len(base))
+    given = [(whole, directions)] if isinstance(directions, Tensor) else directions.rows(base)
+    for within, rows in given:
+        pairs = zip(base[within].split(STRETCH), rows.split(STRETCH, dim=1), strict=True)
+        for point, moved in pairs:
+            both = torch.cat([point.unsqueeze(0), moved]).to("cpu", torch.float64)
+            gram += both @ both.t()
+    return gram.numpy()
+
+
+class _Lane:
+    """One copy of the model, walking through points by itself."""
+
+    def __init__(self, objective: Objective, evaluator: Evaluator) -> None:
+        self._objective = objective
+        self._evaluator = evaluator
+        theta, names = objective.flat.theta, objective.names
+        row_bytes = objective.examples * len(names) * theta.element_size()
+        room = streaming.LEDGER_BYTES if objective.streams else BLOCK_BYTES[theta.device.type]
+        block = max(1, min(256, room // row_bytes))
+        self._stacked = objective.choice.stacked
+        traced = objective.choice.traced and self._stacked == 1
+        block = self._stacked if self._stacked > 1 else min(block, TRACED) if traced else block
+        self._ledger = objective.ledger(block)
+        self._repeated: Trace | Graph | None = None
+        if traced:
+            self._repeated = Trace(objective, evaluator.place, evaluator.axes, self._ledger)
+        elif objective.choice.graph:
+            self._repeated = Graph(objective, evaluator.place, evaluator.axes)
+
+    def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
+        """What `read` finds at each step (K, m); each (K, ...)."""
+        self._share_cores()
+        put_back = self._objective.flat.keep(self._evaluator.base)
+        blocks = []
+        try:
+            for start in range(0, len(steps), self._ledger.points):
+                part = steps[start : start + self._ledger.points]
+                self._fill(part)
+                blocks.append({n: v[: len(part)] for n, v in read(self._ledger).items()})
+        finally:
+            put_back()
+        return {name: torch.cat([b[name] for b in blocks]).cpu().numpy() for name in blocks[0]}
+
+    def _fill(self, steps: Tensor) -> None:
+        """Enter the values at these steps."""
+        if self._stacked > 1:
+            whole = steps.new_zeros(self._stacked, steps.shape[1])  # one shape, one order of sums
+            whole[: len(steps)] = steps
+            base = self._evaluator.base
+            thetas = base.new_empty(self._stacked, len(base))
+            self._evaluator.place(thetas, whole)
+            self._objective.stacked_write(self._ledger, thetas)
+            return
+        with torch.inference_mode():
+            if self._objective.streams:
+                streaming.fill(self._objective, self._evaluator.place, self._ledger, steps)
+            elif self._repeated is not None:
+                self._repeated.fill(self._ledger, steps)
+            else:
+                enter(self._objective, self._evaluator.place, self._ledger, steps)
+
+    def _share_cores(self) -> None:
+        """Give this thread its part of the cores."""
+        if self._evaluator.base.device.type == "cpu":
+            torch.set_num_threads(max(1, cores() // self._objective.choice.lanes))

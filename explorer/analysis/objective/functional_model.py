@@ -1,0 +1,37 @@
+"""A problem's forward pass as one function of named parameters."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from explorer.analysis.objective.parameters import FlatModel
+from explorer.problem import Batch, Problem
+
+
+class Whole(nn.Module):
+    """A problem's forward pass as a module, so that its parameters can be replaced by name."""
+
+    def __init__(self, problem: Problem, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self._forward = problem.forward
+
+    def forward(self, batch: Batch) -> Any:
+        """Outputs of the model on a batch."""
+        return self._forward(self.model, batch)
+
+
+def named(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
+    """Views of a flat vector (D,) by the names that `Whole` gives parameters."""
+    return {
+        f"model.{block.name}": theta[block.start : block.stop].view(block.shape)
+        for block in flat.blocks
+    }
+
+
+def widened(outputs: Any) -> Any:
+    """Outputs with reduced floats as float32, whatever they are held in."""
+    if isinstance(outputs, Tensor):
+        return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
+    return torch.utils._pytree.tree_map_only(Tensor, widened, outputs)

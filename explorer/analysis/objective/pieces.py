@@ -1,0 +1,52 @@
+"""Work cut into pieces that are long enough to be cheap to store and short enough to lose."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Any
+
+import numpy as np
+
+from explorer.analysis.objective import execution_tuning
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.execution import Choice
+from explorer.analysis.objective.streaming import POINTS
+from explorer.kinds.kind import Piece
+
+TARGET_SECONDS = 0.4
+LARGEST = 4096
+
+
+def in_pieces(
+    units: int,
+    done: Set[int],
+    columns: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    facts: Mapping[str, Any],
+    evaluator: Evaluator,
+) -> Iterator[Piece]:
+    """The units of work that are not done, in order, each piece taking about `TARGET_SECONDS`.
+
+    `columns` answers an array of units with one row each. The first piece carries the facts, and a
+    piece that found too little memory the evaluator's new choice.
+    """
+    todo = np.array([unit for unit in range(units) if unit not in done], dtype=np.int64)
+    choice = evaluator.objective.choice
+    start, size = 0, _whole(1, choice)
+    while start < len(todo):
+        part = todo[start : start + size]
+        began = time.perf_counter()
+        answered = columns(part)
+        seconds = time.perf_counter() - began
+        said = dict(facts) if start == 0 else {}
+        if evaluator.objective.choice != choice:
+            choice = evaluator.objective.choice
+            said |= {"choice": choice.json, "evaluated": execution_tuning.said(choice)}
+        yield Piece({"unit": part, **answered}, said, seconds=seconds)
+        start += len(part)
+        wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))
+        size = _whole(min(max(1, wanted), 4 * size, LARGEST), choice)
+
+
+def _whole(points: int, choice: Choice) -> int:
+    """At least so many points, and no lane or place of a launch left empty; enough for a pass."""
+    together = max(choice.lanes, choice.stacked, POINTS if choice.streamed else 1)
+    return -(-points // together) * together

@@ -1,0 +1,93 @@
+"""What surfaces and lines share: an evaluator along directions, and facts to check it by."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective import execution_tuning
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.random_directions import Redrawn
+from explorer.kinds.settings import REDUCED, ObjectiveSettings
+from explorer.problem import Problem
+
+CHECKED_POINTS = 16  # at which the error of a reduced precision is measured, at most
+CHECKED_SHARE = 0.05  # of all points, but 4 at least
+
+Choices = Mapping[str, Mapping[str, Any]]  # device -> what an earlier run chose there
+NONE: Choices = MappingProxyType({})
+
+
+def objective_at(
+    problem: Problem, point: Tensors, settings: ObjectiveSettings, device: torch.device
+) -> Objective:
+    """The objective, standing on a point."""
+    objective = Objective(problem, settings, device)
+    objective.load(point)
+    return objective
+
+
+def prepared(
+    objective: Objective, directions: Tensor | Redrawn, points: int, choices: Choices
+) -> tuple[Evaluator, dict[str, Any]]:
+    """An evaluator for so many points, and what is stored of it."""
+    evaluator = Evaluator(objective, directions)
+    return evaluator, readied(evaluator, points, choices)
+
+
+def readied(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, Any]:
+    """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
+    objective = evaluator.objective
+    title = devices.title(objective.device)
+    known = execution_tuning.remembered(choices.get(title), points)
+    timing = dict(choices[title].get("timing", {})) if known else {}
+    if known is None or not execution_tuning.works(evaluator, known):
+        timing = {"seconds": execution_tuning.tuned(evaluator, points).seconds}
+    if objective.choice.compiled:  # each lane by itself: before the clock of the pieces runs
+        evaluator.values(np.zeros((objective.choice.lanes, evaluator.axes)))
+    return {
+        "stand_alone": evaluator.stand_alone(),
+        "examples": objective.examples,
+        "available": objective.available,
+        "parameters": objective.flat.theta.numel(),
+        "choice": objective.choice.json,
+        "evaluated": execution_tuning.said(objective.choice),
+        "chosen": execution_tuning.reason(evaluator, bool(timing.get("seconds"))),
+        "timing": timing,
+        "device": title,
+        **objective.moved_facts,
+    }
+
+
+def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, Any]:
+    """How far a reduced precision is from float32, at a sample of the coordinates (P, m).
+
+    Empty for a precision that is not reduced. The sample is spread evenly over the order in which
+    points are computed, so that it covers the plane.
+    """
+    settings = evaluator.objective.settings
+    if settings.precision not in REDUCED:
+        return {}
+    count = min(CHECKED_POINTS, max(4, round(CHECKED_SHARE * len(coordinates))), len(coordinates))
+    sample = coordinates[np.linspace(0, len(coordinates) - 1, count).astype(int)]
+    reference = evaluator.shortened(evaluator.objective.examples, "float32")
+    reference.use(execution_tuning.with_rewrites(reference))
+    exact, reduced = reference.values(sample)["loss"], evaluator.values(sample)["loss"]
+    difference = np.abs(reduced - exact)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = difference / np.abs(exact)
+    found = {"points": count, "range": np.ptp(exact)}
+    found |= {"largest": difference.max(), "largest_relative": relative.max()}
+    found |= {"root_mean_square": np.sqrt(np.mean(difference**2))}
+    return {"precision_error": {name: _json(value) for name, value in found.items()}}
+
+
+def _json(value: Any) -> float | None:
+    """A number as JSON knows it; None for NaN and infinity."""
+    return float(value) if np.isfinite(value) else None

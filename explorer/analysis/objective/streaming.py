@@ -1,0 +1,58 @@
+"""Passes over examples that do not fit on the device: each batch serves many points."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from explorer.analysis.objective.batches import part
+from explorer.analysis.objective.examples import Source
+from explorer.analysis.objective.loading import Examples, Loader, Span
+from explorer.analysis.objective.losses import Ledger
+from explorer.problem import Batch
+
+if TYPE_CHECKING:
+    from explorer.analysis.objective.objective import Objective
+
+LEDGER_BYTES = 256 << 20  # of values of the points that one pass serves
+POINTS = 16  # that share a pass, at least: loading is paid once for all of them
+
+
+class Stream:
+    """Batches brought to the device anew at every pass."""
+
+    def __init__(
+        self, source: Source, spans: Sequence[Span], ready: Callable[[Batch], Batch], pinned: bool
+    ) -> None:
+        """`ready` puts a batch on the device."""
+        self._spans = spans
+        self._ready = ready
+        self._source = source
+        self._loader = Loader(source, spans, pinned) if isinstance(source, Examples) else None
+
+    def __iter__(self) -> Iterator[tuple[int, int, Batch]]:
+        """Each batch with the number of its first example and that after its last."""
+        batches = self._loader or (part(self._source, *span) for span in self._spans)
+        for span, batch in zip(self._spans, batches, strict=True):
+            yield *span, self._ready(batch)
+
+
+def fill(
+    objective: "Objective", place: Callable[[Tensor, Tensor], None], ledger: Ledger, steps: Tensor
+) -> None:
+    """Enter the values at steps (K, m) in one pass over the data.
+
+    Statistics that are recomputed or interpolated at a point are so once, and kept for the pass.
+    """
+    kept: list[list[Tensor]] = []
+    for start, stop, batch in objective.batches:
+        few = None
+        for point, step in enumerate(steps.unbind()):
+            place(objective.flat.theta, step)
+            if point == len(kept):
+                objective.moved(step)
+                kept.append(objective.statistics())
+            else:
+                objective.take_statistics(kept[point])
+            with objective.flat.borrowed():
+                few = objective.enter(ledger, (point, start, stop), batch, few)

@@ -1,0 +1,95 @@
+"""How long a question will take, from what was measured on this machine before."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explorer.ask.question import Question
+from explorer.kinds import Kind, kind_named, unreadable
+from explorer.kinds.matrix import PASSES
+from store import Catalog, records
+
+ENOUGH = 40  # units whose time says what one takes
+START_SECONDS = 4.0  # of a worker that was never timed: loading torch
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds until an answer is complete."""
+
+    units: int
+    per_unit: float
+    setup: float  # loading the problem, finding the way to evaluate it, checking its precision
+    start: float  # of a worker; 0 where one is waiting
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.start + self.setup + self.units * self.per_unit
+
+
+def estimate(catalog: Catalog, asked: Question, model: records.Model, warm: bool) -> Estimate:
+    """The time for what is to be computed of a question about a model.
+
+    The rate is that of the latest answer about the same objective, of any kind; without one it is
+    that of the import, which evaluated the model once.
+
+    Args:
+        catalog: what was measured.
+        asked: the question.
+        model: that it is about.
+        warm: whether a worker is waiting for work.
+    """
+    timing: Mapping[str, Any] = {}
+    measured = catalog.point(model.point_id).facts["seconds"]
+    per_pass = measured.get(asked.settings.split, math.nan)
+    for old in _timed(catalog, asked, model):
+        if old.objective == asked.objective and old.seconds and (passes := _spent(old)):
+            per_pass = old.seconds / passes
+            timing = old.facts.get("timing", {})
+            break
+    start = 0.0 if warm else timing.get("start", START_SECONDS)
+    per_unit = per_pass * _passes(catalog, asked, model)
+    return Estimate(asked.settings.units, per_unit, timing.get("setup", 0.0), start)
+
+
+def _timed(catalog: Catalog, asked: Question, model: records.Model) -> list[records.Question]:
+    """Answers about the model, the latest first; those of products with a matrix tell only theirs.
+
+    A product's passes are a guess, so that its kind's own answers come first where it is asked.
+    """
+    listed, _ = catalog.questions(model_id=model.id, limit=50)
+    found = [old for old in listed if not unreadable(old.kind, old.settings)]
+    alike = [old for old in found if old.kind == asked.kind.name]
+    if _is_guessed(asked.kind):
+        return alike + [old for old in found if not _is_guessed(kind_named(old.kind))]
+    return [old for old in found if not _is_guessed(kind_named(old.kind))]
+
+
+def _is_guessed(kind: Kind) -> bool:
+    """Whether the settings of a kind foretell the evaluations of the whole answer."""
+    return hasattr(kind.settings, "evaluations")
+
+
+def _passes(catalog: Catalog, asked: Question, model: records.Model) -> float:
+    """Evaluations of the objective that a unit of work takes; on the average of all units."""
+    settings = asked.settings
+    if not _is_guessed(asked.kind):
+        return asked.kind.passes
+    splits = catalog.problem(model.problem_id).facts["splits"]
+    examples = settings.examples or splits[settings.split]["count"]
+    whole: float = settings.evaluations(model.facts["parameters"], examples)
+    return whole / settings.units
+
+
+def _spent(old: records.Question) -> float:
+    """Evaluations that an answer's seconds were spent on; 0 where it does not say enough."""
+    kind = kind_named(old.kind)
+    if _is_guessed(kind):
+        products = sum(n for name, n in old.facts.items() if name.startswith("products_"))
+        return 0.0 if old.settings.get("batches") else products * PASSES
+    if old.units_done < ENOUGH:
+        return 0.0
+    computed = old.units_done - old.facts.get("taken_over", {}).get("points", 0)
+    return max(computed, 1) * kind.passes

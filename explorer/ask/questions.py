@@ -1,0 +1,257 @@
+"""Where questions are asked: what is missing of their answers becomes a job in the spool."""
+
+import dataclasses
+import itertools
+import os
+import threading
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from explorer.ask import requests
+from explorer.ask.question import ProblemIdentity, Question
+from explorer.ask.requests import ASKED
+from explorer.ask.reuse import take_over
+from explorer.jobs.spool import Spool
+from explorer.kinds import Kind, Piece, kind_named, settings_from_json
+from explorer.kinds.trajectory import spans
+from store import Catalog, records
+
+Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
+_ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
+
+
+def usual_folder() -> Path:
+    """The catalog's folder if none is named: $EXPLORER_CATALOG, else `.catalog` beside app.py."""
+    return Path(os.environ.get("EXPLORER_CATALOG", Path(__file__).parents[2] / ".catalog"))
+
+
+def result_of(catalog: Catalog, asked: records.Question) -> Any:
+    """The result of a question as far as it is stored, an instance of its kind's result."""
+    kind = kind_named(asked.kind)
+    settings = settings_from_json(kind.settings, asked.settings)
+    columns = catalog.values(asked.key, kind.table)
+    pieces = [Piece(columns, asked.facts)] if columns else []
+    return kind.result.from_pieces(settings, pieces)
+
+
+def question(
+    catalog: Catalog,
+    kind: Kind,
+    model: records.Model,
+    settings: Any,
+    point: str = "",
+    others: Sequence[Subject] = (),
+) -> Question:
+    """The question of that kind about a model's point (its final one unless another is named).
+
+    Args:
+        catalog: where the models are.
+        kind: of the question.
+        model: its first subject.
+        settings: an instance of kind.settings.
+        point: of the model.
+        others: further subjects.
+
+    Raises:
+        ValueError: more or fewer subjects than the kind has, or models of several problems.
+        UnknownEntry: the model's problem is not in the catalog.
+    """
+    subjects = _ordered(kind, [(model, point), *others])
+    for other, _ in others:
+        if other.problem_id != model.problem_id:
+            raise ValueError(
+                "all models must be of one problem, with the same tensors, data and loss, got "
+                f"{model.name} and {other.name}"
+            )
+    problem = catalog.problem(model.problem_id)
+    identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
+    single = len(subjects) if kind.runs_from is None else kind.runs_from
+    points = tuple(p or m.point_id for m, p in subjects[:single])
+    if kind.whole_run:
+        runs = [_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
+        settings = dataclasses.replace(settings, lengths=tuple(map(len, runs)))
+        points += tuple(itertools.chain(*runs))
+        if getattr(settings, "preconditioned", False):
+            settings = dataclasses.replace(settings, moments=_moments(catalog, subjects, runs))
+    return Question(kind, settings, identity, points)
+
+
+def models_of(kind: Kind, subjects: Sequence[Subject]) -> tuple[records.Model, ...]:
+    """The models of a question's subjects in its order."""
+    return tuple(model for model, _ in _ordered(kind, subjects))
+
+
+def _ordered(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
+    """The subjects as a question has them: runs after the first subject by their models' points.
+
+    In which order further runs are named changes nothing, and asks nothing new.
+
+    Raises:
+        ValueError: more or fewer than the kind has, or one run twice.
+    """
+    fits = len(subjects) == len(kind.subjects)
+    if kind.runs_from is not None:
+        runs = [model.id for model, _ in subjects[kind.runs_from :]]
+        fits = len(subjects) >= len(kind.subjects) and len(set(runs)) == len(runs)
+    if not fits:
+        needed = f"{len(kind.subjects)} ({', '.join(kind.subjects)})"
+        needed += " or more, each run once" if kind.whole_run else ""
+        raise ValueError(f"the subjects of {kind.name} must be {needed}, got {len(subjects)}")
+    further = list(subjects[1:])
+    if kind.whole_run:
+        further.sort(key=lambda subject: (subject[0].point_id, subject[0].id))
+    return [subjects[0], *further]
+
+
+def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str, ...]:
+    """The points of a model's training in order, each once, its final one last.
+
+    Raises:
+        ValueError: they are fewer than needed.
+    """
+    known = [point.point_id for point in catalog.points(model.id)]
+    order = [p for p in dict.fromkeys(known) if p != model.point_id] + [model.point_id]
+    if len(order) < fewest:
+        raise ValueError(
+            f"a run must have at least {fewest} different snapshots, {model.name} has "
+            f"{len(order)}; import more of its checkpoints together"
+        )
+    return tuple(order)
+
+
+def _moments(
+    catalog: Catalog, subjects: Sequence[Subject], runs: Sequence[Sequence[str]]
+) -> tuple[str, ...]:
+    """Hash of the preconditioner of each snapshot of each run; empty where there is none.
+
+    Raises:
+        ValueError: a run has none at all.
+    """
+    found: list[str] = []
+    for (model, _), run in zip(subjects, runs, strict=True):
+        known = {p.point_id: p.facts.get("moments", "") for p in catalog.points(model.id)}
+        if not any(known.values()):
+            raise ValueError(
+                f"no snapshot of {model.name} has Adam's second moments; record its run by "
+                "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), and "
+                "import it again"
+            )
+        found += [known[point] for point in run]
+    return tuple(found)
+
+
+def ask(
+    catalog: Catalog,
+    kind: Kind,
+    model: records.Model,
+    settings: Any,
+    point: str = "",
+    priority: int = ASKED,
+    others: Sequence[Subject] = (),
+) -> str:
+    """The key of a question that is stored, being answered, or from now on queued.
+
+    What other questions have found at the same points is taken over, not computed again. Question
+    and job are stored in one transaction: whatever happens afterwards, the job is found and done.
+
+    Raises:
+        ValueError: the settings do not fit the problem.
+        CatalogError: the catalog cannot be read or written.
+    """
+    asked = question(catalog, kind, model, settings, point, others)
+    settings = asked.settings
+    models = models_of(kind, [(model, point), *others])
+    name = title(catalog, asked, models)
+    stored = catalog.ask(
+        records.Question(
+            key=asked.key,
+            kind=kind.name,
+            version=kind.version,
+            title=name,
+            settings=dataclasses.asdict(settings),
+            problem_id=model.problem_id,
+            model_ids=tuple(model.id for model in models),
+            point_ids=asked.points,
+            units=settings.units,
+            family=asked.family,
+            objective=asked.objective,
+        ),
+        _new_job(asked.key, name, priority, settings.units),
+    )
+    done = stored.units_done
+    if not done:
+        with _ONE_AT_A_TIME:
+            done = take_over(catalog, kind, settings, stored)
+    if done < stored.units:
+        resume(catalog, stored, priority)
+    elif job := catalog.active_job_for(asked.key):  # there is nothing to do
+        catalog.drop_job(job.id)
+    return asked.key
+
+
+def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
+    """A job that answers the question of that key."""
+    return records.Job(
+        id=uuid.uuid4().hex[:12],
+        task="answer",
+        title=name,
+        request={"priority": priority},
+        question_key=key,
+        priority=priority,
+        units=units,
+    )
+
+
+def title(catalog: Catalog, asked: Question, models: Sequence[records.Model]) -> str:
+    """The kind and the names of its subjects, with the step of what is no final point."""
+    names = []
+    for model, point in zip(
+        models, named_points(asked.kind, asked.settings, asked.points), strict=True
+    ):
+        final = point == model.point_id
+        where = "" if final else f" at {snapshot(point_of(catalog, model.id, point))}"
+        names.append(model.name + where)
+    return f"{asked.kind.title} of {f' {asked.kind.joined} '.join(names)}"
+
+
+def named_points(kind: Kind, settings: Any, points: Sequence[str]) -> list[str]:
+    """The point that each subject of a question is named by; a whole run's is its final one."""
+    if kind.runs_from is None:
+        return list(points)
+    lengths = settings.lengths or [len(points) - kind.runs_from]
+    ends = (span.stop - 1 for span in spans(lengths))
+    runs = points[kind.runs_from :]
+    return [*points[: kind.runs_from], *(runs[end] for end in ends)]
+
+
+def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:
+    """A point as that model knows it: the same weights may be imported under several names."""
+    own = (point for point in catalog.points(model_id) if point.point_id == point_id)
+    return next(own, None) or catalog.point(point_id)
+
+
+def snapshot(point: records.Point) -> str:
+    """Which point of its model it is, in words: its training step, or else its file's name."""
+    return point.label if point.step is None else f"step {point.step}"
+
+
+def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:
+    """Queue what a question lacks, unless that is under way."""
+    with _ONE_AT_A_TIME:
+        job = catalog.active_job_for(asked.key)
+        if job is not None and Spool(catalog.jobs_folder).job(job.id) is not None:
+            return
+        if job is None:
+            new = _new_job(asked.key, asked.title, priority, asked.units)
+            job = catalog.add_job(
+                new.id,
+                new.task,
+                new.title,
+                new.request,
+                question_key=asked.key,
+                priority=priority,
+                units=asked.units,
+            )
+        requests.offer(catalog, job)

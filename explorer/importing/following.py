@@ -1,0 +1,206 @@
+"""Runs that are followed: what a training script adds to its folder is imported as it comes.
+
+Which runs are followed is kept in the catalog. A marker file beside the jobs tells the supervisor
+that the list has changed, so that a look costs a few `stat` calls and leaves the catalog alone.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from explorer import recorded_runs
+from explorer.consent import ConsentError, agreed_code
+from explorer.importing import sources
+from explorer.jobs.spool import Spool, write_json
+from explorer.recording import Recording, RecordingError
+from store import Catalog, UnknownEntry, records
+
+LOOK_SECONDS = 2.0
+PATIENCE = 20  # times as long as a look took until the next: a long log takes time to read
+NAME, MARKER = "followed", "followed"
+Entry = dict[str, Any]  # problem, digest, arguments, name; stopped: why, once it has
+
+
+def follow(
+    catalog: Catalog,
+    folder: Path,
+    problem: Path,
+    digest: str,
+    arguments: Mapping[str, Any],
+    name: str = "",
+) -> None:
+    """Import what the run in the folder records from now on, until it has ended.
+
+    Args:
+        catalog: where its model is or will be.
+        folder: of the recorded run.
+        problem: the problem file.
+        digest: hash of the code that the user agreed to run; no other is run.
+        arguments: of its function `problem`.
+        name: of the model that its first import makes; the folder's unless given.
+    """
+    entry = {"problem": str(problem.resolve()), "digest": digest, "arguments": dict(arguments)}
+    _change(catalog, str(folder.resolve()), {**entry, "name": name, "stopped": ""})
+
+
+def unfollow(catalog: Catalog, folder: Path) -> None:
+    """Leave the run in the folder alone from now on."""
+    _change(catalog, str(folder.resolve()), None)
+
+
+def followed(catalog: Catalog) -> dict[str, Entry]:
+    """The runs by folder; those whose following stopped say why."""
+    return catalog.recall(NAME, {})
+
+
+def is_followed(catalog: Catalog, model: records.Model) -> bool:
+    """Whether more snapshots of the model are to be expected."""
+    entry = followed(catalog).get(model.facts.get("run", {}).get("folder", ""))
+    return entry is not None and not entry["stopped"]
+
+
+def _change(catalog: Catalog, folder: str, entry: Entry | None) -> None:
+    kept = {name: other for name, other in followed(catalog).items() if name != folder}
+    catalog.remember(NAME, kept if entry is None else {**kept, folder: entry})
+    write_json(
+        Spool(catalog.jobs_folder).folder / MARKER, folder
+    )  # replaced: what is linked there stays
+
+
+class Follower:
+    """Looks at the followed runs and orders what is new in them; one per catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._spool = Spool(catalog.jobs_folder)
+        self._marked = 0  # when the list last changed
+        self._entries: dict[str, Entry] = {}
+        self._seen: dict[str, tuple[int, ...]] = {}  # folder -> state of its log
+        self._jobs: dict[str, str] = {}  # folder -> its import under way
+        self._next = 0.0
+
+    def look(self) -> None:
+        """Order imports of new snapshots; most calls come too early and do nothing.
+
+        Raises:
+            CatalogError: the catalog cannot be used now; the next look tries again.
+        """
+        began = time.monotonic()
+        if began < self._next:
+            return
+        self._next = began + LOOK_SECONDS
+        self._read_list()
+        for folder, entry in self._entries.items():
+            if not entry["stopped"]:
+                self._look_at(Path(folder), entry)
+        took = time.monotonic() - began
+        self._next = began + took + max(LOOK_SECONDS, PATIENCE * took)
+
+    def _read_list(self) -> None:
+        """Read which runs are followed, where that has changed."""
+        marked = _changed(self._catalog.jobs_folder / MARKER)
+        if marked and marked[0] != self._marked:
+            self._entries = followed(self._catalog)
+            self._seen.clear()
+            self._marked = marked[0]
+
+    def _look_at(self, folder: Path, entry: Entry) -> None:
+        """Order what is new in one run, unless its last import is still under way."""
+        state = tuple(mark for file in recorded_runs.watched(folder) for mark in _changed(file))
+        waiting = self._jobs.get(str(folder))
+        if waiting:
+            if self._spool.job(waiting) is not None:
+                return
+            del self._jobs[str(folder)]
+            if failure := self._failure(waiting):
+                self._stop(folder, entry, failure)
+                return
+        elif self._seen.get(str(folder)) == state:
+            return
+        try:
+            recording = recorded_runs.recording_of(folder)
+            self._bring(recording, entry)
+        except (RecordingError, ConsentError, OSError) as error:
+            self._stop(folder, entry, str(error))
+        else:
+            self._seen[str(folder)] = state
+
+    def _failure(self, job_id: str) -> str:
+        """Why an import did not store what it should have; empty where it did."""
+        try:
+            job = self._catalog.job(job_id)
+        except UnknownEntry:
+            return "its import was deleted"
+        return (
+            "" if job.status == "done" else f"its import {job.status}: {job.error or 'resume it'}"
+        )
+
+    def _bring(self, recording: Recording, entry: Entry) -> None:
+        """Order the snapshots that are missing, or note the end of the run and stop."""
+        folder = recording.folder
+        if recording.snapshots and self._new(recording, entry):
+            if job_id := self._under_way(str(folder)):
+                self._jobs[str(folder)] = job_id
+                return
+            if self._deleted(recording):
+                self._stop(folder, entry, "its model was deleted; restore it and follow again")
+                return
+            if agreed_code(Path(entry["problem"]), entry["digest"]).hash != entry["digest"]:
+                why = f"{entry['problem']} has changed; import the run again to agree to run it"
+                self._stop(folder, entry, why)
+                return
+            found = sources.resolve([str(folder)])
+            if found.errors:
+                self._stop(folder, entry, found.errors[0])
+                return
+            first = not recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
+            name = entry.get("name", "") if first else ""
+            self._jobs[str(folder)] = sources.order(
+                self._catalog, found, Path(entry["problem"]), entry["arguments"], name
+            )
+        elif recording.ended:
+            self._note_end(recording)
+            unfollow(self._catalog, folder)
+
+    def _new(self, recording: Recording, entry: Entry) -> bool:
+        """Whether a snapshot is not in the catalog as it lies in the folder."""
+        identity = recorded_runs.identity(recording)
+        marks = {(s.file.stem, *_changed(s.file)[:1]) for s in recording.snapshots}
+        return not any(
+            marks <= {(label, changed) for label, (changed, *_) in known["points"].items()}
+            for known in recorded_runs.known(self._catalog, identity, entry["arguments"])
+        )
+
+    def _under_way(self, folder: str) -> str:
+        """The import of this run that somebody else ordered, if it goes on."""
+        jobs = self._catalog.jobs(status=("queued", "running"), limit=1000)
+        ours = (j.id for j in jobs if (j.request.get("run") or {}).get("folder") == folder)
+        return next(ours, "")
+
+    def _deleted(self, recording: Recording) -> bool:
+        """Whether the run's models are all in the trash, from which no import shall take them."""
+        identity = recorded_runs.identity(recording)
+        gone = recorded_runs.models_of(self._catalog, identity, include_deleted=True)
+        return bool(gone) and not recorded_runs.models_of(self._catalog, identity)
+
+    def _note_end(self, recording: Recording) -> None:
+        """Bring the models' facts of the run up to its last line."""
+        facts = recorded_runs.run_facts(recording)
+        models = recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
+        grown = [replace(m, facts={**m.facts, "run": facts}) for m in models]
+        self._catalog.add_import(models=grown)
+
+    def _stop(self, folder: Path, entry: Entry, why: str) -> None:
+        """Follow no longer, and keep why."""
+        _change(self._catalog, str(folder), {**entry, "stopped": why})
+
+
+def _changed(file: Path) -> tuple[int, ...]:
+    """When the file was last changed, in nanoseconds, and its size; empty where it is missing."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size

@@ -1,0 +1,43 @@
+"""Waiting for jobs to end, and seeing how they do, with the catalog left alone meanwhile."""
+
+import time
+from collections.abc import Callable
+
+from explorer.jobs import queue_state
+from explorer.jobs.spool import Spool, identity_of
+from explorer.jobs.vetting import ACTIVE
+from explorer.supervisor import Supervisor, moved
+from store import Catalog, records
+
+POLL_SECONDS = 0.2
+LOOK_SECONDS = 10.0  # between two looks into the catalog for a job that is in the spool
+
+
+def ended(
+    catalog: Catalog,
+    job_id: str,
+    supervisor: Supervisor,
+    tell: Callable[[str], None] = lambda said: None,
+) -> records.Job:
+    """The job once it has ended.
+
+    Args:
+        catalog: where it is.
+        job_id: of the job.
+        supervisor: of this process, whose trouble is told.
+        tell: is given what the job does, each time that somebody looks.
+
+    Raises:
+        ValueError: the catalog no longer lies where it was.
+    """
+    spool, place = Spool(catalog.jobs_folder), identity_of(catalog.folder)
+    job = catalog.job(job_id)
+    looked = time.monotonic()
+    while job.status in ACTIVE:
+        tell(supervisor.trouble or queue_state.progress(spool, job_id))
+        time.sleep(POLL_SECONDS)
+        if identity_of(catalog.folder) != place:
+            raise ValueError(moved(catalog))
+        if spool.job(job_id) is None or time.monotonic() - looked > LOOK_SECONDS:
+            job, looked = catalog.job(job_id), time.monotonic()
+    return job

@@ -1,0 +1,145 @@
+"""The workers of a supervisor: called when jobs wait, and what the dead said last."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Set
+from pathlib import Path
+
+from explorer.jobs import bounded_log
+from explorer.jobs.heartbeat import Pulse
+from explorer.jobs.process import BEGINS, MARK, ProcessName, end_with_descendants
+from explorer.jobs.spool import Spool
+
+WORKER = [sys.executable, "-m", "explorer.jobs.worker"]
+LOG = [sys.executable, "-I", "-S", bounded_log.__file__]
+ROOT = Path(__file__).parents[2]
+GONE_SECONDS = 2.0  # until a dead process has an exit status
+TAIL = 1 << 16  # bytes of a log in which the last line is looked for
+STARTS_ALLOWED = 3  # in a row that fail before the worker has taken a job
+
+
+class Crew:
+    """Starts workers; each lives on when this process ends."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._log = spool.folder / "worker.log"
+        self._child: subprocess.Popen | None = None  # the last one started
+        self._logger: subprocess.Popen | None = None  # keeps what it says
+        self._pulse = Pulse()
+        self._took_a_job = False
+        self._failed_starts = 0
+
+    def call(self, device: str) -> str:
+        """Have one worker that runs; why not, where too many starts in a row failed, else nothing.
+
+        One that was stopped would let everything wait; it goes on beside the other if it may.
+        """
+        if self._child is not None and self._child.poll():  # polled, or the dead stay zombies
+            self._failed_starts = 0 if self._took_a_job else self._failed_starts + 1
+        if any(not worker.is_stopped for worker in self._spool.workers()):
+            return ""
+        if self._logger is not None:
+            self._logger.poll()
+        failed, self._child = self._child, None
+        if failed is not None and self._failed_starts >= STARTS_ALLOWED:
+            self._failed_starts = 0
+            return f"no worker could be started{self._end_of(failed)}"
+        self._start(device)
+        return ""
+
+    def saw(self, worker: ProcessName) -> None:
+        """Take note that this worker has taken a job."""
+        self._took_a_job |= self._child is not None and self._child.pid == worker.pid
+
+    def works_at(self, worker: ProcessName, job_id: str) -> bool:
+        """Whether the worker that has claimed a job is alive and has not left it."""
+        beat = self._spool.beat(worker)
+        return self._pulse.lives(worker, beat) and self._pulse.holds(worker, beat, job_id)
+
+    def end(self, worker: ProcessName) -> None:
+        """Kill a worker with all that it has started."""
+        beat = self._spool.beat(worker)
+        if worker.is_here:
+            end_with_descendants(worker, beat.mark if beat else "")
+
+    def bury(self, present: Set[str] = frozenset()) -> None:
+        """Strike off the dead, and end what they have started and left behind.
+
+        One that hangs at a job which is over, as the process of its problem does, is ended.
+
+        Args:
+            present: ids of the jobs in the spool.
+        """
+        for worker in self._spool.enrolments():
+            beat = self._spool.beat(worker)
+            if not self._pulse.lives(worker, beat):
+                self.end(worker)
+                self._spool.strike_off(worker)
+                self._pulse.forget(worker)
+            elif self._pulse.overstays(worker, beat, present) and beat and beat.mark:
+                self.end(worker)
+
+    def last_words(self, worker: ProcessName) -> str:
+        """How a dead worker ended, as far as it is known."""
+        child = self._child
+        if child is not None and child.pid == worker.pid:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(GONE_SECONDS)  # its threads may end after it looks dead
+            return self._end_of(child)
+        return f"; it last said: {_last_line(self._log)}"
+
+    def _start(self, device: str) -> None:
+        mark = uuid.uuid4().hex
+        self._logger = subprocess.Popen(
+            [*LOG, str(self._log.resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # it ends with the last that writes to it
+        )
+        self._child = subprocess.Popen(
+            [*WORKER, str(self._spool.folder.resolve()), "--device", device],
+            cwd=ROOT,
+            # PASSIVE: or idle threads starve the app
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=self._logger.stdin,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # it survives the app
+        )
+        if self._logger.stdin:
+            self._logger.stdin.close()
+        self._took_a_job = False
+        self._spool.enrol(ProcessName.of(self._child.pid), mark)  # before it has loaded torch
+
+    def _end_of(self, child: subprocess.Popen) -> str:
+        if self._logger is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._logger.wait(GONE_SECONDS)  # what was said last is written by then
+        how = f" ({_how(child.returncode)})" if child.returncode else ""
+        return f"{how}; it last said: {_last_line(self._log)}"
+
+
+def _how(status: int) -> str:
+    """An exit status in words."""
+    with contextlib.suppress(ValueError):
+        name = signal.Signals(-status).name
+        often = {"SIGKILL": ", often for lack of memory", "SIGSEGV": ", a fault in compiled code"}
+        return f"exit status {status}: {name}{often.get(name, '')}"
+    return f"exit status {status}"
+
+
+def _last_line(path: Path) -> str:
+    """What stands last in a log, of the job that was begun last."""
+    with contextlib.suppress(OSError):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+        if lines and not lines[-1].startswith(BEGINS):
+            return lines[-1][:300]
+    return "nothing"

@@ -1,0 +1,151 @@
+"""Training runs over the plane of a surface: chosen, asked, followed by a slider, explained."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from explorer.ask import questions
+from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
+from explorer.kinds.surface import Surface, SurfaceSettings
+from explorer.pages import _controls as controls
+from explorer.pages._asking import Wish
+from explorer.pages._text import as_step, as_text
+from explorer.wording import printable
+from store import Catalog, records
+
+SMALL = 0.25  # of the range shown: smaller paths are hard to see
+SHARED = tuple(ProjectionSettings.__dataclass_fields__)  # with the surface: the plane and the loss
+
+
+@dataclass(frozen=True)
+class PathsDrawn:
+    """Projected paths as they are drawn now."""
+
+    asked: records.Question
+    projection: Projection
+    tracks: list[Any]  # of render.paths
+    until: int  # the moment chosen
+
+    def over(self, plane: Any) -> Callable[[int], Any]:
+        """A function that makes the contour plot with the paths up to a moment."""
+        from explorer.render.trajectories import over
+
+        return over(plane, self.tracks)
+
+    @property
+    def pins(self) -> tuple[Any, ...]:
+        """Markers of the 3-D view."""
+        from explorer.render.projection import pins
+
+        return pins(self.tracks, self.until)
+
+
+def wish_for(
+    catalog: Catalog, model: records.Model, point: str, settings: SurfaceSettings
+) -> Wish | None:
+    """The question about the paths that are chosen in the left column; None without."""
+    chosen = controls.choose_runs(
+        catalog,
+        model,
+        "Paths",
+        fewest=2,
+        own=True,
+        help="Training runs of the same problem, projected orthogonally on this plane.",
+    )
+    if not chosen:
+        return None
+    values = {name: value for name, value in vars(settings).items() if name in SHARED}
+    runs = tuple((run, "") for run in chosen.values())
+    return Wish(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
+
+
+def steps_of(catalog: Catalog, asked: records.Question, first: int) -> list[list[int | str]]:
+    """Training step of each snapshot of each run, or its file's name where it has none.
+
+    Args:
+        catalog: where the points are.
+        asked: a question about whole runs.
+        first: the place of the first of them among its subjects.
+    """
+    points = asked.point_ids[first:]
+    lengths = asked.settings.get("lengths") or [len(points)]
+    found, start = [], 0
+    for model_id, length in zip(asked.model_ids[first:], lengths, strict=True):
+        known = {p.point_id: p for p in catalog.points(model_id)}
+        own = [(id, known.get(id)) for id in points[start : start + length]]
+        found.append(
+            [
+                id[:6] if p is None else printable(p.label) if p.step is None else p.step
+                for id, p in own
+            ]
+        )
+        start += length
+    return found
+
+
+def choose_moment(tracks: list[Any]) -> int:
+    """Number of the moment up to which paths are drawn."""
+    from explorer.render.trajectories import moments
+
+    steps = moments(tracks)
+    at = st.select_slider(
+        "Path until step", steps, value=steps[-1], key="until", format_func=as_step
+    )
+    return steps.index(at)
+
+
+def drawn(
+    catalog: Catalog, asked: records.Question | None, names: Mapping[str, str]
+) -> PathsDrawn | None:
+    """The paths as far as the slider says; None before all of them are known.
+
+    Args:
+        catalog: where the answer is.
+        asked: the question about them.
+        names: of models by id, as pages list them.
+    """
+    from explorer.render.projection import tracks_of
+
+    if asked is None or asked.status != "complete":
+        return None
+    projection: Projection = questions.result_of(catalog, asked)
+    own = [names.get(id, id[:6]) for id in asked.model_ids[1:]]
+    tracks = tracks_of(projection, own, steps_of(catalog, asked, 1))
+    return PathsDrawn(asked, projection, tracks, choose_moment(tracks))
+
+
+def explain(shown: PathsDrawn, surface: Surface) -> None:
+    """How much of the runs the plane holds, in words."""
+    from explorer.render.projection import outside
+
+    facts = shown.projection.facts
+    held = [
+        f"{share:.2%} of {as_text(track.name)}'s movement"
+        if share is not None
+        else f"nothing of {as_text(track.name)}"
+        for share, track in zip(facts["held"], shown.tracks, strict=True)
+    ]
+    furthest = max(float(track.path.out.max()) for track in shown.tracks)
+    text = (
+        f"The plane holds {', '.join(held)}; two random directions of {facts['parameters']:,} "
+        f"parameters hold {2 / facts['parameters']:.2%} on average. The snapshots lie up to "
+        f"{furthest:.3g} from it, so that the height under a dot is not its own loss: the tooltip "
+        "has that."
+    )
+    ends = [
+        (
+            min(float(getattr(t.path, n).min()) for t in shown.tracks),
+            max(float(getattr(t.path, n).max()) for t in shown.tracks),
+        )
+        for n in "xy"
+    ]
+    sizes = [float(axis[-1] - axis[0]) for axis in (surface.x, surface.y)]
+    if all(high - low < SMALL * size for (low, high), size in zip(ends, sizes, strict=True)):
+        (a, b), (c, d) = ends
+        text += f" They stay within x from {a:.2g} to {b:.2g} and y from {c:.2g} to {d:.2g}."
+    beyond = outside(shown.tracks, surface)
+    if beyond:
+        text += f" {beyond:,} of them lie beyond the range shown: widen it to see them."
+    st.caption(text)

@@ -1,0 +1,307 @@
+"""Import: name a problem file and checkpoints, agree to run the file, see what was found."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from explorer.ask import questions, requests
+from explorer.consent import ConsentError, agree, code_to_agree
+from explorer.importing import following, sources, storing
+from explorer.jobs.spool import Spool
+from explorer.own_code import Code
+from explorer.pages import _parts as parts
+from explorer.pages._text import as_message, as_text
+from store import records
+
+LIVE_SECONDS = 0.7
+LIVE_FOLLOWED = 3.0
+FEW = 6  # files that are listed
+UNDER_WAY = ("queued", "running")
+
+running = parts.start()
+catalog = running.catalog
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the fields say; an import needs all of it."""
+
+    code: Code | None  # of the problem file, that can be read
+    arguments: Mapping[str, Any] | None
+    found: sources.Sources | None  # without errors
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing but the user's agreement."""
+        return None not in (self.code, self.arguments, self.found)
+
+
+def complain(error: str) -> None:
+    """One sentence about a field."""
+    st.error(parts.sentence(ValueError(error)), icon=":material/error:")
+
+
+def choose_problem() -> Code | None:
+    """All code that the problem file loads, with its sources to read."""
+    text = st.text_input(
+        "Problem file",
+        key="problem",
+        placeholder="/home/me/project/my_problem.py",
+        help="A Python file with a function problem() that says what model, data and loss are.",
+    ).strip()
+    if not text:
+        return None
+    try:
+        code = code_to_agree(sources.problem_file(text)[0])
+    except ValueError as error:
+        complain(str(error))
+        return None
+    for file in code.files:
+        with st.expander(f"Source of {as_text(file.name)}", icon=":material/code:"):
+            st.code(file.content.decode(errors="replace"), language="python", line_numbers=True)
+        st.caption(f"{as_message(file.path)}  \nsha256 {file.digest}")
+    return code
+
+
+def choose_arguments() -> dict[str, Any] | None:
+    """The arguments of the problem's function."""
+    text = st.text_input("Arguments", "{}", key="arguments", help='JSON, as in {"width": 128}')
+    try:
+        given = json.loads(text.strip() or "{}", parse_constant=_refuse)
+    except ValueError as error:
+        complain(f"the arguments must be JSON, got {text} ({error}); write names in double quotes")
+        return None
+    if not isinstance(given, dict):
+        complain(f"the arguments must be a JSON object, got {text}; write them between braces")
+        return None
+    return given
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON value")
+
+
+def choose_checkpoints() -> sources.Sources | None:
+    """The checkpoints, listed as they were found."""
+    text = st.text_area(
+        "Checkpoints",
+        key="checkpoints",
+        placeholder="/home/me/project/ckpt/step_*.pt",
+        help="One a line, the last being the final one: a file, a pattern, a Hugging Face or "
+        "adapter folder; or the folder of one recorded run or of a Trainer.",
+    )
+    names = [line.strip() for line in text.splitlines() if line.strip()]
+    if not names:
+        return None
+    found = sources.resolve(names)
+    for error in found.errors:
+        complain(error)
+    files = [c["file"] for c in found.checkpoints]
+    if files:
+        few = files if len(files) <= FEW else [*files[: FEW - 1], "…", files[-1]]
+        what = "snapshots of a recorded run" if found.recording else "checkpoints"
+        several = f"{len(files):,} {what}, the last is the final one:"
+        st.caption(several if len(files) > 1 else "1 checkpoint, the final one:")
+        st.code("\n".join(few), language=None)
+    if found.recording and not files:
+        st.caption("The run has no snapshot yet: follow it to import them as they come.")
+    return None if found.errors else found
+
+
+def choose() -> None:
+    """The fields, the agreement, and the button that orders the import."""
+    code = choose_problem()
+    arguments, found = choose_arguments(), choose_checkpoints()
+    left, right = st.columns(2)
+    part = left.text_input(
+        "Weights",
+        key="part",
+        placeholder="the usual ones",
+        help="Keys before the network's own names in each file, as student, ema or a.b; empty "
+        "where one network fits, or where the usual one stands beside its averages.",
+    ).strip()
+    usual = found.name if found else ""
+    name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
+    wanted = Wanted(code, arguments, found)
+    count = len(code.files) if code else 0
+    agreed = code is not None and st.checkbox(
+        "Run this file in the worker" if count == 1 else f"Run these {count} files in the worker",
+        key=f"agreed-{code.problem}-{code.hash}",  # a changed file asks again
+        help="It is code, and can do whatever you can. It never runs in the app itself.",
+    )
+    growing = found is not None and found.recording is not None and not found.recording.ended
+    begun = found is None or bool(found.checkpoints)
+    follow = growing and st.toggle(
+        "Follow",
+        value=not begun,
+        key="follow" if begun else "follow-first",
+        help="New snapshots are imported while the run goes on and this app runs, for as long as "
+        "the problem file stays what you agreed to.",
+    )
+    ready = agreed and wanted.complete and (begun or follow)
+    pressed = st.button(
+        "Import",
+        type="primary",
+        icon=":material/upload_file:",
+        disabled=not ready,
+        help="Needs a problem file, checkpoints, and your agreement to run the file.",
+    )
+    if pressed and ready:  # not so where the file has changed since the page was drawn
+        order(wanted, name, part, follow)
+
+
+def order(wanted: Wanted, name: str, part: str, follow: bool) -> None:
+    """Order what the fields say, also of what the run will bring."""
+    code, found = wanted.code, wanted.found
+    if code is None or found is None or wanted.arguments is None:
+        return
+    try:
+        agree(code)
+    except ConsentError as error:
+        complain(str(error))
+        return
+    if found.checkpoints:
+        try:
+            job_id = sources.order(catalog, found, code.problem, wanted.arguments, name, part)
+        except ValueError as error:
+            complain(str(error))
+            return
+        st.session_state["import"] = job_id
+    if follow and found.recording:
+        folder = found.recording.folder
+        following.follow(catalog, folder, code.problem, code.hash, wanted.arguments, name)
+
+
+def outcome(job_id: str) -> None:
+    """The import as it goes on, then what it found; live until it and its run have ended."""
+    unsettled = catalog.job(job_id).status in UNDER_WAY
+    grows = is_followed(catalog.job(job_id))
+
+    @parts.live(LIVE_SECONDS if unsettled else LIVE_FOLLOWED if grows else None)
+    def shown() -> None:
+        job = catalog.job(job_id)
+        if job.status in UNDER_WAY:
+            under_way(job)
+            return
+        if job.status == "failed":
+            complain(f"{job.title} failed: {job.error}")
+        elif job.status == "cancelled":
+            st.info(f"{as_text(job.title, 120)} was stopped; nothing was stored.")
+        else:
+            ended(job)
+        if unsettled or (grows and not is_followed(job)):
+            st.rerun()  # there is nothing left to wait for, or less often
+
+    shown()
+
+
+def is_followed(job: records.Job) -> bool:
+    """Whether later imports of the same run will add to what this one found."""
+    model = storing.imported(catalog, job) if job.status == "done" else None
+    return model is not None and following.is_followed(catalog, model)
+
+
+def under_way(job: records.Job) -> None:
+    """How far the worker is, and the way to stop it."""
+    folder = Spool(catalog.jobs_folder).job(job.id)
+    progress = folder.progress if folder else {}
+    done, total = progress.get("done", 0), progress.get("total", 0)
+    stage = as_text(progress.get("stage", "waiting for the worker"))
+    said = f"**{as_text(job.title, 120)}** · {stage}"
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    share = f" · {done:,} of {total:,}" if total else ""
+    bar.progress(done / total if total else 0.0, said + share)
+    if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
+        requests.cancel(catalog, job.id)
+
+
+def ended(job: records.Job) -> None:
+    """What the worker found."""
+    model = storing.imported(catalog, job)
+    if model is None:
+        st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
+        return
+    label = next(name for name, m in parts.labels(catalog.models()).items() if m.id == model.id)
+    st.subheader(as_text(label), anchor=False)
+    count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
+    st.caption(f"{parts.facts_line(model)} · {count}")
+    for said in storing.warnings(catalog, model):
+        st.warning(parts.sentence(ValueError(said)), icon=":material/warning:")
+    parts.kind_links(label)
+    st.markdown("**Measured at the final point**")
+    st.dataframe(measured(model), hide_index=True, key="measured")
+    st.caption(f"Fingerprint of the point: {model.point_id}")
+    st.markdown("**Tensors**")
+    st.dataframe(tensors(model), hide_index=True, key="tensors")
+
+
+def measured(model: records.Model) -> dict[str, list[Any]]:
+    """Loss, metrics, cost and fingerprint of each split, column by column."""
+    facts = catalog.problem(model.problem_id).facts
+    final = questions.point_of(catalog, model.id, model.point_id).facts
+    splits = facts["splits"]
+    rows: dict[str, list[Any]] = {"Split": list(splits)}
+    rows["Examples"] = [split["count"] for split in splits.values()]
+    if any(parts.drawn(split) for split in splits.values()):
+        rows["Part"] = [parts.drawn(split) or "all" for split in splits.values()]
+    for name in ("loss", *facts["metrics"]):
+        rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
+    rows["Seconds per evaluation"] = [final["seconds"].get(split) for split in splits]
+    rows["Values not finite"] = [final["not_finite"]] * len(splits)
+    rows["Fingerprint of the data"] = [split["fingerprint"] for split in splits.values()]
+    return rows
+
+
+def tensors(model: records.Model) -> dict[str, list[Any]]:
+    """Name, shape, type and role of each tensor, column by column."""
+    table = model.facts["tensors"]
+    return {
+        "Name": [t["name"] for t in table],
+        "Shape": [" × ".join(map(str, t["shape"])) or "scalar" for t in table],
+        "Type": [t["dtype"] for t in table],
+        "Role": [t["role"] for t in table],
+    }
+
+
+def followed() -> None:
+    """The runs that are followed, with the way to stop; live while one is."""
+    unsettled = any(not entry["stopped"] for entry in following.followed(catalog).values())
+
+    @parts.live(LIVE_FOLLOWED if unsettled else None)
+    def shown() -> None:
+        entries = following.followed(catalog)
+        counts = {
+            m.facts["run"].get("folder"): m.points for m in catalog.models() if "run" in m.facts
+        }
+        if entries:
+            st.subheader("Followed runs", anchor=False)
+        for folder, entry in entries.items():
+            text, button = st.columns([5, 1], vertical_alignment="center")
+            text.markdown(f"{as_message(folder)} · {counts.get(folder, 0):,} snapshots")
+            label = "Dismiss" if entry["stopped"] else "Unfollow"
+            if button.button(label, key=f"unfollow-{folder}", width="stretch"):
+                following.unfollow(catalog, Path(folder))
+                st.rerun()
+            if entry["stopped"]:
+                complain(f"{folder} is followed no longer: {entry['stopped']}")
+        if unsettled and all(entry["stopped"] for entry in entries.values()):
+            st.rerun()  # nothing is followed any more
+
+    shown()
+
+
+parts.name_tab("Import")
+st.title("Import", anchor=False)
+left, right = st.columns([2, 3], gap="large")
+with left:
+    choose()
+with right:
+    if "import" in st.session_state:
+        outcome(st.session_state["import"])
+    else:
+        st.info("Name a problem file and checkpoints; what the worker finds in them appears here.")
+    followed()

@@ -1,0 +1,1 @@
+"""Files for papers: figures, animations, tables, and the provenance inside them."""

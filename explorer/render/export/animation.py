@@ -1,0 +1,94 @@
+"""Charts one after the other, as a GIF or an MP4."""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from PIL import Image
+
+from explorer.render.export.figure import save_figure
+
+FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
+MOST = 40  # frames: each takes as long as a figure
+
+
+def chosen(count: int) -> list[int]:
+    """The indices of so many pictures that become frames: evenly spread, both ends included."""
+    if count <= MOST:
+        return list(range(count))
+    return [round(n * (count - 1) / (MOST - 1)) for n in range(MOST)]
+
+
+def animation(
+    chart: Callable[[int], Any],
+    frames: Sequence[int],
+    format: str,
+    *,
+    width_inches: float = 6.5,
+    dpi: int = 100,
+    seconds: float = 0.12,
+    hold: float = 1.5,
+) -> bytes:
+    """The charts of these frames, the last one held a while.
+
+    Args:
+        chart: makes the Altair chart of a frame; all must have the same size.
+        frames: in their order.
+        format: "GIF", which repeats, or "MP4" (H.264, which papers and slides play).
+        width_inches: of the picture, with `dpi` its width in pixels.
+        dpi: dots per inch.
+        seconds: that a frame is shown.
+        hold: seconds that the last one is.
+
+    Raises:
+        ValueError: another format, or no frames.
+    """
+    if format not in FORMATS or not frames:
+        known = " or ".join(FORMATS)
+        raise ValueError(f"an animation needs frames and {known}, got {len(frames)}, {format!r}")
+    images = _images(chart, frames, width_inches, dpi)
+    return (_gif if format == "GIF" else _mp4)(images, seconds, hold)
+
+
+def _images(
+    chart: Callable[[int], Any], frames: Sequence[int], inches: float, dpi: int
+) -> Iterator[Image.Image]:
+    """Each frame in the size of the first, cut to even numbers as H.264 wants them."""
+    size = None
+    for frame in frames:
+        png = save_figure(chart(frame), None, "png", inches, dpi)
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+        size = size or (image.width // 2 * 2, image.height // 2 * 2)
+        yield image.crop((0, 0, *size))
+
+
+def _gif(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
+    first, *others = (image.quantize(256, dither=Image.Dither.NONE) for image in images)
+    shown = [round(1000 * seconds)] * len(others) + [round(1000 * hold)]
+    file = io.BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=others, duration=shown, loop=0)
+    return file.getvalue()
+
+
+def _mp4(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
+    import av  # a while to load, and only here
+
+    file = io.BytesIO()
+    rate = max(1, round(1 / seconds))
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
+        stream.pix_fmt = "yuv420p"
+        for number, image in enumerate(_held(images, round(hold * rate))):
+            if not number:
+                stream.width, stream.height = image.size
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def _held(images: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
+    """The images, the last one so many times more."""
+    for image in images:
+        yield image
+    for _ in range(times):
+        yield image

@@ -1,0 +1,181 @@
+"""A rendered picture and what belongs around it, together as one figure."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import altair as alt
+import numpy as np
+from PIL import Image, ImageChops
+
+from explorer.kinds.provenance import Provenance
+from explorer.kinds.surface import Surface
+from explorer.render.export.figure import POINTS, save_figure
+from explorer.render.export.metadata import told
+from explorer.render.marks.arrow import table
+from explorer.render.marks.scale import ContourStyle, colour_scale
+from explorer.render.relief3d.client import renderer
+from explorer.render.relief3d.frame import Frame
+from explorer.render.relief3d.frame import frame as frame_of
+from explorer.render.relief3d.height import HeightField
+from explorer.render.surface import bar_title, colour_bar
+
+PLOT = 0.8  # of the figure's width, the rest being axes and the colour bar
+SPARE = 1.25  # pixels rendered for one in the figure, as margins are cut off
+ASPECT = 4 / 3  # width of a relief's picture over its height
+
+
+def composed_still(
+    png: bytes,
+    surface: Surface,
+    style: ContourStyle,
+    width_inches: float,
+    *,
+    title: str | None = None,
+    labels: Mapping[str, tuple[float, float]] | None = None,
+    frame: Frame | None = None,
+) -> alt.LayerChart:
+    """A rendered picture with its axes, a colour bar and a title as vector text, for `save_figure`.
+
+    Args:
+        png: the picture without any text, rendered at the colours and limits of `style`.
+        surface: what it shows; gives the colour bar its units.
+        style: value, colour map, log, clip and limits.
+        width_inches: the width it is made for; `save_figure` may give it another.
+        title: above the picture.
+        labels: text -> its place as fractions of the picture's width and height, from below left.
+        frame: numbers and names of the axes.
+    """
+    with Image.open(io.BytesIO(png)) as picture:
+        ratio = picture.height / picture.width
+    width = round(width_inches * POINTS * PLOT)
+    height = round(width * ratio)
+    url = "data:image/png;base64," + base64.b64encode(png).decode()
+    unit = alt.Scale(domain=[0, 1], nice=False, zero=False)
+    image = (
+        alt.Chart(table([{"url": url, "left": 0, "right": 1, "bottom": 0, "top": 1}]))
+        .mark_image(aspect=False)
+        .encode(
+            x=alt.X("left:Q", scale=unit, axis=None),
+            x2="right:Q",
+            y=alt.Y("top:Q", scale=unit, axis=None),
+            y2="bottom:Q",
+            url="url:N",
+        )
+    )
+    layers = [image]
+    values = surface.values[style.value]
+    scale = colour_scale(values[surface.computed], style)
+    if scale is not None:
+        layers.append(colour_bar(scale, bar_title(scale, values, style), round(height * 0.7)))
+    if labels:
+        rows = [{"x": x, "y": y, "text": text} for text, (x, y) in labels.items()]
+        text = alt.Chart(table(rows)).mark_text(style="label", fontSize=11)
+        layers.append(text.encode(x="x:Q", y="y:Q", text="text:N"))
+    if frame is not None:
+        layers += _written(frame)
+    return alt.LayerChart(
+        layer=layers,
+        width=width,
+        height=height,
+        title=title or alt.Undefined,
+        description=f"{bar_title(scale, values, style)[0] if scale else 'Nothing'} in three "
+        "dimensions.",
+        autosize=alt.AutoSizeParams(type="pad", contains="padding"),
+    )
+
+
+def _written(frame: Frame) -> list[alt.Chart]:
+    """The frame's strokes and texts, at fractions of the picture."""
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return x / frame.width, 1 - y / frame.height
+
+    layers = []
+    strokes: list[dict[str, Any]] = []
+    for x, y, x2, y2 in frame.strokes:
+        (left, low), (right, high) = place(x, y), place(x2, y2)
+        strokes.append({"x": left, "y": low, "x2": right, "y2": high})
+    if strokes:
+        drawn = alt.Chart(table(strokes)).mark_rule(style="tick", color="#777777", strokeWidth=0.5)
+        layers.append(drawn.encode(x="x:Q", y="y:Q", x2="x2:Q", y2="y2:Q"))
+    for size in sorted({word.size for word in frame.words}):
+        rows = []
+        for word in frame.words:
+            if word.size == size:
+                x, y = place(word.x, word.y)
+                rows.append({"x": x, "y": y, "text": word.text, "angle": word.angle})
+        text = alt.Chart(table(rows)).mark_text(fontSize=size, baseline="middle", limit=0)
+        angle = alt.Angle("angle:Q", scale=None)
+        layers.append(text.encode(x="x:Q", y="y:Q", text="text:N", angle=angle))
+    return layers
+
+
+def relief_figure(
+    field: HeightField,
+    surface: Surface,
+    style: ContourStyle,
+    camera: Mapping[str, Any] | None,
+    format: str,
+    width_inches: float,
+    dpi: int,
+    provenance: Sequence[Provenance] = (),
+) -> bytes:
+    """The relief as a figure with axes, numbers and a colour bar, from where it was looked at.
+
+    Raises:
+        NoOpenGL: this machine cannot draw.
+        RenderError: the renderer failed.
+        ValueError: see `save_figure`.
+    """
+    side = round(width_inches * PLOT * dpi * SPARE)
+    png = renderer().still(field, camera, (side, round(side / ASPECT)))
+    with Image.open(io.BytesIO(png)) as picture:
+        shown = picture.convert("RGB")
+    left, top, right, bottom = _content(shown)
+    points = width_inches * POINTS * PLOT / (right - left)  # of a pixel, in the figure
+    whole = frame_of(field, camera, shown.width * points, shown.height * points)
+    cropped = io.BytesIO()
+    shown.crop((left, top, right, bottom)).save(cropped, "PNG")
+    chart = composed_still(
+        cropped.getvalue(),
+        surface,
+        _with_limits(field, surface, style),
+        width_inches,
+        frame=whole.cropped(*(edge * points for edge in (left, top, right, bottom))),
+    )
+    return save_figure(chart, None, format, width_inches, dpi, provenance=provenance)
+
+
+def _content(picture: Image.Image) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is not white; all of a white picture."""
+    white = Image.new("RGB", picture.size, "white")
+    return ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
+
+
+def _with_limits(field: HeightField, surface: Surface, style: ContourStyle) -> ContourStyle:
+    """The style with the relief's own limits where all values are alike, else as it is."""
+    low, high = (float(end) for end in field.loss_at(field.range))
+    scale = colour_scale(surface.values[style.value][surface.computed], style)
+    alike = scale is not None and np.allclose((low, high), (scale.low, scale.high), rtol=1e-9)
+    return style if alike or not low < high else replace(style, limits=(low, high))
+
+
+def bare_still(
+    field: HeightField,
+    camera: Mapping[str, Any] | None,
+    width_inches: float,
+    dpi: int,
+    provenance: Sequence[Provenance] = (),
+) -> bytes:
+    """The relief as a transparent PNG without any text.
+
+    Raises:
+        NoOpenGL: this machine cannot draw.
+        RenderError: the renderer failed.
+    """
+    width = round(width_inches * dpi)
+    png = renderer().still(field, camera, (width, round(width / ASPECT)), background=None)
+    return told(png, "png", provenance)

@@ -1,0 +1,1 @@
+"""Parts of charts: scales, ticks, colours, curves, contour lines, tooltips."""

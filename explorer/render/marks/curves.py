@@ -1,0 +1,142 @@
+"""Curves over one axis, in rows below each other: as a chart, and as a small picture."""
+
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from explorer.render.marks.colours import BLUE, series_colours
+from explorer.render.marks.curve import GREY, Curve, Row, limits
+from explorer.render.marks.gaps import holes, rug
+from explorer.render.marks.rule import rule
+from explorer.render.marks.scale import label_expression, ticks, title_of
+from explorer.render.marks.strokes import strokes
+
+
+def chart(
+    rows: Sequence[Row],
+    x_title: str,
+    width: int,
+    title: str | None = None,
+    span: tuple[float, float] | None = None,
+) -> alt.LayerChart | alt.VConcatChart:
+    """The points computed so far of each curve, joined.
+
+    Where a value is NaN, infinite or, on a log scale, not positive, a curve has a gap and the foot
+    of its plot a mark. Each plot goes as far as its curves, unless all have one span.
+    """
+    made = []
+    for row in rows:
+        x = _x(span or _span(row.curves), x_title if row is rows[-1] else None, width)
+        made.append(alt.LayerChart(layer=_layers(row, x, width), width=width, height=row.height))
+    whole = made[0] if len(made) == 1 else alt.VConcatChart(vconcat=made, spacing=12)
+    if title:
+        whole.title = title
+    return whole
+
+
+def _span(curves: Mapping[str, Curve]) -> tuple[float, float]:
+    """First and last x of any curve."""
+    ends = [(float(curve.x[0]), float(curve.x[-1])) for curve in curves.values()]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _x(span: tuple[float, float], title: str | None, width: int) -> alt.X:
+    low, high = span
+    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
+    axis = _axis(ticks(low, high, False, 6), title, grid=False)
+    axis["titleLimit"] = width  # a title with long names would widen the picture
+    return alt.X("x:Q", scale=scale, axis=axis)
+
+
+def _axis(values: list[float], title: str | None, grid: bool) -> alt.Axis:
+    return alt.Axis(
+        title=title,
+        values=values,
+        labelExpr=label_expression(values),
+        labelFlush=False,
+        grid=grid,
+        gridColor=GREY,
+        gridOpacity=0.22,
+    )
+
+
+def _layers(row: Row, x: alt.X, width: int) -> list[alt.Chart]:
+    """Lines and areas, marks of what has no place, the rule that tells the values."""
+    low, high = limits(row)
+    places = ticks(low, high, row.log, max(3, row.height // 45))
+    scale = alt.Scale(type="log" if row.log else "linear", domain=[low, high], nice=False)
+    if not row.log:
+        scale["zero"] = False
+    y = alt.Y("y:Q", scale=scale, axis=_axis(places, title_of(row.value), grid=True))
+    shared = {"x": x, "y": y, "color": _colour(row, width)}
+    layers = strokes(row, shared, low)
+    found = [hole for name, curve in row.curves.items() for hole in holes(name, curve, row.log)]
+    if found:
+        layers.append(rug(found, shared, row))
+    return [*layers, rule(row, x)]
+
+
+def _colour(row: Row, width: int) -> Any:
+    """One colour a name; for one curve the page's own, and no legend."""
+    names = list(row.curves)
+    if len(names) == 1:
+        return alt.Undefined
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        columns=max(1, width // (50 + 6 * max(map(len, names)))),
+        symbolType="stroke",
+        symbolStrokeWidth=2,
+        symbolOpacity=1,
+        labelLimit=width,
+    )
+    scale = alt.Scale(domain=names, range=list(row.colours) or series_colours(names))
+    return alt.Color("line:N", legend=legend, scale=scale)
+
+
+def thumbnail(curve: Curve) -> bytes:
+    """A small picture (PNG) of a curve and its thin lines, readable on light and dark pages."""
+    thin = [] if curve.faint is None else list(curve.faint)
+    lines = [*thin, np.where(curve.computed, curve.y, np.nan)]
+    rows = [
+        {"x": x, "y": y, "line": place, "thick": place == len(thin)}
+        for place, line in enumerate(lines)
+        for x, y in zip(curve.x.tolist(), line.tolist(), strict=True)
+        if np.isfinite(y)
+    ]
+    looks = {
+        "detail": {"field": "line"},
+        "strokeWidth": {"condition": {"test": "datum.thick", "value": 4}, "value": 1.5},
+        "opacity": {"condition": {"test": "datum.thick", "value": 1}, "value": 0.35},
+    }
+    return picture(rows, {"type": "line", "color": BLUE}, looks)
+
+
+def picture(rows: list[dict[str, Any]], mark: Mapping[str, Any], looks: Mapping[str, Any]) -> bytes:
+    """A small picture (PNG) of marks at the `x` and `y` of rows, without axes.
+
+    Args:
+        rows: one a mark, or a point of one.
+        mark: in Vega-Lite's terms.
+        looks: encodings beside those of the place.
+    """
+    import vl_convert
+
+    bare = {"type": "quantitative", "axis": None, "scale": {"nice": False, "zero": False}}
+    spec = {
+        "background": "transparent",
+        "padding": 14,
+        "width": 452,
+        "height": 302,
+        "view": {"stroke": None},
+        "config": {"axis": {"grid": False}},
+        "data": {"values": rows},
+        "mark": mark,
+        "encoding": {"x": {"field": "x", **bare}, "y": {"field": "y", **bare}, **looks},
+    }
+    return bytes(vl_convert.vegalite_to_png(spec, allowed_base_urls=[]))

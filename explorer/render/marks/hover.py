@@ -1,0 +1,92 @@
+"""What a surface seen from above tells under the mouse: computed values, or an estimate."""
+
+import math
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pyarrow as pa
+
+from explorer.kinds.preview import Preview, nearest
+from explorer.kinds.surface import Surface
+from explorer.render.marks.arrow import column, tip_title
+from explorer.render.marks.image import extent
+from explorer.render.marks.scale import number
+
+HOVER_POINTS = 3600
+HOVER_BYTES = 380_000
+ESTIMATE_BYTES = 40  # of an estimate, more than of a value
+
+
+def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]:
+    """Unseen cells that tell coordinates and values; none before a point is computed.
+
+    A computed cell tells all its values. An interpolated one tells its own coordinates and what is
+    expected of the value shown; any other tells of the nearest computed point.
+    """
+    if not surface.computed.any():
+        return []
+    names = list(surface.values)
+    chosen, stride = _thinned(surface, len(names))
+    cell_y, cell_x = (
+        a.ravel() for a in np.meshgrid(surface.y[chosen[0]], surface.x[chosen[1]], indexing="ij")
+    )
+    j, i = (near[chosen].ravel() for near in nearest(surface.computed))
+    gap = shown.interpolated[chosen].ravel()
+    columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
+    columns["x"] = [number(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()]
+    columns["y"] = [number(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()]
+    held = {name: column(name if name not in columns else f"{name} (value)") for name in names}
+    for name, grid in surface.values.items():
+        columns[held[name]] = [number(v) for v in grid[j, i].tolist()]
+        for n in np.flatnonzero(gap):
+            columns[held[name]][n] = "not computed"
+    likely, give = (grid[chosen].ravel() for grid in (shown.values, shown.uncertainty))
+    for n in np.flatnonzero(gap):
+        columns[held[value]][n] = estimate(float(likely[n]), float(give[n])) + " (interpolated)"
+    half = [np.ptp(extent(axis)) / len(axis) * stride / 2 for axis in (surface.x, surface.y)]
+    return [
+        alt.Chart(pa.table(columns))
+        .transform_calculate(
+            left=f"datum['cell x'] - {half[0]}",
+            right=f"datum['cell x'] + {half[0]}",
+            bottom=f"datum['cell y'] - {half[1]}",
+            top=f"datum['cell y'] + {half[1]}",
+        )
+        .mark_rect(style="hover", opacity=0, clip=True)
+        .encode(
+            x="left:Q",
+            x2="right:Q",
+            y="bottom:Q",
+            y2="top:Q",
+            tooltip=[
+                alt.Tooltip(field=field, type="nominal", title=tip_title(name.replace("_", " ")))
+                for name, field in (("x", "x"), ("y", "y"), *held.items())
+            ],
+        )
+    ]
+
+
+def estimate(value: float, uncertainty: float) -> str:
+    """A value with the digits that its uncertainty leaves: "≈ 1.23 ± 0.02"."""
+    digits = 5
+    if uncertainty > 0 and value != 0:
+        size, place = (math.floor(math.log10(abs(n))) for n in (value, uncertainty))
+        digits = min(max(size - place + 1, 1), 5)
+    return f"≈ {_rounded(value, digits)} ± {_rounded(uncertainty, 1)}"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """The value to that many digits, without an exponent where it needs none."""
+    return number(float(f"{value:.{digits - 1}e}"))
+
+
+def _thinned(surface: Surface, values: int) -> tuple[tuple[slice, slice], int]:
+    """Rows and columns that the tooltips have room for, every `stride`-th, and that stride."""
+    room = 65 + 24 * values + ESTIMATE_BYTES * (not surface.computed.all())
+    allowed = min(HOVER_POINTS, HOVER_BYTES // room)
+    stride = 1
+    while math.prod(math.ceil(n / stride) for n in surface.computed.shape) > allowed:
+        stride += 1
+    rows, columns = (slice((n - 1) // 2 % stride, None, stride) for n in surface.computed.shape)
+    return (rows, columns), stride

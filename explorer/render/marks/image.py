@@ -1,0 +1,93 @@
+"""The cells of a surface as one picture, each at its own coordinate."""
+
+import base64
+import io
+import math
+from typing import Any
+
+import altair as alt
+import numpy as np
+from PIL import Image
+
+from explorer.kinds.preview import Preview
+from explorer.kinds.surface import Surface
+from explorer.render.marks.arrow import table
+from explorer.render.marks.scale import ColourScale, ContourStyle, drawable
+
+IMAGE_PIXELS = 600  # per side at least: cell edges and hatching stay sharp on paper
+PREVIEW_OPACITY = 0.75
+
+
+def extent(axis: np.ndarray) -> tuple[float, float]:
+    """Outer edges of the first and the last cell.
+
+    Raises:
+        ValueError: the axis is not evenly spaced.
+    """
+    half = (axis[-1] - axis[0]) / (len(axis) - 1) / 2
+    if not np.allclose(np.diff(axis), 2 * half, rtol=1e-6):
+        raise ValueError("the values of an axis must be evenly spaced")
+    return float(axis[0] - half), float(axis[-1] + half)
+
+
+def image_layer(
+    surface: Surface,
+    shown: Preview,
+    scale: ColourScale | None,
+    style: ContourStyle,
+    x: dict[str, Any],
+    y: dict[str, Any],
+) -> alt.Chart:
+    """The colours, one PNG stretched over the cells; it also sets the axes of the whole chart."""
+    left, right = extent(surface.x)
+    bottom, top = extent(surface.y)
+    url = "data:image/png;base64," + base64.b64encode(png(shown, scale, style)).decode()
+    row = {"url": url, "left": left, "right": right, "bottom": bottom, "top": top}
+    return (
+        alt.Chart(table([row]))
+        .mark_image(aspect=False)
+        .encode(
+            x=alt.X("left:Q", **x),
+            x2="right:Q",
+            y=alt.Y("top:Q", **y),
+            y2="bottom:Q",
+            url="url:N",
+        )
+    )
+
+
+def png(shown: Preview, scale: ColourScale | None, style: ContourStyle) -> bytes:
+    """The surface as a PNG, largest y in the first row; each cell is a block of whole pixels.
+
+    What is not computed is pale.
+    """
+    values = shown.values
+    pixels = np.empty((*values.shape, 4), dtype=np.uint8)
+    pixels[..., :3] = 255 if scale is None else scale.colours(values)
+    pixels[..., 3] = np.where(shown.computed, 255, round(255 * PREVIEW_OPACITY))
+    repeat = [math.ceil(IMAGE_PIXELS / count) for count in values.shape]
+
+    def blocks(cells: np.ndarray) -> np.ndarray:
+        return cells[::-1].repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
+
+    large = blocks(pixels)
+    _hatch(large, blocks(values), style.log)
+    if not shown.computed.any():
+        large[:] = 0
+    file = io.BytesIO()
+    Image.fromarray(large).save(file, "PNG", compress_level=9)
+    return file.getvalue()
+
+
+def _hatch(pixels: np.ndarray, values: np.ndarray, log: bool) -> None:
+    """Draw holes on light grey: NaN as diagonals, Inf crossed, not positive (log) as levels."""
+    row, column = np.arange(values.shape[0])[:, None], np.arange(values.shape[1])[None, :]
+    rising, falling, level = (
+        (axis % period) < thick
+        for axis, period, thick in ((row + column, 12, 2), (row - column, 12, 2), (row, 10, 2))
+    )
+    infinite, nan = np.isinf(values), np.isnan(values)
+    hole = ~drawable(values, log)
+    lines = np.where(nan, rising, np.where(infinite, rising | falling, level)) & hole
+    pixels[hole, :3] = 225
+    pixels[lines, :3] = 90

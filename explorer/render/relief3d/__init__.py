@@ -1,0 +1,1 @@
+"""Surfaces in three dimensions: heights, scenes, stills, meshes, the renderer process."""

@@ -1,0 +1,260 @@
+"""The door to the renderer process: scenes, stills and mesh files. No pyvista, no streamlit."""
+
+import atexit
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import types
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from explorer.render.relief3d.height import HeightField
+
+COMMAND = [sys.executable, "-m", "explorer.render.relief3d.process"]
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = 24  # answers kept: a page asks for the same picture on every rerun
+APT = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
+REGISTRY = "_loss_surface_explorer_renderer"  # a module without a file: no reload removes it
+
+
+class RenderError(RuntimeError):
+    """The renderer did not answer, or could not; one sentence."""
+
+
+class NoOpenGL(RenderError):
+    """This machine cannot draw stills; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class OpenGL:
+    """Whether stills can be drawn here; if not, why, and what helps."""
+
+    ok: bool
+    reason: str = ""
+    remedy: str = ""
+
+
+class Renderer:
+    """One renderer process, started when needed, again when it died. Threads take turns."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        """Nothing starts yet. `environment` is added to the child's."""
+        self._environment = {**os.environ, **(environment or {})}
+        self._lock = threading.Lock()
+        self._probe_lock = threading.Lock()
+        self._kept_lock = threading.Lock()
+        self._child: subprocess.Popen[str] | None = None
+        self._opengl: OpenGL | None = None
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def scene(self, field: HeightField, timeout: float = 60.0) -> dict[str, Any]:
+        """The scene as JSON values for `surface_viewer`. Needs no OpenGL.
+
+        Raises:
+            RenderError: the renderer failed.
+        """
+        return self._ask("scene", field, timeout=timeout)["scene"]
+
+    def still(
+        self,
+        field: HeightField,
+        camera: Mapping[str, Any] | None = None,
+        size: tuple[int, int] = (1200, 900),
+        *,
+        background: str | None = "white",
+        scale: float = 1.0,
+        timeout: float = 60.0,
+    ) -> bytes:
+        """A picture (PNG) of the scene without text, of size * scale pixels.
+
+        `background` None is transparent.
+
+        Raises:
+            NoOpenGL: this machine cannot draw.
+            RenderError: the renderer failed.
+        """
+        opengl = self.opengl()
+        if not opengl.ok:
+            raise NoOpenGL(f"{opengl.reason}; {opengl.remedy}")
+        how: dict[str, Any] = {"size": list(size), "background": background, "scale": scale}
+        view = None if camera is None else dict(camera)
+        answer = self._ask("still", field, timeout=timeout, camera=view, **how)
+        return base64.b64decode(answer["png"])
+
+    def export(
+        self,
+        field: HeightField,
+        path: Path,
+        format: str,
+        timeout: float = 60.0,
+        *,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """The mesh file written: "vtp", "stl", "ply", "gltf" or "glb". Needs no OpenGL.
+
+        `provenance`: JSON values that it carries, of `explorer.kinds.provenance.document`.
+
+        Raises:
+            RenderError: the renderer failed, or could not write there.
+        """
+        rest: dict[str, Any] = {"path": str(Path(path).resolve()), "format": format}
+        rest["provenance"] = None if provenance is None else dict(provenance)
+        return Path(self._ask("export", field, timeout=timeout, keep=False, **rest)["path"])
+
+    def ping(self, timeout: float = 60.0) -> int:
+        """The process number of the child, which is running then.
+
+        Raises:
+            RenderError: it cannot be started.
+        """
+        return int(self._exchange({"method": "ping"}, timeout)["pid"])
+
+    def opengl(self) -> OpenGL:
+        """Whether this machine can draw stills: tried once, in a process of its own.
+
+        VTK fails by a segmentation fault, which nothing can catch.
+        """
+        with self._probe_lock:
+            if self._opengl is None:
+                self._opengl = self._probed()
+            return self._opengl
+
+    def close(self) -> None:
+        """End the child; the next request starts another."""
+        with self._lock:
+            self._end()
+
+    def _probed(self) -> OpenGL:
+        try:
+            done = subprocess.run(
+                [*COMMAND, "--probe"],
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+        except subprocess.TimeoutExpired:
+            return OpenGL(
+                False, "no picture can be drawn here: OpenGL did not answer in 60 s", _REMEDY
+            )
+        if done.returncode == 0 and "drawn" in done.stdout:
+            return OpenGL(True)
+        how = f"ended with code {done.returncode}"
+        if done.returncode < 0:
+            how = f"was ended by {signal.Signals(-done.returncode).name}"
+        return OpenGL(
+            False, f"no picture can be drawn here: OpenGL does not work (a trial {how})", _REMEDY
+        )
+
+    def _ask(
+        self, method: str, field: HeightField, *, timeout: float, keep: bool = True, **rest: Any
+    ) -> dict[str, Any]:
+        """The reply to a request about a height field, from those kept if it is there."""
+        key = json.dumps([method, field.key, rest], sort_keys=True)
+        with self._kept_lock:
+            if keep and key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        reply = self._exchange({"method": method, "field": field.to_json(), **rest}, timeout)
+        with self._kept_lock:
+            if keep:
+                self._kept[key] = reply
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return reply
+
+    def _exchange(self, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """The reply; a child that died is started again once."""
+        line = json.dumps(request) + "\n"
+        with self._lock:
+            answer = self._attempt(line, timeout) or self._attempt(line, timeout)
+        if not answer:
+            raise RenderError(
+                "the renderer stopped twice on the same request; its messages are in the log"
+            )
+        reply = json.loads(answer)
+        if not reply.pop("ok"):
+            raise RenderError(f"the renderer could not draw this: {reply['error']}")
+        return reply
+
+    def _attempt(self, line: str, timeout: float) -> str:
+        """The reply's line, empty if the child died over it."""
+        child = self._running()
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            child.kill()
+
+        alarm = threading.Timer(timeout, stop)
+        alarm.start()
+        try:
+            assert child.stdin and child.stdout  # both are pipes
+            child.stdin.write(line)
+            child.stdin.flush()
+            answer = child.stdout.readline()
+        except OSError:  # a broken pipe: it is gone
+            answer = ""
+        finally:
+            alarm.cancel()
+        if answer.endswith("\n"):
+            return answer
+        self._end()
+        if late.is_set():
+            raise RenderError(f"the renderer gave no answer within {timeout:g} s and was stopped")
+        return ""
+
+    def _running(self) -> "subprocess.Popen[str]":
+        if self._child is None or self._child.poll() is not None:
+            self._end()
+            self._child = subprocess.Popen(
+                COMMAND,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+        return self._child
+
+    def _end(self) -> None:
+        """Kill and reap the child, if there is one."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        for pipe in (child.stdin, child.stdout):
+            try:
+                if pipe:
+                    pipe.close()
+            except OSError:  # what was not yet written has nobody to read it
+                pass
+        child.wait()
+
+
+_REMEDY = (
+    f"on Debian, `{APT}` brings what it needs; the interactive view and mesh files work without it"
+)
+
+
+def renderer() -> Renderer:
+    """The renderer of this process, the same through reruns and code reloads."""
+    home = sys.modules.setdefault(REGISTRY, types.ModuleType(REGISTRY))
+    with _LOCK:
+        if not hasattr(home, "renderer"):
+            home.renderer = Renderer()  # type: ignore[attr-defined]
+            atexit.register(home.renderer.close)
+        return home.renderer
+
+
+_LOCK = threading.Lock()

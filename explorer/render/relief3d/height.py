@@ -1,0 +1,218 @@
+"""A surface as something to stand on: heights, their range, their ticks. NumPy only."""
+
+import base64
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from explorer.kinds.settings import one_of, require
+from explorer.render.marks.colours import COLOUR_MAPS
+from explorer.render.marks.scale import AXIS_TICKS, VALUE_TICKS, label, labels, ticks
+
+Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
+Tick = tuple[float, str]  # where, text
+
+# The box in scene coordinates: x and y in [-1, 1], z from the floor at 0. The lowest loss hovers
+# above the floor, which carries the contours' shadows.
+LOWEST, HIGHEST = 0.12, 1.1
+STEEPEST = (
+    1e6  # heights beyond this many ranges are cut off anyway; bounded so that products stay finite
+)
+
+
+@dataclass(frozen=True)
+class HeightField:
+    """Losses on a grid and how to show them. What is not finite stays open, never filled in."""
+
+    x: np.ndarray  # (X,) increasing
+    y: np.ndarray  # (Y,) increasing
+    z: np.ndarray  # (Y, X) loss as measured, NaN and Inf as they are
+    computed: np.ndarray = field(default_factory=lambda: np.array(True))  # (Y, X) bool
+    log: bool = False  # heights are log10 of the loss; a loss of zero or below becomes a hole
+    clip: float | None = None  # loss above which the surface is cut away
+    colour_map: str = "viridis"
+    contours: int = 16  # number of levels; 0 for none
+    x_label: str = "x"
+    y_label: str = "y"
+    z_label: str = "loss"
+    markers: tuple[Marker, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no picture."""
+        for name in ("x", "y", "z"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        shape = (self.y.size, self.x.size)
+        if np.ndim(self.computed) == 0:
+            object.__setattr__(self, "computed", np.broadcast_to(self.computed, shape))
+        object.__setattr__(self, "computed", np.asarray(self.computed, dtype=bool))
+        require(min(shape) >= 2, "x and y must have at least 2 values", shape[::-1])
+        for name, axis in (("x", self.x), ("y", self.y)):
+            rising = np.isfinite(axis).all() and (np.diff(axis) > 0).all()
+            require(bool(rising), f"{name} must be finite and increase", axis)
+        require(self.z.shape == shape, f"z must have the shape (Y, X) = {shape}", self.z.shape)
+        came = self.computed.shape
+        require(came == shape, f"computed must have the shape (Y, X) = {shape}", came)
+        one_of("colour_map", self.colour_map, COLOUR_MAPS)
+        require(0 <= self.contours <= 100, "contours must be from 0 to 100", self.contours)
+        if self.clip is not None:
+            require(math.isfinite(self.clip), "clip must be finite", self.clip)
+            require(self.clip > 0 or not self.log, "clip must be above 0 in log mode", self.clip)
+
+    @cached_property
+    def heights(self) -> np.ndarray:
+        """Loss, or log10 of it in log mode, shape (Y, X), not clipped.
+
+        NaN where nothing is computed or the loss is not finite; in log mode also where it is 0 or
+        below.
+        """
+        standing = self.computed & np.isfinite(self.z)
+        if self.log:
+            standing &= self.z > 0
+        losses = np.where(standing, self.z, np.nan)
+        return np.log10(losses) if self.log else losses
+
+    @cached_property
+    def ceiling(self) -> float:
+        """The height of the clip level; infinite without one."""
+        if self.clip is None:
+            return math.inf
+        return math.log10(self.clip) if self.log else self.clip
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest height shown; never empty, also for a flat surface or none."""
+        shown = self.heights[self.heights <= self.ceiling]
+        if shown.size == 0:
+            low = high = 0.0 if math.isinf(self.ceiling) else self.ceiling
+        else:
+            low, high = float(shown.min()), min(float(np.nanmax(self.heights)), self.ceiling)
+        if high - low <= 1e-12 * max(1.0, abs(low)):  # flat up to rounding
+            half = 0.5 if self.log else 0.5 * max(abs(low), 1e-6)
+            return low - half, low + half
+        return low, high
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Heights of the contour lines, evenly spaced within the range, shape (contours,)."""
+        return np.linspace(*self.range, self.contours + 2)[1:-1]
+
+    def shade(self, heights: ArrayLike) -> np.ndarray:
+        """Place in the range, 0 at the lowest and 1 at the highest: where in the colour map."""
+        low, high = self.range
+        return (np.asarray(heights) - low) / (high - low)
+
+    def loss_at(self, heights: ArrayLike) -> np.ndarray:
+        """The loss of a height."""
+        return np.power(10.0, heights) if self.log else np.asarray(heights)
+
+    def place(self, x: ArrayLike, y: ArrayLike, heights: ArrayLike) -> np.ndarray:
+        """Scene coordinates (..., 3): x, y to [-1, 1], the range of heights to LOWEST, HIGHEST."""
+        shade = np.minimum(self.shade(heights), STEEPEST)
+        return np.stack(
+            np.broadcast_arrays(
+                _to_unit(x, self.x), _to_unit(y, self.y), LOWEST + (HIGHEST - LOWEST) * shade
+            ),
+            axis=-1,
+        )
+
+    def height_under(self, x: float, y: float) -> float:
+        """Height at (x, y), bilinear between measured neighbours; NaN in a hole or outside."""
+        if not (self.x[0] <= x <= self.x[-1] and self.y[0] <= y <= self.y[-1]):
+            return math.nan
+        column = int(np.clip(np.searchsorted(self.x, x, "right") - 1, 0, self.x.size - 2))
+        row = int(np.clip(np.searchsorted(self.y, y, "right") - 1, 0, self.y.size - 2))
+        along_x = (x - self.x[column]) / (self.x[column + 1] - self.x[column])
+        along_y = (y - self.y[row]) / (self.y[row + 1] - self.y[row])
+        weights = np.outer([1 - along_y, along_y], [1 - along_x, along_x])
+        corners = self.heights[row : row + 2, column : column + 2]
+        needed = weights > 0  # a corner without weight may be a hole
+        return float((weights[needed] * corners[needed]).sum())
+
+    @property
+    def ticks(self) -> dict[str, list[Tick]]:
+        """Ticks along x, y and z: (scene coordinate, text); z tells the loss, also in log mode."""
+        low, high = (min(float(end), sys.float_info.max) for end in self.loss_at(self.range))
+        low = max(low, math.ulp(0.0)) if self.log else low
+        losses = ticks(low, high, self.log, VALUE_TICKS)
+        heights = np.log10(losses) if self.log else np.array(losses)
+        places = LOWEST + (HIGHEST - LOWEST) * self.shade(heights)
+        return {
+            "x": _axis_ticks(self.x),
+            "y": _axis_ticks(self.y),
+            "z": list(zip(places.tolist(), labels(losses), strict=True)),
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """What the picture leaves open, in words with counts; empty when it shows every point."""
+        finite = np.isfinite(self.z)
+        below = int((self.computed & finite & (self.z <= 0)).sum()) if self.log else 0
+        cut = int((self.heights > self.ceiling).sum())
+        missing = int((~self.computed).sum())
+        broken = int((self.computed & ~finite).sum())
+        said = [
+            (missing, f"{int(self.computed.sum()):,} of {self.computed.size:,} points computed"),
+            (broken, f"{broken:,} {_points(broken)} without a finite loss left open"),
+            (below, f"{below:,} {_points(below)} with a loss of 0 or below left open"),
+            (cut, f"{cut:,} {_points(cut)} above {label(self.clip or 0.0)} cut away"),
+        ]
+        return [text for count, text in said if count]
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything that the picture shows."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; arrays in base64, so that NaN and Inf survive."""
+        plain = ("log", "clip", "colour_map", "contours", "x_label", "y_label", "z_label")
+        values: dict[str, Any] = {name: getattr(self, name) for name in plain}
+        values["markers"] = [list(marker) for marker in self.markers]
+        for name in ("x", "y", "z"):
+            values[name] = base64_text(getattr(self, name), "<f8")
+        values["computed"] = base64_text(np.packbits(self.computed), "u1")
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "HeightField":
+        """The height field of `to_json`."""
+        x, y, z = (base64_array(values[name], "<f8") for name in ("x", "y", "z"))
+        bits = np.unpackbits(base64_array(values["computed"], "u1"), count=x.size * y.size)
+        arrays: dict[str, Any] = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
+        markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
+        rest: dict[str, Any] = {name: values[name] for name in values.keys() - arrays.keys()}
+        rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
+        return cls(**arrays, **rest)
+
+
+def base64_text(array: ArrayLike, dtype: str) -> str:
+    """The array's bytes as base64."""
+    return base64.b64encode(np.ascontiguousarray(array, dtype=dtype).tobytes()).decode("ascii")
+
+
+def base64_array(text: str, dtype: str) -> np.ndarray:
+    """The flat array of `base64_text`."""
+    return np.frombuffer(base64.b64decode(text), dtype=dtype)
+
+
+def _to_unit(values: ArrayLike, axis: np.ndarray) -> np.ndarray:
+    """Values along the axis from its ends to -1 and 1."""
+    return 2 * (np.asarray(values) - axis[0]) / (axis[-1] - axis[0]) - 1
+
+
+def _axis_ticks(axis: np.ndarray) -> list[Tick]:
+    """Ticks of a coordinate at their place in the scene."""
+    values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
+    return list(zip(_to_unit(values, axis).tolist(), labels(values), strict=True))
+
+
+def _points(count: int) -> str:
+    return "point" if count == 1 else "points"

@@ -1,0 +1,135 @@
+"""Mesh files of a scene: vtp, stl, ply, gltf and glb. Needs no OpenGL.
+
+All have the shape and the coordinates of the 3-D view, and say what these are in the data's units.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+
+from explorer.kinds.provenance import PROGRAM
+from explorer.kinds.settings import one_of
+from explorer.render.relief3d.gltf import gltf
+from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
+from explorer.render.relief3d.scene import Scene, uncut
+from explorer.render.relief3d.solid import solid
+
+FORMATS = ("vtp", "stl", "ply", "gltf", "glb")
+HEADER = 80  # bytes of a binary STL before the number of triangles
+
+
+def export(
+    scene: Scene, path: Path, format: str, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Write the surface as a mesh file, from arrays of its own: no export changes another.
+
+    "vtp" (ParaView): not clipped, with arrays x, y, loss and log10_loss (NaN where the loss is not
+    positive) at its points. "stl": a closed solid, see `solid`. "ply", "gltf", "glb": the shape as
+    shown with its colours.
+
+    Args:
+        scene: the surface.
+        path: where to.
+        format: one of FORMATS.
+        provenance: JSON values of `explorer.kinds.provenance.document`.
+
+    Raises:
+        ValueError: another format, or a surface without a single triangle.
+    """
+    one_of("format", format, FORMATS)
+    told = {**(provenance or {}), "coordinates": coordinates(scene.field)}
+    if format == "stl":
+        path.write_bytes(_stl(solid(scene.field), told))
+        return
+    mesh = uncut(scene.field) if format == "vtp" else scene.surface.copy(deep=True)
+    if mesh.n_cells == 0:
+        raise ValueError("a mesh needs at least three neighbours with a finite loss, got none")
+    if format == "vtp":
+        _measured(mesh, told).save(path)
+    elif format == "ply":
+        path.write_bytes(_ply(mesh, told))
+    else:
+        points, colours = np.asarray(mesh.points), np.asarray(mesh["colours"])
+        binary = format == "glb"
+        path.write_bytes(
+            gltf(points, _normals(mesh), colours, mesh.regular_faces, binary=binary, extras=told)
+        )
+
+
+def coordinates(field: HeightField) -> dict[str, Any]:
+    """What the coordinates of the view are in the data's units: ends of each axis in both.
+
+    Between them both are linear; z is that of log10 of the value on a log scale.
+    """
+    low, high = field.range
+    named = (
+        ("x", field.x_label, (-1.0, 1.0), field.x[[0, -1]].tolist()),
+        ("y", field.y_label, (-1.0, 1.0), field.y[[0, -1]].tolist()),
+        ("z", field.z_label, (LOWEST, HIGHEST), [low, high]),
+    )
+    ends = {
+        axis: {"name": name, "view": list(view), "data": data} for axis, name, view, data in named
+    }
+    ends["z"]["log10"] = field.log
+    return ends
+
+
+def _normals(mesh: pv.PolyData) -> np.ndarray:
+    """Normals (N, 3) of length 1; upwards where a point has none."""
+    normals = np.array(mesh["Normals"], dtype=np.float64)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    bad = ~(lengths[:, 0] > 0)
+    normals[bad], lengths[bad] = (0.0, 0.0, 1.0), 1.0
+    return normals / lengths
+
+
+def _measured(mesh: pv.PolyData, told: Mapping[str, Any]) -> pv.PolyData:
+    """The mesh with what was measured at its points."""
+    losses = np.asarray(mesh["loss"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mesh["log10_loss"] = np.where(losses > 0, np.log10(losses), np.nan)
+    for name in ("height", "Normals"):
+        del mesh.point_data[name]
+    mesh.field_data["provenance"] = [json.dumps(told)]
+    return mesh
+
+
+def _stl(corners: np.ndarray, told: Mapping[str, Any]) -> bytes:
+    """Triangles (T, 3, 3) as binary STL; the header has room for the question's key."""
+    keys = [one["key"] for one in told.get("analyses", ()) if one["key"]]
+    header = f"key={keys[0]} x,y=-1..1" if keys else f"{PROGRAM} x,y=-1..1"
+    edges = corners[:, 1:].astype(np.float64) - corners[:, :1]
+    normals = np.cross(edges[:, 0], edges[:, 1])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+    facet = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+    facets = np.zeros(len(corners), dtype=facet)
+    facets["normal"], facets["corners"] = normals, corners
+    count = np.array([len(facets)], dtype="<u4").tobytes()
+    return header.encode("ascii", "replace")[:HEADER].ljust(HEADER) + count + facets.tobytes()
+
+
+def _ply(mesh: pv.PolyData, told: Mapping[str, Any]) -> bytes:
+    """The mesh as binary PLY with normals and colours; its provenance in a comment."""
+    faces = mesh.regular_faces
+    names = ("x", "y", "z", "nx", "ny", "nz")
+    head = [
+        "ply",
+        "format binary_little_endian 1.0",
+        f"comment {json.dumps(told)}",
+        f"element vertex {mesh.n_points}",
+        *(f"property float {name}" for name in names),
+        *(f"property uchar {name}" for name in ("red", "green", "blue")),
+        f"element face {len(faces)}",
+        "property list uchar int vertex_indices",
+        "end_header\n",
+    ]
+    vertices = np.zeros(mesh.n_points, dtype=[("at", "<f4", 6), ("colour", "u1", 3)])
+    vertices["at"] = np.hstack([mesh.points, _normals(mesh)])
+    vertices["colour"] = mesh["colours"]
+    corners = np.zeros(len(faces), dtype=[("count", "u1"), ("corners", "<i4", 3)])
+    corners["count"], corners["corners"] = 3, faces
+    return "\n".join(head).encode("ascii") + vertices.tobytes() + corners.tobytes()

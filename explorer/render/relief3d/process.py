@@ -1,0 +1,172 @@
+"""The renderer: a child process that answers one JSON request per line. VTK may crash only here.
+
+Request: {"method": "scene" | "still" | "export" | "ping", "field": HeightField.to_json(), ...}.
+Reply: {"ok": true, ...} or {"ok": false, "error": one sentence}. The process ends when its input is
+closed, so it never outlives the app.
+"""
+
+import base64
+import json
+import os
+import signal
+import sys
+import traceback
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
+import numpy as np
+import pyvista as pv
+
+from explorer.render.marks.colours import lut
+from explorer.render.relief3d import camera
+from explorer.render.relief3d import scene as scenes
+from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField, base64_text
+from explorer.render.relief3d.mesh import export
+from explorer.render.relief3d.still import still
+
+SCENES_KEPT = 8  # a still usually follows the scene it shows
+
+
+def arrays(scene: scenes.Scene) -> dict[str, Any]:
+    """The scene as JSON values for the viewer: arrays in base64, little-endian."""
+    field, surface, lines = scene.field, scene.surface, scene.lines
+    low, high = field.range
+    line_cells = scenes.polylines(lines) if lines.n_points else []
+    return {
+        "id": field.key,
+        "surface": _solid(surface, "shade"),
+        "markers": _solid(scene.markers, "colours"),
+        "pins": [
+            {"at": at, "label": label, "colour": colour}
+            for at, label, colour in scenes.marker_places(field)
+        ],
+        "lines": {
+            "points": base64_text(
+                lines.points[np.concatenate(line_cells)] if line_cells else np.empty((0, 3)), "<f4"
+            ),
+            "lengths": base64_text(np.array([len(line) for line in line_cells]), "<u4"),
+            "colours": base64_text(
+                lines.cell_data["colours"] if line_cells else np.empty((0, 3)), "u1"
+            ),
+        },
+        "walls": {name: base64_text(segments, "<f4") for name, segments in scene.walls.items()},
+        "ticks": field.ticks,
+        "labels": {"x": field.x_label, "y": field.y_label, "z": field.z_label},
+        "grid": {
+            "x": field.x.tolist(),
+            "y": field.y.tolist(),
+            "loss": base64_text(field.z, "<f4"),
+            "heights": base64_text(field.place(0.0, 0.0, field.heights)[..., 2], "<f4"),
+        },
+        "box": {"lowest": LOWEST, "highest": HIGHEST, "low": low, "high": high},
+        "clipped": bool((field.heights > field.ceiling).any()),
+        "lut": base64_text(lut(field.colour_map), "u1"),
+        "notes": field.notes,
+        "home": camera.HOME,
+        "lens": {"angle": camera.VIEW_ANGLE, "narrowest": camera.NARROWEST},
+        "light": {
+            "ambient": scenes.AMBIENT,
+            "specular": scenes.SPECULAR,
+            "shine": scenes.SHINE,
+            "lights": scenes.LIGHTS,
+        },
+    }
+
+
+def _solid(mesh: pv.PolyData, colours: str) -> dict[str, Any] | None:
+    """Positions, normals, triangles and colours: shade as uint16, or red green blue as uint8."""
+    if mesh.n_points == 0:
+        return None
+    painted = np.asarray(mesh[colours])
+    if colours == "shade":
+        text = base64_text(np.rint(65535 * painted), "<u2")
+    else:
+        text = base64_text(painted, "u1")
+    return {
+        "positions": base64_text(mesh.points, "<f4"),
+        "normals": base64_text(np.rint(32767 * np.asarray(mesh["Normals"])), "<i2"),
+        "colours": text,
+        "triangles": base64_text(mesh.regular_faces, "<u4"),
+    }
+
+
+class Answers:
+    """Answers requests, and keeps the last scenes."""
+
+    def __init__(self) -> None:
+        self._scenes: OrderedDict[str, scenes.Scene] = OrderedDict()
+
+    def scene(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The scene as arrays."""
+        return {"scene": arrays(self._built(request))}
+
+    def still(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A PNG in base64."""
+        wanted = {name: request[name] for name in ("camera", "background", "scale")}
+        size = (int(request["size"][0]), int(request["size"][1]))
+        png = still(self._built(request), size=size, **wanted)
+        return {"png": base64.b64encode(png).decode("ascii")}
+
+    def export(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A mesh file, complete or absent: written beside its place and renamed."""
+        path = Path(request["path"])
+        partial = path.with_name(f".{path.stem}.partial.{request['format']}")
+        try:
+            export(self._built(request), partial, request["format"], request.get("provenance"))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return {"path": str(path)}
+
+    def ping(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The process's number."""
+        return {"pid": os.getpid()}
+
+    def _built(self, request: Mapping[str, Any]) -> scenes.Scene:
+        field = HeightField.from_json(request["field"])
+        built = self._scenes.pop(field.key, None) or scenes.build(field)
+        self._scenes[field.key] = built
+        while len(self._scenes) > SCENES_KEPT:
+            self._scenes.popitem(last=False)
+        return built
+
+
+def serve(requests: TextIO, replies: TextIO) -> None:
+    """Answer until the input ends. A request that fails gets its reason."""
+    answers = Answers()
+    methods = {name: getattr(answers, name) for name in ("scene", "still", "export", "ping")}
+    for line in requests:
+        try:
+            request = json.loads(line)
+            reply = {"ok": True, **methods[request["method"]](request)}
+        except Exception as error:  # whatever it was, the app shall read it
+            traceback.print_exc()
+            reply = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+def probe() -> None:
+    """Draw one small picture; without OpenGL this process ends by a signal."""
+    still(scenes.build(HeightField(np.arange(2), np.arange(2), np.eye(2))), size=(32, 32))
+
+
+def main() -> None:
+    """Serve on stdin and stdout, or probe OpenGL."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app, which closes our input
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what VTK and its libraries print must not come between the replies
+    if "--probe" in sys.argv:
+        probe()
+        print("drawn", file=replies, flush=True)
+    else:
+        serve(sys.stdin, replies)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Training runs as paths over a contour plot: lines that grow with the steps, in their colours."""
+
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
+
+from explorer.kinds.trajectory import Path
+from explorer.render.marks.arrow import column, table, tip_title
+from explorer.render.marks.colours import series_colours
+from explorer.render.marks.scale import number
+
+ALONE = ("#000000", "#e4572e")  # of one path: its line, and its end
+
+
+@dataclass(frozen=True)
+class Track:
+    """A run's path and how it is drawn."""
+
+    name: str
+    path: Path
+    steps: Sequence[int | str]  # of each snapshot
+    colour: str
+    end: str  # colour of the last snapshot drawn
+
+    @property
+    def counted(self) -> bool:
+        """Whether all snapshots have a training step."""
+        return all(isinstance(step, int) for step in self.steps)
+
+
+def made(
+    paths: Sequence[Path], names: Sequence[str], steps: Sequence[Sequence[int | str]]
+) -> list[Track]:
+    """The paths, each in a colour of its own."""
+    alone = len(paths) == 1
+    colours = [ALONE] if alone else [(c, c) for c in series_colours(names)]
+    return [
+        Track(name, path, list(own), *colours[n])
+        for n, (path, name, own) in enumerate(zip(paths, names, steps, strict=True))
+    ]
+
+
+def moments(tracks: Sequence[Track]) -> list[int | str]:
+    """What the paths are followed along: all steps, or the snapshots' names or numbers."""
+    if all(track.counted for track in tracks):
+        return sorted({int(step) for track in tracks for step in track.steps})
+    if len(tracks) == 1:
+        return list(tracks[0].steps)
+    return list(range(max(len(track.steps) for track in tracks)))
+
+
+def shown(tracks: Sequence[Track], moment: int) -> list[int]:
+    """How many snapshots of each run are there at the moment of that number."""
+    if not all(track.counted for track in tracks):
+        return [min(moment + 1, len(track.steps)) for track in tracks]
+    now = moments(tracks)[moment]
+    return [
+        max((t + 1 for t, step in enumerate(track.steps) if int(step) <= int(now)), default=0)
+        for track in tracks
+    ]
+
+
+def over(plane: alt.LayerChart, tracks: Sequence[Track]) -> Callable[[int], alt.LayerChart]:
+    """A function that makes the plane with the paths on it up to a moment."""
+
+    def until(moment: int) -> alt.LayerChart:
+        chart = plane.copy(deep=False)
+        layers = []
+        if tracks:
+            for track, count in zip(tracks, shown(tracks, moment), strict=True):
+                layers += _path(track, count) if count else []
+        legend = [_legend(tracks)] if len(tracks) > 1 else []
+        chart.layer = [*plane.layer, *legend, *layers]
+        return chart
+
+    return until
+
+
+def _path(track: Track, count: int) -> list[alt.Chart]:
+    """The line through the snapshots, a dot for each, a ring at the start, the last one larger."""
+    told = [_told(track, t) for t in range(count)]
+    rows = [{column(name): value for name, value in one.items()} for one in told]
+    hidden = ("x", "y", "t")
+    tips = [
+        alt.Tooltip(field=column(name), type="nominal", title=tip_title(name))
+        for name in told[0]
+        if name not in hidden
+    ]
+
+    def at(*of: dict[str, Any]) -> alt.Chart:
+        return alt.Chart(table(list(of))).encode(x="x:Q", y="y:Q")
+
+    line = at(*rows).encode(order="t:Q")
+    start = at(rows[0]).encode(tooltip=tips)
+    end = at(rows[-1]).encode(tooltip=tips)
+    return [
+        line.mark_line(color="white", strokeWidth=4, opacity=0.65, strokeJoin="round", clip=True),
+        line.mark_line(color=track.colour, strokeWidth=1.6, strokeJoin="round", clip=True),
+        line.mark_circle(color=track.colour, size=18, opacity=1, clip=True).encode(tooltip=tips),
+        start.mark_circle(
+            color="white", size=70, stroke=track.colour, strokeWidth=2, opacity=1, clip=True
+        ),
+        end.mark_circle(
+            color=track.end, size=110, stroke="white", strokeWidth=1.5, opacity=1, clip=True
+        ),
+    ]
+
+
+def _told(track: Track, t: int) -> dict[str, Any]:
+    """A snapshot's place, and what its tooltip says."""
+    path = track.path
+    told: dict[str, Any] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
+    told |= {"run": track.name, "step": str(track.steps[t])}
+    told |= {f"true {name}": number(value[t]) for name, value in path.values.items()}
+    return told | {"from the plane": number(path.out[t], 4)}
+
+
+def _legend(tracks: Sequence[Track]) -> alt.Chart:
+    """Which colour is which run; on a channel of its own, as the colours' scale is the loss's."""
+    names = [track.name for track in tracks]
+    nowhere = pa.nulls(len(names), pa.float64())
+    legend = alt.Legend(
+        title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3, labelLimit=0
+    )
+    scale = alt.Scale(domain=names, range=[track.colour for track in tracks])
+    return (
+        alt.Chart(pa.table({"x": nowhere, "y": nowhere, "run": names}))
+        .mark_point(opacity=1)
+        .encode(x="x:Q", y="y:Q", stroke=alt.Stroke("run:N", legend=legend, scale=scale))
+    )

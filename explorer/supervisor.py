@@ -1,0 +1,458 @@
+"""The supervisor: starts workers, brings their pieces into the catalog, notices the dead.
+
+One at a time per catalog, held by a file lock; it lives in the app or in the command line. Every
+step can be repeated: a piece leaves the spool only after the catalog has it.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors
+
+from explorer.ask import requests
+from explorer.importing import storing
+from explorer.importing.following import Follower
+from explorer.jobs import vetting
+from explorer.jobs.local_workers import Crew
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Arrival, JobFolder, Spool, identity_of, read_arrival
+from explorer.kinds import kind_named
+from store import (
+    Catalog,
+    CatalogBusy,
+    CatalogDamaged,
+    CatalogError,
+    CatalogFull,
+    UnknownEntry,
+    records,
+)
+from store.errors import from_os
+
+STEP_SECONDS = 0.15
+REST = 2.0  # times as long as a step took until the next: other clients want the database too
+REST_SECONDS = 2.0  # at most
+PIECES_AT_ONCE = 32  # that are stored together: the database is opened and written once
+BYTES_AT_ONCE = 1 << 26  # of them
+DEATHS_ALLOWED = 3  # on the same piece
+CANCEL_GRACE = 20.0  # seconds a worker has to reach the end of its piece
+MOST_SAID = 2000  # characters of an error
+LOOKS = 3  # in a row at a job that is neither queued nor claimed nor over
+RECOVER_SECONDS = 10.0  # between two looks for jobs that nobody has put into the spool
+OWN_ERRORS = (UnknownEntry, ValueError)  # about the job itself: said as they are
+JOBS_OWN = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Supervised:
+    """What the supervisor remembers of a job in the spool."""
+
+    table: str = ""  # of an answer's kind
+    worker: ProcessName | None = None  # as it is noted in the catalog
+    lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
+    cancelled: float | None = None  # since when
+
+
+class Supervisor:
+    """Brings jobs to their end."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        device: str = "auto",
+        completed: Callable[[str], None] = lambda key: None,
+        hires: bool = True,
+    ) -> None:
+        """Prepare; `start` begins.
+
+        Args:
+            catalog: the catalog to serve.
+            device: where workers compute.
+            completed: called with the key of each question that becomes complete.
+            hires: whether to start workers.
+        """
+        self.catalog = catalog
+        self.device = device
+        self.trouble = ""  # one sentence while the catalog cannot be written
+        self._completed = completed
+        self._hires = hires
+        self._lock: IO[str] | None = None
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._follower = Follower(catalog)
+        self._settle_in()
+        self._place = identity_of(catalog.folder)
+
+    def _settle_in(self) -> None:
+        """Know nothing yet of what lies in the spool."""
+        self._spool = Spool(self.catalog.jobs_folder)
+        self._crew = Crew(self._spool)
+        self._jobs: dict[str, Supervised] = {}
+        self._recovered: float | None = None  # when jobs without a folder were last looked for
+        self._written: tuple[int, ...] = ()  # state of the database's files then
+
+    def acquire(self) -> bool:
+        """Become this catalog's supervisor; False when another process is."""
+        if self._lock is None:
+            file = _opened(self.catalog.jobs_folder / "supervisor.lock")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                return False
+            self._lock = file
+        return True
+
+    def start(self) -> None:
+        """Work in a thread of its own, as soon as no other process is the supervisor."""
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; workers go on."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=10)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Be the supervisor no longer."""
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                if self._is_in_place():
+                    if self.acquire():
+                        self._look_for_lost()
+                        self.step()
+                        self.catalog.close()  # now, not when its watcher gets to it
+                        self._follower.look()
+                    self.trouble = ""
+            except CatalogError as error:
+                self.trouble = str(error)  # shown by the pages; pieces wait in the spool
+            except OSError as error:
+                self.trouble = str(from_os(error, self.catalog.folder))
+            except Exception:
+                log.exception("supervisor step")
+            took = time.monotonic() - began
+            self._stop.wait(min(max(STEP_SECONDS, REST * took), REST_SECONDS))
+
+    def _is_in_place(self) -> bool:
+        """Whether the catalog lies where it was; its spool is made anew where it was removed."""
+        if self._spool.is_there:
+            return True
+        self._let_go()
+        if identity_of(self.catalog.folder) != self._place:
+            self.trouble = moved(self.catalog)
+            return False
+        lost = self._jobs
+        self._settle_in()
+        self._jobs = lost
+        return True
+
+    def _look_for_lost(self) -> None:
+        """At first, and now and then where the database has changed: jobs without a folder."""
+        now = time.monotonic()
+        if self._recovered is None:
+            self.recover()
+        elif now - self._recovered < RECOVER_SECONDS:
+            return
+        written = tuple(
+            file.stat().st_mtime_ns for file in sorted(self.catalog.folder.glob("catalog.duckdb*"))
+        )
+        if written != self._written:
+            self._offer_lost()
+        self._recovered, self._written = now, written
+
+    def recover(self) -> None:
+        """Clear what a crash has left, and offer again the jobs that it left without a folder."""
+        self._spool.sweep()
+        for key in self._spool.keys_half_done():
+            asked = self.catalog.question(key)
+            if asked is None or asked.status == "complete":
+                self._spool.forget(key)
+        self._offer_lost()
+
+    def _offer_lost(self) -> None:
+        folders = {job.id for job in self._spool.jobs()} | self._jobs.keys()
+        for job in self.catalog.jobs(status=vetting.ACTIVE, limit=10_000):
+            if job.id not in folders:
+                with contextlib.suppress(UnknownEntry, ValueError):  # the job says so
+                    requests.offer(self.catalog, job)
+
+    def step(self) -> None:
+        """Ingest what has arrived, settle what has ended, start what waits."""
+        waiting = []
+        folders = self._spool.jobs()
+        present = {folder.id for folder in folders}
+        self._miss(present)
+        for folder in folders:
+            try:
+                if self._advance(folder):
+                    waiting.append(folder)
+            except (CatalogBusy, CatalogFull, CatalogDamaged):
+                raise  # nothing is wrong with the job: it waits
+            except OSError as error:
+                if not isinstance(error, JOBS_OWN):
+                    raise
+                if folder.path.is_dir():  # else it is missed at the next step
+                    self._give_up(folder, error)
+            except Exception as error:
+                self._give_up(folder, error)
+        self._crew.bury(present)
+        if waiting and self._hires and (trouble := self._crew.call(self.device)):
+            for folder in waiting:
+                if folder.withdraw():
+                    folder.finish("failed", error=trouble)
+
+    def _miss(self, present: set[str]) -> None:
+        """End the jobs whose folder somebody has removed."""
+        for job_id in self._jobs.keys() - present:
+            if self._is_active(job_id):
+                where = self._spool.folder
+                error = (
+                    f"its folder in {where} was removed while it ran, by the problem file's code "
+                    "or by hand; see that nothing there is removed, and compute it anew"
+                )
+                self.catalog.update_job(job_id, status="failed", error=error)
+            del self._jobs[job_id]
+
+    def _is_active(self, job_id: str) -> bool:
+        """Whether the catalog has the job, and not as ended."""
+        try:
+            return self.catalog.job(job_id).status in vetting.ACTIVE
+        except UnknownEntry:
+            return False
+
+    def _advance(self, folder: JobFolder) -> bool:
+        """Do what there is to do for one job; whether it waits for a worker."""
+        job = self._jobs.get(folder.id) or self._take_on(folder)
+        if job is None:
+            return False
+        ended = folder.finished  # read before the pieces: none can come after it
+        self._ingest(folder, job)
+        if ended:
+            self._settle(folder, ended)
+        elif folder.is_queued:
+            return self._keep_waiting(folder)
+        else:
+            self._watch(folder, job)
+        return False
+
+    def _take_on(self, folder: JobFolder) -> Supervised | None:
+        """The job of a folder that was not seen before; None where it is none of this catalog."""
+        record = vetting.job_of(self.catalog, self._spool, folder)
+        if record is None:
+            return None
+        asked = self.catalog.question(record.question_key) if record.question_key else None
+        job = Supervised(kind_named(asked.kind).table if asked else "")
+        folder.tell(title=record.title, units=record.units, units_done=record.units_done)
+        self._jobs[folder.id] = job
+        return job
+
+    def _give_up(self, folder: JobFolder, error: Exception) -> None:
+        """End a job that cannot be served, lest it hold up the others."""
+        if not isinstance(error, OWN_ERRORS):
+            log.info("job %s", folder.id, exc_info=error)  # the sentence is what a user reads
+        said = f"what its worker left cannot be used ({error!r}); compute it anew"
+        if isinstance(error, OWN_ERRORS):
+            said = str(error)
+        with contextlib.suppress(UnknownEntry):  # it was deleted with its analysis
+            self.catalog.update_job(folder.id, status="failed", error=said[:MOST_SAID])
+        self._forget(folder)
+
+    def _forget(self, folder: JobFolder) -> None:
+        """The job is over."""
+        folder.remove()
+        self._jobs.pop(folder.id, None)
+
+    def _ingest(self, folder: JobFolder, job: Supervised) -> None:
+        """Bring the job's pieces into the catalog, oldest first."""
+        for files in _batches(folder.piece_files()):
+            pieces = list(filter(None, (_whole(folder, file) for file in files)))
+            if not pieces:
+                continue
+            record = self.catalog.job(folder.id)
+            done = self._store(record.question_key or "", job, pieces)
+            last = pieces[-1].piece
+            rate = len(last.units) / max(last.seconds, 1e-9)
+            fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
+            self._note(folder, job, **fields)
+            folder.tell(title=record.title, units=record.units, units_done=done)
+
+    def _store(self, key: str, job: Supervised, pieces: Sequence[Arrival]) -> int:
+        """Store pieces and remove their files; how many units are answered then."""
+        try:
+            done = self.catalog.ingest_together(key, job.table, [_entry(p) for p in pieces])
+        except ValueError:  # one does not fit: those before it are kept
+            if len(pieces) == 1:
+                raise
+            return [self._store(key, job, [piece]) for piece in pieces][-1]
+        facts = {name: fact for each in pieces for name, fact in each.piece.facts.items()}
+        storing.store_directions(self.catalog, key, facts)
+        storing.note_choice(self.catalog, key, facts)
+        for each in pieces:
+            each.file.unlink()
+        return done
+
+    def _note(self, folder: JobFolder, job: Supervised, **fields: Any) -> None:
+        """Update the job's row; the first time also with the worker that has it."""
+        worker = folder.worker
+        if worker and job.worker != worker:
+            fields |= {"status": "running", "pid": worker.pid}
+            fields["pid_started"] = worker.started / 1000
+            if began := self.catalog.job(folder.id).started:
+                fields["started"] = began  # by an earlier worker, or seen by an earlier supervisor
+            job.worker = worker
+        self.catalog.update_job(folder.id, **fields)
+
+    def _keep_waiting(self, folder: JobFolder) -> bool:
+        """Whether a queued job still wants a worker."""
+        if folder.is_cancelled and folder.withdraw():
+            folder.finish("cancelled")
+            return False
+        return True
+
+    def _watch(self, folder: JobFolder, job: Supervised) -> None:
+        """See whether somebody works at a claimed job."""
+        worker = folder.worker
+        job.lost = job.lost + 1 if worker is None else 0
+        if worker is None:  # claimed and queued change places in one rename: look again
+            if job.lost >= LOOKS and not folder.finished:
+                self._offer_again(folder)
+            return
+        self._crew.saw(worker)
+        if self._crew.works_at(worker, folder.id):
+            if job.worker != worker:
+                self._note(folder, job)
+            self._press(folder, job, worker)
+        elif not folder.finished:
+            self._bury(folder, job, worker)
+
+    def _press(self, folder: JobFolder, job: Supervised, worker: ProcessName) -> None:
+        """End a worker that does not come to the end of its piece after a cancel."""
+        if folder.is_cancelled and not self._makes_way(folder, worker):
+            job.cancelled = job.cancelled or time.monotonic()
+            if time.monotonic() - job.cancelled > CANCEL_GRACE:
+                self._crew.end(worker)
+                folder.finish("cancelled")
+
+    def _makes_way(self, folder: JobFolder, worker: ProcessName) -> bool:
+        """Whether the job waits until its worker has done a more urgent one."""
+        return any(
+            other.worker == worker and other.priority < folder.priority
+            for other in self._spool.jobs()
+        )
+
+    def _bury(self, folder: JobFolder, job: Supervised, worker: ProcessName) -> None:
+        """The worker died or left: offer the rest again, or stop after too many deaths."""
+        if not worker.alive:
+            self._crew.end(worker)  # what it has started must not go on at the job
+        self._ingest(folder, job)  # what it left since the last look
+        record = self.catalog.job(folder.id)
+        deaths = record.attempts + 1
+        if not folder.is_cancelled and deaths >= DEATHS_ALLOWED:
+            how = self._crew.last_words(worker)
+            where = "in this import" if record.task == "import" else "on the same piece"
+            out = "; call the problem file's functions in a Python of your own to see why"
+            folder.finish("failed", error=f"the worker died {deaths} times {where}{how}{out}")
+        else:
+            self._offer_again(folder)
+        self.catalog.update_job(folder.id, attempts=deaths)  # last: on a full disk nobody died
+
+    def _offer_again(self, folder: JobFolder) -> None:
+        """Put what is missing up for another worker, unless somebody has asked to stop."""
+        if folder.is_cancelled:
+            folder.finish("cancelled")
+        else:
+            folder.offer(requests.request_of(self.catalog, self.catalog.job(folder.id)))
+
+    def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
+        """Write how a job ended, then remove its folder."""
+        job = self.catalog.job(folder.id)
+        status, error = ended["status"], str(ended["error"] or "")[:MOST_SAID] or None
+        if status == "done" and job.task == "import":
+            storing.store_import(self.catalog, job, ended["result"], folder.path)
+        if status == "done" and job.task == "answer":
+            asked = self.catalog.question(job.question_key or "")
+            if asked and asked.status != "complete":  # a piece was damaged
+                folder.path.joinpath("finished.json").unlink()
+                folder.offer(requests.request_of(self.catalog, job))
+                return
+        self.catalog.update_job(folder.id, status=status, error=error)
+        self._forget(folder)
+        if status == "done" and job.question_key:
+            self._spool.forget(job.question_key)
+            self._completed(job.question_key)
+
+    @property
+    def workers(self) -> list[ProcessName]:
+        """The living workers."""
+        return self._spool.workers()
+
+
+def _opened(lock: Path) -> IO[str]:
+    """The lock's file, in place of anything else that somebody put there."""
+    if lock.is_symlink() or (lock.exists() and not lock.is_file()):
+        lock.unlink()
+    return os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
+
+
+def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """The files in order, as many together as are to be read and stored at once."""
+    batch: list[Path] = []
+    size = 0
+    for file in files:
+        length = file.stat().st_size
+        if batch and (len(batch) >= PIECES_AT_ONCE or size + length > BYTES_AT_ONCE):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += length
+    if batch:
+        yield batch
+
+
+def _whole(folder: JobFolder, file: Path) -> Arrival | None:
+    """The piece in a file; one that is damaged or another job's is put aside."""
+    try:
+        arrival = read_arrival(file)
+    except (safetensors.SafetensorError, ValueError):
+        file.rename(file.with_suffix(".damaged"))  # its units stay missing and come again
+        return None
+    if arrival.job != folder.id:
+        file.rename(file.with_suffix(".foreign"))
+        log.warning("%s was computed for another job; it is left out", file)
+        return None
+    return arrival
+
+
+def _entry(arrival: Arrival) -> records.AnswerPiece:
+    """A piece as the catalog takes it."""
+    piece = arrival.piece
+    return records.AnswerPiece(
+        columns=piece.columns,
+        facts=piece.facts,
+        seconds=piece.seconds,
+        provenance=arrival.provenance,
+    )
+
+
+def moved(catalog: Catalog) -> str:
+    """What is said of a catalog that no longer lies where it was opened."""
+    return (
+        f"the catalog {catalog.folder} was moved or removed while it was in use; open it where it "
+        "lies now, and what was being computed goes on"
+    )
