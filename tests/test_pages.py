@@ -444,7 +444,7 @@ app = AppTest.from_file("app.py", default_timeout=60)
 visits = [({}, "catalog"), ({"model": "mlp_b", "x_count": "11", "y_count": "11"}, "surface"),
     ({"model": "mlp_b", "x_count": "11", "y_count": "11", "view": "3-D"}, "surface"),
     ({"model": "mlp_b", "x_count": "21"}, "line"), ({}, "interpolation"), ({}, "difference"),
-    ({}, "bring"), ({}, "jobs")]
+    ({}, "import"), ({}, "jobs")]
 for address, page in visits:
     app = AppTest.from_file("app.py", default_timeout=60)
     for name, value in address.items():

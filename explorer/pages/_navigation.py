@@ -29,7 +29,7 @@ def show_page() -> None:
                 if kind.own_page
             ],
             "Work": [
-                st.Page(PAGES / "bring.py", title="Import", icon=":material/upload_file:"),
+                st.Page(PAGES / "import.py", title="Import", icon=":material/upload_file:"),
                 st.Page(PAGES / "jobs.py", title="Jobs", icon=":material/pending_actions:"),
             ],
         }

@@ -71,7 +71,7 @@ ADDRESSES: dict[str, dict[str, Any]] = {
     "critical": SEARCH,
 }
 FITTED = 40_000  # milliseconds until a chart that does not fit is a fault
-OTHERS = ("", "jobs", "bring", "difference")  # without a chart at these addresses
+OTHERS = ("", "jobs", "import", "difference")  # without a chart at these addresses
 
 
 @pytest.fixture(scope="module")
