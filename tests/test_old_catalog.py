@@ -1,0 +1,75 @@
+"""A catalog that an earlier version made: it opens, is drawn, is merged, and goes on.
+
+`old_catalog/6be4b78.tar.xz` was made by the commit of that name: two models of one problem, an
+answer of each kind, and one that was killed after 30 of 169 points, its job still in the spool.
+"""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from explorer.ask import questions
+from explorer.importing.order import order_import
+from explorer.kinds import KINDS, kind_named
+from explorer.kinds.kind import named_code
+from store import CannotMerge, Catalog
+from tests.tiny import ROOT, agreed, ended, supervised, until
+
+HALF_DONE = "Convexity map of other"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """The folder with the catalog, its problem file and the weights of one model."""
+    with tarfile.open(ROOT / "tests" / "old_catalog" / "6be4b78.tar.xz") as packed:
+        packed.extractall(tmp_path / "old", filter="data")
+    return tmp_path / "old"
+
+
+def test_every_answer_is_there_and_is_drawn(old: Path) -> None:
+    """An answer of each kind, whole; each gives its small picture; nothing is damaged."""
+    catalog = Catalog(old / "catalog")
+    asked, count = catalog.questions(limit=100)
+    assert count == 13 and {question.kind for question in asked} == {kind.name for kind in KINDS}
+    assert [q.title for q in asked if q.status != "complete"] == [HALF_DONE]
+    for question in asked:
+        result = questions.result_of(catalog, question)
+        picture = named_code(kind_named(question.kind).thumbnail)(result)
+        assert picture.startswith(b"\x89PNG"), question.title
+    assert catalog.check_integrity(contents=True) == []
+
+
+def test_it_is_merged_into_a_new_one(old: Path, tmp_path: Path) -> None:
+    """All its models, points, answers come; a second time brings nothing."""
+    catalog = Catalog(tmp_path / "new")
+    before = Catalog(old / "catalog")
+    with pytest.raises(CannotMerge, match="open it once with this program"):
+        catalog.merge(old / "catalog")
+    before.check()
+    catalog.merge(old / "catalog")
+    assert {m.id for m in catalog.models()} == {m.id for m in before.models()}
+    assert catalog.questions(limit=100)[1] == 13
+    for question in before.questions(limit=100)[0]:
+        table = kind_named(question.kind).table
+        ours, theirs = (c.values(question.key, table) for c in (catalog, before))
+        assert ours.keys() == theirs.keys()
+        assert all((ours[name].tobytes() == theirs[name].tobytes()) for name in ours)
+    assert not any(vars(catalog.merge(old / "catalog")).values())
+
+
+def test_what_was_half_done_goes_on(old: Path) -> None:
+    """After the problem is imported from where it lies now: the 30 points stay, the rest comes."""
+    with supervised(old / "catalog") as (catalog, _):
+        (question,) = catalog.questions(status="open")[0]
+        table = kind_named(question.kind).table
+        stored = catalog.values(question.key, table)
+        weights = [{"file": str(old / "other.safetensors")}]
+        job = order_import(catalog, agreed(old / "problem.py"), {}, weights, "other")
+        assert ended(catalog, job).status == "done"
+        questions.resume(catalog, catalog.question(question.key))
+        until(lambda: catalog.question(question.key).status == "complete")
+        values = catalog.values(question.key, table)
+    rows = [values["unit"].tolist().index(unit) for unit in stored["unit"]]
+    assert len(stored["unit"]) == 30 and sorted(values["unit"]) == list(range(169))
+    assert all((values[name][rows] == stored[name]).all() for name in stored if name != "unit")
