@@ -350,10 +350,10 @@ def test_whole_numbers_stay_small() -> None:
 LIMITED = """
 import resource, sys
 import numpy as np, psutil, torch
-from explorer.analysis.choice import Choice
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.device import cores
-from explorer.analysis.objective import Objective
+from explorer.analysis.objective.execution import Choice
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.device import cores
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
 

@@ -31,8 +31,8 @@ SCRIPT = """
 import json
 import numpy as np, streamlit as st
 from explorer.pages._viewer import surface_viewer
-from explorer.render.client import renderer
-from explorer.render.height import HeightField
+from explorer.render.relief3d.client import renderer
+from explorer.render.relief3d.height import HeightField
 
 axis = np.linspace(-1, 1, 51)
 rows = st.slider("rows", 11, 51, 51)
