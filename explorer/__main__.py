@@ -43,14 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m explorer", description=__doc__)
     parser.add_argument("--catalog", type=Path, help="folder of the catalog")
-    known = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(
         name: str, run: Callable, about: str, needs_no_catalog: bool = False
     ) -> argparse.ArgumentParser:
-        made = known.add_parser(name, help=about, description=about)
-        made.set_defaults(run=run, needs_no_catalog=needs_no_catalog)
-        return made
+        subparser = subparsers.add_parser(name, help=about, description=about)
+        subparser.set_defaults(run=run, needs_no_catalog=needs_no_catalog)
+        return subparser
 
     begin = command(
         "new-problem", commands_start.new_problem, "Write a problem file to fill in.", True
@@ -138,21 +138,21 @@ def _parser() -> argparse.ArgumentParser:
 def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     """Inspect and store checkpoints, after the user agreed to run the problem file."""
     problem, _ = sources.problem_file(given.problem)
-    found = sources.resolve(given.checkpoints)
-    if found.errors:
-        raise ValueError("; ".join(found.errors))
+    import_sources = sources.resolve(given.checkpoints)
+    if import_sources.errors:
+        raise ValueError("; ".join(import_sources.errors))
     code = code_to_agree(problem)
     if not agreement.agreed(code, given.yes):
         print("nothing was imported", file=sys.stderr)
         return 1
     arguments = dict(_pair(text) for text in given.argument)
     if given.follow:
-        return commands.follow(catalog, found, code, arguments, given.name or "")
-    job = sources.order(catalog, found, problem, arguments, given.name or "", given.part)
+        return commands.follow(catalog, import_sources, code, arguments, given.name or "")
+    job = sources.order(catalog, import_sources, problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
     model = storing.imported(catalog, catalog.job(job))
-    for said in storing.warnings(catalog, model) if model else ():
-        print(f"warning: {message(said)}", file=sys.stderr)
+    for warning_text in storing.warnings(catalog, model) if model else ():
+        print(f"warning: {message(warning_text)}", file=sys.stderr)
     return 0
 
 
@@ -219,12 +219,16 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
 
     if given.file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
-    found = [q for q in catalog.questions(limit=1_000_000)[0] if q.key.startswith(given.key)]
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} analyses have a key that begins with {given.key!r}")
-    asked = found[0]
+    matching_questions = [
+        q for q in catalog.questions(limit=1_000_000)[0] if q.key.startswith(given.key)
+    ]
+    if len(matching_questions) != 1:
+        raise ValueError(
+            f"{len(matching_questions)} analyses have a key that begins with {given.key!r}"
+        )
+    question = matching_questions[0]
     contents = files(
-        questions.result_of(catalog, asked), provenance_of(catalog, asked), given.file.name
+        questions.result_of(catalog, question), provenance_of(catalog, question), given.file.name
     )
     for name in contents:
         if (given.file.parent / name).exists():  # never over a file of the user's
@@ -241,9 +245,9 @@ def _subject(catalog: Catalog, text: str) -> questions.Subject:
         model = model_named(catalog.models(), text)
         return model, model.point_id
     model = model_named(catalog.models(), name)
-    known = catalog.points(model.id)
-    steps = {str(point.step): point.point_id for point in known if point.step is not None}
-    points = {point.label: point.point_id for point in known} | steps
+    stored_points = catalog.points(model.id)
+    steps = {str(point.step): point.point_id for point in stored_points if point.step is not None}
+    points = {point.label: point.point_id for point in stored_points} | steps
     if step not in points:
         names = list(steps or points)
         kept = f"from {names[0]} to {names[-1]}" if len(names) > FEW else ", ".join(names)

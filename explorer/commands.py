@@ -41,43 +41,46 @@ def foretell(
     """
     warm = False
     for (model, point), *others in asks:
-        asked = questions.question(catalog, kind, model, settings, point, others)
-        stored = catalog.question(asked.key)
+        question = questions.question_about(catalog, kind, model, settings, point, others)
+        stored = catalog.question(question.key)
         done = stored.units_done if stored else 0
-        units = asked.settings.units
+        units = question.settings.units
         rest = "complete, 0 s"
         if done < units:
-            told = estimate(catalog, asked, model, warm)
-            seconds = told.start + told.setup + (units - done) * told.per_unit
+            expected = estimate(catalog, question, model, warm)
+            seconds = expected.start + expected.setup + (units - done) * expected.per_unit
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
         title = questions.title(
-            catalog, asked, questions.models_of(kind, [(model, point), *others])
+            catalog, question, questions.models_of(kind, [(model, point), *others])
         )
-        print(f"{asked.key[:12]} {message(title)}: {kind.counted(done, units)}, {rest}")
+        print(f"{question.key[:12]} {message(title)}: {kind.counted(done, units)}, {rest}")
 
 
 def follow(
-    catalog: Catalog, found: Sources, code: Code, arguments: Mapping[str, Any], name: str
+    catalog: Catalog, run_sources: Sources, code: Code, arguments: Mapping[str, Any], name: str
 ) -> int:
     """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
 
     Raises:
         ValueError: the sources are no recorded run, or it can be followed no longer.
     """
-    if found.recording is None:
+    if run_sources.recording is None:
         raise ValueError("only a recorded run can be followed; name the Recorder's folder")
-    folder, identity = found.recording.folder.resolve(), recorded_runs.identity(found.recording)
+    folder, identity = (
+        run_sources.recording.folder.resolve(),
+        recorded_runs.identity(run_sources.recording),
+    )
     following.follow(catalog, folder, code.problem, code.hash, arguments, name)
-    supervisor, told = Supervisor(catalog, "auto"), -1
+    supervisor, printed_count = Supervisor(catalog, "auto"), -1
     supervisor.start()
     try:
         while True:
             entry = following.followed(catalog).get(str(folder))
             count = max((m.points for m in recorded_runs.models_of(catalog, identity)), default=0)
-            if count != told:
+            if count != printed_count:
                 print(f"{message(folder)}: {count:,} snapshots", flush=True)
-                told = count
+                printed_count = count
             if entry is None:
                 return 0
             if entry["stopped"]:
@@ -85,7 +88,7 @@ def follow(
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         following.unfollow(catalog, folder)
-        print(f"\nfollowed no longer; {told:,} snapshots are stored", file=sys.stderr)
+        print(f"\nfollowed no longer; {printed_count:,} snapshots are stored", file=sys.stderr)
         return 130
     finally:
         supervisor.stop()
@@ -94,9 +97,12 @@ def follow(
 def listing(catalog: Catalog, given: argparse.Namespace) -> int:
     """Models with their losses, then analyses with their keys and how far they are."""
     models = catalog.models()
-    found, _ = catalog.questions(limit=ALL)
+    stored_questions, _ = catalog.questions(limit=ALL)
     if given.json:
-        content = {"models": [_model(m) for m in models], "analyses": [_analysis(q) for q in found]}
+        content = {
+            "models": [_model(m) for m in models],
+            "analyses": [_analysis(q) for q in stored_questions],
+        }
         print(json.dumps(_finite(content), allow_nan=False, indent=1))
         return 0
     for model in models:
@@ -107,13 +113,13 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
         )
         size = f"{model.facts.get('parameters', 0):,} parameters"
         print(f"model {message(model.name)}: {size}, {measured}")
-    for asked in found:
-        if unreadable(asked.kind, asked.settings):
+    for question in stored_questions:
+        if unreadable(question.kind, question.settings):
             continue
-        complete = ", complete" if asked.status == "complete" else ""
-        done = kind_named(asked.kind).counted(asked.units_done, asked.units)
-        print(f"{asked.key[:12]} {message(asked.title)}: {done}{complete}")
-    for why, count in Counter(unreadable(q.kind, q.settings) for q in found).items():
+        complete = ", complete" if question.status == "complete" else ""
+        done = kind_named(question.kind).counted(question.units_done, question.units)
+        print(f"{question.key[:12]} {message(question.title)}: {done}{complete}")
+    for why, count in Counter(unreadable(q.kind, q.settings) for q in stored_questions).items():
         if why:
             analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"
             print(f"{analyses} {why}: update this program to see what a newer one stored")
@@ -216,18 +222,18 @@ def _model(model: records.Model) -> dict[str, Any]:
     }
 
 
-def _analysis(asked: records.Question) -> dict[str, Any]:
+def _analysis(question: records.Question) -> dict[str, Any]:
     return {
-        "key": asked.key,
-        "kind": asked.kind,
-        "title": asked.title,
-        "models": asked.model_names,
-        "status": asked.status,
-        "units_done": asked.units_done,
-        "units": asked.units,
-        "seconds": asked.seconds,
-        "settings": asked.settings,
-        "created": str(asked.created),
+        "key": question.key,
+        "kind": question.kind,
+        "title": question.title,
+        "models": question.model_names,
+        "status": question.status,
+        "units_done": question.units_done,
+        "units": question.units,
+        "seconds": question.seconds,
+        "settings": question.settings,
+        "created": str(question.created),
     }
 
 

@@ -114,8 +114,8 @@ class _Agreement:
         for path, _, digest in self.files:
             if now.get(path, hashlib.sha256(_content(path)).hexdigest()) != digest:
                 return f"{path} has changed since you agreed to run {code.problem.name}"
-        known = {path for path, *_ in self.files}
-        new = next(path for path in now if path not in known)
+        agreed_paths = {path for path, *_ in self.files}
+        new = next(path for path in now if path not in agreed_paths)
         return f"{code.problem} now loads {new}, which you have not agreed to run"
 
 

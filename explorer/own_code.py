@@ -136,11 +136,11 @@ class _Walk:
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             dotted = ".".join(parts[:count])
-            found = self._module(dotted)
-            if found is None:
+            module = self._module(dotted)
+            if module is None:
                 return
-            if found.file is not None:
-                yield found.file.resolve(), dotted, bool(found.folders)
+            if module.file is not None:
+                yield module.file.resolve(), dotted, bool(module.folders)
 
     def _module(self, name: str) -> "_Module | None":
         if self._modules.get(name) is None:  # what is missing may be found by a later hint
@@ -154,8 +154,8 @@ class _Walk:
             return _in_folders(last, above.folders) if above else None
         if name in sys.builtin_module_names:
             return None
-        found = _in_folders(name, self.folders) or _by_hooks(name)
-        return found or _in_folders(name, self.hinted)
+        module = _in_folders(name, self.folders) or _by_hooks(name)
+        return module or _in_folders(name, self.hinted)
 
     def _take_hints(self, folder: Path, content: bytes) -> None:
         """Where a file changes sys.path: its folder's parents, and what its texts may name."""

@@ -98,19 +98,21 @@ def curves(catalog: Catalog, model: records.Model) -> dict[str, dict[str, Curve]
     What the script logged comes from the recording, what was measured from the import of each
     snapshot that has a step.
     """
-    found: dict[str, dict[str, Curve]] = {}
+    curves_by_name: dict[str, dict[str, Curve]] = {}
     logged = model.facts.get("run", {}).get("curves", {})
     for name, curve in logged.items():
-        found.setdefault(name, {})["logged"] = [(step, float(value)) for step, value in curve]
+        curves_by_name.setdefault(name, {})["logged"] = [
+            (step, float(value)) for step, value in curve
+        ]
     values = catalog.measured(model.id)
     for point in catalog.points(model.id):
         if point.step is None:
             continue
         for split, measured in values.get(point.point_id, {}).items():
             for name, value in measured.items():
-                lines = found.setdefault(name, {})
+                lines = curves_by_name.setdefault(name, {})
                 lines.setdefault(split, []).append((point.step, value))
-    return found
+    return curves_by_name
 
 
 def models_of(
@@ -132,7 +134,7 @@ def known(
 
     Only the worker can say which of the problems is still the one in the file.
     """
-    found = []
+    entries = []
     for model in models_of(catalog, identity):
         problem = catalog.problem(model.problem_id)
         if problem.arguments == arguments:
@@ -145,5 +147,5 @@ def known(
                 for point in catalog.points(model.id)  # of one label the later comes last
             }
             entry = {"source_hash": problem.source_hash, "problem": problem.facts}
-            found.append({**entry, "points": points})
-    return found
+            entries.append({**entry, "points": points})
+    return entries

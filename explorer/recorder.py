@@ -186,13 +186,13 @@ def optimizer_tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
 def optimizer_facts(optimizer: Optimizer) -> dict[str, Any]:
     """Which class of torch the optimiser is, and its numbers where all groups have the same."""
     groups = optimizer.param_groups
-    found: dict[str, Any] = {"class": _class_of(optimizer)}
+    facts: dict[str, Any] = {"class": _class_of(optimizer)}
     for name, kind in (("momentum", float), ("nesterov", bool)):
         values = {kind(group[name]) for group in groups if name in group}
         if len(values) == 1:
-            found[name] = values.pop()
+            facts[name] = values.pop()
     first = {float(group["betas"][0]) for group in groups if group.get("betas")}
-    return found | ({"beta1": first.pop()} if len(first) == 1 else {})
+    return facts | ({"beta1": first.pop()} if len(first) == 1 else {})
 
 
 def _class_of(optimizer: Optimizer) -> str:

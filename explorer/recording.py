@@ -88,15 +88,15 @@ def _lines(log: Path) -> list[dict[str, Any]]:
     """The whole lines of the log; what a killed writer left unfinished is passed over."""
     if not log.is_file():
         return []
-    found = []
+    entries = []
     for line in log.read_bytes().split(b"\n")[:-1]:  # after the last newline nothing counts yet
         try:
             entry = json.loads(line)
         except ValueError:
             continue
         if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def _without_left_branches(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -180,8 +180,8 @@ class Supervisor:
         """Clear what a crash has left, and offer again the jobs that it left without a folder."""
         self._spool.sweep()
         for key in self._spool.keys_half_done():
-            asked = self.catalog.question(key)
-            if asked is None or asked.status == "complete":
+            question = self.catalog.question(key)
+            if question is None or question.status == "complete":
                 self._spool.forget(key)
         self._offer_lost()
 
@@ -256,8 +256,8 @@ class Supervisor:
         record = vetting.job_of(self.catalog, self._spool, folder)
         if record is None:
             return None
-        asked = self.catalog.question(record.question_key) if record.question_key else None
-        job = Supervised(kind_named(asked.kind).table if asked else "")
+        question = self.catalog.question(record.question_key) if record.question_key else None
+        job = Supervised(kind_named(question.kind).table if question else "")
         folder.tell(title=record.title, units=record.units, units_done=record.units_done)
         self._jobs[folder.id] = job
         return job
@@ -386,8 +386,8 @@ class Supervisor:
         if status == "done" and job.task == "import":
             storing.store_import(self.catalog, job, ended["result"], folder.path)
         if status == "done" and job.task == "answer":
-            asked = self.catalog.question(job.question_key or "")
-            if asked and asked.status != "complete":  # a piece was damaged
+            question = self.catalog.question(job.question_key or "")
+            if question and question.status != "complete":  # a piece was damaged
                 folder.path.joinpath("finished.json").unlink()
                 folder.offer(requests.request_of(self.catalog, job))
                 return

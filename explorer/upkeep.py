@@ -66,8 +66,8 @@ def delete(catalog: Catalog, given: argparse.Namespace) -> int:
         print("nothing was deleted", file=sys.stderr)
         return 1
     for job in catalog.jobs(status=("queued", "running"), limit=ALL):
-        asked = catalog.question(job.question_key) if job.question_key else None
-        if asked is not None and model.id in asked.model_ids:
+        question = catalog.question(job.question_key) if job.question_key else None
+        if question is not None and model.id in question.model_ids:
             requests.cancel(catalog, job.id)
     catalog.delete_model(model.id)
     print(f"{message(what)} is in the trash; `restore {model.id[:12]}` takes it out again")
@@ -123,26 +123,30 @@ def check(catalog: Catalog, given: argparse.Namespace) -> int:
 def other_keys(catalog: Catalog) -> list[str]:
     """A sentence for each analysis or direction whose key is not that of what it says it is."""
     problems = {problem.id: problem for problem in catalog.problems()}
-    said = []
-    for asked in catalog.questions(limit=ALL)[0]:
-        if _key(asked, problems) not in ("", asked.key):
-            said.append(f"analysis {asked.key}: its settings or subjects are not those of its key")
-        for direction in catalog.directions(asked.key):
+    sentences = []
+    for question in catalog.questions(limit=ALL)[0]:
+        if _key(question, problems) not in ("", question.key):
+            sentences.append(
+                f"analysis {question.key}: its settings or subjects are not those of its key"
+            )
+        for direction in catalog.directions(question.key):
             if sha256(direction.recipe) != direction.id:
-                said.append(f"analysis {asked.key}: its direction {direction.axis} is another one")
-    return said
+                sentences.append(
+                    f"analysis {question.key}: its direction {direction.axis} is another one"
+                )
+    return sentences
 
 
-def _key(asked: records.Question, problems: dict[str, records.Problem]) -> str:
+def _key(question: records.Question, problems: dict[str, records.Problem]) -> str:
     """The key of what an analysis says it is; empty where this version cannot tell."""
-    if unreadable(asked.kind, asked.settings) or asked.problem_id not in problems:
+    if unreadable(question.kind, question.settings) or question.problem_id not in problems:
         return ""
-    kind, problem = kind_named(asked.kind), problems[asked.problem_id]
-    if kind.version != asked.version:
+    kind, problem = kind_named(question.kind), problems[question.problem_id]
+    if kind.version != question.version:
         return ""
     identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
-    settings = settings_from_json(kind.settings, asked.settings)
-    return Question(kind, settings, identity, asked.point_ids).key
+    settings = settings_from_json(kind.settings, question.settings)
+    return Question(kind, settings, identity, question.point_ids).key
 
 
 def rebuild(catalog: Catalog, given: argparse.Namespace) -> int:
@@ -165,9 +169,9 @@ def rebuild(catalog: Catalog, given: argparse.Namespace) -> int:
 
 
 def _described(files: Sequence[Path]) -> list[tuple[Any, ...]]:
-    found = sorted((f.stat().st_mtime, f.name, f.stat().st_size) for f in files)
+    file_rows = sorted((f.stat().st_mtime, f.name, f.stat().st_size) for f in files)
     return [
-        (name, size, f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}") for at, name, size in found
+        (name, size, f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}") for at, name, size in file_rows
     ]
 
 
@@ -187,9 +191,9 @@ def model_named(models: Sequence[records.Model], name: str) -> records.Model:
     raise ValueError(f"{name!r} names {len(named)} models; give the id's beginning: {ids}")
 
 
-def _agreed(asked: str) -> bool:
+def _agreed(prompt: str) -> bool:
     try:
-        return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"{prompt} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # nobody is there to ask
         return False
 

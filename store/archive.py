@@ -34,10 +34,10 @@ def prepared(connection: Cursor, path: Path) -> Cursor:
 
 def _copy(path: Path) -> Path:
     """A copy of the database as it is now, made once."""
-    found = path.stat()
-    known = (path, found.st_mtime_ns, found.st_size)
-    if known not in _COPIES:
-        _COPIES[known] = tempfile.TemporaryDirectory(prefix="catalog-")
+    status = path.stat()
+    copy_key = (path, status.st_mtime_ns, status.st_size)
+    if copy_key not in _COPIES:
+        _COPIES[copy_key] = tempfile.TemporaryDirectory(prefix="catalog-")
         for file in filter(Path.exists, (path, log_of(path))):
-            shutil.copyfile(file, Path(_COPIES[known].name) / file.name)
-    return Path(_COPIES[known].name) / path.name
+            shutil.copyfile(file, Path(_COPIES[copy_key].name) / file.name)
+    return Path(_COPIES[copy_key].name) / path.name

@@ -62,8 +62,8 @@ class Files:
             UnknownEntry: there is no such file.
         """
         if _HASH.fullmatch(hash):
-            for found in (self.folder / hash[:2]).glob(f"{hash}.*"):
-                return found
+            for file in (self.folder / hash[:2]).glob(f"{hash}.*"):
+                return file
         raise UnknownEntry("file", hash)
 
     def has(self, hash: str) -> bool:

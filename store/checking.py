@@ -46,8 +46,8 @@ class Checking(Door):
 
     def foreign_files(self) -> list[str]:
         """Hashes of files that no row names and that this database has not put; they are kept."""
-        known = self._read(lambda c: c.execute("SELECT hash FROM kept_files").fetchall())
-        ours = {hash for (hash,) in known}
+        kept_rows = self._read(lambda c: c.execute("SELECT hash FROM kept_files").fetchall())
+        ours = {hash for (hash,) in kept_rows}
         return sorted(path.stem for path in self._files.all() if path.stem not in ours)
 
     def _unreadable(self) -> list[str]:

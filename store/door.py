@@ -48,12 +48,12 @@ class Door:
     @property
     def mark(self) -> tuple[int, ...]:
         """Another one after each change of the database; it costs a few looks at the disk."""
-        found = []
+        status_numbers = []
         for file in (self._lease.path, log_of(self._lease.path)):
             with contextlib.suppress(OSError):
                 status = file.stat()
-                found += [status.st_mtime_ns, status.st_size, status.st_ino]
-        return tuple(found)
+                status_numbers += [status.st_mtime_ns, status.st_size, status.st_ino]
+        return tuple(status_numbers)
 
     def check(self) -> None:
         """Open once: create what is missing and bring the schema up to date.

@@ -57,10 +57,10 @@ class CannotQuery(CatalogError):
 class CatalogTooNew(CatalogError):
     """A newer version of the program wrote the catalog."""
 
-    def __init__(self, path: Path, found: str, known: str) -> None:
+    def __init__(self, path: Path, stored_version: str, newest_version: str) -> None:
         super().__init__(
-            f"the catalog {path.parent} was written by a newer version ({found}, this one knows "
-            f"{known}); update the program or choose another folder"
+            f"the catalog {path.parent} was written by a newer version ({stored_version}, this one "
+            f"knows {newest_version}); update the program or choose another folder"
         )
 
 
@@ -147,8 +147,8 @@ def holder_of(error: duckdb.Error) -> int | None:
     """The process that DuckDB names as the holder of the lock, where it names one."""
     if "different configuration" in str(error):  # somebody in this process opened it otherwise
         return os.getpid()
-    found = re.search(r"PID (\d+)", str(error))
-    return int(found.group(1)) if found else None
+    match = re.search(r"PID (\d+)", str(error))
+    return int(match.group(1)) if match else None
 
 
 def is_held(error: duckdb.Error) -> bool:

@@ -50,19 +50,19 @@ _OF_A_QUESTION = ("pieces", "value_seals", "directions", "images")
 
 def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
     """Sentences on what is wrong among the rows; (owner, hash) of each file that must be there."""
-    found = [sentence.format(id) for sentence, query in _CHECKS for id in _ids(cursor, query)]
-    found += changed_entries(cursor) + changed_values(cursor)
+    sentences = [sentence.format(id) for sentence, query in _CHECKS for id in _ids(cursor, query)]
+    sentences += changed_entries(cursor) + changed_values(cursor)
     tables = value_tables(cursor)
     for table in (*tables, *_OF_A_QUESTION):
         query = f"""SELECT DISTINCT question_key FROM {table}
             WHERE question_key NOT IN (SELECT key FROM questions)"""  # noqa: S608 - our own names
-        found += [
+        sentences += [
             f"{table} has rows of analysis {k}, which is not stored" for k in _ids(cursor, query)
         ]
-    found += [
+    sentences += [
         f"analysis {key} has other units than its pieces say" for key in _torn(cursor, tables)
     ]
-    return found, cursor.execute(_FILES).fetchall()
+    return sentences, cursor.execute(_FILES).fetchall()
 
 
 def changed_entries(cursor: Cursor) -> list[str]:
@@ -81,8 +81,8 @@ def changed_entries(cursor: Cursor) -> list[str]:
 def changed_values(cursor: Cursor) -> list[str]:
     """A sentence for each answer whose values are not what was stored."""
     query = "SELECT DISTINCT question_key, table_name FROM value_seals ORDER BY ALL"
-    found = cursor.execute(query).fetchall()
-    return [said for key, table in found if (said := _changed(cursor, key, table))]
+    sealed_answers = cursor.execute(query).fetchall()
+    return [sentence for key, table in sealed_answers if (sentence := _changed(cursor, key, table))]
 
 
 def _changed(cursor: Cursor, key: str, table: str) -> str:
@@ -105,8 +105,8 @@ def unsealed(cursor: Cursor) -> int:
     """How many entries and answers have no hash: they are from an older version."""
     count = 0
     for what, query in ENTRIES.items():
-        known = "SELECT id FROM seals WHERE what = ?"
-        rows = f"SELECT count(*) FROM ({query}) AS t(id) WHERE id NOT IN ({known})"  # noqa: S608
+        sealed_ids = "SELECT id FROM seals WHERE what = ?"
+        rows = f"SELECT count(*) FROM ({query}) AS t(id) WHERE id NOT IN ({sealed_ids})"  # noqa: S608
         count += scalar(cursor, rows, [what])
     for table in value_tables(cursor):
         for key in _ids(cursor, f"SELECT DISTINCT question_key FROM {table}"):  # noqa: S608

@@ -55,10 +55,10 @@ class Jobs(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        found = self._read(lambda c: records(c, Job, "SELECT * FROM jobs WHERE id = ?", [id]))
-        if not found:
+        jobs = self._read(lambda c: records(c, Job, "SELECT * FROM jobs WHERE id = ?", [id]))
+        if not jobs:
             raise UnknownEntry("job", id)
-        return found[0]
+        return jobs[0]
 
     def jobs(self, status: str | Sequence[str] | None = None, limit: int = 100) -> list[Job]:
         """Jobs of that status or these, newest first."""
@@ -72,15 +72,15 @@ class Jobs(Door):
         query = (
             "SELECT * FROM jobs WHERE status = 'queued' ORDER BY priority DESC, created, id LIMIT 1"
         )
-        found = self._read(lambda c: records(c, Job, query))
-        return found[0] if found else None
+        jobs = self._read(lambda c: records(c, Job, query))
+        return jobs[0] if jobs else None
 
     def active_job_for(self, key: str) -> Job | None:
         """The job that is answering the question or waits to; None when there is none."""
         query = """SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')
             ORDER BY created LIMIT 1"""
-        found = self._read(lambda c: records(c, Job, query, [key]))
-        return found[0] if found else None
+        jobs = self._read(lambda c: records(c, Job, query, [key]))
+        return jobs[0] if jobs else None
 
     def update_job(self, id: str, /, **fields: Any) -> None:
         """Change fields of a job. `started` and `finished` follow from the status unless given.
@@ -122,5 +122,5 @@ class Jobs(Door):
     def recall(self, name: str, default: Any = None) -> Any:
         """The value kept under that name, else the default."""
         query = "SELECT value FROM settings WHERE name = ?"
-        found = self._read(lambda c: scalar(c, query, [name]))
-        return default if found is None else json.loads(found)
+        stored_text = self._read(lambda c: scalar(c, query, [name]))
+        return default if stored_text is None else json.loads(stored_text)

@@ -75,11 +75,11 @@ class Lease:
         try:
             yield cursor
         except duckdb.Error as error:
-            known = from_duckdb(error, self.path)
-            if known is None:
+            catalog_error = from_duckdb(error, self.path)
+            if catalog_error is None:
                 raise
             self._broken = True
-            raise known from error
+            raise catalog_error from error
         finally:
             self._give_back(cursor)
 

@@ -125,16 +125,18 @@ class _Theirs:
         with self._reading():
             self._cursor.execute(query, list(values))
             names = [column[0] for column in self._cursor.description or ()]
-            found = self._cursor.fetchall()
-        return [dict(zip(names, map(_in_utc, row), strict=True)) for row in found]
+            raw_rows = self._cursor.fetchall()
+        return [dict(zip(names, map(_in_utc, row), strict=True)) for row in raw_rows]
 
     def values(self, table: str, key: str) -> pa.Table:
         """The rows of an answer, without the columns that none of them has."""
         query = f"SELECT * EXCLUDE (question_key) FROM {table} WHERE question_key = ?"  # noqa: S608
         with self._reading():
             relation = self._cursor.sql(f"{query} ORDER BY unit, rowid", params=[key])
-            found = relation.to_arrow_table()
-        return found.select([n for n in found.column_names if found[n].null_count < len(found)])
+            answer_rows = relation.to_arrow_table()
+        return answer_rows.select(
+            [n for n in answer_rows.column_names if answer_rows[n].null_count < len(answer_rows)]
+        )
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -171,12 +173,12 @@ def _opened(place: Path, timeout: float) -> Iterator[Cursor]:
     connection = _connected(place, timeout)
     try:
         with connection.cursor() as cursor:
-            found = stored_version(cursor, place)
-            if found != len(MIGRATIONS):
-                newer = found > len(MIGRATIONS)
+            their_version = stored_version(cursor, place)
+            if their_version != len(MIGRATIONS):
+                newer = their_version > len(MIGRATIONS)
                 raise CannotMerge(
                     place,
-                    f"has schema {found}, this program's is {len(MIGRATIONS)}",
+                    f"has schema {their_version}, this program's is {len(MIGRATIONS)}",
                     "update this program" if newer else "open it once with this program",
                 )
             cursor.execute("BEGIN")
@@ -256,9 +258,9 @@ def _unite(cursor: Cursor, theirs: _Theirs, row: Row, image: Row | None) -> int:
     return merged.units_done - ours.units_done
 
 
-def _add_values(cursor: Cursor, theirs: _Theirs, asked: Row) -> int:
+def _add_values(cursor: Cursor, theirs: _Theirs, question: Row) -> int:
     """Add the rows of the units that are not here, and what says when they came; their number."""
-    key, added = asked["key"], 0
+    key, added = question["key"], 0
     for table in theirs.tables:
         rows = theirs.values(table, key)
         if not len(rows):
@@ -274,10 +276,10 @@ def _add_values(cursor: Cursor, theirs: _Theirs, asked: Row) -> int:
             for seal in theirs.rows("SELECT * FROM value_seals WHERE question_key = ?", [key]):
                 put(cursor, "value_seals", seal)
         else:  # pieces do not name their units: what is new is one more piece
-            seconds = asked["seconds"] * len(units) / max(asked["units_done"], 1)
-            said = {"seconds": seconds, "provenance": asked["provenance"], "ingested": now()}
+            seconds = question["seconds"] * len(units) / max(question["units_done"], 1)
+            origin = {"seconds": seconds, "provenance": question["provenance"], "ingested": now()}
             pieces = [
-                {"question_key": key, "first_unit": int(units[0]), "units": len(units), **said}
+                {"question_key": key, "first_unit": int(units[0]), "units": len(units), **origin}
             ]
             seal_rows(cursor, key, table, [fresh])
         for piece in pieces:

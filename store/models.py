@@ -52,10 +52,10 @@ class Models(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        found = self._read(
+        problems = self._read(
             lambda c: records(c, Problem, "SELECT * FROM problems WHERE id = ?", [id])
         )
-        return _only(found, "problem", id)
+        return _only(problems, "problem", id)
 
     def problems(self) -> list[Problem]:
         """All problems, by name."""
@@ -188,10 +188,10 @@ class Models(Door):
         """What was measured at a point: split -> name -> value."""
         query = "SELECT * FROM measurements WHERE point_id = ? ORDER BY split, name"
         rows = self._read(lambda c: records(c, Measurement, query, [point_id]))
-        found: dict[str, dict[str, float]] = {}
+        values_by_split: dict[str, dict[str, float]] = {}
         for row in rows:
-            found.setdefault(row.split, {})[row.name] = row.value
-        return found
+            values_by_split.setdefault(row.split, {})[row.name] = row.value
+        return values_by_split
 
     def measured(self, model_id: str) -> dict[str, dict[str, dict[str, float]]]:
         """What was measured at each point of a model: point -> split -> name -> value."""
@@ -199,10 +199,12 @@ class Models(Door):
             JOIN models ON models.problem_id = measurements.problem_id AND models.id = ?
             WHERE measurements.point_id IN (SELECT point_id FROM points WHERE model_id = ?)
             ORDER BY measurements.point_id, split, measurements.name"""
-        found: dict[str, dict[str, dict[str, float]]] = {}
+        values_by_point: dict[str, dict[str, dict[str, float]]] = {}
         for row in self._read(lambda c: records(c, Measurement, query, [model_id, model_id])):
-            found.setdefault(row.point_id, {}).setdefault(row.split, {})[row.name] = row.value
-        return found
+            values_by_point.setdefault(row.point_id, {}).setdefault(row.split, {})[row.name] = (
+                row.value
+            )
+        return values_by_point
 
 
 def _put_problem(cursor: Cursor, problem: Problem) -> None:
@@ -211,13 +213,13 @@ def _put_problem(cursor: Cursor, problem: Problem) -> None:
 
 
 def _put_model(cursor: Cursor, model: Model) -> None:
-    kept = ("id", "name", "problem_id", "point_id", "facts", "deleted")
-    for known in _models(cursor, "WHERE models.id = ?", [model.id]):
-        if known.name != model.name:
-            _retitle(cursor, known, model.name)
-    row: dict[str, Any] = {name: getattr(model, name) for name in kept}
+    columns = ("id", "name", "problem_id", "point_id", "facts", "deleted")
+    for stored_model in _models(cursor, "WHERE models.id = ?", [model.id]):
+        if stored_model.name != model.name:
+            _retitle(cursor, stored_model, model.name)
+    row: dict[str, Any] = {name: getattr(model, name) for name in columns}
     row["created"] = model.created or now()
-    put(cursor, "models", row, kept[1:])
+    put(cursor, "models", row, columns[1:])
 
 
 def models_at(cursor: Cursor, points: Iterable[str]) -> list[str]:
@@ -246,14 +248,16 @@ def _models(cursor: Cursor, where: str, values: Sequence[Any]) -> list[Model]:
     models = records(cursor, Model, f"{_MODELS} {where}", values)
     query = """SELECT * FROM measurements WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))
         ORDER BY split, name"""
-    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    measurements: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for row in records(cursor, Measurement, query, [[model.point_id for model in models]]):
-        at = found.setdefault((row.point_id, row.problem_id), {})
-        at.setdefault(row.split, {})[row.name] = row.value
-    return [replace(m, measurements=found.get((m.point_id, m.problem_id), {})) for m in models]
+        splits = measurements.setdefault((row.point_id, row.problem_id), {})
+        splits.setdefault(row.split, {})[row.name] = row.value
+    return [
+        replace(m, measurements=measurements.get((m.point_id, m.problem_id), {})) for m in models
+    ]
 
 
-def _only(found: list[Any], what: str, id: str) -> Any:
-    if not found:
+def _only(rows: list[Any], what: str, id: str) -> Any:
+    if not rows:
         raise UnknownEntry(what, id)
-    return found[0]
+    return rows[0]

@@ -42,6 +42,6 @@ def read_note(path: Path) -> str:
 
 
 def _check(handle: int, path: Path) -> None:
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise OSError(f"{path} is no file of its own")

@@ -51,13 +51,13 @@ class Pictures(Door):
         def work(cursor: Cursor) -> list[tuple[str, str]]:
             return cursor.execute(query, [list(keys)]).fetchall()
 
-        found = {}
+        image_contents = {}
         for key, hash in self._read(work):
             try:
-                found[key] = self._files.path(hash).read_bytes()
+                image_contents[key] = self._files.path(hash).read_bytes()
             except (UnknownEntry, FileNotFoundError):
                 continue  # lost with its file: it is drawn again
-        return found
+        return image_contents
 
 
 def note_files(cursor: Cursor, hashes: Iterable[str]) -> None:

@@ -42,15 +42,26 @@ class Questions(Door):
         def work(cursor: Cursor) -> Question:
             with sealed(cursor, "analysis", [question.key]):
                 put(cursor, "questions", row, ("deleted", "family", "objective"))
-            asked = question_row(cursor, question.key)
-            if job and asked.status == "open" and not scalar(cursor, _UNDER_WAY, [asked.key]):
+            new_question = question_row(cursor, question.key)
+            if (
+                job
+                and new_question.status == "open"
+                and not scalar(cursor, _UNDER_WAY, [new_question.key])
+            ):
                 put(cursor, "jobs", {**vars(job), "created": now()})
-            return asked
+            return new_question
 
-        known = self.question(question.key)
-        complete = job is None or (known is not None and known.status == "complete")
-        if known and known.deleted is None and known.family == question.family and complete:
-            return known
+        stored_question = self.question(question.key)
+        complete = job is None or (
+            stored_question is not None and stored_question.status == "complete"
+        )
+        if (
+            stored_question
+            and stored_question.deleted is None
+            and stored_question.family == question.family
+            and complete
+        ):
+            return stored_question
         return self._write(work)
 
     def question(self, key: str) -> Question | None:
@@ -60,8 +71,8 @@ class Questions(Door):
     def questions_of(self, keys: Iterable[str]) -> dict[str, Question]:
         """The questions of those keys, also deleted ones; what was never asked is left out."""
         where = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
-        found = self._read(lambda c: _named(c, where, [list(keys)]))
-        return {question.key: question for question in found}
+        questions = self._read(lambda c: _named(c, where, [list(keys)]))
+        return {question.key: question for question in questions}
 
     def questions(
         self,
@@ -118,8 +129,8 @@ class Questions(Door):
     def choices(self, objective: str) -> dict[str, Json]:
         """What was noted about evaluating an objective, by device."""
         query = "SELECT device, facts FROM choices WHERE objective = ? ORDER BY device"
-        found = self._read(lambda c: c.execute(query, [objective]).fetchall())
-        return {device: json.loads(facts) for device, facts in found}
+        rows = self._read(lambda c: c.execute(query, [objective]).fetchall())
+        return {device: json.loads(facts) for device, facts in rows}
 
     def mark_opened(self, key: str) -> None:
         """Remember that somebody looked at the answer now."""
@@ -153,10 +164,10 @@ def question_row(cursor: Cursor, key: str) -> Question:
     Raises:
         UnknownEntry: it was never asked.
     """
-    found = _named(cursor, "WHERE key = ?", [key])
-    if not found:
+    questions = _named(cursor, "WHERE key = ?", [key])
+    if not questions:
         raise UnknownEntry("question", key)
-    return found[0]
+    return questions[0]
 
 
 def _models_named(cursor: Cursor, word: str) -> list[str]:
@@ -173,8 +184,8 @@ def _keys(cursor: Cursor, wanted: list[str], values: list[Any]) -> list[str]:
 
 def _named(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
     """Questions with the names of their models."""
-    found = records(cursor, Question, f"SELECT * FROM questions {where}", values)  # noqa: S608
-    ids = list({id for question in found for id in question.model_ids})
+    questions = records(cursor, Question, f"SELECT * FROM questions {where}", values)  # noqa: S608
+    ids = list({id for question in questions for id in question.model_ids})
     query = "SELECT id, name FROM models WHERE id IN (SELECT unnest(CAST(? AS VARCHAR[])))"
     names = dict(cursor.execute(query, [ids]).fetchall())
-    return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in found]
+    return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in questions]

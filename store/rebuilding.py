@@ -93,10 +93,10 @@ def _save(new: Cursor, aside: Path) -> tuple[int, int]:
 
 def _tables(old: Cursor) -> Iterator[tuple[str, str, int]]:
     """The tables of a catalog with the definition of their columns and their number of rows."""
-    found = old.execute(
+    rows = old.execute(
         "SELECT table_name, sql, estimated_size FROM duckdb_tables() WHERE NOT internal"
     ).fetchall()
-    yield from ((name, sql, size) for name, sql, size in found if name != "migrations")
+    yield from ((name, sql, size) for name, sql, size in rows if name != "migrations")
 
 
 def _copy(new: Cursor, old: Cursor, table: str, sql: str, count: int) -> int:

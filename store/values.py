@@ -112,10 +112,10 @@ class Values(Door):
                 [key],
             ).fetchnumpy()
 
-        found = self._read(work)
-        if not found or not len(found["unit"]):
+        columns = self._read(work)
+        if not columns or not len(columns["unit"]):
             return {}
-        return {name: _filled(v) for name, v in found.items() if not np.ma.getmaskarray(v).all()}
+        return {name: _filled(v) for name, v in columns.items() if not np.ma.getmaskarray(v).all()}
 
     def done_units(self, key: str, table: str) -> np.ndarray:
         """The units that are answered, sorted, (U,) int64."""

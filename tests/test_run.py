@@ -185,7 +185,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
     with supervised(tmp_path / "catalog") as (catalog, _):
         lone = imported(catalog, tmp_path / "lone", "lone")
         with pytest.raises(ValueError, match="at least 3 different snapshots, lone has 1"):
-            questions.question(catalog, RUN, lone, SMALL)
+            questions.question_about(catalog, RUN, lone, SMALL)
         files = [
             {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
             for k in range(4)

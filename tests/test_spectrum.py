@@ -312,7 +312,7 @@ def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
     with supervised(tmp_path / "catalog") as (catalog, _):
         model = imported(catalog, tmp_path, "tiny")
         told = estimate(
-            catalog, questions.question(catalog, SPECTRUM, model, few), model, warm=True
+            catalog, questions.question_about(catalog, SPECTRUM, model, few), model, warm=True
         )
         assert 0 < told.seconds < 600
         first = complete(catalog, model, few)

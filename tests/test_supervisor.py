@@ -435,7 +435,7 @@ def test_a_job_without_a_folder_is_offered_when_asked_again(served):
     """A crash between the catalog's row and the spool's folder loses no question."""
     catalog, _, _ = served
     model, settings = named(catalog, "quick"), LineSettings(x_count=9, seed=16)
-    asked = questions.question(catalog, LINE, model, settings)
+    asked = questions.question_about(catalog, LINE, model, settings)
     with pytest.MonkeyPatch.context() as patch:
         interrupt = (KeyboardInterrupt for _ in ()).throw
         patch.setattr(requests, "offer", lambda catalog, job: interrupt(KeyboardInterrupt))
@@ -475,7 +475,7 @@ def test_a_question_asked_just_before_a_kill_is_answered(served, monkeypatch, wh
     done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL, done.stderr
     settings = LineSettings(x_count=9, seed=seed)
-    asked = questions.question(catalog, LINE, named(catalog, "quick"), settings)
+    asked = questions.question_about(catalog, LINE, named(catalog, "quick"), settings)
     answered(catalog, asked.key)
 
 

@@ -29,7 +29,7 @@ class Estimate:
         return self.start + self.setup + self.units * self.per_unit
 
 
-def estimate(catalog: Catalog, asked: Question, model: records.Model, warm: bool) -> Estimate:
+def estimate(catalog: Catalog, question: Question, model: records.Model, warm: bool) -> Estimate:
     """The time for what is to be computed of a question about a model.
 
     The rate is that of the latest answer about the same objective, of any kind; without one it is
@@ -37,34 +37,34 @@ def estimate(catalog: Catalog, asked: Question, model: records.Model, warm: bool
 
     Args:
         catalog: what was measured.
-        asked: the question.
+        question: the question.
         model: that it is about.
         warm: whether a worker is waiting for work.
     """
     timing: Mapping[str, Any] = {}
     measured = catalog.point(model.point_id).facts["seconds"]
-    per_pass = measured.get(asked.settings.split, math.nan)
-    for old in _timed(catalog, asked, model):
-        if old.objective == asked.objective and old.seconds and (passes := _spent(old)):
+    per_pass = measured.get(question.settings.split, math.nan)
+    for old in _timed(catalog, question, model):
+        if old.objective == question.objective and old.seconds and (passes := _spent(old)):
             per_pass = old.seconds / passes
             timing = old.facts.get("timing", {})
             break
     start = 0.0 if warm else timing.get("start", START_SECONDS)
-    per_unit = per_pass * _passes(catalog, asked, model)
-    return Estimate(asked.settings.units, per_unit, timing.get("setup", 0.0), start)
+    per_unit = per_pass * _passes(catalog, question, model)
+    return Estimate(question.settings.units, per_unit, timing.get("setup", 0.0), start)
 
 
-def _timed(catalog: Catalog, asked: Question, model: records.Model) -> list[records.Question]:
+def _timed(catalog: Catalog, question: Question, model: records.Model) -> list[records.Question]:
     """Answers about the model, the latest first; those of products with a matrix tell only theirs.
 
     A product's passes are a guess, so that its kind's own answers come first where it is asked.
     """
     listed, _ = catalog.questions(model_id=model.id, limit=50)
-    found = [old for old in listed if not unreadable(old.kind, old.settings)]
-    alike = [old for old in found if old.kind == asked.kind.name]
-    if _is_guessed(asked.kind):
-        return alike + [old for old in found if not _is_guessed(kind_named(old.kind))]
-    return [old for old in found if not _is_guessed(kind_named(old.kind))]
+    readable_questions = [old for old in listed if not unreadable(old.kind, old.settings)]
+    alike = [old for old in readable_questions if old.kind == question.kind.name]
+    if _is_guessed(question.kind):
+        return alike + [old for old in readable_questions if not _is_guessed(kind_named(old.kind))]
+    return [old for old in readable_questions if not _is_guessed(kind_named(old.kind))]
 
 
 def _is_guessed(kind: Kind) -> bool:
@@ -72,11 +72,11 @@ def _is_guessed(kind: Kind) -> bool:
     return hasattr(kind.settings, "evaluations")
 
 
-def _passes(catalog: Catalog, asked: Question, model: records.Model) -> float:
+def _passes(catalog: Catalog, question: Question, model: records.Model) -> float:
     """Evaluations of the objective that a unit of work takes; on the average of all units."""
-    settings = asked.settings
-    if not _is_guessed(asked.kind):
-        return asked.kind.passes
+    settings = question.settings
+    if not _is_guessed(question.kind):
+        return question.kind.passes
     splits = catalog.problem(model.problem_id).facts["splits"]
     examples = settings.examples or splits[settings.split]["count"]
     whole: float = settings.evaluations(model.facts["parameters"], examples)

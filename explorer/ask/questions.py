@@ -27,16 +27,16 @@ def usual_folder() -> Path:
     return Path(os.environ.get("EXPLORER_CATALOG", Path(__file__).parents[2] / ".catalog"))
 
 
-def result_of(catalog: Catalog, asked: records.Question) -> Any:
+def result_of(catalog: Catalog, question: records.Question) -> Any:
     """The result of a question as far as it is stored, an instance of its kind's result."""
-    kind = kind_named(asked.kind)
-    settings = settings_from_json(kind.settings, asked.settings)
-    columns = catalog.values(asked.key, kind.table)
-    pieces = [Piece(columns, asked.facts)] if columns else []
+    kind = kind_named(question.kind)
+    settings = settings_from_json(kind.settings, question.settings)
+    columns = catalog.values(question.key, kind.table)
+    pieces = [Piece(columns, question.facts)] if columns else []
     return kind.result.from_pieces(settings, pieces)
 
 
-def question(
+def question_about(
     catalog: Catalog,
     kind: Kind,
     model: records.Model,
@@ -111,8 +111,8 @@ def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str
     Raises:
         ValueError: they are fewer than needed.
     """
-    known = [point.point_id for point in catalog.points(model.id)]
-    order = [p for p in dict.fromkeys(known) if p != model.point_id] + [model.point_id]
+    point_ids = [point.point_id for point in catalog.points(model.id)]
+    order = [p for p in dict.fromkeys(point_ids) if p != model.point_id] + [model.point_id]
     if len(order) < fewest:
         raise ValueError(
             f"a run must have at least {fewest} different snapshots, {model.name} has "
@@ -129,17 +129,17 @@ def _moments(
     Raises:
         ValueError: a run has none at all.
     """
-    found: list[str] = []
+    preconditioner_hashes: list[str] = []
     for (model, _), run in zip(subjects, runs, strict=True):
-        known = {p.point_id: p.facts.get("moments", "") for p in catalog.points(model.id)}
-        if not any(known.values()):
+        hashes_by_point = {p.point_id: p.facts.get("moments", "") for p in catalog.points(model.id)}
+        if not any(hashes_by_point.values()):
             raise ValueError(
                 f"no snapshot of {model.name} has Adam's second moments; record its run by "
                 "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), and "
                 "import it again"
             )
-        found += [known[point] for point in run]
-    return tuple(found)
+        preconditioner_hashes += [hashes_by_point[point] for point in run]
+    return tuple(preconditioner_hashes)
 
 
 def ask(
@@ -160,25 +160,25 @@ def ask(
         ValueError: the settings do not fit the problem.
         CatalogError: the catalog cannot be read or written.
     """
-    asked = question(catalog, kind, model, settings, point, others)
-    settings = asked.settings
+    question = question_about(catalog, kind, model, settings, point, others)
+    settings = question.settings
     models = models_of(kind, [(model, point), *others])
-    name = title(catalog, asked, models)
+    name = title(catalog, question, models)
     stored = catalog.ask(
         records.Question(
-            key=asked.key,
+            key=question.key,
             kind=kind.name,
             version=kind.version,
             title=name,
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=tuple(model.id for model in models),
-            point_ids=asked.points,
+            point_ids=question.points,
             units=settings.units,
-            family=asked.family,
-            objective=asked.objective,
+            family=question.family,
+            objective=question.objective,
         ),
-        _new_job(asked.key, name, priority, settings.units),
+        _new_job(question.key, name, priority, settings.units),
     )
     done = stored.units_done
     if not done:
@@ -186,9 +186,9 @@ def ask(
             done = take_over(catalog, kind, settings, stored)
     if done < stored.units:
         resume(catalog, stored, priority)
-    elif job := catalog.active_job_for(asked.key):  # there is nothing to do
+    elif job := catalog.active_job_for(question.key):  # there is nothing to do
         catalog.drop_job(job.id)
-    return asked.key
+    return question.key
 
 
 def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
@@ -204,16 +204,16 @@ def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
     )
 
 
-def title(catalog: Catalog, asked: Question, models: Sequence[records.Model]) -> str:
+def title(catalog: Catalog, question: Question, models: Sequence[records.Model]) -> str:
     """The kind and the names of its subjects, with the step of what is no final point."""
     names = []
     for model, point in zip(
-        models, named_points(asked.kind, asked.settings, asked.points), strict=True
+        models, named_points(question.kind, question.settings, question.points), strict=True
     ):
         final = point == model.point_id
         where = "" if final else f" at {snapshot(point_of(catalog, model.id, point))}"
         names.append(model.name + where)
-    return f"{asked.kind.title} of {f' {asked.kind.joined} '.join(names)}"
+    return f"{question.kind.title} of {f' {question.kind.joined} '.join(names)}"
 
 
 def named_points(kind: Kind, settings: Any, points: Sequence[str]) -> list[str]:
@@ -237,21 +237,21 @@ def snapshot(point: records.Point) -> str:
     return point.label if point.step is None else f"step {point.step}"
 
 
-def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:
+def resume(catalog: Catalog, question: records.Question, priority: int = ASKED) -> None:
     """Queue what a question lacks, unless that is under way."""
     with _ONE_AT_A_TIME:
-        job = catalog.active_job_for(asked.key)
+        job = catalog.active_job_for(question.key)
         if job is not None and Spool(catalog.jobs_folder).job(job.id) is not None:
             return
         if job is None:
-            new = _new_job(asked.key, asked.title, priority, asked.units)
+            new = _new_job(question.key, question.title, priority, question.units)
             job = catalog.add_job(
                 new.id,
                 new.task,
                 new.title,
                 new.request,
-                question_key=asked.key,
+                question_key=question.key,
                 priority=priority,
-                units=asked.units,
+                units=question.units,
             )
         requests.offer(catalog, job)

@@ -28,14 +28,14 @@ def labels(files: Sequence[Path]) -> list[str]:
     """
     own = [_own(file) for file in files]
     same = Counter(own)
-    found = list(own)
+    file_labels = list(own)
     for name in (name for name, count in same.items() if count > 1):
         places = [n for n, other in enumerate(own) if other == name]
         for place, label in zip(places, _told_apart([files[n] for n in places]), strict=True):
-            found[place] = label
-    if len(set(found)) < len(set(files)):  # a folder has the name of another one's file
+            file_labels[place] = label
+    if len(set(file_labels)) < len(set(files)):  # a folder has the name of another one's file
         return _told_apart(files)
-    return found
+    return file_labels
 
 
 def _own(file: Path) -> str:
@@ -76,8 +76,8 @@ def in_order(files: Sequence[Path]) -> list[Path]:
 
     A shell puts `epoch_10` before `epoch_2`.
     """
-    found = steps(labels(files))
+    file_steps = steps(labels(files))
     as_shell = [str(file) for file in files] == sorted(str(file) for file in files)
-    if as_shell and None not in found:
+    if as_shell and None not in file_steps:
         return sorted(files, key=lambda file: natural(str(file)))
     return list(files)

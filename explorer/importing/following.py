@@ -151,14 +151,14 @@ class Follower:
                 why = f"{entry['problem']} has changed; import the run again to agree to run it"
                 self._stop(folder, entry, why)
                 return
-            found = sources.resolve([str(folder)])
-            if found.errors:
-                self._stop(folder, entry, found.errors[0])
+            run_sources = sources.resolve([str(folder)])
+            if run_sources.errors:
+                self._stop(folder, entry, run_sources.errors[0])
                 return
             first = not recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
             name = entry.get("name", "") if first else ""
             self._jobs[str(folder)] = sources.order(
-                self._catalog, found, Path(entry["problem"]), entry["arguments"], name
+                self._catalog, run_sources, Path(entry["problem"]), entry["arguments"], name
             )
         elif recording.ended:
             self._note_end(recording)
@@ -169,8 +169,8 @@ class Follower:
         identity = recorded_runs.identity(recording)
         marks = {(s.file.stem, *_changed(s.file)[:1]) for s in recording.snapshots}
         return not any(
-            marks <= {(label, changed) for label, (changed, *_) in known["points"].items()}
-            for known in recorded_runs.known(self._catalog, identity, entry["arguments"])
+            marks <= {(label, changed) for label, (changed, *_) in inspection["points"].items()}
+            for inspection in recorded_runs.known(self._catalog, identity, entry["arguments"])
         )
 
     def _under_way(self, folder: str) -> str:
@@ -200,7 +200,7 @@ class Follower:
 def _changed(file: Path) -> tuple[int, ...]:
     """When the file was last changed, in nanoseconds, and its size; empty where it is missing."""
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return ()
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

@@ -92,10 +92,10 @@ def _named(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
 
 def _checkpoint(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as an import takes it, with the file of its optimiser's state if there is one."""
-    found: dict[str, Any] = {"file": str(snapshot.file), "step": snapshot.step}
+    checkpoint: dict[str, Any] = {"file": str(snapshot.file), "step": snapshot.step}
     if snapshot.optimizer is not None and snapshot.optimizer.is_file():
-        found["optimizer"] = str(snapshot.optimizer.resolve())
-    return found
+        checkpoint["optimizer"] = str(snapshot.optimizer.resolve())
+    return checkpoint
 
 
 def _matches(name: str) -> list[Path]:
@@ -106,11 +106,11 @@ def _matches(name: str) -> list[Path]:
     if not re.search(r"[*?[]", name):
         raise ValueError(f"there is no file {one_line(path)}; check the path")
     # unlike Path.glob it passes over hidden files, as those that a Recorder is still writing
-    found = sorted(glob.glob(str(path), recursive=True), key=natural)  # noqa: PTH207
-    found = [match for match in found if not match.endswith(OPTIMIZER)]
-    if not found:
+    matching_paths = sorted(glob.glob(str(path), recursive=True), key=natural)  # noqa: PTH207
+    matching_paths = [match for match in matching_paths if not match.endswith(OPTIMIZER)]
+    if not matching_paths:
         raise ValueError(f"nothing matches {one_line(path)}; check the pattern")
-    return [Path(match) for match in found]
+    return [Path(match) for match in matching_paths]
 
 
 def located(name: str) -> Path:

@@ -194,7 +194,7 @@ def store_directions(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> No
 
 def note_choice(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:
     """Remember how the worker evaluated the objective, for other questions about it."""
-    asked = catalog.question(key) if "choice" in facts else None
-    if asked is not None and asked.objective is not None:
+    question = catalog.question(key) if "choice" in facts else None
+    if question is not None and question.objective is not None:
         noted = {"choice": facts["choice"], "timing": facts.get("timing", {})}
-        catalog.note_choice(asked.objective, facts["device"], noted)
+        catalog.note_choice(question.objective, facts["device"], noted)

@@ -69,13 +69,13 @@ def training_of(model: records.Model) -> Training:
 
 def _rates(curves: Mapping[str, Any]) -> tuple[tuple[tuple[int, float], ...], int]:
     """The largest rate of all groups at each step, and how many groups there are."""
-    found: dict[int, float] = {}
+    largest_rates: dict[int, float] = {}
     own = [c for n, c in curves.items() if n == LEARNING_RATE or _is_of_group(n)]
     for curve in own:
         for step, rate in curve:
             if float(rate) >= 0:  # else it is NaN
-                found[step] = max(found.get(step, 0.0), float(rate))
-    return tuple(sorted(found.items())), len(own)
+                largest_rates[step] = max(largest_rates.get(step, 0.0), float(rate))
+    return tuple(sorted(largest_rates.items())), len(own)
 
 
 def _is_of_group(name: str) -> bool:

@@ -57,8 +57,8 @@ class Partner:
                 self._serve(run)
 
     def _serve(self, run: Run) -> None:
-        while asked := self.told():
-            run(JobFolder(Path(os.fsdecode(asked))))
+        while job_path := self.told():
+            run(JobFolder(Path(os.fsdecode(job_path))))
             self.connection.send_bytes(_ENDED)
 
     def told(self) -> bytes:

@@ -65,15 +65,15 @@ def _secret(folder: Path) -> bytes:
     try:
         if not file.exists():
             _make(file)
-        found = file.read_bytes()
+        secret = file.read_bytes()
     except OSError as error:
         raise ValueError(
             f"your secret, which jobs are signed with, cannot be kept in {file} "
             f"({error.strerror or error}); set EXPLORER_STATE to a folder that you can write to"
         ) from error
-    if len(found) != SECRET_BYTES:
+    if len(secret) != SECRET_BYTES:
         raise ValueError(f"{file} is damaged; remove it, and a new one is made")
-    return found
+    return secret
 
 
 def _make(file: Path) -> None:

@@ -89,16 +89,18 @@ def neighbours(shape: tuple[int, int], places: tuple[np.ndarray, np.ndarray]) ->
     column, row = places
     units = np.empty(shape, dtype=np.int64)
     units[row, column] = np.arange(len(row))
-    found = np.zeros(len(row), dtype=np.int64)
+    neighbour_units = np.zeros(len(row), dtype=np.int64)
     coarser = [[level_indices(count, stride) for stride in STRIDES] for count in shape]
     for unit, (j, i) in enumerate(zip(row, column, strict=True)):
         levels = zip(*coarser, strict=True)
         depth = next(n for n, (js, is_) in enumerate(levels) if j in js and i in is_)
         if depth:
             js, is_ = (along[depth - 1] for along in coarser)
-            found[unit] = units[js[np.abs(js - j).argmin()], is_[np.abs(is_ - i).argmin()]]
-    found[0] = -1
-    return found
+            neighbour_units[unit] = units[
+                js[np.abs(js - j).argmin()], is_[np.abs(is_ - i).argmin()]
+            ]
+    neighbour_units[0] = -1
+    return neighbour_units
 
 
 CONVEXITY = Kind(

@@ -137,10 +137,10 @@ class Critical:
     @classmethod
     def from_pieces(cls, settings: CriticalSettings, pieces: Iterable[Piece]) -> "Critical":
         """The searches as far as the pieces go."""
-        found = gathered((settings.units,), ("unit",), ("snapshot", "copy"), pieces)
+        answer = gathered((settings.units,), ("unit",), ("snapshot", "copy"), pieces)
         names = ("loss", *FOUND, "steps", "products", "ended")
         values = {name: np.full(settings.units, np.nan) for name in names}
-        return cls(settings, values | found.values, found.computed, found.facts)
+        return cls(settings, values | answer.values, answer.computed, answer.facts)
 
     @property
     def loss(self) -> np.ndarray:
@@ -201,8 +201,8 @@ class Critical:
     def shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Index over the number of parameters, and the ends of its 95 % interval, (T,) each."""
         size = self.parameters or 1
-        found = (self.values[name] / size for name in ("index", "index_low", "index_high"))
-        value, low, high = found
+        index_shares = (self.values[name] / size for name in ("index", "index_low", "index_high"))
+        value, low, high = index_shares
         return value, low, high
 
     @property

@@ -51,11 +51,11 @@ class Difference:
     @classmethod
     def from_pieces(cls, settings: DifferenceSettings, pieces: Iterable[Piece]) -> "Difference":
         """The line as far as the pieces go."""
-        found = gathered((settings.x_count,), ("i",), ("x",), pieces)
+        answer = gathered((settings.x_count,), ("i",), ("x",), pieces)
         names = ("loss_first", "loss_second", "difference")
-        values = {name: np.full(settings.x_count, np.nan) for name in names} | found.values
-        whole = found.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, found.computed, found.facts, whole)
+        values = {name: np.full(settings.x_count, np.nan) for name in names} | answer.values
+        whole = answer.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, answer.facts, whole)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -95,8 +95,8 @@ class Difference:
     @property
     def centre(self) -> int | None:
         """Where the models themselves are compared; None if that is no point or not computed."""
-        found = np.flatnonzero((self.x == 0) & self.computed)
-        return int(found[0]) if len(found) else None
+        zero_places = np.flatnonzero((self.x == 0) & self.computed)
+        return int(zero_places[0]) if len(zero_places) else None
 
 
 def places(settings: DifferenceSettings) -> np.ndarray:

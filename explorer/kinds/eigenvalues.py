@@ -61,18 +61,18 @@ def outliers(values: np.ndarray, tolerance: float) -> int | None:
     The gap is that of the largest ratio between neighbours, both above the tolerance. It is a
     description of the values that are there, no test; None where there are fewer than three.
     """
-    known = values[values > tolerance]
-    if len(known) < 3:
+    significant_values = values[values > tolerance]
+    if len(significant_values) < 3:
         return None
-    return int(np.argmax(known[:-1] / known[1:])) + 1
+    return int(np.argmax(significant_values[:-1] / significant_values[1:])) + 1
 
 
 def axes_words(facts: Mapping[str, Any]) -> list[str]:
     """What one unit along each axis is, where axes are eigenvectors; else nothing."""
-    found = (facts.get(name, ()) for name in ("ranks", "eigenvalues", "residuals"))
+    axis_facts = (facts.get(name, ()) for name in ("ranks", "eigenvalues", "residuals"))
     return [
         f"Distance along eigenvector {str(rank).replace('-', MINUS)}, {eigenvalue_words(*pair)}"
-        for rank, *pair in zip(*found, strict=True)
+        for rank, *pair in zip(*axis_facts, strict=True)
     ]
 
 

@@ -62,10 +62,10 @@ class Interpolation:
         cls, settings: InterpolationSettings, pieces: Iterable[Piece]
     ) -> "Interpolation":
         """The line as far as the pieces go."""
-        found = gathered((settings.x_count,), ("i",), ("x",), pieces)
-        values = {"loss": np.full(settings.x_count, np.nan)} | found.values
-        whole = found.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, found.computed, found.facts, whole)
+        answer = gathered((settings.x_count,), ("i",), ("x",), pieces)
+        values = {"loss": np.full(settings.x_count, np.nan)} | answer.values
+        whole = answer.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, answer.facts, whole)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -84,11 +84,11 @@ class Interpolation:
 
     def ends(self, name: str = "loss") -> tuple[float, float]:
         """A value at a = 0 and a = 1; NaN where it is not known."""
-        found = [float(end.get(name, math.nan)) for end in self.facts.get("alone", ({}, {}))]
+        end_values = [float(end.get(name, math.nan)) for end in self.facts.get("alone", ({}, {}))]
         for place, a in enumerate((0.0, 1.0)):
             for at in np.flatnonzero((self.x == a) & self.computed):
-                found[place] = float(self.values[name][at])
-        return found[0], found[1]
+                end_values[place] = float(self.values[name][at])
+        return end_values[0], end_values[1]
 
     def between(self, name: str = "loss") -> tuple[np.ndarray, np.ndarray]:
         """Places a from 0 to 1 and the value there, both ends included, (B,) each."""

@@ -107,16 +107,16 @@ def gathered(
         coordinates: the columns that say which point that is.
         pieces: of the answer, in any order.
     """
-    found = Gathered({}, np.zeros(shape, dtype=bool), {})
+    answer = Gathered({}, np.zeros(shape, dtype=bool), {})
     places = ("unit", *indices, *coordinates)
     for piece in pieces:
         place = tuple(piece.columns[name] for name in indices)
-        found.computed[place] = True
+        answer.computed[place] = True
         for name, column in piece.columns.items():
             if name not in places:
-                found.values.setdefault(name, np.full(shape, np.nan))[place] = column
-        found.facts.update(piece.facts)
-    return found
+                answer.values.setdefault(name, np.full(shape, np.nan))[place] = column
+        answer.facts.update(piece.facts)
+    return answer
 
 
 def measured(values: Iterable[str]) -> list[str]:

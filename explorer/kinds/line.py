@@ -104,10 +104,10 @@ class Line:
     def from_pieces(cls, settings: LineSettings, pieces: Iterable[Piece]) -> "Line":
         """The lines as far as the pieces go."""
         shape = (settings.directions, settings.x_count)
-        found = gathered(shape, ("k", "i"), ("x",), pieces)
-        values = {"loss": np.full(shape, np.nan)} | found.values
-        whole = found.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, found.computed, found.facts, whole)
+        answer = gathered(shape, ("k", "i"), ("x",), pieces)
+        values = {"loss": np.full(shape, np.nan)} | answer.values
+        whole = answer.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, answer.facts, whole)
 
 
 def places(settings: LineSettings) -> tuple[np.ndarray, np.ndarray]:

@@ -59,11 +59,19 @@ def preview(values: np.ndarray, computed: np.ndarray) -> Preview:
     unit = 1.0 if log else float(np.abs(values[usable]).max()) or 1.0
     with np.errstate(all="ignore"):  # what overflows is not shown
         heights = np.log(values) if log else values / unit
-        found, change = _interpolated(heights, usable, computed, stride)
-        found = np.exp(found) if log else found * unit
-        change = found * np.expm1(change) if log else change * unit
-    gap = ~computed & ~_beside(~usable, stride) & np.isfinite(found) & np.isfinite(change)
-    shown, uncertainty = np.where(gap, found, shown), np.where(gap, change, uncertainty)
+        interpolated_values, change = _interpolated(heights, usable, computed, stride)
+        interpolated_values = np.exp(interpolated_values) if log else interpolated_values * unit
+        change = interpolated_values * np.expm1(change) if log else change * unit
+    gap = (
+        ~computed
+        & ~_beside(~usable, stride)
+        & np.isfinite(interpolated_values)
+        & np.isfinite(change)
+    )
+    shown, uncertainty = (
+        np.where(gap, interpolated_values, shown),
+        np.where(gap, change, uncertainty),
+    )
     return Preview(shown, uncertainty, computed, stride, log)
 
 
@@ -75,8 +83,8 @@ def summary(shown: Preview) -> str:
     source = f"preview from {computed.sum():,} of {computed.size:,} points"
     if not gap.any():
         return f"{source}: every place shows the nearest computed value"
-    known = shown.values[computed & np.isfinite(shown.values)]
-    whole = np.abs(shown.values[gap]) if shown.log else float(np.ptp(known)) or 1.0
+    finite_values = shown.values[computed & np.isfinite(shown.values)]
+    whole = np.abs(shown.values[gap]) if shown.log else float(np.ptp(finite_values)) or 1.0
     percent = 100 * np.quantile(shown.uncertainty[gap] / whole, 0.95)
     text = f"{percent:,.0f} %" if percent >= 10 else f"{max(percent, 0.01):.2g} %"
     text += "" if shown.log else " of the range"
@@ -85,9 +93,9 @@ def summary(shown: Preview) -> str:
     )
 
 
-def nearest(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest(computed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of the nearest known place of each place, two arrays (Y, X)."""
-    rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    rows, columns = distance_transform_edt(~computed, return_distances=False, return_indices=True)
     return rows, columns
 
 
@@ -131,9 +139,9 @@ def _spline(at: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
 
 def _coarser(count: int, stride: int) -> np.ndarray:
     """Indices of the next level with fewer points along the axis; after the last, its two ends."""
-    found = level_indices(count, 2 * stride)
-    same = len(found) == len(level_indices(count, stride))
-    return np.array([0, count - 1]) if same else found
+    indices = level_indices(count, 2 * stride)
+    same = len(indices) == len(level_indices(count, stride))
+    return np.array([0, count - 1]) if same else indices
 
 
 def _beside(bad: np.ndarray, stride: int) -> np.ndarray:

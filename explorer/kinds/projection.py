@@ -42,10 +42,10 @@ class Projection:
     def from_pieces(cls, settings: ProjectionSettings, pieces: Iterable[Piece]) -> "Projection":
         """The paths as far as the pieces go."""
         count = settings.units
-        found = gathered((count,), ("unit",), (), pieces)
-        known = ("loss", *PLACES)
-        values = {name: np.full(count, np.nan) for name in known} | found.values
-        return cls(settings.lengths, values, found.computed, found.facts)
+        answer = gathered((count,), ("unit",), (), pieces)
+        column_names = ("loss", *PLACES)
+        values = {name: np.full(count, np.nan) for name in column_names} | answer.values
+        return cls(settings.lengths, values, answer.computed, answer.facts)
 
     @property
     def places(self) -> dict[str, np.ndarray]:

@@ -26,10 +26,10 @@ class Quadrature:
 
     def mean_of(self, function: Function) -> Estimate | None:
         """Mean of a function of the eigenvalues; None before there is any probe."""
-        found = np.array([float(weights @ function(nodes)) for nodes, weights in self.probes])
+        probe_means = np.array([float(weights @ function(nodes)) for nodes, weights in self.probes])
         if self.exact:
-            return Estimate(found[0], found[0], found[0], 0)
-        return Estimate.of(found) if len(found) else None
+            return Estimate(probe_means[0], probe_means[0], probe_means[0], 0)
+        return Estimate.of(probe_means) if len(probe_means) else None
 
     def sum_of(self, function: Function) -> Estimate | None:
         """Sum of a function of the eigenvalues."""
@@ -89,21 +89,23 @@ def settled(
     the Ritz vectors that the quadrature holds anyway.
     """
     scale = np.abs(values).max() if len(values) else 0.0
-    found = [(nodes, weights.copy(), np.zeros(len(nodes), bool)) for nodes, weights in probes]
+    corrected_probes = [
+        (nodes, weights.copy(), np.zeros(len(nodes), bool)) for nodes, weights in probes
+    ]
     for value, residual in zip(values, residuals, strict=True):
         reach = max(residual, NEAR * scale)
         if (np.abs(values - value) < 2 * reach).sum() > 1:  # two that nobody has told apart
             continue
         near = [np.flatnonzero(np.abs(nodes - value) <= reach) for nodes, _ in probes]
         if all(len(places) == 1 for places in near):
-            for (_, weights, known), places in zip(found, near, strict=True):
+            for (_, weights, exact_mask), places in zip(corrected_probes, near, strict=True):
                 weights[places] = 1 / size
-                known[places] = True
-    for _, weights, known in found:
-        rest = weights[~known].sum()
+                exact_mask[places] = True
+    for _, weights, exact_mask in corrected_probes:
+        rest = weights[~exact_mask].sum()
         if rest:
-            weights[~known] *= (1 - known.sum() / size) / rest
-    return [(nodes, weights) for nodes, weights, _ in found]
+            weights[~exact_mask] *= (1 - exact_mask.sum() / size) / rest
+    return [(nodes, weights) for nodes, weights, _ in corrected_probes]
 
 
 def smoothed(grid: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:

@@ -56,10 +56,10 @@ class Run(Surface):
     @classmethod
     def from_pieces(cls, settings: Any, pieces: Iterable[Piece]) -> "Run":
         """The plane as far as the pieces go."""
-        found = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
-        values = {"loss": np.full(settings.shape, np.nan)} | found.values
+        answer = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
+        values = {"loss": np.full(settings.shape, np.nan)} | answer.values
         return cls(
-            *axes(settings, found.facts), values, found.computed, found.facts, settings.lengths
+            *axes(settings, answer.facts), values, answer.computed, answer.facts, settings.lengths
         )
 
     @property
@@ -95,8 +95,8 @@ def shares(gram: np.ndarray) -> np.ndarray:
     Args:
         gram: inner products (T, T) of the snapshots, from any origin.
     """
-    found = np.linalg.eigvalsh(centred(gram))[::-1].clip(min=0)
-    return found / max(found.sum(), np.finfo(float).tiny)
+    variances = np.linalg.eigvalsh(centred(gram))[::-1].clip(min=0)
+    return variances / max(variances.sum(), np.finfo(float).tiny)
 
 
 def centred(gram: np.ndarray) -> np.ndarray:

@@ -131,14 +131,14 @@ class Sharpness:
     @classmethod
     def from_pieces(cls, settings: SharpnessSettings, pieces: Iterable[Piece]) -> "Sharpness":
         """The measures as far as the pieces go."""
-        found = list(pieces)
+        all_pieces = list(pieces)
         rows = {
-            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in found)])
+            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in all_pieces)])
             for name, kind in zip(COLUMNS, [np.int64] * 4 + [np.float64] * 4, strict=True)
         }
         computed = np.zeros(settings.units, dtype=bool)
         computed[rows["unit"].astype(int)] = True
-        facts = {name: value for piece in found for name, value in piece.facts.items()}
+        facts = {name: value for piece in all_pieces for name, value in piece.facts.items()}
         return cls(rows, computed, facts, settings.chosen)
 
     @property
@@ -186,12 +186,12 @@ class Sharpness:
     @property
     def ratios(self) -> dict[str, float]:
         """Value at the rescaled point over that at the point, of each measure that has both."""
-        found = {}
+        measure_ratios = {}
         for measure in MEASURES:
             here, there = self.of(measure.name), self.of(measure.name, rescaled=True)
             if np.isfinite([here.value, there.value]).all() and here.value:
-                found[measure.name] = there.value / here.value
-        return found
+                measure_ratios[measure.name] = there.value / here.value
+        return measure_ratios
 
     def moved(self, settings: SharpnessSettings) -> list[str]:
         """The titles of measures that moved by more than 1 % and rounding though they should not.
@@ -215,19 +215,19 @@ class Sharpness:
         return float("nan") if loss is None else float(loss)
 
 
-def unequal_losses(found: Mapping[str, Sharpness], split: str = "train") -> str:
+def unequal_losses(results: Mapping[str, Sharpness], split: str = "train") -> str:
     """A sentence where the losses of compared models differ; "" where they do not."""
-    known = {name: one.loss for name, one in found.items() if np.isfinite(one.loss)}
-    if len(known) < 2:
+    losses = {name: one.loss for name, one in results.items() if np.isfinite(one.loss)}
+    if len(losses) < 2:
         return ""
-    low, high = min(known.values()), max(known.values())
+    low, high = min(losses.values()), max(losses.values())
     if high - low <= SAME_LOSS * abs(high):
         return ""
-    said = " against ".join(f"{loss:.3g} ({name})" for name, loss in known.items())
+    losses_text = " against ".join(f"{loss:.3g} ({name})" for name, loss in losses.items())
     kind = "training" if split == "train" else split
     return (
-        f"Not at equal {kind} loss: {said}. Sharpness falls with the loss, so that these values do "
-        "not compare the models alone."
+        f"Not at equal {kind} loss: {losses_text}. Sharpness falls with the loss, so that these "
+        "values do not compare the models alone."
     )
 
 
@@ -250,10 +250,13 @@ def ranks(values: Mapping[str, Value]) -> dict[str, int]:
 
     A model without a value has none, and with fewer than two values there is no order.
     """
-    known = {name: one.value for name, one in values.items() if np.isfinite(one.value)}
-    if len(known) < 2:
+    finite_values = {name: one.value for name, one in values.items() if np.isfinite(one.value)}
+    if len(finite_values) < 2:
         return {}
-    return {name: 1 + sum(v < own for v in known.values()) for name, own in known.items()}
+    return {
+        name: 1 + sum(v < own for v in finite_values.values())
+        for name, own in finite_values.items()
+    }
 
 
 SHARPNESS = Kind(

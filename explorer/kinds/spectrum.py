@@ -35,24 +35,24 @@ class Spectrum:
     @classmethod
     def from_pieces(cls, settings: SpectrumSettings, pieces: Iterable[Piece]) -> "Spectrum":
         """The spectrum as far as the pieces go."""
-        found = list(pieces)
+        all_pieces = list(pieces)
         names = ("unit", "role", "i", "value", "weight")
         kinds = (np.int64, np.int64, np.int64, np.float64, np.float64)
         rows = {
-            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in found)])
+            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in all_pieces)])
             for name, kind in zip(names, kinds, strict=True)
         }
         answered = np.zeros(settings.units, dtype=bool)
         answered[rows["unit"].astype(int)] = True
-        facts = {name: value for piece in found for name, value in piece.facts.items()}
+        facts = {name: value for piece in all_pieces for name, value in piece.facts.items()}
         return cls(settings, rows, answered, facts)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
         """What each row is, for tables; the role as a word."""
         words = np.array([role.name.lower() for role in Role])
-        found = {name: self.rows[name] for name in ("unit", "role", "i")}
-        return found | {"role": words[self.rows["role"].astype(int)]}
+        columns = {name: self.rows[name] for name in ("unit", "role", "i")}
+        return columns | {"role": words[self.rows["role"].astype(int)]}
 
     @property
     def values(self) -> dict[str, np.ndarray]:
@@ -152,8 +152,12 @@ class Spectrum:
     @property
     def ends(self) -> tuple[float, float] | None:
         """Smallest and largest eigenvalue known."""
-        known = np.concatenate([self.eigenvalues[0], self.of(Role.NODE)[1], self.of(Role.ALL)[1]])
-        return (float(known.min()), float(known.max())) if len(known) else None
+        all_estimates = np.concatenate(
+            [self.eigenvalues[0], self.of(Role.NODE)[1], self.of(Role.ALL)[1]]
+        )
+        return (
+            (float(all_estimates.min()), float(all_estimates.max())) if len(all_estimates) else None
+        )
 
     @property
     def kind_of_point(self) -> str:
@@ -169,8 +173,8 @@ class Spectrum:
     def index(self) -> int:
         """Eigenvalues below minus the tolerance: all of a small matrix, else a lower bound."""
         _, exact, _ = self.of(Role.ALL)
-        known = exact if len(exact) else self.eigenvalues[0]
-        return int((known < -self.tolerance).sum())
+        computed_eigenvalues = exact if len(exact) else self.eigenvalues[0]
+        return int((computed_eigenvalues < -self.tolerance).sum())
 
     @property
     def resolution(self) -> float:

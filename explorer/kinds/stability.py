@@ -63,10 +63,10 @@ class Stability:
     @classmethod
     def from_pieces(cls, settings: StabilitySettings, pieces: Iterable[Piece]) -> "Stability":
         """The run as far as the pieces go."""
-        found = gathered((settings.units,), ("unit",), (), pieces)
+        answer = gathered((settings.units,), ("unit",), (), pieces)
         values = {name: np.full(settings.units, np.nan) for name in ("loss", *FOUND)}
         return cls(
-            settings.lengths, settings.probes, values | found.values, found.computed, found.facts
+            settings.lengths, settings.probes, values | answer.values, answer.computed, answer.facts
         )
 
     @property

@@ -59,9 +59,9 @@ class Surface:
     @classmethod
     def from_pieces(cls, settings: SurfaceSettings, pieces: Iterable[Piece]) -> "Surface":
         """The surface as far as the pieces go."""
-        found = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
-        values = {"loss": np.full(settings.shape, np.nan)} | found.values
-        return cls(*settings.axes, values, found.computed, found.facts)
+        answer = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
+        values = {"loss": np.full(settings.shape, np.nan)} | answer.values
+        return cls(*settings.axes, values, answer.computed, answer.facts)
 
     @property
     def places(self) -> dict[str, np.ndarray]:

@@ -41,7 +41,7 @@ class Wish:
             ValueError: the subjects or settings do not fit each other.
         """
         (model, point), *others = self.subjects
-        return questions.question(catalog, self.kind, model, self.settings, point, others)
+        return questions.question_about(catalog, self.kind, model, self.settings, point, others)
 
     def stored(self, catalog: Catalog) -> records.Question | None:
         """The question as the catalog has it; None if it was not asked or is in the trash."""
