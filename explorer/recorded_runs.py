@@ -104,7 +104,7 @@ def curves(catalog: Catalog, model: records.Model) -> dict[str, dict[str, Curve]
         curves_by_name.setdefault(name, {})["logged"] = [
             (step, float(value)) for step, value in curve
         ]
-    values = catalog.measured(model.id)
+    values = catalog.measurements_by_point(model.id)
     for point in catalog.points(model.id):
         if point.step is None:
             continue

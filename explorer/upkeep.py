@@ -107,7 +107,7 @@ def check(catalog: Catalog, given: argparse.Namespace) -> int:
     print("\n".join(map(message, wrong)) if wrong else "no damage found")
     if wrong:
         return 1
-    if count := catalog.unsealed():
+    if count := catalog.unsealed_count():
         print(
             f"{count:,} entries are of an older version, without a hash by which a change of them "
             "could be seen: `check --seal` hashes them as they are now"

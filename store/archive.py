@@ -13,7 +13,7 @@ from store.place import is_read_only, log_of
 _COPIES: dict[tuple[Path, int, int], tempfile.TemporaryDirectory[str]] = {}  # gone with the process
 
 
-def prepared(connection: Cursor, path: Path) -> Cursor:
+def prepare_connection(connection: Cursor, path: Path) -> Cursor:
     """The connection, its schema that of today; for an older archive one to a copy of it.
 
     Raises:

@@ -4,7 +4,7 @@ from store.arrays import content_hash
 from store.blocks import damaged_blocks
 from store.door import Door
 from store.errors import CatalogDamaged
-from store.integrity import findings, unsealed
+from store.integrity import count_unsealed, findings
 from store.seals import seal_what_is_there
 
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
@@ -36,9 +36,9 @@ class Checking(Door):
             wrong += [f"the file {path} is not what was stored" for path in changed]
         return wrong
 
-    def unsealed(self) -> int:
+    def unsealed_count(self) -> int:
         """How many entries and answers have no hash of what was stored: older versions had none."""
-        return self._read(unsealed)
+        return self._read(count_unsealed)
 
     def seal(self) -> int:
         """Hash what has no hash, as it is now; how many entries and answers that were."""

@@ -3,9 +3,9 @@
 from store.lease import Cursor
 from store.rows import scalar
 from store.seals import (
-    ENTRIES,
+    ENTRY_QUERIES,
+    places_in_ranges,
     rows_digest,
-    rows_of,
     seal_of,
     stored_rows,
     stored_seal,
@@ -35,12 +35,12 @@ _CHECKS = (
      "SELECT key FROM questions LEFT JOIN (SELECT question_key, sum(units) AS stored FROM pieces"
      " GROUP BY question_key) ON question_key = key WHERE units_done != coalesce(stored, 0)"),
 )  # fmt: skip
-_FILES = """
+_NAMED_FILES = """
 SELECT 'point ' || point_id, file_hash FROM points WHERE file_hash IS NOT NULL
 UNION ALL SELECT 'the image of ' || question_key, hash FROM images
 UNION ALL SELECT 'the state of ' || key, state_hash FROM questions WHERE state_hash IS NOT NULL
 """
-_WHAT = {
+_SEALED_PARTS = {
     "problem": "its source, arguments or facts",
     "model": "its facts, points or measurements",
     "analysis": "its settings, subjects, facts or directions",
@@ -60,9 +60,10 @@ def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
             f"{table} has rows of analysis {k}, which is not stored" for k in _ids(cursor, query)
         ]
     sentences += [
-        f"analysis {key} has other units than its pieces say" for key in _torn(cursor, tables)
+        f"analysis {key} has other units than its pieces say"
+        for key in _inconsistent_answers(cursor, tables)
     ]
-    return sentences, cursor.execute(_FILES).fetchall()
+    return sentences, cursor.execute(_NAMED_FILES).fetchall()
 
 
 def changed_entries(cursor: Cursor) -> list[str]:
@@ -75,24 +76,28 @@ def changed_entries(cursor: Cursor) -> list[str]:
         if (what, id) not in lost and seal_of(cursor, what, id) != stored_seal(cursor, what, id)
     ]
     said = [f"{what} {id} is gone, though nobody deleted it" for what, id in lost]
-    return said + [f"{what} {id} is not what was stored: {_WHAT[what]}" for what, id in changed]
+    return said + [
+        f"{what} {id} is not what was stored: {_SEALED_PARTS[what]}" for what, id in changed
+    ]
 
 
 def changed_values(cursor: Cursor) -> list[str]:
     """A sentence for each answer whose values are not what was stored."""
     query = "SELECT DISTINCT question_key, table_name FROM value_seals ORDER BY ALL"
     sealed_answers = cursor.execute(query).fetchall()
-    return [sentence for key, table in sealed_answers if (sentence := _changed(cursor, key, table))]
+    return [
+        sentence for key, table in sealed_answers if (sentence := _value_change(cursor, key, table))
+    ]
 
 
-def _changed(cursor: Cursor, key: str, table: str) -> str:
+def _value_change(cursor: Cursor, key: str, table: str) -> str:
     """What is wrong with the values of an answer; empty when nothing is."""
     if table not in value_tables(cursor):
         return f"the values of analysis {key} are gone with their table {table}"
     rows = stored_rows(cursor, key, table)
     query = "SELECT unit_ranges, rows, digest FROM value_seals WHERE question_key = ?"
     for ranges, count, digest in cursor.execute(f"{query} ORDER BY first_unit", [key]).fetchall():
-        piece = rows.take(rows_of(rows, ranges))
+        piece = rows.take(places_in_ranges(rows, ranges))
         where = f"analysis {key}, units {ranges[0]:,} to {ranges[-1] - 1:,}"
         if len(piece) != count:
             return f"{where}: {count:,} rows of values were stored, there are {len(piece):,}"
@@ -101,10 +106,10 @@ def _changed(cursor: Cursor, key: str, table: str) -> str:
     return ""
 
 
-def unsealed(cursor: Cursor) -> int:
+def count_unsealed(cursor: Cursor) -> int:
     """How many entries and answers have no hash: they are from an older version."""
     count = 0
-    for what, query in ENTRIES.items():
+    for what, query in ENTRY_QUERIES.items():
         sealed_ids = "SELECT id FROM seals WHERE what = ?"
         rows = f"SELECT count(*) FROM ({query}) AS t(id) WHERE id NOT IN ({sealed_ids})"  # noqa: S608
         count += scalar(cursor, rows, [what])
@@ -114,7 +119,7 @@ def unsealed(cursor: Cursor) -> int:
     return count
 
 
-def _torn(cursor: Cursor, tables: list[str]) -> list[str]:
+def _inconsistent_answers(cursor: Cursor, tables: list[str]) -> list[str]:
     """Questions whose rows and count of units differ."""
     none = "SELECT NULL AS question_key, NULL AS unit WHERE FALSE"
     rows = " UNION ALL ".join([none, *(f"SELECT question_key, unit FROM {t}" for t in tables)])  # noqa: S608

@@ -8,11 +8,11 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Job, Json
-from store.rows import bound, identifier, now, put, records, scalar
+from store.rows import identifier, now, put_row, records, scalar, sql_value
 
 STATUSES = ("queued", "running", "done", "failed", "cancelled")
 TASKS = ("answer", "import")
-_CHANGING = frozenset(Job.__dataclass_fields__) - {"id", "task", "question_key", "created"}
+_CHANGEABLE_FIELDS = frozenset(Job.__dataclass_fields__) - {"id", "task", "question_key", "created"}
 
 
 class Jobs(Door):
@@ -46,7 +46,7 @@ class Jobs(Door):
             units=units,
             created=now(),
         )
-        self._write(lambda c: put(c, "jobs", vars(job)))
+        self._write(lambda c: put_row(c, "jobs", vars(job)))
         return self.job(id)
 
     def job(self, id: str) -> Job:
@@ -89,7 +89,7 @@ class Jobs(Door):
             UnknownEntry: there is no such job.
             ValueError: an unknown field or status.
         """
-        for name in fields.keys() - _CHANGING:
+        for name in fields.keys() - _CHANGEABLE_FIELDS:
             raise ValueError(f"{name} is not a field of a job that changes")
         status = fields.get("status", "queued")
         if status not in STATUSES:
@@ -105,7 +105,7 @@ class Jobs(Door):
             if scalar(cursor, "SELECT count(*) FROM jobs WHERE id = ?", [id]) == 0:
                 raise UnknownEntry("job", id)
             if fields:
-                cursor.execute(query, [*(bound(value) for value in fields.values()), id])
+                cursor.execute(query, [*(sql_value(value) for value in fields.values()), id])
 
         self._write(work)
 
@@ -117,7 +117,7 @@ class Jobs(Door):
     def remember(self, name: str, value: Any) -> None:
         """Keep a JSON value under a name, in place of an earlier one."""
         row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
-        self._write(lambda c: put(c, "settings", row, ("value",)))
+        self._write(lambda c: put_row(c, "settings", row, ("value",)))
 
     def recall(self, name: str, default: Any = None) -> Any:
         """The value kept under that name, else the default."""

@@ -8,9 +8,9 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Json, Measurement, Model, Point, Problem
-from store.rows import now, put, records
-from store.seals import sealed
-from store.titles import retitled
+from store.rows import now, put_row, records
+from store.seals import seal_after
+from store.titles import replace_names
 
 _MODELS = """
 SELECT models.*,
@@ -55,7 +55,7 @@ class Models(Door):
         problems = self._read(
             lambda c: records(c, Problem, "SELECT * FROM problems WHERE id = ?", [id])
         )
-        return _only(problems, "problem", id)
+        return _only_row(problems, "problem", id)
 
     def problems(self) -> list[Problem]:
         """All problems, by name."""
@@ -120,7 +120,7 @@ class Models(Door):
             touched = {*(p.point_id for p in points), *(m.point_id for m in measurements)}
             renewed = [*(m.id for m in models), *(p.model_id for p in points)]
             renewed += models_at(cursor, touched)
-            with sealed(cursor, "problem", problems), sealed(cursor, "model", renewed):
+            with seal_after(cursor, "problem", problems), seal_after(cursor, "model", renewed):
                 add(cursor)
 
         def add(cursor: Cursor) -> None:
@@ -130,9 +130,9 @@ class Models(Door):
                 _put_model(cursor, model)
             for point in points:
                 row = {**vars(point), "created": point.created or now()}
-                put(cursor, "points", row, ("label", "step", "file_hash", "facts"))
+                put_row(cursor, "points", row, ("label", "step", "file_hash", "facts"))
             for measurement in measurements:
-                put(cursor, "measurements", vars(measurement), ("value", "count"))
+                put_row(cursor, "measurements", vars(measurement), ("value", "count"))
 
         self._write(work)
 
@@ -142,7 +142,7 @@ class Models(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        return _only(self._read(lambda c: _models(c, "WHERE models.id = ?", [id])), "model", id)
+        return _only_row(self._read(lambda c: _models(c, "WHERE models.id = ?", [id])), "model", id)
 
     def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
         """The models whose name or facts contain every word of `search`, newest first."""
@@ -164,7 +164,7 @@ class Models(Door):
             raise ValueError(f"a model's name must be printable and not empty, got {name!r}")
 
         def work(cursor: Cursor) -> None:
-            model = _only(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
+            model = _only_row(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
             _retitle(cursor, model, new)
             cursor.execute("UPDATE models SET name = ? WHERE id = ?", [new, model_id])
 
@@ -182,7 +182,9 @@ class Models(Door):
             UnknownEntry: there is none.
         """
         query = "SELECT * FROM points WHERE point_id = ? ORDER BY created LIMIT 1"
-        return _only(self._read(lambda c: records(c, Point, query, [point_id])), "point", point_id)
+        return _only_row(
+            self._read(lambda c: records(c, Point, query, [point_id])), "point", point_id
+        )
 
     def measurements(self, point_id: str) -> dict[str, dict[str, float]]:
         """What was measured at a point: split -> name -> value."""
@@ -193,7 +195,7 @@ class Models(Door):
             values_by_split.setdefault(row.split, {})[row.name] = row.value
         return values_by_split
 
-    def measured(self, model_id: str) -> dict[str, dict[str, dict[str, float]]]:
+    def measurements_by_point(self, model_id: str) -> dict[str, dict[str, dict[str, float]]]:
         """What was measured at each point of a model: point -> split -> name -> value."""
         query = """SELECT measurements.* FROM measurements
             JOIN models ON models.problem_id = measurements.problem_id AND models.id = ?
@@ -209,7 +211,7 @@ class Models(Door):
 
 def _put_problem(cursor: Cursor, problem: Problem) -> None:
     row = {**vars(problem), "created": problem.created or now()}
-    put(cursor, "problems", row, ("name", "path", "source_hash", "arguments", "facts"))
+    put_row(cursor, "problems", row, ("name", "path", "source_hash", "arguments", "facts"))
 
 
 def _put_model(cursor: Cursor, model: Model) -> None:
@@ -219,7 +221,7 @@ def _put_model(cursor: Cursor, model: Model) -> None:
             _retitle(cursor, stored_model, model.name)
     row: dict[str, Any] = {name: getattr(model, name) for name in columns}
     row["created"] = model.created or now()
-    put(cursor, "models", row, columns[1:])
+    put_row(cursor, "models", row, columns[1:])
 
 
 def models_at(cursor: Cursor, points: Iterable[str]) -> list[str]:
@@ -237,7 +239,7 @@ def _retitle(cursor: Cursor, model: Model, new: str) -> None:
     names = dict(cursor.execute("SELECT id, name FROM models").fetchall())
     for key, old, ids in rows:
         places = [place for place, id in enumerate(ids) if id == model.id]
-        title = retitled(old, [names.get(id, id) for id in ids], places, new)
+        title = replace_names(old, [names.get(id, id) for id in ids], places, new)
         if title != old:
             cursor.execute("UPDATE questions SET title = ? WHERE key = ?", [title, key])
             cursor.execute("UPDATE jobs SET title = ? WHERE question_key = ?", [title, key])
@@ -257,7 +259,7 @@ def _models(cursor: Cursor, where: str, values: Sequence[Any]) -> list[Model]:
     ]
 
 
-def _only(rows: list[Any], what: str, id: str) -> Any:
+def _only_row(rows: list[Any], what: str, id: str) -> Any:
     if not rows:
         raise UnknownEntry(what, id)
     return rows[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.rows import put
+from store.rows import put_row
 
 
 class Pictures(Door):
@@ -36,7 +36,7 @@ class Pictures(Door):
 
         def work(cursor: Cursor) -> None:
             note_files(cursor, [row["hash"]])
-            put(cursor, "images", row, ("hash",))
+            put_row(cursor, "images", row, ("hash",))
 
         self._write(work)
 
@@ -63,4 +63,4 @@ class Pictures(Door):
 def note_files(cursor: Cursor, hashes: Iterable[str]) -> None:
     """Note files that were put: they may be removed when nothing names them any more."""
     for hash in hashes:
-        put(cursor, "kept_files", {"hash": hash})
+        put_row(cursor, "kept_files", {"hash": hash})

@@ -6,7 +6,7 @@ from pathlib import Path
 from store.arrays import Files
 from store.errors import CatalogLost, NotACatalog
 
-LOG = ".wal"  # DuckDB's log, beside the database
+LOG_SUFFIX = ".wal"  # DuckDB's log, beside the database
 
 
 def is_read_only(database: Path) -> bool:
@@ -41,7 +41,7 @@ def refuse_a_lost_database(database: Path) -> None:
 
 def log_of(database: Path) -> Path:
     """Where DuckDB keeps what was committed and is not in the database yet."""
-    return database.with_name(database.name + LOG)
+    return database.with_name(database.name + LOG_SUFFIX)
 
 
 def openable(database: Path) -> str:

@@ -9,17 +9,17 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
-from store.rows import now, put, records, scalar
-from store.seals import sealed
+from store.rows import now, put_row, records, scalar
+from store.seals import seal_after
 
-_ASKED = (
+_ASKED_COLUMNS = (
     "key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids", "units",
     "family", "objective",
 )  # fmt: skip
-_ON_PAGE = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
+_BY_KEYS = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
 _UNDER_WAY = """SELECT count(*) FROM jobs
     WHERE question_key = ? AND status IN ('queued', 'running')"""
-_MATCHES = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
+_MATCHES_WORD = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
     OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
 
 
@@ -35,20 +35,20 @@ class Questions(Door):
             question: to ask.
             job: stored with it in one transaction, unless it is complete or has one under way.
         """
-        row = {name: getattr(question, name) for name in _ASKED}
+        row = {name: getattr(question, name) for name in _ASKED_COLUMNS}
         row |= {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
         row |= {"created": now(), "deleted": None}
 
         def work(cursor: Cursor) -> Question:
-            with sealed(cursor, "analysis", [question.key]):
-                put(cursor, "questions", row, ("deleted", "family", "objective"))
+            with seal_after(cursor, "analysis", [question.key]):
+                put_row(cursor, "questions", row, ("deleted", "family", "objective"))
             new_question = question_row(cursor, question.key)
             if (
                 job
                 and new_question.status == "open"
                 and not scalar(cursor, _UNDER_WAY, [new_question.key])
             ):
-                put(cursor, "jobs", {**vars(job), "created": now()})
+                put_row(cursor, "jobs", {**vars(job), "created": now()})
             return new_question
 
         stored_question = self.question(question.key)
@@ -71,7 +71,7 @@ class Questions(Door):
     def questions_of(self, keys: Iterable[str]) -> dict[str, Question]:
         """The questions of those keys, also deleted ones; what was never asked is left out."""
         where = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
-        questions = self._read(lambda c: _named(c, where, [list(keys)]))
+        questions = self._read(lambda c: _questions_with_names(c, where, [list(keys)]))
         return {question.key: question for question in questions}
 
     def questions(
@@ -109,22 +109,24 @@ class Questions(Door):
 
         def work(cursor: Cursor) -> tuple[list[Question], int]:
             for word in search.lower().split():
-                wanted.append(_MATCHES)
+                wanted.append(_MATCHES_WORD)
                 values.extend([word, _models_named(cursor, word)])
             keys = _keys(cursor, wanted, values)
-            return _named(cursor, _ON_PAGE, [keys[offset : offset + limit]]), len(keys)
+            return _questions_with_names(cursor, _BY_KEYS, [keys[offset : offset + limit]]), len(
+                keys
+            )
 
         return self._read(work)
 
     def relatives(self, family: str) -> list[Question]:
         """The questions of that family that are not deleted, the most answered first."""
         where = "WHERE family = ? AND deleted IS NULL ORDER BY units_done DESC, created, key"
-        return self._read(lambda c: _named(c, where, [family]))
+        return self._read(lambda c: _questions_with_names(c, where, [family]))
 
     def note_choice(self, objective: str, device: str, facts: Json) -> None:
         """Remember how an objective is best evaluated on a device, in place of an earlier note."""
         row = {"objective": objective, "device": device, "facts": facts, "noted": now()}
-        self._write(lambda c: put(c, "choices", row, ("facts", "noted")))
+        self._write(lambda c: put_row(c, "choices", row, ("facts", "noted")))
 
     def choices(self, objective: str) -> dict[str, Json]:
         """What was noted about evaluating an objective, by device."""
@@ -144,9 +146,9 @@ class Questions(Door):
         """Store the directions of an answer; an axis that is there stays as it is."""
 
         def work(cursor: Cursor) -> None:
-            with sealed(cursor, "analysis", [key]):
+            with seal_after(cursor, "analysis", [key]):
                 for row in rows:
-                    put(cursor, "directions", {**vars(row), "question_key": key})
+                    put_row(cursor, "directions", {**vars(row), "question_key": key})
 
         self._write(work)
 
@@ -164,7 +166,7 @@ def question_row(cursor: Cursor, key: str) -> Question:
     Raises:
         UnknownEntry: it was never asked.
     """
-    questions = _named(cursor, "WHERE key = ?", [key])
+    questions = _questions_with_names(cursor, "WHERE key = ?", [key])
     if not questions:
         raise UnknownEntry("question", key)
     return questions[0]
@@ -182,7 +184,7 @@ def _keys(cursor: Cursor, wanted: list[str], values: list[Any]) -> list[str]:
     return [key for (key,) in cursor.execute(query, values).fetchall()]
 
 
-def _named(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
+def _questions_with_names(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
     """Questions with the names of their models."""
     questions = records(cursor, Question, f"SELECT * FROM questions {where}", values)  # noqa: S608
     ids = list({id for question in questions for id in question.model_ids})

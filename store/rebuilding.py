@@ -13,7 +13,7 @@ from store.errors import CatalogBusy, CatalogError, CatalogReadOnly, NotACatalog
 from store.lease import CONFIG, Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import has_content, log_of, make_folder, openable
-from store.records import Rebuilt
+from store.records import RebuildCounts
 
 _STEP = 2048  # rows that are read together where a table cannot be read whole
 
@@ -21,7 +21,7 @@ _STEP = 2048  # rows that are read together where a table cannot be read whole
 class Rebuilding(Checking):
     """The part of the catalog about beginning anew."""
 
-    def rebuild(self) -> Rebuilt:
+    def rebuild(self) -> RebuildCounts:
         """Put a new database in the place of one that is gone or damaged; what it has.
 
         The old one, and its log, are kept under another name. Files beside it stay and are never
@@ -47,7 +47,7 @@ class Rebuilding(Checking):
             if aside:
                 rows, lost = _save(new, aside)
         files = sum(1 for _ in self._files.all())
-        return Rebuilt(aside, rows, lost, files)
+        return RebuildCounts(aside, rows, lost, files)
 
     def _is_damaged(self) -> bool:
         """Whether something in the database cannot be read.

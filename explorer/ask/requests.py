@@ -68,7 +68,7 @@ def _measured(catalog: Catalog, question: records.Question) -> list[float | None
     """The loss of each of its points on its split as the import measured it; None where unknown."""
     losses: dict[str, float] = {}
     for model in question.model_ids:
-        for point, splits in catalog.measured(model).items():
+        for point, splits in catalog.measurements_by_point(model).items():
             values = splits.get(question.settings["split"], {})
             losses |= {point: values["loss"]} if "loss" in values else {}
     return [losses.get(point) for point in question.point_ids]
