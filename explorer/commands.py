@@ -137,7 +137,7 @@ def jobs(catalog: Catalog, given: argparse.Namespace) -> int:
         key=lambda j: (j.status != "running", j.priority, str(j.created)),
     )
     over = catalog.jobs(status=("done", "failed", "cancelled"), limit=ALL) if given.all else []
-    said = {job.id: queue_state.progress(spool, job.id) for job in under_way}
+    said = {job.id: queue_state.progress_text(spool, job.id) for job in under_way}
     if given.json:
         content = [_job(job, said.get(job.id, "")) for job in (*under_way, *over)]
         print(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, indent=1))

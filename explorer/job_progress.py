@@ -6,7 +6,7 @@ from collections.abc import Callable
 from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool, identity_of
 from explorer.jobs.vetting import ACTIVE
-from explorer.supervisor import Supervisor, moved
+from explorer.supervisor import Supervisor, moved_sentence
 from store import Catalog, records
 
 POLL_SECONDS = 0.2
@@ -34,10 +34,10 @@ def ended(
     job = catalog.job(job_id)
     looked = time.monotonic()
     while job.status in ACTIVE:
-        tell(supervisor.trouble or queue_state.progress(spool, job_id))
+        tell(supervisor.trouble or queue_state.progress_text(spool, job_id))
         time.sleep(POLL_SECONDS)
         if identity_of(catalog.folder) != place:
-            raise ValueError(moved(catalog))
+            raise ValueError(moved_sentence(catalog))
         if spool.job(job_id) is None or time.monotonic() - looked > LOOK_SECONDS:
             job, looked = catalog.job(job_id), time.monotonic()
     return job

@@ -188,7 +188,7 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     done = catalog.question(long).units_done
     until(lambda: catalog.question(long).units_done > min(done, 800))  # a border has been passed
     claimed = not second.is_queued  # one of equal priority goes only after the first has ended
-    assert not claimed or not first.path.exists() or first.finished
+    assert not claimed or not first.path.exists() or first.ending
     answered(catalog, long)
     answered(catalog, later)
     assert supervisor.workers == [worker]
@@ -513,7 +513,7 @@ def test_a_damaged_piece_is_computed_again(tmp_path):
     """A piece file cut short in the spool, as by a power loss: its points come again, all right."""
     catalog, key = worker_alone(tmp_path)
     [folder] = Spool(catalog.jobs_folder).jobs()
-    until(lambda: folder.finished)
+    until(lambda: folder.ending)
     cut = folder.piece_files()[1]
     lost = read_piece(cut)
     cut.write_bytes(cut.read_bytes()[:-8])
@@ -598,11 +598,11 @@ def test_an_urgent_job_does_not_change_the_arithmetic_of_the_one_beneath(tmp_pat
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)  # the tiny problem itself is worth one
-        Worker(spool, torch.device("cpu"))._make_way(beneath)
+        Worker(spool, torch.device("cpu"))._do_urgent_jobs(beneath)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert urgent.finished["status"] == "done", urgent.finished["error"]
+    assert urgent.ending["status"] == "done", urgent.ending["error"]
     assert len(urgent.piece_files()) > 0
     assert beneath.is_queued
 

@@ -119,7 +119,7 @@ from explorer.jobs import crew
 from explorer.jobs.supervisor import Supervisor
 from store import Catalog
 
-crew.WORKER = [sys.executable, "-m", sys.argv[2]]
+crew.WORKER_COMMAND = [sys.executable, "-m", sys.argv[2]]
 catalog = Catalog(sys.argv[1], timeout=60)
 catalog.check()
 Supervisor(catalog, "cpu").start()

@@ -24,7 +24,7 @@ class NotSigned(ValueError):
     """A request that this user did not write for this job of this catalog."""
 
 
-def signed(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
+def signed_request(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
     """The request as it is written for a worker.
 
     Raises:
@@ -34,7 +34,7 @@ def signed(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str
     return {"signature": _signature(body), "body": body}
 
 
-def verified(written: Any, job_id: str, spool: str) -> dict[str, Any]:
+def verified_request(written: Any, job_id: str, spool: str) -> dict[str, Any]:
     """The request that stands in what was written.
 
     Raises:
