@@ -22,11 +22,11 @@ from explorer.supervisor import Supervisor
 from explorer.wording import message
 from store import Catalog, records
 
-ALL = 1_000_000  # questions that one listing holds
+MAX_QUESTIONS = 1_000_000  # questions that one listing holds
 POLL_SECONDS = 0.5
 
 
-def foretell(
+def print_estimates(
     catalog: Catalog, kind: Kind, settings: Any, asks: Sequence[Sequence[questions.Subject]]
 ) -> None:
     """Print what each question has and how long the rest will take; ask nothing.
@@ -57,7 +57,7 @@ def foretell(
         print(f"{question.key[:12]} {message(title)}: {kind.counted(done, units)}, {rest}")
 
 
-def follow(
+def follow_run(
     catalog: Catalog, run_sources: Sources, code: Code, arguments: Mapping[str, Any], name: str
 ) -> int:
     """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
@@ -76,7 +76,7 @@ def follow(
     supervisor.start()
     try:
         while True:
-            entry = following.followed(catalog).get(str(folder))
+            entry = following.followed_runs(catalog).get(str(folder))
             count = max((m.points for m in recorded_runs.models_of(catalog, identity)), default=0)
             if count != printed_count:
                 print(f"{message(folder)}: {count:,} snapshots", flush=True)
@@ -94,16 +94,16 @@ def follow(
         supervisor.stop()
 
 
-def listing(catalog: Catalog, given: argparse.Namespace) -> int:
+def list_catalog(catalog: Catalog, given: argparse.Namespace) -> int:
     """Models with their losses, then analyses with their keys and how far they are."""
     models = catalog.models()
-    stored_questions, _ = catalog.questions(limit=ALL)
+    stored_questions, _ = catalog.questions(limit=MAX_QUESTIONS)
     if given.json:
         content = {
-            "models": [_model(m) for m in models],
-            "analyses": [_analysis(q) for q in stored_questions],
+            "models": [_model_json(m) for m in models],
+            "analyses": [_analysis_json(q) for q in stored_questions],
         }
-        print(json.dumps(_finite(content), allow_nan=False, indent=1))
+        print(json.dumps(_finite_json(content), allow_nan=False, indent=1))
         return 0
     for model in models:
         measured = ", ".join(
@@ -126,21 +126,25 @@ def listing(catalog: Catalog, given: argparse.Namespace) -> int:
     return 0
 
 
-def jobs(catalog: Catalog, given: argparse.Namespace) -> int:
+def list_jobs(catalog: Catalog, given: argparse.Namespace) -> int:
     """Jobs that run or wait in the order of their turns, then those that have ended, latest first.
 
     Each with its id, which `cancel` takes, and with what it does or why it has not begun.
     """
     spool = Spool(catalog.jobs_folder)
     under_way = sorted(
-        catalog.jobs(status=vetting.ACTIVE, limit=ALL),
+        catalog.jobs(status=vetting.ACTIVE, limit=MAX_QUESTIONS),
         key=lambda j: (j.status != "running", j.priority, str(j.created)),
     )
-    over = catalog.jobs(status=("done", "failed", "cancelled"), limit=ALL) if given.all else []
+    over = (
+        catalog.jobs(status=("done", "failed", "cancelled"), limit=MAX_QUESTIONS)
+        if given.all
+        else []
+    )
     said = {job.id: queue_state.progress_text(spool, job.id) for job in under_way}
     if given.json:
-        content = [_job(job, said.get(job.id, "")) for job in (*under_way, *over)]
-        print(json.dumps(_finite(content), ensure_ascii=False, allow_nan=False, indent=1))
+        content = [_job_json(job, said.get(job.id, "")) for job in (*under_way, *over)]
+        print(json.dumps(_finite_json(content), ensure_ascii=False, allow_nan=False, indent=1))
         return 0
     for job in (*under_way, *over):
         ended = job.status if not job.error else f"{job.status}: {job.error}"
@@ -150,14 +154,14 @@ def jobs(catalog: Catalog, given: argparse.Namespace) -> int:
     return 0
 
 
-def cancel(catalog: Catalog, given: argparse.Namespace) -> int:
+def cancel_jobs(catalog: Catalog, given: argparse.Namespace) -> int:
     """Stop jobs after the piece in hand, and wait until they have ended.
 
     Raises:
         ValueError: no job is named, or one that neither runs nor waits.
     """
-    under_way = catalog.jobs(status=vetting.ACTIVE, limit=ALL)
-    wanted = under_way if given.all else [_named(under_way, name) for name in given.job]
+    under_way = catalog.jobs(status=vetting.ACTIVE, limit=MAX_QUESTIONS)
+    wanted = under_way if given.all else [_job_by_id_prefix(under_way, name) for name in given.job]
     if not wanted and not given.all:
         raise ValueError("name a job by its id, which `jobs` shows, or give --all")
     for job in wanted:
@@ -166,14 +170,14 @@ def cancel(catalog: Catalog, given: argparse.Namespace) -> int:
     supervisor.start()
     try:
         for job in wanted:
-            ended = job_progress.ended(catalog, job.id, supervisor)
+            ended = job_progress.wait_for_job(catalog, job.id, supervisor)
             print(f"{job.id} {message(job.title)}: {ended.status}", flush=True)
     finally:
         supervisor.stop()
     return 0
 
 
-def _named(under_way: Sequence[records.Job], name: str) -> records.Job:
+def _job_by_id_prefix(under_way: Sequence[records.Job], name: str) -> records.Job:
     """The job whose id begins so.
 
     Raises:
@@ -186,7 +190,7 @@ def _named(under_way: Sequence[records.Job], name: str) -> records.Job:
     raise ValueError(f"{name!r} names {what}; `jobs` lists them with their ids")
 
 
-def _job(job: records.Job, said: str) -> dict[str, Any]:
+def _job_json(job: records.Job, said: str) -> dict[str, Any]:
     return {
         "id": job.id,
         "title": job.title,
@@ -201,7 +205,7 @@ def _job(job: records.Job, said: str) -> dict[str, Any]:
     }
 
 
-def merge(catalog: Catalog, given: argparse.Namespace) -> int:
+def merge_catalog(catalog: Catalog, given: argparse.Namespace) -> int:
     """Bring another catalog's models and answers into this one."""
     new = catalog.merge(given.other)
     print(
@@ -211,7 +215,7 @@ def merge(catalog: Catalog, given: argparse.Namespace) -> int:
     return 0
 
 
-def _model(model: records.Model) -> dict[str, Any]:
+def _model_json(model: records.Model) -> dict[str, Any]:
     return {
         "id": model.id,
         "name": model.name,
@@ -222,7 +226,7 @@ def _model(model: records.Model) -> dict[str, Any]:
     }
 
 
-def _analysis(question: records.Question) -> dict[str, Any]:
+def _analysis_json(question: records.Question) -> dict[str, Any]:
     return {
         "key": question.key,
         "kind": question.kind,
@@ -237,12 +241,12 @@ def _analysis(question: records.Question) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
+def _finite_json(value: Any) -> Any:
     """JSON values; NaN and the infinities, which JSON lacks, as the words NaN, inf and -inf."""
     if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
+        return {name: _finite_json(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
+        return [_finite_json(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else str(value)
     return value

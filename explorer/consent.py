@@ -30,7 +30,7 @@ def code_to_agree(problem: Path, also: Sequence[Path] = ()) -> Code:
     """
     try:
         seen = code_of(problem)
-        noted = [file for file in _noted(seen) if file.is_file()]
+        noted = [file for file in _noted_paths(seen) if file.is_file()]
         return code_of(problem, [*also, *noted]) if also or noted else seen
     except OSError as error:
         raise _unreadable(error, problem) from error
@@ -74,18 +74,18 @@ def agreed_code(problem: Path, source_hash: str = "") -> Code:
     if wanted:
         return wanted[0]
     if not fitting or fitting[0] is None:
-        raise ConsentError(_why_not(code, agreements))
+        raise ConsentError(_refusal_reason(code, agreements))
     return fitting[0]
 
 
-def note(problem: Path, file: Path) -> None:
+def note_loaded_file(problem: Path, file: Path) -> None:
     """Keep that the problem file loads another in a way that cannot be seen: it is asked about."""
     with contextlib.suppress(ConsentError, OSError):  # the refusal names the file too
         seen = code_of(problem)
-        _write(_notes(seen), sorted({*map(str, _noted(seen)), str(file)}))
+        _write(_notes(seen), sorted({*map(str, _noted_paths(seen)), str(file)}))
 
 
-def command(problem: Path, *also: Path) -> str:
+def agree_command(problem: Path, *also: Path) -> str:
     """The command that shows the code and asks."""
     files = [word for file in also for word in ("--also", str(file))]
     return shlex.join(["python", "-m", "explorer", "agree", str(problem), *files])
@@ -119,7 +119,7 @@ class _Agreement:
         return f"{code.problem} now loads {new}, which you have not agreed to run"
 
 
-def _why_not(code: Code, agreements: list[_Agreement]) -> str:
+def _refusal_reason(code: Code, agreements: list[_Agreement]) -> str:
     """Why the code as it lies there may not be run, and what to do."""
     if agreements:
         what = agreements[0].difference(code)
@@ -127,7 +127,7 @@ def _why_not(code: Code, agreements: list[_Agreement]) -> str:
         count = len(code.files) - 1
         loads = f" and the {count} file{'s' * (count > 1)} that it loads" if count else ""
         what = f"you have not agreed to run {code.problem}{loads}"
-    return f"{what}; read and agree: {command(code.problem)}"
+    return f"{what}; read and agree: {agree_command(code.problem)}"
 
 
 def _agreements(problem: Path) -> list[_Agreement]:
@@ -144,7 +144,7 @@ def _agreements(problem: Path) -> list[_Agreement]:
     return sorted(made, key=lambda agreement: -agreement.time)
 
 
-def _noted(seen: Code) -> list[Path]:
+def _noted_paths(seen: Code) -> list[Path]:
     """What was once seen to be loaded by this very code beside what can be seen in it."""
     try:
         return [Path(text) for text in json.loads(_notes(seen).read_text())]

@@ -13,7 +13,7 @@ POLL_SECONDS = 0.2
 LOOK_SECONDS = 10.0  # between two looks into the catalog for a job that is in the spool
 
 
-def ended(
+def wait_for_job(
     catalog: Catalog,
     job_id: str,
     supervisor: Supervisor,

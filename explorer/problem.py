@@ -165,7 +165,7 @@ def token_cross_entropy(outputs: Tensor, batch: Batch, ignored: int = -100) -> P
         ignored: label of the tokens that do not count.
     """
     labels = _classes(outputs, labels_of(batch), -1)
-    return _counted(outputs.flatten(0, -2), labels.flatten(), ignored)
+    return _label_sums(outputs.flatten(0, -2), labels.flatten(), ignored)
 
 
 def pixel_cross_entropy(outputs: Tensor, batch: Batch, ignored: int = 255) -> PerToken:
@@ -174,7 +174,7 @@ def pixel_cross_entropy(outputs: Tensor, batch: Batch, ignored: int = 255) -> Pe
     Logits (B, C, H, W) against labels (B, H, W); weighed as by `token_cross_entropy`. Another
     label to ignore: `functools.partial(pixel_cross_entropy, ignored=0)`.
     """
-    return _counted(outputs, _classes(outputs, labels_of(batch), 1), ignored)
+    return _label_sums(outputs, _classes(outputs, labels_of(batch), 1), ignored)
 
 
 def own_loss(outputs: Any, batch: Batch, shift: int = 1, ignored: int = -100) -> PerToken:
@@ -208,7 +208,7 @@ def own_loss(outputs: Any, batch: Batch, shift: int = 1, ignored: int = -100) ->
     return mean * count, count
 
 
-def _counted(logits: Tensor, labels: Tensor, ignored: int) -> PerToken:
+def _label_sums(logits: Tensor, labels: Tensor, ignored: int) -> PerToken:
     """Sum over the labels that count, and their number; 0 and 0 where there is none."""
     total = functional.cross_entropy(logits, labels, ignore_index=ignored, reduction="sum")
     return total, labels.ne(ignored).sum()

@@ -140,7 +140,7 @@ class Supervisor:
                         self._look_for_lost()
                         self.step()
                         self.catalog.close()  # now, not when its watcher gets to it
-                        self._follower.look()
+                        self._follower.check_runs()
                     self.trouble = ""
             except CatalogError as error:
                 self.trouble = str(error)  # shown by the pages; pieces wait in the spool

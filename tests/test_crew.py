@@ -163,7 +163,7 @@ def test_waiting_ends_when_the_catalog_has_moved(tmp_path):
 
     try:
         with pytest.raises(ValueError, match="was moved or removed while it was in use; open it"):
-            job_progress.ended(catalog, job.id, supervisor, move)
+            job_progress.wait_for_job(catalog, job.id, supervisor, move)
         until(lambda: "was moved or removed" in supervisor.trouble)
     finally:
         supervisor.stop()

@@ -17,7 +17,7 @@ import torch
 from explorer.analysis.model.problems import load
 from explorer.analysis.objective.parameters import content_hash
 from explorer.ask import questions
-from explorer.ask.question import ProblemIdentity, Question
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.kind import named_code
 from explorer.kinds.settings import ObjectiveSettings
@@ -108,8 +108,8 @@ def asked(
     settings: Any = None,
     identity: ProblemIdentity = IDENTITY,
     points: tuple[str, ...] = (POINT,),
-) -> Question:
-    return Question(kind, settings or kind.settings(), identity, points)
+) -> QuestionIdentity:
+    return QuestionIdentity(kind, settings or kind.settings(), identity, points)
 
 
 def key(

@@ -173,7 +173,11 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     catalog, supervisor, _ = served
     slow, quick = named(catalog, "slow"), named(catalog, "quick")
     long = questions.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=5), priority=requests.BACKGROUND
+        catalog,
+        LINE,
+        slow,
+        LineSettings(x_count=801, seed=5),
+        priority=requests.BACKGROUND_PRIORITY,
     )
     until(lambda: catalog.active_job_for(long).units_done)
     [worker] = supervisor.workers
@@ -181,7 +185,11 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     job = catalog.active_job_for(long)
     assert 0 < job.units_done < 801
     later = questions.ask(
-        catalog, LINE, quick, LineSettings(x_count=31, seed=6), priority=requests.BACKGROUND
+        catalog,
+        LINE,
+        quick,
+        LineSettings(x_count=31, seed=6),
+        priority=requests.BACKGROUND_PRIORITY,
     )
     spool = Spool(catalog.jobs_folder)
     first, second = spool.job(job.id), spool.job(catalog.active_job_for(later).id)
@@ -200,7 +208,11 @@ def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
     catalog, supervisor, _ = served
     slow = named(catalog, "slow")
     long = questions.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=7), priority=requests.BACKGROUND
+        catalog,
+        LINE,
+        slow,
+        LineSettings(x_count=801, seed=7),
+        priority=requests.BACKGROUND_PRIORITY,
     )
     beneath = until(lambda: (j := catalog.active_job_for(long)) and j.units_done and j)
     [worker] = supervisor.workers
@@ -450,7 +462,7 @@ def test_a_job_without_a_folder_is_offered_when_asked_again(served):
 
 KILLED = """
 import os, signal, sys
-from explorer.jobs import desk, orders
+from explorer.ask import questions, requests
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog
 
@@ -458,10 +470,10 @@ def die(*given):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[2] == "before the spool":
-    orders.offer = die
+    requests.offer = die
 catalog = Catalog(sys.argv[1], timeout=60)
 model = next(model for model in catalog.models() if model.name == "quick")
-desk.ask(catalog, LINE, model, LineSettings(x_count=9, seed=int(sys.argv[3])))
+questions.ask(catalog, LINE, model, LineSettings(x_count=9, seed=int(sys.argv[3])))
 die()
 """
 

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.ask.question import Question
+from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named, unreadable
 from explorer.kinds.matrix import PASSES
 from store import Catalog, records
 
-ENOUGH = 40  # units whose time says what one takes
+ENOUGH_UNITS = 40  # units whose time says what one takes
 START_SECONDS = 4.0  # of a worker that was never timed: loading torch
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """Seconds until an answer is complete."""
 
     units: int
@@ -29,7 +29,9 @@ class Estimate:
         return self.start + self.setup + self.units * self.per_unit
 
 
-def estimate(catalog: Catalog, question: Question, model: records.Model, warm: bool) -> Estimate:
+def estimate(
+    catalog: Catalog, question: QuestionIdentity, model: records.Model, warm: bool
+) -> TimeEstimate:
     """The time for what is to be computed of a question about a model.
 
     The rate is that of the latest answer about the same objective, of any kind; without one it is
@@ -44,17 +46,23 @@ def estimate(catalog: Catalog, question: Question, model: records.Model, warm: b
     timing: Mapping[str, Any] = {}
     measured = catalog.point(model.point_id).facts["seconds"]
     per_pass = measured.get(question.settings.split, math.nan)
-    for old in _timed(catalog, question, model):
-        if old.objective == question.objective and old.seconds and (passes := _spent(old)):
+    for old in _timed_questions(catalog, question, model):
+        if (
+            old.objective == question.objective
+            and old.seconds
+            and (passes := _evaluations_spent(old))
+        ):
             per_pass = old.seconds / passes
             timing = old.facts.get("timing", {})
             break
     start = 0.0 if warm else timing.get("start", START_SECONDS)
-    per_unit = per_pass * _passes(catalog, question, model)
-    return Estimate(question.settings.units, per_unit, timing.get("setup", 0.0), start)
+    per_unit = per_pass * _passes_per_unit(catalog, question, model)
+    return TimeEstimate(question.settings.units, per_unit, timing.get("setup", 0.0), start)
 
 
-def _timed(catalog: Catalog, question: Question, model: records.Model) -> list[records.Question]:
+def _timed_questions(
+    catalog: Catalog, question: QuestionIdentity, model: records.Model
+) -> list[records.Question]:
     """Answers about the model, the latest first; those of products with a matrix tell only theirs.
 
     A product's passes are a guess, so that its kind's own answers come first where it is asked.
@@ -72,7 +80,7 @@ def _is_guessed(kind: Kind) -> bool:
     return hasattr(kind.settings, "evaluations")
 
 
-def _passes(catalog: Catalog, question: Question, model: records.Model) -> float:
+def _passes_per_unit(catalog: Catalog, question: QuestionIdentity, model: records.Model) -> float:
     """Evaluations of the objective that a unit of work takes; on the average of all units."""
     settings = question.settings
     if not _is_guessed(question.kind):
@@ -83,13 +91,13 @@ def _passes(catalog: Catalog, question: Question, model: records.Model) -> float
     return whole / settings.units
 
 
-def _spent(old: records.Question) -> float:
+def _evaluations_spent(old: records.Question) -> float:
     """Evaluations that an answer's seconds were spent on; 0 where it does not say enough."""
     kind = kind_named(old.kind)
     if _is_guessed(kind):
         products = sum(n for name, n in old.facts.items() if name.startswith("products_"))
         return 0.0 if old.settings.get("batches") else products * PASSES
-    if old.units_done < ENOUGH:
+    if old.units_done < ENOUGH_UNITS:
         return 0.0
     computed = old.units_done - old.facts.get("taken_over", {}).get("points", 0)
     return max(computed, 1) * kind.passes

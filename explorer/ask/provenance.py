@@ -5,7 +5,7 @@ from pathlib import PurePath
 from explorer.kinds.provenance import Provenance
 from store import Catalog, records
 
-PRIVATE = ("machine",)  # the name of the user's computer is nobody's business
+PRIVATE_FACTS = ("machine",)  # the name of the user's computer is nobody's business
 
 
 def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
@@ -27,5 +27,5 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
             "arguments": problem.arguments,
             "loss": problem.facts.get("loss"),
         },
-        computed={n: v for n, v in question.provenance.items() if n not in PRIVATE},
+        computed={n: v for n, v in question.provenance.items() if n not in PRIVATE_FACTS},
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from explorer.ask import requests
-from explorer.ask.question import ProblemIdentity, Question
-from explorer.ask.requests import ASKED
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
+from explorer.ask.requests import FOREGROUND_PRIORITY
 from explorer.ask.reuse import take_over
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
@@ -43,7 +43,7 @@ def question_about(
     settings: Any,
     point: str = "",
     others: Sequence[Subject] = (),
-) -> Question:
+) -> QuestionIdentity:
     """The question of that kind about a model's point (its final one unless another is named).
 
     Args:
@@ -58,7 +58,7 @@ def question_about(
         ValueError: more or fewer subjects than the kind has, or models of several problems.
         UnknownEntry: the model's problem is not in the catalog.
     """
-    subjects = _ordered(kind, [(model, point), *others])
+    subjects = _ordered_subjects(kind, [(model, point), *others])
     for other, _ in others:
         if other.problem_id != model.problem_id:
             raise ValueError(
@@ -70,20 +70,22 @@ def question_about(
     single = len(subjects) if kind.runs_from is None else kind.runs_from
     points = tuple(p or m.point_id for m, p in subjects[:single])
     if kind.whole_run:
-        runs = [_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
+        runs = [_run_points(catalog, m, kind.fewest) for m, _ in subjects[single:]]
         settings = dataclasses.replace(settings, lengths=tuple(map(len, runs)))
         points += tuple(itertools.chain(*runs))
         if getattr(settings, "preconditioned", False):
-            settings = dataclasses.replace(settings, moments=_moments(catalog, subjects, runs))
-    return Question(kind, settings, identity, points)
+            settings = dataclasses.replace(
+                settings, moments=_preconditioners(catalog, subjects, runs)
+            )
+    return QuestionIdentity(kind, settings, identity, points)
 
 
 def models_of(kind: Kind, subjects: Sequence[Subject]) -> tuple[records.Model, ...]:
     """The models of a question's subjects in its order."""
-    return tuple(model for model, _ in _ordered(kind, subjects))
+    return tuple(model for model, _ in _ordered_subjects(kind, subjects))
 
 
-def _ordered(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
+def _ordered_subjects(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
     """The subjects as a question has them: runs after the first subject by their models' points.
 
     In which order further runs are named changes nothing, and asks nothing new.
@@ -105,7 +107,7 @@ def _ordered(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
     return [subjects[0], *further]
 
 
-def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str, ...]:
+def _run_points(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str, ...]:
     """The points of a model's training in order, each once, its final one last.
 
     Raises:
@@ -121,7 +123,7 @@ def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str
     return tuple(order)
 
 
-def _moments(
+def _preconditioners(
     catalog: Catalog, subjects: Sequence[Subject], runs: Sequence[Sequence[str]]
 ) -> tuple[str, ...]:
     """Hash of the preconditioner of each snapshot of each run; empty where there is none.
@@ -148,7 +150,7 @@ def ask(
     model: records.Model,
     settings: Any,
     point: str = "",
-    priority: int = ASKED,
+    priority: int = FOREGROUND_PRIORITY,
     others: Sequence[Subject] = (),
 ) -> str:
     """The key of a question that is stored, being answered, or from now on queued.
@@ -204,7 +206,7 @@ def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
     )
 
 
-def title(catalog: Catalog, question: Question, models: Sequence[records.Model]) -> str:
+def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records.Model]) -> str:
     """The kind and the names of its subjects, with the step of what is no final point."""
     names = []
     for model, point in zip(
@@ -237,7 +239,9 @@ def snapshot(point: records.Point) -> str:
     return point.label if point.step is None else f"step {point.step}"
 
 
-def resume(catalog: Catalog, question: records.Question, priority: int = ASKED) -> None:
+def resume(
+    catalog: Catalog, question: records.Question, priority: int = FOREGROUND_PRIORITY
+) -> None:
     """Queue what a question lacks, unless that is under way."""
     with _ONE_AT_A_TIME:
         job = catalog.active_job_for(question.key)

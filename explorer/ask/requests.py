@@ -8,8 +8,8 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
 from store import Catalog, UnknownEntry, records
 
-ASKED = 20  # priority of what somebody is waiting for; lower is more urgent
-BACKGROUND = 50
+FOREGROUND_PRIORITY = 20  # priority of what somebody is waiting for; lower is more urgent
+BACKGROUND_PRIORITY = 50
 
 
 def offer(catalog: Catalog, job: records.Job) -> None:
@@ -32,7 +32,7 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
     if job.task == "import":
         run, arguments = job.request.get("run"), job.request["arguments"]
         inspected_snapshots = (
-            recorded_runs.known(catalog, run["identity"], arguments) if run else []
+            recorded_runs.inspected_snapshots(catalog, run["identity"], arguments) if run else []
         )
         return {**job.request, "known": inspected_snapshots}
     question = catalog.question(job.question_key or "")
@@ -46,7 +46,7 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         raise ValueError(
             f"{question.title} was asked of another version of this program; compute it anew"
         )
-    files = _files(catalog, question)
+    files = _file_hashes(catalog, question)
     return {
         "task": "answer",
         "key": question.key,
@@ -60,11 +60,11 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         "files": [str(catalog.file_path(file).resolve()) for file in files],
         "done": catalog.done_units(question.key, kind.table).tolist(),
         "choices": _choices(catalog, question),
-        "measured": _measured(catalog, question),
+        "measured": _measured_losses(catalog, question),
     }
 
 
-def _measured(catalog: Catalog, question: records.Question) -> list[float | None]:
+def _measured_losses(catalog: Catalog, question: records.Question) -> list[float | None]:
     """The loss of each of its points on its split as the import measured it; None where unknown."""
     losses: dict[str, float] = {}
     for model in question.model_ids:
@@ -74,7 +74,7 @@ def _measured(catalog: Catalog, question: records.Question) -> list[float | None
     return [losses.get(point) for point in question.point_ids]
 
 
-def _files(catalog: Catalog, question: records.Question) -> list[str]:
+def _file_hashes(catalog: Catalog, question: records.Question) -> list[str]:
     """Hash of the file of each of its points; of those with an optimiser's state where it counts.
 
     The same weights may have been imported elsewhere without it.

@@ -10,8 +10,8 @@ from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
 from store import Catalog, records
 
-NOTE = "taken_over"  # the fact that says how many points came from which questions
-Given = tuple[records.Question, Mapping[str, np.ndarray]]
+TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from which questions
+RelativeRows = tuple[records.Question, Mapping[str, np.ndarray]]
 
 
 def take_over(catalog: Catalog, kind: Kind, settings: Any, question: records.Question) -> int:
@@ -32,31 +32,31 @@ def take_over(catalog: Catalog, kind: Kind, settings: Any, question: records.Que
     family = {relative.key: relative for relative in catalog.relatives(question.family)}
     if (done := family.pop(question.key, question).units_done) or not family:
         return done
-    given = list(_given(catalog, kind, settings, list(family.values())))
+    given = list(_rows_of_relatives(catalog, kind, settings, list(family.values())))
     counts = [len(np.unique(columns["unit"])) for _, columns in given]
     whole = sum(counts) == question.units
-    facts = _shared([giver.facts for giver, _ in given]) if whole else {}
+    facts = _shared_entries([giver.facts for giver, _ in given]) if whole else {}
     for giver, columns in given:
         if kind.first_facts and 0 in columns["unit"]:
             facts |= {n: v for n, v in giver.facts.items() if n in kind.first_facts}
-    provenance = _shared([giver.provenance for giver, _ in given]) if whole else {}
+    provenance = _shared_entries([giver.provenance for giver, _ in given]) if whole else {}
     if whole:
         catalog.add_directions(question.key, catalog.directions(given[0][0].key))
     for place, (_, columns) in enumerate(given):  # after each, what is stored says where it is from
         givers = [giver.key for giver, _ in given[: place + 1]]
-        facts[NOTE] = {"points": done + counts[place], "from": givers}
+        facts[TAKEN_OVER_FACT] = {"points": done + counts[place], "from": givers}
         done = catalog.ingest(question.key, kind.table, columns, facts, 0.0, provenance)
     return done
 
 
-def _given(
+def _rows_of_relatives(
     catalog: Catalog, kind: Kind, settings: Any, relatives: Sequence[records.Question]
-) -> Iterator[Given]:
+) -> Iterator[RelativeRows]:
     """Relatives with the rows that they and nobody before them have for the settings."""
     missing = np.ones(settings.units, dtype=bool)
     for relative in relatives:
         # Without facts of its own it has but what it took over, and cannot say what holds for it.
-        own = relative.facts.keys() - {NOTE, *kind.first_facts}
+        own = relative.facts.keys() - {TAKEN_OVER_FACT, *kind.first_facts}
         if relative.units_done and own and missing.any():
             old = catalog.values(relative.key, kind.table)
             columns = named_code(kind.taken_over)(settings, old)
@@ -66,7 +66,7 @@ def _given(
                 yield relative, {name: values[fresh] for name, values in columns.items()}
 
 
-def _shared(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _shared_entries(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The entries that all have, with the same value; NaN is the same as NaN here."""
     first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in mappings]
     same = [n for n, text in first.items() if all(other.get(n) == text for other in others)]

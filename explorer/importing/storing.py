@@ -43,28 +43,32 @@ def store_import(
         measurements += _measurements(point, identity.id, result["problem"]["splits"])
     model = records.Model(
         id=model_id,
-        name=_name(catalog, model_id, request),
+        name=_model_name(catalog, model_id, request),
         problem_id=identity.id,
         point_id=result["final"],
-        facts=_facts(catalog, model_id, request, result) | {"import": job.id},
+        facts=_model_facts(catalog, model_id, request, result) | {"import": job.id},
     )
     catalog.add_import(problem, [model], points, measurements)
     for wish in request["then"]:
         kind = kind_named(wish["kind"])
         settings = settings_from_json(kind.settings, wish["settings"])
         questions.ask(
-            catalog, kind, model, settings, priority=wish.get("priority", requests.BACKGROUND)
+            catalog,
+            kind,
+            model,
+            settings,
+            priority=wish.get("priority", requests.BACKGROUND_PRIORITY),
         )
 
 
-def _name(catalog: Catalog, model_id: str, request: Mapping[str, Any]) -> str:
+def _model_name(catalog: Catalog, model_id: str, request: Mapping[str, Any]) -> str:
     """The name of an import's model; a shipped sample takes none from a model that has one."""
     if request["facts"].get("sample"):
         return next((m.name for m in catalog.models() if m.id == model_id), request["name"])
     return str(request["name"])
 
 
-def imported(catalog: Catalog, job: records.Job) -> records.Model | None:
+def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
     """The model that an import stored: that of its run, or one that no later import has renewed."""
     run = job.request.get("run")
     own = next((m for m in catalog.models() if m.facts.get("import") == job.id), None)
@@ -110,7 +114,7 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
     return said
 
 
-def _facts(
+def _model_facts(
     catalog: Catalog,
     model_id: str,
     request: Mapping[str, Any],

@@ -17,7 +17,7 @@ _ADAMS = ("Adam", "AdamW")
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingNotes:
     """The optimiser and its numbers; None where nothing says so."""
 
     optimiser: str  # its name in torch or in the script, "" unknown
@@ -49,14 +49,14 @@ class Training:
         return "Nesterov" if self.nesterov else "heavy ball"
 
 
-def training_of(model: records.Model) -> Training:
+def training_of(model: records.Model) -> TrainingNotes:
     """What is known of how a model was trained: recorded values before what the script noted."""
     run = model.facts.get("run", {})
     noted = {**model.facts, **run.get("hyperparameters", {})}
     recorded = run.get("trained_by", {})
-    rates, groups = _rates(run.get("curves", {}))
+    rates, groups = _largest_rates(run.get("curves", {}))
     one = rates[0][1] if rates and len({rate for _, rate in rates}) == 1 else None
-    return Training(
+    return TrainingNotes(
         optimiser=str(recorded.get("class") or _text(noted, OPTIMISERS)),
         rates=rates,
         rate=one if rates else _number(noted, RATES),
@@ -67,7 +67,7 @@ def training_of(model: records.Model) -> Training:
     )
 
 
-def _rates(curves: Mapping[str, Any]) -> tuple[tuple[tuple[int, float], ...], int]:
+def _largest_rates(curves: Mapping[str, Any]) -> tuple[tuple[tuple[int, float], ...], int]:
     """The largest rate of all groups at each step, and how many groups there are."""
     largest_rates: dict[int, float] = {}
     own = [c for n, c in curves.items() if n == LEARNING_RATE or _is_of_group(n)]

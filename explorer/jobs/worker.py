@@ -27,7 +27,7 @@ import safetensors
 import torch
 from torch import Tensor
 
-from explorer.admission import Refused, admit, check_admitted
+from explorer.admission import FileNotAdmitted, admit, check_admitted
 from explorer.analysis.model import preconditioner
 from explorer.analysis.model.checkpoints import CheckpointError, fitted
 from explorer.analysis.model.import_losses import check_as_measured
@@ -38,7 +38,7 @@ from explorer.analysis.objective import device as devices
 from explorer.analysis.objective import loading
 from explorer.analysis.objective.parameters import content_hash
 from explorer.analysis.objective.user_errors import ProblemError, computing, only_in
-from explorer.consent import agreed_code, command, note
+from explorer.consent import agree_command, agreed_code, note_loaded_file
 from explorer.jobs.isolation import Isolation, Partner, start_partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
@@ -110,8 +110,8 @@ def _refusal(subject: JobSubject, file: Path) -> str:
     problem = subject.code.problem
     if file in subject.code.digests:
         return f"{file} has changed while {problem} was at work; import its models again"
-    note(problem, file)  # the next time it is shown
-    out = f"read and agree: {command(problem, file)}"
+    note_loaded_file(problem, file)  # the next time it is shown
+    out = f"read and agree: {agree_command(problem, file)}"
     return f"{problem} loads {file}, which you have not agreed to run; {out}"
 
 
@@ -157,7 +157,7 @@ class Worker:
             job.finish("done", result=result)
         except _NowhereToWrite:
             raise
-        except (_JobCancelled, Refused, SystemExit, KeyboardInterrupt, Exception) as error:
+        except (_JobCancelled, FileNotAdmitted, SystemExit, KeyboardInterrupt, Exception) as error:
             only_in(self._process)
             _write_failure(job, error)
         finally:
@@ -349,7 +349,11 @@ def _error_sentence(error: BaseException) -> str:
     text = one_line(" ".join(str(error).split()), MAX_ERROR_LENGTH)
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
-    return text if isinstance(error, ValueError | Refused) else f"{type(error).__name__}: {text}"
+    return (
+        text
+        if isinstance(error, ValueError | FileNotAdmitted)
+        else f"{type(error).__name__}: {text}"
+    )
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
-from explorer.ask.question import Question
+from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
@@ -34,7 +34,7 @@ class Wish:
     settings: Any
     subjects: tuple[questions.Subject, ...]
 
-    def question(self, catalog: Catalog) -> Question:
+    def question(self, catalog: Catalog) -> QuestionIdentity:
         """The question, stored or not.
 
         Raises:

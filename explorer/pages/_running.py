@@ -158,8 +158,8 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "steps": sample.steps,
             "sample": True,
         },
-        then=[{"kind": "surface", "settings": first, "priority": requests.BACKGROUND - 1}],
-        priority=requests.BACKGROUND,
+        then=[{"kind": "surface", "settings": first, "priority": requests.BACKGROUND_PRIORITY - 1}],
+        priority=requests.BACKGROUND_PRIORITY,
     )
 
 

@@ -192,7 +192,7 @@ def show_curves() -> None:
     """What the scripts logged and what was measured of each snapshot."""
     from explorer.render import training
 
-    known = {name: recorded_runs.curves(catalog, model) for name, model in chosen.items()}
+    known = {name: recorded_runs.training_curves(catalog, model) for name, model in chosen.items()}
     st.subheader("Training curves", anchor=False)
     if not any(known.values()):
         st.caption("Nothing was logged, and the snapshots have no steps: record with a Recorder.")
