@@ -54,7 +54,7 @@ def print_estimates(
         title = questions.title(
             catalog, question, questions.models_of(kind, [(model, point), *others])
         )
-        print(f"{question.key[:12]} {message(title)}: {kind.counted(done, units)}, {rest}")
+        print(f"{question.key[:12]} {message(title)}: {kind.count_text(done, units)}, {rest}")
 
 
 def follow_run(
@@ -117,7 +117,7 @@ def list_catalog(catalog: Catalog, given: argparse.Namespace) -> int:
         if unreadable(question.kind, question.settings):
             continue
         complete = ", complete" if question.status == "complete" else ""
-        done = kind_named(question.kind).counted(question.units_done, question.units)
+        done = kind_named(question.kind).count_text(question.units_done, question.units)
         print(f"{question.key[:12]} {message(question.title)}: {done}{complete}")
     for why, count in Counter(unreadable(q.kind, q.settings) for q in stored_questions).items():
         if why:

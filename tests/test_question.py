@@ -658,4 +658,4 @@ def test_even_and_odd_counts_are_allowed(kind, count):
 )
 def test_units_are_counted_in_words(count: int, of: int | None, said: str) -> None:
     """One unit is said in the singular."""
-    assert kind_named("critical").counted(count, of) == said
+    assert kind_named("critical").count_text(count, of) == said

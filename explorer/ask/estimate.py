@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named, unreadable
-from explorer.kinds.matrix import PASSES
+from explorer.kinds.matrix import PASSES_PER_PRODUCT
 from store import Catalog, records
 
 ENOUGH_UNITS = 40  # units whose time says what one takes
@@ -96,7 +96,7 @@ def _evaluations_spent(old: records.Question) -> float:
     kind = kind_named(old.kind)
     if _is_guessed(kind):
         products = sum(n for name, n in old.facts.items() if name.startswith("products_"))
-        return 0.0 if old.settings.get("batches") else products * PASSES
+        return 0.0 if old.settings.get("batches") else products * PASSES_PER_PRODUCT
     if old.units_done < ENOUGH_UNITS:
         return 0.0
     computed = old.units_done - old.facts.get("taken_over", {}).get("points", 0)

@@ -10,8 +10,8 @@ from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.settings import require
 from explorer.kinds.surface import Surface, SurfaceSettings
 
-LEAST_ROOM, MOST_ROOM = 10, 2000
-FOUND = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
+MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS = 10, 2000
+VALUE_COLUMNS = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class ConvexitySettings(SurfaceSettings):
         """Refuse what has no second derivatives; statistics are those of the centre."""
         super().__post_init__()
         self.require_curvature()
-        self.require_within(room=(LEAST_ROOM, MOST_ROOM))
+        self.require_within(room=(MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS))
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
 
 
@@ -40,7 +40,9 @@ class Convexity(Surface):
         """The map as far as the pieces go, the ratio first among its values."""
         plane = Surface.from_pieces(settings, pieces)
         empty = np.full(settings.shape, np.nan)
-        values = {name: plane.values.get(name, empty) for name in FOUND} | dict(plane.values)
+        values = {name: plane.values.get(name, empty) for name in VALUE_COLUMNS} | dict(
+            plane.values
+        )
         return cls(plane.x, plane.y, values, plane.computed, plane.facts)
 
     @property
@@ -51,7 +53,7 @@ class Convexity(Surface):
         return np.asarray(self.computed & held)
 
     @property
-    def known(self) -> np.ndarray:
+    def has_eigenvalues(self) -> np.ndarray:
         """Where there are eigenvalues, (Y, X) bool."""
         return np.asarray(self.computed & np.isfinite(self.values["ratio"]))
 
@@ -61,7 +63,9 @@ class Convexity(Surface):
         ends = np.abs([self.values["lambda_min"], self.values["lambda_max"]]).max(axis=0)
         worst = np.maximum(self.values["residual_min"], self.values["residual_max"])
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.known & (worst <= self.facts.get("tolerance", 0) * ends))
+            return np.asarray(
+                self.has_eigenvalues & (worst <= self.facts.get("tolerance", 0) * ends)
+            )
 
 
 def ratio(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:

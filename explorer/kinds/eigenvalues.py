@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 MINUS = "\N{MINUS SIGN}"
-CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
+CRITICAL_SHARE = (
+    1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
+)
 
 
-def classified(values: np.ndarray, tolerance: float, gradient: float, theta: float) -> str:
+def point_class(values: np.ndarray, tolerance: float, gradient: float, theta: float) -> str:
     """What a point is: "minimum", "saddle", "degenerate minimum", ..., or "not critical".
 
     It counts as critical when one Newton step along its gradient, norm(g) over the largest
@@ -21,7 +23,7 @@ def classified(values: np.ndarray, tolerance: float, gradient: float, theta: flo
         gradient: norm of the gradient.
         theta: norm of the parameters.
     """
-    if not gradient <= CRITICAL * float(np.abs(values).max()) * (theta or 1.0):
+    if not gradient <= CRITICAL_SHARE * float(np.abs(values).max()) * (theta or 1.0):
         return "not critical"
     low, high = float(values.min()), float(values.max())
     if low > tolerance:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import ObjectiveSettings, check_axis
-from explorer.kinds.statistics import Interval, of_losses
+from explorer.kinds.statistics import Interval, loss_interval
 
 ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
 
@@ -62,7 +62,7 @@ class Interpolation:
         cls, settings: InterpolationSettings, pieces: Iterable[Piece]
     ) -> "Interpolation":
         """The line as far as the pieces go."""
-        answer = gathered((settings.x_count,), ("i",), ("x",), pieces)
+        answer = partial_answer((settings.x_count,), ("i",), ("x",), pieces)
         values = {"loss": np.full(settings.x_count, np.nan)} | answer.values
         whole = answer.facts.get("available") if settings.subset == "random" else None
         return cls(settings.axis, values, answer.computed, answer.facts, whole)
@@ -80,7 +80,7 @@ class Interpolation:
     @property
     def interval(self) -> Interval | None:
         """95 % interval around each loss, (X,) twice; None where losses have no such thing."""
-        return of_losses(self.values, self.facts, self.available)
+        return loss_interval(self.values, self.facts, self.available)
 
     def ends(self, name: str = "loss") -> tuple[float, float]:
         """A value at a = 0 and a = 1; NaN where it is not known."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from explorer.kinds.estimates import Estimate
 
-NEAR = 1e-4  # of the largest absolute eigenvalue: two values so near are the same
+SAME_EIGENVALUE = 1e-4  # of the largest absolute eigenvalue: two values so near are the same
 
 Function = Callable[[np.ndarray], np.ndarray]
 Probe = tuple[np.ndarray, np.ndarray]  # nodes (m,) and their weights (m,), which sum to 1
@@ -63,13 +63,15 @@ class Quadrature:
         """
         if not self.probes:
             return None
-        each = np.stack([smoothed(grid, nodes, weights, width) for nodes, weights in self.probes])
+        each = np.stack(
+            [smoothed_density(grid, nodes, weights, width) for nodes, weights in self.probes]
+        )
         spread = each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros(len(grid))
         mean = each.mean(axis=0)
         return mean, (mean - spread).clip(min=0), mean + spread
 
 
-def settled(
+def correct_probes(
     probes: Sequence[Probe], values: np.ndarray, residuals: np.ndarray, size: int
 ) -> list[Probe]:
     """Probes with what is known for sure put in for what chance gave.
@@ -93,7 +95,7 @@ def settled(
         (nodes, weights.copy(), np.zeros(len(nodes), bool)) for nodes, weights in probes
     ]
     for value, residual in zip(values, residuals, strict=True):
-        reach = max(residual, NEAR * scale)
+        reach = max(residual, SAME_EIGENVALUE * scale)
         if (np.abs(values - value) < 2 * reach).sum() > 1:  # two that nobody has told apart
             continue
         near = [np.flatnonzero(np.abs(nodes - value) <= reach) for nodes, _ in probes]
@@ -108,7 +110,9 @@ def settled(
     return [(nodes, weights) for nodes, weights, _ in corrected_probes]
 
 
-def smoothed(grid: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:
+def smoothed_density(
+    grid: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float
+) -> np.ndarray:
     """Sum of weighted Gaussians at the nodes, (G,)."""
     far = (grid[:, None] - nodes[None, :]) / width
     return np.exp(-(far**2) / 2) @ weights / (width * np.sqrt(2 * np.pi))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NAMES = ("Wigner semicircle", "Marchenko-Pastur", "free sum (Pennington-Bahri)")
-NODES = 2000  # of a density
-SMALLEST = 1e-12  # of the variance, below which a part counts as none
+REFERENCE_NAMES = ("Wigner semicircle", "Marchenko-Pastur", "free sum (Pennington-Bahri)")
+DENSITY_NODES = 2000  # of a density
+SMALLEST_SHARE = 1e-12  # of the variance, below which a part counts as none
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def references(mean: float, variance: float, ratio: float) -> dict[str, Referenc
     grid = _between(mean - 2 * deviation, mean + 2 * deviation)
     parameters = {"mean": mean, "standard deviation": deviation}
     reference_densities = {
-        NAMES[0]: _reference(grid, semicircle(grid, mean, deviation), parameters)
+        REFERENCE_NAMES[0]: _reference(grid, semicircle(grid, mean, deviation), parameters)
     }
     if mean <= 0:
         return reference_densities
@@ -93,13 +93,15 @@ def references(mean: float, variance: float, ratio: float) -> dict[str, Referenc
     zeros = max(0.0, 1 - 1 / ratio)
     plain = _reference(grid, marchenko_pastur(grid, ratio, mean), parameters)
     weights = np.append(plain.weights / plain.weights.sum() * (1 - zeros), zeros)
-    reference_densities[NAMES[1]] = Reference(np.append(plain.nodes, 0.0), weights, parameters)
+    reference_densities[REFERENCE_NAMES[1]] = Reference(
+        np.append(plain.nodes, 0.0), weights, parameters
+    )
     rest = variance - ratio * mean**2
-    if rest > SMALLEST * variance:
+    if rest > SMALLEST_SHARE * variance:
         width = float(np.sqrt(rest))
         grid = _between(min(low, 0.0) - 2 * width, high + 2 * width)
         parameters = {"phi": ratio, "scale": mean, "semicircle's standard deviation": width}
-        reference_densities[NAMES[2]] = _reference(
+        reference_densities[REFERENCE_NAMES[2]] = _reference(
             grid, free_sum(grid, ratio, mean, width), parameters
         )
     return reference_densities
@@ -107,8 +109,8 @@ def references(mean: float, variance: float, ratio: float) -> dict[str, Referenc
 
 def _between(low: float, high: float) -> np.ndarray:
     """Middles of even steps: a density's ends, where it may be infinite, are none of them."""
-    step = (high - low) / NODES
-    return np.linspace(low + step / 2, high - step / 2, NODES)
+    step = (high - low) / DENSITY_NODES
+    return np.linspace(low + step / 2, high - step / 2, DENSITY_NODES)
 
 
 def _reference(grid: np.ndarray, density: np.ndarray, made: Mapping[str, float]) -> Reference:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.settings import ObjectiveSettings, check_axis, one_of, require
 from explorer.kinds.surface import Surface
-from explorer.kinds.trajectory import Course, OfRuns, split
+from explorer.kinds.trajectory import Course, OfRuns, split_runs
 
 LARGEST_MARGIN = 10.0
-SHOWN = 10  # principal components whose share is kept
-PLANES = ("together", "first")  # whose principal components: all runs' or the first one's
+KEPT_COMPONENTS = 10  # principal components whose share is kept
+RUN_PLANES = ("together", "first")  # whose principal components: all runs' or the first one's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,10 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
     def __post_init__(self) -> None:
         """Refuse what makes no grid; one run is asked about as before there could be several."""
         super().__post_init__()
-        one_of("plane", self.plane, PLANES)
+        one_of("plane", self.plane, RUN_PLANES)
         self.require_lengths()
         if len(self.lengths) == 1:
-            self.unused("lengths", "plane")
+            self.reset_unused("lengths", "plane")
         for name in ("x", "y"):
             check_axis(name, 0.0, 1.0, getattr(self, f"{name}_count"))
         require(
@@ -43,7 +43,7 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
             f"margin must be above 0 and at most {LARGEST_MARGIN:g}",
             self.margin,
         )
-        self.require_room()
+        self.require_few_points()
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Run(Surface):
     @classmethod
     def from_pieces(cls, settings: Any, pieces: Iterable[Piece]) -> "Run":
         """The plane as far as the pieces go."""
-        answer = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
+        answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
         values = {"loss": np.full(settings.shape, np.nan)} | answer.values
         return cls(
             *axes(settings, answer.facts), values, answer.computed, answer.facts, settings.lengths
@@ -75,7 +75,7 @@ class Run(Surface):
     def paths(self) -> list[Course]:
         """The snapshots of each run; none before the first piece."""
         path = self.path
-        return [] if path is None else split(path, self.lengths)
+        return [] if path is None else split_runs(path, self.lengths)
 
 
 def as_floats(values: Iterable[float | None]) -> np.ndarray:
@@ -95,11 +95,11 @@ def shares(gram: np.ndarray) -> np.ndarray:
     Args:
         gram: inner products (T, T) of the snapshots, from any origin.
     """
-    variances = np.linalg.eigvalsh(centred(gram))[::-1].clip(min=0)
+    variances = np.linalg.eigvalsh(centred_gram(gram))[::-1].clip(min=0)
     return variances / max(variances.sum(), np.finfo(float).tiny)
 
 
-def centred(gram: np.ndarray) -> np.ndarray:
+def centred_gram(gram: np.ndarray) -> np.ndarray:
     """Inner products of the same vectors from their mean."""
     mean = gram.mean(axis=0)
     return gram - mean - mean[:, None] + gram.mean()

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece
-from explorer.kinds.measures import LAYERS, MEASURES, PLACE, WHY, YES, Measure
+from explorer.kinds.measures import LAYERS, MEASURE_PLACES, MEASURES, MISSING_REASONS, YES, Measure
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 
 RESCALINGS = ("none", "layer", "neuron")
 ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
-ROUNDED = 10  # units in the last place by which a mean loss may be off
+ROUNDING_UNITS = 10  # units in the last place by which a mean loss may be off
 NOT_YET = "Not computed yet."
 NOT_ASKED = "Not asked for."
 COLUMNS = ("unit", "role", "i", "why", "at", "value", "low", "high")
 
 
-class Role(IntEnum):
+class MeasureRole(IntEnum):
     """What a row of an answer holds."""
 
     MEASURE = 0  # a value with the ends of its interval; `i` is the measure
@@ -81,17 +81,19 @@ class SharpnessSettings(ObjectiveSettings):
             room=(10, 2000),
         )
         if self.rescaling == "none":
-            self.unused("alpha")
+            self.reset_unused("alpha")
         for name in self.measures:
             out = "measures must be names of measures such as sam or trace, as CSV files have them"
-            require(name in PLACE, out, repr(name))
-        named = tuple(name for name in PLACE if name in self.measures)  # one order, each once
-        object.__setattr__(self, "measures", named if len(named) < len(PLACE) else ())
+            require(name in MEASURE_PLACES, out, repr(name))
+        named = tuple(
+            name for name in MEASURE_PLACES if name in self.measures
+        )  # one order, each once
+        object.__setattr__(self, "measures", named if len(named) < len(MEASURE_PLACES) else ())
 
     @property
     def chosen(self) -> tuple[str, ...]:
         """Names of the measures asked for, in the order of their units."""
-        return self.measures or tuple(PLACE)
+        return self.measures or tuple(MEASURE_PLACES)
 
     @property
     def units(self) -> int:
@@ -126,7 +128,7 @@ class Sharpness:
     rows: Mapping[str, np.ndarray]  # by `COLUMNS`, (R,) each
     computed: np.ndarray  # (units,) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
-    chosen: tuple[str, ...] = tuple(PLACE)  # names of the measures asked for
+    chosen: tuple[str, ...] = tuple(MEASURE_PLACES)  # names of the measures asked for
 
     @classmethod
     def from_pieces(cls, settings: SharpnessSettings, pieces: Iterable[Piece]) -> "Sharpness":
@@ -165,15 +167,15 @@ class Sharpness:
         if name not in self.chosen:
             return Value(why=NOT_ASKED)
         unit = self.chosen.index(name) + rescaled * len(self.chosen)
-        own = (self.rows["unit"] == unit) & (self.rows["role"] == Role.MEASURE)
+        own = (self.rows["unit"] == unit) & (self.rows["role"] == MeasureRole.MEASURE)
         if not own.any():
             return Value(why=NOT_YET)
         value, low, high = (float(self.rows[n][own][0]) for n in ("value", "low", "high"))
-        return Value(value, low, high, WHY[int(self.rows["why"][own][0])])
+        return Value(value, low, high, MISSING_REASONS[int(self.rows["why"][own][0])])
 
     def along(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Distances along the worst direction that a measure found, and the losses there."""
-        own = (self.rows["i"] == PLACE[name]) & (self.rows["role"] == Role.ALONG)
+        own = (self.rows["i"] == MEASURE_PLACES[name]) & (self.rows["role"] == MeasureRole.ALONG)
         at, loss = self.rows["at"][own], self.rows["value"][own]
         order = np.argsort(at)
         return at[order], loss[order]
@@ -193,13 +195,13 @@ class Sharpness:
                 measure_ratios[measure.name] = there.value / here.value
         return measure_ratios
 
-    def moved(self, settings: SharpnessSettings) -> list[str]:
+    def moved_measures(self, settings: SharpnessSettings) -> list[str]:
         """The titles of measures that moved by more than 1 % and rounding though they should not.
 
         Most are differences of losses, each of which is rounded to its own last digits.
         """
         expected = {YES, LAYERS} if settings.rescaling == "layer" else {YES}
-        rounding = ROUNDED * self.facts.get("epsilon", 0.0) * abs(self.loss)
+        rounding = ROUNDING_UNITS * self.facts.get("epsilon", 0.0) * abs(self.loss)
         ratios = self.ratios
         return [
             m.title
@@ -236,7 +238,7 @@ def taken_over(settings: SharpnessSettings, old: Mapping[str, np.ndarray]) -> di
 
     A measure's first unit is that at the point: a rescaled one comes after it.
     """
-    places = np.array([PLACE[name] for name in settings.chosen])
+    places = np.array([MEASURE_PLACES[name] for name in settings.chosen])
     first = {int(i): int(old["unit"][old["i"] == i].min()) for i in np.unique(old["i"])}
     own = np.array([first[int(i)] == unit for i, unit in zip(old["i"], old["unit"], strict=True)])
     kept = own.astype(bool) & np.isin(old["i"], places)

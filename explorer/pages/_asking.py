@@ -90,7 +90,9 @@ def _stored(asked: Mapping[str, records.Question | None]) -> None:
         key="nothing-to-ask",
     )
     units = sum(question.units for question in known)
-    stored = f"{kind_named(known[0].kind).counted(units)} {'is' if units == 1 else 'are'} stored."
+    stored = (
+        f"{kind_named(known[0].kind).count_text(units)} {'is' if units == 1 else 'are'} stored."
+    )
     said = "Progress is on the right." if working else stored
     st.caption(f"{said} Change a setting to ask something else.")
 
@@ -105,7 +107,7 @@ def _ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
     took = parts.seconds_text(seconds)
     kind = next(iter(missing.values())).kind
     if st.button(
-        f"Compute {kind.counted(units)}",
+        f"Compute {kind.count_text(units)}",
         type="primary",
         width="stretch",
         help=f"About {took} on this machine.",
