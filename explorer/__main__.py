@@ -200,18 +200,18 @@ def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
 
 def _wait_with_progress(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
     """The job once it has ended; meanwhile its progress on the terminal."""
-    title, shown = message(catalog.job(job_id).title), ""
+    title, printed_line = message(catalog.job(job_id).title), ""
 
-    def tell(said: str) -> None:
-        nonlocal shown
-        line = f"{title}: {message(said)}"
-        if line != shown:
-            print(f"\r{line:<{len(shown)}}", end="", flush=True)
-            shown = line
+    def tell(progress: str) -> None:
+        nonlocal printed_line
+        line = f"{title}: {message(progress)}"
+        if line != printed_line:
+            print(f"\r{line:<{len(printed_line)}}", end="", flush=True)
+            printed_line = line
 
     job = job_progress.wait_for_job(catalog, job_id, supervisor, tell)
     line = f"{title}: {job.status}"
-    print(f"\r{line:<{len(shown)}}", flush=True)
+    print(f"\r{line:<{len(printed_line)}}", flush=True)
     return job
 
 
@@ -252,12 +252,12 @@ def _subject(catalog: Catalog, text: str) -> questions.Subject:
     points = {point.label: point.point_id for point in stored_points} | steps
     if step not in points:
         names = list(steps or points)
-        kept = (
+        step_range = (
             f"from {names[0]} to {names[-1]}"
             if len(names) > MAX_LISTED_SNAPSHOTS
             else ", ".join(names)
         )
-        raise ValueError(f"{name} has no snapshot {step}; there are {kept}")
+        raise ValueError(f"{name} has no snapshot {step}; there are {step_range}")
     return model, points[step]
 
 

@@ -30,15 +30,15 @@ def user_agrees(code: Code, yes: bool) -> bool:
 def _user_answers_yes(code: Code) -> bool:
     while True:
         try:
-            said = input("Run it? [y/N, s shows the source] ").strip().lower()
+            answer = input("Run it? [y/N, s shows the source] ").strip().lower()
         except EOFError:  # nobody is there to ask
             return False
-        if said != "s":
-            return said in ("y", "yes")
+        if answer != "s":
+            return answer in ("y", "yes")
         for file in code.files:
             source = file.content.decode(errors="replace")
-            shown = printable(source, len(source), keep=ALLOWED_CONTROLS)
-            print(f"\n--- {message(file.path)}\n{shown}")
+            source_text = printable(source, len(source), keep=ALLOWED_CONTROLS)
+            print(f"\n--- {message(file.path)}\n{source_text}")
 
 
 def command(given: argparse.Namespace) -> int:

@@ -141,14 +141,14 @@ def list_jobs(catalog: Catalog, given: argparse.Namespace) -> int:
         if given.all
         else []
     )
-    said = {job.id: queue_state.progress_text(spool, job.id) for job in under_way}
+    progress_texts = {job.id: queue_state.progress_text(spool, job.id) for job in under_way}
     if given.json:
-        content = [_job_json(job, said.get(job.id, "")) for job in (*under_way, *over)]
+        content = [_job_json(job, progress_texts.get(job.id, "")) for job in (*under_way, *over)]
         print(json.dumps(_finite_json(content), ensure_ascii=False, allow_nan=False, indent=1))
         return 0
     for job in (*under_way, *over):
         ended = job.status if not job.error else f"{job.status}: {job.error}"
-        print(f"{job.id} {message(job.title)}: {said.get(job.id, ended)}")
+        print(f"{job.id} {message(job.title)}: {progress_texts.get(job.id, ended)}")
     if not under_way and not over:
         print("no job runs or waits")
     return 0
@@ -161,15 +161,17 @@ def cancel_jobs(catalog: Catalog, given: argparse.Namespace) -> int:
         ValueError: no job is named, or one that neither runs nor waits.
     """
     under_way = catalog.jobs(status=vetting.ACTIVE, limit=MAX_QUESTIONS)
-    wanted = under_way if given.all else [_job_by_id_prefix(under_way, name) for name in given.job]
-    if not wanted and not given.all:
+    jobs_to_cancel = (
+        under_way if given.all else [_job_by_id_prefix(under_way, name) for name in given.job]
+    )
+    if not jobs_to_cancel and not given.all:
         raise ValueError("name a job by its id, which `jobs` shows, or give --all")
-    for job in wanted:
+    for job in jobs_to_cancel:
         requests.cancel(catalog, job.id)
     supervisor = Supervisor(catalog, hires=False)
     supervisor.start()
     try:
-        for job in wanted:
+        for job in jobs_to_cancel:
             ended = job_progress.wait_for_job(catalog, job.id, supervisor)
             print(f"{job.id} {message(job.title)}: {ended.status}", flush=True)
     finally:
@@ -190,13 +192,13 @@ def _job_by_id_prefix(under_way: Sequence[records.Job], name: str) -> records.Jo
     raise ValueError(f"{name!r} names {what}; `jobs` lists them with their ids")
 
 
-def _job_json(job: records.Job, said: str) -> dict[str, Any]:
+def _job_json(job: records.Job, progress_text: str) -> dict[str, Any]:
     return {
         "id": job.id,
         "title": job.title,
         "task": job.task,
         "status": job.status,
-        "doing": said,
+        "doing": progress_text,
         "units_done": job.units_done,
         "units": job.units,
         "error": job.error,

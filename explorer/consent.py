@@ -29,9 +29,9 @@ def code_to_agree(problem: Path, also: Sequence[Path] = ()) -> Code:
         ConsentError: a file cannot be read.
     """
     try:
-        seen = code_of(problem)
-        noted = [file for file in _noted_paths(seen) if file.is_file()]
-        return code_of(problem, [*also, *noted]) if also or noted else seen
+        visible_code = code_of(problem)
+        noted_files = [file for file in _noted_paths(visible_code) if file.is_file()]
+        return code_of(problem, [*also, *noted_files]) if also or noted_files else visible_code
     except OSError as error:
         raise _unreadable(error, problem) from error
 
@@ -70,9 +70,9 @@ def agreed_code(problem: Path, source_hash: str = "") -> Code:
         return code
     agreements = _agreements(code.problem)
     fitting = [agreement.fits(code) for agreement in agreements]
-    wanted = [made for made in fitting if made and source_hash in ("", made.hash)]
-    if wanted:
-        return wanted[0]
+    matching_codes = [made for made in fitting if made and source_hash in ("", made.hash)]
+    if matching_codes:
+        return matching_codes[0]
     if not fitting or fitting[0] is None:
         raise ConsentError(_refusal_reason(code, agreements))
     return fitting[0]
@@ -81,8 +81,8 @@ def agreed_code(problem: Path, source_hash: str = "") -> Code:
 def note_loaded_file(problem: Path, file: Path) -> None:
     """Keep that the problem file loads another in a way that cannot be seen: it is asked about."""
     with contextlib.suppress(ConsentError, OSError):  # the refusal names the file too
-        seen = code_of(problem)
-        _write(_notes(seen), sorted({*map(str, _noted_paths(seen)), str(file)}))
+        visible_code = code_of(problem)
+        _write(_notes(visible_code), sorted({*map(str, _noted_paths(visible_code)), str(file)}))
 
 
 def agree_command(problem: Path, *also: Path) -> str:
@@ -132,7 +132,7 @@ def _refusal_reason(code: Code, agreements: list[_Agreement]) -> str:
 
 def _agreements(problem: Path) -> list[_Agreement]:
     """All that the user agreed to for this file, the last one first."""
-    made = []
+    agreements = []
     for file in _folder(problem).glob("*.json"):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             if file.stat().st_uid != os.getuid():
@@ -140,20 +140,20 @@ def _agreements(problem: Path) -> list[_Agreement]:
             content = json.loads(file.read_text())
             entries = content["files"]
             files = tuple((Path(e["path"]), e["name"], e["sha256"]) for e in entries)
-            made.append(_Agreement(files, content["time"]))
-    return sorted(made, key=lambda agreement: -agreement.time)
+            agreements.append(_Agreement(files, content["time"]))
+    return sorted(agreements, key=lambda agreement: -agreement.time)
 
 
-def _noted_paths(seen: Code) -> list[Path]:
+def _noted_paths(visible_code: Code) -> list[Path]:
     """What was once seen to be loaded by this very code beside what can be seen in it."""
     try:
-        return [Path(text) for text in json.loads(_notes(seen).read_text())]
+        return [Path(text) for text in json.loads(_notes(visible_code).read_text())]
     except (OSError, ValueError, TypeError):
         return []
 
 
-def _notes(seen: Code) -> Path:
-    return _folder(seen.problem) / f"{seen.hash}.loads"
+def _notes(visible_code: Code) -> Path:
+    return _folder(visible_code.problem) / f"{visible_code.hash}.loads"
 
 
 def _folder(problem: Path) -> Path:

@@ -64,10 +64,10 @@ def decode_state(tensor: Tensor) -> Any:
     content = _content(tensor)
     if not content.startswith(_MARK):
         return tensor
-    held = content[len(_MARK) :]
-    if held.startswith(_CODE[1]):
-        return torch.load(io.BytesIO(held), weights_only=True)
-    return json.loads(held)
+    payload = content[len(_MARK) :]
+    if payload.startswith(_CODE[1]):
+        return torch.load(io.BytesIO(payload), weights_only=True)
+    return json.loads(payload)
 
 
 def _content(tensor: Tensor) -> bytes:

@@ -17,7 +17,7 @@ def wait_for_job(
     catalog: Catalog,
     job_id: str,
     supervisor: Supervisor,
-    tell: Callable[[str], None] = lambda said: None,
+    tell: Callable[[str], None] = lambda progress: None,
 ) -> records.Job:
     """The job once it has ended.
 
@@ -32,12 +32,12 @@ def wait_for_job(
     """
     spool, place = Spool(catalog.jobs_folder), identity_of(catalog.folder)
     job = catalog.job(job_id)
-    looked = time.monotonic()
+    last_look = time.monotonic()
     while job.status in ACTIVE:
         tell(supervisor.trouble or queue_state.progress_text(spool, job_id))
         time.sleep(POLL_SECONDS)
         if identity_of(catalog.folder) != place:
             raise ValueError(moved_sentence(catalog))
-        if spool.job(job_id) is None or time.monotonic() - looked > LOOK_SECONDS:
-            job, looked = catalog.job(job_id), time.monotonic()
+        if spool.job(job_id) is None or time.monotonic() - last_look > LOOK_SECONDS:
+            job, last_look = catalog.job(job_id), time.monotonic()
     return job

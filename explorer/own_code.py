@@ -128,8 +128,8 @@ class _Walk:
             if path.suffix == ".py":
                 self._take_hints(path.parent, content)
                 package = module if is_package else module.rpartition(".")[0]
-                for wanted in _module_names(_imports(content), package):
-                    waiting += self._files_along(wanted)
+                for module_name in _module_names(_imports(content), package):
+                    waiting += self._files_along(module_name)
 
     def _files_along(self, name: str) -> Iterator[tuple[Path, str, bool]]:
         """The files of a module and of the packages that it is in."""

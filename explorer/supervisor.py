@@ -159,9 +159,9 @@ class Supervisor:
         if identity_of(self.catalog.folder) != self._place:
             self.trouble = moved_sentence(self.catalog)
             return False
-        lost = self._jobs
+        known_jobs = self._jobs
         self._reset()
-        self._jobs = lost
+        self._jobs = known_jobs
         return True
 
     def _look_for_lost(self) -> None:

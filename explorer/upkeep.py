@@ -151,15 +151,20 @@ def _recomputed_key(question: records.Question, problems: dict[str, records.Prob
 
 def rebuild(catalog: Catalog, given: argparse.Namespace) -> int:
     """Begin a new database, and say what is in it."""
-    made = catalog.rebuild()
-    if made.aside is not None:
-        lost = f"; {made.incomplete:,} tables could not be read whole" if made.incomplete else ""
-        print(f"{made.rows:,} rows were saved{lost}; the old database is kept as {made.aside}")
+    rebuilt = catalog.rebuild()
+    if rebuilt.aside is not None:
+        incomplete_text = (
+            f"; {rebuilt.incomplete:,} tables could not be read whole" if rebuilt.incomplete else ""
+        )
+        print(
+            f"{rebuilt.rows:,} rows were saved{incomplete_text}; the old database is kept "
+            f"as {rebuilt.aside}"
+        )
     else:
         print("names, settings and answers were in the old database, and are lost with it")
-    print(f"{made.files:,} files are kept, and never removed by emptying the trash")
+    print(f"{rebuilt.files:,} files are kept, and never removed by emptying the trash")
     checkpoints = list((catalog.folder / "files").glob("*/*.safetensors"))
-    if checkpoints and not made.rows:
+    if checkpoints and not rebuilt.rows:
         print(
             "import the models again, from their own checkpoints or from those kept: "
             f"python -m explorer --catalog {catalog.folder} import PROBLEM.py {checkpoints[0]}"

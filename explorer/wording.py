@@ -19,8 +19,8 @@ def printable(text: object, most: int = NAME_LENGTH, keep: str = "") -> str:
         most: letters that are shown.
         keep: unseen letters that stay, such as a newline.
     """
-    said = str(text)
-    cut = said if len(said) <= most else f"{said[: most - 1]}…"
+    full_text = str(text)
+    cut = full_text if len(full_text) <= most else f"{full_text[: most - 1]}…"
     return "".join(
         c if c in keep or unicodedata.category(c) not in UNSEEN_CATEGORIES else _escape(c)
         for c in cut
@@ -51,10 +51,10 @@ def quote(name: object, most: int = QUOTED_LENGTH) -> str:
     return f"'{one_line(name, most)}'"
 
 
-def few(said: list[str], most: int = 3) -> str:
+def few(words: list[str], most: int = 3) -> str:
     """The first ones, and how many more there are."""
-    shown = ", ".join(said[:most])
-    return shown if len(said) <= most else f"{shown} and {len(said) - most} more"
+    first_words = ", ".join(words[:most])
+    return first_words if len(words) <= most else f"{first_words} and {len(words) - most} more"
 
 
 def size(count: int) -> str:

@@ -27,9 +27,9 @@ def prepare_connection(connection: Cursor, path: Path) -> Cursor:
         return connection
     copy = _copy(path)  # while we read it nobody writes it
     connection.close()
-    raised = duckdb.connect(copy, config=CONFIG)
-    migrate(raised, path)
-    return raised
+    migrated = duckdb.connect(copy, config=CONFIG)
+    migrate(migrated, path)
+    return migrated
 
 
 def _copy(path: Path) -> Path:

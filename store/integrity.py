@@ -69,14 +69,15 @@ def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
 def changed_entries(cursor: Cursor) -> list[str]:
     """A sentence for each problem, model or analysis that is not what was stored."""
     sealed = cursor.execute("SELECT what, id FROM seals ORDER BY ALL").fetchall()
-    lost = [(what, id) for what, id in sealed if seal_of(cursor, what, id) is None]
+    lost_entries = [(what, id) for what, id in sealed if seal_of(cursor, what, id) is None]
     changed = [
         (what, id)
         for what, id in sealed
-        if (what, id) not in lost and seal_of(cursor, what, id) != stored_seal(cursor, what, id)
+        if (what, id) not in lost_entries
+        and seal_of(cursor, what, id) != stored_seal(cursor, what, id)
     ]
-    said = [f"{what} {id} is gone, though nobody deleted it" for what, id in lost]
-    return said + [
+    sentences = [f"{what} {id} is gone, though nobody deleted it" for what, id in lost_entries]
+    return sentences + [
         f"{what} {id} is not what was stored: {_SEALED_PARTS[what]}" for what, id in changed
     ]
 

@@ -62,10 +62,10 @@ class Jobs(Door):
 
     def jobs(self, status: str | Sequence[str] | None = None, limit: int = 100) -> list[Job]:
         """Jobs of that status or these, newest first."""
-        wanted = [status] if isinstance(status, str) else list(status or STATUSES)
+        statuses = [status] if isinstance(status, str) else list(status or STATUSES)
         query = """SELECT * FROM jobs WHERE list_contains(CAST(? AS VARCHAR[]), status)
             ORDER BY created DESC, id LIMIT ?"""
-        return self._read(lambda c: records(c, Job, query, [wanted, limit]))
+        return self._read(lambda c: records(c, Job, query, [statuses, limit]))
 
     def next_job(self) -> Job | None:
         """The queued job to start next: highest priority, then oldest."""

@@ -184,12 +184,12 @@ class Lease:
 
     def _let_others_in(self) -> None:
         """Let the file go for a moment, once nobody here is using it, when others have waited."""
-        held = time.monotonic() - self._opened
-        if self._connection is None or held < TURN_SECONDS:
+        held_seconds = time.monotonic() - self._opened
+        if self._connection is None or held_seconds < TURN_SECONDS:
             return
-        if held < MAX_HELD_SECONDS and not self._is_wanted():
+        if held_seconds < MAX_HELD_SECONDS and not self._is_wanted():
             return
-        self._not_before = time.monotonic() + GAP_SHARE * held
+        self._not_before = time.monotonic() + GAP_SHARE * held_seconds
         if not self._users:
             self._close_connection()
 

@@ -97,8 +97,8 @@ class Merging(Door):
         # a picture without its file is drawn again
         brought["images"] = [row for row in brought["images"] if row["hash"] in there]
         named = {hash for rows in brought.values() for row in rows for hash in _hashes(row)}
-        wanted = sorted(named & there.keys())
-        return wanted, sum(self._files.adopt(there[hash]) for hash in wanted)
+        file_hashes = sorted(named & there.keys())
+        return file_hashes, sum(self._files.adopt(there[hash]) for hash in file_hashes)
 
 
 class _Theirs:

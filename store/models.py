@@ -146,10 +146,10 @@ class Models(Door):
 
     def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
         """The models whose name or facts contain every word of `search`, newest first."""
-        wanted = ["TRUE" if include_deleted else "deleted IS NULL"]
+        conditions = ["TRUE" if include_deleted else "deleted IS NULL"]
         words = search.lower().split()
-        wanted += ["contains(lower(concat_ws(' ', name, facts)), ?)" for _ in words]
-        where = f"WHERE {' AND '.join(wanted)} ORDER BY created DESC, name"
+        conditions += ["contains(lower(concat_ws(' ', name, facts)), ?)" for _ in words]
+        where = f"WHERE {' AND '.join(conditions)} ORDER BY created DESC, name"
         return self._read(lambda c: _models(c, where, words))
 
     def rename_model(self, model_id: str, name: str) -> None:

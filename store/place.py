@@ -54,8 +54,8 @@ def openable(database: Path) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        shown = Path(os.fsencode(database.parent).decode(errors="replace"))
-        raise NotACatalog(shown, "has a name that is not UTF-8") from error
+        printable_path = Path(os.fsencode(database.parent).decode(errors="replace"))
+        raise NotACatalog(printable_path, "has a name that is not UTF-8") from error
     for sign in "?\\":
         if sign in text:
             raise NotACatalog(

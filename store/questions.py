@@ -96,7 +96,7 @@ class Questions(Door):
             limit: how many at most.
             offset: how many to skip.
         """
-        wanted = [f"deleted IS {'NOT ' if deleted else ''}NULL"]
+        conditions = [f"deleted IS {'NOT ' if deleted else ''}NULL"]
         values: list[Any] = []
         for condition, value in (
             ("kind = ?", kind),
@@ -104,14 +104,14 @@ class Questions(Door):
             ("status = ?", status),
         ):
             if value is not None:
-                wanted.append(condition)
+                conditions.append(condition)
                 values.append(value)
 
         def work(cursor: Cursor) -> tuple[list[Question], int]:
             for word in search.lower().split():
-                wanted.append(_MATCHES_WORD)
+                conditions.append(_MATCHES_WORD)
                 values.extend([word, _models_named(cursor, word)])
-            keys = _keys(cursor, wanted, values)
+            keys = _keys(cursor, conditions, values)
             return _questions_with_names(cursor, _BY_KEYS, [keys[offset : offset + limit]]), len(
                 keys
             )
@@ -178,9 +178,9 @@ def _models_named(cursor: Cursor, word: str) -> list[str]:
     return [id for (id,) in cursor.execute(query, [word]).fetchall()]
 
 
-def _keys(cursor: Cursor, wanted: list[str], values: list[Any]) -> list[str]:
+def _keys(cursor: Cursor, conditions: list[str], values: list[Any]) -> list[str]:
     """Keys of all questions that meet the conditions, newest first: one scan counts and orders."""
-    query = f"SELECT key FROM questions WHERE {' AND '.join(wanted)} ORDER BY created DESC, key"  # noqa: S608
+    query = f"SELECT key FROM questions WHERE {' AND '.join(conditions)} ORDER BY created DESC, key"  # noqa: S608
     return [key for (key,) in cursor.execute(query, values).fetchall()]
 
 

@@ -40,14 +40,14 @@ class Rebuilding(Checking):
         self.close()
         aside = self._put_aside()
         make_folder(self.folder)
-        rows = lost = 0
+        rows = incomplete_tables = 0
         with duckdb.connect(openable(database), config=CONFIG) as new:
             database.chmod(0o600)
             migrate(new, database)
             if aside:
-                rows, lost = _save(new, aside)
+                rows, incomplete_tables = _save(new, aside)
         files = sum(1 for _ in self._files.all())
-        return RebuildCounts(aside, rows, lost, files)
+        return RebuildCounts(aside, rows, incomplete_tables, files)
 
     def _is_damaged(self) -> bool:
         """Whether something in the database cannot be read.
@@ -68,27 +68,27 @@ class Rebuilding(Checking):
         """Rename what is there of a database; where it lies now, if it has content."""
         database = self._lease.path
         aside = database.with_name(f"{database.name}.{time.strftime('%Y%m%d-%H%M%S')}.old")
-        for file, kept in ((database, aside), (log_of(database), log_of(aside))):
+        for file, new_name in ((database, aside), (log_of(database), log_of(aside))):
             with contextlib.suppress(FileNotFoundError):
-                file.rename(kept)
+                file.rename(new_name)
         return aside if has_content(aside) else None
 
 
 def _save(new: Cursor, aside: Path) -> tuple[int, int]:
     """Copy every row that can be read; how many there are, and how many tables have lost some."""
-    rows = lost = 0
+    rows = incomplete_tables = 0
     try:
         with duckdb.connect(openable(aside), read_only=True, config=CONFIG) as old:
             if stored_version(old, aside) != len(MIGRATIONS):
                 return 0, 1  # an older program's: open a copy of it with this one first
             for table, columns, count in _tables(old):
                 saved = _copy(new, old, table, columns, count)
-                rows, lost = rows + saved, lost + (saved < count)
+                rows, incomplete_tables = rows + saved, incomplete_tables + (saved < count)
     except (duckdb.Error, NotACatalog) as error:
         if isinstance(error, duckdb.Error) and is_held(error):
             raise CatalogBusy(aside, None, 0) from error
-        return rows, lost + 1
-    return rows, lost
+        return rows, incomplete_tables + 1
+    return rows, incomplete_tables
 
 
 def _tables(old: Cursor) -> Iterator[tuple[str, str, int]]:

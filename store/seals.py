@@ -44,13 +44,13 @@ def seal_after(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
         what: "problem", "model" or "analysis".
         ids: of the entries; such as are not there yet are new.
     """
-    wanted = [
+    unchanged_ids = [
         id
         for id in dict.fromkeys(ids)
         if seal_of(cursor, what, id) == stored_seal(cursor, what, id)
     ]
     yield
-    for id in wanted:
+    for id in unchanged_ids:
         if digest := seal_of(cursor, what, id):
             put_row(cursor, "seals", {"what": what, "id": id, "digest": digest}, ("digest",))
 

@@ -121,10 +121,10 @@ def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
 
 
 def _remove_deleted(cursor: Cursor) -> None:
-    gone = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
+    deleted_keys = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
     rooms = ("pieces", "value_seals", "directions", "images", "jobs")
     for table in (*value_tables(cursor), *rooms):
-        cursor.execute(f"DELETE FROM {table} WHERE question_key IN {gone}")  # noqa: S608 - our names
+        cursor.execute(f"DELETE FROM {table} WHERE question_key IN {deleted_keys}")  # noqa: S608 - our names
     cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
     cursor.execute(
         """DELETE FROM models WHERE deleted IS NOT NULL

@@ -62,8 +62,10 @@ def is_followed(catalog: Catalog, model: records.Model) -> bool:
 
 
 def _set_entry(catalog: Catalog, folder: str, entry: Entry | None) -> None:
-    kept = {name: other for name, other in followed_runs(catalog).items() if name != folder}
-    catalog.remember(NAME, kept if entry is None else {**kept, folder: entry})
+    other_entries = {
+        name: other for name, other in followed_runs(catalog).items() if name != folder
+    }
+    catalog.remember(NAME, other_entries if entry is None else {**other_entries, folder: entry})
     write_json(
         Spool(catalog.jobs_folder).folder / MARKER, folder
     )  # replaced: what is linked there stays
@@ -186,8 +188,8 @@ class Follower:
     def _is_deleted(self, recording: Recording) -> bool:
         """Whether the run's models are all in the trash, from which no import shall take them."""
         identity = recorded_runs.identity(recording)
-        gone = recorded_runs.models_of(self._catalog, identity, include_deleted=True)
-        return bool(gone) and not recorded_runs.models_of(self._catalog, identity)
+        models = recorded_runs.models_of(self._catalog, identity, include_deleted=True)
+        return bool(models) and not recorded_runs.models_of(self._catalog, identity)
 
     def _note_end(self, recording: Recording) -> None:
         """Bring the models' facts of the run up to its last line."""

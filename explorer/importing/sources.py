@@ -82,12 +82,12 @@ def _labelled_files(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
     A step is the number that their names differ by, if they do.
     """
     names = checkpoint_names.checkpoint_labels(files)
-    made: list[dict[str, Any]] = []
+    checkpoints: list[dict[str, Any]] = []
     for file, label, step in zip(files, names, checkpoint_names.label_steps(names), strict=True):
-        made.append({"file": str(file), "step": step})
+        checkpoints.append({"file": str(file), "step": step})
         if label != file.stem:
-            made[-1]["label"] = label
-    return tuple(made)
+            checkpoints[-1]["label"] = label
+    return tuple(checkpoints)
 
 
 def _checkpoint(snapshot: Snapshot) -> dict[str, Any]:

@@ -74,44 +74,47 @@ def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
     own = next((m for m in catalog.models() if m.facts.get("import") == job.id), None)
     if own is not None or not run:
         return own
-    wanted = (job.request["problem"], job.request["arguments"])
+    problem_arguments = (job.request["problem"], job.request["arguments"])
     for model in recorded_runs.models_of(catalog, run["identity"]):
         problem = catalog.problem(model.problem_id)
-        if (problem.path, problem.arguments) == wanted:
+        if (problem.path, problem.arguments) == problem_arguments:
             return model
     return None
 
 
 def warnings(catalog: Catalog, model: records.Model) -> list[str]:
     """What is unusual about a model's weights and losses, a sentence each."""
-    said = []
+    sentences = []
     points = catalog.points(model.id)
     bad = [p for p in points if p.facts.get("not_finite")]
     if bad:
         names = ", ".join(f"{p.label} ({p.facts['not_finite']:,})" for p in bad[:3])
         more = f" and {len(bad) - 3:,} more" if len(bad) > 3 else ""
-        said.append(
+        sentences.append(
             f"NaN or infinite weights in {names}{more}: their losses are shown as they are; import "
             "an earlier checkpoint for finite ones"
         )
     elif odd := [s for s, m in model.measurements.items() if not math.isfinite(m.get("loss", 0.0))]:
         loss = model.measurements[odd[0]]["loss"]
-        said.append(
+        sentences.append(
             f"the loss of {model.name} is {loss} on {', '.join(odd)}, though its weights are "
             "finite: look for such values in the data, or a weight too large for float32"
         )
     if reason := model.facts.get("no_gradient"):
-        said.append(f"{catalog.problem(model.problem_id).path}: {reason}")
+        sentences.append(f"{catalog.problem(model.problem_id).path}: {reason}")
     remarks = model.facts.get("remarks", [])
-    said += [*remarks[:1], *([f"and {len(remarks) - 1:,} more such files"] if remarks[1:] else [])]
+    sentences += [
+        *remarks[:1],
+        *([f"and {len(remarks) - 1:,} more such files"] if remarks[1:] else []),
+    ]
     types = {t["dtype"]: t["name"] for t in reversed(model.facts["tensors"])}
-    said += [
+    sentences += [
         f"{types[half]} and others are {half}: they are kept so and converted to the precision "
         "of each analysis"
         for half in ("float16", "bfloat16")
         if half in types
     ]
-    return said
+    return sentences
 
 
 def _model_facts(
@@ -142,10 +145,14 @@ def _stored_point(
     Raises:
         ValueError: it names no file that lies in the job's folder.
     """
-    left = folder / f"{point['point']}.safetensors"
-    if not _HASH.fullmatch(str(point["point"])) or left.is_symlink() or not left.is_file():
+    left_file = folder / f"{point['point']}.safetensors"
+    if (
+        not _HASH.fullmatch(str(point["point"]))
+        or left_file.is_symlink()
+        or not left_file.is_file()
+    ):
         raise ValueError(f"the import names a point that it has not left in {folder}; import anew")
-    file = catalog.put_file(left, ".safetensors")
+    file = catalog.put_file(left_file, ".safetensors")
     return records.Point(
         model_id=model_id,
         point_id=point["point"],
@@ -200,5 +207,5 @@ def note_choice(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:
     """Remember how the worker evaluated the objective, for other questions about it."""
     question = catalog.question(key) if "choice" in facts else None
     if question is not None and question.objective is not None:
-        noted = {"choice": facts["choice"], "timing": facts.get("timing", {})}
-        catalog.note_choice(question.objective, facts["device"], noted)
+        choice = {"choice": facts["choice"], "timing": facts.get("timing", {})}
+        catalog.note_choice(question.objective, facts["device"], choice)

@@ -16,14 +16,14 @@ READ_BYTES = 1 << 16
 
 def write_log(source: int, path: str, most: int = MAX_LOG_BYTES) -> None:
     """Write what comes from a file descriptor, until its last writer has closed it."""
-    held = _open_log(path)
+    log_handle = _open_log(path)
     while content := os.read(source, READ_BYTES):
         with contextlib.suppress(OSError):  # a full disk: what is printed is lost, not awaited
-            if os.fstat(held).st_size + len(content) > most:
+            if os.fstat(log_handle).st_size + len(content) > most:
                 os.replace(path, f"{path}.1")  # noqa: PTH105 - nothing is imported: quick to start
-                os.close(held)
-                held = _open_log(path)
-            os.write(held, content)
+                os.close(log_handle)
+                log_handle = _open_log(path)
+            os.write(log_handle, content)
 
 
 def _open_log(path: str) -> int:

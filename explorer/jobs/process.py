@@ -113,10 +113,10 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def end_strays(kept: Collection[int] = ()) -> None:
+def end_strays(kept_pids: Collection[int] = ()) -> None:
     """Kill all descendants of this process but for these children and what is below them."""
     for _ in range(STRAY_LOOKS if _CAN_ADOPT else 0):  # orphans become children: look again
-        strays = [pid for pid in _children(os.getpid(), recursive=False) if pid not in kept]
+        strays = [pid for pid in _children(os.getpid(), recursive=False) if pid not in kept_pids]
         for pid in strays:
             for below in (pid, *_children(pid)):
                 _kill(below)

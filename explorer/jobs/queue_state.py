@@ -35,8 +35,8 @@ def progress_text(spool: Spool, job_id: str) -> str:
     folder = spool.job(job_id)
     if folder is None:
         return "starting"
-    if said := waiting_reason(spool, job_id):
-        return said
+    if reason := waiting_reason(spool, job_id):
+        return reason
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
         return "waits to be taken up again"
@@ -66,6 +66,9 @@ def _job_text(job: JobFolder) -> str:
 
 def _count_text(job: JobFolder) -> str:
     """How far a job is; empty while nothing is known."""
-    now, told = job.progress, job.catalog_progress
-    done, units = now.get("done", told.get("units_done")), now.get("total", told.get("units"))
+    worker_progress, stored_progress = job.progress, job.catalog_progress
+    done, units = (
+        worker_progress.get("done", stored_progress.get("units_done")),
+        worker_progress.get("total", stored_progress.get("units")),
+    )
     return f"{done:,} of {units:,}" if isinstance(done, int) and isinstance(units, int) else ""

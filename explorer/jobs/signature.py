@@ -48,9 +48,9 @@ def verified_request(written: Any, job_id: str, spool: str) -> dict[str, Any]:
             and isinstance(body, str)
             and hmac.compare_digest(signature.encode(), _signature(body).encode())
         ):
-            held = json.loads(body)
-            if (held["job"], held["spool"]) == (job_id, spool):
-                return held["request"]
+            fields = json.loads(body)
+            if (fields["job"], fields["spool"]) == (job_id, spool):
+                return fields["request"]
     raise NotSigned(f"the request of job {job_id} was not written by you for this catalog")
 
 

@@ -264,9 +264,9 @@ class JobFolder:
         """What the worker said last."""
         return _entries(self.path / "progress.json")
 
-    def write_catalog_progress(self, **said: Any) -> None:
+    def write_catalog_progress(self, **entries: Any) -> None:
         """Say what the catalog has of the job, for those who wait and leave the catalog alone."""
-        write_json(self.path / "told.json", said)
+        write_json(self.path / "told.json", entries)
 
     @property
     def catalog_progress(self) -> dict[str, Any]:
@@ -381,10 +381,10 @@ class Spool:
 
     def sweep(self) -> None:
         """Remove what a killed process left of folders that it was making or removing."""
-        for left in self.folder.glob(".*"):
-            ours = _LEFTOVER.fullmatch(left.name)
-            if ours and time.time() - left.lstat().st_mtime > LEFTOVER_SECONDS:
-                _remove_tree(left)
+        for leftover in self.folder.glob(".*"):
+            ours = _LEFTOVER.fullmatch(leftover.name)
+            if ours and time.time() - leftover.lstat().st_mtime > LEFTOVER_SECONDS:
+                _remove_tree(leftover)
 
     def half_done_folder(self, key: str) -> Path:
         """The folder for what a question's units have left half done; it outlives a stopped job."""

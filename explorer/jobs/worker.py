@@ -188,9 +188,11 @@ class Worker:
         answer = getattr(importlib.import_module(module), function)
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
-            kept = {"keep": self.spool.half_done_folder(request["key"])} if kind.keeps else {}
+            keep_folder = (
+                {"keep": self.spool.half_done_folder(request["key"])} if kind.keeps else {}
+            )
             arguments = (loaded.problem, points, settings, done, self.device, choices)
-            pieces = _with_code_errors(loaded.path, lambda: answer(*arguments, **kept))
+            pieces = _with_code_errors(loaded.path, lambda: answer(*arguments, **keep_folder))
             for piece in self._with_setup_time(pieces, began):
                 only_in(self._process)  # not what a problem has forked
                 check_admitted()
@@ -327,9 +329,9 @@ def _unchanged_problem(request: Mapping[str, Any], code: Code | None) -> LoadedP
 def _point_tensors(file: Path, point: str, loaded: LoadedProblem) -> dict[str, Tensor]:
     """The tensors of a point, checked against their content hash."""
     try:
-        with safetensors.safe_open(file, framework="pt") as held:
-            names = [n for n in held.keys() if not n.startswith(preconditioner.PREFIX)]  # noqa: SIM118
-            tensors = {name: held.get_tensor(name) for name in names}
+        with safetensors.safe_open(file, framework="pt") as stored_tensors:
+            names = [n for n in stored_tensors.keys() if not n.startswith(preconditioner.PREFIX)]  # noqa: SIM118
+            tensors = {name: stored_tensors.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
             f"the stored point {file} cannot be read; import its model again"
@@ -372,20 +374,20 @@ def main() -> None:
     Isolation(Spool(context.jobs), JobSubject.of, serve, _write_failure).serve(given.linger)
 
 
-def _device_in_child(wanted: str) -> str:
+def _device_in_child(device_name: str) -> str:
     """The device wanted, looked up in another process: what has looked at CUDA cannot be forked.
 
     Raises:
         SystemExit: there is no such device; the other process has said so.
     """
-    partner = start_partner(partial(_send_device, wanted), [])
+    partner = start_partner(partial(_send_device, device_name), [])
     device = partner.receive().decode()
     partner.dismiss()
     return device
 
 
-def _send_device(wanted: str, partner: Partner) -> None:
-    partner.connection.send_bytes(str(devices.chosen(wanted)).encode())
+def _send_device(device_name: str, partner: Partner) -> None:
+    partner.connection.send_bytes(str(devices.chosen(device_name)).encode())
 
 
 if __name__ == "__main__":

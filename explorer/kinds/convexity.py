@@ -49,8 +49,8 @@ class Convexity(Surface):
     def convex(self) -> np.ndarray:
         """Where the smallest eigenvalue is not below 0 by more than its residual, (Y, X) bool."""
         with np.errstate(invalid="ignore"):
-            held = self.values["lambda_min"] >= -self.values["residual_min"]
-        return np.asarray(self.computed & held)
+            is_above_error = self.values["lambda_min"] >= -self.values["residual_min"]
+        return np.asarray(self.computed & is_above_error)
 
     @property
     def has_eigenvalues(self) -> np.ndarray:

@@ -125,8 +125,14 @@ class CriticalSettings(OfRuns, ObjectiveSettings):
         """About how many evaluations of the loss all searches take, where they end as usual."""
         size = max(1, parameters)
         each = min(self.products, size) + 3 if self.method == "newton_mr" else 2
-        looked = size if size <= MAX_DENSE_PARAMETERS else self.room + self.probes * PROBE_STEPS
-        return PASSES_PER_PRODUCT * self.units * (USUAL_STEPS_SHARE * self.steps * each + looked)
+        index_products = (
+            size if size <= MAX_DENSE_PARAMETERS else self.room + self.probes * PROBE_STEPS
+        )
+        return (
+            PASSES_PER_PRODUCT
+            * self.units
+            * (USUAL_STEPS_SHARE * self.steps * each + index_products)
+        )
 
 
 @dataclass(frozen=True)

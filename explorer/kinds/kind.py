@@ -69,8 +69,8 @@ class Kind:
         """Units of work in words, as in "1 search", "3 of 2,601 points"."""
         last = count if of is None else of
         one = self.unit.removesuffix("es" if self.unit.endswith("ches") else "s")
-        said = f"{count:,}" if of is None else f"{count:,} of {of:,}"
-        return f"{said} {one if last == 1 else self.unit}"
+        numbers = f"{count:,}" if of is None else f"{count:,} of {of:,}"
+        return f"{numbers} {one if last == 1 else self.unit}"
 
     @property
     def whole_run(self) -> bool:
@@ -148,24 +148,26 @@ def settings_from_json(cls: type, values: Mapping[str, Any]) -> Any:
     return cls(**{name: _coerce(name, value, hints[name]) for name, value in values.items()})
 
 
-def _coerce(name: str, value: Any, wanted: Any) -> Any:
+def _coerce(name: str, value: Any, wanted_type: Any) -> Any:
     """`value` as the type wanted: whole floats become int, int float; all else must fit."""
-    if get_origin(wanted) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(wanted):
+    if get_origin(wanted_type) in (Union, types.UnionType):
+        if value is None and type(None) in get_args(wanted_type):
             return None
-        wanted = next(a for a in get_args(wanted) if a is not type(None))
-    if get_origin(wanted) is tuple:
+        wanted_type = next(a for a in get_args(wanted_type) if a is not type(None))
+    if get_origin(wanted_type) is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError(
                 f"{name} must be a list, as {json.dumps([value], default=str)}, got {value!r}"
             )
-        return tuple(_coerce(name, entry, get_args(wanted)[0]) for entry in value)
-    fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
+        return tuple(_coerce(name, entry, get_args(wanted_type)[0]) for entry in value)
+    fits = isinstance(value, wanted_type) and not (
+        wanted_type is not bool and isinstance(value, bool)
+    )
     if fits:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if wanted is float and abs(value) <= sys.float_info.max:
+        if wanted_type is float and abs(value) <= sys.float_info.max:
             return float(value)
-        if wanted is int and math.isfinite(value) and value == int(value):
+        if wanted_type is int and math.isfinite(value) and value == int(value):
             return int(value)
-    raise ValueError(f"{name} must be of type {wanted.__name__}, got {value!r}")
+    raise ValueError(f"{name} must be of type {wanted_type.__name__}, got {value!r}")

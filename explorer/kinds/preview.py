@@ -51,10 +51,10 @@ def preview(values: np.ndarray, computed: np.ndarray) -> Preview:
     uncertainty = np.where(computed, 0.0, np.inf)
     if not computed.any():
         return Preview(np.full(values.shape, np.nan), uncertainty, computed, None, False)
-    shown = values[nearest_computed(computed)]
+    filled_values = values[nearest_computed(computed)]
     usable = computed & np.isfinite(values)
     if stride is None or computed.all() or not usable.any():
-        return Preview(shown, uncertainty, computed, stride, False)
+        return Preview(filled_values, uncertainty, computed, stride, False)
     log = bool((values[usable] > 0).all())
     unit = 1.0 if log else float(np.abs(values[usable]).max()) or 1.0
     with np.errstate(all="ignore"):  # what overflows is not shown
@@ -68,26 +68,26 @@ def preview(values: np.ndarray, computed: np.ndarray) -> Preview:
         & np.isfinite(interpolated_values)
         & np.isfinite(change)
     )
-    shown, uncertainty = (
-        np.where(gap, interpolated_values, shown),
+    filled_values, uncertainty = (
+        np.where(gap, interpolated_values, filled_values),
         np.where(gap, change, uncertainty),
     )
-    return Preview(shown, uncertainty, computed, stride, log)
+    return Preview(filled_values, uncertainty, computed, stride, log)
 
 
-def summary(shown: Preview) -> str:
+def summary(preview: Preview) -> str:
     """How much is computed and how far the rest is settled, for a page; empty when complete."""
-    computed, gap = shown.computed, shown.interpolated
+    computed, gap = preview.computed, preview.interpolated
     if computed.all():
         return ""
     source = f"preview from {computed.sum():,} of {computed.size:,} points"
     if not gap.any():
         return f"{source}: every place shows the nearest computed value"
-    finite_values = shown.values[computed & np.isfinite(shown.values)]
-    whole = np.abs(shown.values[gap]) if shown.log else float(np.ptp(finite_values)) or 1.0
-    percent = 100 * np.quantile(shown.uncertainty[gap] / whole, 0.95)
+    finite_values = preview.values[computed & np.isfinite(preview.values)]
+    whole = np.abs(preview.values[gap]) if preview.log else float(np.ptp(finite_values)) or 1.0
+    percent = 100 * np.quantile(preview.uncertainty[gap] / whole, 0.95)
     text = f"{percent:,.0f} %" if percent >= 10 else f"{max(percent, 0.01):.2g} %"
-    text += "" if shown.log else " of the range"
+    text += "" if preview.log else " of the range"
     return (
         f"{source}: 95 % of the interpolated cells change by less than {text} from the level before"
     )
@@ -148,11 +148,11 @@ def _coarser_indices(count: int, stride: int) -> np.ndarray:
 
 def _is_near_bad(bad: np.ndarray, stride: int) -> np.ndarray:
     """Whether each place is less than a step of the level from one of its bad points, (Y, X)."""
-    held = bad[level(bad.shape, stride)]
-    if not held.any():
+    bad_of_level = bad[level(bad.shape, stride)]
+    if not bad_of_level.any():
         return np.zeros_like(bad)
     down, across = (_shares(count, stride) for count in bad.shape)
-    return down.T @ held.astype(float) @ across > 0
+    return down.T @ bad_of_level.astype(float) @ across > 0
 
 
 def _shares(count: int, stride: int) -> np.ndarray:

@@ -113,5 +113,5 @@ def _between(low: float, high: float) -> np.ndarray:
     return np.linspace(low + step / 2, high - step / 2, DENSITY_NODES)
 
 
-def _reference(grid: np.ndarray, density: np.ndarray, made: Mapping[str, float]) -> Reference:
-    return Reference(grid, density * (grid[1] - grid[0]), made)
+def _reference(grid: np.ndarray, density: np.ndarray, parameters: Mapping[str, float]) -> Reference:
+    return Reference(grid, density * (grid[1] - grid[0]), parameters)

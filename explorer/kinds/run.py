@@ -65,11 +65,11 @@ class Run(Surface):
     @property
     def path(self) -> Course | None:
         """The snapshots of all runs; None before the first piece."""
-        told = self.facts.get("path")
-        if told is None:
+        path_facts = self.facts.get("path")
+        if path_facts is None:
             return None
-        parts = {name: as_floats(value) for name, value in told.items() if name != "values"}
-        return Course(**parts, values={n: as_floats(v) for n, v in told["values"].items()})
+        parts = {name: as_floats(value) for name, value in path_facts.items() if name != "values"}
+        return Course(**parts, values={n: as_floats(v) for n, v in path_facts["values"].items()})
 
     @property
     def paths(self) -> list[Course]:

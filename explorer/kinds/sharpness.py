@@ -241,8 +241,8 @@ def taken_over(settings: SharpnessSettings, old: Mapping[str, np.ndarray]) -> di
     places = np.array([MEASURE_PLACES[name] for name in settings.chosen])
     first = {int(i): int(old["unit"][old["i"] == i].min()) for i in np.unique(old["i"])}
     own = np.array([first[int(i)] == unit for i, unit in zip(old["i"], old["unit"], strict=True)])
-    kept = own.astype(bool) & np.isin(old["i"], places)
-    rows = {name: values[kept] for name, values in old.items()}
+    kept_rows = own.astype(bool) & np.isin(old["i"], places)
+    rows = {name: values[kept_rows] for name, values in old.items()}
     rows["unit"] = np.searchsorted(places, rows["i"]).astype(old["unit"].dtype)
     return rows
 

@@ -66,9 +66,9 @@ class Spectrum:
 
     def of(self, role: MatrixRole) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Index, value and weight of the rows of a role, in their order."""
-        chosen = self.rows["role"] == role
-        order = np.lexsort((self.rows["i"][chosen], self.rows["unit"][chosen]))
-        return tuple(self.rows[n][chosen][order] for n in ("i", "value", "weight"))
+        of_role = self.rows["role"] == role
+        order = np.lexsort((self.rows["i"][of_role], self.rows["unit"][of_role]))
+        return tuple(self.rows[n][of_role][order] for n in ("i", "value", "weight"))
 
     @property
     def size(self) -> int:
@@ -115,9 +115,9 @@ class Spectrum:
     @property
     def probes(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Nodes and weights of each probe's quadrature."""
-        chosen = self.rows["role"] == MatrixRole.NODE
-        units = self.rows["unit"][chosen]
-        values, weights = (self.rows[name][chosen] for name in ("value", "weight"))
+        is_node = self.rows["role"] == MatrixRole.NODE
+        units = self.rows["unit"][is_node]
+        values, weights = (self.rows[name][is_node] for name in ("value", "weight"))
         return [(values[units == u], weights[units == u]) for u in np.unique(units)]
 
     @property
@@ -197,10 +197,10 @@ def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dic
     probe = np.isin(old["role"], (MatrixRole.NODE, MatrixRole.PROBE, MatrixRole.LAYER))
     batch = old["role"] == MatrixRole.BATCH
     number = np.where(batch, old["i"], old["unit"] - 1)
-    kept = (old["unit"] == 0) | (probe & (number < settings.probes))
-    kept |= batch & (number < settings.batches)
+    kept_rows = (old["unit"] == 0) | (probe & (number < settings.probes))
+    kept_rows |= batch & (number < settings.batches)
     unit = np.where(batch, settings.unit_of(MatrixRole.BATCH) + number, old["unit"])
-    return {name: values[kept] for name, values in {**old, "unit": unit}.items()}
+    return {name: values[kept_rows] for name, values in {**old, "unit": unit}.items()}
 
 
 SPECTRUM = Kind(
