@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.needs_no_catalog:
             return given.run(given)
-        catalog = Catalog(given.catalog or questions.usual_folder())
+        catalog = Catalog(given.catalog or questions.default_catalog_folder())
         if given.run is not upkeep.rebuild:  # for where there is no database to be opened
             catalog.check()
         return given.run(catalog, given)

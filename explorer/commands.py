@@ -133,7 +133,7 @@ def list_jobs(catalog: Catalog, given: argparse.Namespace) -> int:
     """
     spool = Spool(catalog.jobs_folder)
     under_way = sorted(
-        catalog.jobs(status=vetting.ACTIVE, limit=MAX_QUESTIONS),
+        catalog.jobs(status=vetting.ACTIVE_STATUSES, limit=MAX_QUESTIONS),
         key=lambda j: (j.status != "running", j.priority, str(j.created)),
     )
     over = (
@@ -160,7 +160,7 @@ def cancel_jobs(catalog: Catalog, given: argparse.Namespace) -> int:
     Raises:
         ValueError: no job is named, or one that neither runs nor waits.
     """
-    under_way = catalog.jobs(status=vetting.ACTIVE, limit=MAX_QUESTIONS)
+    under_way = catalog.jobs(status=vetting.ACTIVE_STATUSES, limit=MAX_QUESTIONS)
     jobs_to_cancel = (
         under_way if given.all else [_job_by_id_prefix(under_way, name) for name in given.job]
     )

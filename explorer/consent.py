@@ -69,13 +69,15 @@ def agreed_code(problem: Path, source_hash: str = "") -> Code:
     if code.problem.is_relative_to(SAMPLES):
         return code
     agreements = _agreements(code.problem)
-    fitting = [agreement.fits(code) for agreement in agreements]
-    matching_codes = [made for made in fitting if made and source_hash in ("", made.hash)]
+    candidates = [agreement.matching_code(code) for agreement in agreements]
+    matching_codes = [
+        candidate for candidate in candidates if candidate and source_hash in ("", candidate.hash)
+    ]
     if matching_codes:
         return matching_codes[0]
-    if not fitting or fitting[0] is None:
+    if not candidates or candidates[0] is None:
         raise ConsentError(_refusal_reason(code, agreements))
-    return fitting[0]
+    return candidates[0]
 
 
 def note_loaded_file(problem: Path, file: Path) -> None:
@@ -98,21 +100,21 @@ class _Agreement:
     files: tuple[tuple[Path, str, str], ...]  # path, name in the hash, sha256
     time: float
 
-    def fits(self, code: Code) -> Code | None:
+    def matching_code(self, code: Code) -> Code | None:
         """The code with what else was agreed to, if all of it lies there as it was."""
         agreed = {path: digest for path, _, digest in self.files}
         if any(agreed.get(path) != digest for path, digest in code.digests.items()):
             return None
-        more = [OwnFile(p, n, _content(p)) for p, n, _ in self.files if p not in code.digests]
+        more = [OwnFile(p, n, _content_of(p)) for p, n, _ in self.files if p not in code.digests]
         if any(file.digest != agreed[file.path] for file in more):
             return None
         return Code(code.problem, (*code.files, *more))
 
-    def difference(self, code: Code) -> str:
+    def difference_text(self, code: Code) -> str:
         """What is no longer as it was."""
         now = code.digests
         for path, _, digest in self.files:
-            if now.get(path, hashlib.sha256(_content(path)).hexdigest()) != digest:
+            if now.get(path, hashlib.sha256(_content_of(path)).hexdigest()) != digest:
                 return f"{path} has changed since you agreed to run {code.problem.name}"
         agreed_paths = {path for path, *_ in self.files}
         new = next(path for path in now if path not in agreed_paths)
@@ -122,7 +124,7 @@ class _Agreement:
 def _refusal_reason(code: Code, agreements: list[_Agreement]) -> str:
     """Why the code as it lies there may not be run, and what to do."""
     if agreements:
-        what = agreements[0].difference(code)
+        what = agreements[0].difference_text(code)
     else:
         count = len(code.files) - 1
         loads = f" and the {count} file{'s' * (count > 1)} that it loads" if count else ""
@@ -182,7 +184,7 @@ def _write(path: Path, content: object) -> None:
         ) from error
 
 
-def _content(path: Path) -> bytes:
+def _content_of(path: Path) -> bytes:
     """What lies there, nothing where it cannot be read."""
     try:
         return path.read_bytes()

@@ -77,7 +77,7 @@ def _content(tensor: Tensor) -> bytes:
     return bytes(tensor.detach().cpu().contiguous().view(torch.uint8).flatten().tolist())
 
 
-def refusal(value: Any, depth: int = 0) -> str:
+def refusal_reason(value: Any, depth: int = 0) -> str:
     """Why the value of a file is not handed to a module's `set_extra_state`; empty where it is.
 
     Numbers, texts, tensors and containers of them are data. Bytes that are a pickle would be code
@@ -93,10 +93,10 @@ def refusal(value: Any, depth: int = 0) -> str:
     if type(value) not in _CONTAINERS:
         return f"it holds {type(value).__name__}, which is not read from files"
     parts = [*value, *value.values()] if isinstance(value, Mapping) else value
-    return next((why for part in parts if (why := refusal(part, depth + 1))), "")
+    return next((why for part in parts if (why := refusal_reason(part, depth + 1))), "")
 
 
-def load(module: Model, name: str, tensor: Tensor) -> None:
+def load_extra_state(module: Model, name: str, tensor: Tensor) -> None:
     """Hand the extra state of that name to its module, as `load_state_dict` would."""
     module.get_submodule(name.removesuffix(NAME_SUFFIX).removesuffix(".")).set_extra_state(
         decode_state(tensor)

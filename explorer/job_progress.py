@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool, identity_of
-from explorer.jobs.vetting import ACTIVE
+from explorer.jobs.vetting import ACTIVE_STATUSES
 from explorer.supervisor import Supervisor, moved_sentence
 from store import Catalog, records
 
@@ -33,7 +33,7 @@ def wait_for_job(
     spool, place = Spool(catalog.jobs_folder), identity_of(catalog.folder)
     job = catalog.job(job_id)
     last_look = time.monotonic()
-    while job.status in ACTIVE:
+    while job.status in ACTIVE_STATUSES:
         tell(supervisor.trouble or queue_state.progress_text(spool, job_id))
         time.sleep(POLL_SECONDS)
         if identity_of(catalog.folder) != place:

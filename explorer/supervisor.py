@@ -189,7 +189,7 @@ class Supervisor:
 
     def _offer_lost(self) -> None:
         folders = {job.id for job in self._spool.jobs()} | self._jobs.keys()
-        for job in self.catalog.jobs(status=vetting.ACTIVE, limit=10_000):
+        for job in self.catalog.jobs(status=vetting.ACTIVE_STATUSES, limit=10_000):
             if job.id not in folders:
                 with contextlib.suppress(UnknownEntry, ValueError):  # the job says so
                     requests.offer(self.catalog, job)
@@ -234,7 +234,7 @@ class Supervisor:
     def _is_active(self, job_id: str) -> bool:
         """Whether the catalog has the job, and not as ended."""
         try:
-            return self.catalog.job(job_id).status in vetting.ACTIVE
+            return self.catalog.job(job_id).status in vetting.ACTIVE_STATUSES
         except UnknownEntry:
             return False
 
@@ -284,7 +284,7 @@ class Supervisor:
 
     def _ingest(self, folder: JobFolder, job: TrackedJob) -> None:
         """Bring the job's pieces into the catalog, oldest first."""
-        for files in _batches(folder.piece_files()):
+        for files in _file_batches(folder.piece_files()):
             pieces = list(filter(None, (_readable_arrival(folder, file) for file in files)))
             if not pieces:
                 continue
@@ -414,7 +414,7 @@ def _open_lock(lock: Path) -> IO[str]:
     return os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
 
 
-def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
+def _file_batches(files: Sequence[Path]) -> Iterator[list[Path]]:
     """The files in order, as many together as are to be read and stored at once."""
     batch: list[Path] = []
     size = 0

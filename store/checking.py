@@ -5,12 +5,12 @@ from store.blocks import damaged_blocks
 from store.door import Door
 from store.errors import CatalogDamaged
 from store.integrity import count_unsealed, findings
-from store.seals import seal_what_is_there
+from store.seals import seal_unsealed
 
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
 
 
-class Checking(Door):
+class IntegrityChecks(Door):
     """The part of the catalog about damage."""
 
     def check_integrity(self, contents: bool = False) -> list[str]:
@@ -42,7 +42,7 @@ class Checking(Door):
 
     def seal(self) -> int:
         """Hash what has no hash, as it is now; how many entries and answers that were."""
-        return self._write(seal_what_is_there)
+        return self._write(seal_unsealed)
 
     def foreign_files(self) -> list[str]:
         """Hashes of files that no row names and that this database has not put; they are kept."""

@@ -120,11 +120,11 @@ class Door:
         except duckdb.FatalException as error:
             if "COMMIT succeeded and is durable" not in str(error):  # only the checkpoint failed
                 raise
-            self._lease.doubt()
+            self._lease.reopen_next()
         except duckdb.Error as error:
             _roll_back(cursor)
             if from_duckdb(error, self._lease.path):
-                self._lease.doubt()
+                self._lease.reopen_next()
             raise
         except BaseException:
             _roll_back(cursor)

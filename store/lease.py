@@ -88,7 +88,7 @@ class Lease:
         finally:
             self._give_back(cursor)
 
-    def doubt(self) -> None:
+    def reopen_next(self) -> None:
         """Open the file anew for the next use."""
         self._broken = True
 

@@ -51,7 +51,7 @@ _BROUGHT_ROWS = {
 _PLAIN_TABLES = ("problems", "points", "measurements", "directions", "choices")
 
 
-class Merging(Door):
+class CatalogMerging(Door):
     """The part of the catalog about other catalogs."""
 
     def merge(self, other: Path | str) -> MergeCounts:
@@ -73,7 +73,7 @@ class Merging(Door):
         place = _database(Path(other).expanduser().resolve(), self._lease.path)
         self.check()  # no file comes before the database that notes it
         with _open_snapshot(place, self._timeout) as cursor, self._lease.writing:
-            theirs = _Theirs(cursor, place)
+            theirs = _OtherCatalog(cursor, place)
             theirs.refuse_damage()
             brought = {table: theirs.rows(query) for table, query in _BROUGHT_ROWS.items()}
             named, fresh = self._adopt(place, brought)
@@ -101,7 +101,7 @@ class Merging(Door):
         return file_hashes, sum(self._files.adopt(there[hash]) for hash in file_hashes)
 
 
-class _Theirs:
+class _OtherCatalog:
     """The other catalog, opened for reading; its errors name it."""
 
     def __init__(self, cursor: Cursor, place: Path) -> None:
@@ -201,7 +201,7 @@ def _connect_read_only(place: Path, timeout: float) -> Cursor:
 
 
 def _add_missing(
-    cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]
+    cursor: Cursor, theirs: _OtherCatalog, brought: Mapping[str, Sequence[Row]]
 ) -> MergeCounts:
     """Add what is not there; how much that was."""
     counted = ("models", "points", "questions")
@@ -219,7 +219,7 @@ def _add_missing(
     return MergeCounts(**new, units=units, files=0)
 
 
-def _add_all(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]) -> int:
+def _add_all(cursor: Cursor, theirs: _OtherCatalog, brought: Mapping[str, Sequence[Row]]) -> int:
     """Add the rows that are not there; how many units of work of analyses that were."""
     for table in _PLAIN_TABLES:
         for row in brought[table]:
@@ -233,7 +233,7 @@ def _add_all(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row
     return units
 
 
-def _complete_question(cursor: Cursor, theirs: _Theirs, row: Row, image: Row | None) -> int:
+def _complete_question(cursor: Cursor, theirs: _OtherCatalog, row: Row, image: Row | None) -> int:
     """Add to a question the units that it has there and not here; their number."""
     key, done = row["key"], row["units_done"]
     nothing = {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
@@ -260,7 +260,7 @@ def _complete_question(cursor: Cursor, theirs: _Theirs, row: Row, image: Row | N
     return merged.units_done - ours.units_done
 
 
-def _add_values(cursor: Cursor, theirs: _Theirs, question: Row) -> int:
+def _add_values(cursor: Cursor, theirs: _OtherCatalog, question: Row) -> int:
     """Add the rows of the units that are not here, and what says when they came; their number."""
     key, added = question["key"], 0
     for table in theirs.tables:

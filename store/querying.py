@@ -21,7 +21,7 @@ _USER_ERRORS = (
 )  # fmt: skip
 
 
-class Querying(Door):
+class SqlQueries(Door):
     """The part of the catalog about SQL."""
 
     def query(self, statement: str) -> Table:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from store.blocks import damaged_blocks
-from store.checking import Checking
+from store.checking import IntegrityChecks
 from store.errors import CatalogBusy, CatalogError, CatalogReadOnly, NotACatalog, is_held
 from store.lease import CONFIG, Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
@@ -18,7 +18,7 @@ from store.records import RebuildCounts
 _STEP = 2048  # rows that are read together where a table cannot be read whole
 
 
-class Rebuilding(Checking):
+class CatalogRebuilding(IntegrityChecks):
     """The part of the catalog about beginning anew."""
 
     def rebuild(self) -> RebuildCounts:
@@ -45,7 +45,7 @@ class Rebuilding(Checking):
             database.chmod(0o600)
             migrate(new, database)
             if aside:
-                rows, incomplete_tables = _save(new, aside)
+                rows, incomplete_tables = _copy_rows(new, aside)
         files = sum(1 for _ in self._files.all())
         return RebuildCounts(aside, rows, incomplete_tables, files)
 
@@ -74,7 +74,7 @@ class Rebuilding(Checking):
         return aside if has_content(aside) else None
 
 
-def _save(new: Cursor, aside: Path) -> tuple[int, int]:
+def _copy_rows(new: Cursor, aside: Path) -> tuple[int, int]:
     """Copy every row that can be read; how many there are, and how many tables have lost some."""
     rows = incomplete_tables = 0
     try:

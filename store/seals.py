@@ -118,7 +118,7 @@ def places_in_ranges(rows: pa.Table, ranges: Sequence[int]) -> np.ndarray:
     return np.concatenate([np.arange(a, b) for a, b in places.reshape(-1, 2)])
 
 
-def seal_what_is_there(cursor: Cursor) -> int:
+def seal_unsealed(cursor: Cursor) -> int:
     """Seal what has no seal, as it is now; how many entries and answers that were."""
     count = 0
     for what, query in ENTRY_QUERIES.items():

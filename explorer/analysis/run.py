@@ -19,7 +19,7 @@ from explorer.kinds.run import (
     axes,
     centred_gram,
     random_walk_shares,
-    shares,
+    variance_shares,
 )
 from explorer.kinds.trajectory import spans
 from explorer.problem import Problem
@@ -54,7 +54,7 @@ def answer(
     fitted = runs[0] if settings.plane == "first" else slice(0, len(subjects))
     x, y, vectors = principal_plane(subjects, blocks, gram, fitted)
     facts = _path_facts(gram, x, y, runs, subjects, blocks)
-    facts["explained"] = shares(gram[fitted, fitted])[:KEPT_COMPONENTS].tolist()
+    facts["explained"] = variance_shares(gram[fitted, fitted])[:KEPT_COMPONENTS].tolist()
     if len(runs) == 1:  # of several there is no walk to compare with
         facts["explained_by_random_walk"] = random_walk_shares(len(x))[:KEPT_COMPONENTS].tolist()
     own = own_losses(problem, subjects, settings, device)

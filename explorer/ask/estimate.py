@@ -70,12 +70,14 @@ def _timed_questions(
     listed, _ = catalog.questions(model_id=model.id, limit=50)
     readable_questions = [old for old in listed if not unreadable(old.kind, old.settings)]
     alike = [old for old in readable_questions if old.kind == question.kind.name]
-    if _is_guessed(question.kind):
-        return alike + [old for old in readable_questions if not _is_guessed(kind_named(old.kind))]
-    return [old for old in readable_questions if not _is_guessed(kind_named(old.kind))]
+    if _has_own_estimate(question.kind):
+        return alike + [
+            old for old in readable_questions if not _has_own_estimate(kind_named(old.kind))
+        ]
+    return [old for old in readable_questions if not _has_own_estimate(kind_named(old.kind))]
 
 
-def _is_guessed(kind: Kind) -> bool:
+def _has_own_estimate(kind: Kind) -> bool:
     """Whether the settings of a kind foretell the evaluations of the whole answer."""
     return hasattr(kind.settings, "evaluations")
 
@@ -83,7 +85,7 @@ def _is_guessed(kind: Kind) -> bool:
 def _passes_per_unit(catalog: Catalog, question: QuestionIdentity, model: records.Model) -> float:
     """Evaluations of the objective that a unit of work takes; on the average of all units."""
     settings = question.settings
-    if not _is_guessed(question.kind):
+    if not _has_own_estimate(question.kind):
         return question.kind.passes
     splits = catalog.problem(model.problem_id).facts["splits"]
     examples = settings.examples or splits[settings.split]["count"]
@@ -94,7 +96,7 @@ def _passes_per_unit(catalog: Catalog, question: QuestionIdentity, model: record
 def _evaluations_spent(old: records.Question) -> float:
     """Evaluations that an answer's seconds were spent on; 0 where it does not say enough."""
     kind = kind_named(old.kind)
-    if _is_guessed(kind):
+    if _has_own_estimate(kind):
         products = sum(n for name, n in old.facts.items() if name.startswith("products_"))
         return 0.0 if old.settings.get("batches") else products * PASSES_PER_PRODUCT
     if old.units_done < ENOUGH_UNITS:

@@ -22,7 +22,7 @@ Subject = tuple[records.Model, str]  # a model and the id of its point; "" for t
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
 
 
-def usual_folder() -> Path:
+def default_catalog_folder() -> Path:
     """The catalog's folder if none is named: $EXPLORER_CATALOG, else `.catalog` beside app.py."""
     return Path(os.environ.get("EXPLORER_CATALOG", Path(__file__).parents[2] / ".catalog"))
 
@@ -213,7 +213,7 @@ def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records
         models, named_points(question.kind, question.settings, question.points), strict=True
     ):
         final = point == model.point_id
-        where = "" if final else f" at {snapshot(point_of(catalog, model.id, point))}"
+        where = "" if final else f" at {snapshot_text(point_of(catalog, model.id, point))}"
         names.append(model.name + where)
     return f"{question.kind.title} of {f' {question.kind.joined} '.join(names)}"
 
@@ -234,7 +234,7 @@ def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:
     return next(own, None) or catalog.point(point_id)
 
 
-def snapshot(point: records.Point) -> str:
+def snapshot_text(point: records.Point) -> str:
     """Which point of its model it is, in words: its training step, or else its file's name."""
     return point.label if point.step is None else f"step {point.step}"
 

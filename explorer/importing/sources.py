@@ -58,7 +58,7 @@ def resolve(named: Iterable[str]) -> Sources:
                     recordings.append(_complete_recording(path))
                 else:
                     files.pop(path, None)
-                    files[_readable(path)] = None
+                    files[_readable_path(path)] = None
         except OSError as error:
             errors.append(unreadable(error, name))
         except ValueError as error:
@@ -166,7 +166,7 @@ def _complete_recording(folder: Path) -> Recording:
     return recording
 
 
-def _readable(path: Path) -> Path:
+def _readable_path(path: Path) -> Path:
     """The path, which must be a file that can be opened, or a folder of Hugging Face's."""
     if path.is_dir():
         if not any(match for pattern in HUGGING_FACE for match in path.glob(pattern)):

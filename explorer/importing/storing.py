@@ -130,7 +130,7 @@ def _model_facts(
             facts = dict(catalog.model(model_id).facts)
         facts["run"] = recorded_runs.facts_now(run, facts.get("run", {}))
     if tensors := result["tensors"]:  # none where all snapshots were known
-        parameters = sum(_size(t) for t in tensors if t["role"] == "parameter")
+        parameters = sum(_parameter_count(t) for t in tensors if t["role"] == "parameter")
         facts |= {"parameters": parameters, "tensors": list(tensors)}
         facts["no_gradient"] = result.get("no_gradient", "")
         facts["remarks"] = list(result.get("remarks", ()))
@@ -181,7 +181,7 @@ def _measurements(
     ]
 
 
-def _size(tensor: Mapping[str, Any]) -> int:
+def _parameter_count(tensor: Mapping[str, Any]) -> int:
     size = 1
     for length in tensor["shape"]:
         size *= length

@@ -29,7 +29,9 @@ MAX_MESSAGE_BYTES = (
 )  # bytes of what is told: a path; more is not ours but of who wrote in between
 MAX_IDLE_PROCESSES = 4  # problems whose processes wait for another job
 _ENDED = b""
-_FORKS = sys.platform.startswith("linux")  # elsewhere system libraries do not survive it: spawned
+_CAN_FORK = sys.platform.startswith(
+    "linux"
+)  # elsewhere system libraries do not survive it: spawned
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
 
 RunJob = Callable[[JobFolder], None]
@@ -79,7 +81,7 @@ class Partner:
             pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
             if pid:
                 end_strays()  # with this process their last ancestor ends
-                _end_as(status)
+                _end_like(status)
 
     @property
     def is_gone(self) -> bool:
@@ -188,7 +190,7 @@ def start_partner(serve: Callable[[Partner], None], others: list[Connection]) ->
     """
     ours, theirs = multiprocessing.Pipe()
     parent = os.getpid()
-    if not _FORKS:
+    if not _CAN_FORK:
         spawned = multiprocessing.get_context("spawn").Process(
             target=_serve_spawned, args=(serve, theirs, parent)
         )
@@ -247,7 +249,7 @@ def _exit_process(status: int) -> None:
     os._exit(status)
 
 
-def _end_as(status: int) -> None:
+def _end_like(status: int) -> None:
     """End this process as another has ended, by its status from `wait`."""
     sys.stdout.flush()
     if os.WIFSIGNALED(status):

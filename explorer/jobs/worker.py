@@ -83,18 +83,18 @@ class JobSubject:
         code = agreed_code(path, request.get("source_hash", ""))
         if request.get("source_hash", code.hash) != code.hash:
             raise ProblemError(_CHANGED.format(path=path))
-        _prepare(request)
+        _import_answer_module(request)
         arguments = json.dumps(request["arguments"], sort_keys=True)
         return cls(path, arguments, code, request["task"])
 
 
-def _prepare(request: Mapping[str, Any]) -> None:
+def _import_answer_module(request: Mapping[str, Any]) -> None:
     """Import what answers the request: once, before processes are forked."""
     if request["task"] == "answer":
         importlib.import_module(kind_named(request["kind"]).answer.partition(":")[0])
 
 
-def _serve(context: WorkerContext, subject: JobSubject, partner: Partner) -> None:
+def _serve_jobs(context: WorkerContext, subject: JobSubject, partner: Partner) -> None:
     """Answer jobs about a subject in a process of its own."""
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # also where it starts a Python of its own
     sys.dont_write_bytecode = True
@@ -370,7 +370,7 @@ def main() -> None:
     seconds = max(0.0, time.time() - psutil.Process().create_time())
     name = ProcessName.of(os.getpid())
     context = WorkerContext(given.jobs.resolve(), name, device, seconds)
-    serve = partial(partial, _serve, context)
+    serve = partial(partial, _serve_jobs, context)
     Isolation(Spool(context.jobs), JobSubject.of, serve, _write_failure).serve(given.linger)
 
 

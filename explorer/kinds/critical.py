@@ -21,7 +21,7 @@ KERNEL_REMAINDER = (
 KERNEL_CURVATURE = (
     1e-4  # norm(Hg) / norm(g) in norms of the Hessian: smaller, and g is in the kernel, nearly
 )
-SAME_LOSS_RANGE = 1e-6  # of the range of losses: no nearer are two different ones
+SAME_LOSS_SHARE = 1e-6  # of the range of losses: no nearer are two different ones
 USUAL_STEPS_SHARE = 0.2  # of the steps that a search may take (measured on a digits classifier)
 PROBE_STEPS = 80  # of Lanczos for each probe of the index
 
@@ -189,7 +189,7 @@ class Critical:
         """How many different losses, to a millionth of their range, the critical points have."""
         losses = np.sort(self.loss[self.is_critical])
         gaps = (
-            np.diff(losses) > SAME_LOSS_RANGE * np.ptp(losses) if len(losses) else np.zeros(0, bool)
+            np.diff(losses) > SAME_LOSS_SHARE * np.ptp(losses) if len(losses) else np.zeros(0, bool)
         )
         return int(gaps.sum()) + bool(len(losses))
 
@@ -210,7 +210,7 @@ class Critical:
             return np.asarray(self.values["ahead"] / self.values["length"])
 
     @property
-    def shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def index_shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Index over the number of parameters, and the ends of its 95 % interval, (T,) each."""
         size = self.parameters or 1
         index_shares = (self.values[name] / size for name in ("index", "index_low", "index_high"))

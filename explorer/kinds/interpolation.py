@@ -90,7 +90,7 @@ class Interpolation:
                 end_values[place] = float(self.values[name][at])
         return end_values[0], end_values[1]
 
-    def between(self, name: str = "loss") -> tuple[np.ndarray, np.ndarray]:
+    def values_between(self, name: str = "loss") -> tuple[np.ndarray, np.ndarray]:
         """Places a from 0 to 1 and the value there, both ends included, (B,) each."""
         inner = self.computed & (self.x > 0) & (self.x < 1)
         first, last = self.ends(name)
@@ -103,7 +103,7 @@ class Interpolation:
 
         Source: Entezari et al. 2022, arXiv:2110.06296, Definition 2.1.
         """
-        a, loss = self.between()
+        a, loss = self.values_between()
         return float(np.max(loss - ((1 - a) * loss[0] + a * loss[-1])))
 
     @property
@@ -113,7 +113,7 @@ class Interpolation:
         Source: Frankle et al. 2020, arXiv:1912.05671, section 2; Ainsworth et al. 2023,
         arXiv:2209.04836.
         """
-        _, loss = self.between()
+        _, loss = self.values_between()
         return float(np.max(loss) - (loss[0] + loss[-1]) / 2)
 
     @property
@@ -126,7 +126,7 @@ class Interpolation:
         """
         if "accuracy" not in self.values:
             return None
-        _, accuracy = self.between("accuracy")
+        _, accuracy = self.values_between("accuracy")
         return float((accuracy[0] + accuracy[-1]) / 2 - np.min(accuracy))
 
     @property
@@ -135,7 +135,7 @@ class Interpolation:
 
         Source: Draxler et al. 2018, arXiv:1803.00885.
         """
-        return float(np.max(self.between()[1]))
+        return float(np.max(self.values_between()[1]))
 
     @property
     def largest_rise(self) -> float:
@@ -144,7 +144,7 @@ class Interpolation:
         Source: Lucas et al. 2021, arXiv:2104.11044, the smallest Delta for which the way is
         Delta-monotonic.
         """
-        _, loss = self.between()
+        _, loss = self.values_between()
         return float(np.max(loss - np.minimum.accumulate(loss)))
 
     @property
@@ -153,7 +153,7 @@ class Interpolation:
 
         Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2.
         """
-        _, loss = self.between()
+        _, loss = self.values_between()
         rise = self.largest_rise
         return math.isfinite(rise) and bool(rise <= ROUNDING * np.ptp(loss))
 

@@ -89,7 +89,7 @@ def axes(settings: RunSettings, facts: Mapping[str, Any]) -> tuple[np.ndarray, n
     return axis_values(left, right, settings.x_count), axis_values(low, high, settings.y_count)
 
 
-def shares(gram: np.ndarray) -> np.ndarray:
+def variance_shares(gram: np.ndarray) -> np.ndarray:
     """Share of the variance that each principal component explains, largest first.
 
     Args:
@@ -113,7 +113,7 @@ def random_walk_shares(snapshots: int) -> np.ndarray:
     Source: Antognini and Sohl-Dickstein 2018, arXiv:1806.08805: inner products min(s, t).
     """
     steps = np.arange(snapshots, dtype=np.float64)
-    return shares(np.minimum(steps[:, None], steps))
+    return variance_shares(np.minimum(steps[:, None], steps))
 
 
 RUN = Kind(

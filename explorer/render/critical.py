@@ -108,7 +108,7 @@ def _ends(
 ) -> list[dict[str, Any]]:
     """What is drawn and told of each search that was made."""
     runs = spans(found.settings.lengths or (1,))
-    share, low, high = found.shares
+    share, low, high = found.index_shares
     own = {name: values.tolist() for name, values in found.values.items()}
     rows = []
     for unit, start in enumerate(labels(found, names, steps)):

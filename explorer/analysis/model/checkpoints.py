@@ -172,7 +172,7 @@ def _value(network: Network, name: str, source: object) -> Tensor:
         return network.wanted.values[name] if value is None else value
     if isinstance(value, Tensor):
         value = extra_state.decode_state(value)
-    if why := extra_state.refusal(value):
+    if why := extra_state.refusal_reason(value):
         raise CheckpointError(
             f"{one_line(source)}: the extra state {quote(name)} is not handed to the model, as "
             f"{one_line(why)}; let get_extra_state return numbers, texts and tensors"
