@@ -338,7 +338,7 @@ def test_an_estimated_index_holds_the_true_one(monkeypatch: pytest.MonkeyPatch) 
     matrix = Curvature(objective_at(problem, points[0], settings, CPU), hessian)
     exact = critical.curvature_of(matrix, settings)
     assert exact["index"] == exact["index_low"] == exact["index_bound"] > 4
-    monkeypatch.setattr(critical, "DENSE", 0)
+    monkeypatch.setattr(critical, "MAX_DENSE_PARAMETERS", 0)
     told = critical.curvature_of(matrix, settings)
     every = np.linalg.eigvalsh(dense(matrix))
     beyond = Quadrature(53, [(every, np.full(53, 1 / 53))], exact=True)

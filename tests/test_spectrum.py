@@ -149,7 +149,7 @@ def test_the_loss_along_the_last_vector(small: Problem) -> None:
 @pytest.fixture
 def never_dense(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small matrices treated as large ones."""
-    monkeypatch.setattr(analysis, "DENSE", 0)
+    monkeypatch.setattr(analysis, "MAX_DENSE_PARAMETERS", 0)
 
 
 def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
@@ -256,7 +256,7 @@ def test_parts_may_be_missing(
 ) -> None:
     """Whatever has come first, the rest is unknown and nothing fails."""
     if large:
-        monkeypatch.setattr(analysis, "DENSE", 0)
+        monkeypatch.setattr(analysis, "MAX_DENSE_PARAMETERS", 0)
     settings = replace(SMALL, batches=1)
     done = frozenset(range(settings.units)) - set(units)
     pieces = answered(small, settings, done)
