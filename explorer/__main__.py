@@ -19,7 +19,7 @@ from explorer.wording import message
 from store import Catalog, CatalogError, records
 from store.new_file import write_new
 
-FEW = 8  # snapshots that one line can list
+MAX_LISTED_SNAPSHOTS = 8  # snapshots that one line can list
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.needs_no_catalog:
             return given.run(given)
-        catalog = Catalog(given.catalog or questions.usual_folder())
+        catalog = Catalog(given.catalog or questions.default_catalog_folder())
         if given.run is not upkeep.rebuild:  # for where there is no database to be opened
             catalog.check()
         return given.run(catalog, given)
@@ -43,20 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m explorer", description=__doc__)
     parser.add_argument("--catalog", type=Path, help="folder of the catalog")
-    known = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(
         name: str, run: Callable, about: str, needs_no_catalog: bool = False
     ) -> argparse.ArgumentParser:
-        made = known.add_parser(name, help=about, description=about)
-        made.set_defaults(run=run, needs_no_catalog=needs_no_catalog)
-        return made
+        subparser = subparsers.add_parser(name, help=about, description=about)
+        subparser.set_defaults(run=run, needs_no_catalog=needs_no_catalog)
+        return subparser
 
     begin = command(
         "new-problem", commands_start.new_problem, "Write a problem file to fill in.", True
     )
     begin.add_argument("file", type=Path, help="ends in .py; never overwritten")
-    command("token", commands_start.token, "Print the token of the app's address.", True)
+    command("token", commands_start.print_token, "Print the token of the app's address.", True)
 
     bring = command("import", _import, "Import checkpoints of one model through a problem file.")
     bring.add_argument("problem", help="Python file with a function problem()")
@@ -109,14 +109,14 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="say what is stored and how long the rest will take"
     )
 
-    listed = command("list", commands.listing, "List models and analyses.")
+    listed = command("list", commands.list_catalog, "List models and analyses.")
     listed.add_argument("--json", action="store_true", help="as JSON")
 
-    jobs = command("jobs", commands.jobs, "List what is computed, what waits and behind what.")
+    jobs = command("jobs", commands.list_jobs, "List what is computed, what waits and behind what.")
     jobs.add_argument("--all", action="store_true", help="also what has ended")
     jobs.add_argument("--json", action="store_true", help="as JSON")
 
-    cancel = command("cancel", commands.cancel, "Stop jobs; what they have computed stays.")
+    cancel = command("cancel", commands.cancel_jobs, "Stop jobs; what they have computed stays.")
     cancel.add_argument("job", nargs="*", help="id of a job, or its beginning; see `jobs`")
     cancel.add_argument("--all", action="store_true", help="all that run or wait")
 
@@ -128,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
         help="ends in .csv (its provenance goes to FILE.json) or .parquet; never overwritten",
     )
 
-    merge = command("merge", commands.merge, "Bring what another catalog has into this one.")
+    merge = command(
+        "merge", commands.merge_catalog, "Bring what another catalog has into this one."
+    )
     merge.add_argument("other", type=Path, help="its folder, or the catalog.duckdb in it")
 
     upkeep.add_commands(command)
@@ -138,21 +140,21 @@ def _parser() -> argparse.ArgumentParser:
 def _import(catalog: Catalog, given: argparse.Namespace) -> int:
     """Inspect and store checkpoints, after the user agreed to run the problem file."""
     problem, _ = sources.problem_file(given.problem)
-    found = sources.resolve(given.checkpoints)
-    if found.errors:
-        raise ValueError("; ".join(found.errors))
+    import_sources = sources.resolve(given.checkpoints)
+    if import_sources.errors:
+        raise ValueError("; ".join(import_sources.errors))
     code = code_to_agree(problem)
-    if not agreement.agreed(code, given.yes):
+    if not agreement.user_agrees(code, given.yes):
         print("nothing was imported", file=sys.stderr)
         return 1
     arguments = dict(_pair(text) for text in given.argument)
     if given.follow:
-        return commands.follow(catalog, found, code, arguments, given.name or "")
-    job = sources.order(catalog, found, problem, arguments, given.name or "", given.part)
+        return commands.follow_run(catalog, import_sources, code, arguments, given.name or "")
+    job = sources.order(catalog, import_sources, problem, arguments, given.name or "", given.part)
     _wait(catalog, [job], "auto")
-    model = storing.imported(catalog, catalog.job(job))
-    for said in storing.warnings(catalog, model) if model else ():
-        print(f"warning: {message(said)}", file=sys.stderr)
+    model = storing.imported_model(catalog, catalog.job(job))
+    for warning_text in storing.warnings(catalog, model) if model else ():
+        print(f"warning: {message(warning_text)}", file=sys.stderr)
     return 0
 
 
@@ -166,7 +168,7 @@ def _compute(catalog: Catalog, given: argparse.Namespace) -> int:
     apart = len(kind.subjects) == 1 and not given.together
     asks = [[subject] for subject in subjects] if apart else [subjects]
     if given.dry_run:
-        commands.foretell(catalog, kind, settings, asks)
+        commands.print_estimates(catalog, kind, settings, asks)
         return 0
     keys = [
         questions.ask(catalog, kind, model, settings, point, others=others)
@@ -189,27 +191,27 @@ def _wait(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
     supervisor.start()
     try:
         for job_id in jobs:
-            job = _shown(catalog, job_id, supervisor)
+            job = _wait_with_progress(catalog, job_id, supervisor)
             if job.status != "done":
                 raise ValueError(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
     finally:
         supervisor.stop()
 
 
-def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
+def _wait_with_progress(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job:
     """The job once it has ended; meanwhile its progress on the terminal."""
-    title, shown = message(catalog.job(job_id).title), ""
+    title, printed_line = message(catalog.job(job_id).title), ""
 
-    def tell(said: str) -> None:
-        nonlocal shown
-        line = f"{title}: {message(said)}"
-        if line != shown:
-            print(f"\r{line:<{len(shown)}}", end="", flush=True)
-            shown = line
+    def tell(progress: str) -> None:
+        nonlocal printed_line
+        line = f"{title}: {message(progress)}"
+        if line != printed_line:
+            print(f"\r{line:<{len(printed_line)}}", end="", flush=True)
+            printed_line = line
 
-    job = job_progress.ended(catalog, job_id, supervisor, tell)
+    job = job_progress.wait_for_job(catalog, job_id, supervisor, tell)
     line = f"{title}: {job.status}"
-    print(f"\r{line:<{len(shown)}}", flush=True)
+    print(f"\r{line:<{len(printed_line)}}", flush=True)
     return job
 
 
@@ -219,12 +221,16 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
 
     if given.file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
-    found = [q for q in catalog.questions(limit=1_000_000)[0] if q.key.startswith(given.key)]
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} analyses have a key that begins with {given.key!r}")
-    asked = found[0]
+    matching_questions = [
+        q for q in catalog.questions(limit=1_000_000)[0] if q.key.startswith(given.key)
+    ]
+    if len(matching_questions) != 1:
+        raise ValueError(
+            f"{len(matching_questions)} analyses have a key that begins with {given.key!r}"
+        )
+    question = matching_questions[0]
     contents = files(
-        questions.result_of(catalog, asked), provenance_of(catalog, asked), given.file.name
+        questions.result_of(catalog, question), provenance_of(catalog, question), given.file.name
     )
     for name in contents:
         if (given.file.parent / name).exists():  # never over a file of the user's
@@ -241,13 +247,17 @@ def _subject(catalog: Catalog, text: str) -> questions.Subject:
         model = model_named(catalog.models(), text)
         return model, model.point_id
     model = model_named(catalog.models(), name)
-    known = catalog.points(model.id)
-    steps = {str(point.step): point.point_id for point in known if point.step is not None}
-    points = {point.label: point.point_id for point in known} | steps
+    stored_points = catalog.points(model.id)
+    steps = {str(point.step): point.point_id for point in stored_points if point.step is not None}
+    points = {point.label: point.point_id for point in stored_points} | steps
     if step not in points:
         names = list(steps or points)
-        kept = f"from {names[0]} to {names[-1]}" if len(names) > FEW else ", ".join(names)
-        raise ValueError(f"{name} has no snapshot {step}; there are {kept}")
+        step_range = (
+            f"from {names[0]} to {names[-1]}"
+            if len(names) > MAX_LISTED_SNAPSHOTS
+            else ", ".join(names)
+        )
+        raise ValueError(f"{name} has no snapshot {step}; there are {step_range}")
     return model, points[step]
 
 

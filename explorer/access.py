@@ -60,14 +60,14 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse."""
-        if scope["type"] not in ("http", "websocket") or self._is_own(scope):
+        if scope["type"] not in ("http", "websocket") or self._is_own_host(scope):
             await self._app(scope, receive, send)
             return
         own = ", ".join(sorted(self._hosts))
         said = f"this app answers as {own} only; --server.allowedHosts NAME adds another name\n"
         await _refuse(PlainTextResponse(said, status_code=400), scope, receive, send)
 
-    def _is_own(self, scope: Scope) -> bool:
+    def _is_own_host(self, scope: Scope) -> bool:
         try:
             host = urlsplit(f"//{HTTPConnection(scope).headers.get('host', '')}").hostname or ""
         except ValueError:
@@ -91,14 +91,14 @@ class TokenGuard:
         if self._is_token(request.cookies.get(COOKIE, "")):
             await self._app(scope, receive, send)
         elif scope["type"] == "http" and self._is_token(request.query_params.get(PARAMETER, "")):
-            await self._welcome(request)(scope, receive, send)
+            await self._cookie_redirect(request)(scope, receive, send)
         else:
             await _refuse(HTMLResponse(_REFUSAL, status_code=403), scope, receive, send)
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())
 
-    def _welcome(self, request: HTTPConnection) -> RedirectResponse:
+    def _cookie_redirect(self, request: HTTPConnection) -> RedirectResponse:
         """The same page at an address that can be shared, with the cookie."""
         pairs = parse_qsl(request.url.query, keep_blank_values=True)
         query = urlencode([pair for pair in pairs if pair[0] != PARAMETER])

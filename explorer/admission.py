@@ -10,10 +10,10 @@ from zipimport import zipimporter
 
 from explorer.own_code import is_own
 
-_refusals: list["Refused"] = []
+_refusals: list["FileNotAdmitted"] = []
 
 
-class Refused(BaseException):
+class FileNotAdmitted(BaseException):
     """A file that the user has not agreed to run; no `except Exception` of its own hides it."""
 
 
@@ -39,7 +39,7 @@ def admit(files: Mapping[Path, str], problem: Path, refusal: Callable[[Path], st
             return None
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != files.get(path):
-            _refusals.append(Refused(refusal(path)))
+            _refusals.append(FileNotAdmitted(refusal(path)))
             raise _refusals[-1]
         return content
 
@@ -73,7 +73,7 @@ def check_admitted() -> None:
     """Stop where a file was refused and the user's code went on without it.
 
     Raises:
-        Refused: one was.
+        FileNotAdmitted: one was refused.
     """
     if _refusals:
         raise _refusals[0]

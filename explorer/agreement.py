@@ -8,10 +8,10 @@ from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.own_code import Code
 from explorer.wording import message, printable
 
-KEPT = "\n\t"  # letters that a source may have though they cannot be seen
+ALLOWED_CONTROLS = "\n\t"  # letters that a source may have though they cannot be seen
 
 
-def agreed(code: Code, yes: bool) -> bool:
+def user_agrees(code: Code, yes: bool) -> bool:
     """Whether the user agrees to run the code, which is then kept.
 
     Args:
@@ -21,23 +21,24 @@ def agreed(code: Code, yes: bool) -> bool:
     print("\n".join(f"{message(file.path)}\nsha256 {file.digest}" for file in code.files))
     several = len(code.files) > 1
     print(f"{'are' if several else 'is'} code and will be run in the worker.")
-    if not (yes or _said_yes(code)):
+    if not (yes or _user_answers_yes(code)):
         return False
     agree(code)
     return True
 
 
-def _said_yes(code: Code) -> bool:
+def _user_answers_yes(code: Code) -> bool:
     while True:
         try:
-            said = input("Run it? [y/N, s shows the source] ").strip().lower()
+            answer = input("Run it? [y/N, s shows the source] ").strip().lower()
         except EOFError:  # nobody is there to ask
             return False
-        if said != "s":
-            return said in ("y", "yes")
+        if answer != "s":
+            return answer in ("y", "yes")
         for file in code.files:
             source = file.content.decode(errors="replace")
-            print(f"\n--- {message(file.path)}\n{printable(source, len(source), keep=KEPT)}")
+            source_text = printable(source, len(source), keep=ALLOWED_CONTROLS)
+            print(f"\n--- {message(file.path)}\n{source_text}")
 
 
 def command(given: argparse.Namespace) -> int:
@@ -50,7 +51,7 @@ def command(given: argparse.Namespace) -> int:
     for path in paths:
         if not path.is_file():
             raise ConsentError(f"there is no file {path}; check the path")
-    if agreed(code_to_agree(paths[0], paths[1:]), given.yes):
+    if user_agrees(code_to_agree(paths[0], paths[1:]), given.yes):
         print("agreed")
         return 0
     print("not agreed; nothing of it will be run", file=sys.stderr)

@@ -26,7 +26,7 @@ def new_problem(given: argparse.Namespace) -> int:
     return 0
 
 
-def token(given: argparse.Namespace) -> int:
+def print_token(given: argparse.Namespace) -> int:
     """Print what the app's address has after `?token=`."""
     print(user_token())
     return 0

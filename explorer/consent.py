@@ -29,9 +29,9 @@ def code_to_agree(problem: Path, also: Sequence[Path] = ()) -> Code:
         ConsentError: a file cannot be read.
     """
     try:
-        seen = code_of(problem)
-        noted = [file for file in _noted(seen) if file.is_file()]
-        return code_of(problem, [*also, *noted]) if also or noted else seen
+        visible_code = code_of(problem)
+        noted_files = [file for file in _noted_paths(visible_code) if file.is_file()]
+        return code_of(problem, [*also, *noted_files]) if also or noted_files else visible_code
     except OSError as error:
         raise _unreadable(error, problem) from error
 
@@ -69,23 +69,25 @@ def agreed_code(problem: Path, source_hash: str = "") -> Code:
     if code.problem.is_relative_to(SAMPLES):
         return code
     agreements = _agreements(code.problem)
-    fitting = [agreement.fits(code) for agreement in agreements]
-    wanted = [made for made in fitting if made and source_hash in ("", made.hash)]
-    if wanted:
-        return wanted[0]
-    if not fitting or fitting[0] is None:
-        raise ConsentError(_why_not(code, agreements))
-    return fitting[0]
+    candidates = [agreement.matching_code(code) for agreement in agreements]
+    matching_codes = [
+        candidate for candidate in candidates if candidate and source_hash in ("", candidate.hash)
+    ]
+    if matching_codes:
+        return matching_codes[0]
+    if not candidates or candidates[0] is None:
+        raise ConsentError(_refusal_reason(code, agreements))
+    return candidates[0]
 
 
-def note(problem: Path, file: Path) -> None:
+def note_loaded_file(problem: Path, file: Path) -> None:
     """Keep that the problem file loads another in a way that cannot be seen: it is asked about."""
     with contextlib.suppress(ConsentError, OSError):  # the refusal names the file too
-        seen = code_of(problem)
-        _write(_notes(seen), sorted({*map(str, _noted(seen)), str(file)}))
+        visible_code = code_of(problem)
+        _write(_notes(visible_code), sorted({*map(str, _noted_paths(visible_code)), str(file)}))
 
 
-def command(problem: Path, *also: Path) -> str:
+def agree_command(problem: Path, *also: Path) -> str:
     """The command that shows the code and asks."""
     files = [word for file in also for word in ("--also", str(file))]
     return shlex.join(["python", "-m", "explorer", "agree", str(problem), *files])
@@ -98,41 +100,41 @@ class _Agreement:
     files: tuple[tuple[Path, str, str], ...]  # path, name in the hash, sha256
     time: float
 
-    def fits(self, code: Code) -> Code | None:
+    def matching_code(self, code: Code) -> Code | None:
         """The code with what else was agreed to, if all of it lies there as it was."""
         agreed = {path: digest for path, _, digest in self.files}
         if any(agreed.get(path) != digest for path, digest in code.digests.items()):
             return None
-        more = [OwnFile(p, n, _content(p)) for p, n, _ in self.files if p not in code.digests]
+        more = [OwnFile(p, n, _content_of(p)) for p, n, _ in self.files if p not in code.digests]
         if any(file.digest != agreed[file.path] for file in more):
             return None
         return Code(code.problem, (*code.files, *more))
 
-    def difference(self, code: Code) -> str:
+    def difference_text(self, code: Code) -> str:
         """What is no longer as it was."""
         now = code.digests
         for path, _, digest in self.files:
-            if now.get(path, hashlib.sha256(_content(path)).hexdigest()) != digest:
+            if now.get(path, hashlib.sha256(_content_of(path)).hexdigest()) != digest:
                 return f"{path} has changed since you agreed to run {code.problem.name}"
-        known = {path for path, *_ in self.files}
-        new = next(path for path in now if path not in known)
+        agreed_paths = {path for path, *_ in self.files}
+        new = next(path for path in now if path not in agreed_paths)
         return f"{code.problem} now loads {new}, which you have not agreed to run"
 
 
-def _why_not(code: Code, agreements: list[_Agreement]) -> str:
+def _refusal_reason(code: Code, agreements: list[_Agreement]) -> str:
     """Why the code as it lies there may not be run, and what to do."""
     if agreements:
-        what = agreements[0].difference(code)
+        what = agreements[0].difference_text(code)
     else:
         count = len(code.files) - 1
         loads = f" and the {count} file{'s' * (count > 1)} that it loads" if count else ""
         what = f"you have not agreed to run {code.problem}{loads}"
-    return f"{what}; read and agree: {command(code.problem)}"
+    return f"{what}; read and agree: {agree_command(code.problem)}"
 
 
 def _agreements(problem: Path) -> list[_Agreement]:
     """All that the user agreed to for this file, the last one first."""
-    made = []
+    agreements = []
     for file in _folder(problem).glob("*.json"):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             if file.stat().st_uid != os.getuid():
@@ -140,20 +142,20 @@ def _agreements(problem: Path) -> list[_Agreement]:
             content = json.loads(file.read_text())
             entries = content["files"]
             files = tuple((Path(e["path"]), e["name"], e["sha256"]) for e in entries)
-            made.append(_Agreement(files, content["time"]))
-    return sorted(made, key=lambda agreement: -agreement.time)
+            agreements.append(_Agreement(files, content["time"]))
+    return sorted(agreements, key=lambda agreement: -agreement.time)
 
 
-def _noted(seen: Code) -> list[Path]:
+def _noted_paths(visible_code: Code) -> list[Path]:
     """What was once seen to be loaded by this very code beside what can be seen in it."""
     try:
-        return [Path(text) for text in json.loads(_notes(seen).read_text())]
+        return [Path(text) for text in json.loads(_notes(visible_code).read_text())]
     except (OSError, ValueError, TypeError):
         return []
 
 
-def _notes(seen: Code) -> Path:
-    return _folder(seen.problem) / f"{seen.hash}.loads"
+def _notes(visible_code: Code) -> Path:
+    return _folder(visible_code.problem) / f"{visible_code.hash}.loads"
 
 
 def _folder(problem: Path) -> Path:
@@ -182,7 +184,7 @@ def _write(path: Path, content: object) -> None:
         ) from error
 
 
-def _content(path: Path) -> bytes:
+def _content_of(path: Path) -> bytes:
     """What lies there, nothing where it cannot be read."""
     try:
         return path.read_bytes()

@@ -14,20 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import Module as Model
 
-LAST = "_extra_state"  # how torch ends its name in a state dict
+NAME_SUFFIX = "_extra_state"  # how torch ends its name in a state dict
 _MARK = b"loss surface explorer: extra state\n"
 _PLAIN = (type(None), bool, int, float, complex, str, torch.dtype, torch.device)
-_GATHERED = (dict, OrderedDict, Counter, list, tuple, set, torch.Size)
+_CONTAINERS = (dict, OrderedDict, Counter, list, tuple, set, torch.Size)
 _CODE = (b"\x80", b"PK\x03\x04")  # how pickles and their archives begin
-_DEEPEST = 50
+_MAX_DEPTH = 50
 
 
 def is_extra_state(name: str) -> bool:
     """Whether a name in a state dict is that of an extra state."""
-    return name.rsplit(".", 1)[-1] == LAST
+    return name.rsplit(".", 1)[-1] == NAME_SUFFIX
 
 
-def encoded(value: Any) -> Tensor:
+def encode_state(value: Any) -> Tensor:
     """The extra state as a tensor; the same value, the same bytes."""
     if isinstance(value, Tensor):
         return value
@@ -37,7 +37,7 @@ def encoded(value: Any) -> Tensor:
 def _bytes(value: Any) -> bytes:
     try:
         text = json.dumps(value)
-        if _same(json.loads(text), value):
+        if _is_same(json.loads(text), value):
             return text.encode()
     except (TypeError, ValueError, RecursionError):
         pass  # not a JSON value
@@ -46,26 +46,28 @@ def _bytes(value: Any) -> bytes:
     return file.getvalue()
 
 
-def _same(first: Any, second: Any) -> bool:
+def _is_same(first: Any, second: Any) -> bool:
     """Whether two values are equal and of the same types throughout; NaN equals nothing."""
     if type(first) is not type(second):
         return False
     if isinstance(first, dict):
-        return first.keys() == second.keys() and all(_same(v, second[n]) for n, v in first.items())
+        return first.keys() == second.keys() and all(
+            _is_same(v, second[n]) for n, v in first.items()
+        )
     if isinstance(first, list):
-        return len(first) == len(second) and all(map(_same, first, second))
+        return len(first) == len(second) and all(map(_is_same, first, second))
     return bool(first == second)
 
 
-def decoded(tensor: Tensor) -> Any:
-    """What `encoded` was given."""
+def decode_state(tensor: Tensor) -> Any:
+    """What `encode_state` was given."""
     content = _content(tensor)
     if not content.startswith(_MARK):
         return tensor
-    held = content[len(_MARK) :]
-    if held.startswith(_CODE[1]):
-        return torch.load(io.BytesIO(held), weights_only=True)
-    return json.loads(held)
+    payload = content[len(_MARK) :]
+    if payload.startswith(_CODE[1]):
+        return torch.load(io.BytesIO(payload), weights_only=True)
+    return json.loads(payload)
 
 
 def _content(tensor: Tensor) -> bytes:
@@ -75,25 +77,27 @@ def _content(tensor: Tensor) -> bytes:
     return bytes(tensor.detach().cpu().contiguous().view(torch.uint8).flatten().tolist())
 
 
-def refusal(value: Any, depth: int = 0) -> str:
+def refusal_reason(value: Any, depth: int = 0) -> str:
     """Why the value of a file is not handed to a module's `set_extra_state`; empty where it is.
 
     Numbers, texts, tensors and containers of them are data. Bytes that are a pickle would be code
     to a module that unpickles them, and anything else was not read at all (see `harmless`).
     """
-    if depth > _DEEPEST:
-        return f"it is nested more than {_DEEPEST} deep"
+    if depth > _MAX_DEPTH:
+        return f"it is nested more than {_MAX_DEPTH} deep"
     if isinstance(value, Tensor | bytes | bytearray):
         content = _content(value) if isinstance(value, Tensor) else bytes(value)
         return "it holds a pickle, which could run code" if content.startswith(_CODE) else ""
     if type(value) in _PLAIN:
         return ""
-    if type(value) not in _GATHERED:
+    if type(value) not in _CONTAINERS:
         return f"it holds {type(value).__name__}, which is not read from files"
     parts = [*value, *value.values()] if isinstance(value, Mapping) else value
-    return next((why for part in parts if (why := refusal(part, depth + 1))), "")
+    return next((why for part in parts if (why := refusal_reason(part, depth + 1))), "")
 
 
-def load(module: Model, name: str, tensor: Tensor) -> None:
+def load_extra_state(module: Model, name: str, tensor: Tensor) -> None:
     """Hand the extra state of that name to its module, as `load_state_dict` would."""
-    module.get_submodule(name.removesuffix(LAST).removesuffix(".")).set_extra_state(decoded(tensor))
+    module.get_submodule(name.removesuffix(NAME_SUFFIX).removesuffix(".")).set_extra_state(
+        decode_state(tensor)
+    )

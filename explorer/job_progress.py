@@ -5,19 +5,19 @@ from collections.abc import Callable
 
 from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool, identity_of
-from explorer.jobs.vetting import ACTIVE
-from explorer.supervisor import Supervisor, moved
+from explorer.jobs.vetting import ACTIVE_STATUSES
+from explorer.supervisor import Supervisor, moved_sentence
 from store import Catalog, records
 
 POLL_SECONDS = 0.2
 LOOK_SECONDS = 10.0  # between two looks into the catalog for a job that is in the spool
 
 
-def ended(
+def wait_for_job(
     catalog: Catalog,
     job_id: str,
     supervisor: Supervisor,
-    tell: Callable[[str], None] = lambda said: None,
+    tell: Callable[[str], None] = lambda progress: None,
 ) -> records.Job:
     """The job once it has ended.
 
@@ -32,12 +32,12 @@ def ended(
     """
     spool, place = Spool(catalog.jobs_folder), identity_of(catalog.folder)
     job = catalog.job(job_id)
-    looked = time.monotonic()
-    while job.status in ACTIVE:
-        tell(supervisor.trouble or queue_state.progress(spool, job_id))
+    last_look = time.monotonic()
+    while job.status in ACTIVE_STATUSES:
+        tell(supervisor.trouble or queue_state.progress_text(spool, job_id))
         time.sleep(POLL_SECONDS)
         if identity_of(catalog.folder) != place:
-            raise ValueError(moved(catalog))
-        if spool.job(job_id) is None or time.monotonic() - looked > LOOK_SECONDS:
-            job, looked = catalog.job(job_id), time.monotonic()
+            raise ValueError(moved_sentence(catalog))
+        if spool.job(job_id) is None or time.monotonic() - last_look > LOOK_SECONDS:
+            job, last_look = catalog.job(job_id), time.monotonic()
     return job

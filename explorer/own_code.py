@@ -128,34 +128,34 @@ class _Walk:
             if path.suffix == ".py":
                 self._take_hints(path.parent, content)
                 package = module if is_package else module.rpartition(".")[0]
-                for wanted in _absolute(_imports(content), package):
-                    waiting += self._along(wanted)
+                for module_name in _module_names(_imports(content), package):
+                    waiting += self._files_along(module_name)
 
-    def _along(self, name: str) -> Iterator[tuple[Path, str, bool]]:
+    def _files_along(self, name: str) -> Iterator[tuple[Path, str, bool]]:
         """The files of a module and of the packages that it is in."""
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             dotted = ".".join(parts[:count])
-            found = self._module(dotted)
-            if found is None:
+            module = self._module(dotted)
+            if module is None:
                 return
-            if found.file is not None:
-                yield found.file.resolve(), dotted, bool(found.folders)
+            if module.file is not None:
+                yield module.file.resolve(), dotted, bool(module.folders)
 
     def _module(self, name: str) -> "_Module | None":
         if self._modules.get(name) is None:  # what is missing may be found by a later hint
-            self._modules[name] = self._find(name)
+            self._modules[name] = self._find_module(name)
         return self._modules[name]
 
-    def _find(self, name: str) -> "_Module | None":
+    def _find_module(self, name: str) -> "_Module | None":
         parent, _, last = name.rpartition(".")
         if parent:
             above = self._module(parent)
             return _in_folders(last, above.folders) if above else None
         if name in sys.builtin_module_names:
             return None
-        found = _in_folders(name, self.folders) or _by_hooks(name)
-        return found or _in_folders(name, self.hinted)
+        module = _in_folders(name, self.folders) or _by_hooks(name)
+        return module or _in_folders(name, self.hinted)
 
     def _take_hints(self, folder: Path, content: bytes) -> None:
         """Where a file changes sys.path: its folder's parents, and what its texts may name."""
@@ -219,7 +219,7 @@ def _path(file: OwnFile) -> Path:
 _Import = tuple[int, str, tuple[str, ...]]  # dots before it, module, names taken from it
 
 
-def _absolute(imports: Iterable[_Import], package: str) -> Iterator[str]:
+def _module_names(imports: Iterable[_Import], package: str) -> Iterator[str]:
     """Dotted names of all modules that these imports may load."""
     for level, module, names in imports:
         base = module
@@ -236,12 +236,12 @@ def _absolute(imports: Iterable[_Import], package: str) -> Iterator[str]:
 def _tree(content: bytes) -> ast.Module | None:
     """The parsed file without what never runs on import; None where it is no Python."""
     try:
-        return _Running().visit(ast.parse(content))
+        return _ImportTimeOnly().visit(ast.parse(content))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None  # running it says what is wrong
 
 
-class _Running(ast.NodeTransformer):
+class _ImportTimeOnly(ast.NodeTransformer):
     """Leaves out what stands under `if __name__ == "__main__"` and `if TYPE_CHECKING`."""
 
     def visit_If(self, node: ast.If) -> ast.AST:
@@ -256,10 +256,10 @@ class _Running(ast.NodeTransformer):
 @lru_cache(maxsize=2048)
 def _imports(content: bytes) -> tuple[_Import, ...]:
     """What a file imports."""
-    return tuple(_imported(ast.walk(tree))) if (tree := _tree(content)) else ()
+    return tuple(_imports_in(ast.walk(tree))) if (tree := _tree(content)) else ()
 
 
-def _imported(nodes: Iterable[ast.AST]) -> Iterator[_Import]:
+def _imports_in(nodes: Iterable[ast.AST]) -> Iterator[_Import]:
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((0, alias.name, ()) for alias in node.names)

@@ -92,9 +92,9 @@ class Problem:
         """
         if isinstance(self.parameters, str):
             object.__setattr__(self, "parameters", (self.parameters,))
-        chosen = self.parameters
-        if chosen is not None and (not chosen or not all(isinstance(p, str) for p in chosen)):
-            raise ValueError(f'parameters must be patterns such as "lora_*", got {chosen!r}')
+        patterns = self.parameters
+        if patterns is not None and (not patterns or not all(isinstance(p, str) for p in patterns)):
+            raise ValueError(f'parameters must be patterns such as "lora_*", got {patterns!r}')
         if self.max_examples is not None and self.max_examples < 1:
             raise ValueError(f"max_examples must be at least 1 or None, got {self.max_examples}")
         if self.batch_size is not None and self.batch_size < 1:
@@ -165,7 +165,7 @@ def token_cross_entropy(outputs: Tensor, batch: Batch, ignored: int = -100) -> P
         ignored: label of the tokens that do not count.
     """
     labels = _classes(outputs, labels_of(batch), -1)
-    return _counted(outputs.flatten(0, -2), labels.flatten(), ignored)
+    return _label_sums(outputs.flatten(0, -2), labels.flatten(), ignored)
 
 
 def pixel_cross_entropy(outputs: Tensor, batch: Batch, ignored: int = 255) -> PerToken:
@@ -174,7 +174,7 @@ def pixel_cross_entropy(outputs: Tensor, batch: Batch, ignored: int = 255) -> Pe
     Logits (B, C, H, W) against labels (B, H, W); weighed as by `token_cross_entropy`. Another
     label to ignore: `functools.partial(pixel_cross_entropy, ignored=0)`.
     """
-    return _counted(outputs, _classes(outputs, labels_of(batch), 1), ignored)
+    return _label_sums(outputs, _classes(outputs, labels_of(batch), 1), ignored)
 
 
 def own_loss(outputs: Any, batch: Batch, shift: int = 1, ignored: int = -100) -> PerToken:
@@ -208,7 +208,7 @@ def own_loss(outputs: Any, batch: Batch, shift: int = 1, ignored: int = -100) ->
     return mean * count, count
 
 
-def _counted(logits: Tensor, labels: Tensor, ignored: int) -> PerToken:
+def _label_sums(logits: Tensor, labels: Tensor, ignored: int) -> PerToken:
     """Sum over the labels that count, and their number; 0 and 0 where there is none."""
     total = functional.cross_entropy(logits, labels, ignore_index=ignored, reduction="sum")
     return total, labels.ne(ignored).sum()
@@ -262,7 +262,7 @@ def _without(shape: torch.Size, axis: int) -> tuple[int, ...]:
     return tuple(size for place, size in enumerate(shape) if place != axis % len(shape))
 
 
-def _require_shape(what: str, given: Tensor, wanted: tuple[int, ...]) -> None:
+def _require_shape(what: str, given: Tensor, expected: tuple[int, ...]) -> None:
     """Refuse what torch would repeat to fit, or has no meaning for.
 
     Raises:
@@ -270,8 +270,8 @@ def _require_shape(what: str, given: Tensor, wanted: tuple[int, ...]) -> None:
     """
     if torch.jit.is_tracing():
         return  # a record is made of what has been computed before, and has no numbers for shapes
-    if tuple(given.shape) != tuple(wanted):
+    if tuple(given.shape) != tuple(expected):
         raise ValueError(
-            f"{what} must have shape {tuple(wanted)} beside these outputs, got "
+            f"{what} must have shape {tuple(expected)} beside these outputs, got "
             f"{tuple(given.shape)}; reshape one of them in the problem file"
         )

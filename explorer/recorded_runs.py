@@ -30,7 +30,7 @@ def recording_of(folder: Path) -> Recording:
     return trainer_folder.read_trainer_folder(folder)
 
 
-def watched(folder: Path) -> list[Path]:
+def watched_files(folder: Path) -> list[Path]:
     """The files that change when the run in a folder grows."""
     states = [path / trainer_folder.STATE for path in trainer_folder.checkpoints(folder).values()]
     return [folder / HEAD, folder / LOG, *states[-1:]]
@@ -38,7 +38,7 @@ def watched(folder: Path) -> list[Path]:
 
 def identity(recording: Recording) -> dict[str, Any]:
     """What tells this run from all others, wherever its folder lies."""
-    return {name: plain(recording.head.get(name)) for name in IDENTITY}
+    return {name: plain_json(recording.head.get(name)) for name in IDENTITY}
 
 
 def request_of(recording: Recording) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def run_facts(recording: Recording) -> dict[str, Any]:
     NaN and infinity are "NaN", "Infinity" and "-Infinity", which `float` reads. Of a curve longer
     than CURVE_POINTS the first, the last and evenly chosen points between are kept.
     """
-    curves = {name: _thinned(curve) for name, curve in recording.curves.items()}
+    curves = {name: _thin_curve(curve) for name, curve in recording.curves.items()}
     own: dict[str, Any] = {
         "folder": str(recording.folder.resolve()),
         "ended": recording.ended,
@@ -60,22 +60,22 @@ def run_facts(recording: Recording) -> dict[str, Any]:
     }
     if trained_by := next((s.trained_by for s in recording.snapshots[::-1] if s.trained_by), None):
         own["trained_by"] = trained_by  # the optimiser's class and numbers
-    return plain({**recording.head, **own})
+    return plain_json({**recording.head, **own})
 
 
-def _thinned(curve: tuple[tuple[int, float], ...]) -> list[tuple[int, float]]:
+def _thin_curve(curve: tuple[tuple[int, float], ...]) -> list[tuple[int, float]]:
     if len(curve) <= CURVE_POINTS:
         return list(curve)
     last = len(curve) - 1
     return [curve[round(n * last / (CURVE_POINTS - 1))] for n in range(CURVE_POINTS)]
 
 
-def plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
     """The value with what JSON lacks as text."""
     if isinstance(value, Mapping):
-        return {str(name): plain(inner) for name, inner in value.items()}
+        return {str(name): plain_json(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
+        return [plain_json(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
@@ -92,25 +92,27 @@ def facts_now(run: Mapping[str, Any], earlier: Mapping[str, Any]) -> Mapping[str
     return earlier or {**run["identity"], "folder": run["folder"]}
 
 
-def curves(catalog: Catalog, model: records.Model) -> dict[str, dict[str, Curve]]:
+def training_curves(catalog: Catalog, model: records.Model) -> dict[str, dict[str, Curve]]:
     """What is known of a training run over its steps: value -> "logged" or a split -> its curve.
 
     What the script logged comes from the recording, what was measured from the import of each
     snapshot that has a step.
     """
-    found: dict[str, dict[str, Curve]] = {}
+    curves_by_name: dict[str, dict[str, Curve]] = {}
     logged = model.facts.get("run", {}).get("curves", {})
     for name, curve in logged.items():
-        found.setdefault(name, {})["logged"] = [(step, float(value)) for step, value in curve]
-    values = catalog.measured(model.id)
+        curves_by_name.setdefault(name, {})["logged"] = [
+            (step, float(value)) for step, value in curve
+        ]
+    values = catalog.measurements_by_point(model.id)
     for point in catalog.points(model.id):
         if point.step is None:
             continue
         for split, measured in values.get(point.point_id, {}).items():
             for name, value in measured.items():
-                lines = found.setdefault(name, {})
+                lines = curves_by_name.setdefault(name, {})
                 lines.setdefault(split, []).append((point.step, value))
-    return found
+    return curves_by_name
 
 
 def models_of(
@@ -125,14 +127,14 @@ def models_of(
     ]
 
 
-def known(
+def inspected_snapshots(
     catalog: Catalog, identity: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """What needs no second inspection: for each problem with its facts the snapshots by file name.
 
     Only the worker can say which of the problems is still the one in the file.
     """
-    found = []
+    entries = []
     for model in models_of(catalog, identity):
         problem = catalog.problem(model.problem_id)
         if problem.arguments == arguments:
@@ -145,5 +147,5 @@ def known(
                 for point in catalog.points(model.id)  # of one label the later comes last
             }
             entry = {"source_hash": problem.source_hash, "problem": problem.facts}
-            found.append({**entry, "points": points})
-    return found
+            entries.append({**entry, "points": points})
+    return entries

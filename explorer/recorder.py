@@ -69,7 +69,7 @@ class Recorder:
             return
         self._resume, self._seed = resume, seed
         self._run_head = _head(hyperparameters, seed)
-        self._take(*run_folder.claimed(self.folder, self._run_head, resume))
+        self._take(*run_folder.claim_folder(self.folder, self._run_head, resume))
 
     def _take(self, claim: run_folder.Claim, reason: str) -> None:
         """Write into this folder from now on, and say so if it is not the one that was named."""
@@ -95,7 +95,7 @@ class Recorder:
         if recording is None:
             return
         if self._resume is None and run_folder.starts_over(recording, step, self._seed):
-            claim = run_folder.beside(self._claim, self.folder, self._run_head)
+            claim = run_folder.claim_folder_beside(self._claim, self.folder, self._run_head)
             self._take(claim, f"it holds a run and this one starts over at step {step}")
             self._begun = True
         elif recording.snapshots or recording.curves:
@@ -154,7 +154,7 @@ class Recorder:
         """Write tensors whole or not at all, with a note in the file; the file's name."""
         # copies, as tied weights share memory, which safetensors refuses
         copies = {
-            n: extra_state.encoded(t).detach().to("cpu", copy=True).contiguous()
+            n: extra_state.encode_state(t).detach().to("cpu", copy=True).contiguous()
             for n, t in tensors.items()
         }
         _write(self.folder / name, safetensors.torch.save(copies, note))
@@ -186,13 +186,13 @@ def optimizer_tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
 def optimizer_facts(optimizer: Optimizer) -> dict[str, Any]:
     """Which class of torch the optimiser is, and its numbers where all groups have the same."""
     groups = optimizer.param_groups
-    found: dict[str, Any] = {"class": _class_of(optimizer)}
+    facts: dict[str, Any] = {"class": _class_of(optimizer)}
     for name, kind in (("momentum", float), ("nesterov", bool)):
         values = {kind(group[name]) for group in groups if name in group}
         if len(values) == 1:
-            found[name] = values.pop()
+            facts[name] = values.pop()
     first = {float(group["betas"][0]) for group in groups if group.get("betas")}
-    return found | ({"beta1": first.pop()} if len(first) == 1 else {})
+    return facts | ({"beta1": first.pop()} if len(first) == 1 else {})
 
 
 def _class_of(optimizer: Optimizer) -> str:

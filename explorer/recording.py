@@ -88,30 +88,30 @@ def _lines(log: Path) -> list[dict[str, Any]]:
     """The whole lines of the log; what a killed writer left unfinished is passed over."""
     if not log.is_file():
         return []
-    found = []
+    entries = []
     for line in log.read_bytes().split(b"\n")[:-1]:  # after the last newline nothing counts yet
         try:
             entry = json.loads(line)
         except ValueError:
             continue
         if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def _without_left_branches(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lines of the run as it went on: where it went back, not those of later steps before."""
-    kept: list[dict[str, Any]] = []
+    kept_lines: list[dict[str, Any]] = []
     continued = False
     for line in lines:
         if BEGAN in line:
             continued = True
             continue
         if continued and line["step"] >= 0:
-            kept = [earlier for earlier in kept if earlier["step"] <= line["step"]]
+            kept_lines = [earlier for earlier in kept_lines if earlier["step"] <= line["step"]]
             continued = False
-        kept.append(line)
-    return kept
+        kept_lines.append(line)
+    return kept_lines
 
 
 def _rates(line: Mapping[str, Any]) -> dict[str, float]:
@@ -134,9 +134,9 @@ def _snapshot(folder: Path, line: Mapping[str, Any]) -> Snapshot:
 def _note(file: Path) -> dict[str, Any]:
     """Class and first moment's decay in the head of a file of an optimiser's state."""
     try:
-        with file.open("rb") as held:
-            length = min(int.from_bytes(held.read(8), "little"), 1 << 24)
-            note = json.loads(held.read(length))["__metadata__"]
+        with file.open("rb") as stream:
+            length = min(int.from_bytes(stream.read(8), "little"), 1 << 24)
+            note = json.loads(stream.read(length))["__metadata__"]
         betas = [group["betas"][0] for group in json.loads(note["groups"]) if group["betas"]]
         return {"class": note["class"], **({"beta1": betas[0]} if len(set(betas)) == 1 else {})}
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):

@@ -20,7 +20,7 @@ except ImportError:  # not on Windows: there two processes in one folder are not
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".recorder.lock"
-GIVEN = ("hyperparameters", "seed")  # of the head: what the script says of its run
+SCRIPT_FACTS = ("hyperparameters", "seed")  # of the head: what the script says of its run
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Claim:
         self.lock.close()
 
 
-def claimed(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple[Claim, str]:
+def claim_folder(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple[Claim, str]:
     """The folder for the run of this head, and why it is another one than was named, if it is.
 
     Args:
@@ -48,8 +48,8 @@ def claimed(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple
         ValueError: it must be this folder, and another process writes there.
     """
     first_reason = ""
-    for candidate in _names(folder):
-        claim, reason = _tried(candidate, head, resume)
+    for candidate in _candidate_folders(folder):
+        claim, reason = _try_claim(candidate, head, resume)
         if claim is not None:
             return claim, first_reason
         if resume:
@@ -58,10 +58,10 @@ def claimed(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple
     raise AssertionError("there is always another name")
 
 
-def beside(claim: Claim, folder: Path, head: Mapping[str, Any]) -> Claim:
+def claim_folder_beside(claim: Claim, folder: Path, head: Mapping[str, Any]) -> Claim:
     """A new folder for a run that turned out to be another one than the folder holds."""
     claim.release()
-    return claimed(folder, head, resume=False)[0]
+    return claim_folder(folder, head, resume=False)[0]
 
 
 def starts_over(recording: Recording, step: int, seed: int | None) -> bool:
@@ -73,7 +73,7 @@ def starts_over(recording: Recording, step: int, seed: int | None) -> bool:
     return step <= max(steps) if recording.ended else seed is None and step <= min(steps)
 
 
-def _names(folder: Path) -> Iterator[Path]:
+def _candidate_folders(folder: Path) -> Iterator[Path]:
     yield folder
     number = 2
     while True:
@@ -81,10 +81,12 @@ def _names(folder: Path) -> Iterator[Path]:
         number += 1
 
 
-def _tried(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple[Claim | None, str]:
+def _try_claim(
+    folder: Path, head: Mapping[str, Any], resume: bool | None
+) -> tuple[Claim | None, str]:
     """The folder if it may be taken, or why not."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = _locked(folder)
+    lock = _open_locked(folder)
     if lock is None:
         return None, "another process records a run there"
     try:
@@ -92,7 +94,7 @@ def _tried(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple[
     except RecordingError:
         lock.close()
         return None, "it holds a run that cannot be read"
-    reason = "" if recording is None or resume else _differs(recording.head, head)
+    reason = "" if recording is None or resume else _difference_text(recording.head, head)
     if recording is not None and resume is False:
         reason = reason or "it holds a run"
     if reason:
@@ -101,7 +103,7 @@ def _tried(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple[
     return Claim(folder, lock, recording), ""
 
 
-def _locked(folder: Path) -> BinaryIO | None:
+def _open_locked(folder: Path) -> BinaryIO | None:
     """An open file that no other process has locked; None where one has. Death unlocks it."""
     file = (folder / LOCK).open("ab")
     try:
@@ -115,9 +117,9 @@ def _locked(folder: Path) -> BinaryIO | None:
     return file
 
 
-def _differs(recorded: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+def _difference_text(recorded: Mapping[str, Any], head: Mapping[str, Any]) -> str:
     """What tells two runs apart, of what a script gives; empty where nothing does."""
-    for name in GIVEN:
+    for name in SCRIPT_FACTS:
         own = json.dumps(head.get(name), sort_keys=True)
         there = json.dumps(recorded.get(name), sort_keys=True)
         if head.get(name) not in (None, {}) and own != there:

@@ -21,7 +21,7 @@ from explorer.ask import requests
 from explorer.importing import storing
 from explorer.importing.following import Follower
 from explorer.jobs import vetting
-from explorer.jobs.local_workers import Crew
+from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Arrival, JobFolder, Spool, identity_of, read_arrival
 from explorer.kinds import kind_named
@@ -37,22 +37,24 @@ from store import (
 from store.errors import from_os
 
 STEP_SECONDS = 0.15
-REST = 2.0  # times as long as a step took until the next: other clients want the database too
-REST_SECONDS = 2.0  # at most
+REST_FACTOR = (
+    2.0  # times as long as a step took until the next: other clients want the database too
+)
+MAX_REST_SECONDS = 2.0  # at most
 PIECES_AT_ONCE = 32  # that are stored together: the database is opened and written once
 BYTES_AT_ONCE = 1 << 26  # of them
 DEATHS_ALLOWED = 3  # on the same piece
 CANCEL_GRACE = 20.0  # seconds a worker has to reach the end of its piece
-MOST_SAID = 2000  # characters of an error
-LOOKS = 3  # in a row at a job that is neither queued nor claimed nor over
+MAX_ERROR_LENGTH = 2000  # characters of an error
+MAX_LOST_LOOKS = 3  # in a row at a job that is neither queued nor claimed nor over
 RECOVER_SECONDS = 10.0  # between two looks for jobs that nobody has put into the spool
 OWN_ERRORS = (UnknownEntry, ValueError)  # about the job itself: said as they are
-JOBS_OWN = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+JOB_FOLDER_ERRORS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Supervised:
+class TrackedJob:
     """What the supervisor remembers of a job in the spool."""
 
     table: str = ""  # of an answer's kind
@@ -88,21 +90,21 @@ class Supervisor:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._follower = Follower(catalog)
-        self._settle_in()
+        self._reset()
         self._place = identity_of(catalog.folder)
 
-    def _settle_in(self) -> None:
+    def _reset(self) -> None:
         """Know nothing yet of what lies in the spool."""
         self._spool = Spool(self.catalog.jobs_folder)
-        self._crew = Crew(self._spool)
-        self._jobs: dict[str, Supervised] = {}
+        self._local_workers = LocalWorkers(self._spool)
+        self._jobs: dict[str, TrackedJob] = {}
         self._recovered: float | None = None  # when jobs without a folder were last looked for
         self._written: tuple[int, ...] = ()  # state of the database's files then
 
     def acquire(self) -> bool:
         """Become this catalog's supervisor; False when another process is."""
         if self._lock is None:
-            file = _opened(self.catalog.jobs_folder / "supervisor.lock")
+            file = _open_lock(self.catalog.jobs_folder / "supervisor.lock")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -121,9 +123,9 @@ class Supervisor:
         self._stop.set()
         if self._thread:
             self._thread.join(timeout=10)
-        self._let_go()
+        self._release_lock()
 
-    def _let_go(self) -> None:
+    def _release_lock(self) -> None:
         """Be the supervisor no longer."""
         if self._lock:
             self._lock.close()
@@ -138,7 +140,7 @@ class Supervisor:
                         self._look_for_lost()
                         self.step()
                         self.catalog.close()  # now, not when its watcher gets to it
-                        self._follower.look()
+                        self._follower.check_runs()
                     self.trouble = ""
             except CatalogError as error:
                 self.trouble = str(error)  # shown by the pages; pieces wait in the spool
@@ -147,19 +149,19 @@ class Supervisor:
             except Exception:
                 log.exception("supervisor step")
             took = time.monotonic() - began
-            self._stop.wait(min(max(STEP_SECONDS, REST * took), REST_SECONDS))
+            self._stop.wait(min(max(STEP_SECONDS, REST_FACTOR * took), MAX_REST_SECONDS))
 
     def _is_in_place(self) -> bool:
         """Whether the catalog lies where it was; its spool is made anew where it was removed."""
         if self._spool.is_there:
             return True
-        self._let_go()
+        self._release_lock()
         if identity_of(self.catalog.folder) != self._place:
-            self.trouble = moved(self.catalog)
+            self.trouble = moved_sentence(self.catalog)
             return False
-        lost = self._jobs
-        self._settle_in()
-        self._jobs = lost
+        known_jobs = self._jobs
+        self._reset()
+        self._jobs = known_jobs
         return True
 
     def _look_for_lost(self) -> None:
@@ -180,14 +182,14 @@ class Supervisor:
         """Clear what a crash has left, and offer again the jobs that it left without a folder."""
         self._spool.sweep()
         for key in self._spool.keys_half_done():
-            asked = self.catalog.question(key)
-            if asked is None or asked.status == "complete":
+            question = self.catalog.question(key)
+            if question is None or question.status == "complete":
                 self._spool.forget(key)
         self._offer_lost()
 
     def _offer_lost(self) -> None:
         folders = {job.id for job in self._spool.jobs()} | self._jobs.keys()
-        for job in self.catalog.jobs(status=vetting.ACTIVE, limit=10_000):
+        for job in self.catalog.jobs(status=vetting.ACTIVE_STATUSES, limit=10_000):
             if job.id not in folders:
                 with contextlib.suppress(UnknownEntry, ValueError):  # the job says so
                     requests.offer(self.catalog, job)
@@ -197,7 +199,7 @@ class Supervisor:
         waiting = []
         folders = self._spool.jobs()
         present = {folder.id for folder in folders}
-        self._miss(present)
+        self._end_removed(present)
         for folder in folders:
             try:
                 if self._advance(folder):
@@ -205,19 +207,19 @@ class Supervisor:
             except (CatalogBusy, CatalogFull, CatalogDamaged):
                 raise  # nothing is wrong with the job: it waits
             except OSError as error:
-                if not isinstance(error, JOBS_OWN):
+                if not isinstance(error, JOB_FOLDER_ERRORS):
                     raise
                 if folder.path.is_dir():  # else it is missed at the next step
                     self._give_up(folder, error)
             except Exception as error:
                 self._give_up(folder, error)
-        self._crew.bury(present)
-        if waiting and self._hires and (trouble := self._crew.call(self.device)):
+        self._local_workers.remove_dead(present)
+        if waiting and self._hires and (trouble := self._local_workers.ensure_worker(self.device)):
             for folder in waiting:
                 if folder.withdraw():
                     folder.finish("failed", error=trouble)
 
-    def _miss(self, present: set[str]) -> None:
+    def _end_removed(self, present: set[str]) -> None:
         """End the jobs whose folder somebody has removed."""
         for job_id in self._jobs.keys() - present:
             if self._is_active(job_id):
@@ -232,33 +234,35 @@ class Supervisor:
     def _is_active(self, job_id: str) -> bool:
         """Whether the catalog has the job, and not as ended."""
         try:
-            return self.catalog.job(job_id).status in vetting.ACTIVE
+            return self.catalog.job(job_id).status in vetting.ACTIVE_STATUSES
         except UnknownEntry:
             return False
 
     def _advance(self, folder: JobFolder) -> bool:
         """Do what there is to do for one job; whether it waits for a worker."""
-        job = self._jobs.get(folder.id) or self._take_on(folder)
+        job = self._jobs.get(folder.id) or self._track_job(folder)
         if job is None:
             return False
-        ended = folder.finished  # read before the pieces: none can come after it
+        ended = folder.ending  # read before the pieces: none can come after it
         self._ingest(folder, job)
         if ended:
             self._settle(folder, ended)
         elif folder.is_queued:
             return self._keep_waiting(folder)
         else:
-            self._watch(folder, job)
+            self._watch_worker(folder, job)
         return False
 
-    def _take_on(self, folder: JobFolder) -> Supervised | None:
+    def _track_job(self, folder: JobFolder) -> TrackedJob | None:
         """The job of a folder that was not seen before; None where it is none of this catalog."""
         record = vetting.job_of(self.catalog, self._spool, folder)
         if record is None:
             return None
-        asked = self.catalog.question(record.question_key) if record.question_key else None
-        job = Supervised(kind_named(asked.kind).table if asked else "")
-        folder.tell(title=record.title, units=record.units, units_done=record.units_done)
+        question = self.catalog.question(record.question_key) if record.question_key else None
+        job = TrackedJob(kind_named(question.kind).table if question else "")
+        folder.write_catalog_progress(
+            title=record.title, units=record.units, units_done=record.units_done
+        )
         self._jobs[folder.id] = job
         return job
 
@@ -266,11 +270,11 @@ class Supervisor:
         """End a job that cannot be served, lest it hold up the others."""
         if not isinstance(error, OWN_ERRORS):
             log.info("job %s", folder.id, exc_info=error)  # the sentence is what a user reads
-        said = f"what its worker left cannot be used ({error!r}); compute it anew"
+        sentence = f"what its worker left cannot be used ({error!r}); compute it anew"
         if isinstance(error, OWN_ERRORS):
-            said = str(error)
+            sentence = str(error)
         with contextlib.suppress(UnknownEntry):  # it was deleted with its analysis
-            self.catalog.update_job(folder.id, status="failed", error=said[:MOST_SAID])
+            self.catalog.update_job(folder.id, status="failed", error=sentence[:MAX_ERROR_LENGTH])
         self._forget(folder)
 
     def _forget(self, folder: JobFolder) -> None:
@@ -278,10 +282,10 @@ class Supervisor:
         folder.remove()
         self._jobs.pop(folder.id, None)
 
-    def _ingest(self, folder: JobFolder, job: Supervised) -> None:
+    def _ingest(self, folder: JobFolder, job: TrackedJob) -> None:
         """Bring the job's pieces into the catalog, oldest first."""
-        for files in _batches(folder.piece_files()):
-            pieces = list(filter(None, (_whole(folder, file) for file in files)))
+        for files in _file_batches(folder.piece_files()):
+            pieces = list(filter(None, (_readable_arrival(folder, file) for file in files)))
             if not pieces:
                 continue
             record = self.catalog.job(folder.id)
@@ -290,12 +294,12 @@ class Supervisor:
             rate = len(last.units) / max(last.seconds, 1e-9)
             fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
             self._note(folder, job, **fields)
-            folder.tell(title=record.title, units=record.units, units_done=done)
+            folder.write_catalog_progress(title=record.title, units=record.units, units_done=done)
 
-    def _store(self, key: str, job: Supervised, pieces: Sequence[Arrival]) -> int:
+    def _store(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
         """Store pieces and remove their files; how many units are answered then."""
         try:
-            done = self.catalog.ingest_together(key, job.table, [_entry(p) for p in pieces])
+            done = self.catalog.ingest_together(key, job.table, [_answer_piece(p) for p in pieces])
         except ValueError:  # one does not fit: those before it are kept
             if len(pieces) == 1:
                 raise
@@ -307,7 +311,7 @@ class Supervisor:
             each.file.unlink()
         return done
 
-    def _note(self, folder: JobFolder, job: Supervised, **fields: Any) -> None:
+    def _note(self, folder: JobFolder, job: TrackedJob, **fields: Any) -> None:
         """Update the job's row; the first time also with the worker that has it."""
         worker = folder.worker
         if worker and job.worker != worker:
@@ -325,46 +329,46 @@ class Supervisor:
             return False
         return True
 
-    def _watch(self, folder: JobFolder, job: Supervised) -> None:
+    def _watch_worker(self, folder: JobFolder, job: TrackedJob) -> None:
         """See whether somebody works at a claimed job."""
         worker = folder.worker
         job.lost = job.lost + 1 if worker is None else 0
         if worker is None:  # claimed and queued change places in one rename: look again
-            if job.lost >= LOOKS and not folder.finished:
+            if job.lost >= MAX_LOST_LOOKS and not folder.ending:
                 self._offer_again(folder)
             return
-        self._crew.saw(worker)
-        if self._crew.works_at(worker, folder.id):
+        self._local_workers.note_job_taken(worker)
+        if self._local_workers.works_at(worker, folder.id):
             if job.worker != worker:
                 self._note(folder, job)
-            self._press(folder, job, worker)
-        elif not folder.finished:
-            self._bury(folder, job, worker)
+            self._end_after_cancel(folder, job, worker)
+        elif not folder.ending:
+            self._replace_worker(folder, job, worker)
 
-    def _press(self, folder: JobFolder, job: Supervised, worker: ProcessName) -> None:
+    def _end_after_cancel(self, folder: JobFolder, job: TrackedJob, worker: ProcessName) -> None:
         """End a worker that does not come to the end of its piece after a cancel."""
-        if folder.is_cancelled and not self._makes_way(folder, worker):
+        if folder.is_cancelled and not self._waits_for_urgent(folder, worker):
             job.cancelled = job.cancelled or time.monotonic()
             if time.monotonic() - job.cancelled > CANCEL_GRACE:
-                self._crew.end(worker)
+                self._local_workers.end(worker)
                 folder.finish("cancelled")
 
-    def _makes_way(self, folder: JobFolder, worker: ProcessName) -> bool:
+    def _waits_for_urgent(self, folder: JobFolder, worker: ProcessName) -> bool:
         """Whether the job waits until its worker has done a more urgent one."""
         return any(
             other.worker == worker and other.priority < folder.priority
             for other in self._spool.jobs()
         )
 
-    def _bury(self, folder: JobFolder, job: Supervised, worker: ProcessName) -> None:
+    def _replace_worker(self, folder: JobFolder, job: TrackedJob, worker: ProcessName) -> None:
         """The worker died or left: offer the rest again, or stop after too many deaths."""
         if not worker.alive:
-            self._crew.end(worker)  # what it has started must not go on at the job
+            self._local_workers.end(worker)  # what it has started must not go on at the job
         self._ingest(folder, job)  # what it left since the last look
         record = self.catalog.job(folder.id)
         deaths = record.attempts + 1
         if not folder.is_cancelled and deaths >= DEATHS_ALLOWED:
-            how = self._crew.last_words(worker)
+            how = self._local_workers.end_text(worker)
             where = "in this import" if record.task == "import" else "on the same piece"
             out = "; call the problem file's functions in a Python of your own to see why"
             folder.finish("failed", error=f"the worker died {deaths} times {where}{how}{out}")
@@ -382,12 +386,12 @@ class Supervisor:
     def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
         """Write how a job ended, then remove its folder."""
         job = self.catalog.job(folder.id)
-        status, error = ended["status"], str(ended["error"] or "")[:MOST_SAID] or None
+        status, error = ended["status"], str(ended["error"] or "")[:MAX_ERROR_LENGTH] or None
         if status == "done" and job.task == "import":
             storing.store_import(self.catalog, job, ended["result"], folder.path)
         if status == "done" and job.task == "answer":
-            asked = self.catalog.question(job.question_key or "")
-            if asked and asked.status != "complete":  # a piece was damaged
+            question = self.catalog.question(job.question_key or "")
+            if question and question.status != "complete":  # a piece was damaged
                 folder.path.joinpath("finished.json").unlink()
                 folder.offer(requests.request_of(self.catalog, job))
                 return
@@ -403,14 +407,14 @@ class Supervisor:
         return self._spool.workers()
 
 
-def _opened(lock: Path) -> IO[str]:
+def _open_lock(lock: Path) -> IO[str]:
     """The lock's file, in place of anything else that somebody put there."""
     if lock.is_symlink() or (lock.exists() and not lock.is_file()):
         lock.unlink()
     return os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
 
 
-def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
+def _file_batches(files: Sequence[Path]) -> Iterator[list[Path]]:
     """The files in order, as many together as are to be read and stored at once."""
     batch: list[Path] = []
     size = 0
@@ -425,7 +429,7 @@ def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
         yield batch
 
 
-def _whole(folder: JobFolder, file: Path) -> Arrival | None:
+def _readable_arrival(folder: JobFolder, file: Path) -> Arrival | None:
     """The piece in a file; one that is damaged or another job's is put aside."""
     try:
         arrival = read_arrival(file)
@@ -439,7 +443,7 @@ def _whole(folder: JobFolder, file: Path) -> Arrival | None:
     return arrival
 
 
-def _entry(arrival: Arrival) -> records.AnswerPiece:
+def _answer_piece(arrival: Arrival) -> records.AnswerPiece:
     """A piece as the catalog takes it."""
     piece = arrival.piece
     return records.AnswerPiece(
@@ -450,7 +454,7 @@ def _entry(arrival: Arrival) -> records.AnswerPiece:
     )
 
 
-def moved(catalog: Catalog) -> str:
+def moved_sentence(catalog: Catalog) -> str:
     """What is said of a catalog that no longer lies where it was opened."""
     return (
         f"the catalog {catalog.folder} was moved or removed while it was in use; open it where it "

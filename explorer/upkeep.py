@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from explorer.ask import requests
-from explorer.ask.question import ProblemIdentity, Question, sha256
+from explorer.ask.question import ProblemIdentity, QuestionIdentity, sha256
 from explorer.kinds import kind_named, settings_from_json, unreadable
-from explorer.wording import MESSAGE, message, printable
+from explorer.wording import MESSAGE_LENGTH, message, printable
 from store import Catalog, records
 
-ALL = 1_000_000  # questions that are looked at together
+MAX_QUESTIONS = 1_000_000  # questions that are looked at together
 Command = Callable[..., argparse.ArgumentParser]
 
 
@@ -62,12 +62,12 @@ def delete(catalog: Catalog, given: argparse.Namespace) -> int:
     """Move a model to the trash, after a question; what is computed about it is stopped."""
     model = model_named(catalog.models(), given.model)
     what = f"{model.name} with {model.analyses:,} analyses"
-    if not given.yes and not _agreed(f"Move {what} to the trash?"):
+    if not given.yes and not _confirm(f"Move {what} to the trash?"):
         print("nothing was deleted", file=sys.stderr)
         return 1
-    for job in catalog.jobs(status=("queued", "running"), limit=ALL):
-        asked = catalog.question(job.question_key) if job.question_key else None
-        if asked is not None and model.id in asked.model_ids:
+    for job in catalog.jobs(status=("queued", "running"), limit=MAX_QUESTIONS):
+        question = catalog.question(job.question_key) if job.question_key else None
+        if question is not None and model.id in question.model_ids:
             requests.cancel(catalog, job.id)
     catalog.delete_model(model.id)
     print(f"{message(what)} is in the trash; `restore {model.id[:12]}` takes it out again")
@@ -101,13 +101,13 @@ def sql(catalog: Catalog, given: argparse.Namespace) -> int:
 def check(catalog: Catalog, given: argparse.Namespace) -> int:
     """Say what is damaged; what cannot be told of is said too, and is no damage."""
     wrong = catalog.check_integrity(contents=True)
-    wrong = wrong or other_keys(catalog)
+    wrong = wrong or key_mismatches(catalog)
     if not wrong and given.seal:
         print(f"{catalog.seal():,} entries were hashed as they are now")
     print("\n".join(map(message, wrong)) if wrong else "no damage found")
     if wrong:
         return 1
-    if count := catalog.unsealed():
+    if count := catalog.unsealed_count():
         print(
             f"{count:,} entries are of an older version, without a hash by which a change of them "
             "could be seen: `check --seal` hashes them as they are now"
@@ -120,54 +120,63 @@ def check(catalog: Catalog, given: argparse.Namespace) -> int:
     return 0
 
 
-def other_keys(catalog: Catalog) -> list[str]:
+def key_mismatches(catalog: Catalog) -> list[str]:
     """A sentence for each analysis or direction whose key is not that of what it says it is."""
     problems = {problem.id: problem for problem in catalog.problems()}
-    said = []
-    for asked in catalog.questions(limit=ALL)[0]:
-        if _key(asked, problems) not in ("", asked.key):
-            said.append(f"analysis {asked.key}: its settings or subjects are not those of its key")
-        for direction in catalog.directions(asked.key):
+    sentences = []
+    for question in catalog.questions(limit=MAX_QUESTIONS)[0]:
+        if _recomputed_key(question, problems) not in ("", question.key):
+            sentences.append(
+                f"analysis {question.key}: its settings or subjects are not those of its key"
+            )
+        for direction in catalog.directions(question.key):
             if sha256(direction.recipe) != direction.id:
-                said.append(f"analysis {asked.key}: its direction {direction.axis} is another one")
-    return said
+                sentences.append(
+                    f"analysis {question.key}: its direction {direction.axis} is another one"
+                )
+    return sentences
 
 
-def _key(asked: records.Question, problems: dict[str, records.Problem]) -> str:
+def _recomputed_key(question: records.Question, problems: dict[str, records.Problem]) -> str:
     """The key of what an analysis says it is; empty where this version cannot tell."""
-    if unreadable(asked.kind, asked.settings) or asked.problem_id not in problems:
+    if unreadable(question.kind, question.settings) or question.problem_id not in problems:
         return ""
-    kind, problem = kind_named(asked.kind), problems[asked.problem_id]
-    if kind.version != asked.version:
+    kind, problem = kind_named(question.kind), problems[question.problem_id]
+    if kind.version != question.version:
         return ""
     identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
-    settings = settings_from_json(kind.settings, asked.settings)
-    return Question(kind, settings, identity, asked.point_ids).key
+    settings = settings_from_json(kind.settings, question.settings)
+    return QuestionIdentity(kind, settings, identity, question.point_ids).key
 
 
 def rebuild(catalog: Catalog, given: argparse.Namespace) -> int:
     """Begin a new database, and say what is in it."""
-    made = catalog.rebuild()
-    if made.aside is not None:
-        lost = f"; {made.incomplete:,} tables could not be read whole" if made.incomplete else ""
-        print(f"{made.rows:,} rows were saved{lost}; the old database is kept as {made.aside}")
+    rebuilt = catalog.rebuild()
+    if rebuilt.aside is not None:
+        incomplete_text = (
+            f"; {rebuilt.incomplete:,} tables could not be read whole" if rebuilt.incomplete else ""
+        )
+        print(
+            f"{rebuilt.rows:,} rows were saved{incomplete_text}; the old database is kept "
+            f"as {rebuilt.aside}"
+        )
     else:
         print("names, settings and answers were in the old database, and are lost with it")
-    print(f"{made.files:,} files are kept, and never removed by emptying the trash")
+    print(f"{rebuilt.files:,} files are kept, and never removed by emptying the trash")
     checkpoints = list((catalog.folder / "files").glob("*/*.safetensors"))
-    if checkpoints and not made.rows:
+    if checkpoints and not rebuilt.rows:
         print(
             "import the models again, from their own checkpoints or from those kept: "
             f"python -m explorer --catalog {catalog.folder} import PROBLEM.py {checkpoints[0]}"
         )
-        _print_table(records.Table(("checkpoint", "bytes", "stored"), _described(checkpoints)))
+        _print_table(records.Table(("checkpoint", "bytes", "stored"), _file_rows(checkpoints)))
     return 0
 
 
-def _described(files: Sequence[Path]) -> list[tuple[Any, ...]]:
-    found = sorted((f.stat().st_mtime, f.name, f.stat().st_size) for f in files)
+def _file_rows(files: Sequence[Path]) -> list[tuple[Any, ...]]:
+    file_rows = sorted((f.stat().st_mtime, f.name, f.stat().st_size) for f in files)
     return [
-        (name, size, f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}") for at, name, size in found
+        (name, size, f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}") for at, name, size in file_rows
     ]
 
 
@@ -187,9 +196,9 @@ def model_named(models: Sequence[records.Model], name: str) -> records.Model:
     raise ValueError(f"{name!r} names {len(named)} models; give the id's beginning: {ids}")
 
 
-def _agreed(asked: str) -> bool:
+def _confirm(prompt: str) -> bool:
     try:
-        return input(f"{asked} [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"{prompt} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:  # nobody is there to ask
         return False
 
@@ -218,7 +227,7 @@ def _text(value: Any) -> str:
 
 def _print_table(table: records.Table) -> None:
     """Columns side by side, numbers to the right."""
-    texts = [[printable(_text(value), MESSAGE) for value in row] for row in table.rows]
+    texts = [[printable(_text(value), MESSAGE_LENGTH) for value in row] for row in table.rows]
     widths = [max(map(len, column)) for column in zip(table.columns, *texts, strict=True)]
     number = [
         all(row[place] is None or isinstance(row[place], int | float) for row in table.rows)

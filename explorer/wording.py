@@ -4,14 +4,14 @@ import unicodedata
 
 # Of Unicode's categories: controls, invisible format marks (they turn the direction of text),
 # halves of letters (a name that is no UTF-8), private and unassigned ones, line separators.
-UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-NAME = 60  # letters of a name that are shown
-QUOTED = 80  # of one between quotes
-PATH = 200
-MESSAGE = 2000  # letters of a message
+UNSEEN_CATEGORIES = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+NAME_LENGTH = 60  # letters of a name that are shown
+QUOTED_LENGTH = 80  # of one between quotes
+PATH_LENGTH = 200
+MESSAGE_LENGTH = 2000  # letters of a message
 
 
-def printable(text: object, most: int = NAME, keep: str = "") -> str:
+def printable(text: object, most: int = NAME_LENGTH, keep: str = "") -> str:
     r"""The text with what cannot be seen written as an escape, as \x1b, and cut with an ellipsis.
 
     Args:
@@ -19,10 +19,11 @@ def printable(text: object, most: int = NAME, keep: str = "") -> str:
         most: letters that are shown.
         keep: unseen letters that stay, such as a newline.
     """
-    said = str(text)
-    cut = said if len(said) <= most else f"{said[: most - 1]}…"
+    full_text = str(text)
+    cut = full_text if len(full_text) <= most else f"{full_text[: most - 1]}…"
     return "".join(
-        c if c in keep or unicodedata.category(c) not in UNSEEN else _escaped(c) for c in cut
+        c if c in keep or unicodedata.category(c) not in UNSEEN_CATEGORIES else _escape(c)
+        for c in cut
     )
 
 
@@ -37,23 +38,23 @@ def is_utf8(text: str) -> bool:
 
 def message(text: object) -> str:
     """The text for a terminal, over several lines where it has them; it commands nothing there."""
-    return printable(text, MESSAGE, keep="\n\t")
+    return printable(text, MESSAGE_LENGTH, keep="\n\t")
 
 
-def one_line(text: object, most: int = PATH) -> str:
+def one_line(text: object, most: int = PATH_LENGTH) -> str:
     """The text on one line, at most so many characters; what cannot be seen is escaped."""
     return printable(text, most)
 
 
-def quoted(name: object, most: int = QUOTED) -> str:
+def quote(name: object, most: int = QUOTED_LENGTH) -> str:
     """A name between quotes, cut and escaped."""
     return f"'{one_line(name, most)}'"
 
 
-def few(said: list[str], most: int = 3) -> str:
+def few(words: list[str], most: int = 3) -> str:
     """The first ones, and how many more there are."""
-    shown = ", ".join(said[:most])
-    return shown if len(said) <= most else f"{shown} and {len(said) - most} more"
+    first_words = ", ".join(words[:most])
+    return first_words if len(words) <= most else f"{first_words} and {len(words) - most} more"
 
 
 def size(count: int) -> str:
@@ -66,7 +67,7 @@ def size(count: int) -> str:
     return f"{number:,.1f} GB"
 
 
-def _escaped(letter: str) -> str:
+def _escape(letter: str) -> str:
     code = ord(letter)
     if code < 0x100:
         return f"\\x{code:02x}"

@@ -13,7 +13,7 @@ from store.place import is_read_only, log_of
 _COPIES: dict[tuple[Path, int, int], tempfile.TemporaryDirectory[str]] = {}  # gone with the process
 
 
-def prepared(connection: Cursor, path: Path) -> Cursor:
+def prepare_connection(connection: Cursor, path: Path) -> Cursor:
     """The connection, its schema that of today; for an older archive one to a copy of it.
 
     Raises:
@@ -27,17 +27,17 @@ def prepared(connection: Cursor, path: Path) -> Cursor:
         return connection
     copy = _copy(path)  # while we read it nobody writes it
     connection.close()
-    raised = duckdb.connect(copy, config=CONFIG)
-    migrate(raised, path)
-    return raised
+    migrated = duckdb.connect(copy, config=CONFIG)
+    migrate(migrated, path)
+    return migrated
 
 
 def _copy(path: Path) -> Path:
     """A copy of the database as it is now, made once."""
-    found = path.stat()
-    known = (path, found.st_mtime_ns, found.st_size)
-    if known not in _COPIES:
-        _COPIES[known] = tempfile.TemporaryDirectory(prefix="catalog-")
+    status = path.stat()
+    copy_key = (path, status.st_mtime_ns, status.st_size)
+    if copy_key not in _COPIES:
+        _COPIES[copy_key] = tempfile.TemporaryDirectory(prefix="catalog-")
         for file in filter(Path.exists, (path, log_of(path))):
-            shutil.copyfile(file, Path(_COPIES[known].name) / file.name)
-    return Path(_COPIES[known].name) / path.name
+            shutil.copyfile(file, Path(_COPIES[copy_key].name) / file.name)
+    return Path(_COPIES[copy_key].name) / path.name

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from store.errors import CatalogDamaged, UnknownEntry, from_os
 
-CHUNK = 1 << 20  # bytes read at a time
+CHUNK_BYTES = 1 << 20  # bytes read at a time
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -36,7 +36,7 @@ class Files:
         if not _SUFFIX.fullmatch(suffix):
             raise ValueError(f"a suffix must be lower-case letters or digits, got {suffix!r}")
         try:
-            with _opened(source) as stream:
+            with _open_source(source) as stream:
                 return self._keep(stream, suffix)
         except OSError as error:
             raise from_os(error, self.folder) from error
@@ -62,8 +62,8 @@ class Files:
             UnknownEntry: there is no such file.
         """
         if _HASH.fullmatch(hash):
-            for found in (self.folder / hash[:2]).glob(f"{hash}.*"):
-                return found
+            for file in (self.folder / hash[:2]).glob(f"{hash}.*"):
+                return file
         raise UnknownEntry("file", hash)
 
     def has(self, hash: str) -> bool:
@@ -88,7 +88,7 @@ class Files:
         try:
             digest = hashlib.sha256()
             with os.fdopen(handle, "wb") as target:
-                while chunk := stream.read(CHUNK):
+                while chunk := stream.read(CHUNK_BYTES):
                     digest.update(chunk)
                     target.write(chunk)
                 target.flush()
@@ -121,5 +121,5 @@ def content_hash(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _opened(source: Path | str | bytes) -> BinaryIO:
+def _open_source(source: Path | str | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")

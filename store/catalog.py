@@ -1,17 +1,19 @@
 """The only door to the database: `Catalog`, put together from its parts."""
 
 from store.jobs import Jobs
-from store.merging import Merging
+from store.merging import CatalogMerging
 from store.models import Models
 from store.pictures import Pictures
-from store.querying import Querying
+from store.querying import SqlQueries
 from store.questions import Questions
-from store.rebuilding import Rebuilding
+from store.rebuilding import CatalogRebuilding
 from store.trash import Trash
 from store.values import Values
 
 
-class Catalog(Models, Questions, Values, Jobs, Pictures, Trash, Merging, Rebuilding, Querying):
+class Catalog(
+    Models, Questions, Values, Jobs, Pictures, Trash, CatalogMerging, CatalogRebuilding, SqlQueries
+):
     """A folder with everything that was asked and answered.
 
     Objects are cheap and may be shared between threads; all objects of a process share one

@@ -4,13 +4,13 @@ from store.arrays import content_hash
 from store.blocks import damaged_blocks
 from store.door import Door
 from store.errors import CatalogDamaged
-from store.integrity import findings, unsealed
-from store.seals import seal_what_is_there
+from store.integrity import count_unsealed, findings
+from store.seals import seal_unsealed
 
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY table_name"
 
 
-class Checking(Door):
+class IntegrityChecks(Door):
     """The part of the catalog about damage."""
 
     def check_integrity(self, contents: bool = False) -> list[str]:
@@ -36,18 +36,18 @@ class Checking(Door):
             wrong += [f"the file {path} is not what was stored" for path in changed]
         return wrong
 
-    def unsealed(self) -> int:
+    def unsealed_count(self) -> int:
         """How many entries and answers have no hash of what was stored: older versions had none."""
-        return self._read(unsealed)
+        return self._read(count_unsealed)
 
     def seal(self) -> int:
         """Hash what has no hash, as it is now; how many entries and answers that were."""
-        return self._write(seal_what_is_there)
+        return self._write(seal_unsealed)
 
     def foreign_files(self) -> list[str]:
         """Hashes of files that no row names and that this database has not put; they are kept."""
-        known = self._read(lambda c: c.execute("SELECT hash FROM kept_files").fetchall())
-        ours = {hash for (hash,) in known}
+        kept_rows = self._read(lambda c: c.execute("SELECT hash FROM kept_files").fetchall())
+        ours = {hash for (hash,) in kept_rows}
         return sorted(path.stem for path in self._files.all() if path.stem not in ours)
 
     def _unreadable(self) -> list[str]:

@@ -10,14 +10,14 @@ from typing import TypeVar
 
 import duckdb
 
-from store.archive import prepared
+from store.archive import prepare_connection
 from store.arrays import Files
 from store.errors import CatalogBusy, CatalogReadOnly, NotACatalog, from_duckdb
 from store.lease import Cursor, lease_of
 from store.place import is_read_only, log_of
 
 Result = TypeVar("Result")
-ATTEMPTS = 5  # of a transaction that met another one
+MAX_ATTEMPTS = 5  # of a transaction that met another one
 
 
 class Door:
@@ -32,7 +32,7 @@ class Door:
         """
         self.folder = Path(folder).expanduser().resolve()
         self._timeout = timeout
-        self._lease = lease_of(self.folder / "catalog.duckdb", prepared)
+        self._lease = lease_of(self.folder / "catalog.duckdb", prepare_connection)
         self._files = Files(self.folder / "files")
 
     @property
@@ -48,12 +48,12 @@ class Door:
     @property
     def mark(self) -> tuple[int, ...]:
         """Another one after each change of the database; it costs a few looks at the disk."""
-        found = []
+        status_numbers = []
         for file in (self._lease.path, log_of(self._lease.path)):
             with contextlib.suppress(OSError):
                 status = file.stat()
-                found += [status.st_mtime_ns, status.st_size, status.st_ino]
-        return tuple(found)
+                status_numbers += [status.st_mtime_ns, status.st_size, status.st_ino]
+        return tuple(status_numbers)
 
     def check(self) -> None:
         """Open once: create what is missing and bring the schema up to date.
@@ -102,12 +102,12 @@ class Door:
         """
         if self.read_only:
             raise CatalogReadOnly(self.folder)
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self._lease.writing, self._lease.cursor(self._timeout) as cursor:
                     return self._commit(cursor, work)
             except duckdb.TransactionException:
-                if attempt == ATTEMPTS:
+                if attempt == MAX_ATTEMPTS:
                     break
                 time.sleep(random.uniform(0, 0.01 * attempt))
         raise CatalogBusy(self._lease.path, os.getpid(), self._timeout)
@@ -120,11 +120,11 @@ class Door:
         except duckdb.FatalException as error:
             if "COMMIT succeeded and is durable" not in str(error):  # only the checkpoint failed
                 raise
-            self._lease.doubt()
+            self._lease.reopen_next()
         except duckdb.Error as error:
             _roll_back(cursor)
             if from_duckdb(error, self._lease.path):
-                self._lease.doubt()
+                self._lease.reopen_next()
             raise
         except BaseException:
             _roll_back(cursor)

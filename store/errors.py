@@ -47,20 +47,20 @@ class CannotMerge(CatalogError):
 class CannotQuery(CatalogError):
     """A statement that is no query of this catalog."""
 
-    def __init__(self, said: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(
-            f"that cannot be asked: {said}; a query can only read the catalog's own tables, which "
-            "SHOW TABLES lists"
+            f"that cannot be asked: {reason}; a query can only read the catalog's own tables, "
+            "which SHOW TABLES lists"
         )
 
 
 class CatalogTooNew(CatalogError):
     """A newer version of the program wrote the catalog."""
 
-    def __init__(self, path: Path, found: str, known: str) -> None:
+    def __init__(self, path: Path, stored_version: str, newest_version: str) -> None:
         super().__init__(
-            f"the catalog {path.parent} was written by a newer version ({found}, this one knows "
-            f"{known}); update the program or choose another folder"
+            f"the catalog {path.parent} was written by a newer version ({stored_version}, this one "
+            f"knows {newest_version}); update the program or choose another folder"
         )
 
 
@@ -89,9 +89,9 @@ class CatalogReadOnly(CatalogError):
 class CatalogFull(CatalogError):
     """A write failed for want of space; what was stored before is whole."""
 
-    def __init__(self, path: Path, said: str) -> None:
+    def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"there was no space to write to {path} ({said}); nothing was half stored: free some "
+            f"there was no space to write to {path} ({reason}); nothing was half stored: free some "
             "space and try again"
         )
 
@@ -99,9 +99,9 @@ class CatalogFull(CatalogError):
 class CatalogDamaged(CatalogError):
     """The database or its disk cannot be read or written."""
 
-    def __init__(self, path: Path, said: str) -> None:
+    def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"{path} could not be read or written ({said[:300]}); check the disk and the "
+            f"{path} could not be read or written ({reason[:300]}); check the disk and the "
             "permissions, put back a copy of the folder, or save what can be read by "
             f"`python -m explorer --catalog {shlex.quote(str(path.parent))} rebuild`"
         )
@@ -120,38 +120,43 @@ class UnknownEntry(CatalogError):
 
 def from_os(error: OSError, path: Path) -> CatalogError:
     """The error of the catalog that says what the system's says."""
-    said = os.strerror(error.errno) if error.errno else str(error)
-    return (CatalogFull if error.errno in _NO_SPACE else CatalogDamaged)(path, said.lower())
+    system_message = os.strerror(error.errno) if error.errno else str(error)
+    return (CatalogFull if error.errno in _NO_SPACE else CatalogDamaged)(
+        path, system_message.lower()
+    )
 
 
 def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
     """The error of the catalog for what DuckDB says; None when it is a defect of ours."""
-    said = " ".join(str(error).split())
-    small = said.lower()
+    duckdb_message = " ".join(str(error).split())
+    small = duckdb_message.lower()
     if "not a valid duckdb database file" in small:
         return NotACatalog(path, "is not a DuckDB database")
     if "read a database file with version number" in small or "newer version of duckdb" in small:
         return CatalogTooNew(path, "a later DuckDB file format", f"DuckDB {duckdb.__version__}")
     if any(words in small for words in _FULL):
-        return CatalogFull(path, said)
+        return CatalogFull(path, duckdb_message)
     if isinstance(error, duckdb.OutOfMemoryException):
         return CatalogError(
-            f"{path} could not be read in the memory that there is ({said}); close other programs, "
-            "or ask for less at once"
+            f"{path} could not be read in the memory that there is ({duckdb_message}); close "
+            "other programs, or ask for less at once"
         )
     ours = duckdb.TransactionException | duckdb.ConstraintException | duckdb.ParserException
-    return None if isinstance(error, ours) else CatalogDamaged(path, said)
+    return None if isinstance(error, ours) else CatalogDamaged(path, duckdb_message)
 
 
 def holder_of(error: duckdb.Error) -> int | None:
     """The process that DuckDB names as the holder of the lock, where it names one."""
     if "different configuration" in str(error):  # somebody in this process opened it otherwise
         return os.getpid()
-    found = re.search(r"PID (\d+)", str(error))
-    return int(found.group(1)) if found else None
+    match = re.search(r"PID (\d+)", str(error))
+    return int(match.group(1)) if match else None
 
 
 def is_held(error: duckdb.Error) -> bool:
     """Whether the database could not be opened because someone else has it open."""
-    said = str(error)
-    return "Could not set lock" in said or "different configuration than existing" in said
+    duckdb_message = str(error)
+    return (
+        "Could not set lock" in duckdb_message
+        or "different configuration than existing" in duckdb_message
+    )

@@ -3,9 +3,9 @@
 from store.lease import Cursor
 from store.rows import scalar
 from store.seals import (
-    ENTRIES,
+    ENTRY_QUERIES,
+    places_in_ranges,
     rows_digest,
-    rows_of,
     seal_of,
     stored_rows,
     stored_seal,
@@ -35,12 +35,12 @@ _CHECKS = (
      "SELECT key FROM questions LEFT JOIN (SELECT question_key, sum(units) AS stored FROM pieces"
      " GROUP BY question_key) ON question_key = key WHERE units_done != coalesce(stored, 0)"),
 )  # fmt: skip
-_FILES = """
+_NAMED_FILES = """
 SELECT 'point ' || point_id, file_hash FROM points WHERE file_hash IS NOT NULL
 UNION ALL SELECT 'the image of ' || question_key, hash FROM images
 UNION ALL SELECT 'the state of ' || key, state_hash FROM questions WHERE state_hash IS NOT NULL
 """
-_WHAT = {
+_SEALED_PARTS = {
     "problem": "its source, arguments or facts",
     "model": "its facts, points or measurements",
     "analysis": "its settings, subjects, facts or directions",
@@ -50,49 +50,55 @@ _OF_A_QUESTION = ("pieces", "value_seals", "directions", "images")
 
 def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:
     """Sentences on what is wrong among the rows; (owner, hash) of each file that must be there."""
-    found = [sentence.format(id) for sentence, query in _CHECKS for id in _ids(cursor, query)]
-    found += changed_entries(cursor) + changed_values(cursor)
+    sentences = [sentence.format(id) for sentence, query in _CHECKS for id in _ids(cursor, query)]
+    sentences += changed_entries(cursor) + changed_values(cursor)
     tables = value_tables(cursor)
     for table in (*tables, *_OF_A_QUESTION):
         query = f"""SELECT DISTINCT question_key FROM {table}
             WHERE question_key NOT IN (SELECT key FROM questions)"""  # noqa: S608 - our own names
-        found += [
+        sentences += [
             f"{table} has rows of analysis {k}, which is not stored" for k in _ids(cursor, query)
         ]
-    found += [
-        f"analysis {key} has other units than its pieces say" for key in _torn(cursor, tables)
+    sentences += [
+        f"analysis {key} has other units than its pieces say"
+        for key in _inconsistent_answers(cursor, tables)
     ]
-    return found, cursor.execute(_FILES).fetchall()
+    return sentences, cursor.execute(_NAMED_FILES).fetchall()
 
 
 def changed_entries(cursor: Cursor) -> list[str]:
     """A sentence for each problem, model or analysis that is not what was stored."""
     sealed = cursor.execute("SELECT what, id FROM seals ORDER BY ALL").fetchall()
-    lost = [(what, id) for what, id in sealed if seal_of(cursor, what, id) is None]
+    lost_entries = [(what, id) for what, id in sealed if seal_of(cursor, what, id) is None]
     changed = [
         (what, id)
         for what, id in sealed
-        if (what, id) not in lost and seal_of(cursor, what, id) != stored_seal(cursor, what, id)
+        if (what, id) not in lost_entries
+        and seal_of(cursor, what, id) != stored_seal(cursor, what, id)
     ]
-    said = [f"{what} {id} is gone, though nobody deleted it" for what, id in lost]
-    return said + [f"{what} {id} is not what was stored: {_WHAT[what]}" for what, id in changed]
+    sentences = [f"{what} {id} is gone, though nobody deleted it" for what, id in lost_entries]
+    return sentences + [
+        f"{what} {id} is not what was stored: {_SEALED_PARTS[what]}" for what, id in changed
+    ]
 
 
 def changed_values(cursor: Cursor) -> list[str]:
     """A sentence for each answer whose values are not what was stored."""
     query = "SELECT DISTINCT question_key, table_name FROM value_seals ORDER BY ALL"
-    found = cursor.execute(query).fetchall()
-    return [said for key, table in found if (said := _changed(cursor, key, table))]
+    sealed_answers = cursor.execute(query).fetchall()
+    return [
+        sentence for key, table in sealed_answers if (sentence := _value_change(cursor, key, table))
+    ]
 
 
-def _changed(cursor: Cursor, key: str, table: str) -> str:
+def _value_change(cursor: Cursor, key: str, table: str) -> str:
     """What is wrong with the values of an answer; empty when nothing is."""
     if table not in value_tables(cursor):
         return f"the values of analysis {key} are gone with their table {table}"
     rows = stored_rows(cursor, key, table)
     query = "SELECT unit_ranges, rows, digest FROM value_seals WHERE question_key = ?"
     for ranges, count, digest in cursor.execute(f"{query} ORDER BY first_unit", [key]).fetchall():
-        piece = rows.take(rows_of(rows, ranges))
+        piece = rows.take(places_in_ranges(rows, ranges))
         where = f"analysis {key}, units {ranges[0]:,} to {ranges[-1] - 1:,}"
         if len(piece) != count:
             return f"{where}: {count:,} rows of values were stored, there are {len(piece):,}"
@@ -101,12 +107,12 @@ def _changed(cursor: Cursor, key: str, table: str) -> str:
     return ""
 
 
-def unsealed(cursor: Cursor) -> int:
+def count_unsealed(cursor: Cursor) -> int:
     """How many entries and answers have no hash: they are from an older version."""
     count = 0
-    for what, query in ENTRIES.items():
-        known = "SELECT id FROM seals WHERE what = ?"
-        rows = f"SELECT count(*) FROM ({query}) AS t(id) WHERE id NOT IN ({known})"  # noqa: S608
+    for what, query in ENTRY_QUERIES.items():
+        sealed_ids = "SELECT id FROM seals WHERE what = ?"
+        rows = f"SELECT count(*) FROM ({query}) AS t(id) WHERE id NOT IN ({sealed_ids})"  # noqa: S608
         count += scalar(cursor, rows, [what])
     for table in value_tables(cursor):
         for key in _ids(cursor, f"SELECT DISTINCT question_key FROM {table}"):  # noqa: S608
@@ -114,7 +120,7 @@ def unsealed(cursor: Cursor) -> int:
     return count
 
 
-def _torn(cursor: Cursor, tables: list[str]) -> list[str]:
+def _inconsistent_answers(cursor: Cursor, tables: list[str]) -> list[str]:
     """Questions whose rows and count of units differ."""
     none = "SELECT NULL AS question_key, NULL AS unit WHERE FALSE"
     rows = " UNION ALL ".join([none, *(f"SELECT question_key, unit FROM {t}" for t in tables)])  # noqa: S608

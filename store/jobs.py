@@ -8,11 +8,11 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Job, Json
-from store.rows import bound, identifier, now, put, records, scalar
+from store.rows import identifier, now, put_row, records, scalar, sql_value
 
 STATUSES = ("queued", "running", "done", "failed", "cancelled")
 TASKS = ("answer", "import")
-_CHANGING = frozenset(Job.__dataclass_fields__) - {"id", "task", "question_key", "created"}
+_CHANGEABLE_FIELDS = frozenset(Job.__dataclass_fields__) - {"id", "task", "question_key", "created"}
 
 
 class Jobs(Door):
@@ -46,7 +46,7 @@ class Jobs(Door):
             units=units,
             created=now(),
         )
-        self._write(lambda c: put(c, "jobs", vars(job)))
+        self._write(lambda c: put_row(c, "jobs", vars(job)))
         return self.job(id)
 
     def job(self, id: str) -> Job:
@@ -55,32 +55,32 @@ class Jobs(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        found = self._read(lambda c: records(c, Job, "SELECT * FROM jobs WHERE id = ?", [id]))
-        if not found:
+        jobs = self._read(lambda c: records(c, Job, "SELECT * FROM jobs WHERE id = ?", [id]))
+        if not jobs:
             raise UnknownEntry("job", id)
-        return found[0]
+        return jobs[0]
 
     def jobs(self, status: str | Sequence[str] | None = None, limit: int = 100) -> list[Job]:
         """Jobs of that status or these, newest first."""
-        wanted = [status] if isinstance(status, str) else list(status or STATUSES)
+        statuses = [status] if isinstance(status, str) else list(status or STATUSES)
         query = """SELECT * FROM jobs WHERE list_contains(CAST(? AS VARCHAR[]), status)
             ORDER BY created DESC, id LIMIT ?"""
-        return self._read(lambda c: records(c, Job, query, [wanted, limit]))
+        return self._read(lambda c: records(c, Job, query, [statuses, limit]))
 
     def next_job(self) -> Job | None:
         """The queued job to start next: highest priority, then oldest."""
         query = (
             "SELECT * FROM jobs WHERE status = 'queued' ORDER BY priority DESC, created, id LIMIT 1"
         )
-        found = self._read(lambda c: records(c, Job, query))
-        return found[0] if found else None
+        jobs = self._read(lambda c: records(c, Job, query))
+        return jobs[0] if jobs else None
 
     def active_job_for(self, key: str) -> Job | None:
         """The job that is answering the question or waits to; None when there is none."""
         query = """SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')
             ORDER BY created LIMIT 1"""
-        found = self._read(lambda c: records(c, Job, query, [key]))
-        return found[0] if found else None
+        jobs = self._read(lambda c: records(c, Job, query, [key]))
+        return jobs[0] if jobs else None
 
     def update_job(self, id: str, /, **fields: Any) -> None:
         """Change fields of a job. `started` and `finished` follow from the status unless given.
@@ -89,7 +89,7 @@ class Jobs(Door):
             UnknownEntry: there is no such job.
             ValueError: an unknown field or status.
         """
-        for name in fields.keys() - _CHANGING:
+        for name in fields.keys() - _CHANGEABLE_FIELDS:
             raise ValueError(f"{name} is not a field of a job that changes")
         status = fields.get("status", "queued")
         if status not in STATUSES:
@@ -105,7 +105,7 @@ class Jobs(Door):
             if scalar(cursor, "SELECT count(*) FROM jobs WHERE id = ?", [id]) == 0:
                 raise UnknownEntry("job", id)
             if fields:
-                cursor.execute(query, [*(bound(value) for value in fields.values()), id])
+                cursor.execute(query, [*(sql_value(value) for value in fields.values()), id])
 
         self._write(work)
 
@@ -117,10 +117,10 @@ class Jobs(Door):
     def remember(self, name: str, value: Any) -> None:
         """Keep a JSON value under a name, in place of an earlier one."""
         row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
-        self._write(lambda c: put(c, "settings", row, ("value",)))
+        self._write(lambda c: put_row(c, "settings", row, ("value",)))
 
     def recall(self, name: str, default: Any = None) -> Any:
         """The value kept under that name, else the default."""
         query = "SELECT value FROM settings WHERE name = ?"
-        found = self._read(lambda c: scalar(c, query, [name]))
-        return default if found is None else json.loads(found)
+        stored_text = self._read(lambda c: scalar(c, query, [name]))
+        return default if stored_text is None else json.loads(stored_text)

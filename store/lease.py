@@ -21,14 +21,19 @@ from store.errors import CatalogBusy, from_duckdb, from_os, holder_of, is_held
 from store.note import read_note, write_note
 from store.place import is_read_only, make_folder, openable, refuse_a_lost_database
 
-IDLE = 0.05  # seconds without use after which the file is let go
-HELD = 0.5  # seconds after which it is let go though it is in use all the time: other clients
+IDLE_SECONDS = 0.05  # seconds without use after which the file is let go
+MAX_HELD_SECONDS = (
+    0.5  # seconds after which it is let go though it is in use all the time: other clients
+)
 # leave no note that they wait
-TURN = 0.25  # seconds one may go on while others wait: opening and closing cost 30 ms
-GAP = 1 / 3  # of the time it was held, for which it is let go: under load all takes longer
-NOTE_LASTS = 0.3  # seconds; a waiting process renews its note at each attempt
-LAST_USES = 5.0  # seconds that other threads have at the end of the process
-ATTEMPT = (0.015, 0.045)  # seconds between two attempts, drawn anew; a failed one costs 10 ms
+TURN_SECONDS = 0.25  # seconds one may go on while others wait: opening and closing cost 30 ms
+GAP_SHARE = 1 / 3  # of the time it was held, for which it is let go: under load all takes longer
+NOTE_SECONDS = 0.3  # seconds; a waiting process renews its note at each attempt
+EXIT_SECONDS = 5.0  # seconds that other threads have at the end of the process
+ATTEMPT_SECONDS = (
+    0.015,
+    0.045,
+)  # seconds between two attempts, drawn anew; a failed one costs 10 ms
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.4.0",  # DuckDB 1.4 and 1.5 clients can read the file
     "memory_limit": "2GB",
@@ -71,19 +76,19 @@ class Lease:
         Raises:
             CatalogError: busy, not a catalog, too new, full or damaged.
         """
-        cursor = self._take(timeout)
+        cursor = self._take_cursor(timeout)
         try:
             yield cursor
         except duckdb.Error as error:
-            known = from_duckdb(error, self.path)
-            if known is None:
+            catalog_error = from_duckdb(error, self.path)
+            if catalog_error is None:
                 raise
             self._broken = True
-            raise known from error
+            raise catalog_error from error
         finally:
             self._give_back(cursor)
 
-    def doubt(self) -> None:
+    def reopen_next(self) -> None:
         """Open the file anew for the next use."""
         self._broken = True
 
@@ -91,32 +96,32 @@ class Lease:
         """Let the file go now if nobody in this process is using it."""
         with self._guard:
             if not self._users:
-                self._shut()
+                self._close_connection()
 
     def end(self) -> None:
         """Close, at most some seconds later: a thread left in DuckDB at exit aborts the process."""
-        deadline = time.monotonic() + LAST_USES
+        deadline = time.monotonic() + EXIT_SECONDS
         while self._users and time.monotonic() < deadline:
-            time.sleep(IDLE / 5)
+            time.sleep(IDLE_SECONDS / 5)
         self.close()
         if self._watcher and self._ended.is_set():
             self._watcher.join(1)
 
-    def _take(self, timeout: float) -> Cursor:
+    def _take_cursor(self, timeout: float) -> Cursor:
         deadline = time.monotonic() + timeout
         while True:
             with self._guard:
-                cursor = self._attempt()
+                cursor = self._try_cursor()
             if cursor is not None:
                 return cursor
             if time.monotonic() >= deadline:
                 raise CatalogBusy(self.path, self._holder, timeout)
-            time.sleep(random.uniform(*ATTEMPT))
+            time.sleep(random.uniform(*ATTEMPT_SECONDS))
 
-    def _attempt(self) -> Cursor | None:
-        self._give_way()
+    def _try_cursor(self) -> Cursor | None:
+        self._let_others_in()
         if self._broken and not self._users:
-            self._shut()
+            self._close_connection()
         if self._broken or time.monotonic() < self._not_before:
             return None
         if self._connection is None and not self._open():
@@ -127,7 +132,7 @@ class Lease:
 
     def _open(self) -> bool:
         """Whether the file is ours now."""
-        connection = self._connected()
+        connection = self._connect()
         if connection is None:
             return False
         self._connection = self._set_up(connection)
@@ -137,7 +142,7 @@ class Lease:
         self._watcher.start()
         return True
 
-    def _connected(self) -> Cursor | None:
+    def _connect(self) -> Cursor | None:
         """A connection to the file; None while another process holds it."""
         try:
             place = openable(self.path)
@@ -175,28 +180,32 @@ class Lease:
         with self._guard:
             self._users -= 1
             self._used = time.monotonic()
-            self._give_way()
+            self._let_others_in()
 
-    def _give_way(self) -> None:
+    def _let_others_in(self) -> None:
         """Let the file go for a moment, once nobody here is using it, when others have waited."""
-        held = time.monotonic() - self._opened
-        if self._connection is None or held < TURN:
+        held_seconds = time.monotonic() - self._opened
+        if self._connection is None or held_seconds < TURN_SECONDS:
             return
-        if held < HELD and not self._is_wanted():
+        if held_seconds < MAX_HELD_SECONDS and not self._is_wanted():
             return
-        self._not_before = time.monotonic() + GAP * held
+        self._not_before = time.monotonic() + GAP_SHARE * held_seconds
         if not self._users:
-            self._shut()
+            self._close_connection()
 
     def _watch(self, ended: threading.Event) -> None:
         """Close the connection once it is idle or wanted elsewhere."""
-        while not ended.wait(max(self._used + IDLE - time.monotonic(), IDLE / 5)):
+        while not ended.wait(max(self._used + IDLE_SECONDS - time.monotonic(), IDLE_SECONDS / 5)):
             with self._guard:
-                self._give_way()
-                if not ended.is_set() and not self._users and time.monotonic() - self._used > IDLE:
-                    self._shut()
+                self._let_others_in()
+                if (
+                    not ended.is_set()
+                    and not self._users
+                    and time.monotonic() - self._used > IDLE_SECONDS
+                ):
+                    self._close_connection()
 
-    def _shut(self) -> None:
+    def _close_connection(self) -> None:
         if self._connection is not None:
             with contextlib.suppress(
                 duckdb.Error
@@ -214,7 +223,7 @@ class Lease:
 
     def _is_wanted(self) -> bool:
         try:
-            recent = time.time() - self._note.stat().st_mtime < NOTE_LASTS
+            recent = time.time() - self._note.stat().st_mtime < NOTE_SECONDS
             return recent and read_note(self._note) != str(os.getpid())
         except OSError:
             return False

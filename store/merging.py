@@ -19,42 +19,42 @@ from store.arrays import Files
 from store.door import Door
 from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
 from store.integrity import changed_entries, changed_values
-from store.lease import ATTEMPT, CONFIG, Cursor
+from store.lease import ATTEMPT_SECONDS, CONFIG, Cursor
 from store.migrations import MIGRATIONS, stored_version
 from store.models import models_at
 from store.pictures import note_files
 from store.place import openable
 from store.questions import question_row
-from store.records import Merged
-from store.rows import now, put, scalar
-from store.seals import seal_rows, sealed
+from store.records import MergeCounts
+from store.rows import now, put_row, scalar
+from store.seals import seal_after, seal_rows
 from store.tables import append, value_tables
 from store.values import advance, new_rows
 
 Row = dict[str, Any]
 _HASH = re.compile(r"[0-9a-f]{64}")
-_ASKED = "(SELECT key FROM questions WHERE deleted IS NULL)"
-_KEPT = """(SELECT id FROM models WHERE deleted IS NULL
+_KEPT_QUESTIONS = "(SELECT key FROM questions WHERE deleted IS NULL)"
+_KEPT_MODELS = """(SELECT id FROM models WHERE deleted IS NULL
     OR id IN (SELECT unnest(model_ids) FROM questions WHERE deleted IS NULL))"""
 # What is brought, in this order. The trash stays behind, and so do jobs and what the app remembers.
-_BROUGHT = {
+_BROUGHT_ROWS = {
     "problems": "SELECT * FROM problems",
-    "models": f"SELECT * FROM models WHERE id IN {_KEPT}",  # noqa: S608 - our own words
-    "points": f"SELECT * FROM points WHERE model_id IN {_KEPT}",  # noqa: S608
+    "models": f"SELECT * FROM models WHERE id IN {_KEPT_MODELS}",  # noqa: S608 - our own words
+    "points": f"SELECT * FROM points WHERE model_id IN {_KEPT_MODELS}",  # noqa: S608
     "measurements": f"""SELECT * FROM measurements
-        WHERE point_id IN (SELECT point_id FROM points WHERE model_id IN {_KEPT})""",  # noqa: S608
+        WHERE point_id IN (SELECT point_id FROM points WHERE model_id IN {_KEPT_MODELS})""",  # noqa: S608
     "questions": "SELECT * FROM questions WHERE deleted IS NULL ORDER BY created, key",
-    "directions": f"SELECT * FROM directions WHERE question_key IN {_ASKED}",  # noqa: S608
-    "images": f"SELECT * FROM images WHERE question_key IN {_ASKED}",  # noqa: S608
+    "directions": f"SELECT * FROM directions WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
+    "images": f"SELECT * FROM images WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
     "choices": "SELECT * FROM choices",
 }
-_AS_THEY_ARE = ("problems", "points", "measurements", "directions", "choices")
+_PLAIN_TABLES = ("problems", "points", "measurements", "directions", "choices")
 
 
-class Merging(Door):
+class CatalogMerging(Door):
     """The part of the catalog about other catalogs."""
 
-    def merge(self, other: Path | str) -> Merged:
+    def merge(self, other: Path | str) -> MergeCounts:
         """Bring everything of another catalog, which is only read, into this one.
 
         What is here already stays as it is; answers are united by unit of work, and one is complete
@@ -72,15 +72,15 @@ class Merging(Door):
         """
         place = _database(Path(other).expanduser().resolve(), self._lease.path)
         self.check()  # no file comes before the database that notes it
-        with _opened(place, self._timeout) as cursor, self._lease.writing:
-            theirs = _Theirs(cursor, place)
+        with _open_snapshot(place, self._timeout) as cursor, self._lease.writing:
+            theirs = _OtherCatalog(cursor, place)
             theirs.refuse_damage()
-            brought = {table: theirs.rows(query) for table, query in _BROUGHT.items()}
+            brought = {table: theirs.rows(query) for table, query in _BROUGHT_ROWS.items()}
             named, fresh = self._adopt(place, brought)
 
-            def work(cursor: Cursor) -> Merged:
+            def work(cursor: Cursor) -> MergeCounts:
                 note_files(cursor, named)
-                return _bring(cursor, theirs, brought)
+                return _add_missing(cursor, theirs, brought)
 
             merged = self._write(work)
         return replace(merged, files=fresh)
@@ -97,16 +97,16 @@ class Merging(Door):
         # a picture without its file is drawn again
         brought["images"] = [row for row in brought["images"] if row["hash"] in there]
         named = {hash for rows in brought.values() for row in rows for hash in _hashes(row)}
-        wanted = sorted(named & there.keys())
-        return wanted, sum(self._files.adopt(there[hash]) for hash in wanted)
+        file_hashes = sorted(named & there.keys())
+        return file_hashes, sum(self._files.adopt(there[hash]) for hash in file_hashes)
 
 
-class _Theirs:
+class _OtherCatalog:
     """The other catalog, opened for reading; its errors name it."""
 
     def __init__(self, cursor: Cursor, place: Path) -> None:
         self._cursor, self.place = cursor, place
-        with self._reading():
+        with self._translated_errors():
             self.tables = value_tables(cursor)
 
     def refuse_damage(self) -> None:
@@ -115,29 +115,31 @@ class _Theirs:
         Raises:
             CatalogDamaged: there is such a thing.
         """
-        with self._reading():
+        with self._translated_errors():
             changed = changed_entries(self._cursor) + changed_values(self._cursor)
         if changed:
             raise CatalogDamaged(self.place, changed[0])
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
         """The rows of a query; JSON stays the text it is, so that it comes over unchanged."""
-        with self._reading():
+        with self._translated_errors():
             self._cursor.execute(query, list(values))
             names = [column[0] for column in self._cursor.description or ()]
-            found = self._cursor.fetchall()
-        return [dict(zip(names, map(_in_utc, row), strict=True)) for row in found]
+            raw_rows = self._cursor.fetchall()
+        return [dict(zip(names, map(_in_utc, row), strict=True)) for row in raw_rows]
 
     def values(self, table: str, key: str) -> pa.Table:
         """The rows of an answer, without the columns that none of them has."""
         query = f"SELECT * EXCLUDE (question_key) FROM {table} WHERE question_key = ?"  # noqa: S608
-        with self._reading():
+        with self._translated_errors():
             relation = self._cursor.sql(f"{query} ORDER BY unit, rowid", params=[key])
-            found = relation.to_arrow_table()
-        return found.select([n for n in found.column_names if found[n].null_count < len(found)])
+            answer_rows = relation.to_arrow_table()
+        return answer_rows.select(
+            [n for n in answer_rows.column_names if answer_rows[n].null_count < len(answer_rows)]
+        )
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except duckdb.Error as error:
@@ -161,22 +163,22 @@ def _database(other: Path, own: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(place: Path, timeout: float) -> Iterator[Cursor]:
+def _open_snapshot(place: Path, timeout: float) -> Iterator[Cursor]:
     """A connection that reads one state of the database and cannot change it.
 
     Raises:
         CannotMerge: its schema is another one.
         CatalogError: busy, not a catalog, too new, or damaged.
     """
-    connection = _connected(place, timeout)
+    connection = _connect_read_only(place, timeout)
     try:
         with connection.cursor() as cursor:
-            found = stored_version(cursor, place)
-            if found != len(MIGRATIONS):
-                newer = found > len(MIGRATIONS)
+            their_version = stored_version(cursor, place)
+            if their_version != len(MIGRATIONS):
+                newer = their_version > len(MIGRATIONS)
                 raise CannotMerge(
                     place,
-                    f"has schema {found}, this program's is {len(MIGRATIONS)}",
+                    f"has schema {their_version}, this program's is {len(MIGRATIONS)}",
                     "update this program" if newer else "open it once with this program",
                 )
             cursor.execute("BEGIN")
@@ -185,7 +187,7 @@ def _opened(place: Path, timeout: float) -> Iterator[Cursor]:
         connection.close()
 
 
-def _connected(place: Path, timeout: float) -> Cursor:
+def _connect_read_only(place: Path, timeout: float) -> Cursor:
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -195,45 +197,47 @@ def _connected(place: Path, timeout: float) -> Cursor:
                 raise (from_duckdb(error, place) or error) from error
             if time.monotonic() >= deadline:
                 raise CatalogBusy(place, holder_of(error), timeout) from error
-        time.sleep(random.uniform(*ATTEMPT))
+        time.sleep(random.uniform(*ATTEMPT_SECONDS))
 
 
-def _bring(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]) -> Merged:
+def _add_missing(
+    cursor: Cursor, theirs: _OtherCatalog, brought: Mapping[str, Sequence[Row]]
+) -> MergeCounts:
     """Add what is not there; how much that was."""
     counted = ("models", "points", "questions")
     before = [_count(cursor, table) for table in counted]
     ids = {table: [row["id"] for row in brought[table]] for table in ("problems", "models")}
     models = ids["models"] + models_at(cursor, {row["point_id"] for row in brought["points"]})
     with (
-        sealed(cursor, "problem", ids["problems"]),
-        sealed(cursor, "model", models),
-        sealed(cursor, "analysis", [row["key"] for row in brought["questions"]]),
+        seal_after(cursor, "problem", ids["problems"]),
+        seal_after(cursor, "model", models),
+        seal_after(cursor, "analysis", [row["key"] for row in brought["questions"]]),
     ):
         units = _add_all(cursor, theirs, brought)
     after = [_count(cursor, table) for table in counted]
     new = {name: b - a for name, a, b in zip(counted, before, after, strict=True)}
-    return Merged(**new, units=units, files=0)
+    return MergeCounts(**new, units=units, files=0)
 
 
-def _add_all(cursor: Cursor, theirs: _Theirs, brought: Mapping[str, Sequence[Row]]) -> int:
+def _add_all(cursor: Cursor, theirs: _OtherCatalog, brought: Mapping[str, Sequence[Row]]) -> int:
     """Add the rows that are not there; how many units of work of analyses that were."""
-    for table in _AS_THEY_ARE:
+    for table in _PLAIN_TABLES:
         for row in brought[table]:
-            put(cursor, table, row)
+            put_row(cursor, table, row)
     for row in brought["models"]:
-        put(cursor, "models", row, () if row["deleted"] else ("deleted",))
+        put_row(cursor, "models", row, () if row["deleted"] else ("deleted",))
     images = {row["question_key"]: row for row in brought["images"]}
     units = 0
     for row in brought["questions"]:
-        units += _unite(cursor, theirs, row, images.get(row["key"]))
+        units += _complete_question(cursor, theirs, row, images.get(row["key"]))
     return units
 
 
-def _unite(cursor: Cursor, theirs: _Theirs, row: Row, image: Row | None) -> int:
+def _complete_question(cursor: Cursor, theirs: _OtherCatalog, row: Row, image: Row | None) -> int:
     """Add to a question the units that it has there and not here; their number."""
     key, done = row["key"], row["units_done"]
     nothing = {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
-    put(cursor, "questions", {**row, **nothing, "state_hash": None}, ("deleted",))
+    put_row(cursor, "questions", {**row, **nothing, "state_hash": None}, ("deleted",))
     ours = question_row(cursor, key)
     if ours.units_done < ours.units:
         units = _add_values(cursor, theirs, row)
@@ -250,15 +254,15 @@ def _unite(cursor: Cursor, theirs: _Theirs, row: Row, image: Row | None) -> int:
     else:
         merged = ours
     if image and merged.units_done == done:
-        put(cursor, "images", image, ("hash",) if merged is not ours else ())
+        put_row(cursor, "images", image, ("hash",) if merged is not ours else ())
     elif merged.units_done > ours.units_done > 0:  # the picture shows less than there is now
         cursor.execute("DELETE FROM images WHERE question_key = ?", [key])
     return merged.units_done - ours.units_done
 
 
-def _add_values(cursor: Cursor, theirs: _Theirs, asked: Row) -> int:
+def _add_values(cursor: Cursor, theirs: _OtherCatalog, question: Row) -> int:
     """Add the rows of the units that are not here, and what says when they came; their number."""
-    key, added = asked["key"], 0
+    key, added = question["key"], 0
     for table in theirs.tables:
         rows = theirs.values(table, key)
         if not len(rows):
@@ -272,16 +276,16 @@ def _add_values(cursor: Cursor, theirs: _Theirs, asked: Row) -> int:
         pieces = theirs.rows("SELECT * FROM pieces WHERE question_key = ?", [key])
         if len(fresh) == len(rows):
             for seal in theirs.rows("SELECT * FROM value_seals WHERE question_key = ?", [key]):
-                put(cursor, "value_seals", seal)
+                put_row(cursor, "value_seals", seal)
         else:  # pieces do not name their units: what is new is one more piece
-            seconds = asked["seconds"] * len(units) / max(asked["units_done"], 1)
-            said = {"seconds": seconds, "provenance": asked["provenance"], "ingested": now()}
+            seconds = question["seconds"] * len(units) / max(question["units_done"], 1)
+            origin = {"seconds": seconds, "provenance": question["provenance"], "ingested": now()}
             pieces = [
-                {"question_key": key, "first_unit": int(units[0]), "units": len(units), **said}
+                {"question_key": key, "first_unit": int(units[0]), "units": len(units), **origin}
             ]
             seal_rows(cursor, key, table, [fresh])
         for piece in pieces:
-            put(cursor, "pieces", piece)
+            put_row(cursor, "pieces", piece)
     return added
 
 

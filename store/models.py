@@ -8,9 +8,9 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Json, Measurement, Model, Point, Problem
-from store.rows import now, put, records
-from store.seals import sealed
-from store.titles import retitled
+from store.rows import now, put_row, records
+from store.seals import seal_after
+from store.titles import replace_names
 
 _MODELS = """
 SELECT models.*,
@@ -52,10 +52,10 @@ class Models(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        found = self._read(
+        problems = self._read(
             lambda c: records(c, Problem, "SELECT * FROM problems WHERE id = ?", [id])
         )
-        return _only(found, "problem", id)
+        return _only_row(problems, "problem", id)
 
     def problems(self) -> list[Problem]:
         """All problems, by name."""
@@ -120,7 +120,7 @@ class Models(Door):
             touched = {*(p.point_id for p in points), *(m.point_id for m in measurements)}
             renewed = [*(m.id for m in models), *(p.model_id for p in points)]
             renewed += models_at(cursor, touched)
-            with sealed(cursor, "problem", problems), sealed(cursor, "model", renewed):
+            with seal_after(cursor, "problem", problems), seal_after(cursor, "model", renewed):
                 add(cursor)
 
         def add(cursor: Cursor) -> None:
@@ -130,9 +130,9 @@ class Models(Door):
                 _put_model(cursor, model)
             for point in points:
                 row = {**vars(point), "created": point.created or now()}
-                put(cursor, "points", row, ("label", "step", "file_hash", "facts"))
+                put_row(cursor, "points", row, ("label", "step", "file_hash", "facts"))
             for measurement in measurements:
-                put(cursor, "measurements", vars(measurement), ("value", "count"))
+                put_row(cursor, "measurements", vars(measurement), ("value", "count"))
 
         self._write(work)
 
@@ -142,14 +142,14 @@ class Models(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        return _only(self._read(lambda c: _models(c, "WHERE models.id = ?", [id])), "model", id)
+        return _only_row(self._read(lambda c: _models(c, "WHERE models.id = ?", [id])), "model", id)
 
     def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
         """The models whose name or facts contain every word of `search`, newest first."""
-        wanted = ["TRUE" if include_deleted else "deleted IS NULL"]
+        conditions = ["TRUE" if include_deleted else "deleted IS NULL"]
         words = search.lower().split()
-        wanted += ["contains(lower(concat_ws(' ', name, facts)), ?)" for _ in words]
-        where = f"WHERE {' AND '.join(wanted)} ORDER BY created DESC, name"
+        conditions += ["contains(lower(concat_ws(' ', name, facts)), ?)" for _ in words]
+        where = f"WHERE {' AND '.join(conditions)} ORDER BY created DESC, name"
         return self._read(lambda c: _models(c, where, words))
 
     def rename_model(self, model_id: str, name: str) -> None:
@@ -164,7 +164,7 @@ class Models(Door):
             raise ValueError(f"a model's name must be printable and not empty, got {name!r}")
 
         def work(cursor: Cursor) -> None:
-            model = _only(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
+            model = _only_row(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
             _retitle(cursor, model, new)
             cursor.execute("UPDATE models SET name = ? WHERE id = ?", [new, model_id])
 
@@ -182,42 +182,46 @@ class Models(Door):
             UnknownEntry: there is none.
         """
         query = "SELECT * FROM points WHERE point_id = ? ORDER BY created LIMIT 1"
-        return _only(self._read(lambda c: records(c, Point, query, [point_id])), "point", point_id)
+        return _only_row(
+            self._read(lambda c: records(c, Point, query, [point_id])), "point", point_id
+        )
 
     def measurements(self, point_id: str) -> dict[str, dict[str, float]]:
         """What was measured at a point: split -> name -> value."""
         query = "SELECT * FROM measurements WHERE point_id = ? ORDER BY split, name"
         rows = self._read(lambda c: records(c, Measurement, query, [point_id]))
-        found: dict[str, dict[str, float]] = {}
+        values_by_split: dict[str, dict[str, float]] = {}
         for row in rows:
-            found.setdefault(row.split, {})[row.name] = row.value
-        return found
+            values_by_split.setdefault(row.split, {})[row.name] = row.value
+        return values_by_split
 
-    def measured(self, model_id: str) -> dict[str, dict[str, dict[str, float]]]:
+    def measurements_by_point(self, model_id: str) -> dict[str, dict[str, dict[str, float]]]:
         """What was measured at each point of a model: point -> split -> name -> value."""
         query = """SELECT measurements.* FROM measurements
             JOIN models ON models.problem_id = measurements.problem_id AND models.id = ?
             WHERE measurements.point_id IN (SELECT point_id FROM points WHERE model_id = ?)
             ORDER BY measurements.point_id, split, measurements.name"""
-        found: dict[str, dict[str, dict[str, float]]] = {}
+        values_by_point: dict[str, dict[str, dict[str, float]]] = {}
         for row in self._read(lambda c: records(c, Measurement, query, [model_id, model_id])):
-            found.setdefault(row.point_id, {}).setdefault(row.split, {})[row.name] = row.value
-        return found
+            values_by_point.setdefault(row.point_id, {}).setdefault(row.split, {})[row.name] = (
+                row.value
+            )
+        return values_by_point
 
 
 def _put_problem(cursor: Cursor, problem: Problem) -> None:
     row = {**vars(problem), "created": problem.created or now()}
-    put(cursor, "problems", row, ("name", "path", "source_hash", "arguments", "facts"))
+    put_row(cursor, "problems", row, ("name", "path", "source_hash", "arguments", "facts"))
 
 
 def _put_model(cursor: Cursor, model: Model) -> None:
-    kept = ("id", "name", "problem_id", "point_id", "facts", "deleted")
-    for known in _models(cursor, "WHERE models.id = ?", [model.id]):
-        if known.name != model.name:
-            _retitle(cursor, known, model.name)
-    row: dict[str, Any] = {name: getattr(model, name) for name in kept}
+    columns = ("id", "name", "problem_id", "point_id", "facts", "deleted")
+    for stored_model in _models(cursor, "WHERE models.id = ?", [model.id]):
+        if stored_model.name != model.name:
+            _retitle(cursor, stored_model, model.name)
+    row: dict[str, Any] = {name: getattr(model, name) for name in columns}
     row["created"] = model.created or now()
-    put(cursor, "models", row, kept[1:])
+    put_row(cursor, "models", row, columns[1:])
 
 
 def models_at(cursor: Cursor, points: Iterable[str]) -> list[str]:
@@ -235,7 +239,7 @@ def _retitle(cursor: Cursor, model: Model, new: str) -> None:
     names = dict(cursor.execute("SELECT id, name FROM models").fetchall())
     for key, old, ids in rows:
         places = [place for place, id in enumerate(ids) if id == model.id]
-        title = retitled(old, [names.get(id, id) for id in ids], places, new)
+        title = replace_names(old, [names.get(id, id) for id in ids], places, new)
         if title != old:
             cursor.execute("UPDATE questions SET title = ? WHERE key = ?", [title, key])
             cursor.execute("UPDATE jobs SET title = ? WHERE question_key = ?", [title, key])
@@ -246,14 +250,16 @@ def _models(cursor: Cursor, where: str, values: Sequence[Any]) -> list[Model]:
     models = records(cursor, Model, f"{_MODELS} {where}", values)
     query = """SELECT * FROM measurements WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))
         ORDER BY split, name"""
-    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    measurements: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for row in records(cursor, Measurement, query, [[model.point_id for model in models]]):
-        at = found.setdefault((row.point_id, row.problem_id), {})
-        at.setdefault(row.split, {})[row.name] = row.value
-    return [replace(m, measurements=found.get((m.point_id, m.problem_id), {})) for m in models]
+        splits = measurements.setdefault((row.point_id, row.problem_id), {})
+        splits.setdefault(row.split, {})[row.name] = row.value
+    return [
+        replace(m, measurements=measurements.get((m.point_id, m.problem_id), {})) for m in models
+    ]
 
 
-def _only(found: list[Any], what: str, id: str) -> Any:
-    if not found:
+def _only_row(rows: list[Any], what: str, id: str) -> Any:
+    if not rows:
         raise UnknownEntry(what, id)
-    return found[0]
+    return rows[0]

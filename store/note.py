@@ -8,8 +8,8 @@ import os
 import stat
 from pathlib import Path
 
-MOST = 64  # bytes of a note that are read
-_CAREFULLY = os.O_NOFOLLOW | os.O_NONBLOCK
+MAX_NOTE_BYTES = 64  # bytes of a note that are read
+_SAFE_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def write_note(path: Path, text: str) -> None:
@@ -18,7 +18,7 @@ def write_note(path: Path, text: str) -> None:
     Raises:
         OSError: it cannot be written, or something else lies there.
     """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | _CAREFULLY, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | _SAFE_FLAGS, 0o600)
     try:
         _check(handle, path)
         os.ftruncate(handle, 0)
@@ -33,15 +33,15 @@ def read_note(path: Path) -> str:
     Raises:
         OSError: there is none, or something else lies there.
     """
-    handle = os.open(path, os.O_RDONLY | _CAREFULLY)
+    handle = os.open(path, os.O_RDONLY | _SAFE_FLAGS)
     try:
         _check(handle, path)
-        return os.read(handle, MOST).decode(errors="replace")
+        return os.read(handle, MAX_NOTE_BYTES).decode(errors="replace")
     finally:
         os.close(handle)
 
 
 def _check(handle: int, path: Path) -> None:
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise OSError(f"{path} is no file of its own")

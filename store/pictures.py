@@ -6,7 +6,7 @@ from pathlib import Path
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.rows import put
+from store.rows import put_row
 
 
 class Pictures(Door):
@@ -36,7 +36,7 @@ class Pictures(Door):
 
         def work(cursor: Cursor) -> None:
             note_files(cursor, [row["hash"]])
-            put(cursor, "images", row, ("hash",))
+            put_row(cursor, "images", row, ("hash",))
 
         self._write(work)
 
@@ -51,16 +51,16 @@ class Pictures(Door):
         def work(cursor: Cursor) -> list[tuple[str, str]]:
             return cursor.execute(query, [list(keys)]).fetchall()
 
-        found = {}
+        image_contents = {}
         for key, hash in self._read(work):
             try:
-                found[key] = self._files.path(hash).read_bytes()
+                image_contents[key] = self._files.path(hash).read_bytes()
             except (UnknownEntry, FileNotFoundError):
                 continue  # lost with its file: it is drawn again
-        return found
+        return image_contents
 
 
 def note_files(cursor: Cursor, hashes: Iterable[str]) -> None:
     """Note files that were put: they may be removed when nothing names them any more."""
     for hash in hashes:
-        put(cursor, "kept_files", {"hash": hash})
+        put_row(cursor, "kept_files", {"hash": hash})

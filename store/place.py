@@ -6,7 +6,7 @@ from pathlib import Path
 from store.arrays import Files
 from store.errors import CatalogLost, NotACatalog
 
-LOG = ".wal"  # DuckDB's log, beside the database
+LOG_SUFFIX = ".wal"  # DuckDB's log, beside the database
 
 
 def is_read_only(database: Path) -> bool:
@@ -41,7 +41,7 @@ def refuse_a_lost_database(database: Path) -> None:
 
 def log_of(database: Path) -> Path:
     """Where DuckDB keeps what was committed and is not in the database yet."""
-    return database.with_name(database.name + LOG)
+    return database.with_name(database.name + LOG_SUFFIX)
 
 
 def openable(database: Path) -> str:
@@ -54,8 +54,8 @@ def openable(database: Path) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        shown = Path(os.fsencode(database.parent).decode(errors="replace"))
-        raise NotACatalog(shown, "has a name that is not UTF-8") from error
+        printable_path = Path(os.fsencode(database.parent).decode(errors="replace"))
+        raise NotACatalog(printable_path, "has a name that is not UTF-8") from error
     for sign in "?\\":
         if sign in text:
             raise NotACatalog(

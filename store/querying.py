@@ -7,13 +7,13 @@ import duckdb
 
 from store.door import Door
 from store.errors import CannotQuery, CatalogBusy, from_duckdb, holder_of, is_held
-from store.lease import ATTEMPT, CONFIG, Cursor
+from store.lease import ATTEMPT_SECONDS, CONFIG, Cursor
 from store.place import openable
 from store.records import Table
 
 # A query reads no other file, loads nothing and cannot change these.
-_CLOSED = {**CONFIG, "enable_external_access": "false", "lock_configuration": "true"}
-_USERS = (
+_ISOLATED_CONFIG = {**CONFIG, "enable_external_access": "false", "lock_configuration": "true"}
+_USER_ERRORS = (
     duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException
     | duckdb.InvalidInputException | duckdb.PermissionException | duckdb.ConversionException
     | duckdb.OutOfRangeException | duckdb.NotImplementedException | duckdb.InvalidTypeException
@@ -21,7 +21,7 @@ _USERS = (
 )  # fmt: skip
 
 
-class Querying(Door):
+class SqlQueries(Door):
     """The part of the catalog about SQL."""
 
     def query(self, statement: str) -> Table:
@@ -32,7 +32,7 @@ class Querying(Door):
         """
         self.check()
         self.close()  # one process has a database open in one way only
-        with self._closed(openable(self._lease.path)) as connection:
+        with self._connect_isolated(openable(self._lease.path)) as connection:
             try:
                 if len(connection.extract_statements(statement)) != 1:
                     raise CannotQuery("give one statement, such as SELECT * FROM analyses")
@@ -40,20 +40,20 @@ class Querying(Door):
                 columns = tuple(column[0] for column in connection.description or ())
                 return Table(columns, connection.fetchall())
             except duckdb.Error as error:
-                if isinstance(error, _USERS):
+                if isinstance(error, _USER_ERRORS):
                     raise CannotQuery(" ".join(str(error).split())) from error
                 raise (from_duckdb(error, self._lease.path) or error) from error
 
-    def _closed(self, place: str) -> Cursor:
+    def _connect_isolated(self, place: str) -> Cursor:
         """A connection for reading; another process lets it in as it does any of ours."""
         deadline = time.monotonic() + self._timeout
         while True:
             try:
-                return duckdb.connect(place, read_only=True, config=_CLOSED)
+                return duckdb.connect(place, read_only=True, config=_ISOLATED_CONFIG)
             except duckdb.Error as error:
                 if not is_held(error):
                     raise (from_duckdb(error, self._lease.path) or error) from error
                 if time.monotonic() >= deadline:
                     raise CatalogBusy(self._lease.path, holder_of(error), self._timeout) from error
             self._lease.leave_note()
-            time.sleep(random.uniform(*ATTEMPT))
+            time.sleep(random.uniform(*ATTEMPT_SECONDS))

@@ -9,17 +9,17 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
-from store.rows import now, put, records, scalar
-from store.seals import sealed
+from store.rows import now, put_row, records, scalar
+from store.seals import seal_after
 
-_ASKED = (
+_ASKED_COLUMNS = (
     "key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids", "units",
     "family", "objective",
 )  # fmt: skip
-_ON_PAGE = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
+_BY_KEYS = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
 _UNDER_WAY = """SELECT count(*) FROM jobs
     WHERE question_key = ? AND status IN ('queued', 'running')"""
-_MATCHES = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
+_MATCHES_WORD = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
     OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
 
 
@@ -35,22 +35,33 @@ class Questions(Door):
             question: to ask.
             job: stored with it in one transaction, unless it is complete or has one under way.
         """
-        row = {name: getattr(question, name) for name in _ASKED}
+        row = {name: getattr(question, name) for name in _ASKED_COLUMNS}
         row |= {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
         row |= {"created": now(), "deleted": None}
 
         def work(cursor: Cursor) -> Question:
-            with sealed(cursor, "analysis", [question.key]):
-                put(cursor, "questions", row, ("deleted", "family", "objective"))
-            asked = question_row(cursor, question.key)
-            if job and asked.status == "open" and not scalar(cursor, _UNDER_WAY, [asked.key]):
-                put(cursor, "jobs", {**vars(job), "created": now()})
-            return asked
+            with seal_after(cursor, "analysis", [question.key]):
+                put_row(cursor, "questions", row, ("deleted", "family", "objective"))
+            new_question = question_row(cursor, question.key)
+            if (
+                job
+                and new_question.status == "open"
+                and not scalar(cursor, _UNDER_WAY, [new_question.key])
+            ):
+                put_row(cursor, "jobs", {**vars(job), "created": now()})
+            return new_question
 
-        known = self.question(question.key)
-        complete = job is None or (known is not None and known.status == "complete")
-        if known and known.deleted is None and known.family == question.family and complete:
-            return known
+        stored_question = self.question(question.key)
+        complete = job is None or (
+            stored_question is not None and stored_question.status == "complete"
+        )
+        if (
+            stored_question
+            and stored_question.deleted is None
+            and stored_question.family == question.family
+            and complete
+        ):
+            return stored_question
         return self._write(work)
 
     def question(self, key: str) -> Question | None:
@@ -60,8 +71,8 @@ class Questions(Door):
     def questions_of(self, keys: Iterable[str]) -> dict[str, Question]:
         """The questions of those keys, also deleted ones; what was never asked is left out."""
         where = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
-        found = self._read(lambda c: _named(c, where, [list(keys)]))
-        return {question.key: question for question in found}
+        questions = self._read(lambda c: _questions_with_names(c, where, [list(keys)]))
+        return {question.key: question for question in questions}
 
     def questions(
         self,
@@ -85,7 +96,7 @@ class Questions(Door):
             limit: how many at most.
             offset: how many to skip.
         """
-        wanted = [f"deleted IS {'NOT ' if deleted else ''}NULL"]
+        conditions = [f"deleted IS {'NOT ' if deleted else ''}NULL"]
         values: list[Any] = []
         for condition, value in (
             ("kind = ?", kind),
@@ -93,33 +104,35 @@ class Questions(Door):
             ("status = ?", status),
         ):
             if value is not None:
-                wanted.append(condition)
+                conditions.append(condition)
                 values.append(value)
 
         def work(cursor: Cursor) -> tuple[list[Question], int]:
             for word in search.lower().split():
-                wanted.append(_MATCHES)
+                conditions.append(_MATCHES_WORD)
                 values.extend([word, _models_named(cursor, word)])
-            keys = _keys(cursor, wanted, values)
-            return _named(cursor, _ON_PAGE, [keys[offset : offset + limit]]), len(keys)
+            keys = _keys(cursor, conditions, values)
+            return _questions_with_names(cursor, _BY_KEYS, [keys[offset : offset + limit]]), len(
+                keys
+            )
 
         return self._read(work)
 
     def relatives(self, family: str) -> list[Question]:
         """The questions of that family that are not deleted, the most answered first."""
         where = "WHERE family = ? AND deleted IS NULL ORDER BY units_done DESC, created, key"
-        return self._read(lambda c: _named(c, where, [family]))
+        return self._read(lambda c: _questions_with_names(c, where, [family]))
 
     def note_choice(self, objective: str, device: str, facts: Json) -> None:
         """Remember how an objective is best evaluated on a device, in place of an earlier note."""
         row = {"objective": objective, "device": device, "facts": facts, "noted": now()}
-        self._write(lambda c: put(c, "choices", row, ("facts", "noted")))
+        self._write(lambda c: put_row(c, "choices", row, ("facts", "noted")))
 
     def choices(self, objective: str) -> dict[str, Json]:
         """What was noted about evaluating an objective, by device."""
         query = "SELECT device, facts FROM choices WHERE objective = ? ORDER BY device"
-        found = self._read(lambda c: c.execute(query, [objective]).fetchall())
-        return {device: json.loads(facts) for device, facts in found}
+        rows = self._read(lambda c: c.execute(query, [objective]).fetchall())
+        return {device: json.loads(facts) for device, facts in rows}
 
     def mark_opened(self, key: str) -> None:
         """Remember that somebody looked at the answer now."""
@@ -133,9 +146,9 @@ class Questions(Door):
         """Store the directions of an answer; an axis that is there stays as it is."""
 
         def work(cursor: Cursor) -> None:
-            with sealed(cursor, "analysis", [key]):
+            with seal_after(cursor, "analysis", [key]):
                 for row in rows:
-                    put(cursor, "directions", {**vars(row), "question_key": key})
+                    put_row(cursor, "directions", {**vars(row), "question_key": key})
 
         self._write(work)
 
@@ -153,10 +166,10 @@ def question_row(cursor: Cursor, key: str) -> Question:
     Raises:
         UnknownEntry: it was never asked.
     """
-    found = _named(cursor, "WHERE key = ?", [key])
-    if not found:
+    questions = _questions_with_names(cursor, "WHERE key = ?", [key])
+    if not questions:
         raise UnknownEntry("question", key)
-    return found[0]
+    return questions[0]
 
 
 def _models_named(cursor: Cursor, word: str) -> list[str]:
@@ -165,16 +178,16 @@ def _models_named(cursor: Cursor, word: str) -> list[str]:
     return [id for (id,) in cursor.execute(query, [word]).fetchall()]
 
 
-def _keys(cursor: Cursor, wanted: list[str], values: list[Any]) -> list[str]:
+def _keys(cursor: Cursor, conditions: list[str], values: list[Any]) -> list[str]:
     """Keys of all questions that meet the conditions, newest first: one scan counts and orders."""
-    query = f"SELECT key FROM questions WHERE {' AND '.join(wanted)} ORDER BY created DESC, key"  # noqa: S608
+    query = f"SELECT key FROM questions WHERE {' AND '.join(conditions)} ORDER BY created DESC, key"  # noqa: S608
     return [key for (key,) in cursor.execute(query, values).fetchall()]
 
 
-def _named(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
+def _questions_with_names(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
     """Questions with the names of their models."""
-    found = records(cursor, Question, f"SELECT * FROM questions {where}", values)  # noqa: S608
-    ids = list({id for question in found for id in question.model_ids})
+    questions = records(cursor, Question, f"SELECT * FROM questions {where}", values)  # noqa: S608
+    ids = list({id for question in questions for id in question.model_ids})
     query = "SELECT id, name FROM models WHERE id IN (SELECT unnest(CAST(? AS VARCHAR[])))"
     names = dict(cursor.execute(query, [ids]).fetchall())
-    return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in found]
+    return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in questions]

@@ -8,20 +8,20 @@ from pathlib import Path
 import duckdb
 
 from store.blocks import damaged_blocks
-from store.checking import Checking
+from store.checking import IntegrityChecks
 from store.errors import CatalogBusy, CatalogError, CatalogReadOnly, NotACatalog, is_held
 from store.lease import CONFIG, Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import has_content, log_of, make_folder, openable
-from store.records import Rebuilt
+from store.records import RebuildCounts
 
 _STEP = 2048  # rows that are read together where a table cannot be read whole
 
 
-class Rebuilding(Checking):
+class CatalogRebuilding(IntegrityChecks):
     """The part of the catalog about beginning anew."""
 
-    def rebuild(self) -> Rebuilt:
+    def rebuild(self) -> RebuildCounts:
         """Put a new database in the place of one that is gone or damaged; what it has.
 
         The old one, and its log, are kept under another name. Files beside it stay and are never
@@ -40,14 +40,14 @@ class Rebuilding(Checking):
         self.close()
         aside = self._put_aside()
         make_folder(self.folder)
-        rows = lost = 0
+        rows = incomplete_tables = 0
         with duckdb.connect(openable(database), config=CONFIG) as new:
             database.chmod(0o600)
             migrate(new, database)
             if aside:
-                rows, lost = _save(new, aside)
+                rows, incomplete_tables = _copy_rows(new, aside)
         files = sum(1 for _ in self._files.all())
-        return Rebuilt(aside, rows, lost, files)
+        return RebuildCounts(aside, rows, incomplete_tables, files)
 
     def _is_damaged(self) -> bool:
         """Whether something in the database cannot be read.
@@ -68,35 +68,35 @@ class Rebuilding(Checking):
         """Rename what is there of a database; where it lies now, if it has content."""
         database = self._lease.path
         aside = database.with_name(f"{database.name}.{time.strftime('%Y%m%d-%H%M%S')}.old")
-        for file, kept in ((database, aside), (log_of(database), log_of(aside))):
+        for file, new_name in ((database, aside), (log_of(database), log_of(aside))):
             with contextlib.suppress(FileNotFoundError):
-                file.rename(kept)
+                file.rename(new_name)
         return aside if has_content(aside) else None
 
 
-def _save(new: Cursor, aside: Path) -> tuple[int, int]:
+def _copy_rows(new: Cursor, aside: Path) -> tuple[int, int]:
     """Copy every row that can be read; how many there are, and how many tables have lost some."""
-    rows = lost = 0
+    rows = incomplete_tables = 0
     try:
         with duckdb.connect(openable(aside), read_only=True, config=CONFIG) as old:
             if stored_version(old, aside) != len(MIGRATIONS):
                 return 0, 1  # an older program's: open a copy of it with this one first
             for table, columns, count in _tables(old):
                 saved = _copy(new, old, table, columns, count)
-                rows, lost = rows + saved, lost + (saved < count)
+                rows, incomplete_tables = rows + saved, incomplete_tables + (saved < count)
     except (duckdb.Error, NotACatalog) as error:
         if isinstance(error, duckdb.Error) and is_held(error):
             raise CatalogBusy(aside, None, 0) from error
-        return rows, lost + 1
-    return rows, lost
+        return rows, incomplete_tables + 1
+    return rows, incomplete_tables
 
 
 def _tables(old: Cursor) -> Iterator[tuple[str, str, int]]:
     """The tables of a catalog with the definition of their columns and their number of rows."""
-    found = old.execute(
+    rows = old.execute(
         "SELECT table_name, sql, estimated_size FROM duckdb_tables() WHERE NOT internal"
     ).fetchall()
-    yield from ((name, sql, size) for name, sql, size in found if name != "migrations")
+    yield from ((name, sql, size) for name, sql, size in rows if name != "migrations")
 
 
 def _copy(new: Cursor, old: Cursor, table: str, sql: str, count: int) -> int:

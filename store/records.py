@@ -140,7 +140,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Trashed:
+class TrashEntry:
     """Something deleted that can still be restored."""
 
     what: str  # "model" or "analysis"
@@ -150,7 +150,7 @@ class Trashed:
 
 
 @dataclass(frozen=True)
-class Collected:
+class CollectedFiles:
     """Files that nothing referred to and that are gone now."""
 
     count: int
@@ -158,7 +158,7 @@ class Collected:
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuildCounts:
     """A new database, and what of the old one is in it."""
 
     aside: Path | None  # where the old one is kept; none where there was none with content
@@ -176,7 +176,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergeCounts:
     """What another catalog had that this one lacked."""
 
     models: int

@@ -30,7 +30,7 @@ def identifier(name: str) -> str:
     return name
 
 
-def bound(value: Any) -> Any:
+def sql_value(value: Any) -> Any:
     """`value` as it is bound to a statement: mappings as JSON, times in UTC."""
     if isinstance(value, Mapping):
         return json.dumps(dict(value), ensure_ascii=False)
@@ -41,12 +41,14 @@ def bound(value: Any) -> Any:
     return value
 
 
-def put(cursor: Cursor, table: str, values: Mapping[str, Any], renewed: Sequence[str] = ()) -> None:
+def put_row(
+    cursor: Cursor, table: str, values: Mapping[str, Any], renewed: Sequence[str] = ()
+) -> None:
     """Add a row. Where its key is taken, renew these columns, or leave the row as it is."""
-    put_all(cursor, table, [values], renewed)
+    put_rows(cursor, table, [values], renewed)
 
 
-def put_all(
+def put_rows(
     cursor: Cursor, table: str, rows: Sequence[Mapping[str, Any]], renewed: Sequence[str] = ()
 ) -> None:
     """Add rows of the same columns in one statement, as `put` adds one; no key may come twice."""
@@ -59,7 +61,7 @@ def put_all(
     cursor.execute(
         f"INSERT INTO {identifier(table)} ({', '.join(names)})"  # noqa: S608 - identifiers checked
         f" VALUES {marks} ON CONFLICT DO {conflict}",
-        [bound(row[name]) for row in rows for name in names],
+        [sql_value(row[name]) for row in rows for name in names],
     )
 
 
@@ -70,7 +72,12 @@ def records(
     cursor.execute(statement, list(values))
     columns = [(column[0], str(column[1])) for column in cursor.description or ()]
     return [
-        cls(**{name: _plain(cell, type) for (name, type), cell in zip(columns, row, strict=True)})
+        cls(
+            **{
+                name: _plain_json(cell, type)
+                for (name, type), cell in zip(columns, row, strict=True)
+            }
+        )
         for row in cursor.fetchall()
     ]
 
@@ -81,7 +88,7 @@ def scalar(cursor: Cursor, statement: str, values: Sequence[Any] = ()) -> Any:
     return row[0] if row else None
 
 
-def _plain(cell: Any, type: str) -> Any:
+def _plain_json(cell: Any, type: str) -> Any:
     if type == "JSON":
         value = json.loads(cell) if cell is not None else {}
         return value if isinstance(value, dict) else {}  # damaged: the check finds it

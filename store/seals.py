@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from store.lease import Cursor
-from store.rows import put, put_all, scalar
+from store.rows import put_row, put_rows, scalar
 from store.tables import arrow_types, value_tables
 
 # What of an entry is sealed, one query each; names, titles and the trash may change.
-_SEALED = {
+_SEALED_QUERIES = {
     "problem": ("SELECT source_hash, arguments, facts FROM problems WHERE id = ?",),
     "model": (
         "SELECT problem_id, point_id, facts FROM models WHERE id = ?",
@@ -28,7 +28,7 @@ _SEALED = {
         "SELECT axis, id, recipe, facts FROM directions WHERE question_key = ? ORDER BY axis",
     ),
 }  # fmt: skip
-ENTRIES = {
+ENTRY_QUERIES = {
     "problem": "SELECT id FROM problems",
     "model": "SELECT id FROM models",
     "analysis": "SELECT key FROM questions",
@@ -36,7 +36,7 @@ ENTRIES = {
 
 
 @contextlib.contextmanager
-def sealed(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
+def seal_after(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
     """Seal these entries as they are after this; one that did not fit its seal before stays so.
 
     Args:
@@ -44,20 +44,20 @@ def sealed(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
         what: "problem", "model" or "analysis".
         ids: of the entries; such as are not there yet are new.
     """
-    wanted = [
+    unchanged_ids = [
         id
         for id in dict.fromkeys(ids)
         if seal_of(cursor, what, id) == stored_seal(cursor, what, id)
     ]
     yield
-    for id in wanted:
+    for id in unchanged_ids:
         if digest := seal_of(cursor, what, id):
-            put(cursor, "seals", {"what": what, "id": id, "digest": digest}, ("digest",))
+            put_row(cursor, "seals", {"what": what, "id": id, "digest": digest}, ("digest",))
 
 
 def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
     """The hash of an entry as it is now; None where there is none."""
-    first, *others = [cursor.execute(q, [id]).fetchall() for q in _SEALED[what]]
+    first, *others = [cursor.execute(q, [id]).fetchall() for q in _SEALED_QUERIES[what]]
     if not first:
         return None
     return hashlib.sha256(json.dumps([first, *others]).encode()).hexdigest()
@@ -95,7 +95,7 @@ def seal_rows(cursor: Cursor, key: str, table: str, pieces: Sequence[pa.Table]) 
         entry = {"question_key": key, "first_unit": int(units[0]), "table_name": table}
         entry |= {"unit_ranges": ranges_of(units), "rows": len(rows)}
         entries.append({**entry, "digest": rows_digest(stored)})  # with the types of their table
-    put_all(cursor, "value_seals", entries)
+    put_rows(cursor, "value_seals", entries)
 
 
 def ranges_of(units: np.ndarray) -> list[int]:
@@ -112,20 +112,20 @@ def stored_rows(cursor: Cursor, key: str, table: str) -> pa.Table:
     return cursor.sql(f"{query} ORDER BY unit, rowid", params=[key]).to_arrow_table()
 
 
-def rows_of(rows: pa.Table, ranges: Sequence[int]) -> np.ndarray:
+def places_in_ranges(rows: pa.Table, ranges: Sequence[int]) -> np.ndarray:
     """The places of the rows whose units lie in the ranges."""
     places = np.searchsorted(rows["unit"].to_numpy(), np.asarray(ranges, dtype=np.int64))
     return np.concatenate([np.arange(a, b) for a, b in places.reshape(-1, 2)])
 
 
-def seal_what_is_there(cursor: Cursor) -> int:
+def seal_unsealed(cursor: Cursor) -> int:
     """Seal what has no seal, as it is now; how many entries and answers that were."""
     count = 0
-    for what, query in ENTRIES.items():
+    for what, query in ENTRY_QUERIES.items():
         for (id,) in cursor.execute(query).fetchall():
             if stored_seal(cursor, what, id) is None:
                 digest = seal_of(cursor, what, id)
-                put(cursor, "seals", {"what": what, "id": id, "digest": digest})
+                put_row(cursor, "seals", {"what": what, "id": id, "digest": digest})
                 count += 1
     for table in value_tables(cursor):
         keys = cursor.execute(f"SELECT DISTINCT question_key FROM {table}").fetchall()  # noqa: S608
@@ -143,5 +143,5 @@ def unsealed_places(cursor: Cursor, key: str, rows: pa.Table) -> np.ndarray:
     query = "SELECT unit_ranges FROM value_seals WHERE question_key = ?"
     free = np.ones(len(rows), dtype=bool)
     for (ranges,) in cursor.execute(query, [key]).fetchall():
-        free[rows_of(rows, ranges)] = False
+        free[places_in_ranges(rows, ranges)] = False
     return np.flatnonzero(free)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def retitled(title: str, names: Sequence[str], places: Sequence[int], new: str) -> str:
+def replace_names(title: str, names: Sequence[str], places: Sequence[int], new: str) -> str:
     """The title with another name in these places; as it is where the names do not stand in it.
 
     Args:

@@ -7,22 +7,22 @@ from store.arrays import is_older
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.records import Collected, Trashed
-from store.rows import bound, now, records, scalar
-from store.seals import ENTRIES
+from store.records import CollectedFiles, TrashEntry
+from store.rows import now, records, scalar, sql_value
+from store.seals import ENTRY_QUERIES
 from store.tables import value_tables
 
-GRACE = 600.0  # seconds; a file this young may be about to get its row
+GRACE_SECONDS = 600.0  # seconds; a file this young may be about to get its row
 _HASH = re.compile(r"[0-9a-f]{64}")
 # Every place that can name a file. A hash anywhere in JSON counts: better one file too many kept
 # than one lost.
-_NAMING = (
+_FILE_COLUMNS = (
     ("points", "file_hash"), ("images", "hash"), ("questions", "state_hash"),
     ("questions", "facts"), ("questions", "settings"), ("models", "facts"), ("points", "facts"),
     ("problems", "facts"), ("directions", "recipe"), ("directions", "facts"), ("jobs", "request"),
     ("settings", "value"),
 )  # fmt: skip
-_TRASHED = """
+_TRASH_QUERY = """
 SELECT 'model' AS what, id, name AS title, deleted FROM models WHERE deleted IS NOT NULL
 UNION ALL SELECT 'analysis', key, title, deleted FROM questions WHERE deleted IS NOT NULL
 ORDER BY deleted DESC, what, title
@@ -38,7 +38,7 @@ class Trash(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        self._write(lambda c: _mark(c, "questions", "key", key, bound(now())))
+        self._write(lambda c: _mark(c, "questions", "key", key, sql_value(now())))
 
     def restore_question(self, key: str) -> None:
         """Take an analysis out of the trash.
@@ -56,7 +56,7 @@ class Trash(Door):
         """
 
         def work(cursor: Cursor) -> None:
-            _mark(cursor, "models", "id", id, bound(now()))
+            _mark(cursor, "models", "id", id, sql_value(now()))
             time = scalar(cursor, "SELECT deleted FROM models WHERE id = ?", [id])
             cursor.execute(
                 """UPDATE questions SET deleted = ?
@@ -84,11 +84,11 @@ class Trash(Door):
 
         self._write(work)
 
-    def trash(self) -> list[Trashed]:
+    def trash(self) -> list[TrashEntry]:
         """What can still be restored, latest first."""
-        return self._read(lambda c: records(c, Trashed, _TRASHED))
+        return self._read(lambda c: records(c, TrashEntry, _TRASH_QUERY))
 
-    def empty_trash(self, grace: float = GRACE) -> Collected:
+    def empty_trash(self, grace: float = GRACE_SECONDS) -> CollectedFiles:
         """Remove for good what is in the trash, then the files that nothing refers to any more.
 
         A deleted model stays as long as an analysis outside the trash is about it.
@@ -96,20 +96,20 @@ class Trash(Door):
         self._write(_remove_deleted)
         return self.collect(grace)
 
-    def collect(self, grace: float = GRACE) -> Collected:
+    def collect(self, grace: float = GRACE_SECONDS) -> CollectedFiles:
         """Remove the files that no row names any more and that are older than `grace` seconds.
 
         Files that this database has not put stay: they are of a database that was here before.
         """
         count = size = 0
         with self._lease.writing:
-            ours = self._read(_ours) - self._read(_named_files)
+            ours = self._read(_own_files) - self._read(_named_files)
             unnamed = [p for p in self._files.all() if p.stem in ours]
             for path in [*unnamed, *self._files.leftovers()]:
                 if is_older(path, grace):
                     count, size = count + 1, size + path.stat().st_size
                     path.unlink()
-        return Collected(count, size)
+        return CollectedFiles(count, size)
 
 
 def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
@@ -121,10 +121,10 @@ def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
 
 
 def _remove_deleted(cursor: Cursor) -> None:
-    gone = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
+    deleted_keys = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
     rooms = ("pieces", "value_seals", "directions", "images", "jobs")
     for table in (*value_tables(cursor), *rooms):
-        cursor.execute(f"DELETE FROM {table} WHERE question_key IN {gone}")  # noqa: S608 - our names
+        cursor.execute(f"DELETE FROM {table} WHERE question_key IN {deleted_keys}")  # noqa: S608 - our names
     cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
     cursor.execute(
         """DELETE FROM models WHERE deleted IS NOT NULL
@@ -132,17 +132,17 @@ def _remove_deleted(cursor: Cursor) -> None:
     )
     cursor.execute("DELETE FROM points WHERE model_id NOT IN (SELECT id FROM models)")
     cursor.execute("DELETE FROM measurements WHERE point_id NOT IN (SELECT point_id FROM points)")
-    for what, ids in ENTRIES.items():
+    for what, ids in ENTRY_QUERIES.items():
         cursor.execute("DELETE FROM seals WHERE what = ? AND id NOT IN (" + ids + ")", [what])  # noqa: S608
 
 
-def _ours(cursor: Cursor) -> set[str]:
+def _own_files(cursor: Cursor) -> set[str]:
     return {hash for (hash,) in cursor.execute("SELECT hash FROM kept_files").fetchall()}
 
 
 def _named_files(cursor: Cursor) -> set[str]:
     named: set[str] = set()
-    for table, column in _NAMING:
+    for table, column in _FILE_COLUMNS:
         rows = cursor.execute(f"SELECT {column} FROM {table}").fetchall()  # noqa: S608 - as listed
         named.update(hash for (text,) in rows if text for hash in _HASH.findall(text))
     return named

@@ -16,8 +16,8 @@ from store.new_file import name_anew
 from store.pictures import note_files
 from store.questions import question_row
 from store.records import AnswerPiece, Json, Question
-from store.rows import bound, identifier, now, put_all
-from store.seals import seal_rows, sealed
+from store.rows import identifier, now, put_rows, sql_value
+from store.seals import seal_after, seal_rows
 from store.tables import append, arrow_table, check_table, table_columns
 
 _FORMATS = {"csv": "(FORMAT csv, HEADER)", "parquet": "(FORMAT parquet, COMPRESSION zstd)"}
@@ -83,9 +83,9 @@ class Values(Door):
             stored = _stored_units(cursor, key, table)
             fresh: list[tuple[AnswerPiece, pa.Table]] = []
             for piece, rows in zip(pieces, tables, strict=True):
-                new = _without(rows, stored)
+                new = _rows_not_stored(rows, stored)
                 units = np.unique(new["unit"].to_numpy())
-                question = _grown(question, piece, len(units))
+                question = _question_with_piece(question, piece, len(units))
                 if len(units):
                     fresh.append((piece, new))
                     stored = np.concatenate([stored, units])
@@ -112,10 +112,12 @@ class Values(Door):
                 [key],
             ).fetchnumpy()
 
-        found = self._read(work)
-        if not found or not len(found["unit"]):
+        columns = self._read(work)
+        if not columns or not len(columns["unit"]):
             return {}
-        return {name: _filled(v) for name, v in found.items() if not np.ma.getmaskarray(v).all()}
+        return {
+            name: _fill_gaps(v) for name, v in columns.items() if not np.ma.getmaskarray(v).all()
+        }
 
     def done_units(self, key: str, table: str) -> np.ndarray:
         """The units that are answered, sorted, (U,) int64."""
@@ -183,10 +185,10 @@ def _store_rows(
         entry = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
         entry |= {"seconds": piece.seconds, "provenance": piece.provenance, "ingested": now()}
         entries.append(entry)
-    put_all(cursor, "pieces", entries)
+    put_rows(cursor, "pieces", entries)
 
 
-def _grown(question: Question, piece: AnswerPiece, units: int) -> Question:
+def _question_with_piece(question: Question, piece: AnswerPiece, units: int) -> Question:
     """The question after a piece that brought so many new units."""
     return replace(
         question,
@@ -206,16 +208,16 @@ def _stored_units(cursor: Cursor, key: str, table: str) -> np.ndarray:
 
 def new_rows(cursor: Cursor, key: str, table: str, piece: pa.Table) -> pa.Table:
     """The rows of the piece whose units are not stored yet."""
-    return _without(piece, _stored_units(cursor, key, table))
+    return _rows_not_stored(piece, _stored_units(cursor, key, table))
 
 
-def _without(piece: pa.Table, stored: np.ndarray) -> pa.Table:
+def _rows_not_stored(piece: pa.Table, stored: np.ndarray) -> pa.Table:
     return piece.filter(pa.array(~np.isin(piece["unit"].to_numpy(), stored)))
 
 
 def advance(cursor: Cursor, question: Question) -> None:
     """Write what a piece changed; the question is complete when no unit is missing."""
-    with sealed(cursor, "analysis", [question.key]):
+    with seal_after(cursor, "analysis", [question.key]):
         _write_progress(cursor, question)
 
 
@@ -228,16 +230,16 @@ def _write_progress(cursor: Cursor, question: Question) -> None:
             question.units_done,
             "complete" if complete else "open",
             question.seconds,
-            bound(question.facts),
-            bound(question.provenance),
+            sql_value(question.facts),
+            sql_value(question.provenance),
             None if complete else question.state_hash,
-            bound(now()) if complete else None,
+            sql_value(now()) if complete else None,
             question.key,
         ],
     )
 
 
-def _filled(column: np.ndarray) -> np.ndarray:
+def _fill_gaps(column: np.ndarray) -> np.ndarray:
     """A column of a query; NaN in the rows that do not have it."""
     if not isinstance(column, np.ma.MaskedArray):
         return column

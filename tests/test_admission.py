@@ -14,7 +14,7 @@ from tests.tiny import ROOT
 SCRIPT = """
 import hashlib, importlib, importlib.util, sys
 from pathlib import Path
-from explorer.admission import admit, check_admitted, Refused
+from explorer.admission import admit, check_admitted, FileNotAdmitted
 folder, agreed, doing = Path(sys.argv[1]), sys.argv[2].split(), sys.argv[3]
 files = {folder / name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in agreed}
 admit(files, folder / "p.py", lambda path: f"not {path.name}")
@@ -24,7 +24,7 @@ try:
     exec(doing)
     check_admitted()
     print("loaded", sys.modules["nets"].A if "nets" in sys.modules else "")
-except Refused as error:
+except FileNotAdmitted as error:
     print("refused", error)
 """
 BY_PATH = (

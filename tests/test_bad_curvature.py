@@ -13,7 +13,7 @@ from explorer.ask import questions
 from explorer.importing.order import order_import
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.kind import Kind
-from explorer.kinds.matrix import Role, SpectrumSettings
+from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.measures import MEASURES
 from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
@@ -176,9 +176,9 @@ def test_fewer_examples_than_a_batch(served: Any, count: int) -> None:
     body = f"def problem(): return made(data={{'train': xy({count})}})"
     _, model = imported(served, f"few {count}", body)
     spectrum, sharpness, convexity, stability = all_done(answers(served, model))
-    _, batches, _ = spectrum.of(Role.BATCH)
+    _, batches, _ = spectrum.of(MatrixRole.BATCH)
     assert batches == pytest.approx([spectrum.eigenvalues[0][0]] * 2, rel=1e-3)  # the tolerance
-    assert convexity.known.all() and np.isfinite(stability.values["lambda_max"]).all()
+    assert convexity.has_eigenvalues.all() and np.isfinite(stability.values["lambda_max"]).all()
     alone = "It needs at least two examples." in reasons(sharpness)
     assert alone == (count == 1)
     assert not any("nearby" in reason for reason in reasons(sharpness))

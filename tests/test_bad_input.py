@@ -342,7 +342,7 @@ def test_a_loss_without_gradient(served: tuple[Catalog, Path], loss: str) -> Non
     catalog, folder = served
     at = folder / f"gradient {abs(hash(loss))}"
     job = imported(catalog, at, f"def problem(): return made(loss={loss})")
-    model = storing.imported(catalog, job)
+    model = storing.imported_model(catalog, job)
     assert model is not None
     (warning,) = storing.warnings(catalog, model)
     assert warning.startswith(f"{at / 'p.py'}: the loss has no gradient: ")
@@ -386,7 +386,7 @@ def test_what_is_odd_but_allowed_is_warned_of(
     at = folder / words[:20].strip() / body[:8] / str(len(words))
     job = imported(catalog, at, f"def problem(): return {body}", state() | content)
     assert job.status == "done", job.error
-    model = storing.imported(catalog, job)
+    model = storing.imported_model(catalog, job)
     assert model is not None
     assert [said for said in storing.warnings(catalog, model) if words in said]
 
@@ -400,7 +400,7 @@ def test_a_good_problem_has_no_warning_and_keeps_its_worker(served: tuple[Catalo
         "def problem(): return made(nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3), nn.Dropout()))",
     )
     assert job.status == "done", job.error
-    model = storing.imported(catalog, job)
+    model = storing.imported_model(catalog, job)
     assert model is not None and storing.warnings(catalog, model) == []
 
 

@@ -86,7 +86,9 @@ def test_a_dry_run_estimates_what_is_missing(folder: Path, capsys) -> None:
     kind = kind_named("line")
     settings = settings_from_json(kind.settings, {"x_count": 9, "seed": 5})
     model = catalog.models()[0]
-    told = estimate(catalog, questions.question(catalog, kind, model, settings), model, warm=False)
+    told = estimate(
+        catalog, questions.question_about(catalog, kind, model, settings), model, warm=False
+    )
     catalog.close()
     wanted = told.seconds - 4 * told.per_unit
     assert told.per_unit > 0

@@ -249,7 +249,7 @@ def test_a_planted_request_runs_nothing(served: tuple[Catalog, Path]) -> None:
     job = Spool(catalog.jobs_folder).new("f" * 12, 1, None)
     job.offer(request)
     assert import_job(catalog, folder, problem_file(folder / "after"), "after").status == "done"
-    until(lambda: not job.path.exists() or job.finished)
+    until(lambda: not job.path.exists() or job.ending)
     assert not trace.exists()
 
 

@@ -83,7 +83,7 @@ def test_every_point_agrees_with_the_whole_matrix() -> None:
             assert found.loss[j, i] == pytest.approx(objective.means()["loss"], rel=1e-12)
     low, high = found.values["lambda_min"], found.values["lambda_max"]
     assert found.values["ratio"] == pytest.approx(np.abs(low / high), rel=1e-15)
-    assert found.converged.all() and found.known.all()
+    assert found.converged.all() and found.has_eigenvalues.all()
 
 
 @pytest.mark.parametrize("cut", [1, 9])
@@ -135,8 +135,8 @@ def test_a_point_without_a_loss_has_no_eigenvalues() -> None:
     found = mapped(problem, dataclasses.replace(SMALL, x_min=-8.0, x_max=8.0, x_count=4))
     lost = np.isnan(found.loss)
     assert found.computed.all() and lost.any() and not lost.all()
-    assert np.isnan(found.values["ratio"][lost]).all() and not found.known[lost].any()
-    assert found.known[~lost].all()
+    assert np.isnan(found.values["ratio"][lost]).all() and not found.has_eigenvalues[lost].any()
+    assert found.has_eigenvalues[~lost].all()
 
 
 def test_a_linear_model_is_flat() -> None:
@@ -195,7 +195,7 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
         found = questions.result_of(catalog, catalog.question(key))
-        assert found.known.all() and found.converged.all()
+        assert found.has_eigenvalues.all() and found.converged.all()
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())

@@ -15,8 +15,8 @@ import pytest
 from explorer import job_progress
 from explorer import supervisor as supervisors
 from explorer.jobs import bounded_log, local_workers
-from explorer.jobs.local_workers import Crew
-from explorer.jobs.process import MARK, ProcessName
+from explorer.jobs.local_workers import LocalWorkers
+from explorer.jobs.process import MARK_VARIABLE, ProcessName
 from explorer.jobs.spool import Spool
 from explorer.supervisor import Supervisor
 from store import Catalog
@@ -35,16 +35,16 @@ if not os.fork():  # as a problem file may
     time.sleep(3600)
 """
 SERVES = """
-with spool.enrolled(ProcessName.of(os.getpid())):
+with spool.enrolled_worker(ProcessName.of(os.getpid())):
     time.sleep(3600)
 """
 HANGS = """
 spool._held.add("over")
-with spool.enrolled(ProcessName.of(os.getpid())):
+with spool.enrolled_worker(ProcessName.of(os.getpid())):
     time.sleep(3600)
 """
 LEAVES = """
-with spool.enrolled(ProcessName.of(os.getpid())):
+with spool.enrolled_worker(ProcessName.of(os.getpid())):
     while not (spool.folder / "go").exists():
         time.sleep(0.01)
 """
@@ -62,12 +62,14 @@ def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "catalog" / "jobs")
 
 
-def hired(spool: Spool, monkeypatch: pytest.MonkeyPatch, deeds: str) -> tuple[Crew, ProcessName]:
+def hired(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, deeds: str
+) -> tuple[LocalWorkers, ProcessName]:
     """A crew whose one worker does this, and the worker's child."""
-    monkeypatch.setattr(local_workers, "WORKER", [sys.executable, "-c", BEGIN + deeds])
+    monkeypatch.setattr(local_workers, "WORKER_COMMAND", [sys.executable, "-c", BEGIN + deeds])
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    ours = Crew(spool)
-    assert ours.call("cpu") == ""
+    ours = LocalWorkers(spool)
+    assert ours.ensure_worker("cpu") == ""
     pid = until(lambda: (spool.folder / "child").is_file() and (spool.folder / "child").read_text())
     return ours, ProcessName.of(int(pid))
 
@@ -78,13 +80,13 @@ def test_what_a_worker_prints_fills_no_disk_and_is_told_at_its_end(spool, monkey
     until(lambda: not spool.workers())
     assert child.alive
     (worker,) = spool.enrolments()
-    ours.bury()
+    ours.remove_dead()
     until(lambda: not child.alive)
     told = " (exit status 3); it last said: the last word"
-    until(lambda: ours.last_words(worker) == told)  # its log may be behind on a busy machine
+    until(lambda: ours.end_text(worker) == told)  # its log may be behind on a busy machine
     assert spool.enrolments() == []
     sizes = [file.stat().st_size for file in spool.folder.glob("worker.log*")]
-    assert 0 < sum(sizes) <= 2 * bounded_log.MOST
+    assert 0 < sum(sizes) <= 2 * bounded_log.MAX_LOG_BYTES
 
 
 def test_a_worker_is_ended_with_all_that_it_has_started(spool, monkeypatch):
@@ -101,9 +103,9 @@ def test_a_worker_that_hangs_at_a_job_which_is_over_is_ended(spool, monkeypatch)
     """The process of its problem says no more: the others must not wait behind it for ever."""
     ours, child = hired(spool, monkeypatch, HANGS)
     worker = until(lambda: (w := spool.workers()) and spool.beat(w[0]).jobs and w[0])
-    ours.bury({"over"})
+    ours.remove_dead({"over"})
     assert worker.alive
-    until(lambda: ours.bury() or not worker.alive)
+    until(lambda: ours.remove_dead() or not worker.alive)
     until(lambda: not child.alive)
 
 
@@ -113,9 +115,9 @@ def test_a_stopped_worker_holds_nothing_up(spool, monkeypatch):
     (worker,) = spool.workers()
     os.kill(worker.pid, signal.SIGSTOP)
     until(lambda: worker.is_stopped)
-    assert ours.call("cpu") == ""
+    assert ours.ensure_worker("cpu") == ""
     (other,) = set(spool.workers()) - {worker}
-    assert ours.call("cpu") == ""
+    assert ours.ensure_worker("cpu") == ""
     assert set(spool.workers()) == {worker, other}
     for each in (worker, other):
         ours.end(each)
@@ -161,7 +163,7 @@ def test_waiting_ends_when_the_catalog_has_moved(tmp_path):
 
     try:
         with pytest.raises(ValueError, match="was moved or removed while it was in use; open it"):
-            job_progress.ended(catalog, job.id, supervisor, move)
+            job_progress.wait_for_job(catalog, job.id, supervisor, move)
         until(lambda: "was moved or removed" in supervisor.trouble)
     finally:
         supervisor.stop()
@@ -181,7 +183,7 @@ def test_a_spool_that_was_removed_is_made_anew(tmp_path, monkeypatch):
     supervisor.start()
     try:
         until(lambda: Spool(catalog.jobs_folder).job("known"))
-        until(lambda: Spool(catalog.jobs_folder).job("known").told)
+        until(lambda: Spool(catalog.jobs_folder).job("known").catalog_progress)
         shutil.rmtree(catalog.jobs_folder)
         until(lambda: catalog.job("known").status == "failed")
         assert "was removed while it ran" in catalog.job("known").error
@@ -192,13 +194,13 @@ def test_a_spool_that_was_removed_is_made_anew(tmp_path, monkeypatch):
 
 def test_only_a_worker_by_itself_is_ended_by_a_lost_spool(tmp_path, monkeypatch):
     """A program that merely uses the spool, as this one, is not."""
-    monkeypatch.delenv(MARK, raising=False)
+    monkeypatch.delenv(MARK_VARIABLE, raising=False)
     code = (
         "import os, shutil, sys, time; from pathlib import Path\n"
         "from explorer.jobs import heartbeat; heartbeat.BEAT_SECONDS = 0.01\n"
         "from explorer.jobs.process import ProcessName; from explorer.jobs.spool import Spool\n"
         "spool = Spool(Path(sys.argv[1]))\n"
-        "with spool.enrolled(ProcessName.of(os.getpid())):\n"
+        "with spool.enrolled_worker(ProcessName.of(os.getpid())):\n"
         "    shutil.rmtree(spool.folder); time.sleep(0.2)\n"
         "print('alive')\n"
     )
@@ -207,6 +209,6 @@ def test_only_a_worker_by_itself_is_ended_by_a_lost_spool(tmp_path, monkeypatch)
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env={name: value for name, value in os.environ.items() if name != MARK},
+        env={name: value for name, value in os.environ.items() if name != MARK_VARIABLE},
     )
     assert done.stdout == "alive\n", done.stderr

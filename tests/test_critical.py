@@ -17,11 +17,11 @@ from explorer.analysis.spectrum import dense
 from explorer.ask import questions
 from explorer.kinds.critical import (
     CRITICAL,
+    END_WORDS,
     METHODS,
-    WORDS,
     Critical,
     CriticalSettings,
-    Ended,
+    EndReason,
     taken_over,
 )
 from explorer.kinds.quadrature import Quadrature
@@ -71,7 +71,7 @@ def hyperbola(start: list[float]) -> Problem:
 def test_a_start_near_the_origin_ends_at_the_saddle(method: str) -> None:
     """(w1 w2 - 1)^2 / 2 has a saddle of index 1 with eigenvalues -1 and 1 at (0, 0)."""
     found = found_from(hyperbola([0.1, 0.05]), method=method)
-    assert (found.ended, found.classes) == (["critical"], ["saddle"])
+    assert (found.end_words, found.classes) == (["critical"], ["saddle"])
     values = {name: float(value[0]) for name, value in found.values.items()}
     assert values["lambda_min"] == pytest.approx(-1, abs=1e-6)
     assert values["lambda_max"] == pytest.approx(1, abs=1e-6)
@@ -86,7 +86,7 @@ def test_a_start_near_the_origin_ends_at_the_saddle(method: str) -> None:
 def test_a_start_near_the_minima_ends_on_their_curve(method: str) -> None:
     """w1 w2 = 1 is a curve of degenerate minima: eigenvalues 0 and w1^2 + w2^2, index 0."""
     found = found_from(hyperbola([1.9, 0.45]), method=method)
-    assert (found.ended, found.classes) == (["critical"], ["degenerate minimum"])
+    assert (found.end_words, found.classes) == (["critical"], ["degenerate minimum"])
     assert found.values["index"][0] == 0
     assert found.values["loss"][0] == pytest.approx(0, abs=1e-15)
     assert found.values["lambda_min"][0] == pytest.approx(0, abs=1e-7)
@@ -98,7 +98,7 @@ def test_a_start_at_a_critical_point_stays() -> None:
         {"weight": torch.tensor([start], dtype=torch.float64)} for start in ([2, 0.5], [0, 0])
     ]
     found = found_from(hyperbola([1.0, 1.0]), points)
-    assert found.ended == ["critical"] * 2
+    assert found.end_words == ["critical"] * 2
     assert found.classes == ["degenerate minimum", "saddle"]
     assert not found.values["steps"].any() and not found.values["distance"].any()
     assert found.values["lambda_max"] == pytest.approx([4.25, 1.0], abs=1e-12)
@@ -181,7 +181,7 @@ def test_a_gradient_flat_place_is_no_critical_point(method: str) -> None:
     """w1^3 / 3 + w1 + w2^2 / 2 has no critical point; norm(g) is least, 1, where w1 is 0."""
     problem = of_weights([2.0, 1.0], lambda w: w[:, 0] ** 3 / 3 + w[:, 0] + w[:, 1] ** 2 / 2)
     found = found_from(problem, method=method)
-    assert (found.ended, found.classes) == (["gradient-flat"], ["not critical"])
+    assert (found.end_words, found.classes) == (["gradient-flat"], ["not critical"])
     assert found.values["gradient"][0] == pytest.approx(1, abs=1e-3)
     assert found.values["hessian_gradient"][0] < 1e-4
     assert not found.is_critical[0]
@@ -191,14 +191,14 @@ def test_a_loss_that_levels_off_has_no_critical_point() -> None:
     """exp(-w1) + w2^2 falls for ever: a gradient below the target is none of a critical point."""
     found = found_from(of_weights([2.0, 1.0], lambda w: torch.exp(-w[:, 0]) + w[:, 1] ** 2))
     assert found.values["gradient"][0] <= 1e-8
-    assert (found.ended, found.classes) == (["levelling off"], ["not critical"])
+    assert (found.end_words, found.classes) == (["levelling off"], ["not critical"])
     assert found.values["ahead"][0] == pytest.approx(1, rel=1e-3)  # of each Newton step
 
 
 def test_too_few_steps_are_told() -> None:
     """A search that is cut short is not called critical, whatever its eigenvalues."""
     found = found_from(hyperbola([30.0, -20.0]), steps=5)
-    assert (found.ended, found.classes) == (["steps used up"], ["not critical"])
+    assert (found.end_words, found.classes) == (["steps used up"], ["not critical"])
     assert found.values["steps"][0] == 5
 
 
@@ -219,7 +219,7 @@ def of_one(loss) -> Problem:
 def test_one_parameter_is_enough() -> None:
     """(w^2 - 1)^2 from 2 ends at its minimum 1, where the curvature is 8."""
     found = found_from(of_one(lambda w: (w**2 - 1) ** 2))
-    assert (found.ended, found.classes) == (["critical"], ["minimum"])
+    assert (found.end_words, found.classes) == (["critical"], ["minimum"])
     assert found.values["lambda_min"][0] == found.values["lambda_max"][0]
     assert found.values["lambda_max"][0] == pytest.approx(8, rel=1e-6)
 
@@ -230,7 +230,7 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
     lost = {"weight": torch.tensor([[np.nan, 1.0]], dtype=torch.float64)}
     good = {"weight": torch.tensor([[0.1, 0.05]], dtype=torch.float64)}
     found = found_from(problem, [lost, good])
-    assert found.ended == ["not finite", "critical"] and found.classes == ["", "saddle"]
+    assert found.end_words == ["not finite", "critical"] and found.classes == ["", "saddle"]
     assert found.computed.all() and np.isnan(found.loss[0])
     assert np.isnan(found.values["lambda_min"][0]) and np.isnan(found.values["index"][0])
 
@@ -238,10 +238,10 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
 def test_a_hessian_of_zero_is_told() -> None:
     """A linear loss is gradient-flat everywhere; a constant one is flat, and critical."""
     slope = found_from(of_weights([1.0, 2.0], lambda w: w.sum(dim=1)))
-    assert (slope.ended, slope.classes) == (["gradient-flat"], ["not critical"])
+    assert (slope.end_words, slope.classes) == (["gradient-flat"], ["not critical"])
     assert slope.values["left"][0] == 1 and not slope.values["steps"][0]
     level = found_from(of_weights([1.0, 2.0], lambda w: 0 * w.sum(dim=1) + 3))
-    assert (level.ended, level.classes) == (["critical"], ["flat"])
+    assert (level.end_words, level.classes) == (["critical"], ["flat"])
 
 
 def test_a_model_that_draws_random_numbers_is_refused() -> None:
@@ -313,7 +313,7 @@ def test_the_model_is_left_as_it_was() -> None:
 def test_starts_are_snapshots_then_copies() -> None:
     """Of two runs every second snapshot from the end, then each run's copies."""
     settings = CriticalSettings(lengths=(4, 1), starts=3, every=2)
-    assert settings.begun == [(1, 0), (3, 0), (4, 0), (3, 1), (4, 1), (3, 2), (4, 2)]
+    assert settings.search_starts == [(1, 0), (3, 0), (4, 0), (3, 1), (4, 1), (3, 2), (4, 2)]
     assert settings.units == 7 and CriticalSettings(starts=1).units == 1
     assert CriticalSettings(starts=1, noise=0.1) == CriticalSettings(starts=1)
 
@@ -322,10 +322,10 @@ def test_more_starts_keep_what_is_known() -> None:
     """Rows of fewer copies and snapshots get the numbers that they have among more."""
     few = CriticalSettings(lengths=(3,), starts=2, every=2)
     many = CriticalSettings(lengths=(3,), starts=3)
-    places = np.array(few.begun).T
+    places = np.array(few.search_starts).T
     old = {"unit": np.arange(3), "snapshot": places[0], "copy": places[1], "loss": np.arange(3.0)}
     taken = taken_over(many, old)
-    assert [many.begun[unit] for unit in taken["unit"]] == few.begun
+    assert [many.search_starts[unit] for unit in taken["unit"]] == few.search_starts
     assert taken["loss"].tolist() == [0.0, 1.0, 2.0]
     back = taken_over(dataclasses.replace(few, starts=1), old)
     assert back["unit"].tolist() == [0, 1] and back["loss"].tolist() == [0.0, 1.0]
@@ -338,7 +338,7 @@ def test_an_estimated_index_holds_the_true_one(monkeypatch: pytest.MonkeyPatch) 
     matrix = Curvature(objective_at(problem, points[0], settings, CPU), hessian)
     exact = critical.curvature_of(matrix, settings)
     assert exact["index"] == exact["index_low"] == exact["index_bound"] > 4
-    monkeypatch.setattr(critical, "DENSE", 0)
+    monkeypatch.setattr(critical, "MAX_DENSE_PARAMETERS", 0)
     told = critical.curvature_of(matrix, settings)
     every = np.linalg.eigvalsh(dense(matrix))
     beyond = Quadrature(53, [(every, np.full(53, 1 / 53))], exact=True)
@@ -353,7 +353,13 @@ def drawn(*units: int) -> Critical:
     """Two runs' searches: critical, gradient-flat, not finite, and vanishing; some of them done."""
     settings = CriticalSettings(lengths=(2, 1), starts=2)
     count = settings.units
-    ended = [Ended.CRITICAL, Ended.GRADIENT_FLAT, Ended.NOT_FINITE, Ended.VANISHING, Ended.STEPS]
+    ended = [
+        EndReason.CRITICAL,
+        EndReason.GRADIENT_FLAT,
+        EndReason.NOT_FINITE,
+        EndReason.VANISHING,
+        EndReason.STEPS,
+    ]
     values = {name: np.linspace(1, 2, count) for name in ("loss", "start_loss", "start_gradient")}
     values |= {name: np.full(count, 0.5) for name in ("lambda_max", "length", "residual_max")}
     values |= {"gradient": np.array([0.0, 1e-3, np.nan, 1e-9, 1e-2]), "index": np.arange(5.0)}
@@ -379,7 +385,7 @@ def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) ->
     hollow = {words for words, colour in looks.items() if colour == "rgba(0,0,0,0)"}
     assert hollow == set(looks) - {"critical"}
     if len(units) == 5:
-        assert set(looks) == set(WORDS.values()) - {"stalled", "not finite"}
+        assert set(looks) == set(END_WORDS.values()) - {"stalled", "not finite"}
 
 
 def test_starts_have_names() -> None:

@@ -95,7 +95,7 @@ def test_exchanged_models_change_the_sign(pair: Any) -> None:
     problem, first, second = pair
     there, back = compared(problem, [first, second]), compared(problem, [second, first])
     assert there.loss == pytest.approx(-back.loss, rel=1e-12)
-    for kind in ("paired", "unpaired"):
+    for kind in ("paired_interval", "unpaired_interval"):
         one, other = getattr(there, kind), getattr(back, kind)
         assert one[0] == pytest.approx(-other[1], rel=1e-9)
         assert one[1] == pytest.approx(-other[0], rel=1e-9)
@@ -107,9 +107,11 @@ def test_a_model_against_itself_differs_by_nothing(pair: Any) -> None:
     found = compared(problem, [first, first])
     assert (found.loss == 0).all()
     assert (
-        found.paired is not None and (found.paired[0] == 0).all() and (found.paired[1] == 0).all()
+        found.paired_interval is not None
+        and (found.paired_interval[0] == 0).all()
+        and (found.paired_interval[1] == 0).all()
     )
-    assert found.unpaired is not None and (found.unpaired[1] > 0).all()
+    assert found.unpaired_interval is not None and (found.unpaired_interval[1] > 0).all()
 
 
 def test_pairing_narrows_the_interval(pair: Any) -> None:
@@ -118,8 +120,10 @@ def test_pairing_narrows_the_interval(pair: Any) -> None:
     near = {n: first[n] + 0.05 * (second[n] - first[n]) for n in first}
     near |= {n: first[n] for n in first if not first[n].is_floating_point()}
     found = compared(problem, [first, near])
-    assert found.paired is not None and found.unpaired is not None
-    assert (np.diff(found.paired, axis=0) < 0.5 * np.diff(found.unpaired, axis=0)).all()
+    assert found.paired_interval is not None and found.unpaired_interval is not None
+    assert (
+        np.diff(found.paired_interval, axis=0) < 0.5 * np.diff(found.unpaired_interval, axis=0)
+    ).all()
 
 
 def test_parts_of_points_and_resume_change_nothing(
@@ -178,5 +182,5 @@ def test_values_that_are_no_numbers_are_kept(pair: Any) -> None:
     found = compared(replace(problem, loss=broken), [first, second])
     bad = ~np.isfinite(found.loss)
     assert bad.any() and not bad.all()
-    assert not np.isfinite(np.asarray(found.paired)[:, bad]).any()
-    assert np.isfinite(np.asarray(found.paired)[:, ~bad]).all()
+    assert not np.isfinite(np.asarray(found.paired_interval)[:, bad]).any()
+    assert np.isfinite(np.asarray(found.paired_interval)[:, ~bad]).all()

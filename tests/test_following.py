@@ -59,7 +59,7 @@ def steps(catalog: Catalog, folder: Path) -> list[int | None]:
 
 def stopped(catalog: Catalog, folder: Path) -> str:
     """Why the run is followed no longer; empty while it is."""
-    return following.followed(catalog).get(str(folder), {}).get("stopped", "")
+    return following.followed_runs(catalog).get(str(folder), {}).get("stopped", "")
 
 
 def test_a_run_is_imported_while_it_grows_until_it_ends(catalog: Catalog, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_run_is_imported_while_it_grows_until_it_ends(catalog: Catalog, tmp_pa
     until(lambda: (folder / "run.json").exists())
     follow(catalog, folder, problem_file(tmp_path / "p"))
     until(lambda: steps(catalog, folder))
-    until(lambda: str(folder) not in following.followed(catalog))
+    until(lambda: str(folder) not in following.followed_runs(catalog))
     script.join()
     assert steps(catalog, folder) == [0, 1, 2, 3, 4, 5]
     model = model_of(catalog, folder)
@@ -142,7 +142,7 @@ def test_a_failed_import_stops_it(catalog: Catalog, tmp_path: Path) -> None:
     until(lambda: stopped(catalog, folder))
     assert "failed: OSError: no data" in stopped(catalog, folder)
     following.unfollow(catalog, folder)
-    assert str(folder) not in following.followed(catalog)
+    assert str(folder) not in following.followed_runs(catalog)
 
 
 def test_nothing_followed_leaves_the_catalog_alone(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_nothing_followed_leaves_the_catalog_alone(tmp_path: Path) -> None:
     follower = following.Follower(catalog)
     before = (tmp_path / "catalog" / "catalog.duckdb").stat().st_mtime_ns
     (tmp_path / "catalog" / "catalog.duckdb").rename(tmp_path / "away")
-    follower.look()
+    follower.check_runs()
     assert not (tmp_path / "catalog" / "catalog.duckdb").exists()
     assert (tmp_path / "away").stat().st_mtime_ns == before
 
@@ -174,7 +174,7 @@ def test_a_run_is_followed_before_its_first_snapshot(catalog: Catalog, tmp_path:
     model = model_of(catalog, folder)
     assert model and model.name == "early" and following.is_followed(catalog, model)
     record(folder, end=True)
-    until(lambda: str(folder) not in following.followed(catalog))
+    until(lambda: str(folder) not in following.followed_runs(catalog))
     assert not following.is_followed(catalog, model)
 
 
@@ -191,10 +191,10 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
     finally:
         end_workers(Catalog(place))
     own = Catalog(place)
-    assert steps(own, folder) == [0, 1, 2] and following.followed(own) == {}
+    assert steps(own, folder) == [0, 1, 2] and following.followed_runs(own) == {}
     model = model_of(own, folder)
     assert model
-    curves = recorded_runs.curves(own, model)
+    curves = recorded_runs.training_curves(own, model)
     assert curves["learning_rate"]["logged"] == [(0, 0.5), (1, 0.25), (2, 0.125)]
     assert curves["loss"]["logged"] == [(0, 1.0), (1, 0.5), (2, 0.25), (7, 0.0)]
     assert [step for step, _ in curves["loss"]["train"]] == [0, 1, 2]

@@ -9,7 +9,12 @@ import pytest
 
 from explorer import supervisor as supervisors
 from explorer.jobs import heartbeat, queue_state
-from explorer.jobs.heartbeat import OVERSTAYS, PATIENCE, Beat, Pulse
+from explorer.jobs.heartbeat import (
+    BEAT_PATIENCE_SECONDS,
+    MAX_BEATS_AFTER_JOB,
+    Beat,
+    HeartbeatMonitor,
+)
 from explorer.jobs.isolation import Isolation
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
@@ -35,48 +40,56 @@ class Clock:
 def test_a_worker_of_another_machine_lives_while_its_beats_move():
     """Not by the local process table, and by the time of the one who looks alone."""
     clock = Clock()
-    pulse = Pulse(clock)
+    pulse = HeartbeatMonitor(clock)
     for count in range(5):
-        assert pulse.lives(AWAY, Beat(count, frozenset(), ""))
-        clock.now += PATIENCE
-    assert pulse.lives(AWAY, Beat(4, frozenset(), ""))
+        assert pulse.is_alive(AWAY, Beat(count, frozenset(), ""))
+        clock.now += BEAT_PATIENCE_SECONDS
+    assert pulse.is_alive(AWAY, Beat(4, frozenset(), ""))
     clock.now += 1
-    assert not pulse.lives(AWAY, Beat(4, frozenset(), ""))
-    assert pulse.lives(AWAY, Beat(5, frozenset(), ""))
+    assert not pulse.is_alive(AWAY, Beat(4, frozenset(), ""))
+    assert pulse.is_alive(AWAY, Beat(5, frozenset(), ""))
 
 
 def test_a_worker_that_is_not_listed_lives_for_a_while():
     """Its file may be late on a shared disk; without one it is dead in the end."""
     clock = Clock()
-    pulse = Pulse(clock)
-    assert pulse.lives(AWAY, None)
-    clock.now += PATIENCE + 1
-    assert not pulse.lives(AWAY, None)
+    pulse = HeartbeatMonitor(clock)
+    assert pulse.is_alive(AWAY, None)
+    clock.now += BEAT_PATIENCE_SECONDS + 1
+    assert not pulse.is_alive(AWAY, None)
 
 
 def test_a_claim_counts_until_two_later_beats_lack_it():
     """The first beat after a claim may have been composed before it."""
-    pulse = Pulse()
-    assert pulse.holds(ME, Beat(7, frozenset(), ""), "a")
-    assert pulse.holds(ME, Beat(7, frozenset(), ""), "a")
-    assert pulse.holds(ME, Beat(8, frozenset(), ""), "a")
-    assert not pulse.holds(ME, Beat(9, frozenset(), ""), "a")
-    assert pulse.holds(ME, Beat(10, frozenset("a"), ""), "a")
-    assert pulse.holds(ME, Beat(11, frozenset(), ""), "a")  # counted anew
-    assert pulse.holds(ME, None, "a")  # it does not say
+    pulse = HeartbeatMonitor()
+    assert pulse.holds_job(ME, Beat(7, frozenset(), ""), "a")
+    assert pulse.holds_job(ME, Beat(7, frozenset(), ""), "a")
+    assert pulse.holds_job(ME, Beat(8, frozenset(), ""), "a")
+    assert not pulse.holds_job(ME, Beat(9, frozenset(), ""), "a")
+    assert pulse.holds_job(ME, Beat(10, frozenset("a"), ""), "a")
+    assert pulse.holds_job(ME, Beat(11, frozenset(), ""), "a")  # counted anew
+    assert pulse.holds_job(ME, None, "a")  # it does not say
 
 
 def test_a_worker_that_hangs_at_a_job_which_is_over_is_told():
     """By its own beats: it names the job in many of them after the spool has lost it."""
-    pulse = Pulse()
-    for count in range(5, 5 + OVERSTAYS):
-        assert not pulse.overstays(ME, Beat(count, frozenset("ab"), "mark"), {"a"})
-    assert not pulse.overstays(ME, Beat(90, frozenset("a"), "mark"), {"a"})  # it has come back
-    assert not pulse.overstays(ME, Beat(91, frozenset("ab"), "mark"), {"a"})  # counted anew
-    assert not pulse.overstays(ME, Beat(91 + OVERSTAYS, frozenset("ab"), "mark"), {"a", "b"})
-    assert not pulse.overstays(ME, Beat(200, frozenset("a"), "mark"), frozenset())
-    assert pulse.overstays(ME, Beat(200 + OVERSTAYS, frozenset("a"), "mark"), frozenset())
-    assert not pulse.overstays(AWAY, None, frozenset())
+    pulse = HeartbeatMonitor()
+    for count in range(5, 5 + MAX_BEATS_AFTER_JOB):
+        assert not pulse.stays_at_ended_job(ME, Beat(count, frozenset("ab"), "mark"), {"a"})
+    assert not pulse.stays_at_ended_job(
+        ME, Beat(90, frozenset("a"), "mark"), {"a"}
+    )  # it has come back
+    assert not pulse.stays_at_ended_job(
+        ME, Beat(91, frozenset("ab"), "mark"), {"a"}
+    )  # counted anew
+    assert not pulse.stays_at_ended_job(
+        ME, Beat(91 + MAX_BEATS_AFTER_JOB, frozenset("ab"), "mark"), {"a", "b"}
+    )
+    assert not pulse.stays_at_ended_job(ME, Beat(200, frozenset("a"), "mark"), frozenset())
+    assert pulse.stays_at_ended_job(
+        ME, Beat(200 + MAX_BEATS_AFTER_JOB, frozenset("a"), "mark"), frozenset()
+    )
+    assert not pulse.stays_at_ended_job(AWAY, None, frozenset())
 
 
 @pytest.fixture
@@ -96,7 +109,7 @@ def served(tmp_path, monkeypatch):
 def test_what_a_living_worker_has_left_is_offered_again(served):
     """It has claimed the job, and works at another: nobody would come back to it."""
     catalog, supervisor, spool, folder = served
-    with spool.enrolled(ME):
+    with spool.enrolled_worker(ME):
         assert spool.claim_next(ME) is not None
         supervisor.step()
         assert catalog.job("known").status == "running"
@@ -123,7 +136,7 @@ def test_the_heart_beats_for_a_job_that_a_child_has_claimed(served):
         named.append(spool.beat(ME).jobs)
         raise ValueError("looked")
 
-    with spool.enrolled(ME):
+    with spool.enrolled_worker(ME):
         assert folder.claim(ME)
         Isolation(spool, look, lambda key: lambda partner: None, lambda *told: None).run(folder)
         assert named == [{"known"}]
@@ -133,7 +146,7 @@ def test_the_heart_beats_for_a_job_that_a_child_has_claimed(served):
 def test_a_heartbeat_goes_on_while_the_worker_works(served):
     """It names the job, in the file by which the worker is listed."""
     _, _, spool, folder = served
-    with spool.enrolled(ME), spool.at_work(folder):
+    with spool.enrolled_worker(ME), spool.at_work(folder):
         first = spool.beat(ME).count
         until(lambda: spool.beat(ME).count > first + 2)
         assert spool.beat(ME).jobs == {"known"}
@@ -153,7 +166,7 @@ def test_a_stopped_worker_is_told_of_and_ended_by_a_cancel(served, monkeypatch):
         supervisor.step()
         assert folder.worker == worker
         said = f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
-        assert queue_state.progress(spool, "known") == said
+        assert queue_state.progress_text(spool, "known") == said
         folder.cancel()
         until(lambda: supervisor.step() or not folder.path.exists())
         assert process.wait(10) == -signal.SIGKILL

@@ -81,7 +81,7 @@ def test_the_database_is_closed_after_each_step(waiting, monkeypatch):
         supervisor._stop.set()
         return wait(0)
 
-    monkeypatch.setattr("store.lease.IDLE", 1000.0)
+    monkeypatch.setattr("store.lease.IDLE_SECONDS", 1000.0)
     monkeypatch.setattr(supervisor._stop, "wait", after_a_step)
     supervisor._run()
     assert closed == [True]

@@ -7,7 +7,7 @@ import pytest
 
 from explorer import recorded_runs, trainer_folder
 from explorer.importing import sources
-from explorer.importing.checkpoint_names import labels, steps
+from explorer.importing.checkpoint_names import checkpoint_labels, label_steps
 from explorer.recording import RecordingError
 
 
@@ -26,7 +26,7 @@ from explorer.recording import RecordingError
 )
 def test_labels(paths: list[str], wanted: list[str]) -> None:
     """The file's own name, or the shortest part of the paths that differs."""
-    assert labels([Path(path) for path in paths]) == wanted
+    assert checkpoint_labels([Path(path) for path in paths]) == wanted
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_labels(paths: list[str], wanted: list[str]) -> None:
 )
 def test_steps(names: list[str], wanted: list) -> None:
     """A number counts as a step where names differ by it alone and its word says so."""
-    assert steps(names) == wanted
+    assert label_steps(names) == wanted
 
 
 def files(folder: Path, *names: str) -> list[str]:
@@ -99,11 +99,12 @@ def test_a_folder_of_a_trainer_is_a_run(tmp_path: Path) -> None:
     }
     assert facts["hyperparameters"] == {"batch_size": 8, "max_steps": 20}
     assert facts["ended"] is False
-    before = recorded_runs.identity(found.recording), recorded_runs.watched(tmp_path)
+    before = recorded_runs.identity(found.recording), recorded_runs.watched_files(tmp_path)
     trainer(tmp_path, 20)
     grown = recorded_runs.recording_of(tmp_path)
     assert (
-        recorded_runs.identity(grown) == before[0] and recorded_runs.watched(tmp_path) != before[1]
+        recorded_runs.identity(grown) == before[0]
+        and recorded_runs.watched_files(tmp_path) != before[1]
     )
     assert grown.ended and [s.step for s in grown.snapshots] == [9, 10, 20]
 

@@ -17,7 +17,7 @@ from explorer.analysis.curvature.lanczos import (
 from explorer.analysis.curvature.products import CurvatureError
 from explorer.analysis.curvature.trace import xtrace
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.matrix import Role, SpectrumSettings
+from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.spectrum import Spectrum
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -152,13 +152,13 @@ def test_quadrature_of_a_wishart_matrix() -> None:
 def spectrum_of(matrix: Matrix, pairs: Pairs, seed: int, probes: int, steps: int) -> Spectrum:
     """What a spectrum's answer holds of pairs and probes."""
     found = zip(pairs.values, pairs.residuals, strict=True)
-    rows = [(0, Role.PAIR, n, value, residual) for n, (value, residual) in enumerate(found)]
+    rows = [(0, MatrixRole.PAIR, n, value, residual) for n, (value, residual) in enumerate(found)]
     for number in range(probes):
         lanczos = Lanczos(matrix, random_signs(matrix, seed, 1, number), steps)
         while not lanczos.is_over:
             lanczos.step()
         nodes = enumerate(zip(*quadrature(lanczos), strict=True))
-        rows += [(1 + number, Role.NODE, n, node, weight) for n, (node, weight) in nodes]
+        rows += [(1 + number, MatrixRole.NODE, n, node, weight) for n, (node, weight) in nodes]
     names = ("unit", "role", "i", "value", "weight")
     columns = {n: np.array(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}
     facts = {"size": matrix.size, "epsilon": torch.finfo(matrix.like.dtype).eps}

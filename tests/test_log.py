@@ -5,7 +5,7 @@ import subprocess
 import threading
 
 from explorer.jobs import bounded_log
-from explorer.jobs.local_workers import LOG
+from explorer.jobs.local_workers import LOG_COMMAND
 
 
 def kept(path, content: bytes, most: int) -> None:
@@ -18,7 +18,7 @@ def kept(path, content: bytes, most: int) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
-    bounded_log.keep(source, str(path), most)
+    bounded_log.write_log(source, str(path), most)
     writer.join()
     os.close(source)
 
@@ -55,6 +55,6 @@ def test_a_file_that_the_log_is_linked_to_is_left_alone(tmp_path):
 
 def test_the_keeper_runs_by_itself(tmp_path):
     """As it is started: a process of its own that ends with what it is given."""
-    done = subprocess.run([*LOG, str(tmp_path / "a.log")], input=b"said\n", timeout=60)
+    done = subprocess.run([*LOG_COMMAND, str(tmp_path / "a.log")], input=b"said\n", timeout=60)
     assert done.returncode == 0
     assert (tmp_path / "a.log").read_bytes() == b"said\n"

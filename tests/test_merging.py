@@ -14,10 +14,10 @@ import pytest
 from explorer.__main__ import main
 from store import CannotMerge, Catalog, CatalogDamaged, NotACatalog
 from store.migrations import MIGRATIONS
-from store.records import Direction, Merged
+from store.records import Direction, MergeCounts
 from tests.test_store import TABLE, ingest, put_model, question
 
-NOTHING = Merged(0, 0, 0, 0, 0)
+NOTHING = MergeCounts(0, 0, 0, 0, 0)
 
 
 @pytest.fixture
@@ -67,7 +67,9 @@ def rows(catalog: Catalog) -> dict[str, list]:
 def test_everything_comes_over_to_the_last_bit(here: Catalog, there: Catalog) -> None:
     """Into an empty catalog: the same rows in every table, the same files, and no damage."""
     before = kept(there)
-    assert here.merge(there.folder) == Merged(models=1, points=1, questions=1, units=4, files=2)
+    assert here.merge(there.folder) == MergeCounts(
+        models=1, points=1, questions=1, units=4, files=2
+    )
     assert kept(there) == before
     assert rows(here) == rows(there)
     assert here.check_integrity(contents=True) == []
@@ -90,7 +92,9 @@ def test_partial_answers_are_united(here: Catalog, there: Catalog) -> None:
     here.ask(question(units=4))
     ingest(here, [1, 2], loss=[7.0, 8.0], facts={"device": "here"})
     here.set_image("q1", b"half a picture")
-    assert here.merge(there.folder) == Merged(models=0, points=0, questions=0, units=2, files=1)
+    assert here.merge(there.folder) == MergeCounts(
+        models=0, points=0, questions=0, units=2, files=1
+    )
     found = here.values("q1", TABLE)
     assert found["unit"].tolist() == [0, 1, 2, 3]
     assert repr(found["loss"].tolist()) == "[nan, 7.0, 8.0, 0.1]"

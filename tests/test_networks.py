@@ -166,9 +166,9 @@ def test_an_unsafe_extra_state(tmp_path: Path, state: object, words: str) -> Non
 )
 def test_extra_states_survive(value: object) -> None:
     """A value comes back equal and of its type, and the same value has the same bytes."""
-    once = extra_state.encoded(value)
-    assert torch.equal(once, extra_state.encoded(value))
-    again = extra_state.decoded(once)
+    once = extra_state.encode_state(value)
+    assert torch.equal(once, extra_state.encode_state(value))
+    again = extra_state.decode_state(once)
     assert again == value and type(again) is type(value)
 
 

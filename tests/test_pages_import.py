@@ -183,6 +183,6 @@ def test_follow_is_offered_for_a_growing_run(place: Path) -> None:
     until(lambda: f"{place}/run · 2 snapshots" in texts(fine(app.run()), "markdown"))
     assert "followed" in [title.value for title in app.subheader]  # still shown after it has grown
     fine(pressed(app, "Unfollow"))
-    assert following.followed(Catalog(place / "catalog")) == {}
+    assert following.followed_runs(Catalog(place / "catalog")) == {}
     record(place / "run", end=True)
     assert not filled(place, str(place / "run")).toggle

@@ -218,10 +218,12 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
             assert ended(catalog, order).status == "done"
         models = {model.name: model for model in catalog.models()}
         with pytest.raises(ValueError, match=r"no snapshot of left has .* optimizer_state=True"):
-            questions.question(catalog, STABILITY, models["left"], asked)
-        question = questions.question(catalog, STABILITY, models["kept"], asked)
+            questions.question_about(catalog, STABILITY, models["left"], asked)
+        question = questions.question_about(catalog, STABILITY, models["kept"], asked)
         assert [bool(digest) for digest in question.settings.moments] == [False, True, True, True]
-        plain = questions.question(catalog, STABILITY, models["kept"], StabilitySettings(probes=2))
+        plain = questions.question_about(
+            catalog, STABILITY, models["kept"], StabilitySettings(probes=2)
+        )
         assert plain.points == question.points and plain.key != question.key
         for settings in (asked, StabilitySettings(probes=2)):
             key = questions.ask(catalog, STABILITY, models["kept"], settings)
@@ -234,7 +236,9 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
             catalog, sources.resolve([str(tmp_path / "kept")]), problem, {}, name="kept"
         )
         assert ended(catalog, again).status == "done"
-        assert questions.question(catalog, STABILITY, models["kept"], asked).key == question.key
+        assert (
+            questions.question_about(catalog, STABILITY, models["kept"], asked).key == question.key
+        )
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())

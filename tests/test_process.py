@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from explorer.jobs.process import MARK, ProcessName, end_with_descendants
+from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_with_descendants
 from tests.tiny import until
 
 STARTS = """
@@ -32,7 +32,7 @@ def started(folder: Path, mark: str) -> tuple[subprocess.Popen, list[ProcessName
     folder.mkdir()
     worker = subprocess.Popen(
         [sys.executable, "-c", STARTS, str(folder)],
-        env={**os.environ, MARK: mark},
+        env={**os.environ, MARK_VARIABLE: mark},
         start_new_session=True,
     )
     until(lambda: all((folder / name).is_file() for name in NAMES))

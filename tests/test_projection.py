@@ -196,7 +196,9 @@ def test_paths_are_asked_on_the_surface_s_page(
         assert sorted(found.lengths) == [4, 5] and found.computed.all()
         measured = [catalog.measurements(id)["train"]["loss"] for id in asked.point_ids[1:]]
         assert found.loss == pytest.approx(measured, rel=1e-6)
-        assert catalog.measured(one.id).keys() == {p.point_id for p in catalog.points(one.id)}
+        assert catalog.measurements_by_point(one.id).keys() == {
+            p.point_id for p in catalog.points(one.id)
+        }
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())

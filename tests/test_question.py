@@ -17,7 +17,7 @@ import torch
 from explorer.analysis.model.problems import load
 from explorer.analysis.objective.parameters import content_hash
 from explorer.ask import questions
-from explorer.ask.question import ProblemIdentity, Question
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.kind import named_code
 from explorer.kinds.settings import ObjectiveSettings
@@ -108,8 +108,8 @@ def asked(
     settings: Any = None,
     identity: ProblemIdentity = IDENTITY,
     points: tuple[str, ...] = (POINT,),
-) -> Question:
-    return Question(kind, settings or kind.settings(), identity, points)
+) -> QuestionIdentity:
+    return QuestionIdentity(kind, settings or kind.settings(), identity, points)
 
 
 def key(
@@ -383,18 +383,24 @@ def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
     for wrong in (len(kind.subjects), len(kind.subjects) - 2):
         if wrong >= 0:
             with pytest.raises(ValueError, match=f"the subjects of {kind.name} must be "):
-                questions.question(catalog, kind, model, kind.settings(), "", [(model, "")] * wrong)
+                questions.question_about(
+                    catalog, kind, model, kind.settings(), "", [(model, "")] * wrong
+                )
     if kind.whole_run:
         return
     if len(kind.subjects) > 1:
         other = dataclasses.replace(model, problem_id="another", name="b")
         with pytest.raises(ValueError, match=r"must be of one problem, .* got a and b"):
-            questions.question(catalog, kind, model, kind.settings(), "", [(other, "")])
+            questions.question_about(catalog, kind, model, kind.settings(), "", [(other, "")])
         file = catalog.put_file(b"early weights", ".safetensors")
         catalog.add_point("a", "1" * 64, "early", 7, file, {})
-        early = questions.question(catalog, kind, model, kind.settings(), "1" * 64, [(model, "")])
+        early = questions.question_about(
+            catalog, kind, model, kind.settings(), "1" * 64, [(model, "")]
+        )
         assert early.points == ("1" * 64, POINT)
-        swapped = questions.question(catalog, kind, model, kind.settings(), "", [(model, "1" * 64)])
+        swapped = questions.question_about(
+            catalog, kind, model, kind.settings(), "", [(model, "1" * 64)]
+        )
         assert swapped.points == (POINT, "1" * 64)
         assert swapped.key != early.key
         asked = catalog.question(
@@ -453,12 +459,14 @@ def test_runs_and_how_they_divide_are_in_the_key(tmp_path):
         catalog.add_model(name, name, first.problem_id, ids[-1], {})
         others.append((catalog.model(name), ""))
     there, back = (
-        questions.question(catalog, kind, first, kind.settings(), "", order)
+        questions.question_about(catalog, kind, first, kind.settings(), "", order)
         for order in (others, others[::-1])
     )
     assert there.key == back.key and there.settings.lengths == (3, 4, 5)
-    swapped = questions.question(catalog, kind, others[0][0], kind.settings(), "", [(first, "")])
-    straight = questions.question(catalog, kind, first, kind.settings(), "", others[:1])
+    swapped = questions.question_about(
+        catalog, kind, others[0][0], kind.settings(), "", [(first, "")]
+    )
+    straight = questions.question_about(catalog, kind, first, kind.settings(), "", others[:1])
     assert swapped.key != straight.key
     asked = catalog.question(
         questions.ask(catalog, kind, first, kind.settings(), others=others[::-1])
@@ -650,4 +658,4 @@ def test_even_and_odd_counts_are_allowed(kind, count):
 )
 def test_units_are_counted_in_words(count: int, of: int | None, said: str) -> None:
     """One unit is said in the singular."""
-    assert kind_named("critical").counted(count, of) == said
+    assert kind_named("critical").count_text(count, of) == said

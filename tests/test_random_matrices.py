@@ -8,7 +8,7 @@ from explorer.analysis.curvature.lanczos import Lanczos, quadrature, random_sign
 from explorer.kinds.eigenvalues import outliers, summary
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.random_matrices import (
-    NAMES,
+    REFERENCE_NAMES,
     free_sum,
     marchenko_pastur,
     marchenko_pastur_edges,
@@ -118,13 +118,13 @@ def test_the_free_sum_is_the_spectrum_of_a_sampled_sum(ratio: float, deviation: 
 def test_references_have_the_mean_and_variance_that_they_are_fitted_to() -> None:
     """The semicircle and the sum have both, Marchenko-Pastur's the mean; what cannot be is left."""
     found = references(1.0, 1.5, 0.5)
-    assert list(found) == list(NAMES)
+    assert list(found) == list(REFERENCE_NAMES)
     for name, made in found.items():
         mass, mean, second = (made.weights @ made.nodes**k for k in range(3))
         assert (mass, mean) == pytest.approx((1, 1), rel=2e-3), name
         if name != "Marchenko-Pastur":
             assert second - mean**2 == pytest.approx(1.5, rel=5e-3), name
-    assert NAMES[2] not in references(1.0, 0.4, 0.5)
+    assert REFERENCE_NAMES[2] not in references(1.0, 0.4, 0.5)
     assert list(references(-1.0, 1.0, 0.5)) == ["Wigner semicircle"]
     assert references(float("nan"), 1.0, 0.5) == {}
 

@@ -207,7 +207,7 @@ def test_an_extra_state_is_recorded(tmp_path: Path) -> None:
 
     Recorder(tmp_path).snapshot(nn.Sequential(Scaled(3, 2)), 0)
     held = safetensors.torch.load_file(read_recording(tmp_path).snapshots[0].file)
-    scale, ones = extra_state.decoded(held["0._extra_state"])["scale"]
+    scale, ones = extra_state.decode_state(held["0._extra_state"])["scale"]
     assert scale == 1.5 and torch.equal(ones, torch.ones(2))
 
 

@@ -11,7 +11,7 @@ import vl_convert
 
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
-from explorer.kinds.trajectory import Path
+from explorer.kinds.trajectory import Trajectory
 from explorer.render import critical, sharpness, spectrum, spectrum_parts, stability, training
 from explorer.render.line import LineStyle, profile
 from explorer.render.marks import curves
@@ -183,7 +183,7 @@ def hostile_charts() -> dict[str, Any]:
     grid = {name: np.add.outer(x**2, x**2) for name in ("loss", "x", *HOSTILE)}
     plane = contour(Surface(x, x, grid, np.ones((3, 3), dtype=bool)), ContourStyle(HOSTILE[1]))
     values = dict.fromkeys(("loss", *HOSTILE), x)
-    paths = [Path(x=x, y=x, out=x, moved=x, values=values) for _ in HOSTILE]
+    paths = [Trajectory(x=x, y=x, out=x, moved=x, values=values) for _ in HOSTILE]
     tracks = made(paths, HOSTILE, [HOSTILE[:3]] * len(HOSTILE))
     return {
         "lines": profile(lines, LineStyle(HOSTILE[0], second=HOSTILE[1]), title=HOSTILE[2]),

@@ -9,8 +9,8 @@ import pytest
 import vl_convert
 
 from explorer.kinds import Piece
-from explorer.kinds.matrix import Role, SpectrumSettings
-from explorer.kinds.random_matrices import NAMES
+from explorer.kinds.matrix import MatrixRole, SpectrumSettings
+from explorer.kinds.random_matrices import REFERENCE_NAMES
 from explorer.kinds.spectrum import Spectrum
 from explorer.render import spectrum_parts
 from explorer.render.export.figure import save_figure
@@ -35,19 +35,21 @@ def a_spectrum(*units: int, pairs: Any = PAIRS, spread: float = 1.0) -> Spectrum
     rows: list[tuple[int, int, int, float, float]] = []
     for unit in units:
         if unit == 0:
-            rows += [(0, Role.PAIR, n, value, error) for n, (value, error) in enumerate(pairs)]
+            rows += [
+                (0, MatrixRole.PAIR, n, value, error) for n, (value, error) in enumerate(pairs)
+            ]
             steps = np.linspace(-1, 1, 5)
-            rows += [(0, Role.ESCAPE, n, t, 2 - t / 2 - t**2) for n, t in enumerate(steps)]
+            rows += [(0, MatrixRole.ESCAPE, n, t, 2 - t / 2 - t**2) for n, t in enumerate(steps)]
         elif unit <= 3:
             nodes = spread * np.array([-2.0, 0.0, 0.1 * unit, 4.0, 9.0])
             weights = (0.01, 0.5, 0.4, 0.05, 0.04)
             rows += [
-                (unit, Role.NODE, n, x, w)
+                (unit, MatrixRole.NODE, n, x, w)
                 for n, (x, w) in enumerate(zip(nodes, weights, strict=True))
             ]
-            rows += [(unit, Role.LAYER, n, 5.0 * n + unit, 10.0) for n in range(2)]
+            rows += [(unit, MatrixRole.LAYER, n, 5.0 * n + unit, 10.0) for n in range(2)]
         else:
-            rows.append((unit, Role.BATCH, unit - 4, 10.0 + unit, 1e-3))
+            rows.append((unit, MatrixRole.BATCH, unit - 4, 10.0 + unit, 1e-3))
     if not rows:
         return Spectrum.from_pieces(SETTINGS, [])
     names = ("unit", "role", "i", "value", "weight")
@@ -86,7 +88,7 @@ def test_every_chart_is_valid_whatever_is_known(name: str) -> None:
     ]
     charts += [spectrum_parts.escape(found), spectrum_parts.batches(found)]
     for log in (False, True):
-        style = DensityStyle(log=log, overlays=NAMES, ratio=0.5)
+        style = DensityStyle(log=log, overlays=REFERENCE_NAMES, ratio=0.5)
         charts += [density(found, style), compare({"one": found, "other": found}, style)]
     for chart in charts:
         assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
@@ -134,10 +136,10 @@ def test_numbers_of_near_spikes_do_not_overlap() -> None:
 
 def test_references_are_drawn_with_their_names() -> None:
     """The three overlays, each in the legend; above the floor only."""
-    style = DensityStyle(overlays=NAMES, ratio=0.1)
+    style = DensityStyle(overlays=REFERENCE_NAMES, ratio=0.1)
     chart = density(a_spectrum(1, 2, 3), style)
-    assert {row["line"] for row in rows(chart, "reference")} == set(NAMES)
-    assert all(name in json.dumps(chart.to_dict()) for name in NAMES)
+    assert {row["line"] for row in rows(chart, "reference")} == set(REFERENCE_NAMES)
+    assert all(name in json.dumps(chart.to_dict()) for name in REFERENCE_NAMES)
 
 
 def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
@@ -183,7 +185,10 @@ def test_mini_batches_beside_the_whole() -> None:
 def test_charts_fit_a_column_of_a_paper() -> None:
     """As figures 3.25 inches wide: the density with all its references, and each other chart."""
     found = CASES["whole"]
-    charts = [density(found, DensityStyle(overlays=NAMES, ratio=0.1)), spectrum_parts.layers(found)]
+    charts = [
+        density(found, DensityStyle(overlays=REFERENCE_NAMES, ratio=0.1)),
+        spectrum_parts.layers(found),
+    ]
     charts += [
         spectrum_parts.pairs(found),
         spectrum_parts.escape(found),

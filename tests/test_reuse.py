@@ -59,7 +59,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The tiny model in two versions, and the logging worker."""
     folder = tmp_path_factory.mktemp("served")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_workers, "WORKER", [sys.executable, "-m", "tests.logging_worker"])
+        patch.setattr(
+            local_workers, "WORKER_COMMAND", [sys.executable, "-m", "tests.logging_worker"]
+        )
         patch.setenv("EVALUATIONS_LOG", str(folder / "log"))
         with supervised(folder / "catalog") as (catalog, _):
             imported(catalog, folder, "first")

@@ -17,7 +17,7 @@ from explorer.analysis.model.problems import load
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
 from explorer.importing.order import order_import
-from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, shares
+from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, variance_shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
 from explorer.render.export.animation import MOST, animation, chosen
@@ -69,7 +69,7 @@ def test_coordinates_are_those_of_a_principal_component_analysis(trained) -> Non
     gram = answered.gram_matrix(points, blocks)
     x, y, vectors = answered.principal_plane(points, blocks, gram)
     known = PCA(n_components=2).fit(matrix)
-    assert shares(gram)[:2] == pytest.approx(known.explained_variance_ratio_, rel=1e-9)
+    assert variance_shares(gram)[:2] == pytest.approx(known.explained_variance_ratio_, rel=1e-9)
     for mine, theirs in zip(vectors.numpy(), known.components_, strict=True):
         assert abs(mine @ theirs) == pytest.approx(1, abs=1e-9)
     assert (vectors @ vectors.t()).numpy() == pytest.approx(np.eye(2), abs=1e-10)
@@ -134,7 +134,7 @@ def test_a_random_walk_explains_as_theory_says() -> None:
     """The null of 81 snapshots: .608, .152, .068 of infinitely many; and a drawn one agrees."""
     assert random_walk_shares(2000)[:3] == pytest.approx([0.608, 0.152, 0.0675], abs=5e-4)
     walk = torch.randn(81, 100_000, generator=seeded(3), dtype=torch.float64).cumsum(0)
-    drawn = shares((walk @ walk.t()).numpy())
+    drawn = variance_shares((walk @ walk.t()).numpy())
     assert drawn[:3] == pytest.approx(random_walk_shares(81)[:3], abs=0.01)
 
 
@@ -145,7 +145,7 @@ def test_the_sample_run_explains_what_it_should() -> None:
     points = [safetensors.torch.load_file(c.path) for c in sample.checkpoints]
     assert len(points) == 81
     gram = answered.gram_matrix(points, FlatModel(problem.model, torch.float32, CPU).blocks)
-    assert shares(gram)[:2] == pytest.approx([0.90, 0.075], abs=0.005)
+    assert variance_shares(gram)[:2] == pytest.approx([0.90, 0.075], abs=0.005)
 
 
 @pytest.mark.parametrize(("format", "head"), [("GIF", b"GIF89a"), ("MP4", b"ftyp")])
@@ -185,7 +185,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
     with supervised(tmp_path / "catalog") as (catalog, _):
         lone = imported(catalog, tmp_path / "lone", "lone")
         with pytest.raises(ValueError, match="at least 3 different snapshots, lone has 1"):
-            questions.question(catalog, RUN, lone, SMALL)
+            questions.question_about(catalog, RUN, lone, SMALL)
         files = [
             {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
             for k in range(4)

@@ -50,7 +50,7 @@ def brought(catalog: Catalog, file: Path, *names: object, **given: str) -> recor
     job_id = sources.order(catalog, sources.resolve(map(str, names)), file, {}, **given)
     job = ended(catalog, job_id)
     assert job.status == "done", job.error
-    model = storing.imported(catalog, job)
+    model = storing.imported_model(catalog, job)
     assert model
     return model
 

@@ -23,7 +23,7 @@ from explorer.analysis.measures.norms import least, normalised_sharpness, relati
 from explorer.analysis.measures.point_measures import Standing
 from explorer.analysis.objective.plane import objective_at
 from explorer.kinds.kind import Piece
-from explorer.kinds.measures import MEASURES, NO, PLACE, WHY, YES
+from explorer.kinds.measures import MEASURE_PLACES, MEASURES, MISSING_REASONS, NO, YES
 from explorer.kinds.sharpness import (
     SHARPNESS,
     Sharpness,
@@ -119,7 +119,7 @@ def slope(problem: Problem) -> torch.Tensor:
 
 def test_every_measure_has_an_answer(whole: Sharpness) -> None:
     """All have a finite value within its interval, and every one of the list is computed."""
-    assert set(sharpness.COMPUTED) == set(PLACE)
+    assert set(sharpness.COMPUTED) == set(MEASURE_PLACES)
     for measure in MEASURES:
         value = whole.of(measure.name)
         assert value.why == "" and math.isfinite(value.value), measure.name
@@ -479,7 +479,7 @@ def test_rescaling_moves_what_it_should(net: Problem, whole: Sharpness, way: str
             assert ratio == pytest.approx(1, abs=1e-3 if "lambda" in measure.name else 1e-6)
         elif measure.name in ("sam", "lambda_max", "trace", "frobenius", "average", "keskar"):
             assert abs(ratio - 1) > 0.2, measure.name
-    assert answer.moved(settings) == []
+    assert answer.moved_measures(settings) == []
     flat = answer.ratios["relative_flatness"]
     assert (flat == pytest.approx(1, abs=1e-6)) == (way == "layer")
 
@@ -562,7 +562,7 @@ def test_bad_points_say_why(net: Problem, value: float, words: str) -> None:
     assert words in answer.of("sam").why
     assert math.isnan(answer.of("sam").value)
     if math.isnan(value):
-        assert {answer.of(measure.name).why for measure in MEASURES} == {WHY[1]}
+        assert {answer.of(measure.name).why for measure in MEASURES} == {MISSING_REASONS[1]}
         assert answer.facts["loss"] is None
 
 
@@ -632,7 +632,7 @@ def test_a_choice_takes_over_what_is_known(whole: Sharpness) -> None:
 
 def test_all_measures_are_the_question_that_they_were() -> None:
     """Naming none or all is one question, whose key does not know of the choice."""
-    assert SharpnessSettings(measures=tuple(PLACE)) == SharpnessSettings()
+    assert SharpnessSettings(measures=tuple(MEASURE_PLACES)) == SharpnessSettings()
     assert "measures" in SHARPNESS.later
     with pytest.raises(ValueError, match="measures must be names of measures"):
         SharpnessSettings(measures=("flatness",))
@@ -665,7 +665,7 @@ def test_pieces_may_be_missing(whole: Sharpness) -> None:
 
 def test_definitions_are_one_line() -> None:
     """Each measure has a definition and a source in one line, and one of three badges."""
-    assert len(PLACE) == len(MEASURES)
+    assert len(MEASURE_PLACES) == len(MEASURES)
     for measure in MEASURES:
         assert measure.invariant in (YES, NO, "layer-wise")
         assert "\n" not in measure.definition + measure.source

@@ -21,12 +21,12 @@ def own_state(tmp_path, monkeypatch):
 
 def written(job_id: str = "a", spool: str = "1-2") -> dict[str, str]:
     """The request after its way through a file."""
-    return json.loads(json.dumps(signature.signed(job_id, spool, REQUEST)))
+    return json.loads(json.dumps(signature.signed_request(job_id, spool, REQUEST)))
 
 
 def test_a_signed_request_is_verified():
     """What was signed comes back as it was."""
-    assert signature.verified(written(), "a", "1-2") == REQUEST
+    assert signature.verified_request(written(), "a", "1-2") == REQUEST
 
 
 @pytest.mark.parametrize(
@@ -44,19 +44,19 @@ def test_a_signed_request_is_verified():
 def test_what_nobody_signed_is_refused(found):
     """A request as somebody could plant it is none."""
     with pytest.raises(signature.NotSigned, match="job a was not written by you"):
-        signature.verified(found, "a", "1-2")
+        signature.verified_request(found, "a", "1-2")
 
 
 def test_a_signature_holds_for_one_job_in_one_spool_and_one_text():
     """A request that was moved to another job, copied with its folder or changed is none."""
     with pytest.raises(signature.NotSigned):
-        signature.verified(written(), "b", "1-2")
+        signature.verified_request(written(), "b", "1-2")
     with pytest.raises(signature.NotSigned):
-        signature.verified(written(), "a", "1-3")
+        signature.verified_request(written(), "a", "1-3")
     changed = written()
     changed["body"] = changed["body"].replace("p.py", "q.py")
     with pytest.raises(signature.NotSigned):
-        signature.verified(changed, "a", "1-2")
+        signature.verified_request(changed, "a", "1-2")
 
 
 def test_another_users_signature_is_none(tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_another_users_signature_is_none(tmp_path, monkeypatch):
     ours = written()
     monkeypatch.setenv("EXPLORER_STATE", str(tmp_path / "another"))
     with pytest.raises(signature.NotSigned):
-        signature.verified(ours, "a", "1-2")
+        signature.verified_request(ours, "a", "1-2")
 
 
 def test_the_secret_is_the_owners_alone(tmp_path):
@@ -77,7 +77,10 @@ def test_the_secret_is_the_owners_alone(tmp_path):
 
 def test_processes_that_begin_together_share_one_secret():
     """Two that make the secret at the same time agree on it."""
-    code = "from explorer.jobs import signature; print(signature.signed('a', 's', {})['signature'])"
+    code = (
+        "from explorer.jobs import signature; "
+        "print(signature.signed_request('a', 's', {})['signature'])"
+    )
     command = [sys.executable, "-c", code]
     both = [
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)

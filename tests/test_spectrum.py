@@ -20,7 +20,7 @@ from explorer.ask.estimate import estimate
 from explorer.importing.order import order_import
 from explorer.kinds import Piece
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.matrix import Role, SpectrumSettings
+from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum, taken_over
 from explorer.problem import Problem
 from explorer.render.export import table
@@ -86,7 +86,7 @@ def test_every_role_against_the_dense_matrix(small: Problem, matrix: str) -> Non
     exact = oracle(small, matrix)
     values = np.linalg.eigvalsh(exact)
     found = spectrum_of(small, settings)
-    assert found.of(Role.ALL)[1] == pytest.approx(values, abs=1e-13)
+    assert found.of(MatrixRole.ALL)[1] == pytest.approx(values, abs=1e-13)
     pairs, residuals = found.eigenvalues
     assert pairs == pytest.approx([*values[::-1][:4], *values[:2][::-1]], abs=1e-13)
     assert residuals.max() < 1e-13
@@ -96,15 +96,15 @@ def test_every_role_against_the_dense_matrix(small: Problem, matrix: str) -> Non
         product = exact @ signs
         for power, moment in ((0, 1.0), (1, signs @ product / 43), (2, product @ product / 43)):
             assert weights @ nodes**power == pytest.approx(moment, rel=1e-10)
-        _, forms, squares = found.of(Role.PROBE)
+        _, forms, squares = found.of(MatrixRole.PROBE)
         assert forms[number] == pytest.approx(signs @ product / 43, rel=1e-10)
         assert squares[number] == pytest.approx(product @ product / 43, rel=1e-10)
         mine = found.rows["unit"] == 1 + number
-        parts = found.rows["value"][mine & (found.rows["role"] == Role.LAYER)]
+        parts = found.rows["value"][mine & (found.rows["role"] == MatrixRole.LAYER)]
         ends = np.cumsum([0, 20, 5, 15, 3])
         wanted = [signs[a:b] @ product[a:b] for a, b in itertools.pairwise(ends)]
         assert parts == pytest.approx(wanted, rel=1e-9, abs=1e-12)
-    _, largest, _ = found.of(Role.BATCH)  # of a batch that holds all examples
+    _, largest, _ = found.of(MatrixRole.BATCH)  # of a batch that holds all examples
     assert largest == pytest.approx([values[-1]], rel=1e-7)
     assert found.trace.value == pytest.approx(np.trace(exact), rel=1e-12)
     assert found.trace.low == found.trace.high
@@ -120,11 +120,11 @@ def test_the_scaled_hessian_and_one_layer(small: Problem) -> None:
     """|w| H |w|, and the diagonal block of one tensor alone, against the dense ones."""
     values = np.linalg.eigvalsh(oracle(small, "scaled_hessian"))
     found = spectrum_of(small, replace(SMALL, matrix="scaled_hessian"))
-    assert found.of(Role.ALL)[1] == pytest.approx(values, abs=1e-13)
+    assert found.of(MatrixRole.ALL)[1] == pytest.approx(values, abs=1e-13)
     block = oracle(small, "hessian")[25:40, 25:40]
     found = spectrum_of(small, replace(SMALL, layer="2.weight"))
     assert found.size == 15
-    assert found.of(Role.ALL)[1] == pytest.approx(np.linalg.eigvalsh(block), abs=1e-13)
+    assert found.of(MatrixRole.ALL)[1] == pytest.approx(np.linalg.eigvalsh(block), abs=1e-13)
     assert list(found.layers) == ["2.weight"]
     with pytest.raises(ValueError, match=r"layer must be one of 0.weight, .* got 'nothing'"):
         answered(small, replace(SMALL, layer="nothing"))
@@ -133,7 +133,7 @@ def test_the_scaled_hessian_and_one_layer(small: Problem) -> None:
 def test_the_loss_along_the_last_vector(small: Problem) -> None:
     """The losses are the model's own there; near 0 slope and eigenvalue foretell them."""
     found = spectrum_of(small, SMALL)
-    _, steps, losses = found.of(Role.ESCAPE)
+    _, steps, losses = found.of(MatrixRole.ESCAPE)
     _, vectors = np.linalg.eigh(oracle(small, "hessian"))
     theta, last = theta_of(small), torch.from_numpy(vectors[:, 0].copy())
     slope = float(torch.func.grad(lambda at: loss_at(small, at))(theta) @ last)
@@ -149,7 +149,7 @@ def test_the_loss_along_the_last_vector(small: Problem) -> None:
 @pytest.fixture
 def never_dense(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small matrices treated as large ones."""
-    monkeypatch.setattr(analysis, "DENSE", 0)
+    monkeypatch.setattr(analysis, "MAX_DENSE_PARAMETERS", 0)
 
 
 def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
@@ -157,7 +157,7 @@ def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
     exact = np.linalg.eigvalsh(oracle(small, "hessian"))
     settings = replace(SMALL, probes=30, trace_products=0, seed=1)
     found = spectrum_of(small, settings)
-    assert not len(found.of(Role.ALL)[1])
+    assert not len(found.of(MatrixRole.ALL)[1])
     values, residuals = found.eigenvalues
     wanted = np.array([*exact[::-1][:4], *exact[:2][::-1]])
     assert (np.abs(values - wanted) <= residuals + 1e-13).all()
@@ -172,7 +172,9 @@ def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
         assert estimate_of.low < truth < estimate_of.high
         assert estimate_of.probes == 30
     blocks = np.diag(oracle(small, "hessian"))
-    _, forms, _ = found.of(Role.PROBE)  # the layers share what the probes saw, pairs not put in
+    _, forms, _ = found.of(
+        MatrixRole.PROBE
+    )  # the layers share what the probes saw, pairs not put in
     seen = forms.mean() * found.size
     assert sum(e.value for e in found.layers.values()) == pytest.approx(seen)
     inside = [
@@ -254,7 +256,7 @@ def test_parts_may_be_missing(
 ) -> None:
     """Whatever has come first, the rest is unknown and nothing fails."""
     if large:
-        monkeypatch.setattr(analysis, "DENSE", 0)
+        monkeypatch.setattr(analysis, "MAX_DENSE_PARAMETERS", 0)
     settings = replace(SMALL, batches=1)
     done = frozenset(range(settings.units)) - set(units)
     pieces = answered(small, settings, done)
@@ -312,7 +314,7 @@ def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
     with supervised(tmp_path / "catalog") as (catalog, _):
         model = imported(catalog, tmp_path, "tiny")
         told = estimate(
-            catalog, questions.question(catalog, SPECTRUM, model, few), model, warm=True
+            catalog, questions.question_about(catalog, SPECTRUM, model, few), model, warm=True
         )
         assert 0 < told.seconds < 600
         first = complete(catalog, model, few)

@@ -75,7 +75,7 @@ def test_a_search_killed_midway_goes_on_from_its_last_step(tmp_path: Path) -> No
         whole, facts = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
     with supervised(tmp_path / "killed") as (catalog, supervisor):
         assert questions.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "other"), LONG) == key
-        file = Spool(catalog.jobs_folder).half_done(key) / "0"
+        file = Spool(catalog.jobs_folder).half_done_folder(key) / "0"
         for steps in (20, 60):
             least = steps * 8 * 21_003
             until(lambda n=least: file.exists() and file.stat().st_size > n)  # type: ignore[misc]

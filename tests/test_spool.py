@@ -250,6 +250,6 @@ def test_only_living_workers_are_listed(tmp_path):
         pass
     assert spool.workers() == []
     child.communicate()
-    with spool.enrolled(ME):
+    with spool.enrolled_worker(ME):
         assert spool.workers() == [ME]
     assert spool.workers() == []

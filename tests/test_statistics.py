@@ -15,7 +15,7 @@ from explorer.analysis.objective.examples import chosen_examples
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.line import LineSettings
 from explorer.kinds.settings import ObjectiveSettings
-from explorer.kinds.statistics import interval, of_losses, words
+from explorer.kinds.statistics import interval, interval_words, loss_interval
 from explorer.problem import Problem
 from tests.conftest import small_problem
 
@@ -66,7 +66,7 @@ def test_95_of_100_paired_intervals_hold(x: float, least: float) -> None:
     """Coverage of the difference of two models on the same examples, at both minima and off them.
 
     A quarter of the way a few examples carry most of the difference: too few intervals hold, as
-    `Difference.paired` tells.
+    `Difference.paired_interval` tells.
     """
     rows = losses("mlp_a", "train", x) - losses("mlp_b", "train", x)
     share = held(rows, COUNT, corrected=False)
@@ -134,10 +134,10 @@ def test_edges() -> None:
     low, high = interval(np.array([1.0, np.nan, np.inf]), np.array([0.1, np.nan, np.nan]), 10)
     assert np.isfinite([low[0], high[0]]).all()
     assert np.isnan([low[1], high[1], low[2], high[2]]).all()
-    assert of_losses({"loss": np.ones(3)}, {"examples": 9}, None) is None
-    assert of_losses({"loss": np.ones(3), "loss_se": np.ones(3)}, {}, None) is None
-    assert "all 1,437 examples, from 200 of them" in words(200, 1437)
-    assert "unseen data" in words(200, None)
+    assert loss_interval({"loss": np.ones(3)}, {"examples": 9}, None) is None
+    assert loss_interval({"loss": np.ones(3), "loss_se": np.ones(3)}, {}, None) is None
+    assert "all 1,437 examples, from 200 of them" in interval_words(200, 1437)
+    assert "unseen data" in interval_words(200, None)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])

@@ -35,7 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.delete_question("q2")
     made.restore_question("q2")
     assert made.check_integrity(contents=True) == []
-    assert made.unsealed() == 0
+    assert made.unsealed_count() == 0
     made.close()
     return made.folder
 
@@ -113,7 +113,7 @@ def test_nothing_damaged_comes_over_by_a_merge(catalog: Catalog, tmp_path: Path)
     """A merge carries the seals along, and refuses what does not fit its seal."""
     here = Catalog(tmp_path / "here")
     assert here.merge(catalog.folder).questions == 2
-    assert (here.check_integrity(contents=True), here.unsealed()) == ([], 0)
+    assert (here.check_integrity(contents=True), here.unsealed_count()) == ([], 0)
     with duckdb.connect(catalog.folder / "catalog.duckdb", config=CONFIG) as other:
         other.execute("UPDATE surface_values SET loss = 7 WHERE question_key = 'q1' AND unit = 2")
     elsewhere = Catalog(tmp_path / "elsewhere")
@@ -158,12 +158,12 @@ def test_what_an_older_version_stored_can_be_sealed(tmp_path: Path, capsys) -> N
         other.execute("INSERT INTO models (id, problem_id, point_id) VALUES ('m1', 'p1', 'w1')")
         other.execute("INSERT INTO points (model_id, point_id) VALUES ('m1', 'w1')")
         other.execute("INSERT INTO pieces VALUES ('q1', 0, 2, 0.1, '{}', now())")
-    assert catalog.unsealed() == 4  # problem, model, analysis, values
+    assert catalog.unsealed_count() == 4  # problem, model, analysis, values
     ingest(catalog, [2])
     assert main(["--catalog", str(catalog.folder), "check"]) == 0
     assert "4 entries are of an older version" in capsys.readouterr().out
     assert main(["--catalog", str(catalog.folder), "check", "--seal"]) == 0
-    assert catalog.unsealed() == 0
+    assert catalog.unsealed_count() == 0
     catalog.close()
     with duckdb.connect(catalog.folder / "catalog.duckdb", config=CONFIG) as other:
         other.execute("UPDATE surface_values SET loss = 3 WHERE unit = 0")

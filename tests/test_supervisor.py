@@ -173,7 +173,11 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     catalog, supervisor, _ = served
     slow, quick = named(catalog, "slow"), named(catalog, "quick")
     long = questions.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=5), priority=requests.BACKGROUND
+        catalog,
+        LINE,
+        slow,
+        LineSettings(x_count=801, seed=5),
+        priority=requests.BACKGROUND_PRIORITY,
     )
     until(lambda: catalog.active_job_for(long).units_done)
     [worker] = supervisor.workers
@@ -181,14 +185,18 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     job = catalog.active_job_for(long)
     assert 0 < job.units_done < 801
     later = questions.ask(
-        catalog, LINE, quick, LineSettings(x_count=31, seed=6), priority=requests.BACKGROUND
+        catalog,
+        LINE,
+        quick,
+        LineSettings(x_count=31, seed=6),
+        priority=requests.BACKGROUND_PRIORITY,
     )
     spool = Spool(catalog.jobs_folder)
     first, second = spool.job(job.id), spool.job(catalog.active_job_for(later).id)
     done = catalog.question(long).units_done
     until(lambda: catalog.question(long).units_done > min(done, 800))  # a border has been passed
     claimed = not second.is_queued  # one of equal priority goes only after the first has ended
-    assert not claimed or not first.path.exists() or first.finished
+    assert not claimed or not first.path.exists() or first.ending
     answered(catalog, long)
     answered(catalog, later)
     assert supervisor.workers == [worker]
@@ -200,7 +208,11 @@ def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
     catalog, supervisor, _ = served
     slow = named(catalog, "slow")
     long = questions.ask(
-        catalog, LINE, slow, LineSettings(x_count=801, seed=7), priority=requests.BACKGROUND
+        catalog,
+        LINE,
+        slow,
+        LineSettings(x_count=801, seed=7),
+        priority=requests.BACKGROUND_PRIORITY,
     )
     beneath = until(lambda: (j := catalog.active_job_for(long)) and j.units_done and j)
     [worker] = supervisor.workers
@@ -435,7 +447,7 @@ def test_a_job_without_a_folder_is_offered_when_asked_again(served):
     """A crash between the catalog's row and the spool's folder loses no question."""
     catalog, _, _ = served
     model, settings = named(catalog, "quick"), LineSettings(x_count=9, seed=16)
-    asked = questions.question(catalog, LINE, model, settings)
+    asked = questions.question_about(catalog, LINE, model, settings)
     with pytest.MonkeyPatch.context() as patch:
         interrupt = (KeyboardInterrupt for _ in ()).throw
         patch.setattr(requests, "offer", lambda catalog, job: interrupt(KeyboardInterrupt))
@@ -450,7 +462,7 @@ def test_a_job_without_a_folder_is_offered_when_asked_again(served):
 
 KILLED = """
 import os, signal, sys
-from explorer.jobs import desk, orders
+from explorer.ask import questions, requests
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog
 
@@ -458,10 +470,10 @@ def die(*given):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[2] == "before the spool":
-    orders.offer = die
+    requests.offer = die
 catalog = Catalog(sys.argv[1], timeout=60)
 model = next(model for model in catalog.models() if model.name == "quick")
-desk.ask(catalog, LINE, model, LineSettings(x_count=9, seed=int(sys.argv[3])))
+questions.ask(catalog, LINE, model, LineSettings(x_count=9, seed=int(sys.argv[3])))
 die()
 """
 
@@ -475,7 +487,7 @@ def test_a_question_asked_just_before_a_kill_is_answered(served, monkeypatch, wh
     done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL, done.stderr
     settings = LineSettings(x_count=9, seed=seed)
-    asked = questions.question(catalog, LINE, named(catalog, "quick"), settings)
+    asked = questions.question_about(catalog, LINE, named(catalog, "quick"), settings)
     answered(catalog, asked.key)
 
 
@@ -513,7 +525,7 @@ def test_a_damaged_piece_is_computed_again(tmp_path):
     """A piece file cut short in the spool, as by a power loss: its points come again, all right."""
     catalog, key = worker_alone(tmp_path)
     [folder] = Spool(catalog.jobs_folder).jobs()
-    until(lambda: folder.finished)
+    until(lambda: folder.ending)
     cut = folder.piece_files()[1]
     lost = read_piece(cut)
     cut.write_bytes(cut.read_bytes()[:-8])
@@ -598,11 +610,11 @@ def test_an_urgent_job_does_not_change_the_arithmetic_of_the_one_beneath(tmp_pat
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)  # the tiny problem itself is worth one
-        Worker(spool, torch.device("cpu"))._make_way(beneath)
+        Worker(spool, torch.device("cpu"))._do_urgent_jobs(beneath)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert urgent.finished["status"] == "done", urgent.finished["error"]
+    assert urgent.ending["status"] == "done", urgent.ending["error"]
     assert len(urgent.piece_files()) > 0
     assert beneath.is_queued
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from explorer import recorded_runs
-from explorer.importing.training import Training, training_of
+from explorer.importing.training import TrainingNotes, training_of
 from explorer.kinds.stability import Stability
 from explorer.recorder import Recorder, optimizer_note
 from explorer.recording import LOG, read_recording
@@ -15,13 +15,13 @@ from explorer.render.stability import course
 from store import records
 
 
-def noted(**facts: object) -> Training:
+def noted(**facts: object) -> TrainingNotes:
     return training_of(
         records.Model(id="id", name="name", problem_id="problem", point_id="point", facts=facts)
     )
 
 
-def recorded(folder: Path, make, **settings) -> Training:
+def recorded(folder: Path, make, **settings) -> TrainingNotes:
     """What a run says whose rate halves at every snapshot."""
     model = torch.nn.Linear(3, 2)
     optimizer = make(model)

@@ -235,7 +235,7 @@ def test_a_copied_spool_has_no_workers_and_keeps_its_pieces(place, tmp_path):
     folder.offer(REQUEST)
     units = np.arange(3, dtype=np.int64)
     folder.put_piece(Piece({"unit": units, "loss": units / 7}))
-    with place.spool.enrolled(ME):
+    with place.spool.enrolled_worker(ME):
         assert place.spool.claim_next(ME) is not None
         place.catalog.close()
         shutil.copytree(place.catalog.folder, tmp_path / "copy")
@@ -244,7 +244,7 @@ def test_a_copied_spool_has_no_workers_and_keeps_its_pieces(place, tmp_path):
         (copied,) = copy.spool.jobs()
         assert copied.worker is None and not copied.is_ours
         assert copy.supervisor.acquire()
-        assert copy.supervisor._take_on(copied) is not None
+        assert copy.supervisor._track_job(copied) is not None
         assert len(copied.piece_files()) == 1
         assert len(copy.claimed()) == 1
         assert copy.catalog.job("known").status == "queued"
@@ -257,7 +257,7 @@ def test_a_job_is_cancelled_in_a_copy_without_harm_to_the_original(place, tmp_pa
     monkeypatch.setattr(supervisors, "CANCEL_GRACE", 0.0)
     folder = place.add_job()
     folder.offer(REQUEST)
-    with place.spool.enrolled(ME):
+    with place.spool.enrolled_worker(ME):
         assert place.spool.claim_next(ME) is not None
         place.catalog.close()
         shutil.copytree(place.catalog.folder, tmp_path / "copy")
@@ -296,6 +296,6 @@ def test_a_job_neither_queued_nor_claimed_is_offered_again(place):
     folder.offer(REQUEST)
     place.look()
     assert folder.withdraw()
-    for _ in range(supervisors.LOOKS):
+    for _ in range(supervisors.MAX_LOST_LOOKS):
         place.supervisor.step()
     assert len(place.claimed()) == 1

@@ -30,7 +30,7 @@ class Queue:
         )
         folder = self.spool.new(job.id, job.priority, job.created)
         folder.offer(REQUEST)
-        folder.tell(title=job.title, units=units, units_done=0)
+        folder.write_catalog_progress(title=job.title, units=units, units_done=0)
         return folder
 
 
@@ -42,39 +42,39 @@ def queue(tmp_path):
 def test_a_pipe_in_place_of_the_lock_is_not_waited_for(queue):
     """Whoever copies a catalog may plant one: opening it to read would wait for ever."""
     os.mkfifo(queue.spool.folder / "supervisor.lock")
-    assert not queue_state.supervised(queue.spool)
+    assert not queue_state.is_supervised(queue.spool)
 
 
 def test_each_job_says_what_it_waits_for(queue, monkeypatch):
     """Behind what is at work, how far that is, and how many stand between."""
-    monkeypatch.setattr(queue_state, "supervised", lambda spool: True)
+    monkeypatch.setattr(queue_state, "is_supervised", lambda spool: True)
     first, second, third = (queue.add(name) for name in ("a", "b", "c"))
-    assert queue_state.waits_for(queue.spool, "a") == "waits for a worker to start"
-    assert queue_state.waits_for(queue.spool, "b") == "waits behind Import of a (0 of 10)"
+    assert queue_state.waiting_reason(queue.spool, "a") == "waits for a worker to start"
+    assert queue_state.waiting_reason(queue.spool, "b") == "waits behind Import of a (0 of 10)"
     assert first.claim(ME)
-    first.tell(title="Import of a", units=1000, units_done=0)
+    first.write_catalog_progress(title="Import of a", units=1000, units_done=0)
     first.report(stage="inspecting", done=300, total=1000)
-    assert queue_state.waits_for(queue.spool, "a") == ""
-    assert queue_state.progress(queue.spool, "a") == "inspecting 300 of 1,000"
-    assert queue_state.waits_for(queue.spool, "b") == "waits behind Import of a (300 of 1,000)"
-    said = queue_state.waits_for(queue.spool, "c")
+    assert queue_state.waiting_reason(queue.spool, "a") == ""
+    assert queue_state.progress_text(queue.spool, "a") == "inspecting 300 of 1,000"
+    assert queue_state.waiting_reason(queue.spool, "b") == "waits behind Import of a (300 of 1,000)"
+    said = queue_state.waiting_reason(queue.spool, "c")
     assert said == "waits behind Import of a (300 of 1,000) and 1 more"
     queue.add("d", priority=5)
-    said = queue_state.waits_for(queue.spool, "d")
+    said = queue_state.waiting_reason(queue.spool, "d")
     assert said == "begins after the piece in hand of Import of a (300 of 1,000)"
     second.cancel()
-    assert queue_state.progress(queue.spool, "b") == "is being cancelled"
+    assert queue_state.progress_text(queue.spool, "b") == "is being cancelled"
     assert third.is_queued
 
 
 def test_where_nobody_is_at_work_that_is_said(queue):
     """With no app and no command a job waits for one; a supervisor of another process counts."""
     queue.add("a")
-    assert queue_state.progress(queue.spool, "a").endswith("none is running")
+    assert queue_state.progress_text(queue.spool, "a").endswith("none is running")
     with (queue.spool.folder / "supervisor.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert queue_state.progress(queue.spool, "a") == "waits for a worker to start"
-    assert queue_state.progress(queue.spool, "unknown") == "starting"
+        assert queue_state.progress_text(queue.spool, "a") == "waits for a worker to start"
+    assert queue_state.progress_text(queue.spool, "unknown") == "starting"
 
 
 def test_jobs_are_listed_and_cancelled_by_command(queue):

@@ -76,7 +76,7 @@ class Killer:
     def at_work(self) -> ProcessName | None:
         """The living worker that has the job and is not done with it."""
         for job in self.spool.jobs():
-            if job.worker not in {None, *self.dead} and not job.finished:
+            if job.worker not in {None, *self.dead} and not job.ending:
                 return job.worker
         return None
 

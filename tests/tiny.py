@@ -115,11 +115,11 @@ def end_workers(catalog: Catalog) -> None:
 
 APP = """
 import sys, time
-from explorer.jobs import crew
-from explorer.jobs.supervisor import Supervisor
+from explorer.jobs import local_workers
+from explorer.supervisor import Supervisor
 from store import Catalog
 
-crew.WORKER = [sys.executable, "-m", sys.argv[2]]
+local_workers.WORKER_COMMAND = [sys.executable, "-m", sys.argv[2]]
 catalog = Catalog(sys.argv[1], timeout=60)
 catalog.check()
 Supervisor(catalog, "cpu").start()

@@ -25,12 +25,19 @@ from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices
-from explorer.kinds.critical import FLAT, FOUND, LEFT, PROBE_STEPS, CriticalSettings, Ended
-from explorer.kinds.eigenvalues import CRITICAL as NEAR
-from explorer.kinds.eigenvalues import classified
+from explorer.kinds.critical import (
+    KERNEL_CURVATURE,
+    KERNEL_REMAINDER,
+    PROBE_STEPS,
+    VALUE_COLUMNS,
+    CriticalSettings,
+    EndReason,
+)
+from explorer.kinds.eigenvalues import CRITICAL_SHARE as NEAR
+from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.kind import Piece
-from explorer.kinds.matrix import DENSE
-from explorer.kinds.quadrature import Quadrature, settled
+from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.quadrature import Quadrature, correct_probes
 from explorer.kinds.spectrum import RESOLUTION
 from explorer.problem import Problem
 
@@ -61,7 +68,7 @@ def answer(
         **objective.moved_facts,
     }
     checked = False
-    for unit, (snapshot, copy) in enumerate(settings.begun):
+    for unit, (snapshot, copy) in enumerate(settings.search_starts):
         if unit in done:
             continue
         began = time.perf_counter()
@@ -96,8 +103,8 @@ def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> Non
 def from_here(ground: Ground, settings: CriticalSettings) -> dict[str, float]:
     """Where a search from the objective's present point ends, and what is there."""
     objective, start = ground.objective, ground.theta
-    found = dict.fromkeys(FOUND, np.nan)
-    found |= {"steps": 0.0, "ended": float(Ended.NOT_FINITE)}
+    found = dict.fromkeys(VALUE_COLUMNS, np.nan)
+    found |= {"steps": 0.0, "ended": float(EndReason.NOT_FINITE)}
     found["start_loss"] = objective.means()["loss"]
     with contextlib.suppress(NotFinite):  # what is known by then is stored
         first = ground.gradient()
@@ -122,7 +129,7 @@ def _steepness(ground: Ground, slope: np.ndarray) -> float:
     return float(np.linalg.norm(ground.times(slope))) / size if size else 0.0
 
 
-def _judged(ended: Ended, found: dict[str, float], steepness: float) -> Ended:
+def _judged(ended: EndReason, found: dict[str, float], steepness: float) -> EndReason:
     """Why a search ended, once it is known what is there.
 
     A gradient nearly in the kernel of the Hessian makes the point gradient-flat: norm(g) has a
@@ -133,13 +140,15 @@ def _judged(ended: Ended, found: dict[str, float], steepness: float) -> Ended:
     Source: Frye et al. 2021, arXiv:2003.10397, for gradient-flat regions; all bounds are ours.
     """
     ends = np.array([found["lambda_min"], found["lambda_max"]])
-    if ended == Ended.CRITICAL:
-        kind = classified(ends, found["sign_tolerance"], found["gradient"], found["length"])
+    if ended == EndReason.CRITICAL:
+        kind = point_class(ends, found["sign_tolerance"], found["gradient"], found["length"])
         far = found["ahead"] > NEAR * found["length"]
-        return Ended.VANISHING if far or kind == "not critical" else ended
+        return EndReason.VANISHING if far or kind == "not critical" else ended
     scale = max(float(np.abs(ends).max()), steepness)
-    flat = found["left"] >= LEFT or found["hessian_gradient"] <= FLAT * scale
-    return Ended.GRADIENT_FLAT if flat else ended
+    flat = (
+        found["left"] >= KERNEL_REMAINDER or found["hessian_gradient"] <= KERNEL_CURVATURE * scale
+    )
+    return EndReason.GRADIENT_FLAT if flat else ended
 
 
 def curvature_of(matrix: Curvature, settings: CriticalSettings) -> dict[str, float]:
@@ -148,7 +157,7 @@ def curvature_of(matrix: Curvature, settings: CriticalSettings) -> dict[str, flo
     Raises:
         NotFinite: a product is not finite.
     """
-    if matrix.size <= DENSE:
+    if matrix.size <= MAX_DENSE_PARAMETERS:
         every, vectors = np.linalg.eigh(_finite(dense(matrix)))
         values, rows = every[[-1, 0]], torch.from_numpy(vectors[:, [-1, 0]].T.copy())
         residuals = true_residuals(matrix, rows.to(matrix.like), values)
@@ -160,7 +169,9 @@ def curvature_of(matrix: Curvature, settings: CriticalSettings) -> dict[str, flo
     bound = int((pairs.values < -sign).sum())
     resolution = max(sign, RESOLUTION * pairs.scale)
     probes = [_probe(matrix, settings, number) for number in range(settings.probes)]
-    known = Quadrature(matrix.size, settled(probes, pairs.values, pairs.residuals, matrix.size))
+    known = Quadrature(
+        matrix.size, correct_probes(probes, pairs.values, pairs.residuals, matrix.size)
+    )
     told = known.sum_of(lambda nodes: (nodes < -resolution).astype(float))
     assert told is not None
     index, low, high = (max(float(bound), n) for n in (told.value, told.low, told.high))

@@ -13,7 +13,14 @@ from explorer.analysis.objective.parameters import Block, Tensors
 from explorer.analysis.objective.pieces import in_pieces
 from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
 from explorer.kinds.kind import Piece
-from explorer.kinds.run import SHOWN, RunSettings, axes, centred, random_walk_shares, shares
+from explorer.kinds.run import (
+    KEPT_COMPONENTS,
+    RunSettings,
+    axes,
+    centred_gram,
+    random_walk_shares,
+    variance_shares,
+)
 from explorer.kinds.trajectory import spans
 from explorer.problem import Problem
 
@@ -47,9 +54,9 @@ def answer(
     fitted = runs[0] if settings.plane == "first" else slice(0, len(subjects))
     x, y, vectors = principal_plane(subjects, blocks, gram, fitted)
     facts = _path_facts(gram, x, y, runs, subjects, blocks)
-    facts["explained"] = shares(gram[fitted, fitted])[:SHOWN].tolist()
+    facts["explained"] = variance_shares(gram[fitted, fitted])[:KEPT_COMPONENTS].tolist()
     if len(runs) == 1:  # of several there is no walk to compare with
-        facts["explained_by_random_walk"] = random_walk_shares(len(x))[:SHOWN].tolist()
+        facts["explained_by_random_walk"] = random_walk_shares(len(x))[:KEPT_COMPONENTS].tolist()
     own = own_losses(problem, subjects, settings, device)
     facts["path"]["values"] = {name: _json([v[name] for v in own]) for name in objective.names}
     facts |= _ranges(x, y, settings.margin)
@@ -103,7 +110,7 @@ def principal_plane(
     Raises:
         ValueError: the snapshots fitted lie on one point or one line.
     """
-    values, vectors = np.linalg.eigh(centred(gram[fitted, fitted]))
+    values, vectors = np.linalg.eigh(centred_gram(gram[fitted, fitted]))
     if values[-1] <= 0 or values[-2] <= FLAT * values[-1]:
         where = "one line" if values[-1] > 0 else "one point"
         raise ValueError(f"the snapshots of a run must span a plane, got all on {where}")
@@ -146,7 +153,7 @@ def _path_facts(
     path["norm"] = np.array(norms)
     path["turn"] = np.concatenate([_turns(part) for part in own])
     held = [
-        len(part) * (x[run].var() + y[run].var()) / max(np.trace(centred(part)), TINY)
+        len(part) * (x[run].var() + y[run].var()) / max(np.trace(centred_gram(part)), TINY)
         for run, part in zip(runs, own, strict=True)
     ]
     return {"path": {name: _json(value) for name, value in path.items()}, "held": _json(held)}

@@ -22,8 +22,8 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
-from explorer.kinds.measures import MEASURES, PLACE
-from explorer.kinds.sharpness import ALONG, COLUMNS, Role, SharpnessSettings
+from explorer.kinds.measures import MEASURE_PLACES, MEASURES
+from explorer.kinds.sharpness import ALONG, COLUMNS, MeasureRole, SharpnessSettings
 from explorer.problem import Problem
 
 REACH = 1.5  # lengths of a direction found to which the loss along it is drawn, both ways
@@ -88,7 +88,7 @@ def answer(
             continue
         began = time.perf_counter()
         rescales, place = divmod(unit, len(settings.chosen))
-        measure = PLACE[settings.chosen[place]]
+        measure = MEASURE_PLACES[settings.chosen[place]]
         if not rescales:
             rows = _rows(here, unit, measure, along=True)
         elif other is None:
@@ -158,7 +158,9 @@ def _rows(standing: Standing, unit: int, measure: int, along: bool) -> list[Row]
         return [_missing(unit, measure, NotApplicable("The memory of this machine").why)]
     if np.isnan(found.value):
         return [_missing(unit, measure, NotApplicable("A loss nearby").why)]
-    rows: list[Row] = [(unit, Role.MEASURE, measure, 0, np.nan, found.value, found.low, found.high)]
+    rows: list[Row] = [
+        (unit, MeasureRole.MEASURE, measure, 0, np.nan, found.value, found.low, found.high)
+    ]
     if found.direction is not None and along and float(found.direction.norm()):
         rows += _along(standing, found.direction, unit, measure)
     return rows
@@ -170,13 +172,13 @@ def _along(standing: Standing, direction: Tensor, unit: int, measure: int) -> li
     shares = np.linspace(-REACH, REACH, ALONG)
     losses = [standing.means_at(standing.theta + float(s) * direction)["loss"] for s in shares]
     return [
-        (unit, Role.ALONG, measure, 0, float(share * length), loss, np.nan, np.nan)
+        (unit, MeasureRole.ALONG, measure, 0, float(share * length), loss, np.nan, np.nan)
         for share, loss in zip(shares, losses, strict=True)
     ]
 
 
 def _missing(unit: int, measure: int, why: int) -> Row:
-    return unit, Role.MEASURE, measure, why, np.nan, np.nan, np.nan, np.nan
+    return unit, MeasureRole.MEASURE, measure, why, np.nan, np.nan, np.nan, np.nan
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:

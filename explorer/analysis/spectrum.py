@@ -30,14 +30,16 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block, Tensors
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
-from explorer.kinds.matrix import DENSE, ESCAPES, Role, SpectrumSettings
+from explorer.kinds.matrix import ESCAPE_POINTS, MAX_DENSE_PARAMETERS, MatrixRole, SpectrumSettings
 from explorer.problem import Problem, accuracy, cross_entropy
 
 STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed
-ESCAPE_STEPS = np.linspace(-1.0, 1.0, ESCAPES)  # along the last pair's vector, in steps of `_reach`
+ESCAPE_STEPS = np.linspace(
+    -1.0, 1.0, ESCAPE_POINTS
+)  # along the last pair's vector, in steps of `_reach`
 SHARE = 0.05  # of the parameters' norm: how far that goes
 
-Rows = list[tuple[Role, int, float, float]]
+Rows = list[tuple[MatrixRole, int, float, float]]
 
 
 def answer(
@@ -120,16 +122,16 @@ def extremes(
     """
     gap = require_steady(matrix, objective, settings.seed)
     rows: Rows = []
-    if matrix.size <= DENSE:
+    if matrix.size <= MAX_DENSE_PARAMETERS:
         every, vectors = np.linalg.eigh(dense(matrix))
         pairs = _of_dense(matrix, every, vectors, settings)
-        rows += [(Role.ALL, n, float(value), 0.0) for n, value in enumerate(every)]
+        rows += [(MatrixRole.ALL, n, float(value), 0.0) for n, value in enumerate(every)]
     else:
         start = random_normal(matrix, settings.seed, STREAM["pairs"])
         top, bottom = settings.top, settings.bottom
         pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room, keep=keep)
     found = zip(pairs.values, pairs.residuals, strict=True)
-    rows += [(Role.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(found)]
+    rows += [(MatrixRole.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(found)]
     slope_of = gradient(objective)
     theta = objective.flat.theta.to("cpu", torch.float64)
     blocks = blocks_of(objective, settings)
@@ -148,7 +150,7 @@ def extremes(
         "converged": pairs.converged,
         "ended": pairs.ended,
         "lanczos_steps": pairs.steps,
-        "dense": matrix.size <= DENSE,
+        "dense": matrix.size <= MAX_DENSE_PARAMETERS,
         "epsilon": torch.finfo(matrix.like.dtype).eps,
         "gradient_norm": float(slope_of[picked].norm()),
         "theta_norm": float(theta[picked].norm()),
@@ -183,7 +185,7 @@ def _escape(objective: Objective, vector: Tensor) -> Rows:
     evaluator = Evaluator(objective, vector.unsqueeze(0))
     losses = evaluator.values(steps[:, None])["loss"]
     return [
-        (Role.ESCAPE, n, float(step), float(loss))
+        (MatrixRole.ESCAPE, n, float(step), float(loss))
         for n, (step, loss) in enumerate(zip(steps, losses, strict=True))
     ]
 
@@ -208,9 +210,9 @@ def _unit(
     """A probe, the trace or a mini-batch."""
     if unit <= settings.probes:
         return probe(matrix, blocks_of(objective, settings), settings, unit - 1, keep)
-    if settings.trace_products and unit == settings.unit_of(Role.TRACE):
+    if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
         return _trace(matrix, settings)
-    number = unit - settings.unit_of(Role.BATCH)
+    number = unit - settings.unit_of(MatrixRole.BATCH)
     return _batch(objective, settings, number)
 
 
@@ -228,15 +230,15 @@ def probe(
         lanczos.step()
     nodes, weights = quadrature(lanczos)
     found = zip(nodes, weights, strict=True)
-    rows: Rows = [(Role.NODE, n, float(x), float(w)) for n, (x, w) in enumerate(found)]
+    rows: Rows = [(MatrixRole.NODE, n, float(x), float(w)) for n, (x, w) in enumerate(found)]
     form = lanczos.alphas[0]
     square = float(torch.linalg.vector_norm(lanczos.first, dtype=torch.float64)) ** 2
-    rows.append((Role.PROBE, number, form, square))
+    rows.append((MatrixRole.PROBE, number, form, square))
     products = signs.double() * lanczos.first.double() * float(matrix.size) ** 0.5
     start = blocks[0].start if settings.layer else 0
     for place, block in enumerate(blocks):
         mine = products[block.start - start : block.stop - start]
-        rows.append((Role.LAYER, place, float(mine.sum()), float(block.stop - block.start)))
+        rows.append((MatrixRole.LAYER, place, float(mine.sum()), float(block.stop - block.start)))
     return rows
 
 
@@ -247,7 +249,7 @@ def _trace(matrix: Product, settings: SpectrumSettings) -> Rows:
     tests = torch.stack([random_normal(matrix, seed, stream, number) for number in range(count)])
     tests *= matrix.size**0.5 / torch.linalg.vector_norm(tests, dim=1, keepdim=True)
     value, error = xtrace(matrix, tests)
-    return [(Role.TRACE, count, value, error)]
+    return [(MatrixRole.TRACE, count, value, error)]
 
 
 def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Rows:
@@ -264,4 +266,4 @@ def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Row
     matrix = restricted(alone, objective, settings)
     start = random_normal(matrix, settings.seed, STREAM["batches"])
     pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
-    return [(Role.BATCH, number, float(pairs.values[0]), float(pairs.residuals[0]))]
+    return [(MatrixRole.BATCH, number, float(pairs.values[0]), float(pairs.residuals[0]))]

@@ -19,7 +19,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.kind import Piece
-from explorer.kinds.stability import FOUND, StabilitySettings
+from explorer.kinds.stability import VALUE_COLUMNS, StabilitySettings
 from explorer.problem import Problem
 
 STREAM = {"pairs": 0, "probes": 1}  # of random vectors, beside the seed
@@ -56,7 +56,7 @@ def answer(
         began = time.perf_counter()
         point, diagonal = parted(subject)
         objective.load(point)
-        found = objective.means() | dict.fromkeys(FOUND, np.nan)
+        found = objective.means() | dict.fromkeys(VALUE_COLUMNS, np.nan)
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
             if diagonal or not settings.preconditioned:
                 found |= curvature_of(objective, settings, diagonal)

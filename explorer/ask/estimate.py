@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.ask.question import Question
+from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named, unreadable
-from explorer.kinds.matrix import PASSES
+from explorer.kinds.matrix import PASSES_PER_PRODUCT
 from store import Catalog, records
 
-ENOUGH = 40  # units whose time says what one takes
+ENOUGH_UNITS = 40  # units whose time says what one takes
 START_SECONDS = 4.0  # of a worker that was never timed: loading torch
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TimeEstimate:
     """Seconds until an answer is complete."""
 
     units: int
@@ -29,7 +29,9 @@ class Estimate:
         return self.start + self.setup + self.units * self.per_unit
 
 
-def estimate(catalog: Catalog, asked: Question, model: records.Model, warm: bool) -> Estimate:
+def estimate(
+    catalog: Catalog, question: QuestionIdentity, model: records.Model, warm: bool
+) -> TimeEstimate:
     """The time for what is to be computed of a question about a model.
 
     The rate is that of the latest answer about the same objective, of any kind; without one it is
@@ -37,59 +39,67 @@ def estimate(catalog: Catalog, asked: Question, model: records.Model, warm: bool
 
     Args:
         catalog: what was measured.
-        asked: the question.
+        question: the question.
         model: that it is about.
         warm: whether a worker is waiting for work.
     """
     timing: Mapping[str, Any] = {}
     measured = catalog.point(model.point_id).facts["seconds"]
-    per_pass = measured.get(asked.settings.split, math.nan)
-    for old in _timed(catalog, asked, model):
-        if old.objective == asked.objective and old.seconds and (passes := _spent(old)):
+    per_pass = measured.get(question.settings.split, math.nan)
+    for old in _timed_questions(catalog, question, model):
+        if (
+            old.objective == question.objective
+            and old.seconds
+            and (passes := _evaluations_spent(old))
+        ):
             per_pass = old.seconds / passes
             timing = old.facts.get("timing", {})
             break
     start = 0.0 if warm else timing.get("start", START_SECONDS)
-    per_unit = per_pass * _passes(catalog, asked, model)
-    return Estimate(asked.settings.units, per_unit, timing.get("setup", 0.0), start)
+    per_unit = per_pass * _passes_per_unit(catalog, question, model)
+    return TimeEstimate(question.settings.units, per_unit, timing.get("setup", 0.0), start)
 
 
-def _timed(catalog: Catalog, asked: Question, model: records.Model) -> list[records.Question]:
+def _timed_questions(
+    catalog: Catalog, question: QuestionIdentity, model: records.Model
+) -> list[records.Question]:
     """Answers about the model, the latest first; those of products with a matrix tell only theirs.
 
     A product's passes are a guess, so that its kind's own answers come first where it is asked.
     """
     listed, _ = catalog.questions(model_id=model.id, limit=50)
-    found = [old for old in listed if not unreadable(old.kind, old.settings)]
-    alike = [old for old in found if old.kind == asked.kind.name]
-    if _is_guessed(asked.kind):
-        return alike + [old for old in found if not _is_guessed(kind_named(old.kind))]
-    return [old for old in found if not _is_guessed(kind_named(old.kind))]
+    readable_questions = [old for old in listed if not unreadable(old.kind, old.settings)]
+    alike = [old for old in readable_questions if old.kind == question.kind.name]
+    if _has_own_estimate(question.kind):
+        return alike + [
+            old for old in readable_questions if not _has_own_estimate(kind_named(old.kind))
+        ]
+    return [old for old in readable_questions if not _has_own_estimate(kind_named(old.kind))]
 
 
-def _is_guessed(kind: Kind) -> bool:
+def _has_own_estimate(kind: Kind) -> bool:
     """Whether the settings of a kind foretell the evaluations of the whole answer."""
     return hasattr(kind.settings, "evaluations")
 
 
-def _passes(catalog: Catalog, asked: Question, model: records.Model) -> float:
+def _passes_per_unit(catalog: Catalog, question: QuestionIdentity, model: records.Model) -> float:
     """Evaluations of the objective that a unit of work takes; on the average of all units."""
-    settings = asked.settings
-    if not _is_guessed(asked.kind):
-        return asked.kind.passes
+    settings = question.settings
+    if not _has_own_estimate(question.kind):
+        return question.kind.passes
     splits = catalog.problem(model.problem_id).facts["splits"]
     examples = settings.examples or splits[settings.split]["count"]
     whole: float = settings.evaluations(model.facts["parameters"], examples)
     return whole / settings.units
 
 
-def _spent(old: records.Question) -> float:
+def _evaluations_spent(old: records.Question) -> float:
     """Evaluations that an answer's seconds were spent on; 0 where it does not say enough."""
     kind = kind_named(old.kind)
-    if _is_guessed(kind):
+    if _has_own_estimate(kind):
         products = sum(n for name, n in old.facts.items() if name.startswith("products_"))
-        return 0.0 if old.settings.get("batches") else products * PASSES
-    if old.units_done < ENOUGH:
+        return 0.0 if old.settings.get("batches") else products * PASSES_PER_PRODUCT
+    if old.units_done < ENOUGH_UNITS:
         return 0.0
     computed = old.units_done - old.facts.get("taken_over", {}).get("points", 0)
     return max(computed, 1) * kind.passes

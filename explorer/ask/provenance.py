@@ -5,21 +5,21 @@ from pathlib import PurePath
 from explorer.kinds.provenance import Provenance
 from store import Catalog, records
 
-PRIVATE = ("machine",)  # the name of the user's computer is nobody's business
+PRIVATE_FACTS = ("machine",)  # the name of the user's computer is nobody's business
 
 
-def provenance_of(catalog: Catalog, asked: records.Question) -> Provenance:
+def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     """What the catalog knows of the answer; of a path only the file's name."""
-    problem = catalog.problem(asked.problem_id)
-    split = str(asked.settings.get("split", ""))
+    problem = catalog.problem(question.problem_id)
+    split = str(question.settings.get("split", ""))
     splits = problem.facts.get("splits", {})
     return Provenance(
-        title=asked.title,
-        kind=f"{asked.kind}, version {asked.version}",
-        key=asked.key,
-        models=asked.model_names,
-        points=asked.point_ids,
-        settings=asked.settings,
+        title=question.title,
+        kind=f"{question.kind}, version {question.version}",
+        key=question.key,
+        models=question.model_names,
+        points=question.point_ids,
+        settings=question.settings,
         data={"split": split, **splits.get(split, {})},
         problem={
             "file": PurePath(problem.path).name,
@@ -27,5 +27,5 @@ def provenance_of(catalog: Catalog, asked: records.Question) -> Provenance:
             "arguments": problem.arguments,
             "loss": problem.facts.get("loss"),
         },
-        computed={n: v for n, v in asked.provenance.items() if n not in PRIVATE},
+        computed={n: v for n, v in question.provenance.items() if n not in PRIVATE_FACTS},
     )

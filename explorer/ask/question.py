@@ -45,7 +45,7 @@ class ProblemIdentity:
 
 
 @dataclass(frozen=True)
-class Question:
+class QuestionIdentity:
     """A kind of analysis, its settings, and the points it is about."""
 
     kind: Kind

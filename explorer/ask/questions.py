@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from explorer.ask import requests
-from explorer.ask.question import ProblemIdentity, Question
-from explorer.ask.requests import ASKED
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
+from explorer.ask.requests import FOREGROUND_PRIORITY
 from explorer.ask.reuse import take_over
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
@@ -22,28 +22,28 @@ Subject = tuple[records.Model, str]  # a model and the id of its point; "" for t
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
 
 
-def usual_folder() -> Path:
+def default_catalog_folder() -> Path:
     """The catalog's folder if none is named: $EXPLORER_CATALOG, else `.catalog` beside app.py."""
     return Path(os.environ.get("EXPLORER_CATALOG", Path(__file__).parents[2] / ".catalog"))
 
 
-def result_of(catalog: Catalog, asked: records.Question) -> Any:
+def result_of(catalog: Catalog, question: records.Question) -> Any:
     """The result of a question as far as it is stored, an instance of its kind's result."""
-    kind = kind_named(asked.kind)
-    settings = settings_from_json(kind.settings, asked.settings)
-    columns = catalog.values(asked.key, kind.table)
-    pieces = [Piece(columns, asked.facts)] if columns else []
+    kind = kind_named(question.kind)
+    settings = settings_from_json(kind.settings, question.settings)
+    columns = catalog.values(question.key, kind.table)
+    pieces = [Piece(columns, question.facts)] if columns else []
     return kind.result.from_pieces(settings, pieces)
 
 
-def question(
+def question_about(
     catalog: Catalog,
     kind: Kind,
     model: records.Model,
     settings: Any,
     point: str = "",
     others: Sequence[Subject] = (),
-) -> Question:
+) -> QuestionIdentity:
     """The question of that kind about a model's point (its final one unless another is named).
 
     Args:
@@ -58,7 +58,7 @@ def question(
         ValueError: more or fewer subjects than the kind has, or models of several problems.
         UnknownEntry: the model's problem is not in the catalog.
     """
-    subjects = _ordered(kind, [(model, point), *others])
+    subjects = _ordered_subjects(kind, [(model, point), *others])
     for other, _ in others:
         if other.problem_id != model.problem_id:
             raise ValueError(
@@ -70,20 +70,22 @@ def question(
     single = len(subjects) if kind.runs_from is None else kind.runs_from
     points = tuple(p or m.point_id for m, p in subjects[:single])
     if kind.whole_run:
-        runs = [_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
+        runs = [_run_points(catalog, m, kind.fewest) for m, _ in subjects[single:]]
         settings = dataclasses.replace(settings, lengths=tuple(map(len, runs)))
         points += tuple(itertools.chain(*runs))
         if getattr(settings, "preconditioned", False):
-            settings = dataclasses.replace(settings, moments=_moments(catalog, subjects, runs))
-    return Question(kind, settings, identity, points)
+            settings = dataclasses.replace(
+                settings, moments=_preconditioners(catalog, subjects, runs)
+            )
+    return QuestionIdentity(kind, settings, identity, points)
 
 
 def models_of(kind: Kind, subjects: Sequence[Subject]) -> tuple[records.Model, ...]:
     """The models of a question's subjects in its order."""
-    return tuple(model for model, _ in _ordered(kind, subjects))
+    return tuple(model for model, _ in _ordered_subjects(kind, subjects))
 
 
-def _ordered(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
+def _ordered_subjects(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
     """The subjects as a question has them: runs after the first subject by their models' points.
 
     In which order further runs are named changes nothing, and asks nothing new.
@@ -105,14 +107,14 @@ def _ordered(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
     return [subjects[0], *further]
 
 
-def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str, ...]:
+def _run_points(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str, ...]:
     """The points of a model's training in order, each once, its final one last.
 
     Raises:
         ValueError: they are fewer than needed.
     """
-    known = [point.point_id for point in catalog.points(model.id)]
-    order = [p for p in dict.fromkeys(known) if p != model.point_id] + [model.point_id]
+    point_ids = [point.point_id for point in catalog.points(model.id)]
+    order = [p for p in dict.fromkeys(point_ids) if p != model.point_id] + [model.point_id]
     if len(order) < fewest:
         raise ValueError(
             f"a run must have at least {fewest} different snapshots, {model.name} has "
@@ -121,7 +123,7 @@ def _snapshots(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str
     return tuple(order)
 
 
-def _moments(
+def _preconditioners(
     catalog: Catalog, subjects: Sequence[Subject], runs: Sequence[Sequence[str]]
 ) -> tuple[str, ...]:
     """Hash of the preconditioner of each snapshot of each run; empty where there is none.
@@ -129,17 +131,17 @@ def _moments(
     Raises:
         ValueError: a run has none at all.
     """
-    found: list[str] = []
+    preconditioner_hashes: list[str] = []
     for (model, _), run in zip(subjects, runs, strict=True):
-        known = {p.point_id: p.facts.get("moments", "") for p in catalog.points(model.id)}
-        if not any(known.values()):
+        hashes_by_point = {p.point_id: p.facts.get("moments", "") for p in catalog.points(model.id)}
+        if not any(hashes_by_point.values()):
             raise ValueError(
                 f"no snapshot of {model.name} has Adam's second moments; record its run by "
                 "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), and "
                 "import it again"
             )
-        found += [known[point] for point in run]
-    return tuple(found)
+        preconditioner_hashes += [hashes_by_point[point] for point in run]
+    return tuple(preconditioner_hashes)
 
 
 def ask(
@@ -148,7 +150,7 @@ def ask(
     model: records.Model,
     settings: Any,
     point: str = "",
-    priority: int = ASKED,
+    priority: int = FOREGROUND_PRIORITY,
     others: Sequence[Subject] = (),
 ) -> str:
     """The key of a question that is stored, being answered, or from now on queued.
@@ -160,25 +162,25 @@ def ask(
         ValueError: the settings do not fit the problem.
         CatalogError: the catalog cannot be read or written.
     """
-    asked = question(catalog, kind, model, settings, point, others)
-    settings = asked.settings
+    question = question_about(catalog, kind, model, settings, point, others)
+    settings = question.settings
     models = models_of(kind, [(model, point), *others])
-    name = title(catalog, asked, models)
+    name = title(catalog, question, models)
     stored = catalog.ask(
         records.Question(
-            key=asked.key,
+            key=question.key,
             kind=kind.name,
             version=kind.version,
             title=name,
             settings=dataclasses.asdict(settings),
             problem_id=model.problem_id,
             model_ids=tuple(model.id for model in models),
-            point_ids=asked.points,
+            point_ids=question.points,
             units=settings.units,
-            family=asked.family,
-            objective=asked.objective,
+            family=question.family,
+            objective=question.objective,
         ),
-        _new_job(asked.key, name, priority, settings.units),
+        _new_job(question.key, name, priority, settings.units),
     )
     done = stored.units_done
     if not done:
@@ -186,9 +188,9 @@ def ask(
             done = take_over(catalog, kind, settings, stored)
     if done < stored.units:
         resume(catalog, stored, priority)
-    elif job := catalog.active_job_for(asked.key):  # there is nothing to do
+    elif job := catalog.active_job_for(question.key):  # there is nothing to do
         catalog.drop_job(job.id)
-    return asked.key
+    return question.key
 
 
 def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
@@ -204,16 +206,16 @@ def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
     )
 
 
-def title(catalog: Catalog, asked: Question, models: Sequence[records.Model]) -> str:
+def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records.Model]) -> str:
     """The kind and the names of its subjects, with the step of what is no final point."""
     names = []
     for model, point in zip(
-        models, named_points(asked.kind, asked.settings, asked.points), strict=True
+        models, named_points(question.kind, question.settings, question.points), strict=True
     ):
         final = point == model.point_id
-        where = "" if final else f" at {snapshot(point_of(catalog, model.id, point))}"
+        where = "" if final else f" at {snapshot_text(point_of(catalog, model.id, point))}"
         names.append(model.name + where)
-    return f"{asked.kind.title} of {f' {asked.kind.joined} '.join(names)}"
+    return f"{question.kind.title} of {f' {question.kind.joined} '.join(names)}"
 
 
 def named_points(kind: Kind, settings: Any, points: Sequence[str]) -> list[str]:
@@ -232,26 +234,28 @@ def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:
     return next(own, None) or catalog.point(point_id)
 
 
-def snapshot(point: records.Point) -> str:
+def snapshot_text(point: records.Point) -> str:
     """Which point of its model it is, in words: its training step, or else its file's name."""
     return point.label if point.step is None else f"step {point.step}"
 
 
-def resume(catalog: Catalog, asked: records.Question, priority: int = ASKED) -> None:
+def resume(
+    catalog: Catalog, question: records.Question, priority: int = FOREGROUND_PRIORITY
+) -> None:
     """Queue what a question lacks, unless that is under way."""
     with _ONE_AT_A_TIME:
-        job = catalog.active_job_for(asked.key)
+        job = catalog.active_job_for(question.key)
         if job is not None and Spool(catalog.jobs_folder).job(job.id) is not None:
             return
         if job is None:
-            new = _new_job(asked.key, asked.title, priority, asked.units)
+            new = _new_job(question.key, question.title, priority, question.units)
             job = catalog.add_job(
                 new.id,
                 new.task,
                 new.title,
                 new.request,
-                question_key=asked.key,
+                question_key=question.key,
                 priority=priority,
-                units=asked.units,
+                units=question.units,
             )
         requests.offer(catalog, job)

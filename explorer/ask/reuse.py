@@ -10,11 +10,11 @@ from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
 from store import Catalog, records
 
-NOTE = "taken_over"  # the fact that says how many points came from which questions
-Given = tuple[records.Question, Mapping[str, np.ndarray]]
+TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from which questions
+RelativeRows = tuple[records.Question, Mapping[str, np.ndarray]]
 
 
-def take_over(catalog: Catalog, kind: Kind, settings: Any, asked: records.Question) -> int:
+def take_over(catalog: Catalog, kind: Kind, settings: Any, question: records.Question) -> int:
     """How many units a question has after it took what others of its family have; stored at once.
 
     One that has units already takes none. Facts and provenance are left to the worker that answers
@@ -25,38 +25,38 @@ def take_over(catalog: Catalog, kind: Kind, settings: Any, asked: records.Questi
         catalog: where the questions are.
         kind: of the question.
         settings: of the question, an instance of kind.settings.
-        asked: the question, as it is stored.
+        question: the question, as it is stored.
     """
-    if not kind.taken_over or not asked.family:
-        return asked.units_done
-    family = {question.key: question for question in catalog.relatives(asked.family)}
-    if (done := family.pop(asked.key, asked).units_done) or not family:
+    if not kind.taken_over or not question.family:
+        return question.units_done
+    family = {relative.key: relative for relative in catalog.relatives(question.family)}
+    if (done := family.pop(question.key, question).units_done) or not family:
         return done
-    given = list(_given(catalog, kind, settings, list(family.values())))
+    given = list(_rows_of_relatives(catalog, kind, settings, list(family.values())))
     counts = [len(np.unique(columns["unit"])) for _, columns in given]
-    whole = sum(counts) == asked.units
-    facts = _shared([giver.facts for giver, _ in given]) if whole else {}
+    whole = sum(counts) == question.units
+    facts = _shared_entries([giver.facts for giver, _ in given]) if whole else {}
     for giver, columns in given:
         if kind.first_facts and 0 in columns["unit"]:
             facts |= {n: v for n, v in giver.facts.items() if n in kind.first_facts}
-    provenance = _shared([giver.provenance for giver, _ in given]) if whole else {}
+    provenance = _shared_entries([giver.provenance for giver, _ in given]) if whole else {}
     if whole:
-        catalog.add_directions(asked.key, catalog.directions(given[0][0].key))
+        catalog.add_directions(question.key, catalog.directions(given[0][0].key))
     for place, (_, columns) in enumerate(given):  # after each, what is stored says where it is from
         givers = [giver.key for giver, _ in given[: place + 1]]
-        facts[NOTE] = {"points": done + counts[place], "from": givers}
-        done = catalog.ingest(asked.key, kind.table, columns, facts, 0.0, provenance)
+        facts[TAKEN_OVER_FACT] = {"points": done + counts[place], "from": givers}
+        done = catalog.ingest(question.key, kind.table, columns, facts, 0.0, provenance)
     return done
 
 
-def _given(
+def _rows_of_relatives(
     catalog: Catalog, kind: Kind, settings: Any, relatives: Sequence[records.Question]
-) -> Iterator[Given]:
+) -> Iterator[RelativeRows]:
     """Relatives with the rows that they and nobody before them have for the settings."""
     missing = np.ones(settings.units, dtype=bool)
     for relative in relatives:
         # Without facts of its own it has but what it took over, and cannot say what holds for it.
-        own = relative.facts.keys() - {NOTE, *kind.first_facts}
+        own = relative.facts.keys() - {TAKEN_OVER_FACT, *kind.first_facts}
         if relative.units_done and own and missing.any():
             old = catalog.values(relative.key, kind.table)
             columns = named_code(kind.taken_over)(settings, old)
@@ -66,8 +66,8 @@ def _given(
                 yield relative, {name: values[fresh] for name, values in columns.items()}
 
 
-def _shared(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _shared_entries(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The entries that all have, with the same value; NaN is the same as NaN here."""
-    first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in found]
+    first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in mappings]
     same = [n for n, text in first.items() if all(other.get(n) == text for other in others)]
-    return {name: found[0][name] for name in same}
+    return {name: mappings[0][name] for name in same}

@@ -18,7 +18,7 @@ from explorer.recording import Recording, RecordingError
 from store import Catalog, UnknownEntry, records
 
 LOOK_SECONDS = 2.0
-PATIENCE = 20  # times as long as a look took until the next: a long log takes time to read
+REST_FACTOR = 20  # times as long as a look took until the next: a long log takes time to read
 NAME, MARKER = "followed", "followed"
 Entry = dict[str, Any]  # problem, digest, arguments, name; stopped: why, once it has
 
@@ -42,28 +42,30 @@ def follow(
         name: of the model that its first import makes; the folder's unless given.
     """
     entry = {"problem": str(problem.resolve()), "digest": digest, "arguments": dict(arguments)}
-    _change(catalog, str(folder.resolve()), {**entry, "name": name, "stopped": ""})
+    _set_entry(catalog, str(folder.resolve()), {**entry, "name": name, "stopped": ""})
 
 
 def unfollow(catalog: Catalog, folder: Path) -> None:
     """Leave the run in the folder alone from now on."""
-    _change(catalog, str(folder.resolve()), None)
+    _set_entry(catalog, str(folder.resolve()), None)
 
 
-def followed(catalog: Catalog) -> dict[str, Entry]:
+def followed_runs(catalog: Catalog) -> dict[str, Entry]:
     """The runs by folder; those whose following stopped say why."""
     return catalog.recall(NAME, {})
 
 
 def is_followed(catalog: Catalog, model: records.Model) -> bool:
     """Whether more snapshots of the model are to be expected."""
-    entry = followed(catalog).get(model.facts.get("run", {}).get("folder", ""))
+    entry = followed_runs(catalog).get(model.facts.get("run", {}).get("folder", ""))
     return entry is not None and not entry["stopped"]
 
 
-def _change(catalog: Catalog, folder: str, entry: Entry | None) -> None:
-    kept = {name: other for name, other in followed(catalog).items() if name != folder}
-    catalog.remember(NAME, kept if entry is None else {**kept, folder: entry})
+def _set_entry(catalog: Catalog, folder: str, entry: Entry | None) -> None:
+    other_entries = {
+        name: other for name, other in followed_runs(catalog).items() if name != folder
+    }
+    catalog.remember(NAME, other_entries if entry is None else {**other_entries, folder: entry})
     write_json(
         Spool(catalog.jobs_folder).folder / MARKER, folder
     )  # replaced: what is linked there stays
@@ -81,7 +83,7 @@ class Follower:
         self._jobs: dict[str, str] = {}  # folder -> its import under way
         self._next = 0.0
 
-    def look(self) -> None:
+    def check_runs(self) -> None:
         """Order imports of new snapshots; most calls come too early and do nothing.
 
         Raises:
@@ -94,21 +96,23 @@ class Follower:
         self._read_list()
         for folder, entry in self._entries.items():
             if not entry["stopped"]:
-                self._look_at(Path(folder), entry)
+                self._check_run(Path(folder), entry)
         took = time.monotonic() - began
-        self._next = began + took + max(LOOK_SECONDS, PATIENCE * took)
+        self._next = began + took + max(LOOK_SECONDS, REST_FACTOR * took)
 
     def _read_list(self) -> None:
         """Read which runs are followed, where that has changed."""
-        marked = _changed(self._catalog.jobs_folder / MARKER)
+        marked = _file_mark(self._catalog.jobs_folder / MARKER)
         if marked and marked[0] != self._marked:
-            self._entries = followed(self._catalog)
+            self._entries = followed_runs(self._catalog)
             self._seen.clear()
             self._marked = marked[0]
 
-    def _look_at(self, folder: Path, entry: Entry) -> None:
+    def _check_run(self, folder: Path, entry: Entry) -> None:
         """Order what is new in one run, unless its last import is still under way."""
-        state = tuple(mark for file in recorded_runs.watched(folder) for mark in _changed(file))
+        state = tuple(
+            mark for file in recorded_runs.watched_files(folder) for mark in _file_mark(file)
+        )
         waiting = self._jobs.get(str(folder))
         if waiting:
             if self._spool.job(waiting) is not None:
@@ -121,7 +125,7 @@ class Follower:
             return
         try:
             recording = recorded_runs.recording_of(folder)
-            self._bring(recording, entry)
+            self._order_missing(recording, entry)
         except (RecordingError, ConsentError, OSError) as error:
             self._stop(folder, entry, str(error))
         else:
@@ -137,53 +141,55 @@ class Follower:
             "" if job.status == "done" else f"its import {job.status}: {job.error or 'resume it'}"
         )
 
-    def _bring(self, recording: Recording, entry: Entry) -> None:
+    def _order_missing(self, recording: Recording, entry: Entry) -> None:
         """Order the snapshots that are missing, or note the end of the run and stop."""
         folder = recording.folder
-        if recording.snapshots and self._new(recording, entry):
-            if job_id := self._under_way(str(folder)):
+        if recording.snapshots and self._has_new_snapshots(recording, entry):
+            if job_id := self._job_under_way(str(folder)):
                 self._jobs[str(folder)] = job_id
                 return
-            if self._deleted(recording):
+            if self._is_deleted(recording):
                 self._stop(folder, entry, "its model was deleted; restore it and follow again")
                 return
             if agreed_code(Path(entry["problem"]), entry["digest"]).hash != entry["digest"]:
                 why = f"{entry['problem']} has changed; import the run again to agree to run it"
                 self._stop(folder, entry, why)
                 return
-            found = sources.resolve([str(folder)])
-            if found.errors:
-                self._stop(folder, entry, found.errors[0])
+            run_sources = sources.resolve([str(folder)])
+            if run_sources.errors:
+                self._stop(folder, entry, run_sources.errors[0])
                 return
             first = not recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
             name = entry.get("name", "") if first else ""
             self._jobs[str(folder)] = sources.order(
-                self._catalog, found, Path(entry["problem"]), entry["arguments"], name
+                self._catalog, run_sources, Path(entry["problem"]), entry["arguments"], name
             )
         elif recording.ended:
             self._note_end(recording)
             unfollow(self._catalog, folder)
 
-    def _new(self, recording: Recording, entry: Entry) -> bool:
+    def _has_new_snapshots(self, recording: Recording, entry: Entry) -> bool:
         """Whether a snapshot is not in the catalog as it lies in the folder."""
         identity = recorded_runs.identity(recording)
-        marks = {(s.file.stem, *_changed(s.file)[:1]) for s in recording.snapshots}
+        marks = {(s.file.stem, *_file_mark(s.file)[:1]) for s in recording.snapshots}
         return not any(
-            marks <= {(label, changed) for label, (changed, *_) in known["points"].items()}
-            for known in recorded_runs.known(self._catalog, identity, entry["arguments"])
+            marks <= {(label, changed) for label, (changed, *_) in inspection["points"].items()}
+            for inspection in recorded_runs.inspected_snapshots(
+                self._catalog, identity, entry["arguments"]
+            )
         )
 
-    def _under_way(self, folder: str) -> str:
+    def _job_under_way(self, folder: str) -> str:
         """The import of this run that somebody else ordered, if it goes on."""
         jobs = self._catalog.jobs(status=("queued", "running"), limit=1000)
         ours = (j.id for j in jobs if (j.request.get("run") or {}).get("folder") == folder)
         return next(ours, "")
 
-    def _deleted(self, recording: Recording) -> bool:
+    def _is_deleted(self, recording: Recording) -> bool:
         """Whether the run's models are all in the trash, from which no import shall take them."""
         identity = recorded_runs.identity(recording)
-        gone = recorded_runs.models_of(self._catalog, identity, include_deleted=True)
-        return bool(gone) and not recorded_runs.models_of(self._catalog, identity)
+        models = recorded_runs.models_of(self._catalog, identity, include_deleted=True)
+        return bool(models) and not recorded_runs.models_of(self._catalog, identity)
 
     def _note_end(self, recording: Recording) -> None:
         """Bring the models' facts of the run up to its last line."""
@@ -194,13 +200,13 @@ class Follower:
 
     def _stop(self, folder: Path, entry: Entry, why: str) -> None:
         """Follow no longer, and keep why."""
-        _change(self._catalog, str(folder), {**entry, "stopped": why})
+        _set_entry(self._catalog, str(folder), {**entry, "stopped": why})
 
 
-def _changed(file: Path) -> tuple[int, ...]:
+def _file_mark(file: Path) -> tuple[int, ...]:
     """When the file was last changed, in nanoseconds, and its size; empty where it is missing."""
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return ()
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

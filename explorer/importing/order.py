@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.ask import requests
 from explorer.ask.question import sha256
-from explorer.wording import MESSAGE, is_utf8, printable
+from explorer.wording import MESSAGE_LENGTH, is_utf8, printable
 from store import Catalog
 
 
@@ -19,7 +19,7 @@ def order_import(
     name: str,
     facts: Mapping[str, Any] | None = None,
     then: Sequence[Mapping[str, Any]] = (),
-    priority: int = requests.ASKED,
+    priority: int = requests.FOREGROUND_PRIORITY,
     run: Mapping[str, Any] | None = None,
 ) -> str:
     """The job that inspects and stores checkpoints of one model; the last is its final point.
@@ -45,8 +45,8 @@ def order_import(
     for words in (name, str(problem), *(str(c["file"]) for c in checkpoints)):
         if not is_utf8(words):
             raise ValueError(
-                f"{printable(words, MESSAGE)} is no UTF-8, so that the catalog cannot keep it; "
-                "rename the file, or give the model another name"
+                f"{printable(words, MESSAGE_LENGTH)} is no UTF-8, so that the catalog cannot keep "
+                "it; rename the file, or give the model another name"
             )
     try:
         sha256(dict(arguments))

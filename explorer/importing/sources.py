@@ -11,7 +11,7 @@ from typing import Any
 
 from explorer import recorded_runs
 from explorer.importing import checkpoint_names
-from explorer.importing.checkpoint_names import natural
+from explorer.importing.checkpoint_names import natural_key
 from explorer.importing.order import order_import
 from explorer.recording import HEAD, OPTIMIZER, Recording, Snapshot
 from explorer.wording import one_line
@@ -53,12 +53,12 @@ def resolve(named: Iterable[str]) -> Sources:
     errors: list[str] = []
     for name in named:
         try:
-            for path in _matches(name):
+            for path in _matching_paths(name):
                 if recorded_runs.is_run(path):
-                    recordings.append(_recording(path))
+                    recordings.append(_complete_recording(path))
                 else:
                     files.pop(path, None)
-                    files[_readable(path)] = None
+                    files[_readable_path(path)] = None
         except OSError as error:
             errors.append(unreadable(error, name))
         except ValueError as error:
@@ -72,48 +72,48 @@ def resolve(named: Iterable[str]) -> Sources:
         return Sources(saved, recording, tuple(errors))
     in_order = list(files)
     if len(in_order) == len(named):  # no pattern of ours, maybe one of the shell's
-        in_order = checkpoint_names.in_order(in_order)
-    return Sources(_named(in_order), None, tuple(errors))
+        in_order = checkpoint_names.ordered_files(in_order)
+    return Sources(_labelled_files(in_order), None, tuple(errors))
 
 
-def _named(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
+def _labelled_files(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
     """The files as an import takes them, with a label where their own names do not tell them apart.
 
     A step is the number that their names differ by, if they do.
     """
-    names = checkpoint_names.labels(files)
-    made: list[dict[str, Any]] = []
-    for file, label, step in zip(files, names, checkpoint_names.steps(names), strict=True):
-        made.append({"file": str(file), "step": step})
+    names = checkpoint_names.checkpoint_labels(files)
+    checkpoints: list[dict[str, Any]] = []
+    for file, label, step in zip(files, names, checkpoint_names.label_steps(names), strict=True):
+        checkpoints.append({"file": str(file), "step": step})
         if label != file.stem:
-            made[-1]["label"] = label
-    return tuple(made)
+            checkpoints[-1]["label"] = label
+    return tuple(checkpoints)
 
 
 def _checkpoint(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as an import takes it, with the file of its optimiser's state if there is one."""
-    found: dict[str, Any] = {"file": str(snapshot.file), "step": snapshot.step}
+    checkpoint: dict[str, Any] = {"file": str(snapshot.file), "step": snapshot.step}
     if snapshot.optimizer is not None and snapshot.optimizer.is_file():
-        found["optimizer"] = str(snapshot.optimizer.resolve())
-    return found
+        checkpoint["optimizer"] = str(snapshot.optimizer.resolve())
+    return checkpoint
 
 
-def _matches(name: str) -> list[Path]:
+def _matching_paths(name: str) -> list[Path]:
     """The path of that name, or those that the pattern matches, in natural order."""
-    path = located(name)
+    path = expanded_path(name)
     if path.exists():
         return [path]
     if not re.search(r"[*?[]", name):
         raise ValueError(f"there is no file {one_line(path)}; check the path")
     # unlike Path.glob it passes over hidden files, as those that a Recorder is still writing
-    found = sorted(glob.glob(str(path), recursive=True), key=natural)  # noqa: PTH207
-    found = [match for match in found if not match.endswith(OPTIMIZER)]
-    if not found:
+    matching_paths = sorted(glob.glob(str(path), recursive=True), key=natural_key)  # noqa: PTH207
+    matching_paths = [match for match in matching_paths if not match.endswith(OPTIMIZER)]
+    if not matching_paths:
         raise ValueError(f"nothing matches {one_line(path)}; check the pattern")
-    return [Path(match) for match in found]
+    return [Path(match) for match in matching_paths]
 
 
-def located(name: str) -> Path:
+def expanded_path(name: str) -> Path:
     """The path that somebody typed, `~` being a home folder.
 
     Raises:
@@ -136,7 +136,7 @@ def problem_file(name: str) -> tuple[Path, bytes]:
     Raises:
         ValueError: there is none, or it cannot be read.
     """
-    path = located(name)
+    path = expanded_path(name)
     try:
         if not path.is_file():
             if path.is_dir():
@@ -155,7 +155,7 @@ def unreadable(error: OSError, name: str) -> str:
     return f"{what} cannot be read ({error.strerror or error}); check its {out}"
 
 
-def _recording(folder: Path) -> Recording:
+def _complete_recording(folder: Path) -> Recording:
     recording = recorded_runs.recording_of(folder)
     for snapshot in recording.snapshots:
         if not snapshot.file.exists():
@@ -166,7 +166,7 @@ def _recording(folder: Path) -> Recording:
     return recording
 
 
-def _readable(path: Path) -> Path:
+def _readable_path(path: Path) -> Path:
     """The path, which must be a file that can be opened, or a folder of Hugging Face's."""
     if path.is_dir():
         if not any(match for pattern in HUGGING_FACE for match in path.glob(pattern)):

@@ -43,74 +43,81 @@ def store_import(
         measurements += _measurements(point, identity.id, result["problem"]["splits"])
     model = records.Model(
         id=model_id,
-        name=_name(catalog, model_id, request),
+        name=_model_name(catalog, model_id, request),
         problem_id=identity.id,
         point_id=result["final"],
-        facts=_facts(catalog, model_id, request, result) | {"import": job.id},
+        facts=_model_facts(catalog, model_id, request, result) | {"import": job.id},
     )
     catalog.add_import(problem, [model], points, measurements)
     for wish in request["then"]:
         kind = kind_named(wish["kind"])
         settings = settings_from_json(kind.settings, wish["settings"])
         questions.ask(
-            catalog, kind, model, settings, priority=wish.get("priority", requests.BACKGROUND)
+            catalog,
+            kind,
+            model,
+            settings,
+            priority=wish.get("priority", requests.BACKGROUND_PRIORITY),
         )
 
 
-def _name(catalog: Catalog, model_id: str, request: Mapping[str, Any]) -> str:
+def _model_name(catalog: Catalog, model_id: str, request: Mapping[str, Any]) -> str:
     """The name of an import's model; a shipped sample takes none from a model that has one."""
     if request["facts"].get("sample"):
         return next((m.name for m in catalog.models() if m.id == model_id), request["name"])
     return str(request["name"])
 
 
-def imported(catalog: Catalog, job: records.Job) -> records.Model | None:
+def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
     """The model that an import stored: that of its run, or one that no later import has renewed."""
     run = job.request.get("run")
     own = next((m for m in catalog.models() if m.facts.get("import") == job.id), None)
     if own is not None or not run:
         return own
-    wanted = (job.request["problem"], job.request["arguments"])
+    problem_arguments = (job.request["problem"], job.request["arguments"])
     for model in recorded_runs.models_of(catalog, run["identity"]):
         problem = catalog.problem(model.problem_id)
-        if (problem.path, problem.arguments) == wanted:
+        if (problem.path, problem.arguments) == problem_arguments:
             return model
     return None
 
 
 def warnings(catalog: Catalog, model: records.Model) -> list[str]:
     """What is unusual about a model's weights and losses, a sentence each."""
-    said = []
+    sentences = []
     points = catalog.points(model.id)
     bad = [p for p in points if p.facts.get("not_finite")]
     if bad:
         names = ", ".join(f"{p.label} ({p.facts['not_finite']:,})" for p in bad[:3])
         more = f" and {len(bad) - 3:,} more" if len(bad) > 3 else ""
-        said.append(
+        sentences.append(
             f"NaN or infinite weights in {names}{more}: their losses are shown as they are; import "
             "an earlier checkpoint for finite ones"
         )
     elif odd := [s for s, m in model.measurements.items() if not math.isfinite(m.get("loss", 0.0))]:
         loss = model.measurements[odd[0]]["loss"]
-        said.append(
+        sentences.append(
             f"the loss of {model.name} is {loss} on {', '.join(odd)}, though its weights are "
             "finite: look for such values in the data, or a weight too large for float32"
         )
     if reason := model.facts.get("no_gradient"):
-        said.append(f"{catalog.problem(model.problem_id).path}: {reason}")
+        sentences.append(f"{catalog.problem(model.problem_id).path}: {reason}")
     remarks = model.facts.get("remarks", [])
-    said += [*remarks[:1], *([f"and {len(remarks) - 1:,} more such files"] if remarks[1:] else [])]
+    sentences += [
+        *remarks[:1],
+        *([f"and {len(remarks) - 1:,} more such files"] if remarks[1:] else []),
+    ]
     types = {t["dtype"]: t["name"] for t in reversed(model.facts["tensors"])}
-    said += [
+    sentences += [
         f"{types[half]} and others are {half}: they are kept so and converted to the precision "
         "of each analysis"
         for half in ("float16", "bfloat16")
         if half in types
     ]
-    return said
+    return sentences
 
 
-def _facts(
+def _model_facts(
     catalog: Catalog,
     model_id: str,
     request: Mapping[str, Any],
@@ -123,7 +130,7 @@ def _facts(
             facts = dict(catalog.model(model_id).facts)
         facts["run"] = recorded_runs.facts_now(run, facts.get("run", {}))
     if tensors := result["tensors"]:  # none where all snapshots were known
-        parameters = sum(_size(t) for t in tensors if t["role"] == "parameter")
+        parameters = sum(_parameter_count(t) for t in tensors if t["role"] == "parameter")
         facts |= {"parameters": parameters, "tensors": list(tensors)}
         facts["no_gradient"] = result.get("no_gradient", "")
         facts["remarks"] = list(result.get("remarks", ()))
@@ -138,10 +145,14 @@ def _stored_point(
     Raises:
         ValueError: it names no file that lies in the job's folder.
     """
-    left = folder / f"{point['point']}.safetensors"
-    if not _HASH.fullmatch(str(point["point"])) or left.is_symlink() or not left.is_file():
+    left_file = folder / f"{point['point']}.safetensors"
+    if (
+        not _HASH.fullmatch(str(point["point"]))
+        or left_file.is_symlink()
+        or not left_file.is_file()
+    ):
         raise ValueError(f"the import names a point that it has not left in {folder}; import anew")
-    file = catalog.put_file(left, ".safetensors")
+    file = catalog.put_file(left_file, ".safetensors")
     return records.Point(
         model_id=model_id,
         point_id=point["point"],
@@ -170,7 +181,7 @@ def _measurements(
     ]
 
 
-def _size(tensor: Mapping[str, Any]) -> int:
+def _parameter_count(tensor: Mapping[str, Any]) -> int:
     size = 1
     for length in tensor["shape"]:
         size *= length
@@ -194,7 +205,7 @@ def store_directions(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> No
 
 def note_choice(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:
     """Remember how the worker evaluated the objective, for other questions about it."""
-    asked = catalog.question(key) if "choice" in facts else None
-    if asked is not None and asked.objective is not None:
-        noted = {"choice": facts["choice"], "timing": facts.get("timing", {})}
-        catalog.note_choice(asked.objective, facts["device"], noted)
+    question = catalog.question(key) if "choice" in facts else None
+    if question is not None and question.objective is not None:
+        choice = {"choice": facts["choice"], "timing": facts.get("timing", {})}
+        catalog.note_choice(question.objective, facts["device"], choice)

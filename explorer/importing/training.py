@@ -17,7 +17,7 @@ _ADAMS = ("Adam", "AdamW")
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingNotes:
     """The optimiser and its numbers; None where nothing says so."""
 
     optimiser: str  # its name in torch or in the script, "" unknown
@@ -49,44 +49,44 @@ class Training:
         return "Nesterov" if self.nesterov else "heavy ball"
 
 
-def training_of(model: records.Model) -> Training:
+def training_of(model: records.Model) -> TrainingNotes:
     """What is known of how a model was trained: recorded values before what the script noted."""
     run = model.facts.get("run", {})
-    noted = {**model.facts, **run.get("hyperparameters", {})}
+    noted_facts = {**model.facts, **run.get("hyperparameters", {})}
     recorded = run.get("trained_by", {})
-    rates, groups = _rates(run.get("curves", {}))
+    rates, groups = _largest_rates(run.get("curves", {}))
     one = rates[0][1] if rates and len({rate for _, rate in rates}) == 1 else None
-    return Training(
-        optimiser=str(recorded.get("class") or _text(noted, OPTIMISERS)),
+    return TrainingNotes(
+        optimiser=str(recorded.get("class") or _text(noted_facts, OPTIMISERS)),
         rates=rates,
-        rate=one if rates else _number(noted, RATES),
-        momentum=_number(recorded, MOMENTA) if recorded else _number(noted, MOMENTA),
-        nesterov=bool(recorded.get("nesterov", noted.get("nesterov") is True)),
-        batch=int(batch) if (batch := _number(noted, BATCHES)) else None,
+        rate=one if rates else _number(noted_facts, RATES),
+        momentum=_number(recorded, MOMENTA) if recorded else _number(noted_facts, MOMENTA),
+        nesterov=bool(recorded.get("nesterov", noted_facts.get("nesterov") is True)),
+        batch=int(batch) if (batch := _number(noted_facts, BATCHES)) else None,
         groups=groups,
     )
 
 
-def _rates(curves: Mapping[str, Any]) -> tuple[tuple[tuple[int, float], ...], int]:
+def _largest_rates(curves: Mapping[str, Any]) -> tuple[tuple[tuple[int, float], ...], int]:
     """The largest rate of all groups at each step, and how many groups there are."""
-    found: dict[int, float] = {}
+    largest_rates: dict[int, float] = {}
     own = [c for n, c in curves.items() if n == LEARNING_RATE or _is_of_group(n)]
     for curve in own:
         for step, rate in curve:
             if float(rate) >= 0:  # else it is NaN
-                found[step] = max(found.get(step, 0.0), float(rate))
-    return tuple(sorted(found.items())), len(own)
+                largest_rates[step] = max(largest_rates.get(step, 0.0), float(rate))
+    return tuple(sorted(largest_rates.items())), len(own)
 
 
 def _is_of_group(name: str) -> bool:
     return name.startswith(f"{LEARNING_RATE}_") and name.removeprefix(f"{LEARNING_RATE}_").isdigit()
 
 
-def _number(noted: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
-    values = (noted.get(name) for name in names)
-    kept = (v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
-    return next((float(value) for value in kept), None)
+def _number(noted_facts: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
+    values = (noted_facts.get(name) for name in names)
+    numbers = (v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    return next((float(value) for value in numbers), None)
 
 
-def _text(noted: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    return next((str(noted[name]) for name in names if noted.get(name)), "")
+def _text(noted_facts: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    return next((str(noted_facts[name]) for name in names if noted_facts.get(name)), "")

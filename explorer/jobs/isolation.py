@@ -23,14 +23,18 @@ from explorer.jobs.spool import JobFolder, Spool
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5  # until a process that says nothing is looked at
-LOOKS = 50  # at a process that should end by itself
-LONGEST = 1 << 16  # bytes of what is told: a path; more is not ours but of who wrote in between
-KEPT = 4  # problems whose processes wait for another job
+DISMISS_LOOKS = 50  # at a process that should end by itself
+MAX_MESSAGE_BYTES = (
+    1 << 16
+)  # bytes of what is told: a path; more is not ours but of who wrote in between
+MAX_IDLE_PROCESSES = 4  # problems whose processes wait for another job
 _ENDED = b""
-_FORKS = sys.platform.startswith("linux")  # elsewhere system libraries do not survive it: spawned
+_CAN_FORK = sys.platform.startswith(
+    "linux"
+)  # elsewhere system libraries do not survive it: spawned
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
 
-Run = Callable[[JobFolder], None]
+RunJob = Callable[[JobFolder], None]
 
 
 class Partner:
@@ -45,28 +49,28 @@ class Partner:
         """
         self.connection, self.pid = connection, pid
 
-    def do(self, job: JobFolder, run: Run) -> None:
+    def do(self, job: JobFolder, run: RunJob) -> None:
         """Have the other do a job; meanwhile do what it asks for."""
         self.connection.send_bytes(os.fsencode(job.path))
         self._serve(run)
 
-    def serve(self, run: Run) -> None:
+    def serve(self, run: RunJob) -> None:
         """Do what the other asks for until it leaves."""
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
                 self._serve(run)
 
-    def _serve(self, run: Run) -> None:
-        while asked := self.told():
-            run(JobFolder(Path(os.fsdecode(asked))))
+    def _serve(self, run: RunJob) -> None:
+        while job_path := self.receive():
+            run(JobFolder(Path(os.fsdecode(job_path))))
             self.connection.send_bytes(_ENDED)
 
-    def told(self) -> bytes:
+    def receive(self) -> bytes:
         """What the other says next; where it has died, this process dies in the same way."""
         while self.pid and not self.connection.poll(LOOK_SECONDS):
             self._follow_if_dead()  # a process that it left may hold its end open
         try:
-            return self.connection.recv_bytes(LONGEST)
+            return self.connection.recv_bytes(MAX_MESSAGE_BYTES)
         except (EOFError, ConnectionError):
             self._follow_if_dead(wait=True)
             raise
@@ -77,7 +81,7 @@ class Partner:
             pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
             if pid:
                 end_strays()  # with this process their last ancestor ends
-                _end_as(status)
+                _end_like(status)
 
     @property
     def is_gone(self) -> bool:
@@ -90,7 +94,7 @@ class Partner:
     def dismiss(self) -> None:
         """Let the child go; it ends by itself."""
         self.connection.close()
-        for _ in range(LOOKS):  # it has nothing in hand
+        for _ in range(DISMISS_LOOKS):  # it has nothing in hand
             if self.is_gone:
                 return
             time.sleep(POLL_SECONDS / 5)
@@ -126,7 +130,7 @@ class Isolation:
     def serve(self, linger: float) -> None:
         """Have done what is queued; leave after `linger` seconds without work."""
         adopt_orphans()
-        with self.spool.enrolled(self.name):
+        with self.spool.enrolled_worker(self.name):
             last = time.monotonic()
             while time.monotonic() - last < linger:
                 job = self.spool.claim_next(self.name)
@@ -156,28 +160,28 @@ class Isolation:
             return
         partner = self._partners.pop(key, None)
         if partner is None or (key not in self._busy and partner.is_gone):
-            partner = start(self._work(key), self._connections)
+            partner = start_partner(self._work(key), self._connections)
         self._partners[key] = partner
         self._busy.append(key)
         partner.do(job, self.run)
         self._busy.pop()
-        self._let_go(key if request["task"] == "import" else None)
+        self._dismiss_idle(key if request["task"] == "import" else None)
 
     @property
     def _connections(self) -> list[Connection]:
         return [partner.connection for partner in self._partners.values()]
 
-    def _let_go(self, done: Hashable | None) -> None:
+    def _dismiss_idle(self, done: Hashable | None) -> None:
         """Dismiss the process that is done for good, and those that wait for too long."""
         idle = [key for key in self._partners if key not in self._busy]
         for key in idle:
-            if key == done or len(self._partners) > KEPT:
+            if key == done or len(self._partners) > MAX_IDLE_PROCESSES:
                 self._partners.pop(key).dismiss()
         if not self._busy:  # else one of them may be awaited
             end_strays({partner.pid for partner in self._partners.values()})
 
 
-def start(serve: Callable[[Partner], None], others: list[Connection]) -> Partner:
+def start_partner(serve: Callable[[Partner], None], others: list[Connection]) -> Partner:
     """A new process that serves its partner, which is this one, and ends with it.
 
     Args:
@@ -186,9 +190,9 @@ def start(serve: Callable[[Partner], None], others: list[Connection]) -> Partner
     """
     ours, theirs = multiprocessing.Pipe()
     parent = os.getpid()
-    if not _FORKS:
+    if not _CAN_FORK:
         spawned = multiprocessing.get_context("spawn").Process(
-            target=_spawned, args=(serve, theirs, parent)
+            target=_serve_spawned, args=(serve, theirs, parent)
         )
         spawned.start()
         theirs.close()
@@ -211,18 +215,18 @@ def start(serve: Callable[[Partner], None], others: list[Connection]) -> Partner
     except BaseException:
         traceback.print_exc()
     finally:
-        _leave(status)
+        _exit_process(status)
     raise AssertionError  # pragma: no cover (no process gets here)
 
 
-def _spawned(serve: Callable[[Partner], None], connection: Connection, parent: int) -> None:
+def _serve_spawned(serve: Callable[[Partner], None], connection: Connection, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
     serve(Partner(connection))
-    _leave(0)
+    _exit_process(0)
 
 
-def _watch(parent: int) -> None:
+def _exit_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(LOOK_SECONDS)
     os._exit(1)
@@ -235,7 +239,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)  # it died before that
 
 
-def _leave(status: int) -> None:
+def _exit_process(status: int) -> None:
     """End this process without going on in what was its parent's code."""
     with contextlib.suppress(Exception):
         for process in multiprocessing.active_children():
@@ -245,7 +249,7 @@ def _leave(status: int) -> None:
     os._exit(status)
 
 
-def _end_as(status: int) -> None:
+def _end_like(status: int) -> None:
     """End this process as another has ended, by its status from `wait`."""
     sys.stdout.flush()
     if os.WIFSIGNALED(status):

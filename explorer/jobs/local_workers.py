@@ -10,19 +10,19 @@ from collections.abc import Set
 from pathlib import Path
 
 from explorer.jobs import bounded_log
-from explorer.jobs.heartbeat import Pulse
-from explorer.jobs.process import BEGINS, MARK, ProcessName, end_with_descendants
+from explorer.jobs.heartbeat import HeartbeatMonitor
+from explorer.jobs.process import JOB_START_WORDS, MARK_VARIABLE, ProcessName, end_with_descendants
 from explorer.jobs.spool import Spool
 
-WORKER = [sys.executable, "-m", "explorer.jobs.worker"]
-LOG = [sys.executable, "-I", "-S", bounded_log.__file__]
+WORKER_COMMAND = [sys.executable, "-m", "explorer.jobs.worker"]
+LOG_COMMAND = [sys.executable, "-I", "-S", bounded_log.__file__]
 ROOT = Path(__file__).parents[2]
 GONE_SECONDS = 2.0  # until a dead process has an exit status
-TAIL = 1 << 16  # bytes of a log in which the last line is looked for
+TAIL_BYTES = 1 << 16  # bytes of a log in which the last line is looked for
 STARTS_ALLOWED = 3  # in a row that fail before the worker has taken a job
 
 
-class Crew:
+class LocalWorkers:
     """Starts workers; each lives on when this process ends."""
 
     def __init__(self, spool: Spool) -> None:
@@ -30,11 +30,11 @@ class Crew:
         self._log = spool.folder / "worker.log"
         self._child: subprocess.Popen | None = None  # the last one started
         self._logger: subprocess.Popen | None = None  # keeps what it says
-        self._pulse = Pulse()
+        self._monitor = HeartbeatMonitor()
         self._took_a_job = False
         self._failed_starts = 0
 
-    def call(self, device: str) -> str:
+    def ensure_worker(self, device: str) -> str:
         """Have one worker that runs; why not, where too many starts in a row failed, else nothing.
 
         One that was stopped would let everything wait; it goes on beside the other if it may.
@@ -48,18 +48,20 @@ class Crew:
         failed, self._child = self._child, None
         if failed is not None and self._failed_starts >= STARTS_ALLOWED:
             self._failed_starts = 0
-            return f"no worker could be started{self._end_of(failed)}"
+            return f"no worker could be started{self._child_end_text(failed)}"
         self._start(device)
         return ""
 
-    def saw(self, worker: ProcessName) -> None:
+    def note_job_taken(self, worker: ProcessName) -> None:
         """Take note that this worker has taken a job."""
         self._took_a_job |= self._child is not None and self._child.pid == worker.pid
 
     def works_at(self, worker: ProcessName, job_id: str) -> bool:
         """Whether the worker that has claimed a job is alive and has not left it."""
         beat = self._spool.beat(worker)
-        return self._pulse.lives(worker, beat) and self._pulse.holds(worker, beat, job_id)
+        return self._monitor.is_alive(worker, beat) and self._monitor.holds_job(
+            worker, beat, job_id
+        )
 
     def end(self, worker: ProcessName) -> None:
         """Kill a worker with all that it has started."""
@@ -67,7 +69,7 @@ class Crew:
         if worker.is_here:
             end_with_descendants(worker, beat.mark if beat else "")
 
-    def bury(self, present: Set[str] = frozenset()) -> None:
+    def remove_dead(self, present: Set[str] = frozenset()) -> None:
         """Strike off the dead, and end what they have started and left behind.
 
         One that hangs at a job which is over, as the process of its problem does, is ended.
@@ -77,36 +79,36 @@ class Crew:
         """
         for worker in self._spool.enrolments():
             beat = self._spool.beat(worker)
-            if not self._pulse.lives(worker, beat):
+            if not self._monitor.is_alive(worker, beat):
                 self.end(worker)
                 self._spool.strike_off(worker)
-                self._pulse.forget(worker)
-            elif self._pulse.overstays(worker, beat, present) and beat and beat.mark:
+                self._monitor.forget(worker)
+            elif self._monitor.stays_at_ended_job(worker, beat, present) and beat and beat.mark:
                 self.end(worker)
 
-    def last_words(self, worker: ProcessName) -> str:
+    def end_text(self, worker: ProcessName) -> str:
         """How a dead worker ended, as far as it is known."""
         child = self._child
         if child is not None and child.pid == worker.pid:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(GONE_SECONDS)  # its threads may end after it looks dead
-            return self._end_of(child)
+            return self._child_end_text(child)
         return f"; it last said: {_last_line(self._log)}"
 
     def _start(self, device: str) -> None:
         mark = uuid.uuid4().hex
         self._logger = subprocess.Popen(
-            [*LOG, str(self._log.resolve())],
+            [*LOG_COMMAND, str(self._log.resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # it ends with the last that writes to it
         )
         self._child = subprocess.Popen(
-            [*WORKER, str(self._spool.folder.resolve()), "--device", device],
+            [*WORKER_COMMAND, str(self._spool.folder.resolve()), "--device", device],
             cwd=ROOT,
             # PASSIVE: or idle threads starve the app
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK: mark},
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK_VARIABLE: mark},
             stdin=subprocess.DEVNULL,
             stdout=self._logger.stdin,
             stderr=subprocess.STDOUT,
@@ -117,15 +119,15 @@ class Crew:
         self._took_a_job = False
         self._spool.enrol(ProcessName.of(self._child.pid), mark)  # before it has loaded torch
 
-    def _end_of(self, child: subprocess.Popen) -> str:
+    def _child_end_text(self, child: subprocess.Popen) -> str:
         if self._logger is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._logger.wait(GONE_SECONDS)  # what was said last is written by then
-        how = f" ({_how(child.returncode)})" if child.returncode else ""
+        how = f" ({_exit_text(child.returncode)})" if child.returncode else ""
         return f"{how}; it last said: {_last_line(self._log)}"
 
 
-def _how(status: int) -> str:
+def _exit_text(status: int) -> str:
     """An exit status in words."""
     with contextlib.suppress(ValueError):
         name = signal.Signals(-status).name
@@ -138,8 +140,8 @@ def _last_line(path: Path) -> str:
     """What stands last in a log, of the job that was begun last."""
     with contextlib.suppress(OSError):
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL))
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
             lines = file.read().decode(errors="replace").strip().splitlines()
-        if lines and not lines[-1].startswith(BEGINS):
+        if lines and not lines[-1].startswith(JOB_START_WORDS):
             return lines[-1][:300]
     return "nothing"

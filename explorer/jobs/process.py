@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 
-BEGINS = "begins job"  # what a worker says in its log before the id of a job
-MARK = "EXPLORER_WORKER"  # environment variable that a worker's descendants inherit
+JOB_START_WORDS = "begins job"  # what a worker says in its log before the id of a job
+MARK_VARIABLE = "EXPLORER_WORKER"  # environment variable that a worker's descendants inherit
 STRAY_LOOKS = 20  # at what a process has left: more generations are not followed
-_ADOPTS = sys.platform.startswith("linux")  # elsewhere their first process gets all orphans
+_CAN_ADOPT = sys.platform.startswith("linux")  # elsewhere their first process gets all orphans
 _PR_SET_CHILD_SUBREAPER = 36  # man 2 prctl
 
 
@@ -42,7 +42,7 @@ class ProcessName:
         Raises:
             psutil.NoSuchProcess: there is none.
         """
-        return cls(pid, _start(pid))
+        return cls(pid, _start_time(pid))
 
     @classmethod
     def parse(cls, text: str) -> "ProcessName":
@@ -77,7 +77,7 @@ class ProcessName:
         """The system's word for its state; empty where it is gone."""
         try:
             status = psutil.Process(self.pid).status()
-            return status if _start(self.pid) == self.started else ""
+            return status if _start_time(self.pid) == self.started else ""
         except psutil.Error:
             return ""
 
@@ -100,7 +100,7 @@ def end_marked(mark: str) -> None:
     So are found also those that left the worker's group or session, and those that outlived it.
     """
     for _ in range(3 if mark else 0):  # one that is just being forked is met by the next look
-        if not sum(_kill(pid) for pid in _marked(mark)):
+        if not sum(_kill(pid) for pid in _marked_processes(mark)):
             return
 
 
@@ -109,14 +109,14 @@ def adopt_orphans() -> None:
 
     So it still has what left its session and cleared its environment.
     """
-    if _ADOPTS:
+    if _CAN_ADOPT:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def end_strays(kept: Collection[int] = ()) -> None:
+def end_strays(kept_pids: Collection[int] = ()) -> None:
     """Kill all descendants of this process but for these children and what is below them."""
-    for _ in range(STRAY_LOOKS if _ADOPTS else 0):  # orphans become children: look again
-        strays = [pid for pid in _children(os.getpid(), recursive=False) if pid not in kept]
+    for _ in range(STRAY_LOOKS if _CAN_ADOPT else 0):  # orphans become children: look again
+        strays = [pid for pid in _children(os.getpid(), recursive=False) if pid not in kept_pids]
         for pid in strays:
             for below in (pid, *_children(pid)):
                 _kill(below)
@@ -134,11 +134,11 @@ def _children(pid: int, recursive: bool = True) -> list[int]:
         return []
 
 
-def _marked(mark: str) -> Iterator[int]:
+def _marked_processes(mark: str) -> Iterator[int]:
     """Processes that have the mark in their environment, but for this one."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            marked = process.environ().get(MARK) == mark
+            marked = process.environ().get(MARK_VARIABLE) == mark
             if marked and process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
                 yield process.pid
 
@@ -152,7 +152,7 @@ def _kill(pid: int) -> bool:
     return True
 
 
-def _start(pid: int) -> int:
+def _start_time(pid: int) -> int:
     """When a process started, on a clock that setting the time does not move where there is one.
 
     psutil adds the machine's start, which two processes read differently once the clock was set.

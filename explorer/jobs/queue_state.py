@@ -7,7 +7,7 @@ from pathlib import Path
 from explorer.jobs.spool import JobFolder, Spool
 
 
-def waits_for(spool: Spool, job_id: str) -> str:
+def waiting_reason(spool: Spool, job_id: str) -> str:
     """Why a queued job has not begun, as in "waits behind Surface of mlp_a (3 of 10)".
 
     Empty for a job that a worker has, and for one that is not in the spool.
@@ -18,34 +18,34 @@ def waits_for(spool: Spool, job_id: str) -> str:
         return ""
     if jobs[place].is_cancelled:
         return "is being cancelled"
-    at_work = [job for job in jobs if job.worker is not None and not job.finished]
+    at_work = [job for job in jobs if job.worker is not None and not job.ending]
     before = [job for job in jobs[:place] if job.is_queued]
-    if not supervised(spool):
+    if not is_supervised(spool):
         return "waits for the app or a command that computes: none is running"
     if not at_work and not before:
         return "waits for a worker to start"
     if at_work and jobs[place].priority < at_work[0].priority and not before:
-        return f"begins after the piece in hand of {_told(at_work[0])}"
+        return f"begins after the piece in hand of {_job_text(at_work[0])}"
     first, *more = [*at_work, *before]
-    return f"waits behind {_told(first)}" + (f" and {len(more):,} more" if more else "")
+    return f"waits behind {_job_text(first)}" + (f" and {len(more):,} more" if more else "")
 
 
-def progress(spool: Spool, job_id: str) -> str:
+def progress_text(spool: Spool, job_id: str) -> str:
     """What a job that is not over does, in words: its stage and how far it is."""
     folder = spool.job(job_id)
     if folder is None:
         return "starting"
-    if said := waits_for(spool, job_id):
-        return said
+    if reason := waiting_reason(spool, job_id):
+        return reason
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
         return "waits to be taken up again"
     if worker.is_stopped:
         return f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
-    return f"{folder.progress.get('stage', 'starting')} {_count(folder)}".strip()
+    return f"{folder.progress.get('stage', 'starting')} {_count_text(folder)}".strip()
 
 
-def supervised(spool: Spool) -> bool:
+def is_supervised(spool: Spool) -> bool:
     """Whether a process brings the jobs of this spool to their end."""
     lock = Path(spool.folder) / "supervisor.lock"
     try:  # whatever somebody put in its place, a pipe for one, is not waited for
@@ -58,14 +58,17 @@ def supervised(spool: Spool) -> bool:
     return False
 
 
-def _told(job: JobFolder) -> str:
+def _job_text(job: JobFolder) -> str:
     """A job by its title and how far it is."""
-    count = _count(job)
-    return str(job.told.get("title", "another job")) + (f" ({count})" if count else "")
+    count = _count_text(job)
+    return str(job.catalog_progress.get("title", "another job")) + (f" ({count})" if count else "")
 
 
-def _count(job: JobFolder) -> str:
+def _count_text(job: JobFolder) -> str:
     """How far a job is; empty while nothing is known."""
-    now, told = job.progress, job.told
-    done, units = now.get("done", told.get("units_done")), now.get("total", told.get("units"))
+    worker_progress, stored_progress = job.progress, job.catalog_progress
+    done, units = (
+        worker_progress.get("done", stored_progress.get("units_done")),
+        worker_progress.get("total", stored_progress.get("units")),
+    )
     return f"{done:,} of {units:,}" if isinstance(done, int) and isinstance(units, int) else ""

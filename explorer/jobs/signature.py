@@ -24,7 +24,7 @@ class NotSigned(ValueError):
     """A request that this user did not write for this job of this catalog."""
 
 
-def signed(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
+def signed_request(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
     """The request as it is written for a worker.
 
     Raises:
@@ -34,7 +34,7 @@ def signed(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str
     return {"signature": _signature(body), "body": body}
 
 
-def verified(written: Any, job_id: str, spool: str) -> dict[str, Any]:
+def verified_request(written: Any, job_id: str, spool: str) -> dict[str, Any]:
     """The request that stands in what was written.
 
     Raises:
@@ -48,9 +48,9 @@ def verified(written: Any, job_id: str, spool: str) -> dict[str, Any]:
             and isinstance(body, str)
             and hmac.compare_digest(signature.encode(), _signature(body).encode())
         ):
-            held = json.loads(body)
-            if (held["job"], held["spool"]) == (job_id, spool):
-                return held["request"]
+            fields = json.loads(body)
+            if (fields["job"], fields["spool"]) == (job_id, spool):
+                return fields["request"]
     raise NotSigned(f"the request of job {job_id} was not written by you for this catalog")
 
 
@@ -65,15 +65,15 @@ def _secret(folder: Path) -> bytes:
     try:
         if not file.exists():
             _make(file)
-        found = file.read_bytes()
+        secret = file.read_bytes()
     except OSError as error:
         raise ValueError(
             f"your secret, which jobs are signed with, cannot be kept in {file} "
             f"({error.strerror or error}); set EXPLORER_STATE to a folder that you can write to"
         ) from error
-    if len(found) != SECRET_BYTES:
+    if len(secret) != SECRET_BYTES:
         raise ValueError(f"{file} is damaged; remove it, and a new one is made")
-    return found
+    return secret
 
 
 def _make(file: Path) -> None:

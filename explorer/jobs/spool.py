@@ -30,16 +30,16 @@ from safetensors.numpy import save
 
 from explorer.jobs import signature
 from explorer.jobs.heartbeat import Beat, Heartbeat
-from explorer.jobs.process import MARK, ProcessName, end_marked
+from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_marked
 from explorer.kinds.kind import Piece
 
-LEFT_SECONDS = 3600.0  # age at which half a folder belongs to nobody
-MOST_BYTES = 1 << 28  # of a JSON file that is read: more is none of ours
+LEFTOVER_SECONDS = 3600.0  # age at which half a folder belongs to nobody
+MAX_JSON_BYTES = 1 << 28  # of a JSON file that is read: more is none of ours
 _FOLDER = re.compile(r"[0-9]{2}-[0-9]{17}-[A-Za-z0-9_]+")
-_LEFT = re.compile(rf"\.{_FOLDER.pattern}\.[0-9a-f]{{32}}")  # being made or removed
+_LEFTOVER = re.compile(rf"\.{_FOLDER.pattern}\.[0-9a-f]{{32}}")  # being made or removed
 _WORKER = re.compile(r"([0-9a-f]+-[0-9a-f]+\.)?[0-9]+\.[0-9]+(\.[A-Za-z0-9-]+)?")
 _KEY = re.compile(r"[0-9a-f]{64}")
-_FINISHED = {"status", "error", "result"}
+_ENDING_FIELDS = {"status", "error", "result"}
 _PIECE = re.compile(r"[0-9]{20}\.safetensors")
 
 
@@ -65,7 +65,7 @@ def read_json(path: Path) -> Any:
         ValueError: it is no JSON, or larger than any of ours.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_JSON_BYTES:
             raise ValueError(f"{path} is too large to be read")
         return json.loads(path.read_text())
     except FileNotFoundError:
@@ -121,7 +121,9 @@ class JobFolder:
         Raises:
             ValueError: it was not written by this user for this job in this spool.
         """
-        return signature.verified(read_json(self.path / "request.json"), self.id, self.spool)
+        return signature.verified_request(
+            read_json(self.path / "request.json"), self.id, self.spool
+        )
 
     @property
     def is_ours(self) -> bool:
@@ -136,7 +138,9 @@ class JobFolder:
         if not self.path.is_dir():
             self._make(request)
             return
-        write_json(self.path / "request.json", signature.signed(self.id, self.spool, request))
+        write_json(
+            self.path / "request.json", signature.signed_request(self.id, self.spool, request)
+        )
         for claim in self.path.glob("claimed.*"):
             claim.replace(self.path / "queued")  # one or the other at every instant
             return
@@ -149,16 +153,18 @@ class JobFolder:
 
     def _make(self, request: Mapping[str, Any]) -> None:
         """The whole folder in one rename; where another process was faster, its folder."""
-        with self._making(request) as making, contextlib.suppress(FileExistsError):
+        with self._unnamed_folder(request) as making, contextlib.suppress(FileExistsError):
             _rename_folder(making, self.path)
 
     @contextlib.contextmanager
-    def _making(self, request: Mapping[str, Any]) -> Iterator[Path]:
+    def _unnamed_folder(self, request: Mapping[str, Any]) -> Iterator[Path]:
         """A whole folder under a name that is no job's, to be renamed; else it is removed."""
         making = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
         try:
             (making / "pieces").mkdir(parents=True)
-            write_json(making / "request.json", signature.signed(self.id, self.spool, request))
+            write_json(
+                making / "request.json", signature.signed_request(self.id, self.spool, request)
+            )
             (making / "queued").touch()
             yield making
         finally:
@@ -166,7 +172,7 @@ class JobFolder:
 
     def offer_anew(self, request: Mapping[str, Any]) -> None:
         """Put the job up in a folder made by us, with its pieces and a cancel, and nothing else."""
-        with self._making(request) as making:
+        with self._unnamed_folder(request) as making:
             if not (self.path / "pieces").is_symlink():
                 for file in self.piece_files():
                     file.rename(making / "pieces" / file.name)
@@ -238,14 +244,14 @@ class JobFolder:
         write_json(self.path / "finished.json", ended)
 
     @property
-    def finished(self) -> dict[str, Any] | None:
+    def ending(self) -> dict[str, Any] | None:
         """How it ended, or None while it goes on.
 
         Raises:
             ValueError: what stands there was written by no worker of ours.
         """
         ended = read_json(self.path / "finished.json")
-        if ended is not None and not (isinstance(ended, dict) and ended.keys() >= _FINISHED):
+        if ended is not None and not (isinstance(ended, dict) and ended.keys() >= _ENDING_FIELDS):
             raise ValueError(f"{self.path / 'finished.json'} does not say how the job ended")
         return ended
 
@@ -258,12 +264,12 @@ class JobFolder:
         """What the worker said last."""
         return _entries(self.path / "progress.json")
 
-    def tell(self, **said: Any) -> None:
+    def write_catalog_progress(self, **entries: Any) -> None:
         """Say what the catalog has of the job, for those who wait and leave the catalog alone."""
-        write_json(self.path / "told.json", said)
+        write_json(self.path / "told.json", entries)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def catalog_progress(self) -> dict[str, Any]:
         """What the supervisor said last."""
         return _entries(self.path / "told.json")
 
@@ -375,12 +381,12 @@ class Spool:
 
     def sweep(self) -> None:
         """Remove what a killed process left of folders that it was making or removing."""
-        for left in self.folder.glob(".*"):
-            ours = _LEFT.fullmatch(left.name)
-            if ours and time.time() - left.lstat().st_mtime > LEFT_SECONDS:
-                _remove_tree(left)
+        for leftover in self.folder.glob(".*"):
+            ours = _LEFTOVER.fullmatch(leftover.name)
+            if ours and time.time() - leftover.lstat().st_mtime > LEFTOVER_SECONDS:
+                _remove_tree(leftover)
 
-    def half_done(self, key: str) -> Path:
+    def half_done_folder(self, key: str) -> Path:
         """The folder for what a question's units have left half done; it outlives a stopped job."""
         return self.folder / "half_done" / key
 
@@ -394,7 +400,7 @@ class Spool:
 
     def forget(self, key: str) -> None:
         """Remove what a question's units have left half done."""
-        _remove_tree(self.half_done(key))
+        _remove_tree(self.half_done_folder(key))
 
     def jobs(self) -> list[JobFolder]:
         """All jobs, the most urgent first; none where the folder is gone."""
@@ -429,7 +435,7 @@ class Spool:
             self._held.discard(job.id)
 
     @contextlib.contextmanager
-    def enrolled(self, worker: ProcessName) -> Iterator[None]:
+    def enrolled_worker(self, worker: ProcessName) -> Iterator[None]:
         """Be listed as a living worker, with a heartbeat that names the jobs it works at."""
         entry = self._entry(worker)
         try:
@@ -437,7 +443,7 @@ class Spool:
                 yield
         finally:
             if os.getpid() == worker.pid:  # not a child that goes on where its parent was
-                end_marked(os.environ.get(MARK, ""))  # what its jobs have started
+                end_marked(os.environ.get(MARK_VARIABLE, ""))  # what its jobs have started
                 entry.unlink(missing_ok=True)
 
     def enrol(self, worker: ProcessName, mark: str = "") -> None:

@@ -27,7 +27,7 @@ import safetensors
 import torch
 from torch import Tensor
 
-from explorer.admission import Refused, admit, check_admitted
+from explorer.admission import FileNotAdmitted, admit, check_admitted
 from explorer.analysis.model import preconditioner
 from explorer.analysis.model.checkpoints import CheckpointError, fitted
 from explorer.analysis.model.import_losses import check_as_measured
@@ -38,22 +38,22 @@ from explorer.analysis.objective import device as devices
 from explorer.analysis.objective import loading
 from explorer.analysis.objective.parameters import content_hash
 from explorer.analysis.objective.user_errors import ProblemError, computing, only_in
-from explorer.consent import agreed_code, command, note
-from explorer.jobs.isolation import Isolation, Partner, start
-from explorer.jobs.process import BEGINS, ProcessName
+from explorer.consent import agree_command, agreed_code, note_loaded_file
+from explorer.jobs.isolation import Isolation, Partner, start_partner
+from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds import Piece, kind_named, settings_from_json
 from explorer.own_code import Code
 from explorer.wording import one_line
 
-MOST_SAID = 2000  # characters of an error
+MAX_ERROR_LENGTH = 2000  # characters of an error
 _CHANGED = "{path} has changed since its models were imported; import them again"
 _RUST_NO_SPACE = f"(os error {errno.ENOSPC})"  # safetensors raises its own class
 
 
 @dataclass(frozen=True)
-class Begun:
+class WorkerContext:
     """What all processes of one worker share."""
 
     jobs: Path  # folder of the spool
@@ -63,7 +63,7 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Subject:
+class JobSubject:
     """What a process answers about: jobs of the same one share it."""
 
     path: Path
@@ -72,7 +72,7 @@ class Subject:
     task: str
 
     @classmethod
-    def of(cls, request: Mapping[str, Any]) -> "Subject":
+    def of(cls, request: Mapping[str, Any]) -> "JobSubject":
         """The subject of a request.
 
         Raises:
@@ -83,35 +83,35 @@ class Subject:
         code = agreed_code(path, request.get("source_hash", ""))
         if request.get("source_hash", code.hash) != code.hash:
             raise ProblemError(_CHANGED.format(path=path))
-        _prepare(request)
+        _import_answer_module(request)
         arguments = json.dumps(request["arguments"], sort_keys=True)
         return cls(path, arguments, code, request["task"])
 
 
-def _prepare(request: Mapping[str, Any]) -> None:
+def _import_answer_module(request: Mapping[str, Any]) -> None:
     """Import what answers the request: once, before processes are forked."""
     if request["task"] == "answer":
         importlib.import_module(kind_named(request["kind"]).answer.partition(":")[0])
 
 
-def _serve(begun: Begun, subject: Subject, partner: Partner) -> None:
+def _serve_jobs(context: WorkerContext, subject: JobSubject, partner: Partner) -> None:
     """Answer jobs about a subject in a process of its own."""
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # also where it starts a Python of its own
     sys.dont_write_bytecode = True
     sys.argv[:] = [str(subject.path)]
     os.chdir(subject.code.problem.parent)
     admit(subject.code.digests, subject.path, partial(_refusal, subject))
-    worker = Worker(Spool(begun.jobs), torch.device(begun.device), begun, subject, partner)
+    worker = Worker(Spool(context.jobs), torch.device(context.device), context, subject, partner)
     partner.serve(worker.run)
 
 
-def _refusal(subject: Subject, file: Path) -> str:
+def _refusal(subject: JobSubject, file: Path) -> str:
     """Why a file is not loaded, and how to have it loaded."""
     problem = subject.code.problem
     if file in subject.code.digests:
         return f"{file} has changed while {problem} was at work; import its models again"
-    note(problem, file)  # the next time it is shown
-    out = f"read and agree: {command(problem, file)}"
+    note_loaded_file(problem, file)  # the next time it is shown
+    out = f"read and agree: {agree_command(problem, file)}"
     return f"{problem} loads {file}, which you have not agreed to run; {out}"
 
 
@@ -122,8 +122,8 @@ class Worker:
         self,
         spool: Spool,
         device: torch.device,
-        begun: Begun | None = None,
-        subject: Subject | None = None,
+        context: WorkerContext | None = None,
+        subject: JobSubject | None = None,
         partner: Partner | None = None,
     ) -> None:
         """Prepare.
@@ -131,14 +131,14 @@ class Worker:
         Args:
             spool: of the jobs.
             device: that answers.
-            begun: the worker that this process belongs to, if not one by itself.
+            context: the worker that this process belongs to, if not one by itself.
             subject: what all its jobs are about, if it is no more than one.
             partner: gets the jobs that go before the one in hand, instead of this process.
         """
         self.spool = spool
         self.device = device
-        self.name = begun.name if begun else ProcessName.of(os.getpid())
-        self.start = begun.seconds if begun else 0.0
+        self.name = context.name if context else ProcessName.of(os.getpid())
+        self.start = context.seconds if context else 0.0
         self._code = subject.code if subject else None
         self._partner = partner
         self._process = os.getpid()
@@ -147,19 +147,19 @@ class Worker:
     def run(self, job: JobFolder) -> None:
         """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
         with contextlib.suppress(OSError, ValueError):  # its own code may have closed the output
-            print(BEGINS, job.id, flush=True)
+            print(JOB_START_WORDS, job.id, flush=True)
         try:
             job.report(stage="loading")
-            with loading.watched(self._reading(job)):
+            with loading.watched(self._reading_reporter(job)):
                 result = self._tasks[job.request["task"]](job)
             only_in(self._process)
             check_admitted()
             job.finish("done", result=result)
-        except _Wordless:
+        except _NowhereToWrite:
             raise
-        except (_Cancelled, Refused, SystemExit, KeyboardInterrupt, Exception) as error:
+        except (_JobCancelled, FileNotAdmitted, SystemExit, KeyboardInterrupt, Exception) as error:
             only_in(self._process)
-            _tell(job, error)
+            _write_failure(job, error)
         finally:
             gc.collect()  # an evaluator and its lanes hold each other, and a model each
 
@@ -175,7 +175,7 @@ class Worker:
         settings = settings_from_json(kind.settings, request["settings"])
         loaded = _unchanged_problem(request, self._code)
         points = [
-            _point(Path(file), point, loaded)
+            _point_tensors(Path(file), point, loaded)
             for file, point in zip(request["files"], request["points"], strict=True)
         ]
         if points:
@@ -188,32 +188,34 @@ class Worker:
         answer = getattr(importlib.import_module(module), function)
         with devices.arithmetic("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
-            kept = {"keep": self.spool.half_done(request["key"])} if kind.keeps else {}
+            keep_folder = (
+                {"keep": self.spool.half_done_folder(request["key"])} if kind.keeps else {}
+            )
             arguments = (loaded.problem, points, settings, done, self.device, choices)
-            pieces = _told(loaded.path, lambda: answer(*arguments, **kept))
-            for piece in self._timed(pieces, began):
+            pieces = _with_code_errors(loaded.path, lambda: answer(*arguments, **keep_folder))
+            for piece in self._with_setup_time(pieces, began):
                 only_in(self._process)  # not what a problem has forked
                 check_admitted()
                 check_as_measured(piece, request, loaded.path)
                 job.put_piece(piece, provenance(piece.facts))
                 job.report(stage="computing")
-                self._make_way(job)
+                self._do_urgent_jobs(job)
 
     def _ready(
         self, loaded: LoadedProblem, point: Mapping[str, Tensor], split: str
     ) -> LoadedProblem:
         """The problem as it is evaluated, looked at once for all answers that follow each other."""
         if self._looked_at is None or self._looked_at[:2] != (id(loaded), split):
-            made = ready(loaded, point, split, self.device)
+            ready_problem = ready(loaded, point, split, self.device)
             self._looked_at = (
                 id(loaded),
                 split,
                 loaded,
-                made,
+                ready_problem,
             )  # no other has its id while it lives
         return self._looked_at[3]
 
-    def _timed(self, pieces: Iterable[Piece], began: float) -> Iterator[Piece]:
+    def _with_setup_time(self, pieces: Iterable[Piece], began: float) -> Iterator[Piece]:
         """The pieces; the first also says how long it took until work could begin."""
         for number, piece in enumerate(pieces):
             if number:
@@ -233,29 +235,29 @@ class Worker:
                 request["checkpoints"],
                 self.device,
                 job.path,
-                self._watch(job),
+                self._inspection_reporter(job),
                 request.get("known", ()),
                 lambda: load(Path(request["problem"]), request["arguments"]).problem.model,
                 lambda: made_anew(Path(request["problem"]), request["arguments"]),
             )
 
-    def _watch(self, job: JobFolder) -> Callable[[int, int], None]:
+    def _inspection_reporter(self, job: JobFolder) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:
             only_in(self._process)
             job.report(stage="inspecting", done=done, total=total)
-            self._make_way(job)
+            self._do_urgent_jobs(job)
 
         return tell
 
-    def _reading(self, job: JobFolder) -> Callable[[int, int], None]:
+    def _reading_reporter(self, job: JobFolder) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:
             job.report(stage="reading the data", done=done, total=total)
             if job.is_cancelled:
-                raise _Cancelled
+                raise _JobCancelled
 
         return tell
 
-    def _make_way(self, job: JobFolder) -> None:
+    def _do_urgent_jobs(self, job: JobFolder) -> None:
         """Stop when cancelled; let more urgent jobs go first."""
         while not job.is_cancelled:
             urgent = self.spool.claim_next(self.name, more_urgent_than=job.priority)
@@ -265,41 +267,41 @@ class Worker:
                 self.run(urgent)
             else:
                 self._partner.do(urgent, self.run)
-        raise _Cancelled
+        raise _JobCancelled
 
 
-def _tell(job: JobFolder, error: BaseException) -> None:
+def _write_failure(job: JobFolder, error: BaseException) -> None:
     """Write how a job failed into its folder."""
     if not job.path.is_dir():
         return  # the supervisor has given it up
-    if isinstance(error, _Cancelled):
+    if isinstance(error, _JobCancelled):
         job.finish("cancelled")
         return
     with contextlib.suppress(OSError, ValueError):  # the code may have closed what this goes to
         traceback.print_exception(error)
     try:
         (job.path / "log").write_text("".join(traceback.format_exception(error)))
-        job.finish("failed", error=_sentence(error))
+        job.finish("failed", error=_error_sentence(error))
     except OSError:  # nowhere to write: the supervisor sees a worker that ended without a word
-        raise _Wordless(1) from error
+        raise _NowhereToWrite(1) from error
 
 
-def _told(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
+def _with_code_errors(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
     """The pieces of an answer; what the problem file's own code raises is told with its line."""
     with computing(path):
         yield from answer()
 
 
-class _Cancelled(Exception):
+class _JobCancelled(Exception):
     """Somebody asked to stop."""
 
 
-class _Wordless(SystemExit):
+class _NowhereToWrite(SystemExit):
     """There is nowhere to write how a job ended."""
 
 
 @lru_cache(maxsize=1)
-def _loaded(path: Path, arguments: str, changed: float, code: Code | None) -> LoadedProblem:
+def _load_problem(path: Path, arguments: str, changed: float, code: Code | None) -> LoadedProblem:
     """The problem as its file stands now."""
     return load(path, json.loads(arguments), code=code)
 
@@ -312,7 +314,7 @@ def _unchanged_problem(request: Mapping[str, Any], code: Code | None) -> LoadedP
     """
     path = Path(request["problem"])
     changed = path.stat().st_mtime if path.exists() else 0.0
-    loaded = _loaded(path, json.dumps(request["arguments"], sort_keys=True), changed, code)
+    loaded = _load_problem(path, json.dumps(request["arguments"], sort_keys=True), changed, code)
     data = {name: split["fingerprint"] for name, split in loaded.splits.items()}
     if loaded.source_hash != request["source_hash"]:
         raise ProblemError(_CHANGED.format(path=path))
@@ -324,12 +326,12 @@ def _unchanged_problem(request: Mapping[str, Any], code: Code | None) -> LoadedP
     return loaded
 
 
-def _point(file: Path, point: str, loaded: LoadedProblem) -> dict[str, Tensor]:
+def _point_tensors(file: Path, point: str, loaded: LoadedProblem) -> dict[str, Tensor]:
     """The tensors of a point, checked against their content hash."""
     try:
-        with safetensors.safe_open(file, framework="pt") as held:
-            names = [n for n in held.keys() if not n.startswith(preconditioner.PREFIX)]  # noqa: SIM118
-            tensors = {name: held.get_tensor(name) for name in names}
+        with safetensors.safe_open(file, framework="pt") as stored_tensors:
+            names = [n for n in stored_tensors.keys() if not n.startswith(preconditioner.PREFIX)]  # noqa: SIM118
+            tensors = {name: stored_tensors.get_tensor(name) for name in names}
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
             f"the stored point {file} cannot be read; import its model again"
@@ -339,17 +341,21 @@ def _point(file: Path, point: str, loaded: LoadedProblem) -> dict[str, Tensor]:
     return fitted(tensors, loaded.problem.model, file)
 
 
-def _sentence(error: BaseException) -> str:
+def _error_sentence(error: BaseException) -> str:
     """What happened, on one line."""
     if getattr(error, "errno", None) == errno.ENOSPC or _RUST_NO_SPACE in str(error):
         where = getattr(error, "filename", None) or "the catalog"
         return f"no space is left on the disk of {where}; free some and resume"
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return "the device has too little memory for this model and data; choose another device"
-    text = one_line(" ".join(str(error).split()), MOST_SAID)
+    text = one_line(" ".join(str(error).split()), MAX_ERROR_LENGTH)
     if isinstance(error, SystemExit | KeyboardInterrupt):
         return f"the problem file ended the program ({type(error).__name__} {text}); take that out"
-    return text if isinstance(error, ValueError | Refused) else f"{type(error).__name__}: {text}"
+    return (
+        text
+        if isinstance(error, ValueError | FileNotAdmitted)
+        else f"{type(error).__name__}: {text}"
+    )
 
 
 def main() -> None:
@@ -360,28 +366,28 @@ def main() -> None:
     parser.add_argument("--linger", type=float, default=60.0)
     given = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is not for us
-    device = _chosen_elsewhere(given.device)
+    device = _device_in_child(given.device)
     seconds = max(0.0, time.time() - psutil.Process().create_time())
     name = ProcessName.of(os.getpid())
-    begun = Begun(given.jobs.resolve(), name, device, seconds)
-    serve = partial(partial, _serve, begun)
-    Isolation(Spool(begun.jobs), Subject.of, serve, _tell).serve(given.linger)
+    context = WorkerContext(given.jobs.resolve(), name, device, seconds)
+    serve = partial(partial, _serve_jobs, context)
+    Isolation(Spool(context.jobs), JobSubject.of, serve, _write_failure).serve(given.linger)
 
 
-def _chosen_elsewhere(wanted: str) -> str:
+def _device_in_child(device_name: str) -> str:
     """The device wanted, looked up in another process: what has looked at CUDA cannot be forked.
 
     Raises:
         SystemExit: there is no such device; the other process has said so.
     """
-    partner = start(partial(_choose, wanted), [])
-    device = partner.told().decode()
+    partner = start_partner(partial(_send_device, device_name), [])
+    device = partner.receive().decode()
     partner.dismiss()
     return device
 
 
-def _choose(wanted: str, partner: Partner) -> None:
-    partner.connection.send_bytes(str(devices.chosen(wanted)).encode())
+def _send_device(device_name: str, partner: Partner) -> None:
+    partner.connection.send_bytes(str(devices.chosen(device_name)).encode())
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.settings import require
 from explorer.kinds.surface import Surface, SurfaceSettings
 
-LEAST_ROOM, MOST_ROOM = 10, 2000
-FOUND = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
+MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS = 10, 2000
+VALUE_COLUMNS = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class ConvexitySettings(SurfaceSettings):
         """Refuse what has no second derivatives; statistics are those of the centre."""
         super().__post_init__()
         self.require_curvature()
-        self.require_within(room=(LEAST_ROOM, MOST_ROOM))
+        self.require_within(room=(MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS))
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
 
 
@@ -40,18 +40,20 @@ class Convexity(Surface):
         """The map as far as the pieces go, the ratio first among its values."""
         plane = Surface.from_pieces(settings, pieces)
         empty = np.full(settings.shape, np.nan)
-        values = {name: plane.values.get(name, empty) for name in FOUND} | dict(plane.values)
+        values = {name: plane.values.get(name, empty) for name in VALUE_COLUMNS} | dict(
+            plane.values
+        )
         return cls(plane.x, plane.y, values, plane.computed, plane.facts)
 
     @property
     def convex(self) -> np.ndarray:
         """Where the smallest eigenvalue is not below 0 by more than its residual, (Y, X) bool."""
         with np.errstate(invalid="ignore"):
-            held = self.values["lambda_min"] >= -self.values["residual_min"]
-        return np.asarray(self.computed & held)
+            is_above_error = self.values["lambda_min"] >= -self.values["residual_min"]
+        return np.asarray(self.computed & is_above_error)
 
     @property
-    def known(self) -> np.ndarray:
+    def has_eigenvalues(self) -> np.ndarray:
         """Where there are eigenvalues, (Y, X) bool."""
         return np.asarray(self.computed & np.isfinite(self.values["ratio"]))
 
@@ -61,7 +63,9 @@ class Convexity(Surface):
         ends = np.abs([self.values["lambda_min"], self.values["lambda_max"]]).max(axis=0)
         worst = np.maximum(self.values["residual_min"], self.values["residual_max"])
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.known & (worst <= self.facts.get("tolerance", 0) * ends))
+            return np.asarray(
+                self.has_eigenvalues & (worst <= self.facts.get("tolerance", 0) * ends)
+            )
 
 
 def ratio(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
@@ -89,16 +93,18 @@ def neighbours(shape: tuple[int, int], places: tuple[np.ndarray, np.ndarray]) ->
     column, row = places
     units = np.empty(shape, dtype=np.int64)
     units[row, column] = np.arange(len(row))
-    found = np.zeros(len(row), dtype=np.int64)
+    neighbour_units = np.zeros(len(row), dtype=np.int64)
     coarser = [[level_indices(count, stride) for stride in STRIDES] for count in shape]
     for unit, (j, i) in enumerate(zip(row, column, strict=True)):
         levels = zip(*coarser, strict=True)
         depth = next(n for n, (js, is_) in enumerate(levels) if j in js and i in is_)
         if depth:
             js, is_ = (along[depth - 1] for along in coarser)
-            found[unit] = units[js[np.abs(js - j).argmin()], is_[np.abs(is_ - i).argmin()]]
-    found[0] = -1
-    return found
+            neighbour_units[unit] = units[
+                js[np.abs(js - j).argmin()], is_[np.abs(is_ - i).argmin()]
+            ]
+    neighbour_units[0] = -1
+    return neighbour_units
 
 
 CONVEXITY = Kind(

@@ -8,21 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from explorer.kinds.eigenvalues import classified
-from explorer.kinds.kind import Kind, Piece, gathered
-from explorer.kinds.matrix import DENSE, MOST_PAIRS, MOST_PROBES, PASSES
+from explorer.kinds.eigenvalues import point_class
+from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.matrix import MAX_DENSE_PARAMETERS, MOST_PAIRS, MOST_PROBES, PASSES_PER_PRODUCT
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 from explorer.kinds.trajectory import OfRuns, spans
 
 METHODS = ("newton_mr", "gradient_norm")
-LEFT = 0.9  # of the gradient that a Newton step leaves: from here on it is in the kernel, nearly
-FLAT = 1e-4  # norm(Hg) / norm(g) in norms of the Hessian: smaller, and g is in the kernel, nearly
-SAME = 1e-6  # of the range of losses: no nearer are two different ones
-USUAL = 0.2  # of the steps that a search may take (measured on a digits classifier)
+KERNEL_REMAINDER = (
+    0.9  # of the gradient that a Newton step leaves: from here on it is in the kernel, nearly
+)
+KERNEL_CURVATURE = (
+    1e-4  # norm(Hg) / norm(g) in norms of the Hessian: smaller, and g is in the kernel, nearly
+)
+SAME_LOSS_SHARE = 1e-6  # of the range of losses: no nearer are two different ones
+USUAL_STEPS_SHARE = 0.2  # of the steps that a search may take (measured on a digits classifier)
 PROBE_STEPS = 80  # of Lanczos for each probe of the index
 
 
-class Ended(IntEnum):
+class EndReason(IntEnum):
     """Why a search ended; the numbers are stored."""
 
     CRITICAL = 0  # the gradient is below the target
@@ -33,15 +37,15 @@ class Ended(IntEnum):
     VANISHING = 5  # below the target, but a Newton step would still go far: the loss levels off
 
 
-WORDS = {
-    Ended.CRITICAL: "critical",
-    Ended.GRADIENT_FLAT: "gradient-flat",
-    Ended.STALLED: "stalled",
-    Ended.STEPS: "steps used up",
-    Ended.NOT_FINITE: "not finite",
-    Ended.VANISHING: "levelling off",
+END_WORDS = {
+    EndReason.CRITICAL: "critical",
+    EndReason.GRADIENT_FLAT: "gradient-flat",
+    EndReason.STALLED: "stalled",
+    EndReason.STEPS: "steps used up",
+    EndReason.NOT_FINITE: "not finite",
+    EndReason.VANISHING: "levelling off",
 }
-FOUND = (  # of each search; NaN where the loss is not finite
+VALUE_COLUMNS = (  # of each search; NaN where the loss is not finite
     *("start_loss", "start_gradient", "gradient", "hessian_gradient", "left", "ahead"),
     *(
         "distance",
@@ -94,10 +98,10 @@ class CriticalSettings(OfRuns, ObjectiveSettings):
         require(0 < self.target < math.inf, "target must be above 0 and finite", self.target)
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
         if self.starts == 1:
-            self.unused("noise")
+            self.reset_unused("noise")
 
     @property
-    def begun(self) -> list[tuple[int, int]]:
+    def search_starts(self) -> list[tuple[int, int]]:
         """Where each search begins: at a snapshot, counted over all runs, or at a copy of it.
 
         Copy 0 is the snapshot itself, others are of a run's final one and come last, so that more
@@ -115,14 +119,20 @@ class CriticalSettings(OfRuns, ObjectiveSettings):
     @property
     def units(self) -> int:
         """Searches."""
-        return len(self.begun)
+        return len(self.search_starts)
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """About how many evaluations of the loss all searches take, where they end as usual."""
         size = max(1, parameters)
         each = min(self.products, size) + 3 if self.method == "newton_mr" else 2
-        looked = size if size <= DENSE else self.room + self.probes * PROBE_STEPS
-        return PASSES * self.units * (USUAL * self.steps * each + looked)
+        index_products = (
+            size if size <= MAX_DENSE_PARAMETERS else self.room + self.probes * PROBE_STEPS
+        )
+        return (
+            PASSES_PER_PRODUCT
+            * self.units
+            * (USUAL_STEPS_SHARE * self.steps * each + index_products)
+        )
 
 
 @dataclass(frozen=True)
@@ -137,10 +147,10 @@ class Critical:
     @classmethod
     def from_pieces(cls, settings: CriticalSettings, pieces: Iterable[Piece]) -> "Critical":
         """The searches as far as the pieces go."""
-        found = gathered((settings.units,), ("unit",), ("snapshot", "copy"), pieces)
-        names = ("loss", *FOUND, "steps", "products", "ended")
+        answer = partial_answer((settings.units,), ("unit",), ("snapshot", "copy"), pieces)
+        names = ("loss", *VALUE_COLUMNS, "steps", "products", "ended")
         values = {name: np.full(settings.units, np.nan) for name in names}
-        return cls(settings, values | found.values, found.computed, found.facts)
+        return cls(settings, values | answer.values, answer.computed, answer.facts)
 
     @property
     def loss(self) -> np.ndarray:
@@ -150,7 +160,7 @@ class Critical:
     @property
     def places(self) -> dict[str, np.ndarray]:
         """Of each search the snapshot, counted over all runs, and the copy that it began at."""
-        snapshots, copies = np.array(self.settings.begun).T
+        snapshots, copies = np.array(self.settings.search_starts).T
         return {"snapshot": snapshots, "copy": copies}
 
     @property
@@ -161,24 +171,26 @@ class Critical:
     @property
     def exact(self) -> bool:
         """Whether indices are counted, not estimated."""
-        return self.parameters <= DENSE
+        return self.parameters <= MAX_DENSE_PARAMETERS
 
     @property
-    def ended(self) -> list[str]:
+    def end_words(self) -> list[str]:
         """Why each search ended, in words; "" for those to come."""
         codes = self.values["ended"]
-        return ["" if np.isnan(code) else WORDS[Ended(int(code))] for code in codes]
+        return ["" if np.isnan(code) else END_WORDS[EndReason(int(code))] for code in codes]
 
     @property
     def is_critical(self) -> np.ndarray:
         """Which searches ended at a critical point, (T,) bool."""
-        return np.asarray(self.values["ended"] == Ended.CRITICAL)
+        return np.asarray(self.values["ended"] == EndReason.CRITICAL)
 
     @property
     def levels(self) -> int:
         """How many different losses, to a millionth of their range, the critical points have."""
         losses = np.sort(self.loss[self.is_critical])
-        gaps = np.diff(losses) > SAME * np.ptp(losses) if len(losses) else np.zeros(0, bool)
+        gaps = (
+            np.diff(losses) > SAME_LOSS_SHARE * np.ptp(losses) if len(losses) else np.zeros(0, bool)
+        )
         return int(gaps.sum()) + bool(len(losses))
 
     @property
@@ -198,11 +210,11 @@ class Critical:
             return np.asarray(self.values["ahead"] / self.values["length"])
 
     @property
-    def shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def index_shares(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Index over the number of parameters, and the ends of its 95 % interval, (T,) each."""
         size = self.parameters or 1
-        found = (self.values[name] / size for name in ("index", "index_low", "index_high"))
-        value, low, high = found
+        index_shares = (self.values[name] / size for name in ("index", "index_low", "index_high"))
+        value, low, high = index_shares
         return value, low, high
 
     @property
@@ -213,7 +225,7 @@ class Critical:
         return [
             ""
             if math.isnan(low)
-            else classified(np.array([low, high]), tolerance, gradient, length)
+            else point_class(np.array([low, high]), tolerance, gradient, length)
             if critical
             else "not critical"
             for low, high, tolerance, gradient, length, critical in rows
@@ -222,7 +234,7 @@ class Critical:
 
 def taken_over(settings: CriticalSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The searches of another answer with more or fewer copies or snapshots."""
-    units = {place: unit for unit, place in enumerate(settings.begun)}
+    units = {place: unit for unit, place in enumerate(settings.search_starts)}
     places = zip(old["snapshot"].tolist(), old["copy"].tolist(), strict=True)
     unit = np.array([units.get(place, -1) for place in places], dtype=np.int64)
     return {name: values[unit >= 0] for name, values in {**old, "unit": unit}.items()}

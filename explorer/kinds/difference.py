@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import DirectionSettings, check_axis
 from explorer.kinds.statistics import Interval, interval
@@ -51,11 +51,11 @@ class Difference:
     @classmethod
     def from_pieces(cls, settings: DifferenceSettings, pieces: Iterable[Piece]) -> "Difference":
         """The line as far as the pieces go."""
-        found = gathered((settings.x_count,), ("i",), ("x",), pieces)
+        answer = partial_answer((settings.x_count,), ("i",), ("x",), pieces)
         names = ("loss_first", "loss_second", "difference")
-        values = {name: np.full(settings.x_count, np.nan) for name in names} | found.values
-        whole = found.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, found.computed, found.facts, whole)
+        values = {name: np.full(settings.x_count, np.nan) for name in names} | answer.values
+        whole = answer.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, answer.facts, whole)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -68,7 +68,7 @@ class Difference:
         return self.values["difference"]
 
     @property
-    def paired(self) -> Interval | None:
+    def paired_interval(self) -> Interval | None:
         """95 % interval around each difference, (X,) twice, from differences example by example.
 
         It is Student's: differences have tails on both sides, and their sample skewness is mostly
@@ -83,7 +83,7 @@ class Difference:
         return self._interval(self.values["difference_se"])
 
     @property
-    def unpaired(self) -> Interval | None:
+    def unpaired_interval(self) -> Interval | None:
         """The same as if each model had been evaluated on examples of its own: variances add up."""
         if "difference_se" not in self.values:
             return None
@@ -95,8 +95,8 @@ class Difference:
     @property
     def centre(self) -> int | None:
         """Where the models themselves are compared; None if that is no point or not computed."""
-        found = np.flatnonzero((self.x == 0) & self.computed)
-        return int(found[0]) if len(found) else None
+        zero_places = np.flatnonzero((self.x == 0) & self.computed)
+        return int(zero_places[0]) if len(zero_places) else None
 
 
 def places(settings: DifferenceSettings) -> np.ndarray:

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 MINUS = "\N{MINUS SIGN}"
-CRITICAL = 1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
+CRITICAL_SHARE = (
+    1e-3  # a gradient so small that a Newton step moves the point by a smaller share of it
+)
 
 
-def classified(values: np.ndarray, tolerance: float, gradient: float, theta: float) -> str:
+def point_class(values: np.ndarray, tolerance: float, gradient: float, theta: float) -> str:
     """What a point is: "minimum", "saddle", "degenerate minimum", ..., or "not critical".
 
     It counts as critical when one Newton step along its gradient, norm(g) over the largest
@@ -21,7 +23,7 @@ def classified(values: np.ndarray, tolerance: float, gradient: float, theta: flo
         gradient: norm of the gradient.
         theta: norm of the parameters.
     """
-    if not gradient <= CRITICAL * float(np.abs(values).max()) * (theta or 1.0):
+    if not gradient <= CRITICAL_SHARE * float(np.abs(values).max()) * (theta or 1.0):
         return "not critical"
     low, high = float(values.min()), float(values.max())
     if low > tolerance:
@@ -61,18 +63,18 @@ def outliers(values: np.ndarray, tolerance: float) -> int | None:
     The gap is that of the largest ratio between neighbours, both above the tolerance. It is a
     description of the values that are there, no test; None where there are fewer than three.
     """
-    known = values[values > tolerance]
-    if len(known) < 3:
+    significant_values = values[values > tolerance]
+    if len(significant_values) < 3:
         return None
-    return int(np.argmax(known[:-1] / known[1:])) + 1
+    return int(np.argmax(significant_values[:-1] / significant_values[1:])) + 1
 
 
 def axes_words(facts: Mapping[str, Any]) -> list[str]:
     """What one unit along each axis is, where axes are eigenvectors; else nothing."""
-    found = (facts.get(name, ()) for name in ("ranks", "eigenvalues", "residuals"))
+    axis_facts = (facts.get(name, ()) for name in ("ranks", "eigenvalues", "residuals"))
     return [
         f"Distance along eigenvector {str(rank).replace('-', MINUS)}, {eigenvalue_words(*pair)}"
-        for rank, *pair in zip(*found, strict=True)
+        for rank, *pair in zip(*axis_facts, strict=True)
     ]
 
 

@@ -34,7 +34,7 @@ class OnGrid:
         order = coarse_to_fine(self.shape)
         return order[:, 1], order[:, 0]
 
-    def require_room(self) -> None:
+    def require_few_points(self) -> None:
         """Refuse more points than anybody waits for.
 
         Raises:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import ObjectiveSettings, check_axis
-from explorer.kinds.statistics import Interval, of_losses
+from explorer.kinds.statistics import Interval, loss_interval
 
 ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
 
@@ -62,10 +62,10 @@ class Interpolation:
         cls, settings: InterpolationSettings, pieces: Iterable[Piece]
     ) -> "Interpolation":
         """The line as far as the pieces go."""
-        found = gathered((settings.x_count,), ("i",), ("x",), pieces)
-        values = {"loss": np.full(settings.x_count, np.nan)} | found.values
-        whole = found.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, found.computed, found.facts, whole)
+        answer = partial_answer((settings.x_count,), ("i",), ("x",), pieces)
+        values = {"loss": np.full(settings.x_count, np.nan)} | answer.values
+        whole = answer.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, answer.facts, whole)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -80,17 +80,17 @@ class Interpolation:
     @property
     def interval(self) -> Interval | None:
         """95 % interval around each loss, (X,) twice; None where losses have no such thing."""
-        return of_losses(self.values, self.facts, self.available)
+        return loss_interval(self.values, self.facts, self.available)
 
     def ends(self, name: str = "loss") -> tuple[float, float]:
         """A value at a = 0 and a = 1; NaN where it is not known."""
-        found = [float(end.get(name, math.nan)) for end in self.facts.get("alone", ({}, {}))]
+        end_values = [float(end.get(name, math.nan)) for end in self.facts.get("alone", ({}, {}))]
         for place, a in enumerate((0.0, 1.0)):
             for at in np.flatnonzero((self.x == a) & self.computed):
-                found[place] = float(self.values[name][at])
-        return found[0], found[1]
+                end_values[place] = float(self.values[name][at])
+        return end_values[0], end_values[1]
 
-    def between(self, name: str = "loss") -> tuple[np.ndarray, np.ndarray]:
+    def values_between(self, name: str = "loss") -> tuple[np.ndarray, np.ndarray]:
         """Places a from 0 to 1 and the value there, both ends included, (B,) each."""
         inner = self.computed & (self.x > 0) & (self.x < 1)
         first, last = self.ends(name)
@@ -103,7 +103,7 @@ class Interpolation:
 
         Source: Entezari et al. 2022, arXiv:2110.06296, Definition 2.1.
         """
-        a, loss = self.between()
+        a, loss = self.values_between()
         return float(np.max(loss - ((1 - a) * loss[0] + a * loss[-1])))
 
     @property
@@ -113,7 +113,7 @@ class Interpolation:
         Source: Frankle et al. 2020, arXiv:1912.05671, section 2; Ainsworth et al. 2023,
         arXiv:2209.04836.
         """
-        _, loss = self.between()
+        _, loss = self.values_between()
         return float(np.max(loss) - (loss[0] + loss[-1]) / 2)
 
     @property
@@ -126,7 +126,7 @@ class Interpolation:
         """
         if "accuracy" not in self.values:
             return None
-        _, accuracy = self.between("accuracy")
+        _, accuracy = self.values_between("accuracy")
         return float((accuracy[0] + accuracy[-1]) / 2 - np.min(accuracy))
 
     @property
@@ -135,7 +135,7 @@ class Interpolation:
 
         Source: Draxler et al. 2018, arXiv:1803.00885.
         """
-        return float(np.max(self.between()[1]))
+        return float(np.max(self.values_between()[1]))
 
     @property
     def largest_rise(self) -> float:
@@ -144,7 +144,7 @@ class Interpolation:
         Source: Lucas et al. 2021, arXiv:2104.11044, the smallest Delta for which the way is
         Delta-monotonic.
         """
-        _, loss = self.between()
+        _, loss = self.values_between()
         return float(np.max(loss - np.minimum.accumulate(loss)))
 
     @property
@@ -153,7 +153,7 @@ class Interpolation:
 
         Source: Goodfellow et al. 2015, arXiv:1412.6544, section 2.
         """
-        _, loss = self.between()
+        _, loss = self.values_between()
         rise = self.largest_rise
         return math.isfinite(rise) and bool(rise <= ROUNDING * np.ptp(loss))
 

@@ -12,7 +12,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-BESIDE = ("loss_se", "loss_skewness", "squared_norm")  # columns that say more about a point
+COMPANION_COLUMNS = (
+    "loss_se",
+    "loss_skewness",
+    "squared_norm",
+)  # columns that say more about a point
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,12 @@ class Kind:
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
     keeps: bool = False  # whether its answer takes `keep`, a folder for units half done
 
-    def counted(self, count: int, of: int | None = None) -> str:
+    def count_text(self, count: int, of: int | None = None) -> str:
         """Units of work in words, as in "1 search", "3 of 2,601 points"."""
         last = count if of is None else of
         one = self.unit.removesuffix("es" if self.unit.endswith("ches") else "s")
-        said = f"{count:,}" if of is None else f"{count:,} of {of:,}"
-        return f"{said} {one if last == 1 else self.unit}"
+        numbers = f"{count:,}" if of is None else f"{count:,} of {of:,}"
+        return f"{numbers} {one if last == 1 else self.unit}"
 
     @property
     def whole_run(self) -> bool:
@@ -85,7 +89,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class PartialAnswer:
     """What the pieces of an answer hold, each value at its place."""
 
     values: dict[str, np.ndarray]  # name -> (...), NaN where there is none yet
@@ -93,12 +97,12 @@ class Gathered:
     facts: dict[str, Any]
 
 
-def gathered(
+def partial_answer(
     shape: tuple[int, ...],
     indices: Sequence[str],
     coordinates: Sequence[str],
     pieces: Iterable[Piece],
-) -> Gathered:
+) -> PartialAnswer:
     """The values of an answer as far as the pieces go.
 
     Args:
@@ -107,21 +111,21 @@ def gathered(
         coordinates: the columns that say which point that is.
         pieces: of the answer, in any order.
     """
-    found = Gathered({}, np.zeros(shape, dtype=bool), {})
+    answer = PartialAnswer({}, np.zeros(shape, dtype=bool), {})
     places = ("unit", *indices, *coordinates)
     for piece in pieces:
         place = tuple(piece.columns[name] for name in indices)
-        found.computed[place] = True
+        answer.computed[place] = True
         for name, column in piece.columns.items():
             if name not in places:
-                found.values.setdefault(name, np.full(shape, np.nan))[place] = column
-        found.facts.update(piece.facts)
-    return found
+                answer.values.setdefault(name, np.full(shape, np.nan))[place] = column
+        answer.facts.update(piece.facts)
+    return answer
 
 
-def measured(values: Iterable[str]) -> list[str]:
+def measured_names(values: Iterable[str]) -> list[str]:
     """Those names of values that are a loss or a metric, in their order."""
-    return [name for name in values if name not in BESIDE]
+    return [name for name in values if name not in COMPANION_COLUMNS]
 
 
 def named_code(entry: str) -> Any:
@@ -141,27 +145,29 @@ def settings_from_json(cls: type, values: Mapping[str, Any]) -> Any:
     for name in values:
         if name not in names:
             raise ValueError(f"there is no setting {name!r}; there are {', '.join(names)}")
-    return cls(**{name: _coerced(name, value, hints[name]) for name, value in values.items()})
+    return cls(**{name: _coerce(name, value, hints[name]) for name, value in values.items()})
 
 
-def _coerced(name: str, value: Any, wanted: Any) -> Any:
+def _coerce(name: str, value: Any, wanted_type: Any) -> Any:
     """`value` as the type wanted: whole floats become int, int float; all else must fit."""
-    if get_origin(wanted) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(wanted):
+    if get_origin(wanted_type) in (Union, types.UnionType):
+        if value is None and type(None) in get_args(wanted_type):
             return None
-        wanted = next(a for a in get_args(wanted) if a is not type(None))
-    if get_origin(wanted) is tuple:
+        wanted_type = next(a for a in get_args(wanted_type) if a is not type(None))
+    if get_origin(wanted_type) is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError(
                 f"{name} must be a list, as {json.dumps([value], default=str)}, got {value!r}"
             )
-        return tuple(_coerced(name, entry, get_args(wanted)[0]) for entry in value)
-    fits = isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))
+        return tuple(_coerce(name, entry, get_args(wanted_type)[0]) for entry in value)
+    fits = isinstance(value, wanted_type) and not (
+        wanted_type is not bool and isinstance(value, bool)
+    )
     if fits:
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if wanted is float and abs(value) <= sys.float_info.max:
+        if wanted_type is float and abs(value) <= sys.float_info.max:
             return float(value)
-        if wanted is int and math.isfinite(value) and value == int(value):
+        if wanted_type is int and math.isfinite(value) and value == int(value):
             return int(value)
-    raise ValueError(f"{name} must be of type {wanted.__name__}, got {value!r}")
+    raise ValueError(f"{name} must be of type {wanted_type.__name__}, got {value!r}")

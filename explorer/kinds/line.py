@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import DirectionSettings, check_axis, check_rank, one_of, require
-from explorer.kinds.statistics import Interval, of_losses
+from explorer.kinds.statistics import Interval, loss_interval
 
 DIRECTIONS = ("random", "gradient", "eigenvector")
-MOST = 64  # directions at once: each takes the memory of a model
+MAX_DIRECTIONS = 64  # directions at once: each takes the memory of a model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +37,16 @@ class LineSettings(DirectionSettings):
         check_axis("x", self.x_min, self.x_max, self.x_count)
         one_of("direction", self.direction, DIRECTIONS)
         check_rank("rank", self.rank)
-        must = f"the number of directions must be from 1 to {MOST}"
-        require(1 <= self.directions <= MOST, must, self.directions)
+        must = f"the number of directions must be from 1 to {MAX_DIRECTIONS}"
+        require(1 <= self.directions <= MAX_DIRECTIONS, must, self.directions)
         if self.direction != "random":
             must = f"the number of directions must be 1 along the {self.direction}"
             require(self.directions == 1, must, self.directions)
-            self.unused("seed", "normalisation", "ignore_1d")
+            self.reset_unused("seed", "normalisation", "ignore_1d")
         if self.direction == "eigenvector":
             self.require_curvature()
         else:
-            self.unused("rank")
+            self.reset_unused("rank")
 
     @property
     def units(self) -> int:
@@ -92,7 +92,7 @@ class Line:
     @property
     def interval(self) -> Interval | None:
         """95 % interval around each loss, (K, X) twice; None where losses have no such thing."""
-        return of_losses(self.values, self.facts, self.available)
+        return loss_interval(self.values, self.facts, self.available)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -104,10 +104,10 @@ class Line:
     def from_pieces(cls, settings: LineSettings, pieces: Iterable[Piece]) -> "Line":
         """The lines as far as the pieces go."""
         shape = (settings.directions, settings.x_count)
-        found = gathered(shape, ("k", "i"), ("x",), pieces)
-        values = {"loss": np.full(shape, np.nan)} | found.values
-        whole = found.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, found.computed, found.facts, whole)
+        answer = partial_answer(shape, ("k", "i"), ("x",), pieces)
+        values = {"loss": np.full(shape, np.nan)} | answer.values
+        whole = answer.facts.get("available") if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, answer.facts, whole)
 
 
 def places(settings: LineSettings) -> tuple[np.ndarray, np.ndarray]:

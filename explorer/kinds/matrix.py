@@ -15,13 +15,13 @@ MATRIX_WORDS = {
 MATRICES = tuple(MATRIX_WORDS)
 MOST_PROBES, MOST_STEPS, MOST_PAIRS, MOST_BATCHES = 1000, 500, 200, 2000
 MOST_LABELS = 1000
-DENSE = 3000  # up to so many parameters the whole matrix is made: exact
-PASSES = 3  # forward passes that a product with kept graphs takes, about
+MAX_DENSE_PARAMETERS = 3000  # up to so many parameters the whole matrix is made: exact
+PASSES_PER_PRODUCT = 3  # forward passes that a product with kept graphs takes, about
 BATCH_STEPS = 25  # of Lanczos for the largest eigenvalue of a mini-batch, about
-ESCAPES = 41  # points of the line along the last pair's vector
+ESCAPE_POINTS = 41  # points of the line along the last pair's vector
 
 
-class Role(IntEnum):
+class MatrixRole(IntEnum):
     """What a row of an answer holds in `value` and `weight`."""
 
     PAIR = 0  # an eigenvalue and its residual, the largest first
@@ -71,32 +71,32 @@ class SpectrumSettings(ObjectiveSettings):
         )
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
         if not self.probes:
-            self.unused("steps")
+            self.reset_unused("steps")
         if not self.batches:
-            self.unused("batch_examples")
+            self.reset_unused("batch_examples")
         if self.matrix != "fisher":
-            self.unused("labels")
+            self.reset_unused("labels")
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """About how many evaluations of the loss over all examples the whole answer takes."""
         size = max(1, parameters)
         pairs = self.top + self.bottom
-        search = size if size <= DENSE else min(self.room, size, 20 + 6 * pairs)
+        search = size if size <= MAX_DENSE_PARAMETERS else min(self.room, size, 20 + 6 * pairs)
         products: float = 2 + search + pairs + self.trace_products
         products += self.probes * min(self.steps, size)
         share = min(1.0, self.batch_examples / max(1, examples))
         products += self.batches * share * min(self.room, size, BATCH_STEPS)
-        return PASSES * products + ESCAPES
+        return PASSES_PER_PRODUCT * products + ESCAPE_POINTS
 
     @property
     def units(self) -> int:
         """The extreme pairs, each probe, the trace, each mini-batch."""
         return 1 + self.probes + bool(self.trace_products) + self.batches
 
-    def unit_of(self, role: Role, number: int = 0) -> int:
+    def unit_of(self, role: MatrixRole, number: int = 0) -> int:
         """Which unit of work a probe, the trace or a mini-batch is."""
-        if role == Role.BATCH:
+        if role == MatrixRole.BATCH:
             return 1 + self.probes + bool(self.trace_products) + number
-        if role == Role.TRACE:
+        if role == MatrixRole.TRACE:
             return 1 + self.probes
         return 1 + number

@@ -229,17 +229,17 @@ MEASURES: tuple[Measure, ...] = (
         NO,
     ),
 )
-PLACE = {measure.name: place for place, measure in enumerate(MEASURES)}
+MEASURE_PLACES = {measure.name: place for place, measure in enumerate(MEASURES)}
 # In the order of reading: what came later stands beside its like.
-SHOWN = tuple(
+MEASURES_IN_READING_ORDER = tuple(
     sorted(
         MEASURES,
-        key=lambda m: PLACE["keskar" if m.name.startswith("keskar") else m.name],
+        key=lambda m: MEASURE_PLACES["keskar" if m.name.startswith("keskar") else m.name],
     )
 )
 
 # Why a measure has no value: stored by its place, so this too only grows at its end.
-WHY: tuple[str, ...] = (
+MISSING_REASONS: tuple[str, ...] = (
     "",
     "The loss at this point is not finite, so that nothing around it can be measured.",
     "The loss cannot be differentiated as this measure needs; the Spectrum page says what is in "

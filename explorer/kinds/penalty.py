@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-TERM, WITH_LOSS = "weight_decay_term", "loss_with_weight_decay"
+PENALTY_TERM, WITH_LOSS = "weight_decay_term", "loss_with_weight_decay"
 
 
 def with_penalty(values: Mapping[str, np.ndarray], decay: float) -> dict[str, np.ndarray]:
@@ -17,4 +17,4 @@ def with_penalty(values: Mapping[str, np.ndarray], decay: float) -> dict[str, np
     if not decay:
         return dict(values)
     term = decay / 2 * values["squared_norm"]
-    return {**values, TERM: term, WITH_LOSS: values["loss"] + term}
+    return {**values, PENALTY_TERM: term, WITH_LOSS: values["loss"] + term}

@@ -8,7 +8,7 @@ from scipy.ndimage import convolve, distance_transform_edt
 
 from explorer.kinds.grid import finest_complete, level, level_indices
 
-AROUND = np.ones((3, 3))
+NEIGHBOURHOOD = np.ones((3, 3))
 
 
 @dataclass(frozen=True)
@@ -51,58 +51,68 @@ def preview(values: np.ndarray, computed: np.ndarray) -> Preview:
     uncertainty = np.where(computed, 0.0, np.inf)
     if not computed.any():
         return Preview(np.full(values.shape, np.nan), uncertainty, computed, None, False)
-    shown = values[nearest(computed)]
+    filled_values = values[nearest_computed(computed)]
     usable = computed & np.isfinite(values)
     if stride is None or computed.all() or not usable.any():
-        return Preview(shown, uncertainty, computed, stride, False)
+        return Preview(filled_values, uncertainty, computed, stride, False)
     log = bool((values[usable] > 0).all())
     unit = 1.0 if log else float(np.abs(values[usable]).max()) or 1.0
     with np.errstate(all="ignore"):  # what overflows is not shown
         heights = np.log(values) if log else values / unit
-        found, change = _interpolated(heights, usable, computed, stride)
-        found = np.exp(found) if log else found * unit
-        change = found * np.expm1(change) if log else change * unit
-    gap = ~computed & ~_beside(~usable, stride) & np.isfinite(found) & np.isfinite(change)
-    shown, uncertainty = np.where(gap, found, shown), np.where(gap, change, uncertainty)
-    return Preview(shown, uncertainty, computed, stride, log)
+        interpolated_values, change = _interpolate(heights, usable, computed, stride)
+        interpolated_values = np.exp(interpolated_values) if log else interpolated_values * unit
+        change = interpolated_values * np.expm1(change) if log else change * unit
+    gap = (
+        ~computed
+        & ~_is_near_bad(~usable, stride)
+        & np.isfinite(interpolated_values)
+        & np.isfinite(change)
+    )
+    filled_values, uncertainty = (
+        np.where(gap, interpolated_values, filled_values),
+        np.where(gap, change, uncertainty),
+    )
+    return Preview(filled_values, uncertainty, computed, stride, log)
 
 
-def summary(shown: Preview) -> str:
+def summary(preview: Preview) -> str:
     """How much is computed and how far the rest is settled, for a page; empty when complete."""
-    computed, gap = shown.computed, shown.interpolated
+    computed, gap = preview.computed, preview.interpolated
     if computed.all():
         return ""
     source = f"preview from {computed.sum():,} of {computed.size:,} points"
     if not gap.any():
         return f"{source}: every place shows the nearest computed value"
-    known = shown.values[computed & np.isfinite(shown.values)]
-    whole = np.abs(shown.values[gap]) if shown.log else float(np.ptp(known)) or 1.0
-    percent = 100 * np.quantile(shown.uncertainty[gap] / whole, 0.95)
+    finite_values = preview.values[computed & np.isfinite(preview.values)]
+    whole = np.abs(preview.values[gap]) if preview.log else float(np.ptp(finite_values)) or 1.0
+    percent = 100 * np.quantile(preview.uncertainty[gap] / whole, 0.95)
     text = f"{percent:,.0f} %" if percent >= 10 else f"{max(percent, 0.01):.2g} %"
-    text += "" if shown.log else " of the range"
+    text += "" if preview.log else " of the range"
     return (
         f"{source}: 95 % of the interpolated cells change by less than {text} from the level before"
     )
 
 
-def nearest(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_computed(computed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of the nearest known place of each place, two arrays (Y, X)."""
-    rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    rows, columns = distance_transform_edt(~computed, return_distances=False, return_indices=True)
     return rows, columns
 
 
-def _interpolated(
+def _interpolate(
     heights: np.ndarray, usable: np.ndarray, computed: np.ndarray, stride: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Heights between the usable ones, and their typical change from the coarser level."""
-    filled = heights[nearest(usable)]
+    filled = heights[nearest_computed(usable)]
     rows, columns = (level_indices(count, stride) for count in heights.shape)
     fine = _bicubic(filled, usable, np.flatnonzero(computed[:, columns].all(axis=1)))
-    rows, columns = (_coarser(count, stride) for count in heights.shape)
+    rows, columns = (_coarser_indices(count, stride) for count in heights.shape)
     coarse = _bicubic(filled, usable & np.isin(np.arange(heights.shape[1]), columns), rows)
     gap = ~computed
     squares = np.where(gap, (fine - coarse) ** 2, 0)
-    sums, counts = (convolve(a, AROUND, mode="constant") for a in (squares, gap.astype(float)))
+    sums, counts = (
+        convolve(a, NEIGHBOURHOOD, mode="constant") for a in (squares, gap.astype(float))
+    )
     return fine, np.sqrt(sums / counts)
 
 
@@ -129,20 +139,20 @@ def _spline(at: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
     return make_interp_spline(at, heights, k=min(3, len(at) - 1))(np.arange(count))
 
 
-def _coarser(count: int, stride: int) -> np.ndarray:
+def _coarser_indices(count: int, stride: int) -> np.ndarray:
     """Indices of the next level with fewer points along the axis; after the last, its two ends."""
-    found = level_indices(count, 2 * stride)
-    same = len(found) == len(level_indices(count, stride))
-    return np.array([0, count - 1]) if same else found
+    indices = level_indices(count, 2 * stride)
+    same = len(indices) == len(level_indices(count, stride))
+    return np.array([0, count - 1]) if same else indices
 
 
-def _beside(bad: np.ndarray, stride: int) -> np.ndarray:
+def _is_near_bad(bad: np.ndarray, stride: int) -> np.ndarray:
     """Whether each place is less than a step of the level from one of its bad points, (Y, X)."""
-    held = bad[level(bad.shape, stride)]
-    if not held.any():
+    bad_of_level = bad[level(bad.shape, stride)]
+    if not bad_of_level.any():
         return np.zeros_like(bad)
     down, across = (_shares(count, stride) for count in bad.shape)
-    return down.T @ held.astype(float) @ across > 0
+    return down.T @ bad_of_level.astype(float) @ across > 0
 
 
 def _shares(count: int, stride: int) -> np.ndarray:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.settings import PlaneSettings
-from explorer.kinds.trajectory import OfRuns, Path, split
+from explorer.kinds.trajectory import OfRuns, Trajectory, split_runs
 
-PLACES = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
+PLACE_COLUMNS = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class ProjectionSettings(OfRuns, PlaneSettings):
         """Refuse what makes no plane; a snapshot's true loss is by its own statistics alone."""
         super().__post_init__()
         self.require_lengths()
-        self.unused("batchnorm", "batchnorm_batch", "batchnorm_examples")
+        self.reset_unused("batchnorm", "batchnorm_batch", "batchnorm_examples")
 
     @property
     def units(self) -> int:
@@ -42,10 +42,10 @@ class Projection:
     def from_pieces(cls, settings: ProjectionSettings, pieces: Iterable[Piece]) -> "Projection":
         """The paths as far as the pieces go."""
         count = settings.units
-        found = gathered((count,), ("unit",), (), pieces)
-        known = ("loss", *PLACES)
-        values = {name: np.full(count, np.nan) for name in known} | found.values
-        return cls(settings.lengths, values, found.computed, found.facts)
+        answer = partial_answer((count,), ("unit",), (), pieces)
+        column_names = ("loss", *PLACE_COLUMNS)
+        values = {name: np.full(count, np.nan) for name in column_names} | answer.values
+        return cls(settings.lengths, values, answer.computed, answer.facts)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -60,11 +60,11 @@ class Projection:
         return self.values["loss"]
 
     @property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[Trajectory]:
         """The path of each run."""
-        measured = {n: v for n, v in self.values.items() if n not in PLACES}
-        places = {name: self.values[name] for name in PLACES}
-        return split(Path(**places, values=measured), self.lengths)
+        measured = {n: v for n, v in self.values.items() if n not in PLACE_COLUMNS}
+        places = {name: self.values[name] for name in PLACE_COLUMNS}
+        return split_runs(Trajectory(**places, values=measured), self.lengths)
 
 
 PROJECTION = Kind(

@@ -28,22 +28,22 @@ class Provenance:
         return _plain(asdict(self))
 
 
-def document(told: Sequence[Provenance]) -> dict[str, Any]:
+def document(analyses: Sequence[Provenance]) -> dict[str, Any]:
     """What a file says of itself: the program and its version, and each analysis in it.
 
     Nothing in it is of the moment of the export: the same picture is the same file.
     """
-    return {"program": f"{PROGRAM} {VERSION}", "analyses": [one.to_json() for one in told]}
+    return {"program": f"{PROGRAM} {VERSION}", "analyses": [one.to_json() for one in analyses]}
 
 
-def text(told: Sequence[Provenance]) -> str:
+def text(analyses: Sequence[Provenance]) -> str:
     """The document as one line of JSON."""
-    return json.dumps(document(told), ensure_ascii=False, allow_nan=False, sort_keys=True)
+    return json.dumps(document(analyses), ensure_ascii=False, allow_nan=False, sort_keys=True)
 
 
-def titles(told: Sequence[Provenance]) -> str:
+def titles(analyses: Sequence[Provenance]) -> str:
     """What the analyses are called, as one line."""
-    return " ".join("; ".join(dict.fromkeys(one.title for one in told)).split())
+    return " ".join("; ".join(dict.fromkeys(one.title for one in analyses)).split())
 
 
 def _plain(value: Any) -> Any:

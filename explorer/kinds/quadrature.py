@@ -7,7 +7,7 @@ import numpy as np
 
 from explorer.kinds.estimates import Estimate
 
-NEAR = 1e-4  # of the largest absolute eigenvalue: two values so near are the same
+SAME_EIGENVALUE = 1e-4  # of the largest absolute eigenvalue: two values so near are the same
 
 Function = Callable[[np.ndarray], np.ndarray]
 Probe = tuple[np.ndarray, np.ndarray]  # nodes (m,) and their weights (m,), which sum to 1
@@ -26,10 +26,10 @@ class Quadrature:
 
     def mean_of(self, function: Function) -> Estimate | None:
         """Mean of a function of the eigenvalues; None before there is any probe."""
-        found = np.array([float(weights @ function(nodes)) for nodes, weights in self.probes])
+        probe_means = np.array([float(weights @ function(nodes)) for nodes, weights in self.probes])
         if self.exact:
-            return Estimate(found[0], found[0], found[0], 0)
-        return Estimate.of(found) if len(found) else None
+            return Estimate(probe_means[0], probe_means[0], probe_means[0], 0)
+        return Estimate.of(probe_means) if len(probe_means) else None
 
     def sum_of(self, function: Function) -> Estimate | None:
         """Sum of a function of the eigenvalues."""
@@ -63,13 +63,15 @@ class Quadrature:
         """
         if not self.probes:
             return None
-        each = np.stack([smoothed(grid, nodes, weights, width) for nodes, weights in self.probes])
+        each = np.stack(
+            [smoothed_density(grid, nodes, weights, width) for nodes, weights in self.probes]
+        )
         spread = each.std(axis=0, ddof=1) if len(each) > 1 else np.zeros(len(grid))
         mean = each.mean(axis=0)
         return mean, (mean - spread).clip(min=0), mean + spread
 
 
-def settled(
+def correct_probes(
     probes: Sequence[Probe], values: np.ndarray, residuals: np.ndarray, size: int
 ) -> list[Probe]:
     """Probes with what is known for sure put in for what chance gave.
@@ -89,24 +91,28 @@ def settled(
     the Ritz vectors that the quadrature holds anyway.
     """
     scale = np.abs(values).max() if len(values) else 0.0
-    found = [(nodes, weights.copy(), np.zeros(len(nodes), bool)) for nodes, weights in probes]
+    corrected_probes = [
+        (nodes, weights.copy(), np.zeros(len(nodes), bool)) for nodes, weights in probes
+    ]
     for value, residual in zip(values, residuals, strict=True):
-        reach = max(residual, NEAR * scale)
+        reach = max(residual, SAME_EIGENVALUE * scale)
         if (np.abs(values - value) < 2 * reach).sum() > 1:  # two that nobody has told apart
             continue
         near = [np.flatnonzero(np.abs(nodes - value) <= reach) for nodes, _ in probes]
         if all(len(places) == 1 for places in near):
-            for (_, weights, known), places in zip(found, near, strict=True):
+            for (_, weights, exact_mask), places in zip(corrected_probes, near, strict=True):
                 weights[places] = 1 / size
-                known[places] = True
-    for _, weights, known in found:
-        rest = weights[~known].sum()
+                exact_mask[places] = True
+    for _, weights, exact_mask in corrected_probes:
+        rest = weights[~exact_mask].sum()
         if rest:
-            weights[~known] *= (1 - known.sum() / size) / rest
-    return [(nodes, weights) for nodes, weights, _ in found]
+            weights[~exact_mask] *= (1 - exact_mask.sum() / size) / rest
+    return [(nodes, weights) for nodes, weights, _ in corrected_probes]
 
 
-def smoothed(grid: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float) -> np.ndarray:
+def smoothed_density(
+    grid: np.ndarray, nodes: np.ndarray, weights: np.ndarray, width: float
+) -> np.ndarray:
     """Sum of weighted Gaussians at the nodes, (G,)."""
     far = (grid[:, None] - nodes[None, :]) / width
     return np.exp(-(far**2) / 2) @ weights / (width * np.sqrt(2 * np.pi))

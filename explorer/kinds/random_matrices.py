@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NAMES = ("Wigner semicircle", "Marchenko-Pastur", "free sum (Pennington-Bahri)")
-NODES = 2000  # of a density
-SMALLEST = 1e-12  # of the variance, below which a part counts as none
+REFERENCE_NAMES = ("Wigner semicircle", "Marchenko-Pastur", "free sum (Pennington-Bahri)")
+DENSITY_NODES = 2000  # of a density
+SMALLEST_SHARE = 1e-12  # of the variance, below which a part counts as none
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def marchenko_pastur(grid: np.ndarray, ratio: float, scale: float) -> np.ndarray
     low, high = marchenko_pastur_edges(ratio, scale)
     inside = ((grid - low) * (high - grid)).clip(min=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.sqrt(inside) / (2 * np.pi * ratio * scale * grid)
-    return np.where((grid > low) & (grid < high) & (grid > 0), found, 0.0)
+        density = np.sqrt(inside) / (2 * np.pi * ratio * scale * grid)
+    return np.where((grid > low) & (grid < high) & (grid > 0), density, 0.0)
 
 
 def marchenko_pastur_edges(ratio: float, scale: float) -> tuple[float, float]:
@@ -81,31 +81,37 @@ def references(mean: float, variance: float, ratio: float) -> dict[str, Referenc
         return {}
     deviation = float(np.sqrt(variance))
     grid = _between(mean - 2 * deviation, mean + 2 * deviation)
-    made = {"mean": mean, "standard deviation": deviation}
-    found = {NAMES[0]: _reference(grid, semicircle(grid, mean, deviation), made)}
+    parameters = {"mean": mean, "standard deviation": deviation}
+    reference_densities = {
+        REFERENCE_NAMES[0]: _reference(grid, semicircle(grid, mean, deviation), parameters)
+    }
     if mean <= 0:
-        return found
+        return reference_densities
     low, high = marchenko_pastur_edges(ratio, mean)
     grid = _between(low, high)
-    made = {"phi": ratio, "scale": mean}
+    parameters = {"phi": ratio, "scale": mean}
     zeros = max(0.0, 1 - 1 / ratio)
-    plain = _reference(grid, marchenko_pastur(grid, ratio, mean), made)
+    plain = _reference(grid, marchenko_pastur(grid, ratio, mean), parameters)
     weights = np.append(plain.weights / plain.weights.sum() * (1 - zeros), zeros)
-    found[NAMES[1]] = Reference(np.append(plain.nodes, 0.0), weights, made)
+    reference_densities[REFERENCE_NAMES[1]] = Reference(
+        np.append(plain.nodes, 0.0), weights, parameters
+    )
     rest = variance - ratio * mean**2
-    if rest > SMALLEST * variance:
+    if rest > SMALLEST_SHARE * variance:
         width = float(np.sqrt(rest))
         grid = _between(min(low, 0.0) - 2 * width, high + 2 * width)
-        made = {"phi": ratio, "scale": mean, "semicircle's standard deviation": width}
-        found[NAMES[2]] = _reference(grid, free_sum(grid, ratio, mean, width), made)
-    return found
+        parameters = {"phi": ratio, "scale": mean, "semicircle's standard deviation": width}
+        reference_densities[REFERENCE_NAMES[2]] = _reference(
+            grid, free_sum(grid, ratio, mean, width), parameters
+        )
+    return reference_densities
 
 
 def _between(low: float, high: float) -> np.ndarray:
     """Middles of even steps: a density's ends, where it may be infinite, are none of them."""
-    step = (high - low) / NODES
-    return np.linspace(low + step / 2, high - step / 2, NODES)
+    step = (high - low) / DENSITY_NODES
+    return np.linspace(low + step / 2, high - step / 2, DENSITY_NODES)
 
 
-def _reference(grid: np.ndarray, density: np.ndarray, made: Mapping[str, float]) -> Reference:
-    return Reference(grid, density * (grid[1] - grid[0]), made)
+def _reference(grid: np.ndarray, density: np.ndarray, parameters: Mapping[str, float]) -> Reference:
+    return Reference(grid, density * (grid[1] - grid[0]), parameters)

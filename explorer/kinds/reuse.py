@@ -37,9 +37,9 @@ def on_grid(
     units[tuple(order)] = np.arange(units.size)
     rows = np.flatnonzero(equal)
     # Steps below the resolution of floats make two rows of one point; a unit has one row.
-    unit, chosen = np.unique(units[tuple(indices)][rows], return_index=True)
-    rows = rows[chosen]
-    found = {name: values[rows] for name, values in old.items()} | {"unit": unit}
+    unit, first_rows = np.unique(units[tuple(indices)][rows], return_index=True)
+    rows = rows[first_rows]
+    grid_rows = {name: values[rows] for name, values in old.items()} | {"unit": unit}
     for (name, coordinate), axis, index in zip(columns, axes, indices, strict=False):
-        found |= {name: index[rows], coordinate: axis[index[rows]]}
-    return found
+        grid_rows |= {name: index[rows], coordinate: axis[index[rows]]}
+    return grid_rows

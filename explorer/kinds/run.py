@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.settings import ObjectiveSettings, check_axis, one_of, require
 from explorer.kinds.surface import Surface
-from explorer.kinds.trajectory import Course, OfRuns, split
+from explorer.kinds.trajectory import Course, OfRuns, split_runs
 
 LARGEST_MARGIN = 10.0
-SHOWN = 10  # principal components whose share is kept
-PLANES = ("together", "first")  # whose principal components: all runs' or the first one's
+KEPT_COMPONENTS = 10  # principal components whose share is kept
+RUN_PLANES = ("together", "first")  # whose principal components: all runs' or the first one's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,10 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
     def __post_init__(self) -> None:
         """Refuse what makes no grid; one run is asked about as before there could be several."""
         super().__post_init__()
-        one_of("plane", self.plane, PLANES)
+        one_of("plane", self.plane, RUN_PLANES)
         self.require_lengths()
         if len(self.lengths) == 1:
-            self.unused("lengths", "plane")
+            self.reset_unused("lengths", "plane")
         for name in ("x", "y"):
             check_axis(name, 0.0, 1.0, getattr(self, f"{name}_count"))
         require(
@@ -43,7 +43,7 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
             f"margin must be above 0 and at most {LARGEST_MARGIN:g}",
             self.margin,
         )
-        self.require_room()
+        self.require_few_points()
 
 
 @dataclass(frozen=True)
@@ -56,26 +56,26 @@ class Run(Surface):
     @classmethod
     def from_pieces(cls, settings: Any, pieces: Iterable[Piece]) -> "Run":
         """The plane as far as the pieces go."""
-        found = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
-        values = {"loss": np.full(settings.shape, np.nan)} | found.values
+        answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
+        values = {"loss": np.full(settings.shape, np.nan)} | answer.values
         return cls(
-            *axes(settings, found.facts), values, found.computed, found.facts, settings.lengths
+            *axes(settings, answer.facts), values, answer.computed, answer.facts, settings.lengths
         )
 
     @property
     def path(self) -> Course | None:
         """The snapshots of all runs; None before the first piece."""
-        told = self.facts.get("path")
-        if told is None:
+        path_facts = self.facts.get("path")
+        if path_facts is None:
             return None
-        parts = {name: as_floats(value) for name, value in told.items() if name != "values"}
-        return Course(**parts, values={n: as_floats(v) for n, v in told["values"].items()})
+        parts = {name: as_floats(value) for name, value in path_facts.items() if name != "values"}
+        return Course(**parts, values={n: as_floats(v) for n, v in path_facts["values"].items()})
 
     @property
     def paths(self) -> list[Course]:
         """The snapshots of each run; none before the first piece."""
         path = self.path
-        return [] if path is None else split(path, self.lengths)
+        return [] if path is None else split_runs(path, self.lengths)
 
 
 def as_floats(values: Iterable[float | None]) -> np.ndarray:
@@ -89,17 +89,17 @@ def axes(settings: RunSettings, facts: Mapping[str, Any]) -> tuple[np.ndarray, n
     return axis_values(left, right, settings.x_count), axis_values(low, high, settings.y_count)
 
 
-def shares(gram: np.ndarray) -> np.ndarray:
+def variance_shares(gram: np.ndarray) -> np.ndarray:
     """Share of the variance that each principal component explains, largest first.
 
     Args:
         gram: inner products (T, T) of the snapshots, from any origin.
     """
-    found = np.linalg.eigvalsh(centred(gram))[::-1].clip(min=0)
-    return found / max(found.sum(), np.finfo(float).tiny)
+    variances = np.linalg.eigvalsh(centred_gram(gram))[::-1].clip(min=0)
+    return variances / max(variances.sum(), np.finfo(float).tiny)
 
 
-def centred(gram: np.ndarray) -> np.ndarray:
+def centred_gram(gram: np.ndarray) -> np.ndarray:
     """Inner products of the same vectors from their mean."""
     mean = gram.mean(axis=0)
     return gram - mean - mean[:, None] + gram.mean()
@@ -113,7 +113,7 @@ def random_walk_shares(snapshots: int) -> np.ndarray:
     Source: Antognini and Sohl-Dickstein 2018, arXiv:1806.08805: inner products min(s, t).
     """
     steps = np.arange(snapshots, dtype=np.float64)
-    return shares(np.minimum(steps[:, None], steps))
+    return variance_shares(np.minimum(steps[:, None], steps))
 
 
 RUN = Kind(

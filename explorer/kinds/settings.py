@@ -7,10 +7,10 @@ from typing import Any
 
 CURVATURE_PRECISIONS = ("float32", "float64")
 PRECISIONS = (*CURVATURE_PRECISIONS, "tf32", "bf16")
-REDUCED = ("tf32", "bf16")  # precisions whose error is measured against float32
+REDUCED_PRECISIONS = ("tf32", "bf16")  # precisions whose error is measured against float32
 BATCHNORM_POLICIES = ("frozen", "recalibrated", "batch")
 SUBSETS = ("all", "first", "random")
-LARGEST = 1e30  # of a coordinate: beyond, float32 parameters overflow anyway
+LARGEST_COORDINATE = 1e30  # of a coordinate: beyond, float32 parameters overflow anyway
 PLANES = ("random", "eigenvector")  # what a plane's axes are
 NORMALISATIONS = ("filter", "layer", "raw")
 MOST_RANK = 200  # of an eigenvector: as many are sought, and held
@@ -65,19 +65,19 @@ class ObjectiveSettings:
     def _check_subset(self) -> None:
         one_of("subset", self.subset, SUBSETS)
         if self.subset == "all":
-            self.unused("examples", "examples_seed")
+            self.reset_unused("examples", "examples_seed")
             return
         require(self.examples >= 2, "examples must be at least 2 in a subset", self.examples)
         seed_fits("examples_seed", self.examples_seed)
         if self.subset == "first":
-            self.unused("examples_seed")
+            self.reset_unused("examples_seed")
 
     def _check_batchnorm(self) -> None:
         one_of("batchnorm", self.batchnorm, BATCHNORM_POLICIES)
         if self.batchnorm == "frozen":
-            self.unused("batchnorm_batch")
+            self.reset_unused("batchnorm_batch")
         if self.batchnorm != "recalibrated":
-            self.unused("batchnorm_examples")
+            self.reset_unused("batchnorm_examples")
         for name in ("batchnorm_batch", "batchnorm_examples"):
             require(getattr(self, name) >= 2, f"{name} must be at least 2", getattr(self, name))
 
@@ -96,7 +96,7 @@ class ObjectiveSettings:
             value = getattr(self, name)
             require(least <= value <= most, f"{name} must be from {least:,} to {most:,}", value)
 
-    def unused(self, *names: str) -> None:
+    def reset_unused(self, *names: str) -> None:
         """Give settings that have no effect beside the others their default."""
         for field in dataclasses.fields(self):
             if field.name in names:
@@ -146,11 +146,11 @@ class PlaneSettings(DirectionSettings):
         check_rank("x_rank", self.x_rank)
         check_rank("y_rank", self.y_rank)
         if self.direction == "random":
-            self.unused("x_rank", "y_rank")
+            self.reset_unused("x_rank", "y_rank")
             return
         must = "x_rank and y_rank must be two different ranks"
         require(self.x_rank != self.y_rank, must, f"{self.x_rank} and {self.y_rank}")
-        self.unused("seed", "normalisation", "ignore_1d", "orthogonal")
+        self.reset_unused("seed", "normalisation", "ignore_1d", "orthogonal")
         self.require_curvature()
 
 
@@ -172,6 +172,8 @@ def check_axis(name: str, low: float, high: float, count: int) -> None:
         f"{low} to {high}",
     )
     require(low < high, f"the range of {name} must increase", f"{low} to {high}")
-    within = max(abs(low), abs(high)) <= LARGEST
-    require(within, f"the range of {name} must lie within ±{LARGEST:g}", f"{low} to {high}")
+    within = max(abs(low), abs(high)) <= LARGEST_COORDINATE
+    require(
+        within, f"the range of {name} must lie within ±{LARGEST_COORDINATE:g}", f"{low} to {high}"
+    )
     require(2 <= count <= 2001, f"the number of points along {name} must be from 2 to 2001", count)

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece
-from explorer.kinds.measures import LAYERS, MEASURES, PLACE, WHY, YES, Measure
+from explorer.kinds.measures import LAYERS, MEASURE_PLACES, MEASURES, MISSING_REASONS, YES, Measure
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 
 RESCALINGS = ("none", "layer", "neuron")
 ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
-ROUNDED = 10  # units in the last place by which a mean loss may be off
+ROUNDING_UNITS = 10  # units in the last place by which a mean loss may be off
 NOT_YET = "Not computed yet."
 NOT_ASKED = "Not asked for."
 COLUMNS = ("unit", "role", "i", "why", "at", "value", "low", "high")
 
 
-class Role(IntEnum):
+class MeasureRole(IntEnum):
     """What a row of an answer holds."""
 
     MEASURE = 0  # a value with the ends of its interval; `i` is the measure
@@ -81,17 +81,19 @@ class SharpnessSettings(ObjectiveSettings):
             room=(10, 2000),
         )
         if self.rescaling == "none":
-            self.unused("alpha")
+            self.reset_unused("alpha")
         for name in self.measures:
             out = "measures must be names of measures such as sam or trace, as CSV files have them"
-            require(name in PLACE, out, repr(name))
-        named = tuple(name for name in PLACE if name in self.measures)  # one order, each once
-        object.__setattr__(self, "measures", named if len(named) < len(PLACE) else ())
+            require(name in MEASURE_PLACES, out, repr(name))
+        named = tuple(
+            name for name in MEASURE_PLACES if name in self.measures
+        )  # one order, each once
+        object.__setattr__(self, "measures", named if len(named) < len(MEASURE_PLACES) else ())
 
     @property
     def chosen(self) -> tuple[str, ...]:
         """Names of the measures asked for, in the order of their units."""
-        return self.measures or tuple(PLACE)
+        return self.measures or tuple(MEASURE_PLACES)
 
     @property
     def units(self) -> int:
@@ -126,19 +128,19 @@ class Sharpness:
     rows: Mapping[str, np.ndarray]  # by `COLUMNS`, (R,) each
     computed: np.ndarray  # (units,) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
-    chosen: tuple[str, ...] = tuple(PLACE)  # names of the measures asked for
+    chosen: tuple[str, ...] = tuple(MEASURE_PLACES)  # names of the measures asked for
 
     @classmethod
     def from_pieces(cls, settings: SharpnessSettings, pieces: Iterable[Piece]) -> "Sharpness":
         """The measures as far as the pieces go."""
-        found = list(pieces)
+        all_pieces = list(pieces)
         rows = {
-            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in found)])
+            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in all_pieces)])
             for name, kind in zip(COLUMNS, [np.int64] * 4 + [np.float64] * 4, strict=True)
         }
         computed = np.zeros(settings.units, dtype=bool)
         computed[rows["unit"].astype(int)] = True
-        facts = {name: value for piece in found for name, value in piece.facts.items()}
+        facts = {name: value for piece in all_pieces for name, value in piece.facts.items()}
         return cls(rows, computed, facts, settings.chosen)
 
     @property
@@ -165,15 +167,15 @@ class Sharpness:
         if name not in self.chosen:
             return Value(why=NOT_ASKED)
         unit = self.chosen.index(name) + rescaled * len(self.chosen)
-        own = (self.rows["unit"] == unit) & (self.rows["role"] == Role.MEASURE)
+        own = (self.rows["unit"] == unit) & (self.rows["role"] == MeasureRole.MEASURE)
         if not own.any():
             return Value(why=NOT_YET)
         value, low, high = (float(self.rows[n][own][0]) for n in ("value", "low", "high"))
-        return Value(value, low, high, WHY[int(self.rows["why"][own][0])])
+        return Value(value, low, high, MISSING_REASONS[int(self.rows["why"][own][0])])
 
     def along(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Distances along the worst direction that a measure found, and the losses there."""
-        own = (self.rows["i"] == PLACE[name]) & (self.rows["role"] == Role.ALONG)
+        own = (self.rows["i"] == MEASURE_PLACES[name]) & (self.rows["role"] == MeasureRole.ALONG)
         at, loss = self.rows["at"][own], self.rows["value"][own]
         order = np.argsort(at)
         return at[order], loss[order]
@@ -186,20 +188,20 @@ class Sharpness:
     @property
     def ratios(self) -> dict[str, float]:
         """Value at the rescaled point over that at the point, of each measure that has both."""
-        found = {}
+        measure_ratios = {}
         for measure in MEASURES:
             here, there = self.of(measure.name), self.of(measure.name, rescaled=True)
             if np.isfinite([here.value, there.value]).all() and here.value:
-                found[measure.name] = there.value / here.value
-        return found
+                measure_ratios[measure.name] = there.value / here.value
+        return measure_ratios
 
-    def moved(self, settings: SharpnessSettings) -> list[str]:
+    def moved_measures(self, settings: SharpnessSettings) -> list[str]:
         """The titles of measures that moved by more than 1 % and rounding though they should not.
 
         Most are differences of losses, each of which is rounded to its own last digits.
         """
         expected = {YES, LAYERS} if settings.rescaling == "layer" else {YES}
-        rounding = ROUNDED * self.facts.get("epsilon", 0.0) * abs(self.loss)
+        rounding = ROUNDING_UNITS * self.facts.get("epsilon", 0.0) * abs(self.loss)
         ratios = self.ratios
         return [
             m.title
@@ -215,19 +217,19 @@ class Sharpness:
         return float("nan") if loss is None else float(loss)
 
 
-def unequal_losses(found: Mapping[str, Sharpness], split: str = "train") -> str:
+def unequal_losses(results: Mapping[str, Sharpness], split: str = "train") -> str:
     """A sentence where the losses of compared models differ; "" where they do not."""
-    known = {name: one.loss for name, one in found.items() if np.isfinite(one.loss)}
-    if len(known) < 2:
+    losses = {name: one.loss for name, one in results.items() if np.isfinite(one.loss)}
+    if len(losses) < 2:
         return ""
-    low, high = min(known.values()), max(known.values())
+    low, high = min(losses.values()), max(losses.values())
     if high - low <= SAME_LOSS * abs(high):
         return ""
-    said = " against ".join(f"{loss:.3g} ({name})" for name, loss in known.items())
+    losses_text = " against ".join(f"{loss:.3g} ({name})" for name, loss in losses.items())
     kind = "training" if split == "train" else split
     return (
-        f"Not at equal {kind} loss: {said}. Sharpness falls with the loss, so that these values do "
-        "not compare the models alone."
+        f"Not at equal {kind} loss: {losses_text}. Sharpness falls with the loss, so that these "
+        "values do not compare the models alone."
     )
 
 
@@ -236,11 +238,11 @@ def taken_over(settings: SharpnessSettings, old: Mapping[str, np.ndarray]) -> di
 
     A measure's first unit is that at the point: a rescaled one comes after it.
     """
-    places = np.array([PLACE[name] for name in settings.chosen])
+    places = np.array([MEASURE_PLACES[name] for name in settings.chosen])
     first = {int(i): int(old["unit"][old["i"] == i].min()) for i in np.unique(old["i"])}
     own = np.array([first[int(i)] == unit for i, unit in zip(old["i"], old["unit"], strict=True)])
-    kept = own.astype(bool) & np.isin(old["i"], places)
-    rows = {name: values[kept] for name, values in old.items()}
+    kept_rows = own.astype(bool) & np.isin(old["i"], places)
+    rows = {name: values[kept_rows] for name, values in old.items()}
     rows["unit"] = np.searchsorted(places, rows["i"]).astype(old["unit"].dtype)
     return rows
 
@@ -250,10 +252,13 @@ def ranks(values: Mapping[str, Value]) -> dict[str, int]:
 
     A model without a value has none, and with fewer than two values there is no order.
     """
-    known = {name: one.value for name, one in values.items() if np.isfinite(one.value)}
-    if len(known) < 2:
+    finite_values = {name: one.value for name, one in values.items() if np.isfinite(one.value)}
+    if len(finite_values) < 2:
         return {}
-    return {name: 1 + sum(v < own for v in known.values()) for name, own in known.items()}
+    return {
+        name: 1 + sum(v < own for v in finite_values.values())
+        for name, own in finite_values.items()
+    }
 
 
 SHARPNESS = Kind(

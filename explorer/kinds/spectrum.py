@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from explorer.kinds.eigenvalues import classified
+from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.kind import Kind, Piece
-from explorer.kinds.matrix import Role, SpectrumSettings
-from explorer.kinds.quadrature import Quadrature, settled
+from explorer.kinds.matrix import MatrixRole, SpectrumSettings
+from explorer.kinds.quadrature import Quadrature, correct_probes
 
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
-WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
+KERNEL_WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
 
-FIRST = (  # facts of the pairs
+PAIR_FACTS = (  # facts of the pairs
     *("asymmetry", "converged", "ended", "lanczos_steps", "dense", "epsilon"),
     *("gradient_norm", "theta_norm", "escape_slope", "loss"),
     *("held_bytes", "budget_bytes", "classes"),
@@ -35,24 +35,24 @@ class Spectrum:
     @classmethod
     def from_pieces(cls, settings: SpectrumSettings, pieces: Iterable[Piece]) -> "Spectrum":
         """The spectrum as far as the pieces go."""
-        found = list(pieces)
+        all_pieces = list(pieces)
         names = ("unit", "role", "i", "value", "weight")
         kinds = (np.int64, np.int64, np.int64, np.float64, np.float64)
         rows = {
-            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in found)])
+            name: np.concatenate([np.empty(0, kind), *(p.columns[name] for p in all_pieces)])
             for name, kind in zip(names, kinds, strict=True)
         }
         answered = np.zeros(settings.units, dtype=bool)
         answered[rows["unit"].astype(int)] = True
-        facts = {name: value for piece in found for name, value in piece.facts.items()}
+        facts = {name: value for piece in all_pieces for name, value in piece.facts.items()}
         return cls(settings, rows, answered, facts)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
         """What each row is, for tables; the role as a word."""
-        words = np.array([role.name.lower() for role in Role])
-        found = {name: self.rows[name] for name in ("unit", "role", "i")}
-        return found | {"role": words[self.rows["role"].astype(int)]}
+        words = np.array([role.name.lower() for role in MatrixRole])
+        columns = {name: self.rows[name] for name in ("unit", "role", "i")}
+        return columns | {"role": words[self.rows["role"].astype(int)]}
 
     @property
     def values(self) -> dict[str, np.ndarray]:
@@ -64,11 +64,11 @@ class Spectrum:
         """True for each row, for tables: there are none but computed ones."""
         return np.ones(len(self.rows["unit"]), dtype=bool)
 
-    def of(self, role: Role) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def of(self, role: MatrixRole) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Index, value and weight of the rows of a role, in their order."""
-        chosen = self.rows["role"] == role
-        order = np.lexsort((self.rows["i"][chosen], self.rows["unit"][chosen]))
-        return tuple(self.rows[n][chosen][order] for n in ("i", "value", "weight"))
+        of_role = self.rows["role"] == role
+        order = np.lexsort((self.rows["i"][of_role], self.rows["unit"][of_role]))
+        return tuple(self.rows[n][of_role][order] for n in ("i", "value", "weight"))
 
     @property
     def size(self) -> int:
@@ -78,7 +78,7 @@ class Spectrum:
     @property
     def eigenvalues(self) -> tuple[np.ndarray, np.ndarray]:
         """Extreme eigenvalues, descending, and their residuals."""
-        _, values, residuals = self.of(Role.PAIR)
+        _, values, residuals = self.of(MatrixRole.PAIR)
         return values, residuals
 
     @property
@@ -115,24 +115,24 @@ class Spectrum:
     @property
     def probes(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Nodes and weights of each probe's quadrature."""
-        chosen = self.rows["role"] == Role.NODE
-        units = self.rows["unit"][chosen]
-        values, weights = (self.rows[name][chosen] for name in ("value", "weight"))
+        is_node = self.rows["role"] == MatrixRole.NODE
+        units = self.rows["unit"][is_node]
+        values, weights = (self.rows[name][is_node] for name in ("value", "weight"))
         return [(values[units == u], weights[units == u]) for u in np.unique(units)]
 
     @property
     def quadrature(self) -> Quadrature:
         """All eigenvalues where they are known, else the probes, with the pairs put in."""
-        _, exact, _ = self.of(Role.ALL)
+        _, exact, _ = self.of(MatrixRole.ALL)
         if len(exact):
             return Quadrature(self.size, [(exact, np.full(len(exact), 1 / len(exact)))], exact=True)
-        return Quadrature(self.size, settled(self.probes, *self.eigenvalues, self.size))
+        return Quadrature(self.size, correct_probes(self.probes, *self.eigenvalues, self.size))
 
     @property
     def trace(self) -> Estimate | None:
         """Sum of the eigenvalues: exact, by XTrace, or by the probes."""
-        _, values, errors = self.of(Role.TRACE)
-        if len(values) and not len(self.of(Role.ALL)[1]):
+        _, values, errors = self.of(MatrixRole.TRACE)
+        if len(values) and not len(self.of(MatrixRole.ALL)[1]):
             reach = 1.96 * float(errors[0])
             value = float(values[0])
             return Estimate(value, value - reach, value + reach, 0)
@@ -141,7 +141,7 @@ class Spectrum:
     @property
     def layers(self) -> dict[str, Estimate]:
         """The trace of each parameter tensor's diagonal block, from the same probes."""
-        index, values, _ = self.of(Role.LAYER)
+        index, values, _ = self.of(MatrixRole.LAYER)
         names = self.facts.get("layers", [])
         return {
             name: Estimate.of(values[index == number])
@@ -152,8 +152,12 @@ class Spectrum:
     @property
     def ends(self) -> tuple[float, float] | None:
         """Smallest and largest eigenvalue known."""
-        known = np.concatenate([self.eigenvalues[0], self.of(Role.NODE)[1], self.of(Role.ALL)[1]])
-        return (float(known.min()), float(known.max())) if len(known) else None
+        all_estimates = np.concatenate(
+            [self.eigenvalues[0], self.of(MatrixRole.NODE)[1], self.of(MatrixRole.ALL)[1]]
+        )
+        return (
+            (float(all_estimates.min()), float(all_estimates.max())) if len(all_estimates) else None
+        )
 
     @property
     def kind_of_point(self) -> str:
@@ -161,16 +165,16 @@ class Spectrum:
         values, _ = self.eigenvalues
         if not len(values):
             return ""
-        return classified(
+        return point_class(
             values, self.tolerance, self.facts["gradient_norm"], self.facts["theta_norm"]
         )
 
     @property
     def index(self) -> int:
         """Eigenvalues below minus the tolerance: all of a small matrix, else a lower bound."""
-        _, exact, _ = self.of(Role.ALL)
-        known = exact if len(exact) else self.eigenvalues[0]
-        return int((known < -self.tolerance).sum())
+        _, exact, _ = self.of(MatrixRole.ALL)
+        computed_eigenvalues = exact if len(exact) else self.eigenvalues[0]
+        return int((computed_eigenvalues < -self.tolerance).sum())
 
     @property
     def resolution(self) -> float:
@@ -190,13 +194,13 @@ class Spectrum:
 
 def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The rows of another answer with fewer or more probes, trace products or mini-batches."""
-    probe = np.isin(old["role"], (Role.NODE, Role.PROBE, Role.LAYER))
-    batch = old["role"] == Role.BATCH
+    probe = np.isin(old["role"], (MatrixRole.NODE, MatrixRole.PROBE, MatrixRole.LAYER))
+    batch = old["role"] == MatrixRole.BATCH
     number = np.where(batch, old["i"], old["unit"] - 1)
-    kept = (old["unit"] == 0) | (probe & (number < settings.probes))
-    kept |= batch & (number < settings.batches)
-    unit = np.where(batch, settings.unit_of(Role.BATCH) + number, old["unit"])
-    return {name: values[kept] for name, values in {**old, "unit": unit}.items()}
+    kept_rows = (old["unit"] == 0) | (probe & (number < settings.probes))
+    kept_rows |= batch & (number < settings.batches)
+    unit = np.where(batch, settings.unit_of(MatrixRole.BATCH) + number, old["unit"])
+    return {name: values[kept_rows] for name, values in {**old, "unit": unit}.items()}
 
 
 SPECTRUM = Kind(
@@ -215,6 +219,6 @@ SPECTRUM = Kind(
     taken_over="explorer.kinds.spectrum:taken_over",
     later=("labels",),
     unit="parts",
-    first_facts=FIRST,
+    first_facts=PAIR_FACTS,
     keeps=True,
 )

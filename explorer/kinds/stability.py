@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
-from explorer.kinds.statistics import LEVEL
+from explorer.kinds.statistics import CONFIDENCE_LEVEL
 from explorer.kinds.trajectory import OfRuns, spans
 
 OPTIMISERS = ("gradient descent", "heavy ball", "Nesterov", "Adam")
-FOUND = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
+VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class StabilitySettings(OfRuns, ObjectiveSettings):
         seed_fits("seed", self.seed)
         self.require_within(room=(10, 2000), probes=(2, 1000))
         if not self.preconditioned:
-            self.unused("moments")
+            self.reset_unused("moments")
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
 
     @property
@@ -63,10 +63,10 @@ class Stability:
     @classmethod
     def from_pieces(cls, settings: StabilitySettings, pieces: Iterable[Piece]) -> "Stability":
         """The run as far as the pieces go."""
-        found = gathered((settings.units,), ("unit",), (), pieces)
-        values = {name: np.full(settings.units, np.nan) for name in ("loss", *FOUND)}
+        answer = partial_answer((settings.units,), ("unit",), (), pieces)
+        values = {name: np.full(settings.units, np.nan) for name in ("loss", *VALUE_COLUMNS)}
         return cls(
-            settings.lengths, settings.probes, values | found.values, found.computed, found.facts
+            settings.lengths, settings.probes, values | answer.values, answer.computed, answer.facts
         )
 
     @property
@@ -89,7 +89,7 @@ class Stability:
     @property
     def trace_interval(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the 95 % interval of the trace by its probes, (T,) each."""
-        reach = stdtrit(self.probes - 1, (1 + LEVEL) / 2) * self.values["trace_se"]
+        reach = stdtrit(self.probes - 1, (1 + CONFIDENCE_LEVEL) / 2) * self.values["trace_se"]
         return self.values["trace"] - reach, self.values["trace"] + reach
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-LEVEL = 0.95
+CONFIDENCE_LEVEL = 0.95
 CAVEAT = (
     "It holds for data that the model was not trained on; on more data like its training data the "
     "loss is higher."
@@ -49,7 +49,7 @@ def interval(
     rest = 1 - count / available if available else 1.0
     if rest <= 0:  # every example was seen
         return np.asarray(mean, dtype=float), np.asarray(mean, dtype=float)
-    quantile = stdtrit(count - 1, (1 + LEVEL) / 2)
+    quantile = stdtrit(count - 1, (1 + CONFIDENCE_LEVEL) / 2)
     bent = np.nan_to_num(skewness) / (6 * np.sqrt(count * rest))
     square, constant = (1 + rest) * bent, (2 * rest - 1) * bent
 
@@ -63,7 +63,7 @@ def interval(
     return mean - scale * studentised(quantile), mean - scale * studentised(-quantile)
 
 
-def of_losses(
+def loss_interval(
     values: Mapping[str, Any], facts: Mapping[str, Any], available: int | None
 ) -> Interval | None:
     """The interval around each mean loss of an answer; None where it has no standard error."""
@@ -74,7 +74,7 @@ def of_losses(
     return interval(values["loss"], values["loss_se"], count, available, skewness)
 
 
-def words(count: int, available: int | None) -> str:
+def interval_words(count: int, available: int | None) -> str:
     """What the interval is for."""
     if available:
         return f"95 % interval for the loss on all {available:,} examples, from {count:,} of them"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
-from explorer.kinds.kind import Kind, Piece, gathered
+from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import PlaneSettings, check_axis
 
@@ -28,7 +28,7 @@ class SurfaceSettings(OnGrid, PlaneSettings):
         super().__post_init__()
         check_axis("x", self.x_min, self.x_max, self.x_count)
         check_axis("y", self.y_min, self.y_max, self.y_count)
-        self.require_room()
+        self.require_few_points()
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -59,9 +59,9 @@ class Surface:
     @classmethod
     def from_pieces(cls, settings: SurfaceSettings, pieces: Iterable[Piece]) -> "Surface":
         """The surface as far as the pieces go."""
-        found = gathered(settings.shape, ("j", "i"), ("x", "y"), pieces)
-        values = {"loss": np.full(settings.shape, np.nan)} | found.values
-        return cls(*settings.axes, values, found.computed, found.facts)
+        answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
+        values = {"loss": np.full(settings.shape, np.nan)} | answer.values
+        return cls(*settings.axes, values, answer.computed, answer.facts)
 
     @property
     def places(self) -> dict[str, np.ndarray]:

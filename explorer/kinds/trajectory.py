@@ -28,7 +28,7 @@ class OfRuns:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class Trajectory:
     """Snapshots beside a plane, in the order of training; (T,) each."""
 
     x: np.ndarray  # coordinates in the plane
@@ -39,14 +39,14 @@ class Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course(Path):
+class Course(Trajectory):
     """A path with what it does in parameter space."""
 
     norm: np.ndarray  # of all parameters
     turn: np.ndarray  # angle in degrees to the step before; NaN for the first two
 
 
-P = TypeVar("P", bound=Path)
+TrajectoryType = TypeVar("TrajectoryType", bound=Trajectory)
 
 
 def spans(lengths: Sequence[int]) -> list[slice]:
@@ -55,12 +55,12 @@ def spans(lengths: Sequence[int]) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
-def split(path: P, lengths: Sequence[int]) -> list[P]:
+def split_runs(path: TrajectoryType, lengths: Sequence[int]) -> list[TrajectoryType]:
     """The path of each run; of one run, whose lengths may be left out, the whole."""
     return [_part(path, span) for span in spans(lengths or [len(path.x)])]
 
 
-def _part(path: P, span: slice) -> P:
+def _part(path: TrajectoryType, span: slice) -> TrajectoryType:
     parts: dict[str, Any] = {}
     for field in dataclasses.fields(path):
         value = getattr(path, field.name)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
-from explorer.ask.question import Question
+from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
@@ -34,14 +34,14 @@ class Wish:
     settings: Any
     subjects: tuple[questions.Subject, ...]
 
-    def question(self, catalog: Catalog) -> Question:
+    def question(self, catalog: Catalog) -> QuestionIdentity:
         """The question, stored or not.
 
         Raises:
             ValueError: the subjects or settings do not fit each other.
         """
         (model, point), *others = self.subjects
-        return questions.question(catalog, self.kind, model, self.settings, point, others)
+        return questions.question_about(catalog, self.kind, model, self.settings, point, others)
 
     def stored(self, catalog: Catalog) -> records.Question | None:
         """The question as the catalog has it; None if it was not asked or is in the trash."""
@@ -90,7 +90,9 @@ def _stored(asked: Mapping[str, records.Question | None]) -> None:
         key="nothing-to-ask",
     )
     units = sum(question.units for question in known)
-    stored = f"{kind_named(known[0].kind).counted(units)} {'is' if units == 1 else 'are'} stored."
+    stored = (
+        f"{kind_named(known[0].kind).count_text(units)} {'is' if units == 1 else 'are'} stored."
+    )
     said = "Progress is on the right." if working else stored
     st.caption(f"{said} Change a setting to ask something else.")
 
@@ -105,7 +107,7 @@ def _ask_button(running: Running, missing: Mapping[str, Wish]) -> None:
     took = parts.seconds_text(seconds)
     kind = next(iter(missing.values())).kind
     if st.button(
-        f"Compute {kind.counted(units)}",
+        f"Compute {kind.count_text(units)}",
         type="primary",
         width="stretch",
         help=f"About {took} on this machine.",

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.kinds.statistics import of_losses
+from explorer.kinds.statistics import loss_interval
 from explorer.pages._parts import drawn, seconds_text
 from explorer.pages._text import as_text
 from store import Catalog, records
@@ -98,7 +98,7 @@ def _subset_badge(asked: records.Question, facts: Mapping[str, Any]) -> None:
         return
     count, of = facts["examples"], facts["available"]
     unbiased = "an unbiased estimate" if subset == "random" else "biased if the data are ordered"
-    ends = of_losses(facts.get("stand_alone", {}), facts, of)
+    ends = loss_interval(facts.get("stand_alone", {}), facts, of)
     said = f"{subset} {count:,} of {of:,} examples"
     if ends is not None and all(math.isfinite(end) for end in ends):
         said += f", loss {ends[0]:.4g} to {ends[1]:.4g} at the centre"

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.kind import measured
+from explorer.kinds.kind import measured_names
 from explorer.kinds.settings import NORMALISATIONS
 from explorer.pages._parts import known_models, sentence
 from explorer.pages._text import as_message, as_step, as_text
@@ -114,14 +114,14 @@ def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str | None]:
             key="scale",
             bind="query-params",
         )
-        below = st.selectbox("Below", [*measured(values)[1:], "nothing"], width=160)
+        below = st.selectbox("Below", [*measured_names(values)[1:], "nothing"], width=160)
     return scale == "Log", None if below == "nothing" else below
 
 
 def choose_height(values: Mapping[str, Any], decades: bool) -> tuple[bool, str]:
     """How a plane with these values is drawn: log scale or not, and which value."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        value = st.selectbox("Value", measured(values), width=190)
+        value = st.selectbox("Value", measured_names(values), width=190)
         scale = st.segmented_control(
             "Scale",
             ["Linear", "Log"],

@@ -18,7 +18,7 @@ from explorer.pages._trajectories import PathsDrawn
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.height import Marker
 from explorer.render.relief3d.relief import height_field
-from explorer.wording import NAME
+from explorer.wording import NAME_LENGTH
 from store import records
 
 FIGURES = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
@@ -131,7 +131,7 @@ def file_name(asked: records.Question) -> str:
 
 def file_word(name: str) -> str:
     """A name as a part of a file's name."""
-    return "".join(c if c.isalnum() else "-" for c in name[:NAME])
+    return "".join(c if c.isalnum() else "-" for c in name[:NAME_LENGTH])
 
 
 def _figure(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.ask.questions import Subject, snapshot
+from explorer.ask.questions import Subject, snapshot_text
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
 from explorer.pages._parts import known_models, parameter_names
@@ -35,7 +35,7 @@ class Chosen:
     def words(self) -> str:
         """Model and snapshot."""
         final = self.point == self.model.point_id
-        return self.label if final else f"{self.label} at {printable(snapshot(self.snapshot))}"
+        return self.label if final else f"{self.label} at {printable(snapshot_text(self.snapshot))}"
 
 
 def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen, Chosen]:

@@ -184,7 +184,7 @@ def progress(running: Running, asked: records.Question, name: str = "") -> None:
         _stopped(running, asked, name)
         return
     rate = job.worker.get("units_per_second", 0.0)
-    said = kind.counted(asked.units_done, asked.units)
+    said = kind.count_text(asked.units_done, asked.units)
     if rate and asked.units_done:
         left = (asked.units - asked.units_done) / rate
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
@@ -207,7 +207,7 @@ def _stopped(running: Running, asked: records.Question, name: str) -> None:
     if last and last.status == "failed":
         st.error(as_message(f"{asked.title} stopped: {last.error}."), icon=":material/error:")
     text, button = st.columns([4, 1], vertical_alignment="center")
-    done = kind_named(asked.kind).counted(asked.units_done, asked.units)
+    done = kind_named(asked.kind).count_text(asked.units_done, asked.units)
     of = f" of {as_text(name)}" if name else ""
     text.caption(f"{done}{of} are stored.")
     key = f"resume-{asked.key}"

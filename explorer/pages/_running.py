@@ -13,7 +13,7 @@ from pathlib import Path
 
 from explorer.ask import requests
 from explorer.ask.question import sha256
-from explorer.ask.questions import result_of, usual_folder
+from explorer.ask.questions import default_catalog_folder, result_of
 from explorer.importing.order import order_import
 from explorer.kinds import kind_named, unreadable
 from explorer.render.relief3d.client import RenderError
@@ -81,7 +81,7 @@ atexit.register(stop)
 def catalog_folder() -> Path:
     """The catalog's folder: from `streamlit run app.py -- --catalog FOLDER`, else the usual one."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--catalog", type=Path, default=usual_folder())
+    parser.add_argument("--catalog", type=Path, default=default_catalog_folder())
     return parser.parse_known_args()[0].catalog.expanduser().resolve()
 
 
@@ -158,8 +158,8 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "steps": sample.steps,
             "sample": True,
         },
-        then=[{"kind": "surface", "settings": first, "priority": requests.BACKGROUND - 1}],
-        priority=requests.BACKGROUND,
+        then=[{"kind": "surface", "settings": first, "priority": requests.BACKGROUND_PRIORITY - 1}],
+        priority=requests.BACKGROUND_PRIORITY,
     )
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.kinds.eigenvalues import outliers, summary
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.matrix import MATRIX_WORDS, Role
+from explorer.kinds.matrix import MATRIX_WORDS, MatrixRole
 from explorer.kinds.spectrum import Spectrum
 from explorer.pages._checks import moved_badge
 from explorer.render.marks.scale import number
@@ -71,7 +71,7 @@ def verdict(spectrum: Spectrum) -> None:
 
 def index_line(spectrum: Spectrum) -> str:
     """The index: exact, or a sure bound and an estimate."""
-    exact = len(spectrum.of(Role.ALL)[1])
+    exact = len(spectrum.of(MatrixRole.ALL)[1])
     if exact:
         return (
             f"Index: **{spectrum.index:,}** of {spectrum.size:,} eigenvalues are below "
@@ -137,7 +137,7 @@ def traces(spectrum: Spectrum, z: float) -> None:
 
 def summary_table(spectrum: Spectrum) -> None:
     """Numbers about all eigenvalues of a small matrix."""
-    _, every, _ = spectrum.of(Role.ALL)
+    _, every, _ = spectrum.of(MatrixRole.ALL)
     if not len(every):
         return
     st.subheader("All eigenvalues", anchor=False)

@@ -4,9 +4,9 @@ from functools import partial
 
 import streamlit as st
 
-from explorer.kinds.matrix import Role
-from explorer.kinds.random_matrices import NAMES
-from explorer.kinds.spectrum import WIDTH, Spectrum
+from explorer.kinds.matrix import MatrixRole
+from explorer.kinds.random_matrices import REFERENCE_NAMES
+from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum
 from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls
 from explorer.pages import _planes as planes
@@ -26,18 +26,18 @@ def show_density(spectrum: Spectrum) -> DensityStyle:
             "Kernel width, % of the range",
             0.1,
             5.0,
-            100 * WIDTH,
+            100 * KERNEL_WIDTH,
             0.1,
             key="kernel",
             width=190,
             help="Standard deviation of the Gaussian that each node of the quadrature becomes.",
         )
-        laid = st.multiselect("Overlays", NAMES, key="overlays", width=230)
+        laid = st.multiselect("Overlays", REFERENCE_NAMES, key="overlays", width=230)
     style = DensityStyle(
         log=log,
         width_share=share / 100,
         overlays=tuple(laid),
-        ratio=_choose_ratio(spectrum) if set(laid) - {NAMES[0]} else 1.0,
+        ratio=_choose_ratio(spectrum) if set(laid) - {REFERENCE_NAMES[0]} else 1.0,
         width=charts.plot_width(),
     )
     if spectrum.ends is None:
@@ -159,7 +159,7 @@ def show_batches(asked: records.Question, spectrum: Spectrum) -> None:
     from explorer.render.spectrum_parts import batches
 
     st.subheader("Largest eigenvalue of mini-batches", anchor=False)
-    count = len(spectrum.of(Role.BATCH)[1])
+    count = len(spectrum.of(MatrixRole.BATCH)[1])
     if not count:
         st.caption("The first mini-batch is on its way.")
         return

@@ -8,7 +8,7 @@ program passes through `as_text` on its way into one of them.
 import re
 from collections.abc import Iterable
 
-from explorer.wording import MESSAGE, NAME, printable
+from explorer.wording import MESSAGE_LENGTH, NAME_LENGTH, printable
 
 # Backslashes end the meaning of these for Markdown's parser wherever they stand.
 SPECIAL = re.compile(
@@ -33,7 +33,7 @@ BROKEN = re.compile(
 JOINER = "\N{WORD JOINER}"
 
 
-def as_text(said: object, most: int = NAME) -> str:
+def as_text(said: object, most: int = NAME_LENGTH) -> str:
     """Markdown that shows these letters and nothing else, on one line; long ones are cut.
 
     Args:
@@ -44,7 +44,7 @@ def as_text(said: object, most: int = NAME) -> str:
     return SPECIAL.sub(lambda special: _escaped(special[0]), BROKEN.sub(JOINER, text))
 
 
-def in_badge(said: object, most: int = NAME) -> str:
+def in_badge(said: object, most: int = NAME_LENGTH) -> str:
     """`as_text` for `st.badge`, which escapes brackets by itself."""
     return as_text(said, most).replace("\\[", "[").replace("\\]", "]")
 
@@ -61,7 +61,7 @@ def as_step(step: int | str) -> str:
 
 def as_message(said: object) -> str:
     """A longer text, such as an error's or a path, as `as_text` makes it."""
-    return as_text(" ".join(str(said).split()), MESSAGE)
+    return as_text(" ".join(str(said).split()), MESSAGE_LENGTH)
 
 
 def _escaped(special: str) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings
-from explorer.kinds.kind import measured
+from explorer.kinds.kind import measured_names
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -41,7 +41,7 @@ def choose() -> tuple[records.Model, str, ConvexitySettings]:
 def choose_look(plane: Convexity) -> dict[str, Any]:
     """How the values are drawn; nothing here changes what is stored."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        value = st.selectbox("Value", measured(plane.values), width=250)
+        value = st.selectbox("Value", measured_names(plane.values), width=250)
         log = controls.choose_scale(f"scale-{value}")
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
@@ -67,12 +67,12 @@ def choose_look(plane: Convexity) -> dict[str, Any]:
 
 def explain(plane: Convexity) -> None:
     """What the colours mean, and what share of the plane is convex."""
-    known = int(plane.known.sum())
+    known = int(plane.has_eigenvalues.sum())
     if not known:
         return
     import numpy as np
 
-    ratios = plane.values["ratio"][plane.known]
+    ratios = plane.values["ratio"][plane.has_eigenvalues]
     st.caption(
         "Ratio: |smallest / largest eigenvalue| of the Hessian at each point (Li et al. 2018). "
         "Where it is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
@@ -84,7 +84,7 @@ def explain(plane: Convexity) -> None:
 
 def residual_badge(plane: Convexity) -> None:
     """Whether the eigenvalues are as exact as asked."""
-    known, good = int(plane.known.sum()), int(plane.converged.sum())
+    known, good = int(plane.has_eigenvalues.sum()), int(plane.converged.sum())
     if not known:
         return
     share = plane.facts["tolerance"]

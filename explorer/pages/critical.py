@@ -7,8 +7,16 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.critical import CRITICAL, FLAT, LEFT, METHODS, WORDS, Critical, CriticalSettings
-from explorer.kinds.matrix import DENSE
+from explorer.kinds.critical import (
+    CRITICAL,
+    END_WORDS,
+    KERNEL_CURVATURE,
+    KERNEL_REMAINDER,
+    METHODS,
+    Critical,
+    CriticalSettings,
+)
+from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -76,7 +84,7 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         values |= choose_objective(
             catalog.problem(model.problem_id), curvature=True, precision=usual.precision
         )
-    if model.facts["parameters"] > DENSE:
+    if model.facts["parameters"] > MAX_DENSE_PARAMETERS:
         with st.expander("Index"):
             values |= controls.choose_numbers(usual, INDEX)
     return {label: model, **others}, controls.checked(CriticalSettings, values)
@@ -121,8 +129,8 @@ def show(known: dict[str, records.Question]) -> None:
 
 def counted(found: Critical) -> str:
     """How many searches ended in which way."""
-    ended = [words for words in found.ended if words]
-    counts = {words: ended.count(words) for words in WORDS.values() if words in ended}
+    ended = [words for words in found.end_words if words]
+    counts = {words: ended.count(words) for words in END_WORDS.values() if words in ended}
     classes = [kind for kind in found.classes if kind not in ("", "not critical")]
     kinds = ", ".join(f"{classes.count(kind)} × {kind}" for kind in sorted(set(classes)))
     said = f"**{counts.get('critical', 0)} of {len(ended)} searches** ended at a critical point"
@@ -145,17 +153,19 @@ def explain(found: Critical) -> None:
     said = (
         "Each mark is where a search ended: filled, a critical point; hollow, none, whatever its "
         "eigenvalues are. *Gradient-flat*: the gradient is nearly in the kernel of the Hessian (a "
-        f"Newton step would leave {100 * LEFT:.0f} % of it, or ‖Hg‖ is below {number(FLAT)} ‖H‖ "
-        "‖g‖), so that its norm is stationary and the loss is not (Frye et al. 2021). *Levelling "
-        "off*: the gradient is below the target, but a Newton step would still go far, as where "
+        f"Newton step would leave {100 * KERNEL_REMAINDER:.0f} % of it, or ‖Hg‖ is below "
+        f"{number(KERNEL_CURVATURE)} ‖H‖ ‖g‖), so that its norm is stationary and the "
+        "loss is not (Frye et al. 2021). *Levelling off*: "
+        "the gradient is below the target, but a Newton step would still go far, as where "
         "a cross-entropy goes to 0 while the weights grow."
     )
     if found.exact:
         said += " The index is counted from all eigenvalues."
     else:
         said += (
-            f" Above {DENSE:,} parameters the index is an estimate by {found.settings.probes} "
-            "probes; the bar is its 95 % interval, cut at the sure lower bound."
+            f" Above {MAX_DENSE_PARAMETERS:,} parameters the index is an estimate by "
+            f"{found.settings.probes} probes; the bar is its 95 % interval, cut at the sure lower "
+            "bound."
         )
     st.caption(said)
 
@@ -176,7 +186,8 @@ def badges(found: Critical) -> None:
             "exact index" if found.exact else "estimated index",
             icon=":material/grid_on:" if found.exact else ":material/casino:",
             color="green" if found.exact else "blue",
-            help=f"{found.parameters:,} parameters; Hessians of up to {DENSE:,} are made whole.",
+            help=f"{found.parameters:,} parameters; Hessians of up to {MAX_DENSE_PARAMETERS:,} are "
+            "made whole.",
         )
 
 
@@ -192,7 +203,7 @@ def table(found: Critical, starts: list[str]) -> None:
 
     columns = {
         "start": [starts[unit] for unit in made],
-        "ended": [found.ended[unit] for unit in made],
+        "ended": [found.end_words[unit] for unit in made],
         "class": [found.classes[unit] for unit in made],
         "index": [index_text(found, unit) for unit in made],
         "loss before": of("start_loss"),

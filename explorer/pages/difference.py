@@ -73,10 +73,12 @@ def show(known: dict[str, records.Question]) -> None:
 def verdict(line: Difference) -> None:
     """Which model has the lower loss, with both intervals; nothing before that is computed."""
     at = line.centre
-    if at is None or line.paired is None or line.unpaired is None:
+    if at is None or line.paired_interval is None or line.unpaired_interval is None:
         return
     middle, count = float(line.loss[at]), line.facts["examples"]
-    paired, apart = (float(ends[1][at]) - middle for ends in (line.paired, line.unpaired))
+    paired, apart = (
+        float(ends[1][at]) - middle for ends in (line.paired_interval, line.unpaired_interval)
+    )
     ordered = (first, second) if middle < 0 else (second, first)
     better, worse = (as_text(chosen.words) for chosen in ordered)
     said = (

@@ -201,7 +201,7 @@ def outcome(job_id: str) -> None:
 
 def is_followed(job: records.Job) -> bool:
     """Whether later imports of the same run will add to what this one found."""
-    model = storing.imported(catalog, job) if job.status == "done" else None
+    model = storing.imported_model(catalog, job) if job.status == "done" else None
     return model is not None and following.is_followed(catalog, model)
 
 
@@ -221,7 +221,7 @@ def under_way(job: records.Job) -> None:
 
 def ended(job: records.Job) -> None:
     """What the worker found."""
-    model = storing.imported(catalog, job)
+    model = storing.imported_model(catalog, job)
     if model is None:
         st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
         return
@@ -269,11 +269,11 @@ def tensors(model: records.Model) -> dict[str, list[Any]]:
 
 def followed() -> None:
     """The runs that are followed, with the way to stop; live while one is."""
-    unsettled = any(not entry["stopped"] for entry in following.followed(catalog).values())
+    unsettled = any(not entry["stopped"] for entry in following.followed_runs(catalog).values())
 
     @parts.live(LIVE_FOLLOWED if unsettled else None)
     def shown() -> None:
-        entries = following.followed(catalog)
+        entries = following.followed_runs(catalog)
         counts = {
             m.facts["run"].get("folder"): m.points for m in catalog.models() if "run" in m.facts
         }

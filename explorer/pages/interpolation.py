@@ -98,7 +98,7 @@ def explain(name: str, line: Interpolation) -> None:
         said.append(f"running statistics {facts['statistics']}")
     banded = interval(line) is not None
     if banded:
-        said.append(f"band: {statistics.words(facts['examples'], line.available)}")
+        said.append(f"band: {statistics.interval_words(facts['examples'], line.available)}")
     text = "; ".join(said)
     if name:
         text = f"**{as_text(name)}**: {text}"

@@ -68,7 +68,7 @@ def active(job: records.Job, asked: records.Question | None, subjects: links.Sub
                 said += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, said)
         else:
-            st.caption(as_text(queue_state.progress(Spool(catalog.jobs_folder), job.id)))
+            st.caption(as_text(queue_state.progress_text(Spool(catalog.jobs_folder), job.id)))
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         requests.cancel(catalog, job.id)
 

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
-from explorer.kinds.line import DIRECTIONS, LINE, MOST, Line, LineSettings
+from explorer.kinds.line import DIRECTIONS, LINE, MAX_DIRECTIONS, Line, LineSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -72,7 +72,8 @@ def choose_direction() -> dict[str, Any]:
         value=1,
         key="directions",
         bind="query-params",
-        help=f"From 1 to {MOST}; all of one seed. Their spread is drawn around their mean.",
+        help=f"From 1 to {MAX_DIRECTIONS}; all of one seed. Their spread is drawn around their "
+        "mean.",
     )
     return {"direction": direction, "directions": count, **controls.choose_directions()}
 
@@ -134,7 +135,7 @@ def explain(lines: dict[str, Line]) -> None:
         head = f" of {as_text(name)}" if len(lines) > 1 else ""
         if interval(line) is not None:
             st.caption(
-                f"Band{head}: {statistics.words(line.facts['examples'], line.available)}.",
+                f"Band{head}: {statistics.interval_words(line.facts['examples'], line.available)}.",
                 help=statistics.CAVEAT,
             )
         if "eigenvalue" in line.facts:

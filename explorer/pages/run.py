@@ -10,7 +10,7 @@ import streamlit as st
 from explorer import recorded_runs
 from explorer.ask import questions
 from explorer.importing import following
-from explorer.kinds.run import LARGEST_MARGIN, PLANES, RUN, Run, RunSettings
+from explorer.kinds.run import LARGEST_MARGIN, RUN, RUN_PLANES, Run, RunSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -56,7 +56,7 @@ def choose_plane(several: bool) -> dict[str, Any]:
     if several:
         values["plane"] = controls.one_of(
             "Components of",
-            PLANES,
+            RUN_PLANES,
             "plane",
             "together: of all snapshots of all runs; first: of the model's own run, on whose plane "
             "the others are projected",
@@ -192,7 +192,7 @@ def show_curves() -> None:
     """What the scripts logged and what was measured of each snapshot."""
     from explorer.render import training
 
-    known = {name: recorded_runs.curves(catalog, model) for name, model in chosen.items()}
+    known = {name: recorded_runs.training_curves(catalog, model) for name, model in chosen.items()}
     st.subheader("Training curves", anchor=False)
     if not any(known.values()):
         st.caption("Nothing was logged, and the snapshots have no steps: record with a Recorder.")

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.measures import NO, SHOWN, YES, Measure
+from explorer.kinds.measures import MEASURES_IN_READING_ORDER, NO, YES, Measure
 from explorer.kinds.sharpness import (
     NOT_YET,
     RESCALINGS,
@@ -71,7 +71,7 @@ def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
 
 def choose_measures() -> tuple[str, ...]:
     """Names of the measures asked for; none for all of them."""
-    names = [measure.name for measure in SHOWN]
+    names = [measure.name for measure in MEASURES_IN_READING_ORDER]
     said = st.query_params.get_all("measures")
     if any(name not in names for name in said):
         controls.from_address("measures", f"some of {', '.join(names)}", lambda _: False)
@@ -88,7 +88,7 @@ def choose_measures() -> tuple[str, ...]:
 
 def shown() -> list[Measure]:
     """The measures asked for, in the order of reading."""
-    return [measure for measure in SHOWN if measure.name in settings.chosen]
+    return [measure for measure in MEASURES_IN_READING_ORDER if measure.name in settings.chosen]
 
 
 def choose_subjects() -> dict[str, tuple[questions.Subject, questions.Subject]]:
@@ -217,9 +217,9 @@ def definitions() -> None:
     """What each measure is, and where it is from."""
     st.table(
         {
-            "Measure": [measure.title for measure in SHOWN],
-            "Definition": [as_message(measure.definition) for measure in SHOWN],
-            "Source": [measure.source for measure in SHOWN],
+            "Measure": [measure.title for measure in MEASURES_IN_READING_ORDER],
+            "Definition": [as_message(measure.definition) for measure in MEASURES_IN_READING_ORDER],
+            "Source": [measure.source for measure in MEASURES_IN_READING_ORDER],
         }
     )
     st.caption(
@@ -273,7 +273,7 @@ def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -
                 color="green",
                 help=f"Rescaled: {as_message(told['pairs'])}. Difference over the largest output.",
             )
-            wrong = one.moved(settings)
+            wrong = one.moved_measures(settings)
             st.badge(
                 f"moved unexpectedly: {', '.join(wrong)}" if wrong else "the invariant ones stayed",
                 icon=":material/warning:" if wrong else ":material/check:",

@@ -51,7 +51,7 @@ class Training:
     momentum: float
     batch: int | None
     preconditioned: bool  # which matrix is asked about: this is a setting of the question
-    recorded: training_notes.Training  # its rates hold where none is given
+    recorded: training_notes.TrainingNotes  # its rates hold where none is given
 
     def rates(self, steps: Sequence[int | str]) -> "np.ndarray | None":
         """Learning rate at each snapshot; None where it is not known at all."""

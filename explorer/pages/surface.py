@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.kind import measured
-from explorer.kinds.penalty import TERM, WITH_LOSS, with_penalty
+from explorer.kinds.kind import measured_names
+from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _asking as asking
@@ -43,9 +43,13 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
 
 def choose_view(surface: Surface) -> dict[str, Any]:
     """How the values are drawn; nothing here changes what is stored."""
-    words = {"error of loss": "loss_se", "weight decay": TERM, "loss + weight decay": WITH_LOSS}
+    words = {
+        "error of loss": "loss_se",
+        "weight decay": PENALTY_TERM,
+        "loss + weight decay": WITH_LOSS,
+    }
     others = {word: name for word, name in words.items() if name in surface.values}
-    plain = [name for name in measured(surface.values) if name not in words.values()]
+    plain = [name for name in measured_names(surface.values) if name not in words.values()]
     names = {**{name: name for name in plain}, **others}  # by the word on screen
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = st.segmented_control(

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.critical import WORDS, Critical, Ended
+from explorer.kinds.critical import END_WORDS, Critical, EndReason
 from explorer.kinds.trajectory import spans
 from explorer.render.marks.arrow import table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
@@ -20,12 +20,12 @@ from explorer.render.marks.scale import label_expression, number, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page
-    Ended.CRITICAL: BLUE,
-    Ended.GRADIENT_FLAT: ORANGE,
-    Ended.STALLED: "#b04fb0",
-    Ended.STEPS: "#8a8f98",
-    Ended.NOT_FINITE: "#c0392b",
-    Ended.VANISHING: GREEN,
+    EndReason.CRITICAL: BLUE,
+    EndReason.GRADIENT_FLAT: ORANGE,
+    EndReason.STALLED: "#b04fb0",
+    EndReason.STEPS: "#8a8f98",
+    EndReason.NOT_FINITE: "#c0392b",
+    EndReason.VANISHING: GREEN,
 }
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")  # of the runs
 LEAST = 1e-16  # a gradient below, 0 too, is drawn there
@@ -42,7 +42,7 @@ def labels(
         steps: training step of each run's snapshots, or their files' names.
     """
     runs, said = spans(found.settings.lengths or (1,)), []
-    for snapshot, copy in found.settings.begun:
+    for snapshot, copy in found.settings.search_starts:
         run, span = next((n, span) for n, span in enumerate(runs) if snapshot < span.stop)
         at = snapshot - span.start
         words = f"copy {copy}" if copy else "final"
@@ -108,19 +108,19 @@ def _ends(
 ) -> list[dict[str, Any]]:
     """What is drawn and told of each search that was made."""
     runs = spans(found.settings.lengths or (1,))
-    share, low, high = found.shares
+    share, low, high = found.index_shares
     own = {name: values.tolist() for name, values in found.values.items()}
     rows = []
     for unit, start in enumerate(labels(found, names, steps)):
         if not found.computed[unit]:
             continue
-        snapshot = found.settings.begun[unit][0]
+        snapshot = found.settings.search_starts[unit][0]
         run = next(n for n, span in enumerate(runs) if snapshot < span.stop)
         rows.append(
             {
                 "start": start,
                 "run": names[run] if len(names) > 1 else "",
-                "ended": found.ended[unit],
+                "ended": found.end_words[unit],
                 "class": found.classes[unit],
                 "loss": own["loss"][unit],
                 "share": float(share[unit]),
@@ -157,15 +157,15 @@ def _nothing() -> dict[str, Any]:
     return dict.fromkeys(names, "") | dict.fromkeys(numbers, math.nan)
 
 
-def _present(rows: list[dict[str, Any]]) -> list[Ended]:
+def _present(rows: list[dict[str, Any]]) -> list[EndReason]:
     """The reasons that occur, in their order."""
     known = {row["ended"] for row in rows}
-    return [ended for ended in Ended if WORDS[ended] in known] or [Ended.CRITICAL]
+    return [ended for ended in EndReason if END_WORDS[ended] in known] or [EndReason.CRITICAL]
 
 
 def _stroke(rows: list[dict[str, Any]]) -> alt.Stroke:
     present = _present(rows)
-    scale = alt.Scale(domain=[WORDS[e] for e in present], range=[COLOURS[e] for e in present])
+    scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=[COLOURS[e] for e in present])
     return alt.Stroke(
         "ended:N", scale=scale, legend=alt.Legend(title=None, orient="top", symbolOpacity=1)
     )
@@ -174,8 +174,8 @@ def _stroke(rows: list[dict[str, Any]]) -> alt.Stroke:
 def _looks(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     """Colours by the reason, filled where a point is critical; a shape a run."""
     present = _present(rows)
-    fills = [COLOURS[e] if e == Ended.CRITICAL else HOLLOW for e in present]
-    scale = alt.Scale(domain=[WORDS[e] for e in present], range=fills)
+    fills = [COLOURS[e] if e == EndReason.CRITICAL else HOLLOW for e in present]
+    scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=fills)
     legend = alt.Legend(title=None, orient="top", symbolOpacity=1)
     looks: dict[str, Any] = {
         "stroke": _stroke(rows),
@@ -270,7 +270,7 @@ def thumbnail(found: Critical) -> bytes:
             strict=True,
         )
     ]
-    colour = COLOURS[Ended.CRITICAL]
+    colour = COLOURS[EndReason.CRITICAL]
     fill = {"condition": {"test": "datum.filled", "value": colour}, "value": HOLLOW}
     mark = {"type": "point", "size": 420, "strokeWidth": 4, "stroke": colour, "opacity": 1}
     return picture(rows, mark, {"fill": fill})

@@ -29,7 +29,9 @@ def profile(
     }
     ends = float(line.x[0]), float(line.x[-1])
     zero = Spot(ends[0], 0.0, "no difference", to=(ends[1], 0.0))
-    difference = Curve(line.x, line.loss, line.computed, line.paired if style.band else None)
+    difference = Curve(
+        line.x, line.loss, line.computed, line.paired_interval if style.band else None
+    )
     height = round(style.height * 0.7)
     rows = [
         Row("loss", losses, height, style.log),

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.measures import LAYERS, MEASURES, NO, SHOWN, YES
+from explorer.kinds.measures import LAYERS, MEASURES, MEASURES_IN_READING_ORDER, NO, YES
 from explorer.kinds.sharpness import Sharpness
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import table
@@ -125,7 +125,9 @@ def _short(value: float, digits: int) -> str:
 def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> dict[str, Any]:
     """Place of a measure, in the order of the list, and of its value."""
     known = {row["measure"] for row in rows}
-    order = [measure.title for measure in SHOWN if measure.title in known] or [""]
+    order = [measure.title for measure in MEASURES_IN_READING_ORDER if measure.title in known] or [
+        ""
+    ]
     places = ticks(low, high, True, 7)
     axis = alt.Axis(
         title=title,

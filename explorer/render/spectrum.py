@@ -10,9 +10,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.quadrature import density_grid, smoothed
+from explorer.kinds.quadrature import density_grid, smoothed_density
 from explorer.kinds.random_matrices import Reference, references
-from explorer.kinds.spectrum import WIDTH, Spectrum
+from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import table
 from explorer.render.marks.colours import series_colours
@@ -32,7 +32,7 @@ class DensityStyle:
     """How a density is drawn. It has no theme: the chart takes the page's colours."""
 
     log: bool = True
-    width_share: float = WIDTH  # of the kernel, as a share of the range of eigenvalues
+    width_share: float = KERNEL_WIDTH  # of the kernel, as a share of the range of eigenvalues
     overlays: tuple[str, ...] = ()  # names of references
     ratio: float = 1.0  # phi of the references
     spikes: bool = True
@@ -74,7 +74,7 @@ def density(
     only = next(iter(named.values())) if len(named) == 1 else None
     fitted = overlays(only, style) if only is not None else {}
     laid = {
-        name: Curve(grid, smoothed(grid, made.nodes, made.weights, width), _all(grid))
+        name: Curve(grid, smoothed_density(grid, made.nodes, made.weights, width), _all(grid))
         for name, made in fitted.items()
     }
     floor = min((FLOOR / (s.size or 1) for s in named.values()), default=FLOOR) / width
@@ -279,7 +279,7 @@ def _apart(
 def thumbnail(spectrum: Spectrum) -> bytes:
     """A small picture (PNG) of the density on a log scale, readable on light and dark pages."""
     ends = spectrum.ends or (0.0, 1.0)
-    width = WIDTH * 2 * ((ends[1] - ends[0]) or abs(ends[1]) or 1.0)
+    width = KERNEL_WIDTH * 2 * ((ends[1] - ends[0]) or abs(ends[1]) or 1.0)
     grid = density_grid(*ends, width, 400)
     curve = _curve(spectrum, grid, width)
     if curve is None:

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.matrix import Role
+from explorer.kinds.matrix import MatrixRole
 from explorer.kinds.spectrum import Spectrum
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import table
@@ -101,7 +101,7 @@ def layers(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
 
 def escape(spectrum: Spectrum, width: int = WIDTH) -> Any:
     """The loss along the last pair's vector, downhill to the right, and what the pair foretells."""
-    _, steps, losses = spectrum.of(Role.ESCAPE)
+    _, steps, losses = spectrum.of(MatrixRole.ESCAPE)
     if not len(steps):
         empty = Curve(np.array([-1.0, 1.0]), np.full(2, np.nan), np.zeros(2, dtype=bool))
         return curves.chart([Row("loss", {"loss": empty}, 220)], _ALONG, width)
@@ -116,7 +116,7 @@ _ALONG = "Distance along the eigenvector"
 
 def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
     """Histogram of the mini-batches' largest eigenvalues, and the one of all examples."""
-    _, values, _ = spectrum.of(Role.BATCH)
+    _, values, _ = spectrum.of(MatrixRole.BATCH)
     known, _ = spectrum.eigenvalues
     full = [float(known[0])] if len(known) else []
     drawn = [*values.tolist(), *full]

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from explorer.kinds.trajectory import Path
+from explorer.kinds.trajectory import Trajectory
 from explorer.render.marks.arrow import column, table, tip_title
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.scale import number
@@ -23,7 +23,7 @@ class Track:
     """A run's path and how it is drawn."""
 
     name: str
-    path: Path
+    path: Trajectory
     steps: Sequence[int | str]  # of each snapshot
     colour: str
     end: str  # colour of the last snapshot drawn
@@ -35,7 +35,7 @@ class Track:
 
 
 def made(
-    paths: Sequence[Path], names: Sequence[str], steps: Sequence[Sequence[int | str]]
+    paths: Sequence[Trajectory], names: Sequence[str], steps: Sequence[Sequence[int | str]]
 ) -> list[Track]:
     """The paths, each in a colour of its own."""
     alone = len(paths) == 1

@@ -180,7 +180,7 @@ def opened(folder: Path) -> Catalog:
 def question(catalog: Catalog, name: str, settings: SurfaceSettings) -> str:
     """The key of a surface of that model."""
     model = next(model for model in catalog.models() if model.name == name)
-    return questions.question(catalog, SURFACE, model, settings).key
+    return questions.question_about(catalog, SURFACE, model, settings).key
 
 
 def done(page: "sync_api.Page") -> None:
@@ -376,7 +376,7 @@ def test_an_answer_outlives_reload_and_server(
     """Reload, second tab, SIGKILL of the server, restart: one job, one worker, each point once."""
     catalog, (model, evaluated) = opened(folder), slow
     settings = SurfaceSettings(seed=3, x_count=21, y_count=21)
-    key = questions.question(catalog, SURFACE, model, settings).key
+    key = questions.question_about(catalog, SURFACE, model, settings).key
     address = server.url("surface", model="slow", seed=3, x_count=21, y_count=21)
 
     def stored() -> int:

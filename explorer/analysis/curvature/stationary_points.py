@@ -12,7 +12,7 @@ from explorer.analysis.curvature.differentiable import NotFinite
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.products import Curvature, Product, hessian
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.critical import CriticalSettings, Ended
+from explorer.kinds.critical import CriticalSettings, EndReason
 
 ARMIJO = 1e-4  # share of the foretold decrease that a step must bring
 HALVINGS = 30  # of a step before there is none
@@ -80,7 +80,7 @@ def multiplied(matrix: Product, vector: np.ndarray) -> np.ndarray:
 class Search:
     """How a search ended; the objective stands there."""
 
-    ended: Ended
+    ended: EndReason
     steps: int
     left: float  # norm(g + H p) / norm(g) of the Newton step p there; 0 without a gradient
     ahead: float  # norm(p)
@@ -113,16 +113,16 @@ def _newton(ground: Ground, slope: np.ndarray, settings: CriticalSettings) -> Se
     for number in range(settings.steps + 1):
         step = newton_step(ground, slope, settings.products)
         if step.size <= settings.target:
-            return step.ends(Ended.CRITICAL, number)
+            return step.ends(EndReason.CRITICAL, number)
         if number == settings.steps:
             break
         if step.fall > -LEAST * step.size**2 or step.ahead > longest / LEAST:
-            return step.ends(Ended.STALLED, number)
+            return step.ends(EndReason.STALLED, number)
         moved = _shortened(ground, step, min(1.0, longest / step.ahead))
         if moved is None:
-            return step.ends(Ended.STALLED, number)
+            return step.ends(EndReason.STALLED, number)
         slope = moved
-    return step.ends(Ended.STEPS, settings.steps)
+    return step.ends(EndReason.STEPS, settings.steps)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Step:
         """Its length."""
         return float(np.linalg.norm(self.vector))
 
-    def ends(self, ended: Ended, steps: int) -> Search:
+    def ends(self, ended: EndReason, steps: int) -> Search:
         """A search that ended where this step begins."""
         left = self.rest / self.size if self.size else 0.0
         return Search(ended, steps, left, self.ahead)
@@ -216,5 +216,5 @@ def _least_norm(ground: Ground, settings: CriticalSettings) -> Search:
     ground.stand(best_theta)
     step, taken = newton_step(ground, ground.gradient(), settings.products), int(found.nit)
     if best <= settings.target:
-        return step.ends(Ended.CRITICAL, taken)
-    return step.ends(Ended.STEPS if taken >= settings.steps else Ended.STALLED, taken)
+        return step.ends(EndReason.CRITICAL, taken)
+    return step.ends(EndReason.STEPS if taken >= settings.steps else EndReason.STALLED, taken)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explorer.analysis.measures.point_measures import Found, NotApplicable, Standing, accuracy_of
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.statistics import LEVEL
+from explorer.kinds.statistics import CONFIDENCE_LEVEL
 
 LEAST, MOST = 1e-6, 100.0  # sigma that is looked for
 HALVINGS = 16  # of the logarithmic range: sigma to 0.03 %
@@ -121,7 +121,11 @@ def sigma(standing: Standing, scaled: bool) -> tuple[float, float, float]:
     here, more = drops(best), drops(best * NUDGE)
     less = drops(best / NUDGE)
     slope = (np.mean(more) - np.mean(less)) / (2 * math.log(NUDGE))
-    reach = stdtrit(len(here) - 1, (1 + LEVEL) / 2) * np.std(here, ddof=1) / math.sqrt(len(here))
+    reach = (
+        stdtrit(len(here) - 1, (1 + CONFIDENCE_LEVEL) / 2)
+        * np.std(here, ddof=1)
+        / math.sqrt(len(here))
+    )
     wide = math.exp(min(reach / slope, 50.0)) if slope > 0 else math.inf
     return best, best / wide, best * wide
 

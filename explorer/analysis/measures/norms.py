@@ -15,7 +15,7 @@ from explorer.analysis.curvature.products import Curvature
 from explorer.analysis.measures.point_measures import STREAM, Found, NotApplicable, Standing
 from explorer.analysis.objective.parameters import Block
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.statistics import LEVEL
+from explorer.kinds.statistics import CONFIDENCE_LEVEL
 from explorer.problem import Batch, cross_entropy, squared_error
 
 SWEEPS = 200  # of the closed-form minimisation over rows and columns
@@ -134,7 +134,7 @@ def normalised_sharpness(standing: Standing) -> Found:
     ]
     groups = len(left)
     spread = np.sqrt((groups - 1) ** 2 / groups) * np.std(left, ddof=1)
-    reach = float(stdtrit(groups - 1, (1 + LEVEL) / 2) * spread)
+    reach = float(stdtrit(groups - 1, (1 + CONFIDENCE_LEVEL) / 2) * spread)
     return Found(whole, whole - reach, whole + reach)
 
 

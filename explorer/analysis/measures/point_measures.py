@@ -18,7 +18,7 @@ from explorer.analysis.curvature.products import Curvature, Product, Space
 from explorer.analysis.objective.examples import some_of
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.measures import WHY
+from explorer.kinds.measures import MISSING_REASONS
 from explorer.kinds.sharpness import SharpnessSettings
 from explorer.problem import accuracy
 
@@ -32,9 +32,9 @@ class NotApplicable(ValueError):
     """A measure that this model or problem does not have."""
 
     def __init__(self, beginning: str) -> None:
-        """Name the sentence of `WHY` that begins so."""
-        (self.why,) = [n for n, text in enumerate(WHY) if text.startswith(beginning)]
-        super().__init__(WHY[self.why])
+        """Name the sentence of `MISSING_REASONS` that begins so."""
+        (self.why,) = [n for n, text in enumerate(MISSING_REASONS) if text.startswith(beginning)]
+        super().__init__(MISSING_REASONS[self.why])
 
 
 @dataclass(frozen=True)

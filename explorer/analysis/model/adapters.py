@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from explorer.analysis.model.checkpoint_file import CheckpointError, content
 from explorer.analysis.model.checkpoint_networks import COUNTER, Wanted, alike
 from explorer.extra_state import is_extra_state
-from explorer.wording import few, one_line, quoted
+from explorer.wording import few, one_line, quote
 
 CONFIG = "adapter_config.json"
 FILES = ("adapter_model.safetensors", "adapter_model.bin")
@@ -66,13 +66,13 @@ def completed(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[
     given = {_place(name, places): tensor for name, tensor in tensors.items()}
     if strange := [name for name in tensors if not _place(name, places)]:
         raise CheckpointError(
-            f"{where} has {few([quoted(n) for n in strange])}, for which the model has no place; "
+            f"{where} has {few([quote(n) for n in strange])}, for which the model has no place; "
             "build it in problem() with the same adapter, as get_peft_model(base, config) does"
         )
     lacks = [n for n in wanted.values if n not in given and (_unnamed(n) != n or _is_own(n))]
     if lacks or not given:
         raise CheckpointError(
-            f"{where} lacks {few([quoted(n) for n in lacks]) or 'tensors'}; is it an adapter of "
+            f"{where} lacks {few([quote(n) for n in lacks]) or 'tensors'}; is it an adapter of "
             "this model and these arguments?"
         )
     if odd := [n for n, t in given.items() if not alike(t, wanted.values[n])]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from explorer.analysis.model.checkpoint_file import CheckpointError
 from explorer.analysis.objective.parameters import content_hash
 from explorer.extra_state import is_extra_state
-from explorer.wording import few, one_line, quoted
+from explorer.wording import few, one_line, quote
 
 # Keys under which trainers put the weights, and averages of them.
 PARTS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "params", "weights")
@@ -332,5 +332,5 @@ def within(found: list[Network], part: str) -> list[Network]:
 
 def no_part(contents: Contents, part: str, source: object) -> CheckpointError:
     """The refusal of a part that the file does not have, with those that it has."""
-    held = few([quoted(name, 60) for name in contents.parts], 8) or "no parts"
-    return CheckpointError(f"{one_line(source)} has no part {quoted(part)}; it holds {held}")
+    held = few([quote(name, 60) for name in contents.parts], 8) or "no parts"
+    return CheckpointError(f"{one_line(source)} has no part {quote(part)}; it holds {held}")

@@ -22,7 +22,7 @@ from explorer.analysis.model.checkpoint_networks import (
     sort,
     within,
 )
-from explorer.wording import few, one_line, quoted
+from explorer.wording import few, one_line, quote
 
 FOLDER_FILES = (
     "model.safetensors",
@@ -80,17 +80,17 @@ def _sharded(index: Path) -> dict[str, Tensor]:
     for shard in sorted(set(where.values())):
         if Path(shard).name != shard or shard in ("..", "."):
             raise CheckpointError(
-                f"{one_line(index)} names {quoted(shard)}, which does not lie beside it"
+                f"{one_line(index)} names {quote(shard)}, which does not lie beside it"
             )
         if shard.endswith(INDEX):
             raise CheckpointError(
-                f"{one_line(index)} names {quoted(shard)}, an index, as a shard; copy it again"
+                f"{one_line(index)} names {quote(shard)}, an index, as a shard; copy it again"
             )
         held = content(index.with_name(shard))
         listed = [name for name, file in where.items() if file == shard]
         if lost := [n for n in listed if not isinstance(held, Mapping) or n not in held]:
             raise CheckpointError(
-                f"{one_line(index)}: {one_line(shard)} lacks {few([quoted(n) for n in lost])}; "
+                f"{one_line(index)}: {one_line(shard)} lacks {few([quote(n) for n in lost])}; "
                 "copy index and shards again"
             )
         tensors |= {name: held[name] for name in listed}
@@ -148,8 +148,8 @@ def fit(held: Any, model: nn.Module, source: object, part: str = "") -> Fit:
             raise no_part(contents, part, source)
         if not candidates and everywhere:
             raise CheckpointError(
-                f"{one_line(source)}: {quoted(part)} holds no tensor of this model; parts of it "
-                f"that do are {few([quoted(n.part) for n in everywhere])}"
+                f"{one_line(source)}: {quote(part)} holds no tensor of this model; parts of it "
+                f"that do are {few([quote(n.part) for n in everywhere])}"
             )
     network, whole, remark = chosen(candidates, everywhere, part, source)
     if network is None:
@@ -171,13 +171,13 @@ def _value(network: Network, name: str, source: object) -> Tensor:
     if not extra_state.is_extra_state(name):
         return network.wanted.values[name] if value is None else value
     if isinstance(value, Tensor):
-        value = extra_state.decoded(value)
-    if why := extra_state.refusal(value):
+        value = extra_state.decode_state(value)
+    if why := extra_state.refusal_reason(value):
         raise CheckpointError(
-            f"{one_line(source)}: the extra state {quoted(name)} is not handed to the model, as "
+            f"{one_line(source)}: the extra state {quote(name)} is not handed to the model, as "
             f"{one_line(why)}; let get_extra_state return numbers, texts and tensors"
         )
-    return extra_state.encoded(value)
+    return extra_state.encode_state(value)
 
 
 def _lacking(
@@ -196,7 +196,7 @@ def _lacking(
     if no_tensors:
         kind = contents.others[f"{network.prefix}{no_tensors[0]}"]
         return CheckpointError(
-            f"{where}: {quoted(no_tensors[0])} is no tensor but {one_line(kind, 40)}; save "
+            f"{where}: {quote(no_tensors[0])} is no tensor but {one_line(kind, 40)}; save "
             "model.state_dict()"
         )
     extra = network.extra() if candidates else list(contents.values)
@@ -256,4 +256,4 @@ def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Any], sourc
 
 
 def _listed(names: list[str]) -> str:
-    return few([quoted(name) for name in names])
+    return few([quote(name) for name in names])

@@ -28,7 +28,7 @@ from explorer.analysis.objective.parameters import Tensors, content_hash
 from explorer.analysis.objective.user_errors import told
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem
-from explorer.wording import quoted
+from explorer.wording import quote
 
 
 def inspect(
@@ -121,7 +121,7 @@ def _check_built(made: Fit, rebuilt: Callable[[], nn.Module] | None, loaded: Loa
     other = [name for name in made.built if not _same(made.tensors[name], state.get(name))]
     if other:
         raise CheckpointError(
-            f"{loaded.path}: {quoted(other[0])} is not in the adapter's folder and differs from "
+            f"{loaded.path}: {quote(other[0])} is not in the adapter's folder and differs from "
             "one call of problem() to the next; load the base weights there, or draw them from a "
             "fixed seed"
         )

@@ -14,11 +14,11 @@ from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.loading import is_dataset
 from explorer.analysis.objective.moved_parameters import moved_names
 from explorer.analysis.objective.user_errors import ProblemError
-from explorer.kinds.kind import BESIDE
+from explorer.kinds.kind import COMPANION_COLUMNS
 from explorer.problem import Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")
-TAKEN = ("loss", *BESIDE, "unit", "question_key", "i", "j", "k", "x", "y")
+TAKEN = ("loss", *COMPANION_COLUMNS, "unit", "question_key", "i", "j", "k", "x", "y")
 
 
 WRAPPERS = {  # a class by name -> where it keeps the model

@@ -227,7 +227,7 @@ class FlatModel:
             state = self.module.state_dict()
             for name, value in tensors.items():
                 if extra_state.is_extra_state(name):
-                    extra_state.load(self.module, name, value)
+                    extra_state.load_extra_state(self.module, name, value)
                 else:
                     state[name].copy_(value)
 

@@ -14,7 +14,7 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.random_directions import Redrawn
-from explorer.kinds.settings import REDUCED, ObjectiveSettings
+from explorer.kinds.settings import REDUCED_PRECISIONS, ObjectiveSettings
 from explorer.problem import Problem
 
 CHECKED_POINTS = 16  # at which the error of a reduced precision is measured, at most
@@ -72,7 +72,7 @@ def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, 
     points are computed, so that it covers the plane.
     """
     settings = evaluator.objective.settings
-    if settings.precision not in REDUCED:
+    if settings.precision not in REDUCED_PRECISIONS:
         return {}
     count = min(CHECKED_POINTS, max(4, round(CHECKED_SHARE * len(coordinates))), len(coordinates))
     sample = coordinates[np.linspace(0, len(coordinates) - 1, count).astype(int)]

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 import pyarrow as pa
 
-from explorer.kinds.preview import Preview, nearest
+from explorer.kinds.preview import Preview, nearest_computed
 from explorer.kinds.surface import Surface
 from explorer.render.marks.arrow import column, tip_title
 from explorer.render.marks.image import extent
@@ -31,7 +31,7 @@ def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]
     cell_y, cell_x = (
         a.ravel() for a in np.meshgrid(surface.y[chosen[0]], surface.x[chosen[1]], indexing="ij")
     )
-    j, i = (near[chosen].ravel() for near in nearest(surface.computed))
+    j, i = (near[chosen].ravel() for near in nearest_computed(surface.computed))
     gap = shown.interpolated[chosen].ravel()
     columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
     columns["x"] = [number(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()]
