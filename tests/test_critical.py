@@ -27,7 +27,7 @@ from explorer.kinds.critical import (
 from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.critical import gradients, labels, scatter, thumbnail
+from explorer.render.critical import gradients_chart, index_chart, start_labels, thumbnail
 from store import Catalog
 from tests.conftest import seeded
 from tests.test_convexity import of_weights
@@ -371,8 +371,8 @@ def drawn(*units: int) -> Critical:
 def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) -> None:
     """Both charts and the picture are valid; critical ends are filled, all others hollow."""
     found = drawn(*units)
-    chart = scatter(found, ["a", "b"], [[10, 20], ["x"]], log=log).to_dict()
-    gradients(found, ["a", "b"], [[10, 20], ["x"]]).to_dict()
+    chart = index_chart(found, ["a", "b"], [[10, 20], ["x"]], log=log).to_dict()
+    gradients_chart(found, ["a", "b"], [[10, 20], ["x"]]).to_dict()
     assert thumbnail(found).startswith(b"\x89PNG")
     fill = chart["layer"][1]["encoding"]["fill"]["scale"]
     looks = dict(zip(fill["domain"], fill["range"], strict=True))
@@ -385,10 +385,10 @@ def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) ->
 def test_starts_have_names() -> None:
     """Steps, final points and copies, with the run's name where there are several."""
     found = drawn()
-    assert labels(found, ["a", "b"], [[10, 20], ["x"]]) == [
+    assert start_labels(found, ["a", "b"], [[10, 20], ["x"]]) == [
         *("a, step 10", "a, final", "b, final", "a, copy 1", "b, copy 1")
     ]
-    assert labels(Critical.from_pieces(CriticalSettings(starts=2), [])) == ["final", "copy 1"]
+    assert start_labels(Critical.from_pieces(CriticalSettings(starts=2), [])) == ["final", "copy 1"]
 
 
 def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

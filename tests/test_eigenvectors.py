@@ -145,7 +145,7 @@ def test_other_kinds_have_the_same_plane(small: Problem) -> None:
     titles = axes_words(plane.facts)
     assert titles[0].startswith("Distance along eigenvector 1, λ = ")
     assert titles[1].startswith("Distance along eigenvector −1, λ = −")
-    for chart in (contour(plane), drawn_paths.alone(path)):
+    for chart in (contour(plane), drawn_paths.paths_alone(path)):
         said = str(chart.to_dict())
         assert all(title in said for title in titles) and "First direction" not in said
 

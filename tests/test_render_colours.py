@@ -20,7 +20,7 @@ from explorer.render.marks.colours import SERIES, contrast, lut, series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.scale import ContourStyle, ink, label_expression, labels, ticks
 from explorer.render.surface import contour
-from explorer.render.trajectories import made, over
+from explorer.render.trajectories import chart_until, make_tracks
 
 PAGES = ("#ffffff", "#0e1117")  # Streamlit's light and dark page
 HOSTILE = (
@@ -41,7 +41,7 @@ HOSTILE = (
         *SERIES,
         *critical.COLOURS.values(),
         *stability.COLOURS,
-        spectrum.SPIKE,
+        spectrum.SPIKE_COLOUR,
         GREY,
     ],
 )
@@ -184,15 +184,15 @@ def hostile_charts() -> dict[str, Any]:
     plane = contour(Surface(x, x, grid, np.ones((3, 3), dtype=bool)), ContourStyle(HOSTILE[1]))
     values = dict.fromkeys(("loss", *HOSTILE), x)
     paths = [Path(x=x, y=x, out=x, moved=x, values=values) for _ in HOSTILE]
-    tracks = made(paths, HOSTILE, [HOSTILE[:3]] * len(HOSTILE))
+    tracks = make_tracks(paths, HOSTILE, [HOSTILE[:3]] * len(HOSTILE))
     return {
         "lines": profile(lines, LineStyle(HOSTILE[0], second=HOSTILE[1]), title=HOSTILE[2]),
         "rows": curves.chart([Row(name, {name: curve}) for name in HOSTILE], HOSTILE[1], 200),
-        "training": training.chart(
+        "training": training.curves_chart(
             {n: {m: {HOSTILE[0]: [(0, 1.0), (1, 2.0)]} for m in HOSTILE} for n in HOSTILE}, True
         ),
         "surface": plane,
-        "paths": over(plane, tracks)(2),
+        "paths": chart_until(plane, tracks)(2),
     }
 
 

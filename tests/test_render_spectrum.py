@@ -80,11 +80,11 @@ def test_every_chart_is_valid_whatever_is_known(name: str) -> None:
     """Vega-Lite draws each chart of empty, partial, zero and huge spectra, log and linear."""
     found = CASES[name]
     charts = [
-        spectrum_parts.pairs(found),
-        spectrum_parts.pairs(found, True),
-        spectrum_parts.layers(found),
+        spectrum_parts.pairs_chart(found),
+        spectrum_parts.pairs_chart(found, True),
+        spectrum_parts.layers_chart(found),
     ]
-    charts += [spectrum_parts.escape(found), spectrum_parts.batches(found)]
+    charts += [spectrum_parts.escape_chart(found), spectrum_parts.batches_chart(found)]
     for log in (False, True):
         style = DensityStyle(log=log, overlays=NAMES, ratio=0.5)
         charts += [density(found, style), compare({"one": found, "other": found}, style)]
@@ -142,7 +142,7 @@ def test_references_are_drawn_with_their_names() -> None:
 
 def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
     """Absolute values are drawn, negative ones are told; a zero has no place."""
-    chart = spectrum_parts.pairs(
+    chart = spectrum_parts.pairs_chart(
         a_spectrum(0, pairs=[(9, 1), (4, 0), (0, 0), (-1, 0), (-2, 3)]), True
     )
     dots = rows(chart, "pair")
@@ -157,7 +157,7 @@ def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
 
 def test_layers_have_their_intervals() -> None:
     """Mean over three probes +- t sd / sqrt(3) for each tensor, in the model's order."""
-    found = rows(spectrum_parts.layers(a_spectrum(1, 2, 3)), "layer")
+    found = rows(spectrum_parts.layers_chart(a_spectrum(1, 2, 3)), "layer")
     assert [(row["tensor"], row["trace"]) for row in found] == [("a.weight", 2), ("b", 7)]
     reach = 4.302653 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 1
     assert found[0]["high"] - 2 == pytest.approx(reach, rel=1e-5)
@@ -165,7 +165,7 @@ def test_layers_have_their_intervals() -> None:
 
 def test_the_prediction_beside_the_loss() -> None:
     """Loss + slope t + lambda t^2 / 2 with the smallest eigenvalue."""
-    chart = spectrum_parts.escape(a_spectrum(0))
+    chart = spectrum_parts.escape_chart(a_spectrum(0))
     with alt.data_transformers.disable_max_rows():
         drawn = rows(chart, "profile")
     told = {row["x"]: row["y"] for row in drawn if row["line"] == "predicted"}
@@ -174,20 +174,23 @@ def test_the_prediction_beside_the_loss() -> None:
 
 def test_mini_batches_beside_the_whole() -> None:
     """Counts sum to the number of mini-batches; the full batch's value is marked."""
-    chart = spectrum_parts.batches(a_spectrum(0, 4, 5))
+    chart = spectrum_parts.batches_chart(a_spectrum(0, 4, 5))
     assert sum(row["count"] for row in rows(chart, "bin")) == 2
     assert [row["from"] for row in rows(chart, "whole")] == [9.0]
-    assert rows(spectrum_parts.batches(a_spectrum(4)), "whole") == []
+    assert rows(spectrum_parts.batches_chart(a_spectrum(4)), "whole") == []
 
 
 def test_charts_fit_a_column_of_a_paper() -> None:
     """As figures 3.25 inches wide: the density with all its references, and each other chart."""
     found = CASES["whole"]
-    charts = [density(found, DensityStyle(overlays=NAMES, ratio=0.1)), spectrum_parts.layers(found)]
+    charts = [
+        density(found, DensityStyle(overlays=NAMES, ratio=0.1)),
+        spectrum_parts.layers_chart(found),
+    ]
     charts += [
-        spectrum_parts.pairs(found),
-        spectrum_parts.escape(found),
-        spectrum_parts.batches(found),
+        spectrum_parts.pairs_chart(found),
+        spectrum_parts.escape_chart(found),
+        spectrum_parts.batches_chart(found),
     ]
     charts.append(compare({"Hessian": found, "Gauss-Newton": found, "empirical Fisher": found}))
     for chart in charts:

@@ -21,7 +21,7 @@ from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
 from explorer.render.export.animation import MOST, animation, chosen
-from explorer.render.run import growing
+from explorer.render.run import growing_chart
 from sample_models import samples
 from store import Catalog
 from tests.conftest import seeded
@@ -153,7 +153,7 @@ def test_an_animation_shows_the_path_grow(trained, format: str, head: bytes) -> 
     """Each chosen snapshot is a frame, in order, the last one held; sizes are even for H.264."""
     problem, points = trained
     run = Run.from_pieces(SMALL, answer(problem, points, SMALL))
-    made = animation(growing(run), [0, 6, 12], format, width_inches=4)
+    made = animation(growing_chart(run), [0, 6, 12], format, width_inches=4)
     assert head in made[:16]
     frames = decoded(made, format)
     assert frames[0].shape[0] % 2 == 0 and frames[0].shape[1] % 2 == 0

@@ -12,7 +12,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
-from explorer.render.spectrum import DensityStyle, density, overlays
+from explorer.render.spectrum import DensityStyle, density, fitted_overlays
 from store import records
 
 TENSORS = 265  # px beside a plot for the tensors' names
@@ -75,7 +75,7 @@ def _choose_ratio(spectrum: Spectrum) -> float:
 
 def _references(spectrum: Spectrum, style: DensityStyle) -> None:
     """The parameters of what is laid over, and why something is missing."""
-    found = overlays(spectrum, style)
+    found = fitted_overlays(spectrum, style)
     for name in style.overlays:
         if name in found:
             said = ", ".join(f"{n} {words.said(v)}" for n, v in found[name].parameters.items())
@@ -96,11 +96,11 @@ def export_density(
 
 def show_pairs(asked: records.Question, spectrum: Spectrum) -> None:
     """The extreme pairs as a chart and a table."""
-    from explorer.render.spectrum_parts import pairs
+    from explorer.render.spectrum_parts import pairs_chart
 
     st.subheader("Extreme eigenvalues", anchor=False)
     log = controls.choose_scale("pairs-scale", label="Scale of the eigenvalues")
-    chart = partial(pairs, spectrum, log, charts.plot_width())
+    chart = partial(pairs_chart, spectrum, log, charts.plot_width())
     charts.show_chart(chart(), "Extreme eigenvalues in their order", spectrum.eigenvalues[0])
     words.pair_table(spectrum)
     if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
@@ -110,7 +110,7 @@ def show_pairs(asked: records.Question, spectrum: Spectrum) -> None:
 
 def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
     """Sums over all eigenvalues, and the trace tensor by tensor."""
-    from explorer.render.spectrum_parts import layers
+    from explorer.render.spectrum_parts import layers_chart
 
     st.subheader("Traces", anchor=False)
     z = st.number_input(
@@ -126,22 +126,22 @@ def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
     )
     words.traces(spectrum, float(z))
     if spectrum.layers:
-        drawn = layers(spectrum, charts.plot_width(TENSORS))
+        drawn = layers_chart(spectrum, charts.plot_width(TENSORS))
         charts.show_chart(drawn, "Trace of each tensor's block")
         count = len(spectrum.probes)
         st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
-        export_chart("layers", partial(layers, spectrum), [asked])
+        export_chart("layers", partial(layers_chart, spectrum), [asked])
 
 
 def show_escape(asked: records.Question, spectrum: Spectrum) -> None:
     """The loss along the last pair's vector."""
-    from explorer.render.spectrum_parts import escape
+    from explorer.render.spectrum_parts import escape_chart
 
     facts, lowest = spectrum.facts, float(spectrum.eigenvalues[0][-1])
     escapes = spectrum.settings.matrix == "hessian" and lowest < -spectrum.tolerance
     title = "Escape direction" if escapes else "Along the eigenvector of the smallest eigenvalue"
     st.subheader(title, anchor=False)
-    drawn = escape(spectrum, charts.plot_width())
+    drawn = escape_chart(spectrum, charts.plot_width())
     charts.show_chart(drawn, "Loss along the eigenvector of the smallest eigenvalue")
     text = (
         "Along the eigenvector v of the smallest eigenvalue λ, in its downhill sense: the loss, "
@@ -151,19 +151,19 @@ def show_escape(asked: records.Question, spectrum: Spectrum) -> None:
     if spectrum.settings.matrix != "hessian":
         text += " λ is that of this matrix, which is not the loss's own curvature."
     st.caption(text)
-    export_chart("escape", partial(escape, spectrum), [asked])
+    export_chart("escape", partial(escape_chart, spectrum), [asked])
 
 
 def show_batches(asked: records.Question, spectrum: Spectrum) -> None:
     """Largest eigenvalues of mini-batches."""
-    from explorer.render.spectrum_parts import batches
+    from explorer.render.spectrum_parts import batches_chart
 
     st.subheader("Largest eigenvalue of mini-batches", anchor=False)
     count = len(spectrum.of(Role.BATCH)[1])
     if not count:
         st.caption("The first mini-batch is on its way.")
         return
-    drawn = batches(spectrum, charts.plot_width())
+    drawn = batches_chart(spectrum, charts.plot_width())
     charts.show_chart(drawn, "Histogram of the largest eigenvalues of mini-batches")
     st.caption(f"{count:,} mini-batches of {spectrum.settings.batch_examples:,} examples.")
-    export_chart("batches", partial(batches, spectrum), [asked])
+    export_chart("batches", partial(batches_chart, spectrum), [asked])

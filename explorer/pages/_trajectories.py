@@ -30,9 +30,9 @@ class PathsDrawn:
 
     def over(self, plane: Any) -> Callable[[int], Any]:
         """A function that makes the contour plot with the paths up to a moment."""
-        from explorer.render.trajectories import over
+        from explorer.render.trajectories import chart_until
 
-        return over(plane, self.tracks)
+        return chart_until(plane, self.tracks)
 
     @property
     def pins(self) -> tuple[Any, ...]:
@@ -118,7 +118,7 @@ def drawn(
 
 def explain(shown: PathsDrawn, surface: Surface) -> None:
     """How much of the runs the plane holds, in words."""
-    from explorer.render.projection import outside
+    from explorer.render.projection import outside_count
 
     facts = shown.projection.facts
     held = [
@@ -145,7 +145,7 @@ def explain(shown: PathsDrawn, surface: Surface) -> None:
     if all(high - low < SMALL * size for (low, high), size in zip(ends, sizes, strict=True)):
         (a, b), (c, d) = ends
         text += f" They stay within x from {a:.2g} to {b:.2g} and y from {c:.2g} to {d:.2g}."
-    beyond = outside(shown.tracks, surface)
+    beyond = outside_count(shown.tracks, surface)
     if beyond:
         text += f" {beyond:,} of them lie beyond the range shown: widen it to see them."
     st.caption(text)

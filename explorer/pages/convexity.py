@@ -101,7 +101,7 @@ def residual_badge(plane: Convexity) -> None:
 
 def show(known: dict[str, records.Question]) -> None:
     """The map so far, its checks and where it comes from."""
-    from explorer.render.convexity import contour, worded
+    from explorer.render.convexity import contour, with_words
 
     (asked,) = known.values()
     found: Convexity = questions.result_of(catalog, asked)
@@ -109,7 +109,7 @@ def show(known: dict[str, records.Question]) -> None:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
-    plane = worded(found)
+    plane = with_words(found)
     look = choose_look(plane)
     drawn = contour(plane, contour_style(look, width=charts.plane_width(look["value"])))
     told = f"Map of the {look['value']} over a plane around {model.name}"

@@ -89,7 +89,7 @@ def few_starts(snapshots: int) -> CriticalSettings:
 
 def show(known: dict[str, records.Question]) -> None:
     """What was found so far, in words, charts and a table."""
-    from explorer.render.critical import gradients, labels, scatter
+    from explorer.render.critical import gradients_chart, index_chart, start_labels
 
     (asked,) = known.values()
     found: Critical = questions.result_of(catalog, asked)
@@ -100,14 +100,14 @@ def show(known: dict[str, records.Question]) -> None:
     wide = spans_decades(found)  # once it is, the choice begins anew
     log = controls.choose_scale(f"loss-scale-{wide:d}", wide, "Scale of the loss")
     width = charts.plot_width()
-    chart = partial(scatter, found, names, steps, log=log, width=width)
+    chart = partial(index_chart, found, names, steps, log=log, width=width)
     told = f"Loss against the share of negative eigenvalues where searches from {', '.join(names)}"
     charts.show_chart(chart(), f"{told} ended", found.loss[found.computed])
     explain(found)
     badges(found)
     export_line({"": asked}, {"": found}, chart)
     st.subheader("Before and after", anchor=False)
-    before = partial(gradients, found, names, steps, width)
+    before = partial(gradients_chart, found, names, steps, width)
     charts.show_chart(before(), "Norm of the gradient before and after each search")
     st.caption(
         "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
@@ -115,7 +115,7 @@ def show(known: dict[str, records.Question]) -> None:
     )
     export_chart("gradients", before, [asked])
     st.subheader("All searches", anchor=False)
-    table(found, labels(found, names, steps))
+    table(found, start_labels(found, names, steps))
     checks.provenance(catalog, asked, found)
 
 

@@ -128,7 +128,7 @@ def counts(models: list[records.Model]) -> dict[str, int]:
 
 def show(known: dict[str, records.Question]) -> None:
     """The plane with the paths, what of the runs it shows, and their course."""
-    from explorer.render.run import course, growing, scree, tracks_of
+    from explorer.render.run import course_chart, growing_chart, tracks_of, variance_chart
 
     (asked,) = known.values()
     run: Run = questions.result_of(catalog, asked)
@@ -141,7 +141,7 @@ def show(known: dict[str, records.Question]) -> None:
     until = choose_moment(tracks)
 
     width = charts.plane_width(look["value"])
-    plane = growing(run, contour_style(look, width=width), tracks)
+    plane = growing_chart(run, contour_style(look, width=width), tracks)
     whose = ", ".join(own)
     told = f"Contour plot of the {look['value']} over the plane of the runs of {whose}, with paths"
     charts.show_chart(plane(until), told, run.values[look["value"]])
@@ -149,10 +149,10 @@ def show(known: dict[str, records.Question]) -> None:
     checks.badges(asked, run)
     export_run(asked, run, plane, until)
     st.subheader("Course of the run" if len(own) == 1 else "Course of the runs", anchor=False)
-    drawn = course(tracks, look["log"], charts.plot_width())
+    drawn = course_chart(tracks, look["log"], charts.plot_width())
     charts.show_chart(drawn, f"Loss and movement over the training of {whose}")
     st.subheader("How much the plane shows", anchor=False)
-    drawn = scree(run.facts, charts.plot_width())
+    drawn = variance_chart(run.facts, charts.plot_width())
     charts.show_chart(drawn, "Share of the variance by component", run.facts["explained"])
     checks.provenance(catalog, asked, run)
 
@@ -200,7 +200,7 @@ def show_curves() -> None:
     log = st.segmented_control(
         "Scale of the curves", ["Linear", "Log"], default="Linear", required=True, key="curves"
     )
-    chart = partial(training.chart, known, log == "Log", charts.plot_width())
+    chart = partial(training.curves_chart, known, log == "Log", charts.plot_width())
     charts.show_chart(chart(), f"Training curves of {', '.join(known)}")
     st.caption("logged: by the training script; the others: measured at each stored snapshot.")
     export_chart(f"curves-{file_word(next(iter(known)))}", chart)

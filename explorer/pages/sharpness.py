@@ -199,12 +199,14 @@ def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
 
 
 def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
-    from explorer.render.sharpness import said
+    from explorer.render.sharpness import value_text
 
     known = {name: one.of(measure.name) for name, one in found.items()}
     places, values = ranks(known), {}
     for name, value in known.items():
-        text = said(value.value, value.low, value.high) or ("…" if value.why == NOT_YET else "—")
+        text = value_text(value.value, value.low, value.high) or (
+            "…" if value.why == NOT_YET else "—"
+        )
         values[name] = f"{text}  #{places[name]}" if name in places else text
     return {
         "Measure": measure.title,
@@ -229,15 +231,17 @@ def definitions() -> None:
 
 def chart(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
     """The values with their intervals."""
-    from explorer.render.sharpness import measures
+    from explorer.render.sharpness import measures_chart
 
     width = charts.plot_width(titles_width())
-    charts.show_chart(measures(found, width), f"Sharpness of {', '.join(found)} by each measure")
+    charts.show_chart(
+        measures_chart(found, width), f"Sharpness of {', '.join(found)} by each measure"
+    )
     st.caption(
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
     )
-    export_chart("sharpness", lambda: measures(found), asked.values())
+    export_chart("sharpness", lambda: measures_chart(found), asked.values())
 
 
 def titles_width() -> int:
@@ -283,10 +287,12 @@ def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -
     known = {name: one for name, one in found.items() if one.ratios}
     if known:
         charts.show_chart(
-            drawn.ratios(known, charts.plot_width(titles_width())),
+            drawn.ratios_chart(known, charts.plot_width(titles_width())),
             f"Each measure of {', '.join(known)} after rescaling over that before",
         )
-        export_chart("sharpness-ratios", lambda: drawn.ratios(known), [asked[n] for n in known])
+        export_chart(
+            "sharpness-ratios", lambda: drawn.ratios_chart(known), [asked[n] for n in known]
+        )
 
 
 def directions(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
@@ -299,14 +305,16 @@ def directions(asked: dict[str, records.Question], found: dict[str, Sharpness]) 
         return
     title = st.selectbox("Found by", list(known), width=320, key="direction-of")
     charts.show_chart(
-        drawn.along(found, known[title], charts.plot_width()),
+        drawn.worst_direction_chart(found, known[title], charts.plot_width()),
         f"Loss along the worst direction found by {title}",
     )
     st.caption(
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
     )
-    export_chart("worst-direction", lambda: drawn.along(found, known[title]), asked.values())
+    export_chart(
+        "worst-direction", lambda: drawn.worst_direction_chart(found, known[title]), asked.values()
+    )
 
 
 sides = parts.sides()

@@ -157,7 +157,7 @@ def has_moments(model: records.Model) -> bool:
 
 def show(known: dict[str, records.Question]) -> None:
     """The run's course so far, in words and curves, and where it comes from."""
-    from explorer.render.stability import course
+    from explorer.render.stability import course_chart
 
     (asked,) = known.values()
     found: Stability = questions.result_of(catalog, asked)
@@ -169,7 +169,7 @@ def show(known: dict[str, records.Question]) -> None:
         batch = training.batch or found.facts["available"]
         others["implicit regulariser"] = found.regulariser(rates, batch)
     chart = partial(
-        course,
+        course_chart,
         found,
         steps=steps,
         threshold=line_of(training.thresholds(steps[0])),

@@ -29,10 +29,10 @@ def contour(
     return surface.contour(plane, style or ContourStyle("ratio"), title=title)
 
 
-def worded(plane: Convexity) -> Convexity:
+def with_words(plane: Convexity) -> Convexity:
     """The map with its values under the words that a reader knows."""
-    known = {name: words for words, name in WORDS.items()}
-    return replace(plane, values={known.get(n, n): v for n, v in plane.values.items()})
+    names_on_screen = {name: words for words, name in WORDS.items()}
+    return replace(plane, values={names_on_screen.get(n, n): v for n, v in plane.values.items()})
 
 
 def thumbnail(plane: Convexity) -> bytes:

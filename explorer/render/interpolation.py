@@ -48,7 +48,7 @@ def _row(
     height: int,
     ends: tuple[str, str],
 ) -> Row:
-    made = {
+    curves_by_name = {
         name: Curve(
             line.x,
             line.values[value],
@@ -57,11 +57,11 @@ def _row(
         )
         for name, line in named.items()
     }
-    spots = [spot for name, line in named.items() for spot in _spots(name, line, value, ends)]
-    return Row(value, made, height, style.log and value == style.value, spots=spots)
+    spots = [spot for name, line in named.items() for spot in _end_spots(name, line, value, ends)]
+    return Row(value, curves_by_name, height, style.log and value == style.value, spots=spots)
 
 
-def _spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) -> list[Spot]:
+def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) -> list[Spot]:
     """The chord, and the two points by themselves."""
     first, last = line.ends(value)
     own = [end.get(value, np.nan) for end in line.facts.get("own", ({}, {}))]

@@ -15,7 +15,7 @@ from explorer.render.marks.curve import Curve
 from explorer.render.marks.image import extent
 from explorer.render.marks.scale import axes_titles
 from explorer.render.relief3d.height import Marker
-from explorer.render.trajectories import Track, made, moments, over, shown
+from explorer.render.trajectories import Track, chart_until, make_tracks, moments, snapshots_until
 
 
 def tracks_of(
@@ -34,10 +34,10 @@ def tracks_of(
         return []
     paths = projection.paths
     given = steps or [list(range(len(path.x))) for path in paths]
-    return made(paths, names or [f"run {n + 1}" for n in range(len(paths))], given)
+    return make_tracks(paths, names or [f"run {n + 1}" for n in range(len(paths))], given)
 
 
-def alone(projection: Projection) -> alt.LayerChart:
+def paths_alone(projection: Projection) -> alt.LayerChart:
     """The paths without a surface under them."""
     places = projection.values
     titles = axes_titles(projection.facts)
@@ -53,20 +53,20 @@ def alone(projection: Projection) -> alt.LayerChart:
     ).mark_point(opacity=0)
     tracks = tracks_of(projection)
     plane = alt.LayerChart(layer=[empty.encode(x=x, y=y)], width=440, height=360)
-    return over(plane, tracks)(len(moments(tracks)) - 1) if tracks else plane
+    return chart_until(plane, tracks)(len(moments(tracks)) - 1) if tracks else plane
 
 
 def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:
     """Start and present end of each path, as markers of the 3-D view."""
-    found: list[Marker] = []
-    for track, count in zip(tracks, shown(tracks, moment), strict=True):
+    markers: list[Marker] = []
+    for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
         for t in dict.fromkeys((0, count - 1) if count else ()):
             words = f"{track.name} at {track.steps[t]}"
-            found.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
-    return tuple(found)
+            markers.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
+    return tuple(markers)
 
 
-def outside(tracks: Sequence[Track], surface: Surface) -> int:
+def outside_count(tracks: Sequence[Track], surface: Surface) -> int:
     """How many snapshots lie beyond what the surface shows."""
     (left, right), (low, high) = extent(surface.x), extent(surface.y)
     return sum(

@@ -80,7 +80,10 @@ def contour(
     if scale is not None:
         layers.append(colour_bar(scale, bar_title(scale, values, style), height))
         layers += contour_layers(surface, shown, scale, style, ratio)
-    layers += [*_markers(surface, shown, style), *hover_layer(surface, shown, style.value)]
+    layers += [
+        *_marker_layers_with_legend(surface, shown, style),
+        *hover_layer(surface, shown, style.value),
+    ]
     return alt.LayerChart(
         layer=layers,
         width=style.width,
@@ -134,19 +137,21 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     )
 
 
-def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.Chart]:
+def _marker_layers_with_legend(
+    surface: Surface, shown: Preview, style: ContourStyle
+) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
     values = shown.values
-    drawn: list[alt.Chart] = []
+    marker_layers: list[alt.Chart] = []
     shapes: dict[str, str] = {}
-    known = np.where(surface.computed & np.isfinite(values), values, np.inf)
+    finite_values = np.where(surface.computed & np.isfinite(values), values, np.inf)
     lowest = None
-    if np.isfinite(known).any():
-        j, i = np.unravel_index(known.argmin(), known.shape)
+    if np.isfinite(finite_values).any():
+        j, i = np.unravel_index(finite_values.argmin(), finite_values.shape)
         lowest = {"x": float(surface.x[i]), "y": float(surface.y[j])}
     (left, right), (bottom, top) = extent(surface.x), extent(surface.y)
     centre = {"x": 0.0, "y": 0.0} if left <= 0 <= right and bottom <= 0 <= top else None
-    name = "" if lowest is None else f"lowest, {number(known[j, i], 4)}"
+    name = "" if lowest is None else f"lowest, {number(finite_values[j, i], 4)}"
     if lowest is not None and lowest == centre:
         marks: list[tuple[dict[str, float] | None, str, str]]
         marks = [(centre, f"Centre and {name}", CENTRE)]
@@ -155,7 +160,7 @@ def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.
     for place, name, shape in marks:
         if place is not None:
             shapes[name] = shape
-            drawn.append(
+            marker_layers.append(
                 alt.Chart(table([place]))
                 .mark_point(
                     style="marker",
@@ -181,10 +186,10 @@ def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.
             shapes[f"{name}, {where.sum():,}"] = shape
     if not shapes:
         return []
-    return [_symbols(shapes, style.width), *drawn]
+    return [_symbol_legend(shapes, style.width), *marker_layers]
 
 
-def _symbols(shapes: dict[str, str], width: int) -> alt.Chart:
+def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
     """A legend of outlines without a point, in a grey that reads on any page.
 
     It hangs on the shape alone: with fill and stroke beside it Streamlit shows three legends.
