@@ -215,7 +215,7 @@ def _shown(catalog: Catalog, job_id: str, supervisor: Supervisor) -> records.Job
 
 def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     """Write a table with its provenance."""
-    from explorer.render.export.table import files
+    from explorer.render.export.table import export_files
 
     if given.file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
@@ -223,7 +223,7 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     if len(found) != 1:
         raise ValueError(f"{len(found)} analyses have a key that begins with {given.key!r}")
     asked = found[0]
-    contents = files(
+    contents = export_files(
         questions.result_of(catalog, asked), provenance_of(catalog, asked), given.file.name
     )
     for name in contents:

@@ -14,7 +14,7 @@ from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.render.export.composed import composed_still
-from explorer.render.export.figure import SERIF, families, save_figure, side_by_side
+from explorer.render.export.figure import SERIF, font_families, save_figure, side_by_side
 from explorer.render.export.table import rows
 from explorer.render.line import LineStyle, profile
 from explorer.render.marks.scale import ContourStyle
@@ -138,7 +138,7 @@ def test_refusals():
             save_figure(chart, None, *bad)
     with pytest.raises(ValueError, match="no room"):
         save_figure(chart, None, "svg", 0.9)
-    assert families(["Arial", "serif"]) == ("Arial", "STIXGeneral", "serif")
+    assert font_families(["Arial", "serif"]) == ("Arial", "STIXGeneral", "serif")
 
 
 def test_rows_are_one_per_point():

@@ -16,9 +16,9 @@ from explorer.kinds.grid import axis_values, coarse_to_fine, level
 from explorer.kinds.preview import preview
 from explorer.kinds.surface import Surface
 from explorer.render.export.table import rows, to_csv
-from explorer.render.marks.colours import lut
-from explorer.render.marks.hover import estimate
-from explorer.render.marks.scale import ContourStyle, colour_scale, label, number, ticks
+from explorer.render.marks.colours import colour_table
+from explorer.render.marks.hover import estimate_text
+from explorer.render.marks.scale import ContourStyle, colour_scale, number_text, tick_label, ticks
 from explorer.render.surface import contour
 
 
@@ -67,7 +67,7 @@ def test_a_spike_is_at_its_own_coordinate(shape, log):
     surface = a_surface(values)
     x, y = surface.x[i], surface.y[j]
     chart = contour(surface, ContourStyle(log=log))
-    top = lut("viridis")[-1]
+    top = colour_table("viridis")[-1]
     pixels, row = picture(chart)
     yellow = np.argwhere((pixels[..., :3] == top).all(axis=-1))
     size = np.array(pixels.shape[:2])
@@ -77,7 +77,7 @@ def test_a_spike_is_at_its_own_coordinate(shape, log):
     assert len(yellow) == np.prod(size) / np.prod(shape)  # one cell and nothing else
     told = [r for r in layers(chart, "rect")[0]["rows"] if r["loss"] == "100"]
     assert [(r["cell x"], r["cell y"]) for r in told] == [pytest.approx((x, y), abs=1e-8)]
-    assert (told[0]["x"], told[0]["y"]) == (number(x), number(y))
+    assert (told[0]["x"], told[0]["y"]) == (number_text(x), number_text(y))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
     step = np.array([np.diff(surface.x)[0], np.diff(surface.y)[0]])
     # Lines between 1 and 100 lie on the edges from the spike to its neighbours, nowhere else.
@@ -119,7 +119,7 @@ def test_any_values_make_a_valid_chart(name, log):
     chart = contour(a_surface(values), ContourStyle(log=log))
     spec = chart.to_dict()
     hover = layers(chart, "rect")[0]["rows"]
-    assert [row["loss"] for row in hover] == [number(v) for v in values.ravel()]
+    assert [row["loss"] for row in hover] == [number_text(v) for v in values.ravel()]
     legend = json.dumps(spec, allow_nan=False)
     for word, where in (
         ("NaN", np.isnan(values)),
@@ -151,7 +151,7 @@ def test_zero_and_negative_are_holes_on_a_log_scale_only():
     linear, log = (
         pixel_at(picture(contour(surface, ContourStyle(log=k))), *at) for k in (False, True)
     )
-    assert (linear[:3] == lut("viridis")[0]).all()
+    assert (linear[:3] == colour_table("viridis")[0]).all()
     assert log[0] == log[1] == log[2]
 
 
@@ -170,7 +170,7 @@ def test_before_a_level_the_nearest_value_stands_in():
     assert "Not computed, 79" in json.dumps(chart.to_dict())
     assert "Interpolated" not in json.dumps(chart.to_dict()) and not layers(chart, "line")
     told = {r["loss"] for r in layers(chart, "rect")[0]["rows"]}
-    assert told == {"NaN", number(values[4, 4])}
+    assert told == {"NaN", number_text(values[4, 4])}
 
 
 def half_done(shape: tuple[int, int] = (25, 25)) -> Surface:
@@ -209,24 +209,24 @@ def test_tooltips_tell_a_computed_value_from_an_estimate():
     assert len(rows) == 625
     for row, (j, i) in zip(rows, np.ndindex(25, 25), strict=True):
         if surface.computed[j, i]:
-            assert row["loss"] == number(surface.loss[j, i]) and row["accuracy"] == "0.5"
+            assert row["loss"] == number_text(surface.loss[j, i]) and row["accuracy"] == "0.5"
         elif shown.interpolated[j, i]:
-            likely = estimate(shown.values[j, i], shown.uncertainty[j, i])
+            likely = estimate_text(shown.values[j, i], shown.uncertainty[j, i])
             assert row["loss"] == f"{likely} (interpolated)" and "±" in row["loss"]
             assert row["accuracy"] == "not computed"
-            assert (row["x"], row["y"]) == (number(surface.x[i]), number(surface.y[j]))
+            assert (row["x"], row["y"]) == (number_text(surface.x[i]), number_text(surface.y[j]))
         else:
-            assert row["loss"] in {number(v) for v in surface.loss[6:11:2, 10:15:2].ravel()}
+            assert row["loss"] in {number_text(v) for v in surface.loss[6:11:2, 10:15:2].ravel()}
 
 
 def test_estimates_are_as_short_as_their_uncertainty():
     """The value ends at the first digit of its uncertainty, but keeps one digit of its own."""
-    assert estimate(1.2345, 0.0213) == "≈ 1.23 ± 0.02"
-    assert estimate(1234.5, 21.3) == "≈ 1230 ± 20"
-    assert estimate(3.2e-8, 4e-10) == "≈ 3.2e-8 ± 4e-10"
-    assert estimate(1.2345, 40.0) == "≈ 1 ± 40"
-    assert estimate(3.0, 0.0) == "≈ 3 ± 0"
-    assert estimate(0.0, 0.1) == "≈ 0 ± 0.1"
+    assert estimate_text(1.2345, 0.0213) == "≈ 1.23 ± 0.02"
+    assert estimate_text(1234.5, 21.3) == "≈ 1230 ± 20"
+    assert estimate_text(3.2e-8, 4e-10) == "≈ 3.2e-8 ± 4e-10"
+    assert estimate_text(1.2345, 40.0) == "≈ 1 ± 40"
+    assert estimate_text(3.0, 0.0) == "≈ 3 ± 0"
+    assert estimate_text(0.0, 0.1) == "≈ 0 ± 0.1"
 
 
 def test_contours_run_through_the_preview():
@@ -288,7 +288,7 @@ def test_square_cells_and_clip():
     assert spec["height"] / spec["width"] == pytest.approx(y_span / x_span, abs=1 / spec["width"])
     assert "clipped at 20" in json.dumps(spec)
     told = layers(contour(surface, ContourStyle(clip=20.0)), "rect")[0]["rows"]
-    assert [r["loss"] for r in told] == [number(v) for v in surface.loss.ravel()]
+    assert [r["loss"] for r in told] == [number_text(v) for v in surface.loss.ravel()]
 
 
 def test_payload_stays_small():
@@ -315,8 +315,8 @@ def test_ticks_are_round_and_few():
         for log in (False, True):
             values = ticks(low, high, log, 7)
             assert 1 <= len(values) <= 10
-            assert all(low <= v <= high and len(number(v)) <= 8 for v in values)
-    assert (label(1e-8), label(3e5), label(0.3)) == ("10⁻⁸", "3×10⁵", "0.3")
+            assert all(low <= v <= high and len(number_text(v)) <= 8 for v in values)
+    assert (tick_label(1e-8), tick_label(3e5), tick_label(0.3)) == ("10⁻⁸", "3×10⁵", "0.3")
 
 
 def test_limits_are_shared_and_styles_refuse():

@@ -20,7 +20,7 @@ from explorer.importing.order import order_import
 from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
-from explorer.render.export.animation import MOST, animation, chosen
+from explorer.render.export.animation import MOST_FRAMES, animation, frame_indices
 from explorer.render.run import growing_chart
 from sample_models import samples
 from store import Catalog
@@ -173,9 +173,9 @@ def decoded(content: bytes, format: str) -> list[np.ndarray]:
 
 def test_frames_are_spread_over_a_long_run() -> None:
     """At most as many frames as allowed, both ends among them, none twice."""
-    assert chosen(3) == [0, 1, 2]
-    found = chosen(1000)
-    assert len(set(found)) == len(found) == MOST and (found[0], found[-1]) == (0, 999)
+    assert frame_indices(3) == [0, 1, 2]
+    found = frame_indices(1000)
+    assert len(set(found)) == len(found) == MOST_FRAMES and (found[0], found[-1]) == (0, 999)
 
 
 def test_a_run_is_asked_by_its_model_and_shown(

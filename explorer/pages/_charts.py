@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.pages._running import running
-from explorer.render.marks.colours import SERIES
+from explorer.render.marks.colours import SERIES_COLOURS
 from explorer.wording import printable
 
 AXIS = 105  # px beside a plot for its axis of values
@@ -123,9 +123,9 @@ def _config(dark: bool) -> dict[str, Any]:
         "axis": words,
         "legend": words,
         "title": {"color": text},
-        "range": {"category": list(SERIES)},
-        "line": {"color": SERIES[0]},
-        "area": {"color": SERIES[0]},
-        "bar": {"color": SERIES[0]},
-        "point": {"color": SERIES[0]},
+        "range": {"category": list(SERIES_COLOURS)},
+        "line": {"color": SERIES_COLOURS[0]},
+        "area": {"color": SERIES_COLOURS[0]},
+        "bar": {"color": SERIES_COLOURS[0]},
+        "point": {"color": SERIES_COLOURS[0]},
     }

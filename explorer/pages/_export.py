@@ -110,9 +110,9 @@ def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
     st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
 
     def made() -> bytes:
-        from explorer.render.export.animation import animation, chosen
+        from explorer.render.export.animation import animation, frame_indices
 
-        return animation(chart, chosen(until + 1), format, width_inches=inches)
+        return animation(chart, frame_indices(until + 1), format, width_inches=inches)
 
     st.download_button(
         f"Download {format}",

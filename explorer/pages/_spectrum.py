@@ -9,7 +9,7 @@ from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MATRIX_WORDS, Role
 from explorer.kinds.spectrum import Spectrum
 from explorer.pages._checks import moved_badge
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 from store import records
 
 VERDICTS = {
@@ -26,7 +26,7 @@ SEMIDEFINITE = ("gauss_newton", "empirical_fisher", "fisher")  # their signs say
 
 def said(value: float) -> str:
     """A number for people."""
-    return number(value, 5)
+    return number_text(value, 5)
 
 
 def interval(estimate: Estimate | None) -> str:
@@ -115,7 +115,7 @@ def pair_table(spectrum: Spectrum) -> None:
         {
             "number": spectrum.ranks,
             "eigenvalue": [said(value) for value in values],
-            "± residual": [number(value, 3) for value in residuals],
+            "± residual": [number_text(value, 3) for value in residuals],
             "converged": [bool(r <= limit) for r in residuals],
         },
         hide_index=True,
@@ -191,7 +191,7 @@ def badges(asked: records.Question, spectrum: Spectrum) -> None:
 def _convergence_badge(spectrum: Spectrum) -> None:
     facts, (_, residuals) = spectrum.facts, spectrum.eigenvalues
     good = facts["converged"]
-    largest = number(float(residuals.max()), 2)
+    largest = number_text(float(residuals.max()), 2)
     st.badge(
         "pairs converged" if good else "pairs not converged",
         icon=":material/check:" if good else ":material/warning:",

@@ -17,7 +17,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._trajectories import steps_of
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 from store import records
 
 STARTS = {  # setting -> its label and what it is
@@ -111,7 +111,7 @@ def show(known: dict[str, records.Question]) -> None:
     charts.show_chart(before(), "Norm of the gradient before and after each search")
     st.caption(
         "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
-        f"critical. Dashed: the target, {number(found.settings.target, 3)}."
+        f"critical. Dashed: the target, {number_text(found.settings.target, 3)}."
     )
     export_chart("gradients", before, [asked])
     st.subheader("All searches", anchor=False)
@@ -145,8 +145,8 @@ def explain(found: Critical) -> None:
     said = (
         "Each mark is where a search ended: filled, a critical point; hollow, none, whatever its "
         "eigenvalues are. *Gradient-flat*: the gradient is nearly in the kernel of the Hessian (a "
-        f"Newton step would leave {100 * LEFT:.0f} % of it, or ‖Hg‖ is below {number(FLAT)} ‖H‖ "
-        "‖g‖), so that its norm is stationary and the loss is not (Frye et al. 2021). *Levelling "
+        f"Newton step would leave {100 * LEFT:.0f} % of it, or ‖Hg‖ is below {number_text(FLAT)} "
+        "‖H‖ ‖g‖), so that its norm is stationary and the loss is not (Frye et al. 2021). *Levelling "
         "off*: the gradient is below the target, but a Newton step would still go far, as where "
         "a cross-entropy goes to 0 while the weights grow."
     )
@@ -188,7 +188,7 @@ def table(found: Critical, starts: list[str]) -> None:
     metrics = [name for name in found.values if name in catalog_metrics()]
 
     def of(name: str, digits: int = 4) -> list[str]:
-        return [number(float(found.values[name][unit]), digits) for unit in made]
+        return [number_text(float(found.values[name][unit]), digits) for unit in made]
 
     columns = {
         "start": [starts[unit] for unit in made],
@@ -198,8 +198,8 @@ def table(found: Critical, starts: list[str]) -> None:
         "loss before": of("start_loss"),
         "loss after": of("loss", 6),
         "gradient after": of("gradient", 2),
-        "relative": [number(float(found.relative_gradient[unit]), 2) for unit in made],
-        "Newton step": [number(float(found.relative_step[unit]), 2) for unit in made],
+        "relative": [number_text(float(found.relative_gradient[unit]), 2) for unit in made],
+        "Newton step": [number_text(float(found.relative_step[unit]), 2) for unit in made],
         "λ min": of("lambda_min"),
         "± residual min": of("residual_min", 2),
         "λ max": of("lambda_max"),

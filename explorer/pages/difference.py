@@ -15,7 +15,7 @@ from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import Chosen, choose_pair
 from explorer.pages._text import as_text
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 from store import records
 
 running = parts.start()
@@ -80,7 +80,7 @@ def verdict(line: Difference) -> None:
     ordered = (first, second) if middle < 0 else (second, first)
     better, worse = (as_text(chosen.words) for chosen in ordered)
     said = (
-        f"{number(abs(middle), 3)} ± {number(paired, 2)} "
+        f"{number_text(abs(middle), 3)} ± {number_text(paired, 2)} "
         f"(95 % interval, paired on {count:,} examples)"
     )
     if paired < abs(middle):
@@ -88,7 +88,9 @@ def verdict(line: Difference) -> None:
     else:
         st.markdown(f"No difference can be told: **{better}** is lower than **{worse}** by {said}.")
     wider = f", {apart / paired:.2g} times as wide" if paired > 0 else ""
-    st.caption(f"Not paired example by example the interval would be ± {number(apart, 2)}{wider}.")
+    st.caption(
+        f"Not paired example by example the interval would be ± {number_text(apart, 2)}{wider}."
+    )
 
 
 sides = parts.sides()

@@ -7,7 +7,7 @@ import altair as alt
 from explorer.kinds.convexity import Convexity
 from explorer.render import surface
 from explorer.render.marks.scale import ContourStyle
-from explorer.render.relief3d.relief import flat
+from explorer.render.relief3d.relief import flat_picture
 
 WORDS = {
     "smallest eigenvalue": "lambda_min",
@@ -37,4 +37,4 @@ def with_words(plane: Convexity) -> Convexity:
 
 def thumbnail(plane: Convexity) -> bytes:
     """A small picture (PNG) of the ratio from above, transparent where there is none."""
-    return flat(plane.values["ratio"], log=False)
+    return flat_picture(plane.values["ratio"], log=False)

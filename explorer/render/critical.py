@@ -12,11 +12,11 @@ import numpy as np
 
 from explorer.kinds.critical import WORDS, Critical, Ended
 from explorer.kinds.trajectory import spans
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
 from explorer.render.marks.curve import GREY
-from explorer.render.marks.curves import picture
-from explorer.render.marks.scale import label_expression, number, ticks
+from explorer.render.marks.curves import small_picture
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page
@@ -87,12 +87,12 @@ def index_chart(
         axis=alt.Axis(
             title="Loss",
             values=places,
-            labelExpr=label_expression(places),
+            labelExpr=tick_label_expression(places),
             gridColor=GREY,
             gridOpacity=0.22,
         ),
     )
-    base = alt.Chart(table(rows or [_empty_row()])).encode(y=y)
+    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
         x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
     )
@@ -128,12 +128,12 @@ def _search_rows(
                 "share": float(share[unit]),
                 "low": float(low[unit]),
                 "high": float(high[unit]),
-                "loss text": number(own["loss"][unit], 6),
+                "loss text": number_text(own["loss"][unit], 6),
                 "index": index_text(searches, unit),
-                "gradient text": number(own["gradient"][unit], 3),
+                "gradient text": number_text(own["gradient"][unit], 3),
                 "before": own["start_gradient"][unit],
                 "after": own["gradient"][unit],
-                "before text": number(own["start_gradient"][unit], 3),
+                "before text": number_text(own["start_gradient"][unit], 3),
             }
         )
     return rows
@@ -238,14 +238,14 @@ def gradients_chart(
     axis = alt.Axis(
         title="Norm of the gradient",
         values=places,
-        labelExpr=label_expression(places),
+        labelExpr=tick_label_expression(places),
         gridColor=GREY,
         gridOpacity=0.22,
     )
     scale = alt.Scale(type="log", domain=list(ends), nice=False)
     order = [row["start"] for row in rows]
     x = alt.X("start:N", sort=order, title="Start").axis(labelOverlap=True, labelAngle=-45)
-    base = alt.Chart(table(rows or [_empty_row()])).encode(
+    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(
         x=x, tooltip=_tooltips(("start", "ended", "before text", "gradient text"))
     )
     before = alt.Y("before:Q", scale=scale, axis=axis)
@@ -255,7 +255,7 @@ def gradients_chart(
     last = base.mark_point(size=60, strokeWidth=1.8, opacity=0.9).encode(
         y=after, **_point_encodings(rows, ())
     )
-    across = alt.Chart(table([{"target": target}])).mark_rule(strokeDash=[4, 3], color=GREY)
+    across = alt.Chart(arrow_table([{"target": target}])).mark_rule(strokeDash=[4, 3], color=GREY)
     across = across.encode(y=alt.Y("target:Q", scale=scale, axis=axis))
     return alt.LayerChart(layer=[across, lines, first, last], width=width, height=320)
 
@@ -277,4 +277,4 @@ def thumbnail(searches: Critical) -> bytes:
     colour = COLOURS[Ended.CRITICAL]
     fill = {"condition": {"test": "datum.filled", "value": colour}, "value": HOLLOW}
     mark = {"type": "point", "size": 420, "strokeWidth": 4, "stroke": colour, "opacity": 1}
-    return picture(rows, mark, {"fill": fill})
+    return small_picture(rows, mark, {"fill": fill})

@@ -8,7 +8,7 @@ import numpy as np
 from explorer.kinds.interpolation import Interpolation
 from explorer.render.line import SECOND_HEIGHT, LineStyle
 from explorer.render.marks import curves
-from explorer.render.marks.curve import Band, Curve, Row, Spot, visible
+from explorer.render.marks.curve import Band, Curve, Row, Spot, visible_band
 
 
 def profile(
@@ -71,7 +71,7 @@ def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]
 
 def interval(line: Interpolation) -> Band | None:
     """The 95 % interval around the loss, where it is wide enough to see."""
-    return visible(line.interval, line.loss, line.computed)
+    return visible_band(line.interval, line.loss, line.computed)
 
 
 def thumbnail(line: Interpolation) -> bytes:

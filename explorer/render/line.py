@@ -6,7 +6,7 @@ from typing import Any
 
 from explorer.kinds.line import Line
 from explorer.render.marks import curves
-from explorer.render.marks.curve import Band, Curve, Row, visible
+from explorer.render.marks.curve import Band, Curve, Row, visible_band
 
 SECOND_HEIGHT = 0.4  # of the first row's
 # Short: the legend has to fit a column of a paper.
@@ -101,7 +101,7 @@ def mean_curve(line: Line, value: str = "loss", band: bool = True) -> Curve:
 def interval(line: Line) -> Band | None:
     """The 95 % interval around a single line's loss, where it is wide enough to see."""
     bounds = line.interval if len(line.loss) == 1 else None
-    return bounds and visible((bounds[0][0], bounds[1][0]), line.loss[0], line.computed[0])
+    return bounds and visible_band((bounds[0][0], bounds[1][0]), line.loss[0], line.computed[0])
 
 
 def thumbnail(line: Line) -> bytes:

@@ -12,8 +12,8 @@ from explorer.kinds.projection import Projection
 from explorer.kinds.surface import Surface
 from explorer.render.marks import curves
 from explorer.render.marks.curve import Curve
-from explorer.render.marks.image import extent
-from explorer.render.marks.scale import axes_titles
+from explorer.render.marks.image import cell_extent
+from explorer.render.marks.scale import plane_axes_titles
 from explorer.render.relief3d.height import Marker
 from explorer.render.trajectories import Track, chart_until, make_tracks, moments, snapshots_until
 
@@ -40,7 +40,7 @@ def tracks_of(
 def paths_alone(projection: Projection) -> alt.LayerChart:
     """The paths without a surface under them."""
     places = projection.values
-    titles = axes_titles(projection.facts)
+    titles = plane_axes_titles(projection.facts)
     x, y = alt.X("x:Q", title=titles[0]), alt.Y("y:Q", title=titles[1])
     empty = alt.Chart(
         alt.Data(
@@ -68,7 +68,7 @@ def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:
 
 def outside_count(tracks: Sequence[Track], surface: Surface) -> int:
     """How many snapshots lie beyond what the surface shows."""
-    (left, right), (low, high) = extent(surface.x), extent(surface.y)
+    (left, right), (low, high) = cell_extent(surface.x), cell_extent(surface.y)
     return sum(
         int(((p.x < left) | (p.x > right) | (p.y < low) | (p.y > high)).sum())
         for p in (track.path for track in tracks)

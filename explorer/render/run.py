@@ -11,7 +11,7 @@ import numpy as np
 
 from explorer.kinds.run import Run
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import Curve, Row
 from explorer.render.marks.scale import ContourStyle
@@ -106,7 +106,7 @@ def variance_chart(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart
         for k, share in enumerate(shares)
     ]
     return (
-        alt.Chart(table(rows))
+        alt.Chart(arrow_table(rows))
         .mark_bar()
         .encode(
             x=alt.X("component:O", title="Principal component", axis=alt.Axis(labelAngle=0)),

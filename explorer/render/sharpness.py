@@ -12,10 +12,10 @@ import numpy as np
 from explorer.kinds.measures import LAYERS, MEASURES, NO, SHOWN, YES
 from explorer.kinds.sharpness import Sharpness
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE, series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import label_expression, number, ticks
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
 
 ROW_HEIGHT, LEGEND_AND_AXIS = 21, 96  # px of a measure's row, and of legend and axis
 SMALLEST_SHARE = 1e-12  # of the largest value: what is smaller has no place on a log axis
@@ -49,7 +49,7 @@ def measures_chart(
             scale=alt.Scale(domain=list(named), range=series_colours(list(named))),
             legend=alt.Legend(title=None, orient="top", symbolOpacity=1),
         )
-    base = alt.Chart(table(rows))
+    base = alt.Chart(arrow_table(rows))
     bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
         **{**shared, "x": _x_of(shared, "low")}
     )
@@ -121,7 +121,7 @@ def _short_number(value: float, digits: int) -> str:
     if 0 < abs(value) < 1e-3 or 1e5 <= abs(value) < np.inf:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
-    return number(value, digits)
+    return number_text(value, digits)
 
 
 def _shared_encodings(
@@ -134,7 +134,7 @@ def _shared_encodings(
     axis = alt.Axis(
         title=title,
         values=places,
-        labelExpr=label_expression(places),
+        labelExpr=tick_label_expression(places),
         gridColor=GREY,
         gridOpacity=0.22,
     )
@@ -176,7 +176,7 @@ def ratios_chart(
             "measure": measure.title,
             "value": ratio,
             "expected": EXPECTED_WORDS[measure.invariant],
-            "said": number(ratio, 6),
+            "said": number_text(ratio, 6),
         }
         for name, one in named.items()
         for measure in MEASURES
@@ -188,7 +188,7 @@ def ratios_chart(
     shared = _shared_encodings(rows, low, high, "Rescaled / as it was")
     expected = list(EXPECTED_WORDS.values())
     present = [words for words in expected if any(row["expected"] == words for row in rows)]
-    base = alt.Chart(table(rows))
+    base = alt.Chart(arrow_table(rows))
     colour = alt.Color(
         "expected:N",
         scale=alt.Scale(domain=expected, range=[GREEN, BLUE, ORANGE]),
@@ -198,7 +198,7 @@ def ratios_chart(
     dots = base.mark_point(size=50, filled=True, opacity=1).encode(
         **shared, color=colour, tooltip=tips
     )
-    one = alt.Chart(table([{"value": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
+    one = alt.Chart(arrow_table([{"value": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
     return alt.LayerChart(
         layer=[one.encode(x=shared["x"]), dots], width=width, height=_chart_height(rows)
     )

@@ -14,11 +14,11 @@ from explorer.kinds.quadrature import density_grid, smoothed
 from explorer.kinds.random_matrices import Reference, references
 from explorer.kinds.spectrum import WIDTH, Spectrum
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.rule import rule
-from explorer.render.marks.scale import label_expression, number, ticks
+from explorer.render.marks.rule import hover_rule
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
 
 SPIKE_COLOUR = "#e5484d"  # as strong on a dark page as on a light one
 REFERENCE_DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
@@ -85,9 +85,9 @@ def density(
     if only is not None and style.spikes:
         layers += spike_layers(only, (float(grid[0]), float(grid[-1])), style)
     if all_curves:
-        layers.append(rule(Row("density", all_curves), x))
+        layers.append(hover_rule(Row("density", all_curves), x))
     if not layers:
-        empty = table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
+        empty = arrow_table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
         layers = [alt.Chart(empty).mark_point(opacity=0, style="nothing").encode(x=x, y=y)]
     return chart_of_layers(layers, style.width, style.height)
 
@@ -132,7 +132,7 @@ def _x_encoding(low: float, high: float, field: str = "x") -> alt.X:
     axis = alt.Axis(
         title="Eigenvalue",
         values=values,
-        labelExpr=label_expression(values),
+        labelExpr=tick_label_expression(values),
         labelFlush=False,
         grid=False,
     )
@@ -155,7 +155,7 @@ def _y_encoding(curves_by_name: Mapping[str, Curve], floor: float, style: Densit
     axis = alt.Axis(
         title="Density",
         values=values,
-        labelExpr=label_expression(values),
+        labelExpr=tick_label_expression(values),
         gridColor=GREY,
         gridOpacity=0.22,
     )
@@ -189,10 +189,10 @@ def _layers(
                     curve.x.tolist(), above.tolist(), below.tolist(), strict=True
                 )
             ]
-            area = alt.Chart(table(rows)).mark_area(style="band", opacity=0.3, clip=True)
+            area = alt.Chart(arrow_table(rows)).mark_area(style="band", opacity=0.3, clip=True)
             layers.append(area.encode(x=x, y=y, y2="low:Q"))
         rows = _curve_rows(name, curve.x, curve.y.clip(min=floor))
-        line = alt.Chart(table(rows)).mark_line(
+        line = alt.Chart(arrow_table(rows)).mark_line(
             style="density", strokeWidth=1.8, strokeJoin="round", clip=True
         )
         layers.append(line.encode(x=x, y=y, order="x:Q", **colour_encoding))
@@ -224,7 +224,7 @@ def _reference_layer(
         range=[list(d) for d in REFERENCE_DASHES[: len(reference_curves)]],
     )
     dashed = alt.StrokeDash("line:N", scale=scale, legend=legend)
-    lines = alt.Chart(table(rows)).mark_line(
+    lines = alt.Chart(arrow_table(rows)).mark_line(
         style="reference", color=GREY, strokeWidth=1.8, clip=True
     )
     return lines.encode(x=x, y=y, strokeDash=dashed, order="x:Q")
@@ -244,8 +244,8 @@ def spike_layers(
                 "low": float(max(value - residual, span[0])),
                 "high": float(min(value + residual, span[1])),
                 "rank": place,
-                "value": number(float(value), 6),
-                "residual": number(float(residual), 3),
+                "value": number_text(float(value), 6),
+                "residual": number_text(float(residual), 3),
                 "converged": "yes" if residual <= limit else "no",
             }
         )
@@ -261,7 +261,7 @@ def spike_layers(
         )
     ]
     x = _x_encoding(*span)
-    base = alt.Chart(table(rows)).encode(x=x, tooltip=tooltips)
+    base = alt.Chart(arrow_table(rows)).encode(x=x, tooltip=tooltips)
     faint = alt.condition("datum.converged == 'yes'", alt.value(0.7), alt.value(0.3))
     lines = base.mark_rule(style="spike", color=SPIKE_COLOUR, strokeWidth=1.2, clip=True).encode(
         y=alt.value(style.height), y2=alt.value(RANKS_HEIGHT - 4), opacity=faint
@@ -269,7 +269,7 @@ def spike_layers(
     bars = base.mark_rule(style="residual", color=SPIKE_COLOUR, strokeWidth=3, clip=True).encode(
         x=_x_encoding(*span, field="low"), x2="high:Q", y=alt.value(RANKS_HEIGHT - 4)
     )
-    rank_texts = alt.Chart(table(_rows_apart(rows, span, style.width))).mark_text(
+    rank_texts = alt.Chart(arrow_table(_rows_apart(rows, span, style.width))).mark_text(
         style="rank", color=SPIKE_COLOUR, fontSize=11, fontWeight="bold", baseline="bottom"
     )
     return [

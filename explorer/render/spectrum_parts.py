@@ -11,10 +11,10 @@ import numpy as np
 from explorer.kinds.matrix import Role
 from explorer.kinds.spectrum import Spectrum
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import label_expression, number, ticks
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
 from explorer.render.spectrum import SPIKE_COLOUR, chart_of_layers
 
 WIDTH = 480
@@ -37,8 +37,8 @@ def pairs_chart(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> al
             "low": float(max(size[n] - residuals[n], floor) if log else size[n] - residuals[n]),
             "high": float(size[n] + residuals[n]),
             "sign": SIGNS[int(values[n] < 0)],
-            "eigenvalue": number(float(values[n]), 6),
-            "residual": number(float(residuals[n]), 3),
+            "eigenvalue": number_text(float(values[n]), 6),
+            "residual": number_text(float(residuals[n]), 3),
         }
         for n in places
     ] or [{"rank": "1", "value": 1.0, "low": 1.0, "high": 1.0, "sign": SIGNS[0]}]
@@ -55,7 +55,7 @@ def pairs_chart(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> al
         alt.Tooltip("eigenvalue:N"),
         alt.Tooltip("residual:N", title="± residual"),
     ]
-    base = alt.Chart(table(rows)).encode(x=x, color=colour, tooltip=tooltips)
+    base = alt.Chart(arrow_table(rows)).encode(x=x, color=colour, tooltip=tooltips)
     axis = alt.Axis(tickCount=6, format="~g", gridColor=GREY, gridOpacity=0.22)
     y = alt.Y("low:Q", scale=scale, title=title, axis=axis)
     bars = base.mark_rule(style="residual", strokeWidth=2).encode(y=y, y2="high:Q")
@@ -77,7 +77,7 @@ def layers_chart(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
             "trace": estimate.value,
             "low": max(estimate.low, -3 * reach),
             "high": min(estimate.high, 3 * reach),
-            "said": f"{number(estimate.low, 3)} to {number(estimate.high, 3)}",
+            "said": f"{number_text(estimate.low, 3)} to {number_text(estimate.high, 3)}",
             "probes": estimate.probes,
         }
         for name, estimate in trace_estimates.items()
@@ -90,7 +90,7 @@ def layers_chart(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
         alt.Tooltip("said:N", title="95 % interval"),
         alt.Tooltip("probes:Q"),
     ]
-    base = alt.Chart(table(rows)).encode(y=y, tooltip=tooltips)
+    base = alt.Chart(arrow_table(rows)).encode(y=y, tooltip=tooltips)
     x = alt.X("trace:Q", title="Trace of the block").axis(tickCount=6)
     bars = base.mark_bar(style="layer", color=BLUE, height=11).encode(x=x)
     # Grey reads on the bar and on both pages.
@@ -130,10 +130,10 @@ def batches_chart(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
         for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
     at = ticks(low, high, False, 7)
-    axis = alt.Axis(values=at, labelExpr=label_expression(at), grid=False)
+    axis = alt.Axis(values=at, labelExpr=tick_label_expression(at), grid=False)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     x = alt.X("from:Q", scale=scale, axis=axis, title="Largest eigenvalue")
-    bars = alt.Chart(table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
+    bars = alt.Chart(arrow_table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
     bars = bars.encode(
         x=x,
         x2="to:Q",
@@ -147,7 +147,9 @@ def batches_chart(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
     )
     chart_layers = [bars]
     if full:
-        own = table([{"from": full[0], "words": "all examples", "value": number(full[0])}])
+        own = arrow_table(
+            [{"from": full[0], "words": "all examples", "value": number_text(full[0])}]
+        )
         mark = alt.Chart(own).mark_rule(style="whole", strokeWidth=2.2, strokeDash=[5, 4])
         legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2)
         colour = alt.Color("words:N", scale=alt.Scale(range=[SPIKE_COLOUR]), legend=legend)

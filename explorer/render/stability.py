@@ -11,7 +11,7 @@ import numpy as np
 from explorer.kinds.stability import Stability
 from explorer.render.marks import curves
 from explorer.render.marks.colours import BLUE, ORANGE
-from explorer.render.marks.curve import Curve, Row, visible
+from explorer.render.marks.curve import Curve, Row, visible_band
 
 HEIGHTS = (220, 110)  # of the largest eigenvalue, and of everything else
 COLOURS = (BLUE, ORANGE)  # of the eigenvalue and the threshold
@@ -105,7 +105,7 @@ def _sorted_curve(
     span: slice,
     computed: np.ndarray,
 ) -> Curve:
-    ends = None if band is None else visible((band[0][span], band[1][span]), y, computed)
+    ends = None if band is None else visible_band((band[0][span], band[1][span]), y, computed)
     order = np.argsort(x, kind="stable")
     if ends is not None:
         ends = ends[0][order], ends[1][order]

@@ -11,22 +11,22 @@ import pyarrow as pa
 
 from explorer.kinds.preview import Preview, preview
 from explorer.kinds.surface import Surface
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.contours import contour_layers
 from explorer.render.marks.hover import hover_layer
-from explorer.render.marks.image import extent, image_layer
+from explorer.render.marks.image import cell_extent, image_layer
 from explorer.render.marks.scale import (
     AXIS_TICKS,
     VALUE_TICKS,
     ColourScale,
     ContourStyle,
-    axes_titles,
     colour_scale,
-    label,
-    label_expression,
-    number,
+    number_text,
+    plane_axes_titles,
+    tick_label,
+    tick_label_expression,
     ticks,
-    title_of,
+    value_title,
 )
 
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
@@ -69,9 +69,9 @@ def contour(
     values = surface.values[style.value]
     shown = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], style)
-    usual = axes_titles(surface.facts)
+    usual = plane_axes_titles(surface.facts)
     x, y = _axis(surface.x, x_title or usual[0]), _axis(surface.y, y_title or usual[1])
-    spans = [float(np.ptp(extent(axis))) for axis in (surface.x, surface.y)]
+    spans = [float(np.ptp(cell_extent(axis))) for axis in (surface.x, surface.y)]
     ratio = spans[1] / spans[0]
     if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
         ratio = 0.8
@@ -98,19 +98,19 @@ def _axis(axis: np.ndarray, title: str) -> dict[str, Any]:
     """Scale and axis of one coordinate, as keywords of its channel."""
     values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
     return {
-        "scale": alt.Scale(domain=list(extent(axis)), nice=False, zero=False),
+        "scale": alt.Scale(domain=list(cell_extent(axis)), nice=False, zero=False),
         "axis": alt.Axis(
-            title=title, grid=False, values=values, labelExpr=label_expression(values)
+            title=title, grid=False, values=values, labelExpr=tick_label_expression(values)
         ),
     }
 
 
 def bar_title(scale: ColourScale, values: np.ndarray, style: ContourStyle) -> list[str]:
     """Lines of the title: the value's name, and that it is clipped when it is."""
-    name = title_of(style.value)
+    name = value_title(style.value)
     with np.errstate(invalid="ignore"):
         clipped = bool((values[np.isfinite(values)] > scale.high).any())
-    return [name, f"clipped at {label(scale.high)}"] if clipped else [name]
+    return [name, f"clipped at {tick_label(scale.high)}"] if clipped else [name]
 
 
 def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
@@ -119,7 +119,7 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     stops = scale.stops()
     hexes = ["#" + bytes(colour).hex() for colour in scale.colours(np.array(stops))]
     return (
-        alt.Chart(table([{"value": scale.low}]))
+        alt.Chart(arrow_table([{"value": scale.low}]))
         .mark_point(opacity=0, size=0)
         .encode(
             color=alt.Color("value:Q")
@@ -129,7 +129,7 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
             .legend(
                 title=title,
                 values=values,
-                labelExpr=label_expression(values),
+                labelExpr=tick_label_expression(values),
                 gradientLength=max(60, height - 22 * len(title)),
                 titlePadding=8,
             )
@@ -149,9 +149,9 @@ def _marker_layers_with_legend(
     if np.isfinite(finite_values).any():
         j, i = np.unravel_index(finite_values.argmin(), finite_values.shape)
         lowest = {"x": float(surface.x[i]), "y": float(surface.y[j])}
-    (left, right), (bottom, top) = extent(surface.x), extent(surface.y)
+    (left, right), (bottom, top) = cell_extent(surface.x), cell_extent(surface.y)
     centre = {"x": 0.0, "y": 0.0} if left <= 0 <= right and bottom <= 0 <= top else None
-    name = "" if lowest is None else f"lowest, {number(finite_values[j, i], 4)}"
+    name = "" if lowest is None else f"lowest, {number_text(finite_values[j, i], 4)}"
     if lowest is not None and lowest == centre:
         marks: list[tuple[dict[str, float] | None, str, str]]
         marks = [(centre, f"Centre and {name}", CENTRE)]
@@ -161,7 +161,7 @@ def _marker_layers_with_legend(
         if place is not None:
             shapes[name] = shape
             marker_layers.append(
-                alt.Chart(table([place]))
+                alt.Chart(arrow_table([place]))
                 .mark_point(
                     style="marker",
                     shape=shape,

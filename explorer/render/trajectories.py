@@ -11,9 +11,9 @@ import altair as alt
 import pyarrow as pa
 
 from explorer.kinds.trajectory import Path
-from explorer.render.marks.arrow import column, table, tip_title
+from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.colours import series_colours
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 
 ALONE_COLOURS = ("#000000", "#e4572e")  # of one path: its line, and its end
 
@@ -85,16 +85,16 @@ def chart_until(plane: alt.LayerChart, tracks: Sequence[Track]) -> Callable[[int
 def _path_layers(track: Track, count: int) -> list[alt.Chart]:
     """The line through the snapshots, a dot for each, a ring at the start, the last one larger."""
     tooltip_rows = [_tooltip_row(track, t) for t in range(count)]
-    rows = [{column(name): value for name, value in one.items()} for one in tooltip_rows]
+    rows = [{column_name(name): value for name, value in one.items()} for one in tooltip_rows]
     hidden = ("x", "y", "t")
     tips = [
-        alt.Tooltip(field=column(name), type="nominal", title=tip_title(name))
+        alt.Tooltip(field=column_name(name), type="nominal", title=tooltip_title(name))
         for name in tooltip_rows[0]
         if name not in hidden
     ]
 
     def at(*of: dict[str, Any]) -> alt.Chart:
-        return alt.Chart(table(list(of))).encode(x="x:Q", y="y:Q")
+        return alt.Chart(arrow_table(list(of))).encode(x="x:Q", y="y:Q")
 
     line = at(*rows).encode(order="t:Q")
     start = at(rows[0]).encode(tooltip=tips)
@@ -117,8 +117,8 @@ def _tooltip_row(track: Track, t: int) -> dict[str, Any]:
     path = track.path
     tooltip_row: dict[str, Any] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
     tooltip_row |= {"run": track.name, "step": str(track.steps[t])}
-    tooltip_row |= {f"true {name}": number(value[t]) for name, value in path.values.items()}
-    return tooltip_row | {"from the plane": number(path.out[t], 4)}
+    tooltip_row |= {f"true {name}": number_text(value[t]) for name, value in path.values.items()}
+    return tooltip_row | {"from the plane": number_text(path.out[t], 4)}
 
 
 def _run_legend(tracks: Sequence[Track]) -> alt.Chart:

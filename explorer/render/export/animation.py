@@ -9,14 +9,14 @@ from PIL import Image
 from explorer.render.export.figure import save_figure
 
 FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
-MOST = 40  # frames: each takes as long as a figure
+MOST_FRAMES = 40  # frames: each takes as long as a figure
 
 
-def chosen(count: int) -> list[int]:
+def frame_indices(count: int) -> list[int]:
     """The indices of so many pictures that become frames: evenly spread, both ends included."""
-    if count <= MOST:
+    if count <= MOST_FRAMES:
         return list(range(count))
-    return [round(n * (count - 1) / (MOST - 1)) for n in range(MOST)]
+    return [round(n * (count - 1) / (MOST_FRAMES - 1)) for n in range(MOST_FRAMES)]
 
 
 def animation(
@@ -44,8 +44,10 @@ def animation(
         ValueError: another format, or no frames.
     """
     if format not in FORMATS or not frames:
-        known = " or ".join(FORMATS)
-        raise ValueError(f"an animation needs frames and {known}, got {len(frames)}, {format!r}")
+        format_names = " or ".join(FORMATS)
+        raise ValueError(
+            f"an animation needs frames and {format_names}, got {len(frames)}, {format!r}"
+        )
     images = _images(chart, frames, width_inches, dpi)
     return (_gif if format == "GIF" else _mp4)(images, seconds, hold)
 
@@ -64,9 +66,9 @@ def _images(
 
 def _gif(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     first, *others = (image.quantize(256, dither=Image.Dither.NONE) for image in images)
-    shown = [round(1000 * seconds)] * len(others) + [round(1000 * hold)]
+    durations = [round(1000 * seconds)] * len(others) + [round(1000 * hold)]
     file = io.BytesIO()
-    first.save(file, "GIF", save_all=True, append_images=others, duration=shown, loop=0)
+    first.save(file, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
     return file.getvalue()
 
 
@@ -78,7 +80,7 @@ def _mp4(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
         stream.pix_fmt = "yuv420p"
-        for number, image in enumerate(_held(images, round(hold * rate))):
+        for number, image in enumerate(_hold_last(images, round(hold * rate))):
             if not number:
                 stream.width, stream.height = image.size
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
@@ -86,7 +88,7 @@ def _mp4(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     return file.getvalue()
 
 
-def _held(images: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
+def _hold_last(images: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
     """The images, the last one so many times more."""
     for image in images:
         yield image

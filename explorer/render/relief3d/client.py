@@ -19,8 +19,8 @@ from explorer.render.relief3d.height import HeightField
 
 COMMAND = [sys.executable, "-m", "explorer.render.relief3d.process"]
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = 24  # answers kept: a page asks for the same picture on every rerun
-APT = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
+KEPT_ANSWERS = 24  # answers kept: a page asks for the same picture on every rerun
+APT_COMMAND = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
 REGISTRY = "_loss_surface_explorer_renderer"  # a module without a file: no reload removes it
 
 
@@ -123,7 +123,7 @@ class Renderer:
         """
         with self._probe_lock:
             if self._opengl is None:
-                self._opengl = self._probed()
+                self._opengl = self._probe_opengl()
             return self._opengl
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class Renderer:
         with self._lock:
             self._end()
 
-    def _probed(self) -> OpenGL:
+    def _probe_opengl(self) -> OpenGL:
         try:
             done = subprocess.run(
                 [*COMMAND, "--probe"],
@@ -168,7 +168,7 @@ class Renderer:
         with self._kept_lock:
             if keep:
                 self._kept[key] = reply
-            while len(self._kept) > KEPT:
+            while len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         return reply
 
@@ -188,7 +188,7 @@ class Renderer:
 
     def _attempt(self, line: str, timeout: float) -> str:
         """The reply's line, empty if the child died over it."""
-        child = self._running()
+        child = self._running_child()
         late = threading.Event()
 
         def stop() -> None:
@@ -213,7 +213,7 @@ class Renderer:
             raise RenderError(f"the renderer gave no answer within {timeout:g} s and was stopped")
         return ""
 
-    def _running(self) -> "subprocess.Popen[str]":
+    def _running_child(self) -> "subprocess.Popen[str]":
         if self._child is None or self._child.poll() is not None:
             self._end()
             self._child = subprocess.Popen(
@@ -243,7 +243,8 @@ class Renderer:
 
 
 _REMEDY = (
-    f"on Debian, `{APT}` brings what it needs; the interactive view and mesh files work without it"
+    f"on Debian, `{APT_COMMAND}` brings what it needs; the interactive view and mesh files work "
+    "without it"
 )
 
 
