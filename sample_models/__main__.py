@@ -61,20 +61,20 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=("train", "verify"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="samples; all when none is named")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where weights and recipes are")
-    given = parser.parse_args(words)
-    recipes = given.folder if given.command == "verify" else FOLDER
+    options = parser.parse_args(words)
+    recipes = options.folder if options.command == "verify" else FOLDER
     samples_by_name = {sample.name: sample for sample in samples(recipes)}
     if not samples_by_name:
-        parser.error(f"--folder must hold recipes/NAME.json, got {given.folder}")
-    for name in given.names:
+        parser.error(f"--folder must hold recipes/NAME.json, got {options.folder}")
+    for name in options.names:
         if name not in samples_by_name:
             parser.error(f"NAME must be one of {', '.join(samples_by_name)}, got {name}")
-    chosen_samples = [samples_by_name[name] for name in given.names or samples_by_name]
+    chosen_samples = [samples_by_name[name] for name in options.names or samples_by_name]
     with one_thread():
-        if given.command == "verify":
+        if options.command == "verify":
             return 0 if verify_command(chosen_samples) else 1
         try:
-            train_command(chosen_samples, given.folder)
+            train_command(chosen_samples, options.folder)
         except FileExistsError as error:
             parser.error(str(error))
     return 0

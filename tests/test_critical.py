@@ -417,5 +417,5 @@ def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert app.dataframe[0].value["start"].tolist() == ["final", "copy 1"]
     (said,) = opened(CRITICAL.page, model="tiny", precision="bf16").error
     assert "must be one of float32, float64, got 'bf16'" in said.value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

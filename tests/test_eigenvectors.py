@@ -226,5 +226,5 @@ def test_planes_and_lines_are_asked_and_shown(
     assert "eigenvector 1 and −1" in cards and "eigenvector −1" in cards
     (wrong,) = opened(SURFACE.page, model="tiny", direction="eigenvector", x_rank="2").error
     assert "X_rank and y_rank must be two different ranks, got 2 and 2" in wrong.value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

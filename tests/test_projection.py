@@ -214,5 +214,5 @@ def test_paths_are_asked_on_the_surface_s_page(
     (said,) = opened(RUN.page, model="one", runs=["three"]).error
     assert "runs in the address must be models of one problem" in said.value
     fine(opened())  # with a card for each
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

@@ -212,5 +212,5 @@ def test_a_run_is_asked_by_its_model_and_shown(
     fine(app.select_slider(key="until").set_value(10).run())
     (said,) = opened(RUN.page, model="lone").error
     assert "at least 3 different snapshots, lone has 1" in said.value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

@@ -33,8 +33,8 @@ def tracks_of(
     if not projection.computed.all():
         return []
     paths = projection.paths
-    given = steps or [list(range(len(path.x))) for path in paths]
-    return make_tracks(paths, names or [f"run {n + 1}" for n in range(len(paths))], given)
+    steps_by_run = steps or [list(range(len(path.x))) for path in paths]
+    return make_tracks(paths, names or [f"run {n + 1}" for n in range(len(paths))], steps_by_run)
 
 
 def paths_alone(projection: Projection) -> alt.LayerChart:

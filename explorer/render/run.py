@@ -45,9 +45,9 @@ def tracks_of(
         steps: names of each run's snapshots; their number unless given.
     """
     paths = run.paths
-    given = steps or [list(range(len(path.x))) for path in paths]
+    steps_by_run = steps or [list(range(len(path.x))) for path in paths]
     run_names = names or [f"run {n + 1}" for n in range(len(paths))]
-    return make_tracks(paths, run_names, given)
+    return make_tracks(paths, run_names, steps_by_run)
 
 
 def growing_chart(

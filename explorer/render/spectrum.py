@@ -69,13 +69,19 @@ def density(
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     width = style.width_share * ((high - low) or abs(high) or 1.0)
     grid = density_grid(low, high, width)
-    made = {name: _density_curve(spectrum, grid, width) for name, spectrum in named.items()}
-    spectrum_curves = {name: curve for name, curve in made.items() if curve is not None}
+    curves_or_none = {
+        name: _density_curve(spectrum, grid, width) for name, spectrum in named.items()
+    }
+    spectrum_curves = {name: curve for name, curve in curves_or_none.items() if curve is not None}
     only = next(iter(named.values())) if len(named) == 1 else None
     fitted = fitted_overlays(only, style) if only is not None else {}
     reference_curves = {
-        name: Curve(grid, smoothed(grid, made.nodes, made.weights, width), _all_computed(grid))
-        for name, made in fitted.items()
+        name: Curve(
+            grid,
+            smoothed(grid, curves_or_none.nodes, curves_or_none.weights, width),
+            _all_computed(grid),
+        )
+        for name, curves_or_none in fitted.items()
     }
     floor = min((FLOOR_SHARE / (s.size or 1) for s in named.values()), default=FLOOR_SHARE) / width
     all_curves = {**spectrum_curves, **reference_curves}

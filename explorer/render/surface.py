@@ -67,7 +67,7 @@ def contour(
     if style.value not in surface.values:
         raise ValueError(f"value must be one of {', '.join(surface.values)}, got {style.value!r}")
     values = surface.values[style.value]
-    shown = preview(values, surface.computed)
+    surface_preview = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], style)
     usual = plane_axes_titles(surface.facts)
     x, y = _axis(surface.x, x_title or usual[0]), _axis(surface.y, y_title or usual[1])
@@ -76,13 +76,13 @@ def contour(
     if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
         ratio = 0.8
     height = round(style.width * ratio)
-    layers = [image_layer(surface, shown, scale, style, x, y)]
+    layers = [image_layer(surface, surface_preview, scale, style, x, y)]
     if scale is not None:
         layers.append(colour_bar(scale, bar_title(scale, values, style), height))
-        layers += contour_layers(surface, shown, scale, style, ratio)
+        layers += contour_layers(surface, surface_preview, scale, style, ratio)
     layers += [
-        *_marker_layers_with_legend(surface, shown, style),
-        *hover_layer(surface, shown, style.value),
+        *_marker_layers(surface, surface_preview, style),
+        *hover_layer(surface, surface_preview, style.value),
     ]
     return alt.LayerChart(
         layer=layers,
@@ -137,9 +137,7 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     )
 
 
-def _marker_layers_with_legend(
-    surface: Surface, shown: Preview, style: ContourStyle
-) -> list[alt.Chart]:
+def _marker_layers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
     values = shown.values
     marker_layers: list[alt.Chart] = []

@@ -32,7 +32,7 @@ def cell_extent(axis: np.ndarray) -> tuple[float, float]:
 
 def image_layer(
     surface: Surface,
-    shown: Preview,
+    preview: Preview,
     scale: ColourScale | None,
     style: ContourStyle,
     x: dict[str, Any],
@@ -41,7 +41,7 @@ def image_layer(
     """The colours, one PNG stretched over the cells; it also sets the axes of the whole chart."""
     left, right = cell_extent(surface.x)
     bottom, top = cell_extent(surface.y)
-    url = "data:image/png;base64," + base64.b64encode(surface_png(shown, scale, style)).decode()
+    url = "data:image/png;base64," + base64.b64encode(surface_png(preview, scale, style)).decode()
     row = {"url": url, "left": left, "right": right, "bottom": bottom, "top": top}
     return (
         alt.Chart(arrow_table([row]))
