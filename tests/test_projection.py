@@ -20,7 +20,7 @@ from explorer.problem import Problem
 from explorer.render.projection import outside_count, paths_alone, pins, thumbnail, tracks_of
 from explorer.render.run import course_chart, growing_chart
 from explorer.render.run import tracks_of as run_tracks
-from explorer.render.surface import contour
+from explorer.render.surface import contour_chart
 from explorer.render.trajectories import chart_until, moments, snapshots_until
 from store import Catalog
 from tests.test_pages import fine, identities, opened, texts
@@ -159,7 +159,7 @@ def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
     loss = np.add.outer(axis**2, axis**2)
     surface = Surface(axis, axis, {"loss": loss}, np.ones((5, 5), dtype=bool))
     tracks = tracks_of(found, ["a", "b"])
-    plane = contour(surface)
+    plane = contour_chart(surface)
     drawn = chart_until(plane, tracks)(12)
     assert len(drawn.layer) == len(plane.layer) + 11  # five each and a legend
     assert len(chart_until(plane, tracks)(0).layer) == len(drawn.layer)

@@ -15,7 +15,7 @@ from explorer.render.marks.scale import (
     tick_labels,
     ticks,
 )
-from explorer.render.relief3d.camera import HOME
+from explorer.render.relief3d.camera import HOME_CAMERA
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
 
@@ -204,7 +204,7 @@ def test_still_shows_the_surface_from_the_camera() -> None:
     if not renderer().opengl().ok:
         pytest.skip("this machine has no OpenGL")
     made = scenes.build_scene(field(markers=((0.0, 0.0, "here", "#ff0000"),)))
-    home = {**HOME}
+    home = {**HOME_CAMERA}
     away = {**home, "position": (-3.0, -3.0, 4.0)}
     first, second = (
         np.asarray(Image.open(io.BytesIO(still_picture(made, camera, (320, 240)))).convert("RGB"))

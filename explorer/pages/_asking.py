@@ -81,11 +81,11 @@ def ask_button(
     if missing:
         _ask_button(app, missing)
     else:
-        _nothing_to_ask(questions_by_name)
+        _disabled_button(questions_by_name)
     return missing
 
 
-def _nothing_to_ask(questions_by_name: Mapping[str, records.Question | None]) -> None:
+def _disabled_button(questions_by_name: Mapping[str, records.Question | None]) -> None:
     stored_questions = [question for question in questions_by_name.values() if question is not None]
     working = any(question.status == "open" for question in stored_questions)
     st.button(
@@ -157,7 +157,7 @@ def offer_stored(app: AppState, missing: Mapping[str, Wish]) -> None:
     offered_links = [
         (links.link_to(old, subjects), _differing_settings(old, wish))
         for wish in missing.values()
-        for old in _answers_alike(app.catalog, wish)
+        for old in _similar_answers(app.catalog, wish)
     ]
     if not offered_links:
         return
@@ -171,7 +171,7 @@ def offer_stored(app: AppState, missing: Mapping[str, Wish]) -> None:
         )
 
 
-def _answers_alike(catalog: Catalog, wish: Wish) -> list[records.Question]:
+def _similar_answers(catalog: Catalog, wish: Wish) -> list[records.Question]:
     """Answers, also begun ones, of the same kind about the same models; the latest first."""
     models = [model.id for model in questions.models_of(wish.kind, wish.subjects)]
     stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)

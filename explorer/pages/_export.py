@@ -188,9 +188,9 @@ def _figure_download(
 def _contour_chart(
     surface: Surface, look: Mapping[str, Any], drawn_paths: DrawnPaths | None = None
 ) -> Any:
-    from explorer.render.surface import contour
+    from explorer.render.surface import contour_chart
 
-    plane = contour(surface, contour_style(look))
+    plane = contour_chart(surface, contour_style(look))
     return drawn_paths.over(plane)(drawn_paths.until) if drawn_paths else plane
 
 

@@ -12,7 +12,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
-from explorer.render.spectrum import DensityStyle, density, fitted_overlays
+from explorer.render.spectrum import DensityStyle, density_chart, fitted_overlays
 from store import records
 
 TENSOR_NAMES_WIDTH = 265  # px beside a plot for the tensors' names
@@ -43,7 +43,7 @@ def show_density(spectrum: Spectrum) -> DensityStyle:
     if spectrum.ends is None:
         st.skeleton(height=340)
         return style
-    charts.show_chart(density(spectrum, style), "Density of the eigenvalues", spectrum.ends)
+    charts.show_chart(density_chart(spectrum, style), "Density of the eigenvalues", spectrum.ends)
     legend_texts = [
         "Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"
     ]
@@ -95,7 +95,7 @@ def export_density(
     name: str, question: records.Question, spectrum: Spectrum, look: DensityStyle
 ) -> None:
     """The density as a figure, and all numbers of the answer."""
-    export_line({name: question}, {name: spectrum}, partial(density, spectrum, look))
+    export_line({name: question}, {name: spectrum}, partial(density_chart, spectrum, look))
 
 
 def show_pairs(question: records.Question, spectrum: Spectrum) -> None:

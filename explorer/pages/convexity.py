@@ -101,7 +101,7 @@ def residual_badge(plane: Convexity) -> None:
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The map so far, its checks and where it comes from."""
-    from explorer.render.convexity import contour, with_words
+    from explorer.render.convexity import contour_chart, with_words
 
     (question,) = stored_questions.values()
     convexity_map: Convexity = questions.result_of(catalog, question)
@@ -111,7 +111,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
         return
     plane = with_words(convexity_map)
     look = choose_look(plane)
-    drawing = contour(plane, contour_style(look, width=charts.plane_width(look["value"])))
+    drawing = contour_chart(plane, contour_style(look, width=charts.plane_width(look["value"])))
     description = f"Map of the {look['value']} over a plane around {model.name}"
     charts.show_chart(drawing, description, plane.values[look["value"]])
     planes.explain_axes(convexity_map.facts)
@@ -123,9 +123,9 @@ def show(stored_questions: dict[str, records.Question]) -> None:
 
 def stored_look(look: dict[str, Any]) -> dict[str, Any]:
     """The look of the values as they are stored."""
-    from explorer.render.convexity import WORDS
+    from explorer.render.convexity import VALUE_NAMES
 
-    return {**look, "value": WORDS.get(look["value"], look["value"])}
+    return {**look, "value": VALUE_NAMES.get(look["value"], look["value"])}
 
 
 sides = parts.sides()

@@ -37,7 +37,7 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, asking.Wish]:
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The comparison so far: in words, as curves, with checks and where it comes from."""
     (question,) = stored_questions.values()
-    from explorer.render.difference import profile
+    from explorer.render.difference import profile_chart
     from explorer.render.line import LineStyle
 
     line: Difference = questions.result_of(catalog, question)
@@ -54,7 +54,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     style = LineStyle(log=scale == "Log", width=width, height=charts.plot_height(width))
 
     def chart() -> Any:
-        return profile(line, style, names=(first.words, second.words))
+        return profile_chart(line, style, names=(first.words, second.words))
 
     description = (
         f"Losses of {first.words} and {second.words} along a direction, and their difference"

@@ -61,7 +61,7 @@ def _settings_on(
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The profiles so far, the heights on them, their checks and where they come from."""
-    from explorer.render.interpolation import profile
+    from explorer.render.interpolation import profile_chart
     from explorer.render.line import LineStyle
 
     lines: dict[str, Interpolation] = {
@@ -73,7 +73,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     ends = first.words, second.words
 
     def chart() -> Any:
-        return profile(lines, style, ends=ends)
+        return profile_chart(lines, style, ends=ends)
 
     values = [value for line in lines.values() for value in line.loss]
     charts.show_chart(chart(), f"Loss from {first.words} to {second.words}", values)
@@ -90,7 +90,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
 
 def explain(name: str, line: Interpolation) -> None:
     """What lies between the points, below the chart."""
-    from explorer.render.interpolation import interval
+    from explorer.render.interpolation import loss_interval
 
     facts, notes = line.facts, []
     if "distance" in facts:
@@ -100,7 +100,7 @@ def explain(name: str, line: Interpolation) -> None:
         )
     if facts.get("statistics"):
         notes.append(f"running statistics {facts['statistics']}")
-    banded = interval(line) is not None
+    banded = loss_interval(line) is not None
     if banded:
         notes.append(f"band: {statistics.words(facts['examples'], line.available)}")
     text = "; ".join(notes)

@@ -107,7 +107,7 @@ def eigenvector_words() -> str:
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The profiles so far, their checks and where they come from."""
-    from explorer.render.line import LineStyle, profile
+    from explorer.render.line import LineStyle, profile_chart
 
     lines: dict[str, Line] = {
         name: questions.result_of(catalog, q) for name, q in stored_questions.items()
@@ -117,13 +117,13 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
     values = [value for line in lines.values() for value in line.loss.ravel()]
     description = f"{line_title()} of {', '.join(lines)}: curves"
-    charts.show_chart(profile(lines, style, x_title=x_title()), description, values)
+    charts.show_chart(profile_chart(lines, style, x_title=x_title()), description, values)
     explain(lines)
     for name, question in stored_questions.items():
         if len(stored_questions) > 1:
             st.caption(as_text(name))
         checks.show_badges(question, lines[name])
-    export_line(stored_questions, lines, lambda: profile(lines, style, x_title=x_title()))
+    export_line(stored_questions, lines, lambda: profile_chart(lines, style, x_title=x_title()))
     for name, question in stored_questions.items():
         checks.show_provenance(
             catalog, question, lines[name], name if len(stored_questions) > 1 else ""
@@ -132,13 +132,13 @@ def show(stored_questions: dict[str, records.Question]) -> None:
 
 def explain(lines: dict[str, Line]) -> None:
     """What band and step mean, below the chart."""
-    from explorer.render.line import interval
+    from explorer.render.line import loss_interval
 
     if settings.directions > 1:
         st.caption(f"SD: standard deviation over the {settings.directions} directions.")
     for name, line in lines.items():
         head = f" of {as_text(name)}" if len(lines) > 1 else ""
-        if interval(line) is not None:
+        if loss_interval(line) is not None:
             st.caption(
                 f"Band{head}: {statistics.words(line.facts['examples'], line.available)}.",
                 help=statistics.CAVEAT,

@@ -163,7 +163,7 @@ def show_comparison(
     stored_questions: dict[str, records.Question], results: dict[str, Spectrum], log: bool
 ) -> None:
     """Hessian, Gauss-Newton and Fisher matrices over each other, as far as they are stored."""
-    from explorer.render.spectrum import DensityStyle, compare
+    from explorer.render.spectrum import DensityStyle, densities_chart
 
     st.subheader("Hessian, Gauss-Newton, Fisher", anchor=False)
     spectra_drawn = {
@@ -171,7 +171,9 @@ def show_comparison(
     }
     if len(spectra_drawn) > 1:
         chart = partial(
-            compare, spectra_drawn, DensityStyle(log=log, spikes=False, width=charts.plot_width())
+            densities_chart,
+            spectra_drawn,
+            DensityStyle(log=log, spikes=False, width=charts.plot_width()),
         )
         charts.show_chart(chart(), f"Densities of eigenvalues of {', '.join(spectra_drawn)}")
         export_chart("matrices", chart, [stored_questions[name] for name in spectra_drawn])

@@ -118,9 +118,9 @@ def decay_input(model: records.Model) -> float:
 def show(surface: Surface, look: dict[str, Any], key: str, drawn_paths: DrawnPaths | None) -> None:
     """The picture, with the paths that are shown over it."""
     if look["view"] == "Contour":
-        from explorer.render.surface import contour
+        from explorer.render.surface import contour_chart
 
-        plane = contour(surface, contour_style(look, width=charts.plane_width(look["value"])))
+        plane = contour_chart(surface, contour_style(look, width=charts.plane_width(look["value"])))
         chart = drawn_paths.over(plane)(drawn_paths.until) if drawn_paths else plane
         description = f"Contour plot of the {look['value']} over a plane around {model.name}"
         charts.show_chart(chart, description, surface.values[look["value"]], f"contour-{key}")

@@ -11,7 +11,7 @@ from explorer.render.marks import curves
 from explorer.render.marks.curve import Band, Curve, Row, Spot, visible_band
 
 
-def profile(
+def profile_chart(
     lines: Interpolation | Mapping[str, Interpolation],
     style: LineStyle | None = None,
     *,
@@ -35,13 +35,13 @@ def profile(
             )
     heights = (style.height, round(style.height * SECOND_HEIGHT))
     rows = [
-        _row(named, value, style, height, ends)
+        _value_row(named, value, style, height, ends)
         for value, height in zip(values, heights, strict=False)
     ]
     return curves.chart(rows, f"a: 0 is {ends[0]}, 1 is {ends[1]}", style.width, title)
 
 
-def _row(
+def _value_row(
     named: Mapping[str, Interpolation],
     value: str,
     style: LineStyle,
@@ -53,7 +53,7 @@ def _row(
             line.x,
             line.values[value],
             line.computed,
-            interval(line) if style.band and value == "loss" else None,
+            loss_interval(line) if style.band and value == "loss" else None,
         )
         for name, line in named.items()
     }
@@ -69,7 +69,7 @@ def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]
     return [Spot(0.0, first, "chord", to=(1.0, last)), *rings]
 
 
-def interval(line: Interpolation) -> Band | None:
+def loss_interval(line: Interpolation) -> Band | None:
     """The 95 % interval around the loss, where it is wide enough to see."""
     return visible_band(line.interval, line.loss, line.computed)
 

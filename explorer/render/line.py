@@ -36,7 +36,7 @@ class LineStyle:
             )
 
 
-def profile(
+def profile_chart(
     lines: Line | Mapping[str, Line],
     style: LineStyle | None = None,
     *,
@@ -57,7 +57,9 @@ def profile(
     names = [style.value] if style.second is None else [style.value, style.second]
     _refuse_missing_values(named, names)
     heights = (style.height, round(style.height * SECOND_HEIGHT))
-    rows = [_row(named, name, style, height) for name, height in zip(names, heights, strict=False)]
+    rows = [
+        _value_row(named, name, style, height) for name, height in zip(names, heights, strict=False)
+    ]
     return curves.chart(rows, x_title, style.width, title)
 
 
@@ -73,7 +75,7 @@ def _refuse_missing_values(named: Mapping[str, Line], values: list[str]) -> None
                 )
 
 
-def _row(named: Mapping[str, Line], value: str, style: LineStyle, height: int) -> Row:
+def _value_row(named: Mapping[str, Line], value: str, style: LineStyle, height: int) -> Row:
     """The plot of one value."""
     curves_by_name = {name: mean_curve(line, value, style.band) for name, line in named.items()}
     counts = {len(line.computed) for line in named.values()}
@@ -94,11 +96,11 @@ def mean_curve(line: Line, value: str = "loss", band: bool = True) -> Curve:
     if len(values) > 1:
         mean, spread = line.mean(value), line.spread(value)
         return Curve(line.x, mean, line.complete, (mean - spread, mean + spread), values)
-    band_ends = interval(line) if band and value == "loss" else None
+    band_ends = loss_interval(line) if band and value == "loss" else None
     return Curve(line.x, values[0], line.computed[0], band_ends)
 
 
-def interval(line: Line) -> Band | None:
+def loss_interval(line: Line) -> Band | None:
     """The 95 % interval around a single line's loss, where it is wide enough to see."""
     bounds = line.interval if len(line.loss) == 1 else None
     return bounds and visible_band((bounds[0][0], bounds[1][0]), line.loss[0], line.computed[0])

@@ -15,7 +15,7 @@ from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import Curve, Row
 from explorer.render.marks.scale import ContourStyle
-from explorer.render.surface import contour
+from explorer.render.surface import contour_chart
 from explorer.render.trajectories import Track, chart_until, make_tracks, moments
 
 COURSE_WORDS = {
@@ -64,7 +64,7 @@ def growing_chart(
     titles = [f"Principal component {n + 1}" for n in range(2)]
     if len(shares) > 1:
         titles = [f"{t} ({s:.1%} of the variance)" for t, s in zip(titles, shares, strict=False)]
-    plane = contour(run, style, x_title=titles[0], y_title=titles[1])
+    plane = contour_chart(run, style, x_title=titles[0], y_title=titles[1])
     return chart_until(plane, tracks_of(run) if tracks is None else tracks)
 
 

@@ -51,7 +51,7 @@ def measures_chart(
         )
     base = alt.Chart(arrow_table(rows))
     bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
-        **{**shared, "x": _x_of(shared, "low")}
+        **{**shared, "x": _x_encoding_of(shared, "low")}
     )
     bars = bars.encode(x2="high:Q")
     shape = alt.Shape(
@@ -149,7 +149,7 @@ def _shared_encodings(
     }
 
 
-def _x_of(shared: Mapping[str, Any], name: str) -> alt.X:
+def _x_encoding_of(shared: Mapping[str, Any], name: str) -> alt.X:
     """The same axis of another column."""
     return alt.X(f"{name}:Q", scale=shared["x"]["scale"], axis=shared["x"]["axis"])
 

@@ -55,7 +55,7 @@ class DensityStyle:
             )
 
 
-def density(
+def density_chart(
     spectra: Spectrum | Mapping[str, Spectrum], style: DensityStyle | None = None
 ) -> alt.LayerChart:
     """An Altair chart of the density of eigenvalues as far as it is known.
@@ -104,9 +104,11 @@ def chart_of_layers(layers: Sequence[alt.Chart], width: int, height: int) -> alt
     return alt.LayerChart(layer=list(layers), width=width, height=height, autosize=fit)
 
 
-def compare(spectra: Mapping[str, Spectrum], style: DensityStyle | None = None) -> alt.LayerChart:
+def densities_chart(
+    spectra: Mapping[str, Spectrum], style: DensityStyle | None = None
+) -> alt.LayerChart:
     """Densities of several matrices at one point, over each other."""
-    return density(spectra, style)
+    return density_chart(spectra, style)
 
 
 def _all_computed(grid: np.ndarray) -> np.ndarray:

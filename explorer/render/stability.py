@@ -66,7 +66,7 @@ def course_chart(
             for run, span in enumerate(stability.runs)
         }
         if not place and threshold is not None:
-            line = _threshold(threshold, places)
+            line = _threshold_curve(threshold, places)
             curves_by_name = {n or "largest eigenvalue": c for n, c in curves_by_name.items()} | {
                 words: line
             }
@@ -85,7 +85,7 @@ def course_chart(
     return curves.chart(rows, title, width, span=_steps_range(places))
 
 
-def _threshold(threshold: float | np.ndarray, places: Sequence[np.ndarray]) -> Curve:
+def _threshold_curve(threshold: float | np.ndarray, places: Sequence[np.ndarray]) -> Curve:
     """The threshold across the plot, or from snapshot to snapshot."""
     if isinstance(threshold, np.ndarray):
         order = np.argsort(places[0], kind="stable")

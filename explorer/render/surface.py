@@ -43,7 +43,7 @@ CENTRE, LOWEST, NAN, INFINITE, NOT_POSITIVE, PREVIEW = (
 )
 
 
-def contour(
+def contour_chart(
     surface: Surface,
     style: ContourStyle | None = None,
     *,
@@ -70,7 +70,10 @@ def contour(
     surface_preview = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], style)
     usual = plane_axes_titles(surface.facts)
-    x, y = _axis(surface.x, x_title or usual[0]), _axis(surface.y, y_title or usual[1])
+    x, y = (
+        _axis_keywords(surface.x, x_title or usual[0]),
+        _axis_keywords(surface.y, y_title or usual[1]),
+    )
     spans = [float(np.ptp(cell_extent(axis))) for axis in (surface.x, surface.y)]
     ratio = spans[1] / spans[0]
     if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
@@ -94,7 +97,7 @@ def contour(
     )
 
 
-def _axis(axis: np.ndarray, title: str) -> dict[str, Any]:
+def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, Any]:
     """Scale and axis of one coordinate, as keywords of its channel."""
     values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
     return {

@@ -8,7 +8,7 @@ from PIL import Image
 
 from explorer.render.export.figure import save_figure
 
-FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
+ANIMATION_FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
 MOST_FRAMES = 40  # frames: each takes as long as a figure
 
 
@@ -43,16 +43,16 @@ def animation(
     Raises:
         ValueError: another format, or no frames.
     """
-    if format not in FORMATS or not frames:
-        format_names = " or ".join(FORMATS)
+    if format not in ANIMATION_FORMATS or not frames:
+        format_names = " or ".join(ANIMATION_FORMATS)
         raise ValueError(
             f"an animation needs frames and {format_names}, got {len(frames)}, {format!r}"
         )
-    images = _images(chart, frames, width_inches, dpi)
-    return (_gif if format == "GIF" else _mp4)(images, seconds, hold)
+    images = _frame_images(chart, frames, width_inches, dpi)
+    return (_gif_bytes if format == "GIF" else _mp4_bytes)(images, seconds, hold)
 
 
-def _images(
+def _frame_images(
     chart: Callable[[int], Any], frames: Sequence[int], inches: float, dpi: int
 ) -> Iterator[Image.Image]:
     """Each frame in the size of the first, cut to even numbers as H.264 wants them."""
@@ -64,7 +64,7 @@ def _images(
         yield image.crop((0, 0, *size))
 
 
-def _gif(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
+def _gif_bytes(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     first, *others = (image.quantize(256, dither=Image.Dither.NONE) for image in images)
     durations = [round(1000 * seconds)] * len(others) + [round(1000 * hold)]
     file = io.BytesIO()
@@ -72,7 +72,7 @@ def _gif(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     return file.getvalue()
 
 
-def _mp4(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
+def _mp4_bytes(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     import av  # a while to load, and only here
 
     file = io.BytesIO()

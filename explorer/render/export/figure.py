@@ -14,14 +14,18 @@ import altair as alt
 from explorer.kinds.provenance import Provenance
 from explorer.render.export.metadata import with_provenance
 
-INNER = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
+INNER_VIEWS = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
 FORMATS = ("svg", "pdf", "png")
 POINTS = 72  # per inch; one pixel of the chart is one point of the figure
 # A generic family that the machine lacks would make all text vanish without a word (vl-convert):
 # these come with matplotlib and vl-convert.
-BUNDLED = {"serif": "STIXGeneral", "sans-serif": "Liberation Sans", "monospace": "DejaVu Sans Mono"}
+BUNDLED_FONTS = {
+    "serif": "STIXGeneral",
+    "sans-serif": "Liberation Sans",
+    "monospace": "DejaVu Sans Mono",
+}
 # Marks of the screen, by their style, as they are in a paper.
-MARKS: Mapping[str, Mapping[str, float]] = {
+PAPER_MARKS: Mapping[str, Mapping[str, float]] = {
     "contour": {"strokeWidth": 0.4},
     "contour-label": {"fontSize": 7},
     "contour-halo": {"fontSize": 7, "strokeWidth": 2.5},
@@ -34,7 +38,7 @@ MARKS: Mapping[str, Mapping[str, float]] = {
     "profile-point": {"size": 6},
     "rug": {"size": 30, "strokeWidth": 0.6},
 }
-SYMBOLS = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the screen
+SYMBOL_SCALES = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the screen
 SANS = ("Liberation Sans", "sans-serif")
 SERIF = ("STIXGeneral", "serif")
 # Source: Okabe & Ito 2008, "Color Universal Design": told apart by the colour-blind, and in print.
@@ -86,9 +90,9 @@ def font_families(fonts: Sequence[str]) -> tuple[str, ...]:
     """
     if not fonts:
         raise ValueError("fonts must name at least one family, got none")
-    generic = fonts[-1] if fonts[-1] in BUNDLED else "sans-serif"
-    named = tuple(font for font in fonts if font not in (generic, BUNDLED[generic]))
-    return (*named, BUNDLED[generic], generic)
+    generic = fonts[-1] if fonts[-1] in BUNDLED_FONTS else "sans-serif"
+    named = tuple(font for font in fonts if font not in (generic, BUNDLED_FONTS[generic]))
+    return (*named, BUNDLED_FONTS[generic], generic)
 
 
 def save_figure(
@@ -115,7 +119,9 @@ def save_figure(
         raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
     if not 30 <= dpi <= 2400:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
-    drawing = _with_raised_digits(_fit_width(_spec(chart, fonts), width_inches * POINTS), fonts)
+    drawing = _with_raised_digits(
+        _fit_width(_paper_spec(chart, fonts), width_inches * POINTS), fonts
+    )
     drawing = _renumber_ids(drawing)
     content = with_provenance(_convert_svg(drawing, format, width_inches, dpi), format, provenance)
     if path is not None:
@@ -142,22 +148,22 @@ def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
     return whole
 
 
-def _spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
+def _paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
     """The chart as Vega-Lite in the publication style, without what only a screen needs."""
     with alt.data_transformers.disable_max_rows():
         spec = chart.to_dict()
     spec = _static_view(spec)
     spec["config"] = publication_config(fonts)
     spec["autosize"] = {"type": "pad", "contains": "padding"}
-    for view in _views(spec):
+    for view in _all_views(spec):
         mark = view.get("mark")
         if isinstance(mark, dict):
-            mark.update(MARKS.get(mark.get("style", ""), {}))
+            mark.update(PAPER_MARKS.get(mark.get("style", ""), {}))
         for channel in view.get("encoding", {}).values():
             _thin_strokes(channel)
             legend = (channel.get("legend") if isinstance(channel, dict) else None) or {}
             legend |= {
-                name: legend[name] * part for name, part in SYMBOLS.items() if name in legend
+                name: legend[name] * part for name, part in SYMBOL_SCALES.items() if name in legend
             }
     return spec
 
@@ -167,13 +173,15 @@ def _thin_strokes(channel: Any) -> None:
     if isinstance(channel, dict) and channel.get("field") == "part" and "scale" in channel:
         scale = channel["scale"]
         if max(scale["range"]) > 1:  # else of opacities
-            scale["range"] = [SYMBOLS["symbolStrokeWidth"] * width for width in scale["range"]]
+            scale["range"] = [
+                SYMBOL_SCALES["symbolStrokeWidth"] * width for width in scale["range"]
+            ]
 
 
 def _static_view(view: dict[str, Any]) -> dict[str, Any]:
     """The view without the layers and parameters that answer the mouse."""
     view = {name: part for name, part in view.items() if name != "params"}
-    for key in INNER:
+    for key in INNER_VIEWS:
         if key in view:
             view[key] = [_static_view(inner) for inner in view[key] if not _is_hover(inner)]
     return view
@@ -184,10 +192,10 @@ def _is_hover(view: dict[str, Any]) -> bool:
     return isinstance(mark, dict) and mark.get("style") == "hover"
 
 
-def _views(spec: Mapping[str, Any]) -> list[Any]:
+def _all_views(spec: Mapping[str, Any]) -> list[Any]:
     """The specification and every view in it."""
-    inner = [view for key in INNER for view in spec.get(key, [])]
-    return [spec, *(deeper for view in inner for deeper in _views(view))]
+    inner = [view for key in INNER_VIEWS for view in spec.get(key, [])]
+    return [spec, *(deeper for view in inner for deeper in _all_views(view))]
 
 
 def _scale_view(view: dict[str, Any], factor: float, width: float) -> dict[str, Any]:
@@ -199,7 +207,7 @@ def _scale_view(view: dict[str, Any], factor: float, width: float) -> dict[str, 
     for name in ("width", "height"):
         if isinstance(view.get(name), int | float):
             view[name] *= factor
-    for key in INNER:
+    for key in INNER_VIEWS:
         if key in view:
             view[key] = [_scale_view(inner, factor, width) for inner in view[key]]
     if "encoding" in view:
@@ -233,7 +241,7 @@ def _fit_width(spec: dict[str, Any], width: float) -> str:
     panels = max(1, round(_width_across(spec) / _widest_plot(spec)))
     low = high = None  # the largest and smallest factors that are known to fit and not to
     for _ in range(MOST_TRIES):
-        svg = _svg(_scale_view(spec, factor, factor * _widest_plot(spec)))
+        svg = _drawn_svg(_scale_view(spec, factor, factor * _widest_plot(spec)))
         spare = width - _drawing_size(svg)[0]
         if 0 <= spare < panels:  # Vega rounds the size of each up to whole points
             return svg
@@ -251,7 +259,7 @@ def _fit_width(spec: dict[str, Any], width: float) -> str:
 
 def _widest_plot(spec: Mapping[str, Any]) -> float:
     """Width of the widest single plot, in the chart's own pixels."""
-    return max(v["width"] for v in _views(spec) if isinstance(v.get("width"), int | float))
+    return max(v["width"] for v in _all_views(spec) if isinstance(v.get("width"), int | float))
 
 
 def _width_across(spec: Mapping[str, Any]) -> float:
@@ -265,10 +273,12 @@ def _width_across(spec: Mapping[str, Any]) -> float:
             columns = int(spec.get("columns", len(widths)) if key == "concat" else len(widths))
             rows = [widths[n : n + columns] for n in range(0, len(widths), columns)]
             return max(map(sum, rows))
-    return max((_width_across(view) for key in INNER for view in spec.get(key, [])), default=0.0)
+    return max(
+        (_width_across(view) for key in INNER_VIEWS for view in spec.get(key, [])), default=0.0
+    )
 
 
-def _svg(spec: dict[str, Any]) -> str:
+def _drawn_svg(spec: dict[str, Any]) -> str:
     """The specification drawn; nothing is fetched from anywhere."""
     import vl_convert
 
@@ -291,7 +301,7 @@ def _with_raised_digits(svg: str, fonts: Sequence[str]) -> str:
     Liberation Sans has only four: for the others the whole text would be in whatever font else is
     on the machine.
     """
-    if BUNDLED["sans-serif"] not in font_families(fonts):
+    if BUNDLED_FONTS["sans-serif"] not in font_families(fonts):
         return svg
     raised = "(?<=>)[^<>]*[⁰¹²³⁴-⁹⁻][^<>]*(?=</text>)"
     return re.sub(raised, r'<tspan font-family="DejaVu Sans">\g<0></tspan>', svg)

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from explorer.kinds.provenance import PROGRAM, VERSION, Provenance, text, titles
 
 # What XML 1.0 cannot hold, not even escaped. Source: XML 1.0, production 2.
-NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def with_provenance(content: bytes, format: str, provenance: Sequence[Provenance]) -> bytes:
@@ -23,10 +23,10 @@ def with_provenance(content: bytes, format: str, provenance: Sequence[Provenance
     if not provenance:
         return content
     writers = {"png": _png_with, "svg": _svg_with, "pdf": _pdf_with}
-    return writers[format](content, _entries(provenance))
+    return writers[format](content, _text_entries(provenance))
 
 
-def _entries(provenance: Sequence[Provenance]) -> dict[str, str]:
+def _text_entries(provenance: Sequence[Provenance]) -> dict[str, str]:
     """What is said, by the names that PNG and PDF have for it."""
     keys = ", ".join(one.key for one in provenance)
     entries = {"Title": titles(provenance), "Keywords": keys, "Creator": f"{PROGRAM} {VERSION}"}
@@ -46,7 +46,7 @@ def _png_with(content: bytes, entries: Mapping[str, str]) -> bytes:
 
 def _svg_with(content: bytes, entries: Mapping[str, str]) -> bytes:
     """With a title and a metadata element first in the drawing. Source: SVG 1.1, 5.4 and 21."""
-    escaped = {name: escape(NO_XML.sub("\ufffd", words)) for name, words in entries.items()}
+    escaped = {name: escape(NOT_IN_XML.sub("\ufffd", words)) for name, words in entries.items()}
     elements = f"<title>{escaped['Title']}</title><metadata>{escaped['Provenance']}</metadata>"
     place = content.index(b">", content.index(b"<svg")) + 1
     return content[:place] + elements.encode() + content[place:]

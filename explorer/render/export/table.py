@@ -26,7 +26,7 @@ class Result(Protocol):
         """Indices and coordinates of each point, name -> (...)."""
 
 
-def rows(result: Result) -> pa.Table:
+def point_rows(result: Result) -> pa.Table:
     """One row per point: where it is, whether it is computed, its loss and metrics.
 
     NaN and Inf are kept; NaN where the column `computed` is false means only that nothing is known
@@ -48,7 +48,7 @@ def rows_with_subject(result: Result, provenance: Provenance | None = None) -> p
 
     Several are joined by "; "; of more than two points only their number is told.
     """
-    table_rows = rows(result)
+    table_rows = point_rows(result)
     if provenance is None:
         return table_rows
     points = provenance.points

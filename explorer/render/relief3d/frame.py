@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer.render.relief3d.camera import HOME, on_picture
+from explorer.render.relief3d.camera import HOME_CAMERA, picture_fractions
 from explorer.render.relief3d.height import HIGHEST, HeightField, Tick
 
 NUMBER, NAME = 7.0, 8.0  # font sizes, in points
@@ -55,11 +55,11 @@ def axes_frame(
         width: of the picture, in points.
         height: of the picture.
     """
-    camera = camera or HOME
+    camera = camera or HOME_CAMERA
     size = np.array([width, height])
 
     def at(place: tuple[float, float, float]) -> np.ndarray:
-        return on_picture(place, camera, width / height) * size
+        return picture_fractions(place, camera, width / height) * size
 
     near_x, near_y = (1.0 if camera["position"][n] >= 0 else -1.0 for n in (0, 1))
     sides = [(near_x, -near_y), (-near_x, near_y)]

@@ -13,7 +13,7 @@ import pyvista as pv
 
 from explorer.kinds.provenance import PROGRAM
 from explorer.kinds.settings import one_of
-from explorer.render.relief3d.gltf import gltf
+from explorer.render.relief3d.gltf import gltf_bytes
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
 from explorer.render.relief3d.scene import Scene, uncut_mesh
 from explorer.render.relief3d.solid import closed_solid
@@ -56,7 +56,7 @@ def write_mesh(
         points, colours = np.asarray(mesh.points), np.asarray(mesh["colours"])
         binary = format == "glb"
         path.write_bytes(
-            gltf(
+            gltf_bytes(
                 points,
                 _normals(mesh),
                 colours,

@@ -67,7 +67,7 @@ def scene_arrays(scene: scenes.Scene) -> dict[str, Any]:
         "clipped": bool((field.heights > field.ceiling).any()),
         "lut": base64_text(colour_table(field.colour_map), "u1"),
         "notes": field.notes,
-        "home": camera.HOME,
+        "home": camera.HOME_CAMERA,
         "lens": {"angle": camera.VIEW_ANGLE, "narrowest": camera.NARROWEST},
         "light": {
             "ambient": scenes.AMBIENT,

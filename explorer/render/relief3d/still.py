@@ -8,7 +8,7 @@ import numpy as np
 import pyvista as pv
 
 from explorer.render.marks.colours import colour_table
-from explorer.render.relief3d.camera import HOME, view_angle
+from explorer.render.relief3d.camera import HOME_CAMERA, view_angle
 from explorer.render.relief3d.height import HeightField
 from explorer.render.relief3d.scene import AMBIENT, LIGHTS, SHINE, SPECULAR, Scene
 
@@ -29,7 +29,7 @@ def still_picture(
     pixels = [max(16, round(side * scale)) for side in size]
     plotter = pv.Plotter(off_screen=True, window_size=pixels, lighting="none")
     try:
-        _furnish_plotter(plotter, scene, camera or HOME, pixels, background, scale)
+        _furnish_plotter(plotter, scene, camera or HOME_CAMERA, pixels, background, scale)
         picture = plotter.screenshot(transparent_background=background is None, return_img=True)
     finally:
         plotter.close()  # a plotter left open keeps 24 MB
