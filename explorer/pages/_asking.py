@@ -27,7 +27,7 @@ PRESS_COMPUTE = "press **Compute** at the top of the left column"
 
 
 @dataclass(frozen=True)
-class Wish:
+class WantedQuestion:
     """A question that a page can show or ask: a kind, its settings, its subjects."""
 
     kind: Kind
@@ -56,7 +56,7 @@ class Wish:
 
 
 def find_questions(
-    catalog: Catalog, wishes: Mapping[str, Wish]
+    catalog: Catalog, wishes: Mapping[str, WantedQuestion]
 ) -> dict[str, records.Question | None]:
     """What is stored of each wish; the page stops with one sentence where one makes no question."""
     try:
@@ -69,8 +69,8 @@ def find_questions(
 def ask_button(
     app: AppState,
     questions_by_name: Mapping[str, records.Question | None],
-    wishes: Mapping[str, Wish],
-) -> dict[str, Wish]:
+    wishes: Mapping[str, WantedQuestion],
+) -> dict[str, WantedQuestion]:
     """The button that asks for what is missing, with the time it will take; what is missing.
 
     Where nothing is, it says so in the button's place, so that nothing moves by a press.
@@ -102,7 +102,7 @@ def _disabled_button(questions_by_name: Mapping[str, records.Question | None]) -
     st.caption(f"{state_text} Change a setting to ask something else.")
 
 
-def _ask_button(app: AppState, missing: Mapping[str, Wish]) -> None:
+def _ask_button(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
     warm, seconds, units = bool(app.supervisor.workers), 0.0, 0
     for wish in missing.values():
         question = wish.question(app.catalog)
@@ -131,7 +131,7 @@ def _ask_button(app: AppState, missing: Mapping[str, Wish]) -> None:
         st.caption(f"{duration_text}; {kind.unit} appear as they are computed and are kept.")
 
 
-def _ask_at_once(app: AppState, wishes: tuple[Wish, ...], seen: dict[str, Any]) -> None:
+def _ask_at_once(app: AppState, wishes: tuple[WantedQuestion, ...], seen: dict[str, Any]) -> None:
     """Ask as soon as the press is heard: the page, which is slower, may not come to it any more.
 
     Not so where a choice came with the press: the page knows what is wished then. It asks too, and
@@ -151,7 +151,7 @@ def _control_values() -> dict[str, Any]:
     return {name: value for name, value in state_by_key.items() if name != COMPUTE_KEY}
 
 
-def offer_stored(app: AppState, missing: Mapping[str, Wish]) -> None:
+def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
     """Links to what is stored of the same kinds and models with other settings."""
     subjects = links.Subjects(app.catalog)
     offered_links = [
@@ -171,7 +171,7 @@ def offer_stored(app: AppState, missing: Mapping[str, Wish]) -> None:
         )
 
 
-def _similar_answers(catalog: Catalog, wish: Wish) -> list[records.Question]:
+def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Question]:
     """Answers, also begun ones, of the same kind about the same models; the latest first."""
     models = [model.id for model in questions.models_of(wish.kind, wish.subjects)]
     stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
@@ -185,7 +185,7 @@ def _similar_answers(catalog: Catalog, wish: Wish) -> list[records.Question]:
     ]
 
 
-def _differing_settings(old: records.Question, wish: Wish) -> str:
+def _differing_settings(old: records.Question, wish: WantedQuestion) -> str:
     """The settings in which a stored question differs from the one that is wished, in words."""
     wanted = dataclasses.asdict(wish.settings)
     usual = dataclasses.asdict(wish.kind.settings())
@@ -214,7 +214,7 @@ def show_answers(
     """Questions with their progress and, by `show`, what there is of them; live while one is open.
 
     Where there are several, their names tell their progress apart. It is one part of the page
-    whether or not something is open: see `parts.live`.
+    whether or not something is open: see `parts.live_fragment`.
     """
     waiting = _is_open(stored_questions)
 

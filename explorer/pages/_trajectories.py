@@ -10,7 +10,7 @@ from explorer.ask import questions
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.pages import _controls as controls
-from explorer.pages._asking import Wish
+from explorer.pages._asking import WantedQuestion
 from explorer.pages._text import as_step, as_text
 from explorer.wording import printable
 from store import Catalog, records
@@ -46,7 +46,7 @@ class DrawnPaths:
 
 def paths_wish(
     catalog: Catalog, model: records.Model, point: str, settings: SurfaceSettings
-) -> Wish | None:
+) -> WantedQuestion | None:
     """The question about the paths that are chosen in the left column; None without."""
     chosen_runs = controls.choose_runs(
         catalog,
@@ -60,7 +60,7 @@ def paths_wish(
         return None
     values = {name: value for name, value in vars(settings).items() if name in SHARED_SETTINGS}
     runs = tuple((run, "") for run in chosen_runs.values())
-    return Wish(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
+    return WantedQuestion(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
 
 
 def steps_of(catalog: Catalog, question: records.Question, first: int) -> list[list[int | str]]:

@@ -131,7 +131,7 @@ def stored_look(look: dict[str, Any]) -> dict[str, Any]:
 sides = parts.sides()
 with sides.left:
     model, point, settings = choose()
-    wish = asking.Wish(CONVEXITY, settings, ((model, point),))
+    wish = asking.WantedQuestion(CONVEXITY, settings, ((model, point),))
     stored_question = asking.find_questions(catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})

@@ -233,7 +233,7 @@ def metric_names() -> list[str]:
 sides = parts.sides()
 with sides.left:
     models, settings = choose()
-    wish = asking.Wish(CRITICAL, settings, tuple((m, "") for m in models.values()))
+    wish = asking.WantedQuestion(CRITICAL, settings, tuple((m, "") for m in models.values()))
     stored_question = asking.find_questions(catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})

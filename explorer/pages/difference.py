@@ -22,7 +22,7 @@ app = parts.start_page()
 catalog = app.catalog
 
 
-def choose() -> tuple[ChosenPoint, ChosenPoint, asking.Wish]:
+def choose() -> tuple[ChosenPoint, ChosenPoint, asking.WantedQuestion]:
     """Both models and the question, from the left column."""
     first, second = choose_pair(catalog, DIFFERENCE, from_start=False)
     with st.expander("Objective", expanded=True):
@@ -31,7 +31,11 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, asking.Wish]:
         values |= controls.choose_directions()
         values |= controls.choose_axis("x", 41)
     settings = controls.checked_settings(DifferenceSettings, values)
-    return first, second, asking.Wish(DIFFERENCE, settings, (first.subject, second.subject))
+    return (
+        first,
+        second,
+        asking.WantedQuestion(DIFFERENCE, settings, (first.subject, second.subject)),
+    )
 
 
 def show(stored_questions: dict[str, records.Question]) -> None:

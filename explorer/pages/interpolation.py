@@ -24,7 +24,7 @@ app = parts.start_page()
 catalog = app.catalog
 
 
-def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.Wish]]:
+def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]]:
     """Both points, and the question about each split that is shown, from the left column."""
     first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
     problem = catalog.problem(first.model.problem_id)
@@ -42,7 +42,9 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.Wish]]:
     subjects = (first.subject, second.subject)
     splits = [settings.split, *(others if beside else [])]
     wishes = {
-        split: asking.Wish(INTERPOLATION, _settings_on(settings, problem, split), subjects)
+        split: asking.WantedQuestion(
+            INTERPOLATION, _settings_on(settings, problem, split), subjects
+        )
         for split in splits
     }
     return first, second, wishes

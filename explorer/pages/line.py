@@ -162,7 +162,10 @@ def explain(lines: dict[str, Line]) -> None:
 sides = parts.sides()
 with sides.left:
     subjects, settings = choose()
-    wishes = {name: asking.Wish(LINE, settings, (subject,)) for name, subject in subjects.items()}
+    wishes = {
+        name: asking.WantedQuestion(LINE, settings, (subject,))
+        for name, subject in subjects.items()
+    }
     questions_by_name = asking.find_questions(catalog, wishes)
 with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)

@@ -29,7 +29,7 @@ app = parts.start_page()
 catalog = app.catalog
 
 
-def choose() -> tuple[dict[str, records.Model], asking.Wish]:
+def choose() -> tuple[dict[str, records.Model], asking.WantedQuestion]:
     """The models by label, and the question about their runs, from the left column."""
     model = controls.choose_model(catalog, RUN.fewest)
     label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
@@ -47,7 +47,7 @@ def choose() -> tuple[dict[str, records.Model], asking.Wish]:
         values |= choose_plane(bool(others))
     settings = controls.checked_settings(RunSettings, values)
     models_by_label = {label: model, **others}
-    return models_by_label, asking.Wish(
+    return models_by_label, asking.WantedQuestion(
         RUN, settings, tuple((m, "") for m in models_by_label.values())
     )
 
@@ -83,7 +83,7 @@ def choose_plane(several: bool) -> dict[str, Any]:
     return values
 
 
-def earlier_answer(wish: asking.Wish) -> records.Question | None:
+def earlier_answer(wish: asking.WantedQuestion) -> records.Question | None:
     """The latest answer to the same question about the same runs as they were before they grew."""
     ids = tuple(model.id for model in questions.models_of(RUN, wish.subjects))
     wanted_settings = settings_without_lengths(asdict(wish.settings))

@@ -54,7 +54,7 @@ app = parts.start_page()
 catalog = app.catalog
 
 
-def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
+def choose() -> tuple[dict[str, asking.WantedQuestion], SharpnessSettings]:
     """The questions by the models' labels, and their settings, from the left column."""
     subjects_by_label = choose_subjects()
     problem = next(iter(subjects_by_label.values()))[0][0].problem_id
@@ -67,7 +67,7 @@ def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
         values |= controls.choose_numbers(SharpnessSettings(), SETTING_LABELS)
     settings = controls.checked_settings(SharpnessSettings, values)
     return {
-        n: asking.Wish(SHARPNESS, settings, both) for n, both in subjects_by_label.items()
+        n: asking.WantedQuestion(SHARPNESS, settings, both) for n, both in subjects_by_label.items()
     }, settings
 
 

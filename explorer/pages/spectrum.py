@@ -108,7 +108,7 @@ def more_button(settings: SpectrumSettings, subject: questions.Subject) -> None:
 
     def ask() -> None:
         st.session_state["probes"] = wanted_settings.probes
-        asking.Wish(SPECTRUM, wanted_settings, (subject,)).ask(app)
+        asking.WantedQuestion(SPECTRUM, wanted_settings, (subject,)).ask(app)
         st.rerun()  # of the page: the number is in its left column
 
     st.button(
@@ -193,7 +193,8 @@ with sides.left:
     subject, settings = choose()
     compared = DRAWN_TOGETHER if settings.matrix in DRAWN_TOGETHER else (settings.matrix,)
     others = {
-        name: asking.Wish(SPECTRUM, replace(settings, matrix=name), (subject,)) for name in compared
+        name: asking.WantedQuestion(SPECTRUM, replace(settings, matrix=name), (subject,))
+        for name in compared
     }
     questions_by_name = asking.find_questions(catalog, others)
 with sides.top:

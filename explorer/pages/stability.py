@@ -291,7 +291,7 @@ def residual_badge(stability: Stability) -> None:
 sides = parts.sides()
 with sides.left:
     model, settings, training = choose()
-    wish = asking.Wish(STABILITY, settings, ((model, ""),))
+    wish = asking.WantedQuestion(STABILITY, settings, ((model, ""),))
     stored_question = asking.find_questions(catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})

@@ -201,7 +201,7 @@ sides = parts.sides()
 with sides.left:
     model, point, settings = choose()
     names = {m.id: label for label, m in parts.known_models(catalog).items()}
-    wish = asking.Wish(SURFACE, settings, ((model, point),))
+    wish = asking.WantedQuestion(SURFACE, settings, ((model, point),))
     wishes = {SURFACE.name: wish}
     if paths_wish := paths.paths_wish(catalog, model, point, settings):
         wishes[PROJECTION.name] = paths_wish

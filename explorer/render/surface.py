@@ -140,9 +140,11 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     )
 
 
-def _marker_layers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.Chart]:
+def _marker_layers(
+    surface: Surface, surface_preview: Preview, style: ContourStyle
+) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
-    values = shown.values
+    values = surface_preview.values
     marker_layers: list[alt.Chart] = []
     shapes: dict[str, str] = {}
     finite_values = np.where(surface.computed & np.isfinite(values), values, np.inf)
@@ -174,7 +176,7 @@ def _marker_layers(surface: Surface, shown: Preview, style: ContourStyle) -> lis
                 )
                 .encode(x="x:Q", y="y:Q")
             )
-    computed, gap = surface.computed, shown.interpolated
+    computed, gap = surface.computed, surface_preview.interpolated
     holes = {
         "NaN": (computed & np.isnan(values), NAN),
         "Infinite": (computed & np.isinf(values), INFINITE),

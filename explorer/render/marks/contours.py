@@ -25,18 +25,18 @@ CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refus
 
 
 def contour_layers(
-    surface: Surface, shown: Preview, scale: ColourScale, style: ContourStyle, ratio: float
+    surface: Surface, preview: Preview, scale: ColourScale, style: ContourStyle, ratio: float
 ) -> list[alt.Chart]:
     """Contour lines, and labels on the main ones; none before the coarsest level is complete.
 
     They run through what is computed and interpolated, not where a neighbour stands in, and
     through the outer half of the cells at the border as straight as they come.
     """
-    x, y, z = surface.x, surface.y, shown.values
+    x, y, z = surface.x, surface.y, preview.values
     levels = ticks(scale.low, scale.high, style.log, style.levels)
-    if shown.stride is None or not levels:
+    if preview.stride is None or not levels:
         return []
-    has_place = is_drawable(z, style.log) & np.isfinite(shown.uncertainty)
+    has_place = is_drawable(z, style.log) & np.isfinite(preview.uncertainty)
     place_of = np.where(has_place, scale.fractions(z), np.nan)  # in the colours' unit: no overflow
     (left, right), (bottom, top) = cell_extent(x), cell_extent(y)
     generator = contourpy.contour_generator(
@@ -67,7 +67,7 @@ def contour_layers(
         rows.append(
             {"x": px, "y": py, "text": level_texts[n], "angle": angle, "ink": inks[n], "halo": halo}
         )
-    complete = bool(shown.computed.all())  # a halo would show on the pale preview
+    complete = bool(preview.computed.all())  # a halo would show on the pale preview
     return layers + (_label_layers(rows, complete) if rows else [])
 
 

@@ -18,7 +18,7 @@ HOVER_BYTES = 380_000
 ESTIMATE_BYTES = 40  # of an estimate, more than of a value
 
 
-def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]:
+def hover_layer(surface: Surface, preview: Preview, value: str) -> list[alt.Chart]:
     """Unseen cells that tell coordinates and values; none before a point is computed.
 
     A computed cell tells all its values. An interpolated one tells its own coordinates and what is
@@ -32,7 +32,7 @@ def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]
         a.ravel() for a in np.meshgrid(surface.y[cells[0]], surface.x[cells[1]], indexing="ij")
     )
     j, i = (near[cells].ravel() for near in nearest(surface.computed))
-    gap = shown.interpolated[cells].ravel()
+    gap = preview.interpolated[cells].ravel()
     columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
     columns["x"] = [number_text(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()]
     columns["y"] = [number_text(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()]
@@ -43,7 +43,7 @@ def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]
         columns[field_names[name]] = [number_text(v) for v in grid[j, i].tolist()]
         for n in np.flatnonzero(gap):
             columns[field_names[name]][n] = "not computed"
-    likely, give = (grid[cells].ravel() for grid in (shown.values, shown.uncertainty))
+    likely, give = (grid[cells].ravel() for grid in (preview.values, preview.uncertainty))
     for n in np.flatnonzero(gap):
         columns[field_names[value]][n] = (
             estimate_text(float(likely[n]), float(give[n])) + " (interpolated)"

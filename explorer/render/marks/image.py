@@ -56,15 +56,15 @@ def image_layer(
     )
 
 
-def surface_png(shown: Preview, scale: ColourScale | None, style: ContourStyle) -> bytes:
+def surface_png(preview: Preview, scale: ColourScale | None, style: ContourStyle) -> bytes:
     """The surface as a PNG, largest y in the first row; each cell is a block of whole pixels.
 
     What is not computed is pale.
     """
-    values = shown.values
+    values = preview.values
     pixels = np.empty((*values.shape, 4), dtype=np.uint8)
     pixels[..., :3] = 255 if scale is None else scale.colours(values)
-    pixels[..., 3] = np.where(shown.computed, 255, round(255 * PREVIEW_OPACITY))
+    pixels[..., 3] = np.where(preview.computed, 255, round(255 * PREVIEW_OPACITY))
     repeat = [math.ceil(IMAGE_PIXELS / count) for count in values.shape]
 
     def blocks(cells: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def surface_png(shown: Preview, scale: ColourScale | None, style: ContourStyle) 
 
     large = blocks(pixels)
     _hatch_holes(large, blocks(values), style.log)
-    if not shown.computed.any():
+    if not preview.computed.any():
         large[:] = 0
     file = io.BytesIO()
     Image.fromarray(large).save(file, "PNG", compress_level=9)
