@@ -217,7 +217,7 @@ def _wait_with_progress(catalog: Catalog, job_id: str, supervisor: Supervisor) -
 
 def _export(catalog: Catalog, given: argparse.Namespace) -> int:
     """Write a table with its provenance."""
-    from explorer.render.export.table import files
+    from explorer.render.export.table import export_files
 
     if given.file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {given.file.name}")
@@ -229,7 +229,7 @@ def _export(catalog: Catalog, given: argparse.Namespace) -> int:
             f"{len(matching_questions)} analyses have a key that begins with {given.key!r}"
         )
     question = matching_questions[0]
-    contents = files(
+    contents = export_files(
         questions.result_of(catalog, question), provenance_of(catalog, question), given.file.name
     )
     for name in contents:

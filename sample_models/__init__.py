@@ -11,7 +11,8 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 
-Measured = Mapping[str, Mapping[str, float]]  # split -> "loss" and "accuracy" -> mean per example
+# split -> "loss" and "accuracy" -> mean per example
+Measurements = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Checkpoint:
 
     path: Path
     step: int
-    measured: Measured
+    measured: Measurements
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Sample:
     steps: int
     torch: str  # the version that trained it
     weights: Path  # the final weights
-    measured: Measured  # at the final weights
+    measured: Measurements  # at the final weights
     checkpoints: tuple[Checkpoint, ...]  # by step; the last one equals the final weights
 
 

@@ -16,15 +16,18 @@ from sample_models.training import write_sample
 TOLERANCE = 1e-5
 
 
-def train_command(chosen: list[Sample], folder: Path) -> None:
+def train_command(samples_chosen: list[Sample], folder: Path) -> None:
     """Train each sample, write it to the folder and print what was measured."""
-    for sample in chosen:
-        print(f"{numbers(write_sample(sample.name, folder))}  written to {folder}", flush=True)
+    for sample in samples_chosen:
+        print(
+            f"{measured_line(write_sample(sample.name, folder))}  written to {folder}", flush=True
+        )
 
 
-def verify_command(chosen: list[Sample]) -> bool:
+def verify_command(samples_chosen: list[Sample]) -> bool:
     """Whether the files of all samples give the numbers in their recipes."""
-    results = [verify_line(sample) for sample in chosen]  # a line for each, also after one is off
+    # A line for each, also after one is off.
+    results = [verify_line(sample) for sample in samples_chosen]
     return all(results)
 
 
@@ -37,13 +40,13 @@ def verify_line(sample: Sample) -> bool:
         return False
     good = deviation <= TOLERANCE  # False for NaN
     print(
-        f"{numbers(sample)}  checkpoints {len(sample.checkpoints)}  "
+        f"{measured_line(sample)}  checkpoints {len(sample.checkpoints)}  "
         f"largest relative deviation {deviation:.1e}  {'ok' if good else 'OFF'}"
     )
     return good
 
 
-def numbers(sample: Sample) -> str:
+def measured_line(sample: Sample) -> str:
     """The name of a sample with its measured losses and accuracies."""
     parts = [
         f"{split} loss {values['loss']:.4f} accuracy {values['accuracy']:.4f}"
@@ -58,20 +61,20 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=("train", "verify"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="samples; all when none is named")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where weights and recipes are")
-    given = parser.parse_args(words)
-    recipes = given.folder if given.command == "verify" else FOLDER
-    known = {sample.name: sample for sample in samples(recipes)}
-    if not known:
-        parser.error(f"--folder must hold recipes/NAME.json, got {given.folder}")
-    for name in given.names:
-        if name not in known:
-            parser.error(f"NAME must be one of {', '.join(known)}, got {name}")
-    chosen = [known[name] for name in given.names or known]
+    options = parser.parse_args(words)
+    recipes = options.folder if options.command == "verify" else FOLDER
+    samples_by_name = {sample.name: sample for sample in samples(recipes)}
+    if not samples_by_name:
+        parser.error(f"--folder must hold recipes/NAME.json, got {options.folder}")
+    for name in options.names:
+        if name not in samples_by_name:
+            parser.error(f"NAME must be one of {', '.join(samples_by_name)}, got {name}")
+    chosen_samples = [samples_by_name[name] for name in options.names or samples_by_name]
     with one_thread():
-        if given.command == "verify":
-            return 0 if verify_command(chosen) else 1
+        if options.command == "verify":
+            return 0 if verify_command(chosen_samples) else 1
         try:
-            train_command(chosen, given.folder)
+            train_command(chosen_samples, options.folder)
         except FileExistsError as error:
             parser.error(str(error))
     return 0

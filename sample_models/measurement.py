@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from explorer.problem import Problem
-from sample_models import Measured, Sample
+from sample_models import Measurements, Sample
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def load_problem(sample: Sample) -> Problem:
         return module.problem(**sample.arguments)
 
 
-def mean(values: Tensor | tuple[Tensor, int | Tensor]) -> Tensor:
+def mean_per_example(values: Tensor | tuple[Tensor, int | Tensor]) -> Tensor:
     """Mean per example of what a loss or metric returns: a value for each or (sum, count)."""
     if isinstance(values, tuple):
         return values[0] / values[1]
@@ -58,16 +58,16 @@ def measure(problem: Problem) -> dict[str, dict[str, float]]:
     measured = {}
     for split, batch in problem.data.items():
         outputs = problem.forward(problem.model, batch).double()
-        measured[split] = {"loss": float(mean(problem.loss(outputs, batch)))}
+        measured[split] = {"loss": float(mean_per_example(problem.loss(outputs, batch)))}
         for name, metric in problem.metrics.items():
             values = metric(outputs, batch)
             measured[split][name] = float(
-                mean(values if isinstance(values, tuple) else values.double())
+                mean_per_example(values if isinstance(values, tuple) else values.double())
             )
     return measured
 
 
-def deviation(measured: Measured, expected: Measured) -> float:
+def deviation(measured: Measurements, expected: Measurements) -> float:
     """Largest relative difference between the numbers of two measurements; NaN where one is NaN."""
     differences = [
         abs(measured[split][name] - value) / max(abs(value), 1e-12)
@@ -82,9 +82,9 @@ def verify(sample: Sample) -> float:
     problem = load_problem(sample)
     files = [(point.path, point.measured) for point in sample.checkpoints]
     files.append((sample.weights, sample.measured))
-    return float(torch.tensor([_deviation(problem, *file) for file in files]).max())
+    return float(torch.tensor([_file_deviation(problem, *file) for file in files]).max())
 
 
-def _deviation(problem: Problem, weights: Path, expected: Measured) -> float:
+def _file_deviation(problem: Problem, weights: Path, expected: Measurements) -> float:
     problem.model.load_state_dict(load_file(weights))
     return deviation(measure(problem), expected)

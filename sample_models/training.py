@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explorer.problem import Problem
 from sample_models import FOLDER, Sample, read_sample
-from sample_models.measurement import load_problem, mean, measure
+from sample_models.measurement import load_problem, mean_per_example, measure
 
 
 def batches(size: int, examples: int, seed: int) -> Iterator[Tensor]:
@@ -46,11 +46,11 @@ def train(sample: Sample, problem: Problem) -> Iterator[int]:
     rows = batches(sample.batch_size, len(labels), sample.seed)
     yield 0
     for step in range(1, sample.steps + 1):
-        chosen = next(rows)
-        batch = (inputs[chosen], labels[chosen])
+        batch_rows = next(rows)
+        batch = (inputs[batch_rows], labels[batch_rows])
         problem.model.train()
         optimiser.zero_grad()
-        mean(problem.loss(problem.forward(problem.model, batch), batch)).backward()
+        mean_per_example(problem.loss(problem.forward(problem.model, batch), batch)).backward()
         optimiser.step()
         schedule.step()
         yield step

@@ -102,7 +102,7 @@ def nothing_left(filled: Path) -> Iterator[None]:
     from tests.tiny import end_workers
 
     yield
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(filled))
 
 

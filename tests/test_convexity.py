@@ -208,5 +208,5 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     fine(value.set_value("smallest eigenvalue").run())
     (said,) = opened(CONVEXITY.page, model="tiny", precision="bf16").error
     assert "precision in the address must be one of float32, float64" in said.value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

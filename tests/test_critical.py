@@ -27,7 +27,7 @@ from explorer.kinds.critical import (
 from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.critical import gradients, labels, scatter, thumbnail
+from explorer.render.critical import gradients_chart, index_chart, start_labels, thumbnail
 from store import Catalog
 from tests.conftest import seeded
 from tests.test_convexity import of_weights
@@ -377,8 +377,8 @@ def drawn(*units: int) -> Critical:
 def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) -> None:
     """Both charts and the picture are valid; critical ends are filled, all others hollow."""
     found = drawn(*units)
-    chart = scatter(found, ["a", "b"], [[10, 20], ["x"]], log=log).to_dict()
-    gradients(found, ["a", "b"], [[10, 20], ["x"]]).to_dict()
+    chart = index_chart(found, ["a", "b"], [[10, 20], ["x"]], log=log).to_dict()
+    gradients_chart(found, ["a", "b"], [[10, 20], ["x"]]).to_dict()
     assert thumbnail(found).startswith(b"\x89PNG")
     fill = chart["layer"][1]["encoding"]["fill"]["scale"]
     looks = dict(zip(fill["domain"], fill["range"], strict=True))
@@ -391,10 +391,10 @@ def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) ->
 def test_starts_have_names() -> None:
     """Steps, final points and copies, with the run's name where there are several."""
     found = drawn()
-    assert labels(found, ["a", "b"], [[10, 20], ["x"]]) == [
+    assert start_labels(found, ["a", "b"], [[10, 20], ["x"]]) == [
         *("a, step 10", "a, final", "b, final", "a, copy 1", "b, copy 1")
     ]
-    assert labels(Critical.from_pieces(CriticalSettings(starts=2), [])) == ["final", "copy 1"]
+    assert start_labels(Critical.from_pieces(CriticalSettings(starts=2), [])) == ["final", "copy 1"]
 
 
 def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,5 +423,5 @@ def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert app.dataframe[0].value["start"].tolist() == ["final", "copy 1"]
     (said,) = opened(CRITICAL.page, model="tiny", precision="bf16").error
     assert "must be one of float32, float64, got 'bf16'" in said.value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

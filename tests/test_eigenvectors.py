@@ -26,7 +26,7 @@ from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render import projection as drawn_paths
-from explorer.render.surface import contour
+from explorer.render.surface import contour_chart
 from store import Catalog
 from tests.test_convexity import of_weights
 from tests.test_pages import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
@@ -145,7 +145,7 @@ def test_other_kinds_have_the_same_plane(small: Problem) -> None:
     titles = axes_words(plane.facts)
     assert titles[0].startswith("Distance along eigenvector 1, λ = ")
     assert titles[1].startswith("Distance along eigenvector −1, λ = −")
-    for chart in (contour(plane), drawn_paths.alone(path)):
+    for chart in (contour_chart(plane), drawn_paths.paths_alone(path)):
         said = str(chart.to_dict())
         assert all(title in said for title in titles) and "First direction" not in said
 
@@ -226,5 +226,5 @@ def test_planes_and_lines_are_asked_and_shown(
     assert "eigenvector 1 and −1" in cards and "eigenvector −1" in cards
     (wrong,) = opened(SURFACE.page, model="tiny", direction="eigenvector", x_rank="2").error
     assert "X_rank and y_rank must be two different ranks, got 2 and 2" in wrong.value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

@@ -14,7 +14,7 @@ from explorer import recorded_runs
 from explorer.importing import following, sources
 from explorer.own_code import code_of
 from explorer.recorder import Recorder
-from explorer.render.training import chart
+from explorer.render.training import curves_chart
 from store import Catalog, records
 from tests.test_runs import record
 from tests.tiny import (
@@ -200,11 +200,11 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
     assert [step for step, _ in curves["loss"]["train"]] == [0, 1, 2]
     assert curves["loss"]["train"][-1][1] == model.measurements["train"]["loss"]
     for known in ({"run": curves}, {"a": curves, "b": curves}):
-        drawn = chart(known, log=True).to_dict()
+        drawn = curves_chart(known, log=True).to_dict()
         titles = json.dumps(drawn)
         assert "Learning rate" in titles and "train" in titles and len(drawn["vconcat"]) >= 2
     with pytest.raises(ValueError, match="runs must have a curve"):
-        chart({"run": {}}, log=False)
+        curves_chart({"run": {}}, log=False)
 
 
 SCRIPT = """

@@ -555,7 +555,7 @@ def live_part() -> None:
     from explorer.pages import _parts as parts
     from store import CatalogBusy
 
-    @parts.live(60.0)
+    @parts.live_fragment(60.0)
     def shown(name: str) -> None:
         st.caption(name)
         raise CatalogBusy(Path("/somewhere/catalog.duckdb"), 42, 10.0)
@@ -585,7 +585,7 @@ def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
         point_ids=("a", "b", "c"),
         units=1,
     )
-    said = parts.told_apart(asked)
+    said = parts.distinguishing_text(asked)
     assert "train" in said
     assert ("seed 0" in said) == ("seed" in settings and "matrix" not in settings)
 

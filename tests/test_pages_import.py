@@ -40,7 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLORER_CATALOG", str(folder / "catalog"))
         yield folder
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(folder / "catalog"))
 
 

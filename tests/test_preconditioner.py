@@ -250,5 +250,5 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     assert "4 snapshots · preconditioned" in cards
     wrong = opened(STABILITY.page, model="left", preconditioned="true")
     assert "No snapshot of left has Adam's second moments; record" in wrong.error[0].value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

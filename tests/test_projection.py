@@ -17,11 +17,11 @@ from explorer.kinds.run import RUN, Run, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.projection import alone, outside, pins, thumbnail, tracks_of
-from explorer.render.run import course, growing
+from explorer.render.projection import outside_count, paths_alone, pins, thumbnail, tracks_of
+from explorer.render.run import course_chart, growing_chart
 from explorer.render.run import tracks_of as run_tracks
-from explorer.render.surface import contour
-from explorer.render.trajectories import moments, over, shown
+from explorer.render.surface import contour_chart
+from explorer.render.trajectories import chart_until, moments, snapshots_until
 from store import Catalog
 from tests.test_pages import fine, identities, opened, texts
 from tests.test_run import CPU, flat, trained  # noqa: F401 - a fixture
@@ -136,11 +136,15 @@ def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
     steps = [list(range(0, 130, 10)), list(range(5, 85, 10))]
     tracks = run_tracks(run, ["a", "b"], steps)
     assert moments(tracks)[:4] == [0, 5, 10, 15]
-    assert (shown(tracks, 0), shown(tracks, 1), shown(tracks, 20)) == ([1, 0], [1, 1], [13, 8])
-    drawn = growing(run, None, tracks)(20).to_dict()
+    assert (
+        snapshots_until(tracks, 0),
+        snapshots_until(tracks, 1),
+        snapshots_until(tracks, 20),
+    ) == ([1, 0], [1, 1], [13, 8])
+    drawn = growing_chart(run, None, tracks)(20).to_dict()
     colours = {layer["mark"].get("color") for layer in drawn["layer"] if "color" in layer["mark"]}
     assert {track.colour for track in tracks} <= colours
-    assert course(tracks, False).to_dict()
+    assert course_chart(tracks, False).to_dict()
 
 
 def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
@@ -155,14 +159,14 @@ def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
     loss = np.add.outer(axis**2, axis**2)
     surface = Surface(axis, axis, {"loss": loss}, np.ones((5, 5), dtype=bool))
     tracks = tracks_of(found, ["a", "b"])
-    plane = contour(surface)
-    drawn = over(plane, tracks)(12)
+    plane = contour_chart(surface)
+    drawn = chart_until(plane, tracks)(12)
     assert len(drawn.layer) == len(plane.layer) + 11  # five each and a legend
-    assert len(over(plane, tracks)(0).layer) == len(drawn.layer)
+    assert len(chart_until(plane, tracks)(0).layer) == len(drawn.layer)
     assert [pin[2] for pin in pins(tracks, 3)] == ["a at 0", "a at 3", "b at 0", "b at 3"]
     inside = (np.abs(found.values["x"]) <= 1.25) & (np.abs(found.values["y"]) <= 1.25)
-    assert outside(tracks, surface) == (~inside).sum()
-    assert thumbnail(found).startswith(b"\x89PNG") and alone(found).to_dict()
+    assert outside_count(tracks, surface) == (~inside).sum()
+    assert thumbnail(found).startswith(b"\x89PNG") and paths_alone(found).to_dict()
 
 
 def test_paths_are_asked_on_the_surface_s_page(
@@ -212,5 +216,5 @@ def test_paths_are_asked_on_the_surface_s_page(
     (said,) = opened(RUN.page, model="one", runs=["three"]).error
     assert "runs in the address must be models of one problem" in said.value
     fine(opened())  # with a card for each
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

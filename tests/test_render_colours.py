@@ -13,14 +13,25 @@ from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Trajectory
 from explorer.render import critical, sharpness, spectrum, spectrum_parts, stability, training
-from explorer.render.line import LineStyle, profile
+from explorer.render.line import LineStyle, profile_chart
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import column, tip_title
-from explorer.render.marks.colours import SERIES, contrast, lut, series_colours
+from explorer.render.marks.arrow import column_name, tooltip_title
+from explorer.render.marks.colours import (
+    SERIES_COLOURS,
+    colour_table,
+    contrast_ratio,
+    series_colours,
+)
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import ContourStyle, ink, label_expression, labels, ticks
-from explorer.render.surface import contour
-from explorer.render.trajectories import made, over
+from explorer.render.marks.scale import (
+    ContourStyle,
+    ink_colour,
+    tick_label_expression,
+    tick_labels,
+    ticks,
+)
+from explorer.render.surface import contour_chart
+from explorer.render.trajectories import chart_until, make_tracks
 
 PAGES = ("#ffffff", "#0e1117")  # Streamlit's light and dark page
 HOSTILE = (
@@ -38,24 +49,24 @@ HOSTILE = (
 @pytest.mark.parametrize(
     "colour",
     [
-        *SERIES,
+        *SERIES_COLOURS,
         *critical.COLOURS.values(),
         *stability.COLOURS,
-        spectrum.SPIKE,
+        spectrum.SPIKE_COLOUR,
         GREY,
     ],
 )
 def test_every_series_stands_out_on_both_pages(colour: str) -> None:
     """WCAG's 3 to 1 for graphics, on white and on Streamlit's dark page."""
-    assert min(contrast(colour, page) for page in PAGES) >= 3
+    assert min(contrast_ratio(colour, page) for page in PAGES) >= 3
 
 
 def test_labels_on_colours_have_enough_contrast() -> None:
     """WCAG's 4.5 to 1 for text, on every colour of every map."""
-    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast_ratio("#000000", "#ffffff") == pytest.approx(21)
     for name in ("viridis", "magma", "coolwarm"):
-        for colour in lut(name):
-            assert contrast(ink(colour), "#" + bytes(colour).hex()) >= 4.5
+        for colour in colour_table(name):
+            assert contrast_ratio(ink_colour(colour), "#" + bytes(colour).hex()) >= 4.5
 
 
 def test_series_are_told_apart_by_all_eyes() -> None:
@@ -82,7 +93,7 @@ def test_series_are_told_apart_by_all_eyes() -> None:
         ],
     }
     for matrix in eyes.values():
-        seen = [cielab(np.array(matrix) @ linear(colour)) for colour in SERIES]
+        seen = [cielab(np.array(matrix) @ linear(colour)) for colour in SERIES_COLOURS]
         gaps = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
         assert min(gaps) > 17
 
@@ -112,7 +123,7 @@ def test_colours_hang_on_meaning_not_on_order() -> None:
         assert dict(zip(order, series_colours(order), strict=True)) == colours
     assert len(set(colours.values())) == len(names)
     many = series_colours([f"model {n}" for n in range(20)])
-    assert max(many.count(colour) for colour in SERIES) == 3
+    assert max(many.count(colour) for colour in SERIES_COLOURS) == 3
 
 
 @pytest.mark.parametrize(
@@ -135,13 +146,13 @@ def test_no_two_ticks_read_the_same(low: float, high: float, log: bool) -> None:
         low, high = abs(high) / 10, abs(high)
     for count in (2, 5, 7, 12):
         values = ticks(low, high, log, count)
-        texts = labels(values)
+        texts = tick_labels(values)
         assert len(set(texts)) == len(set(values)) == len(values) >= 1
         assert all(low <= value <= high for value in values)
-        assert all(text in label_expression(values) for text in texts)
-    assert labels([1.0000001, 1.00000012]) == ["1.0000001", "1.00000012"]
-    assert labels([1.0, 1.0 + 2**-40]) == ["1", "+9.09×10⁻¹³"]
-    assert labels([0.0, 0.5, 1e5]) == ["0", "0.5", "10⁵"]
+        assert all(text in tick_label_expression(values) for text in texts)
+    assert tick_labels([1.0000001, 1.00000012]) == ["1.0000001", "1.00000012"]
+    assert tick_labels([1.0, 1.0 + 2**-40]) == ["1", "+9.09×10⁻¹³"]
+    assert tick_labels([0.0, 0.5, 1e5]) == ["0", "0.5", "10⁵"]
 
 
 def test_contour_lines_reach_the_border() -> None:
@@ -152,7 +163,7 @@ def test_contour_lines_reach_the_border() -> None:
         if hole:
             values[0, 4] = np.nan
         surface = Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool))
-        spec = contour(surface).to_dict()
+        spec = contour_chart(surface).to_dict()
         drawn: dict[tuple[str, int], list[tuple[float, float]]] = {}
         for layer in spec["layer"]:
             if layer["mark"].get("style") == "contour":
@@ -181,18 +192,20 @@ def hostile_charts() -> dict[str, Any]:
     }
     curve = Curve(x, x**2, np.ones(3, dtype=bool))
     grid = {name: np.add.outer(x**2, x**2) for name in ("loss", "x", *HOSTILE)}
-    plane = contour(Surface(x, x, grid, np.ones((3, 3), dtype=bool)), ContourStyle(HOSTILE[1]))
+    plane = contour_chart(
+        Surface(x, x, grid, np.ones((3, 3), dtype=bool)), ContourStyle(HOSTILE[1])
+    )
     values = dict.fromkeys(("loss", *HOSTILE), x)
     paths = [Trajectory(x=x, y=x, out=x, moved=x, values=values) for _ in HOSTILE]
-    tracks = made(paths, HOSTILE, [HOSTILE[:3]] * len(HOSTILE))
+    tracks = make_tracks(paths, HOSTILE, [HOSTILE[:3]] * len(HOSTILE))
     return {
-        "lines": profile(lines, LineStyle(HOSTILE[0], second=HOSTILE[1]), title=HOSTILE[2]),
+        "lines": profile_chart(lines, LineStyle(HOSTILE[0], second=HOSTILE[1]), title=HOSTILE[2]),
         "rows": curves.chart([Row(name, {name: curve}) for name in HOSTILE], HOSTILE[1], 200),
-        "training": training.chart(
+        "training": training.curves_chart(
             {n: {m: {HOSTILE[0]: [(0, 1.0), (1, 2.0)]} for m in HOSTILE} for n in HOSTILE}, True
         ),
         "surface": plane,
-        "paths": over(plane, tracks)(2),
+        "paths": chart_until(plane, tracks)(2),
     }
 
 
@@ -221,13 +234,13 @@ def tips(view: Any) -> list[dict[str, Any]]:
 def test_no_two_names_are_one_column() -> None:
     """What Vega would read as a path or an expression is written as its code."""
     names = [*HOSTILE, "a.b", "a[b", "a%2eb", "a b", "a_b"]
-    assert len({column(name) for name in names}) == len(names)
-    assert column("test accuracy_2") == "test accuracy_2"
-    assert tip_title("a\\b\nc") == "a\\\\b c"
-    assert json.loads(json.dumps(column("\ud800"))) == column("\ud800")
+    assert len({column_name(name) for name in names}) == len(names)
+    assert column_name("test accuracy_2") == "test accuracy_2"
+    assert tooltip_title("a\\b\nc") == "a\\\\b c"
+    assert json.loads(json.dumps(column_name("\ud800"))) == column_name("\ud800")
 
 
 def test_builders_share_one_palette() -> None:
     """No chart has a palette of its own beside it."""
     for module in (spectrum_parts, sharpness):
-        assert module.BLUE in SERIES
+        assert module.BLUE in SERIES_COLOURS

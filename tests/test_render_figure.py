@@ -14,11 +14,11 @@ from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.render.export.composed import composed_still
-from explorer.render.export.figure import SERIF, families, save_figure, side_by_side
-from explorer.render.export.table import rows
-from explorer.render.line import LineStyle, profile
+from explorer.render.export.figure import SERIF, font_families, save_figure, side_by_side
+from explorer.render.export.table import point_rows
+from explorer.render.line import LineStyle, profile_chart
 from explorer.render.marks.scale import ContourStyle
-from explorer.render.surface import contour
+from explorer.render.surface import contour_chart
 
 poppler = pytest.mark.skipif(shutil.which("pdffonts") is None, reason="poppler-utils is missing")
 
@@ -42,8 +42,8 @@ def a_line(directions: int = 1) -> Line:
 
 def charts():
     return {
-        "surface": contour(a_surface(), ContourStyle(log=True), title="A surface"),
-        "lines": profile({"One": a_line(), "Two": a_line()}, LineStyle(second="accuracy")),
+        "surface": contour_chart(a_surface(), ContourStyle(log=True), title="A surface"),
+        "lines": profile_chart({"One": a_line(), "Two": a_line()}, LineStyle(second="accuracy")),
     }
 
 
@@ -138,20 +138,20 @@ def test_refusals():
             save_figure(chart, None, *bad)
     with pytest.raises(ValueError, match="no room"):
         save_figure(chart, None, "svg", 0.9)
-    assert families(["Arial", "serif"]) == ("Arial", "STIXGeneral", "serif")
+    assert font_families(["Arial", "serif"]) == ("Arial", "STIXGeneral", "serif")
 
 
 def test_rows_are_one_per_point():
     """Every grid point has one row: indices, coordinates, values; NaN and Inf as they are."""
     surface = a_surface()
-    table = rows(surface).to_pydict()
+    table = point_rows(surface).to_pydict()
     assert list(table) == ["i", "j", "x", "y", "computed", "loss", "accuracy"]
     assert len(table["i"]) == surface.loss.size
     for i, j, x, y, known, loss in zip(*(table[n] for n in list(table)[:6]), strict=True):
         assert (x, y, known) == (surface.x[i], surface.y[j], surface.computed[j, i])
         np.testing.assert_equal(loss, surface.loss[j, i])
     line = a_line(3)
-    table = rows(line).to_pydict()
+    table = point_rows(line).to_pydict()
     assert list(table) == ["k", "i", "x", "computed", "loss", "accuracy"]
     for k, i, x, _, loss in zip(*(table[n] for n in list(table)[:5]), strict=True):
         assert (x, loss) == (line.x[i], line.loss[k, i])
@@ -159,7 +159,7 @@ def test_rows_are_one_per_point():
 
 def test_lines_are_as_thin_as_a_paper_wants():
     """Thin lines, their mean and the legend's strokes are thinner than on a screen."""
-    chart = profile(a_line(4), LineStyle(second="accuracy"))
+    chart = profile_chart(a_line(4), LineStyle(second="accuracy"))
     svg = save_figure(chart, None, "svg", 3.25).decode()
     widths = {float(width) for width in re.findall(r'stroke-width="([\d.]+)"', svg)}
     assert widths and max(widths - {max(widths)}) <= 1 < max(widths) < 5  # the legend's band
@@ -167,7 +167,7 @@ def test_lines_are_as_thin_as_a_paper_wants():
 
 
 def panels(count: int) -> alt.ConcatChart:
-    return side_by_side([contour(a_surface(), ContourStyle(log=True))] * count, columns=2)
+    return side_by_side([contour_chart(a_surface(), ContourStyle(log=True))] * count, columns=2)
 
 
 @pytest.mark.parametrize(("count", "width"), [(1, 3.25), (2, 5.5), (3, 5.5), (4, 7.0)])
@@ -181,7 +181,7 @@ def test_panels_side_by_side_have_the_width(count: int, width: float) -> None:
 @pytest.mark.parametrize(("count", "width"), [(2, 3.25), (2, 5.5), (3, 7.0), (4, 7.0), (4, 3.25)])
 def test_panels_of_lines_fit_in_a_row(count: int, width: float) -> None:
     """One beside the other, or one sentence with a way out."""
-    row = side_by_side([profile(a_line())] * count, columns=count)
+    row = side_by_side([profile_chart(a_line())] * count, columns=count)
     try:
         svg = save_figure(row, None, "svg", width).decode()
     except ValueError as error:
@@ -203,7 +203,7 @@ def test_raised_digits_are_in_a_bundled_font(tmp_path) -> None:
     """A tick of 10⁶ is one text in a font that comes with matplotlib, whatever the machine has."""
     surface = a_surface()
     high = Surface(surface.x, surface.y, {"loss": surface.loss * 1e6}, surface.computed)
-    content = save_figure(contour(high, ContourStyle(log=True)), None, "pdf", 3.25)
+    content = save_figure(contour_chart(high, ContourStyle(log=True)), None, "pdf", 3.25)
     assert "10⁶" in pdf_says("pdftotext", content, tmp_path, "-")
     fonts = pdf_says("pdffonts", content, tmp_path).splitlines()[2:]
     assert {line.split()[0].partition("+")[2] for line in fonts} == {"LiberationSans", "DejaVuSans"}
@@ -211,7 +211,11 @@ def test_raised_digits_are_in_a_bundled_font(tmp_path) -> None:
 
 def test_a_figure_has_a_white_page_whatever_the_chart_s_own() -> None:
     """A chart made for a dark page: dark text on white all the same."""
-    chart = contour(a_surface()).configure(background="#000000").configure_axis(labelColor="white")
+    chart = (
+        contour_chart(a_surface())
+        .configure(background="#000000")
+        .configure_axis(labelColor="white")
+    )
     picture = Image.open(io.BytesIO(save_figure(chart, None, "png", 3.25))).convert("RGB")
     assert picture.getpixel((0, 0)) == (255, 255, 255)
     svg = save_figure(chart, None, "svg", 3.25).decode()

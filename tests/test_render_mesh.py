@@ -13,11 +13,11 @@ import pytest
 from explorer.kinds.grid import coarse_to_fine
 from explorer.kinds.provenance import Provenance, document
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
-from explorer.render.relief3d.solid import PLATE, solid
+from explorer.render.relief3d.solid import PLATE_THICKNESS, closed_solid
 
 pv = pytest.importorskip("pyvista")
 from explorer.render.relief3d import scene as scenes  # noqa: E402
-from explorer.render.relief3d.mesh import FORMATS, export  # noqa: E402
+from explorer.render.relief3d.mesh import FORMATS, write_mesh  # noqa: E402
 
 X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
 BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)
@@ -121,11 +121,11 @@ def stl_corners(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_export_is_valid_after_every_other(name: str, tmp_path: Path) -> None:
     """One scene, all formats twice in turn: the second time the same bytes; glTF as specified."""
-    made = scenes.build(FIELDS[name])
+    made = scenes.build_scene(FIELDS[name])
     contents: dict[str, bytes] = {}
     for turn in range(2):
         for format in FORMATS if turn == 0 else reversed(FORMATS):
-            export(made, tmp_path / f"a.{format}", format, TOLD)
+            write_mesh(made, tmp_path / f"a.{format}", format, TOLD)
             content = (tmp_path / f"a.{format}").read_bytes()
             assert contents.setdefault(format, content) == content, format
     for format in ("gltf", "glb"):
@@ -136,13 +136,13 @@ def test_every_export_is_valid_after_every_other(name: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_solid_is_closed_and_fills_its_box(name: str) -> None:
     """It stands on the floor of the view's box, and nothing of it is outside."""
-    corners = solid(FIELDS[name])
+    corners = closed_solid(FIELDS[name])
     volume = check_closed(corners)
     assert corners.dtype == np.float32
     low, high = corners.min((0, 1)), corners.max((0, 1))
     assert low.tolist() == [-1, -1, 0] and high[:2].tolist() == [1, 1]
     assert high[2] == pytest.approx(HIGHEST, abs=1e-6) or name == "flat"
-    assert PLATE * 4 <= volume <= HIGHEST * 4
+    assert PLATE_THICKNESS * 4 <= volume <= HIGHEST * 4
 
 
 def test_what_is_open_in_the_view_is_a_pit() -> None:
@@ -150,19 +150,19 @@ def test_what_is_open_in_the_view_is_a_pit() -> None:
     z = BOWL.copy()
     z[8, 10] = np.nan
     made = field(z)
-    corners = solid(made).reshape(-1, 3)
+    corners = closed_solid(made).reshape(-1, 3)
     at = made.place(X[10], Y[8], 0.0)[:2]
     here = corners[np.abs(corners[:, :2] - at).max(axis=1) < 1e-6]
-    assert set(here[:, 2]) <= {np.float32(PLATE), np.float32(0)}
+    assert set(here[:, 2]) <= {np.float32(PLATE_THICKNESS), np.float32(0)}
     tops = {float(height) for height in np.unique(corners[:, 2])}
-    assert min(height for height in tops if height > PLATE + 1e-6) >= LOWEST - 1e-6
+    assert min(height for height in tops if height > PLATE_THICKNESS + 1e-6) >= LOWEST - 1e-6
 
 
 def test_a_large_solid_is_closed() -> None:
     """401 x 401 points, rough ones."""
     axis = np.linspace(-1, 1, 401)
     z = np.random.default_rng(0).lognormal(sigma=3, size=(401, 401))
-    corners = solid(HeightField(axis, axis, z, log=True))
+    corners = closed_solid(HeightField(axis, axis, z, log=True))
     assert len(corners) == 2 * 400 * 400 + 3 * 4 * 400
     assert check_closed(corners) > 0
 
@@ -172,21 +172,21 @@ def test_a_solid_of_a_growing_surface_is_that_of_its_finest_complete_level() -> 
     computed = np.zeros(BOWL.shape, dtype=bool)
     order = coarse_to_fine(BOWL.shape)
     computed[tuple(order[:30].T)] = True
-    made = solid(field(np.where(computed, BOWL, np.nan), computed=computed))
-    assert check_closed(made) > 0 and len(made) < len(solid(field())) / 4
+    made = closed_solid(field(np.where(computed, BOWL, np.nan), computed=computed))
+    assert check_closed(made) > 0 and len(made) < len(closed_solid(field())) / 4
     computed[tuple(order[5:].T)] = False
     with pytest.raises(ValueError, match="got 5 of 357 points"):
-        solid(field(computed=computed))
+        closed_solid(field(computed=computed))
     with pytest.raises(ValueError, match="finite loss, got none"):
-        solid(field(np.full_like(BOWL, np.nan)))
+        closed_solid(field(np.full_like(BOWL, np.nan)))
 
 
 def test_meshes_say_what_they_are_of_and_in_which_units(tmp_path: Path) -> None:
     """Key, title and the data's ends beside the view's, in each format's own place."""
-    made = scenes.build(field(log=True, x_label="First direction", z_label="Loss"))
+    made = scenes.build_scene(field(log=True, x_label="First direction", z_label="Loss"))
     found: dict[str, Any] = {}
     for format in FORMATS:
-        export(made, tmp_path / f"a.{format}", format, TOLD)
+        write_mesh(made, tmp_path / f"a.{format}", format, TOLD)
     for format in ("gltf", "glb"):
         content = (tmp_path / f"a.{format}").read_bytes()
         found[format] = document_of(content)[0]["asset"]["extras"]
@@ -211,17 +211,17 @@ def test_meshes_say_what_they_are_of_and_in_which_units(tmp_path: Path) -> None:
 
 def test_no_nan_gets_into_a_scene_of_nothing(tmp_path: Path) -> None:
     """Without one finite triangle each format says so."""
-    made = scenes.build(field(np.full_like(BOWL, np.inf)))
+    made = scenes.build_scene(field(np.full_like(BOWL, np.inf)))
     for format in FORMATS:
         with pytest.raises(ValueError, match="finite loss, got none"):
-            export(made, tmp_path / f"a.{format}", format)
+            write_mesh(made, tmp_path / f"a.{format}", format)
     assert not list(tmp_path.iterdir())
 
 
 def test_ply_is_read_by_another_library(tmp_path: Path) -> None:
     """Points, triangles and colours are those of the scene."""
-    made = scenes.build(field())
-    export(made, tmp_path / "a.ply", "ply")
+    made = scenes.build_scene(field())
+    write_mesh(made, tmp_path / "a.ply", "ply")
     read = pv.read(tmp_path / "a.ply")
     assert (read.n_points, read.n_cells) == (made.surface.n_points, made.surface.n_cells)
     colours = next(read[name] for name in read.array_names if "RGB" in name.upper())

@@ -20,7 +20,7 @@ from PIL import Image
 from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.surface import Surface
 from explorer.render.export.figure import save_figure
-from explorer.render.export.table import files, to_csv, to_parquet
+from explorer.render.export.table import export_files, to_csv, to_parquet
 
 NAMES = ('bob\'s "net" <&> \\ {x}', "=cmd|' /C calc'!A0", "\u2603 \x07]]>\nsecond line")
 TOLD = Provenance(
@@ -136,12 +136,12 @@ def test_a_metric_named_like_a_coordinate_takes_no_place() -> None:
 
 def test_beside_a_csv_lies_where_it_comes_from() -> None:
     """A document of its own; Parquet holds it."""
-    made: dict[str, Any] = files(a_surface(), TOLD, "a.csv")
+    made: dict[str, Any] = export_files(a_surface(), TOLD, "a.csv")
     assert list(made) == ["a.csv", "a.csv.json"]
     assert json.loads(made["a.csv.json"]) == document([TOLD])
-    (parquet,) = files(a_surface(), TOLD, "a.parquet").values()
+    (parquet,) = export_files(a_surface(), TOLD, "a.parquet").values()
     metadata = pyarrow.parquet.read_table(io.BytesIO(parquet)).schema.metadata
     assert json.loads(metadata[b"provenance"]) == document([TOLD])
     assert metadata[b"question"].decode() == TOLD.key
     with pytest.raises(ValueError, match=r"must end in \.csv or \.parquet"):
-        files(a_surface(), TOLD, "a.xlsx")
+        export_files(a_surface(), TOLD, "a.xlsx")

@@ -12,17 +12,17 @@ from explorer.render.marks.scale import (
     VALUE_TICKS,
     ContourStyle,
     colour_scale,
-    labels,
+    tick_labels,
     ticks,
 )
-from explorer.render.relief3d.camera import HOME
+from explorer.render.relief3d.camera import HOME_CAMERA
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
 
 pv = pytest.importorskip("pyvista")
 from explorer.render.relief3d import scene as scenes  # noqa: E402
-from explorer.render.relief3d.mesh import export  # noqa: E402
-from explorer.render.relief3d.still import still  # noqa: E402
+from explorer.render.relief3d.mesh import write_mesh  # noqa: E402
+from explorer.render.relief3d.still import still_picture  # noqa: E402
 
 X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
 BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)
@@ -34,7 +34,7 @@ def field(z: np.ndarray = BOWL, **settings: object) -> HeightField:
 
 def test_whole_surface_has_every_point_once_and_no_value_of_its_own() -> None:
     """Each grid point is one mesh point with its measured loss; two triangles per cell."""
-    mesh = scenes.build(field()).surface
+    mesh = scenes.build_scene(field()).surface
     assert mesh.n_points == BOWL.size
     assert mesh.n_cells == 2 * 20 * 16
     assert set(np.asarray(mesh["loss"])) == set(BOWL.ravel())
@@ -45,7 +45,7 @@ def test_not_finite_is_a_hole(bad: float) -> None:
     """A bad value takes its point and the triangles around it, and nothing fills the gap."""
     z = BOWL.copy()
     z[5:8, 6:9] = bad
-    made = scenes.build(field(z))
+    made = scenes.build_scene(field(z))
     assert made.surface.n_points == BOWL.size - 9
     assert set(np.asarray(made.surface["loss"])) == set(z[np.isfinite(z)])
     area = np.array([X[7], Y[6], 0.0])
@@ -59,7 +59,9 @@ def test_one_bad_corner_takes_one_triangle_of_each_cell() -> None:
     """The diagonal turns so that three finite corners keep their triangle: 6 + 2 of 8 remain."""
     z = BOWL.copy()
     z[8, 10] = np.nan
-    lost = scenes.build(field()).surface.n_cells - scenes.build(field(z)).surface.n_cells
+    lost = (
+        scenes.build_scene(field()).surface.n_cells - scenes.build_scene(field(z)).surface.n_cells
+    )
     assert lost == 4
 
 
@@ -71,13 +73,13 @@ def test_log_leaves_zero_and_below_open_and_says_so() -> None:
     assert np.isnan(made.heights[0, :2]).all()
     assert np.array_equal(made.heights[1], np.log10(z[1]))
     assert made.notes == ["2 points with a loss of 0 or below left open"]
-    assert scenes.build(made).surface.n_points == BOWL.size - 2
+    assert scenes.build_scene(made).surface.n_points == BOWL.size - 2
 
 
 @pytest.mark.parametrize("log", [False, True])
 def test_clip_cuts_at_its_level(log: bool) -> None:
     """Nothing stands above the clip; what is below keeps its loss; the cut edge has the clip's."""
-    made = scenes.build(field(log=log, clip=0.5))
+    made = scenes.build_scene(field(log=log, clip=0.5))
     losses = np.asarray(made.surface["loss"])
     # Interpolated points: rounding of a product of float64, in log mode through a power.
     assert losses.max() == pytest.approx(0.5, rel=1e-9)
@@ -88,15 +90,15 @@ def test_clip_cuts_at_its_level(log: bool) -> None:
 
 def test_clip_below_everything_leaves_an_empty_scene() -> None:
     """Nothing to show is not an error: in a growing surface the first points may be high."""
-    made = scenes.build(field(clip=0.001))
+    made = scenes.build_scene(field(clip=0.001))
     assert made.surface.n_points == 0
-    assert len(still(made, size=(64, 48))) > 0
+    assert len(still_picture(made, size=(64, 48))) > 0
 
 
 @pytest.mark.parametrize("z", [np.zeros_like(BOWL), np.full_like(BOWL, 3e8), BOWL * 1e300])
 def test_flat_and_huge_losses_make_a_scene(z: np.ndarray) -> None:
     """No division by a range of zero, no overflow."""
-    made = scenes.build(field(z))
+    made = scenes.build_scene(field(z))
     assert np.isfinite(made.surface.points).all()
     assert np.isfinite(np.asarray(made.surface["Normals"])).all()
 
@@ -105,25 +107,25 @@ def test_growing_surface_joins_what_is_computed() -> None:
     """Half computed, coarse to fine: only computed losses, all of them, no far bridges."""
     computed = np.zeros(BOWL.shape, dtype=bool)
     computed[tuple(coarse_to_fine(BOWL.shape)[: BOWL.size // 2].T)] = True
-    made = scenes.build(field(np.where(computed, BOWL, np.nan), computed=computed))
+    made = scenes.build_scene(field(np.where(computed, BOWL, np.nan), computed=computed))
     assert set(np.asarray(made.surface["loss"])) == set(BOWL[computed])
     assert (np.asarray(made.surface["Normals"])[:, 2] > 0).all()  # all triangles face up
     far = np.zeros(BOWL.shape, dtype=bool)
     far[:2], far[-2:] = True, True  # 13 rows apart
-    assert scenes.build(field(computed=far)).surface.n_cells == 2 * 2 * 20
+    assert scenes.build_scene(field(computed=far)).surface.n_cells == 2 * 2 * 20
 
 
 def test_contours_are_at_their_levels() -> None:
     """Every contour vertex lies at one of the levels, apart from the lift off the surface."""
-    lines = scenes.build(field(contours=5)).lines
+    lines = scenes.build_scene(field(contours=5)).lines
     levels = LOWEST + (HIGHEST - LOWEST) * np.arange(1, 6) / 6
-    rim = scenes.build(field(contours=0)).lines.n_cells  # drawn last
+    rim = scenes.build_scene(field(contours=0)).lines.n_cells  # drawn last
     heights = [lines.points[line][:, 2] for line in scenes.polylines(lines)[:-rim]]
     shadows = [line for line in heights if line.max() < LOWEST / 2]
     on_surface = [line for line in heights if line.max() > LOWEST / 2]
     assert len(on_surface) == len(shadows) >= 5
     gaps = [np.abs(line[:, None] - levels).min(axis=1).max() for line in on_surface]
-    assert max(gaps) <= scenes.LIFT
+    assert max(gaps) <= scenes.LINE_LIFT
 
 
 def test_json_round_trip_keeps_every_bit() -> None:
@@ -159,11 +161,11 @@ def test_ticks_are_those_of_the_contour_plot() -> None:
     made = field(log=True)
     for axis, along in (("x", X), ("y", Y)):
         wanted = ticks(float(along[0]), float(along[-1]), False, AXIS_TICKS)
-        assert [text for _, text in made.ticks[axis]] == labels(wanted)
+        assert [text for _, text in made.ticks[axis]] == tick_labels(wanted)
     scale = colour_scale(BOWL, ContourStyle(log=True))
     assert scale is not None
     losses = ticks(scale.low, scale.high, True, VALUE_TICKS)
-    assert [text for _, text in made.ticks["z"]] == labels(losses)
+    assert [text for _, text in made.ticks["z"]] == tick_labels(losses)
     for (at, _), loss in zip(made.ticks["z"], losses, strict=True):
         assert at == pytest.approx(float(made.place(0.0, 0.0, np.log10(loss))[2]))
 
@@ -172,7 +174,7 @@ def test_vtp_has_what_was_measured_at_its_points(tmp_path) -> None:
     """x, y and loss as measured, unclipped, in the view's shape; a hole where it was not finite."""
     z = BOWL.copy()
     z[3, 3], z[0, 0] = np.nan, -0.5
-    export(scenes.build(field(z, clip=0.3)), tmp_path / "a.vtp", "vtp")
+    write_mesh(scenes.build_scene(field(z, clip=0.3)), tmp_path / "a.vtp", "vtp")
     mesh = pv.read(tmp_path / "a.vtp")
     finite = z[np.isfinite(z)]
     assert mesh.n_points == finite.size
@@ -185,8 +187,8 @@ def test_vtp_has_what_was_measured_at_its_points(tmp_path) -> None:
 @pytest.mark.parametrize("format", ["ply", "gltf", "glb"])
 def test_shape_files_read_back(format: str, tmp_path) -> None:
     """The file holds the shape as shown; glTF has y up and keeps the colours."""
-    made = scenes.build(field(clip=0.8))
-    export(made, tmp_path / f"a.{format}", format)
+    made = scenes.build_scene(field(clip=0.8))
+    write_mesh(made, tmp_path / f"a.{format}", format)
     mesh = pv.read(tmp_path / f"a.{format}")
     if format in ("gltf", "glb"):
         mesh = mesh.combine().extract_surface(algorithm="dataset_surface")
@@ -201,17 +203,17 @@ def test_still_shows_the_surface_from_the_camera() -> None:
     """Not blank, many colours, another picture from another place, clear where it is open."""
     if not renderer().opengl().ok:
         pytest.skip("this machine has no OpenGL")
-    made = scenes.build(field(markers=((0.0, 0.0, "here", "#ff0000"),)))
-    home = {**HOME}
+    made = scenes.build_scene(field(markers=((0.0, 0.0, "here", "#ff0000"),)))
+    home = {**HOME_CAMERA}
     away = {**home, "position": (-3.0, -3.0, 4.0)}
     first, second = (
-        np.asarray(Image.open(io.BytesIO(still(made, camera, (320, 240)))).convert("RGB"))
+        np.asarray(Image.open(io.BytesIO(still_picture(made, camera, (320, 240)))).convert("RGB"))
         for camera in (home, away)
     )
     assert first.shape == (240, 320, 3)
     assert len(np.unique(first.reshape(-1, 3), axis=0)) > 500
     assert (first != second).any(axis=2).mean() > 0.1
-    clear = Image.open(io.BytesIO(still(made, home, (320, 240), None, 2.0)))
+    clear = Image.open(io.BytesIO(still_picture(made, home, (320, 240), None, 2.0)))
     assert clear.size == (640, 480)
     assert clear.mode == "RGBA"
     assert np.asarray(clear)[0, 0, 3] == 0

@@ -15,11 +15,11 @@ from PIL import Image
 from explorer.kinds.grid import axis_values, coarse_to_fine, level
 from explorer.kinds.preview import preview
 from explorer.kinds.surface import Surface
-from explorer.render.export.table import rows, to_csv
-from explorer.render.marks.colours import lut
-from explorer.render.marks.hover import estimate
-from explorer.render.marks.scale import ContourStyle, colour_scale, label, number, ticks
-from explorer.render.surface import contour
+from explorer.render.export.table import point_rows, to_csv
+from explorer.render.marks.colours import colour_table
+from explorer.render.marks.hover import estimate_text
+from explorer.render.marks.scale import ContourStyle, colour_scale, number_text, tick_label, ticks
+from explorer.render.surface import contour_chart
 
 
 def a_surface(values: np.ndarray, computed: np.ndarray | None = None) -> Surface:
@@ -66,8 +66,8 @@ def test_a_spike_is_at_its_own_coordinate(shape, log):
     values[j, i] = 100
     surface = a_surface(values)
     x, y = surface.x[i], surface.y[j]
-    chart = contour(surface, ContourStyle(log=log))
-    top = lut("viridis")[-1]
+    chart = contour_chart(surface, ContourStyle(log=log))
+    top = colour_table("viridis")[-1]
     pixels, row = picture(chart)
     yellow = np.argwhere((pixels[..., :3] == top).all(axis=-1))
     size = np.array(pixels.shape[:2])
@@ -77,7 +77,7 @@ def test_a_spike_is_at_its_own_coordinate(shape, log):
     assert len(yellow) == np.prod(size) / np.prod(shape)  # one cell and nothing else
     told = [r for r in layers(chart, "rect")[0]["rows"] if r["loss"] == "100"]
     assert [(r["cell x"], r["cell y"]) for r in told] == [pytest.approx((x, y), abs=1e-8)]
-    assert (told[0]["x"], told[0]["y"]) == (number(x), number(y))
+    assert (told[0]["x"], told[0]["y"]) == (number_text(x), number_text(y))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
     step = np.array([np.diff(surface.x)[0], np.diff(surface.y)[0]])
     # Lines between 1 and 100 lie on the edges from the spike to its neighbours, nowhere else.
@@ -116,10 +116,10 @@ def cases() -> dict[str, np.ndarray]:
 def test_any_values_make_a_valid_chart(name, log):
     """Vega-Lite draws every case; the JSON is strict; the legend counts the holes exactly."""
     values = cases()[name]
-    chart = contour(a_surface(values), ContourStyle(log=log))
+    chart = contour_chart(a_surface(values), ContourStyle(log=log))
     spec = chart.to_dict()
     hover = layers(chart, "rect")[0]["rows"]
-    assert [row["loss"] for row in hover] == [number(v) for v in values.ravel()]
+    assert [row["loss"] for row in hover] == [number_text(v) for v in values.ravel()]
     legend = json.dumps(spec, allow_nan=False)
     for word, where in (
         ("NaN", np.isnan(values)),
@@ -135,7 +135,7 @@ def test_holes_are_drawn_and_nothing_else_is():
     values = bowl((8, 6))
     values[1, 2], values[5, 0] = np.nan, np.inf
     surface = a_surface(values)
-    drawn = picture(contour(surface))
+    drawn = picture(contour_chart(surface))
     for (j, i), value in np.ndenumerate(values):
         red, green, blue, alpha = map(int, pixel_at(drawn, surface.x[i], surface.y[j]))
         assert (red == green == blue) == (not np.isfinite(value))
@@ -149,9 +149,9 @@ def test_zero_and_negative_are_holes_on_a_log_scale_only():
     surface = a_surface(values)
     at = surface.x[3], surface.y[2]
     linear, log = (
-        pixel_at(picture(contour(surface, ContourStyle(log=k))), *at) for k in (False, True)
+        pixel_at(picture(contour_chart(surface, ContourStyle(log=k))), *at) for k in (False, True)
     )
-    assert (linear[:3] == lut("viridis")[0]).all()
+    assert (linear[:3] == colour_table("viridis")[0]).all()
     assert log[0] == log[1] == log[2]
 
 
@@ -163,14 +163,14 @@ def test_before_a_level_the_nearest_value_stands_in():
     values[0, 0] = np.nan
     surface = a_surface(values, computed)
     before = surface.loss.copy()
-    chart = contour(surface)
+    chart = contour_chart(surface)
     assert pixel_at(picture(chart), surface.x[4], surface.y[4])[3] == 255
     assert pixel_at(picture(chart), surface.x[5], surface.y[5])[3] < 255
     np.testing.assert_array_equal(surface.loss, before)
     assert "Not computed, 79" in json.dumps(chart.to_dict())
     assert "Interpolated" not in json.dumps(chart.to_dict()) and not layers(chart, "line")
     told = {r["loss"] for r in layers(chart, "rect")[0]["rows"]}
-    assert told == {"NaN", number(values[4, 4])}
+    assert told == {"NaN", number_text(values[4, 4])}
 
 
 def half_done(shape: tuple[int, int] = (25, 25)) -> Surface:
@@ -186,7 +186,7 @@ def test_interpolated_cells_are_pale_and_say_what_they_are():
     """Cells between computed ones have the preview's colour, pale; the legend counts them."""
     surface = half_done()
     shown = preview(surface.loss, surface.computed)
-    chart = contour(surface, ContourStyle(log=True))
+    chart = contour_chart(surface, ContourStyle(log=True))
     scale = colour_scale(surface.loss[surface.computed], ContourStyle(log=True))
     drawn = picture(chart)
     for j, i in ((2, 3), (3, 3), (20, 21), (24, 24), (8, 12), (8, 13)):
@@ -205,28 +205,28 @@ def test_tooltips_tell_a_computed_value_from_an_estimate():
     """Computed cells tell all values; interpolated ones their own place and an uncertainty."""
     surface = half_done()
     shown = preview(surface.loss, surface.computed)
-    rows = layers(contour(surface), "rect")[0]["rows"]
+    rows = layers(contour_chart(surface), "rect")[0]["rows"]
     assert len(rows) == 625
     for row, (j, i) in zip(rows, np.ndindex(25, 25), strict=True):
         if surface.computed[j, i]:
-            assert row["loss"] == number(surface.loss[j, i]) and row["accuracy"] == "0.5"
+            assert row["loss"] == number_text(surface.loss[j, i]) and row["accuracy"] == "0.5"
         elif shown.interpolated[j, i]:
-            likely = estimate(shown.values[j, i], shown.uncertainty[j, i])
+            likely = estimate_text(shown.values[j, i], shown.uncertainty[j, i])
             assert row["loss"] == f"{likely} (interpolated)" and "±" in row["loss"]
             assert row["accuracy"] == "not computed"
-            assert (row["x"], row["y"]) == (number(surface.x[i]), number(surface.y[j]))
+            assert (row["x"], row["y"]) == (number_text(surface.x[i]), number_text(surface.y[j]))
         else:
-            assert row["loss"] in {number(v) for v in surface.loss[6:11:2, 10:15:2].ravel()}
+            assert row["loss"] in {number_text(v) for v in surface.loss[6:11:2, 10:15:2].ravel()}
 
 
 def test_estimates_are_as_short_as_their_uncertainty():
     """The value ends at the first digit of its uncertainty, but keeps one digit of its own."""
-    assert estimate(1.2345, 0.0213) == "≈ 1.23 ± 0.02"
-    assert estimate(1234.5, 21.3) == "≈ 1230 ± 20"
-    assert estimate(3.2e-8, 4e-10) == "≈ 3.2e-8 ± 4e-10"
-    assert estimate(1.2345, 40.0) == "≈ 1 ± 40"
-    assert estimate(3.0, 0.0) == "≈ 3 ± 0"
-    assert estimate(0.0, 0.1) == "≈ 0 ± 0.1"
+    assert estimate_text(1.2345, 0.0213) == "≈ 1.23 ± 0.02"
+    assert estimate_text(1234.5, 21.3) == "≈ 1230 ± 20"
+    assert estimate_text(3.2e-8, 4e-10) == "≈ 3.2e-8 ± 4e-10"
+    assert estimate_text(1.2345, 40.0) == "≈ 1 ± 40"
+    assert estimate_text(3.0, 0.0) == "≈ 3 ± 0"
+    assert estimate_text(0.0, 0.1) == "≈ 0 ± 0.1"
 
 
 def test_contours_run_through_the_preview():
@@ -236,7 +236,7 @@ def test_contours_run_through_the_preview():
     computed = np.zeros(values.shape, dtype=bool)
     computed[level(values.shape, 4)] = True
     values[8, 16] = np.nan
-    chart = contour(Surface(x, y, {"loss": values}, computed), ContourStyle(log=True))
+    chart = contour_chart(Surface(x, y, {"loss": values}, computed), ContourStyle(log=True))
     levels = np.log(ticks(np.nanmin(values), np.nanmax(values), True, 12))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
     found = drawn[:, 0] + drawn[:, 1] / 2
@@ -249,9 +249,9 @@ def test_a_preview_is_never_exported():
     """After drawing, the numbers to download are still only those computed."""
     surface = half_done()
     before = to_csv(surface)
-    contour(surface)
+    contour_chart(surface)
     assert to_csv(surface) == before
-    told = rows(surface).to_pydict()
+    told = point_rows(surface).to_pydict()
     known = np.array(told["computed"])
     assert known.sum() == 169 and np.isnan(np.array(told["loss"])[~known]).all()
 
@@ -263,7 +263,7 @@ def test_a_growing_surface_is_valid_at_every_size():
     for count in (0, 1, 2, 10, 40, 107, 108):
         computed = np.zeros(values.shape, dtype=bool)
         computed[tuple(order[:count].T)] = True
-        chart = contour(a_surface(values, computed), ContourStyle(log=True))
+        chart = contour_chart(a_surface(values, computed), ContourStyle(log=True))
         assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
 
 
@@ -271,7 +271,7 @@ def test_contours_lie_where_the_function_has_that_value():
     """Each vertex of the level of a plane lies on it, after simplification too."""
     x, y = axis_values(-1, 2, 31), axis_values(-3, 1, 21)
     values = 2 * x[None, :] + y[:, None]
-    chart = contour(Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool)))
+    chart = contour_chart(Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool)))
     levels = np.array(ticks(values.min(), values.max(), False, 12))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
     found = 2 * drawn[:, 0] + drawn[:, 1]
@@ -282,25 +282,25 @@ def test_contours_lie_where_the_function_has_that_value():
 def test_square_cells_and_clip():
     """Comparable ranges share one scale per unit; clipping changes colours, never the tooltips."""
     surface = a_surface(bowl((9, 7)))
-    spec = contour(surface, ContourStyle(clip=20.0)).to_dict()
+    spec = contour_chart(surface, ContourStyle(clip=20.0)).to_dict()
     assert spec["autosize"]["type"] == "pad"  # "fit" would change the aspect ratio
     x_span, y_span = 3 * 7 / 6, 4 * 9 / 8
     assert spec["height"] / spec["width"] == pytest.approx(y_span / x_span, abs=1 / spec["width"])
     assert "clipped at 20" in json.dumps(spec)
-    told = layers(contour(surface, ContourStyle(clip=20.0)), "rect")[0]["rows"]
-    assert [r["loss"] for r in told] == [number(v) for v in surface.loss.ravel()]
+    told = layers(contour_chart(surface, ContourStyle(clip=20.0)), "rect")[0]["rows"]
+    assert [r["loss"] for r in told] == [number_text(v) for v in surface.loss.ravel()]
 
 
 def test_payload_stays_small():
     """A 201 x 201 surface, even pure noise, stays below 1 MB and its tooltips below 0.4 MB."""
     values = np.random.default_rng(0).lognormal(size=(201, 201))
-    chart = contour(a_surface(values))
+    chart = contour_chart(a_surface(values))
     assert len(json.dumps(layers(chart, "rect")[0]["rows"])) < 400_000
     assert len(json.dumps(chart.to_dict())) < 1_000_000
     for side in (60, 201):
         computed = np.zeros((side, side), dtype=bool)
         computed[level((side, side), 2)] = True
-        growing = contour(a_surface(values[:side, :side], computed))
+        growing = contour_chart(a_surface(values[:side, :side], computed))
         assert len(json.dumps(layers(growing, "rect")[0]["rows"])) < 400_000
 
 
@@ -315,8 +315,8 @@ def test_ticks_are_round_and_few():
         for log in (False, True):
             values = ticks(low, high, log, 7)
             assert 1 <= len(values) <= 10
-            assert all(low <= v <= high and len(number(v)) <= 8 for v in values)
-    assert (label(1e-8), label(3e5), label(0.3)) == ("10⁻⁸", "3×10⁵", "0.3")
+            assert all(low <= v <= high and len(number_text(v)) <= 8 for v in values)
+    assert (tick_label(1e-8), tick_label(3e5), tick_label(0.3)) == ("10⁻⁸", "3×10⁵", "0.3")
 
 
 def test_limits_are_shared_and_styles_refuse():
@@ -327,7 +327,7 @@ def test_limits_are_shared_and_styles_refuse():
         with pytest.raises(ValueError, match="must"):
             ContourStyle(**bad)
     with pytest.raises(ValueError, match="value must be one of loss, accuracy"):
-        contour(a_surface(bowl((3, 3))), ContourStyle(value="f1"))
+        contour_chart(a_surface(bowl((3, 3))), ContourStyle(value="f1"))
 
 
 def test_no_heavy_imports():

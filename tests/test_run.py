@@ -20,8 +20,8 @@ from explorer.importing.order import order_import
 from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, variance_shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
-from explorer.render.export.animation import MOST, animation, chosen
-from explorer.render.run import growing
+from explorer.render.export.animation import MOST_FRAMES, animation, frame_indices
+from explorer.render.run import growing_chart
 from sample_models import samples
 from store import Catalog
 from tests.conftest import seeded
@@ -153,7 +153,7 @@ def test_an_animation_shows_the_path_grow(trained, format: str, head: bytes) -> 
     """Each chosen snapshot is a frame, in order, the last one held; sizes are even for H.264."""
     problem, points = trained
     run = Run.from_pieces(SMALL, answer(problem, points, SMALL))
-    made = animation(growing(run), [0, 6, 12], format, width_inches=4)
+    made = animation(growing_chart(run), [0, 6, 12], format, width_inches=4)
     assert head in made[:16]
     frames = decoded(made, format)
     assert frames[0].shape[0] % 2 == 0 and frames[0].shape[1] % 2 == 0
@@ -173,9 +173,9 @@ def decoded(content: bytes, format: str) -> list[np.ndarray]:
 
 def test_frames_are_spread_over_a_long_run() -> None:
     """At most as many frames as allowed, both ends among them, none twice."""
-    assert chosen(3) == [0, 1, 2]
-    found = chosen(1000)
-    assert len(set(found)) == len(found) == MOST and (found[0], found[-1]) == (0, 999)
+    assert frame_indices(3) == [0, 1, 2]
+    found = frame_indices(1000)
+    assert len(set(found)) == len(found) == MOST_FRAMES and (found[0], found[-1]) == (0, 999)
 
 
 def test_a_run_is_asked_by_its_model_and_shown(
@@ -212,5 +212,5 @@ def test_a_run_is_asked_by_its_model_and_shown(
     fine(app.select_slider(key="until").set_value(10).run())
     (said,) = opened(RUN.page, model="lone").error
     assert "at least 3 different snapshots, lone has 1" in said.value
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

@@ -674,24 +674,24 @@ def test_definitions_are_one_line() -> None:
 
 def test_charts_are_drawn(whole: Sharpness) -> None:
     """Values, ratios, a worst direction and the thumbnail are valid, with every value in them."""
-    drawn = render.measures({"one": whole, "two": whole}).to_dict()
+    drawn = render.measures_chart({"one": whole, "two": whole}).to_dict()
     rows = [row for data in drawn["datasets"].values() for row in data]
     for name in ("one", "two"):
         titles = {row["measure"] for row in rows if row.get("model") == name}
         positive = {m.title for m in MEASURES if whole.of(m.name).value > 0}
         assert titles == positive
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
-    moved = render.ratios(whole).to_dict()
+    moved = render.ratios_chart(whole).to_dict()
     shown = [r for data in moved["datasets"].values() for r in data if "measure" in r]
     assert {r["measure"]: r["value"] for r in shown} == {
         m.title: whole.ratios[m.name] for m in MEASURES if whole.ratios[m.name] > 0
     }
-    render.along({"one": whole}, "sam").to_dict()
+    render.worst_direction_chart({"one": whole}, "sam").to_dict()
     with pytest.raises(ValueError, match="worst direction of trace"):
-        render.along({"one": whole}, "trace")
+        render.worst_direction_chart({"one": whole}, "trace")
     assert render.thumbnail(whole).startswith(b"\x89PNG")
     nothing = Sharpness.from_pieces(QUICK, [])
-    for chart in (render.measures(nothing), render.ratios(nothing)):
+    for chart in (render.measures_chart(nothing), render.ratios_chart(nothing)):
         chart.to_dict()
     assert render.thumbnail(nothing).startswith(b"\x89PNG")
 
@@ -710,7 +710,7 @@ def test_charts_are_drawn(whole: Sharpness) -> None:
 )
 def test_values_in_words(numbers: tuple[float, float, float], words: str) -> None:
     """Exact values, lower bounds, even and uneven intervals, small ones, and what is missing."""
-    assert render.said(*numbers) == words
+    assert render.value_text(*numbers) == words
 
 
 def test_numbers_can_be_taken_away(whole: Sharpness) -> None:

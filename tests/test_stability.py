@@ -298,5 +298,5 @@ def test_a_run_is_asked_by_its_model_and_shown(
     said = " ".join(texts(app, "caption"))
     assert "Threshold of Nesterov: 15 to 30, as recorded (Cohen et al. 2021)" in said
     assert next(box.value for box in app.number_input if box.label == "Learning rate") is None
-    _running.stop()
+    _running.stop_apps()
     end_workers(Catalog(tmp_path / "catalog"))

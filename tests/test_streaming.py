@@ -247,5 +247,5 @@ def test_lines_of_a_data_set_by_processes(
 def test_pages_say_which_part_was_drawn(file: Path) -> None:
     """A cut split is said to be so with its seed; a whole one says nothing."""
     cut = problems.load(file, {"most": 40, "seed": 7}).facts["splits"]["train"]
-    assert parts.drawn(cut) == "40 of 200 examples drawn with seed 7"
-    assert parts.drawn(problems.load(file, {}).facts["splits"]["train"]) == ""
+    assert parts.part_of_data(cut) == "40 of 200 examples drawn with seed 7"
+    assert parts.part_of_data(problems.load(file, {}).facts["splits"]["train"]) == ""

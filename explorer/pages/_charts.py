@@ -5,14 +5,20 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.pages._running import running
-from explorer.render.marks.colours import SERIES
+from explorer.pages._running import app_state
+from explorer.render.marks.colours import SERIES_COLOURS
 from explorer.wording import printable
 
-AXIS = 105  # px beside a plot for its axis of values
-SMALLEST = 150  # px of a plot's width
-AROUND, LOW = 320, 480  # px above and below a plane in a window; of the side that any may have
-TEXT = {"light": "#31333f", "dark": "#fafafa"}  # of axes and legends: 12 and 17 to 1 on their page
+AXIS_WIDTH = 105  # px beside a plot for its axis of values
+SMALLEST_WIDTH = 150  # px of a plot's width
+HEIGHT_AROUND_PLANE, SMALLEST_PLANE = (
+    320,
+    480,
+)  # px above and below a plane in a window; of the side that any may have
+TEXT_COLOURS = {
+    "light": "#31333f",
+    "dark": "#fafafa",
+}  # of axes and legends: 12 and 17 to 1 on their page
 _HTML = '<div class="ruler"></div>'
 _CSS = ".ruler { width: 100%; height: 0; }"
 _JS = """
@@ -56,26 +62,28 @@ def measure_column() -> None:
 
     At first they are what a browser last said.
     """
-    known = {"width": column_width(), "height": window_height()}
-    said = _RULER(key="ruler", data={"known": known}, on_size_change=lambda: None).get("size")
-    if said:
-        st.session_state["column width"] = running().width = int(said["width"])
-        st.session_state["window height"] = running().height = int(said["height"])
+    last_size = {"width": column_width(), "height": window_height()}
+    new_size = _RULER(key="ruler", data={"known": last_size}, on_size_change=lambda: None).get(
+        "size"
+    )
+    if new_size:
+        st.session_state["column width"] = app_state().width = int(new_size["width"])
+        st.session_state["window height"] = app_state().height = int(new_size["height"])
 
 
 def column_width() -> int:
     """Width in px of the column that shows."""
-    return int(st.session_state.get("column width", running().width))
+    return int(st.session_state.get("column width", app_state().width))
 
 
 def window_height() -> int:
     """Height in px of the browser's window, in full hundreds."""
-    return int(st.session_state.get("window height", running().height))
+    return int(st.session_state.get("window height", app_state().height))
 
 
-def plot_width(beside: int = AXIS, most: float = math.inf) -> int:
+def plot_width(beside: int = AXIS_WIDTH, most: float = math.inf) -> int:
     """Width in px of a plot that has so many px of axes and legends beside it."""
-    return int(max(SMALLEST, min(column_width() - beside, most)))
+    return int(max(SMALLEST_WIDTH, min(column_width() - beside, most)))
 
 
 def plane_width(value: str) -> int:
@@ -83,7 +91,7 @@ def plane_width(value: str) -> int:
 
     A plane is a square: it is no wider than the window is high.
     """
-    most = max(LOW, window_height() - AROUND)
+    most = max(SMALLEST_PLANE, window_height() - HEIGHT_AROUND_PLANE)
     return plot_width(85 + max(85, 8 * len(value)), most)
 
 
@@ -92,40 +100,44 @@ def plot_height(width: int) -> int:
     return int(min(460, max(300, 0.4 * width)))
 
 
-def show_chart(drawn: Any, told: str, values: Any = None, key: str | None = None) -> None:
+def show_chart(drawing: Any, description: str, values: Any = None, key: str | None = None) -> None:
     """Show a chart.
 
     Args:
-        drawn: the chart.
-        told: what it shows, for those who do not see it.
+        drawing: the chart.
+        description: what it shows, for those who do not see it.
         values: whose range is told too.
         key: of the element.
     """
-    chart = drawn.copy(deep=False)
-    chart.config = _config(st.context.theme.type == "dark")
-    alt = printable(told + _range(values), 400)
+    chart = drawing.copy(deep=False)
+    chart.config = _theme_config(st.context.theme.type == "dark")
+    alt = printable(description + _range_text(values), 400)
     st.altair_chart(chart, width="content", key=key, alt=alt)
 
 
-def _range(values: Any) -> str:
+def _range_text(values: Any) -> str:
     import numpy as np
 
-    known = np.asarray([] if values is None else values, dtype=float)
-    known = known[np.isfinite(known)]
-    return f", from {known.min():.4g} to {known.max():.4g}" if known.size else ""
+    finite_values = np.asarray([] if values is None else values, dtype=float)
+    finite_values = finite_values[np.isfinite(finite_values)]
+    return (
+        f", from {finite_values.min():.4g} to {finite_values.max():.4g}"
+        if finite_values.size
+        else ""
+    )
 
 
-def _config(dark: bool) -> dict[str, Any]:
+def _theme_config(dark: bool) -> dict[str, Any]:
     """What text and series look like on the page."""
-    text = TEXT["dark" if dark else "light"]
+    text = TEXT_COLOURS["dark" if dark else "light"]
     words = {"labelColor": text, "titleColor": text}
     return {
         "axis": words,
         "legend": words,
         "title": {"color": text},
-        "range": {"category": list(SERIES)},
-        "line": {"color": SERIES[0]},
-        "area": {"color": SERIES[0]},
-        "bar": {"color": SERIES[0]},
-        "point": {"color": SERIES[0]},
+        "range": {"category": list(SERIES_COLOURS)},
+        "line": {"color": SERIES_COLOURS[0]},
+        "area": {"color": SERIES_COLOURS[0]},
+        "bar": {"color": SERIES_COLOURS[0]},
+        "point": {"color": SERIES_COLOURS[0]},
     }

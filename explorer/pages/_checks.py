@@ -7,16 +7,16 @@ from typing import Any
 import streamlit as st
 
 from explorer.kinds.statistics import loss_interval
-from explorer.pages._parts import drawn, seconds_text
+from explorer.pages._parts import part_of_data, seconds_text
 from explorer.pages._text import as_text
 from store import Catalog, records
 
-ROUNDING = 1e-5  # relative, in float32, where several points go into one launch
-WORTH_A_WARNING = 0.01  # of the plotted range
+ROUNDING_ERROR = 1e-5  # relative, in float32, where several points go into one launch
+WARNING_SHARE = 0.01  # of the plotted range
 
 
-def badges(
-    asked: records.Question, result: Any, first: Callable[[Any], None] | None = None
+def show_badges(
+    question: records.Question, result: Any, first: Callable[[Any], None] | None = None
 ) -> None:
     """Self-checks of an answer, each green or telling what is off; `first` adds one of its own."""
     facts = result.facts
@@ -27,7 +27,9 @@ def badges(
         if "norm_error" in facts:
             good = facts["norm_error"] < 1e-6
             st.badge(
-                f"{asked.settings['normalisation']} norms match" if good else "norms do not match",
+                f"{question.settings['normalisation']} norms match"
+                if good
+                else "norms do not match",
                 icon=":material/check:" if good else ":material/error:",
                 color="green" if good else "red",
                 help=f"Largest relative difference of norms: {facts['norm_error']:.1e}.",
@@ -40,13 +42,13 @@ def badges(
                 help="Absolute cosine between the two directions; 0 is a right angle.",
             )
         _precision_badge(facts, result)
-        _subset_badge(asked, facts)
+        _subset_badge(question, facts)
         _finite_badge(result)
-        moved_badge(facts)
+        moved_parameters_badge(facts)
     if _too_coarse(facts, result):
         st.warning(
-            f"{asked.settings['precision']} is off by more than 1 % of what is plotted: compute in "
-            "float32 to rely on small differences.",
+            f"{question.settings['precision']} is off by more than 1 % of what is plotted: compute "
+            "in float32 to rely on small differences.",
             icon=":material/warning:",
         )
 
@@ -66,7 +68,7 @@ def _share_of_range(facts: Mapping[str, Any], result: Any) -> float | None:
 
 def _too_coarse(facts: Mapping[str, Any], result: Any) -> bool:
     share = _share_of_range(facts, result)
-    return share is not None and share > WORTH_A_WARNING
+    return share is not None and share > WARNING_SHARE
 
 
 def _precision_badge(facts: Mapping[str, Any], result: Any) -> None:
@@ -79,31 +81,31 @@ def _precision_badge(facts: Mapping[str, Any], result: Any) -> None:
     largest = "not finite" if error["largest"] is None else f"{error['largest']:.2g}"
     st.badge(
         f"precision error {text}",
-        icon=":material/warning:" if share > WORTH_A_WARNING else ":material/check:",
-        color="orange" if share > WORTH_A_WARNING else "green",
+        icon=":material/warning:" if share > WARNING_SHARE else ":material/check:",
+        color="orange" if share > WARNING_SHARE else "green",
         help=f"Largest difference from float32 at {error['points']:.0f} of the points: {largest}.",
     )
 
 
 def _data_rows(split: Mapping[str, Any]) -> dict[str, Any]:
     """What identifies the data, and which part of a larger set they are."""
-    part = drawn(split)
+    part = part_of_data(split)
     return {"data": split["fingerprint"], **({"part of the data": part} if part else {})}
 
 
-def _subset_badge(asked: records.Question, facts: Mapping[str, Any]) -> None:
+def _subset_badge(question: records.Question, facts: Mapping[str, Any]) -> None:
     """Which part of the examples the loss is a mean of, where it is not all."""
-    subset = asked.settings["subset"]
+    subset = question.settings["subset"]
     if subset == "all" or "available" not in facts:
         return
     count, of = facts["examples"], facts["available"]
     unbiased = "an unbiased estimate" if subset == "random" else "biased if the data are ordered"
     ends = loss_interval(facts.get("stand_alone", {}), facts, of)
-    said = f"{subset} {count:,} of {of:,} examples"
+    subset_text = f"{subset} {count:,} of {of:,} examples"
     if ends is not None and all(math.isfinite(end) for end in ends):
-        said += f", loss {ends[0]:.4g} to {ends[1]:.4g} at the centre"
+        subset_text += f", loss {ends[0]:.4g} to {ends[1]:.4g} at the centre"
     st.badge(
-        said,
+        subset_text,
         icon=":material/casino:",
         color="blue",
         help=f"The loss of a part of the split: {unbiased} of the whole, with its 95 % interval.",
@@ -114,7 +116,7 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
     alone = facts.get("stand_alone", {}).get("loss")
     if alone is None:
         return
-    centre = _at_centre(result)
+    centre = _centre_loss(result)
     if centre is None:
         st.badge(
             f"centre off the grid, loss there {alone:.4g}",
@@ -125,7 +127,9 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
         return
     same = centre == alone or (math.isnan(centre) and math.isnan(alone))
     if facts.get("choice", {}).get("stacked", 1) > 1:  # kernels may sum by a point's place
-        same = same or math.isclose(centre, alone, rel_tol=ROUNDING, abs_tol=ROUNDING / 10)
+        same = same or math.isclose(
+            centre, alone, rel_tol=ROUNDING_ERROR, abs_tol=ROUNDING_ERROR / 10
+        )
     st.badge(
         f"centre = stand-alone loss {alone:.4g}"
         if same
@@ -136,7 +140,7 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
     )
 
 
-def moved_badge(facts: Mapping[str, Any]) -> None:
+def moved_parameters_badge(facts: Mapping[str, Any]) -> None:
     """Which parameters move, where it is not all."""
     if "moved" in facts:
         st.badge(
@@ -147,7 +151,7 @@ def moved_badge(facts: Mapping[str, Any]) -> None:
         )
 
 
-def _at_centre(result: Any) -> float | None:
+def _centre_loss(result: Any) -> float | None:
     """The loss at coordinate 0, if every axis has that and it is computed.
 
     Lines cross there: NaN where they differ.
@@ -179,44 +183,46 @@ def _finite_badge(result: Any) -> None:
     )
 
 
-def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str = "") -> None:
+def show_provenance(
+    catalog: Catalog, question: records.Question, result: Any, name: str = ""
+) -> None:
     """Everything that the answer was computed from, and where and how long.
 
     `name` tells it from others on the page.
     """
-    problem = catalog.problem(asked.problem_id)
+    problem = catalog.problem(question.problem_id)
     facts = result.facts
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):
         # Not side by side: a key of 64 characters must fit.
-        question, answer = st.tabs(["The question", "The answer"])
-        question.caption("The key changes with any of these.")
-        question.table(
-            _rows(
+        question_tab, answer_tab = st.tabs(["The question", "The answer"])
+        question_tab.caption("The key changes with any of these.")
+        question_tab.table(
+            _table_columns(
                 {
-                    "key": asked.key,
-                    "kind": f"{asked.kind}, version {asked.version}",
-                    "point (parameters and buffers)": ", ".join(asked.point_ids),
+                    "key": question.key,
+                    "kind": f"{question.kind}, version {question.version}",
+                    "point (parameters and buffers)": ", ".join(question.point_ids),
                     "problem file": problem.source_hash,
                     "arguments": dict(problem.arguments) or "none",
                     "loss": problem.facts["loss"],
-                    **_data_rows(problem.facts["splits"][asked.settings["split"]]),
-                    **asked.settings,
+                    **_data_rows(problem.facts["splits"][question.settings["split"]]),
+                    **question.settings,
                 }
             )
         )
-        answer.caption("These do not change the key.")
-        answer.table(
-            _rows(
+        answer_tab.caption("These do not change the key.")
+        answer_tab.table(
+            _table_columns(
                 {
-                    "model": ", ".join(asked.model_names),
+                    "model": ", ".join(question.model_names),
                     "problem path": problem.path,
-                    "asked": f"{asked.created:%Y-%m-%d %H:%M} UTC",
-                    "complete": f"{asked.completed:%Y-%m-%d %H:%M} UTC"
-                    if asked.completed
+                    "asked": f"{question.created:%Y-%m-%d %H:%M} UTC",
+                    "complete": f"{question.completed:%Y-%m-%d %H:%M} UTC"
+                    if question.completed
                     else "no",
-                    "compute time": seconds_text(asked.seconds),
+                    "compute time": seconds_text(question.seconds),
                     **{
                         n: facts[n]
                         for n in (
@@ -229,12 +235,12 @@ def provenance(catalog: Catalog, asked: records.Question, result: Any, name: str
                         )
                         if n in facts
                     },
-                    **asked.provenance,
+                    **question.provenance,
                 }
             )
         )
 
 
-def _rows(values: Mapping[str, Any]) -> dict[str, list[str]]:
-    shown = [str(value) for value in values.values()]
-    return {"": [as_text(n) for n in values], "value": [as_text(t, 64) for t in shown]}
+def _table_columns(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    texts = [str(value) for value in values.values()]
+    return {"": [as_text(n) for n in values], "value": [as_text(t, 64) for t in texts]}

@@ -14,17 +14,17 @@ from explorer.pages._text import as_message, as_step, as_text
 from explorer.wording import printable
 from store import Catalog, records
 
-FEW = 8  # steps that one sentence can list
+FEW_STEPS = 8  # steps that one sentence can list
 # Labels and help of numbers that several pages ask for; see `choose_numbers`.
 SEED = ("Seed", "Of everything that is drawn at random.")
-ROOM = ("Search steps", "Of Lanczos for an eigenvalue, at most; as many vectors are held.")
+SEARCH_STEPS = ("Search steps", "Of Lanczos for an eigenvalue, at most; as many vectors are held.")
 TOLERANCE = (
     "Tolerance",
     "Largest residual of an eigenvalue, as a share of the largest absolute eigenvalue.",
 )
 
 
-def from_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
+def check_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
     """Stop with one sentence where a widget would put its default in place of the address's value.
 
     Args:
@@ -32,11 +32,11 @@ def from_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
         must: what the value must be.
         fits: whether the text is such a value.
     """
-    said = st.query_params.get(key)
-    if said is not None and key not in st.session_state and not fits(said):
+    text = st.query_params.get(key)
+    if text is not None and key not in st.session_state and not fits(text):
         st.error(
             as_message(
-                f"{key} in the address must be {must}, got {said!r}; correct it there, or choose "
+                f"{key} in the address must be {must}, got {text!r}; correct it there, or choose "
                 "this page anew on the left."
             ),
             icon=":material/error:",
@@ -59,10 +59,14 @@ def is_whole(text: str) -> bool:
 
 def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     """The model chosen; at first one of at least so many snapshots, if there is any."""
-    known = known_models(catalog)
-    from_address("model", f"one of {', '.join(known)}", known.__contains__)
-    usual = next((n for n, model in enumerate(known.values()) if model.points >= fewest), 0)
-    return known[st.selectbox("Model", list(known), usual, key="model", bind="query-params")]
+    models_by_label = known_models(catalog)
+    check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
+    usual = next(
+        (n for n, model in enumerate(models_by_label.values()) if model.points >= fewest), 0
+    )
+    return models_by_label[
+        st.selectbox("Model", list(models_by_label), usual, key="model", bind="query-params")
+    ]
 
 
 def choose_runs(
@@ -78,25 +82,29 @@ def choose_runs(
         own: whether the model itself may be chosen.
         help: of the widget.
     """
-    known = {
+    runs_by_label = {
         name: other
         for name, other in known_models(catalog).items()
         if other.problem_id == model.problem_id
         and other.points >= fewest
         and (own or other.id != model.id)
     }
-    said = st.query_params.get_all("runs")
-    wrong = [name for name in said if name not in known]
+    names_in_address = st.query_params.get_all("runs")
+    wrong = [name for name in names_in_address if name not in runs_by_label]
     if wrong and "runs" not in st.session_state:
-        among = ", ".join(known) or "none"
-        from_address("runs", f"models of one problem with {fewest} snapshots: {among}", _never)
-    if not known:
+        among = ", ".join(runs_by_label) or "none"
+        check_address("runs", f"models of one problem with {fewest} snapshots: {among}", _never)
+    if not runs_by_label:
         return {}
-    kept = st.session_state.get("runs")
-    if kept is not None and not set(kept) <= set(known):  # the model's change took them away
-        st.session_state["runs"] = [name for name in kept if name in known]
-    chosen = st.multiselect(label, list(known), key="runs", bind="query-params", help=help)
-    return {name: known[name] for name in chosen}
+    kept_names = st.session_state.get("runs")
+    if kept_names is not None and not set(kept_names) <= set(
+        runs_by_label
+    ):  # the model's change took them away
+        st.session_state["runs"] = [name for name in kept_names if name in runs_by_label]
+    chosen_labels = st.multiselect(
+        label, list(runs_by_label), key="runs", bind="query-params", help=help
+    )
+    return {name: runs_by_label[name] for name in chosen_labels}
 
 
 def _never(_: str) -> bool:
@@ -135,8 +143,8 @@ def choose_height(values: Mapping[str, Any], decades: bool) -> tuple[bool, str]:
 def choose_scale(key: str, log: bool = False, label: str = "Scale") -> bool:
     """Whether an axis is drawn on a log scale; `log` is the default."""
     default = "Log" if log else "Linear"
-    chosen = st.segmented_control(label, ["Linear", "Log"], default=default, required=True, key=key)
-    return chosen == "Log"
+    scale = st.segmented_control(label, ["Linear", "Log"], default=default, required=True, key=key)
+    return scale == "Log"
 
 
 def choose_numbers(usual: Any, words: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
@@ -153,7 +161,7 @@ def choose_numbers(usual: Any, words: Mapping[str, tuple[str, str]]) -> dict[str
             columns = st.columns(2, gap="xsmall")
         value = getattr(usual, name)
         whole = isinstance(value, int)
-        from_address(
+        check_address(
             name,
             "a whole number" if whole else "a finite number",
             is_whole if whole else is_finite,
@@ -188,13 +196,13 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     if len(points) < 2:
         return questions.point_of(catalog, model.id, model.point_id)
     steps = list(points)
-    few = ", ".join(map(str, steps)) if len(steps) <= FEW else ""
+    few = ", ".join(map(str, steps)) if len(steps) <= FEW_STEPS else ""
     must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"
-    from_address(key, must, lambda text: text in {*map(str, steps), *map(as_step, steps)})
+    check_address(key, must, lambda text: text in {*map(str, steps), *map(as_step, steps)})
     step = st.select_slider(
         "Training step",
         steps,
-        value=_linked(key, steps, steps[0 if first else -1]),
+        value=_linked_option(key, steps, steps[0 if first else -1]),
         key=key,
         bind="query-params",
         format_func=as_step,
@@ -203,24 +211,24 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     return points[step]
 
 
-def _linked(key: str, options: Sequence[Any], usual: Any) -> Any:
+def _linked_option(key: str, options: Sequence[Any], usual: Any) -> Any:
     """The option that a link names whose words on the page are others, else the usual one.
 
     Streamlit looks for the words of the page in the address (1.67); links hold the names.
     """
-    said = st.query_params.get(key)
-    named = (option for option in options if str(option) == said != as_step(option))
+    address_text = st.query_params.get(key)
+    named = (option for option in options if str(option) == address_text != as_step(option))
     return next(named, usual)
 
 
-def one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
+def choose_one_of(label: str, options: Sequence[str], key: str, help: str | None = None) -> str:
     """One of a few words, kept in the URL."""
     fitting = {*options, *map(as_text, options)}
-    from_address(key, f"one of {', '.join(options)}", fitting.__contains__)
+    check_address(key, f"one of {', '.join(options)}", fitting.__contains__)
     return st.segmented_control(
         label,
         options,
-        default=_linked(key, options, options[0]),
+        default=_linked_option(key, options, options[0]),
         required=True,
         key=key,
         bind="query-params",
@@ -232,14 +240,14 @@ def one_of(label: str, options: Sequence[str], key: str, help: str | None = None
 
 def choose_directions() -> dict[str, Any]:
     """Seed, normalisation and ignore rule, as settings."""
-    normalisation = one_of(
+    normalisation = choose_one_of(
         "Normalisation",
         NORMALISATIONS,
         "normalisation",
         "filter: each output filter gets the norm of the model's own (Li et al. 2018); "
         "layer: each tensor does; raw: plain Gaussian",
     )
-    from_address(
+    check_address(
         "seed",
         "a whole number from 0 to 4,294,967,295",
         lambda text: is_whole(text) and 0 <= float(text) < 2**32,
@@ -259,17 +267,17 @@ def choose_axis(
     name: str, count: int, low: float = -1.0, high: float = 1.0, label: str = ""
 ) -> dict[str, Any]:
     """Range and number of points of an axis, as settings; the arguments are defaults."""
-    from_address(f"{name}_min", "a finite number", is_finite)
-    from_address(f"{name}_max", "a finite number", is_finite)
-    from_address(f"{name}_count", "a whole number", is_whole)
+    check_address(f"{name}_min", "a finite number", is_finite)
+    check_address(f"{name}_max", "a finite number", is_finite)
+    check_address(f"{name}_count", "a whole number", is_whole)
     left, middle, right = st.columns(3, gap="xsmall")
-    said = label or name
+    axis_label = label or name
     return {
         f"{name}_min": left.number_input(
-            f"{said} from", value=low, format="%.4g", key=f"{name}_min", bind="query-params"
+            f"{axis_label} from", value=low, format="%.4g", key=f"{name}_min", bind="query-params"
         ),
         f"{name}_max": middle.number_input(
-            f"{said} to", value=high, format="%.4g", key=f"{name}_max", bind="query-params"
+            f"{axis_label} to", value=high, format="%.4g", key=f"{name}_max", bind="query-params"
         ),
         f"{name}_count": right.number_input(
             "Points", value=count, step=10, key=f"{name}_count", bind="query-params"
@@ -277,7 +285,7 @@ def choose_axis(
     }
 
 
-def checked(cls: type, values: Mapping[str, Any]) -> Any:
+def checked_settings(cls: type, values: Mapping[str, Any]) -> Any:
     """The settings; the page stops with one sentence where they are refused."""
     try:
         return cls(**values)

@@ -12,48 +12,58 @@ import streamlit as st
 from explorer.ask.provenance import provenance_of
 from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.surface import Surface
-from explorer.pages._running import running
+from explorer.pages._running import app_state
 from explorer.pages._text import as_text
-from explorer.pages._trajectories import PathsDrawn
+from explorer.pages._trajectories import DrawnPaths
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.height import Marker
 from explorer.render.relief3d.relief import height_field
 from explorer.wording import NAME_LENGTH
 from store import records
 
-FIGURES = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
+FIGURE_FORMATS = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
 FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Times": ("serif",)}
-MESHES = {"VTK (ParaView)": "vtp", "STL": "stl", "glTF": "glb"}
+MESH_FORMATS = {"VTK (ParaView)": "vtp", "STL": "stl", "glTF": "glb"}
 
 
 def export_surface(
-    asked: records.Question,
+    question: records.Question,
     surface: Surface,
     look: Mapping[str, Any],
-    drawn: PathsDrawn | None = None,
+    drawn_paths: DrawnPaths | None = None,
 ) -> None:
     """What can be taken away of a surface, as it is drawn now; also paths drawn over it."""
-    name = file_name(asked)
+    name = file_name(question)
     with st.popover("Export", icon=":material/download:"):
         tabs = ["Figure", "3-D picture", "3-D mesh", "Numbers"]
-        figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn else []))
+        figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn_paths else []))
         with figure:
-            shown = [asked, *([drawn.asked] if drawn else [])]
-            _figure(name, partial(_contour, surface, look, drawn), shown)
+            shown_questions = [question, *([drawn_paths.question] if drawn_paths else [])]
+            _figure_download(
+                name, partial(_contour_chart, surface, look, drawn_paths), shown_questions
+            )
         with relief:
-            _relief(name, surface, look, shown, drawn.pins if drawn else ())
+            _relief_download(
+                name, surface, look, shown_questions, drawn_paths.pins if drawn_paths else ()
+            )
         with mesh:
-            _mesh(name, asked, surface, look)
+            _mesh_download(name, question, surface, look)
         with numbers:
-            _numbers(name, asked, surface)
-        if drawn:
+            _numbers_download(name, question, surface)
+        if drawn_paths:
             with more[0]:
-                _animation(file_name(drawn.asked), drawn.over(_contour(surface, look)), drawn.until)
-                _numbers(file_name(drawn.asked), drawn.asked, drawn.projection)
+                _animation_download(
+                    file_name(drawn_paths.question),
+                    drawn_paths.over(_contour_chart(surface, look)),
+                    drawn_paths.until,
+                )
+                _numbers_download(
+                    file_name(drawn_paths.question), drawn_paths.question, drawn_paths.projection
+                )
 
 
 def export_line(
-    asked: Mapping[str, records.Question],
+    questions_by_name: Mapping[str, records.Question],
     lines: Mapping[str, Any],
     chart: Callable[[], Any],
 ) -> None:
@@ -61,62 +71,66 @@ def export_line(
     with st.popover("Export", icon=":material/download:"):
         figure, numbers = st.tabs(["Figure", "Numbers"])
         with figure:
-            _figure(file_name(next(iter(asked.values()))), chart, asked.values())
+            _figure_download(
+                file_name(next(iter(questions_by_name.values()))), chart, questions_by_name.values()
+            )
         with numbers:
-            for name, question in asked.items():
+            for name, question in questions_by_name.items():
                 st.caption(as_text(name))
-                _numbers(file_name(question), question, lines[name])
+                _numbers_download(file_name(question), question, lines[name])
 
 
 def export_run(
-    asked: records.Question, run: Surface, chart: Callable[[int], Any], until: int
+    question: records.Question, run: Surface, chart: Callable[[int], Any], until: int
 ) -> None:
     """What can be taken away of a run: the figure, the path as it grows, and the numbers."""
     with st.popover("Export", icon=":material/download:"):
         figure, moving, numbers = st.tabs(["Figure", "Animation", "Numbers"])
         with figure:
-            _figure(file_name(asked), partial(chart, until), [asked])
+            _figure_download(file_name(question), partial(chart, until), [question])
         with moving:
-            _animation(file_name(asked), chart, until)
+            _animation_download(file_name(question), chart, until)
         with numbers:
-            _numbers(file_name(asked), asked, run)
+            _numbers_download(file_name(question), question, run)
 
 
-def export_numbers(asked: Mapping[str, records.Question], results: Mapping[str, Any]) -> None:
+def export_numbers(
+    questions_by_name: Mapping[str, records.Question], results: Mapping[str, Any]
+) -> None:
     """The numbers of each answer."""
     with st.popover("Export", icon=":material/download:", key="export-numbers"):
-        for name, question in asked.items():
+        for name, question in questions_by_name.items():
             st.caption(as_text(name))
-            _numbers(file_name(question), question, results[name])
+            _numbers_download(file_name(question), question, results[name])
 
 
 def export_chart(
-    name: str, chart: Callable[[], Any], asked: Iterable[records.Question] = ()
+    name: str, chart: Callable[[], Any], questions: Iterable[records.Question] = ()
 ) -> None:
     """A chart as a figure, where it has no numbers of its own, and the analyses that it shows."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
-        _figure(name, chart, asked, f"figure-{name}")
+        _figure_download(name, chart, questions, f"figure-{name}")
 
 
-def told_of(asked: Iterable[records.Question]) -> list[Provenance]:
+def provenances_of(questions: Iterable[records.Question]) -> list[Provenance]:
     """Where the analyses come from, for the files that show them."""
-    return [provenance_of(running().catalog, question) for question in asked]
+    return [provenance_of(app_state().catalog, question) for question in questions]
 
 
-def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
+def _animation_download(name: str, chart: Callable[[int], Any], until: int) -> None:
     """The paths as they grow, as a GIF or an MP4."""
     format = st.selectbox("Format", ["GIF", "MP4"], key="animation-format")
     inches = st.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key="animation-inches")
     st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
 
-    def made() -> bytes:
-        from explorer.render.export.animation import animation, chosen
+    def animation_bytes() -> bytes:
+        from explorer.render.export.animation import animation, frame_indices
 
-        return animation(chart, chosen(until + 1), format, width_inches=inches)
+        return animation(chart, frame_indices(until + 1), format, width_inches=inches)
 
     st.download_button(
         f"Download {format}",
-        made,
+        animation_bytes,
         f"{name}.{format.lower()}",
         {"GIF": "image/gif", "MP4": "video/mp4"}[format],
         on_click="ignore",
@@ -124,9 +138,9 @@ def _animation(name: str, chart: Callable[[int], Any], until: int) -> None:
     )
 
 
-def file_name(asked: records.Question) -> str:
+def file_name(question: records.Question) -> str:
     """A name for files of an analysis: kind, model and the beginning of the key."""
-    return f"{asked.kind}-{file_word(asked.model_names[0])}-{asked.key[:8]}"
+    return f"{question.kind}-{file_word(question.model_names[0])}-{question.key[:8]}"
 
 
 def file_word(name: str) -> str:
@@ -134,15 +148,15 @@ def file_word(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name[:NAME_LENGTH])
 
 
-def _figure(
+def _figure_download(
     name: str,
     chart: Callable[[], Any],
-    asked: Iterable[records.Question],
+    questions: Iterable[records.Question],
     key: str = "figure",
 ) -> None:
     """A figure of a stated width; vector formats keep text as text."""
     left, middle, right = st.columns(3)
-    format = left.selectbox("Format", list(FIGURES), key=f"{key}-format")
+    format = left.selectbox("Format", list(FIGURE_FORMATS), key=f"{key}-format")
     inches = middle.number_input(
         "Width, inches", 1.0, 20.0, 3.25, 0.25, key=f"{key}-inches", help="3.25: one column"
     )
@@ -153,27 +167,31 @@ def _figure(
         else 300
     )
 
-    def made() -> bytes:
+    def figure_bytes() -> bytes:
         from explorer.render.export.figure import save_figure
 
-        told = told_of(asked)
-        return save_figure(chart(), None, format.lower(), inches, int(dpi), FONTS[font], told)
+        provenances = provenances_of(questions)
+        return save_figure(
+            chart(), None, format.lower(), inches, int(dpi), FONTS[font], provenances
+        )
 
     st.download_button(
         f"Download {format}",
-        made,
+        figure_bytes,
         f"{name}.{format.lower()}",
-        FIGURES[format],
+        FIGURE_FORMATS[format],
         on_click="ignore",
         icon=":material/download:",
     )
 
 
-def _contour(surface: Surface, look: Mapping[str, Any], drawn: PathsDrawn | None = None) -> Any:
-    from explorer.render.surface import contour
+def _contour_chart(
+    surface: Surface, look: Mapping[str, Any], drawn_paths: DrawnPaths | None = None
+) -> Any:
+    from explorer.render.surface import contour_chart
 
-    plane = contour(surface, contour_style(look))
-    return drawn.over(plane)(drawn.until) if drawn else plane
+    plane = contour_chart(surface, contour_style(look))
+    return drawn_paths.over(plane)(drawn_paths.until) if drawn_paths else plane
 
 
 def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
@@ -190,17 +208,17 @@ def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
     )
 
 
-def relief_of(surface: Surface, look: Mapping[str, Any], pins: Sequence[Marker] = ()) -> Any:
+def height_field_of(surface: Surface, look: Mapping[str, Any], pins: Sequence[Marker] = ()) -> Any:
     """The height field for what a page's controls say, with these markers beside its centre."""
     field = height_field(surface, **{n: value for n, value in look.items() if n != "view"})
     return replace(field, markers=(*field.markers, *pins))
 
 
-def _relief(
+def _relief_download(
     name: str,
     surface: Surface,
     look: Mapping[str, Any],
-    asked: Sequence[records.Question],
+    questions: Sequence[records.Question],
     pins: Sequence[Marker] = (),
 ) -> None:
     """The 3-D view as a figure, from where the user last stood."""
@@ -219,12 +237,12 @@ def _relief(
     )
     format = "PNG" if bare else format
 
-    def made() -> bytes:
+    def relief_bytes() -> bytes:
         from explorer.render.export import composed
 
-        field, camera = relief_of(surface, look, pins), st.session_state.get("camera")
+        field, camera = height_field_of(surface, look, pins), st.session_state.get("camera")
         if bare:
-            return composed.bare_still(field, camera, inches, int(dpi), told_of(asked))
+            return composed.bare_still(field, camera, inches, int(dpi), provenances_of(questions))
         return composed.relief_figure(
             field,
             surface,
@@ -233,38 +251,40 @@ def _relief(
             format.lower(),
             inches,
             int(dpi),
-            told_of(asked),
+            provenances_of(questions),
         )
 
     st.download_button(
         f"Download {format} of the view",
-        made,
+        relief_bytes,
         f"{name}-3d.{format.lower()}",
-        FIGURES[format],
+        FIGURE_FORMATS[format],
         on_click="ignore",
         icon=":material/download:",
         help="From the camera of the 3-D view, if it was moved.",
     )
 
 
-def _mesh(name: str, asked: records.Question, surface: Surface, look: Mapping[str, Any]) -> None:
+def _mesh_download(
+    name: str, question: records.Question, surface: Surface, look: Mapping[str, Any]
+) -> None:
     """The relief as a mesh for ParaView, Blender or a printer."""
-    format = MESHES[st.selectbox("Format", list(MESHES), key="mesh-format")]
+    format = MESH_FORMATS[st.selectbox("Format", list(MESH_FORMATS), key="mesh-format")]
     st.caption(
         "In the coordinates of the 3-D view; the file says what they are in units of the data. "
         "STL is a closed solid: what is not finite is a pit down to its plate."
     )
 
-    def made() -> bytes:
-        told = document(told_of([asked]))
+    def mesh_bytes() -> bytes:
+        provenance = document(provenances_of([question]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"mesh.{format}"
-            field = relief_of(surface, look)
-            return renderer().export(field, path, format, provenance=told).read_bytes()
+            field = height_field_of(surface, look)
+            return renderer().export(field, path, format, provenance=provenance).read_bytes()
 
     st.download_button(
         f"Download .{format}",
-        made,
+        mesh_bytes,
         f"{name}.{format}",
         "application/octet-stream",
         on_click="ignore",
@@ -272,26 +292,26 @@ def _mesh(name: str, asked: records.Question, surface: Surface, look: Mapping[st
     )
 
 
-def _numbers(name: str, asked: records.Question, result: Any) -> None:
+def _numbers_download(name: str, question: records.Question, result: Any) -> None:
     """Every stored value with its coordinates, and where it comes from."""
 
-    def made(format: str) -> bytes:
+    def numbers_bytes(format: str) -> bytes:
         from explorer.render.export import table
 
-        (told,) = told_of([asked])
+        (provenance,) = provenances_of([question])
         if format == "csv.json":
-            return table.provenance_json(told)
-        return (table.to_csv if format == "csv" else table.to_parquet)(result, told)
+            return table.provenance_json(provenance)
+        return (table.to_csv if format == "csv" else table.to_parquet)(result, provenance)
 
     labels = {"csv": "CSV", "csv.json": "provenance", "parquet": "Parquet"}
     with st.container(horizontal=True):
         for format, label in labels.items():
             st.download_button(
                 f"Download {label}",
-                partial(made, format),
+                partial(numbers_bytes, format),
                 f"{name}.{format}",
                 on_click="ignore",
                 icon=":material/download:",
-                key=f"{format}-{asked.key}",
+                key=f"{format}-{question.key}",
             )
     st.caption("A CSV has no place for its provenance: it goes beside it. Parquet holds it.")

@@ -7,12 +7,12 @@ import streamlit as st
 from explorer.kinds.interpolation import Interpolation
 from store import records
 
-LINEAR = 0.02  # of error: below, two models count as linearly connected (Frankle et al. 2020)
+LINEAR_RISE = 0.02  # of error: below, two models count as linearly connected (Frankle et al. 2020)
 # Largest relative difference of the ends from the models by themselves that is rounding.
-AGREE = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
+END_ROUNDING = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
 
 
-def badges(asked: records.Question, line: Interpolation) -> None:
+def show_badges(question: records.Question, line: Interpolation) -> None:
     """The heights over the points computed so far, and whether the ends are the two models."""
     with st.container(horizontal=True, gap="small"):
         st.badge(
@@ -35,7 +35,7 @@ def badges(asked: records.Question, line: Interpolation) -> None:
         )
         _error_badge(line)
         _monotone_badge(line)
-        _ends_badge(asked, line)
+        _ends_badge(question, line)
 
 
 def _error_badge(line: Interpolation) -> None:
@@ -44,7 +44,7 @@ def _error_badge(line: Interpolation) -> None:
         return
     st.badge(
         f"error rises by {rise:.1%}",
-        color="green" if rise < LINEAR else "blue",
+        color="green" if rise < LINEAR_RISE else "blue",
         help="Largest error minus the mean of the two ends' errors; below 2 % on test data the two "
         "count as linearly connected (Frankle et al. 2020).",
     )
@@ -60,22 +60,25 @@ def _monotone_badge(line: Interpolation) -> None:
     )
 
 
-def _ends_badge(asked: records.Question, line: Interpolation) -> None:
+def _ends_badge(question: records.Question, line: Interpolation) -> None:
     """Whether the line's ends are the two models by themselves."""
     own = [end.get("loss", math.nan) for end in line.facts.get("own", ())]
     if len(own) != 2:
         return
     pairs = list(zip(line.ends(), own, strict=True))
     off = max(abs(end - alone) / max(abs(alone), 1e-300) for end, alone in pairs)
-    told = "; ".join(f"on the line {end!r}, by itself {alone!r}" for end, alone in pairs)
-    if off <= AGREE[asked.settings["precision"]] or all(a == b for a, b in pairs):
-        st.badge("ends = both models", icon=":material/check:", color="green", help=told)
-    elif asked.settings["batchnorm"] != "frozen":
+    end_losses = "; ".join(f"on the line {end!r}, by itself {alone!r}" for end, alone in pairs)
+    if off <= END_ROUNDING[question.settings["precision"]] or all(a == b for a, b in pairs):
+        st.badge("ends = both models", icon=":material/check:", color="green", help=end_losses)
+    elif question.settings["batchnorm"] != "frozen":
         st.badge(
             f"other statistics change the ends by {off:.2g}",
             icon=":material/info:",
             color="blue",
-            help=f"Relative to the models with their own running statistics (the rings): {told}.",
+            help="Relative to the models with their own running statistics (the rings): "
+            f"{end_losses}.",
         )
     else:
-        st.badge("ends differ from the models", icon=":material/error:", color="red", help=told)
+        st.badge(
+            "ends differ from the models", icon=":material/error:", color="red", help=end_losses
+        )

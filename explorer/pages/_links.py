@@ -23,7 +23,7 @@ class Subjects:
 
     def __init__(self, catalog: Catalog) -> None:
         """The models of today."""
-        labels = parts.labels(catalog.models())
+        labels = parts.label_models(catalog.models())
         self.labels = {model.id: label for label, model in labels.items()}  # as pages list them
         self._models = {model.id: model for model in labels.values()}
         self._points: dict[tuple[str, str], records.Point] = {}
@@ -45,26 +45,26 @@ class Subjects:
         return self._points[model_id, id]
 
 
-def link_to(asked: records.Question, subjects: Subjects) -> Link:
+def link_to(question: records.Question, subjects: Subjects) -> Link:
     """The way to an analysis.
 
     Args:
-        asked: its question.
+        question: its question.
         subjects: of its catalog.
     """
-    kind = kind_named(asked.kind)
-    named = zip(asked.model_ids, asked.model_names, strict=True)
+    kind = kind_named(question.kind)
+    named = zip(question.model_ids, question.model_names, strict=True)
     models = [subjects.labels.get(id, printable(name)) for id, name in named]
-    settings = settings_from_json(kind.settings, asked.settings)
-    points = questions.named_points(kind, settings, asked.point_ids)
-    told: list[str] = []
+    settings = settings_from_json(kind.settings, question.settings)
+    points = questions.named_points(kind, settings, question.point_ids)
+    subject_words: list[str] = []
     steps: list[int | str | None] = []
-    for name, model_id, id in zip(models, asked.model_ids, points, strict=True):
+    for name, model_id, id in zip(models, question.model_ids, points, strict=True):
         point = subjects.point(model_id, id)
         final = subjects.model(model_id).point_id == id
         step = printable(point.label) if point.step is None else point.step
-        told.append(name if final else f"{name}@{step}")
+        subject_words.append(name if final else f"{name}@{step}")
         # Pages about two points do not start at final ones.
         steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
-    words = f" {kind.joined} ".join(told)
-    return Link(kind, words, parts.link_parameters(asked, models, steps))
+    words = f" {kind.joined} ".join(subject_words)
+    return Link(kind, words, parts.link_parameters(question, models, steps))

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer.kinds import KINDS
-from explorer.pages._parts import guarded
+from explorer.pages._parts import run_guarded
 
 MENU_WIDTH = 252  # px
 PAGES = Path(__file__).parent
@@ -34,4 +34,4 @@ def show_page() -> None:
             ],
         }
     )
-    guarded(page.run)
+    run_guarded(page.run)

@@ -11,7 +11,7 @@ from explorer.kinds.settings import (
     SUBSETS,
     ObjectiveSettings,
 )
-from explorer.pages._controls import from_address, is_whole, one_of
+from explorer.pages._controls import check_address, choose_one_of, is_whole
 from store import records
 
 FROZEN = "frozen"  # the only policy under which a loss is differentiated twice
@@ -33,11 +33,11 @@ def choose_objective(
             statistics allow.
         precision: the default one.
     """
-    values = {"split": one_of("Data", list(problem.facts["splits"]), "split")}
+    values = {"split": choose_one_of("Data", list(problem.facts["splits"]), "split")}
     count = problem.facts["splits"][values["split"]]["count"]
     values |= _choose_subset(count)
     precisions = CURVATURE_PRECISIONS if curvature else PRECISIONS
-    from_address("precision", f"one of {', '.join(precisions)}", precisions.__contains__)
+    check_address("precision", f"one of {', '.join(precisions)}", precisions.__contains__)
     values["precision"] = st.selectbox(
         "Precision",
         precisions,
@@ -50,7 +50,7 @@ def choose_objective(
         "error against float32 is measured and shown.",
     )
     if curvature:
-        from_address("batchnorm", "frozen where the loss is differentiated twice", FROZEN.__eq__)
+        check_address("batchnorm", "frozen where the loss is differentiated twice", FROZEN.__eq__)
         return values
     if problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"]):
         values |= _choose_batchnorm(batchnorm)
@@ -59,7 +59,7 @@ def choose_objective(
 
 def _choose_subset(count: int) -> dict[str, Any]:
     """All examples, the first ones, or random ones, as settings."""
-    subset = one_of(
+    subset = choose_one_of(
         "Examples",
         SUBSETS,
         "subset",
@@ -68,7 +68,7 @@ def _choose_subset(count: int) -> dict[str, Any]:
     )
     values: dict[str, Any] = {"subset": subset}
     if subset != "all":
-        from_address("examples", "a whole number", is_whole)
+        check_address("examples", "a whole number", is_whole)
         left, right = st.columns(2, gap="xsmall")
         usual = min(256, count)
         values["examples"] = left.number_input(
@@ -78,7 +78,7 @@ def _choose_subset(count: int) -> dict[str, Any]:
             st.error(f"The split has only {count:,} examples; choose fewer.")
             st.stop()
         if subset == "random":
-            from_address("examples_seed", "a whole number", is_whole)
+            check_address("examples_seed", "a whole number", is_whole)
             values["examples_seed"] = right.number_input(
                 "Seed", value=0, step=1, key="examples_seed", bind="query-params"
             )
@@ -88,7 +88,7 @@ def _choose_subset(count: int) -> dict[str, Any]:
 def _choose_batchnorm(default: str) -> dict[str, Any]:
     """What normalises away from the trained point, as settings."""
     must = f"one of {', '.join(BATCHNORM_POLICIES)}"
-    from_address("batchnorm", must, BATCHNORM_POLICIES.__contains__)
+    check_address("batchnorm", must, BATCHNORM_POLICIES.__contains__)
     policy = st.selectbox(
         "BatchNorm",
         BATCHNORM_POLICIES,
@@ -106,7 +106,7 @@ def _choose_batchnorm(default: str) -> dict[str, Any]:
         if policy == "recalibrated":
             fields.append(("batchnorm_examples", "Examples in all", right))
         for name, label, column in fields:
-            from_address(name, "a whole number", is_whole)
+            check_address(name, "a whole number", is_whole)
             values[name] = column.number_input(
                 label, value=getattr(defaults, name), step=64, key=name, bind="query-params"
             )

@@ -14,7 +14,7 @@ from store import Catalog, records
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenPoint:
     """One of the two."""
 
     label: str
@@ -38,7 +38,7 @@ class Chosen:
         return self.label if final else f"{self.label} at {printable(snapshot_text(self.snapshot))}"
 
 
-def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen, Chosen]:
+def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[ChosenPoint, ChosenPoint]:
     """Both subjects of a kind.
 
     Args:
@@ -48,32 +48,35 @@ def choose_pair(catalog: Catalog, kind: Kind, from_start: bool) -> tuple[Chosen,
             last one; else the second is another model.
     """
     names = parameter_names(kind)
-    known = known_models(catalog)
-    first = _choose(catalog, kind.subjects[0], names[0], known, 0, from_start)
-    alike = {n: m for n, m in known.items() if m.problem_id == first.model.problem_id}
+    models_by_label = known_models(catalog)
+    first = _choose_point(catalog, kind.subjects[0], names[0], models_by_label, 0, from_start)
+    alike = {n: m for n, m in models_by_label.items() if m.problem_id == first.model.problem_id}
     own = list(alike).index(first.label)
     beside = next((n for n in range(len(alike)) if n != own), own)
     start = own if from_start and first.model.points > 1 else beside
-    return first, _choose(catalog, kind.subjects[1], names[1], alike, start, False)
+    return first, _choose_point(catalog, kind.subjects[1], names[1], alike, start, False)
 
 
-def _choose(
+def _choose_point(
     catalog: Catalog,
     title: str,
     names: tuple[str, str],
-    known: Mapping[str, records.Model],
+    models_by_label: Mapping[str, records.Model],
     start: int,
     first_step: bool,
-) -> Chosen:
+) -> ChosenPoint:
     """A model among those known, and its snapshot."""
     name, step_name = names
-    must = f"one of {', '.join(known)}: only models of one problem have the same tensors"
-    controls.from_address(name, must, known.__contains__)
-    if st.session_state.get(name) not in (None, *known):  # the first one's change took it away
-        st.session_state[name] = list(known)[start]
+    must = f"one of {', '.join(models_by_label)}: only models of one problem have the same tensors"
+    controls.check_address(name, must, models_by_label.__contains__)
+    if st.session_state.get(name) not in (
+        None,
+        *models_by_label,
+    ):  # the first one's change took it away
+        st.session_state[name] = list(models_by_label)[start]
     label = st.selectbox(
-        title.capitalize(), list(known), index=start, key=name, bind="query-params"
+        title.capitalize(), list(models_by_label), index=start, key=name, bind="query-params"
     )
-    model = known[label]
+    model = models_by_label[label]
     point = controls.choose_snapshot(catalog, model, step_name, first_step)
-    return Chosen(label, model, point)
+    return ChosenPoint(label, model, point)

@@ -17,23 +17,23 @@ from explorer.kinds import KINDS, Kind, kind_named
 from explorer.kinds.eigenvalues import MINUS
 from explorer.kinds.matrix import MATRIX_WORDS
 from explorer.pages._charts import measure_column
-from explorer.pages._running import Running, running
+from explorer.pages._running import AppState, app_state
 from explorer.pages._text import as_message, as_text
 from explorer.wording import printable
 from store import Catalog, CatalogError, records
 
-LOOK_SECONDS = 1.0  # between two looks for a first model
-ASKING_WIDTH = 250  # px
+FIRST_MODEL_SECONDS = 1.0  # between two looks for a first model
+LEFT_WIDTH = 250  # px
 # Streamlit has no container that stays in view within a column.
-IN_VIEW = """
+IN_VIEW_CSS = """
 div:has(> .st-key-ask), div:has(> .st-key-progress) {
   position: sticky; top: 0; z-index: 20; background: PAPER;
 }
 """
-PAPER = {"light": "#ffffff", "dark": "#171614"}
+PAGE_COLOURS = {"light": "#ffffff", "dark": "#171614"}
 
 
-def guarded(page: Callable[[], None]) -> None:
+def run_guarded(page: Callable[[], None]) -> None:
     """Run a page; an error that is expected becomes one sentence on it."""
     try:
         page()
@@ -41,7 +41,7 @@ def guarded(page: Callable[[], None]) -> None:
         st.error(sentence(error), icon=":material/error:")
 
 
-def live(seconds: float | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def live_fragment(seconds: float | None) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a part of a page run by itself every so many seconds, guarded as the page is.
 
     Streamlit drops what a user does in a part that the page has just given up
@@ -49,30 +49,30 @@ def live(seconds: float | None) -> Callable[[Callable[..., None]], Callable[...,
     None, and keeps its place on the page, which names it.
     """
 
-    def made(part: Callable[..., None]) -> Callable[..., None]:
+    def live_part(part: Callable[..., None]) -> Callable[..., None]:
         @st.fragment(run_every=seconds)
         @functools.wraps(part)
-        def shown(*given: Any) -> None:
-            guarded(functools.partial(part, *given))
+        def guarded_part(*arguments: Any) -> None:
+            run_guarded(functools.partial(part, *arguments))
 
-        return shown
+        return guarded_part
 
-    return made
+    return live_part
 
 
 def sentence(error: Exception) -> str:
     """An error's message as a sentence: a capital first, a stop last; names in it are text."""
-    said = str(error)
-    return as_message(f"{said[:1].upper()}{said[1:].removesuffix('.')}.")
+    message = str(error)
+    return as_message(f"{message[:1].upper()}{message[1:].removesuffix('.')}.")
 
 
-def start() -> Running:
+def start_page() -> AppState:
     """The process-wide objects, with a warning on the page while the catalog cannot be written."""
-    now = running()
+    app = app_state()
     with st.container():  # with or without a warning, what comes after keeps its place
-        if now.supervisor.trouble:
-            st.warning(as_message(now.supervisor.trouble), icon=":material/warning:")
-    return now
+        if app.supervisor.trouble:
+            st.warning(as_message(app.supervisor.trouble), icon=":material/warning:")
+    return app
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class Sides:
 
 def sides() -> Sides:
     """Where a page asks and where it shows: side by side, or one below the other."""
-    paper = PAPER["dark" if st.context.theme.type == "dark" else "light"]
-    st.html(f"<style>{IN_VIEW.replace('PAPER', paper)}</style>")
+    paper = PAGE_COLOURS["dark" if st.context.theme.type == "dark" else "light"]
+    st.html(f"<style>{IN_VIEW_CSS.replace('PAPER', paper)}</style>")
     with st.container(horizontal=True, gap="medium"):
-        left, right = st.container(width=ASKING_WIDTH), st.container(width="stretch")
+        left, right = st.container(width=LEFT_WIDTH), st.container(width="stretch")
     with left:
         top = st.container(key="ask", gap="xsmall")
     with right:
@@ -97,7 +97,7 @@ def sides() -> Sides:
     return Sides(top, left, right)
 
 
-def labels(models: list[records.Model]) -> dict[str, records.Model]:
+def label_models(models: list[records.Model]) -> dict[str, records.Model]:
     """Models by a label that can be read, and that tells apart those of one name."""
     names = [printable(model.name) for model in models]
     return {
@@ -109,26 +109,26 @@ def labels(models: list[records.Model]) -> dict[str, records.Model]:
 def known_models(catalog: Catalog) -> dict[str, records.Model]:
     """Models by label; while there is none, the page stops, says why, and looks again by itself."""
 
-    @live(LOOK_SECONDS)
+    @live_fragment(FIRST_MODEL_SECONDS)
     def nothing_yet() -> None:
         if catalog.models():
             st.rerun()
         st.info("No models yet: the sample models appear here as soon as they are imported.")
 
-    known = labels(catalog.models())
-    if not known:
+    models_by_label = label_models(catalog.models())
+    if not models_by_label:
         nothing_yet()
         st.stop()
-    return known
+    return models_by_label
 
 
-def about(model: records.Model) -> str | None:
+def about_text(model: records.Model) -> str | None:
     """What a model's importer said of it, for a tooltip."""
-    said = model.facts.get("about")
-    return as_text(said, 500) if said else None
+    importer_text = model.facts.get("about")
+    return as_text(importer_text, 500) if importer_text else None
 
 
-def heading(words: str) -> None:
+def show_heading(words: str) -> None:
     """The heading of a page, which is also what the browser's tab is called."""
     name_tab(words)
     st.subheader(as_text(words, 160), anchor=False)
@@ -141,12 +141,12 @@ def name_tab(words: str) -> None:
 
 def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
-    said = [f"{model.facts['parameters']:,} parameters"]
+    fact_texts = [f"{model.facts['parameters']:,} parameters"]
     for split, values in sorted(model.measurements.items(), reverse=True):
         for name, value in sorted(values.items(), reverse=True):
             text = f"{value:.1%}" if name == "accuracy" else f"{value:.4g}"
-            said.append(f"{as_text(split)} {as_text(name)} {text}")
-    return " · ".join(said)
+            fact_texts.append(f"{as_text(split)} {as_text(name)} {text}")
+    return " · ".join(fact_texts)
 
 
 def seconds_text(seconds: float) -> str:
@@ -169,85 +169,85 @@ def local_time(moment: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
         return f"{at.astimezone(UTC):{form}} UTC"
 
 
-def picture_if_complete(running: Running, key: str) -> None:
+def picture_if_complete(app: AppState, key: str) -> None:
     """Have the picture of an answer drawn that other answers completed at once."""
-    asked = running.catalog.question(key)
-    if asked is not None and asked.status == "complete":
-        running.thumbnails.put(key)
+    question = app.catalog.question(key)
+    if question is not None and question.status == "complete":
+        app.thumbnails.request(key)
 
 
-def progress(running: Running, asked: records.Question, name: str = "") -> None:
+def show_progress(app: AppState, question: records.Question, name: str = "") -> None:
     """How far an open question is, with the way to stop or resume it; `name` tells it apart."""
-    job = running.catalog.active_job_for(asked.key)
-    share, kind = asked.units_done / asked.units, kind_named(asked.kind)
+    job = app.catalog.active_job_for(question.key)
+    share, kind = question.units_done / question.units, kind_named(question.kind)
     if job is None:
-        _stopped(running, asked, name)
+        _show_stopped(app, question, name)
         return
     rate = job.worker.get("units_per_second", 0.0)
-    said = kind.count_text(asked.units_done, asked.units)
-    if rate and asked.units_done:
-        left = (asked.units - asked.units_done) / rate
+    progress_text = kind.count_text(question.units_done, question.units)
+    if rate and question.units_done:
+        left = (question.units - question.units_done) / rate
         speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-        said += f" · {speed} {kind.unit}/s · {seconds_text(left)} left"
+        progress_text += f" · {speed} {kind.unit}/s · {seconds_text(left)} left"
     elif job.status == "queued":
-        said = "Waiting for the worker"
+        progress_text = "Waiting for the worker"
     else:
-        said = "Loading model and data"
+        progress_text = "Loading model and data"
     bar, button = st.columns([4, 1], vertical_alignment="center")
-    bar.progress(share, f"{as_text(name)}: {said}" if name else said)
+    bar.progress(share, f"{as_text(name)}: {progress_text}" if name else progress_text)
     if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
-        requests.cancel(running.catalog, job.id)
+        requests.cancel(app.catalog, job.id)
 
 
-def _stopped(running: Running, asked: records.Question, name: str) -> None:
+def _show_stopped(app: AppState, question: records.Question, name: str) -> None:
     """An open question that nobody works on."""
     last = next(
-        (job for job in running.catalog.jobs(limit=200) if job.question_key == asked.key), None
+        (job for job in app.catalog.jobs(limit=200) if job.question_key == question.key), None
     )
     if last and last.status == "failed":
-        st.error(as_message(f"{asked.title} stopped: {last.error}."), icon=":material/error:")
+        st.error(as_message(f"{question.title} stopped: {last.error}."), icon=":material/error:")
     text, button = st.columns([4, 1], vertical_alignment="center")
-    done = kind_named(asked.kind).count_text(asked.units_done, asked.units)
+    done = kind_named(question.kind).count_text(question.units_done, question.units)
     of = f" of {as_text(name)}" if name else ""
     text.caption(f"{done}{of} are stored.")
-    key = f"resume-{asked.key}"
+    key = f"resume-{question.key}"
     if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
-        questions.resume(running.catalog, asked)
+        questions.resume(app.catalog, question)
         st.rerun()
 
 
-def told_apart(asked: records.Question) -> str:
+def distinguishing_text(question: records.Question) -> str:
     """The settings that tell one analysis from another, as text of a page."""
-    return as_text(_told_apart(asked), 200)
+    return as_text(_distinguishing_settings(question), 200)
 
 
-def _told_apart(asked: records.Question) -> str:
-    s, kind = asked.settings, kind_named(asked.kind)
-    said = [s["split"]]
+def _distinguishing_settings(question: records.Question) -> str:
+    s, kind = question.settings, kind_named(question.kind)
+    words = [s["split"]]
     if "x_count" in s:
         size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
-        said.insert(0, size)
+        words.insert(0, size)
     if "rescaling" in s:
-        said += [", ".join(s["measures"])] if s.get("measures") else []
-        said += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
-        return " · ".join([*said, f"seed {s['seed']}"])
+        words += [", ".join(s["measures"])] if s.get("measures") else []
+        words += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
+        return " · ".join([*words, f"seed {s['seed']}"])
     if kind.runs_from is not None:
-        said.append(f"{len(asked.point_ids) - kind.runs_from} snapshots")
-        said += ["preconditioned"] if s.get("preconditioned") else []
+        words.append(f"{len(question.point_ids) - kind.runs_from} snapshots")
+        words += ["preconditioned"] if s.get("preconditioned") else []
     if s.get("direction", "random") != "random":
         ranks = [str(s[name]) for name in ("rank", "x_rank", "y_rank") if name in s]
-        said.append(f"{s['direction']} {' and '.join(ranks)}".replace("-", MINUS).strip())
-        return " · ".join(said)
+        words.append(f"{s['direction']} {' and '.join(ranks)}".replace("-", MINUS).strip())
+        return " · ".join(words)
     if s.get("directions", 1) > 1:
-        said.append(f"{s['directions']} directions")
+        words.append(f"{s['directions']} directions")
     if "matrix" in s:
-        said.insert(0, MATRIX_WORDS[s["matrix"]])
-        said += [s["layer"]] if s["layer"] else []
-        said.append(f"{s['probes']} probes")
+        words.insert(0, MATRIX_WORDS[s["matrix"]])
+        words += [s["layer"]] if s["layer"] else []
+        words.append(f"{s['probes']} probes")
     elif "seed" in s:
         own = [s[name] for name in ("method", "normalisation") if name in s]
-        said += [*own, f"seed {s['seed']}"]
-    return " · ".join(said)
+        words += [*own, f"seed {s['seed']}"]
+    return " · ".join(words)
 
 
 def parameter_names(kind: Kind) -> list[tuple[str, str]]:
@@ -257,37 +257,37 @@ def parameter_names(kind: Kind) -> list[tuple[str, str]]:
 
 
 def link_parameters(
-    asked: records.Question, names: Sequence[str], steps: Sequence[int | str | None]
+    question: records.Question, names: Sequence[str], steps: Sequence[int | str | None]
 ) -> dict[str, str | list[str]]:
     """The URL parameters under which a page shows a question.
 
     Args:
-        asked: the question.
+        question: the question.
         names: of its models, as pages list them.
         steps: of its points, or their files' names; None for a final one.
     """
-    kind = kind_named(asked.kind)
+    kind = kind_named(question.kind)
     defaults = dataclasses.asdict(kind.settings())
-    changed = {n: v for n, v in asked.settings.items() if v != defaults.get(n)}
+    changed = {n: v for n, v in question.settings.items() if v != defaults.get(n)}
     for name in ("lengths", "moments"):  # those of the runs that are named
         changed.pop(name, None)
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
-        changed["batchnorm"] = asked.settings["batchnorm"]
-    changed |= {n: asked.settings[n] for n in ("starts", "every") if n in asked.settings}
+        changed["batchnorm"] = question.settings["batchnorm"]
+    changed |= {n: question.settings[n] for n in ("starts", "every") if n in question.settings}
     about: dict[str, Any] = {}
     single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
     places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
     for (name, step_name), model, step in places:
         about |= {name: model} | ({} if step is None else {step_name: step})
-    given = (about | changed).items()
-    found: dict[str, str | list[str]] = {}
-    for name, value in given:
+    all_values = (about | changed).items()
+    url_parameters: dict[str, str | list[str]] = {}
+    for name, value in all_values:
         if isinstance(value, list | tuple):
             if value:
-                found[name] = list(map(str, value))
+                url_parameters[name] = list(map(str, value))
         else:
-            found[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return found | ({"runs": list(names[single:])} if names[single:] else {})
+            url_parameters[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return url_parameters | ({"runs": list(names[single:])} if names[single:] else {})
 
 
 def kind_links(name: str) -> None:
@@ -308,7 +308,7 @@ def worker_stage(catalog: Catalog, job_id: str) -> str:
     return str(folder.progress.get("stage", "")) if folder else ""
 
 
-def drawn(split: Mapping[str, Any]) -> str:
+def part_of_data(split: Mapping[str, Any]) -> str:
     """Which part of a larger data set a split is; empty for a whole one."""
     if "of" not in split:
         return ""

@@ -23,7 +23,7 @@ def choose_axes(orthogonal: bool = False) -> dict[str, Any]:
     Args:
         orthogonal: whether random ones can be made orthogonal.
     """
-    direction = controls.one_of("Axes", PLANES, "direction", AXES_HELP)
+    direction = controls.choose_one_of("Axes", PLANES, "direction", AXES_HELP)
     if direction != "random":
         left, right = st.columns(2, gap="xsmall")
         with left:
@@ -44,7 +44,7 @@ def choose_axes(orthogonal: bool = False) -> dict[str, Any]:
 
 def choose_rank(name: str, label: str, usual: int) -> dict[str, Any]:
     """The rank of an eigenvector, as a setting."""
-    controls.from_address(name, "a whole number", controls.is_whole)
+    controls.check_address(name, "a whole number", controls.is_whole)
     return {
         name: st.number_input(
             label, value=usual, step=1, key=name, bind="query-params", help=RANK_HELP
@@ -56,25 +56,26 @@ def explain_axes(facts: Mapping[str, Any]) -> None:
     """The eigenvalue of each axis with its residual, where axes are eigenvectors."""
     if "ranks" not in facts:
         return
-    found = zip(
+    axis_eigenpairs = zip(
         "xy", *(facts[name] for name in ("ranks", "eigenvalues", "residuals")), strict=False
     )
-    said = [
+    axis_texts = [
         f"{axis}: rank {str(rank).replace('-', MINUS)}, {eigenvalue_words(value, residual)}"
-        for axis, rank, value, residual in found
+        for axis, rank, value, residual in axis_eigenpairs
     ]
     slopes = " and ".join(f"{slope:.3g}".replace("-", MINUS) for slope in facts["slopes"])
     st.caption(
-        f"Eigenvectors of the Hessian, {'; '.join(said)} (its residual). One unit is a distance of "
-        f"1; at the centre the loss has slope {slopes} along them and these second derivatives.",
+        f"Eigenvectors of the Hessian, {'; '.join(axis_texts)} (its residual). One unit is a "
+        f"distance of 1; at the centre the loss has slope {slopes} along them and these second "
+        "derivatives.",
         help="Ranks count eigenvalues from the largest, 1, or from the smallest, −1, on.",
     )
 
 
 def link_planes() -> None:
     """The ways to the loss over planes of eigenvectors, for the model and data of the page."""
-    kept = ("step", "split", "subset", "examples", "examples_seed", "precision")
-    about = {name: st.query_params[name] for name in kept if name in st.query_params}
+    kept_parameters = ("step", "split", "subset", "examples", "examples_seed", "precision")
+    about = {name: st.query_params[name] for name in kept_parameters if name in st.query_params}
     about |= {"model": st.session_state["model"], "direction": "eigenvector"}
     planes = {"the two largest": ("1", "2"), "the largest and the smallest": ("1", "-1")}
     with st.container(horizontal=True):

@@ -23,59 +23,64 @@ from store import Catalog, CatalogError, CatalogReadOnly
 
 _REGISTRY = "_loss_surface_explorer"  # on `sys`: our own modules are loaded anew after an edit
 _LOCK = threading.Lock()
-FIRST = ("mlp_b", "deep_residual", "deep_plain", "cnn_bn")  # samples whose pictures come first
-PATIENCE = 1.5  # seconds left to the first screen
+FIRST_SAMPLES = (
+    "mlp_b",
+    "deep_residual",
+    "deep_plain",
+    "cnn_bn",
+)  # samples whose pictures come first
+FIRST_SCREEN_SECONDS = 1.5  # seconds left to the first screen
 RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Running:
+class AppState:
     """The process-wide objects."""
 
     catalog: Catalog
     supervisor: Supervisor
     thumbnails: "Thumbnails"
-    ended: threading.Event = field(default_factory=threading.Event)  # set by `stop`
+    ended: threading.Event = field(default_factory=threading.Event)  # set by `stop_apps`
     starter: threading.Thread = field(default_factory=threading.Thread)
     width: int = 620  # px of the column that a browser last showed; see `_charts`
     height: int = 1000  # px of its window
 
     @property
-    def settling(self) -> bool:
+    def is_settling(self) -> bool:
         """Whether samples are still to be ordered or thumbnails to be drawn."""
         return self.starter.is_alive() or self.thumbnails.drawing.is_set()
 
 
-def running() -> Running:
+def app_state() -> AppState:
     """The process-wide objects, made at the first call.
 
     Raises:
         CatalogError: the catalog cannot be opened.
     """
     with _LOCK:
-        kept: dict[str, Running] = sys.__dict__.setdefault(_REGISTRY, {})
+        app_states: dict[str, AppState] = sys.__dict__.setdefault(_REGISTRY, {})
         folder = catalog_folder()
-        if str(folder) not in kept:
-            kept[str(folder)] = _started(folder)
-        return kept[str(folder)]
+        if str(folder) not in app_states:
+            app_states[str(folder)] = _start_app(folder)
+        return app_states[str(folder)]
 
 
-def stop() -> None:
+def stop_apps() -> None:
     """End what this process has running; workers go on, and the next call starts anew.
 
     A thread that is left in DuckDB when Python ends takes the process down by SIGABRT.
     """
     with _LOCK:
-        for now in sys.__dict__.pop(_REGISTRY, {}).values():
-            now.ended.set()
-            now.starter.join(timeout=10)
-            now.supervisor.stop()
-            now.thumbnails.stop()
-            now.catalog.close()
+        for app in sys.__dict__.pop(_REGISTRY, {}).values():
+            app.ended.set()
+            app.starter.join(timeout=10)
+            app.supervisor.stop()
+            app.thumbnails.stop()
+            app.catalog.close()
 
 
-atexit.register(stop)
+atexit.register(stop_apps)
 
 
 def catalog_folder() -> Path:
@@ -85,57 +90,59 @@ def catalog_folder() -> Path:
     return parser.parse_known_args()[0].catalog.expanduser().resolve()
 
 
-def _started(folder: Path) -> Running:
+def _start_app(folder: Path) -> AppState:
     catalog = Catalog(folder)
     catalog.check()
     thumbnails = Thumbnails(catalog)
-    supervisor = Supervisor(catalog, catalog.recall("device", "auto"), thumbnails.put)
-    now = Running(catalog, supervisor, thumbnails)
+    supervisor = Supervisor(catalog, catalog.recall("device", "auto"), thumbnails.request)
+    app = AppState(catalog, supervisor, thumbnails)
     if catalog.read_only:  # it is shown, and nothing is computed
         supervisor.trouble = str(CatalogReadOnly(catalog.folder))
-        return now
-    patience = PATIENCE if catalog.models() else 0.0
-    now.starter = threading.Thread(target=_begin, args=(now, patience), name="starter", daemon=True)
-    now.starter.start()
-    return now
+        return app
+    patience = FIRST_SCREEN_SECONDS if catalog.models() else 0.0
+    app.starter = threading.Thread(
+        target=_start_background_work, args=(app, patience), name="starter", daemon=True
+    )
+    app.starter.start()
+    return app
 
 
-def _begin(now: Running, patience: float) -> None:
+def _start_background_work(app: AppState, patience: float) -> None:
     """Start what works in the background; a filled catalog's first screen goes before it."""
-    if now.ended.wait(patience):
+    if app.ended.wait(patience):
         return
-    now.supervisor.start()
-    now.thumbnails.start()
-    while not now.ended.is_set():
+    app.supervisor.start()
+    app.thumbnails.start()
+    while not app.ended.is_set():
         try:
-            _order_samples(now.catalog)
-            _draw_missing(now)
+            _order_samples(app.catalog)
+            _draw_missing(app)
             break
         except CatalogError as error:  # the supervisor meets it too, and tells the pages
             log.warning("samples wait: %s", error)
-            now.ended.wait(RETRY_SECONDS)
+            app.ended.wait(RETRY_SECONDS)
     importlib.import_module("explorer.render.surface")  # altair: ready before it is asked for
     gc.collect()
     gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
 
 
-def _draw_missing(now: Running) -> None:
+def _draw_missing(app: AppState) -> None:
     """Have thumbnails drawn that a former run left out."""
-    for asked in now.catalog.questions(status="complete", limit=100)[0]:
-        if now.catalog.image(asked.key) is None:
-            now.thumbnails.put(asked.key)
+    for question in app.catalog.questions(status="complete", limit=100)[0]:
+        if app.catalog.image(question.key) is None:
+            app.thumbnails.request(question.key)
 
 
 def _order_samples(catalog: Catalog) -> None:
     """Have the shipped samples imported once, each with a first surface; they need no agreement."""
-    known = set(catalog.recall("samples", []))
-    order = {name: place for place, name in enumerate(FIRST)}
+    ordered_samples = set(catalog.recall("samples", []))
+    order = {name: place for place, name in enumerate(FIRST_SAMPLES)}
     for sample in sorted(samples(), key=lambda s: (order.get(s.name, len(order)), s.name)):
         identity = sha256([sample.name, sample.torch, sample.measured])
-        if identity not in known:
+        if identity not in ordered_samples:
             _order_sample(catalog, sample)
-            known.add(identity)
-            catalog.remember("samples", sorted(known))
+            ordered_samples.add(identity)
+            catalog.remember("samples", sorted(ordered_samples))
 
 
 def _order_sample(catalog: Catalog, sample: Sample) -> None:
@@ -177,7 +184,7 @@ class Thumbnails:
         """Begin to draw."""
         self._thread.start()
 
-    def put(self, key: str) -> None:
+    def request(self, key: str) -> None:
         """Have a picture of this question drawn."""
         self._keys.put(key)
 
@@ -203,8 +210,8 @@ class Thumbnails:
 
 def make_thumbnail(catalog: Catalog, key: str) -> None:
     """Draw and store the thumbnail of a stored question."""
-    asked = catalog.question(key)
-    if asked is not None and not unreadable(asked.kind, asked.settings):
-        module, _, function = kind_named(asked.kind).thumbnail.partition(":")
+    question = catalog.question(key)
+    if question is not None and not unreadable(question.kind, question.settings):
+        module, _, function = kind_named(question.kind).thumbnail.partition(":")
         draw = getattr(importlib.import_module(module), function)
-        catalog.set_image(key, draw(result_of(catalog, asked)))
+        catalog.set_image(key, draw(result_of(catalog, question)))

@@ -30,7 +30,7 @@ def _guarded_by_token(app: ASGIApp) -> ASGIApp:
 
 
 @asynccontextmanager
-async def announced(app: st.App) -> AsyncIterator[None]:
+async def announce_address(app: st.App) -> AsyncIterator[None]:
     """Say where the app is, and open it in the browser where there is one."""
     address = _address()
     print(f"\n  Loss Surface Explorer: {address}\n", flush=True)

@@ -8,8 +8,8 @@ from explorer.kinds.eigenvalues import outliers, summary
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MATRIX_WORDS, MatrixRole
 from explorer.kinds.spectrum import Spectrum
-from explorer.pages._checks import moved_badge
-from explorer.render.marks.scale import number
+from explorer.pages._checks import moved_parameters_badge
+from explorer.render.marks.scale import number_text
 from store import records
 
 VERDICTS = {
@@ -24,24 +24,25 @@ VERDICTS = {
 SEMIDEFINITE = ("gauss_newton", "empirical_fisher", "fisher")  # their signs say nothing of the loss
 
 
-def said(value: float) -> str:
+def value_text(value: float) -> str:
     """A number for people."""
-    return number(value, 5)
+    return number_text(value, 5)
 
 
-def interval(estimate: Estimate | None) -> str:
+def interval_text(estimate: Estimate | None) -> str:
     """An estimate with its interval and what it rests on."""
     if estimate is None:
         return "no probe yet"
     if estimate.low == estimate.high:
-        return f"{said(estimate.value)} (exact)"
+        return f"{value_text(estimate.value)} (exact)"
     rests = f"{estimate.probes} probes" if estimate.probes else "XTrace"
     if not math.isfinite(estimate.low):
-        return f"{said(estimate.value)} (1 probe: no interval)"
-    return f"{said(estimate.value)} ({said(estimate.low)} to {said(estimate.high)}, {rests})"
+        return f"{value_text(estimate.value)} (1 probe: no interval)"
+    ends = f"{value_text(estimate.low)} to {value_text(estimate.high)}"
+    return f"{value_text(estimate.value)} ({ends}, {rests})"
 
 
-def verdict(spectrum: Spectrum) -> None:
+def show_verdict(spectrum: Spectrum) -> None:
     """What the point is, on what grounds, and how many directions go down."""
     facts, values = spectrum.facts, spectrum.eigenvalues[0]
     if not len(values):
@@ -51,8 +52,8 @@ def verdict(spectrum: Spectrum) -> None:
     scale = float(abs(values).max())
     step = facts["gradient_norm"] / scale if scale else math.inf
     grounds = (
-        f"norm of the gradient {said(facts['gradient_norm'])}; a Newton step of at least "
-        f"{said(step)} beside parameters of norm {said(facts['theta_norm'])}"
+        f"norm of the gradient {value_text(facts['gradient_norm'])}; a Newton step of at least "
+        f"{value_text(step)} beside parameters of norm {value_text(facts['theta_norm'])}"
     )
     if settings.matrix in SEMIDEFINITE:
         word = MATRIX_WORDS[settings.matrix]
@@ -64,7 +65,7 @@ def verdict(spectrum: Spectrum) -> None:
         f"{VERDICTS[spectrum.kind_of_point]} ({grounds}).",
         help="A point counts as critical when the gradient over the largest absolute eigenvalue "
         "is below a thousandth of the norm of the parameters. Signs are those of eigenvalues "
-        f"beyond {said(spectrum.tolerance)}, the largest residual or rounding.",
+        f"beyond {value_text(spectrum.tolerance)}, the largest residual or rounding.",
     )
     st.markdown(index_line(spectrum))
 
@@ -75,23 +76,23 @@ def index_line(spectrum: Spectrum) -> str:
     if exact:
         return (
             f"Index: **{spectrum.index:,}** of {spectrum.size:,} eigenvalues are below "
-            f"−{said(spectrum.tolerance)} (all are known)."
+            f"−{value_text(spectrum.tolerance)} (all are known)."
         )
     line = (
         f"Index: at least **{spectrum.index:,}** of {spectrum.size:,} eigenvalues are below "
-        f"−{said(spectrum.tolerance)}, the number of pairs found there"
+        f"−{value_text(spectrum.tolerance)}, the number of pairs found there"
     )
-    found = spectrum.negative
-    if found is None:
+    negative_count = spectrum.negative
+    if negative_count is None:
         return f"{line}."
-    low = max(0.0, found.low)
-    line += f"; estimated {found.value:,.0f}"
-    if math.isfinite(found.low):
-        line += f" ({low:,.0f} to {found.high:,.0f}, {found.probes} probes)"
-    return f"{line} below −{said(spectrum.resolution)}, the resolution of the quadrature."
+    low = max(0.0, negative_count.low)
+    line += f"; estimated {negative_count.value:,.0f}"
+    if math.isfinite(negative_count.low):
+        line += f" ({low:,.0f} to {negative_count.high:,.0f}, {negative_count.probes} probes)"
+    return f"{line} below −{value_text(spectrum.resolution)}, the resolution of the quadrature."
 
 
-def outlier_line(spectrum: Spectrum) -> None:
+def show_outliers(spectrum: Spectrum) -> None:
     """How many eigenvalues stand out at the top, beside the number of classes."""
     values = spectrum.eigenvalues[0][: spectrum.settings.top]
     count = outliers(values, spectrum.tolerance)
@@ -107,15 +108,15 @@ def outlier_line(spectrum: Spectrum) -> None:
     )
 
 
-def pair_table(spectrum: Spectrum) -> None:
+def show_pair_table(spectrum: Spectrum) -> None:
     """The extreme eigenvalues with their residuals."""
     values, residuals = spectrum.eigenvalues
     limit = spectrum.settings.tolerance * float(abs(values).max()) if len(values) else 0.0
     st.dataframe(
         {
             "number": spectrum.ranks,
-            "eigenvalue": [said(value) for value in values],
-            "± residual": [number(value, 3) for value in residuals],
+            "eigenvalue": [value_text(value) for value in values],
+            "± residual": [number_text(value, 3) for value in residuals],
             "converged": [bool(r <= limit) for r in residuals],
         },
         hide_index=True,
@@ -124,36 +125,36 @@ def pair_table(spectrum: Spectrum) -> None:
     )
 
 
-def traces(spectrum: Spectrum, z: float) -> None:
+def show_traces(spectrum: Spectrum, z: float) -> None:
     """Sums over all eigenvalues, each with its 95 % interval."""
     rows = {
         "Trace": spectrum.trace,
         "Squared Frobenius norm": spectrum.quadrature.squared_norm,
-        f"Effective dimension at z = {said(z)}": spectrum.quadrature.effective_dimension(z),
-        f"log det of the positive part + {said(z)}": spectrum.quadrature.log_determinant(z),
+        f"Effective dimension at z = {value_text(z)}": spectrum.quadrature.effective_dimension(z),
+        f"log det of the positive part + {value_text(z)}": spectrum.quadrature.log_determinant(z),
     }
-    st.table({"": list(rows), "value (95 % interval)": [interval(e) for e in rows.values()]})
+    st.table({"": list(rows), "value (95 % interval)": [interval_text(e) for e in rows.values()]})
 
 
-def summary_table(spectrum: Spectrum) -> None:
+def show_summary_table(spectrum: Spectrum) -> None:
     """Numbers about all eigenvalues of a small matrix."""
     _, every, _ = spectrum.of(MatrixRole.ALL)
     if not len(every):
         return
     st.subheader("All eigenvalues", anchor=False)
-    found = summary(every, spectrum.tolerance)
-    shown = {name: said(value) for name, value in found.items()}
-    shown["share negative"] = f"{found['share negative']:.2%}"
-    sign = found["sign of the determinant"]
-    shown["sign of the determinant"] = {1.0: "+", -1.0: "−"}.get(sign, "0 within rounding")
-    st.table({"": list(shown), "value": list(shown.values())})
+    summary_values = summary(every, spectrum.tolerance)
+    summary_texts = {name: value_text(value) for name, value in summary_values.items()}
+    summary_texts["share negative"] = f"{summary_values['share negative']:.2%}"
+    sign = summary_values["sign of the determinant"]
+    summary_texts["sign of the determinant"] = {1.0: "+", -1.0: "−"}.get(sign, "0 within rounding")
+    st.table({"": list(summary_texts), "value": list(summary_texts.values())})
 
 
-def badges(asked: records.Question, spectrum: Spectrum) -> None:
+def show_badges(question: records.Question, spectrum: Spectrum) -> None:
     """Self-checks of the answer, each green or telling what is off."""
     facts = spectrum.facts
     with st.container(horizontal=True, gap="small"):
-        moved_badge(facts)
+        moved_parameters_badge(facts)
         if "converged" in facts:
             _convergence_badge(spectrum)
             st.badge(
@@ -172,7 +173,7 @@ def badges(asked: records.Question, spectrum: Spectrum) -> None:
         probes = len(spectrum.probes)
         if probes and not facts.get("dense"):
             st.badge(
-                f"{probes} probes of {asked.settings['steps']} steps",
+                f"{probes} probes of {question.settings['steps']} steps",
                 icon=":material/shuffle:",
                 color="blue" if probes >= 10 else "orange",
                 help="Bands and intervals are from the spread of the probes; ten or more are "
@@ -181,7 +182,7 @@ def badges(asked: records.Question, spectrum: Spectrum) -> None:
         if facts.get("examples", 0) < facts.get("available", 0):
             count, of = facts["examples"], facts["available"]
             st.badge(
-                f"{asked.settings['subset']} {count:,} of {of:,} examples",
+                f"{question.settings['subset']} {count:,} of {of:,} examples",
                 icon=":material/casino:",
                 color="blue",
                 help="The matrix is that of the loss over these examples.",
@@ -191,7 +192,7 @@ def badges(asked: records.Question, spectrum: Spectrum) -> None:
 def _convergence_badge(spectrum: Spectrum) -> None:
     facts, (_, residuals) = spectrum.facts, spectrum.eigenvalues
     good = facts["converged"]
-    largest = number(float(residuals.max()), 2)
+    largest = number_text(float(residuals.max()), 2)
     st.badge(
         "pairs converged" if good else "pairs not converged",
         icon=":material/check:" if good else ":material/warning:",

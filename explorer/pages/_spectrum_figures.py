@@ -12,10 +12,10 @@ from explorer.pages import _controls as controls
 from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
-from explorer.render.spectrum import DensityStyle, density, overlays
+from explorer.render.spectrum import DensityStyle, density_chart, fitted_overlays
 from store import records
 
-TENSORS = 265  # px beside a plot for the tensors' names
+TENSOR_NAMES_WIDTH = 265  # px beside a plot for the tensors' names
 
 
 def show_density(spectrum: Spectrum) -> DensityStyle:
@@ -32,24 +32,26 @@ def show_density(spectrum: Spectrum) -> DensityStyle:
             width=190,
             help="Standard deviation of the Gaussian that each node of the quadrature becomes.",
         )
-        laid = st.multiselect("Overlays", REFERENCE_NAMES, key="overlays", width=230)
+        overlay_names = st.multiselect("Overlays", REFERENCE_NAMES, key="overlays", width=230)
     style = DensityStyle(
         log=log,
         width_share=share / 100,
-        overlays=tuple(laid),
-        ratio=_choose_ratio(spectrum) if set(laid) - {REFERENCE_NAMES[0]} else 1.0,
+        overlays=tuple(overlay_names),
+        ratio=_choose_ratio(spectrum) if set(overlay_names) - {REFERENCE_NAMES[0]} else 1.0,
         width=charts.plot_width(),
     )
     if spectrum.ends is None:
         st.skeleton(height=340)
         return style
-    charts.show_chart(density(spectrum, style), "Density of the eigenvalues", spectrum.ends)
-    told = ["Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"]
+    charts.show_chart(density_chart(spectrum, style), "Density of the eigenvalues", spectrum.ends)
+    legend_texts = [
+        "Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"
+    ]
     if len(spectrum.probes) > 1 and not spectrum.facts.get("dense"):
-        told.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
-    st.caption("; ".join(told) + ".")
-    _references(spectrum, style)
-    words.outlier_line(spectrum)
+        legend_texts.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
+    st.caption("; ".join(legend_texts) + ".")
+    _explain_references(spectrum, style)
+    words.show_outliers(spectrum)
     return style
 
 
@@ -73,13 +75,15 @@ def _choose_ratio(spectrum: Spectrum) -> float:
     )
 
 
-def _references(spectrum: Spectrum, style: DensityStyle) -> None:
+def _explain_references(spectrum: Spectrum, style: DensityStyle) -> None:
     """The parameters of what is laid over, and why something is missing."""
-    found = overlays(spectrum, style)
+    fitted_references = fitted_overlays(spectrum, style)
     for name in style.overlays:
-        if name in found:
-            said = ", ".join(f"{n} {words.said(v)}" for n, v in found[name].parameters.items())
-            st.caption(f"{name}: {said}.")
+        if name in fitted_references:
+            parameter_texts = ", ".join(
+                f"{n} {words.value_text(v)}" for n, v in fitted_references[name].parameters.items()
+            )
+            st.caption(f"{name}: {parameter_texts}.")
         else:
             st.caption(
                 f"{name} does not fit: it needs a mean above 0, and the sum a variance above φ "
@@ -88,29 +92,29 @@ def _references(spectrum: Spectrum, style: DensityStyle) -> None:
 
 
 def export_density(
-    name: str, asked: records.Question, spectrum: Spectrum, look: DensityStyle
+    name: str, question: records.Question, spectrum: Spectrum, look: DensityStyle
 ) -> None:
     """The density as a figure, and all numbers of the answer."""
-    export_line({name: asked}, {name: spectrum}, partial(density, spectrum, look))
+    export_line({name: question}, {name: spectrum}, partial(density_chart, spectrum, look))
 
 
-def show_pairs(asked: records.Question, spectrum: Spectrum) -> None:
+def show_pairs(question: records.Question, spectrum: Spectrum) -> None:
     """The extreme pairs as a chart and a table."""
-    from explorer.render.spectrum_parts import pairs
+    from explorer.render.spectrum_parts import pairs_chart
 
     st.subheader("Extreme eigenvalues", anchor=False)
     log = controls.choose_scale("pairs-scale", label="Scale of the eigenvalues")
-    chart = partial(pairs, spectrum, log, charts.plot_width())
+    chart = partial(pairs_chart, spectrum, log, charts.plot_width())
     charts.show_chart(chart(), "Extreme eigenvalues in their order", spectrum.eigenvalues[0])
-    words.pair_table(spectrum)
+    words.show_pair_table(spectrum)
     if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
         planes.link_planes()
-    export_chart("eigenvalues", chart, [asked])
+    export_chart("eigenvalues", chart, [question])
 
 
-def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
+def show_traces(question: records.Question, spectrum: Spectrum) -> None:
     """Sums over all eigenvalues, and the trace tensor by tensor."""
-    from explorer.render.spectrum_parts import layers
+    from explorer.render.spectrum_parts import layers_chart
 
     st.subheader("Traces", anchor=False)
     z = st.number_input(
@@ -124,46 +128,46 @@ def show_traces(asked: records.Question, spectrum: Spectrum) -> None:
         help="Of the effective dimension, the sum of λ / (λ + z) over positive eigenvalues λ, and "
         "of the log-determinant, the sum of ln(max(λ, 0) + z).",
     )
-    words.traces(spectrum, float(z))
+    words.show_traces(spectrum, float(z))
     if spectrum.layers:
-        drawn = layers(spectrum, charts.plot_width(TENSORS))
-        charts.show_chart(drawn, "Trace of each tensor's block")
+        layers_drawing = layers_chart(spectrum, charts.plot_width(TENSOR_NAMES_WIDTH))
+        charts.show_chart(layers_drawing, "Trace of each tensor's block")
         count = len(spectrum.probes)
         st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
-        export_chart("layers", partial(layers, spectrum), [asked])
+        export_chart("layers", partial(layers_chart, spectrum), [question])
 
 
-def show_escape(asked: records.Question, spectrum: Spectrum) -> None:
+def show_escape(question: records.Question, spectrum: Spectrum) -> None:
     """The loss along the last pair's vector."""
-    from explorer.render.spectrum_parts import escape
+    from explorer.render.spectrum_parts import escape_chart
 
     facts, lowest = spectrum.facts, float(spectrum.eigenvalues[0][-1])
     escapes = spectrum.settings.matrix == "hessian" and lowest < -spectrum.tolerance
     title = "Escape direction" if escapes else "Along the eigenvector of the smallest eigenvalue"
     st.subheader(title, anchor=False)
-    drawn = escape(spectrum, charts.plot_width())
-    charts.show_chart(drawn, "Loss along the eigenvector of the smallest eigenvalue")
+    escape_drawing = escape_chart(spectrum, charts.plot_width())
+    charts.show_chart(escape_drawing, "Loss along the eigenvector of the smallest eigenvalue")
     text = (
         "Along the eigenvector v of the smallest eigenvalue λ, in its downhill sense: the loss, "
         "and as predicted loss + slope t + λ t² / 2 with slope "
-        f"{words.said(facts['escape_slope'])} and λ = {words.said(lowest)}."
+        f"{words.value_text(facts['escape_slope'])} and λ = {words.value_text(lowest)}."
     )
     if spectrum.settings.matrix != "hessian":
         text += " λ is that of this matrix, which is not the loss's own curvature."
     st.caption(text)
-    export_chart("escape", partial(escape, spectrum), [asked])
+    export_chart("escape", partial(escape_chart, spectrum), [question])
 
 
-def show_batches(asked: records.Question, spectrum: Spectrum) -> None:
+def show_batches(question: records.Question, spectrum: Spectrum) -> None:
     """Largest eigenvalues of mini-batches."""
-    from explorer.render.spectrum_parts import batches
+    from explorer.render.spectrum_parts import batches_chart
 
     st.subheader("Largest eigenvalue of mini-batches", anchor=False)
     count = len(spectrum.of(MatrixRole.BATCH)[1])
     if not count:
         st.caption("The first mini-batch is on its way.")
         return
-    drawn = batches(spectrum, charts.plot_width())
-    charts.show_chart(drawn, "Histogram of the largest eigenvalues of mini-batches")
+    batches_drawing = batches_chart(spectrum, charts.plot_width())
+    charts.show_chart(batches_drawing, "Histogram of the largest eigenvalues of mini-batches")
     st.caption(f"{count:,} mini-batches of {spectrum.settings.batch_examples:,} examples.")
-    export_chart("batches", partial(batches, spectrum), [asked])
+    export_chart("batches", partial(batches_chart, spectrum), [question])

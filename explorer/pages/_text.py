@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from explorer.wording import MESSAGE_LENGTH, NAME_LENGTH, printable
 
 # Backslashes end the meaning of these for Markdown's parser wherever they stand.
-SPECIAL = re.compile(
+SPECIAL_CHARACTERS = re.compile(
     r"""[\\`*\[\]<~$]        # code, emphasis, links and images, HTML, struck, formulas
     |&(?=[\#\w]+;)           # character references
     |:(?=[A-Za-z:])          # Streamlit's directives, as :red[...]
@@ -21,7 +21,7 @@ SPECIAL = re.compile(
     re.VERBOSE,
 )
 # What is replaced in the text after the parser needs a letter in between that is not seen.
-BROKEN = re.compile(
+BREAK_PLACES = re.compile(
     r"""(?<=[Tt][Pp]:)(?=//)|(?<=[Tt][Pp][Ss]:)(?=//)  # addresses become links
     |(?<=[Ww][Ww][Ww])(?=\.)
     |(?<=@)(?=[\w-]+\.)                                # those of mail too
@@ -33,23 +33,25 @@ BROKEN = re.compile(
 JOINER = "\N{WORD JOINER}"
 
 
-def as_text(said: object, most: int = NAME_LENGTH) -> str:
+def as_text(words: object, most: int = NAME_LENGTH) -> str:
     """Markdown that shows these letters and nothing else, on one line; long ones are cut.
 
     Args:
-        said: a name, a path.
+        words: a name, a path.
         most: letters that are shown.
     """
-    text = printable(said, most).strip()
-    return SPECIAL.sub(lambda special: _escaped(special[0]), BROKEN.sub(JOINER, text))
+    text = printable(words, most).strip()
+    return SPECIAL_CHARACTERS.sub(
+        lambda special: _escaped_character(special[0]), BREAK_PLACES.sub(JOINER, text)
+    )
 
 
-def in_badge(said: object, most: int = NAME_LENGTH) -> str:
+def in_badge(words: object, most: int = NAME_LENGTH) -> str:
     """`as_text` for `st.badge`, which escapes brackets by itself."""
-    return as_text(said, most).replace("\\[", "[").replace("\\]", "]")
+    return as_text(words, most).replace("\\[", "[").replace("\\]", "]")
 
 
-def listed(names: Iterable[object], last: str = ", ") -> str:
+def joined_names(names: Iterable[object], last: str = ", ") -> str:
     """The names one after the other, each `as_text`, with this between them."""
     return last.join(map(as_text, names))
 
@@ -59,10 +61,10 @@ def as_step(step: int | str) -> str:
     return str(step) if isinstance(step, int) else as_text(step)
 
 
-def as_message(said: object) -> str:
+def as_message(words: object) -> str:
     """A longer text, such as an error's or a path, as `as_text` makes it."""
-    return as_text(" ".join(str(said).split()), MESSAGE_LENGTH)
+    return as_text(" ".join(str(words).split()), MESSAGE_LENGTH)
 
 
-def _escaped(special: str) -> str:
+def _escaped_character(special: str) -> str:
     return f"{special[:-1]}\\{special[-1]}"

@@ -10,29 +10,31 @@ from explorer.ask import questions
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.pages import _controls as controls
-from explorer.pages._asking import Wish
+from explorer.pages._asking import WantedQuestion
 from explorer.pages._text import as_step, as_text
 from explorer.wording import printable
 from store import Catalog, records
 
-SMALL = 0.25  # of the range shown: smaller paths are hard to see
-SHARED = tuple(ProjectionSettings.__dataclass_fields__)  # with the surface: the plane and the loss
+SMALL_SHARE = 0.25  # of the range shown: smaller paths are hard to see
+SHARED_SETTINGS = tuple(
+    ProjectionSettings.__dataclass_fields__
+)  # with the surface: the plane and the loss
 
 
 @dataclass(frozen=True)
-class PathsDrawn:
+class DrawnPaths:
     """Projected paths as they are drawn now."""
 
-    asked: records.Question
+    question: records.Question
     projection: Projection
     tracks: list[Any]  # of render.paths
     until: int  # the moment chosen
 
     def over(self, plane: Any) -> Callable[[int], Any]:
         """A function that makes the contour plot with the paths up to a moment."""
-        from explorer.render.trajectories import over
+        from explorer.render.trajectories import chart_until
 
-        return over(plane, self.tracks)
+        return chart_until(plane, self.tracks)
 
     @property
     def pins(self) -> tuple[Any, ...]:
@@ -42,11 +44,11 @@ class PathsDrawn:
         return pins(self.tracks, self.until)
 
 
-def wish_for(
+def paths_wish(
     catalog: Catalog, model: records.Model, point: str, settings: SurfaceSettings
-) -> Wish | None:
+) -> WantedQuestion | None:
     """The question about the paths that are chosen in the left column; None without."""
-    chosen = controls.choose_runs(
+    chosen_runs = controls.choose_runs(
         catalog,
         model,
         "Paths",
@@ -54,35 +56,35 @@ def wish_for(
         own=True,
         help="Training runs of the same problem, projected orthogonally on this plane.",
     )
-    if not chosen:
+    if not chosen_runs:
         return None
-    values = {name: value for name, value in vars(settings).items() if name in SHARED}
-    runs = tuple((run, "") for run in chosen.values())
-    return Wish(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
+    values = {name: value for name, value in vars(settings).items() if name in SHARED_SETTINGS}
+    runs = tuple((run, "") for run in chosen_runs.values())
+    return WantedQuestion(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
 
 
-def steps_of(catalog: Catalog, asked: records.Question, first: int) -> list[list[int | str]]:
+def steps_of(catalog: Catalog, question: records.Question, first: int) -> list[list[int | str]]:
     """Training step of each snapshot of each run, or its file's name where it has none.
 
     Args:
         catalog: where the points are.
-        asked: a question about whole runs.
+        question: a question about whole runs.
         first: the place of the first of them among its subjects.
     """
-    points = asked.point_ids[first:]
-    lengths = asked.settings.get("lengths") or [len(points)]
-    found, start = [], 0
-    for model_id, length in zip(asked.model_ids[first:], lengths, strict=True):
-        known = {p.point_id: p for p in catalog.points(model_id)}
-        own = [(id, known.get(id)) for id in points[start : start + length]]
-        found.append(
+    points = question.point_ids[first:]
+    lengths = question.settings.get("lengths") or [len(points)]
+    steps_by_run, start = [], 0
+    for model_id, length in zip(question.model_ids[first:], lengths, strict=True):
+        points_by_id = {p.point_id: p for p in catalog.points(model_id)}
+        own = [(id, points_by_id.get(id)) for id in points[start : start + length]]
+        steps_by_run.append(
             [
                 id[:6] if p is None else printable(p.label) if p.step is None else p.step
                 for id, p in own
             ]
         )
         start += length
-    return found
+    return steps_by_run
 
 
 def choose_moment(tracks: list[Any]) -> int:
@@ -96,56 +98,56 @@ def choose_moment(tracks: list[Any]) -> int:
     return steps.index(at)
 
 
-def drawn(
-    catalog: Catalog, asked: records.Question | None, names: Mapping[str, str]
-) -> PathsDrawn | None:
+def choose_drawn_paths(
+    catalog: Catalog, question: records.Question | None, names: Mapping[str, str]
+) -> DrawnPaths | None:
     """The paths as far as the slider says; None before all of them are known.
 
     Args:
         catalog: where the answer is.
-        asked: the question about them.
+        question: the question about them.
         names: of models by id, as pages list them.
     """
     from explorer.render.projection import tracks_of
 
-    if asked is None or asked.status != "complete":
+    if question is None or question.status != "complete":
         return None
-    projection: Projection = questions.result_of(catalog, asked)
-    own = [names.get(id, id[:6]) for id in asked.model_ids[1:]]
-    tracks = tracks_of(projection, own, steps_of(catalog, asked, 1))
-    return PathsDrawn(asked, projection, tracks, choose_moment(tracks))
+    projection: Projection = questions.result_of(catalog, question)
+    own = [names.get(id, id[:6]) for id in question.model_ids[1:]]
+    tracks = tracks_of(projection, own, steps_of(catalog, question, 1))
+    return DrawnPaths(question, projection, tracks, choose_moment(tracks))
 
 
-def explain(shown: PathsDrawn, surface: Surface) -> None:
+def explain_paths(drawn_paths: DrawnPaths, surface: Surface) -> None:
     """How much of the runs the plane holds, in words."""
-    from explorer.render.projection import outside
+    from explorer.render.projection import outside_count
 
-    facts = shown.projection.facts
-    held = [
+    facts = drawn_paths.projection.facts
+    held_shares = [
         f"{share:.2%} of {as_text(track.name)}'s movement"
         if share is not None
         else f"nothing of {as_text(track.name)}"
-        for share, track in zip(facts["held"], shown.tracks, strict=True)
+        for share, track in zip(facts["held"], drawn_paths.tracks, strict=True)
     ]
-    furthest = max(float(track.path.out.max()) for track in shown.tracks)
+    furthest = max(float(track.path.out.max()) for track in drawn_paths.tracks)
     text = (
-        f"The plane holds {', '.join(held)}; two random directions of {facts['parameters']:,} "
-        f"parameters hold {2 / facts['parameters']:.2%} on average. The snapshots lie up to "
-        f"{furthest:.3g} from it, so that the height under a dot is not its own loss: the tooltip "
-        "has that."
+        f"The plane holds {', '.join(held_shares)}; two random directions of "
+        f"{facts['parameters']:,} parameters hold {2 / facts['parameters']:.2%} on average. "
+        f"The snapshots lie up to {furthest:.3g} from it, so that the height under a dot is not "
+        "its own loss: the tooltip has that."
     )
     ends = [
         (
-            min(float(getattr(t.path, n).min()) for t in shown.tracks),
-            max(float(getattr(t.path, n).max()) for t in shown.tracks),
+            min(float(getattr(t.path, n).min()) for t in drawn_paths.tracks),
+            max(float(getattr(t.path, n).max()) for t in drawn_paths.tracks),
         )
         for n in "xy"
     ]
     sizes = [float(axis[-1] - axis[0]) for axis in (surface.x, surface.y)]
-    if all(high - low < SMALL * size for (low, high), size in zip(ends, sizes, strict=True)):
+    if all(high - low < SMALL_SHARE * size for (low, high), size in zip(ends, sizes, strict=True)):
         (a, b), (c, d) = ends
         text += f" They stay within x from {a:.2g} to {b:.2g} and y from {c:.2g} to {d:.2g}."
-    beyond = outside(shown.tracks, surface)
+    beyond = outside_count(drawn_paths.tracks, surface)
     if beyond:
         text += f" {beyond:,} of them lie beyond the range shown: widen it to see them."
     st.caption(text)

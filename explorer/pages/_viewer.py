@@ -112,5 +112,5 @@ def surface_viewer(
         },
         on_camera_change=on_camera_change or (lambda: None),
     )
-    found = result.get("camera")
-    return dict(found) if found else None
+    moved_camera = result.get("camera")
+    return dict(moved_camera) if moved_camera else None

@@ -15,38 +15,38 @@ from store import UnknownEntry, records
 
 PAGE_SIZE, ACROSS = 12, 4
 LIVE_SECONDS = 1.0
-CHOSEN = "chosen model"  # its id, in the session
+CHOSEN_KEY = "chosen model"  # its id, in the session
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
-def busy() -> list[records.Job]:
+def active_jobs() -> list[records.Job]:
     """Jobs that are queued or running."""
     return catalog.jobs(status=("queued", "running"))
 
 
-def unknown(asked: records.Question, said: str) -> None:
+def show_unreadable(question: records.Question, reason: str) -> None:
     """An analysis that this version cannot show, by its title alone."""
     with st.container(border=True, gap="xsmall", height="stretch"):
-        st.text(printable(asked.title, 200))
-        st.text(said)
+        st.text(printable(question.title, 200))
+        st.text(reason)
 
 
-def card(
-    asked: records.Question,
+def show_card(
+    question: records.Question,
     image: bytes | None,
     subjects: links.Subjects,
     last: records.Job | None,
 ) -> None:
     """One analysis: its picture, what it is, the way to it; `last` is its latest job."""
-    if why := unreadable(asked.kind, asked.settings):
-        unknown(asked, f"It is {why}: update this program to see it.")
+    if why := unreadable(question.kind, question.settings):
+        show_unreadable(question, f"It is {why}: update this program to see it.")
         return
-    link = links.link_to(asked, subjects)
+    link = links.link_to(question, subjects)
     with st.container(border=True, gap="xsmall", height="stretch"):
         if image:
-            st.image(image, width="stretch", alt=printable(asked.title, 200))
+            st.image(image, width="stretch", alt=printable(question.title, 200))
         else:
             st.skeleton(height=150)
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -60,33 +60,33 @@ def card(
             )
             if st.button(
                 "",
-                key=f"delete-{asked.key}",
+                key=f"delete-{question.key}",
                 icon=":material/delete:",
                 type="tertiary",
                 help="Move to the trash",
             ):
-                catalog.delete_question(asked.key)
+                catalog.delete_question(question.key)
                 st.toast("Moved to the trash; restore it at the bottom of this page.")
                 st.rerun()
-        st.caption(f"{parts.told_apart(asked)}  \n{about(asked)}")
-        if asked.status == "open":
-            progress(asked, last)
+        st.caption(f"{parts.distinguishing_text(question)}  \n{loss_and_day(question)}")
+        if question.status == "open":
+            show_progress(question, last)
 
 
-def about(asked: records.Question) -> str:
+def loss_and_day(question: records.Question) -> str:
     """The loss at the point and the day, in one line."""
-    alone = asked.facts.get("stand_alone", {}).get("loss")
+    alone = question.facts.get("stand_alone", {}).get("loss")
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
-    moment = parts.local_time(asked.completed or asked.created)
+    moment = parts.local_time(question.completed or question.created)
     return " · ".join([*loss, moment.replace(" ", "\N{NO-BREAK SPACE}")])
 
 
-def progress(asked: records.Question, last: records.Job | None) -> None:
+def show_progress(question: records.Question, last: records.Job | None) -> None:
     """How far an open question is: only one that is worked on has a bar."""
-    done = f"{asked.units_done:,} of {asked.units:,}"
+    done = f"{question.units_done:,} of {question.units:,}"
     state = last.status if last else "stopped"
     if state == "running":
-        st.progress(asked.units_done / asked.units, done)
+        st.progress(question.units_done / question.units, done)
     elif state == "queued":
         st.badge(f"waiting · {done}", icon=":material/schedule:", color="gray")
     elif state == "failed":
@@ -95,37 +95,43 @@ def progress(asked: records.Question, last: records.Job | None) -> None:
         st.badge(f"stopped · {done}", icon=":material/stop:", color="orange")
 
 
-def gallery(search: str, kind: str | None, page: int, subjects: links.Subjects) -> int:
+def show_gallery(search: str, kind: str | None, page: int, subjects: links.Subjects) -> int:
     """A page of cards; how many analyses there are in all."""
-    found, total = catalog.questions(
+    questions_on_page, total = catalog.questions(
         search, kind=kind, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
     )
-    images = catalog.images([asked.key for asked in found])
+    images = catalog.images([question.key for question in questions_on_page])
     latest: dict[str | None, records.Job] = {}
-    if any(asked.status == "open" for asked in found):
+    if any(question.status == "open" for question in questions_on_page):
         for job in catalog.jobs(limit=200):  # the latest first
             latest.setdefault(job.question_key, job)
-    for start in range(0, len(found), ACROSS):  # row by row: cards of a row have one height
-        for column, asked in zip(st.columns(ACROSS), found[start : start + ACROSS], strict=False):
+    for start in range(
+        0, len(questions_on_page), ACROSS
+    ):  # row by row: cards of a row have one height
+        for column, question in zip(
+            st.columns(ACROSS), questions_on_page[start : start + ACROSS], strict=False
+        ):
             with column:
                 try:
-                    card(asked, images.get(asked.key), subjects, latest.get(asked.key))
+                    show_card(
+                        question, images.get(question.key), subjects, latest.get(question.key)
+                    )
                 except UnknownEntry as error:  # damaged; the others are shown
-                    unknown(asked, parts.sentence(error))
+                    show_unreadable(question, parts.sentence(error))
     return total
 
 
-def empty(search: str) -> None:
+def show_nothing_stored(search: str) -> None:
     """What to do where nothing is shown."""
     if search:
         st.info(f"Nothing matches “{as_text(search)}”; try a model's name, a kind, or a setting.")
-    elif busy():
+    elif active_jobs():
         st.info("The first surfaces are being computed; they appear here as they are ready.")
     else:
         st.info("Nothing computed: choose a model below, or open **Surface** on the left.")
 
 
-def measured(model: records.Model, split: str, name: str) -> float | None:
+def measurement(model: records.Model, split: str, name: str) -> float | None:
     """A measurement of the model, if there is one."""
     return model.measurements.get(split, {}).get(name)
 
@@ -133,25 +139,25 @@ def measured(model: records.Model, split: str, name: str) -> float | None:
 def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
     """The table of models, column by column."""
     rows: dict[str, list[Any]] = {
-        "Model": list(parts.labels(list(models))),
+        "Model": list(parts.label_models(list(models))),
         "Parameters": [m.facts.get("parameters") for m in models],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
     }
     for split in ("train", "test"):
-        rows[f"Loss, {split}"] = [measured(m, split, "loss") for m in models]
-        rows[f"Accuracy, {split}"] = [measured(m, split, "accuracy") for m in models]
+        rows[f"Loss, {split}"] = [measurement(m, split, "loss") for m in models]
+        rows[f"Accuracy, {split}"] = [measurement(m, split, "accuracy") for m in models]
     rows["Optimiser"] = [str(m.facts.get("optimiser", "")) for m in models]
     rows["Seed"] = [m.facts.get("seed", m.facts.get("run", {}).get("seed")) for m in models]
     rows["What it shows"] = [m.facts.get("about", "") for m in models]
     return rows
 
 
-def models_table() -> None:
+def show_models() -> None:
     """The models with their facts; choosing one leads to its surface."""
     models = catalog.models()
     if not models:
-        if busy() or running.settling:
+        if active_jobs() or app.is_settling:
             st.info("The sample models are being imported; this takes a few seconds at first.")
         else:
             st.info("No models: **Import** brings one in, and the trash gives back what it has.")
@@ -159,15 +165,17 @@ def models_table() -> None:
     percent = st.column_config.NumberColumn(format="percent")
     loss = st.column_config.NumberColumn(format="%.4f")
     ids = [model.id for model in models]
-    kept = st.session_state.get(CHOSEN)
-    chosen = st.dataframe(
+    chosen_id = st.session_state.get(CHOSEN_KEY)
+    table_state = st.dataframe(
         model_rows(models),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         # A selection is a row's number: with other rows it would be another model's.
         key=f"models-{hash(tuple(ids))}",
-        selection_default={"selection": {"rows": [ids.index(kept)] if kept in ids else []}},
+        selection_default={
+            "selection": {"rows": [ids.index(chosen_id)] if chosen_id in ids else []}
+        },
         column_config={
             "Model": st.column_config.TextColumn(width=130),
             "What it shows": st.column_config.TextColumn(width="large"),
@@ -176,15 +184,15 @@ def models_table() -> None:
             **{f"Accuracy, {s}": percent for s in ("train", "test")},
         },
     )
-    rows = chosen["selection"]["rows"]
-    st.session_state[CHOSEN] = ids[rows[0]] if rows else None
+    rows = table_state["selection"]["rows"]
+    st.session_state[CHOSEN_KEY] = ids[rows[0]] if rows else None
     if rows:
-        label = list(parts.labels(models))[rows[0]]
+        label = list(parts.label_models(models))[rows[0]]
         parts.kind_links(label)
-        change(label, models[rows[0]])
+        rename_or_delete(label, models[rows[0]])
 
 
-def change(label: str, model: records.Model) -> None:
+def rename_or_delete(label: str, model: records.Model) -> None:
     """The ways to rename a model and to move it to the trash, from which it comes back whole."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", model.name, key=f"name-{model.id}", width=320)
@@ -202,13 +210,13 @@ def change(label: str, model: records.Model) -> None:
             st.rerun()
 
 
-def trash() -> None:
+def show_trash() -> None:
     """What was deleted, until it is emptied."""
-    kept = catalog.trash()
-    if not kept:
+    trash_items = catalog.trash()
+    if not trash_items:
         return
-    with st.expander(f"Trash ({len(kept)})", icon=":material/delete:"):
-        for item in kept[:50]:
+    with st.expander(f"Trash ({len(trash_items)})", icon=":material/delete:"):
+        for item in trash_items[:50]:
             left, right = st.columns([5, 1], vertical_alignment="center")
             left.markdown(f"{as_text(item.title, 120)} · deleted {parts.local_time(item.deleted)}")
             if right.button("Restore", key=f"restore-{item.id}"):
@@ -218,12 +226,12 @@ def trash() -> None:
                 restore(item.id)
                 st.rerun()
         if st.button("Empty the trash", icon=":material/delete_forever:"):
-            gone = catalog.empty_trash()
-            st.toast(f"{gone.count:,} files removed, {gone.bytes / 1e6:,.1f} MB")
+            removed = catalog.empty_trash()
+            st.toast(f"{removed.count:,} files removed, {removed.bytes / 1e6:,.1f} MB")
             st.rerun()
 
 
-def filters() -> tuple[str, str | None]:
+def choose_filters() -> tuple[str, str | None]:
     """Words to search for, and a kind."""
     search = st.text_input(
         "Search",
@@ -240,38 +248,38 @@ def filters() -> tuple[str, str | None]:
     return search or "", titles.get(kind) if kind else None
 
 
-def analyses() -> None:
+def show_analyses() -> None:
     """The gallery with its filters and pages; live while something is being computed."""
     st.subheader("Analyses", anchor=False)
-    search, kind = filters()
+    search, kind = choose_filters()
     subjects = links.Subjects(catalog)
-    unsettled = bool(busy()) or running.settling
+    unsettled = bool(active_jobs()) or app.is_settling
 
-    @parts.live(LIVE_SECONDS if unsettled else None)
-    def shown() -> None:
-        total = gallery(search, kind, st.session_state.get("page", 1), subjects)
+    @parts.live_fragment(LIVE_SECONDS if unsettled else None)
+    def live_gallery() -> None:
+        total = show_gallery(search, kind, st.session_state.get("page", 1), subjects)
         if not total:
-            empty(search)
+            show_nothing_stored(search)
         pages = math.ceil(total / PAGE_SIZE)
         if pages > 1:
             st.pagination(pages, key="page")
-        jobs = busy()
+        jobs = active_jobs()
         if jobs:
             st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
-        settled = not jobs and not running.settling
+        settled = not jobs and not app.is_settling
         if (unsettled and settled) or set(subjects.labels) != {
             model.id for model in catalog.models()
         }:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
-    shown()
+    live_gallery()
 
 
 parts.name_tab("Catalog")
 st.title("Loss Surface Explorer", anchor=False)
-analyses()
+show_analyses()
 with st.container(horizontal=True, vertical_alignment="center"):
     st.subheader("Models", anchor=False, width="content")
     st.page_link("explorer/pages/import.py", label="Import", icon=":material/upload_file:")
-models_table()
-trash()
+show_models()
+show_trash()

@@ -18,10 +18,10 @@ from explorer.pages._objective import choose_objective
 from explorer.render.marks.colours import COLOUR_MAPS
 from store import records
 
-EFFORT = {"room": controls.ROOM, "tolerance": controls.TOLERANCE}
+EFFORT_LABELS = {"room": controls.SEARCH_STEPS, "tolerance": controls.TOLERANCE}
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
 def choose() -> tuple[records.Model, str, ConvexitySettings]:
@@ -34,8 +34,8 @@ def choose() -> tuple[records.Model, str, ConvexitySettings]:
         values |= planes.choose_axes()
         values |= controls.choose_axis("x", 13) | controls.choose_axis("y", 13)
     with st.expander("Eigenvalues"):
-        values |= controls.choose_numbers(ConvexitySettings(), EFFORT)
-    return model, point, controls.checked(ConvexitySettings, values)
+        values |= controls.choose_numbers(ConvexitySettings(), EFFORT_LABELS)
+    return model, point, controls.checked_settings(ConvexitySettings, values)
 
 
 def choose_look(plane: Convexity) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def choose_look(plane: Convexity) -> dict[str, Any]:
         log = controls.choose_scale(f"scale-{value}")
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            controls.from_address("contours", "a whole number", controls.is_whole)
+            controls.check_address("contours", "a whole number", controls.is_whole)
             lines = st.number_input("Contour lines", 0, 60, 8, key="contours", bind="query-params")
             clip = st.number_input(
                 "Clip above",
@@ -67,8 +67,8 @@ def choose_look(plane: Convexity) -> dict[str, Any]:
 
 def explain(plane: Convexity) -> None:
     """What the colours mean, and what share of the plane is convex."""
-    known = int(plane.has_eigenvalues.sum())
-    if not known:
+    known_count = int(plane.has_eigenvalues.sum())
+    if not known_count:
         return
     import numpy as np
 
@@ -77,73 +77,73 @@ def explain(plane: Convexity) -> None:
         "Ratio: |smallest / largest eigenvalue| of the Hessian at each point (Li et al. 2018). "
         "Where it is near 0 the loss is almost convex, at 1 it curves down as steeply as up. "
         "Convex, with no eigenvalue below 0 by more than its residual, at "
-        f"{plane.convex.sum():,} of {known:,} points; the median ratio is "
+        f"{plane.convex.sum():,} of {known_count:,} points; the median ratio is "
         f"{np.median(ratios):.3g}, the largest {ratios.max():.3g}."
     )
 
 
 def residual_badge(plane: Convexity) -> None:
     """Whether the eigenvalues are as exact as asked."""
-    known, good = int(plane.has_eigenvalues.sum()), int(plane.converged.sum())
-    if not known:
+    known_count, converged_count = int(plane.has_eigenvalues.sum()), int(plane.converged.sum())
+    if not known_count:
         return
     share = plane.facts["tolerance"]
     st.badge(
         f"residuals within {share:g}"
-        if good == known
-        else f"{known - good:,} points not converged: raise the steps",
-        icon=":material/check:" if good == known else ":material/warning:",
-        color="green" if good == known else "orange",
+        if converged_count == known_count
+        else f"{known_count - converged_count:,} points not converged: raise the steps",
+        icon=":material/check:" if converged_count == known_count else ":material/warning:",
+        color="green" if converged_count == known_count else "orange",
         help="Each value is within its residual of an eigenvalue. Residuals are measured by a "
         "product of their own, and stored beside the values.",
     )
 
 
-def show(known: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The map so far, its checks and where it comes from."""
-    from explorer.render.convexity import contour, worded
+    from explorer.render.convexity import contour_chart, with_words
 
-    (asked,) = known.values()
-    found: Convexity = questions.result_of(catalog, asked)
-    if found.computed.sum() < 4:
+    (question,) = stored_questions.values()
+    convexity_map: Convexity = questions.result_of(catalog, question)
+    if convexity_map.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
-    plane = worded(found)
+    plane = with_words(convexity_map)
     look = choose_look(plane)
-    drawn = contour(plane, contour_style(look, width=charts.plane_width(look["value"])))
-    told = f"Map of the {look['value']} over a plane around {model.name}"
-    charts.show_chart(drawn, told, plane.values[look["value"]])
-    planes.explain_axes(found.facts)
-    explain(found)
-    checks.badges(asked, found, residual_badge)
-    export_surface(asked, found, plain_look(look))
-    checks.provenance(catalog, asked, found)
+    drawing = contour_chart(plane, contour_style(look, width=charts.plane_width(look["value"])))
+    description = f"Map of the {look['value']} over a plane around {model.name}"
+    charts.show_chart(drawing, description, plane.values[look["value"]])
+    planes.explain_axes(convexity_map.facts)
+    explain(convexity_map)
+    checks.show_badges(question, convexity_map, residual_badge)
+    export_surface(question, convexity_map, stored_look(look))
+    checks.show_provenance(catalog, question, convexity_map)
 
 
-def plain_look(look: dict[str, Any]) -> dict[str, Any]:
+def stored_look(look: dict[str, Any]) -> dict[str, Any]:
     """The look of the values as they are stored."""
-    from explorer.render.convexity import WORDS
+    from explorer.render.convexity import VALUE_NAMES
 
-    return {**look, "value": WORDS.get(look["value"], look["value"])}
+    return {**look, "value": VALUE_NAMES.get(look["value"], look["value"])}
 
 
 sides = parts.sides()
 with sides.left:
     model, point, settings = choose()
-    wish = asking.Wish(CONVEXITY, settings, ((model, point),))
-    asked = asking.found(catalog, {"": wish})[""]
+    wish = asking.WantedQuestion(CONVEXITY, settings, ((model, point),))
+    stored_question = asking.find_questions(catalog, {"": wish})[""]
 with sides.top:
-    missing = asking.ask_button(running, {"": asked}, {"": wish})
+    missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
-    parts.heading(f"Convexity around {model.name}")
-    st.caption(parts.facts_line(model), help=parts.about(model))
-    if asked is None:
+    parts.show_heading(f"Convexity around {model.name}")
+    st.caption(parts.facts_line(model), help=parts.about_text(model))
+    if stored_question is None:
         st.info(
-            f"This map has not been computed yet: {asking.PRESS}; it grows here from coarse to "
-            "fine.",
+            f"This map has not been computed yet: {asking.PRESS_COMPUTE}; it grows here from "
+            "coarse to fine.",
             icon=CONVEXITY.icon,
         )
-        asking.offer_stored(running, missing)
+        asking.offer_stored(app, missing)
     else:
-        asking.answered(running, {"": asked}, show)
+        asking.show_answers(app, {"": stored_question}, show)

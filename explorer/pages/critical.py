@@ -25,29 +25,29 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._trajectories import steps_of
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 from store import records
 
-STARTS = {  # setting -> its label and what it is
+START_LABELS = {  # setting -> its label and what it is
     "starts": ("Starts", "The final model, and copies of it with noise."),
     "every": ("Every", "So many snapshots are a start, counted back from the final one."),
     "seed": controls.SEED,
 }
-NOISE = {"noise": ("Noise", "In root mean squares of each tensor.")}
-SEARCH = {
+NOISE_LABELS = {"noise": ("Noise", "In root mean squares of each tensor.")}
+SEARCH_LABELS = {
     "steps": ("Steps", "Of a search, at most."),
     "products": ("Products", "With the Hessian for a Newton step, at most."),
     "target": ("Target", "Norm of the gradient that ends a search."),
 }
-INDEX = {
+INDEX_LABELS = {
     "bottom": ("Smallest", "Eigenvalues found: a sure lower bound of the index."),
     "probes": ("Probes", "Random vectors that estimate the index."),
-    "room": controls.ROOM,
+    "room": controls.SEARCH_STEPS,
     "tolerance": controls.TOLERANCE,
 }
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
 def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
@@ -65,11 +65,11 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
     usual = few_starts(max(m.points for m in (model, *others.values())))
     values: dict[str, Any] = {}
     with st.expander("Starts", expanded=True):
-        values |= controls.choose_numbers(usual, STARTS)
+        values |= controls.choose_numbers(usual, START_LABELS)
         if values["starts"] > 1:
-            values |= controls.choose_numbers(usual, NOISE)
+            values |= controls.choose_numbers(usual, NOISE_LABELS)
     with st.expander("Search", expanded=True):
-        controls.from_address("method", f"one of {', '.join(METHODS)}", METHODS.__contains__)
+        controls.check_address("method", f"one of {', '.join(METHODS)}", METHODS.__contains__)
         values["method"] = st.selectbox(
             "Method",
             METHODS,
@@ -79,15 +79,15 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
             "gradient_norm: L-BFGS on half the squared norm of the gradient. Neither samples "
             "critical points evenly.",
         )
-        values |= controls.choose_numbers(usual, SEARCH)
+        values |= controls.choose_numbers(usual, SEARCH_LABELS)
     with st.expander("Objective"):
         values |= choose_objective(
             catalog.problem(model.problem_id), curvature=True, precision=usual.precision
         )
     if model.facts["parameters"] > MAX_DENSE_PARAMETERS:
         with st.expander("Index"):
-            values |= controls.choose_numbers(usual, INDEX)
-    return {label: model, **others}, controls.checked(CriticalSettings, values)
+            values |= controls.choose_numbers(usual, INDEX_LABELS)
+    return {label: model, **others}, controls.checked_settings(CriticalSettings, values)
 
 
 def few_starts(snapshots: int) -> CriticalSettings:
@@ -95,86 +95,89 @@ def few_starts(snapshots: int) -> CriticalSettings:
     return CriticalSettings(starts=2, every=max(1, math.ceil(snapshots / 3)))
 
 
-def show(known: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """What was found so far, in words, charts and a table."""
-    from explorer.render.critical import gradients, labels, scatter
+    from explorer.render.critical import gradients_chart, index_chart, start_labels
 
-    (asked,) = known.values()
-    found: Critical = questions.result_of(catalog, asked)
+    (question,) = stored_questions.values()
+    searches: Critical = questions.result_of(catalog, question)
     own = {model.id: name for name, model in models.items()}
-    names = [own.get(id, id[:6]) for id in asked.model_ids]
-    steps = steps_of(catalog, asked, 0)
-    st.markdown(counted(found))
-    wide = spans_decades(found)  # once it is, the choice begins anew
+    names = [own.get(id, id[:6]) for id in question.model_ids]
+    steps = steps_of(catalog, question, 0)
+    st.markdown(outcome_counts(searches))
+    wide = spans_decades(searches)  # once it is, the choice begins anew
     log = controls.choose_scale(f"loss-scale-{wide:d}", wide, "Scale of the loss")
     width = charts.plot_width()
-    chart = partial(scatter, found, names, steps, log=log, width=width)
-    told = f"Loss against the share of negative eigenvalues where searches from {', '.join(names)}"
-    charts.show_chart(chart(), f"{told} ended", found.loss[found.computed])
-    explain(found)
-    badges(found)
-    export_line({"": asked}, {"": found}, chart)
+    chart = partial(index_chart, searches, names, steps, log=log, width=width)
+    description = (
+        f"Loss against the share of negative eigenvalues where searches from {', '.join(names)}"
+    )
+    charts.show_chart(chart(), f"{description} ended", searches.loss[searches.computed])
+    explain(searches)
+    show_badges(searches)
+    export_line({"": question}, {"": searches}, chart)
     st.subheader("Before and after", anchor=False)
-    before = partial(gradients, found, names, steps, width)
+    before = partial(gradients_chart, searches, names, steps, width)
     charts.show_chart(before(), "Norm of the gradient before and after each search")
     st.caption(
         "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
-        f"critical. Dashed: the target, {number(found.settings.target, 3)}."
+        f"critical. Dashed: the target, {number_text(searches.settings.target, 3)}."
     )
-    export_chart("gradients", before, [asked])
+    export_chart("gradients", before, [question])
     st.subheader("All searches", anchor=False)
-    table(found, labels(found, names, steps))
-    checks.provenance(catalog, asked, found)
+    show_table(searches, start_labels(searches, names, steps))
+    checks.show_provenance(catalog, question, searches)
 
 
-def counted(found: Critical) -> str:
+def outcome_counts(searches: Critical) -> str:
     """How many searches ended in which way."""
-    ended = [words for words in found.end_words if words]
+    ended = [words for words in searches.end_words if words]
     counts = {words: ended.count(words) for words in END_WORDS.values() if words in ended}
-    classes = [kind for kind in found.classes if kind not in ("", "not critical")]
+    classes = [kind for kind in searches.classes if kind not in ("", "not critical")]
     kinds = ", ".join(f"{classes.count(kind)} × {kind}" for kind in sorted(set(classes)))
-    said = f"**{counts.get('critical', 0)} of {len(ended)} searches** ended at a critical point"
-    said += f" ({kinds})" if kinds else ""
-    said += f", of {found.levels} different losses" if found.levels > 1 else ""
+    text = f"**{counts.get('critical', 0)} of {len(ended)} searches** ended at a critical point"
+    text += f" ({kinds})" if kinds else ""
+    text += f", of {searches.levels} different losses" if searches.levels > 1 else ""
     rest = ", ".join(f"{count} {words}" for words, count in counts.items() if words != "critical")
-    return f"{said}; {rest}." if rest else f"{said}."
+    return f"{text}; {rest}." if rest else f"{text}."
 
 
-def spans_decades(found: Critical) -> bool:
+def spans_decades(searches: Critical) -> bool:
     """Whether the losses are better told apart on a log scale."""
     import numpy as np
 
-    known = found.loss[found.computed & np.isfinite(found.loss)]
-    return bool(len(known) and known.min() > 0 and known.max() > 100 * known.min())
+    losses = searches.loss[searches.computed & np.isfinite(searches.loss)]
+    return bool(len(losses) and losses.min() > 0 and losses.max() > 100 * losses.min())
 
 
-def explain(found: Critical) -> None:
+def explain(searches: Critical) -> None:
     """What the marks mean."""
-    said = (
+    explanation = (
         "Each mark is where a search ended: filled, a critical point; hollow, none, whatever its "
         "eigenvalues are. *Gradient-flat*: the gradient is nearly in the kernel of the Hessian (a "
         f"Newton step would leave {100 * KERNEL_REMAINDER:.0f} % of it, or ‖Hg‖ is below "
-        f"{number(KERNEL_CURVATURE)} ‖H‖ ‖g‖), so that its norm is stationary and the "
+        f"{number_text(KERNEL_CURVATURE)} "
+        "‖H‖ ‖g‖), so that its norm is stationary and the "
         "loss is not (Frye et al. 2021). *Levelling off*: "
-        "the gradient is below the target, but a Newton step would still go far, as where "
-        "a cross-entropy goes to 0 while the weights grow."
+        "the gradient is below the target, but a Newton step would still go far, "
+        "as where a cross-entropy goes to 0 while the weights grow."
     )
-    if found.exact:
-        said += " The index is counted from all eigenvalues."
+    if searches.exact:
+        explanation += " The index is counted from all eigenvalues."
     else:
-        said += (
+        explanation += (
             f" Above {MAX_DENSE_PARAMETERS:,} parameters the index is an estimate by "
-            f"{found.settings.probes} probes; the bar is its 95 % interval, cut at the sure lower "
-            "bound."
+            f"{searches.settings.probes} probes; the bar is its 95 % interval, cut at the sure "
+            "lower bound."
         )
-    st.caption(said)
+    st.caption(explanation)
 
 
-def badges(found: Critical) -> None:
+def show_badges(searches: Critical) -> None:
     """What to keep in mind."""
     with st.container(horizontal=True, gap="small"):
-        checks.moved_badge(found.facts)
-        if found.settings.precision == "float32":
+        checks.moved_parameters_badge(searches.facts)
+        if searches.settings.precision == "float32":
             st.badge(
                 "float32",
                 icon=":material/warning:",
@@ -183,34 +186,36 @@ def badges(found: Critical) -> None:
                 "critical point from a flat one.",
             )
         st.badge(
-            "exact index" if found.exact else "estimated index",
-            icon=":material/grid_on:" if found.exact else ":material/casino:",
-            color="green" if found.exact else "blue",
-            help=f"{found.parameters:,} parameters; Hessians of up to {MAX_DENSE_PARAMETERS:,} are "
-            "made whole.",
+            "exact index" if searches.exact else "estimated index",
+            icon=":material/grid_on:" if searches.exact else ":material/casino:",
+            color="green" if searches.exact else "blue",
+            help=f"{searches.parameters:,} parameters; Hessians of up to {MAX_DENSE_PARAMETERS:,} "
+            "are made whole.",
         )
 
 
-def table(found: Critical, starts: list[str]) -> None:
+def show_table(searches: Critical, starts: list[str]) -> None:
     """All searches with what was found at their ends."""
     from explorer.render.critical import index_text
 
-    made = [unit for unit in range(len(starts)) if found.computed[unit]]
-    metrics = [name for name in found.values if name in catalog_metrics()]
+    units_made = [unit for unit in range(len(starts)) if searches.computed[unit]]
+    metrics = [name for name in searches.values if name in metric_names()]
 
     def of(name: str, digits: int = 4) -> list[str]:
-        return [number(float(found.values[name][unit]), digits) for unit in made]
+        return [number_text(float(searches.values[name][unit]), digits) for unit in units_made]
 
     columns = {
-        "start": [starts[unit] for unit in made],
-        "ended": [found.end_words[unit] for unit in made],
-        "class": [found.classes[unit] for unit in made],
-        "index": [index_text(found, unit) for unit in made],
+        "start": [starts[unit] for unit in units_made],
+        "ended": [searches.end_words[unit] for unit in units_made],
+        "class": [searches.classes[unit] for unit in units_made],
+        "index": [index_text(searches, unit) for unit in units_made],
         "loss before": of("start_loss"),
         "loss after": of("loss", 6),
         "gradient after": of("gradient", 2),
-        "relative": [number(float(found.relative_gradient[unit]), 2) for unit in made],
-        "Newton step": [number(float(found.relative_step[unit]), 2) for unit in made],
+        "relative": [
+            number_text(float(searches.relative_gradient[unit]), 2) for unit in units_made
+        ],
+        "Newton step": [number_text(float(searches.relative_step[unit]), 2) for unit in units_made],
         "λ min": of("lambda_min"),
         "± residual min": of("residual_min", 2),
         "λ max": of("lambda_max"),
@@ -231,7 +236,7 @@ def table(found: Critical, starts: list[str]) -> None:
     )
 
 
-def catalog_metrics() -> list[str]:
+def metric_names() -> list[str]:
     """Names of the problem's metrics."""
     (model, *_) = models.values()
     return list(catalog.problem(model.problem_id).facts["metrics"])
@@ -240,16 +245,16 @@ def catalog_metrics() -> list[str]:
 sides = parts.sides()
 with sides.left:
     models, settings = choose()
-    wish = asking.Wish(CRITICAL, settings, tuple((m, "") for m in models.values()))
-    asked = asking.found(catalog, {"": wish})[""]
+    wish = asking.WantedQuestion(CRITICAL, settings, tuple((m, "") for m in models.values()))
+    stored_question = asking.find_questions(catalog, {"": wish})[""]
 with sides.top:
-    missing = asking.ask_button(running, {"": asked}, {"": wish})
+    missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
     first, *_ = models.values()
-    parts.heading(f"Critical points from {', '.join(models)}")
+    parts.show_heading(f"Critical points from {', '.join(models)}")
     st.caption(f"{first.points} snapshots · {parts.facts_line(first)}")
-    if asked is None:
-        st.info(f"Not computed yet: {asking.PRESS}.", icon=CRITICAL.icon)
-        asking.offer_stored(running, missing)
+    if stored_question is None:
+        st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=CRITICAL.icon)
+        asking.offer_stored(app, missing)
     else:
-        asking.answered(running, {"": asked}, show)
+        asking.show_answers(app, {"": stored_question}, show)

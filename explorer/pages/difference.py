@@ -13,16 +13,16 @@ from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._pairs import Chosen, choose_pair
+from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 from store import records
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
-def choose() -> tuple[Chosen, Chosen, asking.Wish]:
+def choose() -> tuple[ChosenPoint, ChosenPoint, asking.WantedQuestion]:
     """Both models and the question, from the left column."""
     first, second = choose_pair(catalog, DIFFERENCE, from_start=False)
     with st.expander("Objective", expanded=True):
@@ -30,18 +30,22 @@ def choose() -> tuple[Chosen, Chosen, asking.Wish]:
     with st.expander("Line", expanded=True):
         values |= controls.choose_directions()
         values |= controls.choose_axis("x", 41)
-    settings = controls.checked(DifferenceSettings, values)
-    return first, second, asking.Wish(DIFFERENCE, settings, (first.subject, second.subject))
+    settings = controls.checked_settings(DifferenceSettings, values)
+    return (
+        first,
+        second,
+        asking.WantedQuestion(DIFFERENCE, settings, (first.subject, second.subject)),
+    )
 
 
-def show(known: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The comparison so far: in words, as curves, with checks and where it comes from."""
-    (asked,) = known.values()
-    from explorer.render.difference import profile
+    (question,) = stored_questions.values()
+    from explorer.render.difference import profile_chart
     from explorer.render.line import LineStyle
 
-    line: Difference = questions.result_of(catalog, asked)
-    verdict(line)
+    line: Difference = questions.result_of(catalog, question)
+    show_verdict(line)
     scale = st.segmented_control(
         "Scale of the losses",
         ["Linear", "Log"],
@@ -54,10 +58,12 @@ def show(known: dict[str, records.Question]) -> None:
     style = LineStyle(log=scale == "Log", width=width, height=charts.plot_height(width))
 
     def chart() -> Any:
-        return profile(line, style, names=(first.words, second.words))
+        return profile_chart(line, style, names=(first.words, second.words))
 
-    told = f"Losses of {first.words} and {second.words} along a direction, and their difference"
-    charts.show_chart(chart(), told, line.loss)
+    description = (
+        f"Losses of {first.words} and {second.words} along a direction, and their difference"
+    )
+    charts.show_chart(chart(), description, line.loss)
     if "distance" in line.facts:
         st.caption(
             f"Difference: {as_text(first.words)} minus {as_text(second.words)}; below 0 "
@@ -65,12 +71,12 @@ def show(known: dict[str, records.Question]) -> None:
             f"example by example. Distance of the two {line.facts['distance']:.4g}, cosine of the "
             f"parameters {line.facts['points_cosine']:.3f}."
         )
-    checks.badges(asked, line)
-    export_line({"": asked}, {"": line}, chart)
-    checks.provenance(catalog, asked, line)
+    checks.show_badges(question, line)
+    export_line({"": question}, {"": line}, chart)
+    checks.show_provenance(catalog, question, line)
 
 
-def verdict(line: Difference) -> None:
+def show_verdict(line: Difference) -> None:
     """Which model has the lower loss, with both intervals; nothing before that is computed."""
     at = line.centre
     if at is None or line.paired_interval is None or line.unpaired_interval is None:
@@ -80,32 +86,37 @@ def verdict(line: Difference) -> None:
         float(ends[1][at]) - middle for ends in (line.paired_interval, line.unpaired_interval)
     )
     ordered = (first, second) if middle < 0 else (second, first)
-    better, worse = (as_text(chosen.words) for chosen in ordered)
-    said = (
-        f"{number(abs(middle), 3)} ± {number(paired, 2)} "
+    better, worse = (as_text(point.words) for point in ordered)
+    difference_text = (
+        f"{number_text(abs(middle), 3)} ± {number_text(paired, 2)} "
         f"(95 % interval, paired on {count:,} examples)"
     )
     if paired < abs(middle):
-        st.markdown(f"**{better}** is lower than **{worse}** by {said}.")
+        st.markdown(f"**{better}** is lower than **{worse}** by {difference_text}.")
     else:
-        st.markdown(f"No difference can be told: **{better}** is lower than **{worse}** by {said}.")
+        st.markdown(
+            f"No difference can be told: **{better}** is lower than **{worse}** by "
+            f"{difference_text}."
+        )
     wider = f", {apart / paired:.2g} times as wide" if paired > 0 else ""
-    st.caption(f"Not paired example by example the interval would be ± {number(apart, 2)}{wider}.")
+    st.caption(
+        f"Not paired example by example the interval would be ± {number_text(apart, 2)}{wider}."
+    )
 
 
 sides = parts.sides()
 with sides.left:
     first, second, wish = choose()
-    asked = asking.found(catalog, {"": wish})[""]
+    stored_question = asking.find_questions(catalog, {"": wish})[""]
 with sides.top:
-    missing = asking.ask_button(running, {"": asked}, {"": wish})
+    missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
-    parts.heading(f"{first.words} against {second.words}")
+    parts.show_heading(f"{first.words} against {second.words}")
     with st.container():
         if first.point == second.point:
             st.info("Both are the same point, so they do not differ: choose another.")
-        elif asked is None:
-            st.info(f"Not computed yet: {asking.PRESS}.")
-            asking.offer_stored(running, missing)
-    if asked is not None:
-        asking.answered(running, {"": asked}, show)
+        elif stored_question is None:
+            st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.")
+            asking.offer_stored(app, missing)
+    if stored_question is not None:
+        asking.show_answers(app, {"": stored_question}, show)

@@ -22,22 +22,22 @@ LIVE_FOLLOWED = 3.0
 FEW = 6  # files that are listed
 UNDER_WAY = ("queued", "running")
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedImport:
     """What the fields say; an import needs all of it."""
 
     code: Code | None  # of the problem file, that can be read
     arguments: Mapping[str, Any] | None
-    found: sources.Sources | None  # without errors
+    checkpoint_sources: sources.Sources | None  # without errors
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing but the user's agreement."""
-        return None not in (self.code, self.arguments, self.found)
+        return None not in (self.code, self.arguments, self.checkpoint_sources)
 
 
 def complain(error: str) -> None:
@@ -71,17 +71,17 @@ def choose_arguments() -> dict[str, Any] | None:
     """The arguments of the problem's function."""
     text = st.text_input("Arguments", "{}", key="arguments", help='JSON, as in {"width": 128}')
     try:
-        given = json.loads(text.strip() or "{}", parse_constant=_refuse)
+        arguments = json.loads(text.strip() or "{}", parse_constant=_refuse_word)
     except ValueError as error:
         complain(f"the arguments must be JSON, got {text} ({error}); write names in double quotes")
         return None
-    if not isinstance(given, dict):
+    if not isinstance(arguments, dict):
         complain(f"the arguments must be a JSON object, got {text}; write them between braces")
         return None
-    return given
+    return arguments
 
 
-def _refuse(word: str) -> None:
+def _refuse_word(word: str) -> None:
     raise ValueError(f"{word} is no JSON value")
 
 
@@ -97,25 +97,25 @@ def choose_checkpoints() -> sources.Sources | None:
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if not names:
         return None
-    found = sources.resolve(names)
-    for error in found.errors:
+    checkpoint_sources = sources.resolve(names)
+    for error in checkpoint_sources.errors:
         complain(error)
-    files = [c["file"] for c in found.checkpoints]
+    files = [c["file"] for c in checkpoint_sources.checkpoints]
     if files:
         few = files if len(files) <= FEW else [*files[: FEW - 1], "…", files[-1]]
-        what = "snapshots of a recorded run" if found.recording else "checkpoints"
+        what = "snapshots of a recorded run" if checkpoint_sources.recording else "checkpoints"
         several = f"{len(files):,} {what}, the last is the final one:"
         st.caption(several if len(files) > 1 else "1 checkpoint, the final one:")
         st.code("\n".join(few), language=None)
-    if found.recording and not files:
+    if checkpoint_sources.recording and not files:
         st.caption("The run has no snapshot yet: follow it to import them as they come.")
-    return None if found.errors else found
+    return None if checkpoint_sources.errors else checkpoint_sources
 
 
-def choose() -> None:
+def choose_import() -> None:
     """The fields, the agreement, and the button that orders the import."""
     code = choose_problem()
-    arguments, found = choose_arguments(), choose_checkpoints()
+    arguments, checkpoint_sources = choose_arguments(), choose_checkpoints()
     left, right = st.columns(2)
     part = left.text_input(
         "Weights",
@@ -124,17 +124,21 @@ def choose() -> None:
         help="Keys before the network's own names in each file, as student, ema or a.b; empty "
         "where one network fits, or where the usual one stands beside its averages.",
     ).strip()
-    usual = found.name if found else ""
+    usual = checkpoint_sources.name if checkpoint_sources else ""
     name = right.text_input("Name of the model", key="name", placeholder=usual).strip()
-    wanted = Wanted(code, arguments, found)
+    wanted = WantedImport(code, arguments, checkpoint_sources)
     count = len(code.files) if code else 0
     agreed = code is not None and st.checkbox(
         "Run this file in the worker" if count == 1 else f"Run these {count} files in the worker",
         key=f"agreed-{code.problem}-{code.hash}",  # a changed file asks again
         help="It is code, and can do whatever you can. It never runs in the app itself.",
     )
-    growing = found is not None and found.recording is not None and not found.recording.ended
-    begun = found is None or bool(found.checkpoints)
+    growing = (
+        checkpoint_sources is not None
+        and checkpoint_sources.recording is not None
+        and not checkpoint_sources.recording.ended
+    )
+    begun = checkpoint_sources is None or bool(checkpoint_sources.checkpoints)
     follow = growing and st.toggle(
         "Follow",
         value=not begun,
@@ -151,52 +155,54 @@ def choose() -> None:
         help="Needs a problem file, checkpoints, and your agreement to run the file.",
     )
     if pressed and ready:  # not so where the file has changed since the page was drawn
-        order(wanted, name, part, follow)
+        order_import(wanted, name, part, follow)
 
 
-def order(wanted: Wanted, name: str, part: str, follow: bool) -> None:
+def order_import(wanted: WantedImport, name: str, part: str, follow: bool) -> None:
     """Order what the fields say, also of what the run will bring."""
-    code, found = wanted.code, wanted.found
-    if code is None or found is None or wanted.arguments is None:
+    code, checkpoint_sources = wanted.code, wanted.checkpoint_sources
+    if code is None or checkpoint_sources is None or wanted.arguments is None:
         return
     try:
         agree(code)
     except ConsentError as error:
         complain(str(error))
         return
-    if found.checkpoints:
+    if checkpoint_sources.checkpoints:
         try:
-            job_id = sources.order(catalog, found, code.problem, wanted.arguments, name, part)
+            job_id = sources.order(
+                catalog, checkpoint_sources, code.problem, wanted.arguments, name, part
+            )
         except ValueError as error:
             complain(str(error))
             return
         st.session_state["import"] = job_id
-    if follow and found.recording:
-        folder = found.recording.folder
+    if follow and checkpoint_sources.recording:
+        folder = checkpoint_sources.recording.folder
         following.follow(catalog, folder, code.problem, code.hash, wanted.arguments, name)
 
 
-def outcome(job_id: str) -> None:
+def show_outcome(job_id: str) -> None:
     """The import as it goes on, then what it found; live until it and its run have ended."""
     unsettled = catalog.job(job_id).status in UNDER_WAY
     grows = is_followed(catalog.job(job_id))
 
-    @parts.live(LIVE_SECONDS if unsettled else LIVE_FOLLOWED if grows else None)
-    def shown() -> None:
+    @parts.live_fragment(LIVE_SECONDS if unsettled else LIVE_FOLLOWED if grows else None)
+    def live_outcome() -> None:
         job = catalog.job(job_id)
         if job.status in UNDER_WAY:
-            under_way(job)
+            show_progress(job)
             return
         if job.status == "failed":
             complain(f"{job.title} failed: {job.error}")
         elif job.status == "cancelled":
             st.info(f"{as_text(job.title, 120)} was stopped; nothing was stored.")
         else:
-            ended(job)
+            show_import(job)
         if unsettled or (grows and not is_followed(job)):
             st.rerun()  # there is nothing left to wait for, or less often
 
-    shown()
+    live_outcome()
 
 
 def is_followed(job: records.Job) -> bool:
@@ -205,49 +211,51 @@ def is_followed(job: records.Job) -> bool:
     return model is not None and following.is_followed(catalog, model)
 
 
-def under_way(job: records.Job) -> None:
+def show_progress(job: records.Job) -> None:
     """How far the worker is, and the way to stop it."""
     folder = Spool(catalog.jobs_folder).job(job.id)
     progress = folder.progress if folder else {}
     done, total = progress.get("done", 0), progress.get("total", 0)
     stage = as_text(progress.get("stage", "waiting for the worker"))
-    said = f"**{as_text(job.title, 120)}** · {stage}"
+    job_text = f"**{as_text(job.title, 120)}** · {stage}"
     bar, button = st.columns([5, 1], vertical_alignment="center")
     share = f" · {done:,} of {total:,}" if total else ""
-    bar.progress(done / total if total else 0.0, said + share)
+    bar.progress(done / total if total else 0.0, job_text + share)
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         requests.cancel(catalog, job.id)
 
 
-def ended(job: records.Job) -> None:
+def show_import(job: records.Job) -> None:
     """What the worker found."""
     model = storing.imported_model(catalog, job)
     if model is None:
         st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
         return
-    label = next(name for name, m in parts.labels(catalog.models()).items() if m.id == model.id)
+    label = next(
+        name for name, m in parts.label_models(catalog.models()).items() if m.id == model.id
+    )
     st.subheader(as_text(label), anchor=False)
     count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
     st.caption(f"{parts.facts_line(model)} · {count}")
-    for said in storing.warnings(catalog, model):
-        st.warning(parts.sentence(ValueError(said)), icon=":material/warning:")
+    for warning in storing.warnings(catalog, model):
+        st.warning(parts.sentence(ValueError(warning)), icon=":material/warning:")
     parts.kind_links(label)
     st.markdown("**Measured at the final point**")
-    st.dataframe(measured(model), hide_index=True, key="measured")
+    st.dataframe(measurement_columns(model), hide_index=True, key="measured")
     st.caption(f"Fingerprint of the point: {model.point_id}")
     st.markdown("**Tensors**")
-    st.dataframe(tensors(model), hide_index=True, key="tensors")
+    st.dataframe(tensor_columns(model), hide_index=True, key="tensors")
 
 
-def measured(model: records.Model) -> dict[str, list[Any]]:
+def measurement_columns(model: records.Model) -> dict[str, list[Any]]:
     """Loss, metrics, cost and fingerprint of each split, column by column."""
     facts = catalog.problem(model.problem_id).facts
     final = questions.point_of(catalog, model.id, model.point_id).facts
     splits = facts["splits"]
     rows: dict[str, list[Any]] = {"Split": list(splits)}
     rows["Examples"] = [split["count"] for split in splits.values()]
-    if any(parts.drawn(split) for split in splits.values()):
-        rows["Part"] = [parts.drawn(split) or "all" for split in splits.values()]
+    if any(parts.part_of_data(split) for split in splits.values()):
+        rows["Part"] = [parts.part_of_data(split) or "all" for split in splits.values()]
     for name in ("loss", *facts["metrics"]):
         rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
     rows["Seconds per evaluation"] = [final["seconds"].get(split) for split in splits]
@@ -256,7 +264,7 @@ def measured(model: records.Model) -> dict[str, list[Any]]:
     return rows
 
 
-def tensors(model: records.Model) -> dict[str, list[Any]]:
+def tensor_columns(model: records.Model) -> dict[str, list[Any]]:
     """Name, shape, type and role of each tensor, column by column."""
     table = model.facts["tensors"]
     return {
@@ -267,12 +275,12 @@ def tensors(model: records.Model) -> dict[str, list[Any]]:
     }
 
 
-def followed() -> None:
+def show_followed_runs() -> None:
     """The runs that are followed, with the way to stop; live while one is."""
     unsettled = any(not entry["stopped"] for entry in following.followed_runs(catalog).values())
 
-    @parts.live(LIVE_FOLLOWED if unsettled else None)
-    def shown() -> None:
+    @parts.live_fragment(LIVE_FOLLOWED if unsettled else None)
+    def live_runs() -> None:
         entries = following.followed_runs(catalog)
         counts = {
             m.facts["run"].get("folder"): m.points for m in catalog.models() if "run" in m.facts
@@ -291,17 +299,17 @@ def followed() -> None:
         if unsettled and all(entry["stopped"] for entry in entries.values()):
             st.rerun()  # nothing is followed any more
 
-    shown()
+    live_runs()
 
 
 parts.name_tab("Import")
 st.title("Import", anchor=False)
 left, right = st.columns([2, 3], gap="large")
 with left:
-    choose()
+    choose_import()
 with right:
     if "import" in st.session_state:
-        outcome(st.session_state["import"])
+        show_outcome(st.session_state["import"])
     else:
         st.info("Name a problem file and checkpoints; what the worker finds in them appears here.")
-    followed()
+    show_followed_runs()

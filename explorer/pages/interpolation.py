@@ -16,15 +16,15 @@ from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._pairs import Chosen, choose_pair
-from explorer.pages._text import as_text, listed
+from explorer.pages._pairs import ChosenPoint, choose_pair
+from explorer.pages._text import as_text, joined_names
 from store import records
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
-def choose() -> tuple[Chosen, Chosen, dict[str, asking.Wish]]:
+def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]]:
     """Both points, and the question about each split that is shown, from the left column."""
     first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
     problem = catalog.problem(first.model.problem_id)
@@ -32,23 +32,25 @@ def choose() -> tuple[Chosen, Chosen, dict[str, asking.Wish]]:
         values = choose_objective(problem, batchnorm="recalibrated")
         others = [name for name in problem.facts["splits"] if name != values["split"]]
         beside = bool(others) and st.checkbox(
-            f"Show {listed(others, ' and ')} beside it",
+            f"Show {joined_names(others, ' and ')} beside it",
             key="beside",
             bind="query-params",
         )
     with st.expander("Line", expanded=True):
         values |= controls.choose_axis("x", 61, -0.25, 1.25, "a")
-    settings = controls.checked(InterpolationSettings, values)
+    settings = controls.checked_settings(InterpolationSettings, values)
     subjects = (first.subject, second.subject)
     splits = [settings.split, *(others if beside else [])]
     wishes = {
-        split: asking.Wish(INTERPOLATION, _on(settings, problem, split), subjects)
+        split: asking.WantedQuestion(
+            INTERPOLATION, _settings_on(settings, problem, split), subjects
+        )
         for split in splits
     }
     return first, second, wishes
 
 
-def _on(
+def _settings_on(
     settings: InterpolationSettings, problem: records.Problem, split: str
 ) -> InterpolationSettings:
     """The settings over another split; the page stops where that has too few examples."""
@@ -59,47 +61,51 @@ def _on(
     return replace(settings, split=split)
 
 
-def show(asked: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The profiles so far, the heights on them, their checks and where they come from."""
-    from explorer.render.interpolation import profile
+    from explorer.render.interpolation import profile_chart
     from explorer.render.line import LineStyle
 
-    lines: dict[str, Interpolation] = {n: questions.result_of(catalog, q) for n, q in asked.items()}
+    lines: dict[str, Interpolation] = {
+        n: questions.result_of(catalog, q) for n, q in stored_questions.items()
+    }
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()
     style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
     ends = first.words, second.words
 
     def chart() -> Any:
-        return profile(lines, style, ends=ends)
+        return profile_chart(lines, style, ends=ends)
 
     values = [value for line in lines.values() for value in line.loss]
     charts.show_chart(chart(), f"Loss from {first.words} to {second.words}", values)
     for name, line in lines.items():
         explain(name if len(lines) > 1 else "", line)
-        heights.badges(asked[name], line)
-        checks.badges(asked[name], line)
-    export_line(asked, lines, chart)
+        heights.show_badges(stored_questions[name], line)
+        checks.show_badges(stored_questions[name], line)
+    export_line(stored_questions, lines, chart)
     for name, line in lines.items():
-        checks.provenance(catalog, asked[name], line, name if len(lines) > 1 else "")
+        checks.show_provenance(
+            catalog, stored_questions[name], line, name if len(lines) > 1 else ""
+        )
 
 
 def explain(name: str, line: Interpolation) -> None:
     """What lies between the points, below the chart."""
-    from explorer.render.interpolation import interval
+    from explorer.render.interpolation import loss_interval
 
-    facts, said = line.facts, []
+    facts, notes = line.facts, []
     if "distance" in facts:
-        said.append(
+        notes.append(
             f"distance {facts['distance']:.4g}, cosine of the parameters "
             f"{facts['points_cosine']:.3f}"
         )
     if facts.get("statistics"):
-        said.append(f"running statistics {facts['statistics']}")
-    banded = interval(line) is not None
+        notes.append(f"running statistics {facts['statistics']}")
+    banded = loss_interval(line) is not None
     if banded:
-        said.append(f"band: {statistics.interval_words(facts['examples'], line.available)}")
-    text = "; ".join(said)
+        notes.append(f"band: {statistics.interval_words(facts['examples'], line.available)}")
+    text = "; ".join(notes)
     if name:
         text = f"**{as_text(name)}**: {text}"
     st.caption(f"{text[:1].upper()}{text[1:]}.", help=statistics.CAVEAT if banded else None)
@@ -108,18 +114,20 @@ def explain(name: str, line: Interpolation) -> None:
 sides = parts.sides()
 with sides.left:
     first, second, wishes = choose()
-    asked = asking.found(catalog, wishes)
+    questions_by_name = asking.find_questions(catalog, wishes)
 with sides.top:
-    missing = asking.ask_button(running, asked, wishes)
+    missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
-    parts.heading(f"Loss from {first.words} to {second.words}")
-    known = {name: question for name, question in asked.items() if question is not None}
+    parts.show_heading(f"Loss from {first.words} to {second.words}")
+    stored_questions = {
+        name: question for name, question in questions_by_name.items() if question is not None
+    }
     with st.container():
         if first.point == second.point:
             st.info("Both are the same point, so nothing changes between them: choose another.")
         elif missing:
-            which = f" on {listed(missing)}" if known else ""
-            st.info(f"Not computed yet{which}: {asking.PRESS}.")
-            asking.offer_stored(running, missing)
-    if known:
-        asking.answered(running, known, show)
+            which = f" on {joined_names(missing)}" if stored_questions else ""
+            st.info(f"Not computed yet{which}: {asking.PRESS_COMPUTE}.")
+            asking.offer_stored(app, missing)
+    if stored_questions:
+        asking.show_answers(app, stored_questions, show)

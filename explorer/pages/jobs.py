@@ -15,7 +15,7 @@ from store import records
 
 LIVE_SECONDS = 1.0
 LOOK_SECONDS = 5.0  # while nothing is computed: each run of a part costs Streamlit 0.1 s
-SHOWN = 50
+MOST_SHOWN = 50
 STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]] = {
     "running": (":material/play_arrow:", "blue"),
     "queued": (":material/schedule:", "gray"),
@@ -24,17 +24,23 @@ STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]]
     "cancelled": (":material/stop:", "orange"),
 }
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
-def title(job: records.Job, asked: records.Question | None, subjects: links.Subjects) -> None:
+def show_title(
+    job: records.Job, question: records.Question | None, subjects: links.Subjects
+) -> None:
     """What the job is about; the way to its analysis, if it has one."""
     words = as_text(job.title, 120)
-    if asked is None or asked.deleted is not None or unreadable(asked.kind, asked.settings):
+    if (
+        question is None
+        or question.deleted is not None
+        or unreadable(question.kind, question.settings)
+    ):
         st.markdown(words)
         return
-    link = links.link_to(asked, subjects)
+    link = links.link_to(question, subjects)
     st.page_link(
         link.kind.page,
         label=f"**{words}**",
@@ -49,80 +55,84 @@ def questions_of(jobs: list[records.Job]) -> dict[str, records.Question]:
     return catalog.questions_of(job.question_key for job in jobs if job.question_key)
 
 
-def badge(state: str) -> None:
+def show_badge(state: str) -> None:
     """The state of a job, told apart by word, icon and colour."""
     icon, colour = STATES[state]
     st.badge(state, icon=icon, color=colour)
 
 
-def active(job: records.Job, asked: records.Question | None, subjects: links.Subjects) -> None:
+def show_active(
+    job: records.Job, question: records.Question | None, subjects: links.Subjects
+) -> None:
     """A job that is queued or running: only one that runs has a bar."""
     text, button = st.columns([5, 1], vertical_alignment="center")
     with text:
         with st.container(horizontal=True, vertical_alignment="center"):
-            badge(job.status)
-            title(job, asked, subjects)
+            show_badge(job.status)
+            show_title(job, question, subjects)
         if job.status == "running":
-            said = as_text(parts.worker_stage(catalog, job.id) or "starting")
+            stage_text = as_text(parts.worker_stage(catalog, job.id) or "starting")
             if job.units and job.task == "answer":
-                said += f" · {job.units_done:,} of {job.units:,} done"
-            st.progress(job.units_done / job.units if job.units else 0.0, said)
+                stage_text += f" · {job.units_done:,} of {job.units:,} done"
+            st.progress(job.units_done / job.units if job.units else 0.0, stage_text)
         else:
             st.caption(as_text(queue_state.progress_text(Spool(catalog.jobs_folder), job.id)))
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         requests.cancel(catalog, job.id)
 
 
-def resume(job: records.Job, asked: records.Question) -> None:
+def resume_button(job: records.Job, question: records.Question) -> None:
     """The button that goes on where a job stopped."""
     if st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
-        questions.resume(catalog, asked)
+        questions.resume(catalog, question)
 
 
-def is_current(asked: records.Question) -> bool:
+def is_current(question: records.Question) -> bool:
     """Whether this version of the program can go on with the answer."""
-    if unreadable(asked.kind, asked.settings):
+    if unreadable(question.kind, question.settings):
         return False
-    return asked.version == kind_named(asked.kind).version
+    return question.version == kind_named(question.kind).version
 
 
-def ended(job: records.Job, asked: records.Question | None, subjects: links.Subjects) -> None:
+def show_ended(
+    job: records.Job, question: records.Question | None, subjects: links.Subjects
+) -> None:
     """A job that is over."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        badge(job.status)
-        title(job, asked, subjects)
+        show_badge(job.status)
+        show_title(job, question, subjects)
         if job.finished:
-            said = parts.local_time(job.finished, "%Y-%m-%d %H:%M:%S")
+            end_text = parts.local_time(job.finished, "%Y-%m-%d %H:%M:%S")
             if job.started:  # not so where it ended before the supervisor had seen it run
                 took = (job.finished - job.started).total_seconds()
-                said += f" · {parts.seconds_text(took)}"
-            st.caption(said)
-        if asked is not None and asked.status == "open" and is_current(asked):
-            resume(job, asked)
+                end_text += f" · {parts.seconds_text(took)}"
+            st.caption(end_text)
+        if question is not None and question.status == "open" and is_current(question):
+            resume_button(job, question)
     if job.error:
         st.error(as_message(f"{job.title}: {job.error}."), icon=":material/error:")
 
 
-def under_way() -> list[records.Job]:
+def active_jobs() -> list[records.Job]:
     """The jobs that are queued or running."""
-    return catalog.jobs(status=("running", "queued"), limit=SHOWN)
+    return catalog.jobs(status=("running", "queued"), limit=MOST_SHOWN)
 
 
-def queue(jobs: list[records.Job]) -> None:
+def show_queue(jobs: list[records.Job]) -> None:
     """What is being computed and what waits, live; the page again when a job begins or ends."""
-    shown = {job.id for job in jobs}
+    shown_ids = {job.id for job in jobs}
 
-    @parts.live(LIVE_SECONDS if jobs else None)
+    @parts.live_fragment(LIVE_SECONDS if jobs else None)
     def progress() -> None:
-        now = under_way() if shown else []
-        if {job.id for job in now} != shown:
+        now = active_jobs() if shown_ids else []
+        if {job.id for job in now} != shown_ids:
             st.rerun()
         if not now:
             st.caption("Nothing is being computed. Ask for a surface or a line to see it here.")
             return
-        answered, subjects = questions_of(now), links.Subjects(catalog)
+        questions_by_key, subjects = questions_of(now), links.Subjects(catalog)
         for job in sorted(now, key=lambda j: (j.status != "running", j.priority, j.created)):
-            active(job, answered.get(job.question_key or ""), subjects)
+            show_active(job, questions_by_key.get(job.question_key or ""), subjects)
 
     progress()
 
@@ -134,26 +144,26 @@ def look_for_jobs(jobs: list[records.Job]) -> None:
     """
     before = catalog.mark
 
-    @parts.live(None if jobs else LOOK_SECONDS)
-    def looked() -> None:
+    @parts.live_fragment(None if jobs else LOOK_SECONDS)
+    def check_catalog() -> None:
         if not jobs and catalog.mark != before:
             st.rerun()
 
-    looked()
+    check_catalog()
 
 
-def over() -> None:
+def show_ended_jobs() -> None:
     """The jobs that have ended."""
-    jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=SHOWN)
+    jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=MOST_SHOWN)
     if not jobs:
         st.caption("Nothing has ended yet.")
         return
-    answered, subjects = questions_of(jobs), links.Subjects(catalog)
+    questions_by_key, subjects = questions_of(jobs), links.Subjects(catalog)
     for job in jobs:
-        ended(job, answered.get(job.question_key or ""), subjects)
+        show_ended(job, questions_by_key.get(job.question_key or ""), subjects)
 
 
-def machine() -> None:
+def show_machine() -> None:
     """Where workers compute, and who is alive."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
     now = catalog.recall("device", "auto")
@@ -166,19 +176,19 @@ def machine() -> None:
     )
     if wanted != now:
         catalog.remember("device", wanted)
-        running.supervisor.device = wanted
+        app.supervisor.device = wanted
         st.toast("New workers compute there; the present one finishes first.")
-    workers = running.supervisor.workers
+    workers = app.supervisor.workers
     processes = ", ".join(str(worker.pid) for worker in workers)
     right.caption(f"Worker process {processes} is alive." if workers else "No worker is running.")
 
 
 parts.name_tab("Jobs")
 st.title("Jobs", anchor=False)
-machine()
-jobs = under_way()
+show_machine()
+jobs = active_jobs()
 st.subheader("Under way", anchor=False)
-queue(jobs)
+show_queue(jobs)
 st.subheader("Ended", anchor=False)
-over()
+show_ended_jobs()
 look_for_jobs(jobs)

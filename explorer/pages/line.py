@@ -16,14 +16,14 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._text import as_text, listed
+from explorer.pages._text import as_text, joined_names
 from store import records
 
 LIVE_SECONDS = 0.7
 Subjects = dict[str, questions.Subject]  # by label
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
 def choose() -> tuple[Subjects, LineSettings]:
@@ -35,27 +35,29 @@ def choose() -> tuple[Subjects, LineSettings]:
     with st.expander("Lines", expanded=True):
         values |= choose_direction()
         values |= controls.choose_axis("x", 101)
-    return subjects, controls.checked(LineSettings, values)
+    return subjects, controls.checked_settings(LineSettings, values)
 
 
 def choose_subjects() -> Subjects:
     """One model at any of its snapshots, or the final points of several."""
-    known = parts.known_models(catalog)
-    controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
-    first = [next(iter(known))]
-    names = st.multiselect("Models", list(known), first, key="model", bind="query-params")
+    models_by_label = parts.known_models(catalog)
+    controls.check_address(
+        "model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__
+    )
+    first = [next(iter(models_by_label))]
+    names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
     if not names:
         st.info("Choose at least one model.")
         st.stop()
     if len(names) == 1:
-        model = known[names[0]]
+        model = models_by_label[names[0]]
         return {names[0]: (model, controls.choose_point(catalog, model))}
-    return {name: (known[name], known[name].point_id) for name in names}
+    return {name: (models_by_label[name], models_by_label[name].point_id) for name in names}
 
 
 def choose_direction() -> dict[str, Any]:
     """Random directions or the gradient's, as settings."""
-    direction = controls.one_of(
+    direction = controls.choose_one_of(
         "Direction",
         DIRECTIONS,
         "direction",
@@ -66,7 +68,7 @@ def choose_direction() -> dict[str, Any]:
         return {"direction": direction, **planes.choose_rank("rank", "Rank", 1)}
     if direction != "random":
         return {"direction": direction}
-    controls.from_address("directions", "a whole number", controls.is_whole)
+    controls.check_address("directions", "a whole number", controls.is_whole)
     count = st.number_input(
         "How many directions",
         value=1,
@@ -78,12 +80,12 @@ def choose_direction() -> dict[str, Any]:
     return {"direction": direction, "directions": count, **controls.choose_directions()}
 
 
-def title() -> str:
+def line_title() -> str:
     """What is drawn."""
     if settings.direction == "gradient":
         return "Loss along the negative gradient"
     if settings.direction == "eigenvector":
-        return f"Loss along {eigenvector()}"
+        return f"Loss along {eigenvector_words()}"
     if settings.directions == 1:
         return "Loss along a random direction"
     return f"Loss along {settings.directions} random directions"
@@ -94,46 +96,50 @@ def x_title() -> str:
     if settings.direction == "gradient":
         return "Step down the gradient, in norms of the parameters"
     if settings.direction == "eigenvector":
-        return f"Distance along {eigenvector()}"
+        return f"Distance along {eigenvector_words()}"
     return f"Distance along {'each' if settings.directions > 1 else 'the'} direction"
 
 
-def eigenvector() -> str:
+def eigenvector_words() -> str:
     """Which eigenvector it is, in words."""
     named = {1: "the top eigenvector", -1: "the bottom eigenvector"}
     return named.get(settings.rank, f"eigenvector {settings.rank}".replace("-", MINUS))
 
 
-def show(asked: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The profiles so far, their checks and where they come from."""
-    from explorer.render.line import LineStyle, profile
+    from explorer.render.line import LineStyle, profile_chart
 
-    lines: dict[str, Line] = {name: questions.result_of(catalog, q) for name, q in asked.items()}
+    lines: dict[str, Line] = {
+        name: questions.result_of(catalog, q) for name, q in stored_questions.items()
+    }
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()
     style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
     values = [value for line in lines.values() for value in line.loss.ravel()]
-    told = f"{title()} of {', '.join(lines)}: curves"
-    charts.show_chart(profile(lines, style, x_title=x_title()), told, values)
+    description = f"{line_title()} of {', '.join(lines)}: curves"
+    charts.show_chart(profile_chart(lines, style, x_title=x_title()), description, values)
     explain(lines)
-    for name, question in asked.items():
-        if len(asked) > 1:
+    for name, question in stored_questions.items():
+        if len(stored_questions) > 1:
             st.caption(as_text(name))
-        checks.badges(question, lines[name])
-    export_line(asked, lines, lambda: profile(lines, style, x_title=x_title()))
-    for name, question in asked.items():
-        checks.provenance(catalog, question, lines[name], name if len(asked) > 1 else "")
+        checks.show_badges(question, lines[name])
+    export_line(stored_questions, lines, lambda: profile_chart(lines, style, x_title=x_title()))
+    for name, question in stored_questions.items():
+        checks.show_provenance(
+            catalog, question, lines[name], name if len(stored_questions) > 1 else ""
+        )
 
 
 def explain(lines: dict[str, Line]) -> None:
     """What band and step mean, below the chart."""
-    from explorer.render.line import interval
+    from explorer.render.line import loss_interval
 
     if settings.directions > 1:
         st.caption(f"SD: standard deviation over the {settings.directions} directions.")
     for name, line in lines.items():
         head = f" of {as_text(name)}" if len(lines) > 1 else ""
-        if interval(line) is not None:
+        if loss_interval(line) is not None:
             st.caption(
                 f"Band{head}: {statistics.interval_words(line.facts['examples'], line.available)}.",
                 help=statistics.CAVEAT,
@@ -157,16 +163,21 @@ def explain(lines: dict[str, Line]) -> None:
 sides = parts.sides()
 with sides.left:
     subjects, settings = choose()
-    wishes = {name: asking.Wish(LINE, settings, (subject,)) for name, subject in subjects.items()}
-    asked = asking.found(catalog, wishes)
+    wishes = {
+        name: asking.WantedQuestion(LINE, settings, (subject,))
+        for name, subject in subjects.items()
+    }
+    questions_by_name = asking.find_questions(catalog, wishes)
 with sides.top:
-    missing = asking.ask_button(running, asked, wishes)
+    missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
-    parts.heading(f"{title()} of {', '.join(subjects)}")
-    known = {name: question for name, question in asked.items() if question is not None}
+    parts.show_heading(f"{line_title()} of {', '.join(subjects)}")
+    stored_questions = {
+        name: question for name, question in questions_by_name.items() if question is not None
+    }
     with st.container():
         if missing:
-            st.info(f"Not computed yet for {listed(missing)}: {asking.PRESS}.")
-            asking.offer_stored(running, missing)
-    if known:
-        asking.answered(running, known, show)
+            st.info(f"Not computed yet for {joined_names(missing)}: {asking.PRESS_COMPUTE}.")
+            asking.offer_stored(app, missing)
+    if stored_questions:
+        asking.show_answers(app, stored_questions, show)

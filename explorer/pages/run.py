@@ -25,11 +25,11 @@ from store import records
 
 LIVE_FOLLOWED = 3.0
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
-def choose() -> tuple[dict[str, records.Model], asking.Wish]:
+def choose() -> tuple[dict[str, records.Model], asking.WantedQuestion]:
     """The models by label, and the question about their runs, from the left column."""
     model = controls.choose_model(catalog, RUN.fewest)
     label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
@@ -45,23 +45,25 @@ def choose() -> tuple[dict[str, records.Model], asking.Wish]:
         values = choose_objective(catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
         values |= choose_plane(bool(others))
-    settings = controls.checked(RunSettings, values)
-    chosen = {label: model, **others}
-    return chosen, asking.Wish(RUN, settings, tuple((m, "") for m in chosen.values()))
+    settings = controls.checked_settings(RunSettings, values)
+    models_by_label = {label: model, **others}
+    return models_by_label, asking.WantedQuestion(
+        RUN, settings, tuple((m, "") for m in models_by_label.values())
+    )
 
 
 def choose_plane(several: bool) -> dict[str, Any]:
     """Whose components span the plane, and the grid over it, as settings."""
     values: dict[str, Any] = {}
     if several:
-        values["plane"] = controls.one_of(
+        values["plane"] = controls.choose_one_of(
             "Components of",
             RUN_PLANES,
             "plane",
             "together: of all snapshots of all runs; first: of the model's own run, on whose plane "
             "the others are projected",
         )
-    controls.from_address("margin", "a number", controls.is_finite)
+    controls.check_address("margin", "a number", controls.is_finite)
     values["margin"] = st.number_input(
         "Margin",
         value=0.25,
@@ -72,7 +74,7 @@ def choose_plane(several: bool) -> dict[str, Any]:
         f"at most {LARGEST_MARGIN:g}.",
     )
     for name in ("x_count", "y_count"):
-        controls.from_address(name, "a whole number", controls.is_whole)
+        controls.check_address(name, "a whole number", controls.is_whole)
     left, right = st.columns(2)
     for column, name in ((left, "x_count"), (right, "y_count")):
         values[name] = column.number_input(
@@ -81,23 +83,23 @@ def choose_plane(several: bool) -> dict[str, Any]:
     return values
 
 
-def earlier(wish: asking.Wish) -> records.Question | None:
+def earlier_answer(wish: asking.WantedQuestion) -> records.Question | None:
     """The latest answer to the same question about the same runs as they were before they grew."""
     ids = tuple(model.id for model in questions.models_of(RUN, wish.subjects))
-    wanted = settings_alone(asdict(wish.settings))
-    found, _ = catalog.questions(kind=RUN.name, model_id=ids[0], limit=100)
-    for old in found:
+    wanted_settings = settings_without_lengths(asdict(wish.settings))
+    recent_questions, _ = catalog.questions(kind=RUN.name, model_id=ids[0], limit=100)
+    for old in recent_questions:
         grown = set(old.point_ids) < set(wish.question(catalog).points)
         if (
             grown
             and old.units_done
-            and (old.model_ids, settings_alone(old.settings)) == (ids, wanted)
+            and (old.model_ids, settings_without_lengths(old.settings)) == (ids, wanted_settings)
         ):
             return old
     return None
 
 
-def settings_alone(settings: Mapping[str, Any]) -> dict[str, Any]:
+def settings_without_lengths(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings without the lengths of the runs."""
     usual = asdict(RunSettings())
     return {name: value for name, value in {**usual, **settings}.items() if name != "lengths"}
@@ -107,54 +109,56 @@ def look_for_more(points: Mapping[str, int]) -> None:
     """Run the page anew when a followed run has new snapshots, or is followed no longer."""
     growing = any(following.is_followed(catalog, catalog.model(id)) for id in points)
 
-    @parts.live(LIVE_FOLLOWED if growing else None)
-    def looked() -> None:
+    @parts.live_fragment(LIVE_FOLLOWED if growing else None)
+    def check_runs() -> None:
         if not growing:
             return
         now = [catalog.model(id) for id in points]
         ended = not any(following.is_followed(catalog, model) for model in now)
-        if ended or counts(now) != points:
+        if ended or snapshot_counts(now) != points:
             st.rerun()
         st.caption(":material/sync: Followed: new snapshots appear here by themselves.")
 
-    looked()
+    check_runs()
 
 
-def counts(models: list[records.Model]) -> dict[str, int]:
+def snapshot_counts(models: list[records.Model]) -> dict[str, int]:
     """How many snapshots each model has."""
-    known = {model.id: model.points for model in catalog.models()}
-    return {model.id: known.get(model.id, 0) for model in models}
+    counts_by_id = {model.id: model.points for model in catalog.models()}
+    return {model.id: counts_by_id.get(model.id, 0) for model in models}
 
 
-def show(known: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The plane with the paths, what of the runs it shows, and their course."""
-    from explorer.render.run import course, growing, scree, tracks_of
+    from explorer.render.run import course_chart, growing_chart, tracks_of, variance_chart
 
-    (asked,) = known.values()
-    run: Run = questions.result_of(catalog, asked)
+    (question,) = stored_questions.values()
+    run: Run = questions.result_of(catalog, question)
     if run.path is None:
         return
-    names = {m.id: label for label, m in chosen.items()}
-    own = [names.get(id, id[:6]) for id in asked.model_ids]
-    tracks = tracks_of(run, own, steps_of(catalog, asked, 0))
+    names = {m.id: label for label, m in models_by_label.items()}
+    own = [names.get(id, id[:6]) for id in question.model_ids]
+    tracks = tracks_of(run, own, steps_of(catalog, question, 0))
     look = choose_look(run)
     until = choose_moment(tracks)
 
     width = charts.plane_width(look["value"])
-    plane = growing(run, contour_style(look, width=width), tracks)
+    plane = growing_chart(run, contour_style(look, width=width), tracks)
     whose = ", ".join(own)
-    told = f"Contour plot of the {look['value']} over the plane of the runs of {whose}, with paths"
-    charts.show_chart(plane(until), told, run.values[look["value"]])
+    description = (
+        f"Contour plot of the {look['value']} over the plane of the runs of {whose}, with paths"
+    )
+    charts.show_chart(plane(until), description, run.values[look["value"]])
     explain(run, own)
-    checks.badges(asked, run)
-    export_run(asked, run, plane, until)
+    checks.show_badges(question, run)
+    export_run(question, run, plane, until)
     st.subheader("Course of the run" if len(own) == 1 else "Course of the runs", anchor=False)
-    drawn = course(tracks, look["log"], charts.plot_width())
-    charts.show_chart(drawn, f"Loss and movement over the training of {whose}")
+    drawing = course_chart(tracks, look["log"], charts.plot_width())
+    charts.show_chart(drawing, f"Loss and movement over the training of {whose}")
     st.subheader("How much the plane shows", anchor=False)
-    drawn = scree(run.facts, charts.plot_width())
-    charts.show_chart(drawn, "Share of the variance by component", run.facts["explained"])
-    checks.provenance(catalog, asked, run)
+    drawing = variance_chart(run.facts, charts.plot_width())
+    charts.show_chart(drawing, "Share of the variance by component", run.facts["explained"])
+    checks.show_provenance(catalog, question, run)
 
 
 def choose_look(run: Run) -> dict[str, Any]:
@@ -170,21 +174,21 @@ def explain(run: Run, names: list[str]) -> None:
     if len(names) == 1:
         walk = sum(facts["explained_by_random_walk"][:2])
         count = len(run.paths[0].x)
-        said = (
+        explanation = (
             f"The plane holds {plane:.1%} of the run's variance; of a random walk of {count} "
             f"snapshots it would hold {walk:.1%}."
         )
     else:
         own = zip(names, facts["held"], strict=True)
-        held = ", ".join(f"{share or 0:.1%} of {as_text(name)}'s own" for name, share in own)
+        shares_held = ", ".join(f"{share or 0:.1%} of {as_text(name)}'s own" for name, share in own)
         first = wish.settings.plane == "first"
         whose = f"{as_text(names[0])}'s variance" if first else "all snapshots' variance"
-        said = f"The plane holds {plane:.1%} of {whose}, and {held}."
+        explanation = f"The plane holds {plane:.1%} of {whose}, and {shares_held}."
     size, out = (max(float(getattr(p, n).max()) for p in run.paths) for n in ("moved", "out"))
     which = "the run is" if len(names) == 1 else "the longest run is"
     st.caption(
-        f"{said} The snapshots lie up to {out:.3g} from it ({which} {size:.3g} wide), so that the "
-        "height of the surface under a dot is not its own loss: the tooltip has that."
+        f"{explanation} The snapshots lie up to {out:.3g} from it ({which} {size:.3g} wide), so "
+        "that the height of the surface under a dot is not its own loss: the tooltip has that."
     )
 
 
@@ -192,42 +196,45 @@ def show_curves() -> None:
     """What the scripts logged and what was measured of each snapshot."""
     from explorer.render import training
 
-    known = {name: recorded_runs.training_curves(catalog, model) for name, model in chosen.items()}
+    curves_by_run = {
+        name: recorded_runs.training_curves(catalog, model)
+        for name, model in models_by_label.items()
+    }
     st.subheader("Training curves", anchor=False)
-    if not any(known.values()):
+    if not any(curves_by_run.values()):
         st.caption("Nothing was logged, and the snapshots have no steps: record with a Recorder.")
         return
     log = st.segmented_control(
         "Scale of the curves", ["Linear", "Log"], default="Linear", required=True, key="curves"
     )
-    chart = partial(training.chart, known, log == "Log", charts.plot_width())
-    charts.show_chart(chart(), f"Training curves of {', '.join(known)}")
+    chart = partial(training.curves_chart, curves_by_run, log == "Log", charts.plot_width())
+    charts.show_chart(chart(), f"Training curves of {', '.join(curves_by_run)}")
     st.caption("logged: by the training script; the others: measured at each stored snapshot.")
-    export_chart(f"curves-{file_word(next(iter(known)))}", chart)
+    export_chart(f"curves-{file_word(next(iter(curves_by_run)))}", chart)
 
 
 sides = parts.sides()
 with sides.left:
-    chosen, wish = choose()
-    asked = asking.found(catalog, {"": wish})[""]
-    older = earlier(wish) if asked is None else None
+    models_by_label, wish = choose()
+    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    older_question = earlier_answer(wish) if stored_question is None else None
 with sides.top:
-    missing = asking.ask_button(running, {"": asked}, {"": wish})
+    missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
-    models = list(chosen.values())
-    parts.heading(f"Training of {' and '.join(chosen)}")
+    models = list(models_by_label.values())
+    parts.show_heading(f"Training of {' and '.join(models_by_label)}")
     with st.container():
-        for name, model in chosen.items():
-            of = f"{as_text(name)}: " if len(chosen) > 1 else ""
+        for name, model in models_by_label.items():
+            of = f"{as_text(name)}: " if len(models_by_label) > 1 else ""
             st.caption(f"{of}{model.points} snapshots · {parts.facts_line(model)}")
         look_for_more({model.id: model.points for model in models})
-        if older is not None:
-            new = len(wish.question(catalog).points) - len(older.point_ids)
-            st.info(f"{new:,} new snapshots since this was computed: {asking.PRESS}.")
-        elif asked is None:
-            st.info(f"Not computed yet: {asking.PRESS}.")
-            asking.offer_stored(running, missing)
-    if shown := asked or older:
-        asking.answered(running, {"": shown}, show)
+        if older_question is not None:
+            new = len(wish.question(catalog).points) - len(older_question.point_ids)
+            st.info(f"{new:,} new snapshots since this was computed: {asking.PRESS_COMPUTE}.")
+        elif stored_question is None:
+            st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.")
+            asking.offer_stored(app, missing)
+    if question_shown := stored_question or older_question:
+        asking.show_answers(app, {"": question_shown}, show)
     with st.container():
         show_curves()

@@ -23,12 +23,12 @@ from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_numbers
 from explorer.pages._objective import choose_objective
-from explorer.pages._text import as_message, as_text, in_badge, listed
+from explorer.pages._text import as_message, as_text, in_badge, joined_names
 from store import records
 
-LETTER = 7  # px of a letter of a measure's title, at most
-BADGES = {YES: "✓ invariant", NO: "moves"}
-WORDS = {  # setting -> its label and what it is
+LETTER_WIDTH = 7  # px of a letter of a measure's title, at most
+INVARIANCE_WORDS = {YES: "✓ invariant", NO: "moves"}
+SETTING_LABELS = {  # setting -> its label and what it is
     "box": ("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
     "rho": ("SAM's rho", "Also that of m-sharpness."),
     "batch_examples": ("m", "Examples a batch of m-sharpness."),
@@ -43,39 +43,41 @@ WORDS = {  # setting -> its label and what it is
     "draws": ("Draws", "Pairs of opposite perturbations in each mean."),
     "probes": ("Probes", "Random vectors for sums over the spectrum."),
     "steps": ("Lanczos steps", "Of each probe."),
-    "room": controls.ROOM,
+    "room": controls.SEARCH_STEPS,
     "z": ("z", "Of the effective dimension."),
     "drop": ("Allowed drop", "Of the accuracy, for the PAC-Bayes sigma."),
     "delta": ("delta", "The PAC-Bayes bounds hold with probability 1 - delta."),
     "seed": controls.SEED,
 }
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
-def choose() -> tuple[dict[str, asking.Wish], SharpnessSettings]:
+def choose() -> tuple[dict[str, asking.WantedQuestion], SharpnessSettings]:
     """The questions by the models' labels, and their settings, from the left column."""
-    chosen = choose_subjects()
-    problem = next(iter(chosen.values()))[0][0].problem_id
+    subjects_by_label = choose_subjects()
+    problem = next(iter(subjects_by_label.values()))[0][0].problem_id
     with st.expander("Objective", expanded=True):
         values = choose_objective(catalog.problem(problem), curvature=True)
     with st.expander("Rescaling test", expanded=True):
         values |= choose_rescaling()
     values["measures"] = choose_measures()
     with st.expander("Numbers of the measures"):
-        values |= controls.choose_numbers(SharpnessSettings(), WORDS)
-    settings = controls.checked(SharpnessSettings, values)
-    return {n: asking.Wish(SHARPNESS, settings, both) for n, both in chosen.items()}, settings
+        values |= controls.choose_numbers(SharpnessSettings(), SETTING_LABELS)
+    settings = controls.checked_settings(SharpnessSettings, values)
+    return {
+        n: asking.WantedQuestion(SHARPNESS, settings, both) for n, both in subjects_by_label.items()
+    }, settings
 
 
 def choose_measures() -> tuple[str, ...]:
     """Names of the measures asked for; none for all of them."""
     names = [measure.name for measure in MEASURES_IN_READING_ORDER]
-    said = st.query_params.get_all("measures")
-    if any(name not in names for name in said):
-        controls.from_address("measures", f"some of {', '.join(names)}", lambda _: False)
-    chosen = st.multiselect(
+    names_in_address = st.query_params.get_all("measures")
+    if any(name not in names for name in names_in_address):
+        controls.check_address("measures", f"some of {', '.join(names)}", lambda _: False)
+    chosen_names = st.multiselect(
         "Measures",
         names,
         key="measures",
@@ -83,32 +85,38 @@ def choose_measures() -> tuple[str, ...]:
         placeholder=f"All {len(names)}",
         help="Those to compute; all where none is chosen. What is known is never computed again.",
     )
-    return tuple(chosen)
+    return tuple(chosen_names)
 
 
-def shown() -> list[Measure]:
+def measures_shown() -> list[Measure]:
     """The measures asked for, in the order of reading."""
     return [measure for measure in MEASURES_IN_READING_ORDER if measure.name in settings.chosen]
 
 
 def choose_subjects() -> dict[str, tuple[questions.Subject, questions.Subject]]:
     """Each model's point and its initial parameters: one model at any snapshot, or several."""
-    known = parts.known_models(catalog)
-    controls.from_address("model", f"one of {', '.join(known)}", known.__contains__)
-    first = [next(iter(known))]
-    names = st.multiselect("Models", list(known), first, key="model", bind="query-params")
+    models_by_label = parts.known_models(catalog)
+    controls.check_address(
+        "model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__
+    )
+    first = [next(iter(models_by_label))]
+    names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
     if not names:
         st.info("Choose at least one model.")
         st.stop()
-    points = {name: known[name].point_id for name in names}
+    points = {name: models_by_label[name].point_id for name in names}
     if len(names) == 1:
-        points[names[0]] = controls.choose_point(catalog, known[names[0]])
+        points[names[0]] = controls.choose_point(catalog, models_by_label[names[0]])
     return {
-        n: ((known[n], point), (known[n], start_of(known[n], point))) for n, point in points.items()
+        n: (
+            (models_by_label[n], point),
+            (models_by_label[n], start_point(models_by_label[n], point)),
+        )
+        for n, point in points.items()
     }
 
 
-def start_of(model: records.Model, point: str) -> str:
+def start_point(model: records.Model, point: str) -> str:
     """The first snapshot of a model's training; the point itself where there is none before it."""
     snapshots = catalog.points(model.id)
     return snapshots[0].point_id if len(snapshots) > 1 else point
@@ -116,7 +124,7 @@ def start_of(model: records.Model, point: str) -> str:
 
 def choose_rescaling() -> dict[str, Any]:
     """None, by layers or by neurons, and the factor, as settings."""
-    rescaling = controls.one_of(
+    rescaling = controls.choose_one_of(
         "Rescale",
         RESCALINGS,
         "rescaling",
@@ -126,55 +134,69 @@ def choose_rescaling() -> dict[str, Any]:
     )
     if rescaling == "none":
         return {"rescaling": rescaling}
-    controls.from_address("alpha", "a finite number", controls.is_finite)
+    controls.check_address("alpha", "a finite number", controls.is_finite)
     alpha = st.number_input("Factor", value=5.0, key="alpha", bind="query-params")
     return {"rescaling": rescaling, "alpha": alpha}
 
 
-def show(asked: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The measures so far, the rescaling test, the worst directions."""
-    found: dict[str, Sharpness] = {n: questions.result_of(catalog, q) for n, q in asked.items()}
-    warn(asked, found)
+    sharpness_by_model: dict[str, Sharpness] = {
+        n: questions.result_of(catalog, q) for n, q in stored_questions.items()
+    }
+    show_losses(stored_questions, sharpness_by_model)
     tabs: dict[str, Callable[[], None]] = {
-        "Values": lambda: table(asked, found),
-        "Chart": lambda: chart(asked, found),
-        **({"Rescaling": lambda: rescaling(asked, found)} if rescales() else {}),
-        "Worst directions": lambda: directions(asked, found),
-        "Definitions": definitions,
+        "Values": lambda: show_table(stored_questions, sharpness_by_model),
+        "Chart": lambda: show_measures_chart(stored_questions, sharpness_by_model),
+        **(
+            {"Rescaling": lambda: show_rescaling(stored_questions, sharpness_by_model)}
+            if is_rescaled()
+            else {}
+        ),
+        "Worst directions": lambda: show_directions(stored_questions, sharpness_by_model),
+        "Definitions": show_definitions,
     }
     for tab, part in zip(st.tabs(list(tabs)), tabs.values(), strict=True):
         with tab:
             part()
-    for name, question in asked.items():
-        checks.provenance(catalog, question, found[name], name if len(asked) > 1 else "")
+    for name, question in stored_questions.items():
+        checks.show_provenance(
+            catalog, question, sharpness_by_model[name], name if len(stored_questions) > 1 else ""
+        )
 
 
-def rescales() -> bool:
+def is_rescaled() -> bool:
     """Whether the measures are asked for at rescaled points too."""
     return settings.rescaling != "none"
 
 
-def warn(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
+def show_losses(
+    stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
+) -> None:
     """The losses of the models, and a sentence where they are not equal."""
     with st.container(horizontal=True, gap="small"):
-        for name, one in found.items():
-            text = f"{in_badge(name)}: {asked[name].settings['split']} loss {one.loss:.4g}"
+        for name, one in sharpness_by_model.items():
+            text = (
+                f"{in_badge(name)}: {stored_questions[name].settings['split']} loss {one.loss:.4g}"
+            )
             if "accuracy" in one.facts:
                 text += f", accuracy {one.facts['accuracy']:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
-            checks.moved_badge(one.facts)
-        if len(found) > 1 and not unequal_losses(found, settings.split):
+            checks.moved_parameters_badge(one.facts)
+        if len(sharpness_by_model) > 1 and not unequal_losses(sharpness_by_model, settings.split):
             st.badge("equal loss", icon=":material/check:", color="green")
-    if sentence := unequal_losses(found, settings.split):
+    if sentence := unequal_losses(sharpness_by_model, settings.split):
         st.warning(as_message(sentence), icon=":material/warning:")
 
 
-def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
+def show_table(
+    stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
+) -> None:
     """A row for each measure: its value at each model, and whether it is invariant."""
-    rows = [_row(measure, found) for measure in shown()]
+    rows = [_row(measure, sharpness_by_model) for measure in measures_shown()]
     columns = {
         "Measure": st.column_config.TextColumn(pinned=True, width=215),
-        **{name: st.column_config.TextColumn(width=155) for name in found},
+        **{name: st.column_config.TextColumn(width=155) for name in sharpness_by_model},
         "Invariant": st.column_config.TextColumn(
             width=95, help="Whether a rescaling of layers or neurons leaves it as it is."
         ),
@@ -191,29 +213,31 @@ def table(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> No
         "or an eigenvalue's residual. The others are exact but for rounding. What each measures: "
         "see Definitions."
     )
-    if len(found) > 1:
+    if len(sharpness_by_model) > 1:
         st.caption("#: rank of the model, #1 for the smallest value. Intervals may overlap.")
-    for sentence, titles in _reasons(found).items():
+    for sentence, titles in _reasons_without_value(sharpness_by_model).items():
         st.caption(f"**{', '.join(titles)}**: {sentence}")
-    export_numbers(asked, found)
+    export_numbers(stored_questions, sharpness_by_model)
 
 
-def _row(measure: Measure, found: dict[str, Sharpness]) -> dict[str, str]:
-    from explorer.render.sharpness import said
+def _row(measure: Measure, sharpness_by_model: dict[str, Sharpness]) -> dict[str, str]:
+    from explorer.render.sharpness import value_text
 
-    known = {name: one.of(measure.name) for name, one in found.items()}
-    places, values = ranks(known), {}
-    for name, value in known.items():
-        text = said(value.value, value.low, value.high) or ("…" if value.why == NOT_YET else "—")
+    values_by_model = {name: one.of(measure.name) for name, one in sharpness_by_model.items()}
+    places, values = ranks(values_by_model), {}
+    for name, value in values_by_model.items():
+        text = value_text(value.value, value.low, value.high) or (
+            "…" if value.why == NOT_YET else "—"
+        )
         values[name] = f"{text}  #{places[name]}" if name in places else text
     return {
         "Measure": measure.title,
         **values,
-        "Invariant": BADGES.get(measure.invariant, "✓ by layers"),
+        "Invariant": INVARIANCE_WORDS.get(measure.invariant, "✓ by layers"),
     }
 
 
-def definitions() -> None:
+def show_definitions() -> None:
     """What each measure is, and where it is from."""
     st.table(
         {
@@ -227,51 +251,63 @@ def definitions() -> None:
     )
 
 
-def chart(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
+def show_measures_chart(
+    stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
+) -> None:
     """The values with their intervals."""
-    from explorer.render.sharpness import measures
+    from explorer.render.sharpness import measures_chart
 
     width = charts.plot_width(titles_width())
-    charts.show_chart(measures(found, width), f"Sharpness of {', '.join(found)} by each measure")
+    charts.show_chart(
+        measures_chart(sharpness_by_model, width),
+        f"Sharpness of {', '.join(sharpness_by_model)} by each measure",
+    )
     st.caption(
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
     )
-    export_chart("sharpness", lambda: measures(found), asked.values())
+    export_chart("sharpness", lambda: measures_chart(sharpness_by_model), stored_questions.values())
 
 
 def titles_width() -> int:
     """The px beside a plot that the titles of its measures take."""
-    return 30 + LETTER * max(len(measure.title) for measure in shown())
+    return 30 + LETTER_WIDTH * max(len(measure.title) for measure in measures_shown())
 
 
-def _reasons(found: dict[str, Sharpness]) -> dict[str, list[str]]:
+def _reasons_without_value(sharpness_by_model: dict[str, Sharpness]) -> dict[str, list[str]]:
     """Why measures have no value: sentence -> their titles."""
     reasons: dict[str, list[str]] = {}
-    for name, one in found.items():
-        for measure in shown():
+    for name, one in sharpness_by_model.items():
+        for measure in measures_shown():
             why = one.of(measure.name).why
             if why and why != NOT_YET:
-                said = f"{measure.title} of {as_text(name)}" if len(found) > 1 else measure.title
-                reasons.setdefault(why, []).append(said)
+                title = (
+                    f"{measure.title} of {as_text(name)}"
+                    if len(sharpness_by_model) > 1
+                    else measure.title
+                )
+                reasons.setdefault(why, []).append(title)
     return reasons
 
 
-def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
+def show_rescaling(
+    stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
+) -> None:
     """Which pairs were rescaled, that outputs agree, and how far each measure moved."""
-    from explorer.render import sharpness as drawn
+    from explorer.render import sharpness as sharpness_charts
 
-    for name, one in found.items():
-        told = one.facts.get("rescaling", {})
-        if not told.get("pairs"):
+    for name, one in sharpness_by_model.items():
+        rescaling_facts = one.facts.get("rescaling", {})
+        if not rescaling_facts.get("pairs"):
             st.info(f"{as_text(name)}: this model has no pair of layers that can be rescaled.")
             continue
         with st.container(horizontal=True, gap="small"):
             st.badge(
-                f"{in_badge(name)}: outputs agree to {told['gap']:.1e}",
+                f"{in_badge(name)}: outputs agree to {rescaling_facts['gap']:.1e}",
                 icon=":material/check:",
                 color="green",
-                help=f"Rescaled: {as_message(told['pairs'])}. Difference over the largest output.",
+                help=f"Rescaled: {as_message(rescaling_facts['pairs'])}. Difference over the "
+                "largest output.",
             )
             wrong = one.moved_measures(settings)
             st.badge(
@@ -280,53 +316,69 @@ def rescaling(asked: dict[str, records.Question], found: dict[str, Sharpness]) -
                 color="orange" if wrong else "green",
                 help="Within 1 % and the rounding of the losses.",
             )
-    known = {name: one for name, one in found.items() if one.ratios}
-    if known:
+    rescaled_models = {name: one for name, one in sharpness_by_model.items() if one.ratios}
+    if rescaled_models:
         charts.show_chart(
-            drawn.ratios(known, charts.plot_width(titles_width())),
-            f"Each measure of {', '.join(known)} after rescaling over that before",
+            sharpness_charts.ratios_chart(rescaled_models, charts.plot_width(titles_width())),
+            f"Each measure of {', '.join(rescaled_models)} after rescaling over that before",
         )
-        export_chart("sharpness-ratios", lambda: drawn.ratios(known), [asked[n] for n in known])
+        export_chart(
+            "sharpness-ratios",
+            lambda: sharpness_charts.ratios_chart(rescaled_models),
+            [stored_questions[n] for n in rescaled_models],
+        )
 
 
-def directions(asked: dict[str, records.Question], found: dict[str, Sharpness]) -> None:
+def show_directions(
+    stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
+) -> None:
     """The loss along the worst direction of a measure."""
-    from explorer.render import sharpness as drawn
+    from explorer.render import sharpness as sharpness_charts
 
-    known = {m.title: m.name for one in found.values() for m in one.directions}
-    if not known:
+    names_by_title = {
+        m.title: m.name for one in sharpness_by_model.values() for m in one.directions
+    }
+    if not names_by_title:
         st.caption("No worst direction is known yet.")
         return
-    title = st.selectbox("Found by", list(known), width=320, key="direction-of")
+    title = st.selectbox("Found by", list(names_by_title), width=320, key="direction-of")
     charts.show_chart(
-        drawn.along(found, known[title], charts.plot_width()),
+        sharpness_charts.worst_direction_chart(
+            sharpness_by_model, names_by_title[title], charts.plot_width()
+        ),
         f"Loss along the worst direction found by {title}",
     )
     st.caption(
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
     )
-    export_chart("worst-direction", lambda: drawn.along(found, known[title]), asked.values())
+    export_chart(
+        "worst-direction",
+        lambda: sharpness_charts.worst_direction_chart(sharpness_by_model, names_by_title[title]),
+        stored_questions.values(),
+    )
 
 
 sides = parts.sides()
 with sides.left:
     wishes, settings = choose()
-    asked = asking.found(catalog, wishes)
+    questions_by_name = asking.find_questions(catalog, wishes)
 with sides.top:
-    missing = asking.ask_button(running, asked, wishes)
+    missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
-    parts.heading(f"Sharpness of {' and '.join(wishes)}")
+    parts.show_heading(f"Sharpness of {' and '.join(wishes)}")
     if len(wishes) == 1:
         (only,) = (wish.subjects[0][0] for wish in wishes.values())
-        st.caption(parts.facts_line(only), help=parts.about(only))
-    known = {name: question for name, question in asked.items() if question is not None}
+        st.caption(parts.facts_line(only), help=parts.about_text(only))
+    stored_questions = {
+        name: question for name, question in questions_by_name.items() if question is not None
+    }
     with st.container():
         if missing:
             st.info(
-                f"Not computed yet for {listed(missing)}: {asking.PRESS}.",
+                f"Not computed yet for {joined_names(missing)}: {asking.PRESS_COMPUTE}.",
                 icon=SHARPNESS.icon,
             )
-            asking.offer_stored(running, missing)
-    if known:
-        asking.answered(running, known, show)
+            asking.offer_stored(app, missing)
+    if stored_questions:
+        asking.show_answers(app, stored_questions, show)

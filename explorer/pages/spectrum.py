@@ -20,9 +20,12 @@ from explorer.pages._objective import choose_objective
 from store import records
 
 COMPARED = ("hessian", "gauss_newton", "empirical_fisher")
-BESIDE = (*COMPARED, "fisher")  # drawn beside them where it is known: not every loss has one
-MORE = 10  # probes that the button adds
-EFFORT = {  # setting -> its label and what it is
+DRAWN_TOGETHER = (
+    *COMPARED,
+    "fisher",
+)  # drawn beside them where it is known: not every loss has one
+MORE_PROBES = 10  # probes that the button adds
+EFFORT_LABELS = {  # setting -> its label and what it is
     "top": ("Largest", "So many of the largest eigenvalues, with their residuals."),
     "bottom": ("Smallest", "So many of the smallest: the negative ones, if there are any."),
     "probes": ("Probes", "Random vectors of the density and the traces."),
@@ -31,12 +34,12 @@ EFFORT = {  # setting -> its label and what it is
     "batch_examples": ("Batch size", "Examples of each mini-batch."),
     "trace_products": ("XTrace", "Products for the trace alone; 0: it is from the probes."),
     "seed": controls.SEED,
-    "room": controls.ROOM,
+    "room": controls.SEARCH_STEPS,
     "tolerance": controls.TOLERANCE,
 }
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
 def choose() -> tuple[questions.Subject, SpectrumSettings]:
@@ -49,12 +52,12 @@ def choose() -> tuple[questions.Subject, SpectrumSettings]:
         values |= choose_matrix(model.facts.get("tensors", []))
     with st.expander("Pairs and probes", expanded=True):
         values |= choose_effort()
-    return (model, point), controls.checked(SpectrumSettings, values)
+    return (model, point), controls.checked_settings(SpectrumSettings, values)
 
 
 def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
     """Which matrix, and of which parameters, as settings."""
-    controls.from_address("matrix", f"one of {', '.join(MATRICES)}", MATRICES.__contains__)
+    controls.check_address("matrix", f"one of {', '.join(MATRICES)}", MATRICES.__contains__)
     matrix = st.selectbox(
         "Matrix",
         MATRICES,
@@ -67,7 +70,7 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
     )
     values: dict[str, Any] = {"matrix": matrix}
     if matrix == "fisher":
-        controls.from_address("labels", "a whole number", controls.is_whole)
+        controls.check_address("labels", "a whole number", controls.is_whole)
         values["labels"] = st.number_input(
             "Labels drawn",
             value=1,
@@ -80,7 +83,7 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
     names = [row["name"] for row in tensors if row["role"] == "parameter"]
     if not names:
         return values
-    controls.from_address("layer", f"one of {', '.join(names)}", ["", *names].__contains__)
+    controls.check_address("layer", f"one of {', '.join(names)}", ["", *names].__contains__)
     layer = st.selectbox(
         "Parameters",
         ["", *names],
@@ -94,57 +97,59 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
 
 def choose_effort() -> dict[str, Any]:
     """How much is found out, as settings."""
-    return controls.choose_numbers(SpectrumSettings(), EFFORT)
+    return controls.choose_numbers(SpectrumSettings(), EFFORT_LABELS)
 
 
 def more_button(settings: SpectrumSettings, subject: questions.Subject) -> None:
     """The way to more probes, which keeps all that is there."""
-    if settings.probes + MORE > MOST_PROBES:
+    if settings.probes + MORE_PROBES > MOST_PROBES:
         return
-    wanted = replace(settings, probes=settings.probes + MORE)
+    wanted_settings = replace(settings, probes=settings.probes + MORE_PROBES)
 
     def ask() -> None:
-        st.session_state["probes"] = wanted.probes
-        asking.Wish(SPECTRUM, wanted, (subject,)).ask(running)
+        st.session_state["probes"] = wanted_settings.probes
+        asking.WantedQuestion(SPECTRUM, wanted_settings, (subject,)).ask(app)
         st.rerun()  # of the page: the number is in its left column
 
     st.button(
-        f"{MORE} more probes",
+        f"{MORE_PROBES} more probes",
         icon=":material/add:",
         on_click=ask,
         help="Continues: pairs, probes and mini-batches that are there are kept.",
     )
 
 
-def show(known: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The answer so far, top to bottom."""
     from explorer.pages import _spectrum_figures as figures
 
     own = MATRIX_WORDS[settings.matrix]
-    if own not in known:
+    if own not in stored_questions:
         return
-    asked = known[own]
-    results: dict[str, Spectrum] = {n: questions.result_of(catalog, q) for n, q in known.items()}
+    question = stored_questions[own]
+    results: dict[str, Spectrum] = {
+        n: questions.result_of(catalog, q) for n, q in stored_questions.items()
+    }
     spectrum = results[own]
-    words.verdict(spectrum)
+    words.show_verdict(spectrum)
     look = figures.show_density(spectrum)
-    words.badges(asked, spectrum)
+    words.show_badges(question, spectrum)
     with st.container(horizontal=True, gap="small"):
-        figures.export_density(spectrum_name(), asked, spectrum, look)
-        if asked.status == "complete" and not spectrum.facts.get("dense"):
+        figures.export_density(spectrum_name(), question, spectrum, look)
+        if question.status == "complete" and not spectrum.facts.get("dense"):
             more_button(settings, subject)
     if len(spectrum.eigenvalues[0]):
-        figures.show_pairs(asked, spectrum)
+        figures.show_pairs(question, spectrum)
     if spectrum.trace is not None:
-        figures.show_traces(asked, spectrum)
-    words.summary_table(spectrum)
+        figures.show_traces(question, spectrum)
+    words.show_summary_table(spectrum)
     if len(spectrum.eigenvalues[0]):
-        figures.show_escape(asked, spectrum)
+        figures.show_escape(question, spectrum)
     if settings.batches:
-        figures.show_batches(asked, spectrum)
-    if settings.matrix in BESIDE:
-        show_comparison(known, results, look.log)
-    checks.provenance(catalog, asked, spectrum)
+        figures.show_batches(question, spectrum)
+    if settings.matrix in DRAWN_TOGETHER:
+        show_comparison(stored_questions, results, look.log)
+    checks.show_provenance(catalog, question, spectrum)
 
 
 def spectrum_name() -> str:
@@ -155,26 +160,30 @@ def spectrum_name() -> str:
 
 
 def show_comparison(
-    known: dict[str, records.Question], results: dict[str, Spectrum], log: bool
+    stored_questions: dict[str, records.Question], results: dict[str, Spectrum], log: bool
 ) -> None:
     """Hessian, Gauss-Newton and Fisher matrices over each other, as far as they are stored."""
-    from explorer.render.spectrum import DensityStyle, compare
+    from explorer.render.spectrum import DensityStyle, densities_chart
 
     st.subheader("Hessian, Gauss-Newton, Fisher", anchor=False)
-    drawn = {name: found for name, found in results.items() if found.ends is not None}
-    if len(drawn) > 1:
+    spectra_drawn = {
+        name: spectrum for name, spectrum in results.items() if spectrum.ends is not None
+    }
+    if len(spectra_drawn) > 1:
         chart = partial(
-            compare, drawn, DensityStyle(log=log, spikes=False, width=charts.plot_width())
+            densities_chart,
+            spectra_drawn,
+            DensityStyle(log=log, spikes=False, width=charts.plot_width()),
         )
-        charts.show_chart(chart(), f"Densities of eigenvalues of {', '.join(drawn)}")
-        export_chart("matrices", chart, [known[name] for name in drawn])
+        charts.show_chart(chart(), f"Densities of eigenvalues of {', '.join(spectra_drawn)}")
+        export_chart("matrices", chart, [stored_questions[name] for name in spectra_drawn])
     absent = {n: others[n] for n in COMPARED if MATRIX_WORDS[n] not in results}
     if not absent:
         return
     names = " and ".join(MATRIX_WORDS[n] for n in absent)
     if st.button(f"Compute {names}", icon=":material/play_arrow:", key="ask-others"):
         for wish in absent.values():
-            wish.ask(running)
+            wish.ask(app)
         st.rerun()
     st.caption("With the same settings; they are drawn over each other here.")
 
@@ -182,24 +191,29 @@ def show_comparison(
 sides = parts.sides()
 with sides.left:
     subject, settings = choose()
-    compared = BESIDE if settings.matrix in BESIDE else (settings.matrix,)
+    compared = DRAWN_TOGETHER if settings.matrix in DRAWN_TOGETHER else (settings.matrix,)
     others = {
-        name: asking.Wish(SPECTRUM, replace(settings, matrix=name), (subject,)) for name in compared
+        name: asking.WantedQuestion(SPECTRUM, replace(settings, matrix=name), (subject,))
+        for name in compared
     }
-    asked = asking.found(catalog, others)
+    questions_by_name = asking.find_questions(catalog, others)
 with sides.top:
     own = settings.matrix
-    missing = asking.ask_button(running, {own: asked[own]}, {own: others[own]})
+    missing = asking.ask_button(app, {own: questions_by_name[own]}, {own: others[own]})
 with sides.right:
-    parts.heading(f"{spectrum_name()} of {subject[0].name}")
-    st.caption(parts.facts_line(subject[0]), help=parts.about(subject[0]))
-    known = {MATRIX_WORDS[n]: question for n, question in asked.items() if question is not None}
+    parts.show_heading(f"{spectrum_name()} of {subject[0].name}")
+    st.caption(parts.facts_line(subject[0]), help=parts.about_text(subject[0]))
+    stored_questions = {
+        MATRIX_WORDS[n]: question
+        for n, question in questions_by_name.items()
+        if question is not None
+    }
     with st.container():
-        if asked[settings.matrix] is None:
+        if questions_by_name[settings.matrix] is None:
             st.info(
-                f"This spectrum has not been computed yet: {asking.PRESS}.",
+                f"This spectrum has not been computed yet: {asking.PRESS_COMPUTE}.",
                 icon=SPECTRUM.icon,
             )
-            asking.offer_stored(running, missing)
-    if known:
-        asking.answered(running, known, show)
+            asking.offer_stored(app, missing)
+    if stored_questions:
+        asking.show_answers(app, stored_questions, show)

@@ -31,15 +31,15 @@ from store import records
 if TYPE_CHECKING:
     import numpy as np
 
-EFFORT = {
+EFFORT_LABELS = {
     "probes": ("Probes", "Random vectors of the trace and the effective rank."),
     "seed": controls.SEED,
-    "room": controls.ROOM,
+    "room": controls.SEARCH_STEPS,
     "tolerance": controls.TOLERANCE,
 }
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class Training:
 
         if self.rate is not None:
             return np.full(len(steps), self.rate)
-        found = [self.recorded.rate_at(step) for step in steps if isinstance(step, int)]
-        if len(found) < len(steps) or None in found:
+        rates_found = [self.recorded.rate_at(step) for step in steps if isinstance(step, int)]
+        if len(rates_found) < len(steps) or None in rates_found:
             return None
-        return np.array(found, dtype=np.float64)
+        return np.array(rates_found, dtype=np.float64)
 
     def thresholds(self, steps: Sequence[int | str]) -> "np.ndarray | None":
         """Of the largest eigenvalue at each snapshot, NaN where the rate is 0.
@@ -84,17 +84,19 @@ def choose() -> tuple[records.Model, StabilitySettings, Training]:
     with st.expander("Objective", expanded=True):
         values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Estimates"):
-        values |= controls.choose_numbers(StabilitySettings(), EFFORT)
+        values |= controls.choose_numbers(StabilitySettings(), EFFORT_LABELS)
     with st.expander("Training", expanded=True):
         training = choose_training(model)
     values["preconditioned"] = training.preconditioned
-    return model, controls.checked(StabilitySettings, values), training
+    return model, controls.checked_settings(StabilitySettings, values), training
 
 
 def choose_training(model: records.Model) -> Training:
     """Optimiser, rate, momentum and batch size, filled in as far as they are known."""
-    known = training_notes.training_of(model)
-    usual = known.rule or ("heavy ball" if known.momentum else "gradient descent")
+    recorded_training = training_notes.training_of(model)
+    usual = recorded_training.rule or (
+        "heavy ball" if recorded_training.momentum else "gradient descent"
+    )
     optimiser = st.selectbox(
         "Optimiser",
         OPTIMISERS,
@@ -103,14 +105,20 @@ def choose_training(model: records.Model) -> Training:
         help="SGD with momentum in torch is the heavy ball. This and what follows only draws the "
         "threshold and scales the noise.",
     )
-    if known.optimiser and known.rule is None:
-        st.text(f"Trained by {one_line(known.optimiser, 40)}, whose threshold is not known.")
-    recorded = f"{known.rates[0][1]:.3g} … {known.rates[-1][1]:.3g}" if known.rates else "unknown"
+    if recorded_training.optimiser and recorded_training.rule is None:
+        st.text(
+            f"Trained by {one_line(recorded_training.optimiser, 40)}, whose threshold is not known."
+        )
+    recorded = (
+        f"{recorded_training.rates[0][1]:.3g} … {recorded_training.rates[-1][1]:.3g}"
+        if recorded_training.rates
+        else "unknown"
+    )
     left, right = st.columns(2, gap="xsmall")
     rate = left.number_input(
         "Learning rate",
         min_value=0.0,
-        value=known.rate,
+        value=recorded_training.rate,
         format="%.4g",
         key=f"rate-{model.id}",
         placeholder=recorded,
@@ -120,20 +128,22 @@ def choose_training(model: records.Model) -> Training:
     if optimiser != "gradient descent":
         label = "beta1" if optimiser == "Adam" else "Momentum"
         momentum = right.number_input(
-            label, 0.0, 0.9999, known.momentum or 0.9, key=f"momentum-{model.id}"
+            label, 0.0, 0.9999, recorded_training.momentum or 0.9, key=f"momentum-{model.id}"
         )
     batch = st.number_input(
         "Batch size",
         min_value=1,
-        value=known.batch,
+        value=recorded_training.batch,
         key=f"batch-{model.id}",
         placeholder="all",
         help="Empty: all examples at once.",
     )
-    if known.groups > 1 and rate == known.rate:
-        st.caption(f"The largest learning rate of {known.groups} groups of parameters counts.")
+    if recorded_training.groups > 1 and rate == recorded_training.rate:
+        st.caption(
+            f"The largest learning rate of {recorded_training.groups} groups of parameters counts."
+        )
     preconditioned = choose_matrix(model, optimiser)
-    return Training(optimiser, rate or None, momentum, batch, preconditioned, known)
+    return Training(optimiser, rate or None, momentum, batch, preconditioned, recorded_training)
 
 
 def choose_matrix(model: records.Model, optimiser: str) -> bool:
@@ -155,51 +165,51 @@ def has_moments(model: records.Model) -> bool:
     return any(point.facts.get("moments") for point in catalog.points(model.id))
 
 
-def show(known: dict[str, records.Question]) -> None:
+def show(stored_questions: dict[str, records.Question]) -> None:
     """The run's course so far, in words and curves, and where it comes from."""
-    from explorer.render.stability import course
+    from explorer.render.stability import course_chart
 
-    (asked,) = known.values()
-    found: Stability = questions.result_of(catalog, asked)
+    (question,) = stored_questions.values()
+    stability: Stability = questions.result_of(catalog, question)
     log = controls.choose_scale("scale", log=True)
     others = {}
-    steps = steps_of(catalog, asked, 0)
+    steps = steps_of(catalog, question, 0)
     rates = training.rates(steps[0])
     if rates is not None:
-        batch = training.batch or found.facts["available"]
-        others["implicit regulariser"] = found.regulariser(rates, batch)
+        batch = training.batch or stability.facts["available"]
+        others["implicit regulariser"] = stability.regulariser(rates, batch)
     chart = partial(
-        course,
-        found,
+        course_chart,
+        stability,
         steps=steps,
-        threshold=line_of(training.thresholds(steps[0])),
+        threshold=threshold_line(training.thresholds(steps[0])),
         words=f"threshold of {training.optimiser}",
         log=log,
         others=others,
         width=charts.plot_width(),
     )
-    top = found.values["lambda_max"]
+    top = stability.values["lambda_max"]
     charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
-    explain(found, steps[0])
-    checks.badges(asked, found, residual_badge)
-    export_line({"": asked}, {"": found}, chart)
-    checks.provenance(catalog, asked, found)
+    explain(stability, steps[0])
+    checks.show_badges(question, stability, residual_badge)
+    export_line({"": question}, {"": stability}, chart)
+    checks.show_provenance(catalog, question, stability)
 
 
-def line_of(thresholds: "np.ndarray | None") -> "float | np.ndarray | None":
+def threshold_line(thresholds: "np.ndarray | None") -> "float | np.ndarray | None":
     """One number where all are the same: a line across the whole picture."""
     if thresholds is None or not (thresholds == thresholds[0]).all():
         return thresholds
     return float(thresholds[0])
 
 
-def explain(found: Stability, steps: Sequence[int | str]) -> None:
+def explain(stability: Stability, steps: Sequence[int | str]) -> None:
     """What the curves are, and what the training's settings make of them."""
     import numpy as np
 
     st.caption(
         "Trace and effective rank, (sum of eigenvalues)² / sum of their squares: by "
-        f"{found.probes} probes; the band is the trace's 95 % interval. Noise scale, in "
+        f"{stability.probes} probes; the band is the trace's 95 % interval. Noise scale, in "
         "examples: trace of the "
         "covariance of the examples' gradients over the squared norm of their mean (McCandlish et "
         "al. 2018)."
@@ -209,25 +219,25 @@ def explain(found: Stability, steps: Sequence[int | str]) -> None:
             "Eigenvalues are those of the Hessian preconditioned by Adam's second moments; "
             "snapshots without them have none."
         )
-    if np.isnan(found.values["noise"][found.computed & np.isfinite(found.loss)]).any():
+    if np.isnan(stability.values["noise"][stability.computed & np.isfinite(stability.loss)]).any():
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
-    if said := about_threshold(found.facts["available"], steps):
-        st.caption(said)
+    if note := threshold_note(stability.facts["available"], steps):
+        st.caption(note)
     rates = training.rates(steps)
     if rates is not None:
-        said = (
+        note = (
             "Implicit regulariser: of steps of this rate and batch size without momentum (Barrett "
             "and Dherin 2021; Smith et al. 2021)."
         )
         if training.batch:
             scale = temperature(rates[-1], training.batch, training.momentum)
-            said += f" Temperature of the noise: {scale:.3g}."
-        st.caption(said)
+            note += f" Temperature of the noise: {scale:.3g}."
+        st.caption(note)
 
 
-def about_threshold(count: int, steps: Sequence[int | str]) -> str:
+def threshold_note(count: int, steps: Sequence[int | str]) -> str:
     """What the largest eigenvalue is held against, for data of so many examples."""
     if training.optimiser == "Adam" and not training.preconditioned:
         return "Adam's threshold is one of the Hessian preconditioned by its second moments" + (
@@ -244,54 +254,56 @@ def about_threshold(count: int, steps: Sequence[int | str]) -> str:
     least, most = np.nanmin(thresholds), np.nanmax(thresholds)
     number = f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}, as recorded"
     year = 2022 if training.optimiser == "Adam" else 2021
-    said = (
+    threshold_text = (
         f"Threshold of {training.optimiser}: {number} (Cohen et al. {year}), for "
         "steps of all examples"
     )
     batch = training.batch or count
     return (
-        f"{said}."
+        f"{threshold_text}."
         if batch >= count
-        else f"{said}; those of {batch:,} of {count:,} settle below it."
+        else f"{threshold_text}; those of {batch:,} of {count:,} settle below it."
     )
 
 
-def residual_badge(found: Stability) -> None:
+def residual_badge(stability: Stability) -> None:
     """Whether the eigenvalues are as exact as asked."""
     import numpy as np
 
-    top, error = (found.values[name] for name in ("lambda_max", "residual"))
-    known = found.computed & np.isfinite(top)
-    if not known.any():
+    top, error = (stability.values[name] for name in ("lambda_max", "residual"))
+    has_eigenvalue = stability.computed & np.isfinite(top)
+    if not has_eigenvalue.any():
         return
-    late = int((error[known] > found.facts["tolerance"] * np.abs(top[known])).sum())
+    late_count = int(
+        (error[has_eigenvalue] > stability.facts["tolerance"] * np.abs(top[has_eigenvalue])).sum()
+    )
     st.badge(
-        f"{late:,} snapshots not converged: raise the steps"
-        if late
-        else f"residuals within {found.facts['tolerance']:g}",
-        icon=":material/warning:" if late else ":material/check:",
-        color="orange" if late else "green",
+        f"{late_count:,} snapshots not converged: raise the steps"
+        if late_count
+        else f"residuals within {stability.facts['tolerance']:g}",
+        icon=":material/warning:" if late_count else ":material/check:",
+        color="orange" if late_count else "green",
         help="Each largest eigenvalue is within its residual of one of the matrix; largest: "
-        f"{np.max(error[known] / np.abs(top[known])):.1e} of its eigenvalue.",
+        f"{np.max(error[has_eigenvalue] / np.abs(top[has_eigenvalue])):.1e} of its eigenvalue.",
     )
 
 
 sides = parts.sides()
 with sides.left:
     model, settings, training = choose()
-    wish = asking.Wish(STABILITY, settings, ((model, ""),))
-    asked = asking.found(catalog, {"": wish})[""]
+    wish = asking.WantedQuestion(STABILITY, settings, ((model, ""),))
+    stored_question = asking.find_questions(catalog, {"": wish})[""]
 with sides.top:
-    missing = asking.ask_button(running, {"": asked}, {"": wish})
+    missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
-    parts.heading(f"Curvature along the training of {model.name}")
+    parts.show_heading(f"Curvature along the training of {model.name}")
     st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
-    if asked is None:
+    if stored_question is None:
         st.info(
-            f"This run's curvature has not been computed yet: {asking.PRESS}; it grows here "
-            "snapshot by snapshot.",
+            f"This run's curvature has not been computed yet: {asking.PRESS_COMPUTE}; it grows "
+            "here snapshot by snapshot.",
             icon=STABILITY.icon,
         )
-        asking.offer_stored(running, missing)
+        asking.offer_stored(app, missing)
     else:
-        asking.answered(running, {"": asked}, show)
+        asking.show_answers(app, {"": stored_question}, show)

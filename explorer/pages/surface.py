@@ -17,16 +17,16 @@ from explorer.pages import _controls as controls
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
-from explorer.pages._export import contour_style, export_surface, relief_of
+from explorer.pages._export import contour_style, export_surface, height_field_of
 from explorer.pages._objective import choose_objective
-from explorer.pages._trajectories import PathsDrawn
+from explorer.pages._trajectories import DrawnPaths
 from explorer.render.marks.colours import COLOUR_MAPS
 from explorer.render.relief3d.client import RenderError, renderer
 from explorer.render.relief3d.relief import spans_decades
 from store import records
 
-running = parts.start()
-catalog = running.catalog
+app = parts.start_page()
+catalog = app.catalog
 
 
 def choose() -> tuple[records.Model, str, SurfaceSettings]:
@@ -38,7 +38,7 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
     with st.expander("Plane", expanded=True):
         values |= planes.choose_axes(orthogonal=True)
         values |= controls.choose_axis("x", 51) | controls.choose_axis("y", 51)
-    return model, point, controls.checked(SurfaceSettings, values)
+    return model, point, controls.checked_settings(SurfaceSettings, values)
 
 
 def choose_view(surface: Surface) -> dict[str, Any]:
@@ -60,8 +60,8 @@ def choose_view(surface: Surface) -> dict[str, Any]:
             key="view",
             bind="query-params",
         )
-        controls.from_address("value", f"one of {', '.join(names)}", names.__contains__)
-        chosen = st.selectbox(
+        controls.check_address("value", f"one of {', '.join(names)}", names.__contains__)
+        value_label = st.selectbox(
             "Value",
             list(names),
             key="value",
@@ -69,7 +69,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
             width=190,
             help="error of loss: its standard error as an estimate for unseen data of this kind",
         )
-        value = names[chosen]
+        value = names[value_label]
         wide = value != "accuracy" and spans_decades(surface.values[value])
         scale = st.segmented_control(
             "Scale",
@@ -80,7 +80,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
         )
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            controls.from_address("contours", "a whole number", controls.is_whole)
+            controls.check_address("contours", "a whole number", controls.is_whole)
             contours = st.number_input(
                 "Contour lines", 0, 60, 14, key="contours", bind="query-params"
             )
@@ -106,7 +106,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
 
 def decay_input(model: records.Model) -> float:
     """The weight decay whose term is shown as a value of its own; 0 for none."""
-    controls.from_address("decay", "a finite number", controls.is_finite)
+    controls.check_address("decay", "a finite number", controls.is_finite)
     return st.number_input(
         "Weight decay",
         min_value=0.0,
@@ -119,20 +119,22 @@ def decay_input(model: records.Model) -> float:
     )
 
 
-def show(surface: Surface, look: dict[str, Any], key: str, shown: PathsDrawn | None) -> None:
+def show(surface: Surface, look: dict[str, Any], key: str, drawn_paths: DrawnPaths | None) -> None:
     """The picture, with the paths that are shown over it."""
     if look["view"] == "Contour":
-        from explorer.render.surface import contour
+        from explorer.render.surface import contour_chart
 
-        plane = contour(surface, contour_style(look, width=charts.plane_width(look["value"])))
-        chart = shown.over(plane)(shown.until) if shown else plane
-        told = f"Contour plot of the {look['value']} over a plane around {model.name}"
-        charts.show_chart(chart, told, surface.values[look["value"]], f"contour-{key}")
+        plane = contour_chart(surface, contour_style(look, width=charts.plane_width(look["value"])))
+        chart = drawn_paths.over(plane)(drawn_paths.until) if drawn_paths else plane
+        description = f"Contour plot of the {look['value']} over a plane around {model.name}"
+        charts.show_chart(chart, description, surface.values[look["value"]], f"contour-{key}")
         return
     from explorer.pages._viewer import surface_viewer
 
     try:
-        scene = renderer().scene(relief_of(surface, look, shown.pins if shown else ()))
+        scene = renderer().scene(
+            height_field_of(surface, look, drawn_paths.pins if drawn_paths else ())
+        )
     except RenderError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -153,7 +155,7 @@ def refine_button() -> None:
 
     def ask() -> None:
         st.session_state.update(counts)
-        parts.picture_if_complete(running, questions.ask(catalog, SURFACE, model, finer, point))
+        parts.picture_if_complete(app, questions.ask(catalog, SURFACE, model, finer, point))
         st.rerun()  # of the page: the counts are in its left column
 
     st.button(
@@ -164,9 +166,9 @@ def refine_button() -> None:
     )
 
 
-def show_answer(asked: records.Question, projected: records.Question | None) -> None:
+def show_answer(question: records.Question, projected: records.Question | None) -> None:
     """A stored answer, whole or so far, and the paths on its plane."""
-    surface: Surface = questions.result_of(catalog, asked)
+    surface: Surface = questions.result_of(catalog, question)
     if surface.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
@@ -175,54 +177,56 @@ def show_answer(asked: records.Question, projected: records.Question | None) -> 
     surface = replace(surface, values=with_penalty(surface.values, decay))
     look = choose_view(surface)
     with st.container():
-        drawn = paths.drawn(catalog, projected, names)
-    show(surface, look, asked.key[:12], drawn)
+        drawn_paths = paths.choose_drawn_paths(catalog, projected, names)
+    show(surface, look, question.key[:12], drawn_paths)
     with st.container():
         planes.explain_axes(surface.facts)
-        if drawn:
-            paths.explain(drawn, surface)
+        if drawn_paths:
+            paths.explain_paths(drawn_paths, surface)
         if not surface.computed.all():
             from explorer.kinds.preview import preview, summary
 
             st.caption(summary(preview(surface.values[look["value"]], surface.computed)))
-    checks.badges(asked, surface)
+    checks.show_badges(question, surface)
     with st.container(horizontal=True, gap="small"):
-        export_surface(asked, surface, look, drawn)
-        if asked.status == "complete":
+        export_surface(question, surface, look, drawn_paths)
+        if question.status == "complete":
             refine_button()
-    checks.provenance(catalog, asked, surface)
+    checks.show_provenance(catalog, question, surface)
 
 
-def show_known(known: dict[str, records.Question]) -> None:
+def show_stored(stored_questions: dict[str, records.Question]) -> None:
     """What there is of the surface, with the paths once they are all there."""
-    if SURFACE.name in known:
-        show_answer(known[SURFACE.name], known.get(PROJECTION.name))
+    if SURFACE.name in stored_questions:
+        show_answer(stored_questions[SURFACE.name], stored_questions.get(PROJECTION.name))
 
 
 sides = parts.sides()
 with sides.left:
     model, point, settings = choose()
     names = {m.id: label for label, m in parts.known_models(catalog).items()}
-    wish = asking.Wish(SURFACE, settings, ((model, point),))
+    wish = asking.WantedQuestion(SURFACE, settings, ((model, point),))
     wishes = {SURFACE.name: wish}
-    if wanted := paths.wish_for(catalog, model, point, settings):
-        wishes[PROJECTION.name] = wanted
-    asked = asking.found(catalog, wishes)
+    if paths_wish := paths.paths_wish(catalog, model, point, settings):
+        wishes[PROJECTION.name] = paths_wish
+    questions_by_name = asking.find_questions(catalog, wishes)
 with sides.top:
-    missing = asking.ask_button(running, asked, wishes)
+    missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
-    parts.heading(f"Loss surface of {model.name}")
-    st.caption(parts.facts_line(model), help=parts.about(model))
-    known = {name: question for name, question in asked.items() if question is not None}
+    parts.show_heading(f"Loss surface of {model.name}")
+    st.caption(parts.facts_line(model), help=parts.about_text(model))
+    stored_questions = {
+        name: question for name, question in questions_by_name.items() if question is not None
+    }
     with st.container():
         if SURFACE.name in missing:
             st.info(
-                f"This surface has not been computed yet: {asking.PRESS}; it grows here from "
-                "coarse to fine.",
+                f"This surface has not been computed yet: {asking.PRESS_COMPUTE}; it grows here "
+                "from coarse to fine.",
                 icon=":material/grid_on:",
             )
-            asking.offer_stored(running, {SURFACE.name: wish})
+            asking.offer_stored(app, {SURFACE.name: wish})
         elif missing:
-            st.info(f"These paths are not projected yet: {asking.PRESS}.")
-    if known:
-        asking.answered(running, known, show_known)
+            st.info(f"These paths are not projected yet: {asking.PRESS_COMPUTE}.")
+    if stored_questions:
+        asking.show_answers(app, stored_questions, show_stored)

@@ -7,9 +7,9 @@ import altair as alt
 from explorer.kinds.convexity import Convexity
 from explorer.render import surface
 from explorer.render.marks.scale import ContourStyle
-from explorer.render.relief3d.relief import flat
+from explorer.render.relief3d.relief import flat_picture
 
-WORDS = {
+VALUE_NAMES = {
     "smallest eigenvalue": "lambda_min",
     "largest eigenvalue": "lambda_max",
     "residual, smallest": "residual_min",
@@ -18,7 +18,7 @@ WORDS = {
 }
 
 
-def contour(
+def contour_chart(
     plane: Convexity, style: ContourStyle | None = None, title: str | None = None
 ) -> alt.LayerChart:
     """The map from above, its ratio unless the style says another value.
@@ -26,15 +26,15 @@ def contour(
     Raises:
         ValueError: the map has no such value.
     """
-    return surface.contour(plane, style or ContourStyle("ratio"), title=title)
+    return surface.contour_chart(plane, style or ContourStyle("ratio"), title=title)
 
 
-def worded(plane: Convexity) -> Convexity:
+def with_words(plane: Convexity) -> Convexity:
     """The map with its values under the words that a reader knows."""
-    known = {name: words for words, name in WORDS.items()}
-    return replace(plane, values={known.get(n, n): v for n, v in plane.values.items()})
+    names_on_screen = {name: words for words, name in VALUE_NAMES.items()}
+    return replace(plane, values={names_on_screen.get(n, n): v for n, v in plane.values.items()})
 
 
 def thumbnail(plane: Convexity) -> bytes:
     """A small picture (PNG) of the ratio from above, transparent where there is none."""
-    return flat(plane.values["ratio"], log=False)
+    return flat_picture(plane.values["ratio"], log=False)

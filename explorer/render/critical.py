@@ -12,11 +12,11 @@ import numpy as np
 
 from explorer.kinds.critical import END_WORDS, Critical, EndReason
 from explorer.kinds.trajectory import spans
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
 from explorer.render.marks.curve import GREY
-from explorer.render.marks.curves import picture
-from explorer.render.marks.scale import label_expression, number, ticks
+from explorer.render.marks.curves import small_picture
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page
@@ -28,33 +28,33 @@ COLOURS = {  # of the reasons for which a search ended, readable on any page
     EndReason.VANISHING: GREEN,
 }
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")  # of the runs
-LEAST = 1e-16  # a gradient below, 0 too, is drawn there
+SMALLEST_GRADIENT = 1e-16  # a gradient below, 0 too, is drawn there
 
 
-def labels(
-    found: Critical, names: Sequence[str] = (), steps: Sequence[Sequence[int | str]] = ()
+def start_labels(
+    searches: Critical, names: Sequence[str] = (), steps: Sequence[Sequence[int | str]] = ()
 ) -> list[str]:
     """What each search began at, in words: "step 50", "final", "copy 2".
 
     Args:
-        found: the searches.
+        searches: the searches.
         names: of the runs in their order; needed where there are several.
         steps: training step of each run's snapshots, or their files' names.
     """
-    runs, said = spans(found.settings.lengths or (1,)), []
-    for snapshot, copy in found.settings.search_starts:
+    runs, texts = spans(searches.settings.lengths or (1,)), []
+    for snapshot, copy in searches.settings.search_starts:
         run, span = next((n, span) for n, span in enumerate(runs) if snapshot < span.stop)
         at = snapshot - span.start
         words = f"copy {copy}" if copy else "final"
         if not copy and snapshot < span.stop - 1:
             step = steps[run][at] if steps else at
             words = f"step {step}" if isinstance(step, int) else step
-        said.append(f"{names[run]}, {words}" if len(names) > 1 else words)
-    return said
+        texts.append(f"{names[run]}, {words}" if len(names) > 1 else words)
+    return texts
 
 
-def scatter(
-    found: Critical,
+def index_chart(
+    searches: Critical,
     names: Sequence[str] = (),
     steps: Sequence[Sequence[int | str]] = (),
     *,
@@ -67,17 +67,17 @@ def scatter(
     an estimate. What has no index, or no place on a log scale, is left out.
 
     Args:
-        found: the searches.
-        names: of the runs, as for `labels`.
+        searches: the searches.
+        names: of the runs, as for `start_labels`.
         steps: of their snapshots.
         log: whether the loss is on a log scale.
         width: of the plot, in px.
     """
-    rows = [row for row in _ends(found, names, steps) if not log or row["loss"] > 0]
+    rows = [row for row in _search_rows(searches, names, steps) if not log or row["loss"] > 0]
     rows = [row for row in rows if math.isfinite(row["loss"]) and math.isfinite(row["share"])]
-    x = alt.X("share:Q", scale=_scale([row["high"] for row in rows] + [0.0]))
+    x = alt.X("share:Q", scale=_share_scale([row["high"] for row in rows] + [0.0]))
     x = x.axis(title="Negative eigenvalues, share of all", format="~%", gridOpacity=0.22)
-    losses = _span([row["loss"] for row in rows], log)
+    losses = _axis_ends([row["loss"] for row in rows], log)
     places = ticks(*losses, log, 6)
     y = alt.Y(
         "loss:Q",
@@ -87,98 +87,100 @@ def scatter(
         axis=alt.Axis(
             title="Loss",
             values=places,
-            labelExpr=label_expression(places),
+            labelExpr=tick_label_expression(places),
             gridColor=GREY,
             gridOpacity=0.22,
         ),
     )
-    base = alt.Chart(table(rows or [_nothing()])).encode(y=y)
+    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
         x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
     )
     dots = base.mark_point(size=70, strokeWidth=1.8, opacity=0.9).encode(
-        x=x, tooltip=_tips(("start", "ended", "class", "loss text", "index", "gradient text"))
+        x=x, tooltip=_tooltips(("start", "ended", "class", "loss text", "index", "gradient text"))
     )
-    dots = dots.encode(**_looks(rows, names))
-    return alt.LayerChart(layer=[bars.encode(stroke=_stroke(rows)), dots], width=width, height=380)
+    dots = dots.encode(**_point_encodings(rows, names))
+    return alt.LayerChart(
+        layer=[bars.encode(stroke=_stroke_encoding(rows)), dots], width=width, height=380
+    )
 
 
-def _ends(
-    found: Critical, names: Sequence[str], steps: Sequence[Sequence[int | str]]
+def _search_rows(
+    searches: Critical, names: Sequence[str], steps: Sequence[Sequence[int | str]]
 ) -> list[dict[str, Any]]:
     """What is drawn and told of each search that was made."""
-    runs = spans(found.settings.lengths or (1,))
-    share, low, high = found.index_shares
-    own = {name: values.tolist() for name, values in found.values.items()}
+    runs = spans(searches.settings.lengths or (1,))
+    share, low, high = searches.index_shares
+    own = {name: values.tolist() for name, values in searches.values.items()}
     rows = []
-    for unit, start in enumerate(labels(found, names, steps)):
-        if not found.computed[unit]:
+    for unit, start in enumerate(start_labels(searches, names, steps)):
+        if not searches.computed[unit]:
             continue
-        snapshot = found.settings.search_starts[unit][0]
+        snapshot = searches.settings.search_starts[unit][0]
         run = next(n for n, span in enumerate(runs) if snapshot < span.stop)
         rows.append(
             {
                 "start": start,
                 "run": names[run] if len(names) > 1 else "",
-                "ended": found.end_words[unit],
-                "class": found.classes[unit],
+                "ended": searches.end_words[unit],
+                "class": searches.classes[unit],
                 "loss": own["loss"][unit],
                 "share": float(share[unit]),
                 "low": float(low[unit]),
                 "high": float(high[unit]),
-                "loss text": number(own["loss"][unit], 6),
-                "index": index_text(found, unit),
-                "gradient text": number(own["gradient"][unit], 3),
+                "loss text": number_text(own["loss"][unit], 6),
+                "index": index_text(searches, unit),
+                "gradient text": number_text(own["gradient"][unit], 3),
                 "before": own["start_gradient"][unit],
                 "after": own["gradient"][unit],
-                "before text": number(own["start_gradient"][unit], 3),
+                "before text": number_text(own["start_gradient"][unit], 3),
             }
         )
     return rows
 
 
-def index_text(found: Critical, unit: int) -> str:
+def index_text(searches: Critical, unit: int) -> str:
     """The index at the end of a search: exact, or estimated with its interval and sure bound."""
     index, low, high, bound = (
-        float(found.values[name][unit])
+        float(searches.values[name][unit])
         for name in ("index", "index_low", "index_high", "index_bound")
     )
     if math.isnan(index):
         return ""
-    if found.exact:
-        return f"{index:,.0f} of {found.parameters:,}"
+    if searches.exact:
+        return f"{index:,.0f} of {searches.parameters:,}"
     return f"about {index:,.0f} ({low:,.0f} to {high:,.0f}), at least {bound:,.0f}"
 
 
-def _nothing() -> dict[str, Any]:
+def _empty_row() -> dict[str, Any]:
     """A row that has no place."""
     names = ("start", "run", "ended", "class", "loss text", "index", "gradient text", "before text")
     numbers = ("loss", "share", "low", "high", "before", "after")
     return dict.fromkeys(names, "") | dict.fromkeys(numbers, math.nan)
 
 
-def _present(rows: list[dict[str, Any]]) -> list[EndReason]:
+def _reasons_present(rows: list[dict[str, Any]]) -> list[EndReason]:
     """The reasons that occur, in their order."""
-    known = {row["ended"] for row in rows}
-    return [ended for ended in EndReason if END_WORDS[ended] in known] or [EndReason.CRITICAL]
+    reasons = {row["ended"] for row in rows}
+    return [ended for ended in EndReason if END_WORDS[ended] in reasons] or [EndReason.CRITICAL]
 
 
-def _stroke(rows: list[dict[str, Any]]) -> alt.Stroke:
-    present = _present(rows)
+def _stroke_encoding(rows: list[dict[str, Any]]) -> alt.Stroke:
+    present = _reasons_present(rows)
     scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=[COLOURS[e] for e in present])
     return alt.Stroke(
         "ended:N", scale=scale, legend=alt.Legend(title=None, orient="top", symbolOpacity=1)
     )
 
 
-def _looks(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+def _point_encodings(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     """Colours by the reason, filled where a point is critical; a shape a run."""
-    present = _present(rows)
+    present = _reasons_present(rows)
     fills = [COLOURS[e] if e == EndReason.CRITICAL else HOLLOW for e in present]
     scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=fills)
     legend = alt.Legend(title=None, orient="top", symbolOpacity=1)
     looks: dict[str, Any] = {
-        "stroke": _stroke(rows),
+        "stroke": _stroke_encoding(rows),
         "fill": alt.Fill("ended:N", scale=scale, legend=legend),
     }
     if len(names) > 1:
@@ -191,31 +193,31 @@ def _looks(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
     return looks
 
 
-def _scale(values: Sequence[float]) -> alt.Scale:
+def _share_scale(values: Sequence[float]) -> alt.Scale:
     """From 0 to a little more than the largest, which is 1 at most."""
     return alt.Scale(domain=[0, min(1.0, 1.06 * max(values) or 0.01)], nice=False)
 
 
-def _span(values: Sequence[float], log: bool) -> tuple[float, float]:
+def _axis_ends(values: Sequence[float], log: bool) -> tuple[float, float]:
     """Ends of an axis: those of the values, with a little room."""
     if not values:
         return (0.1, 10.0) if log else (0.0, 1.0)
     low, high = min(values), max(values)
     if log:
-        room = (math.log(high) - math.log(low)) * 0.05 or 0.5
-        return math.exp(math.log(low) - room), math.exp(math.log(high) + room)
-    room = (high - low) * 0.06 or 0.05 * abs(high) or 0.5
-    return low - room, high + room
+        margin = (math.log(high) - math.log(low)) * 0.05 or 0.5
+        return math.exp(math.log(low) - margin), math.exp(math.log(high) + margin)
+    margin = (high - low) * 0.06 or 0.05 * abs(high) or 0.5
+    return low - margin, high + margin
 
 
-def _tips(names: Sequence[str]) -> list[alt.Tooltip]:
+def _tooltips(names: Sequence[str]) -> list[alt.Tooltip]:
     return [
         alt.Tooltip(field=name, type="nominal", title=name.removesuffix(" text")) for name in names
     ]
 
 
-def gradients(
-    found: Critical,
+def gradients_chart(
+    searches: Critical,
     names: Sequence[str] = (),
     steps: Sequence[Sequence[int | str]] = (),
     width: int = 560,
@@ -225,52 +227,54 @@ def gradients(
     Norms below 1e-16 are drawn there, and those that are not finite left out.
     """
     rows = [
-        row | {name: max(row[name], LEAST) for name in ("before", "after")}
-        for row in _ends(found, names, steps)
+        row | {name: max(row[name], SMALLEST_GRADIENT) for name in ("before", "after")}
+        for row in _search_rows(searches, names, steps)
         if math.isfinite(row["before"]) and math.isfinite(row["after"])
     ]
-    target = found.settings.target
+    target = searches.settings.target
     values = [row[name] for row in rows for name in ("before", "after")]
-    ends = _span([*values, target], True)
+    ends = _axis_ends([*values, target], True)
     places = ticks(*ends, True, 7)
     axis = alt.Axis(
         title="Norm of the gradient",
         values=places,
-        labelExpr=label_expression(places),
+        labelExpr=tick_label_expression(places),
         gridColor=GREY,
         gridOpacity=0.22,
     )
     scale = alt.Scale(type="log", domain=list(ends), nice=False)
     order = [row["start"] for row in rows]
     x = alt.X("start:N", sort=order, title="Start").axis(labelOverlap=True, labelAngle=-45)
-    base = alt.Chart(table(rows or [_nothing()])).encode(
-        x=x, tooltip=_tips(("start", "ended", "before text", "gradient text"))
+    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(
+        x=x, tooltip=_tooltips(("start", "ended", "before text", "gradient text"))
     )
     before = alt.Y("before:Q", scale=scale, axis=axis)
     after = alt.Y("after:Q", scale=scale, axis=axis)
     lines = base.mark_rule(color=GREY, strokeWidth=1.2, opacity=0.6).encode(y=before, y2="after:Q")
     first = base.mark_tick(color=GREY, thickness=2, width=8).encode(y=before)
     last = base.mark_point(size=60, strokeWidth=1.8, opacity=0.9).encode(
-        y=after, **_looks(rows, ())
+        y=after, **_point_encodings(rows, ())
     )
-    across = alt.Chart(table([{"target": target}])).mark_rule(strokeDash=[4, 3], color=GREY)
+    across = alt.Chart(arrow_table([{"target": target}])).mark_rule(strokeDash=[4, 3], color=GREY)
     across = across.encode(y=alt.Y("target:Q", scale=scale, axis=axis))
     return alt.LayerChart(layer=[across, lines, first, last], width=width, height=320)
 
 
-def thumbnail(found: Critical) -> bytes:
+def thumbnail(searches: Critical) -> bytes:
     """A small picture (PNG) of index against loss, readable on light and dark pages."""
-    known = found.computed & np.isfinite(found.loss) & np.isfinite(found.values["index"])
+    has_place = (
+        searches.computed & np.isfinite(searches.loss) & np.isfinite(searches.values["index"])
+    )
     rows = [
         {"x": x, "y": y, "filled": bool(filled)}
         for x, y, filled in zip(
-            found.values["index"][known].tolist(),
-            found.loss[known].tolist(),
-            found.is_critical[known],
+            searches.values["index"][has_place].tolist(),
+            searches.loss[has_place].tolist(),
+            searches.is_critical[has_place],
             strict=True,
         )
     ]
     colour = COLOURS[EndReason.CRITICAL]
     fill = {"condition": {"test": "datum.filled", "value": colour}, "value": HOLLOW}
     mark = {"type": "point", "size": 420, "strokeWidth": 4, "stroke": colour, "opacity": 1}
-    return picture(rows, mark, {"fill": fill})
+    return small_picture(rows, mark, {"fill": fill})

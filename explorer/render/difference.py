@@ -8,7 +8,7 @@ from explorer.render.marks import curves
 from explorer.render.marks.curve import Curve, Row, Spot
 
 
-def profile(
+def profile_chart(
     line: Difference,
     style: LineStyle | None = None,
     *,

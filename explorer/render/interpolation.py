@@ -8,10 +8,10 @@ import numpy as np
 from explorer.kinds.interpolation import Interpolation
 from explorer.render.line import SECOND_HEIGHT, LineStyle
 from explorer.render.marks import curves
-from explorer.render.marks.curve import Band, Curve, Row, Spot, visible
+from explorer.render.marks.curve import Band, Curve, Row, Spot, visible_band
 
 
-def profile(
+def profile_chart(
     lines: Interpolation | Mapping[str, Interpolation],
     style: LineStyle | None = None,
     *,
@@ -35,33 +35,33 @@ def profile(
             )
     heights = (style.height, round(style.height * SECOND_HEIGHT))
     rows = [
-        _row(named, value, style, height, ends)
+        _value_row(named, value, style, height, ends)
         for value, height in zip(values, heights, strict=False)
     ]
     return curves.chart(rows, f"a: 0 is {ends[0]}, 1 is {ends[1]}", style.width, title)
 
 
-def _row(
+def _value_row(
     named: Mapping[str, Interpolation],
     value: str,
     style: LineStyle,
     height: int,
     ends: tuple[str, str],
 ) -> Row:
-    made = {
+    curves_by_name = {
         name: Curve(
             line.x,
             line.values[value],
             line.computed,
-            interval(line) if style.band and value == "loss" else None,
+            loss_interval(line) if style.band and value == "loss" else None,
         )
         for name, line in named.items()
     }
-    spots = [spot for name, line in named.items() for spot in _spots(name, line, value, ends)]
-    return Row(value, made, height, style.log and value == style.value, spots=spots)
+    spots = [spot for name, line in named.items() for spot in _end_spots(name, line, value, ends)]
+    return Row(value, curves_by_name, height, style.log and value == style.value, spots=spots)
 
 
-def _spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) -> list[Spot]:
+def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) -> list[Spot]:
     """The chord, and the two points by themselves."""
     first, last = line.ends(value)
     own = [end.get(value, np.nan) for end in line.facts.get("own", ({}, {}))]
@@ -69,9 +69,9 @@ def _spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) ->
     return [Spot(0.0, first, "chord", to=(1.0, last)), *rings]
 
 
-def interval(line: Interpolation) -> Band | None:
+def loss_interval(line: Interpolation) -> Band | None:
     """The 95 % interval around the loss, where it is wide enough to see."""
-    return visible(line.interval, line.loss, line.computed)
+    return visible_band(line.interval, line.loss, line.computed)
 
 
 def thumbnail(line: Interpolation) -> bytes:

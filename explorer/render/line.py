@@ -6,7 +6,7 @@ from typing import Any
 
 from explorer.kinds.line import Line
 from explorer.render.marks import curves
-from explorer.render.marks.curve import Band, Curve, Row, visible
+from explorer.render.marks.curve import Band, Curve, Row, visible_band
 
 SECOND_HEIGHT = 0.4  # of the first row's
 # Short: the legend has to fit a column of a paper.
@@ -36,7 +36,7 @@ class LineStyle:
             )
 
 
-def profile(
+def profile_chart(
     lines: Line | Mapping[str, Line],
     style: LineStyle | None = None,
     *,
@@ -55,53 +55,57 @@ def profile(
     style = style or LineStyle()
     named = {"": lines} if isinstance(lines, Line) else dict(lines)
     names = [style.value] if style.second is None else [style.value, style.second]
-    _check(named, names)
+    _refuse_missing_values(named, names)
     heights = (style.height, round(style.height * SECOND_HEIGHT))
-    rows = [_row(named, name, style, height) for name, height in zip(names, heights, strict=False)]
+    rows = [
+        _value_row(named, name, style, height) for name, height in zip(names, heights, strict=False)
+    ]
     return curves.chart(rows, x_title, style.width, title)
 
 
-def _check(named: Mapping[str, Line], values: list[str]) -> None:
+def _refuse_missing_values(named: Mapping[str, Line], values: list[str]) -> None:
     if not named:
         raise ValueError("lines must hold at least one line, got none")
     for name, line in named.items():
         for value in values:
             if value not in line.values:
-                known = ", ".join(line.values)
-                raise ValueError(f"value must be one of {known}, got {value!r} (line {name!r})")
+                value_names = ", ".join(line.values)
+                raise ValueError(
+                    f"value must be one of {value_names}, got {value!r} (line {name!r})"
+                )
 
 
-def _row(named: Mapping[str, Line], value: str, style: LineStyle, height: int) -> Row:
+def _value_row(named: Mapping[str, Line], value: str, style: LineStyle, height: int) -> Row:
     """The plot of one value."""
-    made = {name: curve(line, value, style.band) for name, line in named.items()}
+    curves_by_name = {name: mean_curve(line, value, style.band) for name, line in named.items()}
     counts = {len(line.computed) for line in named.values()}
     parts: dict[str, str] = {}
     if counts != {1}:
         most = max(counts)
         parts = {name: words.format(count=most) for name, words in PARTS.items()}
     if len(named) > 1:
-        made = {n: Curve(c.x, c.y, c.computed, c.band) for n, c in made.items()}
+        curves_by_name = {n: Curve(c.x, c.y, c.computed, c.band) for n, c in curves_by_name.items()}
         parts.pop("faint", None)
     first = value == style.value
-    return Row(value, made, height, style.log and first, parts if first else {})
+    return Row(value, curves_by_name, height, style.log and first, parts if first else {})
 
 
-def curve(line: Line, value: str = "loss", band: bool = True) -> Curve:
+def mean_curve(line: Line, value: str = "loss", band: bool = True) -> Curve:
     """The mean of a value over the lines with its spread, or a single line with its interval."""
     values = line.values[value]
     if len(values) > 1:
         mean, spread = line.mean(value), line.spread(value)
         return Curve(line.x, mean, line.complete, (mean - spread, mean + spread), values)
-    shown = interval(line) if band and value == "loss" else None
-    return Curve(line.x, values[0], line.computed[0], shown)
+    band_ends = loss_interval(line) if band and value == "loss" else None
+    return Curve(line.x, values[0], line.computed[0], band_ends)
 
 
-def interval(line: Line) -> Band | None:
+def loss_interval(line: Line) -> Band | None:
     """The 95 % interval around a single line's loss, where it is wide enough to see."""
-    found = line.interval if len(line.loss) == 1 else None
-    return found and visible((found[0][0], found[1][0]), line.loss[0], line.computed[0])
+    bounds = line.interval if len(line.loss) == 1 else None
+    return bounds and visible_band((bounds[0][0], bounds[1][0]), line.loss[0], line.computed[0])
 
 
 def thumbnail(line: Line) -> bytes:
     """A small picture (PNG) of the loss along the lines, readable on light and dark pages."""
-    return curves.thumbnail(curve(line, band=False))
+    return curves.thumbnail(mean_curve(line, band=False))

@@ -12,10 +12,10 @@ from explorer.kinds.projection import Projection
 from explorer.kinds.surface import Surface
 from explorer.render.marks import curves
 from explorer.render.marks.curve import Curve
-from explorer.render.marks.image import extent
-from explorer.render.marks.scale import axes_titles
+from explorer.render.marks.image import cell_extent
+from explorer.render.marks.scale import plane_axes_titles
 from explorer.render.relief3d.height import Marker
-from explorer.render.trajectories import Track, made, moments, over, shown
+from explorer.render.trajectories import Track, chart_until, make_tracks, moments, snapshots_until
 
 
 def tracks_of(
@@ -33,14 +33,14 @@ def tracks_of(
     if not projection.computed.all():
         return []
     paths = projection.paths
-    given = steps or [list(range(len(path.x))) for path in paths]
-    return made(paths, names or [f"run {n + 1}" for n in range(len(paths))], given)
+    steps_by_run = steps or [list(range(len(path.x))) for path in paths]
+    return make_tracks(paths, names or [f"run {n + 1}" for n in range(len(paths))], steps_by_run)
 
 
-def alone(projection: Projection) -> alt.LayerChart:
+def paths_alone(projection: Projection) -> alt.LayerChart:
     """The paths without a surface under them."""
     places = projection.values
-    titles = axes_titles(projection.facts)
+    titles = plane_axes_titles(projection.facts)
     x, y = alt.X("x:Q", title=titles[0]), alt.Y("y:Q", title=titles[1])
     empty = alt.Chart(
         alt.Data(
@@ -53,22 +53,22 @@ def alone(projection: Projection) -> alt.LayerChart:
     ).mark_point(opacity=0)
     tracks = tracks_of(projection)
     plane = alt.LayerChart(layer=[empty.encode(x=x, y=y)], width=440, height=360)
-    return over(plane, tracks)(len(moments(tracks)) - 1) if tracks else plane
+    return chart_until(plane, tracks)(len(moments(tracks)) - 1) if tracks else plane
 
 
 def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:
     """Start and present end of each path, as markers of the 3-D view."""
-    found: list[Marker] = []
-    for track, count in zip(tracks, shown(tracks, moment), strict=True):
+    markers: list[Marker] = []
+    for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
         for t in dict.fromkeys((0, count - 1) if count else ()):
             words = f"{track.name} at {track.steps[t]}"
-            found.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
-    return tuple(found)
+            markers.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
+    return tuple(markers)
 
 
-def outside(tracks: Sequence[Track], surface: Surface) -> int:
+def outside_count(tracks: Sequence[Track], surface: Surface) -> int:
     """How many snapshots lie beyond what the surface shows."""
-    (left, right), (low, high) = extent(surface.x), extent(surface.y)
+    (left, right), (low, high) = cell_extent(surface.x), cell_extent(surface.y)
     return sum(
         int(((p.x < left) | (p.x > right) | (p.y < low) | (p.y > high)).sum())
         for p in (track.path for track in tracks)

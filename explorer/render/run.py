@@ -11,22 +11,27 @@ import numpy as np
 
 from explorer.kinds.run import Run
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import Curve, Row
 from explorer.render.marks.scale import ContourStyle
-from explorer.render.surface import contour
-from explorer.render.trajectories import Track, made, moments, over
+from explorer.render.surface import contour_chart
+from explorer.render.trajectories import Track, chart_until, make_tracks, moments
 
-COURSE = {"out": "out of plane", "moved": "from start", "norm": "norm", "turn": "turn, degrees"}
+COURSE_WORDS = {
+    "out": "out of plane",
+    "moved": "from start",
+    "norm": "norm",
+    "turn": "turn, degrees",
+}
 
 
-def on_plane(
+def plane_chart(
     run: Run, style: ContourStyle | None = None, tracks: Sequence[Track] | None = None
 ) -> alt.LayerChart:
-    """The loss over the plane from above, with the whole paths on it; see `growing`."""
+    """The loss over the plane from above, with the whole paths on it; see `growing_chart`."""
     tracks = tracks_of(run) if tracks is None else tracks
-    return growing(run, style, tracks)(len(moments(tracks)) - 1)
+    return growing_chart(run, style, tracks)(len(moments(tracks)) - 1)
 
 
 def tracks_of(
@@ -40,12 +45,12 @@ def tracks_of(
         steps: names of each run's snapshots; their number unless given.
     """
     paths = run.paths
-    given = steps or [list(range(len(path.x))) for path in paths]
-    known = names or [f"run {n + 1}" for n in range(len(paths))]
-    return made(paths, known, given)
+    steps_by_run = steps or [list(range(len(path.x))) for path in paths]
+    run_names = names or [f"run {n + 1}" for n in range(len(paths))]
+    return make_tracks(paths, run_names, steps_by_run)
 
 
-def growing(
+def growing_chart(
     run: Run, style: ContourStyle | None = None, tracks: Sequence[Track] | None = None
 ) -> Callable[[int], alt.LayerChart]:
     """A function that makes the chart with the paths up to a moment; the plane is drawn once.
@@ -59,55 +64,56 @@ def growing(
     titles = [f"Principal component {n + 1}" for n in range(2)]
     if len(shares) > 1:
         titles = [f"{t} ({s:.1%} of the variance)" for t, s in zip(titles, shares, strict=False)]
-    plane = contour(run, style, x_title=titles[0], y_title=titles[1])
-    return over(plane, tracks_of(run) if tracks is None else tracks)
+    plane = contour_chart(run, style, x_title=titles[0], y_title=titles[1])
+    return chart_until(plane, tracks_of(run) if tracks is None else tracks)
 
 
-def course(tracks: Sequence[Track], log: bool, width: int = 560) -> Any:
+def course_chart(tracks: Sequence[Track], log: bool, width: int = 560) -> Any:
     """The runs over their steps: true loss and metrics, and how they moved.
 
     Snapshots of a run without steps are counted.
     """
-    known = all(track.counted for track in tracks)
+    by_step = all(track.has_steps for track in tracks)
     rows = []
-    for place, name in enumerate([*tracks[0].path.values, *COURSE.values()]):
-        drawn = {
-            track.name if len(tracks) > 1 else "": _curve(track, name, known) for track in tracks
+    for place, name in enumerate([*tracks[0].path.values, *COURSE_WORDS.values()]):
+        run_curves = {
+            track.name if len(tracks) > 1 else "": _value_curve(track, name, by_step)
+            for track in tracks
         }
         height = 220 if place == 0 else 90
         colours = [track.colour for track in tracks] if len(tracks) > 1 else []
-        rows.append(Row(name, drawn, height, log and place == 0, colours=colours))
-    return curves.chart(rows, "Training step" if known else "Snapshot", width)
+        rows.append(Row(name, run_curves, height, log and place == 0, colours=colours))
+    return curves.chart(rows, "Training step" if by_step else "Snapshot", width)
 
 
-def _curve(track: Track, name: str, known: bool) -> Curve:
+def _value_curve(track: Track, name: str, by_step: bool) -> Curve:
     """One value of a run over its steps, or over its snapshots where some run has no steps."""
-    x = np.array(track.steps if known else range(len(track.steps)), dtype=np.float64)
-    own = {words: getattr(track.path, n) for n, words in COURSE.items()}
+    x = np.array(track.steps if by_step else range(len(track.steps)), dtype=np.float64)
+    own = {words: getattr(track.path, n) for n, words in COURSE_WORDS.items()}
     y = {**track.path.values, **own}[name]
-    drawn = np.isfinite(y) if name == COURSE["turn"] else np.ones(len(y), dtype=bool)
-    return Curve(x, y, drawn)
+    is_drawn = np.isfinite(y) if name == COURSE_WORDS["turn"] else np.ones(len(y), dtype=bool)
+    return Curve(x, y, is_drawn)
 
 
-def scree(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart:
+def variance_chart(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart:
     """Share of the variance by component; of one run beside a random walk of the same length."""
     walk = facts.get("explained_by_random_walk")
     whose = "this run" if walk else "the runs fitted"
-    shown = {whose: facts["explained"]} | ({"a random walk": walk} if walk else {})
+    shares_by_source = {whose: facts["explained"]} | ({"a random walk": walk} if walk else {})
     rows = [
         {"component": k + 1, "share": share, "of": of}
-        for of, shares in shown.items()
+        for of, shares in shares_by_source.items()
         for k, share in enumerate(shares)
     ]
     return (
-        alt.Chart(table(rows))
+        alt.Chart(arrow_table(rows))
         .mark_bar()
         .encode(
             x=alt.X("component:O", title="Principal component", axis=alt.Axis(labelAngle=0)),
-            xOffset=alt.XOffset("of:N", sort=list(shown)),
+            xOffset=alt.XOffset("of:N", sort=list(shares_by_source)),
             y=alt.Y("share:Q", title="Share of the variance", axis=alt.Axis(format="%")),
-            color=alt.Color("of:N", sort=list(shown))
-            .scale(domain=list(shown), range=[BLUE, ORANGE][: len(shown)])
+            color=alt.Color("of:N", sort=list(shares_by_source))
+            .scale(domain=list(shares_by_source), range=[BLUE, ORANGE][: len(shares_by_source)])
             .legend(title=None, orient="top"),
             tooltip=[
                 alt.Tooltip("of:N", title="variance of"),

@@ -12,17 +12,19 @@ import numpy as np
 from explorer.kinds.measures import LAYERS, MEASURES, MEASURES_IN_READING_ORDER, NO, YES
 from explorer.kinds.sharpness import Sharpness
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE, series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import label_expression, number, ticks
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
 
-STEP, ROOM = 21, 96  # px of a measure's row, and of legend and axis
-FEWEST = 1e-12  # of the largest value: what is smaller has no place on a log axis
-EXPECTED = {YES: "stays", LAYERS: "stays by layers", NO: "may move"}
+ROW_HEIGHT, LEGEND_AND_AXIS = 21, 96  # px of a measure's row, and of legend and axis
+SMALLEST_SHARE = 1e-12  # of the largest value: what is smaller has no place on a log axis
+EXPECTED_WORDS = {YES: "stays", LAYERS: "stays by layers", NO: "may move"}
 
 
-def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> alt.LayerChart:
+def measures_chart(
+    sharpness: Sharpness | Mapping[str, Sharpness], width: int = 600
+) -> alt.LayerChart:
     """Each measure's value as a dot with its interval, one colour a model, on a log axis.
 
     A triangle is a lower bound: the best that was found of a maximum. Values that are not above 0
@@ -31,15 +33,15 @@ def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> al
     Raises:
         ValueError: no model.
     """
-    named = {"": found} if isinstance(found, Sharpness) else dict(found)
+    named = {"": sharpness} if isinstance(sharpness, Sharpness) else dict(sharpness)
     if not named:
         raise ValueError("there must be at least one model, got none")
-    rows = [row for name, one in named.items() for row in _dots(name, one)]
+    rows = [row for name, one in named.items() for row in _value_rows(name, one)]
     largest = max((row["value"] for row in rows), default=1.0)
-    rows = [row for row in rows if row["value"] >= FEWEST * largest] or [_nothing()]
+    rows = [row for row in rows if row["value"] >= SMALLEST_SHARE * largest] or [_empty_row()]
     low = min(row["low"] for row in rows)
     high = max(row["high"] for row in rows)
-    shared = _shared(rows, max(low, high * FEWEST) / 1.3, high * 1.3, "Value")
+    shared = _shared_encodings(rows, max(low, high * SMALLEST_SHARE) / 1.3, high * 1.3, "Value")
     if len(named) > 1:
         shared["yOffset"] = alt.YOffset("model:N", sort=list(named))
         shared["color"] = alt.Color(
@@ -47,9 +49,9 @@ def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> al
             scale=alt.Scale(domain=list(named), range=series_colours(list(named))),
             legend=alt.Legend(title=None, orient="top", symbolOpacity=1),
         )
-    base = alt.Chart(table(rows))
+    base = alt.Chart(arrow_table(rows))
     bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
-        **{**shared, "x": _x_of(shared, "low")}
+        **{**shared, "x": _x_encoding_of(shared, "low")}
     )
     bars = bars.encode(x2="high:Q")
     shape = alt.Shape(
@@ -58,12 +60,12 @@ def measures(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> al
         legend=None,
     )
     dots = base.mark_point(size=46, filled=True, opacity=1).encode(
-        **shared, shape=shape, tooltip=_tips(["model", "measure", "said"])
+        **shared, shape=shape, tooltip=_tooltips(["model", "measure", "said"])
     )
-    return alt.LayerChart(layer=[bars, dots], width=width, height=_height(rows))
+    return alt.LayerChart(layer=[bars, dots], width=width, height=_chart_height(rows))
 
 
-def _nothing() -> dict[str, Any]:
+def _empty_row() -> dict[str, Any]:
     """A row that draws an empty chart."""
     return {"model": "", "measure": "", "value": 1.0, "low": 1.0, "high": 1.0} | {
         "what": "value",
@@ -71,7 +73,7 @@ def _nothing() -> dict[str, Any]:
     }
 
 
-def _dots(name: str, one: Sharpness) -> list[dict[str, Any]]:
+def _value_rows(name: str, one: Sharpness) -> list[dict[str, Any]]:
     rows = []
     for measure in MEASURES:
         value = one.of(measure.name)
@@ -87,52 +89,54 @@ def _dots(name: str, one: Sharpness) -> list[dict[str, Any]]:
                 "low": low,
                 "high": high,
                 "what": "at least" if value.is_bound else "value",
-                "said": said(value.value, value.low, value.high),
+                "said": value_text(value.value, value.low, value.high),
             }
         )
     return rows
 
 
-def said(value: float, low: float, high: float) -> str:
+def value_text(value: float, low: float, high: float) -> str:
     """A value with its interval in words; "" where there is none."""
     if np.isnan(value):
         return ""
     if low == high:
-        return _short(value, 4)
+        return _short_number(value, 4)
     if np.isposinf(high) and low == value:
-        return f"≥ {_short(value, 4)}"
+        return f"≥ {_short_number(value, 4)}"
     up, down = high - value, value - low
     if abs(up - down) < 0.02 * (up + down):
-        return f"{_short(value, _digits(value, up))} ± {_short(up, 2)}"
-    return f"{_short(value, 3)} ({_short(low, 3)} to {_short(high, 3)})"
+        return f"{_short_number(value, _digits_worth_telling(value, up))} ± {_short_number(up, 2)}"
+    return f"{_short_number(value, 3)} ({_short_number(low, 3)} to {_short_number(high, 3)})"
 
 
-def _digits(value: float, error: float) -> int:
+def _digits_worth_telling(value: float, error: float) -> int:
     """Digits of a value that its error, told in two, leaves worth telling; 2 to 6."""
     if not value or not error:
         return 4
     return int(np.clip(np.floor(np.log10(abs(value))) - np.floor(np.log10(error)) + 2, 2, 6))
 
 
-def _short(value: float, digits: int) -> str:
+def _short_number(value: float, digits: int) -> str:
     """A number in few letters: 0.012, 1.2e-4."""
     if 0 < abs(value) < 1e-3 or 1e5 <= abs(value) < np.inf:
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(exponent)}"
-    return number(value, digits)
+    return number_text(value, digits)
 
 
-def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> dict[str, Any]:
+def _shared_encodings(
+    rows: list[dict[str, Any]], low: float, high: float, title: str
+) -> dict[str, Any]:
     """Place of a measure, in the order of the list, and of its value."""
-    known = {row["measure"] for row in rows}
-    order = [measure.title for measure in MEASURES_IN_READING_ORDER if measure.title in known] or [
-        ""
-    ]
+    titles_present = {row["measure"] for row in rows}
+    order = [
+        measure.title for measure in MEASURES_IN_READING_ORDER if measure.title in titles_present
+    ] or [""]
     places = ticks(low, high, True, 7)
     axis = alt.Axis(
         title=title,
         values=places,
-        labelExpr=label_expression(places),
+        labelExpr=tick_label_expression(places),
         gridColor=GREY,
         gridOpacity=0.22,
     )
@@ -147,82 +151,88 @@ def _shared(rows: list[dict[str, Any]], low: float, high: float, title: str) -> 
     }
 
 
-def _x_of(shared: Mapping[str, Any], name: str) -> alt.X:
+def _x_encoding_of(shared: Mapping[str, Any], name: str) -> alt.X:
     """The same axis of another column."""
     return alt.X(f"{name}:Q", scale=shared["x"]["scale"], axis=shared["x"]["axis"])
 
 
-def _height(rows: list[dict[str, Any]]) -> int:
-    return STEP * len({row["measure"] for row in rows}) + ROOM
+def _chart_height(rows: list[dict[str, Any]]) -> int:
+    return ROW_HEIGHT * len({row["measure"] for row in rows}) + LEGEND_AND_AXIS
 
 
-def _tips(names: list[str]) -> list[alt.Tooltip]:
+def _tooltips(names: list[str]) -> list[alt.Tooltip]:
     return [alt.Tooltip(field=name, type="nominal") for name in names]
 
 
-def ratios(found: Sharpness | Mapping[str, Sharpness], width: int = 600) -> alt.LayerChart:
+def ratios_chart(
+    sharpness: Sharpness | Mapping[str, Sharpness], width: int = 600
+) -> alt.LayerChart:
     """Value at the rescaled point over that at the point: invariant measures stay on the line at 1.
 
     The colour says what a measure should do.
     """
-    named = {"": found} if isinstance(found, Sharpness) else dict(found)
+    named = {"": sharpness} if isinstance(sharpness, Sharpness) else dict(sharpness)
     rows: list[dict[str, Any]] = [
         {
             "model": name,
             "measure": measure.title,
             "value": ratio,
-            "expected": EXPECTED[measure.invariant],
-            "said": number(ratio, 6),
+            "expected": EXPECTED_WORDS[measure.invariant],
+            "said": number_text(ratio, 6),
         }
         for name, one in named.items()
         for measure in MEASURES
         if (ratio := one.ratios.get(measure.name, 0.0)) > 0
     ]
-    rows = rows or [_nothing() | {"expected": EXPECTED[YES]}]
+    rows = rows or [_empty_row() | {"expected": EXPECTED_WORDS[YES]}]
     values = [row["value"] for row in rows]
     low, high = min([*values, 0.5]) / 1.3, max([*values, 2.0]) * 1.3
-    shared = _shared(rows, low, high, "Rescaled / as it was")
-    expected = list(EXPECTED.values())
+    shared = _shared_encodings(rows, low, high, "Rescaled / as it was")
+    expected = list(EXPECTED_WORDS.values())
     present = [words for words in expected if any(row["expected"] == words for row in rows)]
-    base = alt.Chart(table(rows))
+    base = alt.Chart(arrow_table(rows))
     colour = alt.Color(
         "expected:N",
         scale=alt.Scale(domain=expected, range=[GREEN, BLUE, ORANGE]),
         legend=alt.Legend(title=None, orient="top", values=present),
     )
-    tips = _tips(["model", "measure", "expected", "said"])
+    tips = _tooltips(["model", "measure", "expected", "said"])
     dots = base.mark_point(size=50, filled=True, opacity=1).encode(
         **shared, color=colour, tooltip=tips
     )
-    one = alt.Chart(table([{"value": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
+    one = alt.Chart(arrow_table([{"value": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
     return alt.LayerChart(
-        layer=[one.encode(x=shared["x"]), dots], width=width, height=_height(rows)
+        layer=[one.encode(x=shared["x"]), dots], width=width, height=_chart_height(rows)
     )
 
 
-def along(found: Mapping[str, Sharpness], measure: str, width: int = 560) -> Any:
+def worst_direction_chart(
+    sharpness_by_model: Mapping[str, Sharpness], measure: str, width: int = 560
+) -> Any:
     """The loss along the worst direction that a measure found at each model.
 
     Raises:
         ValueError: no model has such a direction.
     """
-    made = {}
-    for name, one in found.items():
+    curves_by_model = {}
+    for name, one in sharpness_by_model.items():
         at, losses = one.along(measure)
         if len(at):
-            made[name] = Curve(at, losses, np.ones(len(at), dtype=bool))
-    if not made:
+            curves_by_model[name] = Curve(at, losses, np.ones(len(at), dtype=bool))
+    if not curves_by_model:
         raise ValueError(f"there must be a worst direction of {measure}, got none")
-    return curves.chart([Row("loss", made)], "Distance along the worst direction", width)
+    return curves.chart([Row("loss", curves_by_model)], "Distance along the worst direction", width)
 
 
-def thumbnail(found: Sharpness) -> bytes:
+def thumbnail(sharpness: Sharpness) -> bytes:
     """A small picture (PNG) of the loss along a worst direction; of the values where none is."""
-    for measure in found.directions:
-        at, losses = found.along(measure.name)
+    for measure in sharpness.directions:
+        at, losses = sharpness.along(measure.name)
         if np.isfinite(losses).all():
             return curves.thumbnail(Curve(at, losses, np.ones(len(at), dtype=bool)))
-    known = [found.of(measure.name).value for measure in MEASURES]
-    values = np.log10([value for value in known if np.isfinite(value) and value > 0] or [1.0])
+    measure_values = [sharpness.of(measure.name).value for measure in MEASURES]
+    values = np.log10(
+        [value for value in measure_values if np.isfinite(value) and value > 0] or [1.0]
+    )
     x = np.arange(len(values), dtype=float)
     return curves.thumbnail(Curve(x, values, np.ones(len(values), dtype=bool)))

@@ -14,17 +14,17 @@ from explorer.kinds.quadrature import density_grid, smoothed_density
 from explorer.kinds.random_matrices import Reference, references
 from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.rule import rule
-from explorer.render.marks.scale import label_expression, number, ticks
+from explorer.render.marks.rule import hover_rule
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
 
-SPIKE = "#e5484d"  # as strong on a dark page as on a light one
-DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
-ROOM = 22  # px above the curves for the spikes' numbers
-APART = 15  # px that the numbers of two spikes need
-FLOOR = 1e-2  # of the height of a single eigenvalue: nothing below says anything
+SPIKE_COLOUR = "#e5484d"  # as strong on a dark page as on a light one
+REFERENCE_DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
+RANKS_HEIGHT = 22  # px above the curves for the spikes' numbers
+RANKS_DISTANCE = 15  # px that the numbers of two spikes need
+FLOOR_SHARE = 1e-2  # of the height of a single eigenvalue: nothing below says anything
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class DensityStyle:
             )
 
 
-def density(
+def density_chart(
     spectra: Spectrum | Mapping[str, Spectrum], style: DensityStyle | None = None
 ) -> alt.LayerChart:
     """An Altair chart of the density of eigenvalues as far as it is known.
@@ -69,70 +69,78 @@ def density(
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     width = style.width_share * ((high - low) or abs(high) or 1.0)
     grid = density_grid(low, high, width)
-    made = {name: _curve(spectrum, grid, width) for name, spectrum in named.items()}
-    known = {name: curve for name, curve in made.items() if curve is not None}
-    only = next(iter(named.values())) if len(named) == 1 else None
-    fitted = overlays(only, style) if only is not None else {}
-    laid = {
-        name: Curve(grid, smoothed_density(grid, made.nodes, made.weights, width), _all(grid))
-        for name, made in fitted.items()
+    curves_or_none = {
+        name: _density_curve(spectrum, grid, width) for name, spectrum in named.items()
     }
-    floor = min((FLOOR / (s.size or 1) for s in named.values()), default=FLOOR) / width
-    drawn = {**known, **laid}
-    y = _y(drawn, floor, style)
-    x = _x(float(grid[0]), float(grid[-1]))
-    layers = _layers(known, laid, x, y, floor if style.log else 0.0)
+    spectrum_curves = {name: curve for name, curve in curves_or_none.items() if curve is not None}
+    only = next(iter(named.values())) if len(named) == 1 else None
+    fitted = fitted_overlays(only, style) if only is not None else {}
+    reference_curves = {
+        name: Curve(
+            grid,
+            smoothed_density(grid, curves_or_none.nodes, curves_or_none.weights, width),
+            _all_computed(grid),
+        )
+        for name, curves_or_none in fitted.items()
+    }
+    floor = min((FLOOR_SHARE / (s.size or 1) for s in named.values()), default=FLOOR_SHARE) / width
+    all_curves = {**spectrum_curves, **reference_curves}
+    y = _y_encoding(all_curves, floor, style)
+    x = _x_encoding(float(grid[0]), float(grid[-1]))
+    layers = _layers(spectrum_curves, reference_curves, x, y, floor if style.log else 0.0)
     if only is not None and style.spikes:
-        layers += spikes(only, (float(grid[0]), float(grid[-1])), style)
-    if drawn:
-        layers.append(rule(Row("density", drawn), x))
+        layers += spike_layers(only, (float(grid[0]), float(grid[-1])), style)
+    if all_curves:
+        layers.append(hover_rule(Row("density", all_curves), x))
     if not layers:
-        empty = table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
+        empty = arrow_table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
         layers = [alt.Chart(empty).mark_point(opacity=0, style="nothing").encode(x=x, y=y)]
-    return whole(layers, style.width, style.height)
+    return chart_of_layers(layers, style.width, style.height)
 
 
-def whole(layers: Sequence[alt.Chart], width: int, height: int) -> alt.LayerChart:
+def chart_of_layers(layers: Sequence[alt.Chart], width: int, height: int) -> alt.LayerChart:
     """Layers as a chart whose plot, without axes and legends, has that size on a page too."""
     fit = alt.AutoSizeParams(type="pad", contains="padding")
     return alt.LayerChart(layer=list(layers), width=width, height=height, autosize=fit)
 
 
-def compare(spectra: Mapping[str, Spectrum], style: DensityStyle | None = None) -> alt.LayerChart:
+def densities_chart(
+    spectra: Mapping[str, Spectrum], style: DensityStyle | None = None
+) -> alt.LayerChart:
     """Densities of several matrices at one point, over each other."""
-    return density(spectra, style)
+    return density_chart(spectra, style)
 
 
-def _all(grid: np.ndarray) -> np.ndarray:
+def _all_computed(grid: np.ndarray) -> np.ndarray:
     return np.ones(len(grid), dtype=bool)
 
 
-def _curve(spectrum: Spectrum, grid: np.ndarray, width: float) -> Curve | None:
-    found = spectrum.quadrature.density(grid, width)
-    if found is None:
+def _density_curve(spectrum: Spectrum, grid: np.ndarray, width: float) -> Curve | None:
+    mean_and_band = spectrum.quadrature.density(grid, width)
+    if mean_and_band is None:
         return None
-    mean, below, above = found
+    mean, below, above = mean_and_band
     exact = spectrum.facts.get("dense", False) or len(spectrum.probes) < 2
-    return Curve(grid, mean, _all(grid), None if exact else (below, above))
+    return Curve(grid, mean, _all_computed(grid), None if exact else (below, above))
 
 
-def overlays(spectrum: Spectrum, style: DensityStyle) -> dict[str, Reference]:
+def fitted_overlays(spectrum: Spectrum, style: DensityStyle) -> dict[str, Reference]:
     """The references of the style that can be fitted to the spectrum's mean and variance."""
     trace, square = spectrum.trace, spectrum.quadrature.squared_norm
     if trace is None or square is None or not style.overlays:
         return {}
     mean = trace.value / spectrum.size
     variance = square.value / spectrum.size - mean**2
-    found = references(mean, variance, style.ratio)
-    return {name: found[name] for name in style.overlays if name in found}
+    fitted_references = references(mean, variance, style.ratio)
+    return {name: fitted_references[name] for name in style.overlays if name in fitted_references}
 
 
-def _x(low: float, high: float, field: str = "x") -> alt.X:
+def _x_encoding(low: float, high: float, field: str = "x") -> alt.X:
     values = ticks(low, high, False, 7)
     axis = alt.Axis(
         title="Eigenvalue",
         values=values,
-        labelExpr=label_expression(values),
+        labelExpr=tick_label_expression(values),
         labelFlush=False,
         grid=False,
     )
@@ -141,21 +149,21 @@ def _x(low: float, high: float, field: str = "x") -> alt.X:
     )
 
 
-def _y(drawn: Mapping[str, Curve], floor: float, style: DensityStyle) -> alt.Y:
-    tops = [float(np.nanmax(c.band[1] if c.band else c.y)) for c in drawn.values()]
+def _y_encoding(curves_by_name: Mapping[str, Curve], floor: float, style: DensityStyle) -> alt.Y:
+    tops = [float(np.nanmax(c.band[1] if c.band else c.y)) for c in curves_by_name.values()]
     top = max([top for top in tops if np.isfinite(top)], default=1.0)
-    room = style.height / (style.height - ROOM) if style.spikes else 1.03
+    stretch = style.height / (style.height - RANKS_HEIGHT) if style.spikes else 1.03
     bottom = floor if style.log else 0.0
     if style.log:
         top = max(top, 10 * floor)
-        high = float(np.exp(np.log(floor) + (np.log(top) - np.log(floor)) * room))
+        high = float(np.exp(np.log(floor) + (np.log(top) - np.log(floor)) * stretch))
     else:
-        high = top * room
+        high = top * stretch
     values = ticks(bottom, high, style.log, max(3, style.height // 45))
     axis = alt.Axis(
         title="Density",
         values=values,
-        labelExpr=label_expression(values),
+        labelExpr=tick_label_expression(values),
         gridColor=GREY,
         gridOpacity=0.22,
     )
@@ -164,20 +172,24 @@ def _y(drawn: Mapping[str, Curve], floor: float, style: DensityStyle) -> alt.Y:
 
 
 def _layers(
-    known: Mapping[str, Curve], laid: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float
+    spectrum_curves: Mapping[str, Curve],
+    reference_curves: Mapping[str, Curve],
+    x: alt.X,
+    y: alt.Y,
+    floor: float,
 ) -> list[alt.Chart]:
     """Band below curves below references; what lies under the floor is drawn on it."""
     layers = []
-    names = list(known)
-    shown: dict[str, Any] = {}
+    names = list(spectrum_curves)
+    colour_encoding: dict[str, Any] = {}
     if len(names) > 1:
         scale = alt.Scale(domain=names, range=series_colours(names))
         legend = alt.Legend(
             title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2, columns=2
         )
-        shown["color"] = alt.Color("line:N", scale=scale, legend=legend)
-    for name, curve in known.items():
-        if curve.band is not None and len(known) == 1:
+        colour_encoding["color"] = alt.Color("line:N", scale=scale, legend=legend)
+    for name, curve in spectrum_curves.items():
+        if curve.band is not None and len(spectrum_curves) == 1:
             below, above = (end.clip(min=floor) for end in curve.band)
             rows = [
                 {"x": at, "density": top, "low": bottom}
@@ -185,43 +197,50 @@ def _layers(
                     curve.x.tolist(), above.tolist(), below.tolist(), strict=True
                 )
             ]
-            area = alt.Chart(table(rows)).mark_area(style="band", opacity=0.3, clip=True)
+            area = alt.Chart(arrow_table(rows)).mark_area(style="band", opacity=0.3, clip=True)
             layers.append(area.encode(x=x, y=y, y2="low:Q"))
-        rows = _rows(name, curve.x, curve.y.clip(min=floor))
-        line = alt.Chart(table(rows)).mark_line(
+        rows = _curve_rows(name, curve.x, curve.y.clip(min=floor))
+        line = alt.Chart(arrow_table(rows)).mark_line(
             style="density", strokeWidth=1.8, strokeJoin="round", clip=True
         )
-        layers.append(line.encode(x=x, y=y, order="x:Q", **shown))
-    if laid:
-        layers.append(_references(laid, x, y, floor))
+        layers.append(line.encode(x=x, y=y, order="x:Q", **colour_encoding))
+    if reference_curves:
+        layers.append(_reference_layer(reference_curves, x, y, floor))
     return layers
 
 
-def _rows(name: str, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
+def _curve_rows(name: str, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
     return [
         {"x": at, "density": value, "line": name}
         for at, value in zip(x.tolist(), y.tolist(), strict=True)
     ]
 
 
-def _references(laid: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float) -> alt.Chart:
+def _reference_layer(
+    reference_curves: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float
+) -> alt.Chart:
     rows = []
-    for name, curve in laid.items():
+    for name, curve in reference_curves.items():
         high = curve.y > floor
-        shown = np.convolve(high, np.ones(3), "same") > 0  # with a foot on both sides
-        rows += _rows(name, curve.x[shown], curve.y[shown].clip(min=floor))
+        is_drawn = np.convolve(high, np.ones(3), "same") > 0  # with a foot on both sides
+        rows += _curve_rows(name, curve.x[is_drawn], curve.y[is_drawn].clip(min=floor))
     legend = alt.Legend(  # one below the other: it has to fit a column of a paper
         title=None, orient="top", symbolType="stroke", symbolSize=500, labelLimit=0, columns=1
     )
-    scale = alt.Scale(domain=list(laid), range=[list(d) for d in DASHES[: len(laid)]])
+    scale = alt.Scale(
+        domain=list(reference_curves),
+        range=[list(d) for d in REFERENCE_DASHES[: len(reference_curves)]],
+    )
     dashed = alt.StrokeDash("line:N", scale=scale, legend=legend)
-    made = alt.Chart(table(rows)).mark_line(
+    lines = alt.Chart(arrow_table(rows)).mark_line(
         style="reference", color=GREY, strokeWidth=1.8, clip=True
     )
-    return made.encode(x=x, y=y, strokeDash=dashed, order="x:Q")
+    return lines.encode(x=x, y=y, strokeDash=dashed, order="x:Q")
 
 
-def spikes(spectrum: Spectrum, span: tuple[float, float], style: DensityStyle) -> list[alt.Chart]:
+def spike_layers(
+    spectrum: Spectrum, span: tuple[float, float], style: DensityStyle
+) -> list[alt.Chart]:
     """The extreme eigenvalues as numbered lines with their residuals as bars."""
     values, residuals = spectrum.eigenvalues
     limit = spectrum.settings.tolerance * float(np.abs(values).max()) if len(values) else 0.0
@@ -233,14 +252,14 @@ def spikes(spectrum: Spectrum, span: tuple[float, float], style: DensityStyle) -
                 "low": float(max(value - residual, span[0])),
                 "high": float(min(value + residual, span[1])),
                 "rank": place,
-                "value": number(float(value), 6),
-                "residual": number(float(residual), 3),
+                "value": number_text(float(value), 6),
+                "residual": number_text(float(residual), 3),
                 "converged": "yes" if residual <= limit else "no",
             }
         )
     if not rows:
         return []
-    said = [
+    tooltips = [
         alt.Tooltip(f"{name}:N", title=title)
         for name, title in (
             ("rank", "number"),
@@ -249,31 +268,35 @@ def spikes(spectrum: Spectrum, span: tuple[float, float], style: DensityStyle) -
             ("converged", "converged"),
         )
     ]
-    x = _x(*span)
-    base = alt.Chart(table(rows)).encode(x=x, tooltip=said)
+    x = _x_encoding(*span)
+    base = alt.Chart(arrow_table(rows)).encode(x=x, tooltip=tooltips)
     faint = alt.condition("datum.converged == 'yes'", alt.value(0.7), alt.value(0.3))
-    lines = base.mark_rule(style="spike", color=SPIKE, strokeWidth=1.2, clip=True).encode(
-        y=alt.value(style.height), y2=alt.value(ROOM - 4), opacity=faint
+    lines = base.mark_rule(style="spike", color=SPIKE_COLOUR, strokeWidth=1.2, clip=True).encode(
+        y=alt.value(style.height), y2=alt.value(RANKS_HEIGHT - 4), opacity=faint
     )
-    bars = base.mark_rule(style="residual", color=SPIKE, strokeWidth=3, clip=True).encode(
-        x=_x(*span, field="low"), x2="high:Q", y=alt.value(ROOM - 4)
+    bars = base.mark_rule(style="residual", color=SPIKE_COLOUR, strokeWidth=3, clip=True).encode(
+        x=_x_encoding(*span, field="low"), x2="high:Q", y=alt.value(RANKS_HEIGHT - 4)
     )
-    told = alt.Chart(table(_apart(rows, span, style.width))).mark_text(
-        style="rank", color=SPIKE, fontSize=11, fontWeight="bold", baseline="bottom"
+    rank_texts = alt.Chart(arrow_table(_rows_apart(rows, span, style.width))).mark_text(
+        style="rank", color=SPIKE_COLOUR, fontSize=11, fontWeight="bold", baseline="bottom"
     )
-    return [lines, bars, told.encode(x=x, y=alt.value(ROOM - 7), text="rank:N", tooltip=said)]
+    return [
+        lines,
+        bars,
+        rank_texts.encode(x=x, y=alt.value(RANKS_HEIGHT - 7), text="rank:N", tooltip=tooltips),
+    ]
 
 
-def _apart(
+def _rows_apart(
     rows: list[dict[str, Any]], span: tuple[float, float], width: int
 ) -> list[dict[str, Any]]:
     """The rows whose numbers do not lie over each other, the outer ones first."""
     per_px = (span[1] - span[0]) / width
-    kept: list[dict[str, Any]] = []
+    rows_kept: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda row: abs(int(row["rank"].replace("−", "-")))):
-        if all(abs(row["x"] - other["x"]) >= APART * per_px for other in kept):
-            kept.append(row)
-    return kept
+        if all(abs(row["x"] - other["x"]) >= RANKS_DISTANCE * per_px for other in rows_kept):
+            rows_kept.append(row)
+    return rows_kept
 
 
 def thumbnail(spectrum: Spectrum) -> bytes:
@@ -281,8 +304,8 @@ def thumbnail(spectrum: Spectrum) -> bytes:
     ends = spectrum.ends or (0.0, 1.0)
     width = KERNEL_WIDTH * 2 * ((ends[1] - ends[0]) or abs(ends[1]) or 1.0)
     grid = density_grid(*ends, width, 400)
-    curve = _curve(spectrum, grid, width)
+    curve = _density_curve(spectrum, grid, width)
     if curve is None:
-        return curves.thumbnail(Curve(grid, np.full(len(grid), np.nan), _all(grid)))
-    floor = FLOOR / (spectrum.size or 1) / width
-    return curves.thumbnail(Curve(grid, np.log10(curve.y.clip(min=floor)), _all(grid)))
+        return curves.thumbnail(Curve(grid, np.full(len(grid), np.nan), _all_computed(grid)))
+    floor = FLOOR_SHARE / (spectrum.size or 1) / width
+    return curves.thumbnail(Curve(grid, np.log10(curve.y.clip(min=floor)), _all_computed(grid)))

@@ -11,25 +11,25 @@ import numpy as np
 from explorer.kinds.matrix import MatrixRole
 from explorer.kinds.spectrum import Spectrum
 from explorer.render.marks import curves
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import label_expression, number, ticks
-from explorer.render.spectrum import SPIKE, whole
+from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.spectrum import SPIKE_COLOUR, chart_of_layers
 
 WIDTH = 480
 SIGNS = ("positive", "negative")
 
 
-def pairs(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.LayerChart:
+def pairs_chart(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.LayerChart:
     """The extreme eigenvalues in their order, each with its residual as a bar.
 
     On a log scale their absolute values are drawn, and bars end at the axis.
     """
     values, residuals = spectrum.eigenvalues
     size = np.abs(values) if log else values
-    shown = [n for n in range(len(values)) if not log or size[n] > 0]
-    floor = min((float(size[n]) for n in shown), default=1.0) / 3
+    places = [n for n in range(len(values)) if not log or size[n] > 0]
+    floor = min((float(size[n]) for n in places), default=1.0) / 3
     rows: list[dict[str, Any]] = [
         {
             "rank": spectrum.ranks[n],
@@ -37,39 +37,39 @@ def pairs(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.Laye
             "low": float(max(size[n] - residuals[n], floor) if log else size[n] - residuals[n]),
             "high": float(size[n] + residuals[n]),
             "sign": SIGNS[int(values[n] < 0)],
-            "eigenvalue": number(float(values[n]), 6),
-            "residual": number(float(residuals[n]), 3),
+            "eigenvalue": number_text(float(values[n]), 6),
+            "residual": number_text(float(residuals[n]), 3),
         }
-        for n in shown
+        for n in places
     ] or [{"rank": "1", "value": 1.0, "low": 1.0, "high": 1.0, "sign": SIGNS[0]}]
     scale = alt.Scale(type="log" if log else "linear", nice=True)
     title = "Absolute eigenvalue" if log else "Eigenvalue"
     order = [row["rank"] for row in rows]
     x = alt.X("rank:N", sort=order, title="Number, from the top; −1 is the smallest")
     x = x.axis(labelAngle=0, labelOverlap=True)
-    colour = alt.Color("sign:N").scale(domain=SIGNS, range=[BLUE, SPIKE])
+    colour = alt.Color("sign:N").scale(domain=SIGNS, range=[BLUE, SPIKE_COLOUR])
     signs = [sign for sign in SIGNS if any(row["sign"] == sign for row in rows)]
     colour = colour.legend(title=None, orient="top", values=signs)
-    said = [
+    tooltips = [
         alt.Tooltip("rank:N", title="number"),
         alt.Tooltip("eigenvalue:N"),
         alt.Tooltip("residual:N", title="± residual"),
     ]
-    base = alt.Chart(table(rows)).encode(x=x, color=colour, tooltip=said)
+    base = alt.Chart(arrow_table(rows)).encode(x=x, color=colour, tooltip=tooltips)
     axis = alt.Axis(tickCount=6, format="~g", gridColor=GREY, gridOpacity=0.22)
     y = alt.Y("low:Q", scale=scale, title=title, axis=axis)
     bars = base.mark_rule(style="residual", strokeWidth=2).encode(y=y, y2="high:Q")
     y = alt.Y("value:Q", scale=scale, title=title, axis=axis)
     dots = base.mark_point(style="pair", filled=True, size=60, opacity=1).encode(y=y)
-    if not shown:
+    if not places:
         bars, dots = (layer.encode(opacity=alt.value(0)) for layer in (bars, dots))
-    return whole([bars, dots], width, 220)
+    return chart_of_layers([bars, dots], width, 220)
 
 
-def layers(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
+def layers_chart(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
     """The trace of each parameter tensor's block with its 95 % interval."""
-    found = spectrum.layers
-    values = [e.value for e in found.values()]
+    trace_estimates = spectrum.layers
+    values = [e.value for e in trace_estimates.values()]
     reach = max((abs(value) for value in values), default=1.0) or 1.0
     rows: list[dict[str, Any]] = [
         {
@@ -77,52 +77,52 @@ def layers(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
             "trace": estimate.value,
             "low": max(estimate.low, -3 * reach),
             "high": min(estimate.high, 3 * reach),
-            "said": f"{number(estimate.low, 3)} to {number(estimate.high, 3)}",
+            "said": f"{number_text(estimate.low, 3)} to {number_text(estimate.high, 3)}",
             "probes": estimate.probes,
         }
-        for name, estimate in found.items()
+        for name, estimate in trace_estimates.items()
     ] or [{"tensor": "", "trace": 0.0, "low": 0.0, "high": 0.0, "said": "", "probes": 0}]
     y = alt.Y("tensor:N", sort=[row["tensor"] for row in rows], title=None)
     y = y.axis(labelLimit=220)
-    said = [
+    tooltips = [
         alt.Tooltip("tensor:N"),
         alt.Tooltip("trace:Q", format=".4~g"),
         alt.Tooltip("said:N", title="95 % interval"),
         alt.Tooltip("probes:Q"),
     ]
-    base = alt.Chart(table(rows)).encode(y=y, tooltip=said)
+    base = alt.Chart(arrow_table(rows)).encode(y=y, tooltip=tooltips)
     x = alt.X("trace:Q", title="Trace of the block").axis(tickCount=6)
     bars = base.mark_bar(style="layer", color=BLUE, height=11).encode(x=x)
     # Grey reads on the bar and on both pages.
     spans = base.mark_rule(style="interval", color=GREY, strokeWidth=2.5)
     spans = spans.encode(x="low:Q", x2="high:Q")
-    return whole([bars, spans], width, max(60, 20 * len(rows)))
+    return chart_of_layers([bars, spans], width, max(60, 20 * len(rows)))
 
 
-def escape(spectrum: Spectrum, width: int = WIDTH) -> Any:
+def escape_chart(spectrum: Spectrum, width: int = WIDTH) -> Any:
     """The loss along the last pair's vector, downhill to the right, and what the pair foretells."""
     _, steps, losses = spectrum.of(MatrixRole.ESCAPE)
     if not len(steps):
         empty = Curve(np.array([-1.0, 1.0]), np.full(2, np.nan), np.zeros(2, dtype=bool))
-        return curves.chart([Row("loss", {"loss": empty}, 220)], _ALONG, width)
+        return curves.chart([Row("loss", {"loss": empty}, 220)], X_TITLE, width)
     every = np.ones(len(steps), dtype=bool)
     curved = spectrum.predicted_losses(steps)
     lines = {"loss": Curve(steps, losses, every), "predicted": Curve(steps, curved, every)}
-    return curves.chart([Row("loss", lines, 240, colours=(BLUE, ORANGE))], _ALONG, width)
+    return curves.chart([Row("loss", lines, 240, colours=(BLUE, ORANGE))], X_TITLE, width)
 
 
-_ALONG = "Distance along the eigenvector"
+X_TITLE = "Distance along the eigenvector"
 
 
-def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
+def batches_chart(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
     """Histogram of the mini-batches' largest eigenvalues, and the one of all examples."""
     _, values, _ = spectrum.of(MatrixRole.BATCH)
-    known, _ = spectrum.eigenvalues
-    full = [float(known[0])] if len(known) else []
-    drawn = [*values.tolist(), *full]
-    low, high = (min(drawn), max(drawn)) if drawn else (0.0, 1.0)
-    room = 0.05 * ((high - low) or abs(high) or 1.0)
-    low, high = low - room, high + room
+    eigenvalues, _ = spectrum.eigenvalues
+    full = [float(eigenvalues[0])] if len(eigenvalues) else []
+    all_values = [*values.tolist(), *full]
+    low, high = (min(all_values), max(all_values)) if all_values else (0.0, 1.0)
+    margin = 0.05 * ((high - low) or abs(high) or 1.0)
+    low, high = low - margin, high + margin
     bins = int(np.clip(np.sqrt(len(values)) * 2, 5, 40))
     counts, edges = np.histogram(values, bins=bins, range=(low, high))
     rows = [
@@ -130,10 +130,10 @@ def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
         for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
     at = ticks(low, high, False, 7)
-    axis = alt.Axis(values=at, labelExpr=label_expression(at), grid=False)
+    axis = alt.Axis(values=at, labelExpr=tick_label_expression(at), grid=False)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     x = alt.X("from:Q", scale=scale, axis=axis, title="Largest eigenvalue")
-    bars = alt.Chart(table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
+    bars = alt.Chart(arrow_table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
     bars = bars.encode(
         x=x,
         x2="to:Q",
@@ -145,12 +145,14 @@ def batches(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
             alt.Tooltip("count:Q", title="mini-batches"),
         ],
     )
-    made = [bars]
+    chart_layers = [bars]
     if full:
-        own = table([{"from": full[0], "words": "all examples", "value": number(full[0])}])
+        own = arrow_table(
+            [{"from": full[0], "words": "all examples", "value": number_text(full[0])}]
+        )
         mark = alt.Chart(own).mark_rule(style="whole", strokeWidth=2.2, strokeDash=[5, 4])
         legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2)
-        colour = alt.Color("words:N", scale=alt.Scale(range=[SPIKE]), legend=legend)
-        said = [alt.Tooltip("value:N", title="all examples")]
-        made.append(mark.encode(x=x, color=colour, tooltip=said))
-    return whole(made, width, 180)
+        colour = alt.Color("words:N", scale=alt.Scale(range=[SPIKE_COLOUR]), legend=legend)
+        tooltips = [alt.Tooltip("value:N", title="all examples")]
+        chart_layers.append(mark.encode(x=x, color=colour, tooltip=tooltips))
+    return chart_of_layers(chart_layers, width, 180)

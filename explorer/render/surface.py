@@ -11,22 +11,22 @@ import pyarrow as pa
 
 from explorer.kinds.preview import Preview, preview
 from explorer.kinds.surface import Surface
-from explorer.render.marks.arrow import table
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.contours import contour_layers
 from explorer.render.marks.hover import hover_layer
-from explorer.render.marks.image import extent, image_layer
+from explorer.render.marks.image import cell_extent, image_layer
 from explorer.render.marks.scale import (
     AXIS_TICKS,
     VALUE_TICKS,
     ColourScale,
     ContourStyle,
-    axes_titles,
     colour_scale,
-    label,
-    label_expression,
-    number,
+    number_text,
+    plane_axes_titles,
+    tick_label,
+    tick_label_expression,
     ticks,
-    title_of,
+    value_title,
 )
 
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
@@ -43,7 +43,7 @@ CENTRE, LOWEST, NAN, INFINITE, NOT_POSITIVE, PREVIEW = (
 )
 
 
-def contour(
+def contour_chart(
     surface: Surface,
     style: ContourStyle | None = None,
     *,
@@ -67,20 +67,26 @@ def contour(
     if style.value not in surface.values:
         raise ValueError(f"value must be one of {', '.join(surface.values)}, got {style.value!r}")
     values = surface.values[style.value]
-    shown = preview(values, surface.computed)
+    surface_preview = preview(values, surface.computed)
     scale = colour_scale(values[surface.computed], style)
-    usual = axes_titles(surface.facts)
-    x, y = _axis(surface.x, x_title or usual[0]), _axis(surface.y, y_title or usual[1])
-    spans = [float(np.ptp(extent(axis))) for axis in (surface.x, surface.y)]
+    usual = plane_axes_titles(surface.facts)
+    x, y = (
+        _axis_keywords(surface.x, x_title or usual[0]),
+        _axis_keywords(surface.y, y_title or usual[1]),
+    )
+    spans = [float(np.ptp(cell_extent(axis))) for axis in (surface.x, surface.y)]
     ratio = spans[1] / spans[0]
     if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
         ratio = 0.8
     height = round(style.width * ratio)
-    layers = [image_layer(surface, shown, scale, style, x, y)]
+    layers = [image_layer(surface, surface_preview, scale, style, x, y)]
     if scale is not None:
         layers.append(colour_bar(scale, bar_title(scale, values, style), height))
-        layers += contour_layers(surface, shown, scale, style, ratio)
-    layers += [*_markers(surface, shown, style), *hover_layer(surface, shown, style.value)]
+        layers += contour_layers(surface, surface_preview, scale, style, ratio)
+    layers += [
+        *_marker_layers(surface, surface_preview, style),
+        *hover_layer(surface, surface_preview, style.value),
+    ]
     return alt.LayerChart(
         layer=layers,
         width=style.width,
@@ -91,23 +97,23 @@ def contour(
     )
 
 
-def _axis(axis: np.ndarray, title: str) -> dict[str, Any]:
+def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, Any]:
     """Scale and axis of one coordinate, as keywords of its channel."""
     values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
     return {
-        "scale": alt.Scale(domain=list(extent(axis)), nice=False, zero=False),
+        "scale": alt.Scale(domain=list(cell_extent(axis)), nice=False, zero=False),
         "axis": alt.Axis(
-            title=title, grid=False, values=values, labelExpr=label_expression(values)
+            title=title, grid=False, values=values, labelExpr=tick_label_expression(values)
         ),
     }
 
 
 def bar_title(scale: ColourScale, values: np.ndarray, style: ContourStyle) -> list[str]:
     """Lines of the title: the value's name, and that it is clipped when it is."""
-    name = title_of(style.value)
+    name = value_title(style.value)
     with np.errstate(invalid="ignore"):
         clipped = bool((values[np.isfinite(values)] > scale.high).any())
-    return [name, f"clipped at {label(scale.high)}"] if clipped else [name]
+    return [name, f"clipped at {tick_label(scale.high)}"] if clipped else [name]
 
 
 def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
@@ -116,7 +122,7 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     stops = scale.stops()
     hexes = ["#" + bytes(colour).hex() for colour in scale.colours(np.array(stops))]
     return (
-        alt.Chart(table([{"value": scale.low}]))
+        alt.Chart(arrow_table([{"value": scale.low}]))
         .mark_point(opacity=0, size=0)
         .encode(
             color=alt.Color("value:Q")
@@ -126,7 +132,7 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
             .legend(
                 title=title,
                 values=values,
-                labelExpr=label_expression(values),
+                labelExpr=tick_label_expression(values),
                 gradientLength=max(60, height - 22 * len(title)),
                 titlePadding=8,
             )
@@ -134,19 +140,21 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
     )
 
 
-def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.Chart]:
+def _marker_layers(
+    surface: Surface, surface_preview: Preview, style: ContourStyle
+) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
-    values = shown.values
-    drawn: list[alt.Chart] = []
+    values = surface_preview.values
+    marker_layers: list[alt.Chart] = []
     shapes: dict[str, str] = {}
-    known = np.where(surface.computed & np.isfinite(values), values, np.inf)
+    finite_values = np.where(surface.computed & np.isfinite(values), values, np.inf)
     lowest = None
-    if np.isfinite(known).any():
-        j, i = np.unravel_index(known.argmin(), known.shape)
+    if np.isfinite(finite_values).any():
+        j, i = np.unravel_index(finite_values.argmin(), finite_values.shape)
         lowest = {"x": float(surface.x[i]), "y": float(surface.y[j])}
-    (left, right), (bottom, top) = extent(surface.x), extent(surface.y)
+    (left, right), (bottom, top) = cell_extent(surface.x), cell_extent(surface.y)
     centre = {"x": 0.0, "y": 0.0} if left <= 0 <= right and bottom <= 0 <= top else None
-    name = "" if lowest is None else f"lowest, {number(known[j, i], 4)}"
+    name = "" if lowest is None else f"lowest, {number_text(finite_values[j, i], 4)}"
     if lowest is not None and lowest == centre:
         marks: list[tuple[dict[str, float] | None, str, str]]
         marks = [(centre, f"Centre and {name}", CENTRE)]
@@ -155,8 +163,8 @@ def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.
     for place, name, shape in marks:
         if place is not None:
             shapes[name] = shape
-            drawn.append(
-                alt.Chart(table([place]))
+            marker_layers.append(
+                alt.Chart(arrow_table([place]))
                 .mark_point(
                     style="marker",
                     shape=shape,
@@ -168,7 +176,7 @@ def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.
                 )
                 .encode(x="x:Q", y="y:Q")
             )
-    computed, gap = surface.computed, shown.interpolated
+    computed, gap = surface.computed, surface_preview.interpolated
     holes = {
         "NaN": (computed & np.isnan(values), NAN),
         "Infinite": (computed & np.isinf(values), INFINITE),
@@ -181,10 +189,10 @@ def _markers(surface: Surface, shown: Preview, style: ContourStyle) -> list[alt.
             shapes[f"{name}, {where.sum():,}"] = shape
     if not shapes:
         return []
-    return [_symbols(shapes, style.width), *drawn]
+    return [_symbol_legend(shapes, style.width), *marker_layers]
 
 
-def _symbols(shapes: dict[str, str], width: int) -> alt.Chart:
+def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
     """A legend of outlines without a point, in a grey that reads on any page.
 
     It hangs on the shape alone: with fill and stroke beside it Streamlit shows three legends.

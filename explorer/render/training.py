@@ -12,10 +12,11 @@ from explorer.render.marks import curves
 from explorer.render.marks.curve import Curve, Row
 
 HEIGHTS = (220, 90)  # of the loss, and of everything else
-Known = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]  # value -> line -> (step, value)
+# value -> line -> (step, value)
+RunCurves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 
 
-def chart(runs: Mapping[str, Known], log: bool, width: int = 560) -> Any:
+def curves_chart(runs: Mapping[str, RunCurves], log: bool, width: int = 560) -> Any:
     """One plot a value, the loss first; in it a curve for each run and each source of it.
 
     A log scale is for what is above 0 everywhere, and not for shares such as the accuracy.
@@ -23,37 +24,37 @@ def chart(runs: Mapping[str, Known], log: bool, width: int = 560) -> Any:
     Raises:
         ValueError: there is no curve at all.
     """
-    names = list(dict.fromkeys(name for known in runs.values() for name in known))
+    names = list(dict.fromkeys(name for run_curves in runs.values() for name in run_curves))
     names.sort(key=lambda name: (name != "loss", name != "accuracy"))
     if not names:
         raise ValueError("runs must have a curve, got none; import snapshots with their steps")
     ends = [
         float(s)
-        for known in runs.values()
-        for c in known.values()
+        for run_curves in runs.values()
+        for c in run_curves.values()
         for line in c.values()
         for s, _ in line
     ]
     rows = []
     for name in names:
-        drawn = {
-            _words(run if len(runs) > 1 else "", source): _curve(line)
-            for run, known in runs.items()
-            for source, line in known.get(name, {}).items()
+        plot_curves = {
+            _curve_name(run if len(runs) > 1 else "", source): _step_curve(line)
+            for run, run_curves in runs.items()
+            for source, line in run_curves.get(name, {}).items()
         }
-        if len(drawn) == 1:
-            drawn = {"": next(iter(drawn.values()))} if len(runs) == 1 else drawn
-        rows.append(Row(name, drawn, HEIGHTS[name != "loss"], log and name != "accuracy"))
+        if len(plot_curves) == 1:
+            plot_curves = {"": next(iter(plot_curves.values()))} if len(runs) == 1 else plot_curves
+        rows.append(Row(name, plot_curves, HEIGHTS[name != "loss"], log and name != "accuracy"))
     return curves.chart(rows, "Training step", width, span=(min(ends), max(ends)))
 
 
-def _words(run: str, source: str) -> str:
+def _curve_name(run: str, source: str) -> str:
     return f"{run}, {source}" if run else source
 
 
-def _curve(line: Sequence[tuple[int, float]]) -> Curve:
+def _step_curve(line: Sequence[tuple[int, float]]) -> Curve:
     """A curve by step; of a step that is there twice the later value counts."""
-    known = dict(line)
-    steps = sorted(known)
-    y = np.array([known[step] for step in steps], dtype=np.float64)
+    values_by_step = dict(line)
+    steps = sorted(values_by_step)
+    y = np.array([values_by_step[step] for step in steps], dtype=np.float64)
     return Curve(np.array(steps, dtype=np.float64), y, np.ones(len(steps), dtype=bool))

@@ -11,11 +11,11 @@ import altair as alt
 import pyarrow as pa
 
 from explorer.kinds.trajectory import Trajectory
-from explorer.render.marks.arrow import column, table, tip_title
+from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.colours import series_colours
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 
-ALONE = ("#000000", "#e4572e")  # of one path: its line, and its end
+ALONE_COLOURS = ("#000000", "#e4572e")  # of one path: its line, and its end
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Track:
     end: str  # colour of the last snapshot drawn
 
     @property
-    def counted(self) -> bool:
+    def has_steps(self) -> bool:
         """Whether all snapshots have a training step."""
         return all(isinstance(step, int) for step in self.steps)
 
 
-def made(
+def make_tracks(
     paths: Sequence[Trajectory], names: Sequence[str], steps: Sequence[Sequence[int | str]]
 ) -> list[Track]:
     """The paths, each in a colour of its own."""
     alone = len(paths) == 1
-    colours = [ALONE] if alone else [(c, c) for c in series_colours(names)]
+    colours = [ALONE_COLOURS] if alone else [(c, c) for c in series_colours(names)]
     return [
         Track(name, path, list(own), *colours[n])
         for n, (path, name, own) in enumerate(zip(paths, names, steps, strict=True))
@@ -48,16 +48,16 @@ def made(
 
 def moments(tracks: Sequence[Track]) -> list[int | str]:
     """What the paths are followed along: all steps, or the snapshots' names or numbers."""
-    if all(track.counted for track in tracks):
+    if all(track.has_steps for track in tracks):
         return sorted({int(step) for track in tracks for step in track.steps})
     if len(tracks) == 1:
         return list(tracks[0].steps)
     return list(range(max(len(track.steps) for track in tracks)))
 
 
-def shown(tracks: Sequence[Track], moment: int) -> list[int]:
+def snapshots_until(tracks: Sequence[Track], moment: int) -> list[int]:
     """How many snapshots of each run are there at the moment of that number."""
-    if not all(track.counted for track in tracks):
+    if not all(track.has_steps for track in tracks):
         return [min(moment + 1, len(track.steps)) for track in tracks]
     now = moments(tracks)[moment]
     return [
@@ -66,35 +66,35 @@ def shown(tracks: Sequence[Track], moment: int) -> list[int]:
     ]
 
 
-def over(plane: alt.LayerChart, tracks: Sequence[Track]) -> Callable[[int], alt.LayerChart]:
+def chart_until(plane: alt.LayerChart, tracks: Sequence[Track]) -> Callable[[int], alt.LayerChart]:
     """A function that makes the plane with the paths on it up to a moment."""
 
     def until(moment: int) -> alt.LayerChart:
         chart = plane.copy(deep=False)
         layers = []
         if tracks:
-            for track, count in zip(tracks, shown(tracks, moment), strict=True):
-                layers += _path(track, count) if count else []
-        legend = [_legend(tracks)] if len(tracks) > 1 else []
+            for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
+                layers += _path_layers(track, count) if count else []
+        legend = [_run_legend(tracks)] if len(tracks) > 1 else []
         chart.layer = [*plane.layer, *legend, *layers]
         return chart
 
     return until
 
 
-def _path(track: Track, count: int) -> list[alt.Chart]:
+def _path_layers(track: Track, count: int) -> list[alt.Chart]:
     """The line through the snapshots, a dot for each, a ring at the start, the last one larger."""
-    told = [_told(track, t) for t in range(count)]
-    rows = [{column(name): value for name, value in one.items()} for one in told]
+    tooltip_rows = [_tooltip_row(track, t) for t in range(count)]
+    rows = [{column_name(name): value for name, value in one.items()} for one in tooltip_rows]
     hidden = ("x", "y", "t")
     tips = [
-        alt.Tooltip(field=column(name), type="nominal", title=tip_title(name))
-        for name in told[0]
+        alt.Tooltip(field=column_name(name), type="nominal", title=tooltip_title(name))
+        for name in tooltip_rows[0]
         if name not in hidden
     ]
 
     def at(*of: dict[str, Any]) -> alt.Chart:
-        return alt.Chart(table(list(of))).encode(x="x:Q", y="y:Q")
+        return alt.Chart(arrow_table(list(of))).encode(x="x:Q", y="y:Q")
 
     line = at(*rows).encode(order="t:Q")
     start = at(rows[0]).encode(tooltip=tips)
@@ -112,16 +112,16 @@ def _path(track: Track, count: int) -> list[alt.Chart]:
     ]
 
 
-def _told(track: Track, t: int) -> dict[str, Any]:
+def _tooltip_row(track: Track, t: int) -> dict[str, Any]:
     """A snapshot's place, and what its tooltip says."""
     path = track.path
-    told: dict[str, Any] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
-    told |= {"run": track.name, "step": str(track.steps[t])}
-    told |= {f"true {name}": number(value[t]) for name, value in path.values.items()}
-    return told | {"from the plane": number(path.out[t], 4)}
+    tooltip_row: dict[str, Any] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
+    tooltip_row |= {"run": track.name, "step": str(track.steps[t])}
+    tooltip_row |= {f"true {name}": number_text(value[t]) for name, value in path.values.items()}
+    return tooltip_row | {"from the plane": number_text(path.out[t], 4)}
 
 
-def _legend(tracks: Sequence[Track]) -> alt.Chart:
+def _run_legend(tracks: Sequence[Track]) -> alt.Chart:
     """Which colour is which run; on a channel of its own, as the colours' scale is the loss's."""
     names = [track.name for track in tracks]
     nowhere = pa.nulls(len(names), pa.float64())

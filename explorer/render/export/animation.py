@@ -8,15 +8,15 @@ from PIL import Image
 
 from explorer.render.export.figure import save_figure
 
-FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
-MOST = 40  # frames: each takes as long as a figure
+ANIMATION_FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
+MOST_FRAMES = 40  # frames: each takes as long as a figure
 
 
-def chosen(count: int) -> list[int]:
+def frame_indices(count: int) -> list[int]:
     """The indices of so many pictures that become frames: evenly spread, both ends included."""
-    if count <= MOST:
+    if count <= MOST_FRAMES:
         return list(range(count))
-    return [round(n * (count - 1) / (MOST - 1)) for n in range(MOST)]
+    return [round(n * (count - 1) / (MOST_FRAMES - 1)) for n in range(MOST_FRAMES)]
 
 
 def animation(
@@ -43,14 +43,16 @@ def animation(
     Raises:
         ValueError: another format, or no frames.
     """
-    if format not in FORMATS or not frames:
-        known = " or ".join(FORMATS)
-        raise ValueError(f"an animation needs frames and {known}, got {len(frames)}, {format!r}")
-    images = _images(chart, frames, width_inches, dpi)
-    return (_gif if format == "GIF" else _mp4)(images, seconds, hold)
+    if format not in ANIMATION_FORMATS or not frames:
+        format_names = " or ".join(ANIMATION_FORMATS)
+        raise ValueError(
+            f"an animation needs frames and {format_names}, got {len(frames)}, {format!r}"
+        )
+    images = _frame_images(chart, frames, width_inches, dpi)
+    return (_gif_bytes if format == "GIF" else _mp4_bytes)(images, seconds, hold)
 
 
-def _images(
+def _frame_images(
     chart: Callable[[int], Any], frames: Sequence[int], inches: float, dpi: int
 ) -> Iterator[Image.Image]:
     """Each frame in the size of the first, cut to even numbers as H.264 wants them."""
@@ -62,15 +64,15 @@ def _images(
         yield image.crop((0, 0, *size))
 
 
-def _gif(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
+def _gif_bytes(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     first, *others = (image.quantize(256, dither=Image.Dither.NONE) for image in images)
-    shown = [round(1000 * seconds)] * len(others) + [round(1000 * hold)]
+    durations = [round(1000 * seconds)] * len(others) + [round(1000 * hold)]
     file = io.BytesIO()
-    first.save(file, "GIF", save_all=True, append_images=others, duration=shown, loop=0)
+    first.save(file, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
     return file.getvalue()
 
 
-def _mp4(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
+def _mp4_bytes(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     import av  # a while to load, and only here
 
     file = io.BytesIO()
@@ -78,7 +80,7 @@ def _mp4(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
         stream.pix_fmt = "yuv420p"
-        for number, image in enumerate(_held(images, round(hold * rate))):
+        for number, image in enumerate(_hold_last(images, round(hold * rate))):
             if not number:
                 stream.width, stream.height = image.size
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
@@ -86,7 +88,7 @@ def _mp4(images: Iterator[Image.Image], seconds: float, hold: float) -> bytes:
     return file.getvalue()
 
 
-def _held(images: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
+def _hold_last(images: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
     """The images, the last one so many times more."""
     for image in images:
         yield image

@@ -13,17 +13,17 @@ from PIL import Image, ImageChops
 from explorer.kinds.provenance import Provenance
 from explorer.kinds.surface import Surface
 from explorer.render.export.figure import POINTS, save_figure
-from explorer.render.export.metadata import told
-from explorer.render.marks.arrow import table
+from explorer.render.export.metadata import with_provenance
+from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.scale import ContourStyle, colour_scale
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.frame import Frame
-from explorer.render.relief3d.frame import frame as frame_of
+from explorer.render.relief3d.frame import axes_frame as frame_of
 from explorer.render.relief3d.height import HeightField
 from explorer.render.surface import bar_title, colour_bar
 
-PLOT = 0.8  # of the figure's width, the rest being axes and the colour bar
-SPARE = 1.25  # pixels rendered for one in the figure, as margins are cut off
+PLOT_SHARE = 0.8  # of the figure's width, the rest being axes and the colour bar
+OVERSAMPLING = 1.25  # pixels rendered for one in the figure, as margins are cut off
 ASPECT = 4 / 3  # width of a relief's picture over its height
 
 
@@ -50,12 +50,12 @@ def composed_still(
     """
     with Image.open(io.BytesIO(png)) as picture:
         ratio = picture.height / picture.width
-    width = round(width_inches * POINTS * PLOT)
+    width = round(width_inches * POINTS * PLOT_SHARE)
     height = round(width * ratio)
     url = "data:image/png;base64," + base64.b64encode(png).decode()
     unit = alt.Scale(domain=[0, 1], nice=False, zero=False)
     image = (
-        alt.Chart(table([{"url": url, "left": 0, "right": 1, "bottom": 0, "top": 1}]))
+        alt.Chart(arrow_table([{"url": url, "left": 0, "right": 1, "bottom": 0, "top": 1}]))
         .mark_image(aspect=False)
         .encode(
             x=alt.X("left:Q", scale=unit, axis=None),
@@ -72,10 +72,10 @@ def composed_still(
         layers.append(colour_bar(scale, bar_title(scale, values, style), round(height * 0.7)))
     if labels:
         rows = [{"x": x, "y": y, "text": text} for text, (x, y) in labels.items()]
-        text = alt.Chart(table(rows)).mark_text(style="label", fontSize=11)
+        text = alt.Chart(arrow_table(rows)).mark_text(style="label", fontSize=11)
         layers.append(text.encode(x="x:Q", y="y:Q", text="text:N"))
     if frame is not None:
-        layers += _written(frame)
+        layers += _frame_layers(frame)
     return alt.LayerChart(
         layer=layers,
         width=width,
@@ -87,7 +87,7 @@ def composed_still(
     )
 
 
-def _written(frame: Frame) -> list[alt.Chart]:
+def _frame_layers(frame: Frame) -> list[alt.Chart]:
     """The frame's strokes and texts, at fractions of the picture."""
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -99,15 +99,17 @@ def _written(frame: Frame) -> list[alt.Chart]:
         (left, low), (right, high) = place(x, y), place(x2, y2)
         strokes.append({"x": left, "y": low, "x2": right, "y2": high})
     if strokes:
-        drawn = alt.Chart(table(strokes)).mark_rule(style="tick", color="#777777", strokeWidth=0.5)
-        layers.append(drawn.encode(x="x:Q", y="y:Q", x2="x2:Q", y2="y2:Q"))
+        tick_rules = alt.Chart(arrow_table(strokes)).mark_rule(
+            style="tick", color="#777777", strokeWidth=0.5
+        )
+        layers.append(tick_rules.encode(x="x:Q", y="y:Q", x2="x2:Q", y2="y2:Q"))
     for size in sorted({word.size for word in frame.words}):
         rows = []
         for word in frame.words:
             if word.size == size:
                 x, y = place(word.x, word.y)
                 rows.append({"x": x, "y": y, "text": word.text, "angle": word.angle})
-        text = alt.Chart(table(rows)).mark_text(fontSize=size, baseline="middle", limit=0)
+        text = alt.Chart(arrow_table(rows)).mark_text(fontSize=size, baseline="middle", limit=0)
         angle = alt.Angle("angle:Q", scale=None)
         layers.append(text.encode(x="x:Q", y="y:Q", text="text:N", angle=angle))
     return layers
@@ -130,32 +132,32 @@ def relief_figure(
         RenderError: the renderer failed.
         ValueError: see `save_figure`.
     """
-    side = round(width_inches * PLOT * dpi * SPARE)
+    side = round(width_inches * PLOT_SHARE * dpi * OVERSAMPLING)
     png = renderer().still(field, camera, (side, round(side / ASPECT)))
     with Image.open(io.BytesIO(png)) as picture:
-        shown = picture.convert("RGB")
-    left, top, right, bottom = _content(shown)
-    points = width_inches * POINTS * PLOT / (right - left)  # of a pixel, in the figure
-    whole = frame_of(field, camera, shown.width * points, shown.height * points)
-    cropped = io.BytesIO()
-    shown.crop((left, top, right, bottom)).save(cropped, "PNG")
+        rgb_picture = picture.convert("RGB")
+    left, top, right, bottom = _content_box(rgb_picture)
+    points = width_inches * POINTS * PLOT_SHARE / (right - left)  # of a pixel, in the figure
+    whole = frame_of(field, camera, rgb_picture.width * points, rgb_picture.height * points)
+    content_file = io.BytesIO()
+    rgb_picture.crop((left, top, right, bottom)).save(content_file, "PNG")
     chart = composed_still(
-        cropped.getvalue(),
+        content_file.getvalue(),
         surface,
-        _with_limits(field, surface, style),
+        _style_with_limits(field, surface, style),
         width_inches,
-        frame=whole.cropped(*(edge * points for edge in (left, top, right, bottom))),
+        frame=whole.crop(*(edge * points for edge in (left, top, right, bottom))),
     )
     return save_figure(chart, None, format, width_inches, dpi, provenance=provenance)
 
 
-def _content(picture: Image.Image) -> tuple[int, int, int, int]:
+def _content_box(picture: Image.Image) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of what is not white; all of a white picture."""
     white = Image.new("RGB", picture.size, "white")
     return ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
 
 
-def _with_limits(field: HeightField, surface: Surface, style: ContourStyle) -> ContourStyle:
+def _style_with_limits(field: HeightField, surface: Surface, style: ContourStyle) -> ContourStyle:
     """The style with the relief's own limits where all values are alike, else as it is."""
     low, high = (float(end) for end in field.loss_at(field.range))
     scale = colour_scale(surface.values[style.value][surface.computed], style)
@@ -178,4 +180,4 @@ def bare_still(
     """
     width = round(width_inches * dpi)
     png = renderer().still(field, camera, (width, round(width / ASPECT)), background=None)
-    return told(png, "png", provenance)
+    return with_provenance(png, "png", provenance)

@@ -12,16 +12,20 @@ from typing import Any
 import altair as alt
 
 from explorer.kinds.provenance import Provenance
-from explorer.render.export.metadata import told
+from explorer.render.export.metadata import with_provenance
 
-INNER = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
+INNER_VIEWS = ("layer", "vconcat", "hconcat", "concat")  # where a view holds others
 FORMATS = ("svg", "pdf", "png")
 POINTS = 72  # per inch; one pixel of the chart is one point of the figure
 # A generic family that the machine lacks would make all text vanish without a word (vl-convert):
 # these come with matplotlib and vl-convert.
-BUNDLED = {"serif": "STIXGeneral", "sans-serif": "Liberation Sans", "monospace": "DejaVu Sans Mono"}
+BUNDLED_FONTS = {
+    "serif": "STIXGeneral",
+    "sans-serif": "Liberation Sans",
+    "monospace": "DejaVu Sans Mono",
+}
 # Marks of the screen, by their style, as they are in a paper.
-MARKS: Mapping[str, Mapping[str, float]] = {
+PAPER_MARKS: Mapping[str, Mapping[str, float]] = {
     "contour": {"strokeWidth": 0.4},
     "contour-label": {"fontSize": 7},
     "contour-halo": {"fontSize": 7, "strokeWidth": 2.5},
@@ -34,21 +38,21 @@ MARKS: Mapping[str, Mapping[str, float]] = {
     "profile-point": {"size": 6},
     "rug": {"size": 30, "strokeWidth": 0.6},
 }
-SYMBOLS = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the screen
+SYMBOL_SCALES = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the screen
 SANS = ("Liberation Sans", "sans-serif")
 SERIF = ("STIXGeneral", "serif")
 # Source: Okabe & Ito 2008, "Color Universal Design": told apart by the colour-blind, and in print.
 LEGEND_COLUMN = 66  # points that a symbol and its words need at least
-TRIES = 16  # drawings until one has the width asked for; two or three are usual
+MOST_TRIES = 16  # drawings until one has the width asked for; two or three are usual
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def publication(fonts: Sequence[str] = SANS) -> dict[str, Any]:
+def publication_config(fonts: Sequence[str] = SANS) -> dict[str, Any]:
     """Vega-Lite configuration for a paper: 7 to 9 pt at final size, thin lines, no clutter."""
     text = {"labelFontSize": 7, "titleFontSize": 8, "titleFontWeight": "normal"}
     black = {"labelColor": "black", "titleColor": "black"}
     return {
-        "font": ", ".join(families(fonts)),
+        "font": ", ".join(font_families(fonts)),
         "background": "white",
         "padding": 1,
         "view": {"stroke": None},
@@ -78,7 +82,7 @@ def publication(fonts: Sequence[str] = SANS) -> dict[str, Any]:
     }
 
 
-def families(fonts: Sequence[str]) -> tuple[str, ...]:
+def font_families(fonts: Sequence[str]) -> tuple[str, ...]:
     """The fonts, ending in a bundled one and its generic family.
 
     Raises:
@@ -86,9 +90,9 @@ def families(fonts: Sequence[str]) -> tuple[str, ...]:
     """
     if not fonts:
         raise ValueError("fonts must name at least one family, got none")
-    generic = fonts[-1] if fonts[-1] in BUNDLED else "sans-serif"
-    named = tuple(font for font in fonts if font not in (generic, BUNDLED[generic]))
-    return (*named, BUNDLED[generic], generic)
+    generic = fonts[-1] if fonts[-1] in BUNDLED_FONTS else "sans-serif"
+    named = tuple(font for font in fonts if font not in (generic, BUNDLED_FONTS[generic]))
+    return (*named, BUNDLED_FONTS[generic], generic)
 
 
 def save_figure(
@@ -115,9 +119,11 @@ def save_figure(
         raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
     if not 30 <= dpi <= 2400:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
-    drawing = _with_raised(_fitted(_spec(chart, fonts), width_inches * POINTS), fonts)
-    drawing = _renumbered(drawing)
-    content = told(_converted(drawing, format, width_inches, dpi), format, provenance)
+    drawing = _with_raised_digits(
+        _fit_width(_paper_spec(chart, fonts), width_inches * POINTS), fonts
+    )
+    drawing = _renumber_ids(drawing)
+    content = with_provenance(_convert_svg(drawing, format, width_inches, dpi), format, provenance)
     if path is not None:
         Path(path).write_bytes(content)
     return content
@@ -142,40 +148,42 @@ def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
     return whole
 
 
-def _spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
+def _paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
     """The chart as Vega-Lite in the publication style, without what only a screen needs."""
     with alt.data_transformers.disable_max_rows():
         spec = chart.to_dict()
-    spec = _still(spec)
-    spec["config"] = publication(fonts)
+    spec = _static_view(spec)
+    spec["config"] = publication_config(fonts)
     spec["autosize"] = {"type": "pad", "contains": "padding"}
-    for view in _views(spec):
+    for view in _all_views(spec):
         mark = view.get("mark")
         if isinstance(mark, dict):
-            mark.update(MARKS.get(mark.get("style", ""), {}))
+            mark.update(PAPER_MARKS.get(mark.get("style", ""), {}))
         for channel in view.get("encoding", {}).values():
-            _thin(channel)
+            _thin_strokes(channel)
             legend = (channel.get("legend") if isinstance(channel, dict) else None) or {}
             legend |= {
-                name: legend[name] * part for name, part in SYMBOLS.items() if name in legend
+                name: legend[name] * part for name, part in SYMBOL_SCALES.items() if name in legend
             }
     return spec
 
 
-def _thin(channel: Any) -> None:
+def _thin_strokes(channel: Any) -> None:
     """Give a scale of stroke widths those of a paper."""
     if isinstance(channel, dict) and channel.get("field") == "part" and "scale" in channel:
         scale = channel["scale"]
         if max(scale["range"]) > 1:  # else of opacities
-            scale["range"] = [SYMBOLS["symbolStrokeWidth"] * width for width in scale["range"]]
+            scale["range"] = [
+                SYMBOL_SCALES["symbolStrokeWidth"] * width for width in scale["range"]
+            ]
 
 
-def _still(view: dict[str, Any]) -> dict[str, Any]:
+def _static_view(view: dict[str, Any]) -> dict[str, Any]:
     """The view without the layers and parameters that answer the mouse."""
     view = {name: part for name, part in view.items() if name != "params"}
-    for key in INNER:
+    for key in INNER_VIEWS:
         if key in view:
-            view[key] = [_still(inner) for inner in view[key] if not _is_hover(inner)]
+            view[key] = [_static_view(inner) for inner in view[key] if not _is_hover(inner)]
     return view
 
 
@@ -184,13 +192,13 @@ def _is_hover(view: dict[str, Any]) -> bool:
     return isinstance(mark, dict) and mark.get("style") == "hover"
 
 
-def _views(spec: Mapping[str, Any]) -> list[Any]:
+def _all_views(spec: Mapping[str, Any]) -> list[Any]:
     """The specification and every view in it."""
-    inner = [view for key in INNER for view in spec.get(key, [])]
-    return [spec, *(deeper for view in inner for deeper in _views(view))]
+    inner = [view for key in INNER_VIEWS for view in spec.get(key, [])]
+    return [spec, *(deeper for view in inner for deeper in _all_views(view))]
 
 
-def _scaled(view: dict[str, Any], factor: float, width: float) -> dict[str, Any]:
+def _scale_view(view: dict[str, Any], factor: float, width: float) -> dict[str, Any]:
     """The view with its plots, and what is placed in pixels of a plot, `factor` times as large.
 
     Legends below plots `width` points wide get fewer columns where these have no room.
@@ -199,16 +207,16 @@ def _scaled(view: dict[str, Any], factor: float, width: float) -> dict[str, Any]
     for name in ("width", "height"):
         if isinstance(view.get(name), int | float):
             view[name] *= factor
-    for key in INNER:
+    for key in INNER_VIEWS:
         if key in view:
-            view[key] = [_scaled(inner, factor, width) for inner in view[key]]
+            view[key] = [_scale_view(inner, factor, width) for inner in view[key]]
     if "encoding" in view:
         encoding = view["encoding"].items()
-        view["encoding"] = {n: _scaled_channel(c, factor, width) for n, c in encoding}
+        view["encoding"] = {n: _scale_channel(c, factor, width) for n, c in encoding}
     return view
 
 
-def _scaled_channel(channel: Any, factor: float, width: float) -> Any:
+def _scale_channel(channel: Any, factor: float, width: float) -> Any:
     if not isinstance(channel, dict):
         return channel
     if isinstance(channel.get("value"), int | float):
@@ -221,7 +229,7 @@ def _scaled_channel(channel: Any, factor: float, width: float) -> Any:
     return {**channel, "legend": legend} if legend else channel
 
 
-def _fitted(spec: dict[str, Any], width: float) -> str:
+def _fit_width(spec: dict[str, Any], width: float) -> str:
     """The chart as SVG, its plots scaled until everything together is `width` points wide.
 
     Vega-Lite fits only single views by itself, and then changes their aspect ratio.
@@ -229,19 +237,19 @@ def _fitted(spec: dict[str, Any], width: float) -> str:
     Raises:
         ValueError: axes and legends leave no room.
     """
-    factor = width * 0.75 / _across(spec)
-    panels = max(1, round(_across(spec) / _widest(spec)))
+    factor = width * 0.75 / _width_across(spec)
+    panels = max(1, round(_width_across(spec) / _widest_plot(spec)))
     low = high = None  # the largest and smallest factors that are known to fit and not to
-    for _ in range(TRIES):
-        svg = _svg(_scaled(spec, factor, factor * _widest(spec)))
-        spare = width - _size(svg)[0]
+    for _ in range(MOST_TRIES):
+        svg = _drawn_svg(_scale_view(spec, factor, factor * _widest_plot(spec)))
+        spare = width - _drawing_size(svg)[0]
         if 0 <= spare < panels:  # Vega rounds the size of each up to whole points
             return svg
         low, high = (factor, high) if spare >= 0 else (low, factor)
-        factor += (spare - 0.5) / _across(spec)
+        factor += (spare - 0.5) / _width_across(spec)
         if low is not None and high is not None and not low < factor < high:
             factor = (low + high) / 2
-        if factor * _widest(spec) < 20:
+        if factor * _widest_plot(spec) < 20:
             break
     raise ValueError(
         f"axes and legends leave no room for the plot in {width / POINTS:g} inches; make it "
@@ -249,26 +257,28 @@ def _fitted(spec: dict[str, Any], width: float) -> str:
     )
 
 
-def _widest(spec: Mapping[str, Any]) -> float:
+def _widest_plot(spec: Mapping[str, Any]) -> float:
     """Width of the widest single plot, in the chart's own pixels."""
-    return max(v["width"] for v in _views(spec) if isinstance(v.get("width"), int | float))
+    return max(v["width"] for v in _all_views(spec) if isinstance(v.get("width"), int | float))
 
 
-def _across(spec: Mapping[str, Any]) -> float:
+def _width_across(spec: Mapping[str, Any]) -> float:
     """Width of all plots that stand side by side, without axes and legends."""
     own = spec.get("width")
     if isinstance(own, int | float):
         return float(own)
     for key in ("hconcat", "concat"):
         if key in spec:
-            widths = [_across(view) for view in spec[key]]
+            widths = [_width_across(view) for view in spec[key]]
             columns = int(spec.get("columns", len(widths)) if key == "concat" else len(widths))
             rows = [widths[n : n + columns] for n in range(0, len(widths), columns)]
             return max(map(sum, rows))
-    return max((_across(view) for key in INNER for view in spec.get(key, [])), default=0.0)
+    return max(
+        (_width_across(view) for key in INNER_VIEWS for view in spec.get(key, [])), default=0.0
+    )
 
 
-def _svg(spec: dict[str, Any]) -> str:
+def _drawn_svg(spec: dict[str, Any]) -> str:
     """The specification drawn; nothing is fetched from anywhere."""
     import vl_convert
 
@@ -285,33 +295,33 @@ def _register_fonts() -> None:
     vl_convert.register_font_directory(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf"))
 
 
-def _with_raised(svg: str, fonts: Sequence[str]) -> str:
+def _with_raised_digits(svg: str, fonts: Sequence[str]) -> str:
     """The drawing with texts that hold raised digits in a font that has them all.
 
     Liberation Sans has only four: for the others the whole text would be in whatever font else is
     on the machine.
     """
-    if BUNDLED["sans-serif"] not in families(fonts):
+    if BUNDLED_FONTS["sans-serif"] not in font_families(fonts):
         return svg
     raised = "(?<=>)[^<>]*[⁰¹²³⁴-⁹⁻][^<>]*(?=</text>)"
     return re.sub(raised, r'<tspan font-family="DejaVu Sans">\g<0></tspan>', svg)
 
 
-def _renumbered(svg: str) -> str:
+def _renumber_ids(svg: str) -> str:
     """The drawing with gradients and clips counted from 0: Vega counts on from picture to picture.
 
     So the same figure is the same file.
     """
     names = dict.fromkeys(re.findall(r'id="((?:gradient_|clip)\d+)"', svg))
-    known = {name: f"{name.rstrip('0123456789')}{n}" for n, name in enumerate(names)}
+    new_ids = {name: f"{name.rstrip('0123456789')}{n}" for n, name in enumerate(names)}
     return re.sub(
         r'(?<=id=")(?:gradient_|clip)\d+(?=")|(?<=url\(#)(?:gradient_|clip)\d+(?=\))',
-        lambda name: known.get(name[0], name[0]),
+        lambda name: new_ids.get(name[0], name[0]),
         svg,
     )
 
 
-def _size(svg: str) -> tuple[float, float]:
+def _drawing_size(svg: str) -> tuple[float, float]:
     """Width and height of the drawing, in points."""
     head = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
     if head is None:
@@ -319,11 +329,11 @@ def _size(svg: str) -> tuple[float, float]:
     return float(head[1]), float(head[2])
 
 
-def _converted(svg: str, format: str, width_inches: float, dpi: int) -> bytes:
+def _convert_svg(svg: str, format: str, width_inches: float, dpi: int) -> bytes:
     """The drawing in its format; the page is widened by the fraction of a point that is missing."""
     import vl_convert
 
-    width, (_, height) = width_inches * POINTS, _size(svg)
+    width, (_, height) = width_inches * POINTS, _drawing_size(svg)
     start = svg.index("<g")
     body = f'<rect width="{width:g}" height="{height:g}" fill="white"/>{svg[start:]}'
     sizes = {

@@ -9,10 +9,10 @@ from xml.sax.saxutils import escape
 from explorer.kinds.provenance import PROGRAM, VERSION, Provenance, text, titles
 
 # What XML 1.0 cannot hold, not even escaped. Source: XML 1.0, production 2.
-NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def told(content: bytes, format: str, provenance: Sequence[Provenance]) -> bytes:
+def with_provenance(content: bytes, format: str, provenance: Sequence[Provenance]) -> bytes:
     """The picture with its provenance inside; the picture itself stays as it is.
 
     Args:
@@ -22,11 +22,11 @@ def told(content: bytes, format: str, provenance: Sequence[Provenance]) -> bytes
     """
     if not provenance:
         return content
-    writers = {"png": _png, "svg": _svg, "pdf": _pdf}
-    return writers[format](content, _entries(provenance))
+    writers = {"png": _png_with, "svg": _svg_with, "pdf": _pdf_with}
+    return writers[format](content, _text_entries(provenance))
 
 
-def _entries(provenance: Sequence[Provenance]) -> dict[str, str]:
+def _text_entries(provenance: Sequence[Provenance]) -> dict[str, str]:
     """What is said, by the names that PNG and PDF have for it."""
     keys = ", ".join(one.key for one in provenance)
     entries = {"Title": titles(provenance), "Keywords": keys, "Creator": f"{PROGRAM} {VERSION}"}
@@ -34,7 +34,7 @@ def _entries(provenance: Sequence[Provenance]) -> dict[str, str]:
     return safe | {"Provenance": text(provenance).encode("utf-8", "replace").decode()}
 
 
-def _png(content: bytes, entries: Mapping[str, str]) -> bytes:
+def _png_with(content: bytes, entries: Mapping[str, str]) -> bytes:
     """With an iTXt chunk for each entry after the header. Source: PNG 3rd edition, 11.3.3.4."""
     start = 33  # signature and IHDR
     chunks = b""
@@ -44,15 +44,15 @@ def _png(content: bytes, entries: Mapping[str, str]) -> bytes:
     return content[:start] + chunks + content[start:]
 
 
-def _svg(content: bytes, entries: Mapping[str, str]) -> bytes:
+def _svg_with(content: bytes, entries: Mapping[str, str]) -> bytes:
     """With a title and a metadata element first in the drawing. Source: SVG 1.1, 5.4 and 21."""
-    said = {name: escape(NO_XML.sub("\ufffd", words)) for name, words in entries.items()}
-    elements = f"<title>{said['Title']}</title><metadata>{said['Provenance']}</metadata>"
+    escaped = {name: escape(NOT_IN_XML.sub("\ufffd", words)) for name, words in entries.items()}
+    elements = f"<title>{escaped['Title']}</title><metadata>{escaped['Provenance']}</metadata>"
     place = content.index(b">", content.index(b"<svg")) + 1
     return content[:place] + elements.encode() + content[place:]
 
 
-def _pdf(content: bytes, entries: Mapping[str, str]) -> bytes:
+def _pdf_with(content: bytes, entries: Mapping[str, str]) -> bytes:
     """With the entries in its information dictionary, as an update after its end.
 
     Source: ISO 32000-1, 7.5.6 (incremental updates), 14.3.3 (information dictionary).
@@ -61,11 +61,11 @@ def _pdf(content: bytes, entries: Mapping[str, str]) -> bytes:
         ValueError: the document has no plain cross-reference table.
     """
     tail = content[content.rindex(b"trailer") :]
-    found = [
+    matches = [
         re.search(pattern, tail)
         for pattern in (rb"/Size (\d+)", rb"/Root (\d+ \d+ R)", rb"startxref\s+(\d+)")
     ]
-    size, root, before = (match[1] if match else b"" for match in found)
+    size, root, before = (match[1] if match else b"" for match in matches)
     if not (size and root and before):
         raise ValueError("the PDF must have a plain cross-reference table, got another form")
     number, place = int(size), len(content) + 1

@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from explorer.kinds.provenance import Provenance, document
 
-RUNNABLE = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadsheet runs begins
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadsheet runs begins
 
 
 class Result(Protocol):
@@ -26,7 +26,7 @@ class Result(Protocol):
         """Indices and coordinates of each point, name -> (...)."""
 
 
-def rows(result: Result) -> pa.Table:
+def point_rows(result: Result) -> pa.Table:
     """One row per point: where it is, whether it is computed, its loss and metrics.
 
     NaN and Inf are kept; NaN where the column `computed` is false means only that nothing is known
@@ -43,20 +43,22 @@ def rows(result: Result) -> pa.Table:
     return pa.table({name: np.ascontiguousarray(grid).ravel() for name, grid in columns.items()})
 
 
-def described(result: Result, provenance: Provenance | None = None) -> pa.Table:
+def rows_with_subject(result: Result, provenance: Provenance | None = None) -> pa.Table:
     """The rows, and which model and point they are about, as the last two columns.
 
     Several are joined by "; "; of more than two points only their number is told.
     """
-    found = rows(result)
+    table_rows = point_rows(result)
     if provenance is None:
-        return found
+        return table_rows
     points = provenance.points
-    told = "; ".join(points) if len(points) <= 2 else f"{len(points)} points"
-    for name, words in (("model", "; ".join(provenance.models)), ("point", told)):
-        known = name if name not in found.column_names else f"{name} (subject)"
-        found = found.append_column(known, pa.array([_storable(words)] * len(found), pa.string()))
-    return found
+    points_text = "; ".join(points) if len(points) <= 2 else f"{len(points)} points"
+    for name, words in (("model", "; ".join(provenance.models)), ("point", points_text)):
+        column_name = name if name not in table_rows.column_names else f"{name} (subject)"
+        table_rows = table_rows.append_column(
+            column_name, pa.array([_utf8_text(words)] * len(table_rows), pa.string())
+        )
+    return table_rows
 
 
 def to_csv(result: Result, provenance: Provenance | None = None) -> bytes:
@@ -65,38 +67,44 @@ def to_csv(result: Result, provenance: Provenance | None = None) -> bytes:
     A text that a spreadsheet would run as a formula begins with an apostrophe. Where the rows come
     from is said beside them, see `provenance_json`.
     """
-    found = described(result, provenance)
-    for place, (name, column) in enumerate(zip(found.column_names, found.columns, strict=True)):
+    table_rows = rows_with_subject(result, provenance)
+    for place, (name, column) in enumerate(
+        zip(table_rows.column_names, table_rows.columns, strict=True)
+    ):
         if pa.types.is_string(column.type):
-            texts = [_unrunnable(text) for text in column.to_pylist()]
-            found = found.set_column(place, name, pa.array(texts, pa.string()))
-    found = found.rename_columns([_unrunnable(name) for name in found.column_names])
+            texts = [_harmless_text(text) for text in column.to_pylist()]
+            table_rows = table_rows.set_column(place, name, pa.array(texts, pa.string()))
+    table_rows = table_rows.rename_columns(
+        [_harmless_text(name) for name in table_rows.column_names]
+    )
     file = io.BytesIO()
-    pyarrow.csv.write_csv(found, file)
+    pyarrow.csv.write_csv(table_rows, file)
     return file.getvalue()
 
 
 def to_parquet(result: Result, provenance: Provenance | None = None) -> bytes:
     """The rows as Parquet; question, settings and provenance in the file's key-value metadata."""
-    told = document([provenance] if provenance else [])
+    provenance_document = document([provenance] if provenance else [])
     metadata = {
         "question": provenance.key if provenance else "",
         "settings": json.dumps(dict(provenance.settings) if provenance else {}, sort_keys=True),
-        "provenance": json.dumps(told, sort_keys=True),
+        "provenance": json.dumps(provenance_document, sort_keys=True),
     }
     file = io.BytesIO()
-    table = described(result, provenance).replace_schema_metadata(metadata)
+    table = rows_with_subject(result, provenance).replace_schema_metadata(metadata)
     pyarrow.parquet.write_table(table, file, compression="zstd")
     return file.getvalue()
 
 
 def provenance_json(provenance: Provenance) -> bytes:
     """What stands beside a CSV, which has no place for it: a JSON document."""
-    told = document([provenance])
-    return (json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    provenance_document = document([provenance])
+    return (
+        json.dumps(provenance_document, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    ).encode()
 
 
-def files(result: Result, provenance: Provenance, name: str) -> dict[str, bytes]:
+def export_files(result: Result, provenance: Provenance, name: str) -> dict[str, bytes]:
     """The files of an export by name: a Parquet file, or a CSV and its provenance beside it.
 
     Raises:
@@ -109,11 +117,11 @@ def files(result: Result, provenance: Provenance, name: str) -> dict[str, bytes]
     raise ValueError(f"the file must end in .csv or .parquet, got {name}")
 
 
-def _unrunnable(text: str) -> str:
+def _harmless_text(text: str) -> str:
     """The text so that no spreadsheet takes it for a formula. Source: OWASP, CSV injection."""
-    return f"'{text}" if text.startswith(RUNNABLE) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _storable(text: str) -> str:
+def _utf8_text(text: str) -> str:
     """The text without halves of characters, which UTF-8 cannot hold."""
     return text.encode("utf-8", "replace").decode()

@@ -4,19 +4,19 @@ from typing import Any
 
 import pyarrow as pa
 
-PLAIN = " _-"  # beside letters and digits: what no part of Vega gives a meaning
+PLAIN_CHARACTERS = " _-"  # beside letters and digits: what no part of Vega gives a meaning
 
 
-def column(name: str) -> str:
+def column_name(name: str) -> str:
     """A column's name that Vega reads as one name: what could mean something there as %hex.
 
     Vega-Lite puts names of fields into expressions, where quotes, dots, brackets, backslashes and
     line ends would end them.
     """
-    return "".join(c if c.isalnum() or c in PLAIN else f"%{ord(c):x}" for c in name)
+    return "".join(c if c.isalnum() or c in PLAIN_CHARACTERS else f"%{ord(c):x}" for c in name)
 
 
-def tip_title(words: str) -> str:
+def tooltip_title(words: str) -> str:
     """A tooltip's title that reads as the words.
 
     Vega-Lite puts it into an expression and protects only quotes (6.1.0).
@@ -25,6 +25,6 @@ def tip_title(words: str) -> str:
     return lines.replace("\\", "\\\\")
 
 
-def table(rows: list[dict[str, Any]]) -> pa.Table:
+def arrow_table(rows: list[dict[str, Any]]) -> pa.Table:
     """The rows as Arrow: Altair takes a second to check the same rows as a list."""
     return pa.Table.from_pylist(rows)

@@ -14,9 +14,9 @@ COLOUR_MAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "coolwarm")
 # Of curves, bars and dots: each has a contrast of at least 3 to 1 to a white and a dark page, and
 # any two are at least 17 apart in CIELAB, also as the colour-blind see them (Machado et al. 2009).
 BLUE, ORANGE, GREEN = "#4a82f8", "#e66d28", "#239658"
-SERIES = (BLUE, ORANGE, GREEN, "#9608f4", "#e701a3", "#64635d", "#8187c6", "#a45623")
+SERIES_COLOURS = (BLUE, ORANGE, GREEN, "#9608f4", "#e701a3", "#64635d", "#8187c6", "#a45623")
 # What a split is called -> its colour, whatever stands beside it.
-SPLITS = {
+SPLIT_COLOURS = {
     **dict.fromkeys(("train", "training"), BLUE),
     **dict.fromkeys(("test", "testing"), ORANGE),
     **dict.fromkeys(("val", "valid", "validation", "dev", "eval"), GREEN),
@@ -28,17 +28,19 @@ def series_colours(names: Sequence[str]) -> list[str]:
 
     No two names share one while there are colours left.
     """
-    fixed = {name: SPLITS[name.lower()] for name in names if name.lower() in SPLITS}
-    taken = dict.fromkeys(fixed.values(), 1)
+    fixed = {name: SPLIT_COLOURS[name.lower()] for name in names if name.lower() in SPLIT_COLOURS}
+    uses = dict.fromkeys(fixed.values(), 1)
     for name in sorted(set(names) - fixed.keys()):
         first = int(hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest(), 16)
-        turned = [SERIES[(first + n) % len(SERIES)] for n in range(len(SERIES))]
-        fixed[name] = min(turned, key=lambda colour: taken.get(colour, 0))
-        taken[fixed[name]] = taken.get(fixed[name], 0) + 1
+        rotated_series = [
+            SERIES_COLOURS[(first + n) % len(SERIES_COLOURS)] for n in range(len(SERIES_COLOURS))
+        ]
+        fixed[name] = min(rotated_series, key=lambda colour: uses.get(colour, 0))
+        uses[fixed[name]] = uses.get(fixed[name], 0) + 1
     return [fixed[name] for name in names]
 
 
-def contrast(first: str, second: str) -> float:
+def contrast_ratio(first: str, second: str) -> float:
     """The contrast ratio of two colours "#rrggbb", from 1 to 21.
 
     Source: WCAG 2.2, definitions of contrast ratio and relative luminance.
@@ -54,7 +56,7 @@ def _luminance(colour: str) -> float:
 
 
 @lru_cache
-def lut(name: str) -> np.ndarray:
+def colour_table(name: str) -> np.ndarray:
     """The colours of a map from low to high, shape (256, 3), uint8, read-only.
 
     Raises:
@@ -75,4 +77,4 @@ def hex_colours(name: str) -> list[str]:
     Raises:
         ValueError: no such colour map.
     """
-    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in lut(name)]
+    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colour_table(name)]

@@ -10,67 +10,74 @@ import numpy as np
 
 from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
-from explorer.render.marks.arrow import table
-from explorer.render.marks.image import extent
-from explorer.render.marks.scale import ColourScale, ContourStyle, drawable, ink, labels, ticks
+from explorer.render.marks.arrow import arrow_table
+from explorer.render.marks.image import cell_extent
+from explorer.render.marks.scale import (
+    ColourScale,
+    ContourStyle,
+    ink_colour,
+    is_drawable,
+    tick_labels,
+    ticks,
+)
 
 CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refuses to go on
 
 
 def contour_layers(
-    surface: Surface, shown: Preview, scale: ColourScale, style: ContourStyle, ratio: float
+    surface: Surface, preview: Preview, scale: ColourScale, style: ContourStyle, ratio: float
 ) -> list[alt.Chart]:
     """Contour lines, and labels on the main ones; none before the coarsest level is complete.
 
     They run through what is computed and interpolated, not where a neighbour stands in, and
     through the outer half of the cells at the border as straight as they come.
     """
-    x, y, z = surface.x, surface.y, shown.values
+    x, y, z = surface.x, surface.y, preview.values
     levels = ticks(scale.low, scale.high, style.log, style.levels)
-    if shown.stride is None or not levels:
+    if preview.stride is None or not levels:
         return []
-    held = drawable(z, style.log) & np.isfinite(shown.uncertainty)
-    place_of = np.where(held, scale.fractions(z), np.nan)  # in the colours' unit: no overflow
-    (left, right), (bottom, top) = extent(x), extent(y)
+    has_place = is_drawable(z, style.log) & np.isfinite(preview.uncertainty)
+    place_of = np.where(has_place, scale.fractions(z), np.nan)  # in the colours' unit: no overflow
+    (left, right), (bottom, top) = cell_extent(x), cell_extent(y)
     generator = contourpy.contour_generator(
         (np.array([left, *x, right]) - x[0]) / np.ptp(x),
         (np.array([bottom, *y, top]) - y[0]) / np.ptp(y) * ratio,
-        np.ma.masked_invalid(_bordered(place_of)),
+        np.ma.masked_invalid(_with_border(place_of)),
     )
     at = scale.fractions(np.array(levels))
-    found = [(n, np.asarray(line)) for n, a in enumerate(at) for line in generator.lines(a)]
-    lines = _simplified(found)
+    level_lines = [(n, np.asarray(line)) for n, a in enumerate(at) for line in generator.lines(a)]
+    lines = _simplify(level_lines)
     if not lines:
         return []
-    inks = [ink(colour) for colour in scale.colours(np.array(levels))]
+    inks = [ink_colour(colour) for colour in scale.colours(np.array(levels))]
     placed = [  # back to the coordinates of the axes, level beside each line
         (n, np.column_stack((x[0] + line[:, 0] * np.ptp(x), y[0] + line[:, 1] / ratio * np.ptp(y))))
         for n, line in lines
     ]
     layers = [
-        _lines([line for n, line in placed if inks[n] == colour], colour)
+        _line_layer([line for n, line in placed if inks[n] == colour], colour)
         for colour in sorted({inks[n] for n, _ in lines})
     ]
     main = set(ticks(scale.low, scale.high, style.log, 5)) & set(levels) or set(levels[::2])
-    said = labels(levels)
+    level_texts = tick_labels(levels)
     rows = []
     for n, spot, angle in _label_spots([(n, line) for n, line in lines if levels[n] in main]):
         px, py = x[0] + spot[0] * np.ptp(x), y[0] + spot[1] / ratio * np.ptp(y)
         halo = "#" + bytes(scale.colours(np.array([levels[n]]))[0]).hex()
         rows.append(
-            {"x": px, "y": py, "text": said[n], "angle": angle, "ink": inks[n], "halo": halo}
+            {"x": px, "y": py, "text": level_texts[n], "angle": angle, "ink": inks[n], "halo": halo}
         )
-    complete = bool(shown.computed.all())  # a halo would show on the pale preview
-    return layers + (_labels(rows, complete) if rows else [])
+    complete = bool(preview.computed.all())  # a halo would show on the pale preview
+    return layers + (_label_layers(rows, complete) if rows else [])
 
 
-def _bordered(places: np.ndarray) -> np.ndarray:
+def _with_border(places: np.ndarray) -> np.ndarray:
     """The places (N, M) with a border half a cell beyond them, (N + 2, M + 2).
 
     They go on as straight as they come; where only the last one is known, it stands for what is
     beyond. A corner is where the planes of its two sides meet, so that nothing turns there.
     """
-    across, along = _beyond(places), _beyond(places.T).T
+    across, along = _border_values(places), _border_values(places.T).T
     wide = np.pad(places, 1)
     wide[1:-1, [0, -1]], wide[[0, -1], 1:-1] = across, along
     for row in (0, -1):
@@ -80,24 +87,24 @@ def _bordered(places: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _beyond(places: np.ndarray) -> np.ndarray:
+def _border_values(places: np.ndarray) -> np.ndarray:
     """Places half a cell before the first column and after the last, (N, 2)."""
     last, before = places[:, [0, -1]], places[:, [1, -2]]
     return last + np.where(np.isfinite(before), last - before, 0.0) / 2
 
 
-def _simplified(lines: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
+def _simplify(lines: list[tuple[int, np.ndarray]]) -> list[tuple[int, np.ndarray]]:
     """The lines with as few vertices as the eye needs, and at most CONTOUR_VERTICES; specks go."""
     tolerance = 0.0007  # of the plot's width: a third of a pixel
     while True:
         large = [(n, line) for n, line in lines if np.ptp(line, 0).max() > 10 * tolerance]
-        thinned = [(n, line[_kept(line, tolerance)]) for n, line in large]
+        thinned = [(n, line[_kept_vertices(line, tolerance)]) for n, line in large]
         if sum(len(line) for _, line in thinned) <= CONTOUR_VERTICES:
             return thinned
         tolerance *= 1.5
 
 
-def _kept(line: np.ndarray, tolerance: float) -> np.ndarray:
+def _kept_vertices(line: np.ndarray, tolerance: float) -> np.ndarray:
     """Which vertices stay, (N,) bool: dropped ones lie within the tolerance of the line drawn.
 
     Source: Douglas & Peucker 1973, Cartographica 10(2).
@@ -123,7 +130,7 @@ def _kept(line: np.ndarray, tolerance: float) -> np.ndarray:
     return keep
 
 
-def _lines(lines: list[np.ndarray], colour: str) -> alt.Chart:
+def _line_layer(lines: list[np.ndarray], colour: str) -> alt.Chart:
     """One layer of thin lines of one colour."""
     rows = [
         {"x": round(float(px), 6), "y": round(float(py), 6), "line": n, "k": k}
@@ -131,7 +138,7 @@ def _lines(lines: list[np.ndarray], colour: str) -> alt.Chart:
         for k, (px, py) in enumerate(line)
     ]
     return (
-        alt.Chart(table(rows))
+        alt.Chart(arrow_table(rows))
         .mark_line(style="contour", strokeWidth=0.8, opacity=0.55, color=colour, clip=True)
         .encode(x="x:Q", y="y:Q", detail="line:N", order="k:Q")
     )
@@ -142,33 +149,33 @@ def _label_spots(lines: list[tuple[int, np.ndarray]]) -> Iterator[tuple[int, np.
 
     Places keep away from the plot's edges and from each other.
     """
-    taken = [np.array([0.5, 0.5])]
+    places_taken = [np.array([0.5, 0.5])]
     longest: dict[int, np.ndarray] = {}
     for n, line in lines:
-        if n not in longest or _length(line) > _length(longest[n]):
+        if n not in longest or _line_length(line) > _line_length(longest[n]):
             longest[n] = line
     for n, line in longest.items():
         middles, steps = (line[1:] + line[:-1]) / 2, np.diff(line, axis=0)
         top = max(float(line[:, 1].max()), 0.5)
         inside = ((middles > 0.08) & (middles < np.array([0.92, top - 0.06]))).all(axis=1)
-        if _length(line) < 0.25 or not inside.any():
+        if _line_length(line) < 0.25 or not inside.any():
             continue
-        away = np.min([np.hypot(*(middles - spot).T) for spot in taken], axis=0)
+        away = np.min([np.hypot(*(middles - spot).T) for spot in places_taken], axis=0)
         best = int(np.where(inside, away, -1).argmax())
         if away[best] < 0.07:
             continue
-        taken.append(middles[best])
+        places_taken.append(middles[best])
         angle = -math.degrees(math.atan2(steps[best][1], steps[best][0]))
         yield n, middles[best], (angle + 90) % 180 - 90
 
 
-def _length(line: np.ndarray) -> float:
+def _line_length(line: np.ndarray) -> float:
     return float(np.hypot(*np.diff(line, axis=0).T).sum())
 
 
-def _labels(rows: list[dict[str, Any]], halo: bool) -> list[alt.Chart]:
+def _label_layers(rows: list[dict[str, Any]], halo: bool) -> list[alt.Chart]:
     """Labels; the halo, in the colour of the level, interrupts their line."""
-    text = alt.Chart(table(rows)).encode(
+    text = alt.Chart(arrow_table(rows)).encode(
         x="x:Q", y="y:Q", text="text:N", angle=alt.Angle("angle:Q", scale=None)
     )
     below = [

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from explorer.render.marks.scale import drawable
+from explorer.render.marks.scale import is_drawable
 
-VISIBLE = 0.005  # of the range of values: a narrower band is left out
+VISIBLE_SHARE = 0.005  # of the range of values: a narrower band is left out
 GREY = "#888888"  # as faint on a dark page as on a light one
 
 
@@ -56,33 +56,33 @@ class Row:
         return self.value.replace("_", " ")
 
 
-def visible(band: Band | None, y: np.ndarray, computed: np.ndarray) -> Band | None:
+def visible_band(band: Band | None, y: np.ndarray, computed: np.ndarray) -> Band | None:
     """The band where it is wide enough to be seen beside the range of its curve, else None."""
     if band is None:
         return None
     low, high = band
-    known = computed & np.isfinite(low) & np.isfinite(high)
-    if not known.any():
+    is_known = computed & np.isfinite(low) & np.isfinite(high)
+    if not is_known.any():
         return None
-    return band if (high - low)[known].max() > VISIBLE * np.ptp(y[known]) else None
+    return band if (high - low)[is_known].max() > VISIBLE_SHARE * np.ptp(y[is_known]) else None
 
 
-def limits(row: Row) -> tuple[float, float]:
+def axis_limits(row: Row) -> tuple[float, float]:
     """Ends of the value axis: those of all that can be drawn, and a little room."""
-    known = [np.array([spot.y for spot in row.spots if math.isfinite(spot.y)])]
+    value_arrays = [np.array([spot.y for spot in row.spots if math.isfinite(spot.y)])]
     for curve in row.curves.values():
-        known.append(curve.y[curve.computed])
-        known += [end[curve.computed] for end in curve.band or ()]
-        known += [] if curve.faint is None else [curve.faint.ravel()]
-    values = np.concatenate(known)
-    shown = values[drawable(values, row.log)]
-    if not shown.size:
+        value_arrays.append(curve.y[curve.computed])
+        value_arrays += [end[curve.computed] for end in curve.band or ()]
+        value_arrays += [] if curve.faint is None else [curve.faint.ravel()]
+    values = np.concatenate(value_arrays)
+    drawable_values = values[is_drawable(values, row.log)]
+    if not drawable_values.size:
         return (0.1, 10.0) if row.log else (0.0, 1.0)
-    low, high = float(shown.min()), float(shown.max())
+    low, high = float(drawable_values.min()), float(drawable_values.max())
     if row.log:
-        room = (math.log(high) - math.log(low)) * 0.04 or 0.1
-        low, high = math.exp(math.log(low) - room), math.exp(min(math.log(high) + room, 709))
+        margin = (math.log(high) - math.log(low)) * 0.04 or 0.1
+        low, high = math.exp(math.log(low) - margin), math.exp(min(math.log(high) + margin, 709))
         return max(low, sys.float_info.min), high
-    room = (high / 2 - low / 2) * 0.08 or 0.05 * abs(high) or 0.5
+    margin = (high / 2 - low / 2) * 0.08 or 0.05 * abs(high) or 0.5
     largest = sys.float_info.max
-    return max(low - room, -largest), min(high + room, largest)
+    return max(low - margin, -largest), min(high + margin, largest)

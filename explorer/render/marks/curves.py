@@ -10,11 +10,11 @@ import altair as alt
 import numpy as np
 
 from explorer.render.marks.colours import BLUE, series_colours
-from explorer.render.marks.curve import GREY, Curve, Row, limits
-from explorer.render.marks.gaps import holes, rug
-from explorer.render.marks.rule import rule
-from explorer.render.marks.scale import label_expression, ticks, title_of
-from explorer.render.marks.strokes import strokes
+from explorer.render.marks.curve import GREY, Curve, Row, axis_limits
+from explorer.render.marks.gaps import rug_layer, undrawable_rows
+from explorer.render.marks.rule import hover_rule
+from explorer.render.marks.scale import tick_label_expression, ticks, value_title
+from explorer.render.marks.strokes import stroke_layers
 
 
 def chart(
@@ -29,23 +29,25 @@ def chart(
     Where a value is NaN, infinite or, on a log scale, not positive, a curve has a gap and the foot
     of its plot a mark. Each plot goes as far as its curves, unless all have one span.
     """
-    made = []
+    plots = []
     for row in rows:
-        x = _x(span or _span(row.curves), x_title if row is rows[-1] else None, width)
-        made.append(alt.LayerChart(layer=_layers(row, x, width), width=width, height=row.height))
-    whole = made[0] if len(made) == 1 else alt.VConcatChart(vconcat=made, spacing=12)
+        x = _x_encoding(span or _x_range(row.curves), x_title if row is rows[-1] else None, width)
+        plots.append(
+            alt.LayerChart(layer=_plot_layers(row, x, width), width=width, height=row.height)
+        )
+    whole = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=12)
     if title:
         whole.title = title
     return whole
 
 
-def _span(curves: Mapping[str, Curve]) -> tuple[float, float]:
+def _x_range(curves: Mapping[str, Curve]) -> tuple[float, float]:
     """First and last x of any curve."""
     ends = [(float(curve.x[0]), float(curve.x[-1])) for curve in curves.values()]
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _x(span: tuple[float, float], title: str | None, width: int) -> alt.X:
+def _x_encoding(span: tuple[float, float], title: str | None, width: int) -> alt.X:
     low, high = span
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     axis = _axis(ticks(low, high, False, 6), title, grid=False)
@@ -57,7 +59,7 @@ def _axis(values: list[float], title: str | None, grid: bool) -> alt.Axis:
     return alt.Axis(
         title=title,
         values=values,
-        labelExpr=label_expression(values),
+        labelExpr=tick_label_expression(values),
         labelFlush=False,
         grid=grid,
         gridColor=GREY,
@@ -65,23 +67,25 @@ def _axis(values: list[float], title: str | None, grid: bool) -> alt.Axis:
     )
 
 
-def _layers(row: Row, x: alt.X, width: int) -> list[alt.Chart]:
+def _plot_layers(row: Row, x: alt.X, width: int) -> list[alt.Chart]:
     """Lines and areas, marks of what has no place, the rule that tells the values."""
-    low, high = limits(row)
+    low, high = axis_limits(row)
     places = ticks(low, high, row.log, max(3, row.height // 45))
     scale = alt.Scale(type="log" if row.log else "linear", domain=[low, high], nice=False)
     if not row.log:
         scale["zero"] = False
-    y = alt.Y("y:Q", scale=scale, axis=_axis(places, title_of(row.value), grid=True))
-    shared = {"x": x, "y": y, "color": _colour(row, width)}
-    layers = strokes(row, shared, low)
-    found = [hole for name, curve in row.curves.items() for hole in holes(name, curve, row.log)]
-    if found:
-        layers.append(rug(found, shared, row))
-    return [*layers, rule(row, x)]
+    y = alt.Y("y:Q", scale=scale, axis=_axis(places, value_title(row.value), grid=True))
+    shared = {"x": x, "y": y, "color": _colour_encoding(row, width)}
+    layers = stroke_layers(row, shared, low)
+    hole_rows = [
+        hole for name, curve in row.curves.items() for hole in undrawable_rows(name, curve, row.log)
+    ]
+    if hole_rows:
+        layers.append(rug_layer(hole_rows, shared, row))
+    return [*layers, hover_rule(row, x)]
 
 
-def _colour(row: Row, width: int) -> Any:
+def _colour_encoding(row: Row, width: int) -> Any:
     """One colour a name; for one curve the page's own, and no legend."""
     names = list(row.curves)
     if len(names) == 1:
@@ -114,10 +118,12 @@ def thumbnail(curve: Curve) -> bytes:
         "strokeWidth": {"condition": {"test": "datum.thick", "value": 4}, "value": 1.5},
         "opacity": {"condition": {"test": "datum.thick", "value": 1}, "value": 0.35},
     }
-    return picture(rows, {"type": "line", "color": BLUE}, looks)
+    return small_picture(rows, {"type": "line", "color": BLUE}, looks)
 
 
-def picture(rows: list[dict[str, Any]], mark: Mapping[str, Any], looks: Mapping[str, Any]) -> bytes:
+def small_picture(
+    rows: list[dict[str, Any]], mark: Mapping[str, Any], looks: Mapping[str, Any]
+) -> bytes:
     """A small picture (PNG) of marks at the `x` and `y` of rows, without axes.
 
     Args:

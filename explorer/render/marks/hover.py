@@ -9,16 +9,16 @@ import pyarrow as pa
 
 from explorer.kinds.preview import Preview, nearest_computed
 from explorer.kinds.surface import Surface
-from explorer.render.marks.arrow import column, tip_title
-from explorer.render.marks.image import extent
-from explorer.render.marks.scale import number
+from explorer.render.marks.arrow import column_name, tooltip_title
+from explorer.render.marks.image import cell_extent
+from explorer.render.marks.scale import number_text
 
 HOVER_POINTS = 3600
 HOVER_BYTES = 380_000
 ESTIMATE_BYTES = 40  # of an estimate, more than of a value
 
 
-def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]:
+def hover_layer(surface: Surface, preview: Preview, value: str) -> list[alt.Chart]:
     """Unseen cells that tell coordinates and values; none before a point is computed.
 
     A computed cell tells all its values. An interpolated one tells its own coordinates and what is
@@ -27,24 +27,28 @@ def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]
     if not surface.computed.any():
         return []
     names = list(surface.values)
-    chosen, stride = _thinned(surface, len(names))
+    cells, stride = _tooltip_cells(surface, len(names))
     cell_y, cell_x = (
-        a.ravel() for a in np.meshgrid(surface.y[chosen[0]], surface.x[chosen[1]], indexing="ij")
+        a.ravel() for a in np.meshgrid(surface.y[cells[0]], surface.x[cells[1]], indexing="ij")
     )
-    j, i = (near[chosen].ravel() for near in nearest_computed(surface.computed))
-    gap = shown.interpolated[chosen].ravel()
+    j, i = (near[cells].ravel() for near in nearest_computed(surface.computed))
+    gap = preview.interpolated[cells].ravel()
     columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
-    columns["x"] = [number(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()]
-    columns["y"] = [number(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()]
-    held = {name: column(name if name not in columns else f"{name} (value)") for name in names}
+    columns["x"] = [number_text(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()]
+    columns["y"] = [number_text(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()]
+    field_names = {
+        name: column_name(name if name not in columns else f"{name} (value)") for name in names
+    }
     for name, grid in surface.values.items():
-        columns[held[name]] = [number(v) for v in grid[j, i].tolist()]
+        columns[field_names[name]] = [number_text(v) for v in grid[j, i].tolist()]
         for n in np.flatnonzero(gap):
-            columns[held[name]][n] = "not computed"
-    likely, give = (grid[chosen].ravel() for grid in (shown.values, shown.uncertainty))
+            columns[field_names[name]][n] = "not computed"
+    likely, give = (grid[cells].ravel() for grid in (preview.values, preview.uncertainty))
     for n in np.flatnonzero(gap):
-        columns[held[value]][n] = estimate(float(likely[n]), float(give[n])) + " (interpolated)"
-    half = [np.ptp(extent(axis)) / len(axis) * stride / 2 for axis in (surface.x, surface.y)]
+        columns[field_names[value]][n] = (
+            estimate_text(float(likely[n]), float(give[n])) + " (interpolated)"
+        )
+    half = [np.ptp(cell_extent(axis)) / len(axis) * stride / 2 for axis in (surface.x, surface.y)]
     return [
         alt.Chart(pa.table(columns))
         .transform_calculate(
@@ -60,31 +64,33 @@ def hover_layer(surface: Surface, shown: Preview, value: str) -> list[alt.Chart]
             y="bottom:Q",
             y2="top:Q",
             tooltip=[
-                alt.Tooltip(field=field, type="nominal", title=tip_title(name.replace("_", " ")))
-                for name, field in (("x", "x"), ("y", "y"), *held.items())
+                alt.Tooltip(
+                    field=field, type="nominal", title=tooltip_title(name.replace("_", " "))
+                )
+                for name, field in (("x", "x"), ("y", "y"), *field_names.items())
             ],
         )
     ]
 
 
-def estimate(value: float, uncertainty: float) -> str:
+def estimate_text(value: float, uncertainty: float) -> str:
     """A value with the digits that its uncertainty leaves: "≈ 1.23 ± 0.02"."""
     digits = 5
     if uncertainty > 0 and value != 0:
         size, place = (math.floor(math.log10(abs(n))) for n in (value, uncertainty))
         digits = min(max(size - place + 1, 1), 5)
-    return f"≈ {_rounded(value, digits)} ± {_rounded(uncertainty, 1)}"
+    return f"≈ {_rounded_text(value, digits)} ± {_rounded_text(uncertainty, 1)}"
 
 
-def _rounded(value: float, digits: int) -> str:
+def _rounded_text(value: float, digits: int) -> str:
     """The value to that many digits, without an exponent where it needs none."""
-    return number(float(f"{value:.{digits - 1}e}"))
+    return number_text(float(f"{value:.{digits - 1}e}"))
 
 
-def _thinned(surface: Surface, values: int) -> tuple[tuple[slice, slice], int]:
+def _tooltip_cells(surface: Surface, values: int) -> tuple[tuple[slice, slice], int]:
     """Rows and columns that the tooltips have room for, every `stride`-th, and that stride."""
-    room = 65 + 24 * values + ESTIMATE_BYTES * (not surface.computed.all())
-    allowed = min(HOVER_POINTS, HOVER_BYTES // room)
+    bytes_per_cell = 65 + 24 * values + ESTIMATE_BYTES * (not surface.computed.all())
+    allowed = min(HOVER_POINTS, HOVER_BYTES // bytes_per_cell)
     stride = 1
     while math.prod(math.ceil(n / stride) for n in surface.computed.shape) > allowed:
         stride += 1

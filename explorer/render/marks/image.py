@@ -11,14 +11,14 @@ from PIL import Image
 
 from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
-from explorer.render.marks.arrow import table
-from explorer.render.marks.scale import ColourScale, ContourStyle, drawable
+from explorer.render.marks.arrow import arrow_table
+from explorer.render.marks.scale import ColourScale, ContourStyle, is_drawable
 
 IMAGE_PIXELS = 600  # per side at least: cell edges and hatching stay sharp on paper
 PREVIEW_OPACITY = 0.75
 
 
-def extent(axis: np.ndarray) -> tuple[float, float]:
+def cell_extent(axis: np.ndarray) -> tuple[float, float]:
     """Outer edges of the first and the last cell.
 
     Raises:
@@ -32,19 +32,19 @@ def extent(axis: np.ndarray) -> tuple[float, float]:
 
 def image_layer(
     surface: Surface,
-    shown: Preview,
+    preview: Preview,
     scale: ColourScale | None,
     style: ContourStyle,
     x: dict[str, Any],
     y: dict[str, Any],
 ) -> alt.Chart:
     """The colours, one PNG stretched over the cells; it also sets the axes of the whole chart."""
-    left, right = extent(surface.x)
-    bottom, top = extent(surface.y)
-    url = "data:image/png;base64," + base64.b64encode(png(shown, scale, style)).decode()
+    left, right = cell_extent(surface.x)
+    bottom, top = cell_extent(surface.y)
+    url = "data:image/png;base64," + base64.b64encode(surface_png(preview, scale, style)).decode()
     row = {"url": url, "left": left, "right": right, "bottom": bottom, "top": top}
     return (
-        alt.Chart(table([row]))
+        alt.Chart(arrow_table([row]))
         .mark_image(aspect=False)
         .encode(
             x=alt.X("left:Q", **x),
@@ -56,30 +56,30 @@ def image_layer(
     )
 
 
-def png(shown: Preview, scale: ColourScale | None, style: ContourStyle) -> bytes:
+def surface_png(preview: Preview, scale: ColourScale | None, style: ContourStyle) -> bytes:
     """The surface as a PNG, largest y in the first row; each cell is a block of whole pixels.
 
     What is not computed is pale.
     """
-    values = shown.values
+    values = preview.values
     pixels = np.empty((*values.shape, 4), dtype=np.uint8)
     pixels[..., :3] = 255 if scale is None else scale.colours(values)
-    pixels[..., 3] = np.where(shown.computed, 255, round(255 * PREVIEW_OPACITY))
+    pixels[..., 3] = np.where(preview.computed, 255, round(255 * PREVIEW_OPACITY))
     repeat = [math.ceil(IMAGE_PIXELS / count) for count in values.shape]
 
     def blocks(cells: np.ndarray) -> np.ndarray:
         return cells[::-1].repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
 
     large = blocks(pixels)
-    _hatch(large, blocks(values), style.log)
-    if not shown.computed.any():
+    _hatch_holes(large, blocks(values), style.log)
+    if not preview.computed.any():
         large[:] = 0
     file = io.BytesIO()
     Image.fromarray(large).save(file, "PNG", compress_level=9)
     return file.getvalue()
 
 
-def _hatch(pixels: np.ndarray, values: np.ndarray, log: bool) -> None:
+def _hatch_holes(pixels: np.ndarray, values: np.ndarray, log: bool) -> None:
     """Draw holes on light grey: NaN as diagonals, Inf crossed, not positive (log) as levels."""
     row, column = np.arange(values.shape[0])[:, None], np.arange(values.shape[1])[None, :]
     rising, falling, level = (
@@ -87,7 +87,7 @@ def _hatch(pixels: np.ndarray, values: np.ndarray, log: bool) -> None:
         for axis, period, thick in ((row + column, 12, 2), (row - column, 12, 2), (row, 10, 2))
     )
     infinite, nan = np.isinf(values), np.isnan(values)
-    hole = ~drawable(values, log)
+    hole = ~is_drawable(values, log)
     lines = np.where(nan, rising, np.where(infinite, rising | falling, level)) & hole
     pixels[hole, :3] = 225
     pixels[lines, :3] = 90

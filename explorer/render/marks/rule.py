@@ -6,21 +6,21 @@ import altair as alt
 import numpy as np
 import pyarrow as pa
 
-from explorer.render.marks.arrow import column, tip_title
+from explorer.render.marks.arrow import column_name, tooltip_title
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import number
+from explorer.render.marks.scale import number_text
 
 
-def rule(row: Row, x: alt.X) -> alt.Chart:
+def hover_rule(row: Row, x: alt.X) -> alt.Chart:
     """The rule at the nearest x of any curve."""
     xs = np.unique(np.concatenate([curve.x for curve in row.curves.values()]))
-    columns: dict[str, Any] = {"x": xs, "x text": [number(at) for at in xs]}
+    columns: dict[str, Any] = {"x": xs, "x text": [number_text(at) for at in xs]}
     for name, curve in row.curves.items():
         texts = np.full(len(xs), "", dtype=object)
-        texts[np.searchsorted(xs, curve.x)] = _texts(curve)
-        columns[column(f"value {name}")] = texts.tolist()
+        texts[np.searchsorted(xs, curve.x)] = _point_texts(curve)
+        columns[column_name(f"value {name}")] = texts.tolist()
     titles = {"x text": "x"}
-    titles |= {column(f"value {name}"): name or row.words for name in row.curves}
+    titles |= {column_name(f"value {name}"): name or row.words for name in row.curves}
     near = alt.selection_point(
         name=f"near_{row.value.encode('utf-8', 'surrogatepass').hex()}",  # no two alike
         on="pointerover",
@@ -36,7 +36,7 @@ def rule(row: Row, x: alt.X) -> alt.Chart:
             x=x,
             opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0)),
             tooltip=[
-                alt.Tooltip(field=field, type="nominal", title=tip_title(title))
+                alt.Tooltip(field=field, type="nominal", title=tooltip_title(title))
                 for field, title in titles.items()
             ],
         )
@@ -44,12 +44,13 @@ def rule(row: Row, x: alt.X) -> alt.Chart:
     )
 
 
-def _texts(curve: Curve) -> list[str]:
+def _point_texts(curve: Curve) -> list[str]:
     """Value and band of each point in words."""
-    texts = [number(y, 6) for y in curve.y.tolist()]
+    texts = [number_text(y, 6) for y in curve.y.tolist()]
     if curve.band is not None:
         ends = zip(texts, *(end.tolist() for end in curve.band), strict=True)
-        texts = [f"{text} ({number(a, 4)} to {number(b, 4)})" for text, a, b in ends]
+        texts = [f"{text} ({number_text(a, 4)} to {number_text(b, 4)})" for text, a, b in ends]
     return [
-        text if known else "not computed" for text, known in zip(texts, curve.computed, strict=True)
+        text if is_computed else "not computed"
+        for text, is_computed in zip(texts, curve.computed, strict=True)
     ]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.eigenvalues import axes_words
-from explorer.render.marks.colours import contrast, lut
+from explorer.render.marks.colours import colour_table, contrast_ratio
 
 MINUS = "\N{MINUS SIGN}"
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+RAISED_DIGITS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MOST_STEPS = 1e14  # between ticks and 0; beyond, floats are too coarse for round ones
 MOST_DIGITS = 9  # of a tick label
 AXIS_TICKS, VALUE_TICKS = 5, 7  # wanted along a coordinate, and along values, in every picture
@@ -66,12 +66,12 @@ class ColourScale:
                 else (self.low / 2, self.high / 2, values / 2)  # halves: the span cannot overflow
             )
             placed = np.clip((at - low) / (high - low), 0, 1)
-        return np.where(drawable(values, self.log), placed, np.nan)
+        return np.where(is_drawable(values, self.log), placed, np.nan)
 
     def colours(self, values: np.ndarray) -> np.ndarray:
         """Colour of each value, uint8, shape (..., 3); a value without one gets the lowest."""
         places = np.nan_to_num(self.fractions(np.asarray(values, dtype=float)))
-        return lut(self.colour_map)[np.rint(places * 255).astype(int)]
+        return colour_table(self.colour_map)[np.rint(places * 255).astype(int)]
 
     def stops(self, count: int = 64) -> list[float]:
         """Values whose colours are evenly spaced, from low to high."""
@@ -84,28 +84,28 @@ class ColourScale:
         return [float(value) for value in values]
 
 
-def drawable(values: np.ndarray, log: bool) -> np.ndarray:
+def is_drawable(values: np.ndarray, log: bool) -> np.ndarray:
     """Whether each value has a place on the scale: finite, and positive on a log scale."""
     return np.isfinite(values) & ((values > 0) | (not log))
 
 
 def colour_scale(values: np.ndarray, style: ContourStyle) -> ColourScale | None:
     """The scale that fits the values, wider when all are equal; None when none is drawable."""
-    shown = values[drawable(values, style.log)]
+    drawable_values = values[is_drawable(values, style.log)]
     if style.limits is not None:
         low, high = style.limits
-    elif shown.size:
-        low, high = float(shown.min()), float(shown.max())
+    elif drawable_values.size:
+        low, high = float(drawable_values.min()), float(drawable_values.max())
     else:
         return None
     if style.clip is not None:
         high = min(high, style.clip)
     if style.log and low <= 0:
-        low = float(shown.min()) if shown.size else high / 10
+        low = float(drawable_values.min()) if drawable_values.size else high / 10
     if not low < high:
         high = low if low > high else high
-        room = 0.05 * abs(high) or 0.5
-        low, high = (high / 1.1, high * 1.1) if style.log else (high - room, high + room)
+        margin = 0.05 * abs(high) or 0.5
+        low, high = (high / 1.1, high * 1.1) if style.log else (high - margin, high + margin)
     return ColourScale(low, high, style.log, style.colour_map)
 
 
@@ -134,7 +134,7 @@ def ticks(low: float, high: float, log: bool, count: int) -> list[float]:
     return [value for value in values if low <= value <= high]
 
 
-def number(value: float, digits: int = 5) -> str:
+def number_text(value: float, digits: int = 5) -> str:
     """The value as short text: 0.3, 1.2e-8, NaN, Inf."""
     if math.isnan(value):
         return "NaN"
@@ -144,64 +144,69 @@ def number(value: float, digits: int = 5) -> str:
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
-def label(value: float, digits: int = 5) -> str:
+def tick_label(value: float, digits: int = 5) -> str:
     """The value as a tick label, with a raised exponent from 10⁴ on and from 10⁻⁴ down."""
     if not math.isfinite(value):
-        return number(value).replace("-", MINUS)
+        return number_text(value).replace("-", MINUS)
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     if value == 0 or -4 < int(exponent) < 4:
-        return number(value, digits).replace("-", MINUS)
+        return number_text(value, digits).replace("-", MINUS)
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    raised = "10" + str(int(exponent)).translate(RAISED)
+    raised = "10" + str(int(exponent)).translate(RAISED_DIGITS)
     if mantissa in ("1", "-1"):
         return raised if mantissa == "1" else MINUS + raised
     return f"{mantissa}×{raised}".replace("-", MINUS)
 
 
-def labels(values: Sequence[float]) -> list[str]:
+def tick_labels(values: Sequence[float]) -> list[str]:
     """The labels of one axis: different values never read the same.
 
     Each has the digits that it needs. Where that would be more than nine, as on an axis from
     1.0000000001 to 1.0000000002, the first is written out and the others as what is added to it.
     """
-    needed = [_digits(value) for value in values]
+    needed = [_digit_count(value) for value in values]
     if max(needed, default=0) <= MOST_DIGITS or len(values) < 2:
-        return [label(value, max(5, count)) for value, count in zip(values, needed, strict=True)]
+        return [
+            tick_label(value, max(5, count)) for value, count in zip(values, needed, strict=True)
+        ]
     first = Fraction(values[0])
     rises = [float(Fraction(value) - first) for value in values[1:]]
     for digits in range(3, 18):
-        texts = [label(values[0], 17), *(_signed(label(rise, digits)) for rise in rises)]
+        texts = [
+            tick_label(values[0], 17),
+            *(_signed_text(tick_label(rise, digits)) for rise in rises),
+        ]
         if len(set(texts)) == len(set(values)):
             return texts
-    return [label(values[0], 17), *(_signed(repr(rise)) for rise in rises)]
+    return [tick_label(values[0], 17), *(_signed_text(repr(rise)) for rise in rises)]
 
 
-def _digits(value: float) -> int:
+def _digit_count(value: float) -> int:
     """How many digits tell the value from every other float."""
     return len(repr(abs(value)).partition("e")[0].replace(".", "").strip("0"))
 
 
-def _signed(text: str) -> str:
+def _signed_text(text: str) -> str:
     return text if text.startswith(MINUS) else f"+{text}"
 
 
-def label_expression(values: list[float]) -> str:
-    """A Vega expression that writes each of the values as `labels` does."""
-    texts = ", ".join(f"'{text}'" for text in labels(values))
+def tick_label_expression(values: list[float]) -> str:
+    """A Vega expression that writes each of the values as `tick_labels` does."""
+    texts = ", ".join(f"'{text}'" for text in tick_labels(values))
     return f"[{texts}][indexof([{', '.join(map(repr, values))}], datum.value)]"
 
 
-def title_of(name: str) -> str:
+def value_title(name: str) -> str:
     """The name of a value as a title: "loss" as "Loss"."""
     return name[:1].upper() + name[1:].replace("_", " ")
 
 
-def axes_titles(facts: Mapping[str, Any]) -> list[str]:
+def plane_axes_titles(facts: Mapping[str, Any]) -> list[str]:
     """What the axes of a plane are called, in every picture of it."""
     return axes_words(facts) or ["First direction", "Second direction"]
 
 
-def ink(colour: np.ndarray) -> str:
+def ink_colour(colour: np.ndarray) -> str:
     """Black or white, whichever has more contrast to the colour; at least 4.5 to 1."""
     paint = "#" + bytes(colour).hex()
-    return max(("#000000", "#ffffff"), key=lambda text: contrast(text, paint))
+    return max(("#000000", "#ffffff"), key=lambda text: contrast_ratio(text, paint))

@@ -9,7 +9,11 @@ from numpy.typing import ArrayLike
 
 # A view in scene coordinates. The angle is VTK's default; in a picture narrower than that aspect
 # ratio it widens, so that the whole width stays in view.
-HOME = {"position": (2.8, -4.2, 3.55), "focal_point": (0.0, 0.0, 0.34), "up": (0.0, 0.0, 1.0)}
+HOME_CAMERA = {
+    "position": (2.8, -4.2, 3.55),
+    "focal_point": (0.0, 0.0, 0.34),
+    "up": (0.0, 0.0, 1.0),
+}
 VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
 
 
@@ -19,7 +23,7 @@ def view_angle(aspect: float) -> float:
     return math.degrees(2 * math.atan(half))
 
 
-def on_picture(places: ArrayLike, camera: Mapping[str, Any], aspect: float) -> np.ndarray:
+def picture_fractions(places: ArrayLike, camera: Mapping[str, Any], aspect: float) -> np.ndarray:
     """Fractions (..., 2) of the picture's width from the left and of its height from above.
 
     Args:

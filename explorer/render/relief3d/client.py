@@ -19,8 +19,8 @@ from explorer.render.relief3d.height import HeightField
 
 COMMAND = [sys.executable, "-m", "explorer.render.relief3d.process"]
 ROOT = Path(__file__).resolve().parents[2]
-KEPT = 24  # answers kept: a page asks for the same picture on every rerun
-APT = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
+KEPT_ANSWERS = 24  # answers kept: a page asks for the same picture on every rerun
+APT_COMMAND = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
 REGISTRY = "_loss_surface_explorer_renderer"  # a module without a file: no reload removes it
 
 
@@ -60,7 +60,7 @@ class Renderer:
         Raises:
             RenderError: the renderer failed.
         """
-        return self._ask("scene", field, timeout=timeout)["scene"]
+        return self._reply_to("scene", field, timeout=timeout)["scene"]
 
     def still(
         self,
@@ -85,7 +85,7 @@ class Renderer:
             raise NoOpenGL(f"{opengl.reason}; {opengl.remedy}")
         how: dict[str, Any] = {"size": list(size), "background": background, "scale": scale}
         view = None if camera is None else dict(camera)
-        answer = self._ask("still", field, timeout=timeout, camera=view, **how)
+        answer = self._reply_to("still", field, timeout=timeout, camera=view, **how)
         return base64.b64decode(answer["png"])
 
     def export(
@@ -106,7 +106,7 @@ class Renderer:
         """
         rest: dict[str, Any] = {"path": str(Path(path).resolve()), "format": format}
         rest["provenance"] = None if provenance is None else dict(provenance)
-        return Path(self._ask("export", field, timeout=timeout, keep=False, **rest)["path"])
+        return Path(self._reply_to("export", field, timeout=timeout, keep=False, **rest)["path"])
 
     def ping(self, timeout: float = 60.0) -> int:
         """The process number of the child, which is running then.
@@ -123,15 +123,15 @@ class Renderer:
         """
         with self._probe_lock:
             if self._opengl is None:
-                self._opengl = self._probed()
+                self._opengl = self._probe_opengl()
             return self._opengl
 
     def close(self) -> None:
         """End the child; the next request starts another."""
         with self._lock:
-            self._end()
+            self._end_child()
 
-    def _probed(self) -> OpenGL:
+    def _probe_opengl(self) -> OpenGL:
         try:
             done = subprocess.run(
                 [*COMMAND, "--probe"],
@@ -155,7 +155,7 @@ class Renderer:
             False, f"no picture can be drawn here: OpenGL does not work (a trial {how})", _REMEDY
         )
 
-    def _ask(
+    def _reply_to(
         self, method: str, field: HeightField, *, timeout: float, keep: bool = True, **rest: Any
     ) -> dict[str, Any]:
         """The reply to a request about a height field, from those kept if it is there."""
@@ -168,7 +168,7 @@ class Renderer:
         with self._kept_lock:
             if keep:
                 self._kept[key] = reply
-            while len(self._kept) > KEPT:
+            while len(self._kept) > KEPT_ANSWERS:
                 self._kept.popitem(last=False)
         return reply
 
@@ -176,7 +176,7 @@ class Renderer:
         """The reply; a child that died is started again once."""
         line = json.dumps(request) + "\n"
         with self._lock:
-            answer = self._attempt(line, timeout) or self._attempt(line, timeout)
+            answer = self._reply_line(line, timeout) or self._reply_line(line, timeout)
         if not answer:
             raise RenderError(
                 "the renderer stopped twice on the same request; its messages are in the log"
@@ -186,9 +186,9 @@ class Renderer:
             raise RenderError(f"the renderer could not draw this: {reply['error']}")
         return reply
 
-    def _attempt(self, line: str, timeout: float) -> str:
+    def _reply_line(self, line: str, timeout: float) -> str:
         """The reply's line, empty if the child died over it."""
-        child = self._running()
+        child = self._running_child()
         late = threading.Event()
 
         def stop() -> None:
@@ -208,14 +208,14 @@ class Renderer:
             alarm.cancel()
         if answer.endswith("\n"):
             return answer
-        self._end()
+        self._end_child()
         if late.is_set():
             raise RenderError(f"the renderer gave no answer within {timeout:g} s and was stopped")
         return ""
 
-    def _running(self) -> "subprocess.Popen[str]":
+    def _running_child(self) -> "subprocess.Popen[str]":
         if self._child is None or self._child.poll() is not None:
-            self._end()
+            self._end_child()
             self._child = subprocess.Popen(
                 COMMAND,
                 cwd=ROOT,
@@ -227,7 +227,7 @@ class Renderer:
             )
         return self._child
 
-    def _end(self) -> None:
+    def _end_child(self) -> None:
         """Kill and reap the child, if there is one."""
         child, self._child = self._child, None
         if child is None:
@@ -243,7 +243,8 @@ class Renderer:
 
 
 _REMEDY = (
-    f"on Debian, `{APT}` brings what it needs; the interactive view and mesh files work without it"
+    f"on Debian, `{APT_COMMAND}` brings what it needs; the interactive view and mesh files work "
+    "without it"
 )
 
 

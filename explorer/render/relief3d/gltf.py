@@ -15,7 +15,7 @@ FLOAT, SHORT, WHOLE = 5126, 5123, 5125  # component types
 ARRAY, ELEMENT = 34962, 34963  # targets
 
 
-def gltf(
+def gltf_bytes(
     points: np.ndarray,
     normals: np.ndarray,
     colours: np.ndarray,

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from explorer.kinds.settings import one_of, require
 from explorer.render.marks.colours import COLOUR_MAPS
-from explorer.render.marks.scale import AXIS_TICKS, VALUE_TICKS, label, labels, ticks
+from explorer.render.marks.scale import AXIS_TICKS, VALUE_TICKS, tick_label, tick_labels, ticks
 
 Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
 Tick = tuple[float, str]  # where, text
@@ -23,7 +23,7 @@ Tick = tuple[float, str]  # where, text
 # The box in scene coordinates: x and y in [-1, 1], z from the floor at 0. The lowest loss hovers
 # above the floor, which carries the contours' shadows.
 LOWEST, HIGHEST = 0.12, 1.1
-STEEPEST = (
+STEEPEST_SHADE = (
     1e6  # heights beyond this many ranges are cut off anyway; bounded so that products stay finite
 )
 
@@ -73,10 +73,10 @@ class HeightField:
         NaN where nothing is computed or the loss is not finite; in log mode also where it is 0 or
         below.
         """
-        standing = self.computed & np.isfinite(self.z)
+        is_shown = self.computed & np.isfinite(self.z)
         if self.log:
-            standing &= self.z > 0
-        losses = np.where(standing, self.z, np.nan)
+            is_shown &= self.z > 0
+        losses = np.where(is_shown, self.z, np.nan)
         return np.log10(losses) if self.log else losses
 
     @cached_property
@@ -89,11 +89,14 @@ class HeightField:
     @cached_property
     def range(self) -> tuple[float, float]:
         """Lowest and highest height shown; never empty, also for a flat surface or none."""
-        shown = self.heights[self.heights <= self.ceiling]
-        if shown.size == 0:
+        shown_heights = self.heights[self.heights <= self.ceiling]
+        if shown_heights.size == 0:
             low = high = 0.0 if math.isinf(self.ceiling) else self.ceiling
         else:
-            low, high = float(shown.min()), min(float(np.nanmax(self.heights)), self.ceiling)
+            low, high = (
+                float(shown_heights.min()),
+                min(float(np.nanmax(self.heights)), self.ceiling),
+            )
         if high - low <= 1e-12 * max(1.0, abs(low)):  # flat up to rounding
             half = 0.5 if self.log else 0.5 * max(abs(low), 1e-6)
             return low - half, low + half
@@ -115,7 +118,7 @@ class HeightField:
 
     def place(self, x: ArrayLike, y: ArrayLike, heights: ArrayLike) -> np.ndarray:
         """Scene coordinates (..., 3): x, y to [-1, 1], the range of heights to LOWEST, HIGHEST."""
-        shade = np.minimum(self.shade(heights), STEEPEST)
+        shade = np.minimum(self.shade(heights), STEEPEST_SHADE)
         return np.stack(
             np.broadcast_arrays(
                 _to_unit(x, self.x), _to_unit(y, self.y), LOWEST + (HIGHEST - LOWEST) * shade
@@ -147,7 +150,7 @@ class HeightField:
         return {
             "x": _axis_ticks(self.x),
             "y": _axis_ticks(self.y),
-            "z": list(zip(places.tolist(), labels(losses), strict=True)),
+            "z": list(zip(places.tolist(), tick_labels(losses), strict=True)),
         }
 
     @property
@@ -158,13 +161,13 @@ class HeightField:
         cut = int((self.heights > self.ceiling).sum())
         missing = int((~self.computed).sum())
         broken = int((self.computed & ~finite).sum())
-        said = [
+        counted_notes = [
             (missing, f"{int(self.computed.sum()):,} of {self.computed.size:,} points computed"),
-            (broken, f"{broken:,} {_points(broken)} without a finite loss left open"),
-            (below, f"{below:,} {_points(below)} with a loss of 0 or below left open"),
-            (cut, f"{cut:,} {_points(cut)} above {label(self.clip or 0.0)} cut away"),
+            (broken, f"{broken:,} {_points_word(broken)} without a finite loss left open"),
+            (below, f"{below:,} {_points_word(below)} with a loss of 0 or below left open"),
+            (cut, f"{cut:,} {_points_word(cut)} above {tick_label(self.clip or 0.0)} cut away"),
         ]
-        return [text for count, text in said if count]
+        return [text for count, text in counted_notes if count]
 
     @cached_property
     def key(self) -> str:
@@ -211,8 +214,8 @@ def _to_unit(values: ArrayLike, axis: np.ndarray) -> np.ndarray:
 def _axis_ticks(axis: np.ndarray) -> list[Tick]:
     """Ticks of a coordinate at their place in the scene."""
     values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
-    return list(zip(_to_unit(values, axis).tolist(), labels(values), strict=True))
+    return list(zip(_to_unit(values, axis).tolist(), tick_labels(values), strict=True))
 
 
-def _points(count: int) -> str:
+def _points_word(count: int) -> str:
     return "point" if count == 1 else "points"

@@ -13,23 +13,23 @@ import pyvista as pv
 
 from explorer.kinds.provenance import PROGRAM
 from explorer.kinds.settings import one_of
-from explorer.render.relief3d.gltf import gltf
+from explorer.render.relief3d.gltf import gltf_bytes
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
-from explorer.render.relief3d.scene import Scene, uncut
-from explorer.render.relief3d.solid import solid
+from explorer.render.relief3d.scene import Scene, uncut_mesh
+from explorer.render.relief3d.solid import closed_solid
 
 FORMATS = ("vtp", "stl", "ply", "gltf", "glb")
-HEADER = 80  # bytes of a binary STL before the number of triangles
+HEADER_BYTES = 80  # bytes of a binary STL before the number of triangles
 
 
-def export(
+def write_mesh(
     scene: Scene, path: Path, format: str, provenance: Mapping[str, Any] | None = None
 ) -> None:
     """Write the surface as a mesh file, from arrays of its own: no export changes another.
 
     "vtp" (ParaView): not clipped, with arrays x, y, loss and log10_loss (NaN where the loss is not
-    positive) at its points. "stl": a closed solid, see `solid`. "ply", "gltf", "glb": the shape as
-    shown with its colours.
+    positive) at its points. "stl": a closed solid, see `closed_solid`. "ply", "gltf", "glb": the
+    shape as shown with its colours.
 
     Args:
         scene: the surface.
@@ -41,26 +41,33 @@ def export(
         ValueError: another format, or a surface without a single triangle.
     """
     one_of("format", format, FORMATS)
-    told = {**(provenance or {}), "coordinates": coordinates(scene.field)}
+    file_notes = {**(provenance or {}), "coordinates": coordinate_notes(scene.field)}
     if format == "stl":
-        path.write_bytes(_stl(solid(scene.field), told))
+        path.write_bytes(_stl_bytes(closed_solid(scene.field), file_notes))
         return
-    mesh = uncut(scene.field) if format == "vtp" else scene.surface.copy(deep=True)
+    mesh = uncut_mesh(scene.field) if format == "vtp" else scene.surface.copy(deep=True)
     if mesh.n_cells == 0:
         raise ValueError("a mesh needs at least three neighbours with a finite loss, got none")
     if format == "vtp":
-        _measured(mesh, told).save(path)
+        _with_measurements(mesh, file_notes).save(path)
     elif format == "ply":
-        path.write_bytes(_ply(mesh, told))
+        path.write_bytes(_ply_bytes(mesh, file_notes))
     else:
         points, colours = np.asarray(mesh.points), np.asarray(mesh["colours"])
         binary = format == "glb"
         path.write_bytes(
-            gltf(points, _normals(mesh), colours, mesh.regular_faces, binary=binary, extras=told)
+            gltf_bytes(
+                points,
+                _normals(mesh),
+                colours,
+                mesh.regular_faces,
+                binary=binary,
+                extras=file_notes,
+            )
         )
 
 
-def coordinates(field: HeightField) -> dict[str, Any]:
+def coordinate_notes(field: HeightField) -> dict[str, Any]:
     """What the coordinates of the view are in the data's units: ends of each axis in both.
 
     Between them both are linear; z is that of log10 of the value on a log scale.
@@ -87,20 +94,20 @@ def _normals(mesh: pv.PolyData) -> np.ndarray:
     return normals / lengths
 
 
-def _measured(mesh: pv.PolyData, told: Mapping[str, Any]) -> pv.PolyData:
+def _with_measurements(mesh: pv.PolyData, file_notes: Mapping[str, Any]) -> pv.PolyData:
     """The mesh with what was measured at its points."""
     losses = np.asarray(mesh["loss"])
     with np.errstate(divide="ignore", invalid="ignore"):
         mesh["log10_loss"] = np.where(losses > 0, np.log10(losses), np.nan)
     for name in ("height", "Normals"):
         del mesh.point_data[name]
-    mesh.field_data["provenance"] = [json.dumps(told)]
+    mesh.field_data["provenance"] = [json.dumps(file_notes)]
     return mesh
 
 
-def _stl(corners: np.ndarray, told: Mapping[str, Any]) -> bytes:
+def _stl_bytes(corners: np.ndarray, file_notes: Mapping[str, Any]) -> bytes:
     """Triangles (T, 3, 3) as binary STL; the header has room for the question's key."""
-    keys = [one["key"] for one in told.get("analyses", ()) if one["key"]]
+    keys = [one["key"] for one in file_notes.get("analyses", ()) if one["key"]]
     header = f"key={keys[0]} x,y=-1..1" if keys else f"{PROGRAM} x,y=-1..1"
     edges = corners[:, 1:].astype(np.float64) - corners[:, :1]
     normals = np.cross(edges[:, 0], edges[:, 1])
@@ -109,17 +116,21 @@ def _stl(corners: np.ndarray, told: Mapping[str, Any]) -> bytes:
     facets = np.zeros(len(corners), dtype=facet)
     facets["normal"], facets["corners"] = normals, corners
     count = np.array([len(facets)], dtype="<u4").tobytes()
-    return header.encode("ascii", "replace")[:HEADER].ljust(HEADER) + count + facets.tobytes()
+    return (
+        header.encode("ascii", "replace")[:HEADER_BYTES].ljust(HEADER_BYTES)
+        + count
+        + facets.tobytes()
+    )
 
 
-def _ply(mesh: pv.PolyData, told: Mapping[str, Any]) -> bytes:
+def _ply_bytes(mesh: pv.PolyData, file_notes: Mapping[str, Any]) -> bytes:
     """The mesh as binary PLY with normals and colours; its provenance in a comment."""
     faces = mesh.regular_faces
     names = ("x", "y", "z", "nx", "ny", "nz")
     head = [
         "ply",
         "format binary_little_endian 1.0",
-        f"comment {json.dumps(told)}",
+        f"comment {json.dumps(file_notes)}",
         f"element vertex {mesh.n_points}",
         *(f"property float {name}" for name in names),
         *(f"property uchar {name}" for name in ("red", "green", "blue")),

@@ -22,25 +22,25 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY"):
 import numpy as np
 import pyvista as pv
 
-from explorer.render.marks.colours import lut
+from explorer.render.marks.colours import colour_table
 from explorer.render.relief3d import camera
 from explorer.render.relief3d import scene as scenes
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField, base64_text
-from explorer.render.relief3d.mesh import export
-from explorer.render.relief3d.still import still
+from explorer.render.relief3d.mesh import write_mesh
+from explorer.render.relief3d.still import still_picture
 
 SCENES_KEPT = 8  # a still usually follows the scene it shows
 
 
-def arrays(scene: scenes.Scene) -> dict[str, Any]:
+def scene_arrays(scene: scenes.Scene) -> dict[str, Any]:
     """The scene as JSON values for the viewer: arrays in base64, little-endian."""
     field, surface, lines = scene.field, scene.surface, scene.lines
     low, high = field.range
     line_cells = scenes.polylines(lines) if lines.n_points else []
     return {
         "id": field.key,
-        "surface": _solid(surface, "shade"),
-        "markers": _solid(scene.markers, "colours"),
+        "surface": _mesh_arrays(surface, "shade"),
+        "markers": _mesh_arrays(scene.markers, "colours"),
         "pins": [
             {"at": at, "label": label, "colour": colour}
             for at, label, colour in scenes.marker_places(field)
@@ -65,9 +65,9 @@ def arrays(scene: scenes.Scene) -> dict[str, Any]:
         },
         "box": {"lowest": LOWEST, "highest": HIGHEST, "low": low, "high": high},
         "clipped": bool((field.heights > field.ceiling).any()),
-        "lut": base64_text(lut(field.colour_map), "u1"),
+        "lut": base64_text(colour_table(field.colour_map), "u1"),
         "notes": field.notes,
-        "home": camera.HOME,
+        "home": camera.HOME_CAMERA,
         "lens": {"angle": camera.VIEW_ANGLE, "narrowest": camera.NARROWEST},
         "light": {
             "ambient": scenes.AMBIENT,
@@ -78,7 +78,7 @@ def arrays(scene: scenes.Scene) -> dict[str, Any]:
     }
 
 
-def _solid(mesh: pv.PolyData, colours: str) -> dict[str, Any] | None:
+def _mesh_arrays(mesh: pv.PolyData, colours: str) -> dict[str, Any] | None:
     """Positions, normals, triangles and colours: shade as uint16, or red green blue as uint8."""
     if mesh.n_points == 0:
         return None
@@ -103,13 +103,13 @@ class Answers:
 
     def scene(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The scene as arrays."""
-        return {"scene": arrays(self._built(request))}
+        return {"scene": scene_arrays(self._kept_scene(request))}
 
     def still(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A PNG in base64."""
         wanted = {name: request[name] for name in ("camera", "background", "scale")}
         size = (int(request["size"][0]), int(request["size"][1]))
-        png = still(self._built(request), size=size, **wanted)
+        png = still_picture(self._kept_scene(request), size=size, **wanted)
         return {"png": base64.b64encode(png).decode("ascii")}
 
     def export(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +117,9 @@ class Answers:
         path = Path(request["path"])
         partial = path.with_name(f".{path.stem}.partial.{request['format']}")
         try:
-            export(self._built(request), partial, request["format"], request.get("provenance"))
+            write_mesh(
+                self._kept_scene(request), partial, request["format"], request.get("provenance")
+            )
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -127,13 +129,13 @@ class Answers:
         """The process's number."""
         return {"pid": os.getpid()}
 
-    def _built(self, request: Mapping[str, Any]) -> scenes.Scene:
+    def _kept_scene(self, request: Mapping[str, Any]) -> scenes.Scene:
         field = HeightField.from_json(request["field"])
-        built = self._scenes.pop(field.key, None) or scenes.build(field)
-        self._scenes[field.key] = built
+        scene = self._scenes.pop(field.key, None) or scenes.build_scene(field)
+        self._scenes[field.key] = scene
         while len(self._scenes) > SCENES_KEPT:
             self._scenes.popitem(last=False)
-        return built
+        return scene
 
 
 def serve(requests: TextIO, replies: TextIO) -> None:
@@ -151,9 +153,11 @@ def serve(requests: TextIO, replies: TextIO) -> None:
         replies.flush()
 
 
-def probe() -> None:
+def probe_opengl() -> None:
     """Draw one small picture; without OpenGL this process ends by a signal."""
-    still(scenes.build(HeightField(np.arange(2), np.arange(2), np.eye(2))), size=(32, 32))
+    still_picture(
+        scenes.build_scene(HeightField(np.arange(2), np.arange(2), np.eye(2))), size=(32, 32)
+    )
 
 
 def main() -> None:
@@ -162,7 +166,7 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what VTK and its libraries print must not come between the replies
     if "--probe" in sys.argv:
-        probe()
+        probe_opengl()
         print("drawn", file=replies, flush=True)
     else:
         serve(sys.stdin, replies)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explorer.kinds.surface import Surface
-from explorer.render.marks.colours import lut
-from explorer.render.marks.scale import axes_titles, label, title_of
+from explorer.render.marks.colours import colour_table
+from explorer.render.marks.scale import plane_axes_titles, tick_label, value_title
 from explorer.render.relief3d.client import NoOpenGL, renderer
 from explorer.render.relief3d.height import HeightField
 
 if TYPE_CHECKING:
     from PIL import Image
 
-THUMBNAIL = (480, 330)
-BAR = 40  # px of a thumbnail for the bar of its colours
+THUMBNAIL_SIZE = (480, 330)
+BAR_WIDTH = 40  # px of a thumbnail for the bar of its colours
 DECADES_FOR_LOG = 1.5  # a loss that spans more is first shown on a log scale
 
 
@@ -37,7 +37,7 @@ def height_field(
     contours: int = 16,
 ) -> HeightField:
     """The surface as a height field, with its centre marked; called as in the contour plot."""
-    x_label, y_label = axes_titles(surface.facts)
+    x_label, y_label = plane_axes_titles(surface.facts)
     return HeightField(
         surface.x,
         surface.y,
@@ -49,7 +49,7 @@ def height_field(
         contours=contours,
         x_label=x_label,
         y_label=y_label,
-        z_label=title_of(value),
+        z_label=value_title(value),
         markers=((0.0, 0.0, "centre", "#d03030"),),
     )
 
@@ -64,27 +64,29 @@ def thumbnail(surface: Surface) -> bytes:
         field = height_field(surface, log=log, contours=12)
         png = renderer().still(field, size=(960, 720), background=None)
     except NoOpenGL:
-        png = flat(surface.loss, log)
-    return _framed(png, field)
+        png = flat_picture(surface.loss, log)
+    return _framed_thumbnail(png, field)
 
 
-def _framed(png: bytes, field: HeightField) -> bytes:
+def _framed_thumbnail(png: bytes, field: HeightField) -> bytes:
     """The picture without its empty margins, in the thumbnail's size, with a bar of its colours."""
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(png)) as picture:
-        cut = picture.convert("RGBA").crop(picture.getbbox())
-    room = THUMBNAIL[0] - BAR, THUMBNAIL[1]
-    fitted = Image.new("RGBA", THUMBNAIL, (0, 0, 0, 0))
-    fitted.paste(ImageOps.pad(cut, room, Image.Resampling.LANCZOS, color=(0, 0, 0, 0)))
+        cropped_picture = picture.convert("RGBA").crop(picture.getbbox())
+    picture_size = THUMBNAIL_SIZE[0] - BAR_WIDTH, THUMBNAIL_SIZE[1]
+    canvas = Image.new("RGBA", THUMBNAIL_SIZE, (0, 0, 0, 0))
+    canvas.paste(
+        ImageOps.pad(cropped_picture, picture_size, Image.Resampling.LANCZOS, color=(0, 0, 0, 0))
+    )
     if np.isfinite(field.heights).any():
-        _barred(fitted, field)
-    framed = io.BytesIO()
-    fitted.save(framed, "PNG")
-    return framed.getvalue()
+        _draw_colour_bar(canvas, field)
+    png_file = io.BytesIO()
+    canvas.save(png_file, "PNG")
+    return png_file.getvalue()
 
 
-def _barred(picture: "Image.Image", field: HeightField) -> None:
+def _draw_colour_bar(picture: "Image.Image", field: HeightField) -> None:
     """Draw the colours on the right, with the lowest and the highest loss at their ends.
 
     The numbers stand on white: so they read on any page.
@@ -94,19 +96,19 @@ def _barred(picture: "Image.Image", field: HeightField) -> None:
 
     width, height = picture.size
     top, bottom, left = 52, height - 52, width - 26
-    ramp = np.repeat(lut(field.colour_map)[::-1][:, None], 18, axis=1)
+    ramp = np.repeat(colour_table(field.colour_map)[::-1][:, None], 18, axis=1)
     picture.paste(Image.fromarray(ramp).resize((18, bottom - top)), (left, top))
     file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     font = ImageFont.truetype(str(file), 22)
     pen = ImageDraw.Draw(picture)
-    low, high = (label(float(end), 2) for end in field.loss_at(field.range))
+    low, high = (tick_label(float(end), 2) for end in field.loss_at(field.range))
     for text, y in ((high, top - 22), (low, bottom + 22)):
         box = pen.textbbox((width - 8, y), text, font, anchor="rm")
         pen.rounded_rectangle((box[0] - 5, y - 16, width - 2, y + 16), 6, fill=(255, 255, 255, 235))
         pen.text((width - 8, y), text, (32, 32, 32, 255), font, anchor="rm")
 
 
-def flat(loss: np.ndarray, log: bool) -> bytes:
+def flat_picture(loss: np.ndarray, log: bool) -> bytes:
     """The loss from above, coloured; transparent where it is not finite."""
     from PIL import Image
 
@@ -115,8 +117,12 @@ def flat(loss: np.ndarray, log: bool) -> bytes:
     finite = np.isfinite(heights)
     low, high = (heights[finite].min(), heights[finite].max()) if finite.any() else (0.0, 1.0)
     shade = np.where(finite, (heights - low) / max(high - low, 1e-300), 0) * 255
-    pixels = np.dstack([lut("viridis")[shade.astype(np.uint8)], finite.astype(np.uint8) * 255])
+    pixels = np.dstack(
+        [colour_table("viridis")[shade.astype(np.uint8)], finite.astype(np.uint8) * 255]
+    )
     picture = io.BytesIO()
     image = Image.fromarray(pixels[::-1].astype(np.uint8))
-    image.resize((THUMBNAIL[1], THUMBNAIL[1]), Image.Resampling.BICUBIC).save(picture, "PNG")
+    image.resize((THUMBNAIL_SIZE[1], THUMBNAIL_SIZE[1]), Image.Resampling.BICUBIC).save(
+        picture, "PNG"
+    )
     return picture.getvalue()

@@ -8,10 +8,10 @@ import numpy as np
 import pyvista as pv
 
 from explorer.kinds.grid import COARSEST_STRIDE
-from explorer.render.marks.colours import lut
+from explorer.render.marks.colours import colour_table
 from explorer.render.relief3d.height import HIGHEST, HeightField
 
-LIFT = 0.004  # of contour lines off the surface, along its normal; on it they would flicker
+LINE_LIFT = 0.004  # of contour lines off the surface, along its normal; on it they would flicker
 FLOOR_LIFT = 0.001
 PIN, STICK = 0.026, 0.17  # radius of a marker's head, and its height above the point
 
@@ -35,15 +35,19 @@ class Scene:
     ]  # "floor", "x-", "x+", "y-", "y+" -> segments (S, 2, 3) along ticks
 
 
-def build(field: HeightField) -> Scene:
+def build_scene(field: HeightField) -> Scene:
     """The scene of a height field; empty where nothing can be shown."""
-    whole = uncut(field)
-    surface = _cut(whole, field) if whole.n_points else whole
+    whole = uncut_mesh(field)
+    surface = _clip_mesh(whole, field) if whole.n_points else whole
     if surface.n_points:
         shade = field.shade(surface["height"])
         surface["shade"] = np.clip(shade, 0, 1)
-        surface["colours"] = lut(field.colour_map)[np.rint(255 * surface["shade"]).astype(int)]
-    return Scene(field, surface, _lines(surface, field), _markers(field), _walls(field))
+        surface["colours"] = colour_table(field.colour_map)[
+            np.rint(255 * surface["shade"]).astype(int)
+        ]
+    return Scene(
+        field, surface, _contour_lines(surface, field), _marker_pins(field), _wall_segments(field)
+    )
 
 
 def triangles(field: HeightField) -> np.ndarray:
@@ -81,15 +85,15 @@ def _sparse_triangles(field: HeightField) -> np.ndarray:
         return np.empty((0, 3), dtype=int)
     if np.linalg.matrix_rank(places - places[0]) < 2:
         return np.empty((0, 3), dtype=int)
-    found = Delaunay(places).simplices
-    corners = places[found]
-    found = found[(np.ptp(corners, axis=1) <= COARSEST_STRIDE).all(axis=1)]
-    (ux, uy), (vx, vy) = (places[found[:, k]].T - places[found[:, 0]].T for k in (1, 2))
-    found[ux * vy < uy * vx] = found[ux * vy < uy * vx][:, ::-1]
-    return np.flatnonzero(field.computed)[found]
+    simplices = Delaunay(places).simplices
+    corners = places[simplices]
+    simplices = simplices[(np.ptp(corners, axis=1) <= COARSEST_STRIDE).all(axis=1)]
+    (ux, uy), (vx, vy) = (places[simplices[:, k]].T - places[simplices[:, 0]].T for k in (1, 2))
+    simplices[ux * vy < uy * vx] = simplices[ux * vy < uy * vx][:, ::-1]
+    return np.flatnonzero(field.computed)[simplices]
 
 
-def uncut(field: HeightField) -> pv.PolyData:
+def uncut_mesh(field: HeightField) -> pv.PolyData:
     """The mesh before cutting; every point is a grid point, with its measured loss."""
     corners = triangles(field)
     if len(corners) == 0:
@@ -110,7 +114,7 @@ def uncut(field: HeightField) -> pv.PolyData:
     )
 
 
-def _cut(mesh: pv.PolyData, field: HeightField) -> pv.PolyData:
+def _clip_mesh(mesh: pv.PolyData, field: HeightField) -> pv.PolyData:
     """The part at or below the clip level; the cut runs where the flat triangles meet it."""
     if not (mesh["height"] > field.ceiling).any():
         return mesh
@@ -126,7 +130,7 @@ def _cut(mesh: pv.PolyData, field: HeightField) -> pv.PolyData:
     return below
 
 
-def _lines(surface: pv.PolyData, field: HeightField) -> pv.PolyData:
+def _contour_lines(surface: pv.PolyData, field: HeightField) -> pv.PolyData:
     """Contour lines on the surface, their shadows on the floor, the rim of surface and holes."""
     if surface.n_points == 0:
         return pv.PolyData()
@@ -138,23 +142,23 @@ def _lines(surface: pv.PolyData, field: HeightField) -> pv.PolyData:
             colours = _line_colours(on_surface, field)
             on_floor = on_surface.copy()
             on_floor.points[:, 2] = FLOOR_LIFT
-            parts = [(_lifted(on_surface), _ink(colours)), (on_floor, colours)]
+            parts = [(_lift_lines(on_surface), _ink_colours(colours)), (on_floor, colours)]
     rim = surface.extract_feature_edges(
         boundary_edges=True, feature_edges=False, manifold_edges=False, non_manifold_edges=False
     )
     if rim.n_cells:
-        parts.append((_lifted(rim), _ink(_line_colours(rim, field))))
-    return _joined(parts)
+        parts.append((_lift_lines(rim), _ink_colours(_line_colours(rim, field))))
+    return _join_lines(parts)
 
 
 def _line_colours(lines: pv.PolyData, field: HeightField) -> np.ndarray:
     """Colour (L, 3) uint8 of each line, by the height at its first point."""
     first = [line[0] for line in polylines(lines)]
     shade = np.clip(field.shade(lines["height"][first]), 0, 1)
-    return lut(field.colour_map)[np.rint(255 * shade).astype(int)]
+    return colour_table(field.colour_map)[np.rint(255 * shade).astype(int)]
 
 
-def _ink(colours: np.ndarray) -> np.ndarray:
+def _ink_colours(colours: np.ndarray) -> np.ndarray:
     """The colours darker, and the darkest lighter, so that a line shows on its own surface."""
     light = colours @ np.array([0.30, 0.59, 0.11]) / 255
     towards = np.where(light[:, None] < 0.30, 255, 0)
@@ -162,9 +166,9 @@ def _ink(colours: np.ndarray) -> np.ndarray:
     return np.rint(colours * (1 - share) + towards * share).astype(np.uint8)
 
 
-def _lifted(lines: pv.PolyData) -> pv.PolyData:
+def _lift_lines(lines: pv.PolyData) -> pv.PolyData:
     lines = lines.copy()
-    lines.points = lines.points + LIFT * np.asarray(lines["Normals"])
+    lines.points = lines.points + LINE_LIFT * np.asarray(lines["Normals"])
     return lines
 
 
@@ -175,7 +179,7 @@ def polylines(lines: pv.PolyData) -> list[np.ndarray]:
     return np.split(indices, offsets[1:-1])
 
 
-def _joined(parts: list[tuple[pv.PolyData, np.ndarray]]) -> pv.PolyData:
+def _join_lines(parts: list[tuple[pv.PolyData, np.ndarray]]) -> pv.PolyData:
     """All lines in one mesh with one colour each."""
     points, cells, start = [], [], 0
     for lines, _ in parts:
@@ -184,12 +188,12 @@ def _joined(parts: list[tuple[pv.PolyData, np.ndarray]]) -> pv.PolyData:
         start += lines.n_points
     if not cells:
         return pv.PolyData()
-    joined = pv.PolyData(np.concatenate(points), lines=np.concatenate(cells))
-    joined.cell_data["colours"] = np.concatenate([colours for _, colours in parts])
-    return joined
+    lines_mesh = pv.PolyData(np.concatenate(points), lines=np.concatenate(cells))
+    lines_mesh.cell_data["colours"] = np.concatenate([colours for _, colours in parts])
+    return lines_mesh
 
 
-def _markers(field: HeightField) -> pv.PolyData:
+def _marker_pins(field: HeightField) -> pv.PolyData:
     """A pin for each marker: it stands on the surface, or on the floor where that is open."""
     parts = []
     for (x, y, top), _, colour in marker_places(field):
@@ -213,13 +217,13 @@ def marker_places(field: HeightField) -> list[tuple[tuple[float, float, float], 
             continue
         height = field.height_under(x, y)
         across, along, up = field.place(np.float64(x), np.float64(y), np.float64(height))
-        standing = math.isfinite(height) and height <= field.ceiling
-        top = (float(up) if standing else 0.0) + STICK
+        on_surface = math.isfinite(height) and height <= field.ceiling
+        top = (float(up) if on_surface else 0.0) + STICK
         places.append(((float(across), float(along), top), label, colour))
     return places
 
 
-def _walls(field: HeightField) -> dict[str, np.ndarray]:
+def _wall_segments(field: HeightField) -> dict[str, np.ndarray]:
     """Outline and tick lines of the floor and the four walls; a view shows the two far walls."""
     ticks = {axis: [at for at, _ in ticks] for axis, ticks in field.ticks.items()}
     ends = {"x": (-1.0, 1.0), "y": (-1.0, 1.0), "z": (0.0, HIGHEST)}

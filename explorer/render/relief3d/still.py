@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pyvista as pv
 
-from explorer.render.marks.colours import lut
-from explorer.render.relief3d.camera import HOME, view_angle
+from explorer.render.marks.colours import colour_table
+from explorer.render.relief3d.camera import HOME_CAMERA, view_angle
 from explorer.render.relief3d.height import HeightField
 from explorer.render.relief3d.scene import AMBIENT, LIGHTS, SHINE, SPECULAR, Scene
 
-LINE, WALL_LINE = 3.2, 2.6  # widths, in the pixels of supersampling: 1.3 and 1 shown
+LINE_WIDTH, WALL_LINE_WIDTH = 3.2, 2.6  # widths, in the pixels of supersampling: 1.3 and 1 shown
 
 
-def still(
+def still_picture(
     scene: Scene,
     camera: Mapping[str, Any] | None = None,
     size: tuple[int, int] = (1200, 900),
@@ -29,14 +29,14 @@ def still(
     pixels = [max(16, round(side * scale)) for side in size]
     plotter = pv.Plotter(off_screen=True, window_size=pixels, lighting="none")
     try:
-        _furnish(plotter, scene, camera or HOME, pixels, background, scale)
+        _furnish_plotter(plotter, scene, camera or HOME_CAMERA, pixels, background, scale)
         picture = plotter.screenshot(transparent_background=background is None, return_img=True)
     finally:
         plotter.close()  # a plotter left open keeps 24 MB
-    return _png(np.asarray(picture))
+    return _png_bytes(np.asarray(picture))
 
 
-def _furnish(
+def _furnish_plotter(
     plotter: pv.Plotter,
     scene: Scene,
     camera: Mapping[str, Any],
@@ -55,7 +55,7 @@ def _furnish(
         plotter.add_mesh(
             pv.line_segments_from_points(ends),
             color=_wall_colour(background),
-            line_width=WALL_LINE * scale,
+            line_width=WALL_LINE_WIDTH * scale,
             lighting=False,
         )
     for mesh in (scene.surface, scene.markers):
@@ -66,7 +66,7 @@ def _furnish(
             scene.lines,
             scalars="colours",
             rgb=True,
-            line_width=LINE * scale,
+            line_width=LINE_WIDTH * scale,
             lighting=False,
             copy_mesh=True,
         )
@@ -89,7 +89,7 @@ def _add_solid(plotter: pv.Plotter, mesh: pv.PolyData, field: HeightField) -> No
         "specular_power": SHINE,
     }
     if "shade" in mesh.point_data:
-        table = pv.LookupTable(values=np.insert(lut(field.colour_map), 3, 255, axis=1))
+        table = pv.LookupTable(values=np.insert(colour_table(field.colour_map), 3, 255, axis=1))
         look |= {"scalars": "shade", "cmap": table, "clim": (0, 1), "show_scalar_bar": False}
     else:
         look |= {"scalars": "colours", "rgb": True}
@@ -109,7 +109,7 @@ def _wall_colour(background: str | None) -> str:
     return "#c6c9d0" if 0.3 * red + 0.59 * green + 0.11 * blue > 0.5 else "#454a54"
 
 
-def _png(picture: np.ndarray) -> bytes:
+def _png_bytes(picture: np.ndarray) -> bytes:
     from PIL import Image
 
     out = io.BytesIO()
