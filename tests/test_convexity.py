@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from explorer.analysis import convexity as answered
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
-from explorer.analysis.directions.directions import drawn
+from explorer.analysis.directions.directions import directions_with_facts
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, neighbours, ratio
@@ -67,12 +67,12 @@ def test_every_point_agrees_with_the_whole_matrix() -> None:
     problem = perceptron()
     found = mapped(problem, SMALL)
     objective = objective_at(problem, problem.model.state_dict(), SMALL, CPU)
-    vectors, _ = drawn(objective.flat, SMALL, 2)
+    vectors, _ = directions_with_facts(objective.flat, SMALL, 2)
     base = objective.flat.theta.clone()
     for j, y in enumerate(found.y):
         for i, x in enumerate(found.x):
             objective.flat.theta.copy_(base + x * vectors[0] + y * vectors[1])
-            exact = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+            exact = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
             for name, end in (("min", exact[0]), ("max", exact[-1])):
                 value, residual = (
                     found.values[f"{n}_{name}"][j, i] for n in ("lambda", "residual")

@@ -9,7 +9,7 @@ import torch
 from explorer.analysis import interpolation, line, sharpness, spectrum
 from explorer.analysis.curvature import gradient_noise
 from explorer.analysis.curvature.gradient import gradient
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
@@ -79,7 +79,7 @@ def test_derivatives_are_of_the_very_objects(kind: str) -> None:
     before = present(problem.model)
     found = gradient(objective)
     spread = gradient_noise.covariance_trace(objective, found)
-    matrix = dense(Curvature(objective, hessian))
+    matrix = dense_matrix(Curvature(objective, hessian))
     assert same(before, present(problem.model))
     plain = unusual.problem_of(kind)
     plain.model.load_state_dict(point)
@@ -131,7 +131,7 @@ def test_lanes_only_where_copies_do_not_disturb_each_other(kind: str) -> None:
     """What a hook leaves in a dictionary of the module, and torch's generator, are shared."""
     objective = Objective(unusual.problem_of(kind), ObjectiveSettings(), CPU)
     assert objective.flat.is_copy
-    assert objective.undisturbed == (kind in ("net", "complex"))
+    assert objective.copies_are_independent == (kind in ("net", "complex"))
     assert objective.draws == (kind == "seeded")
     if kind == "seeded":
         assert objective.choice.batch == objective.examples
@@ -159,7 +159,7 @@ def test_the_trained_part_moves_alone() -> None:
         for s in torch.cat([part.reshape(-1) for part in slope])
     ]
     wanted = np.linalg.eigvalsh(torch.stack(rows).numpy())
-    found = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+    found = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
     assert found == pytest.approx(wanted, abs=1e-10)
 
 

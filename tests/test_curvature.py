@@ -11,10 +11,10 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from explorer.analysis.curvature import products
-from explorer.analysis.curvature.consistency import require_steady
-from explorer.analysis.curvature.fisher import empirical
+from explorer.analysis.curvature.consistency import require_repeatable
+from explorer.analysis.curvature.fisher import empirical_fisher
 from explorer.analysis.curvature.lanczos import asymmetry
-from explorer.analysis.curvature.matrices import Restricted, Scaled, dense
+from explorer.analysis.curvature.matrices import MatrixBlock, ScaledMatrix, dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
@@ -62,7 +62,7 @@ def little(examples: int = 101) -> Problem:
 
 
 def matrix(of: Curvature) -> Tensor:
-    return torch.from_numpy(dense(of))
+    return torch.from_numpy(dense_matrix(of))
 
 
 def loss_of(made: Objective) -> Callable[[Tensor], Tensor]:
@@ -154,7 +154,7 @@ def test_blocks_of_a_rectifier_network_are_those_of_gauss_newton() -> None:
     made = objective(Problem(model.double(), {"train": (drawn(29, 4), labels)}, cross_entropy))
     whole = [Curvature(made, maker) for maker in (products.hessian, products.gauss_newton)]
     for block in made.flat.blocks:
-        one, other = (torch.from_numpy(dense(Restricted(m, block))) for m in whole)
+        one, other = (torch.from_numpy(dense_matrix(MatrixBlock(m, block))) for m in whole)
         assert torch.allclose(one, other, rtol=0, atol=1e-14)
         assert one.abs().max() > 1e-3
     assert not torch.allclose(matrix(whole[0]), matrix(whole[1]), atol=1e-3)
@@ -163,7 +163,7 @@ def test_blocks_of_a_rectifier_network_are_those_of_gauss_newton() -> None:
 def test_the_empirical_fisher_matrix() -> None:
     """The mean of the outer products of each example's own gradient."""
     made = objective(little(examples=13))
-    found = matrix(Curvature(made, empirical))
+    found = matrix(Curvature(made, empirical_fisher))
     rows = []
     for number in range(13):
         one = objective(little(examples=13), EXACT)
@@ -179,12 +179,12 @@ def test_a_scaled_matrix() -> None:
     made = objective(little(examples=11))
     whole = Curvature(made, products.hessian)
     scale = made.flat.theta.abs()
-    found = torch.from_numpy(dense(Scaled(whole, scale)))
+    found = torch.from_numpy(dense_matrix(ScaledMatrix(whole, scale)))
     assert torch.allclose(found, scale[:, None] * matrix(whole) * scale, rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("maker", [products.hessian, products.gauss_newton, empirical])
-def test_batches_weigh_by_what_they_count(maker: products.Maker) -> None:
+@pytest.mark.parametrize("maker", [products.hessian, products.gauss_newton, empirical_fisher])
+def test_batches_weigh_by_what_they_count(maker: products.MapMaker) -> None:
     """Batches of 96 + 4 give the product of one batch, kept or made anew, to 1e-12."""
     made = objective(little(examples=100))
     vector = drawn(made.flat.theta.numel(), seed=4)
@@ -192,7 +192,7 @@ def test_batches_weigh_by_what_they_count(maker: products.Maker) -> None:
     assert whole.batch == 100
     for kept in (2, 0):
         cut = Curvature(made, maker)
-        cut._arrange(96)
+        cut._cut_into_batches(96)
         cut.kept = kept
         assert [b - a for a, b in cut._spans] == [96, 4]
         for _ in range(2):
@@ -211,7 +211,7 @@ def test_a_sum_and_a_count() -> None:
     """Ignored examples weigh nothing, however they are spread over batches."""
     made = objective(replace(little(examples=31), loss=masked, metrics={}))
     cut = Curvature(made, products.hessian)
-    cut._arrange(7)
+    cut._cut_into_batches(7)
     assert torch.allclose(matrix(cut), reference(made), rtol=0, atol=1e-14)
 
 
@@ -439,4 +439,4 @@ def test_random_numbers_are_seen_even_in_a_graph_that_is_kept(kept: bool) -> Non
     found.kept = int(kept)
     torch.manual_seed(0)
     with pytest.raises(CurvatureError, match=r"does the model draw random numbers, as dropout"):
-        require_steady(found, made, seed=0)
+        require_repeatable(found, made, seed=0)

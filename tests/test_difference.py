@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from explorer.analysis import difference, line
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.kinds.difference import Difference, DifferenceSettings
@@ -45,7 +45,7 @@ def losses_at(problem: Problem, point: Tensors, x: float, split: str = "train") 
     """An independent evaluation: the loss of each example, through a model moved by hand."""
     flat = FlatModel(problem.model, torch.float64, CPU)
     flat.load(point)
-    flat.theta += x * directions(flat, SMALL, 1)[0]
+    flat.theta += x * direction_rows(flat, SMALL, 1)[0]
     images, labels = problem.data[split]
     with torch.no_grad():
         outputs = flat.module(images)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from explorer.analysis.objective import execution_tuning
-from explorer.analysis.objective.device import cores
+from explorer.analysis.objective.device import core_count
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.objective import Objective
@@ -114,7 +114,7 @@ def test_a_way_gives_a_point_the_same_value_in_any_company(way: str) -> None:
             wanted = pytest.approx(alone[name][0], rel=within, abs=within)
             assert values[point] == wanted, name
             assert turned[name][len(STEPS) - 1 - point] == wanted, name
-    assert evaluator.stand_alone()["loss"] == pytest.approx(together["loss"][0], rel=within, abs=0)
+    assert evaluator.base_values()["loss"] == pytest.approx(together["loss"][0], rel=within, abs=0)
 
 
 @pytest.mark.parametrize("policy", ["frozen", "recalibrated", "batch"])
@@ -219,7 +219,7 @@ class Deciding(nn.Module):
         return outputs.tanh() if bool(outputs.max() > 1) else outputs
 
 
-@pytest.mark.skipif(cores() < 2, reason="one core needs no second lane")
+@pytest.mark.skipif(core_count() < 2, reason="one core needs no second lane")
 def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> None:
     """A record of a point gives the same bits; what it would get wrong keeps running as Python."""
     drawn = torch.Generator().manual_seed(5)
@@ -250,20 +250,22 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     Short work gets what shapes suggest, so that a run is the same every time.
     """
     evaluator = evaluator_of(small_problem(), ObjectiveSettings())
-    short = execution_tuning.tuned(evaluator, 5)
+    short = execution_tuning.measured_tuning(evaluator, 5)
     assert short.seconds == {} and short.choice == execution_tuning.with_rewrites(evaluator)
     monkeypatch.setattr(execution_tuning, "COMPILE_GAIN", 0.0)
     monkeypatch.setattr(execution_tuning, "LONG", 0.0)
-    long = execution_tuning.tuned(evaluator, 1_000_000)
+    long = execution_tuning.measured_tuning(evaluator, 1_000_000)
     assert len(long.seconds) >= 4
     quickest = min(long.seconds.values())
     # a way must be 3 % quicker to be preferred to the usual one
-    assert long.seconds[execution_tuning.said(long.choice)] <= quickest / 0.97
+    assert long.seconds[execution_tuning.choice_words(long.choice)] <= quickest / 0.97
     facts = {"choice": long.choice.json, "timing": {"seconds": long.seconds}}
-    assert execution_tuning.remembered(facts, 1_000_000) == long.choice
+    assert execution_tuning.choice_from_earlier(facts, 1_000_000) == long.choice
     begun = {"choice": short.choice.json, "timing": {"seconds": {}}}
-    assert execution_tuning.remembered(begun, 1_000_000) is None  # short work measured nothing
-    assert execution_tuning.remembered({**begun, "begun": True}, 1_000_000) == short.choice
+    assert (
+        execution_tuning.choice_from_earlier(begun, 1_000_000) is None
+    )  # short work measured nothing
+    assert execution_tuning.choice_from_earlier({**begun, "begun": True}, 1_000_000) == short.choice
     assert evaluator.objective.choice == long.choice
 
 

@@ -122,7 +122,7 @@ def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
     stacked = {"cpu, x": {"choice": {"batch": 101, "stacked": 8, "lanes": 1}}}
     from explorer.analysis.objective import device as devices
 
-    told = {devices.title(CPU): stacked["cpu, x"]}
+    told = {devices.device_title(CPU): stacked["cpu, x"]}
     pieces = interpolation.answer(problem, [first, second], DOUBLE, frozenset(), CPU, told)
     again = Interpolation.from_pieces(DOUBLE, pieces)
     assert again.facts["choice"]["stacked"] == 1  # one launch knows only one set of buffers

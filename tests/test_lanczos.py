@@ -87,7 +87,7 @@ def test_residuals_are_true_and_bound_the_error() -> None:
 def test_a_limit_of_steps_is_said() -> None:
     """Too few steps for the tolerance: not converged, with the residuals as they are."""
     matrix = with_spectrum(bulk(400))
-    found = eigenpairs(matrix, random_normal(matrix, 1), top=5, tolerance=1e-8, room=12)
+    found = eigenpairs(matrix, random_normal(matrix, 1), top=5, tolerance=1e-8, most_steps=12)
     assert not found.converged and found.steps == 12
     assert found.residuals.max() > 1e-8
 

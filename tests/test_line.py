@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional
 
 from explorer.analysis import line
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.kind import Piece
@@ -47,7 +47,7 @@ def test_every_line_is_its_own_direction(problem: Problem) -> None:
     """Line k is point + x * direction k of the seed; the first is that of a single line."""
     settings = replace(SMALL, directions=4)
     found = line_of(problem, settings)
-    vectors = directions(FlatModel(problem.model, torch.float64, CPU), settings, 4)
+    vectors = direction_rows(FlatModel(problem.model, torch.float64, CPU), settings, 4)
     assert found.loss.shape == (4, 7) and found.computed.all()
     for k, i in ((0, 0), (1, 6), (2, 1), (3, 5)):
         assert found.loss[k, i] == pytest.approx(
@@ -221,7 +221,7 @@ def test_along_the_top_eigenvector(small: Problem) -> None:
     settings = replace(SMALL, direction="eigenvector", x_min=-1e-3, x_max=1e-3)
     found = line_of(small, settings)
     objective = Objective(small, ObjectiveSettings(precision="float64"), CPU)
-    values = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+    values = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
     facts = found.facts
     assert abs(facts["eigenvalue"] - values[-1]) <= facts["residual"] + 1e-12
     assert facts["residual"] <= 1e-3 * abs(values).max()

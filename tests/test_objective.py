@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from explorer.analysis.objective.losses import Terms
+from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, first_input
@@ -81,7 +81,7 @@ def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
 def few_class_terms(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
     """Losses one by one, and the number of right answers, through the fast terms."""
     problem = Problem(torch.nn.Identity(), {}, cross_entropy, {"accuracy": accuracy})
-    few = Terms(problem).few_class(logits, (None, labels))
+    few = LossAndMetrics(problem).few_class(logits, (None, labels))
     assert few is not None
     losses, right = torch.empty(len(labels)), torch.empty(len(labels))
     few.write(logits, losses, right)

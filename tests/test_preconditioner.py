@@ -13,9 +13,9 @@ from explorer.analysis import stability
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.model import inspection, preconditioner
 from explorer.analysis.model.checkpoints import CheckpointError
-from explorer.analysis.model.preconditioner import PREFIX, recorded
-from explorer.analysis.model.problems import load
-from explorer.analysis.objective.device import kept_threads
+from explorer.analysis.model.preconditioner import PREFIX, recorded_diagonal
+from explorer.analysis.model.problems import load_problem
+from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.plane import objective_at
 from explorer.analysis.spectrum import dense
 from explorer.ask import questions
@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Operations are too small for more."""
-    with kept_threads():
+    with restore_threads():
         torch.set_num_threads(1)
         yield
 
@@ -76,7 +76,7 @@ def subjects(problem: Problem, folder: Path) -> list[dict[str, Tensor]]:
     """The snapshots of a recording as a worker hands them on."""
     found = []
     for snapshot in read_recording(folder).snapshots:
-        own = recorded(snapshot.optimizer, problem.model)
+        own = recorded_diagonal(snapshot.optimizer, problem.model)
         point = safetensors.torch.load_file(snapshot.file)
         found.append(point | {PREFIX + name: value for name, value in own.items()})
     return found
@@ -119,7 +119,7 @@ def test_it_is_what_torch_divides_by(tmp_path: Path, amsgrad: bool) -> None:
     with Recorder(tmp_path / "next", optimizer_state=True) as run:
         run.snapshot(problem.model, 6, optimizer=optimizer)
     (snapshot,) = read_recording(tmp_path / "next").snapshots
-    diagonal = recorded(snapshot.optimizer, problem.model)
+    diagonal = recorded_diagonal(snapshot.optimizer, problem.model)
     for name, parameter in problem.model.named_parameters():
         step = -1e-3 * parameter.grad / diagonal[name]
         assert torch.allclose(parameter.detach() - before[name], step, rtol=1e-9, atol=1e-16)
@@ -133,7 +133,7 @@ def test_the_matrix_is_that_of_a_dense_solver(tmp_path: Path) -> None:
     found = answered(problem, points, probes=200)
     assert np.isnan(found.values["lambda_max"][0]) and np.isfinite(found.loss).all()
     assert np.isfinite(found.values["noise"]).all()
-    plain, diagonal = preconditioner.parted(points[1])
+    plain, diagonal = preconditioner.split_preconditioner(points[1])
     objective = objective_at(problem, plain, StabilitySettings(precision="float64"), CPU)
     root = np.concatenate([diagonal[b.name].numpy().ravel() for b in objective.flat.blocks]) ** -0.5
     exact = np.linalg.eigvalsh(root[:, None] * dense(Curvature(objective, hessian)) * root)
@@ -150,9 +150,11 @@ def test_what_the_optimiser_does_not_hold_does_not_move(tmp_path: Path) -> None:
     trained(problem, tmp_path, 2, {2})
     problem.model[0].weight.requires_grad_(True)  # else it is no part of the matrix at all
     (point,) = subjects(problem, tmp_path)
-    _, diagonal = preconditioner.parted(point)
+    _, diagonal = preconditioner.split_preconditioner(point)
     assert torch.isinf(diagonal["0.weight"]).all() and torch.isfinite(diagonal["0.bias"]).all()
-    objective = objective_at(problem, preconditioner.parted(point)[0], StabilitySettings(), CPU)
+    objective = objective_at(
+        problem, preconditioner.split_preconditioner(point)[0], StabilitySettings(), CPU
+    )
     assert (preconditioner.inverse_root(objective, diagonal)[:3] == 0).all()
 
 
@@ -162,30 +164,30 @@ def test_a_state_that_says_nothing_is_none(tmp_path: Path) -> None:
     file = tmp_path / "state.safetensors"
     state = {"0.weight/exp_avg_sq": torch.ones(3, 1), "0.weight/step": torch.tensor(2.0)}
     safetensors.torch.save_file(state, file)
-    assert recorded(file, problem.model) == {}
+    assert recorded_diagonal(file, problem.model) == {}
     safetensors.torch.save_file(state, file, {"class": "RMSprop", "groups": "[]"})
-    assert recorded(file, problem.model) == {}
+    assert recorded_diagonal(file, problem.model) == {}
     safetensors.torch.save_file({"x/step": torch.ones(1)}, file, {"class": "Adam", "groups": "[]"})
     with pytest.raises(CheckpointError, match="is of another model: it has 'x'"):
-        recorded(file, problem.model)
+        recorded_diagonal(file, problem.model)
     file.write_bytes(b"no")
     with pytest.raises(CheckpointError, match="is no whole optimiser state; copy it again"):
-        recorded(file, problem.model)
+        recorded_diagonal(file, problem.model)
 
 
 def test_a_state_beside_known_weights_is_looked_at_once(tmp_path: Path) -> None:
     """A point from before states were kept is inspected again where there is one now, else not."""
     file = tmp_path / "step_1.safetensors"
     file.touch()
-    loaded = load(problem_file(tmp_path / "problem"), {})
+    loaded = load_problem(problem_file(tmp_path / "problem"), {})
     entry = {"source_hash": loaded.source_hash, "problem": loaded.facts}
     changed = file.stat().st_mtime_ns
     plain, beside = {"file": str(file)}, {"file": str(file), "optimizer": "state"}
     for looked, again in (([], None), ([False], None), ([True], "hash")):
         known = [{**entry, "points": {"step_1": [changed, "hash", *looked]}}]
-        assert inspection._before(loaded, known, plain) == "hash"
-        assert inspection._before(loaded, known, beside) == again
-    assert inspection._before(loaded, [{**known[0], "source_hash": "other"}], plain) is None
+        assert inspection._earlier_hash(loaded, known, plain) == "hash"
+        assert inspection._earlier_hash(loaded, known, beside) == again
+    assert inspection._earlier_hash(loaded, [{**known[0], "source_hash": "other"}], plain) is None
 
 
 def recorded_run(folder: Path, state: bool) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from explorer.analysis import projection as answered
 from explorer.analysis import run as fitted
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
 from explorer.importing.order import order_import
@@ -58,7 +58,7 @@ def test_coordinates_are_those_of_least_squares(trained, normalisation: str) -> 
     )
     model = FlatModel(problem.model, torch.float64, CPU)
     model.load(points[5])
-    vectors = directions(model, settings, 2).numpy()
+    vectors = direction_rows(model, settings, 2).numpy()
     assert abs(vectors[0] @ vectors[1]) > 1e-3  # not orthogonal
     matrix = np.stack([flat(point) for point in first + second])
     moved = matrix - flat(points[5])

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from sklearn.decomposition import PCA
 
 from explorer.analysis import run as answered
-from explorer.analysis.model.problems import load
+from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
 from explorer.importing.order import order_import
@@ -141,7 +141,7 @@ def test_a_random_walk_explains_as_theory_says() -> None:
 def test_the_sample_run_explains_what_it_should() -> None:
     """mlp_a's 81 snapshots: .90 and .075 of the variance, as measured for the project's science."""
     sample = next(s for s in samples() if s.name == "mlp_a")
-    problem = load(sample.problem, sample.arguments).problem
+    problem = load_problem(sample.problem, sample.arguments).problem
     points = [safetensors.torch.load_file(c.path) for c in sample.checkpoints]
     assert len(points) == 81
     gram = answered.gram_matrix(points, FlatModel(problem.model, torch.float32, CPU).blocks)

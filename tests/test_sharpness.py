@@ -20,7 +20,7 @@ from explorer.analysis.measures import average_case as noise
 from explorer.analysis.measures import rescaling
 from explorer.analysis.measures.noise_scale import covariance_trace
 from explorer.analysis.measures.norms import least, normalised_sharpness, relative_flatness
-from explorer.analysis.measures.point_measures import Standing
+from explorer.analysis.measures.point_measures import MeasuredPoint
 from explorer.analysis.objective.plane import objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURES, NO, PLACE, WHY, YES
@@ -80,8 +80,8 @@ def found(problem: Problem, settings: SharpnessSettings = QUICK, start: Any = No
     return Sharpness.from_pieces(settings, answered(problem, settings, start=start))
 
 
-def standing(problem: Problem, settings: SharpnessSettings = QUICK) -> Standing:
-    return Standing(objective_at(problem, problem.model.state_dict(), settings, CPU), settings)
+def standing(problem: Problem, settings: SharpnessSettings = QUICK) -> MeasuredPoint:
+    return MeasuredPoint(objective_at(problem, problem.model.state_dict(), settings, CPU), settings)
 
 
 @pytest.fixture(scope="module")
@@ -450,12 +450,12 @@ def test_bounds_are_by_hand(net: Problem, whole: Sharpness) -> None:
     q = noise.inverse_entropy(0.1, 0.05)
     assert q > 0.1
     assert 0.1 * math.log(0.1 / q) + 0.9 * math.log(0.9 / (1 - q)) == pytest.approx(0.05, rel=1e-9)
-    sigma, share = noise.prior(0.5)
+    sigma, share = noise.prior_width(0.5)
     assert 0.5 * math.exp(-0.1) < sigma <= 0.5
     place = round(10 * math.log(100 / sigma))
     assert share == pytest.approx(6 / (math.pi * place) ** 2)
     start = theta_of(trained(steps=0))
-    width, share = noise.prior(whole.of("pac_bayes").value ** -0.5)
+    width, share = noise.prior_width(whole.of("pac_bayes").value ** -0.5)
     divergence = float((theta_of(net) - start).square().sum()) / (2 * width**2)
     least_room = math.sqrt((divergence + math.log(2 * math.sqrt(31) / (0.05 * share))) / 62)
     assert least_room < whole.of("bound_mcallester").value or least_room >= 1
@@ -507,14 +507,16 @@ def test_rescaling_knows_batchnorm_biases_and_convolutions() -> None:
     settings = replace(QUICK, rescaling="neuron")
     objective = objective_at(made, model.state_dict(), settings, CPU)
     before = objective.flat.theta.clone()
-    other = rescaling.rescaled(objective, settings)
+    other = rescaling.rescale_point(objective, settings)
     assert other is not None
     assert other.pairs == (("1", "5"), ("5", "7"))
     assert other.gap < 1e-13
     assert torch.equal(objective.flat.theta, before)
     assert (other.theta != before).sum() == 3 + 60 + 5 + 20  # the norm's biases are 0
     tied = small_problem()  # its rectifiers: before a transposed layer, and in a tied pair
-    other = rescaling.rescaled(objective_at(tied, tied.model.state_dict(), settings, CPU), settings)
+    other = rescaling.rescale_point(
+        objective_at(tied, tied.model.state_dict(), settings, CPU), settings
+    )
     assert other is None
 
 

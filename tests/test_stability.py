@@ -11,7 +11,7 @@ from torch import nn
 from explorer.analysis import stability
 from explorer.analysis.curvature import gradient_noise
 from explorer.analysis.curvature.gradient import gradient
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
@@ -117,7 +117,7 @@ def test_curvature_is_that_of_the_whole_matrix() -> None:
     low, high = found.trace_interval
     for number, point in enumerate(points):
         objective = objective_at(problem, point, settings, CPU)
-        exact = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+        exact = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
         error = abs(found.values["lambda_max"][number] - exact[-1])
         assert error <= found.values["residual"][number] + 1e-12
         assert low[number] <= exact.sum() <= high[number]

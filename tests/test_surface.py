@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from explorer.analysis import line, surface
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.line import Line, LineSettings
@@ -34,7 +34,7 @@ def surface_of(problem: Problem, settings: SurfaceSettings) -> Surface:
 def loss_at(problem: Problem, settings: Any, x: float, y: float = 0.0) -> float:
     """An independent evaluation: a copy of the model moved parameter by parameter."""
     flat = FlatModel(problem.model, torch.float64, CPU)
-    vectors = directions(flat, settings, 2)
+    vectors = direction_rows(flat, settings, 2)
     moved = flat.theta + x * vectors[0] + y * vectors[1]
     objective = Objective(problem, replace(DOUBLE, split=settings.split), CPU)
     objective.flat.theta.copy_(moved)
@@ -155,7 +155,7 @@ def test_weight_decay_is_a_column_of_its_own(problem: Problem) -> None:
     """Law 11: norm(theta)^2 stands beside the loss, equal to the moved parameters' own."""
     found = surface_of(problem, SMALL)
     flat = FlatModel(problem.model, torch.float64, CPU)
-    vectors = directions(flat, SMALL, 2)
+    vectors = direction_rows(flat, SMALL, 2)
     moved = flat.theta + found.x[6] * vectors[0] + found.y[4] * vectors[1]
     assert found.values["squared_norm"][4, 6] == pytest.approx(float(moved @ moved), rel=1e-12)
 
@@ -204,7 +204,7 @@ def test_quadratic_surface_in_closed_form() -> None:
     problem = Problem(model, {"train": (inputs, targets)}, squared_error)
     settings = replace(SMALL, normalisation="raw", ignore_1d=False)
     found = surface_of(problem, settings)
-    vectors = directions(FlatModel(model, torch.float64, CPU), settings, 2)
+    vectors = direction_rows(FlatModel(model, torch.float64, CPU), settings, 2)
     weight, bias = model.weight.detach(), model.bias.detach()
     for j, i in ((0, 0), (4, 6), (1, 5)):
         step = found.x[i] * vectors[0] + found.y[j] * vectors[1]

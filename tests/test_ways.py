@@ -72,7 +72,7 @@ def answered(problem: Problem, kind: str, choices: Any) -> tuple[np.ndarray, dic
 
 def remembered(choice: dict[str, Any]) -> dict[str, Any]:
     """What a kind is told of another's work on this device."""
-    return {devices.title(CPU): {"choice": choice, "timing": {"seconds": {"a": 1e-4}}}}
+    return {devices.device_title(CPU): {"choice": choice, "timing": {"seconds": {"a": 1e-4}}}}
 
 
 @pytest.mark.parametrize("norm", [False, True])
@@ -110,7 +110,7 @@ def test_a_record_that_fails_for_all_examples_is_left_out(monkeypatch: pytest.Mo
         def __init__(self, *given: Any) -> None:
             raise ValueError("the record of a point gives other values than the point")
 
-    monkeypatch.setattr("explorer.analysis.objective.evaluator.Trace", Failing)
-    taken = execution_tuning.taken(evaluator, replace(usual, traced=True))
+    monkeypatch.setattr("explorer.analysis.objective.evaluator.TracedPoints", Failing)
+    taken = execution_tuning.use_or_fall_back(evaluator, replace(usual, traced=True))
     assert not taken.traced and evaluator.objective.choice == taken
-    assert np.isfinite(evaluator.stand_alone()["loss"])
+    assert np.isfinite(evaluator.base_values()["loss"])
