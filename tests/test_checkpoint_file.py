@@ -36,8 +36,8 @@ STATE = dict(model().state_dict())
 
 
 def is_state(path: Path) -> bool:
-    found = fitted_tensors(read_checkpoint(path), model(), path)
-    return all(torch.equal(found[name], value) for name, value in STATE.items())
+    tensors = fitted_tensors(read_checkpoint(path), model(), path)
+    return all(torch.equal(tensors[name], value) for name, value in STATE.items())
 
 
 class AttributeDict(dict):

@@ -48,11 +48,11 @@ SAVED = {
 def test_what_trainers_save(tmp_path: Path, form: str) -> None:
     """Wrappers, prefixes and missing counters: the model's own names, in its order."""
     torch.save(SAVED[form], tmp_path / "x.pt")
-    found = fitted_tensors(read_checkpoint(tmp_path / "x.pt"), model(), "x.pt")
-    assert list(found) == list(STATE)
+    tensors = fitted_tensors(read_checkpoint(tmp_path / "x.pt"), model(), "x.pt")
+    assert list(tensors) == list(STATE)
     for name, value in STATE.items():
         wanted = value.half() if form == "half" and value.is_floating_point() else value
-        assert torch.equal(found[name], wanted), name
+        assert torch.equal(tensors[name], wanted), name
 
 
 def test_a_named_part(tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_all_that_does_not_fit_is_in_one_sentence(change, words: str) -> None:
 def test_other_floating_point_types_are_kept(kind: torch.dtype) -> None:
     """Half and double precision fit as they are: no value is changed by the import."""
     state = {n: t.to(kind) if t.is_floating_point() else t for n, t in STATE.items()}
-    found = fitted_tensors(state, model(), "x.pt")
-    assert all(torch.equal(found[n], t) and found[n].dtype == t.dtype for n, t in state.items())
+    tensors = fitted_tensors(state, model(), "x.pt")
+    assert all(torch.equal(tensors[n], t) and tensors[n].dtype == t.dtype for n, t in state.items())
 
 
 def test_weights_that_are_no_numbers_fit() -> None:
@@ -266,9 +266,9 @@ def test_a_tied_tensor_saved_once(left_out: str, prefix: str) -> None:
     """Saved under either of its names, with or without a prefix, it has both; or else it lacks."""
     tied = small_problem().model
     kept = {f"{prefix}{n}": t for n, t in tied.state_dict().items() if n != left_out}
-    found = fitted_tensors(kept, tied, "here")
-    assert list(found) == list(tied.state_dict())
-    assert torch.equal(found[left_out], tied.state_dict()["second.weight"])
+    tensors = fitted_tensors(kept, tied, "here")
+    assert list(tensors) == list(tied.state_dict())
+    assert torch.equal(tensors[left_out], tied.state_dict()["second.weight"])
     lacking = {n: t for n, t in kept.items() if not n.endswith(("second.weight", "third.weight"))}
     with pytest.raises(
         CheckpointError, match=r"lacks 'second.weight' and 1|lacks 'second.weight', 'third.weight';"

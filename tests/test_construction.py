@@ -94,8 +94,8 @@ def test_the_loss_is_what_was_measured_at_the_import(tmp_path: Path) -> None:
         ({"subset": "first"}, 0.2495),
         ({"precision": "bf16"}, 0.2495),
     ):
-        asked = {"settings": settings | changed, "measured": [measured]}
-        check_as_measured(piece, asked, file)
+        request = {"settings": settings | changed, "measured": [measured]}
+        check_as_measured(piece, request, file)
 
 
 def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -> None:

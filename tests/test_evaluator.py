@@ -57,7 +57,7 @@ def evaluator_of(problem: Problem, settings: ObjectiveSettings, **choice) -> Eva
 def plain(problem: Problem, settings: ObjectiveSettings) -> dict[str, np.ndarray]:
     """Float64 values from a loop that a user would write, batch of all examples."""
     evaluator = evaluator_of(problem, settings)
-    flat, found = evaluator.objective.flat, []
+    flat, rows = evaluator.objective.flat, []
     images, labels = problem.data[settings.split]
     for x, y in STEPS:
         moved = evaluator.base.double() + (
@@ -70,9 +70,9 @@ def plain(problem: Problem, settings: ObjectiveSettings) -> dict[str, np.ndarray
             outputs = model(images.double())
             losses = nn.functional.cross_entropy(outputs, labels, reduction="none")
         right = (outputs.argmax(1) == labels).double().mean()
-        found.append((losses.mean(), losses.std() / len(losses) ** 0.5, right))
+        rows.append((losses.mean(), losses.std() / len(losses) ** 0.5, right))
     names = ("loss", "loss_se", "accuracy")
-    return dict(zip(names, np.array(found, dtype=float).T, strict=True))
+    return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -80,11 +80,11 @@ def plain(problem: Problem, settings: ObjectiveSettings) -> dict[str, np.ndarray
 def test_every_way_agrees_with_float64(precision: str, way: str) -> None:
     """Law 4: float64 agrees with a plain loop to 1e-12, float32 to 1e-5, whatever the choice."""
     problem, settings = small_problem(), ObjectiveSettings(precision=precision)
-    found = evaluator_of(problem, settings, **WAYS[way]).values(STEPS)
+    values = evaluator_of(problem, settings, **WAYS[way]).values(STEPS)
     # float32: parameters round to 6e-8, amplified by two layers of up to 130 inputs
     tolerance = 1e-12 if precision == "float64" else 1e-5
     for name, wanted in plain(problem, replace(settings, precision="float64")).items():
-        assert found[name] == pytest.approx(wanted, rel=tolerance, abs=tolerance / 10), name
+        assert values[name] == pytest.approx(wanted, rel=tolerance, abs=tolerance / 10), name
 
 
 @pytest.mark.slow
@@ -92,9 +92,9 @@ def test_every_way_agrees_with_float64(precision: str, way: str) -> None:
 def test_compiled_agrees(stacked: int) -> None:
     """The compiled way gives the same values; it needs a C++ compiler, as torch does."""
     settings, way = ObjectiveSettings(precision="float64"), {"compiled": True, "stacked": stacked}
-    found = evaluator_of(small_problem(), settings, batch=101, **way).values(STEPS)
+    values = evaluator_of(small_problem(), settings, batch=101, **way).values(STEPS)
     for name, wanted in plain(small_problem(), settings).items():
-        assert found[name] == pytest.approx(wanted, rel=1e-12), name
+        assert values[name] == pytest.approx(wanted, rel=1e-12), name
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "one batch"])
@@ -152,10 +152,10 @@ def test_recalibrated_is_swa_s_update(folded: bool) -> None:
         torch.optim.swa_utils.update_bn(images[:75].split(25), model)
         with torch.no_grad():
             wanted = nn.functional.cross_entropy(model.eval()(images), labels)
-        found = evaluator.values(step[None])["loss"][0]
-        assert found == pytest.approx(float(wanted), rel=1e-12)
+        loss = evaluator.values(step[None])["loss"][0]
+        assert loss == pytest.approx(float(wanted), rel=1e-12)
         frozen = evaluator_of(problem, ObjectiveSettings(precision="float64")).values(step[None])
-        assert abs(found - frozen["loss"][0]) > 1e-6
+        assert abs(loss - frozen["loss"][0]) > 1e-6
 
 
 def test_batch_policy_is_training_mode() -> None:
@@ -171,8 +171,8 @@ def test_batch_policy_is_training_mode() -> None:
             nn.functional.cross_entropy(model(images[a:b]), labels[a:b], reduction="sum")
             for a, b in itertools.pairwise(bounds)
         ]
-    found = evaluator.values(STEPS[1:2])["loss"][0]
-    assert found == pytest.approx(float(sum(losses)) / 101, rel=1e-12)
+    loss = evaluator.values(STEPS[1:2])["loss"][0]
+    assert loss == pytest.approx(float(sum(losses)) / 101, rel=1e-12)
 
 
 @pytest.mark.parametrize("policy", ["recalibrated", "batch"])
@@ -231,12 +231,12 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     evaluator = evaluator_of(problem, ObjectiveSettings())
     chosen = execution_tuning.with_rewrites(evaluator)
     assert chosen.traced
-    found = []
+    values_by_way = []
     for way in (chosen, replace(chosen, traced=False)):
         evaluator.use(way)
-        found.append(evaluator.values(STEPS))
-    for name, values in found[0].items():
-        assert np.array_equal(values, found[1][name]), name
+        values_by_way.append(evaluator.values(STEPS))
+    for name, values in values_by_way[0].items():
+        assert np.array_equal(values, values_by_way[1][name]), name
     deciding = evaluator_of(Problem(Deciding(), data, cross_entropy, metrics), ObjectiveSettings())
     assert not execution_tuning.with_rewrites(deciding).traced
     assert deciding.objective.choice.lanes > 1
@@ -303,9 +303,9 @@ def test_subsets(problem: Problem, subset: str) -> None:
     with torch.no_grad():
         logits = problem.model.eval()(images[chosen])
     losses = nn.functional.cross_entropy(logits, labels[chosen], reduction="none").numpy()
-    found = Objective(problem, settings, CPU).means()
-    assert found["loss"] == pytest.approx(losses.mean(), rel=1e-12)
-    assert found["loss_se"] == pytest.approx(losses.std(ddof=1) / 23**0.5, rel=1e-12)
+    means = Objective(problem, settings, CPU).means()
+    assert means["loss"] == pytest.approx(losses.mean(), rel=1e-12)
+    assert means["loss_se"] == pytest.approx(losses.std(ddof=1) / 23**0.5, rel=1e-12)
 
 
 def test_subset_larger_than_the_split(problem: Problem) -> None:
@@ -406,8 +406,8 @@ def test_accuracy_is_among_the_metrics(problem: Problem) -> None:
     changed = replace(
         problem, metrics={"margin": lambda outputs, batch: outputs.amax(1), "accuracy": accuracy}
     )
-    found = Objective(changed, ObjectiveSettings(), CPU).means()
-    assert [name for name in found if not name.startswith("loss_")] == [
+    means = Objective(changed, ObjectiveSettings(), CPU).means()
+    assert [name for name in means if not name.startswith("loss_")] == [
         "loss",
         "margin",
         "accuracy",

@@ -46,8 +46,8 @@ def normal(*shape: int) -> Tensor:
 
 def some_labels(*shape: int, ignored: int) -> Tensor:
     """Labels of three classes, of which a few are to be ignored."""
-    found = torch.randint(0, 3, shape, generator=seeded(len(shape)))
-    return torch.where(torch.rand(shape, generator=seeded(9)) < 0.2, ignored, found)
+    labels = torch.randint(0, 3, shape, generator=seeded(len(shape)))
+    return torch.where(torch.rand(shape, generator=seeded(9)) < 0.2, ignored, labels)
 
 
 def of(model: nn.Module, inputs: Tensor, labels: Tensor, loss: Any) -> Problem:
@@ -113,27 +113,27 @@ def rows_by_hand(problem: Problem, seed: int, draw: int) -> tuple[np.ndarray, fl
 def test_it_is_the_mean_of_outer_products(name: str) -> None:
     """The dense matrix equals per-label autograd over three draws, ignored labels left out."""
     problem = problems()[name]
-    found = matrix(objective(problem), fisher.monte_carlo_fisher(4, 3))
+    fisher_matrix = matrix(objective(problem), fisher.monte_carlo_fisher(4, 3))
     wanted = 0.0
     for draw in range(3):
         rows, count = rows_by_hand(problem, 4, draw)
         wanted = wanted + rows.T @ rows / count / 3
-    assert found == pytest.approx(wanted, rel=1e-10, abs=1e-14)
-    assert np.linalg.eigvalsh(found)[0] > -1e-14
-    assert np.abs(found).max() > 1e-3
+    assert fisher_matrix == pytest.approx(wanted, rel=1e-10, abs=1e-14)
+    assert np.linalg.eigvalsh(fisher_matrix)[0] > -1e-14
+    assert np.abs(fisher_matrix).max() > 1e-3
 
 
 @every_loss
 def test_its_mean_is_gauss_newton(name: str) -> None:
     """The mean of many draws is Gauss-Newton within its standard error, and one draw is not."""
     made = objective(problems()[name])
-    known = matrix(made, products.gauss_newton)
+    gauss_newton_matrix = matrix(made, products.gauss_newton)
     each = np.stack([matrix(made, fisher.monte_carlo_fisher(seed, 1)) for seed in range(20)])
-    spread = ((each - known) ** 2).sum(axis=(1, 2)).mean()  # of one draw
-    assert spread > (0.05 * np.linalg.norm(known)) ** 2
+    spread = ((each - gauss_newton_matrix) ** 2).sum(axis=(1, 2)).mean()  # of one draw
+    assert spread > (0.05 * np.linalg.norm(gauss_newton_matrix)) ** 2
     for seed, draws in ((30, 300), (31, 300)):
         mean = matrix(made, fisher.monte_carlo_fisher(seed, draws))
-        squared = ((mean - known) ** 2).sum() / (spread / draws)
+        squared = ((mean - gauss_newton_matrix) ** 2).sum() / (spread / draws)
         assert squared < 4  # 1 expected: twice the standard error
 
 
@@ -142,14 +142,14 @@ def test_labels_do_not_depend_on_the_cut(name: str) -> None:
     """Batches of 4, 4 and 3, kept or made anew, and halved ones give the matrix of one batch."""
     made, maker = objective(problems()[name]), fisher.monte_carlo_fisher(1, 2)
     whole = Curvature(made, maker)
-    known = dense(whole)
+    whole_matrix = dense(whole)
     assert whole.batch == COUNT
     for batch, kept in ((4, 3), (4, 0), (2, 1), (1, 0)):
         cut = Curvature(made, maker)
         cut._cut_into_batches(batch)
         cut.kept = kept
-        assert dense(cut) == pytest.approx(known, rel=1e-12, abs=1e-15)
-    assert np.abs(matrix(made, fisher.monte_carlo_fisher(2, 2)) - known).max() > 1e-3
+        assert dense(cut) == pytest.approx(whole_matrix, rel=1e-12, abs=1e-15)
+    assert np.abs(matrix(made, fisher.monte_carlo_fisher(2, 2)) - whole_matrix).max() > 1e-3
 
 
 def test_a_part_of_the_examples_has_their_own_labels() -> None:

@@ -78,7 +78,7 @@ def imported(folder: Path, body: str) -> float:
     loaded = load_problem(file, {}, twice=True)
     weights = folder / "w.pt"
     torch.save(loaded.problem.model.state_dict(), weights)
-    found = inspect(
+    inspection_facts = inspect(
         loaded,
         [{"file": str(weights)}],
         CPU,
@@ -86,7 +86,7 @@ def imported(folder: Path, body: str) -> float:
         lambda done, total: None,
         anew=lambda: rerun_problem(file, {}),
     )
-    return found["points"][0]["measured"]["train"]["loss"]
+    return inspection_facts["points"][0]["measured"]["train"]["loss"]
 
 
 @pytest.mark.parametrize("body", KEEPERS.values(), ids=KEEPERS)
@@ -127,7 +127,7 @@ def test_each_point_has_its_own_attributes(model: type[unusual.Net]) -> None:
     settings = LineSettings(x_count=5)
     point = {name: value.clone() for name, value in problem.model.state_dict().items()}
     pieces = list(line.answer(problem, [point], settings, frozenset(), CPU))
-    found = Line.from_pieces(settings, pieces).loss[0]
+    losses = Line.from_pieces(settings, pieces).loss[0]
     assert "by the model itself" in pieces[0].facts["chosen"]
     objective = Objective(problem, ObjectiveSettings(), CPU)
     with move_weights(objective.flat), objective.flat.at_theta():
@@ -140,5 +140,5 @@ def test_each_point_has_its_own_attributes(model: type[unusual.Net]) -> None:
         wanted = cross_entropy(moved(unusual.data()[0]), unusual.data()).mean()
     with move_weights(objective.flat):
         assert objective.means()["loss"] == pytest.approx(float(wanted), rel=1e-5)
-    assert found[2] == pytest.approx(float(centre), rel=1e-5)  # the middle
-    assert len({round(float(loss), 6) for loss in found}) == 5
+    assert losses[2] == pytest.approx(float(centre), rel=1e-5)  # the middle
+    assert len({round(float(loss), 6) for loss in losses}) == 5

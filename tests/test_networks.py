@@ -100,9 +100,9 @@ def test_wrappers_on_either_side() -> None:
     assert is_first(fitted_tensors(compiled, net(), "x.pt"))
     parallel = nn.DataParallel(net())
     for held in (FIRST, named("module.", 1)):
-        found = fitted_tensors(held, parallel, "x.pt")
-        assert list(found) == list(parallel.state_dict())
-        assert torch.equal(found["module.0.bias"], FIRST["0.bias"])
+        tensors = fitted_tensors(held, parallel, "x.pt")
+        assert list(tensors) == list(parallel.state_dict())
+        assert torch.equal(tensors["module.0.bias"], FIRST["0.bias"])
 
 
 def test_a_list_in_the_place_of_a_tensor() -> None:

@@ -56,13 +56,13 @@ def test_loss_as_sum_and_count(problem: Problem, uneven: Callable[[int], None]) 
 
     uneven(100_000)
     changed = replace(problem, loss=masked, metrics={})
-    found = Objective(changed, DOUBLE, CPU).means()["loss"]
+    mean_loss = Objective(changed, DOUBLE, CPU).means()["loss"]
     images, labels = problem.data["train"]
     keep = labels != 2
     with torch.no_grad():
         logits = problem.model.eval()(images)
     wanted = float(functional.cross_entropy(logits[keep], labels[keep]))
-    assert found == pytest.approx(wanted, rel=REORDERED)
+    assert mean_loss == pytest.approx(wanted, rel=REORDERED)
 
 
 def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
@@ -74,8 +74,8 @@ def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
         lambda outputs, batch: cross_entropy(outputs, (None, batch["target"])),
         forward=lambda model, batch: model(batch["pixels"]),
     )
-    found = Objective(changed, DOUBLE, CPU).means()["loss"]
-    assert found == pytest.approx(plain_loss(problem, "train")[0], rel=REORDERED)
+    mean_loss = Objective(changed, DOUBLE, CPU).means()["loss"]
+    assert mean_loss == pytest.approx(plain_loss(problem, "train")[0], rel=REORDERED)
 
 
 def few_class_terms(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, float]:

@@ -74,12 +74,12 @@ def trained(
 
 def subjects(problem: Problem, folder: Path) -> list[dict[str, Tensor]]:
     """The snapshots of a recording as a worker hands them on."""
-    found = []
+    snapshots = []
     for snapshot in read_recording(folder).snapshots:
         own = recorded_diagonal(snapshot.optimizer, problem.model)
         point = safetensors.torch.load_file(snapshot.file)
-        found.append(point | {PREFIX + name: value for name, value in own.items()})
-    return found
+        snapshots.append(point | {PREFIX + name: value for name, value in own.items()})
+    return snapshots
 
 
 def answered(problem: Problem, points: list[dict[str, Tensor]], **given) -> Stability:
@@ -130,16 +130,19 @@ def test_the_matrix_is_that_of_a_dense_solver(tmp_path: Path) -> None:
     problem = chebyshev(3)
     trained(problem, tmp_path, 20, {0, 20})
     points = subjects(problem, tmp_path)
-    found = answered(problem, points, probes=200)
-    assert np.isnan(found.values["lambda_max"][0]) and np.isfinite(found.loss).all()
-    assert np.isfinite(found.values["noise"]).all()
+    stability_answer = answered(problem, points, probes=200)
+    assert (
+        np.isnan(stability_answer.values["lambda_max"][0])
+        and np.isfinite(stability_answer.loss).all()
+    )
+    assert np.isfinite(stability_answer.values["noise"]).all()
     plain, diagonal = preconditioner.split_preconditioner(points[1])
     objective = objective_at(problem, plain, StabilitySettings(precision="float64"), CPU)
     root = np.concatenate([diagonal[b.name].numpy().ravel() for b in objective.flat.blocks]) ** -0.5
     exact = np.linalg.eigvalsh(root[:, None] * dense(Curvature(objective, hessian)) * root)
-    error = abs(found.values["lambda_max"][1] - exact[-1])
-    assert error <= found.values["residual"][1] + 1e-9
-    low, high = found.trace_interval
+    error = abs(stability_answer.values["lambda_max"][1] - exact[-1])
+    assert error <= stability_answer.values["residual"][1] + 1e-9
+    low, high = stability_answer.trace_interval
     assert low[1] <= exact.sum() <= high[1]
 
 
@@ -184,10 +187,13 @@ def test_a_state_beside_known_weights_is_looked_at_once(tmp_path: Path) -> None:
     changed = file.stat().st_mtime_ns
     plain, beside = {"file": str(file)}, {"file": str(file), "optimizer": "state"}
     for looked, again in (([], None), ([False], None), ([True], "hash")):
-        known = [{**entry, "points": {"step_1": [changed, "hash", *looked]}}]
-        assert inspection._earlier_hash(loaded, known, plain) == "hash"
-        assert inspection._earlier_hash(loaded, known, beside) == again
-    assert inspection._earlier_hash(loaded, [{**known[0], "source_hash": "other"}], plain) is None
+        inspected_before = [{**entry, "points": {"step_1": [changed, "hash", *looked]}}]
+        assert inspection._earlier_hash(loaded, inspected_before, plain) == "hash"
+        assert inspection._earlier_hash(loaded, inspected_before, beside) == again
+    assert (
+        inspection._earlier_hash(loaded, [{**inspected_before[0], "source_hash": "other"}], plain)
+        is None
+    )
 
 
 def recorded_run(folder: Path, state: bool) -> None:
@@ -199,8 +205,8 @@ def recorded_run(folder: Path, state: bool) -> None:
         model = tiny().model
     inputs, labels = tiny().data["train"]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01, betas=(0.5, 0.99))
-    known = {"learning_rate": 0.01, "beta1": 0.5, "optimiser": "Adam"}
-    with Recorder(folder, hyperparameters=known, optimizer_state=state) as run:
+    hyperparameters = {"learning_rate": 0.01, "beta1": 0.5, "optimiser": "Adam"}
+    with Recorder(folder, hyperparameters=hyperparameters, optimizer_state=state) as run:
         for step in range(4):
             run.snapshot(model, step, optimizer=optimizer)
             optimizer.zero_grad()
@@ -212,7 +218,7 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     """Recorder, import, worker, store and page; another key than the plain question's."""
     for name, state in (("kept", True), ("left", False)):
         recorded_run(tmp_path / name, state)
-    asked = StabilitySettings(preconditioned=True, probes=2)
+    preconditioned = StabilitySettings(preconditioned=True, probes=2)
     with supervised(tmp_path / "catalog") as (catalog, _):
         problem = problem_file(tmp_path / "problem")
         for name in ("kept", "left"):
@@ -220,23 +226,26 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
             assert ended(catalog, order).status == "done"
         models = {model.name: model for model in catalog.models()}
         with pytest.raises(ValueError, match=r"no snapshot of left has .* optimizer_state=True"):
-            questions.question(catalog, STABILITY, models["left"], asked)
-        question = questions.question(catalog, STABILITY, models["kept"], asked)
+            questions.question(catalog, STABILITY, models["left"], preconditioned)
+        question = questions.question(catalog, STABILITY, models["kept"], preconditioned)
         assert [bool(digest) for digest in question.settings.moments] == [False, True, True, True]
         plain = questions.question(catalog, STABILITY, models["kept"], StabilitySettings(probes=2))
         assert plain.points == question.points and plain.key != question.key
-        for settings in (asked, StabilitySettings(probes=2)):
+        for settings in (preconditioned, StabilitySettings(probes=2)):
             key = questions.ask(catalog, STABILITY, models["kept"], settings)
             working = catalog.active_job_for(key)
             assert working and ended(catalog, working.id).status == "done"
-            found = questions.result_of(catalog, catalog.question(key))
-            known = np.isfinite(found.values["lambda_max"]).tolist()
-            assert known == [not settings.preconditioned, True, True, True]
+            stored_answer = questions.result_of(catalog, catalog.question(key))
+            has_value = np.isfinite(stored_answer.values["lambda_max"]).tolist()
+            assert has_value == [not settings.preconditioned, True, True, True]
         again = sources.order(
             catalog, sources.resolve([str(tmp_path / "kept")]), problem, {}, name="kept"
         )
         assert ended(catalog, again).status == "done"
-        assert questions.question(catalog, STABILITY, models["kept"], asked).key == question.key
+        assert (
+            questions.question(catalog, STABILITY, models["kept"], preconditioned).key
+            == question.key
+        )
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())

@@ -390,7 +390,7 @@ def test_declared_batches_bind_every_point_of_a_line() -> None:
     ours = objective(problem, precision="float64")
     direction = drawn(1, ours.flat.theta.numel(), seed=4).double()
     evaluator = Evaluator(ours, direction)
-    found = evaluator.values(np.array([[0.0], [0.3]]))["loss"]
+    losses = evaluator.values(np.array([[0.0], [0.3]]))["loss"]
     model = network().double()
     nn.utils.vector_to_parameters(
         nn.utils.parameters_to_vector(model.parameters()) + 0.3 * direction[0], model.parameters()
@@ -398,8 +398,8 @@ def test_declared_batches_bind_every_point_of_a_line() -> None:
     split = (problem.data["train"][0].double(), problem.data["train"][1])
     with torch.no_grad():
         wanted = float(by_hand(contrastive, 8, model, split))
-    assert found[1] == pytest.approx(wanted, rel=1e-12)
-    assert found[0] == pytest.approx(ours.means()["loss"], rel=1e-12)
+    assert losses[1] == pytest.approx(wanted, rel=1e-12)
+    assert losses[0] == pytest.approx(ours.means()["loss"], rel=1e-12)
 
 
 def test_curvature_through_a_batchs_own_statistics() -> None:
@@ -601,12 +601,12 @@ def test_a_wrapped_model_is_the_model(name: str) -> None:
     plain = network(norm=nn.BatchNorm1d)
     wrapped = unwrap_model(made(model=WRAPPED[name](network(norm=nn.BatchNorm1d))))
     weights = {n: v + 0.1 if v.is_floating_point() else v for n, v in plain.state_dict().items()}
-    found = []
+    losses_with_matrices = []
     for problem in (made(model=plain), wrapped):
         ours = objective(problem, precision="float64")
         ours.load(fitted_tensors(weights, problem.model, "w.pt"))
-        found.append((ours.means()["loss"], dense_matrix(Curvature(ours, hessian))))
-    (loss, matrix), (other, same) = found
+        losses_with_matrices.append((ours.means()["loss"], dense_matrix(Curvature(ours, hessian))))
+    (loss, matrix), (other, same) = losses_with_matrices
     assert other == pytest.approx(loss, rel=1e-12)
     assert np.allclose(same, matrix, rtol=1e-9, atol=1e-11)
 

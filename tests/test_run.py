@@ -68,9 +68,9 @@ def test_coordinates_are_those_of_a_principal_component_analysis(trained) -> Non
     blocks = FlatModel(problem.model, torch.float64, CPU).blocks
     gram = answered.gram_matrix(points, blocks)
     x, y, vectors = answered.principal_plane(points, blocks, gram)
-    known = PCA(n_components=2).fit(matrix)
-    assert shares(gram)[:2] == pytest.approx(known.explained_variance_ratio_, rel=1e-9)
-    for mine, theirs in zip(vectors.numpy(), known.components_, strict=True):
+    components = PCA(n_components=2).fit(matrix)
+    assert shares(gram)[:2] == pytest.approx(components.explained_variance_ratio_, rel=1e-9)
+    for mine, theirs in zip(vectors.numpy(), components.components_, strict=True):
         assert abs(mine @ theirs) == pytest.approx(1, abs=1e-9)
     assert (vectors @ vectors.t()).numpy() == pytest.approx(np.eye(2), abs=1e-10)
     moved = matrix - matrix[-1]
@@ -174,8 +174,8 @@ def decoded(content: bytes, format: str) -> list[np.ndarray]:
 def test_frames_are_spread_over_a_long_run() -> None:
     """At most as many frames as allowed, both ends among them, none twice."""
     assert chosen(3) == [0, 1, 2]
-    found = chosen(1000)
-    assert len(set(found)) == len(found) == MOST and (found[0], found[-1]) == (0, 999)
+    frames = chosen(1000)
+    assert len(set(frames)) == len(frames) == MOST and (frames[0], frames[-1]) == (0, 999)
 
 
 def test_a_run_is_asked_by_its_model_and_shown(
@@ -197,9 +197,13 @@ def test_a_run_is_asked_by_its_model_and_shown(
         key = questions.ask(catalog, RUN, model, SMALL)
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
-        asked = catalog.question(key)
-        assert asked and len(asked.point_ids) == 4 and asked.title == "Training run of several"
-        run = questions.result_of(catalog, asked)
+        question = catalog.question(key)
+        assert (
+            question
+            and len(question.point_ids) == 4
+            and question.title == "Training run of several"
+        )
+        run = questions.result_of(catalog, question)
         assert run.computed.all() and run.path is not None and len(run.path.x) == 4
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

@@ -76,7 +76,9 @@ def answered(
     return list(sharpness.answer(problem, subjects, settings, done, CPU))
 
 
-def found(problem: Problem, settings: SharpnessSettings = QUICK, start: Any = None) -> Sharpness:
+def sharpness_answer(
+    problem: Problem, settings: SharpnessSettings = QUICK, start: Any = None
+) -> Sharpness:
     return Sharpness.from_pieces(settings, answered(problem, settings, start=start))
 
 
@@ -87,7 +89,9 @@ def standing(problem: Problem, settings: SharpnessSettings = QUICK) -> MeasuredP
 @pytest.fixture(scope="module")
 def whole(net: Problem) -> Sharpness:
     """All measures, at the point and at one rescaled by layers, from another start."""
-    return found(net, replace(QUICK, rescaling="layer"), trained(steps=0).model.state_dict())
+    return sharpness_answer(
+        net, replace(QUICK, rescaling="layer"), trained(steps=0).model.state_dict()
+    )
 
 
 def theta_of(problem: Problem) -> torch.Tensor:
@@ -172,9 +176,9 @@ def test_relative_flatness_by_probes_is_unbiased(net: Problem) -> None:
     """Over 60 seeds the mean of two probes is the exact value, within 3 standard errors."""
     drawn = []
     for seed in range(60):
-        found = relative_flatness(standing(net, replace(QUICK, probes=2, steps=5, seed=seed)))
-        assert found.low < found.high
-        drawn.append(found.value)
+        measurement = relative_flatness(standing(net, replace(QUICK, probes=2, steps=5, seed=seed)))
+        assert measurement.low < measurement.high
+        drawn.append(measurement.value)
     exact = flatness(net, hessian(net))
     assert abs(np.mean(drawn) - exact) < 3 * np.std(drawn, ddof=1) / 60**0.5 < exact
 
@@ -316,9 +320,9 @@ def test_the_random_subspace_is_searched_to_its_corners(monkeypatch: pytest.Monk
     for name, box in (("keskar_subspace", 0.3), ("keskar_subspace_half", 0.15)):
         corners = itertools.product((-1.0, 1.0), repeat=4)
         largest = max(rise(np.array(signs) * box * (np.abs(own) + 1)) for signs in corners)
-        found = sharpness.COMPUTED[name](point)
-        assert found.value == pytest.approx(largest, rel=1e-9)
-        assert rise(np.linalg.lstsq(drawn.T, found.direction.numpy(), rcond=None)[0]) == (
+        measurement = sharpness.COMPUTED[name](point)
+        assert measurement.value == pytest.approx(largest, rel=1e-9)
+        assert rise(np.linalg.lstsq(drawn.T, measurement.direction.numpy(), rcond=None)[0]) == (
             pytest.approx(largest, rel=1e-9)
         )
 
@@ -466,7 +470,7 @@ def test_bounds_are_by_hand(net: Problem, whole: Sharpness) -> None:
 def test_rescaling_moves_what_it_should(net: Problem, whole: Sharpness, way: str) -> None:
     """Outputs agree to rounding; invariant measures have ratio 1, SAM and the others do not."""
     settings = replace(QUICK, rescaling=way)
-    answer = whole if way == "layer" else found(net, settings)
+    answer = whole if way == "layer" else sharpness_answer(net, settings)
     assert answer.facts["rescaling"]["pairs"] == "0 and 2, 2 and 4"
     assert answer.facts["rescaling"]["gap"] < 1e-14
     for measure in MEASURES:
@@ -526,7 +530,7 @@ def test_what_does_not_apply_says_why(net: Problem) -> None:
     regression = replace(
         net, data={"train": (inputs, inputs[:, :3])}, loss=squared_error, metrics={}
     )
-    answer = found(regression, replace(QUICK, rescaling="layer"))
+    answer = sharpness_answer(regression, replace(QUICK, rescaling="layer"))
     assert "no metric named accuracy" in answer.of("pac_bayes").why
     assert "No initial parameters" in answer.of("bound_mcallester").why
     assert math.isfinite(answer.of("adaptive_max").value)
@@ -543,7 +547,7 @@ def test_what_does_not_apply_says_why(net: Problem) -> None:
     def summed(outputs: torch.Tensor, batch: Any) -> tuple[torch.Tensor, int]:
         return functional.cross_entropy(outputs, batch[1], reduction="sum"), len(outputs)
 
-    other = found(
+    other = sharpness_answer(
         Problem(Shifted(), net.data, summed), replace(QUICK, rescaling="neuron", probes=2, steps=5)
     )
     assert "one loss per example" in other.of("fisher_rao").why
@@ -581,7 +585,7 @@ def test_resume_and_seed(net: Problem) -> None:
         (unit,) = piece.units
         for name, column in piece.columns.items():
             np.testing.assert_array_equal(column, first[unit].columns[name])
-    other = found(net, replace(settings, seed=4, rescaling="none"))
+    other = sharpness_answer(net, replace(settings, seed=4, rescaling="none"))
     here = Sharpness.from_pieces(settings, first)
     assert other.of("average").value != here.of("average").value
     assert other.of("sam").value == here.of("sam").value
@@ -591,7 +595,7 @@ def test_the_model_is_left_alone(net: Problem) -> None:
     """All measures, and the user's model has every bit and flag it had."""
     before = {name: value.clone() for name, value in net.model.state_dict().items()}
     flags = [p.requires_grad for p in net.model.parameters()]
-    found(net, replace(QUICK, rescaling="layer"))
+    sharpness_answer(net, replace(QUICK, rescaling="layer"))
     assert all(torch.equal(before[n], v) for n, v in net.model.state_dict().items())
     assert [p.requires_grad for p in net.model.parameters()] == flags
     assert all(p.grad is None or not p.grad.any() for p in net.model.parameters())
@@ -611,7 +615,7 @@ def test_some_measures_alone_are_as_among_all(net: Problem, whole: Sharpness) ->
     some = replace(QUICK, rescaling="layer", measures=("sam", "keskar", "gradient_norm"))
     assert some.chosen == ("keskar", "sam", "gradient_norm")
     assert some.units == 6
-    part = found(net, some)
+    part = sharpness_answer(net, some)
     assert part.computed.all()
     for name in some.chosen:
         assert part.of(name) == whole.of(name)

@@ -62,14 +62,14 @@ def test_streamed_equals_resident(tight: None, policy: str, subset: str, way: di
         examples=55 if subset == "random" else 0, examples_seed=3 if subset == "random" else 0,
     )  # fmt: skip
     problem = small_problem(dtype=torch.float32)
-    found = evaluator_of(streamed(problem), settings, **way)
-    assert found.objective.choice.streamed and found.objective.examples % 17
+    evaluator = evaluator_of(streamed(problem), settings, **way)
+    assert evaluator.objective.choice.streamed and evaluator.objective.examples % 17
     wanted = evaluator_of(problem, settings, **way).values(STEPS)
-    values = found.values(STEPS)
+    values = evaluator.values(STEPS)
     assert {"loss", "loss_se", "loss_skewness", "accuracy"} <= set(values)
     for name, value in wanted.items():
         assert np.array_equal(values[name], value), name
-    assert found.objective.means() == evaluator_of(problem, settings, **way).objective.means()
+    assert evaluator.objective.means() == evaluator_of(problem, settings, **way).objective.means()
 
 
 def test_examples_are_loaded_once_for_all_points(tight: None) -> None:
@@ -99,10 +99,10 @@ def test_lines_and_interpolations_on_streamed_data(tight: None, direction: str) 
     points[1] = {n: v * 1.1 if v.is_floating_point() else v for n, v in points[1].items()}
     settings = LineSettings(x_count=5, direction=direction)
     between = InterpolationSettings(x_count=5)
-    for answer, asked in ((line.answer, settings), (interpolation.answer, between)):
+    for answer, question in ((line.answer, settings), (interpolation.answer, between)):
         rows = []
         for given in (problem, streamed(problem)):
-            pieces = list(answer(given, points, asked, frozenset(), CPU))
+            pieces = list(answer(given, points, question, frozenset(), CPU))
             rows.append((pieces[0].facts, np.concatenate([p.columns["loss"] for p in pieces])))
         assert [("streamed" in facts["evaluated"]) for facts, _ in rows] == [False, True]
         # with tensors, all examples are one batch or several lanes: another order of float32 sums
@@ -195,9 +195,9 @@ def test_the_fingerprint_is_that_of_the_examples(
     wanted = problems.load_problem(file, {}).splits["train"]["fingerprint"]
     monkeypatch.setattr(loading, "READ_BYTES", 150)
     monkeypatch.setattr(placing, "RESIDENT_SHARE", 0.0)
-    found = problems.load_problem(file, {})
-    assert isinstance(found.problem.data["train"], loading.Examples)
-    assert found.splits["train"]["fingerprint"] == wanted
+    loaded_problem = problems.load_problem(file, {})
+    assert isinstance(loaded_problem.problem.data["train"], loading.Examples)
+    assert loaded_problem.splits["train"]["fingerprint"] == wanted
 
 
 @pytest.mark.parametrize("slow", [2.0, 0.0])

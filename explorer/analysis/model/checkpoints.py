@@ -211,8 +211,9 @@ def _no_network_refusal(
     if not extra and is_adapter_alone([wanted.own[n] for n in network.missing_names], model):
         return CheckpointError(
             f"{where} holds an adapter alone and {_lacks(network.missing_names)}, which are "
-            "frozen: save the whole model.state_dict(), or name a folder with adapter_config.json and "
-            "adapter_model.safetensors, whose frozen weights problem() then loads"
+            "frozen: save the whole model.state_dict(), or name a folder with "
+            "adapter_config.json and adapter_model.safetensors, whose frozen weights problem() "
+            "then loads"
         )
     has = f" and has {_quoted_names(extra)}, unknown to the model" if extra else ""
     missing = _lacks(network.missing_names)
