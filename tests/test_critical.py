@@ -13,7 +13,7 @@ from torch import nn
 from explorer.analysis import critical
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.kinds.critical import (
     CRITICAL,
@@ -155,7 +155,7 @@ def test_all_that_is_called_critical_is_known_in_closed_form() -> None:
     exact_losses = {}
     for chosen, point in known_points(variances, vectors).items():
         objective = objective_at(problem, point, settings_for(), CPU)
-        every = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+        every = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
         assert (every < -1e-9).sum() == index_of(chosen)
         exact_losses[chosen] = variances.sum() - variances[list(chosen)].sum()
         assert objective.means()["loss"] == pytest.approx(exact_losses[chosen], rel=1e-12)
@@ -352,7 +352,7 @@ def test_an_estimated_index_holds_the_true_one(monkeypatch: pytest.MonkeyPatch) 
     assert exact["index"] == exact["index_low"] == exact["index_bound"] > 4
     monkeypatch.setattr(critical, "DENSE", 0)
     told = critical.curvature_of(matrix, settings)
-    every = np.linalg.eigvalsh(dense(matrix))
+    every = np.linalg.eigvalsh(dense_matrix(matrix))
     beyond = Quadrature(53, [(every, np.full(53, 1 / 53))], exact=True)
     wanted = beyond.sum_of(lambda nodes: nodes < -1e-3 * np.abs(every).max())
     assert told["index_bound"] == 4 and wanted

@@ -55,39 +55,39 @@ def losses_at(problem: Problem, point: Tensors, x: float, split: str = "train") 
 def test_differences_are_those_of_each_example(pair: Any) -> None:
     """At every x: means and their errors, from losses computed apart."""
     problem, first, second = pair
-    difference = compared(problem, [first, second])
-    assert difference.computed.all()
-    for i, x in enumerate(difference.x):
+    comparison = compared(problem, [first, second])
+    assert comparison.computed.all()
+    for i, x in enumerate(comparison.x):
         one, two = (losses_at(problem, point, x) for point in (first, second))
         for name, rows in (("loss_first", one), ("loss_second", two), ("difference", one - two)):
-            got = [difference.values[f"{name}{end}"][i] for end in ("", "_se")]
+            got = [comparison.values[f"{name}{end}"][i] for end in ("", "_se")]
             assert got == pytest.approx((rows.mean(), stats.sem(rows)), rel=1e-9), name
 
 
 def test_at_zero_it_is_the_difference_of_the_models(pair: Any) -> None:
     """The models themselves are at x = 0: their stand-alone losses, to rounding."""
     problem, first, second = pair
-    difference = compared(problem, [first, second])
+    comparison = compared(problem, [first, second])
     alone = []
     for point in (first, second):
         objective = Objective(problem, ObjectiveSettings(precision="float64"), CPU)
         objective.load(point)
         alone.append(objective.means()["loss"])
-    centre = difference.centre
-    assert centre is not None and difference.x[centre] == 0
-    assert difference.loss[centre] == pytest.approx(alone[0] - alone[1], rel=1e-10)
-    assert [end["loss"] for end in difference.facts["alone"]] == pytest.approx(alone, rel=1e-12)
+    centre = comparison.centre
+    assert centre is not None and comparison.x[centre] == 0
+    assert comparison.loss[centre] == pytest.approx(alone[0] - alone[1], rel=1e-10)
+    assert [end["loss"] for end in comparison.facts["alone"]] == pytest.approx(alone, rel=1e-12)
 
 
 def test_each_model_moves_along_its_own_line(pair: Any) -> None:
     """The losses are those of the lines of the same seed through each model."""
     problem, first, second = pair
-    difference = compared(problem, [first, second])
+    comparison = compared(problem, [first, second])
     settings = LineSettings(precision="float64", x_count=9)
     for name, point in (("loss_first", first), ("loss_second", second)):
         pieces = line.answer(problem, [point], settings, frozenset(), CPU)
         lone = Line.from_pieces(settings, pieces)
-        assert difference.values[name] == pytest.approx(lone.loss[0], rel=1e-12)
+        assert comparison.values[name] == pytest.approx(lone.loss[0], rel=1e-12)
 
 
 def test_exchanged_models_change_the_sign(pair: Any) -> None:
@@ -104,14 +104,14 @@ def test_exchanged_models_change_the_sign(pair: Any) -> None:
 def test_a_model_against_itself_differs_by_nothing(pair: Any) -> None:
     """The same point twice: every difference and both ends of its interval are 0."""
     problem, first, _ = pair
-    difference = compared(problem, [first, first])
-    assert (difference.loss == 0).all()
+    comparison = compared(problem, [first, first])
+    assert (comparison.loss == 0).all()
     assert (
-        difference.paired is not None
-        and (difference.paired[0] == 0).all()
-        and (difference.paired[1] == 0).all()
+        comparison.paired is not None
+        and (comparison.paired[0] == 0).all()
+        and (comparison.paired[1] == 0).all()
     )
-    assert difference.unpaired is not None and (difference.unpaired[1] > 0).all()
+    assert comparison.unpaired is not None and (comparison.unpaired[1] > 0).all()
 
 
 def test_pairing_narrows_the_interval(pair: Any) -> None:
@@ -119,9 +119,9 @@ def test_pairing_narrows_the_interval(pair: Any) -> None:
     problem, first, second = pair
     near = {n: first[n] + 0.05 * (second[n] - first[n]) for n in first}
     near |= {n: first[n] for n in first if not first[n].is_floating_point()}
-    difference = compared(problem, [first, near])
-    assert difference.paired is not None and difference.unpaired is not None
-    assert (np.diff(difference.paired, axis=0) < 0.5 * np.diff(difference.unpaired, axis=0)).all()
+    comparison = compared(problem, [first, near])
+    assert comparison.paired is not None and comparison.unpaired is not None
+    assert (np.diff(comparison.paired, axis=0) < 0.5 * np.diff(comparison.unpaired, axis=0)).all()
 
 
 def test_parts_of_points_and_resume_change_nothing(
@@ -130,9 +130,9 @@ def test_parts_of_points_and_resume_change_nothing(
     """However many points are compared together, and from wherever it goes on."""
     problem, first, second = pair
     whole = compared(problem, [first, second])
-    monkeypatch.setattr(difference, "ROW_BYTES", 3 * 8 * 101)
+    monkeypatch.setattr(comparison, "ROW_BYTES", 3 * 8 * 101)
     parts = compared(problem, [first, second])
-    pieces = difference.answer(problem, [first, second], SMALL, frozenset({0, 5}), CPU)
+    pieces = comparison.answer(problem, [first, second], SMALL, frozenset({0, 5}), CPU)
     rest = Difference.from_pieces(SMALL, pieces)
     assert rest.computed.sum() == 7
     for name, values in whole.values.items():
@@ -144,9 +144,9 @@ def test_a_subset_compares_both_on_the_same_examples(pair: Any) -> None:
     """Random examples: the same for both models, so that a model equals itself there too."""
     problem, first, second = pair
     settings = replace(SMALL, subset="random", examples=20, examples_seed=3)
-    difference = compared(problem, [first, first], settings)
-    assert (difference.loss == 0).all() and difference.facts["examples"] == 20
-    assert difference.available == 101
+    comparison = compared(problem, [first, first], settings)
+    assert (comparison.loss == 0).all() and comparison.facts["examples"] == 20
+    assert comparison.available == 101
     other = compared(problem, [first, second], settings)
     whole = compared(problem, [first, second])
     assert (other.loss != whole.loss).all()
@@ -177,8 +177,8 @@ def test_values_that_are_no_numbers_are_kept(pair: Any) -> None:
         with torch.no_grad():
             sizes.append(float(flat.module(problem.data["train"][0]).abs().amax()))
     limit = 1.05 * max(sizes)
-    difference = compared(replace(problem, loss=broken), [first, second])
-    bad = ~np.isfinite(difference.loss)
+    comparison = compared(replace(problem, loss=broken), [first, second])
+    bad = ~np.isfinite(comparison.loss)
     assert bad.any() and not bad.all()
-    assert not np.isfinite(np.asarray(difference.paired)[:, bad]).any()
-    assert np.isfinite(np.asarray(difference.paired)[:, ~bad]).all()
+    assert not np.isfinite(np.asarray(comparison.paired)[:, bad]).any()
+    assert np.isfinite(np.asarray(comparison.paired)[:, ~bad]).all()

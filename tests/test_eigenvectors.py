@@ -13,7 +13,7 @@ from explorer.analysis import convexity, line, projection, surface
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.directions.eigenvectors import eigenvectors
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.kinds.convexity import Convexity, ConvexitySettings
 from explorer.kinds.eigenvalues import axes_words
@@ -46,7 +46,7 @@ NEAR = SurfaceSettings(
 def every(problem: Problem) -> np.ndarray:
     """All eigenvalues of the Hessian, ascending, by a dense solver."""
     objective = objective_at(problem, problem.model.state_dict(), DOUBLE, CPU)
-    return np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+    return np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
 
 
 def answered(problem: Problem, settings: SurfaceSettings) -> Surface:

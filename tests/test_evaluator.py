@@ -352,10 +352,9 @@ def test_whole_numbers_stay_small() -> None:
 LIMITED = """
 import resource, sys
 import numpy as np, psutil, torch
-from explorer.analysis.choice import Choice
-from explorer.analysis.evaluator import Evaluator
-from explorer.analysis.device import cores
-from explorer.analysis.objective import Objective
+from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.execution import Choice
+from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
 
@@ -368,10 +367,10 @@ steps = np.array([[0.0], [1.0]])
 evaluator.use(Choice(batch=64))
 wanted = evaluator.values(steps)["loss"]
 evaluator.use(Choice(batch=16384))
-room = psutil.Process().memory_info().vms + (200 << 20)
-resource.setrlimit(resource.RLIMIT_AS, (room, room))
-found = evaluator.values(steps)["loss"]
-print(evaluator.objective.choice.batch, float(abs(found / wanted - 1).max()))
+limit = psutil.Process().memory_info().vms + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+losses = evaluator.values(steps)["loss"]
+print(evaluator.objective.choice.batch, float(abs(losses / wanted - 1).max()))
 """
 
 

@@ -14,7 +14,7 @@ from explorer.analysis.curvature.differentiable import DifferentiableModel
 from explorer.analysis.curvature.products import Curvature, CurvatureError
 from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
@@ -81,7 +81,7 @@ def objective(problem: Problem) -> Objective:
 
 
 def matrix(made: Objective, maker: products.MapMaker, **given: Any) -> np.ndarray:
-    return dense(Curvature(made, maker, **given))
+    return dense_matrix(Curvature(made, maker, **given))
 
 
 def rows_by_hand(problem: Problem, seed: int, draw: int) -> tuple[np.ndarray, float]:
@@ -142,13 +142,13 @@ def test_labels_do_not_depend_on_the_cut(name: str) -> None:
     """Batches of 4, 4 and 3, kept or made anew, and halved ones give the matrix of one batch."""
     made, maker = objective(problems()[name]), fisher.monte_carlo_fisher(1, 2)
     whole = Curvature(made, maker)
-    whole_matrix = dense(whole)
+    whole_matrix = dense_matrix(whole)
     assert whole.batch == COUNT
     for batch, kept in ((4, 3), (4, 0), (2, 1), (1, 0)):
         cut = Curvature(made, maker)
         cut._cut_into_batches(batch)
         cut.kept = kept
-        assert dense(cut) == pytest.approx(whole_matrix, rel=1e-12, abs=1e-15)
+        assert dense_matrix(cut) == pytest.approx(whole_matrix, rel=1e-12, abs=1e-15)
     assert np.abs(matrix(made, fisher.monte_carlo_fisher(2, 2)) - whole_matrix).max() > 1e-3
 
 

@@ -17,7 +17,7 @@ from explorer.analysis.model.preconditioner import PREFIX, recorded_diagonal
 from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.importing import sources
 from explorer.kinds.stability import STABILITY, Stability, StabilitySettings, threshold
@@ -139,7 +139,7 @@ def test_the_matrix_is_that_of_a_dense_solver(tmp_path: Path) -> None:
     plain, diagonal = preconditioner.split_preconditioner(points[1])
     objective = objective_at(problem, plain, StabilitySettings(precision="float64"), CPU)
     root = np.concatenate([diagonal[b.name].numpy().ravel() for b in objective.flat.blocks]) ** -0.5
-    exact = np.linalg.eigvalsh(root[:, None] * dense(Curvature(objective, hessian)) * root)
+    exact = np.linalg.eigvalsh(root[:, None] * dense_matrix(Curvature(objective, hessian)) * root)
     error = abs(stability_answer.values["lambda_max"][1] - exact[-1])
     assert error <= stability_answer.values["residual"][1] + 1e-9
     low, high = stability_answer.trace_interval
