@@ -130,9 +130,9 @@ def test_parts_of_points_and_resume_change_nothing(
     """However many points are compared together, and from wherever it goes on."""
     problem, first, second = pair
     whole = compared(problem, [first, second])
-    monkeypatch.setattr(comparison, "ROW_BYTES", 3 * 8 * 101)
+    monkeypatch.setattr(difference, "ROW_BYTES", 3 * 8 * 101)
     parts = compared(problem, [first, second])
-    pieces = comparison.answer(problem, [first, second], SMALL, frozenset({0, 5}), CPU)
+    pieces = difference.answer(problem, [first, second], SMALL, frozenset({0, 5}), CPU)
     rest = Difference.from_pieces(SMALL, pieces)
     assert rest.computed.sum() == 7
     for name, values in whole.values.items():
