@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.objective.device import kept_threads
+from explorer.analysis.objective.device import restore_threads
 from explorer.problem import Problem, accuracy, cross_entropy
 
 FEW = 23  # examples of the problem `small`
@@ -89,7 +89,7 @@ def uneven(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Small matrices: threads would wait for each other."""
-    with kept_threads():
+    with restore_threads():
         torch.set_num_threads(1)
         yield
 

@@ -11,12 +11,12 @@ from explorer.jobs.worker import main
 from explorer.kinds.kind import Piece
 from tests.tiny_problem import log
 
-put_piece, in_pieces = JobFolder.put_piece, surface.in_pieces
+put_piece, answer_pieces = JobFolder.put_piece, surface.answer_pieces
 
 
 def begin_and_log(*given: Any) -> Iterator[Piece]:
     log("b")  # what was evaluated before: the point that stands alone, trials of how to evaluate
-    yield from in_pieces(*given)
+    yield from answer_pieces(*given)
 
 
 def put_and_log(folder: JobFolder, piece: Piece, provenance: Mapping[str, Any]) -> None:
@@ -28,6 +28,6 @@ def put_and_log(folder: JobFolder, piece: Piece, provenance: Mapping[str, Any]) 
 execution_tuning.LONG = (
     math.inf
 )  # the undisturbed run, of a quick model, is too short to be tuned: as here
-surface.in_pieces = begin_and_log  # type: ignore[assignment]
+surface.answer_pieces = begin_and_log  # type: ignore[assignment]
 JobFolder.put_piece = put_and_log  # type: ignore[method-assign]
 main()

@@ -90,7 +90,7 @@ def answers(
     settings: dict[Kind, Any] = SETTINGS,
 ) -> dict[str, tuple[records.Job, Any]]:
     """By kind: the job that was asked about the model, ended, and what is stored then."""
-    catalog, found = served[0], {}
+    catalog, jobs_with_answers = served[0], {}
     assert model is not None
     for kind, wanted in settings.items():
         others = [(model, catalog.points(model.id)[0].point_id)] if kind is SHARPNESS else []
@@ -99,8 +99,8 @@ def answers(
         assert working is not None
         job = ended(catalog, working.id)
         assert "\n" not in (job.error or "") and "Traceback" not in (job.error or "")
-        found[kind.name] = job, questions.result_of(catalog, catalog.question(key))
-    return found
+        jobs_with_answers[kind.name] = job, questions.result_of(catalog, catalog.question(key))
+    return jobs_with_answers
 
 
 def reasons(sharpness: Any) -> set[str]:
@@ -108,9 +108,11 @@ def reasons(sharpness: Any) -> set[str]:
     return {sharpness.of(measure.name).why for measure in MEASURES} - {""}
 
 
-def all_done(found: dict[str, tuple[records.Job, Any]]) -> list[Any]:
-    assert [(job.status, job.error) for job, _ in found.values()] == [("done", None)] * len(found)
-    return [result for _, result in found.values()]
+def all_done(jobs_with_answers: dict[str, tuple[records.Job, Any]]) -> list[Any]:
+    assert [(job.status, job.error) for job, _ in jobs_with_answers.values()] == [
+        ("done", None)
+    ] * len(jobs_with_answers)
+    return [result for _, result in jobs_with_answers.values()]
 
 
 @pytest.mark.parametrize(
@@ -127,12 +129,12 @@ def all_done(found: dict[str, tuple[records.Job, Any]]) -> list[Any]:
 def test_what_has_no_curvature(served: Any, name: str, body: str, words: str) -> None:
     """Each kind says why in a sentence, or NaN with its reason; none gives a number."""
     _, model = imported(served, name, body)
-    found = answers(served, model)
+    jobs_with_answers = answers(served, model)
     for kind in ("spectrum", "convexity"):
-        job, result = found[kind]
+        job, result = jobs_with_answers[kind]
         assert (job.status, words in (job.error or "")) == ("failed", True), job.error
         assert not result.computed.any()
-    job, sharpness = found["sharpness"]
+    job, sharpness = jobs_with_answers["sharpness"]
     assert (job.status, job.error) == ("done", None)
     assert np.isnan(sharpness.of("lambda_max").value)
     said = {"nan": "this point is not finite"}.get(name, "cannot be differentiated")
@@ -140,7 +142,7 @@ def test_what_has_no_curvature(served: Any, name: str, body: str, words: str) ->
     fisher = {SPECTRUM: replace(SETTINGS[SPECTRUM], matrix="empirical_fisher")}
     job, _ = answers(served, model, fisher)["spectrum"]
     assert job.status == "failed" and "RuntimeError" not in (job.error or "")
-    job, stability = found["stability"]
+    job, stability = jobs_with_answers["stability"]
     assert np.isnan(stability.values["lambda_max"]).all()
     if name == "nan":
         assert job.status == "done" and np.isnan(stability.loss).all()
@@ -159,10 +161,10 @@ def test_half_precision_weights(served: Any) -> None:
     """They are widened, not refused: the eigenvalues are those of the rounded weights."""
     _, exact = imported(served, "exact")
     _, rounded = imported(served, "half", change=lambda s: {n: t.half() for n, t in s.items()})
-    wanted, found = (all_done(answers(served, model)) for model in (exact, rounded))
+    wanted, jobs_with_answers = (all_done(answers(served, model)) for model in (exact, rounded))
     pairs = [
         [spectrum.eigenvalues[0], stability.values["lambda_max"], convexity.values["lambda_min"]]
-        for spectrum, _, convexity, stability in (wanted, found)
+        for spectrum, _, convexity, stability in (wanted, jobs_with_answers)
     ]
     for one, other in zip(*pairs, strict=True):
         # half precision rounds weights by up to 2^-11 of their size

@@ -21,8 +21,8 @@ import torch
 from torch import nn
 
 from explorer.analysis.model import checkpoint_networks
-from explorer.analysis.model.checkpoint_file import CheckpointError, content
-from explorer.analysis.model.checkpoints import fitted, read
+from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
+from explorer.analysis.model.checkpoints import fitted_tensors, read_checkpoint
 from explorer.analysis.model.harmless_types import STAND_INS
 
 
@@ -36,8 +36,8 @@ STATE = dict(model().state_dict())
 
 
 def is_state(path: Path) -> bool:
-    found = fitted(read(path), model(), path)
-    return all(torch.equal(found[name], value) for name, value in STATE.items())
+    tensors = fitted_tensors(read_checkpoint(path), model(), path)
+    return all(torch.equal(tensors[name], value) for name, value in STATE.items())
 
 
 class AttributeDict(dict):
@@ -66,7 +66,7 @@ def test_what_trainers_leave_beside_the_weights(tmp_path: Path, kind: str) -> No
     """Files of Lightning, timm and scripts are read though they hold more than weights."""
     torch.save({"epoch": 3, "hyper_parameters": BESIDE[kind], "state_dict": STATE}, tmp_path / "x")
     assert is_state(tmp_path / "x")
-    held = content(tmp_path / "x")["hyper_parameters"]
+    held = file_content(tmp_path / "x")["hyper_parameters"]
     flat = held if isinstance(held, list | tuple) else [held]
     foreign = (Namespace, Path, np.ndarray, np.generic, defaultdict, datetime, deque)
     assert not any(isinstance(value, foreign) for value in flat)  # stand-ins are made, not these
@@ -89,7 +89,7 @@ def test_a_dictionary_of_lightning(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_stand_ins_are_only_there_while_a_file_is_read(tmp_path: Path) -> None:
     """No other code of this process finds them among torch's allowed types."""
     torch.save(STATE, tmp_path / "x.pt")
-    content(tmp_path / "x.pt")
+    file_content(tmp_path / "x.pt")
     assert not set(torch.serialization.get_safe_globals()) & set(STAND_INS)
 
 
@@ -239,7 +239,7 @@ def test_a_hostile_file_is_one_short_sentence(
     if make in (bomb, overlapping, flipped, filling, deep_key):
         monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch read the file"))
     with pytest.raises(CheckpointError) as said:
-        fitted(read(path), model(), path)
+        fitted_tensors(read_checkpoint(path), model(), path)
     text = str(said.value)
     assert words in text and len(text) < 800 and text.isprintable()
 
@@ -290,10 +290,10 @@ def test_an_index_that_leads_nowhere(tmp_path: Path, where: object, words: str) 
     index = tmp_path / "m.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": where}))
     with pytest.raises(CheckpointError, match=words):
-        read(index)
+        read_checkpoint(index)
     index.write_text('{"weight_map":' * 100_000)
     with pytest.raises(CheckpointError, match="is no index of shards"):
-        read(index)
+        read_checkpoint(index)
 
 
 class Reduced:
@@ -370,5 +370,5 @@ def test_no_allowed_type_is_a_way_in(
     Path("x.pt").write_bytes(ABUSES[abuse]())
     with warnings.catch_warnings(), pytest.raises(CheckpointError) as said:
         warnings.simplefilter("ignore")
-        fitted(read(Path("x.pt")), model(), "x.pt")
+        fitted_tensors(read_checkpoint(Path("x.pt")), model(), "x.pt")
     assert not Path(TRACE).exists() and len(str(said.value)) < 800

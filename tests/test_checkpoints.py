@@ -10,7 +10,12 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from explorer.analysis.model.checkpoints import CheckpointError, fit, fitted, read
+from explorer.analysis.model.checkpoints import (
+    CheckpointError,
+    fit,
+    fitted_tensors,
+    read_checkpoint,
+)
 from tests.conftest import small_problem
 
 
@@ -43,18 +48,18 @@ SAVED = {
 def test_what_trainers_save(tmp_path: Path, form: str) -> None:
     """Wrappers, prefixes and missing counters: the model's own names, in its order."""
     torch.save(SAVED[form], tmp_path / "x.pt")
-    found = fitted(read(tmp_path / "x.pt"), model(), "x.pt")
-    assert list(found) == list(STATE)
+    tensors = fitted_tensors(read_checkpoint(tmp_path / "x.pt"), model(), "x.pt")
+    assert list(tensors) == list(STATE)
     for name, value in STATE.items():
         wanted = value.half() if form == "half" and value.is_floating_point() else value
-        assert torch.equal(found[name], wanted), name
+        assert torch.equal(tensors[name], wanted), name
 
 
 def test_a_named_part(tmp_path: Path) -> None:
     """Averaged weights beside the usual ones are taken when asked for; an unknown part is named."""
     averaged = {name: value + 1 for name, value in STATE.items()}
     torch.save({"model": STATE, "ema": averaged}, tmp_path / "x.pt")
-    held = read(tmp_path / "x.pt")
+    held = read_checkpoint(tmp_path / "x.pt")
     usual, other = fit(held, model(), "x.pt"), fit(held, model(), "x.pt", part="ema")
     assert torch.equal(usual.tensors["0.bias"] + 1, other.tensors["0.bias"])
     (said,) = usual.remarks
@@ -75,10 +80,10 @@ def test_a_hugging_face_folder(tmp_path: Path, sharded: bool) -> None:
         where = {name: file for file, part in parts.items() for name in part}
         index = tmp_path / "model.safetensors.index.json"
         index.write_text(json.dumps({"weight_map": where}))
-        assert read(index).keys() == STATE.keys()
+        assert read_checkpoint(index).keys() == STATE.keys()
     else:
         safetensors.torch.save_file(STATE, tmp_path / "model.safetensors")
-    assert torch.equal(read(tmp_path)["2.weight"], STATE["2.weight"])
+    assert torch.equal(read_checkpoint(tmp_path)["2.weight"], STATE["2.weight"])
 
 
 def test_a_shard_outside_its_folder(tmp_path: Path) -> None:
@@ -86,7 +91,7 @@ def test_a_shard_outside_its_folder(tmp_path: Path) -> None:
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "../../secret.safetensors"}}))
     with pytest.raises(CheckpointError, match="does not lie beside it"):
-        read(tmp_path)
+        read_checkpoint(tmp_path)
 
 
 class Runs:
@@ -130,7 +135,7 @@ def test_a_hostile_pickle_does_not_run(tmp_path: Path, hostile, suffix: str) -> 
     file = tmp_path / f"hostile{suffix}"
     file.write_bytes(hostile(trace))
     with pytest.raises(CheckpointError, match="cannot be read as weights alone") as said:
-        read(file)
+        read_checkpoint(file)
     assert str(file) in str(said.value) and "\n" not in str(said.value)
     assert not trace.exists()
 
@@ -139,7 +144,7 @@ def test_a_hostile_archive_does_not_run(tmp_path: Path) -> None:
     """The same in the zip form that torch.save writes today."""
     torch.save({"state_dict": STATE, "extra": Runs(tmp_path / "trace")}, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="weights alone"):
-        read(tmp_path / "x.pt")
+        read_checkpoint(tmp_path / "x.pt")
     assert not (tmp_path / "trace").exists()
 
 
@@ -158,7 +163,7 @@ def test_what_does_not_fit_is_named(change, said: str) -> None:
     state = dict(STATE)
     change(state)
     with pytest.raises(CheckpointError, match=said):
-        fitted(state, model(), "x.pt")
+        fitted_tensors(state, model(), "x.pt")
 
 
 def renamed(state: dict) -> None:
@@ -198,7 +203,7 @@ def test_all_that_does_not_fit_is_in_one_sentence(change, words: str) -> None:
     state = dict(STATE)
     change(state)
     with pytest.raises(CheckpointError) as said:
-        fitted(state, model(), "runs/x.pt")
+        fitted_tensors(state, model(), "runs/x.pt")
     assert str(said.value).startswith("runs/x.pt")
     assert words in str(said.value) and "\n" not in str(said.value)
 
@@ -207,14 +212,14 @@ def test_all_that_does_not_fit_is_in_one_sentence(change, words: str) -> None:
 def test_other_floating_point_types_are_kept(kind: torch.dtype) -> None:
     """Half and double precision fit as they are: no value is changed by the import."""
     state = {n: t.to(kind) if t.is_floating_point() else t for n, t in STATE.items()}
-    found = fitted(state, model(), "x.pt")
-    assert all(torch.equal(found[n], t) and found[n].dtype == t.dtype for n, t in state.items())
+    tensors = fitted_tensors(state, model(), "x.pt")
+    assert all(torch.equal(tensors[n], t) and tensors[n].dtype == t.dtype for n, t in state.items())
 
 
 def test_weights_that_are_no_numbers_fit() -> None:
     """NaN weights are accepted as they are; the import counts them (tests/test_runs.py)."""
     state = STATE | {"0.bias": torch.full((3,), torch.nan)}
-    assert fitted(state, model(), "x.pt")["0.bias"].isnan().all()
+    assert fitted_tensors(state, model(), "x.pt")["0.bias"].isnan().all()
 
 
 def saved(content: object) -> bytes:
@@ -236,7 +241,7 @@ def test_no_checkpoint(tmp_path: Path, content: bytes, said: str) -> None:
     """A file that is something else: one sentence with its name."""
     (tmp_path / "x.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=said) as error:
-        fitted(read(tmp_path / "x.pt"), model(), tmp_path / "x.pt")
+        fitted_tensors(read_checkpoint(tmp_path / "x.pt"), model(), tmp_path / "x.pt")
     assert "x.pt" in str(error.value)
 
 
@@ -246,13 +251,13 @@ def test_a_truncated_safetensors_file(tmp_path: Path) -> None:
     whole = (tmp_path / "x.safetensors").read_bytes()
     (tmp_path / "x.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CheckpointError, match="save or copy it again"):
-        read(tmp_path / "x.safetensors")
+        read_checkpoint(tmp_path / "x.safetensors")
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
     """A folder without weights says which files it looked for."""
     with pytest.raises(CheckpointError, match=r"holds none of model\.safetensors"):
-        read(tmp_path)
+        read_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("left_out", ["second.weight", "third.weight"])
@@ -261,11 +266,11 @@ def test_a_tied_tensor_saved_once(left_out: str, prefix: str) -> None:
     """Saved under either of its names, with or without a prefix, it has both; or else it lacks."""
     tied = small_problem().model
     kept = {f"{prefix}{n}": t for n, t in tied.state_dict().items() if n != left_out}
-    found = fitted(kept, tied, "here")
-    assert list(found) == list(tied.state_dict())
-    assert torch.equal(found[left_out], tied.state_dict()["second.weight"])
+    tensors = fitted_tensors(kept, tied, "here")
+    assert list(tensors) == list(tied.state_dict())
+    assert torch.equal(tensors[left_out], tied.state_dict()["second.weight"])
     lacking = {n: t for n, t in kept.items() if not n.endswith(("second.weight", "third.weight"))}
     with pytest.raises(
         CheckpointError, match=r"lacks 'second.weight' and 1|lacks 'second.weight', 'third.weight';"
     ):
-        fitted(lacking, tied, "here")
+        fitted_tensors(lacking, tied, "here")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from explorer.analysis.model.import_losses import check_as_measured
-from explorer.analysis.model.problems import load
-from explorer.analysis.objective.random_draws import Draws
-from explorer.analysis.objective.user_errors import ProblemError, computing
+from explorer.analysis.model.problems import load_problem
+from explorer.analysis.objective.random_draws import RandomOperations
+from explorer.analysis.objective.user_errors import ProblemError, explain_problem_errors
 from explorer.ask.question import ProblemIdentity, sha256
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import SurfaceSettings
@@ -65,7 +65,7 @@ def test_what_no_checkpoint_brings_is_the_same_each_time(
     """Random features in an attribute, a list, a closure, a hidden object: refused by name."""
     held = "class Held:\n    def __init__(self, w): self.w = w\n    def get(self): return self.w\n"
     with pytest.raises(ProblemError) as caught:
-        load(written(tmp_path, body, held), {}, twice=True)
+        load_problem(written(tmp_path, body, held), {}, twice=True)
     assert f"{name}" in str(caught.value) and "from a fixed seed" in str(caught.value)
 
 
@@ -77,7 +77,7 @@ def test_what_no_checkpoint_brings_is_the_same_each_time(
     ],
 )
 def test_what_is_fixed_or_stored_passes(tmp_path: Path, body: str) -> None:
-    assert load(written(tmp_path, body), {}, twice=True).problem.model
+    assert load_problem(written(tmp_path, body), {}, twice=True).problem.model
 
 
 def test_the_loss_is_what_was_measured_at_the_import(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_the_loss_is_what_was_measured_at_the_import(tmp_path: Path) -> None:
         ({"subset": "first"}, 0.2495),
         ({"precision": "bf16"}, 0.2495),
     ):
-        asked = {"settings": settings | changed, "measured": [measured]}
-        check_as_measured(piece, asked, file)
+        request = {"settings": settings | changed, "measured": [measured]}
+        check_as_measured(piece, request, file)
 
 
 def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -> None:
@@ -104,11 +104,14 @@ def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -
     file.write_text("import torch\n\ndef forward(x):\n    return x @ torch.zeros(4, 2)\n")
     module: dict = {}
     exec(compile(file.read_text(), file, "exec"), module)
-    with pytest.raises(ProblemError) as caught, computing(file), Draws():
+    with pytest.raises(ProblemError) as caught, explain_problem_errors(file), RandomOperations():
         module["forward"](torch.zeros(3, 4, dtype=torch.float64))
     text = str(caught.value)
     assert "(line 4 of mine.py)" in text and "choose precision float32" in text
-    with pytest.raises(ValueError, match=r"^the number of points along x must"), computing(file):
+    with (
+        pytest.raises(ValueError, match=r"^the number of points along x must"),
+        explain_problem_errors(file),
+    ):
         SurfaceSettings(x_count=0)
 
 

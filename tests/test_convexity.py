@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from explorer.analysis import convexity as answered
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
-from explorer.analysis.directions.directions import drawn
+from explorer.analysis.directions.directions import directions_with_facts
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, neighbours, ratio
@@ -65,25 +65,25 @@ def mapped(problem: Problem, settings: ConvexitySettings) -> Convexity:
 def test_every_point_agrees_with_the_whole_matrix() -> None:
     """Both ends are eigvalsh's at each of nine points, within the residuals stored beside them."""
     problem = perceptron()
-    found = mapped(problem, SMALL)
+    convexity_map = mapped(problem, SMALL)
     objective = objective_at(problem, problem.model.state_dict(), SMALL, CPU)
-    vectors, _ = drawn(objective.flat, SMALL, 2)
+    vectors, _ = directions_with_facts(objective.flat, SMALL, 2)
     base = objective.flat.theta.clone()
-    for j, y in enumerate(found.y):
-        for i, x in enumerate(found.x):
+    for j, y in enumerate(convexity_map.y):
+        for i, x in enumerate(convexity_map.x):
             objective.flat.theta.copy_(base + x * vectors[0] + y * vectors[1])
-            exact = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+            exact = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
             for name, end in (("min", exact[0]), ("max", exact[-1])):
                 value, residual = (
-                    found.values[f"{n}_{name}"][j, i] for n in ("lambda", "residual")
+                    convexity_map.values[f"{n}_{name}"][j, i] for n in ("lambda", "residual")
                 )
                 scale = np.abs(exact).max()
                 assert abs(value - end) <= residual + 1e-12 * scale
                 assert residual <= 1e-6 * scale
-            assert found.loss[j, i] == pytest.approx(objective.means()["loss"], rel=1e-12)
-    low, high = found.values["lambda_min"], found.values["lambda_max"]
-    assert found.values["ratio"] == pytest.approx(np.abs(low / high), rel=1e-15)
-    assert found.converged.all() and found.has_eigenvalues.all()
+            assert convexity_map.loss[j, i] == pytest.approx(objective.means()["loss"], rel=1e-12)
+    low, high = convexity_map.values["lambda_min"], convexity_map.values["lambda_max"]
+    assert convexity_map.values["ratio"] == pytest.approx(np.abs(low / high), rel=1e-15)
+    assert convexity_map.converged.all() and convexity_map.has_eigenvalues.all()
 
 
 @pytest.mark.parametrize("cut", [1, 9])
@@ -112,39 +112,45 @@ def test_the_symmetric_saddle_has_ratio_one() -> None:
     """(w1 w2 - 1)^2 / 2 at (0, 0) has eigenvalues -1 and 1."""
     problem = of_weights([0.0, 0.0], lambda w: (w[:, 0] * w[:, 1] - 1) ** 2 / 2)
     settings = dataclasses.replace(SMALL, x_count=3, y_count=3, normalisation="raw")
-    found = mapped(problem, settings)
-    assert found.x[1] == found.y[1] == 0
-    assert found.values["lambda_min"][1, 1] == pytest.approx(-1, abs=1e-12)
-    assert found.values["lambda_max"][1, 1] == pytest.approx(1, abs=1e-12)
-    assert found.values["ratio"][1, 1] == pytest.approx(1, abs=1e-12)
-    assert not found.convex[1, 1]
+    convexity_map = mapped(problem, settings)
+    assert convexity_map.x[1] == convexity_map.y[1] == 0
+    assert convexity_map.values["lambda_min"][1, 1] == pytest.approx(-1, abs=1e-12)
+    assert convexity_map.values["lambda_max"][1, 1] == pytest.approx(1, abs=1e-12)
+    assert convexity_map.values["ratio"][1, 1] == pytest.approx(1, abs=1e-12)
+    assert not convexity_map.convex[1, 1]
 
 
 def test_a_bowl_has_its_inverse_condition_everywhere() -> None:
     """(w1^2 + 50 w2^2) / 2 has the ratio 1 / 50 at every point, and is convex at all of them."""
     scale = torch.tensor([1.0, 50.0], dtype=torch.float64)
     problem = of_weights([0.3, -0.7], lambda w: (w**2 * scale).sum(dim=1) / 2)
-    found = mapped(problem, SMALL)
-    assert found.values["ratio"] == pytest.approx(np.full((3, 3), 1 / 50), rel=1e-12)
-    assert found.convex.all()
+    convexity_map = mapped(problem, SMALL)
+    assert convexity_map.values["ratio"] == pytest.approx(np.full((3, 3), 1 / 50), rel=1e-12)
+    assert convexity_map.convex.all()
 
 
 def test_a_point_without_a_loss_has_no_eigenvalues() -> None:
     """Where the loss is NaN the values are NaN, computed, not converged; the others are there."""
     problem = of_weights([1.0, 1.0], lambda w: (w[:, 0] + 0.5).sqrt() + w[:, 1] ** 2)
-    found = mapped(problem, dataclasses.replace(SMALL, x_min=-8.0, x_max=8.0, x_count=4))
-    lost = np.isnan(found.loss)
-    assert found.computed.all() and lost.any() and not lost.all()
-    assert np.isnan(found.values["ratio"][lost]).all() and not found.has_eigenvalues[lost].any()
-    assert found.has_eigenvalues[~lost].all()
+    convexity_map = mapped(problem, dataclasses.replace(SMALL, x_min=-8.0, x_max=8.0, x_count=4))
+    lost = np.isnan(convexity_map.loss)
+    assert convexity_map.computed.all() and lost.any() and not lost.all()
+    assert (
+        np.isnan(convexity_map.values["ratio"][lost]).all()
+        and not convexity_map.has_eigenvalues[lost].any()
+    )
+    assert convexity_map.has_eigenvalues[~lost].all()
 
 
 def test_a_linear_model_is_flat() -> None:
     """A zero Hessian has eigenvalues 0 and no ratio; nothing is divided in silence."""
     problem = of_weights([1.0, 2.0], lambda w: w.sum(dim=1))
-    found = mapped(problem, dataclasses.replace(SMALL, x_count=2, y_count=2))
-    assert not found.values["lambda_max"].any() and not found.values["lambda_min"].any()
-    assert np.isnan(found.values["ratio"]).all()
+    convexity_map = mapped(problem, dataclasses.replace(SMALL, x_count=2, y_count=2))
+    assert (
+        not convexity_map.values["lambda_max"].any()
+        and not convexity_map.values["lambda_min"].any()
+    )
+    assert np.isnan(convexity_map.values["ratio"]).all()
     assert np.isnan(ratio(np.zeros(1), np.zeros(1)))[0]
 
 
@@ -155,8 +161,8 @@ def test_each_search_begins_at_a_neighbour_of_the_coarser_level(shape: tuple[int
     for name, count in zip(("y_count", "x_count"), shape, strict=True):
         object.__setattr__(settings, name, count)
     column, row = settings.places
-    found = neighbours(shape, (column, row))
-    assert found[0] == -1 and (found[1:] >= 0).all() and (found < np.arange(len(row))).all()
+    starts = neighbours(shape, (column, row))
+    assert starts[0] == -1 and (starts[1:] >= 0).all() and (starts < np.arange(len(row))).all()
 
     def is_on(unit: int, stride: int) -> bool:
         js, is_ = (level_indices(count, stride) for count in shape)
@@ -164,11 +170,11 @@ def test_each_search_begins_at_a_neighbour_of_the_coarser_level(shape: tuple[int
 
     for unit in range(1, len(row)):
         finest = next(n for n, stride in enumerate(STRIDES) if is_on(unit, stride))
-        assert finest == 0 or is_on(found[unit], STRIDES[finest - 1])
+        assert finest == 0 or is_on(starts[unit], STRIDES[finest - 1])
         reach = STRIDES[max(finest - 1, 0)]
         if finest:
-            assert abs(row[unit] - row[found[unit]]) <= reach / 2
-            assert abs(column[unit] - column[found[unit]]) <= reach / 2
+            assert abs(row[unit] - row[starts[unit]]) <= reach / 2
+            assert abs(column[unit] - column[starts[unit]]) <= reach / 2
 
 
 @pytest.mark.parametrize(
@@ -194,14 +200,14 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         key = questions.ask(catalog, CONVEXITY, model, settings)
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
-        found = questions.result_of(catalog, catalog.question(key))
-        assert found.has_eigenvalues.all() and found.converged.all()
+        convexity_map = questions.result_of(catalog, catalog.question(key))
+        assert convexity_map.has_eigenvalues.all() and convexity_map.converged.all()
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(CONVEXITY.page, model="tiny", x_count="3", y_count="3"))
     assert len(app.get("vega_lite_chart")) == 1
-    assert f"at {found.convex.sum()} of 9 points" in " ".join(texts(app, "caption"))
+    assert f"at {convexity_map.convex.sum()} of 9 points" in " ".join(texts(app, "caption"))
     assert "residuals within 0.001" in badges(app)
     assert not [label for label in labels(app) if label.startswith("Compute")]
     (value,) = [box for box in app.selectbox if box.label == "Value"]

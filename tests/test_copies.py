@@ -9,7 +9,7 @@ import torch
 from explorer.analysis import interpolation, line, sharpness, spectrum
 from explorer.analysis.curvature import gradient_noise
 from explorer.analysis.curvature.gradient import gradient
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
@@ -58,13 +58,13 @@ def test_a_line_has_the_losses_of_the_very_objects(kind: str) -> None:
     before = present(problem.model)
     settings = InterpolationSettings(x_count=13)
     pieces = list(interpolation.answer(problem, [first, last], settings, frozenset(), CPU))
-    found = Interpolation.from_pieces(settings, pieces)
+    profile = Interpolation.from_pieces(settings, pieces)
     points = [
         {n: torch.lerp(first[n], last[n], float(x)) if n != "turn" else first[n] for n in first}
-        for x in found.x
+        for x in profile.x
     ]
     # float32: another order of sums
-    assert found.loss == pytest.approx(unusual.plain_losses(kind, points), rel=1e-5)
+    assert profile.loss == pytest.approx(unusual.plain_losses(kind, points), rel=1e-5)
     assert same(before, present(problem.model))
     assert ("by the model itself" in pieces[0].facts["chosen"]) == (kind in IN_PLACE)
 
@@ -77,9 +77,9 @@ def test_derivatives_are_of_the_very_objects(kind: str) -> None:
     objective = Objective(problem, DOUBLE, CPU)
     objective.load(point)
     before = present(problem.model)
-    found = gradient(objective)
-    spread = gradient_noise.covariance_trace(objective, found)
-    matrix = dense(Curvature(objective, hessian))
+    loss_gradient = gradient(objective)
+    spread = gradient_noise.covariance_trace(objective, loss_gradient)
+    matrix = dense_matrix(Curvature(objective, hessian))
     assert same(before, present(problem.model))
     plain = unusual.problem_of(kind)
     plain.model.load_state_dict(point)
@@ -95,7 +95,7 @@ def test_derivatives_are_of_the_very_objects(kind: str) -> None:
     rows = [flat(torch.autograd.grad(s, parameters, retain_graph=True)) for s in slope]
     each = [flat(torch.autograd.grad(v, parameters, retain_graph=True)) for v in losses]
     variance = torch.stack(each).var(dim=0, unbiased=False).sum()
-    assert found.numpy() == pytest.approx(slope.detach().numpy(), rel=1e-9, abs=1e-12)
+    assert loss_gradient.numpy() == pytest.approx(slope.detach().numpy(), rel=1e-9, abs=1e-12)
     assert spread == pytest.approx(float(variance), rel=1e-9)
     assert matrix == pytest.approx(torch.stack(rows).numpy(), rel=1e-8, abs=1e-10)
 
@@ -104,12 +104,12 @@ def test_other_kinds_put_the_model_back() -> None:
     """A spectrum, sharpness and gradient's line of a model in place leave it as it was."""
     problem = unusual.problem_of("locked")
     point, before = moved(problem), present(problem.model)
-    asked = [
+    kinds_with_settings = [
         (spectrum, SpectrumSettings(probes=2)),
         (sharpness, SharpnessSettings(rescaling="layer")),
         (line, LineSettings(x_count=5, direction="gradient")),
     ]
-    for kind, settings in asked:
+    for kind, settings in kinds_with_settings:
         assert list(kind.answer(problem, [point], settings, frozenset(), CPU))
         assert same(before, present(problem.model)), kind.__name__
 
@@ -131,7 +131,7 @@ def test_lanes_only_where_copies_do_not_disturb_each_other(kind: str) -> None:
     """What a hook leaves in a dictionary of the module, and torch's generator, are shared."""
     objective = Objective(unusual.problem_of(kind), ObjectiveSettings(), CPU)
     assert objective.flat.is_copy
-    assert objective.undisturbed == (kind in ("net", "complex"))
+    assert objective.copies_are_independent == (kind in ("net", "complex"))
     assert objective.draws == (kind == "seeded")
     if kind == "seeded":
         assert objective.choice.batch == objective.examples
@@ -159,8 +159,8 @@ def test_the_trained_part_moves_alone() -> None:
         for s in torch.cat([part.reshape(-1) for part in slope])
     ]
     wanted = np.linalg.eigvalsh(torch.stack(rows).numpy())
-    found = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
-    assert found == pytest.approx(wanted, abs=1e-10)
+    eigenvalues = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
+    assert eigenvalues == pytest.approx(wanted, abs=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_patterns_choose_by_whole_name_or_what_follows_a_dot(patterns, names) ->
     from explorer.analysis.objective.moved_parameters import moved_names
 
     own = unusual.problem_of("frozen")
-    found = moved_names(Problem(own.model, own.data, own.loss, parameters=patterns))
-    assert found == (None if names is None else frozenset(names))
+    moved_parameters = moved_names(Problem(own.model, own.data, own.loss, parameters=patterns))
+    assert moved_parameters == (None if names is None else frozenset(names))
 
 
 def test_a_pattern_without_a_match_is_refused() -> None:

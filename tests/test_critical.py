@@ -13,7 +13,7 @@ from torch import nn
 from explorer.analysis import critical
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.kinds.critical import (
     CRITICAL,
@@ -70,12 +70,12 @@ def hyperbola(start: list[float]) -> Problem:
 @every_method
 def test_a_start_near_the_origin_ends_at_the_saddle(method: str) -> None:
     """(w1 w2 - 1)^2 / 2 has a saddle of index 1 with eigenvalues -1 and 1 at (0, 0)."""
-    found = found_from(hyperbola([0.1, 0.05]), method=method)
-    assert (found.end_words, found.classes) == (["critical"], ["saddle"])
-    values = {name: float(value[0]) for name, value in found.values.items()}
+    critical_points = found_from(hyperbola([0.1, 0.05]), method=method)
+    assert (critical_points.end_words, critical_points.classes) == (["critical"], ["saddle"])
+    values = {name: float(value[0]) for name, value in critical_points.values.items()}
     assert values["lambda_min"] == pytest.approx(-1, abs=1e-6)
     assert values["lambda_max"] == pytest.approx(1, abs=1e-6)
-    assert values["index"] == values["index_bound"] == 1 and found.exact
+    assert values["index"] == values["index_bound"] == 1 and critical_points.exact
     assert values["loss"] == pytest.approx(0.5, abs=1e-12)
     assert values["start_loss"] == pytest.approx((0.1 * 0.05 - 1) ** 2 / 2, rel=1e-12)
     assert values["distance"] == pytest.approx(np.hypot(0.1, 0.05), rel=1e-6)
@@ -85,11 +85,14 @@ def test_a_start_near_the_origin_ends_at_the_saddle(method: str) -> None:
 @every_method
 def test_a_start_near_the_minima_ends_on_their_curve(method: str) -> None:
     """w1 w2 = 1 is a curve of degenerate minima: eigenvalues 0 and w1^2 + w2^2, index 0."""
-    found = found_from(hyperbola([1.9, 0.45]), method=method)
-    assert (found.end_words, found.classes) == (["critical"], ["degenerate minimum"])
-    assert found.values["index"][0] == 0
-    assert found.values["loss"][0] == pytest.approx(0, abs=1e-15)
-    assert found.values["lambda_min"][0] == pytest.approx(0, abs=1e-7)
+    critical_points = found_from(hyperbola([1.9, 0.45]), method=method)
+    assert (critical_points.end_words, critical_points.classes) == (
+        ["critical"],
+        ["degenerate minimum"],
+    )
+    assert critical_points.values["index"][0] == 0
+    assert critical_points.values["loss"][0] == pytest.approx(0, abs=1e-15)
+    assert critical_points.values["lambda_min"][0] == pytest.approx(0, abs=1e-7)
 
 
 def test_a_start_at_a_critical_point_stays() -> None:
@@ -97,12 +100,14 @@ def test_a_start_at_a_critical_point_stays() -> None:
     points = [
         {"weight": torch.tensor([start], dtype=torch.float64)} for start in ([2, 0.5], [0, 0])
     ]
-    found = found_from(hyperbola([1.0, 1.0]), points)
-    assert found.end_words == ["critical"] * 2
-    assert found.classes == ["degenerate minimum", "saddle"]
-    assert not found.values["steps"].any() and not found.values["distance"].any()
-    assert found.values["lambda_max"] == pytest.approx([4.25, 1.0], abs=1e-12)
-    assert found.values["lambda_min"] == pytest.approx([0.0, -1.0], abs=1e-12)
+    critical_points = found_from(hyperbola([1.0, 1.0]), points)
+    assert critical_points.end_words == ["critical"] * 2
+    assert critical_points.classes == ["degenerate minimum", "saddle"]
+    assert (
+        not critical_points.values["steps"].any() and not critical_points.values["distance"].any()
+    )
+    assert critical_points.values["lambda_max"] == pytest.approx([4.25, 1.0], abs=1e-12)
+    assert critical_points.values["lambda_min"] == pytest.approx([0.0, -1.0], abs=1e-12)
 
 
 SCALES = torch.tensor([2.0, 1.2, 0.7], dtype=torch.float64)
@@ -125,13 +130,13 @@ def autoencoder() -> tuple[Problem, np.ndarray, np.ndarray]:
 
 def known_points(variances: np.ndarray, vectors: np.ndarray) -> dict[tuple[int, ...], dict]:
     """A critical point for each set of at most two principal components (Baldi, Hornik 1989)."""
-    found = {}
+    points_of_components = {}
     for chosen in itertools.chain(*(itertools.combinations(range(3), k) for k in range(3))):
         onto = np.zeros((2, 3))
         onto[: len(chosen)] = vectors[:, list(chosen)].T
         first, second = torch.from_numpy(onto), torch.from_numpy(onto.T.copy())
-        found[chosen] = {"0.weight": first, "1.weight": second}
-    return found
+        points_of_components[chosen] = {"0.weight": first, "1.weight": second}
+    return points_of_components
 
 
 def index_of(chosen: tuple[int, ...]) -> int:
@@ -147,13 +152,13 @@ def test_all_that_is_called_critical_is_known_in_closed_form() -> None:
     that of the dense Hessian at the point written down.
     """
     problem, variances, vectors = autoencoder()
-    known = {}
+    exact_losses = {}
     for chosen, point in known_points(variances, vectors).items():
         objective = objective_at(problem, point, settings_for(), CPU)
-        every = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+        every = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
         assert (every < -1e-9).sum() == index_of(chosen)
-        known[chosen] = variances.sum() - variances[list(chosen)].sum()
-        assert objective.means()["loss"] == pytest.approx(known[chosen], rel=1e-12)
+        exact_losses[chosen] = variances.sum() - variances[list(chosen)].sum()
+        assert objective.means()["loss"] == pytest.approx(exact_losses[chosen], rel=1e-12)
     starts = [
         {
             "0.weight": torch.randn(2, 3, generator=seeded(10 * seed), dtype=torch.float64) / scale,
@@ -162,44 +167,55 @@ def test_all_that_is_called_critical_is_known_in_closed_form() -> None:
         for seed in range(1, 5)
         for scale in (1, 2, 8)
     ]
-    found = found_from(problem, starts, steps=60)
-    assert found.is_critical.sum() >= 6
+    critical_points = found_from(problem, starts, steps=60)
+    assert critical_points.is_critical.sum() >= 6
     indices = set()
-    for unit in np.flatnonzero(found.is_critical):
-        loss, index = found.loss[unit], found.values["index"][unit]
-        (chosen,) = [c for c, value in known.items() if abs(loss - value) < 1e-6]
+    for unit in np.flatnonzero(critical_points.is_critical):
+        loss, index = critical_points.loss[unit], critical_points.values["index"][unit]
+        (chosen,) = [c for c, value in exact_losses.items() if abs(loss - value) < 1e-6]
         assert index == index_of(chosen)
-        assert (found.classes[unit] == "saddle") == (index > 0)
+        assert (critical_points.classes[unit] == "saddle") == (index > 0)
         indices.add(int(index))
-    assert len(indices) >= 3 and found.levels >= 3
-    for unit in np.flatnonzero(~found.is_critical):
-        assert found.classes[unit] == "not critical"
+    assert len(indices) >= 3 and critical_points.levels >= 3
+    for unit in np.flatnonzero(~critical_points.is_critical):
+        assert critical_points.classes[unit] == "not critical"
 
 
 @every_method
 def test_a_gradient_flat_place_is_no_critical_point(method: str) -> None:
     """w1^3 / 3 + w1 + w2^2 / 2 has no critical point; norm(g) is least, 1, where w1 is 0."""
     problem = of_weights([2.0, 1.0], lambda w: w[:, 0] ** 3 / 3 + w[:, 0] + w[:, 1] ** 2 / 2)
-    found = found_from(problem, method=method)
-    assert (found.end_words, found.classes) == (["gradient-flat"], ["not critical"])
-    assert found.values["gradient"][0] == pytest.approx(1, abs=1e-3)
-    assert found.values["hessian_gradient"][0] < 1e-4
-    assert not found.is_critical[0]
+    critical_points = found_from(problem, method=method)
+    assert (critical_points.end_words, critical_points.classes) == (
+        ["gradient-flat"],
+        ["not critical"],
+    )
+    assert critical_points.values["gradient"][0] == pytest.approx(1, abs=1e-3)
+    assert critical_points.values["hessian_gradient"][0] < 1e-4
+    assert not critical_points.is_critical[0]
 
 
 def test_a_loss_that_levels_off_has_no_critical_point() -> None:
     """exp(-w1) + w2^2 falls for ever: a gradient below the target is none of a critical point."""
-    found = found_from(of_weights([2.0, 1.0], lambda w: torch.exp(-w[:, 0]) + w[:, 1] ** 2))
-    assert found.values["gradient"][0] <= 1e-8
-    assert (found.end_words, found.classes) == (["levelling off"], ["not critical"])
-    assert found.values["ahead"][0] == pytest.approx(1, rel=1e-3)  # of each Newton step
+    critical_points = found_from(
+        of_weights([2.0, 1.0], lambda w: torch.exp(-w[:, 0]) + w[:, 1] ** 2)
+    )
+    assert critical_points.values["gradient"][0] <= 1e-8
+    assert (critical_points.end_words, critical_points.classes) == (
+        ["levelling off"],
+        ["not critical"],
+    )
+    assert critical_points.values["ahead"][0] == pytest.approx(1, rel=1e-3)  # of each Newton step
 
 
 def test_too_few_steps_are_told() -> None:
     """A search that is cut short is not called critical, whatever its eigenvalues."""
-    found = found_from(hyperbola([30.0, -20.0]), steps=5)
-    assert (found.end_words, found.classes) == (["steps used up"], ["not critical"])
-    assert found.values["steps"][0] == 5
+    critical_points = found_from(hyperbola([30.0, -20.0]), steps=5)
+    assert (critical_points.end_words, critical_points.classes) == (
+        ["steps used up"],
+        ["not critical"],
+    )
+    assert critical_points.values["steps"][0] == 5
 
 
 class Weight(nn.Module):
@@ -218,10 +234,10 @@ def of_one(loss) -> Problem:
 
 def test_one_parameter_is_enough() -> None:
     """(w^2 - 1)^2 from 2 ends at its minimum 1, where the curvature is 8."""
-    found = found_from(of_one(lambda w: (w**2 - 1) ** 2))
-    assert (found.end_words, found.classes) == (["critical"], ["minimum"])
-    assert found.values["lambda_min"][0] == found.values["lambda_max"][0]
-    assert found.values["lambda_max"][0] == pytest.approx(8, rel=1e-6)
+    critical_points = found_from(of_one(lambda w: (w**2 - 1) ** 2))
+    assert (critical_points.end_words, critical_points.classes) == (["critical"], ["minimum"])
+    assert critical_points.values["lambda_min"][0] == critical_points.values["lambda_max"][0]
+    assert critical_points.values["lambda_max"][0] == pytest.approx(8, rel=1e-6)
 
 
 def test_a_loss_that_is_not_finite_is_told() -> None:
@@ -229,10 +245,15 @@ def test_a_loss_that_is_not_finite_is_told() -> None:
     problem = hyperbola([1.0, 1.0])
     lost = {"weight": torch.tensor([[np.nan, 1.0]], dtype=torch.float64)}
     good = {"weight": torch.tensor([[0.1, 0.05]], dtype=torch.float64)}
-    found = found_from(problem, [lost, good])
-    assert found.end_words == ["not finite", "critical"] and found.classes == ["", "saddle"]
-    assert found.computed.all() and np.isnan(found.loss[0])
-    assert np.isnan(found.values["lambda_min"][0]) and np.isnan(found.values["index"][0])
+    critical_points = found_from(problem, [lost, good])
+    assert critical_points.end_words == ["not finite", "critical"] and critical_points.classes == [
+        "",
+        "saddle",
+    ]
+    assert critical_points.computed.all() and np.isnan(critical_points.loss[0])
+    assert np.isnan(critical_points.values["lambda_min"][0]) and np.isnan(
+        critical_points.values["index"][0]
+    )
 
 
 def test_a_hessian_of_zero_is_told() -> None:
@@ -340,7 +361,7 @@ def test_an_estimated_index_holds_the_true_one(monkeypatch: pytest.MonkeyPatch) 
     assert exact["index"] == exact["index_low"] == exact["index_bound"] > 4
     monkeypatch.setattr(critical, "MAX_DENSE_PARAMETERS", 0)
     told = critical.curvature_of(matrix, settings)
-    every = np.linalg.eigvalsh(dense(matrix))
+    every = np.linalg.eigvalsh(dense_matrix(matrix))
     beyond = Quadrature(53, [(every, np.full(53, 1 / 53))], exact=True)
     wanted = beyond.sum_of(lambda nodes: nodes < -1e-3 * np.abs(every).max())
     assert told["index_bound"] == 4 and wanted
@@ -376,10 +397,10 @@ def drawn(*units: int) -> Critical:
 @pytest.mark.parametrize("log", [False, True])
 def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) -> None:
     """Both charts and the picture are valid; critical ends are filled, all others hollow."""
-    found = drawn(*units)
-    chart = index_chart(found, ["a", "b"], [[10, 20], ["x"]], log=log).to_dict()
-    gradients_chart(found, ["a", "b"], [[10, 20], ["x"]]).to_dict()
-    assert thumbnail(found).startswith(b"\x89PNG")
+    critical_points = drawn(*units)
+    chart = index_chart(critical_points, ["a", "b"], [[10, 20], ["x"]], log=log).to_dict()
+    gradients_chart(critical_points, ["a", "b"], [[10, 20], ["x"]]).to_dict()
+    assert thumbnail(critical_points).startswith(b"\x89PNG")
     fill = chart["layer"][1]["encoding"]["fill"]["scale"]
     looks = dict(zip(fill["domain"], fill["range"], strict=True))
     hollow = {words for words, colour in looks.items() if colour == "rgba(0,0,0,0)"}
@@ -390,8 +411,8 @@ def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) ->
 
 def test_starts_have_names() -> None:
     """Steps, final points and copies, with the run's name where there are several."""
-    found = drawn()
-    assert start_labels(found, ["a", "b"], [[10, 20], ["x"]]) == [
+    critical_points = drawn()
+    assert start_labels(critical_points, ["a", "b"], [[10, 20], ["x"]]) == [
         *("a, step 10", "a, final", "b, final", "a, copy 1", "b, copy 1")
     ]
     assert start_labels(Critical.from_pieces(CriticalSettings(starts=2), [])) == ["final", "copy 1"]
@@ -405,20 +426,20 @@ def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
         key = questions.ask(catalog, CRITICAL, model, settings)
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
-        found = questions.result_of(catalog, catalog.question(key))
-        assert found.computed.all() and found.settings.lengths == (1,)
+        critical_points = questions.result_of(catalog, catalog.question(key))
+        assert critical_points.computed.all() and critical_points.settings.lengths == (1,)
         more = questions.ask(catalog, CRITICAL, model, dataclasses.replace(settings, starts=3))
         working = catalog.active_job_for(more)
         assert working and ended(catalog, working.id).status == "done"
         again = questions.result_of(catalog, catalog.question(more))
         assert again.facts["taken_over"]["points"] == 2
-        assert again.loss[:2].tolist() == found.loss.tolist()
+        assert again.loss[:2].tolist() == critical_points.loss.tolist()
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(CRITICAL.page, model="tiny", starts="2", steps="8"))
     assert len(app.get("vega_lite_chart")) == 2
-    assert f"{found.is_critical.sum()} of 2 searches" in " ".join(texts(app, "markdown"))
+    assert f"{critical_points.is_critical.sum()} of 2 searches" in " ".join(texts(app, "markdown"))
     assert "exact index" in badges(app)
     assert app.dataframe[0].value["start"].tolist() == ["final", "copy 1"]
     (said,) = opened(CRITICAL.page, model="tiny", precision="bf16").error

@@ -11,10 +11,10 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from explorer.analysis.curvature import products
-from explorer.analysis.curvature.consistency import require_steady
-from explorer.analysis.curvature.fisher import empirical
+from explorer.analysis.curvature.consistency import require_repeatable
+from explorer.analysis.curvature.fisher import empirical_fisher
 from explorer.analysis.curvature.lanczos import asymmetry
-from explorer.analysis.curvature.matrices import Restricted, Scaled, dense
+from explorer.analysis.curvature.matrices import MatrixBlock, ScaledMatrix, dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
@@ -62,7 +62,7 @@ def little(examples: int = 101) -> Problem:
 
 
 def matrix(of: Curvature) -> Tensor:
-    return torch.from_numpy(dense(of))
+    return torch.from_numpy(dense_matrix(of))
 
 
 def loss_of(made: Objective) -> Callable[[Tensor], Tensor]:
@@ -98,8 +98,8 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 def test_the_hessian_of_a_network() -> None:
     """Convolution, BatchNorm, tied weights: every entry equals torch's own, to rounding."""
     made = objective(little(examples=23))
-    found = matrix(Curvature(made, products.hessian))
-    assert torch.allclose(found, reference(made), rtol=0, atol=1e-15)
+    hessian_matrix = matrix(Curvature(made, products.hessian))
+    assert torch.allclose(hessian_matrix, reference(made), rtol=0, atol=1e-15)
 
 
 def test_linear_regression_in_closed_form() -> None:
@@ -107,8 +107,8 @@ def test_linear_regression_in_closed_form() -> None:
     inputs = drawn(17, 5)
     model = nn.Linear(5, 1, bias=False)
     made = objective(regression(model, inputs, drawn(17, 1, seed=1)))
-    found = matrix(Curvature(made, products.hessian))
-    assert torch.allclose(found, 2 * inputs.T @ inputs / 17, rtol=0, atol=1e-14)
+    hessian_matrix = matrix(Curvature(made, products.hessian))
+    assert torch.allclose(hessian_matrix, 2 * inputs.T @ inputs / 17, rtol=0, atol=1e-14)
 
 
 def test_softmax_regression_in_closed_form() -> None:
@@ -120,8 +120,8 @@ def test_softmax_regression_in_closed_form() -> None:
     inner = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
     wanted = torch.einsum("ncd,ni,nj->cidj", inner, inputs, inputs).reshape(12, 12) / 19
     for maker in (products.hessian, products.gauss_newton):
-        found = matrix(Curvature(objective(problem), maker))
-        assert torch.allclose(found, wanted, rtol=0, atol=1e-14)
+        curvature_matrix = matrix(Curvature(objective(problem), maker))
+        assert torch.allclose(curvature_matrix, wanted, rtol=0, atol=1e-14)
 
 
 class Product(nn.Module):
@@ -143,8 +143,8 @@ def half_square(outputs: Tensor, batch: Any) -> Tensor:
 def test_a_product_of_two_numbers(at: tuple[float, float], values: tuple[float, float]) -> None:
     """(w1 w2 - 1)^2 / 2: eigenvalues {0, 4.25} at the minimum (2, .5), {-1, 1} at the saddle 0."""
     problem = Problem(Product(*at), {"train": (torch.ones(3, 1).double(),)}, half_square)
-    found = torch.linalg.eigvalsh(matrix(Curvature(objective(problem), products.hessian)))
-    assert found.tolist() == pytest.approx(values, abs=1e-14)
+    eigenvalues = torch.linalg.eigvalsh(matrix(Curvature(objective(problem), products.hessian)))
+    assert eigenvalues.tolist() == pytest.approx(values, abs=1e-14)
 
 
 def test_blocks_of_a_rectifier_network_are_those_of_gauss_newton() -> None:
@@ -154,7 +154,7 @@ def test_blocks_of_a_rectifier_network_are_those_of_gauss_newton() -> None:
     made = objective(Problem(model.double(), {"train": (drawn(29, 4), labels)}, cross_entropy))
     whole = [Curvature(made, maker) for maker in (products.hessian, products.gauss_newton)]
     for block in made.flat.blocks:
-        one, other = (torch.from_numpy(dense(Restricted(m, block))) for m in whole)
+        one, other = (torch.from_numpy(dense_matrix(MatrixBlock(m, block))) for m in whole)
         assert torch.allclose(one, other, rtol=0, atol=1e-14)
         assert one.abs().max() > 1e-3
     assert not torch.allclose(matrix(whole[0]), matrix(whole[1]), atol=1e-3)
@@ -163,7 +163,7 @@ def test_blocks_of_a_rectifier_network_are_those_of_gauss_newton() -> None:
 def test_the_empirical_fisher_matrix() -> None:
     """The mean of the outer products of each example's own gradient."""
     made = objective(little(examples=13))
-    found = matrix(Curvature(made, empirical))
+    fisher_matrix = matrix(Curvature(made, empirical_fisher))
     rows = []
     for number in range(13):
         one = objective(little(examples=13), EXACT)
@@ -171,7 +171,7 @@ def test_the_empirical_fisher_matrix() -> None:
         theta = one.flat.theta.clone().requires_grad_()
         rows.append(torch.autograd.grad(loss_of(one)(theta), theta)[0])
     each = torch.stack(rows)
-    assert torch.allclose(found, each.T @ each / 13, rtol=0, atol=1e-15)
+    assert torch.allclose(fisher_matrix, each.T @ each / 13, rtol=0, atol=1e-15)
 
 
 def test_a_scaled_matrix() -> None:
@@ -179,12 +179,12 @@ def test_a_scaled_matrix() -> None:
     made = objective(little(examples=11))
     whole = Curvature(made, products.hessian)
     scale = made.flat.theta.abs()
-    found = torch.from_numpy(dense(Scaled(whole, scale)))
-    assert torch.allclose(found, scale[:, None] * matrix(whole) * scale, rtol=0, atol=1e-15)
+    scaled_matrix = torch.from_numpy(dense_matrix(ScaledMatrix(whole, scale)))
+    assert torch.allclose(scaled_matrix, scale[:, None] * matrix(whole) * scale, rtol=0, atol=1e-15)
 
 
-@pytest.mark.parametrize("maker", [products.hessian, products.gauss_newton, empirical])
-def test_batches_weigh_by_what_they_count(maker: products.Maker) -> None:
+@pytest.mark.parametrize("maker", [products.hessian, products.gauss_newton, empirical_fisher])
+def test_batches_weigh_by_what_they_count(maker: products.MapMaker) -> None:
     """Batches of 96 + 4 give the product of one batch, kept or made anew, to 1e-12."""
     made = objective(little(examples=100))
     vector = drawn(made.flat.theta.numel(), seed=4)
@@ -192,7 +192,7 @@ def test_batches_weigh_by_what_they_count(maker: products.Maker) -> None:
     assert whole.batch == 100
     for kept in (2, 0):
         cut = Curvature(made, maker)
-        cut._arrange(96)
+        cut._cut_into_batches(96)
         cut.kept = kept
         assert [b - a for a, b in cut._spans] == [96, 4]
         for _ in range(2):
@@ -211,7 +211,7 @@ def test_a_sum_and_a_count() -> None:
     """Ignored examples weigh nothing, however they are spread over batches."""
     made = objective(replace(little(examples=31), loss=masked, metrics={}))
     cut = Curvature(made, products.hessian)
-    cut._arrange(7)
+    cut._cut_into_batches(7)
     assert torch.allclose(matrix(cut), reference(made), rtol=0, atol=1e-14)
 
 
@@ -247,7 +247,7 @@ def test_weight_norm_is_written_out(norm: Callable[..., nn.Module]) -> None:
     model = nn.Sequential(layer, nn.Tanh(), nn.Linear(5, 1).double())
     inputs, targets = drawn(9, 4), drawn(9, 1, seed=1)
     made = objective(regression(model, inputs, targets))
-    found = matrix(Curvature(made, products.hessian))
+    hessian_matrix = matrix(Curvature(made, products.hessian))
     names = [block.name for block in made.flat.blocks]
 
     def by_hand(theta: Tensor) -> Tensor:
@@ -265,7 +265,7 @@ def test_weight_norm_is_written_out(norm: Callable[..., nn.Module]) -> None:
         return (outputs - targets).square().mean()
 
     wanted = torch.autograd.functional.hessian(by_hand, made.flat.theta.clone())
-    assert torch.allclose(found, wanted, rtol=0, atol=1e-13)
+    assert torch.allclose(hessian_matrix, wanted, rtol=0, atol=1e-13)
 
 
 def test_attention() -> None:
@@ -275,9 +275,9 @@ def test_attention() -> None:
     model = Attention().double()
     made = objective(Problem(model, {"train": (drawn(6, 4, 8), labels)}, cross_entropy))
     vector = drawn(made.flat.theta.numel(), seed=5)
-    found = Curvature(made, products.hessian)(vector)
+    product = Curvature(made, products.hessian)(vector)
     wanted = without_fused(made) @ vector
-    assert torch.allclose(found, wanted, rtol=1e-10, atol=1e-14)
+    assert torch.allclose(product, wanted, rtol=1e-10, atol=1e-14)
 
 
 class Bag(nn.Module):
@@ -346,8 +346,8 @@ def test_a_zero_hessian() -> None:
     """A loss linear in the parameters: zero products, not an error."""
     model = nn.Linear(4, 2).double()
     made = objective(Problem(model, {"train": (drawn(5, 4),)}, linear))
-    found = Curvature(made, products.hessian)
-    assert not found(drawn(10)).any() and asymmetry(found) == 0
+    curvature = Curvature(made, products.hessian)
+    assert not curvature(drawn(10)).any() and asymmetry(curvature) == 0
 
 
 @pytest.mark.parametrize(
@@ -394,9 +394,9 @@ def test_too_little_memory_halves_the_batches(monkeypatch: pytest.MonkeyPatch) -
     """Forced: products go on with smaller batches and say the same."""
     made = objective(little(examples=64))
     vector = drawn(made.flat.theta.numel(), seed=4)
-    found = Curvature(made, products.hessian)
-    wanted = found(vector)
-    inner, left = found._product, [2]
+    curvature = Curvature(made, products.hessian)
+    wanted = curvature(vector)
+    inner, left = curvature._product, [2]
 
     def product(v: Tensor) -> Tensor:
         if left[0]:
@@ -404,9 +404,9 @@ def test_too_little_memory_halves_the_batches(monkeypatch: pytest.MonkeyPatch) -
             raise torch.OutOfMemoryError("forced")
         return inner(v)
 
-    monkeypatch.setattr(found, "_product", product)
-    assert torch.allclose(found(vector), wanted, rtol=1e-10, atol=1e-15)
-    assert found.batch == 16 and found.products == 2
+    monkeypatch.setattr(curvature, "_product", product)
+    assert torch.allclose(curvature(vector), wanted, rtol=1e-10, atol=1e-15)
+    assert curvature.batch == 16 and curvature.products == 2
 
 
 class Noisy(nn.Module):
@@ -424,10 +424,10 @@ def test_what_changes_from_call_to_call_is_not_symmetric() -> None:
     """Dropout left on, with graphs made anew: u'Hv and v'Hu differ by far more than 1e-4."""
     labels = torch.randint(0, 3, (50,), generator=seeded(2))
     made = objective(Problem(Noisy().double(), {"train": (drawn(50, 4), labels)}, cross_entropy))
-    found = Curvature(made, products.hessian)
-    found.kept = 0
+    curvature = Curvature(made, products.hessian)
+    curvature.kept = 0
     torch.manual_seed(0)
-    assert asymmetry(found) > 1e-3
+    assert asymmetry(curvature) > 1e-3
 
 
 @pytest.mark.parametrize("kept", [True, False])
@@ -435,8 +435,8 @@ def test_random_numbers_are_seen_even_in_a_graph_that_is_kept(kept: bool) -> Non
     """A kept graph is symmetric, as its draws stay; the gradients tell."""
     labels = torch.randint(0, 3, (50,), generator=seeded(2))
     made = objective(Problem(Noisy().double(), {"train": (drawn(50, 4), labels)}, cross_entropy))
-    found = Curvature(made, products.hessian)
-    found.kept = int(kept)
+    curvature = Curvature(made, products.hessian)
+    curvature.kept = int(kept)
     torch.manual_seed(0)
     with pytest.raises(CurvatureError, match=r"does the model draw random numbers, as dropout"):
-        require_steady(found, made, seed=0)
+        require_repeatable(curvature, made, seed=0)

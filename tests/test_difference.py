@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from explorer.analysis import difference, line
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.kinds.difference import Difference, DifferenceSettings
@@ -45,7 +45,7 @@ def losses_at(problem: Problem, point: Tensors, x: float, split: str = "train") 
     """An independent evaluation: the loss of each example, through a model moved by hand."""
     flat = FlatModel(problem.model, torch.float64, CPU)
     flat.load(point)
-    flat.theta += x * directions(flat, SMALL, 1)[0]
+    flat.theta += x * direction_rows(flat, SMALL, 1)[0]
     images, labels = problem.data[split]
     with torch.no_grad():
         outputs = flat.module(images)
@@ -55,39 +55,39 @@ def losses_at(problem: Problem, point: Tensors, x: float, split: str = "train") 
 def test_differences_are_those_of_each_example(pair: Any) -> None:
     """At every x: means and their errors, from losses computed apart."""
     problem, first, second = pair
-    found = compared(problem, [first, second])
-    assert found.computed.all()
-    for i, x in enumerate(found.x):
+    comparison = compared(problem, [first, second])
+    assert comparison.computed.all()
+    for i, x in enumerate(comparison.x):
         one, two = (losses_at(problem, point, x) for point in (first, second))
         for name, rows in (("loss_first", one), ("loss_second", two), ("difference", one - two)):
-            got = [found.values[f"{name}{end}"][i] for end in ("", "_se")]
+            got = [comparison.values[f"{name}{end}"][i] for end in ("", "_se")]
             assert got == pytest.approx((rows.mean(), stats.sem(rows)), rel=1e-9), name
 
 
 def test_at_zero_it_is_the_difference_of_the_models(pair: Any) -> None:
     """The models themselves are at x = 0: their stand-alone losses, to rounding."""
     problem, first, second = pair
-    found = compared(problem, [first, second])
+    comparison = compared(problem, [first, second])
     alone = []
     for point in (first, second):
         objective = Objective(problem, ObjectiveSettings(precision="float64"), CPU)
         objective.load(point)
         alone.append(objective.means()["loss"])
-    centre = found.centre
-    assert centre is not None and found.x[centre] == 0
-    assert found.loss[centre] == pytest.approx(alone[0] - alone[1], rel=1e-10)
-    assert [end["loss"] for end in found.facts["alone"]] == pytest.approx(alone, rel=1e-12)
+    centre = comparison.centre
+    assert centre is not None and comparison.x[centre] == 0
+    assert comparison.loss[centre] == pytest.approx(alone[0] - alone[1], rel=1e-10)
+    assert [end["loss"] for end in comparison.facts["alone"]] == pytest.approx(alone, rel=1e-12)
 
 
 def test_each_model_moves_along_its_own_line(pair: Any) -> None:
     """The losses are those of the lines of the same seed through each model."""
     problem, first, second = pair
-    found = compared(problem, [first, second])
+    comparison = compared(problem, [first, second])
     settings = LineSettings(precision="float64", x_count=9)
     for name, point in (("loss_first", first), ("loss_second", second)):
         pieces = line.answer(problem, [point], settings, frozenset(), CPU)
         lone = Line.from_pieces(settings, pieces)
-        assert found.values[name] == pytest.approx(lone.loss[0], rel=1e-12)
+        assert comparison.values[name] == pytest.approx(lone.loss[0], rel=1e-12)
 
 
 def test_exchanged_models_change_the_sign(pair: Any) -> None:
@@ -104,14 +104,14 @@ def test_exchanged_models_change_the_sign(pair: Any) -> None:
 def test_a_model_against_itself_differs_by_nothing(pair: Any) -> None:
     """The same point twice: every difference and both ends of its interval are 0."""
     problem, first, _ = pair
-    found = compared(problem, [first, first])
-    assert (found.loss == 0).all()
+    comparison = compared(problem, [first, first])
+    assert (comparison.loss == 0).all()
     assert (
-        found.paired_interval is not None
-        and (found.paired_interval[0] == 0).all()
-        and (found.paired_interval[1] == 0).all()
+        comparison.paired_interval is not None
+        and (comparison.paired_interval[0] == 0).all()
+        and (comparison.paired_interval[1] == 0).all()
     )
-    assert found.unpaired_interval is not None and (found.unpaired_interval[1] > 0).all()
+    assert comparison.unpaired_interval is not None and (comparison.unpaired_interval[1] > 0).all()
 
 
 def test_pairing_narrows_the_interval(pair: Any) -> None:
@@ -119,10 +119,11 @@ def test_pairing_narrows_the_interval(pair: Any) -> None:
     problem, first, second = pair
     near = {n: first[n] + 0.05 * (second[n] - first[n]) for n in first}
     near |= {n: first[n] for n in first if not first[n].is_floating_point()}
-    found = compared(problem, [first, near])
-    assert found.paired_interval is not None and found.unpaired_interval is not None
+    comparison = compared(problem, [first, near])
+    assert comparison.paired_interval is not None and comparison.unpaired_interval is not None
     assert (
-        np.diff(found.paired_interval, axis=0) < 0.5 * np.diff(found.unpaired_interval, axis=0)
+        np.diff(comparison.paired_interval, axis=0)
+        < 0.5 * np.diff(comparison.unpaired_interval, axis=0)
     ).all()
 
 
@@ -146,9 +147,9 @@ def test_a_subset_compares_both_on_the_same_examples(pair: Any) -> None:
     """Random examples: the same for both models, so that a model equals itself there too."""
     problem, first, second = pair
     settings = replace(SMALL, subset="random", examples=20, examples_seed=3)
-    found = compared(problem, [first, first], settings)
-    assert (found.loss == 0).all() and found.facts["examples"] == 20
-    assert found.available == 101
+    comparison = compared(problem, [first, first], settings)
+    assert (comparison.loss == 0).all() and comparison.facts["examples"] == 20
+    assert comparison.available == 101
     other = compared(problem, [first, second], settings)
     whole = compared(problem, [first, second])
     assert (other.loss != whole.loss).all()
@@ -179,8 +180,8 @@ def test_values_that_are_no_numbers_are_kept(pair: Any) -> None:
         with torch.no_grad():
             sizes.append(float(flat.module(problem.data["train"][0]).abs().amax()))
     limit = 1.05 * max(sizes)
-    found = compared(replace(problem, loss=broken), [first, second])
-    bad = ~np.isfinite(found.loss)
+    comparison = compared(replace(problem, loss=broken), [first, second])
+    bad = ~np.isfinite(comparison.loss)
     assert bad.any() and not bad.all()
-    assert not np.isfinite(np.asarray(found.paired_interval)[:, bad]).any()
-    assert np.isfinite(np.asarray(found.paired_interval)[:, ~bad]).all()
+    assert not np.isfinite(np.asarray(comparison.paired_interval)[:, bad]).any()
+    assert np.isfinite(np.asarray(comparison.paired_interval)[:, ~bad]).all()

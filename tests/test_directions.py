@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.analysis.directions.directions import direction_facts, directions
+from explorer.analysis.directions.directions import direction_facts, direction_rows
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.surface import SurfaceSettings
 from tests.conftest import small_problem
@@ -22,7 +22,7 @@ def filters(flat: FlatModel, vector: torch.Tensor) -> dict[str, torch.Tensor]:
 
 def test_filter_normalisation(flat: FlatModel) -> None:
     """Law 2: per filter norm(d) = norm(theta); 1-D tensors are exactly 0."""
-    vectors = directions(flat, SurfaceSettings(), 2)
+    vectors = direction_rows(flat, SurfaceSettings(), 2)
     for vector in vectors:
         for name, rows in filters(flat, vector).items():
             wanted = filters(flat, flat.theta)[name]
@@ -39,25 +39,25 @@ def test_zero_filter_gives_zero_direction() -> None:
     with torch.no_grad():
         problem.model.conv.weight[1].zero_()
     flat = FlatModel(problem.model, torch.float64, torch.device("cpu"))
-    rows = filters(flat, directions(flat, SurfaceSettings(), 1)[0])["conv.weight"]
+    rows = filters(flat, direction_rows(flat, SurfaceSettings(), 1)[0])["conv.weight"]
     assert (rows[1] == 0).all()
     assert rows.isfinite().all() and (rows[0] != 0).all()
 
 
 def test_layer_and_raw(flat: FlatModel) -> None:
     """Layer-normalised directions have each tensor's norm; raw ones are standard normal."""
-    layer = directions(flat, SurfaceSettings(normalisation="layer", ignore_1d=False), 1)[0]
+    layer = direction_rows(flat, SurfaceSettings(normalisation="layer", ignore_1d=False), 1)[0]
     for block in flat.blocks:
         wanted = block.layer(flat.theta).norm()
         assert abs(block.layer(layer).norm() - wanted) <= ROUNDING * wanted, block.name
-    raw = directions(flat, SurfaceSettings(normalisation="raw", ignore_1d=False), 1)[0]
+    raw = direction_rows(flat, SurfaceSettings(normalisation="raw", ignore_1d=False), 1)[0]
     assert abs(float(raw.mean())) < 4 / len(raw) ** 0.5  # four standard errors
     assert abs(float(raw.std()) - 1) < 4 / (2 * len(raw)) ** 0.5
 
 
 def test_directions_are_pinned(flat: FlatModel) -> None:
     """Law 9: seed 0 means this very direction, on every device and under every version."""
-    raw = directions(flat, SurfaceSettings(normalisation="raw", ignore_1d=False), 2)
+    raw = direction_rows(flat, SurfaceSettings(normalisation="raw", ignore_1d=False), 2)
     first = np.random.RandomState([0, 0, 0]).standard_normal(3)
     second = np.random.RandomState([0, 1, 0]).standard_normal(3)
     assert raw[0][:3].tolist() == first.tolist() and raw[1][:3].tolist() == second.tolist()
@@ -66,9 +66,9 @@ def test_directions_are_pinned(flat: FlatModel) -> None:
 
 def test_seeds_differ_and_repeat(flat: FlatModel) -> None:
     """Law 9: a seed repeats its direction; two seeds and two axes are nearly orthogonal."""
-    one = directions(flat, SurfaceSettings(seed=1), 2)
-    again = directions(flat, SurfaceSettings(seed=1), 2)
-    other = directions(flat, SurfaceSettings(seed=2), 2)
+    one = direction_rows(flat, SurfaceSettings(seed=1), 2)
+    again = direction_rows(flat, SurfaceSettings(seed=1), 2)
+    other = direction_rows(flat, SurfaceSettings(seed=2), 2)
     assert torch.equal(one, again)
     for a, b in ((one[0], other[0]), (one[0], one[1])):
         cosine = float(a @ b / (a.norm() * b.norm()))
@@ -79,17 +79,17 @@ def test_seeds_differ_and_repeat(flat: FlatModel) -> None:
 def test_orthogonal_axes_stay_scaled(flat: FlatModel, normalisation: str) -> None:
     """Orthogonalising within each scaled group gives orthogonal axes whose norms still match."""
     settings = SurfaceSettings(normalisation=normalisation, orthogonal=True)
-    vectors = directions(flat, settings, 2)
+    vectors = direction_rows(flat, settings, 2)
     facts = direction_facts(flat, vectors, settings)
     one, other = vectors
     assert abs(float(one @ other / (one.norm() * other.norm()))) < ROUNDING
     assert facts.get("norm_error", 0.0) < ROUNDING
-    plain = directions(flat, SurfaceSettings(normalisation=normalisation), 2)
+    plain = direction_rows(flat, SurfaceSettings(normalisation=normalisation), 2)
     assert torch.equal(vectors[0], plain[0]) and not torch.equal(vectors[1], plain[1])
 
 
 def test_line_uses_the_surface_s_first_axis(flat: FlatModel) -> None:
     """A line of a seed is the first axis of that seed's surface."""
     assert torch.equal(
-        directions(flat, SurfaceSettings(), 1)[0], directions(flat, SurfaceSettings(), 2)[0]
+        direction_rows(flat, SurfaceSettings(), 1)[0], direction_rows(flat, SurfaceSettings(), 2)[0]
     )

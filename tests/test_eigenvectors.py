@@ -13,7 +13,7 @@ from explorer.analysis import convexity, line, projection, surface
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.directions.eigenvectors import eigenvectors
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.kinds.convexity import Convexity, ConvexitySettings
 from explorer.kinds.eigenvalues import axes_words
@@ -46,7 +46,7 @@ NEAR = SurfaceSettings(
 def every(problem: Problem) -> np.ndarray:
     """All eigenvalues of the Hessian, ascending, by a dense solver."""
     objective = objective_at(problem, problem.model.state_dict(), DOUBLE, CPU)
-    return np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
+    return np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
 
 
 def answered(problem: Problem, settings: SurfaceSettings) -> Surface:
@@ -58,11 +58,11 @@ def answered(problem: Problem, settings: SurfaceSettings) -> Surface:
 @pytest.mark.parametrize(("x", "y"), [(1, 2), (3, 1), (1, -1), (-2, -1), (5, -3)])
 def test_a_plane_is_curved_as_its_eigenvalues_say(small: Problem, x: int, y: int) -> None:
     """Second differences at the centre are the eigenvalues of these ranks, the mixed one is 0."""
-    known = every(small)
-    wanted = [known[-rank] if rank > 0 else known[-rank - 1] for rank in (x, y)]
-    found = answered(small, replace(NEAR, x_rank=x, y_rank=y))
-    facts, loss, step = found.facts, found.loss, 1e-3
-    scale = float(np.abs(known).max())
+    eigenvalues = every(small)
+    wanted = [eigenvalues[-rank] if rank > 0 else eigenvalues[-rank - 1] for rank in (x, y)]
+    surface_answer = answered(small, replace(NEAR, x_rank=x, y_rank=y))
+    facts, loss, step = surface_answer.facts, surface_answer.loss, 1e-3
+    scale = float(np.abs(eigenvalues).max())
     for value, residual, exact in zip(
         facts["eigenvalues"], facts["residuals"], wanted, strict=True
     ):
@@ -97,9 +97,9 @@ def facts_loss(problem: Problem) -> float:
 
 def test_a_line_goes_along_any_rank(small: Problem) -> None:
     """Rank -1 has the smallest eigenvalue, 1 the largest, 2 the one below it."""
-    known = every(small)
+    eigenvalues = every(small)
     subject = small.model.state_dict()
-    for rank, wanted in ((1, known[-1]), (2, known[-2]), (-1, known[0])):
+    for rank, wanted in ((1, eigenvalues[-1]), (2, eigenvalues[-2]), (-1, eigenvalues[0])):
         settings = LineSettings(
             direction="eigenvector",
             rank=rank,
@@ -109,11 +109,13 @@ def test_a_line_goes_along_any_rank(small: Problem) -> None:
             precision="float64",
         )
         pieces = line.answer(small, [subject], settings, frozenset(), CPU)
-        found = Line.from_pieces(settings, pieces)
-        assert abs(found.facts["eigenvalue"] - wanted) <= found.facts["residual"] + 1e-12
-        low, middle, high = found.loss[0]
+        line_answer = Line.from_pieces(settings, pieces)
+        assert (
+            abs(line_answer.facts["eigenvalue"] - wanted) <= line_answer.facts["residual"] + 1e-12
+        )
+        low, middle, high = line_answer.loss[0]
         assert (low - 2 * middle + high) / 1e-6 == pytest.approx(
-            found.facts["eigenvalue"], abs=1e-5
+            line_answer.facts["eigenvalue"], abs=1e-5
         )
 
 
@@ -125,20 +127,22 @@ def test_other_kinds_have_the_same_plane(small: Problem) -> None:
         **{**{n: getattr(NEAR, n) for n in NEAR.__dataclass_fields__}, "y_rank": -1}
     )
     pieces = convexity.answer(small, [subject], settings, frozenset(), CPU)
-    found = Convexity.from_pieces(settings, pieces)
-    assert found.loss == pytest.approx(plane.loss, rel=1e-12)
-    assert found.values["lambda_max"][1, 1] == pytest.approx(every(small)[-1], rel=1e-3)
+    convexity_map = Convexity.from_pieces(settings, pieces)
+    assert convexity_map.loss == pytest.approx(plane.loss, rel=1e-12)
+    assert convexity_map.values["lambda_max"][1, 1] == pytest.approx(every(small)[-1], rel=1e-3)
     objective = objective_at(small, subject, DOUBLE, CPU)
     vectors, _ = eigenvectors(objective, (1, -1))
     moved = dict(subject)
     for block in objective.flat.blocks:
         step = 0.25 * vectors[0] - 0.5 * vectors[1]
         moved[block.name] = subject[block.name] + step[block.start : block.stop].view(block.shape)
-    asked = ProjectionSettings(
+    projection_settings = ProjectionSettings(
         lengths=(2,), direction="eigenvector", y_rank=-1, precision="float64"
     )
-    on_it = projection.answer(small, [subject, subject, moved], asked, frozenset(), CPU)
-    path = Projection.from_pieces(asked, on_it)
+    on_it = projection.answer(
+        small, [subject, subject, moved], projection_settings, frozenset(), CPU
+    )
+    path = Projection.from_pieces(projection_settings, on_it)
     assert path.values["x"] == pytest.approx([0, 0.25], abs=1e-12)
     assert path.values["y"] == pytest.approx([0, -0.5], abs=1e-12)
     assert path.values["out"] == pytest.approx([0, 0], abs=1e-12)
@@ -200,7 +204,7 @@ def test_planes_and_lines_are_asked_and_shown(
         ):
             working = catalog.active_job_for(questions.ask(catalog, kind, model, settings))
             assert working and ended(catalog, working.id).status == "done"
-        found = questions.result_of(
+        stored_answer = questions.result_of(
             catalog, catalog.question(questions.ask(catalog, SURFACE, model, plane))
         )
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
@@ -208,7 +212,7 @@ def test_planes_and_lines_are_asked_and_shown(
     address = {"model": "tiny", "direction": "eigenvector", "y_rank": "-1"}
     app = fine(opened(SURFACE.page, **address, x_count="5", y_count="5"))
     assert not [label for label in labels(app) if label.startswith("Compute")]
-    high, low = found.facts["eigenvalues"]
+    high, low = stored_answer.facts["eigenvalues"]
     said = " ".join(texts(app, "caption"))
     assert (
         f"x: rank 1, λ = {high:.4g} ± " in said

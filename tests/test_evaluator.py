@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from explorer.analysis.objective import execution_tuning
-from explorer.analysis.objective.device import cores
+from explorer.analysis.objective.device import core_count
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.objective import Objective
@@ -57,7 +57,7 @@ def evaluator_of(problem: Problem, settings: ObjectiveSettings, **choice) -> Eva
 def plain(problem: Problem, settings: ObjectiveSettings) -> dict[str, np.ndarray]:
     """Float64 values from a loop that a user would write, batch of all examples."""
     evaluator = evaluator_of(problem, settings)
-    flat, found = evaluator.objective.flat, []
+    flat, rows = evaluator.objective.flat, []
     images, labels = problem.data[settings.split]
     for x, y in STEPS:
         moved = evaluator.base.double() + (
@@ -70,9 +70,9 @@ def plain(problem: Problem, settings: ObjectiveSettings) -> dict[str, np.ndarray
             outputs = model(images.double())
             losses = nn.functional.cross_entropy(outputs, labels, reduction="none")
         right = (outputs.argmax(1) == labels).double().mean()
-        found.append((losses.mean(), losses.std() / len(losses) ** 0.5, right))
+        rows.append((losses.mean(), losses.std() / len(losses) ** 0.5, right))
     names = ("loss", "loss_se", "accuracy")
-    return dict(zip(names, np.array(found, dtype=float).T, strict=True))
+    return dict(zip(names, np.array(rows, dtype=float).T, strict=True))
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -80,11 +80,11 @@ def plain(problem: Problem, settings: ObjectiveSettings) -> dict[str, np.ndarray
 def test_every_way_agrees_with_float64(precision: str, way: str) -> None:
     """Law 4: float64 agrees with a plain loop to 1e-12, float32 to 1e-5, whatever the choice."""
     problem, settings = small_problem(), ObjectiveSettings(precision=precision)
-    found = evaluator_of(problem, settings, **WAYS[way]).values(STEPS)
+    values = evaluator_of(problem, settings, **WAYS[way]).values(STEPS)
     # float32: parameters round to 6e-8, amplified by two layers of up to 130 inputs
     tolerance = 1e-12 if precision == "float64" else 1e-5
     for name, wanted in plain(problem, replace(settings, precision="float64")).items():
-        assert found[name] == pytest.approx(wanted, rel=tolerance, abs=tolerance / 10), name
+        assert values[name] == pytest.approx(wanted, rel=tolerance, abs=tolerance / 10), name
 
 
 @pytest.mark.slow
@@ -92,9 +92,9 @@ def test_every_way_agrees_with_float64(precision: str, way: str) -> None:
 def test_compiled_agrees(stacked: int) -> None:
     """The compiled way gives the same values; it needs a C++ compiler, as torch does."""
     settings, way = ObjectiveSettings(precision="float64"), {"compiled": True, "stacked": stacked}
-    found = evaluator_of(small_problem(), settings, batch=101, **way).values(STEPS)
+    values = evaluator_of(small_problem(), settings, batch=101, **way).values(STEPS)
     for name, wanted in plain(small_problem(), settings).items():
-        assert found[name] == pytest.approx(wanted, rel=1e-12), name
+        assert values[name] == pytest.approx(wanted, rel=1e-12), name
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "one batch"])
@@ -114,7 +114,7 @@ def test_a_way_gives_a_point_the_same_value_in_any_company(way: str) -> None:
             wanted = pytest.approx(alone[name][0], rel=within, abs=within)
             assert values[point] == wanted, name
             assert turned[name][len(STEPS) - 1 - point] == wanted, name
-    assert evaluator.stand_alone()["loss"] == pytest.approx(together["loss"][0], rel=within, abs=0)
+    assert evaluator.base_values()["loss"] == pytest.approx(together["loss"][0], rel=within, abs=0)
 
 
 @pytest.mark.parametrize("policy", ["frozen", "recalibrated", "batch"])
@@ -152,10 +152,10 @@ def test_recalibrated_is_swa_s_update(folded: bool) -> None:
         torch.optim.swa_utils.update_bn(images[:75].split(25), model)
         with torch.no_grad():
             wanted = nn.functional.cross_entropy(model.eval()(images), labels)
-        found = evaluator.values(step[None])["loss"][0]
-        assert found == pytest.approx(float(wanted), rel=1e-12)
+        loss = evaluator.values(step[None])["loss"][0]
+        assert loss == pytest.approx(float(wanted), rel=1e-12)
         frozen = evaluator_of(problem, ObjectiveSettings(precision="float64")).values(step[None])
-        assert abs(found - frozen["loss"][0]) > 1e-6
+        assert abs(loss - frozen["loss"][0]) > 1e-6
 
 
 def test_batch_policy_is_training_mode() -> None:
@@ -171,8 +171,8 @@ def test_batch_policy_is_training_mode() -> None:
             nn.functional.cross_entropy(model(images[a:b]), labels[a:b], reduction="sum")
             for a, b in itertools.pairwise(bounds)
         ]
-    found = evaluator.values(STEPS[1:2])["loss"][0]
-    assert found == pytest.approx(float(sum(losses)) / 101, rel=1e-12)
+    loss = evaluator.values(STEPS[1:2])["loss"][0]
+    assert loss == pytest.approx(float(sum(losses)) / 101, rel=1e-12)
 
 
 @pytest.mark.parametrize("policy", ["recalibrated", "batch"])
@@ -219,7 +219,7 @@ class Deciding(nn.Module):
         return outputs.tanh() if bool(outputs.max() > 1) else outputs
 
 
-@pytest.mark.skipif(cores() < 2, reason="one core needs no second lane")
+@pytest.mark.skipif(core_count() < 2, reason="one core needs no second lane")
 def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> None:
     """A record of a point gives the same bits; what it would get wrong keeps running as Python."""
     drawn = torch.Generator().manual_seed(5)
@@ -231,12 +231,12 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     evaluator = evaluator_of(problem, ObjectiveSettings())
     chosen = execution_tuning.with_rewrites(evaluator)
     assert chosen.traced
-    found = []
+    values_by_way = []
     for way in (chosen, replace(chosen, traced=False)):
         evaluator.use(way)
-        found.append(evaluator.values(STEPS))
-    for name, values in found[0].items():
-        assert np.array_equal(values, found[1][name]), name
+        values_by_way.append(evaluator.values(STEPS))
+    for name, values in values_by_way[0].items():
+        assert np.array_equal(values, values_by_way[1][name]), name
     deciding = evaluator_of(Problem(Deciding(), data, cross_entropy, metrics), ObjectiveSettings())
     assert not execution_tuning.with_rewrites(deciding).traced
     assert deciding.objective.choice.lanes > 1
@@ -250,20 +250,22 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     Short work gets what shapes suggest, so that a run is the same every time.
     """
     evaluator = evaluator_of(small_problem(), ObjectiveSettings())
-    short = execution_tuning.tuned(evaluator, 5)
+    short = execution_tuning.measured_tuning(evaluator, 5)
     assert short.seconds == {} and short.choice == execution_tuning.with_rewrites(evaluator)
     monkeypatch.setattr(execution_tuning, "COMPILE_GAIN", 0.0)
     monkeypatch.setattr(execution_tuning, "LONG", 0.0)
-    long = execution_tuning.tuned(evaluator, 1_000_000)
+    long = execution_tuning.measured_tuning(evaluator, 1_000_000)
     assert len(long.seconds) >= 4
     quickest = min(long.seconds.values())
     # a way must be 3 % quicker to be preferred to the usual one
-    assert long.seconds[execution_tuning.said(long.choice)] <= quickest / 0.97
+    assert long.seconds[execution_tuning.choice_words(long.choice)] <= quickest / 0.97
     facts = {"choice": long.choice.json, "timing": {"seconds": long.seconds}}
-    assert execution_tuning.remembered(facts, 1_000_000) == long.choice
+    assert execution_tuning.choice_from_earlier(facts, 1_000_000) == long.choice
     begun = {"choice": short.choice.json, "timing": {"seconds": {}}}
-    assert execution_tuning.remembered(begun, 1_000_000) is None  # short work measured nothing
-    assert execution_tuning.remembered({**begun, "begun": True}, 1_000_000) == short.choice
+    assert (
+        execution_tuning.choice_from_earlier(begun, 1_000_000) is None
+    )  # short work measured nothing
+    assert execution_tuning.choice_from_earlier({**begun, "begun": True}, 1_000_000) == short.choice
     assert evaluator.objective.choice == long.choice
 
 
@@ -301,9 +303,9 @@ def test_subsets(problem: Problem, subset: str) -> None:
     with torch.no_grad():
         logits = problem.model.eval()(images[chosen])
     losses = nn.functional.cross_entropy(logits, labels[chosen], reduction="none").numpy()
-    found = Objective(problem, settings, CPU).means()
-    assert found["loss"] == pytest.approx(losses.mean(), rel=1e-12)
-    assert found["loss_se"] == pytest.approx(losses.std(ddof=1) / 23**0.5, rel=1e-12)
+    means = Objective(problem, settings, CPU).means()
+    assert means["loss"] == pytest.approx(losses.mean(), rel=1e-12)
+    assert means["loss_se"] == pytest.approx(losses.std(ddof=1) / 23**0.5, rel=1e-12)
 
 
 def test_subset_larger_than_the_split(problem: Problem) -> None:
@@ -352,7 +354,6 @@ import resource, sys
 import numpy as np, psutil, torch
 from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.device import cores
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
@@ -366,10 +367,10 @@ steps = np.array([[0.0], [1.0]])
 evaluator.use(Choice(batch=64))
 wanted = evaluator.values(steps)["loss"]
 evaluator.use(Choice(batch=16384))
-room = psutil.Process().memory_info().vms + (200 << 20)
-resource.setrlimit(resource.RLIMIT_AS, (room, room))
-found = evaluator.values(steps)["loss"]
-print(evaluator.objective.choice.batch, float(abs(found / wanted - 1).max()))
+limit = psutil.Process().memory_info().vms + (200 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+losses = evaluator.values(steps)["loss"]
+print(evaluator.objective.choice.batch, float(abs(losses / wanted - 1).max()))
 """
 
 
@@ -404,8 +405,8 @@ def test_accuracy_is_among_the_metrics(problem: Problem) -> None:
     changed = replace(
         problem, metrics={"margin": lambda outputs, batch: outputs.amax(1), "accuracy": accuracy}
     )
-    found = Objective(changed, ObjectiveSettings(), CPU).means()
-    assert [name for name in found if not name.startswith("loss_")] == [
+    means = Objective(changed, ObjectiveSettings(), CPU).means()
+    assert [name for name in means if not name.startswith("loss_")] == [
         "loss",
         "margin",
         "accuracy",

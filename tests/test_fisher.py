@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.curvature import fisher, products
-from explorer.analysis.curvature.differentiable import Space
+from explorer.analysis.curvature.differentiable import DifferentiableModel
 from explorer.analysis.curvature.products import Curvature, CurvatureError
-from explorer.analysis.objective.device import kept_threads
+from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
@@ -35,7 +35,7 @@ COUNT = 11  # examples
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Products of matrices this small take longer to share out than to do."""
-    with kept_threads():
+    with restore_threads():
         torch.set_num_threads(1)
         yield
 
@@ -46,8 +46,8 @@ def normal(*shape: int) -> Tensor:
 
 def some_labels(*shape: int, ignored: int) -> Tensor:
     """Labels of three classes, of which a few are to be ignored."""
-    found = torch.randint(0, 3, shape, generator=seeded(len(shape)))
-    return torch.where(torch.rand(shape, generator=seeded(9)) < 0.2, ignored, found)
+    labels = torch.randint(0, 3, shape, generator=seeded(len(shape)))
+    return torch.where(torch.rand(shape, generator=seeded(9)) < 0.2, ignored, labels)
 
 
 def of(model: nn.Module, inputs: Tensor, labels: Tensor, loss: Any) -> Problem:
@@ -80,8 +80,8 @@ def objective(problem: Problem) -> Objective:
     return Objective(problem, EXACT, CPU)
 
 
-def matrix(made: Objective, maker: products.Maker, **given: Any) -> np.ndarray:
-    return dense(Curvature(made, maker, **given))
+def matrix(made: Objective, maker: products.MapMaker, **given: Any) -> np.ndarray:
+    return dense_matrix(Curvature(made, maker, **given))
 
 
 def rows_by_hand(problem: Problem, seed: int, draw: int) -> tuple[np.ndarray, float]:
@@ -91,13 +91,13 @@ def rows_by_hand(problem: Problem, seed: int, draw: int) -> tuple[np.ndarray, fl
     numbers = np.arange(COUNT)
     if problem.loss is squared_error:
         # loss = mean of 3 squares = -log of a normal density of variance 3 / 2, but for a constant
-        noise = fisher.ndtri(fisher.uniform([seed, draw], numbers, 3))
+        noise = fisher.ndtri(fisher.uniform_numbers([seed, draw], numbers, 3))
         targets = outputs.detach() + (3 / 2) ** 0.5 * torch.from_numpy(noise)
         terms = squared_error(outputs, (inputs, targets))
     else:
         axis = -1 if problem.loss is token_cross_entropy else 1
         logits = outputs.movedim(axis, -1)
-        drawn = fisher.drawn_classes(logits.detach().softmax(-1), numbers, [seed, draw])
+        drawn = fisher.sample_classes(logits.detach().softmax(-1), numbers, [seed, draw])
         chosen = logits.log_softmax(-1).gather(-1, drawn.unsqueeze(-1)).squeeze(-1)
         terms = -chosen[(labels >= 0) & (labels < 3)]
     parameters = list(model.parameters())
@@ -113,48 +113,48 @@ def rows_by_hand(problem: Problem, seed: int, draw: int) -> tuple[np.ndarray, fl
 def test_it_is_the_mean_of_outer_products(name: str) -> None:
     """The dense matrix equals per-label autograd over three draws, ignored labels left out."""
     problem = problems()[name]
-    found = matrix(objective(problem), fisher.monte_carlo(4, 3))
+    fisher_matrix = matrix(objective(problem), fisher.monte_carlo_fisher(4, 3))
     wanted = 0.0
     for draw in range(3):
         rows, count = rows_by_hand(problem, 4, draw)
         wanted = wanted + rows.T @ rows / count / 3
-    assert found == pytest.approx(wanted, rel=1e-10, abs=1e-14)
-    assert np.linalg.eigvalsh(found)[0] > -1e-14
-    assert np.abs(found).max() > 1e-3
+    assert fisher_matrix == pytest.approx(wanted, rel=1e-10, abs=1e-14)
+    assert np.linalg.eigvalsh(fisher_matrix)[0] > -1e-14
+    assert np.abs(fisher_matrix).max() > 1e-3
 
 
 @every_loss
 def test_its_mean_is_gauss_newton(name: str) -> None:
     """The mean of many draws is Gauss-Newton within its standard error, and one draw is not."""
     made = objective(problems()[name])
-    known = matrix(made, products.gauss_newton)
-    each = np.stack([matrix(made, fisher.monte_carlo(seed, 1)) for seed in range(20)])
-    spread = ((each - known) ** 2).sum(axis=(1, 2)).mean()  # of one draw
-    assert spread > (0.05 * np.linalg.norm(known)) ** 2
+    gauss_newton_matrix = matrix(made, products.gauss_newton)
+    each = np.stack([matrix(made, fisher.monte_carlo_fisher(seed, 1)) for seed in range(20)])
+    spread = ((each - gauss_newton_matrix) ** 2).sum(axis=(1, 2)).mean()  # of one draw
+    assert spread > (0.05 * np.linalg.norm(gauss_newton_matrix)) ** 2
     for seed, draws in ((30, 300), (31, 300)):
-        mean = matrix(made, fisher.monte_carlo(seed, draws))
-        squared = ((mean - known) ** 2).sum() / (spread / draws)
+        mean = matrix(made, fisher.monte_carlo_fisher(seed, draws))
+        squared = ((mean - gauss_newton_matrix) ** 2).sum() / (spread / draws)
         assert squared < 4  # 1 expected: twice the standard error
 
 
 @every_loss
 def test_labels_do_not_depend_on_the_cut(name: str) -> None:
     """Batches of 4, 4 and 3, kept or made anew, and halved ones give the matrix of one batch."""
-    made, maker = objective(problems()[name]), fisher.monte_carlo(1, 2)
+    made, maker = objective(problems()[name]), fisher.monte_carlo_fisher(1, 2)
     whole = Curvature(made, maker)
-    known = dense(whole)
+    whole_matrix = dense_matrix(whole)
     assert whole.batch == COUNT
     for batch, kept in ((4, 3), (4, 0), (2, 1), (1, 0)):
         cut = Curvature(made, maker)
-        cut._arrange(batch)
+        cut._cut_into_batches(batch)
         cut.kept = kept
-        assert dense(cut) == pytest.approx(known, rel=1e-12, abs=1e-15)
-    assert np.abs(matrix(made, fisher.monte_carlo(2, 2)) - known).max() > 1e-3
+        assert dense_matrix(cut) == pytest.approx(whole_matrix, rel=1e-12, abs=1e-15)
+    assert np.abs(matrix(made, fisher.monte_carlo_fisher(2, 2)) - whole_matrix).max() > 1e-3
 
 
 def test_a_part_of_the_examples_has_their_own_labels() -> None:
     """The matrices of two halves, weighed by what they count, add up to that of the whole."""
-    made, maker = objective(problems()["classes"]), fisher.monte_carlo(3, 1)
+    made, maker = objective(problems()["classes"]), fisher.monte_carlo_fisher(3, 1)
     halves = (np.array([0, 2, 3, 7, 10]), np.array([1, 4, 5, 6, 8, 9]))
     parts = [len(half) * matrix(made, maker, examples=half) for half in halves]
     assert sum(parts) / COUNT == pytest.approx(matrix(made, maker), rel=1e-12, abs=1e-15)
@@ -163,25 +163,25 @@ def test_a_part_of_the_examples_has_their_own_labels() -> None:
 def test_a_space_numbers_its_examples() -> None:
     """The numbers of a batch are places among all, also of chosen examples."""
     made = objective(problems()["classes"])
-    space = Space(made)
+    space = DifferentiableModel(made)
     space.batch(3, 6)
     assert space.numbers.tolist() == [3, 4, 5]
-    space = Space(made, np.array([1, 4, 8, 9]))
+    space = DifferentiableModel(made, np.array([1, 4, 8, 9]))
     space.batch(1, 3)
     assert space.numbers.tolist() == [4, 8]
 
 
 def test_random_numbers_are_even_and_for_good() -> None:
     """Known bits; by place alone; mean, variance and neighbours' correlation of even numbers."""
-    drawn = fisher.uniform([0, 0], np.arange(20_000), 5)
+    drawn = fisher.uniform_numbers([0, 0], np.arange(20_000), 5)
     assert ((drawn > 0) & (drawn < 1)).all()
-    assert (fisher.uniform([0, 0], np.array([17, 3]), 5) == drawn[[17, 3]]).all()
+    assert (fisher.uniform_numbers([0, 0], np.array([17, 3]), 5) == drawn[[17, 3]]).all()
     for other in ([1, 0], [0, 1]):
         assert (
             np.abs(
-                np.corrcoef(fisher.uniform(other, np.arange(20_000), 5).ravel(), drawn.ravel())[
-                    0, 1
-                ]
+                np.corrcoef(
+                    fisher.uniform_numbers(other, np.arange(20_000), 5).ravel(), drawn.ravel()
+                )[0, 1]
             )
             < 0.015
         )
@@ -191,7 +191,7 @@ def test_random_numbers_are_even_and_for_good() -> None:
     assert abs(np.corrcoef(drawn.ravel()[1:], drawn.ravel()[:-1])[0, 1]) < 0.015
     # SplitMix64 of its reference implementation: the first output of the state 0
     with np.errstate(over="ignore"):
-        assert int(fisher._mixed(fisher.GOLDEN)) == 0xE220A8397B1DCDAF
+        assert int(fisher._mix_bits(fisher.GOLDEN)) == 0xE220A8397B1DCDAF
 
 
 def no_likelihood(outputs: Tensor, batch: Any) -> Tensor:
@@ -206,7 +206,7 @@ def test_another_loss_is_refused(loss: Callable) -> None:
     made = objective(problem)
     object.__setattr__(problem, "loss", loss)
     with pytest.raises(CurvatureError, match="the Monte-Carlo Fisher matrix needs a loss") as said:
-        Curvature(made, fisher.monte_carlo(0, 1))
+        Curvature(made, fisher.monte_carlo_fisher(0, 1))
     assert loss.__name__ in str(said.value) and "choose gauss_newton" in str(said.value)
     assert "\n" not in str(said.value)
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from explorer.analysis import line
 from explorer.analysis.model.inspection import inspect
-from explorer.analysis.model.problems import load, made_anew
-from explorer.analysis.objective.model_copies import moved_weights
+from explorer.analysis.model.problems import load_problem, rerun_problem
+from explorer.analysis.objective.model_copies import move_weights
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
@@ -75,18 +75,18 @@ def imported(folder: Path, body: str) -> float:
     """The loss that an import measures."""
     file = folder / "p.py"
     file.write_text(HEAD + body + TAIL)
-    loaded = load(file, {}, twice=True)
+    loaded = load_problem(file, {}, twice=True)
     weights = folder / "w.pt"
     torch.save(loaded.problem.model.state_dict(), weights)
-    found = inspect(
+    inspection_facts = inspect(
         loaded,
         [{"file": str(weights)}],
         CPU,
         folder,
         lambda done, total: None,
-        anew=lambda: made_anew(file, {}),
+        anew=lambda: rerun_problem(file, {}),
     )
-    return found["points"][0]["measured"]["train"]["loss"]
+    return inspection_facts["points"][0]["measured"]["train"]["loss"]
 
 
 @pytest.mark.parametrize("body", KEEPERS.values(), ids=KEEPERS)
@@ -127,10 +127,10 @@ def test_each_point_has_its_own_attributes(model: type[unusual.Net]) -> None:
     settings = LineSettings(x_count=5)
     point = {name: value.clone() for name, value in problem.model.state_dict().items()}
     pieces = list(line.answer(problem, [point], settings, frozenset(), CPU))
-    found = Line.from_pieces(settings, pieces).loss[0]
+    losses = Line.from_pieces(settings, pieces).loss[0]
     assert "by the model itself" in pieces[0].facts["chosen"]
     objective = Objective(problem, ObjectiveSettings(), CPU)
-    with moved_weights(objective.flat), objective.flat.borrowed():
+    with move_weights(objective.flat), objective.flat.at_theta():
         state = {n: v.clone() for n, v in problem.model.state_dict().items()}
     other = unusual.made(model).eval()
     with torch.no_grad():
@@ -138,7 +138,7 @@ def test_each_point_has_its_own_attributes(model: type[unusual.Net]) -> None:
         moved = unusual.made(model).eval()
         moved.load_state_dict(state)
         wanted = cross_entropy(moved(unusual.data()[0]), unusual.data()).mean()
-    with moved_weights(objective.flat):
+    with move_weights(objective.flat):
         assert objective.means()["loss"] == pytest.approx(float(wanted), rel=1e-5)
-    assert found[2] == pytest.approx(float(centre), rel=1e-5)  # the middle
-    assert len({round(float(loss), 6) for loss in found}) == 5
+    assert losses[2] == pytest.approx(float(centre), rel=1e-5)  # the middle
+    assert len({round(float(loss), 6) for loss in losses}) == 5

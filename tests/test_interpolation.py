@@ -63,14 +63,14 @@ def test_ends_are_the_two_checkpoints(pair: Any, precision: str) -> None:
     """Law 3: a=0 and a=1 reproduce both stand-alone values, with each point's own statistics."""
     problem, first, second = pair
     settings = replace(DOUBLE, precision=precision, x_min=0.0, x_max=1.0)
-    found = line_of(problem, [first, second], settings)
+    profile = line_of(problem, [first, second], settings)
     for place, point in ((0, first), (-1, second)):
         wanted = alone(problem, point, ObjectiveSettings(precision=precision))
         for name in ("loss", "accuracy"):
-            assert found.values[name][place] == pytest.approx(wanted[name], rel=SAME[precision])
-        assert found.facts["own"][place] == wanted
-    assert abs(found.loss[0] - found.loss[-1]) > 0.01  # or the test could not fail
-    assert [end["loss"] for end in found.facts["alone"]] == [found.loss[0], found.loss[-1]]
+            assert profile.values[name][place] == pytest.approx(wanted[name], rel=SAME[precision])
+        assert profile.facts["own"][place] == wanted
+    assert abs(profile.loss[0] - profile.loss[-1]) > 0.01  # or the test could not fail
+    assert [end["loss"] for end in profile.facts["alone"]] == [profile.loss[0], profile.loss[-1]]
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -95,9 +95,9 @@ def test_the_parameters_at_the_ends_are_those_of_the_points(pair: Any, precision
 def test_every_point_is_between_parameters_and_statistics(pair: Any) -> None:
     """An independent evaluation: each tensor by itself, buffers no further than the ends."""
     problem, first, second = pair
-    found = line_of(problem, [first, second], DOUBLE)
+    profile = line_of(problem, [first, second], DOUBLE)
     for i in (0, 3, 6, 11, 12):
-        a = found.x[i]
+        a = profile.x[i]
         held = min(max(a, 0.0), 1.0)
         buffers = {name for name, _ in problem.model.named_buffers()}
         moved = {
@@ -107,7 +107,7 @@ def test_every_point_is_between_parameters_and_statistics(pair: Any) -> None:
             for w in [held if name in buffers else a]
         }
         wanted = alone(problem, {**first, **moved}, ObjectiveSettings(precision="float64"))
-        assert found.loss[i] == pytest.approx(wanted["loss"], rel=1e-12)
+        assert profile.loss[i] == pytest.approx(wanted["loss"], rel=1e-12)
 
 
 def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
@@ -122,7 +122,7 @@ def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
     stacked = {"cpu, x": {"choice": {"batch": 101, "stacked": 8, "lanes": 1}}}
     from explorer.analysis.objective import device as devices
 
-    told = {devices.title(CPU): stacked["cpu, x"]}
+    told = {devices.device_title(CPU): stacked["cpu, x"]}
     pieces = interpolation.answer(problem, [first, second], DOUBLE, frozenset(), CPU, told)
     again = Interpolation.from_pieces(DOUBLE, pieces)
     assert again.facts["choice"]["stacked"] == 1  # one launch knows only one set of buffers
@@ -144,12 +144,12 @@ def test_both_ways_are_one_line(pair: Any) -> None:
 def test_from_a_point_to_itself_nothing_changes(pair: Any) -> None:
     """The line from A to A is constant, flat and monotone."""
     problem, first, _ = pair
-    found = line_of(problem, [first, first], DOUBLE)
-    assert np.ptp(found.loss) == 0
-    assert (found.barrier, found.rise_above_mean, found.largest_rise) == (0, 0, 0)
-    assert found.monotone
-    assert found.facts["distance"] == 0
-    assert found.facts["points_cosine"] == pytest.approx(1)
+    profile = line_of(problem, [first, first], DOUBLE)
+    assert np.ptp(profile.loss) == 0
+    assert (profile.barrier, profile.rise_above_mean, profile.largest_rise) == (0, 0, 0)
+    assert profile.monotone
+    assert profile.facts["distance"] == 0
+    assert profile.facts["points_cosine"] == pytest.approx(1)
 
 
 def test_distance_and_cosine(pair: Any) -> None:
@@ -167,13 +167,13 @@ def test_recalibrated_statistics_are_those_of_each_point(pair: Any) -> None:
     """Recomputed at every point, ends too; what the points measure by themselves is told."""
     problem, first, second = pair
     settings = replace(DOUBLE, batchnorm="recalibrated", batchnorm_batch=32)
-    found = line_of(problem, [first, second], settings)
+    profile = line_of(problem, [first, second], settings)
     again = ObjectiveSettings(precision="float64", batchnorm="recalibrated", batchnorm_batch=32)
-    assert found.ends()[1] == pytest.approx(alone(problem, second, again)["loss"], rel=1e-12)
+    assert profile.ends()[1] == pytest.approx(alone(problem, second, again)["loss"], rel=1e-12)
     own = alone(problem, second, ObjectiveSettings(precision="float64"))
-    assert found.facts["own"][1] == own
-    assert abs(found.ends()[1] - own["loss"]) > 1e-3
-    assert found.facts["statistics"] == "recomputed at every point"
+    assert profile.facts["own"][1] == own
+    assert abs(profile.ends()[1] - own["loss"]) > 1e-3
+    assert profile.facts["statistics"] == "recomputed at every point"
 
 
 def test_variances_stay_positive_beyond_the_ends(pair: Any) -> None:
@@ -208,10 +208,10 @@ def softmax_regression() -> tuple[Problem, Tensors, Tensors]:
 def test_a_convex_loss_has_no_barrier() -> None:
     """An oracle in closed form: a convex function lies below its chord."""
     problem, first, second = softmax_regression()
-    found = line_of(problem, [first, second], replace(DOUBLE, x_count=61))
-    assert found.barrier == 0
-    assert (np.diff(found.loss, 2) > -1e-12).all()
-    assert found.saddle == max(found.ends())
+    profile = line_of(problem, [first, second], replace(DOUBLE, x_count=61))
+    assert profile.barrier == 0
+    assert (np.diff(profile.loss, 2) > -1e-12).all()
+    assert profile.saddle == max(profile.ends())
 
 
 def a_line(losses: Any, x: Any = None, **facts: Any) -> Interpolation:
@@ -222,14 +222,14 @@ def a_line(losses: Any, x: Any = None, **facts: Any) -> Interpolation:
 
 def test_heights_by_hand() -> None:
     """Each definition on a curve small enough to see, with points beyond the ends left out."""
-    found = a_line([9, 1, 0.5, 4, 3, 2, 9], x=[-0.25, 0, 0.25, 0.5, 0.75, 1, 1.25])
-    assert found.ends() == (1, 2)
-    assert found.barrier == 4 - 1.5
-    assert found.rise_above_mean == 4 - 1.5
-    assert found.saddle == 4
-    assert found.largest_rise == 3.5
-    assert not found.monotone
-    assert found.error_rise is None
+    profile = a_line([9, 1, 0.5, 4, 3, 2, 9], x=[-0.25, 0, 0.25, 0.5, 0.75, 1, 1.25])
+    assert profile.ends() == (1, 2)
+    assert profile.barrier == 4 - 1.5
+    assert profile.rise_above_mean == 4 - 1.5
+    assert profile.saddle == 4
+    assert profile.largest_rise == 3.5
+    assert not profile.monotone
+    assert profile.error_rise is None
     slope = a_line([0, 4, 8, 3])
     assert slope.barrier == pytest.approx(8 - 2)
     assert slope.rise_above_mean == 8 - 1.5
@@ -255,17 +255,17 @@ def test_values_that_are_no_numbers_are_told() -> None:
 def test_ends_off_the_grid_are_those_computed_apart() -> None:
     """Where no point is an end the ends' own losses stand in; unknown ones are NaN."""
     facts = {"alone": [{"loss": 1.0}, {"loss": 3.0}]}
-    found = a_line([9, 5, 9], x=[-0.5, 0.5, 1.5], **facts)
-    assert found.ends() == (1, 3)
-    assert found.barrier == 5 - 2
+    profile = a_line([9, 5, 9], x=[-0.5, 0.5, 1.5], **facts)
+    assert profile.ends() == (1, 3)
+    assert profile.barrier == 5 - 2
     assert math.isnan(a_line([9, 5, 9], x=[-0.5, 0.5, 1.5]).barrier)
 
 
 def test_accuracy_gives_the_error_s_rise() -> None:
     """Frankle's height: how far the error is above the mean of the ends' errors."""
-    found = a_line([1, 2, 1])
-    found = replace(found, values={**found.values, "accuracy": np.array([0.9, 0.5, 0.8])})
-    assert found.error_rise == pytest.approx(0.85 - 0.5)
+    profile = a_line([1, 2, 1])
+    profile = replace(profile, values={**profile.values, "accuracy": np.array([0.9, 0.5, 0.8])})
+    assert profile.error_rise == pytest.approx(0.85 - 0.5)
 
 
 def test_the_model_is_unchanged(pair: Any) -> None:

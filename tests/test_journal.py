@@ -79,8 +79,8 @@ def interrupted(request: pytest.FixtureRequest, tmp_path: Path) -> Interrupted:
 def same(one: Pairs, other: Pairs) -> bool:
     """Whether two searches found the same bits."""
     vectors = torch.equal(one.vectors, other.vectors)
-    found = (one.values, one.residuals, one.steps), (other.values, other.residuals, other.steps)
-    return vectors and all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+    pairs = (one.values, one.residuals, one.steps), (other.values, other.residuals, other.steps)
+    return vectors and all(np.array_equal(a, b) for a, b in zip(*pairs, strict=True))
 
 
 def test_a_killed_search_goes_on(interrupted: Interrupted) -> None:

@@ -49,9 +49,9 @@ def bulk(count: int, seed: int = 1) -> np.ndarray:
 def test_ends_of_nearly_equal_size() -> None:
     """{10, -9.9, bulk}: both ends are found, where power iteration converges to neither."""
     matrix = with_spectrum(np.array([10, -9.9, *bulk(398)]))
-    found = eigenpairs(matrix, random_normal(matrix, 0), top=1, bottom=1)
-    assert found.values == pytest.approx([10, -9.9], abs=1e-3)
-    assert (found.residuals < 1e-3 * 10).all() and found.converged
+    pairs = eigenpairs(matrix, random_normal(matrix, 0), top=1, bottom=1)
+    assert pairs.values == pytest.approx([10, -9.9], abs=1e-3)
+    assert (pairs.residuals < 1e-3 * 10).all() and pairs.converged
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -74,22 +74,22 @@ def test_residuals_are_true_and_bound_the_error() -> None:
     """Each residual equals norm(Av - av) computed apart, and no value is farther off than that."""
     values = np.concatenate([np.linspace(5, 9, 8), bulk(300)])
     matrix = with_spectrum(values)
-    found = eigenpairs(matrix, random_normal(matrix, 1), top=6, bottom=2, tolerance=1e-2)
+    pairs = eigenpairs(matrix, random_normal(matrix, 1), top=6, bottom=2, tolerance=1e-2)
     true = np.sort(values)
-    for value, residual, vector in zip(found.values, found.residuals, found.vectors, strict=True):
+    for value, residual, vector in zip(pairs.values, pairs.residuals, pairs.vectors, strict=True):
         assert float(torch.linalg.vector_norm(vector)) == pytest.approx(1, abs=1e-12)
         apart = float(torch.linalg.vector_norm(matrix.entries @ vector - value * vector))
         assert residual == pytest.approx(apart, rel=1e-9)
         assert np.abs(true - value).min() <= residual + 1e-12
-    assert found.values == pytest.approx([*true[::-1][:6], true[1], true[0]], abs=1e-2 * 9)
+    assert pairs.values == pytest.approx([*true[::-1][:6], true[1], true[0]], abs=1e-2 * 9)
 
 
 def test_a_limit_of_steps_is_said() -> None:
     """Too few steps for the tolerance: not converged, with the residuals as they are."""
     matrix = with_spectrum(bulk(400))
-    found = eigenpairs(matrix, random_normal(matrix, 1), top=5, tolerance=1e-8, room=12)
-    assert not found.converged and found.steps == 12
-    assert found.residuals.max() > 1e-8
+    pairs = eigenpairs(matrix, random_normal(matrix, 1), top=5, tolerance=1e-8, most_steps=12)
+    assert not pairs.converged and pairs.steps == 12
+    assert pairs.residuals.max() > 1e-8
 
 
 @pytest.mark.parametrize("size", [4, 5])
@@ -107,12 +107,12 @@ def test_more_pairs_than_dimensions_are_refused(size: int) -> None:
 def test_matrices_of_low_rank() -> None:
     """Zero and rank one: the space ends, the values are right, nothing is invented."""
     zero = Matrix(torch.zeros(50, 50, dtype=torch.float64))
-    found = eigenpairs(zero, random_normal(zero, 0), top=2, bottom=1)
-    assert found.ended and not found.values.any() and not found.residuals.any()
+    pairs = eigenpairs(zero, random_normal(zero, 0), top=2, bottom=1)
+    assert pairs.ended and not pairs.values.any() and not pairs.residuals.any()
     direction = torch.ones(50, dtype=torch.float64) / 50**0.5
     one = Matrix(3 * torch.outer(direction, direction))
-    found = eigenpairs(one, random_normal(one, 0), top=1, bottom=1)
-    assert found.ended and found.values == pytest.approx([3, 0], abs=1e-12)
+    pairs = eigenpairs(one, random_normal(one, 0), top=1, bottom=1)
+    assert pairs.ended and pairs.values == pytest.approx([3, 0], abs=1e-12)
 
 
 def test_a_product_that_is_no_number() -> None:
@@ -138,10 +138,10 @@ def test_quadrature_of_a_wishart_matrix() -> None:
         lanczos = Lanczos(matrix, random_signs(matrix, 0, number), 40)
         while not lanczos.is_over:
             lanczos.step()
-        found = quadrature(lanczos)
-        nodes.append(found[0])
-        weights.append(found[1])
-        assert found[1].sum() == pytest.approx(1, abs=1e-12)
+        nodes_with_weights = quadrature(lanczos)
+        nodes.append(nodes_with_weights[0])
+        weights.append(nodes_with_weights[1])
+        assert nodes_with_weights[1].sum() == pytest.approx(1, abs=1e-12)
     low, high = min(n.min() for n in nodes), max(n.max() for n in nodes)
     assert low == pytest.approx(0.0858, abs=0.02) and high == pytest.approx(2.914, rel=0.015)
     for power, wanted in ((1, 1.0), (2, 1.5), (3, 2.75)):
@@ -151,8 +151,11 @@ def test_quadrature_of_a_wishart_matrix() -> None:
 
 def spectrum_of(matrix: Matrix, pairs: Pairs, seed: int, probes: int, steps: int) -> Spectrum:
     """What a spectrum's answer holds of pairs and probes."""
-    found = zip(pairs.values, pairs.residuals, strict=True)
-    rows = [(0, MatrixRole.PAIR, n, value, residual) for n, (value, residual) in enumerate(found)]
+    values_with_residuals = zip(pairs.values, pairs.residuals, strict=True)
+    rows = [
+        (0, MatrixRole.PAIR, n, value, residual)
+        for n, (value, residual) in enumerate(values_with_residuals)
+    ]
     for number in range(probes):
         lanczos = Lanczos(matrix, random_signs(matrix, seed, 1, number), steps)
         while not lanczos.is_over:
@@ -181,11 +184,11 @@ def test_the_interval_of_a_trace_covers_it(values: np.ndarray) -> None:
     pairs = eigenpairs(matrix, random_normal(matrix, 0), top=10, bottom=3)
     held, alone = 0, 0
     for seed in range(500):
-        found = spectrum_of(matrix, pairs, seed, probes=10, steps=30)
-        trace = found.trace
+        spectrum = spectrum_of(matrix, pairs, seed, probes=10, steps=30)
+        trace = spectrum.trace
         assert trace is not None
         held += trace.low <= values.sum() <= trace.high
-        raw = Estimate.of(np.array([nodes @ weights for nodes, weights in found.probes]) * 150)
+        raw = Estimate.of(np.array([nodes @ weights for nodes, weights in spectrum.probes]) * 150)
         alone += raw.high - raw.low < trace.high - trace.low
     assert abs(held / 500 - 0.95) <= 1.96 * np.sqrt(0.95 * 0.05 / 500)
     assert alone < 25  # what is known makes nearly every interval shorter

@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional
 
 from explorer.analysis import line
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.kind import Piece
@@ -46,17 +46,17 @@ def loss_at(problem: Problem, step: torch.Tensor) -> float:
 def test_every_line_is_its_own_direction(problem: Problem) -> None:
     """Line k is point + x * direction k of the seed; the first is that of a single line."""
     settings = replace(SMALL, directions=4)
-    found = line_of(problem, settings)
-    vectors = directions(FlatModel(problem.model, torch.float64, CPU), settings, 4)
-    assert found.loss.shape == (4, 7) and found.computed.all()
+    line_answer = line_of(problem, settings)
+    vectors = direction_rows(FlatModel(problem.model, torch.float64, CPU), settings, 4)
+    assert line_answer.loss.shape == (4, 7) and line_answer.computed.all()
     for k, i in ((0, 0), (1, 6), (2, 1), (3, 5)):
-        assert found.loss[k, i] == pytest.approx(
-            loss_at(problem, found.x[i] * vectors[k]), rel=1e-12
+        assert line_answer.loss[k, i] == pytest.approx(
+            loss_at(problem, line_answer.x[i] * vectors[k]), rel=1e-12
         )
-    assert found.loss[0] == pytest.approx(line_of(problem, SMALL).loss[0], rel=1e-12)
-    assert (found.loss[:, 3] == found.facts["stand_alone"]["loss"]).all()
-    assert len({tuple(row) for row in found.loss}) == 4
-    assert [d["recipe"]["axis"] for d in found.facts["directions"]] == [0, 1, 2, 3]
+    assert line_answer.loss[0] == pytest.approx(line_of(problem, SMALL).loss[0], rel=1e-12)
+    assert (line_answer.loss[:, 3] == line_answer.facts["stand_alone"]["loss"]).all()
+    assert len({tuple(row) for row in line_answer.loss}) == 4
+    assert [d["recipe"]["axis"] for d in line_answer.facts["directions"]] == [0, 1, 2, 3]
 
 
 def test_lines_grow_together() -> None:
@@ -83,11 +83,11 @@ def test_mean_and_spread_are_over_lines() -> None:
     """By hand: mean and standard deviation (of n - 1) at each x; NaN where a line lacks it."""
     losses = np.array([[1.0, 2.0, 5.0], [3.0, 2.0, np.nan], [2.0, 2.0, 1.0]])
     computed = ~np.isnan(losses)
-    found = Line(np.array([0.0, 1.0, 2.0]), {"loss": losses}, computed)
-    assert found.mean("loss")[:2].tolist() == [2.0, 2.0]
-    assert found.spread("loss")[:2].tolist() == [1.0, 0.0]
-    assert np.isnan(found.mean("loss")[2])
-    assert found.complete.tolist() == [True, True, False]
+    line_answer = Line(np.array([0.0, 1.0, 2.0]), {"loss": losses}, computed)
+    assert line_answer.mean("loss")[:2].tolist() == [2.0, 2.0]
+    assert line_answer.spread("loss")[:2].tolist() == [1.0, 0.0]
+    assert np.isnan(line_answer.mean("loss")[2])
+    assert line_answer.complete.tolist() == [True, True, False]
 
 
 def test_more_lines_take_over_what_fewer_have(problem: Problem) -> None:
@@ -97,24 +97,28 @@ def test_more_lines_take_over_what_fewer_have(problem: Problem) -> None:
         name: np.concatenate([piece.columns[name] for piece in answered(problem, few)])
         for name in answered(problem, few)[0].columns
     }
-    found = taken_over(many, old)
+    line_answer = taken_over(many, old)
     k, i = places(many)
-    assert len(found["unit"]) == 3 * 7
-    assert (found["k"] == k[found["unit"]]).all() and (found["i"] == i[found["unit"]]).all()
-    assert (found["x"] == many.axis[found["i"]]).all()
-    assert sorted(found["loss"]) == sorted(old["loss"])
+    assert len(line_answer["unit"]) == 3 * 7
+    assert (line_answer["k"] == k[line_answer["unit"]]).all() and (
+        line_answer["i"] == i[line_answer["unit"]]
+    ).all()
+    assert (line_answer["x"] == many.axis[line_answer["i"]]).all()
+    assert sorted(line_answer["loss"]) == sorted(old["loss"])
     assert set(taken_over(SMALL, old)["k"]) == {0}
 
 
 def test_a_finite_difference_has_the_gradient_s_slope(problem: Problem) -> None:
     """Along the gradient the loss falls at 0 with slope -norm(g) norm(theta), as told."""
-    found = line_of(problem, DOWN)
-    slope = (found.loss[0, 4] - found.loss[0, 2]) / (found.x[4] - found.x[2])
-    assert found.facts["slope"] < 0
+    line_answer = line_of(problem, DOWN)
+    slope = (line_answer.loss[0, 4] - line_answer.loss[0, 2]) / (
+        line_answer.x[4] - line_answer.x[2]
+    )
+    assert line_answer.facts["slope"] < 0
     # third derivatives times the squared step: 1e-9 of the slope here
-    assert slope == pytest.approx(found.facts["slope"], rel=1e-6)
-    wanted = -found.facts["gradient_norm"] * found.facts["theta_norm"]
-    assert found.facts["slope"] == pytest.approx(wanted, rel=1e-12)
+    assert slope == pytest.approx(line_answer.facts["slope"], rel=1e-6)
+    wanted = -line_answer.facts["gradient_norm"] * line_answer.facts["theta_norm"]
+    assert line_answer.facts["slope"] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_the_gradient_is_autograd_s(problem: Problem) -> None:
@@ -127,9 +131,11 @@ def test_the_gradient_is_autograd_s(problem: Problem) -> None:
     wanted = -torch.cat([part.flatten() for part in parts])
     wanted *= objective.flat.theta.norm() / wanted.norm()
     far = replace(DOWN, x_min=-0.5, x_max=1.0, x_count=4)
-    found = line_of(problem, far)
+    line_answer = line_of(problem, far)
     for i in range(4):
-        assert found.loss[0, i] == pytest.approx(loss_at(problem, found.x[i] * wanted), rel=1e-9)
+        assert line_answer.loss[0, i] == pytest.approx(
+            loss_at(problem, line_answer.x[i] * wanted), rel=1e-9
+        )
 
 
 def test_no_other_direction_falls_faster(problem: Problem) -> None:
@@ -148,9 +154,9 @@ def test_no_other_direction_falls_faster(problem: Problem) -> None:
 def test_the_gradient_leaves_the_point_as_it_was(problem: Problem, policy: str) -> None:
     """Law 5, and law 1: under each policy the centre is the stand-alone loss to the last bit."""
     before = {n: t.clone() for n, t in problem.model.state_dict().items()}
-    found = line_of(problem, replace(DOWN, batchnorm=policy, batchnorm_batch=32))
-    assert found.loss[0, 3] == found.facts["stand_alone"]["loss"]
-    assert found.loss[0, 3 + 1] < found.loss[0, 3]
+    line_answer = line_of(problem, replace(DOWN, batchnorm=policy, batchnorm_batch=32))
+    assert line_answer.loss[0, 3] == line_answer.facts["stand_alone"]["loss"]
+    assert line_answer.loss[0, 3 + 1] < line_answer.loss[0, 3]
     for name, value in problem.model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
@@ -158,9 +164,9 @@ def test_the_gradient_leaves_the_point_as_it_was(problem: Problem, policy: str) 
 def test_batch_statistics_are_the_same_on_every_core(problem: Problem) -> None:
     """The same point on several lanes has the same loss, of each batch's own statistics."""
     settings = replace(SMALL, batchnorm="batch", batchnorm_batch=32, directions=8)
-    found = line_of(problem, settings)
-    assert len(set(found.loss[:, 3])) == 1
-    assert found.loss[0, 3] != line_of(problem, SMALL).loss[0, 3]
+    line_answer = line_of(problem, settings)
+    assert len(set(line_answer.loss[:, 3])) == 1
+    assert line_answer.loss[0, 3] != line_of(problem, SMALL).loss[0, 3]
 
 
 def linear(factor: float) -> Problem:
@@ -196,11 +202,11 @@ def test_impossible_settings_are_refused(values: dict[str, Any], words: str) -> 
 def test_a_random_part_has_the_interval_of_a_finite_population(problem: Problem) -> None:
     """Of random examples the band is for the split's own loss, of all or the first it is not."""
     part = replace(SMALL, subset="random", examples=40)
-    found = line_of(problem, part)
-    assert found.available == 101
+    line_answer = line_of(problem, part)
+    assert line_answer.available == 101
     first = line_of(problem, replace(part, subset="first"))
     assert first.available is None
-    widths = [np.diff(np.array(one.interval), axis=0).mean() for one in (found, first)]
+    widths = [np.diff(np.array(one.interval), axis=0).mean() for one in (line_answer, first)]
     assert widths[0] < widths[1]  # by about sqrt(1 - 40 / 101)
     assert line_of(problem, replace(SMALL, subset="random", examples=101)).interval is not None
 
@@ -211,24 +217,24 @@ def test_a_loss_of_sums_has_no_interval(problem: Problem) -> None:
     def summed(outputs: torch.Tensor, batch: tuple) -> tuple[torch.Tensor, int]:
         return cross_entropy(outputs, batch).sum(), len(outputs)
 
-    found = line_of(replace(problem, loss=summed, metrics={}), SMALL)
-    assert found.interval is None
-    assert "loss_se" not in found.values
+    line_answer = line_of(replace(problem, loss=summed, metrics={}), SMALL)
+    assert line_answer.interval is None
+    assert "loss_se" not in line_answer.values
 
 
 def test_along_the_top_eigenvector(small: Problem) -> None:
     """Unit length, downhill at first, curved by the largest eigenvalue of the dense Hessian."""
     settings = replace(SMALL, direction="eigenvector", x_min=-1e-3, x_max=1e-3)
-    found = line_of(small, settings)
+    line_answer = line_of(small, settings)
     objective = Objective(small, ObjectiveSettings(precision="float64"), CPU)
-    values = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
-    facts = found.facts
+    values = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
+    facts = line_answer.facts
     assert abs(facts["eigenvalue"] - values[-1]) <= facts["residual"] + 1e-12
     assert facts["residual"] <= 1e-3 * abs(values).max()
     assert facts["direction_norms"] == pytest.approx([1.0])
     assert facts["slope"] <= 0
-    low, middle, high = found.loss[0, [2, 3, 4]]
-    step = found.x[4]
+    low, middle, high = line_answer.loss[0, [2, 3, 4]]
+    step = line_answer.x[4]
     curved = (low - 2 * middle + high) / step**2
     # differences of losses of about 1 in float64 over t^2 = 1e-7, and the vector's own residual
     assert curved == pytest.approx(facts["eigenvalue"], rel=1e-2)

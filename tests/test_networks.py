@@ -9,7 +9,12 @@ from torch import nn
 
 from explorer import extra_state
 from explorer.analysis.model.adapters import CONFIG, Adapter, adapter_of
-from explorer.analysis.model.checkpoints import CheckpointError, fit, fitted, read
+from explorer.analysis.model.checkpoints import (
+    CheckpointError,
+    fit,
+    fitted_tensors,
+    read_checkpoint,
+)
 from explorer.analysis.model.inspection import _check_built
 from explorer.analysis.objective.parameters import FlatModel
 
@@ -49,25 +54,25 @@ def is_first(tensors: dict[str, torch.Tensor]) -> bool:
 def test_several_networks_are_asked_for(held: dict, parts: tuple[str, str]) -> None:
     """The refusal lists each with its size, and what it advises gives that network."""
     with pytest.raises(CheckpointError) as said:
-        fitted(held, net(), "x.pt")
+        fitted_tensors(held, net(), "x.pt")
     assert f"x.pt holds {parts[0]} (4 tensors, 23 parameters)" in str(said.value)
     assert f"{parts[1]} (4 tensors, 23 parameters)" in str(said.value)
     assert f"choose with --part {parts[0]}" in str(said.value)
-    assert is_first(fitted(held, net(), "x.pt", parts[0]))
-    assert not is_first(fitted(held, net(), "x.pt", parts[1]))
+    assert is_first(fitted_tensors(held, net(), "x.pt", parts[0]))
+    assert not is_first(fitted_tensors(held, net(), "x.pt", parts[1]))
 
 
 def test_dotted_parts_and_the_top() -> None:
     """`a.b` goes down dictionaries and prefixes alike; "." is what has no prefix."""
     held = {"a": {"b": FIRST, "c": SECOND}}
-    assert is_first(fitted(held, net(), "x.pt", "a.b"))
-    assert not is_first(fitted(held, net(), "x.pt", "a.c"))
+    assert is_first(fitted_tensors(held, net(), "x.pt", "a.b"))
+    assert not is_first(fitted_tensors(held, net(), "x.pt", "a.c"))
     beside = {**FIRST, **named("teacher.", 2)}
     with pytest.raises(CheckpointError, match=rf"holds \. {SIZE} and teacher"):
-        fitted(beside, net(), "x.pt")
-    assert is_first(fitted(beside, net(), "x.pt", "."))
+        fitted_tensors(beside, net(), "x.pt")
+    assert is_first(fitted_tensors(beside, net(), "x.pt", "."))
     with pytest.raises(CheckpointError, match=r"has no part 'd'; it holds 'a.b', 'a.c'"):
-        fitted(held, net(), "x.pt", "d")
+        fitted_tensors(held, net(), "x.pt", "d")
 
 
 @pytest.mark.parametrize(
@@ -86,24 +91,24 @@ def test_dotted_parts_and_the_top() -> None:
 )
 def test_what_lies_beside_the_weights(held: dict) -> None:
     """Tensors, numbers, lists, optimisers and other networks beside it are no hindrance."""
-    assert is_first(fitted(held, net(), "x.pt"))
+    assert is_first(fitted_tensors(held, net(), "x.pt"))
 
 
 def test_wrappers_on_either_side() -> None:
     """Compiled or parallel when saved, when built, or both, also further inside."""
     compiled = {n.replace("0.", "0._orig_mod."): v for n, v in FIRST.items()}
-    assert is_first(fitted(compiled, net(), "x.pt"))
+    assert is_first(fitted_tensors(compiled, net(), "x.pt"))
     parallel = nn.DataParallel(net())
     for held in (FIRST, named("module.", 1)):
-        found = fitted(held, parallel, "x.pt")
-        assert list(found) == list(parallel.state_dict())
-        assert torch.equal(found["module.0.bias"], FIRST["0.bias"])
+        tensors = fitted_tensors(held, parallel, "x.pt")
+        assert list(tensors) == list(parallel.state_dict())
+        assert torch.equal(tensors["module.0.bias"], FIRST["0.bias"])
 
 
 def test_a_list_in_the_place_of_a_tensor() -> None:
     """What is no tensor though the model has one there is named with its type."""
     with pytest.raises(CheckpointError, match=r"'0\.bias' is no tensor but float; save"):
-        fitted({**FIRST, "0.bias": 1.0}, net(), "x.pt")
+        fitted_tensors({**FIRST, "0.bias": 1.0}, net(), "x.pt")
 
 
 class Scaled(nn.Linear):
@@ -134,11 +139,11 @@ def test_an_extra_state_reaches_the_model(tmp_path: Path, scale: object) -> None
     """It is part of the point: what is computed from it is computed with it, in every copy."""
     torch.save({"state_dict": scaled(scale).state_dict(), "epoch": 3}, tmp_path / "x.pt")
     built = scaled()
-    point = fitted(read(tmp_path / "x.pt"), built, "x.pt")
+    point = fitted_tensors(read_checkpoint(tmp_path / "x.pt"), built, "x.pt")
     assert all(isinstance(value, torch.Tensor) for value in point.values())
-    assert fitted(point, built, "stored").keys() == point.keys()
+    assert fitted_tensors(point, built, "stored").keys() == point.keys()
     flat = FlatModel(built, torch.float32, torch.device("cpu"))
-    flat.load(fitted(point, built, "stored"))
+    flat.load(fitted_tensors(point, built, "stored"))
     inputs = torch.ones(1, 4)
     assert torch.equal(flat.module(inputs), scaled(scale)(inputs))
     assert torch.equal(flat.twin().module(inputs), scaled(scale)(inputs))
@@ -158,7 +163,7 @@ def test_an_unsafe_extra_state(tmp_path: Path, state: object, words: str) -> Non
     held = {**scaled().state_dict(), "0._extra_state": state}
     torch.save(held, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match=f"'0._extra_state' is not handed to.*{words}"):
-        fitted(read(tmp_path / "x.pt"), scaled(), "x.pt")
+        fitted_tensors(read_checkpoint(tmp_path / "x.pt"), scaled(), "x.pt")
 
 
 @pytest.mark.parametrize(
@@ -205,7 +210,7 @@ def adapter_folder(folder: Path, model: nn.Module, config: str = "{}") -> Path:
 def test_an_adapter_folder(tmp_path: Path) -> None:
     """Its tensors are the folder's, all others those that the model was built with, and named."""
     trained, built = Peft(1), Peft(2)
-    made = fit(read(adapter_folder(tmp_path / "a", trained)), built, "a")
+    made = fit(read_checkpoint(adapter_folder(tmp_path / "a", trained)), built, "a")
     assert list(made.tensors) == list(built.state_dict())
     for name, value in made.tensors.items():
         origin = trained if "lora_" in name else built
@@ -228,7 +233,7 @@ def test_an_adapter_that_does_not_fit(tmp_path: Path, damage, words: str) -> Non
     damage(state)
     torch.save(state, folder / "adapter_model.bin")
     with pytest.raises(CheckpointError, match=words):
-        fit(read(folder), Peft(2), "a")
+        fit(read_checkpoint(folder), Peft(2), "a")
 
 
 def test_an_adapter_of_another_scale(tmp_path: Path) -> None:
@@ -237,9 +242,9 @@ def test_an_adapter_of_another_scale(tmp_path: Path) -> None:
     model.peft_config = {"default": type("Config", (), {"r": 2, "lora_alpha": 8})()}
     folder = adapter_folder(tmp_path / "a", Peft(1), '{"r": 2, "lora_alpha": 16}')
     with pytest.raises(CheckpointError, match=r"has lora_alpha 16, and the model .* has 8"):
-        fit(read(folder), model, "a")
+        fit(read_checkpoint(folder), model, "a")
     assert adapter_of(adapter_folder(folder, Peft(1), '{"r": 2, "lora_alpha": 8}'))
-    fit(read(folder), model, "a")
+    fit(read_checkpoint(folder), model, "a")
 
 
 def test_base_weights_that_differ_from_call_to_call() -> None:

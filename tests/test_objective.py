@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from explorer.analysis.objective.losses import Terms
+from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, first_input
@@ -56,13 +56,13 @@ def test_loss_as_sum_and_count(problem: Problem, uneven: Callable[[int], None]) 
 
     uneven(100_000)
     changed = replace(problem, loss=masked, metrics={})
-    found = Objective(changed, DOUBLE, CPU).means()["loss"]
+    mean_loss = Objective(changed, DOUBLE, CPU).means()["loss"]
     images, labels = problem.data["train"]
     keep = labels != 2
     with torch.no_grad():
         logits = problem.model.eval()(images)
     wanted = float(functional.cross_entropy(logits[keep], labels[keep]))
-    assert found == pytest.approx(wanted, rel=REORDERED)
+    assert mean_loss == pytest.approx(wanted, rel=REORDERED)
 
 
 def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
@@ -74,14 +74,14 @@ def test_dictionary_batches_and_own_forward(problem: Problem) -> None:
         lambda outputs, batch: cross_entropy(outputs, (None, batch["target"])),
         forward=lambda model, batch: model(batch["pixels"]),
     )
-    found = Objective(changed, DOUBLE, CPU).means()["loss"]
-    assert found == pytest.approx(plain_loss(problem, "train")[0], rel=REORDERED)
+    mean_loss = Objective(changed, DOUBLE, CPU).means()["loss"]
+    assert mean_loss == pytest.approx(plain_loss(problem, "train")[0], rel=REORDERED)
 
 
 def few_class_terms(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, float]:
     """Losses one by one, and the number of right answers, through the fast terms."""
     problem = Problem(torch.nn.Identity(), {}, cross_entropy, {"accuracy": accuracy})
-    few = Terms(problem).few_class(logits, (None, labels))
+    few = LossAndMetrics(problem).few_class(logits, (None, labels))
     assert few is not None
     losses, right = torch.empty(len(labels)), torch.empty(len(labels))
     few.write(logits, losses, right)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.objective.parameters import FlatModel, blocks, content_hash
+from explorer.analysis.objective.parameters import FlatModel, content_hash, parameter_blocks
 from tests.conftest import small_problem
 
 
@@ -40,7 +40,7 @@ def test_original_is_untouched() -> None:
 def test_filters_are_output_filters() -> None:
     """Row i of `filters` is output filter i for linear, convolution and transposed convolution."""
     model = small_problem().model
-    named = {block.name: block for block in blocks(model)}
+    named = {block.name: block for block in parameter_blocks(model)}
     flat = FlatModel(model, torch.float64, torch.device("cpu"))
     parameters = dict(flat.module.named_parameters())
     for name, axis in (("conv.weight", 0), ("up.weight", 1), ("first.weight", 0)):

@@ -13,11 +13,11 @@ from explorer.analysis import stability
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.model import inspection, preconditioner
 from explorer.analysis.model.checkpoints import CheckpointError
-from explorer.analysis.model.preconditioner import PREFIX, recorded
-from explorer.analysis.model.problems import load
-from explorer.analysis.objective.device import kept_threads
+from explorer.analysis.model.preconditioner import PREFIX, recorded_diagonal
+from explorer.analysis.model.problems import load_problem
+from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense
+from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.importing import sources
 from explorer.kinds.stability import STABILITY, Stability, StabilitySettings, threshold
@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Operations are too small for more."""
-    with kept_threads():
+    with restore_threads():
         torch.set_num_threads(1)
         yield
 
@@ -74,12 +74,12 @@ def trained(
 
 def subjects(problem: Problem, folder: Path) -> list[dict[str, Tensor]]:
     """The snapshots of a recording as a worker hands them on."""
-    found = []
+    snapshots = []
     for snapshot in read_recording(folder).snapshots:
-        own = recorded(snapshot.optimizer, problem.model)
+        own = recorded_diagonal(snapshot.optimizer, problem.model)
         point = safetensors.torch.load_file(snapshot.file)
-        found.append(point | {PREFIX + name: value for name, value in own.items()})
-    return found
+        snapshots.append(point | {PREFIX + name: value for name, value in own.items()})
+    return snapshots
 
 
 def answered(problem: Problem, points: list[dict[str, Tensor]], **given) -> Stability:
@@ -119,7 +119,7 @@ def test_it_is_what_torch_divides_by(tmp_path: Path, amsgrad: bool) -> None:
     with Recorder(tmp_path / "next", optimizer_state=True) as run:
         run.snapshot(problem.model, 6, optimizer=optimizer)
     (snapshot,) = read_recording(tmp_path / "next").snapshots
-    diagonal = recorded(snapshot.optimizer, problem.model)
+    diagonal = recorded_diagonal(snapshot.optimizer, problem.model)
     for name, parameter in problem.model.named_parameters():
         step = -1e-3 * parameter.grad / diagonal[name]
         assert torch.allclose(parameter.detach() - before[name], step, rtol=1e-9, atol=1e-16)
@@ -130,16 +130,19 @@ def test_the_matrix_is_that_of_a_dense_solver(tmp_path: Path) -> None:
     problem = chebyshev(3)
     trained(problem, tmp_path, 20, {0, 20})
     points = subjects(problem, tmp_path)
-    found = answered(problem, points, probes=200)
-    assert np.isnan(found.values["lambda_max"][0]) and np.isfinite(found.loss).all()
-    assert np.isfinite(found.values["noise"]).all()
-    plain, diagonal = preconditioner.parted(points[1])
+    stability_answer = answered(problem, points, probes=200)
+    assert (
+        np.isnan(stability_answer.values["lambda_max"][0])
+        and np.isfinite(stability_answer.loss).all()
+    )
+    assert np.isfinite(stability_answer.values["noise"]).all()
+    plain, diagonal = preconditioner.split_preconditioner(points[1])
     objective = objective_at(problem, plain, StabilitySettings(precision="float64"), CPU)
     root = np.concatenate([diagonal[b.name].numpy().ravel() for b in objective.flat.blocks]) ** -0.5
-    exact = np.linalg.eigvalsh(root[:, None] * dense(Curvature(objective, hessian)) * root)
-    error = abs(found.values["lambda_max"][1] - exact[-1])
-    assert error <= found.values["residual"][1] + 1e-9
-    low, high = found.trace_interval
+    exact = np.linalg.eigvalsh(root[:, None] * dense_matrix(Curvature(objective, hessian)) * root)
+    error = abs(stability_answer.values["lambda_max"][1] - exact[-1])
+    assert error <= stability_answer.values["residual"][1] + 1e-9
+    low, high = stability_answer.trace_interval
     assert low[1] <= exact.sum() <= high[1]
 
 
@@ -150,9 +153,11 @@ def test_what_the_optimiser_does_not_hold_does_not_move(tmp_path: Path) -> None:
     trained(problem, tmp_path, 2, {2})
     problem.model[0].weight.requires_grad_(True)  # else it is no part of the matrix at all
     (point,) = subjects(problem, tmp_path)
-    _, diagonal = preconditioner.parted(point)
+    _, diagonal = preconditioner.split_preconditioner(point)
     assert torch.isinf(diagonal["0.weight"]).all() and torch.isfinite(diagonal["0.bias"]).all()
-    objective = objective_at(problem, preconditioner.parted(point)[0], StabilitySettings(), CPU)
+    objective = objective_at(
+        problem, preconditioner.split_preconditioner(point)[0], StabilitySettings(), CPU
+    )
     assert (preconditioner.inverse_root(objective, diagonal)[:3] == 0).all()
 
 
@@ -162,30 +167,33 @@ def test_a_state_that_says_nothing_is_none(tmp_path: Path) -> None:
     file = tmp_path / "state.safetensors"
     state = {"0.weight/exp_avg_sq": torch.ones(3, 1), "0.weight/step": torch.tensor(2.0)}
     safetensors.torch.save_file(state, file)
-    assert recorded(file, problem.model) == {}
+    assert recorded_diagonal(file, problem.model) == {}
     safetensors.torch.save_file(state, file, {"class": "RMSprop", "groups": "[]"})
-    assert recorded(file, problem.model) == {}
+    assert recorded_diagonal(file, problem.model) == {}
     safetensors.torch.save_file({"x/step": torch.ones(1)}, file, {"class": "Adam", "groups": "[]"})
     with pytest.raises(CheckpointError, match="is of another model: it has 'x'"):
-        recorded(file, problem.model)
+        recorded_diagonal(file, problem.model)
     file.write_bytes(b"no")
     with pytest.raises(CheckpointError, match="is no whole optimiser state; copy it again"):
-        recorded(file, problem.model)
+        recorded_diagonal(file, problem.model)
 
 
 def test_a_state_beside_known_weights_is_looked_at_once(tmp_path: Path) -> None:
     """A point from before states were kept is inspected again where there is one now, else not."""
     file = tmp_path / "step_1.safetensors"
     file.touch()
-    loaded = load(problem_file(tmp_path / "problem"), {})
+    loaded = load_problem(problem_file(tmp_path / "problem"), {})
     entry = {"source_hash": loaded.source_hash, "problem": loaded.facts}
     changed = file.stat().st_mtime_ns
     plain, beside = {"file": str(file)}, {"file": str(file), "optimizer": "state"}
     for looked, again in (([], None), ([False], None), ([True], "hash")):
-        known = [{**entry, "points": {"step_1": [changed, "hash", *looked]}}]
-        assert inspection._before(loaded, known, plain) == "hash"
-        assert inspection._before(loaded, known, beside) == again
-    assert inspection._before(loaded, [{**known[0], "source_hash": "other"}], plain) is None
+        inspected_before = [{**entry, "points": {"step_1": [changed, "hash", *looked]}}]
+        assert inspection._earlier_hash(loaded, inspected_before, plain) == "hash"
+        assert inspection._earlier_hash(loaded, inspected_before, beside) == again
+    assert (
+        inspection._earlier_hash(loaded, [{**inspected_before[0], "source_hash": "other"}], plain)
+        is None
+    )
 
 
 def recorded_run(folder: Path, state: bool) -> None:
@@ -197,8 +205,8 @@ def recorded_run(folder: Path, state: bool) -> None:
         model = tiny().model
     inputs, labels = tiny().data["train"]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01, betas=(0.5, 0.99))
-    known = {"learning_rate": 0.01, "beta1": 0.5, "optimiser": "Adam"}
-    with Recorder(folder, hyperparameters=known, optimizer_state=state) as run:
+    hyperparameters = {"learning_rate": 0.01, "beta1": 0.5, "optimiser": "Adam"}
+    with Recorder(folder, hyperparameters=hyperparameters, optimizer_state=state) as run:
         for step in range(4):
             run.snapshot(model, step, optimizer=optimizer)
             optimizer.zero_grad()
@@ -210,7 +218,7 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     """Recorder, import, worker, store and page; another key than the plain question's."""
     for name, state in (("kept", True), ("left", False)):
         recorded_run(tmp_path / name, state)
-    asked = StabilitySettings(preconditioned=True, probes=2)
+    preconditioned = StabilitySettings(preconditioned=True, probes=2)
     with supervised(tmp_path / "catalog") as (catalog, _):
         problem = problem_file(tmp_path / "problem")
         for name in ("kept", "left"):
@@ -218,26 +226,27 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
             assert ended(catalog, order).status == "done"
         models = {model.name: model for model in catalog.models()}
         with pytest.raises(ValueError, match=r"no snapshot of left has .* optimizer_state=True"):
-            questions.question_about(catalog, STABILITY, models["left"], asked)
-        question = questions.question_about(catalog, STABILITY, models["kept"], asked)
+            questions.question_about(catalog, STABILITY, models["left"], preconditioned)
+        question = questions.question_about(catalog, STABILITY, models["kept"], preconditioned)
         assert [bool(digest) for digest in question.settings.moments] == [False, True, True, True]
         plain = questions.question_about(
             catalog, STABILITY, models["kept"], StabilitySettings(probes=2)
         )
         assert plain.points == question.points and plain.key != question.key
-        for settings in (asked, StabilitySettings(probes=2)):
+        for settings in (preconditioned, StabilitySettings(probes=2)):
             key = questions.ask(catalog, STABILITY, models["kept"], settings)
             working = catalog.active_job_for(key)
             assert working and ended(catalog, working.id).status == "done"
-            found = questions.result_of(catalog, catalog.question(key))
-            known = np.isfinite(found.values["lambda_max"]).tolist()
-            assert known == [not settings.preconditioned, True, True, True]
+            stored_answer = questions.result_of(catalog, catalog.question(key))
+            has_value = np.isfinite(stored_answer.values["lambda_max"]).tolist()
+            assert has_value == [not settings.preconditioned, True, True, True]
         again = sources.order(
             catalog, sources.resolve([str(tmp_path / "kept")]), problem, {}, name="kept"
         )
         assert ended(catalog, again).status == "done"
         assert (
-            questions.question_about(catalog, STABILITY, models["kept"], asked).key == question.key
+            questions.question_about(catalog, STABILITY, models["kept"], preconditioned).key
+            == question.key
         )
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution_tuning import traceable
+from explorer.analysis.objective.execution_tuning import is_traceable
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
@@ -224,7 +224,7 @@ def test_other_ways_of_evaluating_agree(make: Callable[[], Problem], way: dict) 
     """Traced, the recorded sums and counts equal the plain ones in every bit; stacked, nearly."""
     made = objective(make(), "float64", 4)
     if "traced" in way:
-        assert traceable(made)
+        assert is_traceable(made)
     directions = torch.randn(2, len(made.flat.theta), generator=torch.Generator().manual_seed(1))
     evaluator = Evaluator(made, directions)
     steps = torch.randn(9, 2, generator=torch.Generator().manual_seed(2)).double().numpy()

@@ -16,20 +16,20 @@ from torch.utils.data import Dataset
 from explorer.analysis.curvature.differentiable import CurvatureError
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.gradient_noise import NoNoise, covariance_trace
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.model import input_changes, problem_trial
 from explorer.analysis.model.batch_coupling import MOST, examples_of, why_coupled
-from explorer.analysis.model.checkpoints import fitted
-from explorer.analysis.model.problem_check import unwrapped
+from explorer.analysis.model.checkpoints import fitted_tensors
+from explorer.analysis.model.problem_check import unwrap_model
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective import examples, loading, user_errors
-from explorer.analysis.objective.batches import count_examples, mapped
+from explorer.analysis.objective.batches import count_examples, map_tensors
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.loading import DataError, Examples
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
-from explorer.analysis.objective.user_errors import ProblemError, told
+from explorer.analysis.objective.user_errors import ProblemError, run_user_code
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import (
     Batch,
@@ -247,7 +247,7 @@ class Attributes(dict):
 
 
 def test_a_dict_of_a_class_of_its_own_stays_one_and_keeps_no_old_entries() -> None:
-    halves = mapped(Attributes({"x": drawn(4, 2)}), lambda tensor: tensor[:2])
+    halves = map_tensors(Attributes({"x": drawn(4, 2)}), lambda tensor: tensor[:2])
     assert isinstance(halves, Attributes)
     assert len(halves.x) == len(halves["x"]) == 2
 
@@ -327,7 +327,7 @@ def test_values_that_depend_on_the_batch_are_found(name: str) -> None:
     problem = COUPLED[name]
     assert coupling(problem).startswith("share " if name == "metric" else "loss ")
     with pytest.raises(ProblemError, match=r"p.py, split 'train'.*Problem\(..., batch_size=64\)"):
-        problem_trial.ready(loaded(problem), problem.model.state_dict(), "train", CPU)
+        problem_trial.ready_problem(loaded(problem), problem.model.state_dict(), "train", CPU)
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -390,7 +390,7 @@ def test_declared_batches_bind_every_point_of_a_line() -> None:
     ours = objective(problem, precision="float64")
     direction = drawn(1, ours.flat.theta.numel(), seed=4).double()
     evaluator = Evaluator(ours, direction)
-    found = evaluator.values(np.array([[0.0], [0.3]]))["loss"]
+    losses = evaluator.values(np.array([[0.0], [0.3]]))["loss"]
     model = network().double()
     nn.utils.vector_to_parameters(
         nn.utils.parameters_to_vector(model.parameters()) + 0.3 * direction[0], model.parameters()
@@ -398,13 +398,13 @@ def test_declared_batches_bind_every_point_of_a_line() -> None:
     split = (problem.data["train"][0].double(), problem.data["train"][1])
     with torch.no_grad():
         wanted = float(by_hand(contrastive, 8, model, split))
-    assert found[1] == pytest.approx(wanted, rel=1e-12)
-    assert found[0] == pytest.approx(ours.means()["loss"], rel=1e-12)
+    assert losses[1] == pytest.approx(wanted, rel=1e-12)
+    assert losses[0] == pytest.approx(ours.means()["loss"], rel=1e-12)
 
 
 def test_curvature_through_a_batchs_own_statistics() -> None:
     problem = made(model=network(norm=still), batch_size=EXAMPLES)
-    ours = dense(Curvature(objective(problem, precision="float64"), hessian))
+    ours = dense_matrix(Curvature(objective(problem, precision="float64"), hessian))
     model = network(norm=still).double()
     names = [name for name, _ in model.named_parameters()]
     split = (problem.data["train"][0].double(), problem.data["train"][1])
@@ -442,7 +442,7 @@ def test_what_would_cut_declared_batches_is_refused() -> None:
 
 def test_a_subset_of_declared_batches_is_whole_ones() -> None:
     settings = ObjectiveSettings(subset="random", examples=8, examples_seed=1)
-    chosen = examples.chosen_examples(EXAMPLES, settings, 4)
+    chosen = examples.subset_indices(EXAMPLES, settings, 4)
     assert chosen is not None
     assert chosen.reshape(2, 4).tolist() == [list(range(a, a + 4)) for a in chosen[::4]]
     assert all(start % 4 == 0 for start in chosen[::4])
@@ -452,7 +452,7 @@ def test_a_declared_batch_is_not_halved_where_memory_ends() -> None:
     evaluator = Evaluator(objective(made(loss=contrastive, batch_size=8)), drawn(1, 65))
     evaluator.use(evaluator.objective.choice.__class__(batch=8))
     with pytest.raises(ValueError, match="a batch of 8 examples, the problem's batch_size, needs"):
-        evaluator._frugal()
+        evaluator._use_less_memory()
 
 
 # What code does to its batch, and what it keeps -----------------------------------------------
@@ -466,7 +466,9 @@ def in_place(model: nn.Module, batch: Batch) -> Tensor:
 def test_a_forward_that_changes_its_input_gets_copies() -> None:
     problem = made(forward=in_place)
     before = problem.data["train"][0].clone()
-    ready = problem_trial.ready(loaded(problem), problem.model.state_dict(), "train", CPU).problem
+    ready = problem_trial.ready_problem(
+        loaded(problem), problem.model.state_dict(), "train", CPU
+    ).problem
     with torch.no_grad():
         outputs = problem.model((before - 0.5) / 0.25)
     wanted = float(functional.cross_entropy(outputs, classes()))
@@ -486,7 +488,7 @@ def test_a_loss_that_would_see_the_difference_is_refused(loss: Any, said: str) -
     problem = made(forward=in_place, loss=loss)
     flat = FlatModel(problem.model, torch.float32, CPU)
     with pytest.raises(ProblemError, match=said):
-        input_changes.protected(problem, flat, problem.data["train"], Path("p.py"))
+        input_changes.protect_inputs(problem, flat, problem.data["train"], Path("p.py"))
 
 
 class Remembers(nn.Module):
@@ -505,7 +507,7 @@ class Remembers(nn.Module):
 def test_a_model_with_memory_is_told_what_it_keeps() -> None:
     problem = made(model=Remembers())
     with pytest.raises(ProblemError, match="the model keeps 'hidden' from call to call"):
-        problem_trial.check_steady(objective(problem), 0.1, loaded(problem))
+        problem_trial.check_repeatable(objective(problem), 0.1, loaded(problem))
 
 
 def test_what_counts_its_calls_is_not_told_to_draw_random_numbers() -> None:
@@ -517,7 +519,7 @@ def test_what_counts_its_calls_is_not_told_to_draw_random_numbers() -> None:
 
     problem = made(loss=counted)
     with pytest.raises(ProblemError, match="uses what changes from call to call"):
-        problem_trial.check_steady(objective(problem), 0.1, loaded(problem))
+        problem_trial.check_repeatable(objective(problem), 0.1, loaded(problem))
 
 
 # Our own advice -------------------------------------------------------------------------------
@@ -539,7 +541,7 @@ def test_the_advice_for_a_single_number_gives_the_users_own_mean() -> None:
     with pytest.raises(
         ProblemError, match=r"\(sum, what your mean divides it by\).*weight\[labels"
     ):
-        problem_trial.rehearse(loaded(problem), problem.model.state_dict(), CPU)
+        problem_trial.try_problem(loaded(problem), problem.model.state_dict(), CPU)
     wanted = float(single(outputs_of(problem), problem.data["train"]))
     assert measured(made(loss=advised))["loss"] == pytest.approx(wanted, rel=ROUNDING)
 
@@ -554,7 +556,7 @@ def test_the_advice_for_a_single_number_gives_the_users_own_mean() -> None:
     ],
 )
 def test_types_that_do_not_fit_have_a_way_out(code: Callable[[], Tensor], said: str) -> None:
-    with pytest.raises(ProblemError) as caught, told("this", Path("p.py")):
+    with pytest.raises(ProblemError) as caught, run_user_code("this", Path("p.py")):
         code()
     assert said in str(caught.value)
 
@@ -597,14 +599,14 @@ WRAPPED = {
 @pytest.mark.parametrize("name", WRAPPED)
 def test_a_wrapped_model_is_the_model(name: str) -> None:
     plain = network(norm=nn.BatchNorm1d)
-    wrapped = unwrapped(made(model=WRAPPED[name](network(norm=nn.BatchNorm1d))))
+    wrapped = unwrap_model(made(model=WRAPPED[name](network(norm=nn.BatchNorm1d))))
     weights = {n: v + 0.1 if v.is_floating_point() else v for n, v in plain.state_dict().items()}
-    found = []
+    losses_with_matrices = []
     for problem in (made(model=plain), wrapped):
         ours = objective(problem, precision="float64")
-        ours.load(fitted(weights, problem.model, "w.pt"))
-        found.append((ours.means()["loss"], dense(Curvature(ours, hessian))))
-    (loss, matrix), (other, same) = found
+        ours.load(fitted_tensors(weights, problem.model, "w.pt"))
+        losses_with_matrices.append((ours.means()["loss"], dense_matrix(Curvature(ours, hessian))))
+    (loss, matrix), (other, same) = losses_with_matrices
     assert other == pytest.approx(loss, rel=1e-12)
     assert np.allclose(same, matrix, rtol=1e-9, atol=1e-11)
 
@@ -613,7 +615,7 @@ def test_weights_fit_whichever_part_was_wrapped_when_they_were_saved() -> None:
     inner = nn.Sequential(network(), nn.DataParallel(network()))
     outer = nn.Sequential(network(), network())
     for saved, wanted in ((inner, outer), (outer, inner)):
-        taken = fitted(saved.state_dict(), wanted, "w.pt")
+        taken = fitted_tensors(saved.state_dict(), wanted, "w.pt")
         assert list(taken) == list(wanted.state_dict())
         assert torch.equal(taken[list(taken)[-1]], list(saved.state_dict().values())[-1])
 
@@ -641,18 +643,18 @@ def test_a_data_set_without_end_is_refused_by_its_length_and_speed(
 
 def test_some_of_a_billion_examples_are_drawn_at_once() -> None:
     """The way out that the refusal names; each is drawn once, the same for a seed."""
-    drawn_ = examples.drawn_examples(10**9, 1000, 3)
+    drawn_ = examples.random_example_indices(10**9, 1000, 3)
     assert len(np.unique(drawn_)) == 1000
     assert np.all(np.diff(drawn_) > 0)
     assert 0 <= drawn_[0] < drawn_[-1] < 10**9
-    assert np.array_equal(drawn_, examples.drawn_examples(10**9, 1000, 3))
-    kept, _ = loading.read(Examples(Endless(), "train").subset(drawn_), keep=True)
+    assert np.array_equal(drawn_, examples.random_example_indices(10**9, 1000, 3))
+    kept, _ = loading.read_examples(Examples(Endless(), "train").subset(drawn_), keep=True)
     assert kept is not None
     assert kept[1].tolist() == [int(n) % CLASSES for n in drawn_]
 
 
 def test_reading_says_how_far_it_is_and_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "TOLD_SECONDS", -1.0)
+    monkeypatch.setattr(loading, "PROGRESS_SECONDS", -1.0)
     told_: list[tuple[int, int]] = []
 
     def tell(done: int, total: int) -> None:
@@ -660,8 +662,8 @@ def test_reading_says_how_far_it_is_and_can_be_ended(monkeypatch: pytest.MonkeyP
         if done:
             raise InterruptedError
 
-    with pytest.raises(InterruptedError), loading.watched(tell):
-        loading.read(Examples(Endless(), "train"), keep=False)
+    with pytest.raises(InterruptedError), loading.report_reading_to(tell):
+        loading.read_examples(Examples(Endless(), "train"), keep=False)
     assert told_ == [(0, 10**9), (1, 10**9)]
 
 
@@ -685,5 +687,8 @@ def test_the_kind_of_what_is_no_tensor_is_told() -> None:
 
 def test_mistakes_name_the_data_before_the_file_is_blamed() -> None:
     begins = r"^p\.py, split 'train', example 17 has"
-    with pytest.raises(ProblemError, match=begins), user_errors.told("evaluating", Path("p.py")):
+    with (
+        pytest.raises(ProblemError, match=begins),
+        user_errors.run_user_code("evaluating", Path("p.py")),
+    ):
         measured(made(wrong(17, 7)))

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.analysis.model.problems import ProblemError, load
+from explorer.analysis.model.problems import ProblemError, load_problem
 
 FILE = """
 import torch
@@ -24,24 +24,27 @@ def written(folder: Path, name: str = "mine.py", width: int = 3) -> Path:
 
 def test_a_module_beside_it_belongs_to_the_problem(tmp_path: Path) -> None:
     """Loading twice in a process gives one hash; editing a module beside it another, at once."""
-    first = load(written(tmp_path), {})
-    again = load(written(tmp_path), {})
+    first = load_problem(written(tmp_path), {})
+    again = load_problem(written(tmp_path), {})
     assert first.source_hash == again.source_hash
-    edited = load(written(tmp_path, width=4), {})
+    edited = load_problem(written(tmp_path, width=4), {})
     assert edited.source_hash != first.source_hash
     assert edited.problem.model.out_features == 4
 
 
 def test_the_place_and_name_of_the_file_do_not_count(tmp_path: Path) -> None:
     """The same content elsewhere and under another name is the same problem."""
-    one = load(written(tmp_path / "a"), {})
-    other = load(written(tmp_path / "b", "renamed.py"), {})
+    one = load_problem(written(tmp_path / "a"), {})
+    other = load_problem(written(tmp_path / "b", "renamed.py"), {})
     assert one.source_hash == other.source_hash
 
 
 def test_data_change_the_fingerprint(tmp_path: Path) -> None:
     """Arguments that change the data change the fingerprint of the split, not the source."""
-    one, other = load(written(tmp_path), {}), load(written(tmp_path), {"scale": 2.0})
+    one, other = (
+        load_problem(written(tmp_path), {}),
+        load_problem(written(tmp_path), {"scale": 2.0}),
+    )
     assert one.splits["train"]["fingerprint"] != other.splits["train"]["fingerprint"]
     assert one.source_hash == other.source_hash
 
@@ -61,7 +64,7 @@ def test_what_is_no_problem_is_refused_by_name(tmp_path: Path, text: str, said: 
     path = tmp_path / "bad.py"
     path.write_text(text)
     with pytest.raises(ProblemError, match=said) as caught:
-        load(path, {})
+        load_problem(path, {})
     assert str(path) in str(caught.value)
 
 
@@ -72,7 +75,7 @@ def test_metric_names_are_columns(tmp_path: Path, name: str) -> None:
     path = written(tmp_path)
     path.write_text(text.format(sibling="width_of_it"))
     with pytest.raises(ProblemError, match="a metric's name must be"):
-        load(path, {})
+        load_problem(path, {})
 
 
 def test_a_missing_module_is_looked_for_above_the_file(tmp_path: Path) -> None:
@@ -82,7 +85,7 @@ def test_a_missing_module_is_looked_for_above_the_file(tmp_path: Path) -> None:
     path = tmp_path / "work" / "seeker.py"
     path.write_text("def problem():\n    import lying_above\n")
     with pytest.raises(ProblemError) as caught:
-        load(path, {})
+        load_problem(path, {})
     assert str(caught.value).endswith(
         f"'lying_above' (line 2 of seeker.py); it lies in {tmp_path}: have the file add that "
         "folder to sys.path"
@@ -98,4 +101,4 @@ def test_the_line_told_is_the_user_s_own(tmp_path: Path, monkeypatch: pytest.Mon
     path.write_text("from raising_above import fail\ndef problem():\n    fail()\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ProblemError, match=r"KeyError: 1 \(line 2 of raising_above\.py\); mend it"):
-        load(path, {})
+        load_problem(path, {})

@@ -8,7 +8,7 @@ import torch
 
 from explorer.analysis import projection as answered
 from explorer.analysis import run as fitted
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
 from explorer.importing.order import order_import
@@ -53,22 +53,24 @@ def test_coordinates_are_those_of_least_squares(trained, normalisation: str) -> 
     settings = ProjectionSettings(
         lengths=(13, 8), normalisation=normalisation, precision="float64", seed=4
     )
-    found = Projection.from_pieces(
+    paths = Projection.from_pieces(
         settings, projected(problem, points[5], first + second, settings)
     )
     model = FlatModel(problem.model, torch.float64, CPU)
     model.load(points[5])
-    vectors = directions(model, settings, 2).numpy()
+    vectors = direction_rows(model, settings, 2).numpy()
     assert abs(vectors[0] @ vectors[1]) > 1e-3  # not orthogonal
     matrix = np.stack([flat(point) for point in first + second])
     moved = matrix - flat(points[5])
-    known, *_ = np.linalg.lstsq(vectors.T, moved.T, rcond=None)
-    assert np.stack([found.values["x"], found.values["y"]]) == pytest.approx(known, abs=1e-9)
-    rest = np.linalg.norm(moved - known.T @ vectors, axis=1)
-    assert found.values["out"] == pytest.approx(rest, abs=1e-9)
-    assert found.computed.all() and found.values["x"][5] == found.values["y"][5] == 0
+    exact_coordinates, *_ = np.linalg.lstsq(vectors.T, moved.T, rcond=None)
+    assert np.stack([paths.values["x"], paths.values["y"]]) == pytest.approx(
+        exact_coordinates, abs=1e-9
+    )
+    rest = np.linalg.norm(moved - exact_coordinates.T @ vectors, axis=1)
+    assert paths.values["out"] == pytest.approx(rest, abs=1e-9)
+    assert paths.computed.all() and paths.values["x"][5] == paths.values["y"][5] == 0
     for path, held, own in zip(
-        found.paths, found.facts["held"], (matrix[:13], matrix[13:]), strict=True
+        paths.paths, paths.facts["held"], (matrix[:13], matrix[13:]), strict=True
     ):
         off = own - own.mean(axis=0)
         along = off @ np.linalg.pinv(vectors) @ vectors
@@ -115,9 +117,12 @@ def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
     matrix = np.stack([flat(point) for point in first + second])
     own = matrix if plane == "together" else matrix[:13]
     _, values, axes = np.linalg.svd(own - own.mean(axis=0), full_matrices=False)
-    known = (matrix - matrix[12]) @ axes[:2].T
+    exact_coordinates = (matrix - matrix[12]) @ axes[:2].T
     assert run.path is not None
-    for mine, theirs in ((run.path.x, known[:, 0]), (run.path.y, known[:, 1])):
+    for mine, theirs in (
+        (run.path.x, exact_coordinates[:, 0]),
+        (run.path.y, exact_coordinates[:, 1]),
+    ):
         assert mine * np.sign(mine @ theirs) == pytest.approx(theirs, abs=1e-9)
     assert run.facts["explained"][:5] == pytest.approx(
         (values**2 / (values**2).sum())[:5], rel=1e-9
@@ -152,21 +157,21 @@ def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
     problem, points = trained
     first, second = runs(points)
     settings = ProjectionSettings(lengths=(13, 8))
-    found = Projection.from_pieces(
+    paths = Projection.from_pieces(
         settings, projected(problem, points[-1], first + second, settings)
     )
     axis = np.linspace(-1, 1, 5)
     loss = np.add.outer(axis**2, axis**2)
     surface = Surface(axis, axis, {"loss": loss}, np.ones((5, 5), dtype=bool))
-    tracks = tracks_of(found, ["a", "b"])
+    tracks = tracks_of(paths, ["a", "b"])
     plane = contour_chart(surface)
     drawn = chart_until(plane, tracks)(12)
     assert len(drawn.layer) == len(plane.layer) + 11  # five each and a legend
     assert len(chart_until(plane, tracks)(0).layer) == len(drawn.layer)
     assert [pin[2] for pin in pins(tracks, 3)] == ["a at 0", "a at 3", "b at 0", "b at 3"]
-    inside = (np.abs(found.values["x"]) <= 1.25) & (np.abs(found.values["y"]) <= 1.25)
+    inside = (np.abs(paths.values["x"]) <= 1.25) & (np.abs(paths.values["y"]) <= 1.25)
     assert outside_count(tracks, surface) == (~inside).sum()
-    assert thumbnail(found).startswith(b"\x89PNG") and paths_alone(found).to_dict()
+    assert thumbnail(paths).startswith(b"\x89PNG") and paths_alone(paths).to_dict()
 
 
 def test_paths_are_asked_on_the_surface_s_page(
@@ -194,12 +199,12 @@ def test_paths_are_asked_on_the_surface_s_page(
         for key in asks:
             job = catalog.active_job_for(key)
             assert job is None or ended(catalog, job.id).status == "done"
-        asked = catalog.question(asks[1])
-        assert asked and asked.units == 9 and asked.status == "complete"
-        found = questions.result_of(catalog, asked)
-        assert sorted(found.lengths) == [4, 5] and found.computed.all()
-        measured = [catalog.measurements(id)["train"]["loss"] for id in asked.point_ids[1:]]
-        assert found.loss == pytest.approx(measured, rel=1e-6)
+        question = catalog.question(asks[1])
+        assert question and question.units == 9 and question.status == "complete"
+        stored_answer = questions.result_of(catalog, question)
+        assert sorted(stored_answer.lengths) == [4, 5] and stored_answer.computed.all()
+        measured = [catalog.measurements(id)["train"]["loss"] for id in question.point_ids[1:]]
+        assert stored_answer.loss == pytest.approx(measured, rel=1e-6)
         assert catalog.measurements_by_point(one.id).keys() == {
             p.point_id for p in catalog.points(one.id)
         }

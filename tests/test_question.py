@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from explorer.analysis.model.problems import load
+from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.parameters import content_hash
 from explorer.ask import questions
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
@@ -267,7 +267,7 @@ def test_the_order_of_tensors_and_their_memory_do_not_matter():
 
 
 def loaded_identity(file: Path, **arguments: Any) -> ProblemIdentity:
-    loaded = load(file, arguments)
+    loaded = load_problem(file, arguments)
     return ProblemIdentity.of(loaded.source_hash, arguments, loaded.facts)
 
 

@@ -55,8 +55,8 @@ def test_a_wishart_matrix_by_quadrature() -> None:
         lanczos = Lanczos(matrix, random_signs(matrix, 0, number), 40)
         while not lanczos.is_over:
             lanczos.step()
-        found, own = quadrature(lanczos)
-        nodes.append(found)
+        nodes_with_weights, own = quadrature(lanczos)
+        nodes.append(nodes_with_weights)
         weights.append(own)
     every = np.concatenate(nodes)
     low, high = marchenko_pastur_edges(0.5, 1.0)
@@ -117,9 +117,9 @@ def test_the_free_sum_is_the_spectrum_of_a_sampled_sum(ratio: float, deviation: 
 
 def test_references_have_the_mean_and_variance_that_they_are_fitted_to() -> None:
     """The semicircle and the sum have both, Marchenko-Pastur's the mean; what cannot be is left."""
-    found = references(1.0, 1.5, 0.5)
-    assert list(found) == list(REFERENCE_NAMES)
-    for name, made in found.items():
+    reference_curves = references(1.0, 1.5, 0.5)
+    assert list(reference_curves) == list(REFERENCE_NAMES)
+    for name, made in reference_curves.items():
         mass, mean, second = (made.weights @ made.nodes**k for k in range(3))
         assert (mass, mean) == pytest.approx((1, 1), rel=2e-3), name
         if name != "Marchenko-Pastur":
@@ -131,10 +131,17 @@ def test_references_have_the_mean_and_variance_that_they_are_fitted_to() -> None
 
 def test_a_summary_of_eigenvalues() -> None:
     """Numbers of -2, 1, 4; with an eigenvalue of 0 the determinant has no sign."""
-    found = summary(np.array([-2.0, 1.0, 4.0]), 1e-9)
-    assert found["condition number"] == 4
-    assert (found["mean"], found["median"], found["trace"]) == (1, 1, 3)
-    assert (found["share negative"], found["sign of the determinant"]) == (1 / 3, -1)
+    eigenvalue_summary = summary(np.array([-2.0, 1.0, 4.0]), 1e-9)
+    assert eigenvalue_summary["condition number"] == 4
+    assert (
+        eigenvalue_summary["mean"],
+        eigenvalue_summary["median"],
+        eigenvalue_summary["trace"],
+    ) == (1, 1, 3)
+    assert (
+        eigenvalue_summary["share negative"],
+        eigenvalue_summary["sign of the determinant"],
+    ) == (1 / 3, -1)
     flat = summary(np.array([-1.0, 0.0, 2.0]), 1e-9)
     assert (flat["condition number"], flat["sign of the determinant"]) == (np.inf, 0)
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from sklearn.decomposition import PCA
 
 from explorer.analysis import run as answered
-from explorer.analysis.model.problems import load
+from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
 from explorer.importing.order import order_import
@@ -68,9 +68,11 @@ def test_coordinates_are_those_of_a_principal_component_analysis(trained) -> Non
     blocks = FlatModel(problem.model, torch.float64, CPU).blocks
     gram = answered.gram_matrix(points, blocks)
     x, y, vectors = answered.principal_plane(points, blocks, gram)
-    known = PCA(n_components=2).fit(matrix)
-    assert variance_shares(gram)[:2] == pytest.approx(known.explained_variance_ratio_, rel=1e-9)
-    for mine, theirs in zip(vectors.numpy(), known.components_, strict=True):
+    components = PCA(n_components=2).fit(matrix)
+    assert variance_shares(gram)[:2] == pytest.approx(
+        components.explained_variance_ratio_, rel=1e-9
+    )
+    for mine, theirs in zip(vectors.numpy(), components.components_, strict=True):
         assert abs(mine @ theirs) == pytest.approx(1, abs=1e-9)
     assert (vectors @ vectors.t()).numpy() == pytest.approx(np.eye(2), abs=1e-10)
     moved = matrix - matrix[-1]
@@ -141,7 +143,7 @@ def test_a_random_walk_explains_as_theory_says() -> None:
 def test_the_sample_run_explains_what_it_should() -> None:
     """mlp_a's 81 snapshots: .90 and .075 of the variance, as measured for the project's science."""
     sample = next(s for s in samples() if s.name == "mlp_a")
-    problem = load(sample.problem, sample.arguments).problem
+    problem = load_problem(sample.problem, sample.arguments).problem
     points = [safetensors.torch.load_file(c.path) for c in sample.checkpoints]
     assert len(points) == 81
     gram = answered.gram_matrix(points, FlatModel(problem.model, torch.float32, CPU).blocks)
@@ -174,8 +176,8 @@ def decoded(content: bytes, format: str) -> list[np.ndarray]:
 def test_frames_are_spread_over_a_long_run() -> None:
     """At most as many frames as allowed, both ends among them, none twice."""
     assert frame_indices(3) == [0, 1, 2]
-    found = frame_indices(1000)
-    assert len(set(found)) == len(found) == MOST_FRAMES and (found[0], found[-1]) == (0, 999)
+    frames = frame_indices(1000)
+    assert len(set(frames)) == len(frames) == MOST_FRAMES and (frames[0], frames[-1]) == (0, 999)
 
 
 def test_a_run_is_asked_by_its_model_and_shown(
@@ -197,9 +199,13 @@ def test_a_run_is_asked_by_its_model_and_shown(
         key = questions.ask(catalog, RUN, model, SMALL)
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
-        asked = catalog.question(key)
-        assert asked and len(asked.point_ids) == 4 and asked.title == "Training run of several"
-        run = questions.result_of(catalog, asked)
+        question = catalog.question(key)
+        assert (
+            question
+            and len(question.point_ids) == 4
+            and question.title == "Training run of several"
+        )
+        run = questions.result_of(catalog, question)
         assert run.computed.all() and run.path is not None and len(run.path.x) == 4
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

@@ -20,7 +20,7 @@ from explorer.analysis.measures import average_case as noise
 from explorer.analysis.measures import rescaling
 from explorer.analysis.measures.noise_scale import covariance_trace
 from explorer.analysis.measures.norms import least, normalised_sharpness, relative_flatness
-from explorer.analysis.measures.point_measures import Standing
+from explorer.analysis.measures.point_measures import MeasuredPoint
 from explorer.analysis.objective.plane import objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES, MISSING_REASONS, NO, YES
@@ -76,18 +76,22 @@ def answered(
     return list(sharpness.answer(problem, subjects, settings, done, CPU))
 
 
-def found(problem: Problem, settings: SharpnessSettings = QUICK, start: Any = None) -> Sharpness:
+def sharpness_answer(
+    problem: Problem, settings: SharpnessSettings = QUICK, start: Any = None
+) -> Sharpness:
     return Sharpness.from_pieces(settings, answered(problem, settings, start=start))
 
 
-def standing(problem: Problem, settings: SharpnessSettings = QUICK) -> Standing:
-    return Standing(objective_at(problem, problem.model.state_dict(), settings, CPU), settings)
+def standing(problem: Problem, settings: SharpnessSettings = QUICK) -> MeasuredPoint:
+    return MeasuredPoint(objective_at(problem, problem.model.state_dict(), settings, CPU), settings)
 
 
 @pytest.fixture(scope="module")
 def whole(net: Problem) -> Sharpness:
     """All measures, at the point and at one rescaled by layers, from another start."""
-    return found(net, replace(QUICK, rescaling="layer"), trained(steps=0).model.state_dict())
+    return sharpness_answer(
+        net, replace(QUICK, rescaling="layer"), trained(steps=0).model.state_dict()
+    )
 
 
 def theta_of(problem: Problem) -> torch.Tensor:
@@ -172,9 +176,9 @@ def test_relative_flatness_by_probes_is_unbiased(net: Problem) -> None:
     """Over 60 seeds the mean of two probes is the exact value, within 3 standard errors."""
     drawn = []
     for seed in range(60):
-        found = relative_flatness(standing(net, replace(QUICK, probes=2, steps=5, seed=seed)))
-        assert found.low < found.high
-        drawn.append(found.value)
+        measurement = relative_flatness(standing(net, replace(QUICK, probes=2, steps=5, seed=seed)))
+        assert measurement.low < measurement.high
+        drawn.append(measurement.value)
     exact = flatness(net, hessian(net))
     assert abs(np.mean(drawn) - exact) < 3 * np.std(drawn, ddof=1) / 60**0.5 < exact
 
@@ -316,9 +320,9 @@ def test_the_random_subspace_is_searched_to_its_corners(monkeypatch: pytest.Monk
     for name, box in (("keskar_subspace", 0.3), ("keskar_subspace_half", 0.15)):
         corners = itertools.product((-1.0, 1.0), repeat=4)
         largest = max(rise(np.array(signs) * box * (np.abs(own) + 1)) for signs in corners)
-        found = sharpness.COMPUTED[name](point)
-        assert found.value == pytest.approx(largest, rel=1e-9)
-        assert rise(np.linalg.lstsq(drawn.T, found.direction.numpy(), rcond=None)[0]) == (
+        measurement = sharpness.COMPUTED[name](point)
+        assert measurement.value == pytest.approx(largest, rel=1e-9)
+        assert rise(np.linalg.lstsq(drawn.T, measurement.direction.numpy(), rcond=None)[0]) == (
             pytest.approx(largest, rel=1e-9)
         )
 
@@ -450,12 +454,12 @@ def test_bounds_are_by_hand(net: Problem, whole: Sharpness) -> None:
     q = noise.inverse_entropy(0.1, 0.05)
     assert q > 0.1
     assert 0.1 * math.log(0.1 / q) + 0.9 * math.log(0.9 / (1 - q)) == pytest.approx(0.05, rel=1e-9)
-    sigma, share = noise.prior(0.5)
+    sigma, share = noise.prior_width(0.5)
     assert 0.5 * math.exp(-0.1) < sigma <= 0.5
     place = round(10 * math.log(100 / sigma))
     assert share == pytest.approx(6 / (math.pi * place) ** 2)
     start = theta_of(trained(steps=0))
-    width, share = noise.prior(whole.of("pac_bayes").value ** -0.5)
+    width, share = noise.prior_width(whole.of("pac_bayes").value ** -0.5)
     divergence = float((theta_of(net) - start).square().sum()) / (2 * width**2)
     least_room = math.sqrt((divergence + math.log(2 * math.sqrt(31) / (0.05 * share))) / 62)
     assert least_room < whole.of("bound_mcallester").value or least_room >= 1
@@ -466,7 +470,7 @@ def test_bounds_are_by_hand(net: Problem, whole: Sharpness) -> None:
 def test_rescaling_moves_what_it_should(net: Problem, whole: Sharpness, way: str) -> None:
     """Outputs agree to rounding; invariant measures have ratio 1, SAM and the others do not."""
     settings = replace(QUICK, rescaling=way)
-    answer = whole if way == "layer" else found(net, settings)
+    answer = whole if way == "layer" else sharpness_answer(net, settings)
     assert answer.facts["rescaling"]["pairs"] == "0 and 2, 2 and 4"
     assert answer.facts["rescaling"]["gap"] < 1e-14
     for measure in MEASURES:
@@ -507,14 +511,16 @@ def test_rescaling_knows_batchnorm_biases_and_convolutions() -> None:
     settings = replace(QUICK, rescaling="neuron")
     objective = objective_at(made, model.state_dict(), settings, CPU)
     before = objective.flat.theta.clone()
-    other = rescaling.rescaled(objective, settings)
+    other = rescaling.rescale_point(objective, settings)
     assert other is not None
     assert other.pairs == (("1", "5"), ("5", "7"))
     assert other.gap < 1e-13
     assert torch.equal(objective.flat.theta, before)
     assert (other.theta != before).sum() == 3 + 60 + 5 + 20  # the norm's biases are 0
     tied = small_problem()  # its rectifiers: before a transposed layer, and in a tied pair
-    other = rescaling.rescaled(objective_at(tied, tied.model.state_dict(), settings, CPU), settings)
+    other = rescaling.rescale_point(
+        objective_at(tied, tied.model.state_dict(), settings, CPU), settings
+    )
     assert other is None
 
 
@@ -524,7 +530,7 @@ def test_what_does_not_apply_says_why(net: Problem) -> None:
     regression = replace(
         net, data={"train": (inputs, inputs[:, :3])}, loss=squared_error, metrics={}
     )
-    answer = found(regression, replace(QUICK, rescaling="layer"))
+    answer = sharpness_answer(regression, replace(QUICK, rescaling="layer"))
     assert "no metric named accuracy" in answer.of("pac_bayes").why
     assert "No initial parameters" in answer.of("bound_mcallester").why
     assert math.isfinite(answer.of("adaptive_max").value)
@@ -541,7 +547,7 @@ def test_what_does_not_apply_says_why(net: Problem) -> None:
     def summed(outputs: torch.Tensor, batch: Any) -> tuple[torch.Tensor, int]:
         return functional.cross_entropy(outputs, batch[1], reduction="sum"), len(outputs)
 
-    other = found(
+    other = sharpness_answer(
         Problem(Shifted(), net.data, summed), replace(QUICK, rescaling="neuron", probes=2, steps=5)
     )
     assert "one loss per example" in other.of("fisher_rao").why
@@ -579,7 +585,7 @@ def test_resume_and_seed(net: Problem) -> None:
         (unit,) = piece.units
         for name, column in piece.columns.items():
             np.testing.assert_array_equal(column, first[unit].columns[name])
-    other = found(net, replace(settings, seed=4, rescaling="none"))
+    other = sharpness_answer(net, replace(settings, seed=4, rescaling="none"))
     here = Sharpness.from_pieces(settings, first)
     assert other.of("average").value != here.of("average").value
     assert other.of("sam").value == here.of("sam").value
@@ -589,7 +595,7 @@ def test_the_model_is_left_alone(net: Problem) -> None:
     """All measures, and the user's model has every bit and flag it had."""
     before = {name: value.clone() for name, value in net.model.state_dict().items()}
     flags = [p.requires_grad for p in net.model.parameters()]
-    found(net, replace(QUICK, rescaling="layer"))
+    sharpness_answer(net, replace(QUICK, rescaling="layer"))
     assert all(torch.equal(before[n], v) for n, v in net.model.state_dict().items())
     assert [p.requires_grad for p in net.model.parameters()] == flags
     assert all(p.grad is None or not p.grad.any() for p in net.model.parameters())
@@ -609,7 +615,7 @@ def test_some_measures_alone_are_as_among_all(net: Problem, whole: Sharpness) ->
     some = replace(QUICK, rescaling="layer", measures=("sam", "keskar", "gradient_norm"))
     assert some.chosen == ("keskar", "sam", "gradient_norm")
     assert some.units == 6
-    part = found(net, some)
+    part = sharpness_answer(net, some)
     assert part.computed.all()
     for name in some.chosen:
         assert part.of(name) == whole.of(name)

@@ -85,65 +85,71 @@ def test_every_role_against_the_dense_matrix(small: Problem, matrix: str) -> Non
     settings = replace(SMALL, matrix=matrix, batches=1, batch_examples=EXAMPLES)
     exact = oracle(small, matrix)
     values = np.linalg.eigvalsh(exact)
-    found = spectrum_of(small, settings)
-    assert found.of(MatrixRole.ALL)[1] == pytest.approx(values, abs=1e-13)
-    pairs, residuals = found.eigenvalues
+    spectrum_answer = spectrum_of(small, settings)
+    assert spectrum_answer.of(MatrixRole.ALL)[1] == pytest.approx(values, abs=1e-13)
+    pairs, residuals = spectrum_answer.eigenvalues
     assert pairs == pytest.approx([*values[::-1][:4], *values[:2][::-1]], abs=1e-13)
     assert residuals.max() < 1e-13
-    for number, (nodes, weights) in enumerate(found.probes):
+    for number, (nodes, weights) in enumerate(spectrum_answer.probes):
         drawn = np.random.RandomState((0, analysis.STREAM["probes"], number))
         signs = 2 * drawn.randint(0, 2, len(values)) - 1.0
         product = exact @ signs
         for power, moment in ((0, 1.0), (1, signs @ product / 43), (2, product @ product / 43)):
             assert weights @ nodes**power == pytest.approx(moment, rel=1e-10)
-        _, forms, squares = found.of(MatrixRole.PROBE)
+        _, forms, squares = spectrum_answer.of(MatrixRole.PROBE)
         assert forms[number] == pytest.approx(signs @ product / 43, rel=1e-10)
         assert squares[number] == pytest.approx(product @ product / 43, rel=1e-10)
-        mine = found.rows["unit"] == 1 + number
-        parts = found.rows["value"][mine & (found.rows["role"] == MatrixRole.LAYER)]
+        mine = spectrum_answer.rows["unit"] == 1 + number
+        parts = spectrum_answer.rows["value"][
+            mine & (spectrum_answer.rows["role"] == MatrixRole.LAYER)
+        ]
         ends = np.cumsum([0, 20, 5, 15, 3])
         wanted = [signs[a:b] @ product[a:b] for a, b in itertools.pairwise(ends)]
         assert parts == pytest.approx(wanted, rel=1e-9, abs=1e-12)
-    _, largest, _ = found.of(MatrixRole.BATCH)  # of a batch that holds all examples
+    _, largest, _ = spectrum_answer.of(MatrixRole.BATCH)  # of a batch that holds all examples
     assert largest == pytest.approx([values[-1]], rel=1e-7)
-    assert found.trace.value == pytest.approx(np.trace(exact), rel=1e-12)
-    assert found.trace.low == found.trace.high
-    assert found.quadrature.squared_norm.value == pytest.approx((exact**2).sum(), rel=1e-12)
+    assert spectrum_answer.trace.value == pytest.approx(np.trace(exact), rel=1e-12)
+    assert spectrum_answer.trace.low == spectrum_answer.trace.high
+    assert spectrum_answer.quadrature.squared_norm.value == pytest.approx(
+        (exact**2).sum(), rel=1e-12
+    )
     spectrum = values.clip(min=0)
-    dimension = found.quadrature.effective_dimension(0.1).value
+    dimension = spectrum_answer.quadrature.effective_dimension(0.1).value
     assert dimension == pytest.approx((spectrum / (spectrum + 0.1)).sum(), rel=1e-12)
-    logarithm = found.quadrature.log_determinant(0.1).value
+    logarithm = spectrum_answer.quadrature.log_determinant(0.1).value
     assert logarithm == pytest.approx(np.log(spectrum + 0.1).sum())
 
 
 def test_the_scaled_hessian_and_one_layer(small: Problem) -> None:
     """|w| H |w|, and the diagonal block of one tensor alone, against the dense ones."""
     values = np.linalg.eigvalsh(oracle(small, "scaled_hessian"))
-    found = spectrum_of(small, replace(SMALL, matrix="scaled_hessian"))
-    assert found.of(MatrixRole.ALL)[1] == pytest.approx(values, abs=1e-13)
+    spectrum_answer = spectrum_of(small, replace(SMALL, matrix="scaled_hessian"))
+    assert spectrum_answer.of(MatrixRole.ALL)[1] == pytest.approx(values, abs=1e-13)
     block = oracle(small, "hessian")[25:40, 25:40]
-    found = spectrum_of(small, replace(SMALL, layer="2.weight"))
-    assert found.size == 15
-    assert found.of(MatrixRole.ALL)[1] == pytest.approx(np.linalg.eigvalsh(block), abs=1e-13)
-    assert list(found.layers) == ["2.weight"]
+    spectrum_answer = spectrum_of(small, replace(SMALL, layer="2.weight"))
+    assert spectrum_answer.size == 15
+    assert spectrum_answer.of(MatrixRole.ALL)[1] == pytest.approx(
+        np.linalg.eigvalsh(block), abs=1e-13
+    )
+    assert list(spectrum_answer.layers) == ["2.weight"]
     with pytest.raises(ValueError, match=r"layer must be one of 0.weight, .* got 'nothing'"):
         answered(small, replace(SMALL, layer="nothing"))
 
 
 def test_the_loss_along_the_last_vector(small: Problem) -> None:
     """The losses are the model's own there; near 0 slope and eigenvalue foretell them."""
-    found = spectrum_of(small, SMALL)
-    _, steps, losses = found.of(MatrixRole.ESCAPE)
+    spectrum_answer = spectrum_of(small, SMALL)
+    _, steps, losses = spectrum_answer.of(MatrixRole.ESCAPE)
     _, vectors = np.linalg.eigh(oracle(small, "hessian"))
     theta, last = theta_of(small), torch.from_numpy(vectors[:, 0].copy())
     slope = float(torch.func.grad(lambda at: loss_at(small, at))(theta) @ last)
     last = last if slope <= 0 else -last
-    assert found.facts["escape_slope"] == pytest.approx(-abs(slope), rel=1e-9)
+    assert spectrum_answer.facts["escape_slope"] == pytest.approx(-abs(slope), rel=1e-9)
     told = [float(loss_at(small, theta + step * last)) for step in steps]
     assert losses == pytest.approx(told, rel=1e-12)
     near = np.abs(steps) <= np.abs(steps[steps > 0]).min() * 1.01
     # a third derivative of about 1 times t^3 / 6 with t = 0.006
-    assert found.predicted_losses(steps[near]) == pytest.approx(losses[near], abs=1e-6)
+    assert spectrum_answer.predicted_losses(steps[near]) == pytest.approx(losses[near], abs=1e-6)
 
 
 @pytest.fixture
@@ -156,33 +162,35 @@ def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
     """Lanczos finds the same ends within the residuals; sums have intervals around the truth."""
     exact = np.linalg.eigvalsh(oracle(small, "hessian"))
     settings = replace(SMALL, probes=30, trace_products=0, seed=1)
-    found = spectrum_of(small, settings)
-    assert not len(found.of(MatrixRole.ALL)[1])
-    values, residuals = found.eigenvalues
+    spectrum_answer = spectrum_of(small, settings)
+    assert not len(spectrum_answer.of(MatrixRole.ALL)[1])
+    values, residuals = spectrum_answer.eigenvalues
     wanted = np.array([*exact[::-1][:4], *exact[:2][::-1]])
     assert (np.abs(values - wanted) <= residuals + 1e-13).all()
-    assert found.facts["converged"]
-    assert found.ranks == ["1", "2", "3", "4", "\N{MINUS SIGN}2", "\N{MINUS SIGN}1"]
-    sums = found.quadrature
+    assert spectrum_answer.facts["converged"]
+    assert spectrum_answer.ranks == ["1", "2", "3", "4", "\N{MINUS SIGN}2", "\N{MINUS SIGN}1"]
+    sums = spectrum_answer.quadrature
     for estimate_of, truth in (
-        (found.trace, exact.sum()),
+        (spectrum_answer.trace, exact.sum()),
         (sums.squared_norm, (exact**2).sum()),
         (sums.effective_dimension(0.1), (exact.clip(0) / (exact.clip(0) + 0.1)).sum()),
     ):
         assert estimate_of.low < truth < estimate_of.high
         assert estimate_of.probes == 30
     blocks = np.diag(oracle(small, "hessian"))
-    _, forms, _ = found.of(
+    _, forms, _ = spectrum_answer.of(
         MatrixRole.PROBE
     )  # the layers share what the probes saw, pairs not put in
-    seen = forms.mean() * found.size
-    assert sum(e.value for e in found.layers.values()) == pytest.approx(seen)
+    seen = forms.mean() * spectrum_answer.size
+    assert sum(e.value for e in spectrum_answer.layers.values()) == pytest.approx(seen)
     inside = [
         e.low < blocks[a:b].sum() < e.high
-        for e, a, b in zip(found.layers.values(), (0, 20, 25, 40), (20, 25, 40, 43), strict=True)
+        for e, a, b in zip(
+            spectrum_answer.layers.values(), (0, 20, 25, 40), (20, 25, 40, 43), strict=True
+        )
     ]
     assert sum(inside) >= 3  # each of four is within its 95 % interval
-    assert found.index == int((exact[:2] < -found.tolerance).sum())
+    assert spectrum_answer.index == int((exact[:2] < -spectrum_answer.tolerance).sum())
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say(small: Problem) -> None:
@@ -197,9 +205,11 @@ def test_intervals_hold_the_truth_as_often_as_they_say(small: Problem) -> None:
 
 def test_the_trace_by_xtrace(small: Problem, never_dense: None) -> None:
     """With as many products as twice the rows it is exact but for rounding."""
-    found = spectrum_of(small, replace(SMALL, trace_products=86))
-    assert found.trace.value == pytest.approx(np.trace(oracle(small, "hessian")), rel=1e-6)
-    assert found.trace.probes == 0
+    spectrum_answer = spectrum_of(small, replace(SMALL, trace_products=86))
+    assert spectrum_answer.trace.value == pytest.approx(
+        np.trace(oracle(small, "hessian")), rel=1e-6
+    )
+    assert spectrum_answer.trace.probes == 0
 
 
 def columns_of(pieces: list[Piece]) -> dict[str, np.ndarray]:
@@ -260,34 +270,34 @@ def test_parts_may_be_missing(
     settings = replace(SMALL, batches=1)
     done = frozenset(range(settings.units)) - set(units)
     pieces = answered(small, settings, done)
-    found = Spectrum.from_pieces(settings, pieces)
-    assert found.answered.sum() == len(units)
-    assert (found.kind_of_point != "") == (0 in units)
+    spectrum_answer = Spectrum.from_pieces(settings, pieces)
+    assert spectrum_answer.answered.sum() == len(units)
+    assert (spectrum_answer.kind_of_point != "") == (0 in units)
     probes = sum(unit in (1, 2, 3) for unit in units)
-    assert len(found.probes) == probes
-    known = probes > 0 or (0 in units and not large)
-    assert (found.quadrature.squared_norm is not None) == known
-    assert (found.quadrature.density(np.linspace(-1, 1, 9), 0.1) is not None) == known
-    assert (found.ends is None) == (not known and 0 not in units)
-    assert len(found.layers) == (4 if probes else 0)
+    assert len(spectrum_answer.probes) == probes
+    has_trace = probes > 0 or (0 in units and not large)
+    assert (spectrum_answer.quadrature.squared_norm is not None) == has_trace
+    assert (spectrum_answer.quadrature.density(np.linspace(-1, 1, 9), 0.1) is not None) == has_trace
+    assert (spectrum_answer.ends is None) == (not has_trace and 0 not in units)
+    assert len(spectrum_answer.layers) == (4 if probes else 0)
 
 
 def test_one_probe_has_no_interval(small: Problem, never_dense: None) -> None:
     """A single probe says nothing about its own error."""
-    found = spectrum_of(small, replace(SMALL, probes=1, trace_products=0))
-    assert (found.trace.low, found.trace.high) == (-np.inf, np.inf)
+    spectrum_answer = spectrum_of(small, replace(SMALL, probes=1, trace_products=0))
+    assert (spectrum_answer.trace.low, spectrum_answer.trace.high) == (-np.inf, np.inf)
 
 
 def test_a_table_of_numbers(small: Problem) -> None:
     """One row per number, its role as a word, and the eigenvalues in it."""
-    found = spectrum_of(small, SMALL)
-    rows = list(csv.DictReader(io.StringIO(table.to_csv(found).decode())))
-    assert len(rows) == len(found.rows["unit"])
+    spectrum_answer = spectrum_of(small, SMALL)
+    rows = list(csv.DictReader(io.StringIO(table.to_csv(spectrum_answer).decode())))
+    assert len(rows) == len(spectrum_answer.rows["unit"])
     roles = {row["role"] for row in rows}
     assert roles == {"all", "pair", "node", "probe", "layer", "escape", "trace"}
     pairs = [float(row["value"]) for row in rows if row["role"] == "pair"]
-    assert pairs == found.eigenvalues[0].tolist()
-    assert table.to_parquet(found).startswith(b"PAR1")
+    assert pairs == spectrum_answer.eigenvalues[0].tolist()
+    assert table.to_parquet(spectrum_answer).startswith(b"PAR1")
 
 
 def broken(catalog: Catalog, folder: Path) -> Any:
@@ -326,7 +336,7 @@ def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
         assert (taken["points"], taken["from"]) == (5, [first.key])
         fresh = [name for name in second.facts if name.startswith("products_")]
         assert sorted(fresh) == sorted(f"products_{unit}" for unit in range(5, 15))
-        one, two = (questions.result_of(catalog, asked) for asked in (first, second))
+        one, two = (questions.result_of(catalog, question) for question in (first, second))
         assert one.kind_of_point == two.kind_of_point != ""
         assert one.eigenvalues[0].tobytes() == two.eigenvalues[0].tobytes()
         assert [n.tobytes() for n, _ in one.probes] == [n.tobytes() for n, _ in two.probes[:4]]
@@ -340,8 +350,8 @@ def test_a_point_without_a_finite_loss_is_told(tmp_path: Path) -> None:
     """Weights that overflow: the job fails with a sentence, and no number is stored."""
     with supervised(tmp_path / "catalog") as (catalog, _):
         model = broken(catalog, tmp_path)
-        asked = complete(catalog, model, SpectrumSettings(probes=1))
-        assert asked.units_done == 0
-        (job,) = [job for job in catalog.jobs() if job.question_key == asked.key]
+        question = complete(catalog, model, SpectrumSettings(probes=1))
+        assert question.units_done == 0
+        (job,) = [job for job in catalog.jobs() if job.question_key == question.key]
         assert job.status == "failed"
         assert "the loss at this point is nan" in job.error and "\n" not in job.error

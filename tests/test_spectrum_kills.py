@@ -44,10 +44,10 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
             for name, values in before.items():
                 assert np.array_equal(after[name][kept], values, equal_nan=True), name
         until(lambda: catalog.question(key).status == "complete")
-        found = catalog.values(key, SPECTRUM.table)
-    assert found.keys() == whole.keys()
+        stored_rows = catalog.values(key, SPECTRUM.table)
+    assert stored_rows.keys() == whole.keys()
     for name, values in whole.items():
-        assert np.array_equal(found[name], values, equal_nan=True), name
+        assert np.array_equal(stored_rows[name], values, equal_nan=True), name
 
 
 WIDE = 1500  # hidden units: 21,003 parameters
@@ -57,9 +57,9 @@ LONG = SpectrumSettings(probes=2, steps=20, tolerance=1e-12, room=400, precision
 def wide(catalog: Catalog, folder: Path) -> records.Model:
     """A model whose search for pairs takes hundreds of steps."""
     file = checkpoint(folder / "wide.safetensors", width=WIDE)
-    found = [{"file": str(file)}]
+    checkpoints = [{"file": str(file)}]
     problem = problem_file(folder / "problem")
-    job = ended(catalog, order_import(catalog, problem, {"width": WIDE}, found, "wide"))
+    job = ended(catalog, order_import(catalog, problem, {"width": WIDE}, checkpoints, "wide"))
     assert job.status == "done", job.error
     return next(model for model in catalog.models() if model.name == "wide")
 
@@ -83,9 +83,9 @@ def test_a_search_killed_midway_goes_on_from_its_last_step(tmp_path: Path) -> No
             os.kill(worker.pid, signal.SIGKILL)
             assert not catalog.units_done(key), "the pairs were found before the kill"
         until(lambda: catalog.question(key).status == "complete")
-        found, told = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
+        stored_rows, told = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
         until(lambda: not file.parent.exists())
     for name, values in whole.items():
-        assert np.array_equal(found[name], values, equal_nan=True), name
+        assert np.array_equal(stored_rows[name], values, equal_nan=True), name
     assert told["lanczos_steps"] == facts["lanczos_steps"] > 100
     assert told["products_0"] <= facts["products_0"] - 59  # the first record is no step

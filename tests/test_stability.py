@@ -11,7 +11,7 @@ from torch import nn
 from explorer.analysis import stability
 from explorer.analysis.curvature import gradient_noise
 from explorer.analysis.curvature.gradient import gradient
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
@@ -102,29 +102,31 @@ def test_training_ends_at_the_edge_of_stability(
     """The largest eigenvalue settles at 2 / rate; with momentum .9 and rate .2 at 19.0."""
     problem, points = trained(rate, momentum, steps)
     settings = settings_for(1, probes=2)
-    found = Stability.from_pieces(settings, answer(problem, points, settings))
+    stability_answer = Stability.from_pieces(settings, answer(problem, points, settings))
     optimiser = "heavy ball" if momentum else "gradient descent"
     edge = threshold(optimiser, rate, momentum)
     assert edge == pytest.approx({0.0: 2 / rate, 0.9: 19.0}[momentum], rel=1e-12)
-    assert found.values["lambda_max"][0] == pytest.approx(edge, rel=within)
+    assert stability_answer.values["lambda_max"][0] == pytest.approx(edge, rel=within)
 
 
 def test_curvature_is_that_of_the_whole_matrix() -> None:
     """Eigenvalue to its residual; trace and squares, with as many probes, to their intervals."""
     problem, points = perceptron()
     settings = settings_for(3, probes=200)
-    found = Stability.from_pieces(settings, answer(problem, points, settings))
-    low, high = found.trace_interval
+    stability_answer = Stability.from_pieces(settings, answer(problem, points, settings))
+    low, high = stability_answer.trace_interval
     for number, point in enumerate(points):
         objective = objective_at(problem, point, settings, CPU)
-        exact = np.linalg.eigvalsh(dense(Curvature(objective, hessian)))
-        error = abs(found.values["lambda_max"][number] - exact[-1])
-        assert error <= found.values["residual"][number] + 1e-12
+        exact = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
+        error = abs(stability_answer.values["lambda_max"][number] - exact[-1])
+        assert error <= stability_answer.values["residual"][number] + 1e-12
         assert low[number] <= exact.sum() <= high[number]
-        assert found.values["squares"][number] == pytest.approx((exact**2).sum(), rel=0.15)
+        assert stability_answer.values["squares"][number] == pytest.approx(
+            (exact**2).sum(), rel=0.15
+        )
         rank = exact.sum() ** 2 / (exact**2).sum()
-        assert found.effective_rank[number] == pytest.approx(rank, rel=0.2)
-        assert found.loss[number] == pytest.approx(objective.means()["loss"], rel=1e-12)
+        assert stability_answer.effective_rank[number] == pytest.approx(rank, rel=0.2)
+        assert stability_answer.loss[number] == pytest.approx(objective.means()["loss"], rel=1e-12)
 
 
 def plain_noise(problem: Problem, point: dict[str, torch.Tensor]) -> tuple[float, float]:
@@ -147,12 +149,16 @@ def test_noise_is_that_of_a_loop_over_examples(monkeypatch: pytest.MonkeyPatch) 
     settings = settings_for(3, probes=2)
     for bytes_together in (1 << 20, 53 * 8 * 5):  # all 33; five at a time, and three at the end
         monkeypatch.setattr(gradient_noise, "TOGETHER_BYTES", bytes_together)
-        found = Stability.from_pieces(settings, answer(problem, points, settings))
+        stability_answer = Stability.from_pieces(settings, answer(problem, points, settings))
         for number, point in enumerate(points):
             scatter, norm = plain_noise(problem, point)
-            assert found.values["noise"][number] == pytest.approx(scatter, rel=1e-10)
-            assert found.values["gradient_norm"][number] == pytest.approx(norm, rel=1e-10)
-            assert found.noise_scale[number] == pytest.approx(scatter / norm**2, rel=1e-9)
+            assert stability_answer.values["noise"][number] == pytest.approx(scatter, rel=1e-10)
+            assert stability_answer.values["gradient_norm"][number] == pytest.approx(
+                norm, rel=1e-10
+            )
+            assert stability_answer.noise_scale[number] == pytest.approx(
+                scatter / norm**2, rel=1e-9
+            )
 
 
 def test_one_example_at_a_time_gives_the_same_noise() -> None:
@@ -166,12 +172,12 @@ def test_one_example_at_a_time_gives_the_same_noise() -> None:
 
     problem = small_problem(17)
     stubborn = Problem(problem.model, problem.data, problem.loss, {}, forward)
-    found = []
+    traces = []
     for each in (problem, stubborn):
         settings = settings_for(1)
         objective = objective_at(each, problem.model.state_dict(), settings, CPU)
-        found.append(gradient_noise.covariance_trace(objective, gradient(objective)))
-    assert found[0] == pytest.approx(found[1], rel=1e-10) and found[0] > 0
+        traces.append(gradient_noise.covariance_trace(objective, gradient(objective)))
+    assert traces[0] == pytest.approx(traces[1], rel=1e-10) and traces[0] > 0
 
 
 def test_a_loss_of_a_sum_and_a_count_has_no_noise() -> None:
@@ -183,10 +189,13 @@ def test_a_loss_of_a_sum_and_a_count_has_no_noise() -> None:
 
     counted = Problem(problem.model, problem.data, summed)
     settings = settings_for(1, probes=2)
-    found = Stability.from_pieces(settings, answer(counted, points[:1], settings))
-    assert np.isnan(found.values["noise"]).all() and np.isnan(found.noise_scale).all()
-    assert np.isfinite(found.values["lambda_max"]).all()
-    assert np.isfinite(found.values["gradient_norm"]).all()
+    stability_answer = Stability.from_pieces(settings, answer(counted, points[:1], settings))
+    assert (
+        np.isnan(stability_answer.values["noise"]).all()
+        and np.isnan(stability_answer.noise_scale).all()
+    )
+    assert np.isfinite(stability_answer.values["lambda_max"]).all()
+    assert np.isfinite(stability_answer.values["gradient_norm"]).all()
 
 
 def test_what_is_left_after_a_stop_is_the_same_to_the_last_bit() -> None:
@@ -205,10 +214,16 @@ def test_a_snapshot_without_a_loss_has_no_curvature() -> None:
     problem, points = perceptron()
     lost = {name: value * np.nan for name, value in points[0].items()}
     settings = settings_for(2, probes=2)
-    found = Stability.from_pieces(settings, answer(problem, [points[0], lost], settings))
-    assert found.computed.all() and np.isnan(found.loss[1]) and np.isfinite(found.loss[0])
-    assert np.isfinite(found.values["lambda_max"][0])
-    assert np.isnan(found.values["lambda_max"][1]) and np.isnan(found.values["noise"][1])
+    stability_answer = Stability.from_pieces(settings, answer(problem, [points[0], lost], settings))
+    assert (
+        stability_answer.computed.all()
+        and np.isnan(stability_answer.loss[1])
+        and np.isfinite(stability_answer.loss[0])
+    )
+    assert np.isfinite(stability_answer.values["lambda_max"][0])
+    assert np.isnan(stability_answer.values["lambda_max"][1]) and np.isnan(
+        stability_answer.values["noise"][1]
+    )
 
 
 def test_thresholds_are_the_published_ones() -> None:
@@ -243,9 +258,11 @@ def test_temperature_and_regulariser_follow_their_formulas() -> None:
     assert temperature(0.1, 10) == pytest.approx(0.005)
     assert temperature(0.1, 10, 0.9) == pytest.approx(0.05)
     values = {"gradient_norm": np.array([2.0]), "noise": np.array([3.0])}
-    found = Stability((1,), 2, values, np.array([True]), {"available": 21})
-    assert found.regulariser(0.4, 21) == pytest.approx([0.4])
-    assert found.regulariser(0.4, 5) == pytest.approx([0.4 + 0.4 * 16 / (4 * 5 * 20) * 3])
+    stability_answer = Stability((1,), 2, values, np.array([True]), {"available": 21})
+    assert stability_answer.regulariser(0.4, 21) == pytest.approx([0.4])
+    assert stability_answer.regulariser(0.4, 5) == pytest.approx(
+        [0.4 + 0.4 * 16 / (4 * 5 * 20) * 3]
+    )
 
 
 def test_a_run_is_asked_by_its_model_and_shown(
@@ -271,10 +288,12 @@ def test_a_run_is_asked_by_its_model_and_shown(
         key = questions.ask(catalog, STABILITY, model, StabilitySettings())
         working = catalog.active_job_for(key)
         assert working and ended(catalog, working.id).status == "done"
-        asked = catalog.question(key)
-        assert asked and asked.title == "Curvature along a run of several"
-        found = questions.result_of(catalog, asked)
-        assert found.computed.all() and np.isfinite(found.values["lambda_max"]).all()
+        question = catalog.question(key)
+        assert question and question.title == "Curvature along a run of several"
+        stored_answer = questions.result_of(catalog, question)
+        assert (
+            stored_answer.computed.all() and np.isfinite(stored_answer.values["lambda_max"]).all()
+        )
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     Catalog(tmp_path / "catalog").remember("samples", identities())

@@ -8,10 +8,10 @@ import safetensors.torch
 import torch
 from scipy import stats
 
-from explorer.analysis.directions.directions import directions
-from explorer.analysis.model.problems import load
+from explorer.analysis.directions.directions import direction_rows
+from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.examples import chosen_examples
+from explorer.analysis.objective.examples import subset_indices
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.line import LineSettings
 from explorer.kinds.settings import ObjectiveSettings
@@ -28,10 +28,10 @@ BAND = 2 * (0.95 * 0.05 / SEEDS) ** 0.5
 
 def losses(name: str, split: str = "train", x: float = 0.0) -> np.ndarray:
     """The loss of each example of a digits MLP, x along its first random direction."""
-    problem = load(SAMPLES / "digits_mlp.py", {}).problem
+    problem = load_problem(SAMPLES / "digits_mlp.py", {}).problem
     objective = Objective(problem, ObjectiveSettings(split=split), CPU)
     objective.load(safetensors.torch.load_file(SAMPLES / "weights" / f"{name}.safetensors"))
-    evaluator = Evaluator(objective, directions(objective.flat, LineSettings(), 1))
+    evaluator = Evaluator(objective, direction_rows(objective.flat, LineSettings(), 1))
     return evaluator.losses(np.array([[x]]))[0]
 
 
@@ -40,7 +40,7 @@ def held(rows: np.ndarray, count: int, corrected: bool = True) -> float:
     whole, good = rows.mean(), 0
     for seed in range(SEEDS):
         settings = ObjectiveSettings(subset="random", examples=count, examples_seed=seed)
-        part = rows[chosen_examples(len(rows), settings)]
+        part = rows[subset_indices(len(rows), settings)]
         skewness = float(stats.skew(part)) if corrected else 0.0
         low, high = interval(part.mean(), stats.sem(part), count, len(rows), skewness)
         good += low <= whole <= high

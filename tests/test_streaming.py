@@ -62,14 +62,14 @@ def test_streamed_equals_resident(tight: None, policy: str, subset: str, way: di
         examples=55 if subset == "random" else 0, examples_seed=3 if subset == "random" else 0,
     )  # fmt: skip
     problem = small_problem(dtype=torch.float32)
-    found = evaluator_of(streamed(problem), settings, **way)
-    assert found.objective.choice.streamed and found.objective.examples % 17
+    evaluator = evaluator_of(streamed(problem), settings, **way)
+    assert evaluator.objective.choice.streamed and evaluator.objective.examples % 17
     wanted = evaluator_of(problem, settings, **way).values(STEPS)
-    values = found.values(STEPS)
+    values = evaluator.values(STEPS)
     assert {"loss", "loss_se", "loss_skewness", "accuracy"} <= set(values)
     for name, value in wanted.items():
         assert np.array_equal(values[name], value), name
-    assert found.objective.means() == evaluator_of(problem, settings, **way).objective.means()
+    assert evaluator.objective.means() == evaluator_of(problem, settings, **way).objective.means()
 
 
 def test_examples_are_loaded_once_for_all_points(tight: None) -> None:
@@ -99,10 +99,10 @@ def test_lines_and_interpolations_on_streamed_data(tight: None, direction: str) 
     points[1] = {n: v * 1.1 if v.is_floating_point() else v for n, v in points[1].items()}
     settings = LineSettings(x_count=5, direction=direction)
     between = InterpolationSettings(x_count=5)
-    for answer, asked in ((line.answer, settings), (interpolation.answer, between)):
+    for answer, question in ((line.answer, settings), (interpolation.answer, between)):
         rows = []
         for given in (problem, streamed(problem)):
-            pieces = list(answer(given, points, asked, frozenset(), CPU))
+            pieces = list(answer(given, points, question, frozenset(), CPU))
             rows.append((pieces[0].facts, np.concatenate([p.columns["loss"] for p in pieces])))
         assert [("streamed" in facts["evaluated"]) for facts, _ in rows] == [False, True]
         # with tensors, all examples are one batch or several lanes: another order of float32 sums
@@ -173,8 +173,11 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_part_is_drawn_by_its_seed(file: Path) -> None:
     """The same seed draws the same examples, another one others; the facts say of how many."""
-    one, again = (problems.load(file, {"most": 40, "seed": 1}) for _ in range(2))
-    other, all_ = problems.load(file, {"most": 40, "seed": 2}), problems.load(file, {"most": 500})
+    one, again = (problems.load_problem(file, {"most": 40, "seed": 1}) for _ in range(2))
+    other, all_ = (
+        problems.load_problem(file, {"most": 40, "seed": 2}),
+        problems.load_problem(file, {"most": 500}),
+    )
     split = one.facts["splits"]["train"]
     assert split == again.facts["splits"]["train"]
     assert (split["count"], split["of"], split["seed"]) == (40, 200, 1)
@@ -189,12 +192,12 @@ def test_the_fingerprint_is_that_of_the_examples(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It depends neither on how many are read together nor on whether they are kept."""
-    wanted = problems.load(file, {}).splits["train"]["fingerprint"]
+    wanted = problems.load_problem(file, {}).splits["train"]["fingerprint"]
     monkeypatch.setattr(loading, "READ_BYTES", 150)
     monkeypatch.setattr(placing, "RESIDENT_SHARE", 0.0)
-    found = problems.load(file, {})
-    assert isinstance(found.problem.data["train"], loading.Examples)
-    assert found.splits["train"]["fingerprint"] == wanted
+    loaded_problem = problems.load_problem(file, {})
+    assert isinstance(loaded_problem.problem.data["train"], loading.Examples)
+    assert loaded_problem.splits["train"]["fingerprint"] == wanted
 
 
 @pytest.mark.parametrize("slow", [2.0, 0.0])
@@ -204,7 +207,7 @@ def test_a_failing_example_is_named(
     """One sentence with the split and the index, loaded here or in another process."""
     monkeypatch.setattr(loading, "SLOW", slow)
     with pytest.raises(problems.ProblemError, match="split 'train', example 150: KeyError") as told:
-        problems.load(file, {"deed": "raise"})
+        problems.load_problem(file, {"deed": "raise"})
     assert "\n" not in str(told.value)
 
 
@@ -214,12 +217,12 @@ def test_a_failing_example_is_named(
 def test_unusable_data_sets_are_refused(file: Path, deed: str, said: str) -> None:
     """Random examples have no fingerprint; ragged ones make no batch."""
     with pytest.raises(problems.ProblemError, match=f"split 'train', .*{said}"):
-        problems.load(file, {"deed": deed})
+        problems.load_problem(file, {"deed": deed})
 
 
 def test_processes_load(file: Path, monkeypatch: pytest.MonkeyPatch, tight: None) -> None:
     """Slow loading is done by other processes, also at the second pass; a dead one is told."""
-    module = problems._run(file)
+    module = problems._run_file(file)
     examples = loading.Examples(module.problem("pid").data["train"], "train")
     assert examples.workers == 0  # 200 examples take no time
     monkeypatch.setattr(loading, "SLOW", 0.0)
@@ -227,7 +230,7 @@ def test_processes_load(file: Path, monkeypatch: pytest.MonkeyPatch, tight: None
     processes = [{int(pid) for batch in loader for pid in batch[1]} for _ in range(2)]
     assert processes[0] == processes[1] and os.getpid() not in processes[0]
     with pytest.raises(problems.ProblemError, match="a process that loads examples died"):
-        problems.load(file, {"deed": "die"})
+        problems.load_problem(file, {"deed": "die"})
 
 
 def test_lines_of_a_data_set_by_processes(
@@ -235,9 +238,9 @@ def test_lines_of_a_data_set_by_processes(
 ) -> None:
     """A line on data that other processes load is the line on the same data as tensors."""
     monkeypatch.setattr(loading, "SLOW", 0.0)
-    loaded = problems.load(file, {}).problem
+    loaded = problems.load_problem(file, {}).problem
     settings, lines = LineSettings(x_count=5), []
-    whole = loading.read(loaded.data["train"], keep=True)[0]
+    whole = loading.read_examples(loaded.data["train"], keep=True)[0]
     for given in (loaded, replace(loaded, data={"train": whole})):
         point = [given.model.state_dict()]
         lines.append(Line.from_pieces(settings, line.answer(given, point, settings, set(), CPU)))
@@ -246,6 +249,6 @@ def test_lines_of_a_data_set_by_processes(
 
 def test_pages_say_which_part_was_drawn(file: Path) -> None:
     """A cut split is said to be so with its seed; a whole one says nothing."""
-    cut = problems.load(file, {"most": 40, "seed": 7}).facts["splits"]["train"]
+    cut = problems.load_problem(file, {"most": 40, "seed": 7}).facts["splits"]["train"]
     assert parts.part_of_data(cut) == "40 of 200 examples drawn with seed 7"
-    assert parts.part_of_data(problems.load(file, {}).facts["splits"]["train"]) == ""
+    assert parts.part_of_data(problems.load_problem(file, {}).facts["splits"]["train"]) == ""

@@ -14,8 +14,8 @@ import safetensors.torch
 import torch
 
 from explorer import supervisor as supervisors
-from explorer.analysis.directions.directions import directions
-from explorer.analysis.model.problems import load
+from explorer.analysis.directions.directions import direction_rows
+from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.parameters import FlatModel, content_hash
 from explorer.ask import questions, requests
 from explorer.importing.order import order_import
@@ -75,7 +75,7 @@ def trapped(settings: LineSettings, unit: int) -> float:
     flat = FlatModel(problem().model, torch.float32, torch.device("cpu"))
     flat.load(tensors())
     step = torch.tensor(settings.axis[places(settings)[1][unit]], dtype=torch.float32)
-    direction = directions(flat, settings, 1)[0].to(torch.float32)
+    direction = direction_rows(flat, settings, 1)[0].to(torch.float32)
     first = next(block.start for block in flat.blocks if block.name == "3.weight")
     return float((flat.theta + step * direction)[first])
 
@@ -589,7 +589,7 @@ def test_a_device_that_is_not_there_fails_the_waiting_jobs(tmp_path):
 
 def test_an_urgent_job_does_not_change_the_arithmetic_of_the_one_beneath(tmp_path):
     """The number of threads, on which last bits depend, is put back after making way."""
-    loaded = load(problem_file(tmp_path), {})
+    loaded = load_problem(problem_file(tmp_path), {})
     file = checkpoint(tmp_path / "a.safetensors")
     spool = Spool(tmp_path / "jobs")
     request = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from explorer.analysis import line, surface
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.line import Line, LineSettings
@@ -34,7 +34,7 @@ def surface_of(problem: Problem, settings: SurfaceSettings) -> Surface:
 def loss_at(problem: Problem, settings: Any, x: float, y: float = 0.0) -> float:
     """An independent evaluation: a copy of the model moved parameter by parameter."""
     flat = FlatModel(problem.model, torch.float64, CPU)
-    vectors = directions(flat, settings, 2)
+    vectors = direction_rows(flat, settings, 2)
     moved = flat.theta + x * vectors[0] + y * vectors[1]
     objective = Objective(problem, replace(DOUBLE, split=settings.split), CPU)
     objective.flat.theta.copy_(moved)
@@ -45,9 +45,11 @@ def loss_at(problem: Problem, settings: Any, x: float, y: float = 0.0) -> float:
 def test_centre_is_the_stand_alone_loss(problem: Problem, precision: str) -> None:
     """Law 1: the centre cell equals the model's stand-alone loss, to the last bit."""
     settings = replace(SMALL, precision=precision, y_max=1.0)
-    found = surface_of(problem, settings)
-    assert found.loss[2, 3] == found.facts["stand_alone"]["loss"]
-    assert found.values["accuracy"][2, 3] == found.facts["stand_alone"]["accuracy"]
+    surface_answer = surface_of(problem, settings)
+    assert surface_answer.loss[2, 3] == surface_answer.facts["stand_alone"]["loss"]
+    assert (
+        surface_answer.values["accuracy"][2, 3] == surface_answer.facts["stand_alone"]["accuracy"]
+    )
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (4, 6), (2, 9), (1 + 8 * 2, 3)])
@@ -62,13 +64,18 @@ def test_every_value_at_its_own_coordinate(problem: Problem, shape: tuple[int, i
         y_count=shape[1],
         precision="float64",
     )
-    found = surface_of(problem, settings)
-    assert found.loss.shape == (shape[1], shape[0]) and found.computed.all()
-    assert (found.x[0], found.x[-1], found.y[0], found.y[-1]) == (-0.3, 1.1, 0.2, 0.9)
+    surface_answer = surface_of(problem, settings)
+    assert surface_answer.loss.shape == (shape[1], shape[0]) and surface_answer.computed.all()
+    assert (
+        surface_answer.x[0],
+        surface_answer.x[-1],
+        surface_answer.y[0],
+        surface_answer.y[-1],
+    ) == (-0.3, 1.1, 0.2, 0.9)
     for j, i in ((0, 0), (shape[1] - 1, 0), (0, shape[0] - 1), (1, 1)):
-        wanted = loss_at(problem, settings, found.x[i], found.y[j])
+        wanted = loss_at(problem, settings, surface_answer.x[i], surface_answer.y[j])
         # one addmv against two separate additions: a rounding of theta each
-        assert found.loss[j, i] == pytest.approx(wanted, rel=1e-12)
+        assert surface_answer.loss[j, i] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_order_batches_and_resume_change_nothing(
@@ -146,18 +153,20 @@ def test_nan_and_inf_are_kept(problem: Problem) -> None:
 
     with torch.no_grad():
         base = float(problem.model.eval()(problem.data["train"][0]).abs().mean())
-    found = surface_of(replace(problem, loss=broken), replace(SMALL, y_max=1.0))
-    assert np.isnan(found.loss).any() and np.isinf(found.loss).any()
-    assert np.isfinite(found.loss[2, 3]) and found.computed.all()
+    surface_answer = surface_of(replace(problem, loss=broken), replace(SMALL, y_max=1.0))
+    assert np.isnan(surface_answer.loss).any() and np.isinf(surface_answer.loss).any()
+    assert np.isfinite(surface_answer.loss[2, 3]) and surface_answer.computed.all()
 
 
 def test_weight_decay_is_a_column_of_its_own(problem: Problem) -> None:
     """Law 11: norm(theta)^2 stands beside the loss, equal to the moved parameters' own."""
-    found = surface_of(problem, SMALL)
+    surface_answer = surface_of(problem, SMALL)
     flat = FlatModel(problem.model, torch.float64, CPU)
-    vectors = directions(flat, SMALL, 2)
-    moved = flat.theta + found.x[6] * vectors[0] + found.y[4] * vectors[1]
-    assert found.values["squared_norm"][4, 6] == pytest.approx(float(moved @ moved), rel=1e-12)
+    vectors = direction_rows(flat, SMALL, 2)
+    moved = flat.theta + surface_answer.x[6] * vectors[0] + surface_answer.y[4] * vectors[1]
+    assert surface_answer.values["squared_norm"][4, 6] == pytest.approx(
+        float(moved @ moved), rel=1e-12
+    )
 
 
 def test_buffers_stay_those_of_the_centre(problem: Problem) -> None:
@@ -174,10 +183,10 @@ def test_line_is_the_surface_s_first_axis(problem: Problem) -> None:
     settings = LineSettings(x_count=7, precision="float64")
     point = problem.model.state_dict()
     pieces = line.answer(problem, [point], settings, frozenset(), CPU)
-    found = Line.from_pieces(settings, pieces)
+    line_answer = Line.from_pieces(settings, pieces)
     row = surface_of(problem, replace(SMALL, y_max=1.0)).loss[2]
-    assert found.computed.all() and found.loss[0] == pytest.approx(row, rel=1e-12)
-    assert found.loss[0, 3] == found.facts["stand_alone"]["loss"]
+    assert line_answer.computed.all() and line_answer.loss[0] == pytest.approx(row, rel=1e-12)
+    assert line_answer.loss[0, 3] == line_answer.facts["stand_alone"]["loss"]
 
 
 def test_convex_loss_gives_a_convex_line() -> None:
@@ -203,14 +212,14 @@ def test_quadratic_surface_in_closed_form() -> None:
     model = torch.nn.Linear(4, 2).double()
     problem = Problem(model, {"train": (inputs, targets)}, squared_error)
     settings = replace(SMALL, normalisation="raw", ignore_1d=False)
-    found = surface_of(problem, settings)
-    vectors = directions(FlatModel(model, torch.float64, CPU), settings, 2)
+    surface_answer = surface_of(problem, settings)
+    vectors = direction_rows(FlatModel(model, torch.float64, CPU), settings, 2)
     weight, bias = model.weight.detach(), model.bias.detach()
     for j, i in ((0, 0), (4, 6), (1, 5)):
-        step = found.x[i] * vectors[0] + found.y[j] * vectors[1]
+        step = surface_answer.x[i] * vectors[0] + surface_answer.y[j] * vectors[1]
         outputs = inputs @ (weight + step[:8].view(2, 4)).t() + bias + step[8:]
         wanted = float((outputs - targets).square().mean())
-        assert found.loss[j, i] == pytest.approx(wanted, rel=1e-12)
+        assert surface_answer.loss[j, i] == pytest.approx(wanted, rel=1e-12)
 
 
 def test_coarse_levels_come_first() -> None:

@@ -52,14 +52,14 @@ def perceptron(norm: bool) -> Problem:
 
 
 def points_of(problem: Problem, count: int) -> list[dict[str, torch.Tensor]]:
-    drawn, found = seeded(5), []
+    drawn, points = seeded(5), []
     for _ in range(count):
         state = copy.deepcopy(problem.model.state_dict())
         for value in state.values():
             if value.is_floating_point():
                 value += 0.1 * torch.rand(value.shape, generator=drawn)
-        found.append(state)
-    return found
+        points.append(state)
+    return points
 
 
 def answered(problem: Problem, kind: str, choices: Any) -> tuple[np.ndarray, dict[str, Any]]:
@@ -72,7 +72,7 @@ def answered(problem: Problem, kind: str, choices: Any) -> tuple[np.ndarray, dic
 
 def remembered(choice: dict[str, Any]) -> dict[str, Any]:
     """What a kind is told of another's work on this device."""
-    return {devices.title(CPU): {"choice": choice, "timing": {"seconds": {"a": 1e-4}}}}
+    return {devices.device_title(CPU): {"choice": choice, "timing": {"seconds": {"a": 1e-4}}}}
 
 
 @pytest.mark.parametrize("norm", [False, True])
@@ -82,10 +82,10 @@ def test_every_kind_after_any_way(kind: str, norm: bool) -> None:
     problem = perceptron(norm)
     wanted, _ = answered(problem, kind, {})
     for way in WAYS[norm]:
-        known = remembered(Choice(batch=20, **way).json)
-        found, facts = answered(problem, kind, known)
+        earlier_facts = remembered(Choice(batch=20, **way).json)
+        losses, facts = answered(problem, kind, earlier_facts)
         # float32: another order of sums
-        assert found == pytest.approx(wanted, rel=1e-4, abs=1e-6), way
+        assert losses == pytest.approx(wanted, rel=1e-4, abs=1e-6), way
         assert facts["chosen"].startswith(("by shapes", "by the clock")), way
 
 
@@ -95,8 +95,8 @@ def test_every_kind_after_every_other(first: str) -> None:
     problem = perceptron(norm=False)
     _, facts = answered(problem, first, {})
     for kind in KINDS:
-        found, facts = answered(problem, kind, remembered(facts["choice"]))
-        assert np.isfinite(found).all(), kind
+        losses, facts = answered(problem, kind, remembered(facts["choice"]))
+        assert np.isfinite(losses).all(), kind
 
 
 def test_a_record_that_fails_for_all_examples_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_a_record_that_fails_for_all_examples_is_left_out(monkeypatch: pytest.Mo
         def __init__(self, *given: Any) -> None:
             raise ValueError("the record of a point gives other values than the point")
 
-    monkeypatch.setattr("explorer.analysis.objective.evaluator.Trace", Failing)
-    taken = execution_tuning.taken(evaluator, replace(usual, traced=True))
+    monkeypatch.setattr("explorer.analysis.objective.evaluator.TracedPoints", Failing)
+    taken = execution_tuning.use_or_fall_back(evaluator, replace(usual, traced=True))
     assert not taken.traced and evaluator.objective.choice == taken
-    assert np.isfinite(evaluator.stand_alone()["loss"])
+    assert np.isfinite(evaluator.base_values()["loss"])

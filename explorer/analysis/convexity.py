@@ -11,11 +11,11 @@ from torch import Tensor
 from explorer.analysis.curvature.differentiable import NotFinite
 from explorer.analysis.curvature.lanczos import eigenpairs, random_normal
 from explorer.analysis.curvature.products import Curvature, hessian
-from explorer.analysis.directions.eigenvectors import axes_of
+from explorer.analysis.directions.eigenvectors import plane_axes
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.parameters import Tensors
-from explorer.analysis.objective.pieces import in_pieces
+from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.convexity import ConvexitySettings, neighbours, ratio
 from explorer.kinds.kind import Piece
@@ -43,25 +43,25 @@ def answer(
             finite.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors, facts = axes_of(objective, settings)
+    vectors, facts = plane_axes(objective, settings)
     evaluator = Evaluator(objective, vectors)
     coordinates, place = settings.columns(settings.axes)
     search = Search(evaluator, settings, coordinates)
     whole = Curvature(objective, hessian)  # says at once what cannot be differentiated
     whole(random_normal(whole, settings.seed, STREAM))
     facts |= {
-        "stand_alone": evaluator.stand_alone(),
+        "stand_alone": evaluator.base_values(),
         "examples": objective.examples,
         "available": objective.available,
         "parameters": whole.size,
         "tolerance": settings.tolerance,
-        "device": devices.title(device),
+        "device": devices.device_title(device),
         **objective.moved_facts,
     }
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
-        found = np.array([search.at(int(unit)) for unit in units])
-        low, high, residual_low, residual_high, steps = found.T
+        eigenvalue_rows = np.array([search.at(int(unit)) for unit in units])
+        low, high, residual_low, residual_high, steps = eigenvalue_rows.T
         return {
             **place(units),
             **evaluator.values(coordinates[units]),
@@ -73,7 +73,7 @@ def answer(
             "lanczos_steps": steps,
         }
 
-    return in_pieces(settings.units, done, columns, facts, evaluator)
+    return answer_pieces(settings.units, done, columns, facts, evaluator)
 
 
 @dataclass
@@ -104,21 +104,21 @@ class Search:
         try:
             steps = torch.as_tensor(self.coordinates[unit]).to(self.evaluator.base)
             self.evaluator.place(flat.theta, steps)
-            self.evaluator.objective.moved()
-            return self._sought(unit, start)
+            self.evaluator.objective.follow_parameters()
+            return self._extremes_from(unit, start)
         except NotFinite:
             self._hold(unit, torch.zeros_like(self.evaluator.base))
             return (np.nan,) * 5
         finally:
             put_back()
 
-    def _sought(self, unit: int, start: Tensor) -> tuple[float, float, float, float, float]:
+    def _extremes_from(self, unit: int, start: Tensor) -> tuple[float, float, float, float, float]:
         matrix = Curvature(self.evaluator.objective, hessian)
         random = random_normal(matrix, self.settings.seed, STREAM)
         start = start + random / torch.linalg.vector_norm(random)
         bottom = 1 if matrix.size > 1 else 0
-        tolerance, room = self.settings.tolerance, self.settings.room
-        pairs = eigenpairs(matrix, start, 1, bottom, tolerance, room, least=LEAST_STEPS)
+        tolerance, most_steps = self.settings.tolerance, self.settings.room
+        pairs = eigenpairs(matrix, start, 1, bottom, tolerance, most_steps, least=LEAST_STEPS)
         self._hold(unit, pairs.vectors.sum(dim=0))
         (high, low), (of_high, of_low) = (v[[0, -1]] for v in (pairs.values, pairs.residuals))
         return float(low), float(high), float(of_low), float(of_high), float(pairs.steps)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.curvature.consistency import require_steady
+from explorer.analysis.curvature.consistency import require_repeatable
 from explorer.analysis.curvature.differentiable import NotFinite
 from explorer.analysis.curvature.lanczos import (
     Lanczos,
@@ -18,9 +18,9 @@ from explorer.analysis.curvature.lanczos import (
     random_signs,
     true_residuals,
 )
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
-from explorer.analysis.curvature.stationary_points import Ground, searched
+from explorer.analysis.curvature.stationary_points import MovingObjective, run_search
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
@@ -64,7 +64,7 @@ def answer(
         "examples": objective.examples,
         "available": objective.available,
         "parameters": size,
-        "device": devices.title(device),
+        "device": devices.device_title(device),
         **objective.moved_facts,
     }
     checked = False
@@ -75,13 +75,13 @@ def answer(
         objective.load(subjects[snapshot])
         if copy:
             _perturb(objective, settings, copy)
-        ground = Ground(objective)
+        ground = MovingObjective(objective)
         if not checked:
             with contextlib.suppress(NotFinite):
-                require_steady(Curvature(objective, hessian), objective, settings.seed)
+                require_repeatable(Curvature(objective, hessian), objective, settings.seed)
                 checked = True
-        found = from_here(ground, settings)
-        columns = {name: np.array([value]) for name, value in found.items()}
+        end_values = search_from_here(ground, settings)
+        columns = {name: np.array([value]) for name, value in end_values.items()}
         place = {"unit": unit, "snapshot": snapshot, "copy": copy}
         columns |= {name: np.array([value], dtype=np.int64) for name, value in place.items()}
         facts[f"products_{unit}"] = ground.products
@@ -100,36 +100,36 @@ def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> Non
         own.add_(block.layer(noise), alpha=settings.noise * rms)
 
 
-def from_here(ground: Ground, settings: CriticalSettings) -> dict[str, float]:
+def search_from_here(ground: MovingObjective, settings: CriticalSettings) -> dict[str, float]:
     """Where a search from the objective's present point ends, and what is there."""
     objective, start = ground.objective, ground.theta
-    found = dict.fromkeys(VALUE_COLUMNS, np.nan)
-    found |= {"steps": 0.0, "ended": float(EndReason.NOT_FINITE)}
-    found["start_loss"] = objective.means()["loss"]
+    end_values = dict.fromkeys(VALUE_COLUMNS, np.nan)
+    end_values |= {"steps": 0.0, "ended": float(EndReason.NOT_FINITE)}
+    end_values["start_loss"] = objective.means()["loss"]
     with contextlib.suppress(NotFinite):  # what is known by then is stored
         first = ground.gradient()
-        found["start_gradient"] = float(np.linalg.norm(first))
+        end_values["start_gradient"] = float(np.linalg.norm(first))
         steepness = _steepness(ground, first)
-        search = searched(ground, settings)
+        search = run_search(ground, settings)
         theta = ground.theta
-        found |= {"steps": float(search.steps), "left": search.left, "ahead": search.ahead}
-        found["distance"] = float(np.linalg.norm(theta - start))
-        found["length"] = float(max(np.linalg.norm(start), np.linalg.norm(theta)))
+        end_values |= {"steps": float(search.steps), "left": search.left, "ahead": search.ahead}
+        end_values["distance"] = float(np.linalg.norm(theta - start))
+        end_values["length"] = float(max(np.linalg.norm(start), np.linalg.norm(theta)))
         slope = ground.gradient()
-        found["gradient"] = float(np.linalg.norm(slope))
-        found["hessian_gradient"] = _steepness(ground, slope)
-        found |= curvature_of(ground.matrix, settings)
-        found["ended"] = float(_judged(search.ended, found, steepness))
-    return found | objective.means() | {"products": float(ground.products)}
+        end_values["gradient"] = float(np.linalg.norm(slope))
+        end_values["hessian_gradient"] = _steepness(ground, slope)
+        end_values |= curvature_of(ground.matrix, settings)
+        end_values["ended"] = float(_end_reason(search.ended, end_values, steepness))
+    return end_values | objective.means() | {"products": float(ground.products)}
 
 
-def _steepness(ground: Ground, slope: np.ndarray) -> float:
+def _steepness(ground: MovingObjective, slope: np.ndarray) -> float:
     """norm(Hg) / norm(g); 0 without a gradient."""
     size = float(np.linalg.norm(slope))
-    return float(np.linalg.norm(ground.times(slope))) / size if size else 0.0
+    return float(np.linalg.norm(ground.hessian_times(slope))) / size if size else 0.0
 
 
-def _judged(ended: EndReason, found: dict[str, float], steepness: float) -> EndReason:
+def _end_reason(ended: EndReason, end_values: dict[str, float], steepness: float) -> EndReason:
     """Why a search ended, once it is known what is there.
 
     A gradient nearly in the kernel of the Hessian makes the point gradient-flat: norm(g) has a
@@ -139,14 +139,17 @@ def _judged(ended: EndReason, found: dict[str, float], steepness: float) -> EndR
 
     Source: Frye et al. 2021, arXiv:2003.10397, for gradient-flat regions; all bounds are ours.
     """
-    ends = np.array([found["lambda_min"], found["lambda_max"]])
+    ends = np.array([end_values["lambda_min"], end_values["lambda_max"]])
     if ended == EndReason.CRITICAL:
-        kind = point_class(ends, found["sign_tolerance"], found["gradient"], found["length"])
-        far = found["ahead"] > NEAR * found["length"]
+        kind = point_class(
+            ends, end_values["sign_tolerance"], end_values["gradient"], end_values["length"]
+        )
+        far = end_values["ahead"] > NEAR * end_values["length"]
         return EndReason.VANISHING if far or kind == "not critical" else ended
     scale = max(float(np.abs(ends).max()), steepness)
     flat = (
-        found["left"] >= KERNEL_REMAINDER or found["hessian_gradient"] <= KERNEL_CURVATURE * scale
+        end_values["left"] >= KERNEL_REMAINDER
+        or end_values["hessian_gradient"] <= KERNEL_CURVATURE * scale
     )
     return EndReason.GRADIENT_FLAT if flat else ended
 
@@ -158,24 +161,27 @@ def curvature_of(matrix: Curvature, settings: CriticalSettings) -> dict[str, flo
         NotFinite: a product is not finite.
     """
     if matrix.size <= MAX_DENSE_PARAMETERS:
-        every, vectors = np.linalg.eigh(_finite(dense(matrix)))
+        every, vectors = np.linalg.eigh(_finite(dense_matrix(matrix)))
         values, rows = every[[-1, 0]], torch.from_numpy(vectors[:, [-1, 0]].T.copy())
         residuals = true_residuals(matrix, rows.to(matrix.like), values)
         sign = _sign(matrix.like, matrix.size, values, residuals)
-        return _told(values, residuals, sign, ((every < -sign).sum(),) * 4)
+        return _curvature_columns(values, residuals, sign, ((every < -sign).sum(),) * 4)
     start = random_normal(matrix, settings.seed, STREAM["pairs"])
     pairs = eigenpairs(matrix, start, 1, settings.bottom, settings.tolerance, settings.room)
     sign = _sign(matrix.like, matrix.size, pairs.values, pairs.residuals)
     bound = int((pairs.values < -sign).sum())
     resolution = max(sign, RESOLUTION * pairs.scale)
     probes = [_probe(matrix, settings, number) for number in range(settings.probes)]
-    known = Quadrature(
+    eigenvalue_quadrature = Quadrature(
         matrix.size, correct_probes(probes, pairs.values, pairs.residuals, matrix.size)
     )
-    told = known.sum_of(lambda nodes: (nodes < -resolution).astype(float))
-    assert told is not None
-    index, low, high = (max(float(bound), n) for n in (told.value, told.low, told.high))
-    return _told(pairs.values, pairs.residuals, sign, (index, low, high, bound))
+    negative_count = eigenvalue_quadrature.sum_of(lambda nodes: (nodes < -resolution).astype(float))
+    assert negative_count is not None
+    index, low, high = (
+        max(float(bound), n)
+        for n in (negative_count.value, negative_count.low, negative_count.high)
+    )
+    return _curvature_columns(pairs.values, pairs.residuals, sign, (index, low, high, bound))
 
 
 def _finite(matrix: np.ndarray) -> np.ndarray:
@@ -202,16 +208,16 @@ def _probe(
     return quadrature(lanczos)
 
 
-def _told(
+def _curvature_columns(
     values: np.ndarray, residuals: np.ndarray, sign: float, index: tuple[float, ...]
 ) -> dict[str, float]:
     """The columns of what is known; the largest value comes first, the smallest last."""
-    found = {
+    end_columns = {
         "lambda_max": values[0],
         "lambda_min": values[-1],
         "residual_max": residuals[0],
         "residual_min": residuals[-1],
         "sign_tolerance": sign,
     }
-    found |= zip(("index", "index_low", "index_high", "index_bound"), index, strict=True)
-    return {name: float(value) for name, value in found.items()}
+    end_columns |= zip(("index", "index_low", "index_high", "index_bound"), index, strict=True)
+    return {name: float(value) for name, value in end_columns.items()}

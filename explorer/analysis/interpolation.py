@@ -14,8 +14,14 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import STRETCH, Tensors
-from explorer.analysis.objective.pieces import in_pieces
-from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, readied
+from explorer.analysis.objective.pieces import answer_pieces
+from explorer.analysis.objective.plane import (
+    NONE,
+    Choices,
+    objective_at,
+    precision_error,
+    tuning_facts,
+)
 from explorer.kinds.interpolation import InterpolationSettings, places
 from explorer.kinds.kind import Piece
 from explorer.kinds.settings import ObjectiveSettings
@@ -53,11 +59,11 @@ def answer(
     require_same_beside(problem, subjects)
     own = own_losses(problem, subjects, settings, device)
     objective = objective_at(problem, subjects[0], settings, device)
-    second = objective.shortened(objective.examples)
+    second = objective.with_first_examples(objective.examples)
     second.load(subjects[1])
-    objective.between = batchnorm.ends(objective.flat, second.flat)
+    objective.between = batchnorm.differing_buffers(objective.flat, second.flat)
     evaluator = Chord(objective, second.flat.theta)
-    facts = readied(evaluator, settings.units - len(done), choices)
+    facts = tuning_facts(evaluator, settings.units - len(done), choices)
     x, index = settings.axis, places(settings)
     facts |= precision_error(evaluator, x[index][:, None])
     facts |= chord_facts(evaluator.base, evaluator.other)
@@ -68,7 +74,7 @@ def answer(
         i = index[units]
         return {"i": i, "x": x[i]} | evaluator.values(x[i][:, None])
 
-    return in_pieces(settings.units, done, columns, facts, evaluator)
+    return answer_pieces(settings.units, done, columns, facts, evaluator)
 
 
 def own_losses(
@@ -76,11 +82,11 @@ def own_losses(
 ) -> list[dict[str, float]]:
     """The values of each point by itself, with its own running statistics."""
     objective = Objective(problem, replace(settings, batchnorm="frozen"), device)
-    found = []
+    point_means = []
     for subject in subjects:
         objective.load(subject)
-        found.append(objective.means())
-    return found
+        point_means.append(objective.means())
+    return point_means
 
 
 def chord_facts(first: Tensor, second: Tensor) -> dict[str, Any]:
@@ -100,8 +106,8 @@ def chord_facts(first: Tensor, second: Tensor) -> dict[str, Any]:
 
 def _at_other(evaluator: Chord) -> dict[str, float]:
     """The values at the other end, as on the line."""
-    found = evaluator.values(np.ones((1, 1)))
-    return {name: float(value[0]) for name, value in found.items() if name != "squared_norm"}
+    end_values = evaluator.values(np.ones((1, 1)))
+    return {name: float(value[0]) for name, value in end_values.items() if name != "squared_norm"}
 
 
 def _statistics(objective: Objective) -> str:

@@ -7,13 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.directions.directions import downhill, drawn
+from explorer.analysis.directions.directions import directions_with_facts, gradient_direction
 from explorer.analysis.directions.eigenvectors import eigenvectors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
-from explorer.analysis.objective.pieces import in_pieces
-from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
-from explorer.analysis.objective.random_directions import Redrawn
+from explorer.analysis.objective.pieces import answer_pieces
+from explorer.analysis.objective.plane import (
+    NONE,
+    Choices,
+    objective_at,
+    precision_error,
+    tuned_evaluator,
+)
+from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LineSettings, places
 from explorer.problem import Problem
@@ -35,27 +41,29 @@ def answer(
     """
     objective = objective_at(problem, subjects[0], settings, device)
     vectors, facts = _directions(objective, settings)
-    evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
+    evaluator, evaluator_facts = tuned_evaluator(
+        objective, vectors, settings.units - len(done), choices
+    )
     x, (line, index) = settings.axis, places(settings)
     coordinates = np.zeros((settings.units, settings.directions))
     coordinates[np.arange(settings.units), line] = x[index]
-    facts |= found | precision_error(evaluator, coordinates)
+    facts |= evaluator_facts | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         place = {"k": line[units], "i": index[units], "x": x[index[units]]}
         return place | evaluator.values(coordinates[units])
 
-    return in_pieces(settings.units, done, columns, facts, evaluator)
+    return answer_pieces(settings.units, done, columns, facts, evaluator)
 
 
 def _directions(
     objective: Objective, settings: LineSettings
-) -> tuple[Tensor | Redrawn, dict[str, Any]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, Any]]:
     """The directions (K, D), and what a reader checks them by."""
     if settings.direction == "gradient":
-        return downhill(objective)
+        return gradient_direction(objective)
     if settings.direction == "eigenvector":
         vectors, facts = eigenvectors(objective, (settings.rank,))
         alone = {"eigenvalue": "eigenvalues", "residual": "residuals", "slope": "slopes"}
         return vectors, facts | {name: facts[names][0] for name, names in alone.items()}
-    return drawn(objective.flat, settings, settings.directions)
+    return directions_with_facts(objective.flat, settings, settings.directions)

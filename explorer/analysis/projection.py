@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.directions.directions import described, directions
+from explorer.analysis.directions.directions import direction_recipes, direction_rows
 from explorer.analysis.directions.eigenvectors import eigenvectors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block, Tensors
@@ -37,18 +37,20 @@ def answer(
     """
     objective = objective_at(problem, subjects[0], settings, device)
     vectors, facts = _axes(objective, settings)
-    plane = Plane(joined(subjects[0], objective.flat.blocks), vectors)
+    plane = Plane(parameter_vector(subjects[0], objective.flat.blocks), vectors)
     snapshots, blocks = subjects[1:], objective.flat.blocks
     facts |= {"axes_cosine": plane.cosine}
     facts |= {"parameters": vectors.shape[1], "examples": objective.examples}
-    facts["held"] = [_held(snapshots[span], blocks, plane) for span in spans(settings.lengths)]
+    facts["held"] = [
+        _variance_share(snapshots[span], blocks, plane) for span in spans(settings.lengths)
+    ]
     starts = np.repeat([span.start for span in spans(settings.lengths)], settings.lengths)
     rows: list[dict[str, float]] = []
     began = time.perf_counter()
     todo = [unit for unit in range(len(snapshots)) if unit not in done]
     for unit in todo:
-        theta = joined(snapshots[unit], blocks)
-        first = joined(snapshots[starts[unit]], blocks)
+        theta = parameter_vector(snapshots[unit], blocks)
+        first = parameter_vector(snapshots[starts[unit]], blocks)
         place = plane.place(theta)
         objective.load(snapshots[unit])
         moved = float((theta - first).norm())
@@ -62,8 +64,8 @@ def answer(
 def _axes(objective: Objective, settings: ProjectionSettings) -> tuple[Tensor, dict[str, Any]]:
     """The axes (2, D) in float64, and what a reader checks them by."""
     if settings.direction == "random":
-        vectors = directions(objective.flat, settings, 2)
-        return vectors, described(vectors.norm(dim=1).tolist(), settings)
+        vectors = direction_rows(objective.flat, settings, 2)
+        return vectors, direction_recipes(vectors.norm(dim=1).tolist(), settings)
     vectors, facts = eigenvectors(objective, (settings.x_rank, settings.y_rank))
     return vectors.to("cpu", torch.float64), facts
 
@@ -91,8 +93,8 @@ class Plane:
 
         They solve the normal equations; a direction of zero norm gets 0.
         """
-        found, *_ = np.linalg.lstsq(self.gram, (self.vectors @ moved).numpy(), rcond=None)
-        return found
+        coefficients, *_ = np.linalg.lstsq(self.gram, (self.vectors @ moved).numpy(), rcond=None)
+        return coefficients
 
     def place(self, theta: Tensor) -> dict[str, float]:
         """Coordinates of a point (D,), and its distance from the plane."""
@@ -102,20 +104,22 @@ class Plane:
         return {"x": float(x), "y": float(y), "out": float(rest.norm())}
 
 
-def _held(snapshots: Sequence[Tensors], blocks: Sequence[Block], plane: Plane) -> float | None:
+def _variance_share(
+    snapshots: Sequence[Tensors], blocks: Sequence[Block], plane: Plane
+) -> float | None:
     """The share of a run's variance that lies in the plane; None for a run that stands still."""
     mean = torch.zeros_like(plane.centre)
     for snapshot in snapshots:
-        mean += joined(snapshot, blocks) / len(snapshots)
+        mean += parameter_vector(snapshot, blocks) / len(snapshots)
     whole = inside = 0.0
     for snapshot in snapshots:
-        moved = joined(snapshot, blocks) - mean
+        moved = parameter_vector(snapshot, blocks) - mean
         along = plane.coordinates(moved)
         whole += float(moved @ moved)
         inside += float(along @ plane.gram @ along)
     return inside / whole if whole > TINY and np.isfinite(whole) else None
 
 
-def joined(point: Tensors, blocks: Sequence[Block]) -> Tensor:
+def parameter_vector(point: Tensors, blocks: Sequence[Block]) -> Tensor:
     """All parameters of a point as one vector (D,), float64, CPU."""
     return torch.cat([point[b.name].detach().reshape(-1).to("cpu", torch.float64) for b in blocks])

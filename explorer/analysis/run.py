@@ -10,8 +10,14 @@ from torch import Tensor
 from explorer.analysis.interpolation import own_losses
 from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.parameters import Block, Tensors
-from explorer.analysis.objective.pieces import in_pieces
-from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.analysis.objective.pieces import answer_pieces
+from explorer.analysis.objective.plane import (
+    NONE,
+    Choices,
+    objective_at,
+    precision_error,
+    tuned_evaluator,
+)
 from explorer.kinds.kind import Piece
 from explorer.kinds.run import (
     KEPT_COMPONENTS,
@@ -60,25 +66,27 @@ def answer(
     own = own_losses(problem, subjects, settings, device)
     facts["path"]["values"] = {name: _json([v[name] for v in own]) for name in objective.names}
     facts |= _ranges(x, y, settings.margin)
-    evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
+    evaluator, evaluator_facts = tuned_evaluator(
+        objective, vectors, settings.units - len(done), choices
+    )
     coordinates, place = settings.columns(axes(settings, facts))
-    facts |= found | precision_error(evaluator, coordinates)
+    facts |= evaluator_facts | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         return place(units) | evaluator.values(coordinates[units])
 
-    return in_pieces(settings.units, done, columns, facts, evaluator)
+    return answer_pieces(settings.units, done, columns, facts, evaluator)
 
 
 def _ranges(x: np.ndarray, y: np.ndarray, margin: float) -> dict[str, list[float]]:
     """Ends of both axes: the path with its margin, and neither axis much shorter than the other."""
     spans = [np.ptp(along) * (1 + 2 * margin) for along in (x, y)]
     least = SQUARISH * max(spans)
-    found = {}
+    axis_ranges = {}
     for name, along, span in zip("xy", (x, y), spans, strict=True):
         middle, half = (along.min() + along.max()) / 2, max(span, least) / 2
-        found[f"{name}_range"] = [float(middle - half), float(middle + half)]
-    return found
+        axis_ranges[f"{name}_range"] = [float(middle - half), float(middle + half)]
+    return axis_ranges
 
 
 def gram_matrix(
@@ -146,7 +154,7 @@ def _path_facts(
     """Where each snapshot lies, and how much of each run's own variance the plane shows."""
     path = {"x": x, "y": y, "out": np.sqrt((np.diag(gram) - x**2 - y**2).clip(min=0))}
     own = [gram[run, run] for run in runs]
-    path["moved"] = np.concatenate([_moved(part) for part in own])
+    path["moved"] = np.concatenate([_distances_from_first(part) for part in own])
     norms = [
         float(torch.cat([s[b.name].reshape(-1).double() for b in blocks]).norm()) for s in subjects
     ]
@@ -159,7 +167,7 @@ def _path_facts(
     return {"path": {name: _json(value) for name, value in path.items()}, "held": _json(held)}
 
 
-def _moved(gram: np.ndarray) -> np.ndarray:
+def _distances_from_first(gram: np.ndarray) -> np.ndarray:
     """Distance of each snapshot from the first, (T,)."""
     return np.sqrt((np.diag(gram) + gram[0, 0] - 2 * gram[0]).clip(min=0))
 
@@ -170,9 +178,9 @@ def _turns(gram: np.ndarray) -> np.ndarray:
     lengths = np.sqrt(np.diag(steps).clip(min=0))
     with np.errstate(divide="ignore", invalid="ignore"):
         cosine = np.diag(steps, 1) / (lengths[1:] * lengths[:-1])
-    found = np.full(len(gram), np.nan)
-    found[2:] = np.degrees(np.arccos(cosine.clip(-1, 1)))
-    return found
+    angles = np.full(len(gram), np.nan)
+    angles[2:] = np.degrees(np.arccos(cosine.clip(-1, 1)))
+    return angles
 
 
 def _json(values: Any) -> list[float | None]:

@@ -14,8 +14,13 @@ from explorer.analysis.measures import average_case as noise
 from explorer.analysis.measures import norms, spectral
 from explorer.analysis.measures import worst_case as worst
 from explorer.analysis.measures.noise_scale import noise_scale
-from explorer.analysis.measures.point_measures import Found, NotApplicable, Standing, accuracy_of
-from explorer.analysis.measures.rescaling import Rescaled, rescaled
+from explorer.analysis.measures.point_measures import (
+    MeasuredPoint,
+    Measurement,
+    NotApplicable,
+    accuracy_of,
+)
+from explorer.analysis.measures.rescaling import RescaledPoint, rescale_point
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
@@ -27,7 +32,7 @@ from explorer.kinds.sharpness import ALONG, COLUMNS, MeasureRole, SharpnessSetti
 from explorer.problem import Problem
 
 REACH = 1.5  # lengths of a direction found to which the loss along it is drawn, both ways
-COMPUTED: Mapping[str, Callable[[Standing], Found]] = {
+COMPUTED: Mapping[str, Callable[[MeasuredPoint], Measurement]] = {
     "keskar": worst.keskar,
     "keskar_half": worst.keskar_half,
     "sam": worst.sam,
@@ -77,12 +82,12 @@ def answer(
         ValueError: the objective refuses its settings.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    here = Standing(objective, settings, _start(objective, subjects))
+    here = MeasuredPoint(objective, settings, _start(objective, subjects))
     other, facts = None, _facts(here)
     if settings.rescaling != "none":
-        other = rescaled(objective, settings)
-        facts["rescaling"] = _told(other)
-    there: Standing | None = None
+        other = rescale_point(objective, settings)
+        facts["rescaling"] = _rescaling_facts(other)
+    there: MeasuredPoint | None = None
     for unit in range(settings.units):
         if unit in done:
             continue
@@ -92,9 +97,9 @@ def answer(
         if not rescales:
             rows = _rows(here, unit, measure, along=True)
         elif other is None:
-            rows = [_missing(unit, measure, NotApplicable("This model has no pair").why)]
+            rows = [_missing_row(unit, measure, NotApplicable("This model has no pair").why)]
         else:
-            there = there or _moved(here, other)
+            there = there or _at_rescaled_point(here, other)
             rows = _rows(there, unit, measure, along=False)
         yield Piece(_columns(rows), facts, seconds=time.perf_counter() - began)
         facts = {}
@@ -110,22 +115,22 @@ def _start(objective: Objective, subjects: Sequence[Tensors]) -> Tensor | None:
     return None if same else flat.theta.clone()
 
 
-def _moved(here: Standing, other: Rescaled) -> Standing:
+def _at_rescaled_point(here: MeasuredPoint, other: RescaledPoint) -> MeasuredPoint:
     """Standing on the rescaled point."""
     objective = here.objective.twin()
     with torch.inference_mode():
         objective.flat.theta.copy_(other.theta)
-    return Standing(objective, here.settings, here.start)
+    return MeasuredPoint(objective, here.settings, here.start)
 
 
-def _facts(here: Standing) -> dict[str, Any]:
+def _facts(here: MeasuredPoint) -> dict[str, Any]:
     """What a reader needs beside the values."""
     name = accuracy_of(here.objective)
     facts = {
         "examples": here.objective.examples,
         "available": here.objective.available,
         "parameters": here.size,
-        "device": devices.title(here.objective.device),
+        "device": devices.device_title(here.objective.device),
         "loss": here.loss if np.isfinite(here.loss) else None,
         "epsilon": torch.finfo(here.theta.dtype).eps,
         "theta_norm": float(here.theta.double().norm()),
@@ -136,48 +141,57 @@ def _facts(here: Standing) -> dict[str, Any]:
     return facts | ({"accuracy": here.means[name]} if name else {})
 
 
-def _told(other: Rescaled | None) -> dict[str, Any]:
+def _rescaling_facts(other: RescaledPoint | None) -> dict[str, Any]:
     if other is None:
         return {"pairs": ""}
     return {"pairs": other.words, "gap": other.gap}
 
 
-def _rows(standing: Standing, unit: int, measure: int, along: bool) -> list[Row]:
+def _rows(point: MeasuredPoint, unit: int, measure: int, along: bool) -> list[Row]:
     """A measure's value and, if wanted, the loss along the direction it found."""
-    if not np.isfinite(standing.loss):
-        return [_missing(unit, measure, NotApplicable("The loss at this point").why)]
+    if not np.isfinite(point.loss):
+        return [_missing_row(unit, measure, NotApplicable("The loss at this point").why)]
     try:
-        found = COMPUTED[MEASURES[measure].name](standing)
+        measurement = COMPUTED[MEASURES[measure].name](point)
     except NotApplicable as error:
-        return [_missing(unit, measure, error.why)]
+        return [_missing_row(unit, measure, error.why)]
     except (CurvatureError, NoGradient):
-        return [_missing(unit, measure, NotApplicable("The loss cannot be differentiated").why)]
+        return [_missing_row(unit, measure, NotApplicable("The loss cannot be differentiated").why)]
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        return [_missing(unit, measure, NotApplicable("The memory of this machine").why)]
-    if np.isnan(found.value):
-        return [_missing(unit, measure, NotApplicable("A loss nearby").why)]
+        return [_missing_row(unit, measure, NotApplicable("The memory of this machine").why)]
+    if np.isnan(measurement.value):
+        return [_missing_row(unit, measure, NotApplicable("A loss nearby").why)]
     rows: list[Row] = [
-        (unit, MeasureRole.MEASURE, measure, 0, np.nan, found.value, found.low, found.high)
+        (
+            unit,
+            MeasureRole.MEASURE,
+            measure,
+            0,
+            np.nan,
+            measurement.value,
+            measurement.low,
+            measurement.high,
+        )
     ]
-    if found.direction is not None and along and float(found.direction.norm()):
-        rows += _along(standing, found.direction, unit, measure)
+    if measurement.direction is not None and along and float(measurement.direction.norm()):
+        rows += _along(point, measurement.direction, unit, measure)
     return rows
 
 
-def _along(standing: Standing, direction: Tensor, unit: int, measure: int) -> list[Row]:
+def _along(point: MeasuredPoint, direction: Tensor, unit: int, measure: int) -> list[Row]:
     """The loss at shares of the way along a direction (D,), by distance."""
     length = float(direction.double().norm())
     shares = np.linspace(-REACH, REACH, ALONG)
-    losses = [standing.means_at(standing.theta + float(s) * direction)["loss"] for s in shares]
+    losses = [point.means_at(point.theta + float(s) * direction)["loss"] for s in shares]
     return [
         (unit, MeasureRole.ALONG, measure, 0, float(share * length), loss, np.nan, np.nan)
         for share, loss in zip(shares, losses, strict=True)
     ]
 
 
-def _missing(unit: int, measure: int, why: int) -> Row:
+def _missing_row(unit: int, measure: int, why: int) -> Row:
     return unit, MeasureRole.MEASURE, measure, why, np.nan, np.nan, np.nan, np.nan
 
 

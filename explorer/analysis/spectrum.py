@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.curvature.consistency import require_steady
+from explorer.analysis.curvature.consistency import require_repeatable
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.lanczos import (
     Lanczos,
@@ -20,11 +20,16 @@ from explorer.analysis.curvature.lanczos import (
     random_signs,
     true_residuals,
 )
-from explorer.analysis.curvature.matrices import blocks_of, dense, maker_of, restricted
+from explorer.analysis.curvature.matrices import (
+    blocks_of,
+    dense_matrix,
+    map_maker_of,
+    matrix_of_settings,
+)
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective import device as devices
-from explorer.analysis.objective.batches import part
+from explorer.analysis.objective.batches import slice_examples
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block, Tensors
@@ -60,17 +65,17 @@ def answer(
         CurvatureError: the model cannot be differentiated twice, or the loss is not finite.
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    whole = Curvature(objective, maker_of(settings))
-    matrix = restricted(whole, objective, settings)
+    whole = Curvature(objective, map_maker_of(settings))
+    matrix = matrix_of_settings(whole, objective, settings)
     facts: dict[str, Any] = {
         "size": matrix.size,
         "parameters": whole.size,
         "examples": objective.examples,
         "available": objective.available,
-        "device": devices.title(device),
+        "device": devices.device_title(device),
         **objective.moved_facts,
         "layers": [block.name for block in blocks_of(objective, settings)],
-        "evaluated": _said(whole),
+        "evaluated": _product_words(whole),
     }
     for unit in range(settings.units):
         if unit in done:
@@ -79,8 +84,8 @@ def answer(
         before = whole.products
         file = keep / str(unit) if keep else None
         if unit == 0:
-            rows, found = extremes(matrix, whole, objective, settings, file)
-            facts |= found
+            rows, pair_facts = extremes(matrix, whole, objective, settings, file)
+            facts |= pair_facts
         else:
             rows = _unit(matrix, objective, settings, unit, file)
         facts[f"products_{unit}"] = whole.products - before
@@ -90,9 +95,9 @@ def answer(
         facts = {}
 
 
-def _said(matrix: Curvature) -> str:
+def _product_words(matrix: Curvature) -> str:
     """How products are made, in words."""
-    cut = -(-matrix.space.examples // matrix.batch)
+    cut = -(-matrix.model.examples // matrix.batch)
     return f"double backward, {matrix.kept} of {cut} graphs kept, batches of {matrix.batch}"
 
 
@@ -120,18 +125,20 @@ def extremes(
     Raises:
         CurvatureError: the model changes from call to call.
     """
-    gap = require_steady(matrix, objective, settings.seed)
+    gap = require_repeatable(matrix, objective, settings.seed)
     rows: Rows = []
     if matrix.size <= MAX_DENSE_PARAMETERS:
-        every, vectors = np.linalg.eigh(dense(matrix))
+        every, vectors = np.linalg.eigh(dense_matrix(matrix))
         pairs = _of_dense(matrix, every, vectors, settings)
         rows += [(MatrixRole.ALL, n, float(value), 0.0) for n, value in enumerate(every)]
     else:
         start = random_normal(matrix, settings.seed, STREAM["pairs"])
         top, bottom = settings.top, settings.bottom
         pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room, keep=keep)
-    found = zip(pairs.values, pairs.residuals, strict=True)
-    rows += [(MatrixRole.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(found)]
+    values_with_residuals = zip(pairs.values, pairs.residuals, strict=True)
+    rows += [
+        (MatrixRole.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(values_with_residuals)
+    ]
     slope_of = gradient(objective)
     theta = objective.flat.theta.to("cpu", torch.float64)
     blocks = blocks_of(objective, settings)
@@ -196,7 +203,7 @@ def _classes(objective: Objective) -> int:
     if problem.loss is not cross_entropy and accuracy not in problem.metrics.values():
         return 0
     with torch.inference_mode():
-        outputs = objective.outputs(part(objective.data, 0, 1))
+        outputs = objective.outputs(slice_examples(objective.data, 0, 1))
     return int(outputs.shape[1]) if isinstance(outputs, Tensor) and outputs.dim() == 2 else 0
 
 
@@ -229,8 +236,10 @@ def probe(
     while not lanczos.is_over:
         lanczos.step()
     nodes, weights = quadrature(lanczos)
-    found = zip(nodes, weights, strict=True)
-    rows: Rows = [(MatrixRole.NODE, n, float(x), float(w)) for n, (x, w) in enumerate(found)]
+    nodes_with_weights = zip(nodes, weights, strict=True)
+    rows: Rows = [
+        (MatrixRole.NODE, n, float(x), float(w)) for n, (x, w) in enumerate(nodes_with_weights)
+    ]
     form = lanczos.alphas[0]
     square = float(torch.linalg.vector_norm(lanczos.first, dtype=torch.float64)) ** 2
     rows.append((MatrixRole.PROBE, number, form, square))
@@ -262,8 +271,8 @@ def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Row
     turn, place = divmod(number, each)
     order = np.random.RandomState([settings.seed, STREAM["batches"], turn])
     chosen = np.sort(order.permutation(objective.examples)[place * size : (place + 1) * size])
-    alone = Curvature(objective, maker_of(settings), examples=chosen)
-    matrix = restricted(alone, objective, settings)
+    alone = Curvature(objective, map_maker_of(settings), examples=chosen)
+    matrix = matrix_of_settings(alone, objective, settings)
     start = random_normal(matrix, settings.seed, STREAM["batches"])
     pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
     return [(MatrixRole.BATCH, number, float(pairs.values[0]), float(pairs.residuals[0]))]

@@ -11,9 +11,9 @@ from explorer.analysis.curvature.differentiable import NotFinite
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.gradient_noise import NoNoise, covariance_trace
 from explorer.analysis.curvature.lanczos import eigenpairs, random_normal, random_signs
-from explorer.analysis.curvature.matrices import Scaled
+from explorer.analysis.curvature.matrices import ScaledMatrix
 from explorer.analysis.curvature.products import Curvature, Product, hessian
-from explorer.analysis.model.preconditioner import inverse_root, parted
+from explorer.analysis.model.preconditioner import inverse_root, split_preconditioner
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
@@ -47,21 +47,21 @@ def answer(
         "available": objective.available,
         "parameters": objective.flat.theta.numel(),
         "tolerance": settings.tolerance,
-        "device": devices.title(device),
+        "device": devices.device_title(device),
         **objective.moved_facts,
     }
     for unit, subject in enumerate(subjects):
         if unit in done:
             continue
         began = time.perf_counter()
-        point, diagonal = parted(subject)
+        point, diagonal = split_preconditioner(subject)
         objective.load(point)
-        found = objective.means() | dict.fromkeys(VALUE_COLUMNS, np.nan)
+        snapshot_values = objective.means() | dict.fromkeys(VALUE_COLUMNS, np.nan)
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
             if diagonal or not settings.preconditioned:
-                found |= curvature_of(objective, settings, diagonal)
-            found |= noise_of(objective)
-        columns = {name: np.array([value]) for name, value in found.items()}
+                snapshot_values |= curvature_of(objective, settings, diagonal)
+            snapshot_values |= noise_of(objective)
+        columns = {name: np.array([value]) for name, value in snapshot_values.items()}
         columns["unit"] = np.array([unit], dtype=np.int64)
         yield Piece(columns, facts, seconds=time.perf_counter() - began)
         facts = {}
@@ -79,7 +79,7 @@ def curvature_of(
     """
     matrix: Product = Curvature(objective, hessian)
     if diagonal:
-        matrix = Scaled(matrix, inverse_root(objective, diagonal))
+        matrix = ScaledMatrix(matrix, inverse_root(objective, diagonal))
     start = random_normal(matrix, settings.seed, STREAM["pairs"])
     pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
     forms, squares = np.empty(settings.probes), np.empty(settings.probes)

@@ -5,10 +5,16 @@ from collections.abc import Iterator, Sequence, Set
 import numpy as np
 import torch
 
-from explorer.analysis.directions.eigenvectors import axes_of
+from explorer.analysis.directions.eigenvectors import plane_axes
 from explorer.analysis.objective.parameters import Tensors
-from explorer.analysis.objective.pieces import in_pieces
-from explorer.analysis.objective.plane import NONE, Choices, objective_at, precision_error, prepared
+from explorer.analysis.objective.pieces import answer_pieces
+from explorer.analysis.objective.plane import (
+    NONE,
+    Choices,
+    objective_at,
+    precision_error,
+    tuned_evaluator,
+)
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem
@@ -27,12 +33,14 @@ def answer(
     Source: Li et al. 2018, arXiv:1712.09913, section 3: f(x, y) = L(theta + x d1 + y d2).
     """
     objective = objective_at(problem, subjects[0], settings, device)
-    vectors, facts = axes_of(objective, settings)
-    evaluator, found = prepared(objective, vectors, settings.units - len(done), choices)
+    vectors, facts = plane_axes(objective, settings)
+    evaluator, evaluator_facts = tuned_evaluator(
+        objective, vectors, settings.units - len(done), choices
+    )
     coordinates, place = settings.columns(settings.axes)
-    facts |= found | precision_error(evaluator, coordinates)
+    facts |= evaluator_facts | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         return place(units) | evaluator.values(coordinates[units])
 
-    return in_pieces(settings.units, done, columns, facts, evaluator)
+    return answer_pieces(settings.units, done, columns, facts, evaluator)

@@ -29,15 +29,19 @@ from torch import Tensor
 
 from explorer.admission import FileNotAdmitted, admit, check_admitted
 from explorer.analysis.model import preconditioner
-from explorer.analysis.model.checkpoints import CheckpointError, fitted
+from explorer.analysis.model.checkpoints import CheckpointError, fitted_tensors
 from explorer.analysis.model.import_losses import check_as_measured
 from explorer.analysis.model.inspection import inspect
-from explorer.analysis.model.problem_trial import ready
-from explorer.analysis.model.problems import LoadedProblem, load, made_anew
+from explorer.analysis.model.problem_trial import ready_problem
+from explorer.analysis.model.problems import LoadedProblem, load_problem, rerun_problem
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective import loading
 from explorer.analysis.objective.parameters import content_hash
-from explorer.analysis.objective.user_errors import ProblemError, computing, only_in
+from explorer.analysis.objective.user_errors import (
+    ProblemError,
+    end_forked_copy,
+    explain_problem_errors,
+)
 from explorer.consent import agree_command, agreed_code, note_loaded_file
 from explorer.jobs.isolation import Isolation, Partner, start_partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
@@ -150,15 +154,15 @@ class Worker:
             print(JOB_START_WORDS, job.id, flush=True)
         try:
             job.report(stage="loading")
-            with loading.watched(self._reading_reporter(job)):
+            with loading.report_reading_to(self._reading_reporter(job)):
                 result = self._tasks[job.request["task"]](job)
-            only_in(self._process)
+            end_forked_copy(self._process)
             check_admitted()
             job.finish("done", result=result)
         except _NowhereToWrite:
             raise
         except (_JobCancelled, FileNotAdmitted, SystemExit, KeyboardInterrupt, Exception) as error:
-            only_in(self._process)
+            end_forked_copy(self._process)
             _write_failure(job, error)
         finally:
             gc.collect()  # an evaluator and its lanes hold each other, and a model each
@@ -183,10 +187,12 @@ class Worker:
         moments = getattr(settings, "moments", ())
         for place, digest in enumerate(moments):
             if digest:
-                points[place] |= preconditioner.stored(Path(request["files"][place]), digest)
+                points[place] |= preconditioner.stored_diagonal(
+                    Path(request["files"][place]), digest
+                )
         module, _, function = kind.answer.partition(":")
         answer = getattr(importlib.import_module(module), function)
-        with devices.arithmetic("float32"):
+        with devices.precision_flags("float32"):
             done, choices = set(request["done"]), request.get("choices", {})
             keep_folder = (
                 {"keep": self.spool.half_done_folder(request["key"])} if kind.keeps else {}
@@ -194,7 +200,7 @@ class Worker:
             arguments = (loaded.problem, points, settings, done, self.device, choices)
             pieces = _with_code_errors(loaded.path, lambda: answer(*arguments, **keep_folder))
             for piece in self._with_setup_time(pieces, began):
-                only_in(self._process)  # not what a problem has forked
+                end_forked_copy(self._process)  # not what a problem has forked
                 check_admitted()
                 check_as_measured(piece, request, loaded.path)
                 job.put_piece(piece, provenance(piece.facts))
@@ -206,13 +212,9 @@ class Worker:
     ) -> LoadedProblem:
         """The problem as it is evaluated, looked at once for all answers that follow each other."""
         if self._looked_at is None or self._looked_at[:2] != (id(loaded), split):
-            ready_problem = ready(loaded, point, split, self.device)
-            self._looked_at = (
-                id(loaded),
-                split,
-                loaded,
-                ready_problem,
-            )  # no other has its id while it lives
+            checked = ready_problem(loaded, point, split, self.device)
+            # no other has its id while it lives
+            self._looked_at = (id(loaded), split, loaded, checked)
         return self._looked_at[3]
 
     def _with_setup_time(self, pieces: Iterable[Piece], began: float) -> Iterator[Piece]:
@@ -228,8 +230,10 @@ class Worker:
     def _import(self, job: JobFolder) -> dict[str, Any]:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
         request = job.request
-        loaded = load(Path(request["problem"]), request["arguments"], twice=True, code=self._code)
-        with devices.arithmetic("float32"):
+        loaded = load_problem(
+            Path(request["problem"]), request["arguments"], twice=True, code=self._code
+        )
+        with devices.precision_flags("float32"):
             return inspect(
                 loaded,
                 request["checkpoints"],
@@ -237,13 +241,13 @@ class Worker:
                 job.path,
                 self._inspection_reporter(job),
                 request.get("known", ()),
-                lambda: load(Path(request["problem"]), request["arguments"]).problem.model,
-                lambda: made_anew(Path(request["problem"]), request["arguments"]),
+                lambda: load_problem(Path(request["problem"]), request["arguments"]).problem.model,
+                lambda: rerun_problem(Path(request["problem"]), request["arguments"]),
             )
 
     def _inspection_reporter(self, job: JobFolder) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:
-            only_in(self._process)
+            end_forked_copy(self._process)
             job.report(stage="inspecting", done=done, total=total)
             self._do_urgent_jobs(job)
 
@@ -288,7 +292,7 @@ def _write_failure(job: JobFolder, error: BaseException) -> None:
 
 def _with_code_errors(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
     """The pieces of an answer; what the problem file's own code raises is told with its line."""
-    with computing(path):
+    with explain_problem_errors(path):
         yield from answer()
 
 
@@ -303,7 +307,7 @@ class _NowhereToWrite(SystemExit):
 @lru_cache(maxsize=1)
 def _load_problem(path: Path, arguments: str, changed: float, code: Code | None) -> LoadedProblem:
     """The problem as its file stands now."""
-    return load(path, json.loads(arguments), code=code)
+    return load_problem(path, json.loads(arguments), code=code)
 
 
 def _unchanged_problem(request: Mapping[str, Any], code: Code | None) -> LoadedProblem:
@@ -338,7 +342,7 @@ def _point_tensors(file: Path, point: str, loaded: LoadedProblem) -> dict[str, T
         ) from error
     if content_hash(tensors) != point:
         raise CheckpointError(f"the stored point {file} is damaged; import its model again")
-    return fitted(tensors, loaded.problem.model, file)
+    return fitted_tensors(tensors, loaded.problem.model, file)
 
 
 def _error_sentence(error: BaseException) -> str:
@@ -387,7 +391,7 @@ def _device_in_child(device_name: str) -> str:
 
 
 def _send_device(device_name: str, partner: Partner) -> None:
-    partner.connection.send_bytes(str(devices.chosen(device_name)).encode())
+    partner.connection.send_bytes(str(devices.device_from_name(device_name)).encode())
 
 
 if __name__ == "__main__":

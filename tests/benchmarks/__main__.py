@@ -36,7 +36,7 @@ def main() -> None:
         parser.exit(2, f"the peers are not installed: run `{peers.INSTALL}` first\n")
     benchmark = importlib.import_module(f"tests.benchmarks.{given.name}")
     try:
-        device = devices.chosen(given.device)
+        device = devices.device_from_name(given.device)
         studies = benchmark.studies(device, given.only, given.peers)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
@@ -47,7 +47,7 @@ def main() -> None:
 def machine_of(device: torch.device, rounds: int) -> dict[str, Any]:
     """Where figures were measured."""
     return {
-        "device": devices.title(device),
+        "device": devices.device_title(device),
         "cores": limits.cores(),
         "bfloat16 units": bfloat16_units(device),
         "torch": torch.__version__,

@@ -78,7 +78,7 @@ def compiled(choice: Choice, device: torch.device, target: str) -> list[Variant]
     """The same way, compiled; none where nothing compiles."""
     if not shutil.which("c++") and not shutil.which("g++"):
         return []
-    return [Variant("compiled", target, execution_tuning.compiled(choice))]
+    return [Variant("compiled", target, execution_tuning.compiled_choice(choice))]
 
 
 def against_limit(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from explorer.analysis.objective.device import kept_threads
+from explorer.analysis.objective.device import restore_threads
 from tests.benchmarks import limits, models, peers
 from tests.benchmarks.evaluation import choice_for, ours, settings_of
 from tests.benchmarks.models import Case
@@ -62,6 +62,6 @@ def against_peers(
 
 def timed(work: Callable[[], object]) -> float:
     """Seconds of a peer's work, on all cores as torch has it by default."""
-    with kept_threads():
+    with restore_threads():
         torch.set_num_threads(limits.cores())
         return limits.seconds(work, CPU)

@@ -55,7 +55,7 @@ def ours(
 ) -> Run:
     """The surface, evaluated as chosen, or as our code chooses itself."""
     forced = {"choice": asdict(choice), "begun": True} if choice else {}
-    choices = {devices.title(device): forced} if choice else {}
+    choices = {devices.device_title(device): forced} if choice else {}
     if choice and choice.compiled:
         torch._dynamo.reset()  # a function that is compiled a ninth time runs uncompiled instead
     began = time.perf_counter()

@@ -57,7 +57,7 @@ def passes(case: Case, device: torch.device, way: Way) -> Callable[[int], None]:
 
     @torch.inference_mode()
     def run(count: int) -> None:
-        with devices.kept_threads():
+        with devices.restore_threads():
             if device.type == "cpu":
                 torch.set_num_threads(way.threads)
             for _ in range(count):

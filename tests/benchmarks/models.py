@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from explorer.analysis.model.problems import load
+from explorer.analysis.model.problems import load_problem
 from explorer.problem import Batch, Problem, accuracy, cross_entropy
 from sample_models.digits_mlp import MLP
 from tests.benchmarks import data
@@ -49,7 +49,7 @@ def plain_cross_entropy(outputs: Tensor, batch: Batch) -> Tensor:
 
 def digits() -> Case:
     """The sample perceptron on its 1,437 training images."""
-    problem = load(SAMPLES / "digits_mlp.py", {}).problem
+    problem = load_problem(SAMPLES / "digits_mlp.py", {}).problem
     point = safetensors.torch.load_file(SAMPLES / "weights" / "mlp_a.safetensors")
     return Case("digits MLP, 1,437 images", problem, point, "train", plain_cross_entropy)
 

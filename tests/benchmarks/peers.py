@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from explorer.analysis.directions.directions import directions
+from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.settings import DirectionSettings
 from tests.benchmarks.data import ROOT
@@ -36,7 +36,7 @@ def are_installed() -> bool:
 def arrays(case: Case, settings: DirectionSettings) -> list[list[np.ndarray]]:
     """Our two directions, each as one array per tensor, as the reference tool keeps them."""
     flat = FlatModel(case.module(CPU), torch.float32, CPU)
-    vectors = directions(flat, settings, 2).to(torch.float32)
+    vectors = direction_rows(flat, settings, 2).to(torch.float32)
     return [
         [vector[b.start : b.stop].view(b.shape).numpy() for b in flat.blocks] for vector in vectors
     ]

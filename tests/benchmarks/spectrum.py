@@ -28,7 +28,7 @@ from explorer.analysis.curvature.lanczos import (
     random_signs,
     true_residuals,
 )
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature
 from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective import device as devices
@@ -68,7 +68,7 @@ def product(make: Callable[[torch.device], Case], target: str, times: int) -> St
     def measured(device: torch.device, rounds: int) -> Iterator[Row]:
         case = make(device)
         matrix = curvature_of(case, device)
-        space = matrix.space
+        space = matrix.model
         vector = random_normal(matrix, 0)
 
         def gradient() -> None:
@@ -278,7 +278,7 @@ def trace(make: Callable[[torch.device], Case]) -> Study:
     def measured(device: torch.device, rounds: int) -> Iterator[Row]:
         case = make(device)
         matrix = curvature_of(case, device)
-        entries = torch.from_numpy(dense(matrix))  # of which products cost next to nothing
+        entries = torch.from_numpy(dense_matrix(matrix))  # of which products cost next to nothing
         exact = float(entries.trace())
         beside = 2 * (entries.square().sum() - entries.diagonal().square().sum())
         hutchinson = float(beside) / (0.01 * exact) ** 2
@@ -334,7 +334,7 @@ def memory(images: int, megabytes: int) -> Study:
 
 def memory_share(device: torch.device, images: int, budget: int) -> tuple[float, str]:
     """What three steps take of a budget of so many bytes, and how they were made."""
-    with one_thread(), devices.arithmetic("float32"):
+    with one_thread(), devices.precision_flags("float32"):
         case = models.resnet20(images)
         objective = Objective(case.problem, ObjectiveSettings(split=case.split), device)
         objective.load(case.point)
@@ -433,7 +433,7 @@ def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterato
     """The rows of the studies; one that says so where a file of data is missing."""
     for name, study in chosen.items():
         try:
-            with one_thread(), devices.arithmetic("float32"):
+            with one_thread(), devices.precision_flags("float32"):
                 yield from study(device, rounds)
         except MissingFileError as missing:
             yield Row(name, skipped=f"no {missing}")

@@ -46,7 +46,7 @@ def rows(chosen: dict[str, Study], device: torch.device, rounds: int) -> Iterato
     """The rows of the studies; one that says so where a file of data is missing."""
     for name, study in chosen.items():
         try:
-            with devices.arithmetic("float32"):
+            with devices.precision_flags("float32"):
                 yield from study(device, rounds)
         except MissingFileError as missing:
             yield Row(name, skipped=f"no {missing}")

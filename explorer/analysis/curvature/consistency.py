@@ -11,7 +11,7 @@ from explorer.analysis.objective.objective import Objective
 UNSTEADY = 1e-4  # relative; more than rounding
 
 
-def require_steady(matrix: Product, objective: Objective, seed: int) -> float:
+def require_repeatable(matrix: Product, objective: Objective, seed: int) -> float:
     """How far a matrix is from symmetric, by two products; see `asymmetry`.
 
     A graph that is kept holds the random numbers that it was made with, so that its products are

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from explorer.analysis.curvature.double_backward import differentiable_twice, is_rewritten
-from explorer.analysis.objective.batches import part, placed
-from explorer.analysis.objective.examples import some_of
+from explorer.analysis.objective.batches import slice_examples, to_device
+from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.loading import Examples
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.memory import is_out_of_memory
@@ -40,7 +40,7 @@ class NotFinite(CurvatureError):
     """A loss or a product with a vector that is NaN or infinite."""
 
 
-class Space:
+class DifferentiableModel:
     """A private copy of the model at a point, whose parameters can be differentiated by."""
 
     def __init__(self, objective: Objective, examples: np.ndarray | None = None) -> None:
@@ -67,7 +67,7 @@ class Space:
                 f"the problem declares a batch_size of {self.problem.batch_size}: ask for none "
                 "of single batches"
             )
-        self.data = some_of(objective.source, examples)
+        self.data = examples_at(objective.source, examples)
         self.examples = objective.examples if examples is None else len(examples)
         self._numbers = np.arange(self.examples) if examples is None else examples
         self.flat = objective.flat.twin()
@@ -92,9 +92,9 @@ class Space:
         declared = self.problem.batch_size or (self.examples if self.draws else None)
         return declared and min(declared, self.examples)
 
-    def at_work(self) -> AbstractContextManager[Any]:
+    def with_derivatives(self) -> AbstractContextManager[Any]:
         """A stretch in which the model stands on this point and has derivatives."""
-        return self.flat.differentiated()
+        return self.flat.with_gradients()
 
     def batch(self, start: int, stop: int) -> Batch:
         """Examples from start to stop, on the device."""
@@ -102,8 +102,8 @@ class Space:
         if isinstance(self.data, Examples):
             taken = self.data.batch(range(start, stop))
         else:
-            taken = part(self.data, start, stop)
-        return placed(taken, self.flat.theta.dtype, self.flat.theta.device)
+            taken = slice_examples(self.data, start, stop)
+        return to_device(taken, self.flat.theta.dtype, self.flat.theta.device)
 
     def outputs(self, batch: Batch) -> Any:
         """Outputs of the model on a batch, with their graph."""
@@ -176,7 +176,7 @@ class Space:
         """Views of a vector (D,) in the shapes of the parameters."""
         return [vector[b.start : b.stop].view(b.shape) for b in self.flat.blocks]
 
-    def joined(self, parts: Parts) -> Tensor:
+    def flat_vector(self, parts: Parts) -> Tensor:
         """The inverse of `split`, as a new vector."""
         return torch.cat([part.reshape(-1) for part in parts])
 
@@ -188,7 +188,7 @@ class Space:
 
 
 @contextlib.contextmanager
-def understood() -> Iterator[None]:
+def explain_torch_errors() -> Iterator[None]:
     """Errors of differentiation as sentences.
 
     Raises:

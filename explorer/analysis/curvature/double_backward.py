@@ -22,7 +22,7 @@ def differentiable_twice(module: nn.Module) -> nn.Module:
                     inner[number] = _PlainWeightNorm(own.dim)  # type: ignore[arg-type]
         for hook in inner._forward_pre_hooks.values():
             if type(hook).__name__ == _OLD:
-                setattr(hook, "compute_weight", _hooked(hook))  # noqa: B010 - its type does not show it
+                setattr(hook, "compute_weight", _weight_hook(hook))  # noqa: B010 - its type does not show it
     return module
 
 
@@ -47,10 +47,10 @@ class _PlainWeightNorm(nn.Module):
 
     def forward(self, size: Tensor, vector: Tensor) -> Tensor:
         """The weight from its size g and its direction v."""
-        return normed(size, vector, self.dim)
+        return normalised_weight(size, vector, self.dim)
 
 
-def normed(size: Tensor, vector: Tensor, dim: int) -> Tensor:
+def normalised_weight(size: Tensor, vector: Tensor, dim: int) -> Tensor:
     """Weight v in another length: g v / norm(v), normed over all axes but `dim`; -1: all."""
     axes = [axis for axis in range(vector.dim()) if axis != dim]
     length = (
@@ -59,9 +59,9 @@ def normed(size: Tensor, vector: Tensor, dim: int) -> Tensor:
     return vector * (size / length)
 
 
-def _hooked(hook: Any) -> Any:
+def _weight_hook(hook: Any) -> Any:
     def compute(module: nn.Module) -> Tensor:
         size, vector = (getattr(module, f"{hook.name}_{part}") for part in "gv")
-        return normed(size, vector, -1 if hook.dim is None else hook.dim)
+        return normalised_weight(size, vector, -1 if hook.dim is None else hook.dim)
 
     return compute

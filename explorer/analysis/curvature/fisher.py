@@ -9,8 +9,8 @@ import torch
 from scipy.special import ndtri
 from torch import Tensor
 
-from explorer.analysis.curvature.differentiable import CurvatureError, Space
-from explorer.analysis.curvature.products import Maker, Map, jacobian
+from explorer.analysis.curvature.differentiable import CurvatureError, DifferentiableModel
+from explorer.analysis.curvature.products import LinearMap, MapMaker, jacobian
 from explorer.problem import (
     Batch,
     cross_entropy,
@@ -26,14 +26,14 @@ GOLDEN, FIRST, SECOND = (  # constants of SplitMix64
 )
 
 
-def empirical(space: Space, batch: Batch) -> tuple[Map, float]:
+def empirical_fisher(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
     """Sum of the outer products of each example's own gradient, on a batch."""
-    losses = space.per_example(batch)
-    forward, backward = jacobian([losses], space.parameters)
+    losses = model.per_example(batch)
+    forward, backward = jacobian([losses], model.parameters)
     return lambda vectors: backward(forward(vectors)), float(losses.numel())
 
 
-def monte_carlo(seed: int, draws: int) -> Maker:
+def monte_carlo_fisher(seed: int, draws: int) -> MapMaker:
     """The Fisher matrix by labels that the model itself draws; its mean is Gauss-Newton.
 
     Each label that the loss counts, an example's, a token's or a pixel's, is drawn `draws` times
@@ -46,16 +46,16 @@ def monte_carlo(seed: int, draws: int) -> Maker:
     arXiv:1905.12558: why labels of the data would give another matrix.
     """
 
-    def made(space: Space, batch: Batch) -> tuple[Map, float]:
-        curve_of = _curve_of(space.problem.loss)
-        outputs = space.outputs(batch)
-        _, count = space.loss(outputs, batch)
+    def batch_map(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
+        curve_of = _curve_of(model.problem.loss)
+        outputs = model.outputs(batch)
+        _, count = model.loss(outputs, batch)
         seeds = [(seed, draw) for draw in range(draws)]
-        curve = curve_of(outputs.detach(), batch, space.numbers, seeds)
-        forward, backward = jacobian([outputs], space.parameters)
+        curve = curve_of(outputs.detach(), batch, model.numbers, seeds)
+        forward, backward = jacobian([outputs], model.parameters)
         return lambda vectors: backward([curve(forward(vectors)[0]) / draws]), count
 
-    return made
+    return batch_map
 
 
 Seeds = Sequence[tuple[int, int]]  # one for each draw
@@ -74,7 +74,7 @@ def _curve_of(loss: Any) -> Callable[[Tensor, Batch, np.ndarray, Seeds], Curve]:
     if plain in CLASS_AXIS:
         ignored = loss.keywords.get("ignored") if isinstance(loss, partial) else None
         return partial(_classes, plain, ignored)
-    names = ", ".join(known.__name__ for known in (*CLASS_AXIS, squared_error))
+    names = ", ".join(loss_function.__name__ for loss_function in (*CLASS_AXIS, squared_error))
     raise CurvatureError(
         "the Monte-Carlo Fisher matrix needs a loss that says how labels are distributed, one of "
         f"{names}; got {getattr(plain, '__name__', type(plain).__name__)}: choose gauss_newton"
@@ -84,7 +84,7 @@ def _curve_of(loss: Any) -> Callable[[Tensor, Batch, np.ndarray, Seeds], Curve]:
 def _normal(outputs: Tensor, batch: Batch, numbers: np.ndarray, seeds: Seeds) -> Curve:
     """By the gradients of each example's squared error from drawn targets."""
     count = outputs.flatten(1).shape[1]
-    drawn = np.stack([ndtri(uniform(seed, numbers, count)) for seed in seeds], axis=1)
+    drawn = np.stack([ndtri(uniform_numbers(seed, numbers, count)) for seed in seeds], axis=1)
     slopes = torch.from_numpy(drawn).to(outputs) * (2 / count) ** 0.5  # (B, draws, outputs)
 
     def curve(moved: Tensor) -> Tensor:
@@ -107,8 +107,8 @@ def _classes(
     often = torch.zeros_like(shares)
     one = often.new_ones(()).expand(*shares.shape[:-1], 1)
     for seed in seeds:
-        often.scatter_add_(-1, drawn_classes(shares, numbers, seed).unsqueeze(-1), one)
-    often *= _counted(loss, ignored, batch, often)
+        often.scatter_add_(-1, sample_classes(shares, numbers, seed).unsqueeze(-1), one)
+    often *= _counted_labels(loss, ignored, batch, often)
 
     def curve(moved: Tensor) -> Tensor:
         moved = moved.movedim(axis, -1)
@@ -119,7 +119,7 @@ def _classes(
     return curve
 
 
-def _counted(loss: Any, ignored: int | None, batch: Batch, often: Tensor) -> Tensor:
+def _counted_labels(loss: Any, ignored: int | None, batch: Batch, often: Tensor) -> Tensor:
     """1 for each label that the loss does not ignore, 0 for others, (B, ..., 1)."""
     given = batch["labels"] if isinstance(batch, Mapping) else batch[1]
     if given.is_floating_point():  # shares of classes, none of which is ignored
@@ -128,15 +128,15 @@ def _counted(loss: Any, ignored: int | None, batch: Batch, often: Tensor) -> Ten
     return given.ne(usual if ignored is None else ignored).unsqueeze(-1).to(often)
 
 
-def drawn_classes(shares: Tensor, numbers: np.ndarray, seed: Sequence[int]) -> Tensor:
+def sample_classes(shares: Tensor, numbers: np.ndarray, seed: Sequence[int]) -> Tensor:
     """A class (B, ...) for each row of probabilities (B, ..., C) of the examples numbered, (B,)."""
     places = shares[0, ..., 0].numel()
-    drawn = torch.from_numpy(uniform(seed, numbers, places)).view(shares.shape[:-1])
+    drawn = torch.from_numpy(uniform_numbers(seed, numbers, places)).view(shares.shape[:-1])
     below = shares.double().cumsum(-1) <= drawn.to(shares.device).unsqueeze(-1)
     return below.sum(-1).clamp(max=shares.shape[-1] - 1)
 
 
-def uniform(seed: Sequence[int], numbers: np.ndarray, count: int) -> np.ndarray:
+def uniform_numbers(seed: Sequence[int], numbers: np.ndarray, count: int) -> np.ndarray:
     """Random numbers within 0 and 1, (n, count) float64: for each example the same for good.
 
     A hash of seed, example and place, as a generator would have to run up to each example.
@@ -147,14 +147,14 @@ def uniform(seed: Sequence[int], numbers: np.ndarray, count: int) -> np.ndarray:
     start = np.uint64(STREAM)
     with np.errstate(over="ignore"):  # it is meant to wrap around
         for part in seed:
-            start = _mixed(start + np.uint64(part) * GOLDEN + GOLDEN)
+            start = _mix_bits(start + np.uint64(part) * GOLDEN + GOLDEN)
         places = np.arange(count, dtype=np.uint64)
         at = numbers.astype(np.uint64)[:, None] * np.uint64(count) + places + np.uint64(1)
-        bits = _mixed(start + at * GOLDEN)
+        bits = _mix_bits(start + at * GOLDEN)
     return ((bits >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
-def _mixed(value: Any) -> Any:
+def _mix_bits(value: Any) -> Any:
     value = (value ^ (value >> np.uint64(30))) * FIRST
     value = (value ^ (value >> np.uint64(27))) * SECOND
     return value ^ (value >> np.uint64(31))

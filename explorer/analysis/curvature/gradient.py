@@ -38,7 +38,7 @@ def gradients(objective: Objective) -> Iterator[tuple[Sequence[Tensor], float]]:
         NoGradient: there is none.
     """
     problem, flat = objective.problem, objective.flat
-    with flat.borrowed(), flat.differentiated() as parameters:
+    with flat.at_theta(), flat.with_gradients() as parameters:
         for _, _, batch in objective.batches:
             outputs = problem.forward(flat.module, batch)
             loss = as_value("loss", problem.loss(outputs, batch))

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from explorer.analysis.objective.batches import count_examples, mapped, part
-from explorer.analysis.objective.functional_model import named
+from explorer.analysis.objective.batches import count_examples, map_tensors, slice_examples
+from explorer.analysis.objective.functional_model import named_views
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
 from explorer.problem import Batch
@@ -53,28 +53,28 @@ def squared_norms(objective: Objective) -> Iterator[Tensor]:
         raise NoNoise("random numbers are drawn, so that an example by itself has other gradients")
     theta = objective.flat.theta
     most = max(1, TOGETHER_BYTES // (theta.numel() * theta.element_size()))
-    found = None
+    norms_of = None
     for start, stop, batch in objective.batches:
-        found = found or _way(objective, part(batch, 0, FEW))
+        norms_of = norms_of or _norms_function(objective, slice_examples(batch, 0, FEW))
         for first in range(0, stop - start, most):
-            yield found(objective, part(batch, first, min(first + most, stop - start)))
+            yield norms_of(objective, slice_examples(batch, first, min(first + most, stop - start)))
 
 
-def _way(objective: Objective, few: Batch) -> Callable[[Objective, Batch], Tensor]:
+def _norms_function(objective: Objective, few: Batch) -> Callable[[Objective, Batch], Tensor]:
     """All at once, where a few examples show that it gives the same; else one by one.
 
     A model cannot always be vectorised over examples, and one that holds its parameters in a list
     of its own is not seen to use others.
     """
     if not objective.flat.is_copy:
-        return _one_by_one
+        return _norms_one_by_one
     try:
-        squares = _together(objective, few)
+        squares = _norms_vectorised(objective, few)
     except (RuntimeError, TypeError):
-        return _one_by_one
-    wanted = _one_by_one(objective, few)
+        return _norms_one_by_one
+    wanted = _norms_one_by_one(objective, few)
     agree = torch.allclose(squares, wanted, rtol=AGREE, atol=0, equal_nan=True)
-    return _together if agree else _one_by_one
+    return _norms_vectorised if agree else _norms_one_by_one
 
 
 def _summed_loss(objective: Objective, outputs: Any, batch: Batch) -> Tensor:
@@ -84,35 +84,35 @@ def _summed_loss(objective: Objective, outputs: Any, batch: Batch) -> Tensor:
     return value.sum()
 
 
-def _together(objective: Objective, batch: Batch) -> Tensor:
+def _norms_vectorised(objective: Objective, batch: Batch) -> Tensor:
     """Squared norms (n,) of the gradients of all examples of a batch at once."""
     flat = objective.flat
 
     def alone(parameters: Mapping[str, Tensor], example: Batch) -> Tensor:
-        one = mapped(example, lambda tensor: tensor.unsqueeze(0))
+        one = map_tensors(example, lambda tensor: tensor.unsqueeze(0))
         with sdpa_kernel(SDPBackend.MATH):
             outputs = functional_call(objective.whole, dict(parameters), (one,))
         return _summed_loss(objective, outputs, one)
 
-    views = {name: view.detach() for name, view in named(flat, flat.theta).items()}
-    return _summed(vmap(grad(alone), in_dims=(None, 0))(views, batch).values())
+    views = {name: view.detach() for name, view in named_views(flat, flat.theta).items()}
+    return _sums_of_squares(vmap(grad(alone), in_dims=(None, 0))(views, batch).values())
 
 
-def _one_by_one(objective: Objective, batch: Batch) -> Tensor:
+def _norms_one_by_one(objective: Objective, batch: Batch) -> Tensor:
     """The same, a backward pass for each example."""
-    found, flat = [], objective.flat
-    with flat.borrowed(), flat.differentiated() as parameters:
+    example_norms, flat = [], objective.flat
+    with flat.at_theta(), flat.with_gradients() as parameters:
         for place in range(count_examples(batch)):
-            example = part(batch, place, place + 1)
+            example = slice_examples(batch, place, place + 1)
             with sdpa_kernel(SDPBackend.MATH):
                 outputs = objective.problem.forward(flat.module, example)
             loss = _summed_loss(objective, outputs, example)
             slopes = torch.autograd.grad(loss, parameters, materialize_grads=True)
-            found.append(_summed([slope.unsqueeze(0) for slope in slopes]))
-    return torch.cat(found)
+            example_norms.append(_sums_of_squares([slope.unsqueeze(0) for slope in slopes]))
+    return torch.cat(example_norms)
 
 
-def _summed(gradients: Iterable[Tensor]) -> Tensor:
+def _sums_of_squares(gradients: Iterable[Tensor]) -> Tensor:
     norms = [
         torch.linalg.vector_norm(own.flatten(1), dim=1, dtype=torch.float64) ** 2
         for own in gradients

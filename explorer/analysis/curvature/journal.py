@@ -35,11 +35,11 @@ class Journal:
         except OSError:
             return
         with file:
-            while len(found := file.read(self._size + _CHECK)) == self._size + _CHECK:
-                record, check = found[: self._size], found[self._size :]
+            while len(entry := file.read(self._size + _CHECK)) == self._size + _CHECK:
+                record, check = entry[: self._size], entry[self._size :]
                 if zlib.crc32(record).to_bytes(_CHECK, "big") != check:
                     break
-                whole += len(found)
+                whole += len(entry)
                 yield record
             file.truncate(whole)
 

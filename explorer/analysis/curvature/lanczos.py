@@ -25,25 +25,25 @@ class Lanczos:
     """
 
     def __init__(
-        self, product: Product, start: Tensor, room: int, keep: Path | None = None
+        self, product: Product, start: Tensor, most_steps: int, keep: Path | None = None
     ) -> None:
         """Begin with a vector, or go on where the file `keep` ends.
 
         Args:
             product: the matrix.
             start: (D,), not zero.
-            room: steps that there is memory for, (room, D) together.
+            most_steps: as many vectors are held, (most_steps, D) together.
             keep: a file for the steps; it must have begun with the same matrix and start.
         """
         self.product = product
-        self.room = min(room, product.size)
-        self.basis = start.new_empty(self.room, product.size)
+        self.most_steps = min(most_steps, product.size)
+        self.basis = start.new_empty(self.most_steps, product.size)
         torch.div(start, torch.linalg.vector_norm(start), out=self.basis[0])
         self.alphas: list[float] = []
         self.betas: list[float] = []  # the one after each step; 0 where the space ended
         self.first = start.new_empty(0)  # the product with the normalised start, (D,)
         size = 16 + product.size * start.element_size()
-        self._journal = Journal(keep, size, self.room + 1) if keep else None
+        self._journal = Journal(keep, size, self.most_steps + 1) if keep else None
         self._recall()
 
     @property
@@ -53,8 +53,8 @@ class Lanczos:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is no further step: the space is invariant, or the room is used up."""
-        return self.steps == self.room or bool(self.betas and self.betas[-1] == 0)
+        """Whether there is no further step: the space is invariant, or all steps are taken."""
+        return self.steps == self.most_steps or bool(self.betas and self.betas[-1] == 0)
 
     def step(self) -> None:
         """Take one product.
@@ -63,14 +63,14 @@ class Lanczos:
             NotFinite: the product is not finite.
         """
         number = self.steps
-        known = self.basis[: number + 1]
-        rest = self.product(known[number])
+        basis_rows = self.basis[: number + 1]
+        rest = self.product(basis_rows[number])
         if not number:
             self.first = rest.clone()
-        along = known @ rest
-        rest = torch.addmv(rest, known.t(), along, alpha=-1)
-        again = known @ rest
-        rest.addmv_(known.t(), again, alpha=-1)
+        along = basis_rows @ rest
+        rest = torch.addmv(rest, basis_rows.t(), along, alpha=-1)
+        again = basis_rows @ rest
+        rest.addmv_(basis_rows.t(), again, alpha=-1)
         norm = torch.linalg.vector_norm(rest, dtype=torch.float64)
         alpha, beta = torch.stack(
             [(along[number].double() + again[number].double()), norm]
@@ -91,7 +91,7 @@ class Lanczos:
     def _append(self, alpha: float, beta: float, following: Tensor) -> None:
         self.alphas.append(alpha)
         self.betas.append(beta)
-        if beta and self.steps < self.room:
+        if beta and self.steps < self.most_steps:
             self.basis[self.steps] = following
 
     def _note(self, alpha: float, beta: float, vector: Tensor) -> None:
@@ -119,8 +119,8 @@ class Lanczos:
     def vectors(self, chosen: np.ndarray) -> Tensor:
         """Vectors (k, D) from their coordinates in the basis, (m, k), normalised."""
         weights = torch.from_numpy(chosen.T.copy()).to(self.basis)
-        found = weights @ self.basis[: self.steps]
-        return found / torch.linalg.vector_norm(found, dim=1, keepdim=True)
+        combinations = weights @ self.basis[: self.steps]
+        return combinations / torch.linalg.vector_norm(combinations, dim=1, keepdim=True)
 
 
 def tridiagonal(alphas: list[float], betas: list[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +147,7 @@ def eigenpairs(
     top: int,
     bottom: int = 0,
     tolerance: float = 1e-3,
-    room: int = 300,
+    most_steps: int = 300,
     least: int = 0,
     watch: Callable[[Lanczos], None] | None = None,
     verified: bool = True,
@@ -164,7 +164,7 @@ def eigenpairs(
         top: how many of the largest.
         bottom: how many of the smallest.
         tolerance: relative to the largest absolute eigenvalue.
-        room: steps at most; as many vectors are held.
+        most_steps: steps at most; as many vectors are held.
         least: steps before which nothing counts as found: a start near an eigenvector that is not
             extreme would hide the one that is.
         watch: called after each step.
@@ -181,7 +181,7 @@ def eigenpairs(
             f"the number of eigenpairs must be from 1 to {product.size:,}, the number of "
             f"parameters, got {wanted:,}"
         )
-    lanczos = Lanczos(product, start, max(room, wanted), keep)
+    lanczos = Lanczos(product, start, max(most_steps, wanted), keep)
     while True:
         if lanczos.steps >= max(wanted, least) or lanczos.is_over:
             values, coordinates = lanczos.ritz()
@@ -212,11 +212,11 @@ def _ends(count: int, top: int, bottom: int) -> np.ndarray:
 
 def true_residuals(product: Product, vectors: Tensor, values: np.ndarray) -> np.ndarray:
     """norm(H v - value v) of each unit vector (k, D), (k,)."""
-    found = [
+    residuals = [
         torch.linalg.vector_norm(product(v).sub_(v, alpha=float(value)), dtype=torch.float64)
         for v, value in zip(vectors, values, strict=True)
     ]
-    return torch.stack(found).cpu().numpy()
+    return torch.stack(residuals).cpu().numpy()
 
 
 def quadrature(lanczos: Lanczos) -> tuple[np.ndarray, np.ndarray]:

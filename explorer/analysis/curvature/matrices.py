@@ -7,23 +7,23 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.curvature import fisher, products
-from explorer.analysis.curvature.products import Maker, Product
+from explorer.analysis.curvature.products import MapMaker, Product
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.kinds.matrix import SpectrumSettings
 
-MAKERS: Mapping[str, Maker] = {
+MAKERS: Mapping[str, MapMaker] = {
     "hessian": products.hessian,
     "scaled_hessian": products.hessian,
     "gauss_newton": products.gauss_newton,
-    "empirical_fisher": fisher.empirical,
+    "empirical_fisher": fisher.empirical_fisher,
 }
 
 
-def maker_of(settings: SpectrumSettings) -> Maker:
+def map_maker_of(settings: SpectrumSettings) -> MapMaker:
     """What makes a batch's part of the matrix."""
     if settings.matrix == "fisher":
-        return fisher.monte_carlo(settings.seed, settings.labels)
+        return fisher.monte_carlo_fisher(settings.seed, settings.labels)
     return MAKERS[settings.matrix]
 
 
@@ -43,18 +43,18 @@ def blocks_of(objective: Objective, settings: SpectrumSettings) -> list[Block]:
     return chosen
 
 
-def restricted(whole: Product, objective: Objective, settings: SpectrumSettings) -> Product:
+def matrix_of_settings(whole: Product, objective: Objective, settings: SpectrumSettings) -> Product:
     """The matrix of the settings: the whole one, scaled, or one block of it."""
     matrix: Product = whole
     if settings.matrix == "scaled_hessian":
-        matrix = Scaled(matrix, objective.flat.theta.abs())
+        matrix = ScaledMatrix(matrix, objective.flat.theta.abs())
     if settings.layer:
         (block,) = blocks_of(objective, settings)
-        matrix = Restricted(matrix, block)
+        matrix = MatrixBlock(matrix, block)
     return matrix
 
 
-class Scaled:
+class ScaledMatrix:
     """D A D for a diagonal D (D,): with |w| it does not change under rescalings of the weights."""
 
     def __init__(self, inner: Product, scale: Tensor) -> None:
@@ -66,7 +66,7 @@ class Scaled:
         return self.inner(vector * self.scale).mul_(self.scale)
 
 
-class Restricted:
+class MatrixBlock:
     """The diagonal block of one parameter tensor."""
 
     def __init__(self, inner: Product, block: Block) -> None:
@@ -80,7 +80,7 @@ class Restricted:
         return self.inner(whole)[self.block.start : self.block.stop]
 
 
-def dense(matrix: Product) -> np.ndarray:
+def dense_matrix(matrix: Product) -> np.ndarray:
     """The matrix itself (D, D), float64, made symmetric; its products with all unit vectors."""
     rows = []
     for number in range(matrix.size):

@@ -15,7 +15,12 @@ import psutil
 import torch
 from torch import Tensor
 
-from explorer.analysis.curvature.differentiable import CurvatureError, Parts, Space, understood
+from explorer.analysis.curvature.differentiable import (
+    CurvatureError,
+    DifferentiableModel,
+    Parts,
+    explain_torch_errors,
+)
 from explorer.analysis.objective.batches import tensors_of
 from explorer.analysis.objective.loading import Examples
 from explorer.analysis.objective.memory import is_out_of_memory
@@ -25,15 +30,17 @@ from explorer.problem import Batch
 __all__ = [
     "Curvature",
     "CurvatureError",
-    "Maker",
+    "MapMaker",
     "Product",
     "gauss_newton",
     "hessian",
     "jacobian",
 ]
 
-Map = Callable[[Parts], Parts]
-Maker = Callable[["Space", Batch], tuple[Map, float]]  # a batch's linear map, and what it counts
+LinearMap = Callable[[Parts], Parts]
+MapMaker = Callable[
+    ["DifferentiableModel", Batch], tuple[LinearMap, float]
+]  # a batch's linear map, and what it counts
 HELD = 3  # graphs of one batch that a product takes room for at once (measured on a ResNet)
 
 
@@ -57,7 +64,7 @@ class Curvature:
     def __init__(
         self,
         objective: Objective,
-        maker: Maker,
+        maker: MapMaker,
         budget: int | None = None,
         examples: np.ndarray | None = None,
     ) -> None:
@@ -72,15 +79,15 @@ class Curvature:
         Raises:
             CurvatureError: the model cannot be differentiated as needed.
         """
-        self.space = Space(objective, examples)
-        self.size, self.like = self.space.size, self.space.flat.theta.new_empty(0)
+        self.model = DifferentiableModel(objective, examples)
+        self.size, self.like = self.model.size, self.model.flat.theta.new_empty(0)
         self.budget = budget or usual_budget(objective.device)
         self.products = 0
         self._maker = maker
-        self._fixed, self._each = self._measured()
-        room = (self.budget // HELD - self._fixed) // self._each
-        batch = max(1, min(self.space.examples, self.space.usual_batch, room))
-        self._arrange(self.space.fixed_batch or batch)
+        self._fixed, self._each = self._graph_costs()
+        fitting_examples = (self.budget // HELD - self._fixed) // self._each
+        batch = max(1, min(self.model.examples, self.model.usual_batch, fitting_examples))
+        self._cut_into_batches(self.model.fixed_batch or batch)
 
     @property
     def held_bytes(self) -> int:
@@ -91,45 +98,45 @@ class Curvature:
         """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
         while True:
             try:
-                with self.space.at_work(), torch.enable_grad():
-                    found = self._product(vector)
+                with self.model.with_derivatives(), torch.enable_grad():
+                    product = self._product(vector)
             except Exception as error:
-                if not is_out_of_memory(error) or self.batch == 1 or self.space.fixed_batch:
+                if not is_out_of_memory(error) or self.batch == 1 or self.model.fixed_batch:
                     raise
-                self._arrange(self.batch // 2)
+                self._cut_into_batches(self.batch // 2)
             else:
                 self.products += 1
-                return found
+                return product
 
-    def _arrange(self, batch: int) -> None:
+    def _cut_into_batches(self, batch: int) -> None:
         """Cut the examples into batches of at most so many, and choose whose maps are kept."""
         self.batch = batch
-        count = self.space.examples
+        count = self.model.examples
         self._spans = [(a, min(a + batch, count)) for a in range(0, count, batch)]
         graph = self._fixed + self._each * batch
         whole = graph * (len(self._spans) + HELD - 1) <= self.budget
         kept = self.budget // graph - HELD
         self.kept = len(self._spans) if whole else max(0, min(kept, len(self._spans)))
-        if not self.space.flat.is_copy:
+        if not self.model.flat.is_copy:
             self.kept = 0  # a graph ends with the stretch in which the model has our tensors
-        self._maps: dict[int, tuple[Map, float]] = {}
+        self._maps: dict[int, tuple[LinearMap, float]] = {}
 
-    def _map(self, number: int) -> tuple[Map, float]:
+    def _map(self, number: int) -> tuple[LinearMap, float]:
         if number in self._maps:
             return self._maps[number]
-        with understood(), self.space.at_work():
-            made = self._maker(self.space, self.space.batch(*self._spans[number]))
+        with explain_torch_errors(), self.model.with_derivatives():
+            made = self._maker(self.model, self.model.batch(*self._spans[number]))
         if number < self.kept:
             self._maps[number] = made
         return made
 
     def _product(self, vector: Tensor) -> Tensor:
-        parts, total, count = self.space.split(vector), None, 0.0
+        parts, total, count = self.model.split(vector), None, 0.0
         for number in range(len(self._spans)):
             apply, counted = self._map(number)
-            with understood():
-                found = self.space.joined(apply(parts))
-            total = found if total is None else total.add_(found)
+            with explain_torch_errors():
+                batch_product = self.model.flat_vector(apply(parts))
+            total = batch_product if total is None else total.add_(batch_product)
             count += counted
             del apply
         assert total is not None
@@ -137,12 +144,12 @@ class Curvature:
             raise CurvatureError("the loss counts nothing on this data; choose another split")
         return total.div_(count)
 
-    def _measured(self) -> tuple[int, int]:
+    def _graph_costs(self) -> tuple[int, int]:
         """Bytes of any batch's graph, and those that each example adds to it."""
-        if fixed := self.space.problem.batch_size:
-            fixed = min(fixed, self.space.examples)
+        if fixed := self.model.problem.batch_size:
+            fixed = min(fixed, self.model.examples)
             return 0, max(1, self._graph_bytes(fixed) // fixed)
-        few, more = min(4, self.space.examples), min(8, self.space.examples)
+        few, more = min(4, self.model.examples), min(8, self.model.examples)
         small, large = self._graph_bytes(few), self._graph_bytes(more)
         each = max(1, (large - small) // (more - few) if more > few else small // few)
         return max(0, small - few * each), each
@@ -157,10 +164,10 @@ class Curvature:
             return saved
 
         noted = torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved)
-        with noted, understood(), self.space.at_work():
-            made = self._maker(self.space, self.space.batch(0, examples))
-        held = [] if isinstance(self.space.data, Examples) else tensors_of(self.space.data)
-        for own in (self.space.flat.theta, *held):
+        with noted, explain_torch_errors(), self.model.with_derivatives():
+            made = self._maker(self.model, self.model.batch(0, examples))
+        held = [] if isinstance(self.model.data, Examples) else tensors_of(self.model.data)
+        for own in (self.model.flat.theta, *held):
             seen.pop(own.untyped_storage().data_ptr(), None)
         del made
         return sum(seen.values())
@@ -173,14 +180,14 @@ def usual_budget(device: torch.device) -> int:
     return min(2 << 30, psutil.virtual_memory().available // 4)
 
 
-def hessian(space: Space, batch: Batch) -> tuple[Map, float]:
+def hessian(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
     """The Hessian of a batch's summed loss."""
-    total, count = space.loss(space.outputs(batch), batch)
-    found = space.gradients(total)
-    return _derivative(found, space.parameters), count
+    total, count = model.loss(model.outputs(batch), batch)
+    slopes = model.gradients(total)
+    return _derivative(slopes, model.parameters), count
 
 
-def _derivative(of: Parts, by: Parts) -> Map:
+def _derivative(of: Parts, by: Parts) -> LinearMap:
     """The transposed Jacobian of tensors: vectors in their shapes to vectors in those of `by`.
 
     Of a gradient it is the Hessian.
@@ -197,7 +204,7 @@ def _derivative(of: Parts, by: Parts) -> Map:
     return apply
 
 
-def gauss_newton(space: Space, batch: Batch) -> tuple[Map, float]:
+def gauss_newton(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
     """J' (Hessian of the loss by the outputs) J, of a batch's summed loss.
 
     The Jacobian's own product is the derivative of its transpose's, so that nothing but double
@@ -205,21 +212,21 @@ def gauss_newton(space: Space, batch: Batch) -> tuple[Map, float]:
 
     Source: Schraudolph 2002, "Fast curvature matrix-vector products".
     """
-    outputs = space.outputs(batch)
+    outputs = model.outputs(batch)
     tensors, spec = torch.utils._pytree.tree_flatten(outputs)
     live = [n for n, t in enumerate(tensors) if isinstance(t, Tensor) and t.requires_grad]
     leaves = [tensors[n].detach().requires_grad_() for n in live]
     replaced = list(tensors)
     for number, leaf in zip(live, leaves, strict=True):
         replaced[number] = leaf
-    total, count = space.loss(torch.utils._pytree.tree_unflatten(replaced, spec), batch)
+    total, count = model.loss(torch.utils._pytree.tree_unflatten(replaced, spec), batch)
     slopes = torch.autograd.grad(total, leaves, create_graph=True, materialize_grads=True)
     curve = _derivative(slopes, leaves)
-    forward, backward = jacobian([tensors[n] for n in live], space.parameters)
+    forward, backward = jacobian([tensors[n] for n in live], model.parameters)
     return lambda vectors: backward(curve(forward(vectors))), count
 
 
-def jacobian(of: Parts, by: Parts) -> tuple[Map, Map]:
+def jacobian(of: Parts, by: Parts) -> tuple[LinearMap, LinearMap]:
     """Products with the Jacobian of tensors by others, and with its transpose."""
     duals = [torch.zeros_like(tensor).requires_grad_() for tensor in of]
     back = torch.autograd.grad(of, by, duals, create_graph=True, materialize_grads=True)

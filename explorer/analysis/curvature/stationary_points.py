@@ -19,7 +19,7 @@ HALVINGS = 30  # of a step before there is none
 LEAST = 1e-6  # of the squared gradient that a step must foretell; of its length that is gone
 
 
-class Ground:
+class MovingObjective:
     """Gradient and Hessian of an objective, which moves; vectors are (D,) float64 of NumPy."""
 
     def __init__(self, objective: Objective) -> None:
@@ -38,7 +38,7 @@ class Ground:
         theta = self.objective.flat.theta.to("cpu", torch.float64, copy=True)
         return np.asarray(theta.numpy())
 
-    def stand(self, theta: np.ndarray) -> None:
+    def move_to(self, theta: np.ndarray) -> None:
         """Move to other parameters."""
         self.objective.flat.theta.copy_(torch.from_numpy(theta))
         self._spent, self._matrix = self.products, None
@@ -58,26 +58,26 @@ class Ground:
             self._matrix = Curvature(self.objective, hessian)
         return self._matrix
 
-    def times(self, vector: np.ndarray) -> np.ndarray:
+    def hessian_times(self, vector: np.ndarray) -> np.ndarray:
         """The Hessian times a vector.
 
         Raises:
             NotFinite: it is not finite.
         """
-        found = multiplied(self.matrix, vector)
-        if not np.isfinite(found).all():
+        product = matrix_times_vector(self.matrix, vector)
+        if not np.isfinite(product).all():
             raise NotFinite("a product with the Hessian is not finite; choose another start")
-        return found
+        return product
 
 
-def multiplied(matrix: Product, vector: np.ndarray) -> np.ndarray:
+def matrix_times_vector(matrix: Product, vector: np.ndarray) -> np.ndarray:
     """A matrix times a vector (D,) of NumPy, float64."""
     given = torch.from_numpy(np.array(vector, dtype=np.float64)).to(matrix.like)
     return np.asarray(matrix(given).to("cpu", torch.float64).numpy())
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchEnd:
     """How a search ended; the objective stands there."""
 
     ended: EndReason
@@ -86,7 +86,7 @@ class Search:
     ahead: float  # norm(p)
 
 
-def searched(ground: Ground, settings: CriticalSettings) -> Search:
+def run_search(ground: MovingObjective, settings: CriticalSettings) -> SearchEnd:
     """Go where the gradient is zero, by the method of the settings.
 
     Raises:
@@ -96,11 +96,11 @@ def searched(ground: Ground, settings: CriticalSettings) -> Search:
     if not np.isfinite(slope).all():
         raise NotFinite("the gradient at this point is not finite; choose another start")
     if settings.method == "gradient_norm":
-        return _least_norm(ground, settings)
+        return _minimise_gradient_norm(ground, settings)
     return _newton(ground, slope, settings)
 
 
-def _newton(ground: Ground, slope: np.ndarray, settings: CriticalSettings) -> Search:
+def _newton(ground: MovingObjective, slope: np.ndarray, settings: CriticalSettings) -> SearchEnd:
     """Newton-MR: steps p that make norm(g + H p) least, shortened until norm(g) falls enough.
 
     A step is at most as long as the norm of the parameters at the start: a nearly singular Hessian
@@ -113,20 +113,20 @@ def _newton(ground: Ground, slope: np.ndarray, settings: CriticalSettings) -> Se
     for number in range(settings.steps + 1):
         step = newton_step(ground, slope, settings.products)
         if step.size <= settings.target:
-            return step.ends(EndReason.CRITICAL, number)
+            return step.search_end(EndReason.CRITICAL, number)
         if number == settings.steps:
             break
         if step.fall > -LEAST * step.size**2 or step.ahead > longest / LEAST:
-            return step.ends(EndReason.STALLED, number)
-        moved = _shortened(ground, step, min(1.0, longest / step.ahead))
+            return step.search_end(EndReason.STALLED, number)
+        moved = _backtrack(ground, step, min(1.0, longest / step.ahead))
         if moved is None:
-            return step.ends(EndReason.STALLED, number)
+            return step.search_end(EndReason.STALLED, number)
         slope = moved
-    return step.ends(EndReason.STEPS, settings.steps)
+    return step.search_end(EndReason.STEPS, settings.steps)
 
 
 @dataclass(frozen=True)
-class Step:
+class NewtonStep:
     """A Newton step p at a point with gradient g."""
 
     vector: np.ndarray  # p (D,)
@@ -139,36 +139,36 @@ class Step:
         """Its length."""
         return float(np.linalg.norm(self.vector))
 
-    def ends(self, ended: EndReason, steps: int) -> Search:
+    def search_end(self, ended: EndReason, steps: int) -> SearchEnd:
         """A search that ended where this step begins."""
         left = self.rest / self.size if self.size else 0.0
-        return Search(ended, steps, left, self.ahead)
+        return SearchEnd(ended, steps, left, self.ahead)
 
 
-def newton_step(ground: Ground, slope: np.ndarray, most: int) -> Step:
+def newton_step(ground: MovingObjective, slope: np.ndarray, most: int) -> NewtonStep:
     """The vector p that makes norm(g + H p) least, as far as so many products by MINRES go.
 
     Raises:
         NotFinite: a product is not finite.
     """
-    kept = np.zeros_like(slope)
+    last_iterate = np.zeros_like(slope)
 
-    def keep(found: np.ndarray) -> None:
-        nonlocal kept
-        if np.isfinite(found).all():  # a space that ends makes the next vector NaN
-            kept = found.copy()
+    def keep(iterate: np.ndarray) -> None:
+        nonlocal last_iterate
+        if np.isfinite(iterate).all():  # a space that ends makes the next vector NaN
+            last_iterate = iterate.copy()
 
     size = len(slope)
-    operator = LinearOperator((size, size), matvec=ground.times, dtype=np.float64)
+    operator = LinearOperator((size, size), matvec=ground.hessian_times, dtype=np.float64)
     rough = torch.finfo(ground.matrix.like.dtype).eps ** 0.4
     with np.errstate(all="ignore"):
         minres(operator, -slope, rtol=rough, maxiter=most, callback=keep)
-    bend = ground.times(kept)
+    bend = ground.hessian_times(last_iterate)
     rest = float(np.linalg.norm(slope + bend))
-    return Step(kept, float(np.linalg.norm(slope)), rest, float(slope @ bend))
+    return NewtonStep(last_iterate, float(np.linalg.norm(slope)), rest, float(slope @ bend))
 
 
-def _shortened(ground: Ground, step: Step, share: float) -> np.ndarray | None:
+def _backtrack(ground: MovingObjective, step: NewtonStep, share: float) -> np.ndarray | None:
     """The gradient after so much of a step, or less, as makes it smaller; None where nothing does.
 
     Args:
@@ -178,16 +178,16 @@ def _shortened(ground: Ground, step: Step, share: float) -> np.ndarray | None:
     """
     here = ground.theta
     for _ in range(HALVINGS):
-        ground.stand(here + share * step.vector)
+        ground.move_to(here + share * step.vector)
         slope = ground.gradient()
         if float(slope @ slope) <= step.size**2 + 2 * ARMIJO * share * step.fall:
             return slope
         share /= 2
-    ground.stand(here)
+    ground.move_to(here)
     return None
 
 
-def _least_norm(ground: Ground, settings: CriticalSettings) -> Search:
+def _minimise_gradient_norm(ground: MovingObjective, settings: CriticalSettings) -> SearchEnd:
     """Descent on norm(g)^2 / 2, whose gradient is H g, by L-BFGS; it ends at the best place seen.
 
     Source: Frye et al. 2019, arXiv:1901.10603, where it is compared with Newton's methods.
@@ -196,25 +196,25 @@ def _least_norm(ground: Ground, settings: CriticalSettings) -> Search:
 
     def downhill(theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal best, best_theta
-        ground.stand(theta)
+        ground.move_to(theta)
         slope = ground.gradient()
         size = float(np.linalg.norm(slope))
         if not np.isfinite(size):
             return np.inf, np.zeros_like(theta)
         if size < best:
             best, best_theta = size, theta.copy()
-        return size**2 / 2, ground.times(slope)
+        return size**2 / 2, ground.hessian_times(slope)
 
     def watch(intermediate_result: Any) -> None:
         if best <= settings.target:
             raise StopIteration
 
     options = {"maxiter": settings.steps, "maxfun": 20 * settings.steps, "ftol": 0.0, "gtol": 0.0}
-    found = minimize(
+    minimisation = minimize(
         downhill, ground.theta, jac=True, method="L-BFGS-B", callback=watch, options=options
     )
-    ground.stand(best_theta)
-    step, taken = newton_step(ground, ground.gradient(), settings.products), int(found.nit)
+    ground.move_to(best_theta)
+    step, taken = newton_step(ground, ground.gradient(), settings.products), int(minimisation.nit)
     if best <= settings.target:
-        return step.ends(EndReason.CRITICAL, taken)
-    return step.ends(EndReason.STEPS if taken >= settings.steps else EndReason.STALLED, taken)
+        return step.search_end(EndReason.CRITICAL, taken)
+    return step.search_end(EndReason.STEPS if taken >= settings.steps else EndReason.STALLED, taken)

@@ -36,15 +36,15 @@ def xtrace(product: Product, tests: Tensor) -> tuple[float, float]:
     seen = _float64(images @ tests.t())  # Q'AW
     alone = torch.einsum("kd,kd->k", tests.double(), ranges.double()).cpu().numpy()  # w'Aw
     left_out = _left_out(_float64(upper))
-    found = []
+    estimates = []
     for number in range(count):
         normal = left_out[:, number]
         mine = overlap[:, number] - normal * (normal @ overlap[:, number])
         rest = alone[number] - 2 * mine @ seen[:, number] + mine @ inner @ mine
-        room = size - mine @ mine  # squared norm of what of the test vector is outside
-        scale = (size - count + 1) / room if room > 1e-9 * size else 0.0
-        found.append(np.trace(inner) - normal @ inner @ normal + scale * rest)
-    return float(np.mean(found)), float(np.std(found, ddof=1) / np.sqrt(count))
+        outside = size - mine @ mine  # squared norm of what of the test vector is outside
+        scale = (size - count + 1) / outside if outside > 1e-9 * size else 0.0
+        estimates.append(np.trace(inner) - normal @ inner @ normal + scale * rest)
+    return float(np.mean(estimates)), float(np.std(estimates, ddof=1) / np.sqrt(count))
 
 
 def _left_out(upper: np.ndarray) -> np.ndarray:

@@ -13,22 +13,28 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block, FlatModel, stretches
 from explorer.analysis.objective.random_directions import (
     Part,
-    Redrawn,
-    directions,
+    RedrawnDirections,
+    direction_parts,
+    direction_rows,
     groups_of,
-    parts,
     row_norms,
 )
 from explorer.kinds.settings import DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny
 
-__all__ = ["described", "direction_facts", "directions", "downhill", "drawn"]
+__all__ = [
+    "direction_facts",
+    "direction_recipes",
+    "direction_rows",
+    "directions_with_facts",
+    "gradient_direction",
+]
 
 
-def drawn(
+def directions_with_facts(
     flat: FlatModel, settings: DirectionSettings, axes: int
-) -> tuple[Tensor | Redrawn, dict[str, Any]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, Any]]:
     """The first `axes` directions of a seed around the point of `flat`, and their facts.
 
     A surface is also told the cosine of the angle between its two axes. They come as (axes, D) in
@@ -41,9 +47,9 @@ def drawn(
     rows = theta.new_empty(axes, theta.numel()) if keep else None
     first, product = torch.empty(0), 0.0
 
-    def kept() -> Iterator[Part]:
+    def kept_parts() -> Iterator[Part]:
         nonlocal first, product
-        for stretch, axis, vector in parts(flat.blocks, theta, settings, range(axes)):
+        for stretch, axis, vector in direction_parts(flat.blocks, theta, settings, range(axes)):
             if rows is not None:
                 rows[axis, stretch.within] = vector.to(theta)
             if cosines:
@@ -51,15 +57,15 @@ def drawn(
                 first = vector if axis == 0 else first
             yield stretch, axis, vector
 
-    facts = direction_facts(flat, kept(), settings)
+    facts = direction_facts(flat, kept_parts(), settings)
     norms = facts["direction_norms"]
-    facts |= described(norms, settings)
+    facts |= direction_recipes(norms, settings)
     if cosines:
         facts["axes_cosine"] = product / max(norms[0] * norms[1], TINY)
-    return Redrawn(flat.blocks, settings, axes) if rows is None else rows, facts
+    return RedrawnDirections(flat.blocks, settings, axes) if rows is None else rows, facts
 
 
-def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
+def gradient_direction(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
     """The direction -g / norm(g), as long as the point is, (1, D); and its facts.
 
     g is the gradient of the mean loss at the objective's point. Statistics that are recomputed at
@@ -69,7 +75,7 @@ def downhill(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
         ValueError: the gradient is zero or not finite.
     """
     put_back = objective.flat.keep(objective.flat.theta)  # which does not move
-    objective.moved()
+    objective.follow_parameters()
     slope = gradient(objective)
     put_back()
     norm = float(slope.norm())
@@ -103,7 +109,9 @@ def direction_facts(
     squares: dict[int, list[float]] = {}
     layers: dict[str, list[float]] = {}
     worst = 0.0
-    for stretch, axis, vector in _cut(flat, vectors) if isinstance(vectors, Tensor) else vectors:
+    for stretch, axis, vector in (
+        _parts_of_vectors(flat, vectors) if isinstance(vectors, Tensor) else vectors
+    ):
         squares.setdefault(axis, []).append(float(row_norms(vector.view(1, -1))))
         theta = None if axis and not scaled else _theta(flat, stretch.within)
         for block in stretch.blocks:
@@ -120,7 +128,7 @@ def direction_facts(
     return facts | ({"norm_error": worst} if scaled else {})
 
 
-def _cut(flat: FlatModel, vectors: Tensor) -> Iterator[Part]:
+def _parts_of_vectors(flat: FlatModel, vectors: Tensor) -> Iterator[Part]:
     for stretch in stretches(flat.blocks):
         for axis, vector in enumerate(vectors):
             yield stretch, axis, vector[stretch.within]
@@ -135,7 +143,7 @@ def _theta_norm(flat: FlatModel) -> float:
     return math.hypot(*(float(_theta(flat, s.within).norm()) for s in stretches(flat.blocks)))
 
 
-def described(norms: list[float], settings: DirectionSettings) -> dict[str, Any]:
+def direction_recipes(norms: list[float], settings: DirectionSettings) -> dict[str, Any]:
     """How each direction is made again, beside its norm."""
     recipe = {
         "seed": settings.seed,

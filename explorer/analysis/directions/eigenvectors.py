@@ -10,17 +10,17 @@ from torch import Tensor
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.lanczos import Pairs, eigenpairs, random_normal
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
-from explorer.analysis.directions.directions import direction_facts, drawn
+from explorer.analysis.directions.directions import direction_facts, directions_with_facts
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.random_directions import Redrawn
+from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.kinds.settings import PlaneSettings
 
 START = 0  # seed of the vector that every search begins with, so that it ends with the same pairs
 
 
-def axes_of(
+def plane_axes(
     objective: Objective, settings: PlaneSettings
-) -> tuple[Tensor | Redrawn, dict[str, Any]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, Any]]:
     """The two axes of a plane through the objective's point, (2, D), and their facts.
 
     Raises:
@@ -28,7 +28,7 @@ def axes_of(
         CurvatureError: the model cannot be differentiated twice, or the loss is not finite.
     """
     if settings.direction == "random":
-        return drawn(objective.flat, settings, 2)
+        return directions_with_facts(objective.flat, settings, 2)
     vectors, facts = eigenvectors(objective, (settings.x_rank, settings.y_rank))
     one, other = vectors.to("cpu", torch.float64)
     return vectors, facts | {"axes_cosine": float(one @ other)}

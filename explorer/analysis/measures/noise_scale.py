@@ -1,20 +1,20 @@
 """The covariance of the examples' own gradients: its trace, and the gradient-noise scale."""
 
 from explorer.analysis.curvature.gradient_noise import NoNoise, squared_norms
-from explorer.analysis.measures.point_measures import Found, NotApplicable, Standing
+from explorer.analysis.measures.point_measures import MeasuredPoint, Measurement, NotApplicable
 from explorer.analysis.objective.objective import Objective
 
 
-def noise_scale(standing: Standing) -> Found:
+def noise_scale(point: MeasuredPoint) -> Measurement:
     """tr(Sigma) / norm(g)^2: the batch size below which gradients are mostly noise.
 
     Source: McCandlish et al. 2018, arXiv:1812.06162, equation 2.9. Sigma is the covariance with
     N - 1, over all the examples; no sampling, hence no interval.
     """
-    squared = float(standing.gradient.square().sum())
+    squared = float(point.gradient.square().sum())
     if not squared:
         raise NotApplicable("The gradient is zero")
-    return Found.exact(covariance_trace(standing.objective, squared) / squared)
+    return Measurement.exact(covariance_trace(point.objective, squared) / squared)
 
 
 def covariance_trace(objective: Objective, squared: float) -> float:

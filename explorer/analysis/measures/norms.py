@@ -9,10 +9,15 @@ from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from explorer.analysis.curvature import products
-from explorer.analysis.curvature.fisher import empirical
-from explorer.analysis.curvature.matrices import dense
+from explorer.analysis.curvature.fisher import empirical_fisher
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature
-from explorer.analysis.measures.point_measures import STREAM, Found, NotApplicable, Standing
+from explorer.analysis.measures.point_measures import (
+    STREAM,
+    MeasuredPoint,
+    Measurement,
+    NotApplicable,
+)
 from explorer.analysis.objective.parameters import Block
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
@@ -22,22 +27,22 @@ SWEEPS = 200  # of the closed-form minimisation over rows and columns
 GROUPS = 5  # of probes left out in turn
 
 
-def fisher_rao(standing: Standing) -> Found:
+def fisher_rao(point: MeasuredPoint) -> Measurement:
     """W' F w with the empirical Fisher matrix.
 
     Source: Liang et al. 2019, arXiv:1711.01530: over examples with their labels.
     """
     try:
-        fisher = Curvature(standing.objective, empirical)
+        fisher = Curvature(point.objective, empirical_fisher)
     except products.CurvatureError as error:
         if "sum and a count" in str(error):
             raise NotApplicable("It needs one loss per example") from error
         raise
-    theta = standing.theta
-    return Found.exact(float(theta.double() @ fisher(theta).double()))
+    theta = point.theta
+    return Measurement.exact(float(theta.double() @ fisher(theta).double()))
 
 
-def relative_flatness(standing: Standing) -> Found:
+def relative_flatness(point: MeasuredPoint) -> Measurement:
     """Sum over s, s' of <w_s, w_s'> Tr(H_ss') of the last linear layer.
 
     With G = W W' it is the trace of (G^1/2 x I) H (G^1/2 x I): by all its diagonal where that
@@ -45,70 +50,74 @@ def relative_flatness(standing: Standing) -> Found:
 
     Source: Petzka et al. 2021, arXiv:2001.00939.
     """
-    block = last_linear(standing)
-    weight = standing.theta[block.start : block.stop].view(block.shape)
+    block = last_linear(point)
+    weight = point.theta[block.start : block.stop].view(block.shape)
     values, vectors = np.linalg.eigh((weight @ weight.t()).double().cpu().numpy())
     roots = vectors * np.sqrt(values.clip(min=0))  # G = roots roots'
     kept = roots[:, values > 1e-12 * max(values.max(), 0)]
     if not kept.size:
-        return Found.exact(0.0)
-    settings = standing.settings
+        return Measurement.exact(0.0)
+    settings = point.settings
     inputs = weight.shape[1]
     if kept.shape[1] * inputs <= settings.probes * settings.steps:
         forms = [
-            _form(standing, block, np.outer(root, np.eye(inputs)[place]))
+            _form(point, block, np.outer(root, np.eye(inputs)[place]))
             for root in kept.T
             for place in range(inputs)
         ]
-        return Found.exact(float(np.sum(forms)))
+        return Measurement.exact(float(np.sum(forms)))
     forms = []
     for number in range(settings.probes):
         rng = np.random.RandomState([settings.seed, STREAM["flatness"], number])
         signs = 2.0 * rng.randint(0, 2, (kept.shape[1], inputs)) - 1
-        forms.append(_form(standing, block, kept @ signs))
-    found = Estimate.of(np.array(forms))
-    return Found(found.value, found.low, found.high)
+        forms.append(_form(point, block, kept @ signs))
+    estimate = Estimate.of(np.array(forms))
+    return Measurement(estimate.value, estimate.low, estimate.high)
 
 
-def _form(standing: Standing, block: Block, within: np.ndarray) -> float:
+def _form(point: MeasuredPoint, block: Block, within: np.ndarray) -> float:
     """X'Hx for x the matrix within a block and 0 elsewhere."""
-    vector = torch.zeros_like(standing.theta)
+    vector = torch.zeros_like(point.theta)
     vector[block.start : block.stop] = torch.from_numpy(within.ravel()).to(vector)
-    return float(vector.double() @ standing.hessian(vector).double())
+    return float(vector.double() @ point.hessian(vector).double())
 
 
-def last_linear(standing: Standing) -> Block:
+def last_linear(point: MeasuredPoint) -> Block:
     """The weight of the linear layer whose outputs are the model's.
 
     Raises:
         NotApplicable: there is none.
     """
-    objective, made = standing.objective, dict[str, Tensor]()
+    objective, outputs_by_layer = point.objective, dict[str, Tensor]()
 
     def keep(name: str) -> Callable[..., None]:
         def hook(layer: nn.Module, inputs: Any, outputs: Tensor) -> None:
-            made[name] = outputs
+            outputs_by_layer[name] = outputs
 
         return hook
 
     layers = {n: m for n, m in objective.flat.module.named_modules() if isinstance(m, nn.Linear)}
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
     try:
-        with objective.flat.borrowed(), torch.inference_mode():
+        with objective.flat.at_theta(), torch.inference_mode():
             batch = next(iter(objective.batches))[2]
             outputs = objective.problem.forward(objective.flat.module, batch)
     finally:
         for handle in hooks:
             handle.remove()
-    known = {block.name: block for block in objective.flat.blocks}
-    for name, found in reversed(made.items()):
+    blocks_by_name = {block.name: block for block in objective.flat.blocks}
+    for name, layer_outputs in reversed(outputs_by_layer.items()):
         weight = f"{name}.weight".lstrip(".")
-        if weight in known and isinstance(outputs, Tensor) and torch.equal(found, outputs):
-            return known[weight]
+        if (
+            weight in blocks_by_name
+            and isinstance(outputs, Tensor)
+            and torch.equal(layer_outputs, outputs)
+        ):
+            return blocks_by_name[weight]
     raise NotApplicable("It is about a last linear layer")
 
 
-def normalised_sharpness(standing: Standing) -> Found:
+def normalised_sharpness(point: MeasuredPoint) -> Measurement:
     """Sum over weight tensors of the least of sum h e^(s_i + s'_j) + w^2 e^(-s_i - s'_j).
 
     h is the diagonal of the Gauss-Newton matrix, never negative, so that the minimum exists; it
@@ -117,30 +126,30 @@ def normalised_sharpness(standing: Standing) -> Found:
     Source: Tsuzuku, Sato and Sugiyama 2020, arXiv:1901.04653; published forms differ, this one
     has no temperature and takes the Gauss-Newton matrix for the Hessian.
     """
-    blocks = [block for block in standing.objective.flat.blocks if len(block.shape) >= 2]
-    if standing.is_small:
-        matrix = dense(Curvature(standing.objective, products.gauss_newton))
+    blocks = [block for block in point.objective.flat.blocks if len(block.shape) >= 2]
+    if point.is_small:
+        matrix = dense_matrix(Curvature(point.objective, products.gauss_newton))
         diagonal = torch.from_numpy(np.diag(matrix).clip(min=0).copy())
-        return Found.exact(_least(standing, blocks, diagonal))
-    squares = list(_diagonals(standing))
+        return Measurement.exact(_least(point, blocks, diagonal))
+    squares = list(_diagonals(point))
     parts = [
         torch.stack(squares[n::GROUPS]).sum(dim=0) for n in range(GROUPS) if squares[n::GROUPS]
     ]
     total, count = torch.stack(parts).sum(dim=0), len(squares)
-    whole = _least(standing, blocks, total / count)
+    whole = _least(point, blocks, total / count)
     left = [
-        _least(standing, blocks, (total - part) / (count - len(squares[n::GROUPS])))
+        _least(point, blocks, (total - part) / (count - len(squares[n::GROUPS])))
         for n, part in enumerate(parts)
     ]
     groups = len(left)
     spread = np.sqrt((groups - 1) ** 2 / groups) * np.std(left, ddof=1)
     reach = float(stdtrit(groups - 1, (1 + CONFIDENCE_LEVEL) / 2) * spread)
-    return Found(whole, whole - reach, whole + reach)
+    return Measurement(whole, whole - reach, whole + reach)
 
 
-def _least(standing: Standing, blocks: Sequence[Block], diagonal: Tensor) -> float:
+def _least(point: MeasuredPoint, blocks: Sequence[Block], diagonal: Tensor) -> float:
     """The sum over blocks of the least for a diagonal (D,)."""
-    theta, total = standing.theta.to("cpu", torch.float64), 0.0
+    theta, total = point.theta.to("cpu", torch.float64), 0.0
     for block in blocks:
         axes = slice(2, None)
         here, weights = (block.filters(v) for v in (diagonal, theta.square()))
@@ -170,7 +179,7 @@ def least(curved: np.ndarray, weights: np.ndarray) -> float:
     return value
 
 
-def _diagonals(standing: Standing) -> Iterator[Tensor]:
+def _diagonals(point: MeasuredPoint) -> Iterator[Tensor]:
     """Unbiased draws of the Gauss-Newton diagonal (D,), float64: squares of J' C r.
 
     C C' is the Hessian of each example's loss by its outputs and r random signs.
@@ -178,27 +187,29 @@ def _diagonals(standing: Standing) -> Iterator[Tensor]:
     Raises:
         NotApplicable: C is not known in closed form for this loss.
     """
-    space, settings = standing.slope.space, standing.settings
-    space.flat.theta.copy_(standing.theta)
-    if space.problem.loss not in (cross_entropy, squared_error):
+    model, settings = point.loss_and_gradient.model, point.settings
+    model.flat.theta.copy_(point.theta)
+    if model.problem.loss not in (cross_entropy, squared_error):
         raise NotApplicable("The model has more parameters")
     for number in range(settings.draws):
-        rng, total = standing.rng("factor", number), None
-        for start in range(0, space.examples, space.usual_batch):
-            batch = space.batch(start, min(start + space.usual_batch, space.examples))
-            with space.at_work(), torch.enable_grad():
-                outputs = space.outputs(batch)
+        rng, total = point.rng("factor", number), None
+        for start in range(0, model.examples, model.usual_batch):
+            batch = model.batch(start, min(start + model.usual_batch, model.examples))
+            with model.with_derivatives(), torch.enable_grad():
+                outputs = model.outputs(batch)
                 drawn = torch.from_numpy(2.0 * rng.randint(0, 2, tuple(outputs.shape)) - 1)
-                factor = _factor(standing, outputs.detach(), batch, drawn.to(outputs.detach()))
-                found = space.joined(space.gradients((outputs * factor).sum(), kept=False))
-            total = found if total is None else total + found
+                factor = _factor(point, outputs.detach(), batch, drawn.to(outputs.detach()))
+                batch_gradient = model.flat_vector(
+                    model.gradients((outputs * factor).sum(), kept=False)
+                )
+            total = batch_gradient if total is None else total + batch_gradient
         assert total is not None
-        yield total.to("cpu", torch.float64).square() / space.examples
+        yield total.to("cpu", torch.float64).square() / model.examples
 
 
-def _factor(standing: Standing, outputs: Tensor, batch: Batch, signs: Tensor) -> Tensor:
+def _factor(point: MeasuredPoint, outputs: Tensor, batch: Batch, signs: Tensor) -> Tensor:
     """C r of each example, in the shape of its outputs."""
-    if standing.slope.space.problem.loss is squared_error:
+    if point.loss_and_gradient.model.problem.loss is squared_error:
         return signs * (2 / outputs[0].numel()) ** 0.5
     shares = outputs.softmax(dim=1)  # diag(p) - p p' = C C' with C = diag(sqrt p) - p sqrt(p)'
     roots = shares.sqrt()

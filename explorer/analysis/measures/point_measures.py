@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.curvature import products
+from explorer.analysis.curvature.differentiable import DifferentiableModel
 from explorer.analysis.curvature.gradient import NoGradient, gradient
 from explorer.analysis.curvature.lanczos import Lanczos, quadrature, random_signs
-from explorer.analysis.curvature.matrices import Scaled, dense
-from explorer.analysis.curvature.products import Curvature, Product, Space
-from explorer.analysis.objective.examples import some_of
+from explorer.analysis.curvature.matrices import ScaledMatrix, dense_matrix
+from explorer.analysis.curvature.products import Curvature, Product
+from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.measures import MISSING_REASONS
@@ -38,7 +39,7 @@ class NotApplicable(ValueError):
 
 
 @dataclass(frozen=True)
-class Found:
+class Measurement:
     """A measure's value, the ends of its interval, and the worst direction found."""
 
     value: float
@@ -47,64 +48,64 @@ class Found:
     direction: Tensor | None = None  # (D,), to the worst place
 
     @classmethod
-    def exact(cls, value: float, direction: Tensor | None = None) -> "Found":
+    def exact(cls, value: float, direction: Tensor | None = None) -> "Measurement":
         """What is no estimate."""
         return cls(value, value, value, direction)
 
     @classmethod
-    def at_least(cls, value: float, direction: Tensor | None = None) -> "Found":
+    def at_least(cls, value: float, direction: Tensor | None = None) -> "Measurement":
         """The best that was found of a maximum."""
         return cls(value, value, float("inf"), direction)
 
 
-class Slope:
+class LossAndGradient:
     """Loss and gradient of the mean at any parameters; losses that are not finite are kept so."""
 
     def __init__(self, objective: Objective, through: Through | None = None) -> None:
         """Copy the objective's model; `through` changes its outputs before the loss."""
-        self.space = Space(objective)
+        self.model = DifferentiableModel(objective)
         self._through = through
 
-    def over(self, chosen: np.ndarray) -> "Slope":
+    def over_examples(self, chosen: np.ndarray) -> "LossAndGradient":
         """The same over some examples, by their indices (n,).
 
         Raises:
             NotApplicable: the problem declares its batches, which must not be cut.
         """
-        if self.space.problem.batch_size:
+        if self.model.problem.batch_size:
             raise NotApplicable("An example's loss depends on its batch")
         made = copy.copy(self)
-        made.space = copy.copy(self.space)
-        made.space.data = some_of(self.space.data, chosen)
-        made.space.examples = len(chosen)
+        made.model = copy.copy(self.model)
+        made.model.data = examples_at(self.model.data, chosen)
+        made.model.examples = len(chosen)
         return made
 
     def loss(self, theta: Tensor) -> float:
         """The mean loss at parameters (D,)."""
-        self.space.flat.theta.copy_(theta)
-        with self.space.at_work(), torch.no_grad():
+        self.model.flat.theta.copy_(theta)
+        with self.model.with_derivatives(), torch.no_grad():
             return self._sum(lambda total: None)
 
     def __call__(self, theta: Tensor) -> tuple[float, Tensor]:
         """The mean loss at parameters (D,) and its gradient there, (D,) of their type."""
-        self.space.flat.theta.copy_(theta)
+        self.model.flat.theta.copy_(theta)
         parts: list[Tensor] = []
-        with self.space.at_work(), torch.enable_grad():
+        with self.model.with_derivatives(), torch.enable_grad():
             loss = self._sum(
                 lambda total: parts.append(
-                    self.space.joined(self.space.gradients(total, kept=False)).double()
+                    self.model.flat_vector(self.model.gradients(total, kept=False)).double()
                 )
             )
         whole = torch.stack(parts).sum(dim=0) / self._count
         return loss, whole.to(theta.dtype)
 
     def _sum(self, seen: Callable[[Tensor], None]) -> float:
-        space, value, self._count = self.space, 0.0, 0.0
-        for start in range(0, space.examples, space.usual_batch):
-            batch = space.batch(start, min(start + space.usual_batch, space.examples))
-            outputs = space.outputs(batch)
+        model, value, self._count = self.model, 0.0, 0.0
+        for start in range(0, model.examples, model.usual_batch):
+            batch = model.batch(start, min(start + model.usual_batch, model.examples))
+            outputs = model.outputs(batch)
             outputs = self._through(outputs) if self._through else outputs
-            loss = as_value("loss", space.problem.loss(outputs, batch))
+            loss = as_value("loss", model.problem.loss(outputs, batch))
             total, count = loss if isinstance(loss, tuple) else (loss.double().sum(), loss.numel())
             if torch.is_grad_enabled() and not total.requires_grad:
                 raise NoGradient("the loss has no gradient by the parameters")
@@ -114,7 +115,7 @@ class Slope:
         return value / self._count
 
 
-class Standing:
+class MeasuredPoint:
     """One point with what several measures need of it; everything is made when first asked for."""
 
     def __init__(
@@ -150,17 +151,17 @@ class Standing:
                 flat.theta.copy_(self.theta)
 
     @cached_property
-    def slope(self) -> Slope:
+    def loss_and_gradient(self) -> LossAndGradient:
         """Loss and gradient anywhere."""
-        return Slope(self.objective)
+        return LossAndGradient(self.objective)
 
     @cached_property
-    def normalised_slope(self) -> Slope:
+    def normalised_loss_and_gradient(self) -> LossAndGradient:
         """The same with a classifier's logits divided by their standard deviation.
 
         Source: Andriushchenko et al. 2023, arXiv:2302.07011.
         """
-        return Slope(self.objective, normalised if self.is_classifier else None)
+        return LossAndGradient(self.objective, normalise_logits if self.is_classifier else None)
 
     @cached_property
     def gradient(self) -> Tensor:
@@ -173,9 +174,9 @@ class Standing:
         return Curvature(self.objective, products.hessian)
 
     @property
-    def scaled(self) -> Product:
+    def scaled_hessian(self) -> Product:
         """The Hessian between diag(abs(w))."""
-        return Scaled(self.hessian, self.theta.abs())
+        return ScaledMatrix(self.hessian, self.theta.abs())
 
     @property
     def is_small(self) -> bool:
@@ -185,23 +186,25 @@ class Standing:
     @cached_property
     def matrix(self) -> np.ndarray:
         """The whole Hessian (D, D), float64."""
-        return dense(self.hessian)
+        return dense_matrix(self.hessian)
 
     @cached_property
     def probes(self) -> list[tuple[float, float, np.ndarray, np.ndarray]]:
         """Of each random vector: v'Hv, norm(Hv)^2, the nodes and weights of its quadrature."""
-        found = []
+        probe_rows = []
         for number in range(self.settings.probes):
             signs = random_signs(self.hessian, self.settings.seed, STREAM["probes"], number)
             lanczos = Lanczos(self.hessian, signs, self.settings.steps)
             while not lanczos.is_over:
                 lanczos.step()
             square = float(torch.linalg.vector_norm(lanczos.first, dtype=torch.float64)) ** 2
-            found.append((self.size * lanczos.alphas[0], self.size * square, *quadrature(lanczos)))
-        return found
+            probe_rows.append(
+                (self.size * lanczos.alphas[0], self.size * square, *quadrature(lanczos))
+            )
+        return probe_rows
 
 
-def normalised(logits: Tensor) -> Tensor:
+def normalise_logits(logits: Tensor) -> Tensor:
     """Logits (B, C) over their standard deviation across classes; equal ones stay equal."""
     variance = logits.var(dim=1, unbiased=False, keepdim=True)
     return logits / (variance + LEAST_VARIANCE).sqrt()

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from explorer.analysis.measures.point_measures import STREAM
-from explorer.analysis.objective.batches import part
+from explorer.analysis.objective.batches import slice_examples
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.sharpness import SharpnessSettings
@@ -39,7 +39,7 @@ SHAPING_LAYERS += (nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.
 
 
 @dataclass(frozen=True)
-class Rescaled:
+class RescaledPoint:
     """Parameters that compute the same."""
 
     theta: Tensor  # (D,)
@@ -52,29 +52,29 @@ class Rescaled:
         return ", ".join(f"{first} and {second}" for first, second in self.pairs)
 
 
-def rescaled(objective: Objective, settings: SharpnessSettings) -> Rescaled | None:
+def rescale_point(objective: Objective, settings: SharpnessSettings) -> RescaledPoint | None:
     """The point rescaled as the settings say; None where the model has no pair for it.
 
     A pair whose scaling changes outputs by more than rounding (a layer used twice, tied weights)
     is left as it was. The objective stays where it is.
     """
     flat = objective.flat.twin()
-    with flat.borrowed():
-        return _rescaled(objective, flat, settings)
+    with flat.at_theta():
+        return _rescale_model(objective, flat, settings)
 
 
-def _rescaled(
+def _rescale_model(
     objective: Objective, flat: FlatModel, settings: SharpnessSettings
-) -> Rescaled | None:
+) -> RescaledPoint | None:
     """The same, by changing a copy of the model, pair by pair."""
     pairs = []
     names = {block.name for block in flat.blocks}
-    examples = part(objective.data, 0, min(EXAMPLES, objective.examples))
+    examples = slice_examples(objective.data, 0, min(EXAMPLES, objective.examples))
 
     def outputs() -> list[Tensor]:
-        with flat.borrowed(), torch.inference_mode():
-            found = objective.problem.forward(flat.module, examples)
-        leaves = torch.utils._pytree.tree_leaves(found)
+        with flat.at_theta(), torch.inference_mode():
+            model_outputs = objective.problem.forward(flat.module, examples)
+        leaves = torch.utils._pytree.tree_leaves(model_outputs)
         return [leaf.double() for leaf in leaves if isinstance(leaf, Tensor)]
 
     wanted = outputs()
@@ -91,7 +91,7 @@ def _rescaled(
                 flat.theta.copy_(before)
     if not pairs:
         return None
-    return Rescaled(flat.theta.clone(), tuple(pairs), _gap(outputs(), wanted))
+    return RescaledPoint(flat.theta.clone(), tuple(pairs), _gap(outputs(), wanted))
 
 
 def _parameters_of(module: nn.Module, *names: str) -> set[str]:
@@ -100,9 +100,9 @@ def _parameters_of(module: nn.Module, *names: str) -> set[str]:
     return {name for name, parameter in module.named_parameters() if id(parameter) in inside}
 
 
-def _gap(found: list[Tensor], wanted: list[Tensor]) -> float:
+def _gap(outputs: list[Tensor], wanted: list[Tensor]) -> float:
     """Largest difference over the largest value."""
-    pairs = list(zip(found, wanted, strict=True))
+    pairs = list(zip(outputs, wanted, strict=True))
     scale = max(float(b.abs().max()) for _, b in pairs)
     return max(float((a - b).abs().max()) for a, b in pairs) / (scale or 1.0)
 
@@ -146,13 +146,13 @@ def _pairs(module: nn.Module) -> list[tuple[str, str]]:
     except Exception:  # whatever a model's own code raises when it is traced
         return _in_order(module)
     layers = dict(module.named_modules())
-    found = []
+    layer_pairs = []
     for node in graph.nodes:
-        if node.op == "call_module" and _ends(layers[node.target]):
+        if node.op == "call_module" and _scales_by_outputs(layers[node.target]):
             second = _after(node, layers)
             if second:
-                found.append((node.target, second))
-    return found
+                layer_pairs.append((node.target, second))
+    return layer_pairs
 
 
 def _after(node: fx.Node, layers: dict[str, nn.Module]) -> str:
@@ -166,16 +166,22 @@ def _after(node: fx.Node, layers: dict[str, nn.Module]) -> str:
         elif isinstance(layer, SHAPING_LAYERS) or (layer is None and node.target in SHAPING):
             continue
         else:
-            return str(node.target) if layer is not None and rectified and _begins(layer) else ""
+            return (
+                str(node.target)
+                if layer is not None and rectified and _scales_by_inputs(layer)
+                else ""
+            )
     return ""
 
 
 def _in_order(module: nn.Module) -> list[tuple[str, str]]:
     """The same of a model that cannot be traced: by the order in which its layers are declared."""
-    return list(_ordered([(n, m) for n, m in module.named_modules() if not list(m.children())]))
+    return list(
+        _pairs_in_order([(n, m) for n, m in module.named_modules() if not list(m.children())])
+    )
 
 
-def _ordered(leaves: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, str]]:
+def _pairs_in_order(leaves: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, str]]:
     first, rectified = "", False
     for name, layer in leaves:
         if isinstance(layer, RELU_LAYERS):
@@ -183,18 +189,18 @@ def _ordered(leaves: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, str]]:
         elif isinstance(layer, SHAPING_LAYERS):
             continue
         else:
-            if first and rectified and _begins(layer):
+            if first and rectified and _scales_by_inputs(layer):
                 yield first, name
-            first, rectified = (name if _ends(layer) else ""), False
+            first, rectified = (name if _scales_by_outputs(layer) else ""), False
 
 
-def _ends(layer: nn.Module) -> bool:
+def _scales_by_outputs(layer: nn.Module) -> bool:
     """Whether its outputs can be scaled by its weight and bias, channels first."""
     norm = isinstance(layer, _BatchNorm) and layer.affine
-    return norm or _begins(layer)
+    return norm or _scales_by_inputs(layer)
 
 
-def _begins(layer: nn.Module) -> bool:
+def _scales_by_inputs(layer: nn.Module) -> bool:
     """Whether its inputs can be scaled by its weight."""
     if nn.utils.parametrize.is_parametrized(layer):
         return False

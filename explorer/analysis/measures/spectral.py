@@ -7,82 +7,84 @@ import torch
 
 from explorer.analysis.curvature.lanczos import eigenpairs, random_normal, random_signs
 from explorer.analysis.curvature.products import Product
-from explorer.analysis.measures.point_measures import STREAM, Found, Standing
+from explorer.analysis.measures.point_measures import STREAM, MeasuredPoint, Measurement
 from explorer.kinds.estimates import Estimate
 
 TOLERANCE = 1e-3  # of an eigenvalue's residual
 
 
-def lambda_max(standing: Standing) -> Found:
+def lambda_max(point: MeasuredPoint) -> Measurement:
     """The largest eigenvalue within its residual."""
-    return _largest(standing, standing.hessian)
+    return _largest(point, point.hessian)
 
 
-def scaled_lambda_max(standing: Standing) -> Found:
+def scaled_lambda_max(point: MeasuredPoint) -> Measurement:
     """The largest eigenvalue of diag(abs(w)) H diag(abs(w))."""
-    return _largest(standing, standing.scaled)
+    return _largest(point, point.scaled_hessian)
 
 
-def _largest(standing: Standing, matrix: Product) -> Found:
-    start = random_normal(matrix, standing.settings.seed, 0)
-    pairs = eigenpairs(matrix, start, 1, 0, TOLERANCE, standing.settings.room)
+def _largest(point: MeasuredPoint, matrix: Product) -> Measurement:
+    start = random_normal(matrix, point.settings.seed, 0)
+    pairs = eigenpairs(matrix, start, 1, 0, TOLERANCE, point.settings.room)
     value, residual = float(pairs.values[0]), float(pairs.residuals[0])
-    return Found(value, value - residual, value + residual)
+    return Measurement(value, value - residual, value + residual)
 
 
-def trace(standing: Standing) -> Found:
+def trace(point: MeasuredPoint) -> Measurement:
     """Sum of the eigenvalues.
 
     Source: Hutchinson 1989.
     """
-    if standing.is_small:
-        return Found.exact(float(np.trace(standing.matrix)))
-    return _estimate(np.array([form for form, *_ in standing.probes]))
+    if point.is_small:
+        return Measurement.exact(float(np.trace(point.matrix)))
+    return _estimate(np.array([form for form, *_ in point.probes]))
 
 
-def frobenius(standing: Standing) -> Found:
+def frobenius(point: MeasuredPoint) -> Measurement:
     """Square root of the sum of squared eigenvalues; the interval is that of the sum."""
-    if standing.is_small:
-        return Found.exact(float(np.linalg.norm(standing.matrix)))
-    found = _estimate(np.array([square for _, square, *_ in standing.probes]))
-    value, low, high = (max(end, 0.0) ** 0.5 for end in (found.value, found.low, found.high))
-    return Found(value, low, high)
+    if point.is_small:
+        return Measurement.exact(float(np.linalg.norm(point.matrix)))
+    squared_sum = _estimate(np.array([square for _, square, *_ in point.probes]))
+    value, low, high = (
+        max(end, 0.0) ** 0.5 for end in (squared_sum.value, squared_sum.low, squared_sum.high)
+    )
+    return Measurement(value, low, high)
 
 
-def scaled_trace(standing: Standing) -> Found:
+def scaled_trace(point: MeasuredPoint) -> Measurement:
     """Sum of w_i^2 H_ii."""
-    if standing.is_small:
-        squares = standing.theta.double().square().cpu().numpy()
-        return Found.exact(float(squares @ np.diag(standing.matrix)))
-    matrix, forms = standing.scaled, []
-    for number in range(standing.settings.probes):
-        signs = random_signs(matrix, standing.settings.seed, STREAM["scaled"], number)
+    if point.is_small:
+        squares = point.theta.double().square().cpu().numpy()
+        return Measurement.exact(float(squares @ np.diag(point.matrix)))
+    matrix, forms = point.scaled_hessian, []
+    for number in range(point.settings.probes):
+        signs = random_signs(matrix, point.settings.seed, STREAM["scaled"], number)
         forms.append(float(signs.double() @ matrix(signs).double()))
     return _estimate(np.array(forms))
 
 
-def effective_dimension(standing: Standing) -> Found:
+def effective_dimension(point: MeasuredPoint) -> Measurement:
     """Sum of lambda+ / (lambda+ + z).
 
     Source: Maddox, Benton and Wilson 2020, arXiv:2003.02139; MacKay 1992.
     """
-    z = standing.settings.z
-    return _sum_of(standing, lambda nodes: nodes.clip(min=0) / (nodes.clip(min=0) + z))
+    z = point.settings.z
+    return _sum_of(point, lambda nodes: nodes.clip(min=0) / (nodes.clip(min=0) + z))
 
 
-def _sum_of(standing: Standing, function: Callable[[np.ndarray], np.ndarray]) -> Found:
+def _sum_of(point: MeasuredPoint, function: Callable[[np.ndarray], np.ndarray]) -> Measurement:
     """Sum of a function of the eigenvalues."""
-    if standing.is_small:
-        return Found.exact(float(function(np.linalg.eigvalsh(standing.matrix)).sum()))
-    means = [float(weights @ function(nodes)) for *_, nodes, weights in standing.probes]
-    return _estimate(standing.size * np.array(means))
+    if point.is_small:
+        return Measurement.exact(float(function(np.linalg.eigvalsh(point.matrix)).sum()))
+    means = [float(weights @ function(nodes)) for *_, nodes, weights in point.probes]
+    return _estimate(point.size * np.array(means))
 
 
-def _estimate(values: np.ndarray) -> Found:
-    found = Estimate.of(values)
-    return Found(found.value, found.low, found.high)
+def _estimate(values: np.ndarray) -> Measurement:
+    estimate = Estimate.of(values)
+    return Measurement(estimate.value, estimate.low, estimate.high)
 
 
-def gradient_norm(standing: Standing) -> Found:
+def gradient_norm(point: MeasuredPoint) -> Measurement:
     """Norm of the gradient of the mean loss."""
-    return Found.exact(float(torch.linalg.vector_norm(standing.gradient)))
+    return Measurement.exact(float(torch.linalg.vector_norm(point.gradient)))

@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from explorer.analysis.model.checkpoint_file import CheckpointError, content
-from explorer.analysis.model.checkpoint_networks import COUNTER, Wanted, alike
+from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
+from explorer.analysis.model.checkpoint_networks import COUNTER, ModelNames, can_replace
 from explorer.extra_state import is_extra_state
 from explorer.wording import few, one_line, quote
 
@@ -46,22 +46,22 @@ def adapter_of(folder: Path) -> Adapter | None:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f"{one_line(folder / CONFIG)} is no JSON; copy it again") from error
-    held = content(file)
+    held = file_content(file)
     if not isinstance(held, dict) or not isinstance(config, dict):
         raise CheckpointError(f"{one_line(file)} holds no adapter's tensors by name; save it again")
     return Adapter(folder, held, config)
 
 
-def completed(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[str]]:
+def completed_tensors(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[str]]:
     """The whole model's tensors, and the names of those that are its own as it was built.
 
     Raises:
         CheckpointError: a tensor of the adapter has no place in the model, or the model has an
             adapter that the folder lacks, or one of another size or scale.
     """
-    wanted, where = Wanted(model), one_line(adapter.folder)
+    wanted, where = ModelNames(model), one_line(adapter.folder)
     _check_scale(adapter, model)
-    places = {_saved(name): name for name in wanted.values}
+    places = {_peft_name(name): name for name in wanted.values}
     tensors = {n: t for n, t in adapter.tensors.items() if isinstance(t, Tensor)}
     given = {_place(name, places): tensor for name, tensor in tensors.items()}
     if strange := [name for name in tensors if not _place(name, places)]:
@@ -69,13 +69,15 @@ def completed(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[
             f"{where} has {few([quote(n) for n in strange])}, for which the model has no place; "
             "build it in problem() with the same adapter, as get_peft_model(base, config) does"
         )
-    lacks = [n for n in wanted.values if n not in given and (_unnamed(n) != n or _is_own(n))]
+    lacks = [
+        n for n in wanted.values if n not in given and (_without_adapter_name(n) != n or _is_own(n))
+    ]
     if lacks or not given:
         raise CheckpointError(
             f"{where} lacks {few([quote(n) for n in lacks]) or 'tensors'}; is it an adapter of "
             "this model and these arguments?"
         )
-    if odd := [n for n, t in given.items() if not alike(t, wanted.values[n])]:
+    if odd := [n for n, t in given.items() if not can_replace(t, wanted.values[n])]:
         shape = tuple(wanted.values[odd[0]].shape)
         raise CheckpointError(
             f"{where}: {one_line(odd[0], 80)} must have shape {shape}, got "
@@ -87,12 +89,12 @@ def completed(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[
     return whole, [wanted.own[n] for n in own if not n.endswith(COUNTER) and not is_extra_state(n)]
 
 
-def _saved(name: str) -> str:
+def _peft_name(name: str) -> str:
     """How PEFT calls a parameter of the model in its files, without what stands before them all."""
-    return _unnamed(name).removeprefix(OUTER)
+    return _without_adapter_name(name).removeprefix(OUTER)
 
 
-def _unnamed(name: str) -> str:
+def _without_adapter_name(name: str) -> str:
     """A parameter's name without the adapter's own name in it."""
     name = re.sub(r"\.modules_to_save\.[^.]+", "", name)
     return re.sub(r"\.(lora_[A-Za-z_]+|ia3_l|vera_[A-Za-z_]+)\.default(?=\.|$)", r".\1", name)

@@ -9,11 +9,16 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.objective import model_copies
-from explorer.analysis.objective.batches import count_examples, mapped, part, placed
-from explorer.analysis.objective.examples import Source, size_of, some_of
+from explorer.analysis.objective.batches import (
+    count_examples,
+    map_tensors,
+    slice_examples,
+    to_device,
+)
+from explorer.analysis.objective.examples import Source, examples_at, size_of
 from explorer.analysis.objective.forward_cost import forward_cost
 from explorer.analysis.objective.loading import Examples
-from explorer.analysis.objective.losses import Terms, Value
+from explorer.analysis.objective.losses import LossAndMetrics, Value
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.problem import Batch, Problem
@@ -40,12 +45,12 @@ def examples_of(source: Source, many: int = EXAMPLES) -> Batch:
     places = np.linspace(0, count - 1, max(1, many - many % 2)).astype(int)
     if isinstance(source, Examples):
         return source.batch(places.tolist())
-    return some_of(source, places)
+    return examples_at(source, places)
 
 
-def affordable(problem: Problem, flat: FlatModel, source: Source, most: int) -> int:
+def affordable_examples(problem: Problem, flat: FlatModel, source: Source, most: int) -> int:
     """How many examples are tried: by shapes alone, so that each machine finds the same."""
-    few = placed(examples_of(source, LEAST), flat.theta.dtype, flat.theta.device)
+    few = to_device(examples_of(source, LEAST), flat.theta.dtype, flat.theta.device)
     if count_examples(few) < LEAST:
         return count_examples(few)
     each, _ = forward_cost(flat, problem, few)
@@ -64,9 +69,9 @@ def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:
         batch: an even number of examples, where they lie.
     """
     count = count_examples(batch)
-    batch = placed(batch, flat.theta.dtype, flat.theta.device)
-    few = part(batch, 0, min(model_copies.FEW, count))
-    if count < 2 or model_copies.draws(flat, problem, few):
+    batch = to_device(batch, flat.theta.dtype, flat.theta.device)
+    few = slice_examples(batch, 0, min(model_copies.FEW, count))
+    if count < 2 or model_copies.draws_random_numbers(flat, problem, few):
         return ""  # random numbers are dealt with by themselves
     trial = _Trial(problem, flat, batch)
     whole = trial.values(trial.whole)
@@ -75,7 +80,7 @@ def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:
     for said, other, within in trial.others():
         for name, one, two in zip(["loss", *problem.metrics], whole, other, strict=True):
             if not _alike([one], [two], within):
-                return f"{name} {said} ({_said(one)} becomes {_said(two)})"
+                return f"{name} {said} ({_value_words(one)} becomes {_value_words(two)})"
     return trial.failure
 
 
@@ -96,13 +101,13 @@ class _Trial:
     def values(self, examples: list[int]) -> list[Value]:
         """Each term of a batch of these examples, in float64."""
 
-        def taken(tensor: Tensor) -> Tensor:
+        def rows_of(tensor: Tensor) -> Tensor:
             return tensor[torch.tensor(examples, device=tensor.device)]
 
-        batch = mapped(self.batch, taken)
-        with self.flat.borrowed(), torch.inference_mode():
+        batch = map_tensors(self.batch, rows_of)
+        with self.flat.at_theta(), torch.inference_mode():
             outputs = self.problem.forward(self.flat.module, batch)
-            given = Terms(self.problem).values(outputs, batch)
+            given = LossAndMetrics(self.problem).values(outputs, batch)
         return [_exact(value, len(examples)) for value in given]
 
     def others(self) -> list[tuple[str, list[Value], float]]:
@@ -110,31 +115,31 @@ class _Trial:
         numbers = self.whole
         count, half = len(numbers), len(numbers) // 2
         first, second = numbers[:half], numbers[half:]
-        beside = self._joined(first + first, second + second, _halves)
+        beside = self._joined_values(first + first, second + second, _halves)
         cut = CUT if count > 2 * CUT else 1
-        found = [
+        comparisons = [
             ("of an example depends on the others of its batch", beside, COMPANY),
             (
                 "of an example depends on its place in the batch",
-                [_reversed(value) for value in self.values(numbers[::-1])],
+                [_reversed_value(value) for value in self.values(numbers[::-1])],
                 SIZE,
             ),
         ]
         try:
-            parts = self._joined(numbers[:cut], numbers[cut:], _joined)
+            parts = self._joined_values(numbers[:cut], numbers[cut:], _joined_value)
         except Exception as error:  # whatever the user's code raises
             if is_out_of_memory(error):
-                return found
+                return comparisons
             if cut > 1:
                 words = " ".join(str(error).split())[:200]
                 self.failure = (
                     f"loss and metrics of {count} examples can be computed, but not of {cut} "
                     f"({type(error).__name__}: {words})"
                 )
-            return found
-        return [*found, ("of an example depends on how many are in its batch", parts, SIZE)]
+            return comparisons
+        return [*comparisons, ("of an example depends on how many are in its batch", parts, SIZE)]
 
-    def _joined(
+    def _joined_values(
         self, one: list[int], other: list[int], join: Callable[[Value, Value], Value]
     ) -> list[Value]:
         pairs = zip(self.values(one), self.values(other), strict=True)
@@ -155,7 +160,7 @@ def _number(value: Any) -> Tensor:
     return torch.as_tensor(value).detach().to("cpu").to(torch.float64)
 
 
-def _joined(one: Value, other: Value) -> Value:
+def _joined_value(one: Value, other: Value) -> Value:
     """The value of two batches together."""
     if isinstance(one, tuple) and isinstance(other, tuple):
         return one[0] + other[0], one[1] + other[1]
@@ -169,11 +174,11 @@ def _halves(one: Value, other: Value) -> Value:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         half = len(one) // 2
         return torch.cat([one[:half], other[half:]])
-    total, count = _joined(one, other)
+    total, count = _joined_value(one, other)
     return total / 2, count / 2
 
 
-def _reversed(value: Value) -> Value:
+def _reversed_value(value: Value) -> Value:
     return value if isinstance(value, tuple) else value.flip(0)
 
 
@@ -198,7 +203,7 @@ def _near(one: Tensor, other: Tensor, within: float) -> bool:
     return torch.allclose(one, other, rtol=within, atol=within * scale, equal_nan=True)
 
 
-def _said(value: Value) -> str:
+def _value_words(value: Value) -> str:
     """The mean, and how many a pair of sum and count says that it is over."""
     if isinstance(value, tuple):
         return f"{float(value[0] / value[1]):.6g} with a count of {float(value[1]):g}"

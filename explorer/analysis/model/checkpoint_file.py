@@ -33,7 +33,7 @@ class CheckpointError(ValueError):
     """A file that holds no weights for this model; the message names the file and the key."""
 
 
-def content(path: Path) -> Any:
+def file_content(path: Path) -> Any:
     """What a file holds, by its content and not by its suffix: safetensors, or what torch saved.
 
     Of a pickle that are tensors and plain values; harmless types come as stand-ins.
@@ -46,7 +46,7 @@ def content(path: Path) -> Any:
         raise CheckpointError(f"there is no file {one_line(path)}; check the path")
     if not os.access(path, os.R_OK):
         raise CheckpointError(f"{one_line(path)} cannot be read; check its permissions")
-    _check_room(path, path.stat().st_size)
+    _check_free_memory(path, path.stat().st_size)
     try:
         if _is_safetensors(path):
             return safetensors.torch.load_file(path)
@@ -100,7 +100,7 @@ def _check_archive(path: Path) -> None:
                 f"{one_line(path)} of {size(outside)} would hold {size(held)}, which weights never "
                 "do; save model.state_dict() by torch.save"
             )
-        _check_room(path, held)
+        _check_free_memory(path, held)
         if any(member.CRC for member in members):
             for member in members:
                 _check_member(archive, member, path)
@@ -134,11 +134,11 @@ def _pickles(path: Path) -> Iterator[IO[bytes]]:
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if member.filename.endswith(".pkl"):
-                    with archive.open(_unchecked(member)) as pickled:
+                    with archive.open(_without_checksum(member)) as pickled:
                         yield pickled
 
 
-def _unchecked(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
+def _without_checksum(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
     """The member, to be read whatever its checksum says: there may be none in the archive."""
     other = copy.copy(member)
     del other.CRC
@@ -168,7 +168,7 @@ def _check_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path)
         ) from error
 
 
-def _check_room(path: Path, held: int) -> None:
+def _check_free_memory(path: Path, held: int) -> None:
     """Refuse what does not fit into the free memory.
 
     Raises:

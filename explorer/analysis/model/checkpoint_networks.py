@@ -34,7 +34,7 @@ MOST_CHARACTERS = 100_000_000  # of their names
 
 
 @dataclass
-class Contents:
+class FileContents:
     """Tensors and extra states of a file by their path, with the dictionary that each lies in."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Contents:
     characters: int = 0
 
     @classmethod
-    def of(cls, content: Any, source: object) -> "Contents":
+    def of(cls, content: Any, source: object) -> "FileContents":
         """What a file holds.
 
         Raises:
@@ -107,7 +107,7 @@ def _heads(paths: Mapping[str, Any], depth: int = 0) -> list[str]:
     return list(heads) if len(heads) > 1 or depth else []
 
 
-class Wanted:
+class ModelNames:
     """The names of a model's state, as they are looked for in a file."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -115,9 +115,9 @@ class Wanted:
         state = model.state_dict(keep_vars=True)
         kept = [name for name in state if not _is_counter(name)]
         outer = "module." if kept and all(n.startswith("module.") for n in kept) else ""
-        names = [plain(name).removeprefix(outer) for name in state]
-        self.unwraps = len(set(map(unwrapped, names))) == len(names)
-        own = map(unwrapped, names) if self.unwraps else names
+        names = [without_wrappers(name).removeprefix(outer) for name in state]
+        self.unwraps = len(set(map(without_parallel_wrapper, names))) == len(names)
+        own = map(without_parallel_wrapper, names) if self.unwraps else names
         self.own = dict(zip(own, state, strict=True))
         self.values = {name: state[own] for name, own in self.own.items()}
         first: dict[int, str] = {}
@@ -132,14 +132,14 @@ class Wanted:
         return name in self.values
 
 
-def plain(name: str) -> str:
+def without_wrappers(name: str) -> str:
     """A name without what compiling, sharding or checkpointing put into it."""
     for wrapper in WRAPPERS:
         name = name.replace(wrapper, "")
     return name
 
 
-def unwrapped(name: str) -> str:
+def without_parallel_wrapper(name: str) -> str:
     """A name without what making a part of a model parallel puts into it."""
     first, *rest = name.split(".")
     return ".".join([first, *(part for part in rest if part != "module")])
@@ -155,8 +155,8 @@ class Network:
 
     prefix: str
     paths: Mapping[str, str]
-    contents: Contents
-    wanted: Wanted
+    contents: FileContents
+    wanted: ModelNames
 
     @property
     def part(self) -> str:
@@ -164,14 +164,14 @@ class Network:
         return self.prefix.removesuffix(".") or TOP
 
     @property
-    def covered(self) -> int:
+    def covered_count(self) -> int:
         """How many of the model's tensors it has."""
         return len({self.wanted.group[n] for n in self.paths if not _is_counter(n)})
 
     @property
     def whole(self) -> bool:
         """Whether it has them all."""
-        return self.covered == len(self.wanted.groups)
+        return self.covered_count == len(self.wanted.groups)
 
     def value(self, name: str) -> Any:
         """Its value for one of the model's names, by another one of a tied tensor if need be."""
@@ -182,7 +182,7 @@ class Network:
         return None if same is None else self.contents.values[self.paths[same]]
 
     @cached_property
-    def missing(self) -> list[str]:
+    def missing_names(self) -> list[str]:
         """The model's names for which it has nothing; counters may be left out."""
         held = {self.wanted.group[name] for name in self.paths}
         return [
@@ -195,7 +195,7 @@ class Network:
     def fits(self) -> bool:
         """Whether its tensors have the model's shapes and sorts of numbers."""
         return all(
-            is_extra_state(name) or alike(self.value(name), value)
+            is_extra_state(name) or can_replace(self.value(name), value)
             for name, value in self.wanted.values.items()
             if self.value(name) is not None
         )
@@ -228,54 +228,60 @@ class Network:
         named = {name: self.value(name) for name in self.wanted.values}
         return content_hash({n: v for n, v in named.items() if isinstance(v, Tensor)})
 
-    def sized(self, part: str) -> str:
+    def size_words(self, part: str) -> str:
         """How large it is, in words."""
         own = self.wanted.values
         count = sum(own[n].numel() for n in self.paths if isinstance(own[n], nn.Parameter))
         return f"{one_line(part, 60)} ({len(self.paths)} tensors, {count:,} parameters)"
 
 
-def alike(given: Any, own: Tensor) -> bool:
+def can_replace(given: Any, own: Tensor) -> bool:
     """Whether a tensor could take the place of the model's own one."""
-    return isinstance(given, Tensor) and given.shape == own.shape and sort(given) == sort(own)
+    return (
+        isinstance(given, Tensor)
+        and given.shape == own.shape
+        and number_sort(given) == number_sort(own)
+    )
 
 
 WHOLE = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-def sort(tensor: Tensor) -> str:
+def number_sort(tensor: Tensor) -> str:
     """What sort of numbers a tensor holds; 8-bit floats are quantised and a sort of their own."""
     if tensor.is_floating_point() and tensor.element_size() > 1:
         return "real"
     return "whole" if tensor.dtype in WHOLE else str(tensor.dtype)
 
 
-def networks(contents: Contents, wanted: Wanted) -> list[Network]:
+def networks_in_file(contents: FileContents, wanted: ModelNames) -> list[Network]:
     """All prefixes in the file after which one of the model's names is found."""
-    found: dict[str, dict[str, str]] = {}
-    short = {path: plain(path) for path in contents.values}
+    paths_by_prefix: dict[str, dict[str, str]] = {}
+    short = {path: without_wrappers(path) for path in contents.values}
     if len(set(short.values())) < len(short):  # with and without a wrapper: not the same network
         short = {path: path for path in contents.values}
     for path, name in short.items():
         start = 0
         while start >= 0:
-            own = unwrapped(name[start:]) if wanted.unwraps else name[start:]
+            own = without_parallel_wrapper(name[start:]) if wanted.unwraps else name[start:]
             if own in wanted:
-                found.setdefault(name[:start], {})[own] = path
+                paths_by_prefix.setdefault(name[:start], {})[own] = path
             start = name.find(".", start) + 1 or -1
-    made = [Network(prefix, paths, contents, wanted) for prefix, paths in found.items()]
-    return [network for network in made if network.covered]
+    networks_of_prefixes = [
+        Network(prefix, paths, contents, wanted) for prefix, paths in paths_by_prefix.items()
+    ]
+    return [network for network in networks_of_prefixes if network.covered_count]
 
 
-def chosen(
-    found: list[Network], everywhere: list[Network], part: str, source: object
+def choose_network(
+    candidates: list[Network], everywhere: list[Network], part: str, source: object
 ) -> tuple[Network | None, tuple[Network, ...], str]:
     """The network that is meant, all that are whole, and a remark on what else the file holds.
 
     None where none has all of the model's tensors.
 
     Args:
-        found: the networks of the part that was named.
+        candidates: the networks of the part that was named.
         everywhere: all networks of the file.
         part: that was named, or nothing.
         source: the file, for messages.
@@ -284,14 +290,14 @@ def chosen(
         CheckpointError: several are meant as well as each other.
     """
     whole = tuple(network for network in everywhere if network.whole)
-    meant = [network for network in found if network.whole]
+    meant = [network for network in candidates if network.whole]
     exact = [n for n in meant if n.fits and not n.extra(whole)]
     fitting = exact or [n for n in meant if n.fits] or meant[:1]
     if len(fitting) < 2 or len({network.content for network in fitting}) == 1:
         return (fitting[0] if fitting else None), whole, ""
     fitting.sort(key=lambda n: bool({*AVERAGED, *SLOW} & set(n.part.split("."))))
-    names = _told_apart([network.part for network in fitting])
-    sizes = [network.sized(names[network.part]) for network in fitting]
+    names = _distinguishing_names([network.part for network in fitting])
+    sizes = [network.size_words(names[network.part]) for network in fitting]
     usual = [n for n in fitting if n.part in PARTS and n.is_apart]
     averaged = [n for n in fitting if n.part in AVERAGED and n.is_apart]
     if not part and len(usual) == 1 and len(averaged) == len(fitting) - 1:
@@ -306,7 +312,7 @@ def chosen(
     )
 
 
-def _told_apart(parts: list[str]) -> dict[str, str]:
+def _distinguishing_names(parts: list[str]) -> dict[str, str]:
     """The shortest name of each that says which is meant: without what they begin with alike."""
     split = [part.split(".") for part in parts]
     alike_first = 0
@@ -319,18 +325,18 @@ def _told_apart(parts: list[str]) -> dict[str, str]:
     return dict(zip(parts, parts, strict=True))
 
 
-def within(found: list[Network], part: str) -> list[Network]:
+def networks_of_part(everywhere: list[Network], part: str) -> list[Network]:
     """The networks of a part: of that very prefix, else below it, else anywhere it stands."""
     if part == TOP:
-        return [network for network in found if not network.prefix]
+        return [network for network in everywhere if not network.prefix]
     own = f"{part.strip('.')}."
-    exact = [n for n in found if n.prefix == own]
-    below = [n for n in found if n.prefix.startswith(own)]
-    anywhere = [n for n in found if f".{own}" in f".{n.prefix}"]
+    exact = [n for n in everywhere if n.prefix == own]
+    below = [n for n in everywhere if n.prefix.startswith(own)]
+    anywhere = [n for n in everywhere if f".{own}" in f".{n.prefix}"]
     return exact or below or anywhere
 
 
-def no_part(contents: Contents, part: str, source: object) -> CheckpointError:
+def missing_part_refusal(contents: FileContents, part: str, source: object) -> CheckpointError:
     """The refusal of a part that the file does not have, with those that it has."""
     held = few([quote(name, 60) for name in contents.parts], 8) or "no parts"
     return CheckpointError(f"{one_line(source)} has no part {quote(part)}; it holds {held}")

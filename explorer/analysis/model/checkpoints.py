@@ -10,17 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from explorer import extra_state
-from explorer.analysis.model.adapters import FILES, Adapter, adapter_of, completed, is_adapter_alone
-from explorer.analysis.model.checkpoint_file import CheckpointError, content
+from explorer.analysis.model.adapters import (
+    FILES,
+    Adapter,
+    adapter_of,
+    completed_tensors,
+    is_adapter_alone,
+)
+from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
 from explorer.analysis.model.checkpoint_networks import (
-    Contents,
+    FileContents,
+    ModelNames,
     Network,
-    Wanted,
-    chosen,
-    networks,
-    no_part,
-    sort,
-    within,
+    choose_network,
+    missing_part_refusal,
+    networks_in_file,
+    networks_of_part,
+    number_sort,
 )
 from explorer.wording import few, one_line, quote
 
@@ -43,7 +49,7 @@ class Fit:
     built: tuple[str, ...] = ()  # names of tensors that are the model's own, as problem() built it
 
 
-def read(path: Path) -> Any:
+def read_checkpoint(path: Path) -> Any:
     """What a checkpoint holds; pickles are read with `weights_only=True` alone.
 
     Understood are safetensors, whole or in shards with their index, a local Hugging Face folder, an
@@ -59,7 +65,7 @@ def read(path: Path) -> Any:
         if adapter := adapter_of(path):
             return adapter
         path = _file_of_folder(path)
-    return _sharded(path) if path.name.endswith(INDEX) else content(path)
+    return _read_shards(path) if path.name.endswith(INDEX) else file_content(path)
 
 
 def _file_of_folder(folder: Path) -> Path:
@@ -73,7 +79,7 @@ def _file_of_folder(folder: Path) -> Path:
     )
 
 
-def _sharded(index: Path) -> dict[str, Tensor]:
+def _read_shards(index: Path) -> dict[str, Tensor]:
     """The tensors that an index lists, each from the shard that it names; shards lie beside it."""
     where = _weight_map(index)
     tensors: dict[str, Tensor] = {}
@@ -86,7 +92,7 @@ def _sharded(index: Path) -> dict[str, Tensor]:
             raise CheckpointError(
                 f"{one_line(index)} names {quote(shard)}, an index, as a shard; copy it again"
             )
-        held = content(index.with_name(shard))
+        held = file_content(index.with_name(shard))
         listed = [name for name, file in where.items() if file == shard]
         if lost := [n for n in listed if not isinstance(held, Mapping) or n not in held]:
             raise CheckpointError(
@@ -114,7 +120,9 @@ def _weight_map(index: Path) -> dict[str, str]:
     return dict(where)
 
 
-def fitted(held: Any, model: nn.Module, source: object, part: str = "") -> dict[str, Tensor]:
+def fitted_tensors(
+    held: Any, model: nn.Module, source: object, part: str = ""
+) -> dict[str, Tensor]:
     """The tensors of the model's own state, in its order, each checked to fit (see `fit`)."""
     return fit(held, model, source, part).tensors
 
@@ -139,28 +147,28 @@ def fit(held: Any, model: nn.Module, source: object, part: str = "") -> Fit:
     """
     built: list[str] = []
     if isinstance(held, Adapter):
-        held, built = completed(held, model)
-    contents, wanted = Contents.of(held, source), Wanted(model)
-    candidates = everywhere = networks(contents, wanted)
+        held, built = completed_tensors(held, model)
+    contents, wanted = FileContents.of(held, source), ModelNames(model)
+    candidates = everywhere = networks_in_file(contents, wanted)
     if part:
-        candidates = within(everywhere, part)
+        candidates = networks_of_part(everywhere, part)
         if not candidates and not _has(contents, part):
-            raise no_part(contents, part, source)
+            raise missing_part_refusal(contents, part, source)
         if not candidates and everywhere:
             raise CheckpointError(
                 f"{one_line(source)}: {quote(part)} holds no tensor of this model; parts of it "
                 f"that do are {few([quote(n.part) for n in everywhere])}"
             )
-    network, whole, remark = chosen(candidates, everywhere, part, source)
+    network, whole, remark = choose_network(candidates, everywhere, part, source)
     if network is None:
-        raise _lacking(candidates, contents, wanted, model, source)
+        raise _no_network_refusal(candidates, contents, wanted, model, source)
     _check_extra(network.extra(whole), source)
     values = {wanted.own[name]: _value(network, name, source) for name in wanted.values}
     _check_tensors(values, {wanted.own[n]: v for n, v in wanted.values.items()}, source)
     return Fit(values, (remark,) if remark else (), tuple(built))
 
 
-def _has(contents: Contents, part: str) -> bool:
+def _has(contents: FileContents, part: str) -> bool:
     """Whether anything lies below that part."""
     return any(f".{part.strip('.')}." in f".{path}" for path in contents.values)
 
@@ -180,19 +188,19 @@ def _value(network: Network, name: str, source: object) -> Tensor:
     return extra_state.encode_state(value)
 
 
-def _lacking(
+def _no_network_refusal(
     candidates: list[Network],
-    contents: Contents,
-    wanted: Wanted,
+    contents: FileContents,
+    wanted: ModelNames,
     model: nn.Module,
     source: object,
 ) -> CheckpointError:
     """The refusal of a file in which no network has all of the model's tensors."""
-    most = max((network.covered for network in candidates), default=0)
-    best = [network for network in candidates if network.covered == most]
+    most = max((network.covered_count for network in candidates), default=0)
+    best = [network for network in candidates if network.covered_count == most]
     network = min(best, key=lambda n: len(n.prefix), default=Network("", {}, contents, wanted))
     where = one_line(source)
-    no_tensors = [n for n in network.missing if f"{network.prefix}{n}" in contents.others]
+    no_tensors = [n for n in network.missing_names if f"{network.prefix}{n}" in contents.others]
     if no_tensors:
         kind = contents.others[f"{network.prefix}{no_tensors[0]}"]
         return CheckpointError(
@@ -200,28 +208,29 @@ def _lacking(
             "model.state_dict()"
         )
     extra = network.extra() if candidates else list(contents.values)
-    if not extra and is_adapter_alone([wanted.own[n] for n in network.missing], model):
+    if not extra and is_adapter_alone([wanted.own[n] for n in network.missing_names], model):
         return CheckpointError(
-            f"{where} holds an adapter alone and {_lacks(network.missing)}, which are frozen: save "
-            "the whole model.state_dict(), or name a folder with adapter_config.json and "
-            "adapter_model.safetensors, whose frozen weights problem() then loads"
+            f"{where} holds an adapter alone and {_lacks(network.missing_names)}, which are "
+            "frozen: save the whole model.state_dict(), or name a folder with "
+            "adapter_config.json and adapter_model.safetensors, whose frozen weights problem() "
+            "then loads"
         )
-    has = f" and has {_listed(extra)}, unknown to the model" if extra else ""
-    missing = _lacks(network.missing)
+    has = f" and has {_quoted_names(extra)}, unknown to the model" if extra else ""
+    missing = _lacks(network.missing_names)
     return CheckpointError(
         f"{where} {missing}{has}; is it a checkpoint of this model and these arguments?"
     )
 
 
 def _lacks(names: list[str]) -> str:
-    return f"lacks {_listed(names)}"
+    return f"lacks {_quoted_names(names)}"
 
 
 def _check_extra(extra: list[str], source: object) -> None:
     if extra:
         raise CheckpointError(
-            f"{one_line(source)} has {_listed(extra)}, unknown to the model; is it a checkpoint of "
-            "this model and these arguments?"
+            f"{one_line(source)} has {_quoted_names(extra)}, unknown to the model; is it a "
+            "checkpoint of this model and these arguments?"
         )
 
 
@@ -239,15 +248,18 @@ def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Any], sourc
             f"{where}: {few(shapes)}; give the arguments that the model was trained with"
         )
     if hollow := [name for name in own if given[name].layout != torch.strided]:
-        raise CheckpointError(f"{where}: {_listed(hollow)} must be dense; save to_dense() of it")
+        raise CheckpointError(
+            f"{where}: {_quoted_names(hollow)} must be dense; save to_dense() of it"
+        )
     if hollow := [name for name in own if given[name].is_meta]:
         raise CheckpointError(
-            f"{where}: {_listed(hollow)} has no values (device meta); save a model with weights"
+            f"{where}: {_quoted_names(hollow)} has no values (device meta); save a model "
+            "with weights"
         )
     types = [
         f"{one_line(name, 80)} must be {value.dtype}, got {given[name].dtype}"
         for name, value in own.items()
-        if sort(given[name]) != sort(value)
+        if number_sort(given[name]) != number_sort(value)
     ]
     if types:
         raise CheckpointError(
@@ -255,5 +267,5 @@ def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Any], sourc
         )
 
 
-def _listed(names: list[str]) -> str:
+def _quoted_names(names: list[str]) -> str:
     return few([quote(name) for name in names])

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis.objective.batches import part, placed
+from explorer.analysis.objective.batches import slice_examples, to_device
 from explorer.analysis.objective.examples import head_of, split_of
-from explorer.analysis.objective.in_place import InPlace
+from explorer.analysis.objective.in_place import InPlaceModel
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Problem
 
@@ -29,8 +29,8 @@ def check_same_construction(problem: Problem, other: Problem, path: Path) -> Non
     Raises:
         ProblemError: two differ; it is named.
     """
-    there = dict(outside_checkpoint(other.model))
-    for name, value in outside_checkpoint(problem.model):
+    there = dict(tensors_outside_checkpoint(other.model))
+    for name, value in tensors_outside_checkpoint(problem.model):
         if name in there and not _equal(value, there[name]):
             raise _refusal(path, f"{name!r} of the model, which no checkpoint holds,")
     pair = _outputs_of_both(problem, other)
@@ -45,7 +45,7 @@ def _refusal(path: Path, what: str) -> ProblemError:
     )
 
 
-def outside_checkpoint(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def tensors_outside_checkpoint(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Tensors that the modules' attributes reach and that `state_dict` does not hold, by place."""
     stored = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
     saved = set(model.state_dict(keep_vars=True))
@@ -56,12 +56,16 @@ def outside_checkpoint(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     for place, module in model.named_modules():
         for name, value in vars(module).items():
             if name not in ("_parameters", "_buffers", "_modules"):
-                for where, tensor in _reached(f"{place}.{name}".lstrip("."), value, seen, DEEP):
+                for where, tensor in _tensors_within(
+                    f"{place}.{name}".lstrip("."), value, seen, DEEP
+                ):
                     if id(tensor) not in stored and tensor.is_leaf:
                         yield where, tensor
 
 
-def _reached(place: str, value: Any, seen: set[int], deep: int) -> Iterator[tuple[str, Tensor]]:
+def _tensors_within(
+    place: str, value: Any, seen: set[int], deep: int
+) -> Iterator[tuple[str, Tensor]]:
     """Tensors within a value: itself, items of containers, what a function closes over."""
     if isinstance(value, Tensor):
         yield place, value
@@ -69,11 +73,11 @@ def _reached(place: str, value: Any, seen: set[int], deep: int) -> Iterator[tupl
     if not deep or id(value) in seen or isinstance(value, str | bytes | int | float | nn.Module):
         return
     seen.add(id(value))
-    for name, inner in _inside(value):
-        yield from _reached(f"{place}{name}", inner, seen, deep - 1)
+    for name, inner in _items_within(value):
+        yield from _tensors_within(f"{place}{name}", inner, seen, deep - 1)
 
 
-def _inside(value: Any) -> Iterator[tuple[str, Any]]:
+def _items_within(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         yield from ((f"[{key!r}]", inner) for key, inner in list(value.items()))
     elif isinstance(value, list | tuple):
@@ -92,13 +96,15 @@ def _outputs_of_both(problem: Problem, other: Problem) -> tuple[Any, Any] | None
     if size > LARGEST or other.model is problem.model:
         return None
     try:
-        flats = [InPlace(made.model, *_HOW) for made in (problem, other)]
+        flats = [InPlaceModel(made.model, *_HOW) for made in (problem, other)]
         flats[1].load(problem.model.state_dict())
-        data = placed(part(head_of(split_of(problem, next(iter(problem.data)))), 0, FEW), *_HOW)
+        data = to_device(
+            slice_examples(head_of(split_of(problem, next(iter(problem.data)))), 0, FEW), *_HOW
+        )
         outputs = []
         for flat, made in zip(flats, (problem, other), strict=True):
             batch = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, data)
-            with flat.borrowed(), torch.random.fork_rng(), torch.inference_mode():
+            with flat.at_theta(), torch.random.fork_rng(), torch.inference_mode():
                 torch.manual_seed(0)
                 outputs.append(made.forward(flat.module, batch))
     except Exception:  # what fails here is told, or done otherwise, where it is evaluated

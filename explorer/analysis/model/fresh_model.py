@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from explorer.analysis.model.input_changes import copied
-from explorer.analysis.objective.batches import count_examples, part
-from explorer.analysis.objective.losses import Terms
-from explorer.analysis.objective.model_copies import moved_weights
-from explorer.analysis.objective.parameters import FlatModel, Tensors, converted
+from explorer.analysis.model.input_changes import copy_batch
+from explorer.analysis.objective.batches import count_examples, slice_examples
+from explorer.analysis.objective.losses import LossAndMetrics
+from explorer.analysis.objective.model_copies import move_weights
+from explorer.analysis.objective.parameters import FlatModel, Tensors, convert_tensor
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Batch, Problem
 
@@ -18,9 +18,11 @@ LARGEST = 20_000_000  # parameters of a model that is made again for this alone
 ROUNDING = 1e-4  # of the largest value; weights move by a quarter of their size
 
 
-def fewer(batch: Batch, problem: Problem) -> Batch:
+def one_example_less(batch: Batch, problem: Problem) -> Batch:
     """One example less than were evaluated before: what depends on the first batch shows."""
-    return batch if problem.batch_size else part(batch, 0, max(1, count_examples(batch) - 1))
+    return (
+        batch if problem.batch_size else slice_examples(batch, 0, max(1, count_examples(batch) - 1))
+    )
 
 
 def check_as_made_anew(
@@ -46,8 +48,8 @@ def check_as_made_anew(
     other = anew()
     if other is None:
         return
-    with moved_weights(flat):
-        with flat.borrowed():
+    with move_weights(flat):
+        with flat.at_theta():
             state = {name: _own(value) for name, value in flat.module.state_dict().items()}
             ours = _values(problem, flat.module, batch)
         try:
@@ -69,16 +71,16 @@ def check_as_made_anew(
 def _plain(other: Problem, state: Tensors, like: Tensor, batch: Batch) -> list[Tensor]:
     """The values of a problem by plain torch, with weights loaded into its own model."""
     model = other.model
-    model._apply(lambda value: converted(value, like.dtype, like.device))
+    model._apply(lambda value: convert_tensor(value, like.dtype, like.device))
     model.load_state_dict(state)
     return _values(other, model.eval(), batch)
 
 
 def _values(problem: Problem, model: torch.nn.Module, batch: Batch) -> list[Tensor]:
     """Each term of a batch: a value per example, or the mean of a sum and a count."""
-    batch = copied(batch)
+    batch = copy_batch(batch)
     with torch.inference_mode():
-        values = Terms(problem).values(problem.forward(model, batch), batch)
+        values = LossAndMetrics(problem).values(problem.forward(model, batch), batch)
         exact = [v[0] / v[1] if isinstance(v, tuple) else v for v in values]
         return [torch.as_tensor(value).double().cpu() for value in exact]
 

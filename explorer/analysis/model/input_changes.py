@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis.objective.batches import mapped, tensors_of
+from explorer.analysis.objective.batches import map_tensors, tensors_of
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Batch, Problem
@@ -21,15 +21,15 @@ class OnCopies:
 
     def __call__(self, model: nn.Module, batch: Batch) -> Any:
         """Outputs of the model on a copy of the batch."""
-        return self.forward(model, copied(batch))
+        return self.forward(model, copy_batch(batch))
 
 
-def copied(batch: Batch) -> Batch:
+def copy_batch(batch: Batch) -> Batch:
     """The batch with tensors of its own."""
-    return mapped(batch, torch.clone)
+    return map_tensors(batch, torch.clone)
 
 
-def protected(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> Problem:
+def protect_inputs(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> Problem:
     """The problem, whose forward gets copies where it changes what it gets.
 
     Args:
@@ -43,19 +43,19 @@ def protected(problem: Problem, flat: FlatModel, batch: Batch, path: Path) -> Pr
     """
     if isinstance(problem.forward, OnCopies):
         return problem
-    given = copied(batch)
-    with flat.borrowed(), torch.inference_mode():
+    given = copy_batch(batch)
+    with flat.at_theta(), torch.inference_mode():
         outputs = problem.forward(flat.module, given)
         changed = not _equal(given, batch)
         for name, term in {"loss": problem.loss, **problem.metrics}.items():
-            before = copied(given)
+            before = copy_batch(given)
             value = term(outputs, given)
             if not _equal(given, before):
                 raise ProblemError(
                     f"{path}: {name} changes its batch in place, so that it has another value when "
                     "it is called again; let it work on a clone()"
                 )
-            if changed and not _equal(value, term(outputs, copied(batch))):
+            if changed and not _equal(value, term(outputs, copy_batch(batch))):
                 raise ProblemError(
                     f"{path}: forward changes its input in place, and {name} reads the changed "
                     "one; write x = (x - mean) / std in place of x.sub_(mean).div_(std) in "

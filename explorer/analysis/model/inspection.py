@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from explorer.analysis.model import preconditioner
 from explorer.analysis.model.batch_coupling import MOST
-from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit, read
-from explorer.analysis.model.fresh_model import check_as_made_anew, fewer
+from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit, read_checkpoint
+from explorer.analysis.model.fresh_model import check_as_made_anew, one_example_less
 from explorer.analysis.model.problem_trial import (
-    check_steady,
+    check_repeatable,
     check_uncoupled,
-    few_of,
-    protected,
-    rehearse,
+    few_examples,
+    protect_splits,
+    try_problem,
     without_gradient,
 )
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors, content_hash
-from explorer.analysis.objective.user_errors import told
+from explorer.analysis.objective.user_errors import run_user_code
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem
 from explorer.wording import quote
@@ -37,7 +37,7 @@ def inspect(
     device: torch.device,
     folder: Path,
     progress: Callable[[int, int], None],
-    known: Sequence[Mapping[str, Any]] = (),
+    inspected_before: Sequence[Mapping[str, Any]] = (),
     rebuilt: Callable[[], nn.Module] | None = None,
     anew: Callable[[], Problem | None] | None = None,
 ) -> dict[str, Any]:
@@ -51,9 +51,9 @@ def inspect(
         device: where losses are measured, in float32.
         folder: where tensors are left, as <content hash>.safetensors.
         progress: called with (done, total) after each checkpoint.
-        known: `{"source_hash", "problem", "points": {file name: (time of change, hash, whether a
-            state beside it was looked at)}}` of what was inspected before; of this very problem it
-            is passed over.
+        inspected_before: `{"source_hash", "problem", "points": {file name: (time of change, hash,
+            whether a state beside it was looked at)}}` of what was inspected before; of this very
+            problem it is passed over.
         rebuilt: the model as another call of `problem()` builds it: tensors that a checkpoint
             lacks and the model brings must be the same in both.
         anew: the problem as its file, run once more, makes it; None where that cannot be.
@@ -66,33 +66,42 @@ def inspect(
     no_gradient = ""
     built = loaded.problem.model.state_dict()
     own = {name: value for name, value in built.items() if isinstance(value, Tensor)}
-    found = [(checkpoint, _before(loaded, known, checkpoint)) for checkpoint in checkpoints]
-    missing = [checkpoint for checkpoint, point in found if point is None]
+    checkpoint_points = [
+        (checkpoint, _earlier_hash(loaded, inspected_before, checkpoint))
+        for checkpoint in checkpoints
+    ]
+    missing = [checkpoint for checkpoint, point in checkpoint_points if point is None]
     tensors: Tensors = {}
     points: list[dict[str, Any]] = []
     remarks: list[str] = []
     for number, checkpoint in enumerate(missing, start=1):
         file = Path(checkpoint["file"])
         label, changed = _mark(checkpoint)  # before it is read: a later change is seen
-        weights = fit(read(file), loaded.problem.model, file, checkpoint.get("part", ""))
+        weights = fit(read_checkpoint(file), loaded.problem.model, file, checkpoint.get("part", ""))
         tensors = weights.tensors
         _check_built(weights, rebuilt if number == 1 else None, loaded)
         remarks += weights.remarks
         objectives = objectives or _objectives(loaded, tensors, device)
         state = checkpoint.get("optimizer")
-        beside = preconditioner.recorded(Path(state), loaded.problem.model) if state else {}
-        facts = _stored(tensors, own, folder, beside)
-        facts |= _measured(tensors, objectives, loaded, file)
+        beside = (
+            preconditioner.recorded_diagonal(Path(state), loaded.problem.model) if state else {}
+        )
+        facts = _store_point(tensors, own, folder, beside)
+        facts |= _point_losses(tensors, objectives, loaded, file)
         named = {"step": checkpoint.get("step"), "label": label, "changed": changed}
         points.append(facts | named)
         if number == 1:
             for split, objective in objectives.items():
-                check_steady(objective, facts["seconds"][split], loaded)
+                check_repeatable(objective, facts["seconds"][split], loaded)
                 given = replace(loaded, problem=objective.problem)
                 check_uncoupled(given, objective.flat, split, MOST)
                 if anew is not None and loaded.quick:
-                    few = fewer(few_of(objective.problem, split, device), objective.problem)
-                    with told(f"evaluating {loaded.path} where weights have moved", loaded.path):
+                    few = one_example_less(
+                        few_examples(objective.problem, split, device), objective.problem
+                    )
+                    with run_user_code(
+                        f"evaluating {loaded.path} where weights have moved", loaded.path
+                    ):
                         check_as_made_anew(
                             objective.problem, objective.flat, few, loaded.path, anew
                         )
@@ -102,7 +111,7 @@ def inspect(
         "source_hash": loaded.source_hash,
         "problem": loaded.facts,
         "points": points,
-        "final": found[-1][1] or points[-1]["point"],
+        "final": checkpoint_points[-1][1] or points[-1]["point"],
         "tensors": _table(tensors, loaded),
         "no_gradient": no_gradient,
         "remarks": remarks,
@@ -136,22 +145,24 @@ def _objectives(
     loaded: LoadedProblem, point: Tensors, device: torch.device
 ) -> dict[str, Objective]:
     """The objective of each split, once the problem has shown at a point that it runs."""
-    flat = rehearse(loaded, point, device)  # all on one copy
-    loaded = protected(loaded, flat, loaded.splits, device)
-    found: dict[str, Objective] = {}
+    flat = try_problem(loaded, point, device)  # all on one copy
+    loaded = protect_splits(loaded, flat, loaded.splits, device)
+    objectives: dict[str, Objective] = {}
     for split in loaded.splits:
         settings = ObjectiveSettings(split=split)
-        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
-            found[split] = Objective(loaded.problem, settings, device, flat=flat)
-    return found
+        with run_user_code(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            objectives[split] = Objective(loaded.problem, settings, device, flat=flat)
+    return objectives
 
 
-def _before(
-    loaded: LoadedProblem, known: Sequence[Mapping[str, Any]], checkpoint: Mapping[str, Any]
+def _earlier_hash(
+    loaded: LoadedProblem,
+    inspected_before: Sequence[Mapping[str, Any]],
+    checkpoint: Mapping[str, Any],
 ) -> str | None:
     """Hash of a checkpoint that was inspected through this very problem, with what lies beside."""
     label, changed = _mark(checkpoint)
-    for entry in known:
+    for entry in inspected_before:
         if entry["source_hash"] != loaded.source_hash or entry["problem"] != loaded.facts:
             continue
         when, point, *looked = entry["points"].get(label, (None, None))
@@ -167,7 +178,7 @@ def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
     return checkpoint.get("label") or file.stem, changed
 
 
-def _stored(tensors: Tensors, own: Tensors, folder: Path, beside: Tensors) -> dict[str, Any]:
+def _store_point(tensors: Tensors, own: Tensors, folder: Path, beside: Tensors) -> dict[str, Any]:
     """Hash of one point, whose tensors go to a file, and how many of its values are no numbers.
 
     What lies beside, its optimiser's preconditioner, goes with them and has a hash of its own.
@@ -182,7 +193,7 @@ def _stored(tensors: Tensors, own: Tensors, folder: Path, beside: Tensors) -> di
     return {"point": point, "not_finite": not_finite, "moments": moments}
 
 
-def _measured(
+def _point_losses(
     tensors: Tensors, objectives: Mapping[str, Objective], loaded: LoadedProblem, file: Path
 ) -> dict[str, Any]:
     """Losses and metrics of one point on each split, and the seconds they took."""
@@ -190,7 +201,7 @@ def _measured(
     for split, objective in objectives.items():
         objective.load(tensors)
         began = time.perf_counter()
-        with told(f"evaluating {loaded.path} on split {split!r} at {file}", loaded.path):
+        with run_user_code(f"evaluating {loaded.path} on split {split!r} at {file}", loaded.path):
             values = objective.means()
         measured[split] = {n: v for n, v in values.items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
@@ -199,14 +210,14 @@ def _measured(
 
 def _separate(tensors: Tensors) -> dict[str, Tensor]:
     """The tensors as a file takes them: whole, and each by itself where some share memory."""
-    found: dict[str, Tensor] = {}
+    separate_tensors: dict[str, Tensor] = {}
     seen = set()
     for name, tensor in tensors.items():
         value = tensor.detach().contiguous()
         storage = value.untyped_storage().data_ptr()
-        found[name] = value.clone() if storage in seen else value
+        separate_tensors[name] = value.clone() if storage in seen else value
         seen.add(storage)
-    return found
+    return separate_tensors
 
 
 def _not_finite(value: Tensor, own: Tensor | None) -> int:

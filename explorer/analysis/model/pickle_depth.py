@@ -33,7 +33,7 @@ def _depth(file: IO[bytes]) -> int:
         elif opcode.name == "DUP":
             stack.append(stack[-1])
         else:
-            levels = _popped(stack, opcode.stack_before)
+            levels = _pop_operands(stack, opcode.stack_before)
             if opcode.code.encode("latin-1") in _TUPLES:
                 levels += 1
             deepest = max(deepest, levels)
@@ -43,7 +43,7 @@ def _depth(file: IO[bytes]) -> int:
     return deepest
 
 
-def _popped(stack: list[int], kinds: list[Any]) -> int:
+def _pop_operands(stack: list[int], kinds: list[Any]) -> int:
     """Take from the stack what an opcode takes; the most levels of it."""
     levels = 0
     if _MARK in kinds:

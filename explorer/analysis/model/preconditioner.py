@@ -21,7 +21,7 @@ PREFIX = "preconditioner/"  # of its names in a point's file
 ADAMS = ("Adam", "AdamW")
 
 
-def recorded(file: Path, model: nn.Module) -> dict[str, Tensor]:
+def recorded_diagonal(file: Path, model: nn.Module) -> dict[str, Tensor]:
     """The diagonal sqrt(v) + eps for each parameter, from the optimiser's state in a file.
 
     v are the second moments, or their largest with amsgrad, over 1 - beta2^steps, as torch's Adam
@@ -66,7 +66,7 @@ def _diagonal(
     return (moments / seen).sqrt() + float(group["eps"])
 
 
-def stored(file: Path, digest: str) -> dict[str, Tensor]:
+def stored_diagonal(file: Path, digest: str) -> dict[str, Tensor]:
     """What a point's file holds of it, under its names there.
 
     Raises:
@@ -74,16 +74,16 @@ def stored(file: Path, digest: str) -> dict[str, Tensor]:
     """
     with safetensors.safe_open(file, framework="pt") as held:
         names = [name for name in held.keys() if name.startswith(PREFIX)]  # noqa: SIM118
-        found = {name: held.get_tensor(name) for name in names}
-    if content_hash({n.removeprefix(PREFIX): t for n, t in found.items()}) != digest:
+        stored_tensors = {name: held.get_tensor(name) for name in names}
+    if content_hash({n.removeprefix(PREFIX): t for n, t in stored_tensors.items()}) != digest:
         raise CheckpointError(
             f"the stored point {file} is damaged or lacks the optimiser's state; import its run "
             "again"
         )
-    return found
+    return stored_tensors
 
 
-def parted(point: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def split_preconditioner(point: Tensors) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """A point's parameters and buffers, and the preconditioner that came with them, if any."""
     plain = {name: value for name, value in point.items() if not name.startswith(PREFIX)}
     own = {n.removeprefix(PREFIX): v for n, v in point.items() if n.startswith(PREFIX)}

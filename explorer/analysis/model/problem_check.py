@@ -28,11 +28,11 @@ WRAPPERS = {  # a class by name -> where it keeps the model
 }
 
 
-def unwrapped(problem: Problem) -> Problem:
+def unwrap_model(problem: Problem) -> Problem:
     """The problem with the model itself, without what a training script had wrapped it in.
 
     Points are evaluated side by side and compiled here where it pays; names of the weights are
-    those of the model either way (see `checkpoints.fitted`).
+    those of the model either way (see `checkpoints.fitted_tensors`).
     """
     model = problem.model
     while (inner := WRAPPERS.get(type(model).__name__)) and _is_torchs(model):
@@ -44,7 +44,7 @@ def _is_torchs(model: nn.Module) -> bool:
     return type(model).__module__.partition(".")[0] == "torch"
 
 
-def check(problem: Any, path: Path) -> None:
+def check_problem(problem: Any, path: Path) -> None:
     """Refuse what can be no problem.
 
     Raises:
@@ -144,9 +144,9 @@ def _check_entries(data: Any, place: str) -> None:
 
 def _check_memory(data: Tensor, place: str) -> None:
     """Refuse a tensor that repeats one in its memory, and would not fit written out."""
-    size, room = data.numel() * data.element_size(), free_bytes(torch.device("cpu"))
-    if size > max(room, data.untyped_storage().nbytes()):
+    size, free = data.numel() * data.element_size(), free_bytes(torch.device("cpu"))
+    if size > max(free, data.untyped_storage().nbytes()):
         raise ValueError(
             f"data{place} has {size / 2**30:,.0f} GiB written out, more than the "
-            f"{room / 2**30:,.0f} GiB of memory that are free; give fewer examples"
+            f"{free / 2**30:,.0f} GiB of memory that are free; give fewer examples"
         )

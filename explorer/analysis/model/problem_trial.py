@@ -11,10 +11,15 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from explorer.analysis.curvature.gradient import NoGradient, gradients
 from explorer.analysis.model import input_changes
-from explorer.analysis.model.batch_coupling import EXAMPLES, affordable, examples_of, why_coupled
-from explorer.analysis.model.input_changes import copied
+from explorer.analysis.model.batch_coupling import (
+    EXAMPLES,
+    affordable_examples,
+    examples_of,
+    why_coupled,
+)
+from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.model.problems import LoadedProblem
-from explorer.analysis.objective.batches import part, placed
+from explorer.analysis.objective.batches import slice_examples, to_device
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.labels import require_classes
 from explorer.analysis.objective.loading import Examples
@@ -23,8 +28,8 @@ from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.model_copies import checked_model, first_model
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel, Tensors
-from explorer.analysis.objective.random_draws import Draws, watched
-from explorer.analysis.objective.user_errors import ProblemError, told
+from explorer.analysis.objective.random_draws import RandomOperations, watch_random_draws
+from explorer.analysis.objective.user_errors import ProblemError, run_user_code
 from explorer.problem import Batch, Problem
 
 FEW = 4  # examples that show whether something runs
@@ -37,7 +42,7 @@ REPEAT_SECONDS = 1.0  # for evaluating a second time, by as many examples as it 
 ROUNDING = 1e-5  # relative; two sums of float32 in the same order differ by less
 
 
-def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> FlatModel:
+def try_problem(loaded: LoadedProblem, point: Tensors, device: torch.device) -> FlatModel:
     """Run forward, loss and metrics on a few examples of each split, in evaluation mode.
 
     What comes back is the model on that point, as it is to be evaluated.
@@ -49,49 +54,53 @@ def rehearse(loaded: LoadedProblem, point: Tensors, device: torch.device) -> Fla
     flat = first_model(problem, torch.float32, device)
     flat.load(point)
     for split in problem.data:
-        batch = copied(few_of(problem, split, device))
+        batch = copy_batch(few_examples(problem, split, device))
         where = f"(outputs, batch) of {path} on split {split!r}"
-        with flat.borrowed(), torch.inference_mode():
-            with told(where.replace("(outputs", "forward(model"), path):
+        with flat.at_theta(), torch.inference_mode():
+            with run_user_code(where.replace("(outputs", "forward(model"), path):
                 outputs = problem.forward(flat.module, batch)
-            with told(f"labels{where}", path):
+            with run_user_code(f"labels{where}", path):
                 source = split_of(problem, split)
                 labelled = batch if isinstance(source, Examples) else source
                 require_classes(problem, outputs, labelled, split)
             for name, term in {"loss": problem.loss, **problem.metrics}.items():
-                with told(f"{name}{where}", path):
+                with run_user_code(f"{name}{where}", path):
                     value = term(outputs, batch)
                 _check_value(name, value, f"{path}, split {split!r}")
             _check_mode(flat.module, loaded)
-    with told(f"evaluating {path} where weights have moved", path):
+    with run_user_code(f"evaluating {path} where weights have moved", path):
         return checked_model(flat, problem, batch)
 
 
-def few_of(problem: Problem, split: str, device: torch.device) -> Batch:
+def few_examples(problem: Problem, split: str, device: torch.device) -> Batch:
     """The first few examples of a split, or its first batch where the problem declares batches."""
-    first = part(
+    first = slice_examples(
         head_of(split_of(problem, split), problem.batch_size), 0, problem.batch_size or FEW
     )
-    return placed(first, torch.float32, device)
+    return to_device(first, torch.float32, device)
 
 
-def protected(
+def protect_splits(
     loaded: LoadedProblem, flat: FlatModel, splits: Iterable[str], device: torch.device
 ) -> LoadedProblem:
-    """The problem, its forward on copies where it changes what it gets; see `inputs.protected`.
+    """The problem, its forward on copies where it changes what it gets.
+
+    See `input_changes.protect_inputs`.
 
     Raises:
         ProblemError: loss or metrics would see the difference.
     """
     for split in splits:
-        few = few_of(loaded.problem, split, device)
-        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
-            problem = input_changes.protected(loaded.problem, flat, few, loaded.path)
+        few = few_examples(loaded.problem, split, device)
+        with run_user_code(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            problem = input_changes.protect_inputs(loaded.problem, flat, few, loaded.path)
         loaded = replace(loaded, problem=problem)
     return loaded
 
 
-def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.device) -> LoadedProblem:
+def ready_problem(
+    loaded: LoadedProblem, point: Tensors, split: str, device: torch.device
+) -> LoadedProblem:
     """The problem as it is evaluated, looked at once more before an answer begins.
 
     Raises:
@@ -101,11 +110,13 @@ def ready(loaded: LoadedProblem, point: Tensors, split: str, device: torch.devic
     flat.load(point)
     problem, source = loaded.problem, split_of(loaded.problem, split)
     if not isinstance(source, Examples):
-        with told(f"evaluating {loaded.path} on split {split!r}", loaded.path):
-            with flat.borrowed(), torch.inference_mode():
-                outputs = problem.forward(flat.module, copied(few_of(problem, split, device)))
+        with run_user_code(f"evaluating {loaded.path} on split {split!r}", loaded.path):
+            with flat.at_theta(), torch.inference_mode():
+                outputs = problem.forward(
+                    flat.module, copy_batch(few_examples(problem, split, device))
+                )
             require_classes(problem, outputs, source, split)
-    loaded = protected(loaded, flat, [split], device)
+    loaded = protect_splits(loaded, flat, [split], device)
     check_uncoupled(loaded, flat, split)
     return loaded
 
@@ -123,9 +134,9 @@ def check_uncoupled(
     problem, path = loaded.problem, loaded.path
     if problem.batch_size:
         return
-    with told(f"evaluating {path} on split {split!r} in other batches", path):
+    with run_user_code(f"evaluating {path} on split {split!r} in other batches", path):
         source = split_of(problem, split)
-        many = affordable(problem, flat, source, most)
+        many = affordable_examples(problem, flat, source, most)
         why = why_coupled(problem, flat, examples_of(source, many))
     if why:
         raise ProblemError(
@@ -144,7 +155,7 @@ def _check_value(name: str, value: Any, where: str) -> None:
         single = single and not (pair and given.dim())
         good = good and (single or (number == 1 and isinstance(given, int | float)))
     if not good:
-        kinds = [_described(given) for given in parts]
+        kinds = [_part_words(given) for given in parts]
         got = kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})"
         raise ProblemError(
             f"{where}: {name} must return one real value per example, or (sum, count), got {got}; "
@@ -156,7 +167,7 @@ def _check_value(name: str, value: Any, where: str) -> None:
         raise ProblemError(f"{where}: {error}; {MEAN}") from error
 
 
-def _described(given: Any) -> str:
+def _part_words(given: Any) -> str:
     """What a part of a returned value is."""
     if isinstance(given, Tensor):
         return f"a tensor of {given.dtype} and shape {tuple(given.shape)}"
@@ -174,16 +185,16 @@ def _check_mode(model: nn.Module, loaded: LoadedProblem) -> None:
             )
 
 
-def check_steady(objective: Objective, seconds: float, loaded: LoadedProblem) -> None:
+def check_repeatable(objective: Objective, seconds: float, loaded: LoadedProblem) -> None:
     """Evaluate twice where the objective stands; an evaluation took so many seconds.
 
     Raises:
         ProblemError: the values differ by more than rounding.
     """
     share = REPEAT_SECONDS / max(seconds, 1e-9)
-    few = objective.shortened(max(1, int(objective.examples * min(1.0, share))))
+    few = objective.with_first_examples(max(1, int(objective.examples * min(1.0, share))))
     # within one stretch: a model that remembers is not put back in between
-    with told(f"evaluating {loaded.path} again", loaded.path), few.flat.borrowed():
+    with run_user_code(f"evaluating {loaded.path} again", loaded.path), few.flat.at_theta():
         one, other = few.means(), few.means()
     for name in objective.names:
         first, second = torch.tensor(one[name]), torch.tensor(other[name])
@@ -191,17 +202,21 @@ def check_steady(objective: Objective, seconds: float, loaded: LoadedProblem) ->
             continue
         raise ProblemError(
             f"{loaded.path}: two evaluations of split {objective.settings.split!r} at one point "
-            f"give {name} {float(first):.6g} and {float(second):.6g}: {_why_unsteady(few)}"
+            f"give {name} {float(first):.6g} and {float(second):.6g}: {_why_not_repeatable(few)}"
         )
 
 
-def _why_unsteady(objective: Objective) -> str:
+def _why_not_repeatable(objective: Objective) -> str:
     """What changes from one evaluation to the next, and what to do."""
-    draws, module = Draws(), objective.flat.module
-    with objective.flat.borrowed(), watched(objective.device) as seen, draws:
-        before = _kept(module)
+    draws, module = RandomOperations(), objective.flat.module
+    with objective.flat.at_theta(), watch_random_draws(objective.device) as seen, draws:
+        before = _state_copies(module)
         objective.means()
-        changed = [name for name, value in _kept(module).items() if not _is(value, before, name)]
+        changed = [
+            name
+            for name, value in _state_copies(module).items()
+            if not _is_unchanged(value, before, name)
+        ]
     if seen.drew:
         by = f" ({', '.join(draws.names)})" if draws.names else ""
         return (
@@ -220,7 +235,7 @@ def _why_unsteady(objective: Objective) -> str:
     )
 
 
-def _kept(module: nn.Module) -> dict[str, Tensor]:
+def _state_copies(module: nn.Module) -> dict[str, Tensor]:
     """Copies of the buffers of a model and of the tensors among its modules' attributes."""
     return {
         f"{place}.{name}".lstrip("."): value.detach().clone()
@@ -230,7 +245,7 @@ def _kept(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _is(value: Tensor, before: Mapping[str, Tensor], name: str) -> bool:
+def _is_unchanged(value: Tensor, before: Mapping[str, Tensor], name: str) -> bool:
     """Whether a tensor is as it was."""
     old = before.get(name)
     return old is not None and old.shape == value.shape and torch.equal(old, value)
@@ -238,7 +253,7 @@ def _is(value: Tensor, before: Mapping[str, Tensor], name: str) -> bool:
 
 def without_gradient(objective: Objective) -> str:
     """Why the loss has no gradient where the objective stands; nothing where it has one."""
-    few = objective.shortened(min(FEW, objective.examples))
+    few = objective.with_first_examples(min(FEW, objective.examples))
     try:
         next(gradients(few))
     except NoGradient as error:

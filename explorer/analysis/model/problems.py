@@ -20,16 +20,16 @@ from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.batches import tensors_of
 from explorer.analysis.objective.examples import (
     Source,
-    drawn_examples,
-    fits,
+    examples_at,
+    fits_on_device,
+    random_example_indices,
     size_of,
-    some_of,
     split_of,
 )
-from explorer.analysis.objective.loading import DataError, Examples, read, require_readable
+from explorer.analysis.objective.loading import DataError, Examples, read_examples, require_readable
 from explorer.analysis.objective.moved_parameters import moved_facts
 from explorer.analysis.objective.parameters import add_bytes
-from explorer.analysis.objective.user_errors import ProblemError, told
+from explorer.analysis.objective.user_errors import ProblemError, run_user_code
 from explorer.own_code import Code, code_of, is_own
 from explorer.problem import Batch, Problem
 
@@ -60,7 +60,7 @@ class LoadedProblem:
         }
 
 
-def load(
+def load_problem(
     path: Path, arguments: Mapping[str, Any], twice: bool = False, code: Code | None = None
 ) -> LoadedProblem:
     """Run a problem file's `problem(**arguments)`.
@@ -78,44 +78,49 @@ def load(
     if not path.is_file():
         raise ProblemError(f"there is no problem file {path}; check the path")
     source_hash = (code or code_of(path)).hash
-    module = _run(path)
+    module = _run_file(path)
     function = getattr(module, "problem", None)
     if not callable(function):
         raise ProblemError(
             f"{path} must have a function problem(**arguments) -> Problem; write one"
         )
     began = time.perf_counter()
-    problem = _made(function, arguments, path)
+    problem = _call_problem(function, arguments, path)
     quick = time.perf_counter() - began < AGAIN_SECONDS
-    data, splits = _read(problem, path, bounded=twice)
+    data, splits = _read_splits(problem, path, bounded=twice)
     if twice and quick:
-        other = _made(function, arguments, path)
-        _check_same(splits, _read(other, path)[1], path)
+        other = _call_problem(function, arguments, path)
+        _check_same(splits, _read_splits(other, path)[1], path)
         check_same_construction(problem, other, path)
     made = replace(problem, data=data)
     return LoadedProblem(path, made, source_hash, splits, quick)
 
 
-def made_anew(path: Path, arguments: Mapping[str, Any]) -> Problem | None:
+def rerun_problem(path: Path, arguments: Mapping[str, Any]) -> Problem | None:
     """What a problem file declares when it and all it imports are run once more, as if first.
 
     None where that fails: some code can be run only once in a process.
     """
     before = {name: module for name, module in sys.modules.items() if _is_users(module)}
     try:
-        return _made(_run(path).problem, arguments, path)
+        return _call_problem(_run_file(path).problem, arguments, path)
     except (ProblemError, AttributeError):
         return None
     finally:
         sys.modules.update(before)
 
 
-def _made(function: Callable[..., Any], arguments: Mapping[str, Any], path: Path) -> Problem:
+def _call_problem(
+    function: Callable[..., Any], arguments: Mapping[str, Any], path: Path
+) -> Problem:
     """What the file's function returns, which must be a problem."""
-    with told(f"problem() of {path}", path), torch.enable_grad():  # which it may leave switched off
+    with (
+        run_user_code(f"problem() of {path}", path),
+        torch.enable_grad(),
+    ):  # which it may leave switched off
         problem = function(**arguments)
-    problem_check.check(problem, path)
-    return problem_check.unwrapped(problem)
+    problem_check.check_problem(problem, path)
+    return problem_check.unwrap_model(problem)
 
 
 def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path) -> None:
@@ -127,9 +132,9 @@ def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path)
         )
 
 
-def _run(path: Path) -> ModuleType:
+def _run_file(path: Path) -> ModuleType:
     """The file as the module of its name; what lies beside it can be imported from now on."""
-    _forget()
+    _forget_modules()
     folder = str(path.resolve().parent)
     sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
     importlib.invalidate_caches()
@@ -145,7 +150,7 @@ def _run(path: Path) -> ModuleType:
     # bytecode would hide an edit of equal length within the same second
     sys.dont_write_bytecode = True
     try:
-        with told(str(path), path), torch.enable_grad():
+        with run_user_code(str(path), path), torch.enable_grad():
             loader.exec_module(module)
     finally:
         sys.dont_write_bytecode = written
@@ -159,7 +164,7 @@ def _module_name(path: Path) -> str:
     return f"problem_{name}" if taken else name
 
 
-def _forget() -> None:
+def _forget_modules() -> None:
     """Drop the modules that earlier problem files brought into this process; edits are seen."""
     for name, module in list(sys.modules.items()):
         if name.split(".")[0] not in _OURS and _is_users(module):
@@ -172,38 +177,42 @@ def _is_users(module: ModuleType) -> bool:
     return file is not None and is_own(Path(file).resolve())
 
 
-def _read(
+def _read_splits(
     problem: Problem, path: Path, bounded: bool = False
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The splits, cut to `max_examples`, and what identifies them; if bounded, not for hours."""
     data: dict[str, Any] = {}
-    found: dict[str, dict[str, Any]] = {}
+    split_facts: dict[str, dict[str, Any]] = {}
     for name in problem.data:
         try:
             source = split_of(problem, name)
             count = size_of(source)
             wanted = min(count, problem.max_examples or count)
-            found[name] = {"count": wanted}
+            split_facts[name] = {"count": wanted}
             if wanted < count:
-                source = some_of(source, drawn_examples(count, wanted, problem.examples_seed))
-                found[name] |= {"of": count, "seed": problem.examples_seed}
+                source = examples_at(
+                    source, random_example_indices(count, wanted, problem.examples_seed)
+                )
+                split_facts[name] |= {"of": count, "seed": problem.examples_seed}
             if bounded and problem.max_examples is None and isinstance(source, Examples):
                 require_readable(source)
-            data[name], identity = _identified(source)
-            found[name]["fingerprint"] = _in_batches(identity, problem.batch_size)
+            data[name], identity = _examples_and_fingerprint(source)
+            split_facts[name]["fingerprint"] = _in_batches(identity, problem.batch_size)
         except DataError as error:
             raise ProblemError(f"{path}, {error}") from error
         except ValueError as error:
             raise ProblemError(f"{path}, split {name!r}: {error}") from error
-    return data, found
+    return data, split_facts
 
 
-def _identified(source: Source) -> tuple[Source, str]:
+def _examples_and_fingerprint(source: Source) -> tuple[Source, str]:
     """The examples, as tensors where they fit into the free memory, and their fingerprint."""
     if not isinstance(source, Examples):
         return source, fingerprint(source)
     cpu = torch.device("cpu")
-    kept, identity = read(source, keep=fits(source, torch.get_default_dtype(), cpu))
+    kept, identity = read_examples(
+        source, keep=fits_on_device(source, torch.get_default_dtype(), cpu)
+    )
     return source if kept is None else kept, identity
 
 

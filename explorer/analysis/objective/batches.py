@@ -9,7 +9,7 @@ from torch import Tensor
 from explorer.problem import Batch
 
 
-def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
+def map_tensors(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
     """The batch with the function applied to each of its tensors.
 
     What has names keeps them: a named tuple, or a dict of a class of its own, whose entries may be
@@ -18,12 +18,14 @@ def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
     if isinstance(batch, Tensor):
         return function(batch)
     if isinstance(batch, Mapping):
-        return _renewed(batch, {name: mapped(value, function) for name, value in batch.items()})
-    values = [mapped(value, function) for value in batch]
+        return _as_class_of(
+            batch, {name: map_tensors(value, function) for name, value in batch.items()}
+        )
+    values = [map_tensors(value, function) for value in batch]
     return type(batch)(*values) if hasattr(batch, "_fields") else tuple(values)
 
 
-def _renewed(batch: Mapping[str, Batch], values: dict[str, Batch]) -> Mapping[str, Batch]:
+def _as_class_of(batch: Mapping[str, Batch], values: dict[str, Batch]) -> Mapping[str, Batch]:
     """The values as the class of the batch where that can be made of a dict, else as a dict."""
     if type(batch) is dict:
         return values
@@ -37,9 +39,9 @@ def _renewed(batch: Mapping[str, Batch], values: dict[str, Batch]) -> Mapping[st
 
 def tensors_of(batch: Batch) -> list[Tensor]:
     """The tensors of a batch in a fixed order."""
-    found: list[Tensor] = []
-    mapped(batch, lambda t: found.append(t) or t)  # type: ignore[func-returns-value]
-    return found
+    tensors: list[Tensor] = []
+    map_tensors(batch, lambda t: tensors.append(t) or t)  # type: ignore[func-returns-value]
+    return tensors
 
 
 def count_examples(data: Batch) -> int:
@@ -61,22 +63,22 @@ def count_examples(data: Batch) -> int:
     return sizes[0]
 
 
-def part(data: Batch, start: int, stop: int) -> Batch:
+def slice_examples(data: Batch, start: int, stop: int) -> Batch:
     """Examples from start to stop, as views."""
-    return mapped(data, itemgetter(slice(start, stop)))
+    return map_tensors(data, itemgetter(slice(start, stop)))
 
 
-def placed(data: Batch, dtype: torch.dtype, device: torch.device) -> Batch:
+def to_device(data: Batch, dtype: torch.dtype, device: torch.device) -> Batch:
     """The batch on the device; numbers with a fraction as `dtype`.
 
     Whole numbers keep their type: uint8 images stay small; the problem's `forward` scales them.
     """
 
-    def moved(tensor: Tensor) -> Tensor:
+    def to_its_place(tensor: Tensor) -> Tensor:
         kind = dtype if tensor.is_floating_point() else None
         return tensor.to(device=device, dtype=kind, non_blocking=tensor.is_pinned())
 
-    return mapped(data, moved)
+    return map_tensors(data, to_its_place)
 
 
 def channels_last(batch: Batch) -> Batch:
@@ -86,4 +88,4 @@ def channels_last(batch: Batch) -> Batch:
         images = tensor.dim() == 4
         return tensor.contiguous(memory_format=torch.channels_last) if images else tensor
 
-    return mapped(batch, laid_out)
+    return map_tensors(batch, laid_out)

@@ -19,8 +19,8 @@ Ends = Mapping[str, tuple[Tensor, Tensor]]  # name of a buffer -> its values at 
 
 def layers(model: nn.Module) -> list[_BatchNorm]:
     """The BatchNorm layers of a model that keep running statistics."""
-    found = [m for m in model.modules() if isinstance(m, _BatchNorm)]
-    return [m for m in found if isinstance(m.running_mean, Tensor)]
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
+    return [m for m in norms if isinstance(m.running_mean, Tensor)]
 
 
 def use_batch_statistics(model: nn.Module) -> None:
@@ -48,7 +48,7 @@ def recalibrate(model: nn.Module, forward: Forward, batches: Sequence[Batch]) ->
         layer.eval()
 
 
-def ends(flat: FlatModel, other: FlatModel) -> dict[str, tuple[Tensor, Tensor]]:
+def differing_buffers(flat: FlatModel, other: FlatModel) -> dict[str, tuple[Tensor, Tensor]]:
     """The buffers with a fraction that two models of one kind have otherwise, by name."""
     there = other.buffers
     return {
@@ -77,7 +77,7 @@ class _Pair:
     norm: str
 
 
-class Folded:
+class FoldedNetwork:
     """A network that computes the same with each BatchNorm folded into the layer before it.
 
     It shares parameters with the model it is made from. After these or the running statistics have
@@ -140,21 +140,21 @@ def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
     made: dict[int, str] = {}
     calls: list[str] = []
     kept: list[Tensor] = []  # no address is used twice while these live
-    found: list[_Pair] = []
+    pairs: list[_Pair] = []
 
     def watch(name: str, layer: nn.Module) -> Any:
         def hook(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             calls.append(name)
             if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in made:
-                found.append(_Pair(made[id(inputs[0])], name))
-            elif foldable(layer) and isinstance(output, Tensor):
+                pairs.append(_Pair(made[id(inputs[0])], name))
+            elif is_foldable(layer) and isinstance(output, Tensor):
                 made[id(output)] = name
                 kept.append(output)
 
         return layer.register_forward_hook(hook)
 
     norms = layers(module)
-    watched = [(n, m) for n, m in module.named_modules() if foldable(m) or m in norms]
+    watched = [(n, m) for n, m in module.named_modules() if is_foldable(m) or m in norms]
     hooks = [watch(name, layer) for name, layer in watched]
     try:
         with torch.no_grad():
@@ -163,10 +163,10 @@ def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
         for hook in hooks:
             hook.remove()
     once = {name for name in calls if calls.count(name) == 1}
-    return [pair for pair in found if {pair.layer, pair.norm} <= once]
+    return [pair for pair in pairs if {pair.layer, pair.norm} <= once]
 
 
-def foldable(layer: nn.Module) -> bool:
+def is_foldable(layer: nn.Module) -> bool:
     """Whether a BatchNorm after the layer can be folded into it: output channels come first."""
     plain = isinstance(layer, nn.Linear | _ConvNd) and not getattr(layer, "transposed", False)
     return plain and not nn.utils.parametrize.is_parametrized(layer)

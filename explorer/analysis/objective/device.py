@@ -7,7 +7,7 @@ import psutil
 import torch
 
 
-def available() -> tuple[str, ...]:
+def device_names() -> tuple[str, ...]:
     """Devices of this machine, the best first."""
     names = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
@@ -15,13 +15,13 @@ def available() -> tuple[str, ...]:
     return (*names, "cpu")
 
 
-def chosen(wanted: str = "auto") -> torch.device:
+def device_from_name(wanted: str = "auto") -> torch.device:
     """The device wanted, or the best there is.
 
     Raises:
         ValueError: this machine has no such device; the message lists what it has.
     """
-    names = available()
+    names = device_names()
     if wanted == "auto":
         return torch.device(names[0])
     if wanted not in (*names, "cuda"):
@@ -29,7 +29,7 @@ def chosen(wanted: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
-def title(device: torch.device) -> str:
+def device_title(device: torch.device) -> str:
     """What the device calls itself."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -43,13 +43,13 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def cores() -> int:
+def core_count() -> int:
     """Cores of this machine, without those that are only threads of another."""
     return psutil.cpu_count(logical=False) or 1
 
 
 @contextmanager
-def arithmetic(precision: str) -> Iterator[None]:
+def precision_flags(precision: str) -> Iterator[None]:
     """float32 means float32, tf32 what its name says, and one choice of kernel per shape.
 
     The flags of the process are restored afterwards. A device without TF32 computes float32.
@@ -68,7 +68,7 @@ def arithmetic(precision: str) -> Iterator[None]:
 
 
 @contextmanager
-def kept_threads() -> Iterator[None]:
+def restore_threads() -> Iterator[None]:
     """Torch's number of threads, a setting of the whole process, is afterwards as it was."""
     before = torch.get_num_threads()
     try:

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.objective import streaming
-from explorer.analysis.objective.captured_passes import Graph, Trace, enter
-from explorer.analysis.objective.device import arithmetic, cores, kept_threads
+from explorer.analysis.objective.captured_passes import CudaGraphPoint, TracedPoints, enter_points
+from explorer.analysis.objective.device import core_count, precision_flags, restore_threads
 from explorer.analysis.objective.execution import Choice
-from explorer.analysis.objective.losses import Ledger
+from explorer.analysis.objective.losses import ExampleValues
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import STRETCH
-from explorer.analysis.objective.random_directions import Redrawn
+from explorer.analysis.objective.random_directions import RedrawnDirections
 
 TRACED = 4  # points recorded together, at most
-Read = Callable[[Ledger], dict[str, Tensor]]
+Read = Callable[[ExampleValues], dict[str, Tensor]]
 BLOCK_BYTES = {"cpu": 1 << 17, "cuda": 256 << 20, "mps": 64 << 20}  # of values until reduced
 
 
@@ -33,10 +33,11 @@ class Evaluator:
     the objective's choice; on a CPU small models are evaluated at several points at once, one core
     each: the same operations in the same order for each point, so that values do not depend on how
     points are shared out, to the last bit. Where several points go into one launch, the kernels of
-    the matrix library may order sums by a point's place: they agree within `tuning.AGREE`.
+    the matrix library may order sums by a point's place: they agree within `AGREE` of
+    `execution_tuning`.
     """
 
-    def __init__(self, objective: Objective, directions: Tensor | Redrawn) -> None:
+    def __init__(self, objective: Objective, directions: Tensor | RedrawnDirections) -> None:
         """Stand at the objective's present point; `directions` has shape (m, D)."""
         self.objective = objective
         self.base = objective.flat.theta.clone()
@@ -50,7 +51,9 @@ class Evaluator:
     def use(self, choice: Choice) -> None:
         """Evaluate in this way from now on."""
         self._lanes: list[_Lane] = []  # frees what the last way held
-        if isinstance(self.directions, Redrawn):  # nothing that repeats a point knows how to draw
+        if isinstance(
+            self.directions, RedrawnDirections
+        ):  # nothing that repeats a point knows how to draw
             choice = replace(choice, lanes=1, stacked=1, traced=False, graph=False)
         self.objective.use(choice)
         choice = self.objective.choice  # which may be less than was asked for
@@ -58,11 +61,11 @@ class Evaluator:
         self._lanes = [_Lane(made, self) for made in (self.objective, *twins)]
         self._pool = ThreadPoolExecutor(choice.lanes, thread_name_prefix="lane")
 
-    def shortened(self, examples: int, precision: str = "") -> "Evaluator":
+    def with_first_examples(self, examples: int, precision: str = "") -> "Evaluator":
         """The same points over the first examples, for measuring ways of evaluating."""
-        return self.over(self.objective.shortened(examples, precision))
+        return self.with_objective(self.objective.with_first_examples(examples, precision))
 
-    def over(self, objective: Objective) -> "Evaluator":
+    def with_objective(self, objective: Objective) -> "Evaluator":
         """The same points, evaluated by another objective that stands on the base point."""
         made = copy.copy(self)
         made.objective = objective
@@ -75,7 +78,7 @@ class Evaluator:
         The model is put back on its base point, also after an exception. Where memory does not
         suffice, batches are halved, for good, and the points are evaluated again.
         """
-        measured = self._measured(coordinates, Ledger.reduced)
+        measured = self._read_values(coordinates, ExampleValues.means_and_errors)
         return {**measured, "squared_norm": self._squared_norms(coordinates)}
 
     def losses(self, coordinates: np.ndarray) -> np.ndarray:
@@ -84,14 +87,18 @@ class Evaluator:
         Raises:
             ValueError: the problem's loss is not one value per example.
         """
-        return self._measured(coordinates, Ledger.losses)["losses"]
+        return self._read_values(coordinates, ExampleValues.losses)["losses"]
 
-    def stand_alone(self) -> dict[str, float]:
+    def base_values(self) -> dict[str, float]:
         """The values at the base point itself, without a step."""
-        found = self.values(np.zeros((1, 0)))
-        return {name: float(value[0]) for name, value in found.items() if name != "squared_norm"}
+        values_at_base = self.values(np.zeros((1, 0)))
+        return {
+            name: float(value[0])
+            for name, value in values_at_base.items()
+            if name != "squared_norm"
+        }
 
-    def _frugal(self) -> bool:
+    def _use_less_memory(self) -> bool:
         """Choose what needs less memory; whether there is such a thing.
 
         Raises:
@@ -118,32 +125,32 @@ class Evaluator:
         self.use(choice)
         return True
 
-    def _measured(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
-        """What `read` finds in the ledger of each block of points, (K, ...) each."""
+    def _read_values(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
+        """What `read` finds in the values of each block of points, (K, ...) each."""
         while True:
             try:
-                return self._walked(coordinates, read)
+                return self._values_by_lanes(coordinates, read)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or not self._frugal():
+                if not is_out_of_memory(error) or not self._use_less_memory():
                     raise
 
-    def _walked(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
+    def _values_by_lanes(self, coordinates: np.ndarray, read: Read) -> dict[str, np.ndarray]:
         lanes = self._lanes
         steps = torch.as_tensor(
             np.ascontiguousarray(coordinates), dtype=self.base.dtype, device=self.base.device
         )
         shares = [steps[start :: len(lanes)] for start in range(min(len(lanes), len(steps)))]
-        with kept_threads(), arithmetic(self.objective.settings.precision):
+        with restore_threads(), precision_flags(self.objective.settings.precision):
             pairs = zip(lanes, shares, strict=False)
             walks = [self._pool.submit(_Lane.walk, lane, share, read) for lane, share in pairs]
             wait(walks)  # all of them, also when one has failed: they share the data
             parts = [walk.result() for walk in walks]
-        found = {}
+        values_by_name = {}
         for name in parts[0]:
-            found[name] = np.empty((len(steps), *parts[0][name].shape[1:]))
+            values_by_name[name] = np.empty((len(steps), *parts[0][name].shape[1:]))
             for start, part in enumerate(parts):
-                found[name][start :: len(lanes)] = part[name]
-        return found
+                values_by_name[name][start :: len(lanes)] = part[name]
+        return values_by_name
 
     def _squared_norms(self, coordinates: np.ndarray) -> np.ndarray:
         """norm(theta)^2 at each point, from inner products of base and directions in float64."""
@@ -154,7 +161,7 @@ class Evaluator:
 
     def place(self, theta: Tensor, steps: Tensor) -> None:
         """Put base + step @ directions into `theta`, one point (D,) or several (K, D)."""
-        if isinstance(self.directions, Redrawn):
+        if isinstance(self.directions, RedrawnDirections):
             self.directions.place(self.base, steps, theta)
             return
         directions = self.directions[: steps.shape[-1]]
@@ -166,7 +173,7 @@ class Evaluator:
                 theta.addcmul_(step.unsqueeze(1), direction)  # a matrix product could round to TF32
 
 
-def _gram(base: Tensor, directions: Tensor | Redrawn) -> np.ndarray:
+def _gram(base: Tensor, directions: Tensor | RedrawnDirections) -> np.ndarray:
     """Inner products of the base (D,) and the directions, (1 + m, 1 + m), in float64."""
     gram = torch.zeros(1 + len(directions), 1 + len(directions), dtype=torch.float64)
     whole = slice(0, len(base))
@@ -187,17 +194,21 @@ class _Lane:
         self._evaluator = evaluator
         theta, names = objective.flat.theta, objective.names
         row_bytes = objective.examples * len(names) * theta.element_size()
-        room = streaming.LEDGER_BYTES if objective.streams else BLOCK_BYTES[theta.device.type]
-        block = max(1, min(256, room // row_bytes))
+        block_bytes = (
+            streaming.VALUES_BYTES if objective.streams else BLOCK_BYTES[theta.device.type]
+        )
+        block = max(1, min(256, block_bytes // row_bytes))
         self._stacked = objective.choice.stacked
         traced = objective.choice.traced and self._stacked == 1
         block = self._stacked if self._stacked > 1 else min(block, TRACED) if traced else block
-        self._ledger = objective.ledger(block)
-        self._repeated: Trace | Graph | None = None
+        self._example_values = objective.empty_values(block)
+        self._repeated: TracedPoints | CudaGraphPoint | None = None
         if traced:
-            self._repeated = Trace(objective, evaluator.place, evaluator.axes, self._ledger)
+            self._repeated = TracedPoints(
+                objective, evaluator.place, evaluator.axes, self._example_values
+            )
         elif objective.choice.graph:
-            self._repeated = Graph(objective, evaluator.place, evaluator.axes)
+            self._repeated = CudaGraphPoint(objective, evaluator.place, evaluator.axes)
 
     def walk(self, steps: Tensor, read: Read) -> dict[str, np.ndarray]:
         """What `read` finds at each step (K, m); each (K, ...)."""
@@ -205,10 +216,10 @@ class _Lane:
         put_back = self._objective.flat.keep(self._evaluator.base)
         blocks = []
         try:
-            for start in range(0, len(steps), self._ledger.points):
-                part = steps[start : start + self._ledger.points]
+            for start in range(0, len(steps), self._example_values.points):
+                part = steps[start : start + self._example_values.points]
                 self._fill(part)
-                blocks.append({n: v[: len(part)] for n, v in read(self._ledger).items()})
+                blocks.append({n: v[: len(part)] for n, v in read(self._example_values).items()})
         finally:
             put_back()
         return {name: torch.cat([b[name] for b in blocks]).cpu().numpy() for name in blocks[0]}
@@ -221,17 +232,17 @@ class _Lane:
             base = self._evaluator.base
             thetas = base.new_empty(self._stacked, len(base))
             self._evaluator.place(thetas, whole)
-            self._objective.stacked_write(self._ledger, thetas)
+            self._objective.stacked_write(self._example_values, thetas)
             return
         with torch.inference_mode():
             if self._objective.streams:
-                streaming.fill(self._objective, self._evaluator.place, self._ledger, steps)
+                streaming.fill(self._objective, self._evaluator.place, self._example_values, steps)
             elif self._repeated is not None:
-                self._repeated.fill(self._ledger, steps)
+                self._repeated.fill(self._example_values, steps)
             else:
-                enter(self._objective, self._evaluator.place, self._ledger, steps)
+                enter_points(self._objective, self._evaluator.place, self._example_values, steps)
 
     def _share_cores(self) -> None:
         """Give this thread its part of the cores."""
         if self._evaluator.base.device.type == "cpu":
-            torch.set_num_threads(max(1, cores() // self._objective.choice.lanes))
+            torch.set_num_threads(max(1, core_count() // self._objective.choice.lanes))

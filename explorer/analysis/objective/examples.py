@@ -6,7 +6,13 @@ import numpy as np
 import torch
 
 from explorer.analysis.objective import loading
-from explorer.analysis.objective.batches import count_examples, mapped, part, placed, tensors_of
+from explorer.analysis.objective.batches import (
+    count_examples,
+    map_tensors,
+    slice_examples,
+    tensors_of,
+    to_device,
+)
 from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.loading import Examples, Span, is_dataset
 from explorer.kinds.settings import ObjectiveSettings
@@ -38,30 +44,30 @@ def size_of(source: Source) -> int:
     return len(source) if isinstance(source, Examples) else count_examples(source)
 
 
-def some_of(source: Source, chosen: np.ndarray | None) -> Source:
+def examples_at(source: Source, chosen: np.ndarray | None) -> Source:
     """The examples at these indices (n,); all for None."""
     if chosen is None or isinstance(source, Examples):
         return source.subset(chosen) if isinstance(source, Examples) else source
     index = torch.from_numpy(chosen)
-    return mapped(source, lambda tensor: tensor[index.to(tensor.device)])
+    return map_tensors(source, lambda tensor: tensor[index.to(tensor.device)])
 
 
-def chosen_of(problem: Problem, settings: ObjectiveSettings) -> Source:
+def examples_of_settings(problem: Problem, settings: ObjectiveSettings) -> Source:
     """The examples that the settings choose, where they lie.
 
     Raises:
         ValueError: there is no such split, it is empty or ragged, or smaller than the subset.
     """
     source = split_of(problem, settings.split)
-    return some_of(source, chosen_examples(size_of(source), settings, problem.batch_size))
+    return examples_at(source, subset_indices(size_of(source), settings, problem.batch_size))
 
 
-def fits(source: Source, dtype: torch.dtype, device: torch.device) -> bool:
+def fits_on_device(source: Source, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether the examples may be kept on the device; tensors on the CPU's side are there."""
     streams = isinstance(source, Examples)
     if device.type == "cpu" and not streams:
         return True
-    first = source.head if isinstance(source, Examples) else part(source, 0, 1)
+    first = source.head if isinstance(source, Examples) else slice_examples(source, 0, 1)
     one = sum(
         tensor[0].numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.itemsize)
         for tensor in tensors_of(first)
@@ -69,22 +75,22 @@ def fits(source: Source, dtype: torch.dtype, device: torch.device) -> bool:
     return one * size_of(source) <= RESIDENT_SHARE * free_bytes(device)
 
 
-def resident(source: Source, dtype: torch.dtype, device: torch.device) -> Batch:
+def resident_examples(source: Source, dtype: torch.dtype, device: torch.device) -> Batch:
     """The examples as tensors on the device."""
-    data = loading.read(source, keep=True)[0] if isinstance(source, Examples) else source
-    return placed(data, dtype, device)
+    data = loading.read_examples(source, keep=True)[0] if isinstance(source, Examples) else source
+    return to_device(data, dtype, device)
 
 
 def head_of(source: Source, batch_size: int | None = None) -> Batch:
     """The first few examples as tensors, for measuring and trying; whole batches of that size."""
     one = batch_size or 1
-    many = min(-(-loading.PROBED // one) * one, size_of(source))
+    many = min(-(-loading.PROBE_EXAMPLES // one) * one, size_of(source))
     if not isinstance(source, Examples):
-        return part(source, 0, many)
-    return source.head if many <= loading.PROBED else source.batch(range(many))
+        return slice_examples(source, 0, many)
+    return source.head if many <= loading.PROBE_EXAMPLES else source.batch(range(many))
 
 
-def calibration(
+def calibration_batches(
     problem: Problem, settings: ObjectiveSettings, dtype: torch.dtype, device: torch.device
 ) -> list[Batch]:
     """What statistics are recomputed on: the split's first examples, also beside a subset."""
@@ -92,13 +98,13 @@ def calibration(
         return []
     source = split_of(problem, settings.split)
     seen = min(settings.batchnorm_examples, size_of(source))
-    data = resident(some_of(source, np.arange(seen)), dtype, device)
+    data = resident_examples(examples_at(source, np.arange(seen)), dtype, device)
     size = settings.batchnorm_batch
     # a last batch of one example has no variance
-    return [part(data, a, min(a + size, seen)) for a in range(0, seen - 1, size)]
+    return [slice_examples(data, a, min(a + size, seen)) for a in range(0, seen - 1, size)]
 
 
-def spans(
+def batch_spans(
     count: int, size: int, settings: ObjectiveSettings, declared: int | None = None
 ) -> list[Span]:
     """First and last-but-one example of each batch.
@@ -127,7 +133,7 @@ def require_declared(name: str, got: int, declared: int) -> None:
         raise ValueError(f"{name} must be {declared}, the problem's batch_size, got {got}")
 
 
-def chosen_examples(
+def subset_indices(
     count: int, settings: ObjectiveSettings, batch_size: int | None = None
 ) -> np.ndarray | None:
     """Indices of the examples of a subset, sorted, (n,); None for all `count` of them.
@@ -153,12 +159,12 @@ def chosen_examples(
         return np.arange(settings.examples)
     if batch_size:
         wanted = settings.examples // batch_size
-        batches = drawn_examples(count // batch_size, wanted, settings.examples_seed)
+        batches = random_example_indices(count // batch_size, wanted, settings.examples_seed)
         return (batches[:, None] * batch_size + np.arange(batch_size)).ravel()
-    return drawn_examples(count, settings.examples, settings.examples_seed)
+    return random_example_indices(count, settings.examples, settings.examples_seed)
 
 
-def drawn_examples(count: int, wanted: int, seed: int) -> np.ndarray:
+def random_example_indices(count: int, wanted: int, seed: int) -> np.ndarray:
     """Indices of `wanted` of `count` examples, drawn without replacement, sorted, (wanted,).
 
     NumPy's RandomState is frozen by NEP 19, so that a seed means the same examples for good.

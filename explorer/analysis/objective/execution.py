@@ -22,8 +22,8 @@ class Choice:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Choice":
         """The choice that an earlier run stored; what this version does not know is left out."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
+        field_names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in field_names})
 
     @property
     def json(self) -> dict[str, Any]:

@@ -42,15 +42,15 @@ class Tuning:
         }
 
 
-def tuned(evaluator: Evaluator, points: int) -> Tuning:
+def measured_tuning(evaluator: Evaluator, points: int) -> Tuning:
     """The way to evaluate so many points, found within a small part of the time they take.
 
     Short work gets what shapes suggest: the same on every run. The evaluator stands on the choice
     afterwards.
     """
-    usual = taken(evaluator, with_rewrites(evaluator))
+    usual = use_or_fall_back(evaluator, with_rewrites(evaluator))
     tuning = Tuning(usual)
-    if evaluator.objective.streams or evaluator.objective.alone:
+    if evaluator.objective.streams or evaluator.objective.one_point_at_a_time:
         return tuning  # to measure would take passes over all the data, or there is one way
     took = _seconds(evaluator, 0.0)  # an upper bound: the first are slow
     if LONG / points < took < LONG / 100:
@@ -59,27 +59,27 @@ def tuned(evaluator: Evaluator, points: int) -> Tuning:
     if took * points < LONG or budget < 3 * took:
         return tuning
     objective = evaluator.objective
-    probe = evaluator.shortened(min(objective.examples, max(64, 2 * usual.batch)))
+    probe = evaluator.with_first_examples(min(objective.examples, max(64, 2 * usual.batch)))
     took *= probe.objective.examples / objective.examples
     scale = objective.examples / probe.objective.examples
     probe.use(usual)
     best = _seconds(probe)
     spent = took + best
-    tuning.seconds[said(usual)] = best * scale
-    for candidate in candidates(objective, usual, best * scale * points, best):
+    tuning.seconds[choice_words(usual)] = best * scale
+    for candidate in candidate_choices(objective, usual, best * scale * points, best):
         if spent > budget:
             break
         began = time.perf_counter()
-        if (seconds := _tried(probe, candidate, usual)) is not None:
-            tuning.seconds[said(candidate)] = seconds * scale
+        if (seconds := _seconds_if_right(probe, candidate, usual)) is not None:
+            tuning.seconds[choice_words(candidate)] = seconds * scale
             if seconds < 0.97 * best:
                 best, tuning.choice = seconds, candidate
         spent += time.perf_counter() - began
-    tuning.choice = taken(evaluator, tuning.choice)
+    tuning.choice = use_or_fall_back(evaluator, tuning.choice)
     return tuning
 
 
-def taken(evaluator: Evaluator, choice: Choice) -> Choice:
+def use_or_fall_back(evaluator: Evaluator, choice: Choice) -> Choice:
     """The choice, where the evaluator can stand on it, else the plain one; it stands there then."""
     try:
         evaluator.use(choice)
@@ -98,7 +98,7 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
     choice = plain
     if objective.choice != plain:
         evaluator.use(plain)  # whatever was tried before
-    if objective.alone:
+    if objective.one_point_at_a_time:
         return objective.choice
     wished: list[dict[str, Any]] = []
     if any(isinstance(m, torch.nn.Conv2d) for m in objective.flat.module.modules()):
@@ -107,7 +107,7 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
         wished.append({"folded": True})
     elif (stacked := objective.usual_choice().stacked) > 1:
         wished.append({"stacked": stacked})
-    if plain.lanes > 1 and traceable(objective):
+    if plain.lanes > 1 and is_traceable(objective):
         wished.append({"traced": True})
     if not wished:
         return plain
@@ -115,7 +115,7 @@ def with_rewrites(evaluator: Evaluator) -> Choice:
     for rewrite in wished:
         better = replace(choice, **rewrite)
         tried = replace(better, stacked=min(better.stacked, 2), lanes=1)
-        if agrees(probe, tried, replace(plain, lanes=1)):
+        if agrees_with_plain(probe, tried, replace(plain, lanes=1)):
             choice = better
     return choice
 
@@ -129,10 +129,10 @@ def _probe(evaluator: Evaluator) -> Evaluator:
     """The same points over a few examples, in the precision of the parameters."""
     objective = evaluator.objective
     full = "float64" if objective.settings.precision == "float64" else "float32"
-    return evaluator.shortened(min(32, objective.examples), full)
+    return evaluator.with_first_examples(min(32, objective.examples), full)
 
 
-def works(evaluator: Evaluator, choice: Choice) -> bool:
+def works_here(evaluator: Evaluator, choice: Choice) -> bool:
     """Whether a way that was chosen elsewhere is right here; the evaluator then stands on it.
 
     Otherwise it stands on the plain way, and nothing of the other is left.
@@ -140,17 +140,17 @@ def works(evaluator: Evaluator, choice: Choice) -> bool:
     objective = evaluator.objective
     plain = plain_choice(objective)
     evaluator.use(plain)
-    if choice.traced and not traceable(objective):
+    if choice.traced and not is_traceable(objective):
         return False
     # what a compiler makes is made for one shape: it is compared as it will be used
     probe = evaluator if choice.compiled else _probe(evaluator)
-    good = agrees(probe, choice, replace(plain, lanes=1))
+    good = agrees_with_plain(probe, choice, replace(plain, lanes=1))
     if good and choice.compiled:
         return True
-    return taken(evaluator, choice if good else plain) != plain or choice == plain
+    return use_or_fall_back(evaluator, choice if good else plain) != plain or choice == plain
 
 
-def candidates(
+def candidate_choices(
     objective: Objective, usual: Choice, seconds: float, point: float
 ) -> Iterator[Choice]:
     """Ways worth measuring for work of so many seconds, the most promising first."""
@@ -172,10 +172,10 @@ def candidates(
     if usual.channels_last:
         yield replace(usual, channels_last=False)
     if seconds * COMPILE_GAIN > COMPILE_SECONDS:
-        yield compiled(usual)
+        yield compiled_choice(usual)
 
 
-def compiled(choice: Choice) -> Choice:
+def compiled_choice(choice: Choice) -> Choice:
     """The way of a choice, compiled; what could be traced takes several points a launch."""
     stacked = STACKED if choice.traced else choice.stacked
     # each lane is compiled for each shape of batch, and torch gives up after the eighth
@@ -183,15 +183,15 @@ def compiled(choice: Choice) -> Choice:
     return replace(choice, compiled=True, traced=False, stacked=stacked, lanes=lanes)
 
 
-def traceable(objective: Objective) -> bool:
+def is_traceable(objective: Objective) -> bool:
     """Whether nothing but operations on tensors is lost where Python is not run at each point."""
     problem, settings = objective.problem, objective.settings
-    ready = problem.forward is first_input and objective.terms.are_ready_made
+    ready = problem.forward is first_input and objective.loss_and_metrics.are_ready_made
     steady = not objective.between and not batchnorm.layers(objective.flat.module)
     return ready and steady and settings.precision in ("float32", "float64")
 
 
-def agrees(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
+def agrees_with_plain(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
     """Whether a way gives the plain way's losses at the base and off it, but for rounding."""
     steps = np.zeros((2, probe.axes))
     steps[1:] = 0.1
@@ -209,9 +209,9 @@ def agrees(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
     return bool(np.allclose(other, one, rtol=within, atol=within / 10, equal_nan=True))
 
 
-def _tried(probe: Evaluator, choice: Choice, usual: Choice) -> float | None:
+def _seconds_if_right(probe: Evaluator, choice: Choice, usual: Choice) -> float | None:
     """Seconds per point of a way that works and agrees; None for another."""
-    if not agrees(probe, choice, usual):
+    if not agrees_with_plain(probe, choice, usual):
         return None
     probe.use(choice)
     _seconds(probe)
@@ -231,7 +231,7 @@ def _seconds(evaluator: Evaluator, enough: float = ENOUGH) -> float:
         points *= 4
 
 
-def said(choice: Choice) -> str:
+def choice_words(choice: Choice) -> str:
     """The choice in words."""
     words = [f"batches of {choice.batch:,}"]
     if choice.lanes > 1:
@@ -251,7 +251,7 @@ def said(choice: Choice) -> str:
     return ", ".join(words)
 
 
-def reason(evaluator: Evaluator, measured: bool) -> str:
+def choice_reason(evaluator: Evaluator, measured: bool) -> str:
     """Why an evaluator evaluates as it does, in words: what decides about the last digits."""
     objective = evaluator.objective
     if objective.draws:
@@ -261,12 +261,12 @@ def reason(evaluator: Evaluator, measured: bool) -> str:
     if measured:
         within = AGREE[objective.settings.precision]
         return f"by the clock, of ways that differ by up to {within:.0e} of a value"
-    if not objective.undisturbed and objective.most_lanes > 1 and not objective.streams:
+    if not objective.copies_are_independent and objective.most_lanes > 1 and not objective.streams:
         return "by shapes, by one copy of the model, as copies of it disturb each other"
     return "by shapes"
 
 
-def remembered(facts: Any, points: int) -> Choice | None:
+def choice_from_earlier(facts: Any, points: int) -> Choice | None:
     """The choice to take over from earlier work on this device; None where one is to be found.
 
     An answer goes on as it began. A new one takes what was measured, unless it is long enough to
@@ -274,9 +274,9 @@ def remembered(facts: Any, points: int) -> Choice | None:
     """
     if not facts:
         return None
-    known = Choice.from_json(facts["choice"])
+    earlier_choice = Choice.from_json(facts["choice"])
     seconds = facts.get("timing", {}).get("seconds") or {}
     if facts.get("begun") or not seconds:
-        return known if facts.get("begun") else None
+        return earlier_choice if facts.get("begun") else None
     long = min(seconds.values()) * points * COMPILE_GAIN > COMPILE_SECONDS
-    return None if long and not any("compiled" in way for way in seconds) else known
+    return None if long and not any("compiled" in way for way in seconds) else earlier_choice

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from explorer.analysis.objective.batches import count_examples, part
+from explorer.analysis.objective.batches import count_examples, slice_examples
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.problem import Batch, Problem
 
@@ -37,13 +37,13 @@ def forward_cost(flat: FlatModel, problem: Problem, data: Batch) -> tuple[int, i
     """Bytes that the operations of a forward pass put out per example, and their number."""
     if problem.batch_size:  # an example by itself is another thing, or none
         examples = min(problem.batch_size, count_examples(data))
-        with flat.borrowed(), _OutputBytes() as counted:
-            problem.forward(flat.module, part(data, 0, examples))
+        with flat.at_theta(), _OutputBytes() as counted:
+            problem.forward(flat.module, slice_examples(data, 0, examples))
         return max(1, counted.total // examples), max(1, counted.operations)
     counts = []
     for examples in (2, 3):
-        with flat.borrowed(), _OutputBytes() as counted:
-            problem.forward(flat.module, part(data, 0, examples))
+        with flat.at_theta(), _OutputBytes() as counted:
+            problem.forward(flat.module, slice_examples(data, 0, examples))
         counts.append(counted.total)
     # the difference leaves out what does not grow with the batch, such as views of weights
     return max(1, counts[1] - counts[0]), max(1, counted.operations)

@@ -9,7 +9,7 @@ from explorer.analysis.objective.parameters import FlatModel
 from explorer.problem import Batch, Problem
 
 
-class Whole(nn.Module):
+class FunctionalModel(nn.Module):
     """A problem's forward pass as a module, so that its parameters can be replaced by name."""
 
     def __init__(self, problem: Problem, model: nn.Module) -> None:
@@ -22,7 +22,7 @@ class Whole(nn.Module):
         return self._forward(self.model, batch)
 
 
-def named(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
+def named_views(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
     """Views of a flat vector (D,) by the names that `Whole` gives parameters."""
     return {
         f"model.{block.name}": theta[block.start : block.stop].view(block.shape)
@@ -30,8 +30,8 @@ def named(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
     }
 
 
-def widened(outputs: Any) -> Any:
+def widen_reduced_floats(outputs: Any) -> Any:
     """Outputs with reduced floats as float32, whatever they are held in."""
     if isinstance(outputs, Tensor):
         return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
-    return torch.utils._pytree.tree_map_only(Tensor, widened, outputs)
+    return torch.utils._pytree.tree_map_only(Tensor, widen_reduced_floats, outputs)

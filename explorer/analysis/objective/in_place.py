@@ -6,12 +6,14 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis.objective.parameters import FlatModel, converted
+from explorer.analysis.objective.parameters import FlatModel, convert_tensor
 
-_standing: dict[int, list["InPlace"]] = {}  # by the id of a model: who stands in it, last on top
+_borrowers: dict[
+    int, list["InPlaceModel"]
+] = {}  # by the id of a model: who stands in it, last on top
 
 
-class InPlace(FlatModel):
+class InPlaceModel(FlatModel):
     """A model whose own tensors show values of ours for as long as it is borrowed.
 
     Closures over the model, losses that read it and whatever else holds its very objects then see
@@ -33,7 +35,7 @@ class InPlace(FlatModel):
         Raises:
             ValueError: the model has no parameter that moves.
         """
-        self._stand_on(model, dtype, device, moved)
+        self._allocate(model, dtype, device, moved)
         self.module = model
         own = dict(model.named_parameters())
         self.parameters = [own[block.name] for block in self.blocks]
@@ -50,7 +52,7 @@ class InPlace(FlatModel):
                 view.copy_(parameter.data)
 
     @classmethod
-    def over(cls, flat: FlatModel, model: nn.Module) -> "InPlace":
+    def on_tensors_of(cls, flat: FlatModel, model: nn.Module) -> "InPlaceModel":
         """A model standing on the very tensors of a copy of it, without any of its own."""
         made = cls.__new__(cls)
         made.module, made.moved = model, flat.moved
@@ -70,13 +72,13 @@ class InPlace(FlatModel):
         return dict(zip(names, self._values[-len(names) :] if names else [], strict=True))
 
     @contextmanager
-    def borrowed(self) -> Iterator[None]:
+    def at_theta(self) -> Iterator[None]:
         """A stretch in which the model stands on `theta`."""
-        stack = _standing.setdefault(id(self.module), [])
+        stack = _borrowers.setdefault(id(self.module), [])
         if stack and stack[-1] is self:
             yield
             return
-        put_back = _remembered(self.module)
+        put_back = _state_restorer(self.module)
         stack.append(self)
         try:
             self._enter()
@@ -85,7 +87,7 @@ class InPlace(FlatModel):
             put_back()
             stack.pop()
             if not stack:
-                _standing.pop(id(self.module), None)
+                _borrowers.pop(id(self.module), None)
 
     def _enter(self) -> None:
         for tensor, value in zip(self._tensors, self._values, strict=True):
@@ -97,18 +99,18 @@ class InPlace(FlatModel):
         self.module.eval()
 
     @contextmanager
-    def differentiated(self) -> Iterator[list[Tensor]]:
+    def with_gradients(self) -> Iterator[list[Tensor]]:
         """A stretch in which the moved parameters can be differentiated by; they are what comes."""
         before, self._differentiable = self._differentiable, True
         try:
-            with self.borrowed(), super().differentiated() as parameters:
+            with self.at_theta(), super().with_gradients() as parameters:
                 yield parameters
         finally:
             self._differentiable = before
 
-    def twin(self) -> "InPlace":
+    def twin(self) -> "InPlaceModel":
         """Another point in the same model; the two take turns."""
-        made = InPlace(self.module, self.theta.dtype, self.theta.device, self.moved)
+        made = InPlaceModel(self.module, self.theta.dtype, self.theta.device, self.moved)
         views = {id(view) for view in self.views}
         pairs = zip(made._values, self._values, strict=True)
         with torch.no_grad():
@@ -120,10 +122,10 @@ class InPlace(FlatModel):
 
 
 def _own(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
-    return converted(value.detach(), dtype, device).clone()
+    return convert_tensor(value.detach(), dtype, device).clone()
 
 
-def _remembered(model: nn.Module) -> Callable[[], None]:
+def _state_restorer(model: nn.Module) -> Callable[[], None]:
     """A function that puts the model back to its present state."""
     tensors = [*model.parameters(), *model.buffers()]
     states = [(tensor, tensor.data, tensor.requires_grad) for tensor in tensors]

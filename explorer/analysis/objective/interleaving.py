@@ -34,7 +34,7 @@ class _Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def interrupted(first: Callable[[], T], second: Callable[[], T]) -> list[T]:
+def run_interrupted(first: Callable[[], T], second: Callable[[], T]) -> list[T]:
     """What the first returns, and what the second does each time that it interrupts.
 
     The second runs as a whole, in a thread of its own, before operations of the first, all of them
@@ -53,5 +53,5 @@ def interrupted(first: Callable[[], T], second: Callable[[], T]) -> list[T]:
                 wait(runs[-1:], PATIENCE)
 
         with _Operations(interrupt):
-            found = first()
-        return [found, *(run.result() for run in runs)]
+            first_return = first()
+        return [first_return, *(run.result() for run in runs)]

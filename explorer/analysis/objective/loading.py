@@ -15,23 +15,23 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from explorer.analysis.objective.batches import mapped, tensors_of
+from explorer.analysis.objective.batches import map_tensors, tensors_of
 from explorer.analysis.objective.parameters import add_bytes
 from explorer.problem import Batch
 
-PROBED = 64  # first examples that tell sizes and speed
+PROBE_EXAMPLES = 64  # first examples that tell sizes and speed
 SLOW = 2.0  # seconds of loading that are worth processes of their own
 MOST_WORKERS = 8
 READ_BYTES = 16 << 20  # of examples read together in a pass that evaluates nothing
 MOST_SECONDS = 1800.0  # to read a split once, unless max_examples says that it is meant
-TOLD_SECONDS = 0.5  # between two words about how far reading is
+PROGRESS_SECONDS = 0.5  # between two words about how far reading is
 Span = tuple[int, int]  # the first example, and the one after the last
 Progress = Callable[[int, int], None]  # examples read, and how many there are
 _progress: ContextVar[Progress | None] = ContextVar("progress of reading", default=None)
 
 
 @contextmanager
-def watched(progress: Progress) -> Iterator[None]:
+def report_reading_to(progress: Progress) -> Iterator[None]:
     """A stretch in which `progress` is told how far reading is; it may end that by an exception."""
     token = _progress.set(progress)
     try:
@@ -40,7 +40,7 @@ def watched(progress: Progress) -> Iterator[None]:
         _progress.reset(token)
 
 
-class _Told:
+class _ProgressReport:
     """Says how far reading is, from time to time."""
 
     def __init__(self, total: int) -> None:
@@ -49,7 +49,7 @@ class _Told:
 
     def __call__(self, done: int) -> None:
         progress, now = _progress.get(), time.monotonic()
-        if progress is not None and now - self._last > TOLD_SECONDS:
+        if progress is not None and now - self._last > PROGRESS_SECONDS:
             self._last = now
             progress(done, self._total)
 
@@ -110,13 +110,13 @@ class Examples(Dataset):
     def _probe(self) -> tuple[Batch, float]:
         """The first examples, and seconds for one of them."""
         began = time.perf_counter()
-        count = min(PROBED, len(self))
-        tell = _Told(len(self))
+        count = min(PROBE_EXAMPLES, len(self))
+        tell = _ProgressReport(len(self))
         examples = []
         for index in range(count):
             tell(index)
             examples.append(self[index])
-        batch = self.checked(self.collated(examples))
+        batch = self.checked_batch(self.collate(examples))
         return batch, (time.perf_counter() - began) / count
 
     @property
@@ -130,19 +130,19 @@ class Examples(Dataset):
         Raises:
             DataError: one of them fails, or they do not fit together.
         """
-        return self.checked(self.collated([self[index] for index in indices]))
+        return self.checked_batch(self.collate([self[index] for index in indices]))
 
-    def checked(self, batch: Any) -> Batch:
+    def checked_batch(self, batch: Any) -> Batch:
         """A batch that was loaded.
 
         Raises:
             DataError: there is a failure in its place.
         """
         if isinstance(batch, _Failure):
-            raise self.refusal(batch.said)
-        return mapped(batch, lambda tensor: tensor)  # lists become tuples
+            raise self.refusal(batch.message)
+        return map_tensors(batch, lambda tensor: tensor)  # lists become tuples
 
-    def collated(self, examples: list[Any]) -> Any:
+    def collate(self, examples: list[Any]) -> Any:
         """The examples as one batch, or the failure."""
         failed = next((e for e in examples if isinstance(e, _Failure)), None)
         if failed is not None:
@@ -187,7 +187,7 @@ class _Failure:
     """What went wrong, in the place of an example or a batch."""
 
     def __init__(self, said: str) -> None:
-        self.said = said
+        self.message = said
 
 
 class Loader:
@@ -207,7 +207,7 @@ class Loader:
             DataError: an example fails, or differs in type or shape; or a loading process died.
         """
         if self._loader is None:
-            self._loader = self._made()
+            self._loader = self._new_loader()
         form = self._examples.form
         batches = iter(self._loader)
         for start, stop in self._spans:
@@ -218,19 +218,19 @@ class Loader:
                 reason = str(error).splitlines()[0]
                 said = f"a process that loads examples died ({reason}); is there enough memory?"
                 raise self._examples.refusal(said) from error
-            batch = self._examples.checked(loaded)
+            batch = self._examples.checked_batch(loaded)
             if form_of(batch) != form:
                 said = f"examples {start} to {stop - 1} differ in shape or type from the first"
                 raise self._examples.refusal(said)
             yield batch
 
-    def _made(self) -> DataLoader:
+    def _new_loader(self) -> DataLoader:
         workers = self._examples.workers
         return DataLoader(
             self._examples,
             batch_sampler=_Numbers(self._spans),
             num_workers=workers,
-            collate_fn=self._examples.collated,
+            collate_fn=self._examples.collate,
             pin_memory=self._pinned,
             persistent_workers=workers > 0,
             multiprocessing_context="fork" if workers else None,
@@ -282,7 +282,7 @@ def _length(data: Any, split: str) -> int:
         ) from error
 
 
-def read(examples: Examples, keep: bool) -> tuple[Batch | None, str]:
+def read_examples(examples: Examples, keep: bool) -> tuple[Batch | None, str]:
     """All examples as tensors, where they are to be kept, and their fingerprint, in one pass.
 
     The fingerprint is the sha256 of the number of examples and, for each tensor of an example, its
@@ -296,20 +296,22 @@ def read(examples: Examples, keep: bool) -> tuple[Batch | None, str]:
     for one, other in zip(tensors_of(examples.head), again, strict=True):
         if not torch.equal(one[:2].nan_to_num(), other.nan_to_num()):
             raise examples.refusal("an example changes when read again; take out what is random")
-    room = mapped(examples.head, lambda t: t.new_empty(count, *t.shape[1:])) if keep else None
+    kept_batch = (
+        map_tensors(examples.head, lambda t: t.new_empty(count, *t.shape[1:])) if keep else None
+    )
     digests = [hashlib.sha256() for _ in again]
     spans = [(a, min(a + size, count)) for a in range(0, count, size)]
-    tell = _Told(count)
+    tell = _ProgressReport(count)
     for (start, stop), batch in zip(spans, Loader(examples, spans), strict=True):
         tell(start)
         for number, tensor in enumerate(tensors_of(batch)):
             add_bytes(digests[number], tensor)
-            if room is not None:
-                tensors_of(room)[number][start:stop] = tensor
+            if kept_batch is not None:
+                tensors_of(kept_batch)[number][start:stop] = tensor
     whole = hashlib.sha256(f"{count} examples|".encode())
     for (dtype, shape), digest in zip(examples.form, digests, strict=True):
         whole.update(f"{dtype}|{tuple(shape)}|{digest.hexdigest()}|".encode())
-    return room, whole.hexdigest()
+    return kept_batch, whole.hexdigest()
 
 
 def _read_size(examples: Examples) -> int:

@@ -1,4 +1,4 @@
-"""Loss and metrics of a batch, one value per example where they can be; a ledger of many points."""
+"""Loss and metrics of a batch, one value per example where they can be; values at many points."""
 
 from typing import Any
 
@@ -8,11 +8,13 @@ from torch import Tensor
 from explorer.problem import Batch, Problem, accuracy, cross_entropy, labels_of
 
 FEW_CLASSES = 64  # up to here the class axis is better reduced across rows
-Where = tuple[int, int, int]  # the point in a ledger, the first example, the one after the last
+Where = tuple[
+    int, int, int
+]  # the point in a example_values, the first example, the one after the last
 Value = Tensor | tuple[Tensor, Any]  # per example (..., B); or sum (...) and count
 
 
-class FewClass:
+class FewClassLoss:
     """Cross-entropy and accuracy of one batch of logits (B, C) of few classes, quickly.
 
     What depends on labels alone is made once, and so is the room for intermediate values: new
@@ -33,7 +35,7 @@ class FewClass:
         self._margins = torch.empty_like(self._ties)
 
     @property
-    def room(self) -> list[Tensor]:
+    def intermediates(self) -> list[Tensor]:
         """The tensors that hold intermediate values."""
         return [self._own, self._top, self._margins]
 
@@ -53,7 +55,7 @@ class FewClass:
         torch.add(own.log_(), top, out=losses)
 
 
-def few_class(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def few_class_loss(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The same as `FewClass` enters, as a function: losses and right answers, (B,) each."""
     labels = labels.long()
     margins = (outputs - outputs.gather(1, labels.unsqueeze(1))).t()
@@ -64,7 +66,7 @@ def few_class(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return (margins - top).exp().sum(0).log() + top, right.to(outputs.dtype)
 
 
-class Terms:
+class LossAndMetrics:
     """The values of a problem's loss and metrics, in the order of `names`."""
 
     def __init__(self, problem: Problem) -> None:
@@ -86,19 +88,19 @@ class Terms:
         terms = {"loss": self._problem.loss, **self._problem.metrics}
         return [as_value(name, term(outputs, batch)) for name, term in terms.items()]
 
-    def fused(self, outputs: Any, batch: Batch) -> list[Value]:
+    def fused_values(self, outputs: Any, batch: Batch) -> list[Value]:
         """The values in a form that a compiler or vmap makes quick."""
         if not self._is_few_class(outputs, batch):
             return self.values(outputs, batch)
-        losses, right = few_class(outputs, labels_of(batch))
+        losses, right = few_class_loss(outputs, labels_of(batch))
         metrics = self._problem.metrics.items()
         others = [right if m is accuracy else as_value(n, m(outputs, batch)) for n, m in metrics]
         return [losses, *others]
 
-    def few_class(self, outputs: Any, batch: Batch) -> FewClass | None:
+    def few_class(self, outputs: Any, batch: Batch) -> FewClassLoss | None:
         """The quick way for batches like this one; None where it is not the ready cross-entropy."""
         few = self._is_few_class(outputs, batch)
-        return FewClass(outputs, labels_of(batch)) if few else None
+        return FewClassLoss(outputs, labels_of(batch)) if few else None
 
     def _is_few_class(self, outputs: Any, batch: Batch) -> bool:
         """Whether these are the ready cross-entropy's logits (B, C) and whole labels (B,)."""
@@ -110,19 +112,24 @@ class Terms:
         return whole and labels.shape == outputs.shape[:1]
 
     def write(
-        self, outputs: Any, batch: Batch, few: FewClass | None, ledger: "Ledger", where: Where
+        self,
+        outputs: Any,
+        batch: Batch,
+        few: FewClassLoss | None,
+        example_values: "ExampleValues",
+        where: Where,
     ) -> None:
         """Enter the values of a batch at one point."""
         if few is None:
-            ledger.put(*where, self.values(outputs, batch))
+            example_values.put(*where, self.values(outputs, batch))
             return
         metrics = list(self._problem.metrics.values())
         quick = metrics.index(accuracy) + 1 if accuracy in metrics else 0
-        right = ledger.row(quick, *where) if quick else None
-        few.write(outputs, ledger.row(0, *where), right)
+        right = example_values.row(quick, *where) if quick else None
+        few.write(outputs, example_values.row(0, *where), right)
         for term, (name, metric) in enumerate(self._problem.metrics.items(), start=1):
             if term != quick:
-                ledger.enter(term, *where, as_value(name, metric(outputs, batch)))
+                example_values.enter(term, *where, as_value(name, metric(outputs, batch)))
 
 
 def as_value(name: str, given: Value) -> Value:
@@ -140,7 +147,7 @@ def as_value(name: str, given: Value) -> Value:
     return real.flatten(1).mean(dim=1)
 
 
-class Ledger:
+class ExampleValues:
     """The values of `points` points over all examples, until they are reduced in float64."""
 
     def __init__(self, names: list[str], points: int, examples: int, like: Tensor) -> None:
@@ -171,12 +178,12 @@ class Ledger:
         return self._row(term)[point, start:stop]
 
     @property
-    def room(self) -> list[Tensor]:
+    def tensors(self) -> list[Tensor]:
         """The tensors that hold what was entered."""
-        return [*self._rows.values(), *(room for pair in self._sums.values() for room in pair)]
+        return [*self._rows.values(), *(total for pair in self._sums.values() for total in pair)]
 
-    def take(self, point: int, other: "Ledger") -> None:
-        """Enter the one point of another ledger."""
+    def take(self, point: int, other: "ExampleValues") -> None:
+        """Enter the one point of other values."""
         for term, row in other._rows.items():
             self._row(term)[point] = row[0]
         for term, (total, count) in other._sums.items():
@@ -189,17 +196,17 @@ class Ledger:
 
     def _add(self, term: int, point: int | slice, first: bool, total: Tensor, count: Any) -> None:
         if term not in self._sums:
-            room = torch.zeros(
-                2, self.points, dtype=torch.float64, device=_exact(self._like).device
+            sums = torch.zeros(
+                2, self.points, dtype=torch.float64, device=_as_float64(self._like).device
             )
-            self._sums[term] = (room[0], room[1])
+            self._sums[term] = (sums[0], sums[1])
         for kept, value in zip(self._sums[term], (total, count), strict=True):
             if first:
                 kept[point] = 0.0
-            kept[point] += _exact(value) if isinstance(value, Tensor) else value
+            kept[point] += _as_float64(value) if isinstance(value, Tensor) else value
 
     @torch.no_grad()
-    def reduced(self) -> dict[str, Tensor]:
+    def means_and_errors(self) -> dict[str, Tensor]:
         """Mean of each term; of a loss with one value per example two more; each (K,).
 
         "loss_se" is the standard error s / sqrt(n) of the mean, with s from squared deviations over
@@ -218,23 +225,23 @@ class Ledger:
                 f"{self._names[term]} gives one value per example in some batches and another "
                 "number of values in others; return (their sum, how many they are)"
             )
-        found = {}
+        reductions = {}
         for term, name in enumerate(self._names):
             if term in self._sums:
                 total, count = self._sums[term]
-                found[name] = total / count
+                reductions[name] = total / count
                 continue
-            rows = self._doubled(term)
+            rows = self._float64_rows(term)
             mean = rows.sum(dim=1) / self._examples
-            found[name] = mean
+            reductions[name] = mean
             if name == "loss" and self._examples > 1:
-                found |= _spread(rows.sub_(mean.unsqueeze(1)))
-        return found
+                reductions |= _spread(rows.sub_(mean.unsqueeze(1)))
+        return reductions
 
-    def _doubled(self, term: int) -> Tensor:
+    def _float64_rows(self, term: int) -> Tensor:
         """A copy of the rows of a term in float64."""
         rows = self._rows[term]
-        doubled = _exact(rows)
+        doubled = _as_float64(rows)
         return doubled.clone() if doubled is rows else doubled
 
     def losses(self) -> dict[str, Tensor]:
@@ -247,7 +254,7 @@ class Ledger:
             raise ValueError(
                 "the loss must be one value per example to compare example by example, got sums"
             )
-        return {"losses": _exact(self._rows[0])}
+        return {"losses": _as_float64(self._rows[0])}
 
 
 def _spread(deviations: Tensor) -> dict[str, Tensor]:
@@ -264,6 +271,6 @@ def _spread(deviations: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _exact(value: Tensor) -> Tensor:
+def _as_float64(value: Tensor) -> Tensor:
     """The value in float64; on the CPU where the device has none."""
     return (value.cpu() if value.device.type == "mps" else value).to(torch.float64)

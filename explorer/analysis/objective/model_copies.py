@@ -11,13 +11,13 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from explorer.analysis.objective.in_place import InPlace
-from explorer.analysis.objective.interleaving import interrupted
-from explorer.analysis.objective.losses import Terms
+from explorer.analysis.objective.in_place import InPlaceModel
+from explorer.analysis.objective.interleaving import run_interrupted
+from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.moved_parameters import moved_names
 from explorer.analysis.objective.parameters import FlatModel, NoCopy
-from explorer.analysis.objective.random_draws import watched
+from explorer.analysis.objective.random_draws import watch_random_draws
 from explorer.problem import Batch, Problem
 
 FEW = 2  # examples that show it: a batch for what couples examples
@@ -54,7 +54,7 @@ def first_model(problem: Problem, dtype: torch.dtype, device: torch.device) -> F
     try:
         return FlatModel(problem.model, dtype, device, moved)
     except NoCopy:
-        return InPlace(problem.model, dtype, device, moved)
+        return InPlaceModel(problem.model, dtype, device, moved)
 
 
 def checked_model(flat: FlatModel, problem: Problem, batch: Batch) -> FlatModel:
@@ -62,7 +62,7 @@ def checked_model(flat: FlatModel, problem: Problem, batch: Batch) -> FlatModel:
     if not flat.is_copy or stands_for(flat, problem, batch):
         return flat
     theta, buffers = flat.theta, flat.module.state_dict()
-    made = InPlace(problem.model, theta.dtype, theta.device, flat.moved)
+    made = InPlaceModel(problem.model, theta.dtype, theta.device, flat.moved)
     made.load(buffers)
     return made
 
@@ -73,10 +73,10 @@ def stands_for(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
     The model itself is asked with the copy's own tensors, so that no memory is needed for it; while
     the copy is asked, the model keeps the weights it was built with.
     """
-    there = InPlace.over(flat, problem.model)
+    there = InPlaceModel.on_tensors_of(flat, problem.model)
     if not _agree(flat, there, problem, batch):
         return False
-    with moved_weights(flat):
+    with move_weights(flat):
         return _agree(flat, there, problem, batch)
 
 
@@ -91,24 +91,24 @@ def _agree(flat: FlatModel, there: FlatModel, problem: Problem, batch: Batch) ->
     return _same(here, _values_of(problem, there, batch))
 
 
-def draws(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
+def draws_random_numbers(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
     """Whether random numbers are drawn, or generators seeded, in forward, loss or metrics."""
-    with watched(flat.theta.device) as seen:
+    with watch_random_draws(flat.theta.device) as seen:
         _values_of(problem, flat, batch)
     return seen.drew
 
 
-def undisturbed(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
+def copies_are_independent(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
     """Whether a copy gives the same values where another, at another point, interrupts it.
 
     It does not where they share something that changes: a dictionary of the module that a hook
     fills, a cache, the state of a random generator.
     """
     other = flat.twin()
-    with moved_weights(other):
+    with move_weights(other):
         one, two = (_values_of(problem, each, batch) for each in (flat, other))
         try:
-            values, *others = interrupted(
+            values, *others = run_interrupted(
                 lambda: _values_of(problem, flat, batch), lambda: _values_of(problem, other, batch)
             )
         except Exception as error:  # whatever a user's code raises where another is at work too
@@ -119,7 +119,7 @@ def undisturbed(flat: FlatModel, problem: Problem, batch: Batch) -> bool:
 
 
 @contextmanager
-def moved_weights(flat: FlatModel) -> Iterator[None]:
+def move_weights(flat: FlatModel) -> Iterator[None]:
     """A stretch in which some weights of each tensor are elsewhere; then all are put back."""
     kept_parts: list[tuple[Tensor, Tensor]] = []
     with torch.no_grad():
@@ -143,9 +143,9 @@ def moved_weights(flat: FlatModel) -> Iterator[None]:
 def _values_of(problem: Problem, flat: FlatModel, batch: Batch) -> Values:
     """Each term's values on the batch, and the outputs, as the model stands."""
     batch = _fresh(batch)
-    with flat.borrowed(), torch.inference_mode():
+    with flat.at_theta(), torch.inference_mode():
         outputs = problem.forward(flat.module, batch)
-        values = Terms(problem).values(outputs, batch)
+        values = LossAndMetrics(problem).values(outputs, batch)
         leaves = torch.utils._pytree.tree_leaves((outputs, values))
         return [leaf.clone() for leaf in leaves if isinstance(leaf, Tensor)]
 

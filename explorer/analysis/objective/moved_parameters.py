@@ -26,7 +26,7 @@ def moved_names(problem: Problem) -> frozenset[str] | None:
     else:
         moved = set()
         for pattern in problem.parameters:
-            chosen = {name for name in sizes if matches(name, pattern)}
+            chosen = {name for name in sizes if matches_pattern(name, pattern)}
             if not any(sizes[name] for name in chosen):
                 raise ValueError(
                     f"parameters: {pattern!r} must match a parameter that has values, but matches "
@@ -38,13 +38,13 @@ def moved_names(problem: Problem) -> frozenset[str] | None:
     return None if moved in (set(), every) else frozenset(moved)
 
 
-def matches(name: str, pattern: str) -> bool:
+def matches_pattern(name: str, pattern: str) -> bool:
     """Whether a pattern matches a parameter's whole name or what follows any of its dots."""
     parts = name.split(".")
     return any(fnmatchcase(".".join(parts[n:]), pattern) for n in range(len(parts)))
 
 
-def in_words(model: nn.Module, moved: Collection[str]) -> str:
+def moved_words(model: nn.Module, moved: Collection[str]) -> str:
     """How many of a model's tensors and parameters move."""
     sizes = {name: p.numel() for name, p in model.named_parameters() if p.numel()}
     some, every = sum(sizes[name] for name in moved), sum(sizes.values())
@@ -57,7 +57,7 @@ def moved_facts(problem: Problem) -> dict[str, str]:
     if moved is None:
         return {}
     names = hashlib.sha256("\n".join(sorted(moved)).encode()).hexdigest()
-    return {"moved": f"{in_words(problem.model, moved)} ({names[:16]})"}
+    return {"moved": f"{moved_words(problem.model, moved)} ({names[:16]})"}
 
 
 def require_same_beside(problem: Problem, points: Sequence[Tensors]) -> None:

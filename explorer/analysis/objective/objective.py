@@ -12,28 +12,37 @@ from torch import Tensor
 from torch.func import functional_call
 
 from explorer.analysis.objective import batchnorm, model_copies
-from explorer.analysis.objective.batches import channels_last, count_examples, part, placed
-from explorer.analysis.objective.device import cores
+from explorer.analysis.objective.batches import (
+    channels_last,
+    count_examples,
+    slice_examples,
+    to_device,
+)
+from explorer.analysis.objective.device import core_count
 from explorer.analysis.objective.examples import (
     Source,
-    calibration,
-    chosen_examples,
-    chosen_of,
-    fits,
+    batch_spans,
+    calibration_batches,
+    examples_of_settings,
+    fits_on_device,
     head_of,
     require_declared,
-    resident,
+    resident_examples,
     size_of,
-    spans,
     split_of,
+    subset_indices,
 )
 from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.forward_cost import forward_cost
-from explorer.analysis.objective.functional_model import Whole, named, widened
+from explorer.analysis.objective.functional_model import (
+    FunctionalModel,
+    named_views,
+    widen_reduced_floats,
+)
 from explorer.analysis.objective.labels import require_classes
 from explorer.analysis.objective.loading import Span
-from explorer.analysis.objective.losses import FewClass, Ledger, Terms, Where
-from explorer.analysis.objective.moved_parameters import in_words
+from explorer.analysis.objective.losses import ExampleValues, FewClassLoss, LossAndMetrics, Where
+from explorer.analysis.objective.moved_parameters import moved_words
 from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.analysis.objective.streaming import Stream
 from explorer.kinds.settings import ObjectiveSettings
@@ -77,18 +86,18 @@ class Objective:
         self.device = device
         dtype = DTYPES.get(settings.precision, torch.float32)
         self._dtype = dtype
-        source = chosen_of(problem, settings)
+        source = examples_of_settings(problem, settings)
         self.examples = size_of(source)
         self.available = size_of(split_of(problem, settings.split))
-        self._streamed = None if fits(source, dtype, device) else source
+        self._streamed = None if fits_on_device(source, dtype, device) else source
         if self._streamed is None:
-            self.data = resident(source, dtype, device)
+            self.data = resident_examples(source, dtype, device)
         else:
-            self.data = placed(head_of(source, problem.batch_size), dtype, device)
-        self.terms = Terms(problem)
+            self.data = to_device(head_of(source, problem.batch_size), dtype, device)
+        self.loss_and_metrics = LossAndMetrics(problem)
         few = self._few
         self.flat = flat or model_copies.flat_model(problem, dtype, device, few)
-        self.draws = model_copies.draws(self.flat, problem, few)
+        self.draws = model_copies.draws_random_numbers(self.flat, problem, few)
         self._undisturbed: bool | None = None  # not known until there are lanes
         self._check_draws()
         if settings.batchnorm != "frozen" and not batchnorm.layers(self.flat.module):
@@ -106,14 +115,14 @@ class Objective:
         if settings.batchnorm == "batch":
             batchnorm.use_batch_statistics(self.flat.module)
         self._looked_at: set[Span] = set()  # batches whose labels are classes of the model
-        self._calibration = calibration(problem, settings, dtype, device)
+        self._calibration = calibration_batches(problem, settings, dtype, device)
         self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
         self.use(choice or self.usual_choice())
 
     @property
     def names(self) -> list[str]:
         """What is measured: "loss" first, then the metrics."""
-        return self.terms.names
+        return self.loss_and_metrics.names
 
     @property
     def source(self) -> Source:
@@ -142,16 +151,16 @@ class Objective:
     def _few(self) -> Batch:
         """The first few examples, or the first batch that the problem declares."""
         many = self.problem.batch_size or model_copies.FEW
-        return part(self.data, 0, min(many, count_examples(self.data)))
+        return slice_examples(self.data, 0, min(many, count_examples(self.data)))
 
     @property
     def moved_facts(self) -> dict[str, Any]:
         """As "moved" which parameters move, in words, where it is not all."""
         moved = self.flat.moved
-        return {} if moved is None else {"moved": in_words(self.problem.model, moved)}
+        return {} if moved is None else {"moved": moved_words(self.problem.model, moved)}
 
     @property
-    def alone(self) -> bool:
+    def one_point_at_a_time(self) -> bool:
         """Whether points must be evaluated one at a time, by the model as it is written.
 
         So they must where it is the user's own object, or where random numbers are drawn.
@@ -159,32 +168,34 @@ class Objective:
         return self.draws or not self.flat.is_copy
 
     @property
-    def undisturbed(self) -> bool:
+    def copies_are_independent(self) -> bool:
         """Whether copies of the model at several points do not disturb each other."""
-        if self.alone:
+        if self.one_point_at_a_time:
             return False
         if self._undisturbed is None:
-            self._undisturbed = model_copies.undisturbed(self.flat, self.problem, self._few)
+            self._undisturbed = model_copies.copies_are_independent(
+                self.flat, self.problem, self._few
+            )
         return self._undisturbed
 
     def usual_choice(self) -> Choice:
         """What shapes alone suggest."""
         if self.draws:
             return Choice(batch=self.problem.batch_size or self.examples)
-        room = BATCH_BYTES[self.device.type] // self.example_bytes
-        batch = min(self.examples, self.problem.batch_size or max(1, room))
+        most_examples = BATCH_BYTES[self.device.type] // self.example_bytes
+        batch = min(self.examples, self.problem.batch_size or max(1, most_examples))
         small = self.example_bytes * batch / self.operations < LANE_BYTES
         if self.device.type == "cuda":  # a small operation takes less than its launch
             whole = (
                 small
                 and not self.streams
-                and room > self.examples
+                and most_examples > self.examples
                 and self.settings.batchnorm == "frozen"
             )
             model_copies = COPIES_BYTES // (
                 self.flat.theta.numel() * self.flat.theta.element_size()
             )
-            stacked = min(1024, room // batch, max(1, model_copies))
+            stacked = min(1024, most_examples // batch, max(1, model_copies))
             return Choice(batch=batch, stacked=stacked if whole else 1)
         cpu = self.device.type == "cpu" and not self.streams
         return Choice(batch=batch, lanes=self.most_lanes if cpu and small else 1)
@@ -196,7 +207,7 @@ class Objective:
         Each has its parameters, and more of them would not be read faster from memory.
         """
         theta = self.flat.theta
-        return max(1, min(cores(), COPIES_BYTES // (theta.numel() * theta.element_size())))
+        return max(1, min(core_count(), COPIES_BYTES // (theta.numel() * theta.element_size())))
 
     def use(self, choice: Choice) -> None:
         """Evaluate in this way from now on.
@@ -204,28 +215,28 @@ class Objective:
         Raises:
             ValueError: BatchNorm is to be folded and cannot be.
         """
-        if self.between or self.streams or self.alone:
+        if self.between or self.streams or self.one_point_at_a_time:
             choice = replace(choice, stacked=1)
-        if self.alone:
+        if self.one_point_at_a_time:
             plain = self.examples if self.draws else choice.batch
             choice = Choice(batch=plain)
-        if choice.lanes > 1 and not self.undisturbed:
+        if choice.lanes > 1 and not self.copies_are_independent:
             choice = replace(choice, lanes=1)
         if self.streams:  # several models would each load the data
             choice = replace(choice, lanes=1, traced=False, compiled=False, graph=False)
         if declared := self.problem.batch_size:
             choice = replace(choice, batch=min(declared, self.examples))
         self.choice = replace(choice, streamed=self.streams)
-        wanted = spans(self.examples, choice.batch, self.settings, self.problem.batch_size)
+        wanted = batch_spans(self.examples, choice.batch, self.settings, self.problem.batch_size)
         self.batches = self._batches_of(wanted)
-        self._quick: list[FewClass | None] = []
+        self._quick: list[FewClassLoss | None] = []
         self._folded = None
         if choice.folded:
             if self.settings.batchnorm == "batch":
                 raise ValueError("a batch's own statistics cannot be folded")
-            example = part(self.data, 0, min(self.problem.batch_size or 2, self.examples))
-            self._folded = batchnorm.Folded(self.flat, self.problem, example)
-        self.whole = Whole(self.problem, self.flat.module)
+            example = slice_examples(self.data, 0, min(self.problem.batch_size or 2, self.examples))
+            self._folded = batchnorm.FoldedNetwork(self.flat, self.problem, example)
+        self.whole = FunctionalModel(self.problem, self.flat.module)
         self._stacked = torch.vmap(self._values_at, in_dims=(0, None))
         self._compiled: Callable[[Batch], list[Any]] | None = None
         if choice.compiled and choice.stacked > 1:
@@ -237,11 +248,11 @@ class Objective:
         """The batches with their first example and that after the last, laid out as chosen."""
         laid_out = channels_last if self.choice.channels_last else lambda batch: batch
         if self._streamed is None:
-            return [(a, b, laid_out(part(self.data, a, b))) for a, b in wanted]
+            return [(a, b, laid_out(slice_examples(self.data, a, b))) for a, b in wanted]
         dtype, device = self._dtype, self.device  # not the objective, which would hold itself
 
         def ready(batch: Batch) -> Batch:
-            return laid_out(placed(batch, dtype, device))
+            return laid_out(to_device(batch, dtype, device))
 
         return Stream(self._streamed, wanted, ready, device.type == "cuda")
 
@@ -252,7 +263,7 @@ class Objective:
         made.use(self.choice)
         return made
 
-    def shortened(self, examples: int, precision: str = "") -> "Objective":
+    def with_first_examples(self, examples: int, precision: str = "") -> "Objective":
         """The same objective at the same point over its first examples, for measuring.
 
         Where examples are streamed, they are no more than those at hand. Batches that the problem
@@ -263,7 +274,7 @@ class Objective:
         made = copy.copy(self)
         made.settings = replace(self.settings, precision=precision or self.settings.precision)
         if examples < self.examples:
-            made._streamed, made.data = None, part(self.data, 0, examples)
+            made._streamed, made.data = None, slice_examples(self.data, 0, examples)
             made.examples = count_examples(made.data)
         made.flat = self.flat.twin()
         made.use(self.choice)
@@ -273,17 +284,17 @@ class Objective:
         """Stand on a point: its parameters and its buffers."""
         self.flat.load(point)
 
-    def ledger(self, points: int) -> Ledger:
+    def empty_values(self, points: int) -> ExampleValues:
         """Room for the values at so many points."""
-        return Ledger(self.names, points, self.examples, self.flat.theta)
+        return ExampleValues(self.names, points, self.examples, self.flat.theta)
 
-    def moved(self, step: Tensor | None = None) -> None:
+    def follow_parameters(self, step: Tensor | None = None) -> None:
         """Follow the parameters: buffers between two points, statistics recomputed, folded anew.
 
         `step` (1,) says where between the points of `between` the parameters are; without one, or
         with an empty one, they are at the base.
         """
-        with self.flat.borrowed():
+        with self.flat.at_theta():
             self._follow(step)
 
     def _follow(self, step: Tensor | None) -> None:
@@ -297,32 +308,32 @@ class Objective:
             self._folded.refresh()
 
     @property
-    def room(self) -> list[Tensor]:
+    def changing_tensors(self) -> list[Tensor]:
         """The tensors that change from point to point while buffers stay."""
-        quick = (tensor for few in self._quick if few for tensor in few.room)
+        quick = (tensor for few in self._quick if few for tensor in few.intermediates)
         return [self.flat.theta, *self.flat.module.parameters(), *quick]
 
-    def write(self, ledger: Ledger, point: int) -> None:
+    def write(self, example_values: ExampleValues, point: int) -> None:
         """Enter the values of all examples at the present parameters."""
         for number, (start, stop, batch) in enumerate(self.batches):
             few = self._quick[number] if number < len(self._quick) else None
-            few = self.enter(ledger, (point, start, stop), batch, few)
+            few = self.enter(example_values, (point, start, stop), batch, few)
             if number == len(self._quick) and not self.streams:
                 self._quick.append(few)
 
     def enter(
-        self, ledger: Ledger, where: Where, batch: Batch, few: FewClass | None
-    ) -> FewClass | None:
+        self, example_values: ExampleValues, where: Where, batch: Batch, few: FewClassLoss | None
+    ) -> FewClassLoss | None:
         """Enter the values of a batch at the present parameters; the quick way for it, if any."""
         if self._compiled is not None:
-            ledger.put(*where, self._compiled(batch))
+            example_values.put(*where, self._compiled(batch))
             return None
         outputs = self.outputs(batch)
         if where[1:] not in self._looked_at:
             self._require_classes(outputs, batch, where[1])
             self._looked_at.add(where[1:])
-        few = few or self.terms.few_class(outputs, batch)
-        self.terms.write(outputs, batch, few, ledger, where)
+        few = few or self.loss_and_metrics.few_class(outputs, batch)
+        self.loss_and_metrics.write(outputs, batch, few, example_values, where)
         return few
 
     def _require_classes(self, outputs: Any, batch: Batch, start: int) -> None:
@@ -331,7 +342,7 @@ class Objective:
         Raises:
             DataError: there is one; it names the split and the example.
         """
-        chosen = chosen_examples(self.available, self.settings, self.problem.batch_size)
+        chosen = subset_indices(self.available, self.settings, self.problem.batch_size)
 
         def number(place: int) -> int:
             return start + place if chosen is None else int(chosen[start + place])
@@ -354,18 +365,18 @@ class Objective:
 
     def means(self) -> dict[str, float]:
         """Mean of each term, and the loss's standard error, at the parameters as they stand."""
-        ledger = self.ledger(1)
-        with self.flat.borrowed(), torch.inference_mode():
-            self.moved()
-            self.write(ledger, 0)
-        return {name: float(value[0]) for name, value in ledger.reduced().items()}
+        example_values = self.empty_values(1)
+        with self.flat.at_theta(), torch.inference_mode():
+            self.follow_parameters()
+            self.write(example_values, 0)
+        return {name: float(value[0]) for name, value in example_values.means_and_errors().items()}
 
     def outputs(self, batch: Batch) -> Any:
         """The network's outputs on a batch, in float32 at least."""
         module = self._folded.module if self._folded is not None else self.flat.module
-        with self.flat.borrowed(), self.autocast():
+        with self.flat.at_theta(), self.autocast():
             outputs = self.problem.forward(module, batch)
-        return widened(outputs) if self.settings.precision == "bf16" else outputs
+        return widen_reduced_floats(outputs) if self.settings.precision == "bf16" else outputs
 
     def autocast(self) -> Any:
         """bfloat16 where the precision asks for it; parameters stay float32."""
@@ -373,18 +384,18 @@ class Objective:
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
 
-    def stacked_write(self, ledger: Ledger, thetas: Tensor) -> None:
+    def stacked_write(self, example_values: ExampleValues, thetas: Tensor) -> None:
         """Enter the values at several points, parameters (K, D), with one launch per operation."""
         count = slice(0, len(thetas))
         with torch.no_grad(), self.autocast():
             for start, stop, batch in self.batches:
-                ledger.put(count, start, stop, self._stacked(thetas, batch))
+                example_values.put(count, start, stop, self._stacked(thetas, batch))
 
     def _values_at(self, theta: Tensor, batch: Batch) -> list[Any]:
         """The value of each term on a batch at parameters (D,)."""
-        outputs = functional_call(self.whole, named(self.flat, theta), (batch,))
-        return self.terms.fused(outputs, batch)
+        outputs = functional_call(self.whole, named_views(self.flat, theta), (batch,))
+        return self.loss_and_metrics.fused_values(outputs, batch)
 
     def _values(self, batch: Batch) -> list[Any]:
         """The value of each term on a batch at the present parameters."""
-        return self.terms.fused(self.outputs(batch), batch)
+        return self.loss_and_metrics.fused_values(self.outputs(batch), batch)

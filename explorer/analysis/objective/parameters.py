@@ -43,7 +43,7 @@ class Block:
         return vector[self.start : self.stop].view(1, -1)
 
 
-def blocks(model: nn.Module, moved: Collection[str] | None = None) -> list[Block]:
+def parameter_blocks(model: nn.Module, moved: Collection[str] | None = None) -> list[Block]:
     """The parameter tensors of the model that move, in their order; tied parameters appear once.
 
     One without values moves nothing and is left out.
@@ -57,12 +57,12 @@ def blocks(model: nn.Module, moved: Collection[str] | None = None) -> list[Block
         for name, module in model.named_modules()
         if isinstance(module, _ConvTransposeNd)
     }
-    found: list[Block] = []
+    moved_blocks: list[Block] = []
     for name, parameter in model.named_parameters():
         if parameter.numel() and (moved is None or name in moved):
-            start = found[-1].stop if found else 0
-            found.append(Block(name, parameter.shape, start, 1 if name in transposed else 0))
-    return found
+            start = moved_blocks[-1].stop if moved_blocks else 0
+            moved_blocks.append(Block(name, parameter.shape, start, 1 if name in transposed else 0))
+    return moved_blocks
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _stretch(blocks: Sequence[Block], first: int) -> Stretch:
     return Stretch(first, start, [replace(block, start=block.start - start) for block in blocks])
 
 
-def _computed(model: nn.Module) -> dict[int, Tensor]:
+def _hook_outputs(model: nn.Module) -> dict[int, Tensor]:
     """Copies of what hooks such as weight_norm left in the model with its graph, by `id`."""
     return {
         id(value): value.detach().clone()
@@ -104,7 +104,7 @@ def _computed(model: nn.Module) -> dict[int, Tensor]:
     }
 
 
-def converted(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+def convert_tensor(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The tensor on a device; numbers with a fraction as `dtype`, complex ones as of its parts."""
     kind = None
     if value.is_complex():
@@ -145,15 +145,15 @@ class FlatModel:
             ValueError: the model has no parameter that moves.
             NoCopy: it cannot be copied.
         """
-        self._stand_on(model, dtype, device, moved)
+        self._allocate(model, dtype, device, moved)
         own = dict(model.named_parameters())
-        known: dict[int, Any] = {**_computed(model)}
+        copies_by_id: dict[int, Any] = {**_hook_outputs(model)}
         for block, view in zip(self.blocks, self.views, strict=True):
             view.copy_(own[block.name].data)
-            known[id(own[block.name])] = nn.Parameter(view, requires_grad=False)
+            copies_by_id[id(own[block.name])] = nn.Parameter(view, requires_grad=False)
         # parameters are told to be copied already: a large model is never there twice
-        self.module = _copied(model, known)
-        self.module._apply(lambda value: converted(value, dtype, device)).eval()
+        self.module = _deep_copy(model, copies_by_id)
+        self.module._apply(lambda value: convert_tensor(value, dtype, device)).eval()
         for parameter in self.module.parameters():  # a ScriptModule has no requires_grad_
             parameter.requires_grad_(False)
         copies = dict(self.module.named_parameters())
@@ -161,7 +161,7 @@ class FlatModel:
         for view, parameter in zip(self.views, self.parameters, strict=True):
             parameter.data = view  # some layers lay their parameters out anew
 
-    def _stand_on(
+    def _allocate(
         self,
         model: nn.Module,
         dtype: torch.dtype,
@@ -170,7 +170,7 @@ class FlatModel:
     ) -> None:
         """Make room for the parameters that move."""
         self.moved = moved
-        self.blocks = blocks(model, moved)
+        self.blocks = parameter_blocks(model, moved)
         if not self.blocks:
             raise ValueError("the model must have parameters, got none")
         self.theta = torch.empty(self.blocks[-1].stop, dtype=dtype, device=device)
@@ -181,12 +181,12 @@ class FlatModel:
         """The buffers by name."""
         return dict(self.module.named_buffers())
 
-    def borrowed(self) -> AbstractContextManager[None]:
+    def at_theta(self) -> AbstractContextManager[None]:
         """A stretch in which `module` stands on `theta`; a private copy always does."""
         return nullcontext()
 
     @contextmanager
-    def differentiated(self) -> Iterator[list[Tensor]]:
+    def with_gradients(self) -> Iterator[list[Tensor]]:
         """A stretch in which the moved parameters can be differentiated by; they are what comes."""
         before = [parameter.requires_grad for parameter in self.parameters]
         try:
@@ -222,8 +222,8 @@ class FlatModel:
 
     @torch.no_grad()
     def load(self, tensors: Tensors) -> None:
-        """Take parameters and buffers from tensors that fit (see `checkpoints.fitted`)."""
-        with self.borrowed():
+        """Take parameters and buffers from tensors that fit (see `checkpoints.fitted_tensors`)."""
+        with self.at_theta():
             state = self.module.state_dict()
             for name, value in tensors.items():
                 if extra_state.is_extra_state(name):
@@ -232,7 +232,7 @@ class FlatModel:
                     state[name].copy_(value)
 
 
-def _copied(model: nn.Module, known: dict[int, Any]) -> nn.Module:
+def _deep_copy(model: nn.Module, copies_by_id: dict[int, Any]) -> nn.Module:
     """A deep copy that shares no tensor with the model.
 
     Raises:
@@ -241,7 +241,7 @@ def _copied(model: nn.Module, known: dict[int, Any]) -> nn.Module:
     own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
     try:
         with torch.no_grad():  # a ScriptModule's copy would remember that it is one
-            made = copy.deepcopy(model, known)
+            made = copy.deepcopy(model, copies_by_id)
         shared = any(id(t) in own for t in (*made.parameters(), *made.buffers()))
     except Exception as error:  # whatever a user's class raises
         if is_out_of_memory(error):

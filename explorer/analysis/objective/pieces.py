@@ -16,7 +16,7 @@ TARGET_SECONDS = 0.4
 LARGEST = 4096
 
 
-def in_pieces(
+def answer_pieces(
     units: int,
     done: Set[int],
     columns: Callable[[np.ndarray], Mapping[str, np.ndarray]],
@@ -30,7 +30,7 @@ def in_pieces(
     """
     todo = np.array([unit for unit in range(units) if unit not in done], dtype=np.int64)
     choice = evaluator.objective.choice
-    start, size = 0, _whole(1, choice)
+    start, size = 0, _round_up_to_launches(1, choice)
     while start < len(todo):
         part = todo[start : start + size]
         began = time.perf_counter()
@@ -39,14 +39,14 @@ def in_pieces(
         said = dict(facts) if start == 0 else {}
         if evaluator.objective.choice != choice:
             choice = evaluator.objective.choice
-            said |= {"choice": choice.json, "evaluated": execution_tuning.said(choice)}
+            said |= {"choice": choice.json, "evaluated": execution_tuning.choice_words(choice)}
         yield Piece({"unit": part, **answered}, said, seconds=seconds)
         start += len(part)
         wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))
-        size = _whole(min(max(1, wanted), 4 * size, LARGEST), choice)
+        size = _round_up_to_launches(min(max(1, wanted), 4 * size, LARGEST), choice)
 
 
-def _whole(points: int, choice: Choice) -> int:
+def _round_up_to_launches(points: int, choice: Choice) -> int:
     """At least so many points, and no lane or place of a launch left empty; enough for a pass."""
     together = max(choice.lanes, choice.stacked, POINTS if choice.streamed else 1)
     return -(-points // together) * together

@@ -13,7 +13,7 @@ from explorer.analysis.objective import execution_tuning
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
-from explorer.analysis.objective.random_directions import Redrawn
+from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.kinds.settings import REDUCED_PRECISIONS, ObjectiveSettings
 from explorer.problem import Problem
 
@@ -33,32 +33,32 @@ def objective_at(
     return objective
 
 
-def prepared(
-    objective: Objective, directions: Tensor | Redrawn, points: int, choices: Choices
+def tuned_evaluator(
+    objective: Objective, directions: Tensor | RedrawnDirections, points: int, choices: Choices
 ) -> tuple[Evaluator, dict[str, Any]]:
     """An evaluator for so many points, and what is stored of it."""
     evaluator = Evaluator(objective, directions)
-    return evaluator, readied(evaluator, points, choices)
+    return evaluator, tuning_facts(evaluator, points, choices)
 
 
-def readied(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, Any]:
+def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, Any]:
     """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
     objective = evaluator.objective
-    title = devices.title(objective.device)
-    known = execution_tuning.remembered(choices.get(title), points)
-    timing = dict(choices[title].get("timing", {})) if known else {}
-    if known is None or not execution_tuning.works(evaluator, known):
-        timing = {"seconds": execution_tuning.tuned(evaluator, points).seconds}
+    title = devices.device_title(objective.device)
+    earlier_choice = execution_tuning.choice_from_earlier(choices.get(title), points)
+    timing = dict(choices[title].get("timing", {})) if earlier_choice else {}
+    if earlier_choice is None or not execution_tuning.works_here(evaluator, earlier_choice):
+        timing = {"seconds": execution_tuning.measured_tuning(evaluator, points).seconds}
     if objective.choice.compiled:  # each lane by itself: before the clock of the pieces runs
         evaluator.values(np.zeros((objective.choice.lanes, evaluator.axes)))
     return {
-        "stand_alone": evaluator.stand_alone(),
+        "stand_alone": evaluator.base_values(),
         "examples": objective.examples,
         "available": objective.available,
         "parameters": objective.flat.theta.numel(),
         "choice": objective.choice.json,
-        "evaluated": execution_tuning.said(objective.choice),
-        "chosen": execution_tuning.reason(evaluator, bool(timing.get("seconds"))),
+        "evaluated": execution_tuning.choice_words(objective.choice),
+        "chosen": execution_tuning.choice_reason(evaluator, bool(timing.get("seconds"))),
         "timing": timing,
         "device": title,
         **objective.moved_facts,
@@ -76,16 +76,16 @@ def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, 
         return {}
     count = min(CHECKED_POINTS, max(4, round(CHECKED_SHARE * len(coordinates))), len(coordinates))
     sample = coordinates[np.linspace(0, len(coordinates) - 1, count).astype(int)]
-    reference = evaluator.shortened(evaluator.objective.examples, "float32")
+    reference = evaluator.with_first_examples(evaluator.objective.examples, "float32")
     reference.use(execution_tuning.with_rewrites(reference))
     exact, reduced = reference.values(sample)["loss"], evaluator.values(sample)["loss"]
     difference = np.abs(reduced - exact)
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = difference / np.abs(exact)
-    found = {"points": count, "range": np.ptp(exact)}
-    found |= {"largest": difference.max(), "largest_relative": relative.max()}
-    found |= {"root_mean_square": np.sqrt(np.mean(difference**2))}
-    return {"precision_error": {name: _json(value) for name, value in found.items()}}
+    error_facts = {"points": count, "range": np.ptp(exact)}
+    error_facts |= {"largest": difference.max(), "largest_relative": relative.max()}
+    error_facts |= {"root_mean_square": np.sqrt(np.mean(difference**2))}
+    return {"precision_error": {name: _json(value) for name, value in error_facts.items()}}
 
 
 def _json(value: Any) -> float | None:

@@ -15,7 +15,7 @@ KEPT_BYTES = 1 << 30  # of directions; where they would take more, they are draw
 Part = tuple[Stretch, int, Tensor]  # where, which axis, its values there in float64
 
 
-def parts(
+def direction_parts(
     blocks: Sequence[Block], theta: Tensor, settings: DirectionSettings, axes: Sequence[int]
 ) -> Iterator[Part]:
     """These directions of a seed around `theta` (D,), stretch by stretch, float64 on the CPU.
@@ -35,9 +35,9 @@ def parts(
     for stretch in cut:
         groups = groups_of(stretch.blocks, settings.normalisation)
         point = theta[stretch.within].to("cpu", torch.float64)
-        first = _drawn(stretch, settings, 0) if orthogonal and any(axes) else None
+        first = _normal_stretch(stretch, settings, 0) if orthogonal and any(axes) else None
         for axis in axes:
-            vector = _drawn(stretch, settings, axis)
+            vector = _normal_stretch(stretch, settings, axis)
             if first is not None and axis and whole:
                 vector -= along[axis] * first
             elif first is not None and axis:
@@ -49,16 +49,16 @@ def parts(
             yield stretch, axis, vector
 
 
-def directions(flat: FlatModel, settings: DirectionSettings, axes: int) -> Tensor:
+def direction_rows(flat: FlatModel, settings: DirectionSettings, axes: int) -> Tensor:
     """The first `axes` directions of a seed around the point of `flat`, (axes, D), float64, CPU."""
     rows = torch.empty(axes, flat.theta.numel(), dtype=torch.float64)
-    for stretch, axis, vector in parts(flat.blocks, flat.theta, settings, range(axes)):
+    for stretch, axis, vector in direction_parts(flat.blocks, flat.theta, settings, range(axes)):
         rows[axis, stretch.within] = vector
     return rows
 
 
 @dataclass(frozen=True)
-class Redrawn:
+class RedrawnDirections:
     """Directions that are too large to keep: drawn again from their seed, tensor by tensor."""
 
     blocks: Sequence[Block]
@@ -70,12 +70,14 @@ class Redrawn:
 
     def rows(self, base: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Stretches of all directions around `base` (D,), (axes, size) in its precision."""
-        found: list[Tensor] = []
-        for stretch, _, vector in parts(self.blocks, base, self.settings, range(self.axes)):
-            found.append(vector.to(base))
-            if len(found) == self.axes:
-                yield stretch.within, torch.stack(found)
-                found = []
+        axis_parts: list[Tensor] = []
+        for stretch, _, vector in direction_parts(
+            self.blocks, base, self.settings, range(self.axes)
+        ):
+            axis_parts.append(vector.to(base))
+            if len(axis_parts) == self.axes:
+                yield stretch.within, torch.stack(axis_parts)
+                axis_parts = []
 
     def place(self, base: Tensor, step: Tensor, theta: Tensor) -> None:
         """Put base + step @ directions into `theta` (D,)."""
@@ -83,11 +85,11 @@ class Redrawn:
         sizes = step.tolist()
         axes = [axis for axis, size in enumerate(sizes) if size]
         if axes:
-            for stretch, axis, vector in parts(self.blocks, base, self.settings, axes):
+            for stretch, axis, vector in direction_parts(self.blocks, base, self.settings, axes):
                 theta[stretch.within].add_(vector.to(base), alpha=sizes[axis])
 
 
-def _drawn(stretch: Stretch, settings: DirectionSettings, axis: int) -> Tensor:
+def _normal_stretch(stretch: Stretch, settings: DirectionSettings, axis: int) -> Tensor:
     """Standard normal values of a stretch, one stream per tensor; those that do not move are 0."""
     drawn = np.empty(stretch.blocks[-1].stop)
     for number, block in enumerate(stretch.blocks, start=stretch.first):
@@ -133,10 +135,10 @@ def _along_the_whole(
     """How much of the whole first direction each later one holds."""
     squared, products = 0.0, dict.fromkeys(axes, 0.0)
     for stretch in cut:
-        first = _drawn(stretch, settings, 0)
+        first = _normal_stretch(stretch, settings, 0)
         squared += float(first @ first)
         for axis in axes:
-            products[axis] += float(_drawn(stretch, settings, axis) @ first)
+            products[axis] += float(_normal_stretch(stretch, settings, axis) @ first)
     return {axis: product / squared if squared else 0.0 for axis, product in products.items()}
 
 

@@ -10,7 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class Draws(TorchDispatchMode):
+class RandomOperations(TorchDispatchMode):
     """Takes down which operations draw random numbers, and which from a generator of their own."""
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Draws(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-class Watched:
+class DrawsSeen:
     """What was seen in a stretch of code."""
 
     drew = False  # random numbers, or set a seed
 
 
 @contextmanager
-def watched(device: torch.device) -> Iterator[Watched]:
+def watch_random_draws(device: torch.device) -> Iterator[DrawsSeen]:
     """A stretch of code, and afterwards whether it drew random numbers or seeded a generator.
 
     Fused attention is marked as if it drew, also where its dropout is 0: so it is the state of the
@@ -50,7 +50,7 @@ def watched(device: torch.device) -> Iterator[Watched]:
     and put back after.
     """
     before = _states(device)
-    seen, draws = Watched(), Draws()
+    seen, draws = DrawsSeen(), RandomOperations()
     torch.rand(1)
     torch.rand(1, device=device)
     np.random.random_sample()  # noqa: NPY002
@@ -60,7 +60,9 @@ def watched(device: torch.device) -> Iterator[Watched]:
         with draws:
             yield seen
     finally:
-        seen.drew = draws.private or _texts(_states(device)) != _texts(moved)
+        seen.drew = draws.private or _comparable_states(_states(device)) != _comparable_states(
+            moved
+        )
         _put_back(before, device)
 
 
@@ -70,11 +72,11 @@ def _states(device: torch.device) -> tuple[Any, ...]:
     return torch.get_rng_state(), there, global_state, random.getstate()
 
 
-def _texts(states: tuple[Any, ...]) -> tuple[Any, ...]:
+def _comparable_states(states: tuple[Any, ...]) -> tuple[Any, ...]:
     """States as what can be compared."""
     host, there, numpy_s, python_s = states
-    found = (host.numpy().tobytes(), None if there is None else there.numpy().tobytes())
-    return (*found, numpy_s[1].tobytes(), numpy_s[2:], python_s)
+    torch_states = (host.numpy().tobytes(), None if there is None else there.numpy().tobytes())
+    return (*torch_states, numpy_s[1].tobytes(), numpy_s[2:], python_s)
 
 
 def _put_back(states: tuple[Any, ...], device: torch.device) -> None:

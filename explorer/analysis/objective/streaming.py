@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from explorer.analysis.objective.batches import part
+from explorer.analysis.objective.batches import slice_examples
 from explorer.analysis.objective.examples import Source
 from explorer.analysis.objective.loading import Examples, Loader, Span
-from explorer.analysis.objective.losses import Ledger
+from explorer.analysis.objective.losses import ExampleValues
 from explorer.problem import Batch
 
 if TYPE_CHECKING:
     from explorer.analysis.objective.objective import Objective
 
-LEDGER_BYTES = 256 << 20  # of values of the points that one pass serves
+VALUES_BYTES = 256 << 20  # of values of the points that one pass serves
 POINTS = 16  # that share a pass, at least: loading is paid once for all of them
 
 
@@ -32,13 +32,16 @@ class Stream:
 
     def __iter__(self) -> Iterator[tuple[int, int, Batch]]:
         """Each batch with the number of its first example and that after its last."""
-        batches = self._loader or (part(self._source, *span) for span in self._spans)
+        batches = self._loader or (slice_examples(self._source, *span) for span in self._spans)
         for span, batch in zip(self._spans, batches, strict=True):
             yield *span, self._ready(batch)
 
 
 def fill(
-    objective: "Objective", place: Callable[[Tensor, Tensor], None], ledger: Ledger, steps: Tensor
+    objective: "Objective",
+    place: Callable[[Tensor, Tensor], None],
+    example_values: ExampleValues,
+    steps: Tensor,
 ) -> None:
     """Enter the values at steps (K, m) in one pass over the data.
 
@@ -50,9 +53,9 @@ def fill(
         for point, step in enumerate(steps.unbind()):
             place(objective.flat.theta, step)
             if point == len(kept):
-                objective.moved(step)
+                objective.follow_parameters(step)
                 kept.append(objective.statistics())
             else:
                 objective.take_statistics(kept[point])
-            with objective.flat.borrowed():
-                few = objective.enter(ledger, (point, start, stop), batch, few)
+            with objective.flat.at_theta():
+                few = objective.enter(example_values, (point, start, stop), batch, few)

@@ -32,7 +32,7 @@ class ProblemError(ValueError):
 
 
 @contextmanager
-def told(what: str, path: Path) -> Iterator[None]:
+def run_user_code(what: str, path: Path) -> Iterator[None]:
     """Run code of a problem file; `what` and `path` say which.
 
     Raises:
@@ -53,17 +53,17 @@ def told(what: str, path: Path) -> Iterator[None]:
             f"{what} failed: {reason}{_place(path, error)}; {_way_out(error, path)}"
         ) from error
     finally:
-        only_in(process)
+        end_forked_copy(process)
 
 
-def only_in(process: int) -> None:
+def end_forked_copy(process: int) -> None:
     """End this process where it is another: a copy that the user's code has forked ends with it."""
     if os.getpid() != process:
         os._exit(0)
 
 
 @contextmanager
-def computing(path: Path) -> Iterator[None]:
+def explain_problem_errors(path: Path) -> Iterator[None]:
     """A stretch of an answer, in which code of a problem file runs among ours.
 
     Raises:
