@@ -11,7 +11,7 @@ from explorer.analysis.objective.loading import DataError
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.own_code import is_own
 
-_OURS = Path(__file__).resolve().parent.parent
+_OURS = Path(__file__).resolve().parents[2]
 _STANDARD = Path(traceback.__file__).resolve().parent
 _PRECISION = (
     "a constant there has another precision than the weights: choose precision float32, or make it "

@@ -18,7 +18,7 @@ from typing import Any
 from explorer.render.relief3d.height import HeightField
 
 COMMAND = [sys.executable, "-m", "explorer.render.relief3d.process"]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KEPT_ANSWERS = 24  # answers kept: a page asks for the same picture on every rerun
 APT_COMMAND = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
 REGISTRY = "_loss_surface_explorer_renderer"  # a module without a file: no reload removes it
