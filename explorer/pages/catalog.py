@@ -78,7 +78,8 @@ def about(asked: records.Question) -> str:
     alone = asked.facts.get("stand_alone", {}).get("loss")
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
     moment = parts.local_time(asked.completed or asked.created)
-    return " · ".join([*loss, moment.replace(" ", "\N{NO-BREAK SPACE}")])
+    whole = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
+    return " · ".join([*loss, whole])
 
 
 def progress(asked: records.Question, last: records.Job | None) -> None:
