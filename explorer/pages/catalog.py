@@ -78,7 +78,8 @@ def loss_and_day(question: records.Question) -> str:
     alone = question.facts.get("stand_alone", {}).get("loss")
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
     moment = parts.local_time(question.completed or question.created)
-    return " · ".join([*loss, moment.replace(" ", "\N{NO-BREAK SPACE}")])
+    whole = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
+    return " · ".join([*loss, whole])
 
 
 def show_progress(question: records.Question, last: records.Job | None) -> None:
