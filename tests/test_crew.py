@@ -49,7 +49,7 @@ with spool.enrolled(ProcessName.of(os.getpid())):
 """
 PRINTS = """
 for _ in range(200):
-    print("x" * 50_000)
+    print("x" * 50_000, flush=True)
 os.write(2, b"the last word\\n")
 os._exit(3)
 """
