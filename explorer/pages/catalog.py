@@ -245,11 +245,12 @@ def analyses() -> None:
     """The gallery with its filters and pages; live while something is being computed."""
     st.subheader("Analyses", anchor=False)
     search, kind = filters()
-    subjects = links.Subjects(catalog)
+    before = {model.id for model in catalog.models()}
     unsettled = bool(busy()) or running.settling
 
     @parts.live(LIVE_SECONDS if unsettled else None)
     def shown() -> None:
+        subjects = links.Subjects(catalog)  # anew each time: a run that is followed grows
         total = gallery(search, kind, st.session_state.get("page", 1), subjects)
         if not total:
             empty(search)
@@ -260,9 +261,7 @@ def analyses() -> None:
         if jobs:
             st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
         settled = not jobs and not running.settling
-        if (unsettled and settled) or set(subjects.labels) != {
-            model.id for model in catalog.models()
-        }:
+        if (unsettled and settled) or set(subjects.labels) != before:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
     shown()
