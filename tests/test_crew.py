@@ -50,7 +50,7 @@ with spool.enrolled_worker(ProcessName.of(os.getpid())):
 """
 PRINTS = """
 for _ in range(200):
-    print("x" * 50_000)
+    print("x" * 50_000, flush=True)
 os.write(2, b"the last word\\n")
 os._exit(3)
 """

@@ -253,11 +253,12 @@ def show_analyses() -> None:
     """The gallery with its filters and pages; live while something is being computed."""
     st.subheader("Analyses", anchor=False)
     search, kind = choose_filters()
-    subjects = links.Subjects(catalog)
+    before = {model.id for model in catalog.models()}
     unsettled = bool(active_jobs()) or app.is_settling
 
     @parts.live_fragment(LIVE_SECONDS if unsettled else None)
     def live_gallery() -> None:
+        subjects = links.Subjects(catalog)  # anew each time: a run that is followed grows
         total = show_gallery(search, kind, st.session_state.get("page", 1), subjects)
         if not total:
             show_nothing_stored(search)
@@ -268,9 +269,7 @@ def show_analyses() -> None:
         if jobs:
             st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
         settled = not jobs and not app.is_settling
-        if (unsettled and settled) or set(subjects.labels) != {
-            model.id for model in catalog.models()
-        }:
+        if (unsettled and settled) or set(subjects.labels) != before:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
     live_gallery()
