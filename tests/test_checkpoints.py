@@ -217,7 +217,7 @@ def test_other_floating_point_types_are_kept(kind: torch.dtype) -> None:
 
 
 def test_weights_that_are_no_numbers_fit() -> None:
-    """NaN weights are accepted as they are; the import counts them (tests/test_runs.py)."""
+    """NaN weights are accepted as they are; the import counts them (test_recorded_runs)."""
     state = STATE | {"0.bias": torch.full((3,), torch.nan)}
     assert fitted_tensors(state, model(), "x.pt")["0.bias"].isnan().all()
 

@@ -16,7 +16,7 @@ from explorer.own_code import code_of
 from explorer.recorder import Recorder
 from explorer.render.training import curves_chart
 from store import Catalog, records
-from tests.test_runs import record
+from tests.test_recorded_runs import record
 from tests.tiny import (
     ROOT,
     agreed,

@@ -25,7 +25,7 @@ from tests.test_pages import (
     pressed,
     texts,
 )
-from tests.test_runs import record
+from tests.test_recorded_runs import record
 from tests.tiny import checkpoint, end_workers, problem_file, tensors, until
 
 
