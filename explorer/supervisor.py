@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,6 +61,7 @@ class TrackedJob:
     worker: ProcessName | None = None  # as it is noted in the catalog
     lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
     cancelled: float | None = None  # since when
+    told: dict[str, object] = field(default_factory=dict)  # what stands in its folder
 
 
 class Supervisor:
@@ -260,9 +261,7 @@ class Supervisor:
             return None
         question = self.catalog.question(record.question_key) if record.question_key else None
         job = TrackedJob(kind_named(question.kind).table if question else "")
-        folder.write_catalog_progress(
-            title=record.title, units=record.units, units_done=record.units_done
-        )
+        _tell(folder, job, title=record.title, units=record.units, units_done=record.units_done)
         self._jobs[folder.id] = job
         return job
 
@@ -294,7 +293,7 @@ class Supervisor:
             rate = len(last.units) / max(last.seconds, 1e-9)
             fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
             self._note(folder, job, **fields)
-            folder.write_catalog_progress(title=record.title, units=record.units, units_done=done)
+            _tell(folder, job, title=record.title, units=record.units, units_done=done)
 
     def _store(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
         """Store pieces and remove their files; how many units are answered then."""
@@ -316,7 +315,7 @@ class Supervisor:
         worker = folder.worker
         if worker and job.worker != worker:
             fields |= {"status": "running", "pid": worker.pid}
-            fields["pid_started"] = worker.started / 1000
+            fields |= {"pid_started": worker.started / 1000, "host": worker.host}
             if began := self.catalog.job(folder.id).started:
                 fields["started"] = began  # by an earlier worker, or seen by an earlier supervisor
             job.worker = worker
@@ -341,6 +340,7 @@ class Supervisor:
         if self._local_workers.works_at(worker, folder.id):
             if job.worker != worker:
                 self._note(folder, job)
+            _tell(folder, job, silent=self._local_workers.is_silent(worker))
             self._end_after_cancel(folder, job, worker)
         elif not folder.ending:
             self._replace_worker(folder, job, worker)
@@ -362,7 +362,7 @@ class Supervisor:
 
     def _replace_worker(self, folder: JobFolder, job: TrackedJob, worker: ProcessName) -> None:
         """The worker died or left: offer the rest again, or stop after too many deaths."""
-        if not worker.alive:
+        if not self._local_workers.is_alive(worker):
             self._local_workers.end(worker)  # what it has started must not go on at the job
         self._ingest(folder, job)  # what it left since the last look
         record = self.catalog.job(folder.id)
@@ -405,6 +405,13 @@ class Supervisor:
     def workers(self) -> list[ProcessName]:
         """The living workers."""
         return self._spool.workers()
+
+
+def _tell(folder: JobFolder, job: TrackedJob, **entries: object) -> None:
+    """Say in a job's folder what is new of it, for those who wait and leave the catalog alone."""
+    if (told := job.told | entries) != job.told:
+        folder.write_catalog_progress(**told)
+        job.told = told
 
 
 def _open_lock(lock: Path) -> IO[str]:

@@ -79,10 +79,13 @@ INSERT INTO kept_files SELECT DISTINCT hash FROM (
     UNION SELECT state_hash FROM questions) WHERE hash IS NOT NULL;
 """
 
+_HOSTS = "ALTER TABLE jobs ADD COLUMN host VARCHAR;"
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
     ("seals of what is stored, files that are ours", _SEALS),
+    ("hosts of workers", _HOSTS),
 )
 TABLES = frozenset(
     {

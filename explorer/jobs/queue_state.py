@@ -4,6 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from explorer.jobs.process import ProcessName, this_host
 from explorer.jobs.spool import JobFolder, Spool
 
 
@@ -40,9 +41,17 @@ def progress_text(spool: Spool, job_id: str) -> str:
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
         return "waits to be taken up again"
-    if worker.is_stopped:
-        return f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
-    return f"{folder.progress.get('stage', 'starting')} {_count_text(folder)}".strip()
+    if folder.catalog_progress.get("silent"):
+        return _silence_text(worker)
+    place = "" if worker.host == this_host() else f"on {worker.host}"
+    return f"{folder.progress.get('stage', 'starting')} {_count_text(folder)} {place}".strip()
+
+
+def _silence_text(worker: ProcessName) -> str:
+    """What is said of a worker that lives, as far as can be told, and gives no beats."""
+    if worker.is_here:
+        return f"its worker is silent; `kill -CONT {worker.pid}` lets it go on where it was stopped"
+    return f"its worker {worker.pid} on {worker.host} is silent; see whether it runs there"
 
 
 def is_supervised(spool: Spool) -> bool:
