@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from explorer.ask import questions, requests
 from explorer.jobs import local_workers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
+from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.reuse import on_grid
@@ -246,7 +247,7 @@ def test_values_that_are_no_numbers_are_taken_over_as_they_are(catalog):
     assert equal_where_both(old, new) == 121 == fine.units_done
     assert questions.result_of(catalog, fine).computed.sum() == 121
     job = catalog.active_job_for(fine.key)
-    assert requests.request_of(catalog, job)["done"] == sorted(new["unit"])
+    assert requests.request_of(catalog, job).done == tuple(sorted(new["unit"]))
 
 
 def test_an_unfinished_grid_gives_what_it_has(catalog):
@@ -391,8 +392,8 @@ def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
     assert catalog.question(key).units_done == asked.units_done + 1
 
 
-def choices_of(catalog: Catalog, asked: records.Question) -> dict[str, Any]:
-    return requests.request_of(catalog, catalog.active_job_for(asked.key))["choices"]
+def choices_of(catalog: Catalog, asked: records.Question) -> Mapping[str, EarlierChoice]:
+    return requests.request_of(catalog, catalog.active_job_for(asked.key)).choices
 
 
 def test_a_choice_is_remembered_for_the_objective(catalog):

@@ -15,6 +15,7 @@ from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.stability import (
     STABILITY,
@@ -271,7 +272,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
     """Worker, store and page do a run's snapshots; the training's settings change no key."""
     with supervised(tmp_path / "catalog") as (catalog, _):
         files = [
-            {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
+            Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
             for k in range(4)
         ]
         problem = problem_file(tmp_path / "problem")

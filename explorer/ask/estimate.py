@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.ask.question import QuestionIdentity
+from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.kinds import Kind, kind_named, unreadable
 from explorer.kinds.matrix import PASSES_PER_PRODUCT
 from store import Catalog, records
@@ -44,7 +45,7 @@ def estimate(
         warm: whether a worker is waiting for work.
     """
     timing: Mapping[str, Any] = {}
-    measured = catalog.point(model.point_id).facts["seconds"]
+    measured = PointFacts.of(catalog.point(model.point_id).facts).seconds
     per_pass = measured.get(question.settings.split, math.nan)
     for old in _timed_questions(catalog, question, model):
         if (
@@ -87,9 +88,9 @@ def _passes_per_unit(catalog: Catalog, question: QuestionIdentity, model: record
     settings = question.settings
     if not _has_own_estimate(question.kind):
         return question.kind.passes
-    splits = catalog.problem(model.problem_id).facts["splits"]
-    examples = settings.examples or splits[settings.split]["count"]
-    whole: float = settings.evaluations(model.facts["parameters"], examples)
+    splits = ProblemFacts.of(catalog.problem(model.problem_id).facts).splits
+    examples = settings.examples or splits[settings.split].count
+    whole: float = settings.evaluations(ModelFacts.of(model.facts).parameters, examples)
     return whole / settings.units
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.settings import (
     BATCHNORM_POLICIES,
     CURVATURE_PRECISIONS,
@@ -33,9 +34,9 @@ def choose_objective(
             statistics allow.
         precision: the default one.
     """
-    values = {"split": choose_one_of("Data", list(problem.facts["splits"]), "split")}
-    count = problem.facts["splits"][values["split"]]["count"]
-    values |= _choose_subset(count)
+    facts = ProblemFacts.of(problem.facts)
+    values = {"split": choose_one_of("Data", list(facts.splits), "split")}
+    values |= _choose_subset(facts.splits[values["split"]].count)
     precisions = CURVATURE_PRECISIONS if curvature else PRECISIONS
     check_address("precision", f"one of {', '.join(precisions)}", precisions.__contains__)
     values["precision"] = st.selectbox(
@@ -52,7 +53,7 @@ def choose_objective(
     if curvature:
         check_address("batchnorm", "frozen where the loss is differentiated twice", FROZEN.__eq__)
         return values
-    if problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"]):
+    if facts.has_batchnorm:
         values |= _choose_batchnorm(batchnorm)
     return values
 

@@ -1,5 +1,6 @@
 """The spectrum of a matrix of second derivatives: choose, ask, see density, pairs, traces."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.contracts.facts import ModelFacts, TensorFacts
 from explorer.kinds.matrix import MATRICES, MATRIX_WORDS, MOST_PROBES, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum
 from explorer.pages import _asking as asking
@@ -49,13 +51,13 @@ def choose() -> tuple[questions.Subject, SpectrumSettings]:
     with st.expander("Objective", expanded=True):
         values = choose_objective(catalog.problem(model.problem_id), curvature=True)
     with st.expander("Matrix", expanded=True):
-        values |= choose_matrix(model.facts.get("tensors", []))
+        values |= choose_matrix(ModelFacts.of(model.facts).tensors)
     with st.expander("Pairs and probes", expanded=True):
         values |= choose_effort()
     return (model, point), controls.checked_settings(SpectrumSettings, values)
 
 
-def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
+def choose_matrix(tensors: Sequence[TensorFacts]) -> dict[str, Any]:
     """Which matrix, and of which parameters, as settings."""
     controls.check_address("matrix", f"one of {', '.join(MATRICES)}", MATRICES.__contains__)
     matrix = st.selectbox(
@@ -80,7 +82,7 @@ def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
             help="For each label of the data, from the seed below. More come nearer to "
             "Gauss-Newton, and cost little.",
         )
-    names = [row["name"] for row in tensors if row["role"] == "parameter"]
+    names = [tensor.name for tensor in tensors if tensor.role == "parameter"]
     if not names:
         return values
     controls.check_address("layer", f"one of {', '.join(names)}", ["", *names].__contains__)
