@@ -3,13 +3,21 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    CurvatureSettings,
+    SearchSteps,
+    Seed,
+    Tolerance,
+    one_of,
+    require,
+)
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
 from explorer.kinds.trajectory import OfRuns, spans
 
@@ -18,26 +26,35 @@ VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "grad
 
 
 @dataclass(frozen=True, kw_only=True)
-class StabilitySettings(OfRuns, ObjectiveSettings):
+class StabilitySettings(OfRuns, CurvatureSettings):
     """How exactly curvature is found at each snapshot of a run."""
 
-    tolerance: float = 1e-3  # of the largest eigenvalue's residual, relative to it
-    room: int = 300  # Lanczos steps at most; as many vectors are held
-    probes: int = 10  # random vectors for the trace and the Frobenius norm
-    seed: int = 0
-    preconditioned: bool = False  # by Adam's second moments: P^-1/2 H P^-1/2
-    moments: tuple[str, ...] = ()  # hash of each snapshot's, "" without; who asks fills it in
-
-    def __post_init__(self) -> None:
-        """Refuse what has no second derivatives, or gives no interval."""
-        super().__post_init__()
-        self.require_lengths()
-        self.require_curvature()
-        seed_fits("seed", self.seed)
-        self.require_within(room=(10, 2000), probes=(2, 1000))
-        if not self.preconditioned:
-            self.reset_unused("moments")
-        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+    tolerance: Tolerance = 1e-3
+    room: SearchSteps = 300
+    probes: Annotated[
+        int,
+        Setting(
+            "Probes", "Random vectors of the trace and the effective rank.", least=2, most=1000
+        ),
+    ] = 10
+    seed: Seed = 0
+    preconditioned: Annotated[
+        bool,
+        Setting(
+            "Precondition by second moments",
+            "Adam's steps see P^-½ H P^-½ with P = √v + ε of each snapshot (Cohen et al. 2022). "
+            "This is another question than that about the Hessian H itself.",
+        ),
+    ] = False
+    moments: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Moments",
+            "Hash of each snapshot's second moments, empty without.",
+            unused_with={"preconditioned": (False,)},
+            filled_in=True,
+        ),
+    ] = ()
 
     @property
     def units(self) -> int:

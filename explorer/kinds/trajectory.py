@@ -4,27 +4,20 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 
-from explorer.kinds.settings import require
+from explorer.kinds.setting import Setting, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfRuns:
+class OfRuns(Settings):
     """Settings of a question about whole runs; who asks it fills in the lengths."""
 
-    lengths: tuple[int, ...] = ()  # snapshots of each run in turn
-
-    def require_lengths(self) -> None:
-        """Refuse what divides no snapshots.
-
-        Raises:
-            ValueError: a run without a snapshot.
-        """
-        whole = all(length >= 1 for length in self.lengths)
-        require(whole, "lengths must be at least 1 each", list(self.lengths))
+    lengths: Annotated[
+        tuple[int, ...], Setting("Lengths", "Snapshots of each run.", least=1, filled_in=True)
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
