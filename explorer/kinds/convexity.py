@@ -10,6 +10,7 @@ from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.settings import require
 from explorer.kinds.surface import Surface, SurfaceSettings
 
+PASSES_PER_POINT = 150  # evaluations of the loss that a search for both ends takes, about
 MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS = 10, 2000
 VALUE_COLUMNS = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
 
@@ -29,6 +30,10 @@ class ConvexitySettings(SurfaceSettings):
         self.require_curvature()
         self.require_within(room=(MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS))
         require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss the searches at all points take."""
+        return float(PASSES_PER_POINT * self.units)
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,5 @@ CONVEXITY = Kind(
     thumbnail="explorer.render.convexity:thumbnail",
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
-    passes=150,
     later=("direction", "x_rank", "y_rank"),
 )

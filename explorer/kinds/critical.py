@@ -10,7 +10,13 @@ import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.matrix import MAX_DENSE_PARAMETERS, MOST_PAIRS, MOST_PROBES, PASSES_PER_PRODUCT
+from explorer.kinds.matrix import (
+    MAX_DENSE_PARAMETERS,
+    MOST_PAIRS,
+    MOST_PROBES,
+    PASSES_PER_PRODUCT,
+    product_count,
+)
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 from explorer.kinds.trajectory import OfRuns, spans
 
@@ -134,6 +140,15 @@ class CriticalSettings(OfRuns, ObjectiveSettings):
             * (USUAL_STEPS_SHARE * self.steps * each + index_products)
         )
 
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, the method and the seed."""
+        return (*super().distinguishing_words, self.method, f"seed {self.seed}")
+
+    def counted_evaluations(self, facts: Mapping[str, Any]) -> float:
+        """Passes of the products that the facts count."""
+        return float(PASSES_PER_PRODUCT * product_count(facts))
+
 
 @dataclass(frozen=True)
 class Critical:
@@ -245,6 +260,7 @@ CRITICAL = Kind(
     title="Critical points",
     subjects=("run",),
     runs_from=0,
+    filled_in=("lengths",),
     settings=CriticalSettings,
     result=Critical,
     version=1,
@@ -256,4 +272,6 @@ CRITICAL = Kind(
     axes=("starts", "every"),
     taken_over="explorer.kinds.critical:taken_over",
     unit="searches",
+    own_pace=True,
+    linked=("starts", "every"),
 )

@@ -72,6 +72,7 @@ PROJECTION = Kind(
     title="Paths on the plane",
     subjects=("point", "runs"),
     runs_from=1,
+    filled_in=("lengths",),
     later=("direction", "x_rank", "y_rank"),
     settings=ProjectionSettings,
     result=Projection,

@@ -45,6 +45,11 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
         )
         self.require_few_points()
 
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The size of the grid, and the split."""
+        return (self.size_words, *super().distinguishing_words)
+
 
 @dataclass(frozen=True)
 class Run(Surface):
@@ -121,6 +126,7 @@ RUN = Kind(
     title="Training run",
     subjects=("run",),
     runs_from=0,
+    filled_in=("lengths",),
     fewest=3,
     later=("lengths", "plane"),
     settings=RunSettings,

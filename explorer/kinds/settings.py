@@ -1,9 +1,12 @@
-"""Settings that several kinds share; each checks itself."""
+"""Settings that several kinds share; each checks itself, and says what its question takes."""
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from explorer.kinds.eigenvalues import rank_words
 
 CURVATURE_PRECISIONS = ("float32", "float64")
 PRECISIONS = (*CURVATURE_PRECISIONS, "tf32", "bf16")
@@ -33,6 +36,13 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         ValueError: the message lists the choices.
     """
     require(value in choices, f"{name} must be one of {', '.join(choices)}", repr(value))
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an answer reads of its points beside parameters and buffers."""
+
+    optimiser_states: tuple[str, ...] = ()  # hash of each point's, "" without; none: not read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +112,41 @@ class ObjectiveSettings:
             if field.name in names:
                 object.__setattr__(self, field.name, field.default)
 
+    @property
+    def units(self) -> int:
+        """Units of work of the whole answer.
+
+        Raises:
+            NotImplementedError: these are no kind's settings; each kind says what a unit is.
+        """
+        raise NotImplementedError
+
+    @property
+    def needs(self) -> Needs:
+        """What the answer reads of its points beside parameters and buffers."""
+        return Needs()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """What tells one question of a kind from another, in reading order."""
+        return (self.split,)
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss over all examples the whole answer takes.
+
+        Args:
+            parameters: that the model has.
+            examples: that the loss is a mean of.
+        """
+        return float(self.units)
+
+    def counted_evaluations(self, facts: Mapping[str, Any]) -> float | None:
+        """Evaluations that an answer's seconds went into, as its facts count them.
+
+        None: they do not, and its units of work say it; 0: they count but a part of them.
+        """
+        return None
+
 
 def seed_fits(name: str, seed: int) -> None:
     """Refuse a seed that NumPy's generators do not take."""
@@ -124,6 +169,11 @@ class DirectionSettings(ObjectiveSettings):
         super().__post_init__()
         seed_fits("seed", self.seed)
         one_of("normalisation", self.normalisation, NORMALISATIONS)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, and how directions are drawn."""
+        return (*super().distinguishing_words, self.normalisation, f"seed {self.seed}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +202,16 @@ class PlaneSettings(DirectionSettings):
         require(self.x_rank != self.y_rank, must, f"{self.x_rank} and {self.y_rank}")
         self.reset_unused("seed", "normalisation", "ignore_1d", "orthogonal")
         self.require_curvature()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, and what the axes are."""
+        if self.direction == "random":
+            return super().distinguishing_words
+        return (
+            self.split,
+            f"{self.direction} {rank_words(self.x_rank)} and {rank_words(self.y_rank)}",
+        )
 
 
 def check_rank(name: str, rank: int) -> None:

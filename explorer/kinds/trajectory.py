@@ -4,11 +4,20 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from explorer.kinds.settings import require
+
+
+@dataclass(frozen=True)
+class RunSnapshots:
+    """The snapshots of one training run that a question is about, the final one last."""
+
+    name: str  # of the model
+    points: tuple[str, ...]  # hash of each one's parameters and buffers
+    optimiser_states: tuple[str, ...]  # hash of each one's, "" where there is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +34,14 @@ class OfRuns:
         """
         whole = all(length >= 1 for length in self.lengths)
         require(whole, "lengths must be at least 1 each", list(self.lengths))
+
+    def about(self, runs: Sequence[RunSnapshots]) -> Self:
+        """The settings with what is filled in from the runs that are asked about.
+
+        Raises:
+            ValueError: a run lacks what they want.
+        """
+        return dataclasses.replace(self, lengths=tuple(len(run.points) for run in runs))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -192,8 +192,7 @@ def _differing_settings(old: records.Question, wish: WantedQuestion) -> str:
     unlike = [
         f"{name.replace('_', ' ')} {_value_text(value)}"
         for name, value in {**usual, **old.settings}.items()
-        if name not in ("lengths", "moments")
-        and _value_text(value) != _value_text(wanted.get(name))
+        if name not in wish.kind.filled_in and _value_text(value) != _value_text(wanted.get(name))
     ]
     differences = ", ".join(unlike) or "another snapshot"
     part = f", {old.units_done:,} of {old.units:,}" if old.status == "open" else ""
