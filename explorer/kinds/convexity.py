@@ -16,6 +16,7 @@ from explorer.kinds.settings import (
 )
 from explorer.kinds.surface import Surface, SurfaceSettings
 
+PASSES_PER_POINT = 150  # evaluations of the loss that a search for both ends takes, about
 VALUE_COLUMNS = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
 
 
@@ -30,6 +31,10 @@ class ConvexitySettings(CurvatureSettings, SurfaceSettings):
     y_count: PointsAlongY = 13
     tolerance: Tolerance = 1e-3
     room: SearchSteps = 300
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss the searches at all points take."""
+        return float(PASSES_PER_POINT * self.units)
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,5 @@ CONVEXITY = Kind(
     thumbnail="explorer.render.convexity:thumbnail",
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
-    passes=150,
     later=("direction", "x_rank", "y_rank"),
 )

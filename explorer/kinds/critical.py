@@ -10,7 +10,13 @@ import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.matrix import MAX_DENSE_PARAMETERS, MOST_PAIRS, MOST_PROBES, PASSES_PER_PRODUCT
+from explorer.kinds.matrix import (
+    MAX_DENSE_PARAMETERS,
+    MOST_PAIRS,
+    MOST_PROBES,
+    PASSES_PER_PRODUCT,
+    product_count,
+)
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import (
     CURVATURE_PRECISIONS,
@@ -96,6 +102,7 @@ class CriticalSettings(OfRuns, CurvatureSettings):
             "Each run's final model, and copies of it with noise; other snapshots come besides.",
             least=1,
             most=1000,
+            in_links=True,
         ),
     ] = 5
     every: Annotated[
@@ -106,6 +113,7 @@ class CriticalSettings(OfRuns, CurvatureSettings):
             least=1,
             most=1_000_000,
             unit="snapshots",
+            in_links=True,
         ),
     ] = 1
     noise: Annotated[
@@ -190,6 +198,15 @@ class CriticalSettings(OfRuns, CurvatureSettings):
             * self.units
             * (USUAL_STEPS_SHARE * self.steps * each + index_products)
         )
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, the method and the seed."""
+        return (*super().distinguishing_words, self.method, f"seed {self.seed}")
+
+    def counted_evaluations(self, facts: Mapping[str, Any]) -> float:
+        """Passes of the products that the facts count."""
+        return float(PASSES_PER_PRODUCT * product_count(facts))
 
 
 @dataclass(frozen=True)
@@ -313,4 +330,5 @@ CRITICAL = Kind(
     axes=("starts", "every"),
     taken_over="explorer.kinds.critical:taken_over",
     unit="searches",
+    own_pace=True,
 )

@@ -27,9 +27,18 @@ class DifferenceSettings(DirectionSettings):
         check_axis("x", self.x_min, self.x_max)
 
     @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """How many points there are, then the words of all its like."""
+        return (f"{self.x_count} points", *super().distinguishing_words)
+
+    @property
     def units(self) -> int:
         """Points on the line; one unit of work each."""
         return self.x_count
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """Both models at each point."""
+        return 2.0 * self.units
 
     @property
     def axis(self) -> np.ndarray:
@@ -125,5 +134,4 @@ DIFFERENCE = Kind(
     icon=":material/compare_arrows:",
     axes=("x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.difference:taken_over",
-    passes=2,
 )

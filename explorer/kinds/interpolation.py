@@ -33,6 +33,11 @@ class InterpolationSettings(ObjectiveSettings):
         check_axis("x", self.x_min, self.x_max)
 
     @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """How many points there are, then the words of all its like."""
+        return (f"{self.x_count} points", *super().distinguishing_words)
+
+    @property
     def units(self) -> int:
         """Points on the line; one unit of work each."""
         return self.x_count

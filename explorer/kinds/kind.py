@@ -55,7 +55,7 @@ class Kind:
     runs_from: int | None = None  # from this subject on each stands for all snapshots of its model
     fewest: int = 1  # snapshots that each run must have
     later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
-    passes: int = 1  # evaluations of the objective that a unit of work takes
+    own_pace: bool = False  # its evaluations are guesses: they time questions of its kind alone
     unit: str = "points"  # the word for units of work
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
     keeps: bool = False  # whether its answer takes `keep`, a folder for units half done

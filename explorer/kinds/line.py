@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
@@ -66,6 +67,18 @@ class LineSettings(DirectionSettings):
             require(self.directions == 1, must, self.directions)
         if self.direction == "eigenvector":
             self.require_curvature()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """Points and split, then how many directions and of what kind."""
+        size = f"{self.x_count} points"
+        if self.direction == "gradient":
+            return (size, self.split, self.direction)
+        if self.direction == "eigenvector":
+            return (size, self.split, f"{self.direction} {rank_words(self.rank)}")
+        split, *drawn = super().distinguishing_words
+        several = (f"{self.directions} directions",) if self.directions > 1 else ()
+        return (size, split, *several, *drawn)
 
     @property
     def units(self) -> int:

@@ -1,8 +1,9 @@
 """Which matrix of second derivatives, how much is to be found out, and what its rows hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import CurvatureSettings, SearchSteps, Seed, Tolerance
@@ -34,6 +35,11 @@ class MatrixRole(IntEnum):
     ESCAPE = 5  # a distance along the last pair's vector, downhill first, and the loss there
     BATCH = 6  # the largest eigenvalue of mini-batch `i` alone and its residual
     TRACE = 7  # an estimate of the trace by XTrace and its standard error
+
+
+def product_count(facts: Mapping[str, Any]) -> int:
+    """Products with the matrix that an answer's facts count, over all its units of work."""
+    return sum(int(count) for name, count in facts.items() if name.startswith("products_"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +154,17 @@ class SpectrumSettings(CurvatureSettings):
         share = min(1.0, self.batch_examples / max(1, examples))
         products += self.batches * share * min(self.room, size, BATCH_STEPS)
         return PASSES_PER_PRODUCT * products + ESCAPE_POINTS
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """Which matrix, the split, which tensor, and how many probes."""
+        layer = (self.layer,) if self.layer else ()
+        words = super().distinguishing_words
+        return (MATRIX_WORDS[self.matrix], *words, *layer, f"{self.probes} probes")
+
+    def counted_evaluations(self, facts: Mapping[str, Any]) -> float:
+        """Passes of the products that the facts count; those of mini-batches are not counted."""
+        return 0.0 if self.batches else PASSES_PER_PRODUCT * product_count(facts)
 
     @property
     def units(self) -> int:

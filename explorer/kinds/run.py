@@ -54,6 +54,11 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
             self.reset_unused("lengths", "plane")
         self.require_few_points()
 
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The size of the grid, and the split."""
+        return (self.size_words, *super().distinguishing_words)
+
 
 @dataclass(frozen=True)
 class Run(Surface):

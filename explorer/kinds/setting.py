@@ -50,7 +50,8 @@ class Setting:
     step: float | None = None  # by which a form's buttons change it
     short: str = ""  # the label where there is little room
     unused_with: Mapping[str, tuple[SettingValue, ...]] = field(default_factory=dict, hash=False)
-    filled_in: bool = False  # by who asks, not by the user
+    filled_in: bool = False  # from the subjects: nobody chooses it
+    in_links: bool = False  # in every address: a page may have another default
 
     @property
     def range_text(self) -> str:

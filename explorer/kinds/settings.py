@@ -1,8 +1,10 @@
-"""Settings that several kinds share, each described once."""
+"""Settings that several kinds share, each described once, and what their question takes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
+from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.setting import Setting, SettingError, Settings
 
 CURVATURE_PRECISIONS = ("float32", "float64")
@@ -94,6 +96,13 @@ def one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise SettingError(name, f"must be one of {', '.join(choices)}, got {value!r}")
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What an answer reads of its points beside parameters and buffers."""
+
+    optimiser_states: tuple[str, ...] = ()  # hash of each point's, "" without; none: not read
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveSettings(Settings):
     """Which loss is looked at, and how exactly."""
@@ -182,6 +191,41 @@ class ObjectiveSettings(Settings):
         one_of("precision", self.precision, CURVATURE_PRECISIONS)
         one_of("batchnorm", self.batchnorm, FROZEN)
 
+    @property
+    def units(self) -> int:
+        """Units of work of the whole answer.
+
+        Raises:
+            NotImplementedError: these are no kind's settings; each kind says what a unit is.
+        """
+        raise NotImplementedError
+
+    @property
+    def needs(self) -> Needs:
+        """What the answer reads of its points beside parameters and buffers."""
+        return Needs()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """What tells one question of a kind from another, in reading order."""
+        return (self.split,)
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss over all examples the whole answer takes.
+
+        Args:
+            parameters: that the model has.
+            examples: that the loss is a mean of.
+        """
+        return float(self.units)
+
+    def counted_evaluations(self, facts: Mapping[str, Any]) -> float | None:
+        """Evaluations that an answer's seconds went into, as its facts count them.
+
+        None: they do not, and its units of work say it; 0: they count but a part of them.
+        """
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class CurvatureSettings(ObjectiveSettings):
@@ -241,6 +285,11 @@ class DirectionSettings(ObjectiveSettings):
         ),
     ] = True
 
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, and how directions are drawn."""
+        return (*super().distinguishing_words, self.normalisation, f"seed {self.seed}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneSettings(DirectionSettings):
@@ -275,6 +324,16 @@ class PlaneSettings(DirectionSettings):
         must = "x_rank and y_rank must be two different ranks"
         require(self.x_rank != self.y_rank, must, f"{self.x_rank} and {self.y_rank}")
         self.require_curvature()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, and what the axes are."""
+        if self.direction == "random":
+            return super().distinguishing_words
+        return (
+            self.split,
+            f"{self.direction} {rank_words(self.x_rank)} and {rank_words(self.y_rank)}",
+        )
 
 
 def check_axis(name: str, low: float, high: float) -> None:

@@ -20,6 +20,7 @@ from explorer.kinds.measures import (
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import CurvatureSettings, SearchSteps, Seed
 
+PASSES_PER_MEASURE = 200  # evaluations of the loss, about
 RESCALINGS = ("none", "layer", "neuron")
 LARGEST = 1e6  # of a length
 ALONG = 21  # points at which the loss along a direction found is known
@@ -172,6 +173,17 @@ class SharpnessSettings(CurvatureSettings):
     def units(self) -> int:
         """Each measure asked for; with a rescaling, each again at the rescaled point."""
         return len(self.chosen) * (1 if self.rescaling == "none" else 2)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, the measures if they are some, the rescaling if there is one, the seed."""
+        some = (", ".join(self.measures),) if self.measures else ()
+        rescaled = (f"rescaled by {self.rescaling}",) if self.rescaling != "none" else ()
+        return (*super().distinguishing_words, *some, *rescaled, f"seed {self.seed}")
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss all measures take."""
+        return float(PASSES_PER_MEASURE * self.units)
 
 
 @dataclass(frozen=True)
@@ -350,6 +362,5 @@ SHARPNESS = Kind(
     later=("measures",),
     taken_over="explorer.kinds.sharpness:taken_over",
     joined="from",
-    passes=200,
     unit="measures",
 )

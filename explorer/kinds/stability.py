@@ -1,9 +1,11 @@
 """Curvature and gradient noise along a training run, against what its optimiser can stand."""
 
+import dataclasses
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from scipy.special import stdtrit
@@ -12,6 +14,7 @@ from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import (
     CurvatureSettings,
+    Needs,
     SearchSteps,
     Seed,
     Tolerance,
@@ -19,8 +22,9 @@ from explorer.kinds.settings import (
     require,
 )
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
-from explorer.kinds.trajectory import OfRuns, spans
+from explorer.kinds.trajectory import OfRuns, RunSnapshots, spans
 
+PASSES_PER_SNAPSHOT = 200  # evaluations of the loss, about
 OPTIMISERS = ("gradient descent", "heavy ball", "Nesterov", "Adam")
 VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
 
@@ -55,6 +59,40 @@ class StabilitySettings(OfRuns, CurvatureSettings):
             filled_in=True,
         ),
     ] = ()
+
+    @property
+    def needs(self) -> Needs:
+        """Each snapshot's optimiser state, where the Hessian is preconditioned by it."""
+        return Needs(optimiser_states=self.moments)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, whether the Hessian is preconditioned, and the seed."""
+        preconditioned = ("preconditioned",) if self.preconditioned else ()
+        return (*super().distinguishing_words, *preconditioned, f"seed {self.seed}")
+
+    def about(self, runs: Sequence[RunSnapshots]) -> Self:
+        """The settings about these runs, with the second moments of their snapshots if wanted.
+
+        Raises:
+            ValueError: a run has no second moments at all.
+        """
+        divided = super().about(runs)
+        if not self.preconditioned:
+            return divided
+        for run in runs:
+            if not any(run.optimiser_states):
+                raise ValueError(
+                    f"no snapshot of {run.name} has Adam's second moments; record its run by "
+                    "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), "
+                    "and import it again"
+                )
+        moments = itertools.chain.from_iterable(run.optimiser_states for run in runs)
+        return dataclasses.replace(divided, moments=tuple(moments))
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss all snapshots take."""
+        return float(PASSES_PER_SNAPSHOT * self.units)
 
     @property
     def units(self) -> int:
@@ -188,7 +226,6 @@ STABILITY = Kind(
     thumbnail="explorer.render.stability:thumbnail",
     page="explorer/pages/stability.py",
     icon=":material/ssid_chart:",
-    passes=200,
     unit="snapshots",
     later=("preconditioned", "moments"),
 )

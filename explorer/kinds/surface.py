@@ -40,6 +40,11 @@ class SurfaceSettings(OnGrid, PlaneSettings):
         self.require_few_points()
 
     @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The size of the grid, the split, and what the axes are."""
+        return (self.size_words, *super().distinguishing_words)
+
+    @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
         """Values along x (X,) and along y (Y,)."""
         return (

@@ -4,11 +4,20 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 
 from explorer.kinds.setting import Setting, Settings
+
+
+@dataclass(frozen=True)
+class RunSnapshots:
+    """The snapshots of one training run that a question is about, the final one last."""
+
+    name: str  # of the model
+    points: tuple[str, ...]  # hash of each one's parameters and buffers
+    optimiser_states: tuple[str, ...]  # hash of each one's, "" where there is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +27,14 @@ class OfRuns(Settings):
     lengths: Annotated[
         tuple[int, ...], Setting("Lengths", "Snapshots of each run.", least=1, filled_in=True)
     ] = ()
+
+    def about(self, runs: Sequence[RunSnapshots]) -> Self:
+        """The settings with what is filled in from the runs that are asked about.
+
+        Raises:
+            ValueError: a run lacks what they want.
+        """
+        return dataclasses.replace(self, lengths=tuple(len(run.points) for run in runs))
 
 
 @dataclass(frozen=True, kw_only=True)
