@@ -201,7 +201,7 @@ def test_stored_names_stay():
 )
 def test_what_fits_no_field_is_refused_by_its_name(change, sentence):
     """A wrong type, a missing and an unknown field: one sentence that says where."""
-    with pytest.raises(ValueError) as refusal:  # noqa: PT011 - the sentence is compared whole
+    with pytest.raises(ValueError) as refusal:
         from_json(Outer, {**to_json(FULL), **change})
     assert str(refusal.value) == sentence
 
@@ -209,7 +209,7 @@ def test_what_fits_no_field_is_refused_by_its_name(change, sentence):
 def test_a_missing_field_is_named():
     stored = to_json(FULL)
     del stored["count"]
-    with pytest.raises(ValueError, match="^the field count is missing$"):
+    with pytest.raises(ValueError, match=r"^the field count is missing$"):
         from_json(Outer, stored)
 
 
@@ -242,7 +242,7 @@ def test_a_value_of_no_json_type_is_refused():
     ],
 )
 def test_what_is_no_request_is_refused(value, sentence):
-    with pytest.raises(ValueError, match=f"^{sentence}$"):
+    with pytest.raises(ValueError, match=rf"^{sentence}$"):
         request_from_json(value)
 
 
@@ -262,5 +262,5 @@ def test_an_import_that_an_earlier_version_stored_is_read():
     assert request.then == (NextQuestion(kind="surface"),)
     assert (request.name, request.run, request.facts) == ("old", None, {})
     del stored["name"]
-    with pytest.raises(ValueError, match="cannot be read .the field name is missing.; import anew"):
+    with pytest.raises(ValueError, match=r"cannot be read .the field name is missing.; import anew"):
         stored_import(stored)

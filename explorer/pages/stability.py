@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.contracts.facts import PointFacts
 from explorer.importing import training as training_notes
 from explorer.kinds.stability import (
     OPTIMISERS,
@@ -163,7 +162,7 @@ def choose_matrix(model: records.Model, optimiser: str) -> bool:
 
 def has_moments(model: records.Model) -> bool:
     """Whether a snapshot of the run came with Adam's second moments."""
-    return any(PointFacts.of(point.facts).moments for point in catalog.points(model.id))
+    return any(point.optimiser_state for point in catalog.points(model.id))
 
 
 def show(stored_questions: dict[str, records.Question]) -> None:
