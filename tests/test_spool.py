@@ -216,7 +216,7 @@ def test_a_job_is_in_the_spool_once_however_often_it_is_offered(tmp_path):
     offered(spool, "a")
     again = spool.new("a", 20, TIME)
     assert spool.claim_next(ME) is not None
-    again._make({"task": "answer"})  # the slower one had not seen the folder
+    again._make(request("again"))  # the slower one had not seen the folder
     assert [job.id for job in spool.jobs()] == ["a"]
     assert (again.worker, again.is_queued) == (ME, False)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
