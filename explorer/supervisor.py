@@ -6,7 +6,6 @@ step can be repeated: a piece leaves the spool only after the catalog has it.
 
 import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -82,7 +82,7 @@ def test_a_link_to_the_lock_is_not_followed(queue, tmp_path):
 
 
 def test_a_spool_that_can_only_be_read_is_nobodys(queue):
-    """The lock of a copy in a folder without the right to write keeps no question from an answer."""
+    """A lock that came with a copy tells nothing where nobody may write."""
     folder = queue.spool.folder
     with supervisor_lock(folder):
         pass
