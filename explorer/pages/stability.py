@@ -162,7 +162,7 @@ def choose_matrix(model: records.Model, optimiser: str) -> bool:
 
 def has_moments(model: records.Model) -> bool:
     """Whether a snapshot of the run came with Adam's second moments."""
-    return any(point.facts.get("moments") for point in catalog.points(model.id))
+    return any(point.optimiser_state for point in catalog.points(model.id))
 
 
 def show(stored_questions: dict[str, records.Question]) -> None:
