@@ -196,11 +196,6 @@ class Value:
     why: str = ""
 
     @property
-    def is_exact(self) -> bool:
-        """Whether it is no estimate."""
-        return self.low == self.high
-
-    @property
     def is_bound(self) -> bool:
         """Whether it is the best that was found of a maximum."""
         return bool(np.isposinf(self.high)) and self.low == self.value

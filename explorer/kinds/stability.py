@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from scipy.special import stdtrit
 
+from explorer.kinds import gradient_noise
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import (
@@ -104,9 +105,9 @@ class StabilitySettings(OfRuns, CurvatureSettings):
 class Stability:
     """What is known of each snapshot; NaN where not computed yet or where the loss is not finite.
 
-    `noise` is tr(Sigma), the trace of the covariance of the examples' gradients; `squares` is the
-    sum of the squared eigenvalues. Eigenvalues are those of the preconditioned Hessian where that
-    was asked, NaN for snapshots without second moments.
+    `noise` is tr(Sigma), the trace of the covariance (over N) of the examples' gradients; `squares`
+    is the sum of the squared eigenvalues. Eigenvalues are those of the preconditioned Hessian where
+    that was asked, NaN for snapshots without second moments.
     """
 
     lengths: tuple[int, ...]
@@ -157,11 +158,10 @@ class Stability:
 
     @property
     def noise_scale(self) -> np.ndarray:
-        """tr(Sigma) / norm(g)^2, (T,): examples at which noise and gradient are of one size.
-
-        Source: McCandlish et al. 2018, arXiv:1812.06162, equation 2.9.
-        """
-        return _ratio(self.values["noise"], self.values["gradient_norm"] ** 2)
+        """Examples at which noise and gradient are of one size, (T,)."""
+        squared_norms = self.values["gradient_norm"] ** 2
+        examples = self.facts.get("examples", np.nan)  # not known before the first snapshot
+        return gradient_noise.noise_scale(self.values["noise"], squared_norms, examples)
 
     def regulariser(self, rate: float | np.ndarray, batch: int) -> np.ndarray:
         """What small steps of random batches add to the loss that is followed, (T,).
