@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from explorer.ask import questions, requests
+from explorer.codec import from_json
 from explorer.jobs import local_workers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
@@ -371,7 +372,11 @@ def test_a_question_with_a_large_relative_takes_all_over(catalog):
 
 # Remembered choices.
 
-CHOICE = {"choice": {"lanes": 4}, "device": "cpu (2 threads)", "timing": {"4": 0.01}}
+CHOICE = {
+    "choice": {"batch": 20, "lanes": 4},
+    "device": "cpu (2 threads)",
+    "timing": {"seconds": {"4 lanes": 0.01}},
+}
 NOTED = {"choice": CHOICE["choice"], "timing": CHOICE["timing"]}
 BEGUN = {**NOTED, "begun": True}  # an answer's own choice, which it has to go on with
 
@@ -392,6 +397,11 @@ def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
     assert catalog.question(key).units_done == asked.units_done + 1
 
 
+def earlier(noted: dict[str, Any]) -> EarlierChoice:
+    """A choice as a worker is told of it."""
+    return from_json(EarlierChoice, noted)
+
+
 def choices_of(catalog: Catalog, asked: records.Question) -> Mapping[str, EarlierChoice]:
     return requests.request_of(catalog, catalog.active_job_for(asked.key)).choices
 
@@ -403,7 +413,7 @@ def test_a_choice_is_remembered_for_the_objective(catalog):
     arrive(catalog, first.key, {**CHOICE, "examples": 40})
     assert catalog.choices(first.objective) == {CHOICE["device"]: NOTED}
     same = ask(catalog, surface(5, seed=3))
-    assert choices_of(catalog, same) == {CHOICE["device"]: NOTED}
+    assert choices_of(catalog, same) == {CHOICE["device"]: earlier(NOTED)}
     other = ask(catalog, surface(5, precision="float64"))
     assert choices_of(catalog, other) == {}
 
@@ -420,12 +430,12 @@ def test_a_resumed_question_goes_on_as_it_began(catalog):
     """A later choice of another question does not change that of an answer in progress."""
     begun = ask(catalog, LineSettings(x_count=9), LINE)
     arrive(catalog, begun.key, CHOICE)
-    later = {"choice": {"lanes": 16}, "timing": {}}
+    later = {"choice": {"batch": 20, "lanes": 16}, "timing": {}}
     catalog.note_choice(begun.objective, CHOICE["device"], later)
     catalog.note_choice(begun.objective, "gpu", later)
-    assert choices_of(catalog, begun) == {CHOICE["device"]: BEGUN, "gpu": later}
+    assert choices_of(catalog, begun) == {CHOICE["device"]: earlier(BEGUN), "gpu": earlier(later)}
     fresh = ask(catalog, LineSettings(x_count=9, seed=1), LINE)
-    assert choices_of(catalog, fresh) == {CHOICE["device"]: later, "gpu": later}
+    assert choices_of(catalog, fresh) == {CHOICE["device"]: earlier(later), "gpu": earlier(later)}
 
 
 def test_an_old_question_without_an_objective_can_be_resumed(catalog):
@@ -435,7 +445,7 @@ def test_an_old_question_without_an_objective_can_be_resumed(catalog):
     assert choices_of(catalog, asked) == {}
     arrive(catalog, asked.key, CHOICE)
     assert catalog.choices(asked.objective) == {}
-    assert choices_of(catalog, asked) == {CHOICE["device"]: BEGUN}
+    assert choices_of(catalog, asked) == {CHOICE["device"]: earlier(BEGUN)}
     again = ask(catalog, LineSettings(x_count=9), LINE)
     assert dataclasses.astuple(again)[:9] == dataclasses.astuple(asked)[:9]
     assert (again.objective, again.family) == (asked.objective, asked.family)
