@@ -5,25 +5,26 @@ step can be repeated: a piece leaves the spool only after the catalog has it.
 """
 
 import contextlib
-import fcntl
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import safetensors
+from filelock import FileLock, Timeout
 
 from explorer.ask import requests
+from explorer.contracts.progress import Ending, StoredProgress
 from explorer.importing import storing
 from explorer.importing.following import Follower
 from explorer.jobs import vetting
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Arrival, JobFolder, Spool, identity_of, read_arrival
+from explorer.jobs.supervisor_lock import remove_impostor, supervisor_lock
 from explorer.kinds import kind_named
 from store import (
     Catalog,
@@ -61,7 +62,7 @@ class TrackedJob:
     worker: ProcessName | None = None  # as it is noted in the catalog
     lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
     cancelled: float | None = None  # since when
-    told: dict[str, object] = field(default_factory=dict)  # what stands in its folder
+    told: StoredProgress | None = None  # what stands in its folder
 
 
 class Supervisor:
@@ -87,7 +88,7 @@ class Supervisor:
         self.trouble = ""  # one sentence while the catalog cannot be written
         self._completed = completed
         self._hires = hires
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._follower = Follower(catalog)
@@ -105,13 +106,13 @@ class Supervisor:
     def acquire(self) -> bool:
         """Become this catalog's supervisor; False when another process is."""
         if self._lock is None:
-            file = _open_lock(self.catalog.jobs_folder / "supervisor.lock")
+            remove_impostor(self.catalog.jobs_folder)
+            lock = supervisor_lock(self.catalog.jobs_folder)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.close()
+                lock.acquire()
+            except Timeout:
                 return False
-            self._lock = file
+            self._lock = lock
         return True
 
     def start(self) -> None:
@@ -129,7 +130,7 @@ class Supervisor:
     def _release_lock(self) -> None:
         """Be the supervisor no longer."""
         if self._lock:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def _run(self) -> None:
@@ -261,7 +262,7 @@ class Supervisor:
             return None
         question = self.catalog.question(record.question_key) if record.question_key else None
         job = TrackedJob(kind_named(question.kind).table if question else "")
-        _tell(folder, job, title=record.title, units=record.units, units_done=record.units_done)
+        _tell(folder, job, _stored_progress(record, record.units_done))
         self._jobs[folder.id] = job
         return job
 
@@ -293,7 +294,7 @@ class Supervisor:
             rate = len(last.units) / max(last.seconds, 1e-9)
             fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
             self._note(folder, job, **fields)
-            _tell(folder, job, title=record.title, units=record.units, units_done=done)
+            _tell(folder, job, _stored_progress(record, done))
 
     def _store(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
         """Store pieces and remove their files; how many units are answered then."""
@@ -340,7 +341,9 @@ class Supervisor:
         if self._local_workers.works_at(worker, folder.id):
             if job.worker != worker:
                 self._note(folder, job)
-            _tell(folder, job, silent=self._local_workers.is_silent(worker))
+            if job.told:
+                silent = self._local_workers.is_silent(worker)
+                _tell(folder, job, replace(job.told, silent=silent))
             self._end_after_cancel(folder, job, worker)
         elif not folder.ending:
             self._replace_worker(folder, job, worker)
@@ -383,12 +386,14 @@ class Supervisor:
         else:
             folder.offer(requests.request_of(self.catalog, self.catalog.job(folder.id)))
 
-    def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
+    def _settle(self, folder: JobFolder, ended: Ending) -> None:
         """Write how a job ended, then remove its folder."""
         job = self.catalog.job(folder.id)
-        status, error = ended["status"], str(ended["error"] or "")[:MAX_ERROR_LENGTH] or None
+        status, error = ended.status, ended.error[:MAX_ERROR_LENGTH] or None
         if status == "done" and job.task == "import":
-            storing.store_import(self.catalog, job, ended["result"], folder.path)
+            if ended.result is None:
+                raise ValueError("its worker does not say what it found; import anew")
+            storing.store_import(self.catalog, job, ended.result, folder.path)
         if status == "done" and job.task == "answer":
             question = self.catalog.question(job.question_key or "")
             if question and question.status != "complete":  # a piece was damaged
@@ -407,18 +412,11 @@ class Supervisor:
         return self._spool.workers()
 
 
-def _tell(folder: JobFolder, job: TrackedJob, **entries: object) -> None:
-    """Say in a job's folder what is new of it, for those who wait and leave the catalog alone."""
-    if (told := job.told | entries) != job.told:
-        folder.write_catalog_progress(**told)
-        job.told = told
-
-
-def _open_lock(lock: Path) -> IO[str]:
-    """The lock's file, in place of anything else that somebody put there."""
-    if lock.is_symlink() or (lock.exists() and not lock.is_file()):
-        lock.unlink()
-    return os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
+def _tell(folder: JobFolder, job: TrackedJob, progress: StoredProgress) -> None:
+    """Say in a job's folder what is new of it."""
+    if progress != job.told:
+        folder.write_catalog_progress(progress)
+        job.told = progress
 
 
 def _file_batches(files: Sequence[Path]) -> Iterator[list[Path]]:
@@ -448,6 +446,11 @@ def _readable_arrival(folder: JobFolder, file: Path) -> Arrival | None:
         log.warning("%s was computed for another job; it is left out", file)
         return None
     return arrival
+
+
+def _stored_progress(job: records.Job, units_done: int) -> StoredProgress:
+    """What the catalog has of a job."""
+    return StoredProgress(title=job.title, units=job.units, units_done=units_done)
 
 
 def _answer_piece(arrival: Arrival) -> records.AnswerPiece:

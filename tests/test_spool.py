@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import safetensors
 
+from explorer.contracts.request import ImportRequest
 from explorer.jobs import spool as spools
 from explorer.jobs.heartbeat import Beat
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, read_json, read_piece, write_json
+from explorer.jobs.spool import JobFolder, Spool, read_arrival, read_json, write_json
 from explorer.kinds.kind import Piece
 
 ROOT = Path(__file__).parent.parent
@@ -23,9 +24,13 @@ ME = ProcessName.of(os.getpid())
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def request(name: str) -> ImportRequest:
+    return ImportRequest(problem=Path("/mine.py"), arguments={}, checkpoints=(), name=name)
+
+
 def offered(spool: Spool, job_id: str, priority: int = 20, second: int = 0) -> JobFolder:
     folder = spool.new(job_id, priority, TIME.replace(second=second))
-    folder.offer({"task": "answer", "of": job_id})
+    folder.offer(request(job_id))
     return folder
 
 
@@ -42,7 +47,7 @@ def test_every_bit_of_a_piece_survives(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     folder.put_piece(Piece(columns, {"at": float("nan"), "name": "ä"}, seconds=1 / 3))
     [file] = folder.piece_files()
-    found = read_piece(file)
+    found = read_arrival(file).piece
     assert {name: value.tobytes() for name, value in found.columns.items()} == {
         name: value.tobytes() for name, value in columns.items()
     }
@@ -58,7 +63,7 @@ def test_a_piece_of_strided_columns_survives(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     folder.put_piece(Piece({"unit": units, "x": rows.T[1], "y": rows[::-1, 2]}))
     (file,) = folder.piece_files()
-    found = read_piece(file).columns
+    found = read_arrival(file).piece.columns
     assert found["unit"].tolist() == [0, 2, 4, 6]
     assert found["x"].tolist() == [1.0, 4.0, 7.0, 10.0]
     assert found["y"].tolist() == [11.0, 8.0, 5.0, 2.0]
@@ -69,7 +74,7 @@ def test_pieces_come_oldest_first(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     for count in (5, 1, 3):
         folder.put_piece(piece(count))
-    assert [len(read_piece(file).units) for file in folder.piece_files()] == [5, 1, 3]
+    assert [len(read_arrival(file).piece.units) for file in folder.piece_files()] == [5, 1, 3]
 
 
 def test_a_half_written_piece_is_not_listed(tmp_path, monkeypatch):
@@ -93,7 +98,7 @@ def test_a_truncated_piece_says_so(tmp_path, kept):
     [file] = folder.piece_files()
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(safetensors.SafetensorError):
-        read_piece(file)
+        read_arrival(file)
 
 
 def test_a_failed_write_leaves_no_half_file(tmp_path):
@@ -200,11 +205,11 @@ def test_an_offer_again_goes_from_claim_to_queue(tmp_path):
     spool = Spool(tmp_path)
     folder = offered(spool, "a")
     assert folder.claim(ProcessName(1, 2))
-    folder.offer({"task": "answer", "done": [1]})
+    folder.offer(request("again"))
     assert (folder.is_queued, folder.worker) == (True, None)
     assert folder.claim(ME)
     assert not folder.claim(ME)
-    assert (folder.worker, folder.request["done"]) == (ME, [1])
+    assert (folder.worker, folder.request.name) == (ME, "again")
 
 
 def test_a_job_is_in_the_spool_once_however_often_it_is_offered(tmp_path):
@@ -213,7 +218,7 @@ def test_a_job_is_in_the_spool_once_however_often_it_is_offered(tmp_path):
     offered(spool, "a")
     again = spool.new("a", 20, TIME)
     assert spool.claim_next(ME) is not None
-    again._make({"task": "answer"})  # the slower one had not seen the folder
+    again._make(request("again"))  # the slower one had not seen the folder
     assert [job.id for job in spool.jobs()] == ["a"]
     assert (again.worker, again.is_queued) == (ME, False)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []

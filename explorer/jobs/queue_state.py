@@ -1,11 +1,8 @@
 """What a job waits for, from the spool alone: nobody need hold the catalog to tell."""
 
-import fcntl
-import os
-from pathlib import Path
-
 from explorer.jobs.process import ProcessName, this_host
 from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.supervisor_lock import is_supervised
 
 
 def waiting_reason(spool: Spool, job_id: str) -> str:
@@ -21,7 +18,7 @@ def waiting_reason(spool: Spool, job_id: str) -> str:
         return "is being cancelled"
     at_work = [job for job in jobs if job.worker is not None and not job.ending]
     before = [job for job in jobs[:place] if job.is_queued]
-    if not is_supervised(spool):
+    if not is_supervised(spool.folder):
         return "waits for the app or a command that computes: none is running"
     if not at_work and not before:
         return "waits for a worker to start"
@@ -41,10 +38,13 @@ def progress_text(spool: Spool, job_id: str) -> str:
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
         return "waits to be taken up again"
-    if folder.catalog_progress.get("silent"):
+    told = folder.catalog_progress
+    if told and told.silent:
         return _silence_text(worker)
+    progress = folder.progress
     place = "" if worker.host == this_host() else f"on {worker.host}"
-    return f"{folder.progress.get('stage', 'starting')} {_count_text(folder)} {place}".strip()
+    stage = progress.stage if progress else "starting"
+    return " ".join(part for part in (stage, _count_text(folder), place) if part)
 
 
 def _silence_text(worker: ProcessName) -> str:
@@ -54,30 +54,18 @@ def _silence_text(worker: ProcessName) -> str:
     return f"its worker {worker.pid} on {worker.host} is silent; see whether it runs there"
 
 
-def is_supervised(spool: Spool) -> bool:
-    """Whether a process brings the jobs of this spool to their end."""
-    lock = Path(spool.folder) / "supervisor.lock"
-    try:  # whatever somebody put in its place, a pipe for one, is not waited for
-        with os.fdopen(os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
-
-
 def _job_text(job: JobFolder) -> str:
     """A job by its title and how far it is."""
     count = _count_text(job)
-    return str(job.catalog_progress.get("title", "another job")) + (f" ({count})" if count else "")
+    progress = job.catalog_progress
+    return (progress.title if progress else "another job") + (f" ({count})" if count else "")
 
 
 def _count_text(job: JobFolder) -> str:
     """How far a job is; empty while nothing is known."""
-    worker_progress, stored_progress = job.progress, job.catalog_progress
-    done, units = (
-        worker_progress.get("done", stored_progress.get("units_done")),
-        worker_progress.get("total", stored_progress.get("units")),
-    )
-    return f"{done:,} of {units:,}" if isinstance(done, int) and isinstance(units, int) else ""
+    said, stored = job.progress, job.catalog_progress
+    if said is not None and said.done is not None and said.total is not None:
+        return f"{said.done:,} of {said.total:,}"
+    if stored is None or stored.units is None:
+        return ""
+    return f"{stored.units_done:,} of {stored.units:,}"

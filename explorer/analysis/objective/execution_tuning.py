@@ -11,8 +11,9 @@ import torch
 
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.objective import Objective
+from explorer.codec import to_json
+from explorer.kinds.execution import Choice, EarlierChoice
 from explorer.problem import first_input
 
 SHARE = 0.02  # of the predicted time may be spent on measuring
@@ -23,7 +24,7 @@ COMPILE_GAIN = 0.3  # of the time, at best
 STACKED = 16  # points a launch that a compiler makes quick on a CPU (measured)
 LAUNCH_SECONDS = 15e-6  # an operation that is quicker waits for the host
 # Largest relative difference of a way from the plain one that is rounding.
-AGREE = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
+ROUNDING = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Tuning:
     def json(self) -> dict[str, Any]:
         """JSON values, the quickest first."""
         return {
-            "choice": self.choice.json,
+            "choice": to_json(self.choice),
             "seconds": dict(sorted(self.seconds.items(), key=lambda pair: pair[1])),
         }
 
@@ -204,7 +205,7 @@ def agrees_with_plain(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
                 losses.append(probe.values(steps)["loss"])
     except (ValueError, RuntimeError, TypeError, AttributeError, UserWarning):
         return False
-    within = AGREE[probe.objective.settings.precision]
+    within = ROUNDING[probe.objective.settings.precision]
     one, other = losses
     return bool(np.allclose(other, one, rtol=within, atol=within / 10, equal_nan=True))
 
@@ -259,24 +260,23 @@ def choice_reason(evaluator: Evaluator, measured: bool) -> str:
     if not objective.flat.is_copy:
         return "by the model itself, as a copy of it cannot be made or gives other values"
     if measured:
-        within = AGREE[objective.settings.precision]
+        within = ROUNDING[objective.settings.precision]
         return f"by the clock, of ways that differ by up to {within:.0e} of a value"
     if not objective.copies_are_independent and objective.most_lanes > 1 and not objective.streams:
         return "by shapes, by one copy of the model, as copies of it disturb each other"
     return "by shapes"
 
 
-def choice_from_earlier(facts: Any, points: int) -> Choice | None:
+def choice_from_earlier(earlier: EarlierChoice | None, points: int) -> Choice | None:
     """The choice to take over from earlier work on this device; None where one is to be found.
 
     An answer goes on as it began. A new one takes what was measured, unless it is long enough to
     measure what that work was too short for.
     """
-    if not facts:
+    if earlier is None:
         return None
-    earlier_choice = Choice.from_json(facts["choice"])
-    seconds = facts.get("timing", {}).get("seconds") or {}
-    if facts.get("begun") or not seconds:
-        return earlier_choice if facts.get("begun") else None
+    seconds = earlier.timing.seconds
+    if earlier.begun or not seconds:
+        return earlier.choice if earlier.begun else None
     long = min(seconds.values()) * points * COMPILE_GAIN > COMPILE_SECONDS
-    return None if long and not any("compiled" in way for way in seconds) else earlier_choice
+    return None if long and not any("compiled" in way for way in seconds) else earlier.choice
