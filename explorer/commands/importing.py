@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from explorer import recorded_runs
+from explorer.codec import JsonValue
 from explorer.commands.consent import user_agrees
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
@@ -71,7 +72,11 @@ def import_checkpoints(
 
 
 def _follow(
-    catalog: Catalog, run_sources: Sources, code: Code, arguments: Mapping[str, object], name: str
+    catalog: Catalog,
+    run_sources: Sources,
+    code: Code,
+    arguments: Mapping[str, JsonValue],
+    name: str,
 ) -> int:
     """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
 
@@ -96,8 +101,8 @@ def _follow(
                 printed_count = count
             if entry is None:
                 return 0
-            if entry["stopped"]:
-                raise ValueError(f"{folder} is followed no longer: {entry['stopped']}")
+            if entry.stopped:
+                raise ValueError(f"{folder} is followed no longer: {entry.stopped}")
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         following.unfollow(catalog, folder)

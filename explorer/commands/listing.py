@@ -5,6 +5,7 @@ from json import dumps
 
 from explorer.commands.json_values import finite_json
 from explorer.commands.parameters import OpenCatalog
+from explorer.contracts.facts import ModelFacts
 from explorer.kinds import kind_named, unreadable
 from explorer.wording import message
 from store import records
@@ -34,7 +35,7 @@ def list_catalog(*, json: bool = False, catalog: OpenCatalog) -> int:
             for split, values in model.measurements.items()
             for name, value in values.items()
         )
-        size = f"{model.facts.get('parameters', 0):,} parameters"
+        size = f"{ModelFacts.of(model.facts).parameters or 0:,} parameters"
         print(f"model {message(model.name)}: {size}, {measured}")
     for question in stored_questions:
         if unreadable(question.kind, question.settings):
@@ -53,7 +54,7 @@ def _model_json(model: records.Model) -> dict[str, object]:
     return {
         "id": model.id,
         "name": model.name,
-        "parameters": model.facts.get("parameters"),
+        "parameters": ModelFacts.of(model.facts).parameters,
         "points": model.points,
         "measurements": model.measurements,
         "created": str(model.created),

@@ -7,6 +7,7 @@ from pathlib import Path
 from explorer.ask.question import ProblemIdentity, QuestionIdentity, sha256
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.tables import print_table
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.wording import message
 from store import Catalog, records
@@ -65,7 +66,9 @@ def _recomputed_key(question: records.Question, problems: dict[str, records.Prob
     kind, problem = kind_named(question.kind), problems[question.problem_id]
     if kind.version != question.version:
         return ""
-    identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
+    identity = ProblemIdentity.of(
+        problem.source_hash, problem.arguments, ProblemFacts.of(problem.facts)
+    )
     settings = settings_from_json(kind.settings, question.settings)
     return QuestionIdentity(kind, settings, identity, question.point_ids).key
 

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Iterable
 
+from explorer.codec import JsonValue
 
-def named_values(texts: Iterable[str]) -> dict[str, object]:
+
+def named_values(texts: Iterable[str]) -> dict[str, JsonValue]:
     """The values of NAME=VALUE by name; each a JSON value, or a plain word.
 
     Raises:
         ValueError: one has no name.
     """
-    values: dict[str, object] = {}
+    values: dict[str, JsonValue] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
@@ -19,10 +21,10 @@ def named_values(texts: Iterable[str]) -> dict[str, object]:
     return values
 
 
-def value_of(text: str) -> object:
+def value_of(text: str) -> JsonValue:
     """A JSON value, or a plain word."""
     try:
-        value: object = json.loads(text)
+        value: JsonValue = json.loads(text)
     except json.JSONDecodeError:
         return text
     return value
