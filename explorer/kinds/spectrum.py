@@ -221,4 +221,5 @@ SPECTRUM = Kind(
     unit="parts",
     first_facts=PAIR_FACTS,
     keeps=True,
+    own_pace=True,
 )
