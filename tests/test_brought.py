@@ -12,7 +12,7 @@ from store import Catalog
 from store.lease import CONFIG
 from store.rebuilding import _copy_rows
 from store.records import AnswerPiece, PointFile, StateFile
-from tests.test_store import TABLE, ingest, put_model, question
+from tests.stored import TABLE, ingest, put_model, question
 
 POINTS = {"1": "e" * 64, "2": "f" * 64}  # name -> id of what the answer `q1` brings
 
