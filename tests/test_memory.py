@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, settings_from_json
@@ -72,7 +73,7 @@ def test_a_large_model_is_held_a_few_times(tmp_path: Path, layers: int) -> None:
     safetensors.torch.save_file(model.state_dict(), tmp_path / "wide.safetensors")
     del model
     with tiny.supervised(tmp_path / "catalog") as (catalog, _):
-        given = [{"file": str(tmp_path / "wide.safetensors")}]
+        given = [Checkpoint(file=tmp_path / "wide.safetensors")]
         job = order_import(catalog, tiny.agreed(file), {"layers": layers}, given, "wide")
         assert size < peak(catalog, job) < WORKER + 6 * size
         (model,) = catalog.models()
