@@ -202,7 +202,7 @@ class Worker:
                 end_forked_copy(self._process)  # not what a problem has forked
                 check_admitted()
                 check_as_measured(piece, request)
-                job.put_piece(piece, provenance(piece.facts))
+                job.put_piece(piece, provenance(devices.device_title(self.device)))
                 job.report("computing")
                 self._do_urgent_jobs(job)
 

@@ -1,7 +1,7 @@
 """Self-checks of an answer as badges, and everything that it was computed from."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -240,6 +240,7 @@ def show_provenance(
                         if n in facts
                     },
                     **question.provenance,
+                    **_share_rows(catalog.shares(question.key)),
                 }
             )
         )
@@ -252,6 +253,17 @@ def _setting_rows(question: records.Question) -> dict[str, Any]:
         for described in setting_fields(kind_named(question.kind).settings)
         if described.name in question.settings
     }
+
+
+def _share_rows(shares: Sequence[records.Share]) -> dict[str, str]:
+    """Who computed how much; nothing where all of it was computed in one place with one program."""
+    if len(shares) < 2:
+        return {}
+    texts = [
+        f"{share.units:,} units: {', '.join(map(str, share.provenance.values()))}"
+        for share in shares
+    ]
+    return {f"computed by, {place}": text for place, text in enumerate(texts, start=1)}
 
 
 def _table_columns(values: Mapping[str, Any]) -> dict[str, list[str]]:
