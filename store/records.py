@@ -107,7 +107,6 @@ class Question:
     created: datetime | None = NEVER
     completed: datetime | None = NEVER
     deleted: datetime | None = NEVER
-    opened: datetime | None = NEVER  # when it was last looked at
     model_names: tuple[str, ...] = ()
 
 

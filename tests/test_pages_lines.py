@@ -276,8 +276,8 @@ def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"directions": "0"}, "number of directions must be from 1 to 64, got 0"),
-        ({"directions": "65"}, "number of directions must be from 1 to 64, got 65"),
+        ({"directions": "0"}, "irections must be from 1 to 64, got 0"),
+        ({"directions": "65"}, "irections must be from 1 to 64, got 65"),
         ({"directions": "2.5"}, "whole number"),
         ({"direction": "up"}, "one of random, gradient"),
         ({"step": "7"}, "one of 0, 400, 800"),

@@ -9,7 +9,7 @@ import numpy as np
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis
+from explorer.kinds.settings import DirectionSettings, PointsAlongX, XFrom, XTo, check_axis
 from explorer.kinds.statistics import Interval, interval
 
 
@@ -17,14 +17,14 @@ from explorer.kinds.statistics import Interval, interval
 class DifferenceSettings(DirectionSettings):
     """Both models at x times a random direction of one seed, scaled to each; x = 0: themselves."""
 
-    x_min: float = -1.0
-    x_max: float = 1.0
-    x_count: int = 41
+    x_min: XFrom = -1.0
+    x_max: XTo = 1.0
+    x_count: PointsAlongX = 41
 
     def __post_init__(self) -> None:
         """Refuse what makes no axis."""
         super().__post_init__()
-        check_axis("x", self.x_min, self.x_max, self.x_count)
+        check_axis("x", self.x_min, self.x_max)
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -10,7 +10,16 @@ from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis, check_rank, one_of, require
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    DirectionSettings,
+    PointsAlongX,
+    XFrom,
+    XTo,
+    check_axis,
+    rank_of_eigenvector,
+    require,
+)
 from explorer.kinds.statistics import Interval, loss_interval
 
 DIRECTIONS = ("random", "gradient", "eigenvector")
@@ -25,29 +34,39 @@ class LineSettings(DirectionSettings):
     is a unit vector of the Hessian, along which the slope is not above 0.
     """
 
-    direction: str = "random"  # or another, which has no seed and no normalisation
-    directions: int = 1  # how many random ones
-    x_min: float = -1.0
-    x_max: float = 1.0
-    x_count: int = 101
-    rank: int = 1  # of the eigenvector: from the largest eigenvalue on, or -1, -2, ... from below
+    direction: Annotated[
+        str,
+        Setting(
+            "Direction",
+            "random: drawn from a seed and normalised (Li et al. 2018); gradient: straight "
+            "downhill, x = 1 being a step as long as the parameters; eigenvector: of the Hessian, "
+            "of length 1.",
+            choices=DIRECTIONS,
+        ),
+    ] = "random"
+    directions: Annotated[
+        int,
+        Setting(
+            "How many directions",
+            "All of one seed. Their spread is drawn around their mean.",
+            least=1,
+            most=MAX_DIRECTIONS,
+        ),
+    ] = 1
+    x_min: XFrom = -1.0
+    x_max: XTo = 1.0
+    x_count: PointsAlongX = 101
+    rank: Annotated[int, rank_of_eigenvector("Rank", {"direction": ("random", "gradient")})] = 1
 
     def __post_init__(self) -> None:
         """Refuse what makes no axis or no direction."""
         super().__post_init__()
-        check_axis("x", self.x_min, self.x_max, self.x_count)
-        one_of("direction", self.direction, DIRECTIONS)
-        check_rank("rank", self.rank)
-        must = f"the number of directions must be from 1 to {MAX_DIRECTIONS}"
-        require(1 <= self.directions <= MAX_DIRECTIONS, must, self.directions)
+        check_axis("x", self.x_min, self.x_max)
         if self.direction != "random":
             must = f"the number of directions must be 1 along the {self.direction}"
             require(self.directions == 1, must, self.directions)
-            self.reset_unused("seed", "normalisation", "ignore_1d")
         if self.direction == "eigenvector":
             self.require_curvature()
-        else:
-            self.reset_unused("rank")
 
     @property
     def distinguishing_words(self) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ class ProjectionSettings(OfRuns, PlaneSettings):
     def __post_init__(self) -> None:
         """Refuse what makes no plane; a snapshot's true loss is by its own statistics alone."""
         super().__post_init__()
-        self.require_lengths()
         self.reset_unused("batchnorm", "batchnorm_batch", "batchnorm_examples")
 
     @property
@@ -72,7 +71,6 @@ PROJECTION = Kind(
     title="Paths on the plane",
     subjects=("point", "runs"),
     runs_from=1,
-    filled_in=("lengths",),
     later=("direction", "x_rank", "y_rank"),
     settings=ProjectionSettings,
     result=Projection,

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.settings import ObjectiveSettings, check_axis, one_of, require
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import ObjectiveSettings, PointsAlongX, PointsAlongY
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Course, OfRuns, split_runs
 
@@ -24,25 +25,33 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
     The plane goes through the end of the first run.
     """
 
-    margin: float = 0.25  # left free on every side, in widths of the path along that axis, at least
-    x_count: int = 41
-    y_count: int = 41
-    plane: str = "together"  # of several runs: components of all snapshots, or of the first run's
+    margin: Annotated[
+        float,
+        Setting(
+            "Margin",
+            "Left free on every side of the path, in widths of the path along that axis.",
+            above=0,
+            most=LARGEST_MARGIN,
+            step=0.05,
+        ),
+    ] = 0.25
+    x_count: PointsAlongX = 41
+    y_count: PointsAlongY = 41
+    plane: Annotated[
+        str,
+        Setting(
+            "Components of",
+            "together: of all snapshots of all runs; first: of the model's own run, on whose plane "
+            "the others are projected.",
+            choices=RUN_PLANES,
+        ),
+    ] = "together"
 
     def __post_init__(self) -> None:
         """Refuse what makes no grid; one run is asked about as before there could be several."""
         super().__post_init__()
-        one_of("plane", self.plane, RUN_PLANES)
-        self.require_lengths()
         if len(self.lengths) == 1:
             self.reset_unused("lengths", "plane")
-        for name in ("x", "y"):
-            check_axis(name, 0.0, 1.0, getattr(self, f"{name}_count"))
-        require(
-            0 < self.margin <= LARGEST_MARGIN,
-            f"margin must be above 0 and at most {LARGEST_MARGIN:g}",
-            self.margin,
-        )
         self.require_few_points()
 
     @property
@@ -126,7 +135,6 @@ RUN = Kind(
     title="Training run",
     subjects=("run",),
     runs_from=0,
-    filled_in=("lengths",),
     fewest=3,
     later=("lengths", "plane"),
     settings=RunSettings,

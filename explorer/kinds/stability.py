@@ -5,13 +5,23 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from scipy.special import stdtrit
 
+from explorer.kinds import gradient_noise
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.settings import Needs, ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    CurvatureSettings,
+    Needs,
+    SearchSteps,
+    Seed,
+    Tolerance,
+    one_of,
+    require,
+)
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
 from explorer.kinds.trajectory import OfRuns, RunSnapshots, spans
 
@@ -21,26 +31,35 @@ VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "grad
 
 
 @dataclass(frozen=True, kw_only=True)
-class StabilitySettings(OfRuns, ObjectiveSettings):
+class StabilitySettings(OfRuns, CurvatureSettings):
     """How exactly curvature is found at each snapshot of a run."""
 
-    tolerance: float = 1e-3  # of the largest eigenvalue's residual, relative to it
-    room: int = 300  # Lanczos steps at most; as many vectors are held
-    probes: int = 10  # random vectors for the trace and the Frobenius norm
-    seed: int = 0
-    preconditioned: bool = False  # by Adam's second moments: P^-1/2 H P^-1/2
-    moments: tuple[str, ...] = ()  # hash of each snapshot's, "" without; who asks fills it in
-
-    def __post_init__(self) -> None:
-        """Refuse what has no second derivatives, or gives no interval."""
-        super().__post_init__()
-        self.require_lengths()
-        self.require_curvature()
-        seed_fits("seed", self.seed)
-        self.require_within(room=(10, 2000), probes=(2, 1000))
-        if not self.preconditioned:
-            self.reset_unused("moments")
-        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+    tolerance: Tolerance = 1e-3
+    room: SearchSteps = 300
+    probes: Annotated[
+        int,
+        Setting(
+            "Probes", "Random vectors of the trace and the effective rank.", least=2, most=1000
+        ),
+    ] = 10
+    seed: Seed = 0
+    preconditioned: Annotated[
+        bool,
+        Setting(
+            "Precondition by second moments",
+            "Adam's steps see P^-½ H P^-½ with P = √v + ε of each snapshot (Cohen et al. 2022). "
+            "This is another question than that about the Hessian H itself.",
+        ),
+    ] = False
+    moments: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Moments",
+            "Hash of each snapshot's second moments, empty without.",
+            unused_with={"preconditioned": (False,)},
+            filled_in=True,
+        ),
+    ] = ()
 
     @property
     def needs(self) -> Needs:
@@ -86,9 +105,9 @@ class StabilitySettings(OfRuns, ObjectiveSettings):
 class Stability:
     """What is known of each snapshot; NaN where not computed yet or where the loss is not finite.
 
-    `noise` is tr(Sigma), the trace of the covariance of the examples' gradients; `squares` is the
-    sum of the squared eigenvalues. Eigenvalues are those of the preconditioned Hessian where that
-    was asked, NaN for snapshots without second moments.
+    `noise` is tr(Sigma), the trace of the covariance (over N) of the examples' gradients; `squares`
+    is the sum of the squared eigenvalues. Eigenvalues are those of the preconditioned Hessian where
+    that was asked, NaN for snapshots without second moments.
     """
 
     lengths: tuple[int, ...]
@@ -139,11 +158,10 @@ class Stability:
 
     @property
     def noise_scale(self) -> np.ndarray:
-        """tr(Sigma) / norm(g)^2, (T,): examples at which noise and gradient are of one size.
-
-        Source: McCandlish et al. 2018, arXiv:1812.06162, equation 2.9.
-        """
-        return _ratio(self.values["noise"], self.values["gradient_norm"] ** 2)
+        """Examples at which noise and gradient are of one size, (T,)."""
+        squared_norms = self.values["gradient_norm"] ** 2
+        examples = self.facts.get("examples", np.nan)  # not known before the first snapshot
+        return gradient_noise.noise_scale(self.values["noise"], squared_norms, examples)
 
     def regulariser(self, rate: float | np.ndarray, batch: int) -> np.ndarray:
         """What small steps of random batches add to the loss that is followed, (T,).
@@ -210,5 +228,4 @@ STABILITY = Kind(
     icon=":material/ssid_chart:",
     unit="snapshots",
     later=("preconditioned", "moments"),
-    filled_in=("lengths", "moments"),
 )

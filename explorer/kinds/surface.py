@@ -9,25 +9,34 @@ import numpy as np
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import PlaneSettings, check_axis
+from explorer.kinds.settings import (
+    PlaneSettings,
+    PointsAlongX,
+    PointsAlongY,
+    XFrom,
+    XTo,
+    YFrom,
+    YTo,
+    check_axis,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceSettings(OnGrid, PlaneSettings):
     """A plane: point + x * first direction + y * second direction, on a regular grid."""
 
-    x_min: float = -1.0
-    x_max: float = 1.0
-    x_count: int = 51
-    y_min: float = -1.0
-    y_max: float = 1.0
-    y_count: int = 51
+    x_min: XFrom = -1.0
+    x_max: XTo = 1.0
+    x_count: PointsAlongX = 51
+    y_min: YFrom = -1.0
+    y_max: YTo = 1.0
+    y_count: PointsAlongY = 51
 
     def __post_init__(self) -> None:
         """Refuse what makes no grid."""
         super().__post_init__()
-        check_axis("x", self.x_min, self.x_max, self.x_count)
-        check_axis("y", self.y_min, self.y_max, self.y_count)
+        check_axis("x", self.x_min, self.x_max)
+        check_axis("y", self.y_min, self.y_max)
         self.require_few_points()
 
     @property

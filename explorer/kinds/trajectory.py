@@ -4,11 +4,11 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 
-from explorer.kinds.settings import require
+from explorer.kinds.setting import Setting, Settings
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,12 @@ class RunSnapshots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfRuns:
+class OfRuns(Settings):
     """Settings of a question about whole runs; who asks it fills in the lengths."""
 
-    lengths: tuple[int, ...] = ()  # snapshots of each run in turn
-
-    def require_lengths(self) -> None:
-        """Refuse what divides no snapshots.
-
-        Raises:
-            ValueError: a run without a snapshot.
-        """
-        whole = all(length >= 1 for length in self.lengths)
-        require(whole, "lengths must be at least 1 each", list(self.lengths))
+    lengths: Annotated[
+        tuple[int, ...], Setting("Lengths", "Snapshots of each run.", least=1, filled_in=True)
+    ] = ()
 
     def about(self, runs: Sequence[RunSnapshots]) -> Self:
         """The settings with what is filled in from the runs that are asked about.

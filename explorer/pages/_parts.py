@@ -1,6 +1,5 @@
 """What the pages share: guarding, living parts, progress, labels and links."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer.ask import questions, requests
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
+from explorer.kinds.setting import setting_fields
 from explorer.pages._charts import measure_column
 from explorer.pages._running import AppState, app_state
 from explorer.pages._text import as_message, as_text
@@ -240,13 +240,15 @@ def link_parameters(
         steps: of its points, or their files' names; None for a final one.
     """
     kind = kind_named(question.kind)
-    defaults = dataclasses.asdict(kind.settings())
-    changed = {n: v for n, v in question.settings.items() if v != defaults.get(n)}
-    for name in kind.filled_in:  # they follow from the subjects
-        changed.pop(name, None)
+    changed = {
+        described.name: value
+        for described in setting_fields(kind.settings)
+        if (value := question.settings.get(described.name)) is not None
+        and not described.setting.filled_in
+        and (described.setting.in_links or value != described.default)
+    }
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = question.settings["batchnorm"]
-    changed |= {n: question.settings[n] for n in kind.linked if n in question.settings}
     about: dict[str, Any] = {}
     single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
     places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
