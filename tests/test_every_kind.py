@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
@@ -62,8 +63,9 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     problem = problem_file(folder / "problem")
     for number, name in enumerate(("one", "other")):
         snapshots = [
-            {"file": str(checkpoint(folder / name / f"{step}.safetensors", 3 * number + step))}
-            | {"step": step}
+            Checkpoint(
+                checkpoint(folder / name / f"{step}.safetensors", 3 * number + step), step=step
+            )
             for step in range(SNAPSHOTS)
         ]
         order_import(catalog, problem, {}, snapshots, name)
@@ -170,7 +172,7 @@ def test_a_stopped_answer_goes_on_to_the_same_values(
 
 def test_answers_were_stopped_midway(resumed: Catalog) -> None:
     """Most kinds were stopped before their whole answer was there, so that resuming is tried."""
-    stopped = [job for job in resumed.jobs(status="cancelled")]
+    stopped = resumed.jobs(status="cancelled")
     assert len(stopped) > len(KINDS) / 2, [job.title for job in stopped]
 
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
@@ -41,7 +42,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         imported(catalog, folder, "tiny")
         file = checkpoint(folder / "wide.safetensors", width=250)
         problem = problem_file(folder / "problem")
-        listed = [{"file": str(file)}]
+        listed = [Checkpoint(file=file)]
         job = order_import(catalog, problem, {"width": 250}, listed, "wide")
         assert ended(catalog, job).status == "done"
         broken(catalog, folder)
@@ -171,7 +172,7 @@ def test_a_failed_spectrum_is_one_sentence(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"top": "0"}, "Top must be from 1 to 200, got 0"),
+        ({"top": "0"}, "Largest must be from 1 to 200, got 0"),
         ({"probes": "1001"}, "Probes must be from 0 to 1,000, got 1001"),
         ({"steps": "2.5"}, "steps in the address must be a whole number"),
         ({"matrix": "jacobian"}, "matrix in the address must be one of hessian"),

@@ -25,7 +25,7 @@ NO_SEED_WITH = {"direction": ("gradient", "eigenvector")}  # directions that not
 def points_along(axis: str) -> Setting:
     """The number of points along an axis of a grid."""
     help = "Evenly spaced, both ends included."
-    return Setting(f"Points along {axis}", help, least=2, most=MOST_POINTS, short="Points")
+    return Setting(f"Points along {axis}", help, least=2, most=MOST_POINTS, short="Points", step=10)
 
 
 def axis_end(label: str) -> Setting:
@@ -124,6 +124,7 @@ class ObjectiveSettings(Settings):
             "Examples in the subset.",
             least=2,
             unit="examples",
+            step=64,
             unused_with={"subset": ("all",)},
         ),
     ] = 0
@@ -163,6 +164,7 @@ class ObjectiveSettings(Settings):
             "Whose statistics normalise them together.",
             least=2,
             unit="examples",
+            step=64,
             unused_with={"batchnorm": ("frozen",)},
         ),
     ] = 128
@@ -173,6 +175,7 @@ class ObjectiveSettings(Settings):
             "Of the split, from its start: seen to recalibrate.",
             least=2,
             unit="examples",
+            step=64,
             unused_with={"batchnorm": ("frozen", "batch")},
         ),
     ] = 1024

@@ -14,6 +14,8 @@ from pathlib import Path
 from explorer.ask import requests
 from explorer.ask.question import sha256
 from explorer.ask.questions import default_catalog_folder, result_of
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.contracts.request import NextQuestion
 from explorer.importing.order import order_import
 from explorer.kinds import kind_named, unreadable
 from explorer.render.relief3d.client import RenderError
@@ -151,7 +153,7 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
         catalog,
         sample.problem,
         sample.arguments,
-        [{"file": str(c.path), "step": c.step} for c in sample.checkpoints],
+        [Checkpoint(file=c.path, step=c.step) for c in sample.checkpoints],
         sample.name,
         facts={
             "title": sample.title,
@@ -165,7 +167,9 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "steps": sample.steps,
             "sample": True,
         },
-        then=[{"kind": "surface", "settings": first, "priority": requests.BACKGROUND_PRIORITY - 1}],
+        then=[
+            NextQuestion(kind="surface", settings=first, priority=requests.BACKGROUND_PRIORITY - 1)
+        ],
         priority=requests.BACKGROUND_PRIORITY,
     )
 

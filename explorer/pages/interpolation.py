@@ -6,12 +6,14 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import statistics
 from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
@@ -29,16 +31,16 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]
     first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
     problem = catalog.problem(first.model.problem_id)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(problem, batchnorm="recalibrated")
-        others = [name for name in problem.facts["splits"] if name != values["split"]]
+        values = choose_objective(InterpolationSettings, problem, batchnorm="recalibrated")
+        others = [name for name in ProblemFacts.of(problem.facts).splits if name != values["split"]]
         beside = bool(others) and st.checkbox(
             f"Show {joined_names(others, ' and ')} beside it",
             key="beside",
             bind="query-params",
         )
     with st.expander("Line", expanded=True):
-        values |= controls.choose_axis("x", 61, -0.25, 1.25, "a")
-    settings = controls.checked_settings(InterpolationSettings, values)
+        values |= forms.choose_axis(InterpolationSettings, "x")
+    settings = forms.checked_settings(InterpolationSettings, values)
     subjects = (first.subject, second.subject)
     splits = [settings.split, *(others if beside else [])]
     wishes = {
@@ -54,7 +56,7 @@ def _settings_on(
     settings: InterpolationSettings, problem: records.Problem, split: str
 ) -> InterpolationSettings:
     """The settings over another split; the page stops where that has too few examples."""
-    count = problem.facts["splits"][split]["count"]
+    count = ProblemFacts.of(problem.facts).splits[split].count
     if settings.examples > count:
         st.error(f"{as_text(split)} has only {count:,} examples; choose fewer, or leave it out.")
         st.stop()

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.contracts.facts import ModelFacts
 from explorer.kinds.kind import measured_names
 from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
 from explorer.kinds.projection import PROJECTION
@@ -14,9 +15,11 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
+from explorer.pages._address import check_address, is_finite, is_whole
 from explorer.pages._export import contour_style, export_surface, height_field_of
 from explorer.pages._objective import choose_objective
 from explorer.pages._trajectories import DrawnPaths
@@ -34,11 +37,12 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(model.problem_id))
+        values = choose_objective(SurfaceSettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= planes.choose_axes(orthogonal=True)
-        values |= controls.choose_axis("x", 51) | controls.choose_axis("y", 51)
-    return model, point, controls.checked_settings(SurfaceSettings, values)
+        values |= planes.choose_axes(SurfaceSettings, orthogonal=True)
+        for axis in "xy":
+            values |= forms.choose_axis(SurfaceSettings, axis)
+    return model, point, forms.checked_settings(SurfaceSettings, values)
 
 
 def choose_view(surface: Surface) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
             key="view",
             bind="query-params",
         )
-        controls.check_address("value", f"one of {', '.join(names)}", names.__contains__)
+        check_address("value", f"one of {', '.join(names)}", names.__contains__)
         value_label = st.selectbox(
             "Value",
             list(names),
@@ -80,7 +84,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
         )
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            controls.check_address("contours", "a whole number", controls.is_whole)
+            check_address("contours", "a whole number", is_whole)
             contours = st.number_input(
                 "Contour lines", 0, 60, 14, key="contours", bind="query-params"
             )
@@ -106,11 +110,11 @@ def choose_view(surface: Surface) -> dict[str, Any]:
 
 def decay_input(model: records.Model) -> float:
     """The weight decay whose term is shown as a value of its own; 0 for none."""
-    controls.check_address("decay", "a finite number", controls.is_finite)
+    check_address("decay", "a finite number", is_finite)
     return st.number_input(
         "Weight decay",
         min_value=0.0,
-        value=float(model.facts.get("weight_decay", 0.0)),
+        value=ModelFacts.of(model.facts).weight_decay or 0.0,
         format="%.3g",
         key="decay",
         bind="query-params",
@@ -173,7 +177,7 @@ def show_answer(question: records.Question, projected: records.Question | None) 
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
-    decay = float(st.session_state.get("decay", model.facts.get("weight_decay", 0.0)))
+    decay = float(st.session_state.get("decay", ModelFacts.of(model.facts).weight_decay or 0.0))
     surface = replace(surface, values=with_penalty(surface.values, decay))
     look = choose_view(surface)
     with st.container():
