@@ -4,6 +4,7 @@ One catalog is filled in this process, by a real supervisor and a real worker: t
 problem, and about them one small question of each kind. What changes it works on a copy.
 """
 
+import dataclasses
 import json
 import os
 import shutil
@@ -22,19 +23,22 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker import Worker
-from explorer.kinds import KINDS, Kind
+from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.kind import named_code
+from explorer.kinds.setting import setting_fields
+from explorer.kinds.settings import ObjectiveSettings
 from explorer.pages import _links as links
 from explorer.render.export import table
 from explorer.render.export.figure import save_figure
 from explorer.supervisor import Supervisor
 from store import Catalog, records
-from tests.setting_values import small_settings
+from tests.setting_values import bad_values, changed_settings, settings_beside, small_settings
 from tests.tiny import ROOT, checkpoint, problem_file, sample_identities
 
 SNAPSHOTS = 3  # of each run: a plane of principal components takes as many
@@ -64,7 +68,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(("one", "other")):
         snapshots = [
             Checkpoint(
-                checkpoint(folder / name / f"{step}.safetensors", 3 * number + step), step=step
+                file=checkpoint(folder / name / f"{step}.safetensors", 3 * number + step), step=step
             )
             for step in range(SNAPSHOTS)
         ]
@@ -153,6 +157,47 @@ def columns_by_unit(catalog: Catalog, kind: Kind) -> dict[str, np.ndarray]:
     whole = [name for name, column in columns.items() if column.dtype.kind in "iu"]
     order = np.lexsort([columns[name] for name in whole])
     return {name: column[order] for name, column in columns.items()}
+
+
+IDENTITY = ProblemIdentity("5" * 64, {}, "loss", (), {"train": "7" * 64, "other": "8" * 64})
+
+
+def key(kind: Kind, settings: ObjectiveSettings) -> str:
+    """The key of a question of that kind with those settings."""
+    return QuestionIdentity(kind, settings, IDENTITY, ("9" * 64,)).key
+
+
+@every_kind
+def test_settings_survive_json(kind: Kind) -> None:
+    """Each setting, at another value than its default, comes back from JSON as it went."""
+    for field, settings in changed_settings(kind):
+        text = json.dumps(dataclasses.asdict(settings))
+        read = settings_from_json(kind.settings, json.loads(text))
+        assert read == settings, field.name
+        assert type(getattr(read, field.name)) is type(getattr(settings, field.name))
+
+
+@every_kind
+def test_any_other_setting_is_another_question(kind: Kind) -> None:
+    """The same settings have the same key, and each other value of each setting another one."""
+    keys = {key(kind, kind.settings())}
+    assert keys == {key(kind, settings_from_json(kind.settings, {}))}
+    others = [settings for _, settings in changed_settings(kind)]
+    different = {settings for settings in others if settings != kind.settings()}
+    assert len(keys | {key(kind, settings) for settings in different}) == 1 + len(different)
+    assert len(different) > len(dataclasses.fields(kind.settings)) / 2
+
+
+@every_kind
+def test_bad_settings_are_refused_in_one_sentence(kind: Kind) -> None:
+    """Each value of a wrong type, out of range or among no choices is, by the setting's name."""
+    for field in setting_fields(kind.settings):
+        beside = settings_beside(kind, field)
+        for value in bad_values(field):
+            with pytest.raises(ValueError) as refused:
+                settings_from_json(kind.settings, {**beside, field.name: value})
+            said = str(refused.value)
+            assert field.name in said and "\n" not in said and len(said) < 250, said
 
 
 @every_kind
