@@ -16,7 +16,7 @@ from explorer.kinds.setting import (
 from explorer.kinds.settings import ObjectiveSettings
 
 FEW = 5  # of whatever a setting counts, where it may be so few
-NAMES = ("other", "further")  # of what has no list of choices: splits, tensors
+NAMES = ("test", "further")  # of what has no list of choices: splits, tensors
 
 
 def small_settings(kind: Kind) -> ObjectiveSettings:

@@ -159,7 +159,7 @@ def columns_by_unit(catalog: Catalog, kind: Kind) -> dict[str, np.ndarray]:
     return {name: column[order] for name, column in columns.items()}
 
 
-IDENTITY = ProblemIdentity("5" * 64, {}, "loss", (), {"train": "7" * 64, "other": "8" * 64})
+IDENTITY = ProblemIdentity("5" * 64, {}, "loss", (), {"train": "7" * 64, "test": "8" * 64})
 
 
 def key(kind: Kind, settings: ObjectiveSettings) -> str:

@@ -101,6 +101,7 @@ SURFACE = Kind(
     thumbnail="explorer.render.relief3d.relief:thumbnail",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
+    of_samples={"x_count": 31, "y_count": 31},
     axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),
     taken_over="explorer.kinds.surface:taken_over",
     later=("direction", "x_rank", "y_rank"),
