@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from explorer.kinds.grid import coarse_to_fine
+from explorer.kinds.surface import SurfaceLook
 from explorer.render.marks.scale import (
     AXIS_TICKS,
     VALUE_TICKS,
-    ContourStyle,
     colour_scale,
     tick_labels,
     ticks,
@@ -162,7 +162,7 @@ def test_ticks_are_those_of_the_contour_plot() -> None:
     for axis, along in (("x", X), ("y", Y)):
         wanted = ticks(float(along[0]), float(along[-1]), False, AXIS_TICKS)
         assert [text for _, text in made.ticks[axis]] == tick_labels(wanted)
-    scale = colour_scale(BOWL, ContourStyle(log=True))
+    scale = colour_scale(BOWL, SurfaceLook(log=True))
     assert scale is not None
     losses = ticks(scale.low, scale.high, True, VALUE_TICKS)
     assert [text for _, text in made.ticks["z"]] == tick_labels(losses)

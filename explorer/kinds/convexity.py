@@ -7,10 +7,18 @@ import numpy as np
 
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.look import PlaneLook
 from explorer.kinds.settings import require
 from explorer.kinds.surface import Surface, SurfaceSettings
 
 MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS = 10, 2000
+VALUE_WORDS = {  # what a reader knows values by
+    "lambda_min": "smallest eigenvalue",
+    "lambda_max": "largest eigenvalue",
+    "residual_min": "residual, smallest",
+    "residual_max": "residual, largest",
+    "lanczos_steps": "Lanczos steps",
+}
 VALUE_COLUMNS = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
 
 
@@ -68,6 +76,14 @@ class Convexity(Surface):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConvexityLook(PlaneLook):
+    """How a map of eigenvalues is drawn."""
+
+    value: str = "ratio"
+    levels: int = 8
+
+
 def ratio(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
     """abs(lambda_min / lambda_max); NaN where both are 0.
 
@@ -115,8 +131,8 @@ CONVEXITY = Kind(
     result=Convexity,
     version=1,
     answer="explorer.analysis.convexity:answer",
-    draw="explorer.render.convexity:contour_chart",
-    thumbnail="explorer.render.convexity:thumbnail",
+    look=ConvexityLook,
+    draw="explorer.render.convexity:draw",
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
     passes=150,

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.settings import PlaneSettings
+from explorer.kinds.look import Look
+from explorer.kinds.settings import PlaneSettings, require
 from explorer.kinds.trajectory import OfRuns, Trajectory, split_runs
 
 PLACE_COLUMNS = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
@@ -67,6 +68,19 @@ class Projection:
         return split_runs(Trajectory(**places, values=measured), self.lengths)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProjectionLook(Look):
+    """How far paths are drawn."""
+
+    width: int = 440
+    until: int | None = None  # number of the moment up to which paths are drawn; None: their ends
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        require(self.until is None or self.until >= 0, "until must be at least 0", self.until)
+
+
 PROJECTION = Kind(
     name="projection",
     title="Paths on the plane",
@@ -77,8 +91,8 @@ PROJECTION = Kind(
     result=Projection,
     version=1,
     answer="explorer.analysis.projection:answer",
-    draw="explorer.render.projection:paths_alone",
-    thumbnail="explorer.render.projection:thumbnail",
+    look=ProjectionLook,
+    draw="explorer.render.projection:draw",
     page="explorer/pages/surface.py",  # it is drawn over the surface of the same plane
     icon=":material/conversion_path:",
     joined="with",

@@ -1,13 +1,14 @@
 """Training runs on the plane of their principal components, with the loss around their paths."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
 from explorer.kinds.settings import ObjectiveSettings, check_axis, one_of, require
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Course, OfRuns, split_runs
@@ -15,6 +16,7 @@ from explorer.kinds.trajectory import Course, OfRuns, split_runs
 LARGEST_MARGIN = 10.0
 KEPT_COMPONENTS = 10  # principal components whose share is kept
 RUN_PLANES = ("together", "first")  # whose principal components: all runs' or the first one's
+RUN_PICTURES = ("plane", "course", "variance")  # paths on the plane; runs over steps; components
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,30 @@ class Run(Surface):
         return [] if path is None else split_runs(path, self.lengths)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunLook(PlaneLook):
+    """Which picture of training runs is drawn, and how."""
+
+    picture: str = "plane"
+    until: int | None = None  # number of the moment up to which paths are drawn; None: their ends
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        one_of("picture", self.picture, RUN_PICTURES)
+        require(self.until is None or self.until >= 0, "until must be at least 0", self.until)
+
+    @classmethod
+    def usual(cls, result: Run) -> "RunLook":
+        """On a log scale where the loss spans decades."""
+        return cls(log=spans_decades(result.loss))
+
+    @classmethod
+    def small(cls, result: Run) -> "RunLook":
+        """In relief."""
+        return replace(cls.usual(result), view="relief", width=SMALL_HEIGHT)
+
+
 def as_floats(values: Iterable[float | None]) -> np.ndarray:
     """Values (T,) with NaN where JSON holds none."""
     return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
@@ -127,8 +153,8 @@ RUN = Kind(
     result=Run,
     version=1,
     answer="explorer.analysis.run:answer",
-    draw="explorer.render.run:plane_chart",
-    thumbnail="explorer.render.relief3d.relief:thumbnail",
+    look=RunLook,
+    draw="explorer.render.run:draw",
     page="explorer/pages/run.py",
     icon=":material/timeline:",
 )

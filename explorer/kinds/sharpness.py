@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.look import SMALL_WIDTH, Look
 from explorer.kinds.measures import LAYERS, MEASURE_PLACES, MEASURES, MISSING_REASONS, YES, Measure
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 
@@ -15,6 +16,7 @@ RESCALINGS = ("none", "layer", "neuron")
 ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
 ROUNDING_UNITS = 10  # units in the last place by which a mean loss may be off
+SHARPNESS_PICTURES = ("values", "ratios", "direction")
 NOT_YET = "Not computed yet."
 NOT_ASKED = "Not asked for."
 COLUMNS = ("unit", "role", "i", "why", "at", "value", "low", "high")
@@ -217,6 +219,29 @@ class Sharpness:
         return float("nan") if loss is None else float(loss)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharpnessLook(Look):
+    """Which picture of sharpness is drawn: of values, of ratios, or along a worst direction."""
+
+    picture: str = "values"
+    measure: str = "sam"  # that found the worst direction
+    width: int = 600
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        one_of("picture", self.picture, SHARPNESS_PICTURES)
+        one_of("measure", self.measure, tuple(MEASURE_PLACES))
+
+    @classmethod
+    def small(cls, result: Sharpness) -> "SharpnessLook":
+        """The loss along a worst direction, where one is known and finite."""
+        for measure in result.directions:
+            if np.isfinite(result.along(measure.name)[1]).all():
+                return cls(picture="direction", measure=measure.name, width=SMALL_WIDTH)
+        return cls(width=SMALL_WIDTH)
+
+
 def unequal_losses(results: Mapping[str, Sharpness], split: str = "train") -> str:
     """A sentence where the losses of compared models differ; "" where they do not."""
     losses = {name: one.loss for name, one in results.items() if np.isfinite(one.loss)}
@@ -269,8 +294,8 @@ SHARPNESS = Kind(
     result=Sharpness,
     version=2,  # 1 had two measures less
     answer="explorer.analysis.sharpness:answer",
-    draw="explorer.render.sharpness:measures_chart",
-    thumbnail="explorer.render.sharpness:thumbnail",
+    look=SharpnessLook,
+    draw="explorer.render.sharpness:draw",
     page="explorer/pages/sharpness.py",
     icon=":material/change_history:",
     axes=("rescaling", "alpha", "measures"),

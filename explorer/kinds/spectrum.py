@@ -9,11 +9,15 @@ import numpy as np
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.look import CurvesLook
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.quadrature import Quadrature, correct_probes
+from explorer.kinds.random_matrices import REFERENCE_NAMES
+from explorer.kinds.settings import one_of, require
 
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
 KERNEL_WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
+SPECTRUM_PICTURES = ("density", "pairs", "layers", "escape", "batches")
 
 PAIR_FACTS = (  # facts of the pairs
     *("asymmetry", "converged", "ended", "lanczos_steps", "dense", "epsilon"),
@@ -192,6 +196,29 @@ class Spectrum:
         return self.quadrature.sum_of(lambda nodes: (nodes < -self.resolution).astype(float))
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpectrumLook(CurvesLook):
+    """Which picture of a spectrum is drawn, and how."""
+
+    picture: str = "density"
+    log: bool = True  # densities, or sizes of eigenvalues
+    kernel: float = KERNEL_WIDTH  # its width, as a share of the range of eigenvalues
+    overlays: tuple[str, ...] = ()  # names of references
+    ratio: float = 1.0  # phi of the references
+    spikes: bool = True  # extreme pairs on the density of a single matrix
+    width: int = 500
+    height: int = 320  # of the density, in px
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        one_of("picture", self.picture, SPECTRUM_PICTURES)
+        for name in self.overlays:
+            one_of("overlays", name, REFERENCE_NAMES)
+        require(0 < self.kernel <= 1, "kernel must be above 0 and at most 1", self.kernel)
+        require(0 < self.ratio < np.inf, "ratio must be finite and above 0", self.ratio)
+
+
 def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The rows of another answer with fewer or more probes, trace products or mini-batches."""
     probe = np.isin(old["role"], (MatrixRole.NODE, MatrixRole.PROBE, MatrixRole.LAYER))
@@ -211,8 +238,8 @@ SPECTRUM = Kind(
     result=Spectrum,
     version=1,
     answer="explorer.analysis.spectrum:answer",
-    draw="explorer.render.spectrum:density_chart",
-    thumbnail="explorer.render.spectrum:thumbnail",
+    look=SpectrumLook,
+    draw="explorer.render.spectrum:draw",
     page="explorer/pages/spectrum.py",
     icon=":material/bar_chart:",
     axes=("probes", "batches", "trace_products"),

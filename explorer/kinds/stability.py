@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook
 from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
 from explorer.kinds.trajectory import OfRuns, spans
@@ -59,6 +60,7 @@ class Stability:
     values: Mapping[str, np.ndarray]  # (T,) each
     computed: np.ndarray  # (T,) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
+    preconditioned: bool = False
 
     @classmethod
     def from_pieces(cls, settings: StabilitySettings, pieces: Iterable[Piece]) -> "Stability":
@@ -66,7 +68,12 @@ class Stability:
         answer = partial_answer((settings.units,), ("unit",), (), pieces)
         values = {name: np.full(settings.units, np.nan) for name in ("loss", *VALUE_COLUMNS)}
         return cls(
-            settings.lengths, settings.probes, values | answer.values, answer.computed, answer.facts
+            settings.lengths,
+            settings.probes,
+            values | answer.values,
+            answer.computed,
+            answer.facts,
+            settings.preconditioned,
         )
 
     @property
@@ -157,6 +164,42 @@ def temperature(rate: float, batch: int, momentum: float = 0.0) -> float:
     return rate / (2 * batch * (1 - momentum))
 
 
+@dataclass(frozen=True, kw_only=True)
+class StabilityLook(CurvesLook):
+    """How curvature along a run is drawn, and the training that it is held against."""
+
+    log: bool = True
+    height: int = 220  # of the largest eigenvalue, in px; half of it of everything else
+    optimiser: str = OPTIMISERS[0]
+    rates: tuple[float, ...] = ()  # learning rate, or that at each snapshot; none: no threshold
+    momentum: float = 0.0
+    batch: int | None = None  # examples of a step; None: all
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        one_of("optimiser", self.optimiser, OPTIMISERS)
+        fits = all(0 <= rate < math.inf for rate in self.rates)
+        require(fits, "rates must be at least 0 and finite", list(self.rates))
+        require(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
+        require(self.batch is None or self.batch >= 1, "batch must be at least 1", self.batch)
+
+    @classmethod
+    def small(cls, result: Stability) -> "StabilityLook":
+        """Its first two plots in the height of one."""
+        return cls(width=SMALL_WIDTH, height=2 * SMALL_HEIGHT // 3)
+
+    def thresholds(self, preconditioned: bool) -> np.ndarray | None:
+        """Of the largest eigenvalue, one number or one a snapshot; NaN where the rate is 0.
+
+        None without a rate, and for another matrix than is shown.
+        """
+        if not self.rates or (self.optimiser == "Adam") != preconditioned:
+            return None
+        own = [threshold(self.optimiser, r, self.momentum) if r > 0 else np.nan for r in self.rates]
+        return np.array(own)
+
+
 STABILITY = Kind(
     name="stability",
     title="Curvature along a run",
@@ -167,8 +210,8 @@ STABILITY = Kind(
     result=Stability,
     version=1,
     answer="explorer.analysis.stability:answer",
-    draw="explorer.render.stability:course_chart",
-    thumbnail="explorer.render.stability:thumbnail",
+    look=StabilityLook,
+    draw="explorer.render.stability:draw",
     page="explorer/pages/stability.py",
     icon=":material/ssid_chart:",
     passes=200,

@@ -1,15 +1,17 @@
 """Loss over a plane through one point: of two random directions, or of two eigenvectors."""
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import PlaneSettings, check_axis
+from explorer.kinds.settings import PlaneSettings, check_axis, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,31 @@ class Surface:
         return {"i": i, "j": j, "x": self.x[i], "y": self.y[j]}
 
 
+@dataclass(frozen=True, kw_only=True)
+class SurfaceLook(PlaneLook):
+    """How a surface is drawn: from above or in relief."""
+
+    decay: float = (
+        0.0  # weight decay whose term, and its sum with the loss, are values of their own
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        fits = 0 <= self.decay < math.inf
+        require(fits, "decay must be at least 0 and finite", self.decay)
+
+    @classmethod
+    def usual(cls, result: Surface) -> "SurfaceLook":
+        """On a log scale where the loss spans decades."""
+        return cls(log=spans_decades(result.loss))
+
+    @classmethod
+    def small(cls, result: Surface) -> "SurfaceLook":
+        """In relief."""
+        return replace(cls.usual(result), view="relief", width=SMALL_HEIGHT)
+
+
 def taken_over(settings: SurfaceSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The rows of another plane's answer that stand on this grid, as rows of this one."""
     return on_grid(old, settings.axes, settings.places)
@@ -83,8 +110,8 @@ SURFACE = Kind(
     result=Surface,
     version=2,
     answer="explorer.analysis.surface:answer",
-    draw="explorer.render.surface:contour_chart",
-    thumbnail="explorer.render.relief3d.relief:thumbnail",
+    look=SurfaceLook,
+    draw="explorer.render.surface:draw",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
     axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.ask.subject_names import label_models
 from explorer.kinds import KINDS, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
@@ -140,7 +141,7 @@ def measurement(model: records.Model, split: str, name: str) -> float | None:
 def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
     """The table of models, column by column."""
     rows: dict[str, list[Any]] = {
-        "Model": list(parts.label_models(list(models))),
+        "Model": list(label_models(list(models))),
         "Parameters": [m.facts.get("parameters") for m in models],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
@@ -188,7 +189,7 @@ def show_models() -> None:
     rows = table_state["selection"]["rows"]
     st.session_state[CHOSEN_KEY] = ids[rows[0]] if rows else None
     if rows:
-        label = list(parts.label_models(models))[rows[0]]
+        label = list(label_models(models))[rows[0]]
         parts.kind_links(label)
         rename_or_delete(label, models[rows[0]])
 

@@ -113,12 +113,7 @@ def save_figure(
         ValueError: an unknown format, a width or a resolution that is out of range, or axes and
             legends that leave no room for the plot.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
-    if not 0.5 <= width_inches <= 50:
-        raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
-    if not 30 <= dpi <= 2400:
-        raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
+    require_figure(format, width_inches, dpi)
     drawing = _with_raised_digits(
         _fit_width(_paper_spec(chart, fonts), width_inches * POINTS), fonts
     )
@@ -127,6 +122,20 @@ def save_figure(
     if path is not None:
         Path(path).write_bytes(content)
     return content
+
+
+def require_figure(format: str, width_inches: float, dpi: int) -> None:
+    """Refuse a figure that cannot be.
+
+    Raises:
+        ValueError: an unknown format, or a width or a resolution that is out of range.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
+    if not 0.5 <= width_inches <= 50:
+        raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
+    if not 30 <= dpi <= 2400:
+        raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
 
 
 def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
@@ -150,9 +159,7 @@ def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
 
 def _paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
     """The chart as Vega-Lite in the publication style, without what only a screen needs."""
-    with alt.data_transformers.disable_max_rows():
-        spec = chart.to_dict()
-    spec = _static_view(spec)
+    spec = static_spec(chart)
     spec["config"] = publication_config(fonts)
     spec["autosize"] = {"type": "pad", "contains": "padding"}
     for view in _all_views(spec):
@@ -166,6 +173,17 @@ def _paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any
                 name: legend[name] * part for name, part in SYMBOL_SCALES.items() if name in legend
             }
     return spec
+
+
+def static_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The chart as Vega-Lite, without the layers and parameters that answer the mouse."""
+    with alt.data_transformers.disable_max_rows():
+        return _static_view(chart.to_dict())
+
+
+def inner_views(view: Mapping[str, Any]) -> list[tuple[str, list[Any]]]:
+    """The views that a view holds, by the key under which it holds them."""
+    return [(key, view[key]) for key in INNER_VIEWS if key in view]
 
 
 def _thin_strokes(channel: Any) -> None:
