@@ -5,17 +5,16 @@ step can be repeated: a piece leaves the spool only after the catalog has it.
 """
 
 import contextlib
-import fcntl
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import safetensors
+from filelock import FileLock, Timeout
 
 from explorer.ask import requests
 from explorer.importing import storing
@@ -24,6 +23,7 @@ from explorer.jobs import vetting
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Arrival, JobFolder, Spool, identity_of, read_arrival
+from explorer.jobs.supervisor_lock import remove_impostor, supervisor_lock
 from explorer.kinds import kind_named
 from store import (
     Catalog,
@@ -86,7 +86,7 @@ class Supervisor:
         self.trouble = ""  # one sentence while the catalog cannot be written
         self._completed = completed
         self._hires = hires
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._follower = Follower(catalog)
@@ -104,13 +104,13 @@ class Supervisor:
     def acquire(self) -> bool:
         """Become this catalog's supervisor; False when another process is."""
         if self._lock is None:
-            file = _open_lock(self.catalog.jobs_folder / "supervisor.lock")
+            remove_impostor(self.catalog.jobs_folder)
+            lock = supervisor_lock(self.catalog.jobs_folder)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.close()
+                lock.acquire()
+            except Timeout:
                 return False
-            self._lock = file
+            self._lock = lock
         return True
 
     def start(self) -> None:
@@ -128,7 +128,7 @@ class Supervisor:
     def _release_lock(self) -> None:
         """Be the supervisor no longer."""
         if self._lock:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     def _run(self) -> None:
@@ -405,13 +405,6 @@ class Supervisor:
     def workers(self) -> list[ProcessName]:
         """The living workers."""
         return self._spool.workers()
-
-
-def _open_lock(lock: Path) -> IO[str]:
-    """The lock's file, in place of anything else that somebody put there."""
-    if lock.is_symlink() or (lock.exists() and not lock.is_file()):
-        lock.unlink()
-    return os.fdopen(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w")
 
 
 def _file_batches(files: Sequence[Path]) -> Iterator[list[Path]]:

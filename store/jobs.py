@@ -67,14 +67,6 @@ class Jobs(Door):
             ORDER BY created DESC, id LIMIT ?"""
         return self._read(lambda c: records(c, Job, query, [statuses, limit]))
 
-    def next_job(self) -> Job | None:
-        """The queued job to start next: highest priority, then oldest."""
-        query = (
-            "SELECT * FROM jobs WHERE status = 'queued' ORDER BY priority DESC, created, id LIMIT 1"
-        )
-        jobs = self._read(lambda c: records(c, Job, query))
-        return jobs[0] if jobs else None
-
     def active_job_for(self, key: str) -> Job | None:
         """The job that is answering the question or waits to; None when there is none."""
         query = """SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')

@@ -7,7 +7,7 @@ from typing import Any
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.records import Json, Measurement, Model, Point, Problem
+from store.records import Measurement, Model, Point, Problem
 from store.rows import now, put_row, records
 from store.seals import seal_after
 from store.titles import replace_names
@@ -26,26 +26,6 @@ FROM models LEFT JOIN (
 class Models(Door):
     """The part of the catalog about what questions can be asked of."""
 
-    def add_problem(
-        self,
-        id: str,
-        name: str,
-        path: str,
-        source_hash: str,
-        arguments: Json,
-        facts: Json,
-    ) -> None:
-        """Store a problem; one that is there takes the new name, path and facts."""
-        problem = Problem(
-            id=id,
-            name=name,
-            path=path,
-            source_hash=source_hash,
-            arguments=arguments,
-            facts=facts,
-        )
-        self.add_import(problem)
-
     def problem(self, id: str) -> Problem:
         """The problem of that id.
 
@@ -61,49 +41,6 @@ class Models(Door):
         """All problems, by name."""
         return self._read(
             lambda c: records(c, Problem, "SELECT * FROM problems ORDER BY name, created")
-        )
-
-    def add_model(self, id: str, name: str, problem_id: str, point_id: str, facts: Json) -> None:
-        """Store a model; one that is there is brought up to date, and restored if deleted."""
-        model = Model(id=id, name=name, problem_id=problem_id, point_id=point_id, facts=facts)
-        self.add_import(models=[model])
-
-    def add_point(
-        self,
-        model_id: str,
-        point_id: str,
-        label: str,
-        step: int | None,
-        file_hash: str | None,
-        facts: Json,
-    ) -> None:
-        """Store a point of a model; one that is there takes the new label, step, file and facts."""
-        point = Point(
-            model_id=model_id,
-            point_id=point_id,
-            label=label,
-            step=step,
-            file_hash=file_hash,
-            facts=facts,
-        )
-        self.add_import(points=[point])
-
-    def add_measurements(
-        self, point_id: str, problem_id: str, rows: Iterable[tuple[str, str, float, int]]
-    ) -> None:
-        """Store `(split, name, value, count)` of a point; a later value replaces an earlier one."""
-        self.add_import(
-            measurements=[
-                Measurement(
-                    point_id=point_id,
-                    problem_id=problem_id,
-                    split=split,
-                    name=name,
-                    value=value,
-                    count=count,
-                )
-                for split, name, value, count in rows
-            ]
         )
 
     def add_import(

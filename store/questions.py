@@ -134,14 +134,6 @@ class Questions(Door):
         rows = self._read(lambda c: c.execute(query, [objective]).fetchall())
         return {device: json.loads(facts) for device, facts in rows}
 
-    def mark_opened(self, key: str) -> None:
-        """Remember that somebody looked at the answer now."""
-        self._write(
-            lambda c: c.execute(
-                "UPDATE questions SET opened = ? WHERE key = ?", [now().replace(tzinfo=None), key]
-            )
-        )
-
     def add_directions(self, key: str, rows: Iterable[Direction]) -> None:
         """Store the directions of an answer; an axis that is there stays as it is."""
 
@@ -186,7 +178,8 @@ def _keys(cursor: Cursor, conditions: list[str], values: list[Any]) -> list[str]
 
 def _questions_with_names(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
     """Questions with the names of their models."""
-    questions = records(cursor, Question, f"SELECT * FROM questions {where}", values)  # noqa: S608
+    query = f"SELECT * EXCLUDE (opened) FROM questions {where}"  # noqa: S608 - our own words
+    questions = records(cursor, Question, query, values)
     ids = list({id for question in questions for id in question.model_ids})
     query = "SELECT id, name FROM models WHERE id IN (SELECT unnest(CAST(? AS VARCHAR[])))"
     names = dict(cursor.execute(query, [ids]).fetchall())

@@ -55,6 +55,11 @@ class Point:
     facts: Json = field(default_factory=dict)
     created: datetime | None = NEVER
 
+    @property
+    def optimiser_state(self) -> str:
+        """Hash of what its file also holds of the optimiser's state; "" where there is none."""
+        return str(self.facts.get("moments", ""))
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerPiece:
@@ -102,7 +107,6 @@ class Question:
     created: datetime | None = NEVER
     completed: datetime | None = NEVER
     deleted: datetime | None = NEVER
-    opened: datetime | None = NEVER  # when it was last looked at
     model_names: tuple[str, ...] = ()
 
 

@@ -1,7 +1,6 @@
 """Answers: pieces come in, values go out."""
 
 import itertools
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from store.door import Door
-from store.errors import CatalogDamaged, UnknownEntry
 from store.lease import Cursor
-from store.new_file import name_anew
 from store.pictures import note_files
 from store.questions import question_row
 from store.records import AnswerPiece, Json, Question
-from store.rows import identifier, now, put_rows, sql_value
+from store.rows import now, put_rows, sql_value
 from store.seals import seal_after, seal_rows
 from store.tables import append, arrow_table, check_table, table_columns
-
-_FORMATS = {"csv": "(FORMAT csv, HEADER)", "parquet": "(FORMAT parquet, COMPRESSION zstd)"}
 
 
 class Values(Door):
@@ -130,46 +125,6 @@ class Values(Door):
             UnknownEntry: the question was never asked.
         """
         return self._read(lambda c: question_row(c, key)).units_done
-
-    def export_values(
-        self, key: str, table: str, path: Path | str, format: str = "csv", overwrite: bool = False
-    ) -> Path:
-        """Write the rows of an answer to a file; where it lies.
-
-        Raises:
-            ValueError: another format than csv or parquet.
-            FileExistsError: the file is there and may not be overwritten.
-            FileNotFoundError: there is no such folder.
-            UnknownEntry: there is nothing to write.
-        """
-        if format not in _FORMATS:
-            raise ValueError(f"format must be one of {', '.join(_FORMATS)}, got {format!r}")
-        target = Path(path).expanduser().resolve()
-        if target.exists() and not overwrite:
-            raise FileExistsError(f"{target} exists already; choose another name or overwrite it")
-        if not target.parent.is_dir():
-            raise FileNotFoundError(
-                f"there is no folder {target.parent}; make it or choose another"
-            )
-        names = list(self.values(key, table))
-        if not names:
-            raise UnknownEntry("answer", key)
-        listed = ", ".join(f'"{identifier(name)}"' for name in names)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        query = (
-            f"COPY (SELECT {listed} FROM {check_table(table)} WHERE question_key = $key"  # noqa: S608
-            f" ORDER BY unit, rowid) TO $path {_FORMATS[format]}"
-        )
-        try:
-            self._read(lambda c: c.execute(query, {"key": key, "path": str(temporary)}))
-            temporary.replace(target) if overwrite else name_anew(temporary, target)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise CatalogDamaged(target, str(error)) from error
-        finally:
-            temporary.unlink(missing_ok=True)
-        return target
 
 
 def _store_rows(

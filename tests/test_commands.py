@@ -108,7 +108,10 @@ def test_a_dry_run_asks_of_each_model_and_of_two(folder: Path, capsys) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("x_count=0", "must be from 2 to 2001"), ("split=valid", "split must be one of train, test")],
+    [
+        ("x_count=0", "x_count must be from 2 to 2,001"),
+        ("split=valid", "split must be one of train, test"),
+    ],
 )
 def test_a_dry_run_refuses_what_computing_would(folder: Path, capsys, text, words) -> None:
     """A bad setting is one sentence here too."""

@@ -108,7 +108,7 @@ def test_a_way_gives_a_point_the_same_value_in_any_company(way: str) -> None:
     evaluator = evaluator_of(small_problem(), ObjectiveSettings(), **WAYS[way])
     together = evaluator.values(STEPS)
     turned = evaluator.values(STEPS[::-1])
-    within = execution_tuning.AGREE["float32"] if evaluator.objective.choice.stacked > 1 else 0.0
+    within = execution_tuning.ROUNDING["float32"] if evaluator.objective.choice.stacked > 1 else 0.0
     for point, step in enumerate(STEPS):
         alone = evaluator.values(step[None])
         for name, values in together.items():

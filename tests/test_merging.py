@@ -14,8 +14,8 @@ import pytest
 from explorer.__main__ import main
 from store import CannotMerge, Catalog, CatalogDamaged, NotACatalog
 from store.migrations import MIGRATIONS
-from store.records import Direction, MergeCounts
-from tests.test_store import TABLE, ingest, put_model, question
+from store.records import Direction, MergeCounts, Point
+from tests.stored import TABLE, ingest, put_model, question
 
 NOTHING = MergeCounts(0, 0, 0, 0, 0)
 
@@ -142,7 +142,9 @@ def test_both_ways_hold_the_same(here: Catalog, there: Catalog) -> None:
 def test_more_snapshots_and_a_name_of_ones_own(here: Catalog, there: Catalog) -> None:
     """A model that both know keeps its name here and gets the checkpoints that it lacks."""
     put_model(here, name="my name")
-    there.add_point("m1", "w0", "start", 0, there.put_file(b"first weights", "safetensors"), {})
+    file = there.put_file(b"first weights", "safetensors")
+    start = Point(model_id="m1", point_id="w0", label="start", step=0, file_hash=file)
+    there.add_import(points=[start])
     there.close()
     assert here.merge(there.folder).points == 1
     [model] = here.models()
@@ -196,7 +198,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_one_that_was_just_used_here_is_waited_for(here: Catalog, there: Catalog) -> None:
     """This process's own connection to the other catalog lets go when it is idle."""
-    there.mark_opened("q1")
+    there.remember("a name", "a value")
     assert here.merge(there.folder).questions == 1
 
 

@@ -211,7 +211,7 @@ def test_deleted_restored(folder: Path) -> None:
     assert "Compute 121 points" in labels(fine(opened(SURFACE_PAGE, **STORED)))
     app.button(key=f"restore-{asked.key}").click().run()
     assert [text for text in texts(fine(app), "caption") if text.startswith("11×11")]
-    assert Catalog(folder).question(asked.key) == dataclasses.replace(asked, opened=None)
+    assert Catalog(folder).question(asked.key) == asked
     assert not Catalog(folder).trash()
 
 
@@ -240,7 +240,7 @@ def test_what_is_stored_with_other_settings_is_offered(folder: Path) -> None:
     app = fine(opened(SURFACE_PAGE, **{**STORED, "x_count": "13", "split": "test"}))
     assert "Stored with other settings:" in texts(app, "caption")
     (link,) = (link.proto for link in app.get("page_link"))
-    assert link.label == f"{SAMPLE}: split train, x count 11"
+    assert link.label == f"{SAMPLE}: Data train, Points along x 11"
     assert link.query_string == "model=mlp_b&x_count=11&y_count=11"
 
 
@@ -334,10 +334,10 @@ def test_stop_and_resume(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"x_count": "0"}, "from 2 to 2001, got 0"),
-        ({"x_count": "1"}, "from 2 to 2001, got 1"),
-        ({"x_count": "-5"}, "from 2 to 2001, got -5"),
-        ({"x_count": "1000000000000"}, "from 2 to 2001, got 1000000000000"),
+        ({"x_count": "0"}, "from 2 to 2,001, got 0"),
+        ({"x_count": "1"}, "from 2 to 2,001, got 1"),
+        ({"x_count": "-5"}, "from 2 to 2,001, got -5"),
+        ({"x_count": "1000000000000"}, "from 2 to 2,001, got 1000000000000"),
         ({"x_count": "9" * 40}, "whole number"),
         ({"x_count": "inf"}, "whole number"),
         ({"x_count": "2.5"}, "whole number"),

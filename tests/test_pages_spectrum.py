@@ -171,7 +171,7 @@ def test_a_failed_spectrum_is_one_sentence(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"top": "0"}, "Top must be from 1 to 200, got 0"),
+        ({"top": "0"}, "Largest must be from 1 to 200, got 0"),
         ({"probes": "1001"}, "Probes must be from 0 to 1,000, got 1001"),
         ({"steps": "2.5"}, "steps in the address must be a whole number"),
         ({"matrix": "jacobian"}, "matrix in the address must be one of hessian"),

@@ -1,14 +1,17 @@
 """What a job waits for, in words, and stopping jobs from the command line."""
 
-import fcntl
 import json
 import os
+import subprocess
+import sys
 
 import pytest
+from filelock import Timeout
 
 from explorer.jobs import queue_state
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.supervisor_lock import is_supervised, supervisor_lock
 from store import Catalog
 from tests.tiny import command_line
 
@@ -42,12 +45,57 @@ def queue(tmp_path):
 def test_a_pipe_in_place_of_the_lock_is_not_waited_for(queue):
     """Whoever copies a catalog may plant one: opening it to read would wait for ever."""
     os.mkfifo(queue.spool.folder / "supervisor.lock")
-    assert not queue_state.is_supervised(queue.spool)
+    assert not is_supervised(queue.spool.folder)
+
+
+HOLDER = """
+import sys, pathlib
+from explorer.jobs.supervisor_lock import supervisor_lock
+lock = supervisor_lock(pathlib.Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_death_frees_the_lock(queue):
+    """Another process that holds it is noticed; killed, it leaves a lock that can be taken."""
+    folder = queue.spool.folder
+    command = [sys.executable, "-c", HOLDER, str(folder)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert is_supervised(folder)
+        with pytest.raises(Timeout):
+            supervisor_lock(folder).acquire()
+        holder.kill()
+        holder.wait()
+        assert not is_supervised(folder)
+        with supervisor_lock(folder):
+            assert is_supervised(folder)
+
+
+def test_a_link_to_the_lock_is_not_followed(queue, tmp_path):
+    """Asking whether somebody supervises opens and makes nothing at the link's end."""
+    (queue.spool.folder / "supervisor.lock").symlink_to(tmp_path / "elsewhere")
+    assert is_supervised(queue.spool.folder)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_spool_that_can_only_be_read_is_nobodys(queue):
+    """A lock that came with a copy tells nothing where nobody may write."""
+    folder = queue.spool.folder
+    with supervisor_lock(folder):
+        pass
+    folder.chmod(0o500)
+    try:
+        assert not is_supervised(folder)
+    finally:
+        folder.chmod(0o700)
 
 
 def test_each_job_says_what_it_waits_for(queue, monkeypatch):
     """Behind what is at work, how far that is, and how many stand between."""
-    monkeypatch.setattr(queue_state, "is_supervised", lambda spool: True)
+    monkeypatch.setattr(queue_state, "is_supervised", lambda folder: True)
     first, second, third = (queue.add(name) for name in ("a", "b", "c"))
     assert queue_state.waiting_reason(queue.spool, "a") == "waits for a worker to start"
     assert queue_state.waiting_reason(queue.spool, "b") == "waits behind Import of a (0 of 10)"
@@ -71,8 +119,7 @@ def test_where_nobody_is_at_work_that_is_said(queue):
     """With no app and no command a job waits for one; a supervisor of another process counts."""
     queue.add("a")
     assert queue_state.progress_text(queue.spool, "a").endswith("none is running")
-    with (queue.spool.folder / "supervisor.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with supervisor_lock(queue.spool.folder):
         assert queue_state.progress_text(queue.spool, "a") == "waits for a worker to start"
     assert queue_state.progress_text(queue.spool, "unknown") == "starting"
 

@@ -14,7 +14,7 @@ import safetensors
 
 from explorer.jobs import spool as spools
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, read_json, read_piece, write_json
+from explorer.jobs.spool import JobFolder, Spool, read_arrival, read_json, write_json
 from explorer.kinds.kind import Piece
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ def test_every_bit_of_a_piece_survives(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     folder.put_piece(Piece(columns, {"at": float("nan"), "name": "ä"}, seconds=1 / 3))
     [file] = folder.piece_files()
-    found = read_piece(file)
+    found = read_arrival(file).piece
     assert {name: value.tobytes() for name, value in found.columns.items()} == {
         name: value.tobytes() for name, value in columns.items()
     }
@@ -57,7 +57,7 @@ def test_a_piece_of_strided_columns_survives(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     folder.put_piece(Piece({"unit": units, "x": rows.T[1], "y": rows[::-1, 2]}))
     (file,) = folder.piece_files()
-    found = read_piece(file).columns
+    found = read_arrival(file).piece.columns
     assert found["unit"].tolist() == [0, 2, 4, 6]
     assert found["x"].tolist() == [1.0, 4.0, 7.0, 10.0]
     assert found["y"].tolist() == [11.0, 8.0, 5.0, 2.0]
@@ -68,7 +68,7 @@ def test_pieces_come_oldest_first(tmp_path):
     folder = offered(Spool(tmp_path), "a")
     for count in (5, 1, 3):
         folder.put_piece(piece(count))
-    assert [len(read_piece(file).units) for file in folder.piece_files()] == [5, 1, 3]
+    assert [len(read_arrival(file).piece.units) for file in folder.piece_files()] == [5, 1, 3]
 
 
 def test_a_half_written_piece_is_not_listed(tmp_path, monkeypatch):
@@ -92,7 +92,7 @@ def test_a_truncated_piece_says_so(tmp_path, kept):
     [file] = folder.piece_files()
     file.write_bytes(file.read_bytes()[:kept])
     with pytest.raises(safetensors.SafetensorError):
-        read_piece(file)
+        read_arrival(file)
 
 
 def test_a_failed_write_leaves_no_half_file(tmp_path):

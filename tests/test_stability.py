@@ -13,9 +13,12 @@ from explorer.analysis.curvature import gradient_noise
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.measures.noise_scale import noise_scale
+from explorer.analysis.measures.point_measures import MeasuredPoint
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
 from explorer.importing.order import order_import
+from explorer.kinds.sharpness import SharpnessSettings
 from explorer.kinds.stability import (
     STABILITY,
     Stability,
@@ -157,8 +160,20 @@ def test_noise_is_that_of_a_loop_over_examples(monkeypatch: pytest.MonkeyPatch) 
                 norm, rel=1e-10
             )
             assert stability_answer.noise_scale[number] == pytest.approx(
-                scatter / norm**2, rel=1e-9
+                scatter * 33 / 32 / norm**2, rel=1e-9
             )
+
+
+def test_the_noise_scale_is_that_of_the_sharpness_page() -> None:
+    """Both pages show one number for a point: Sigma over N - 1; of one example there is none."""
+    problem, points = perceptron()
+    settings = settings_for(1, probes=2)
+    along = Stability.from_pieces(settings, answer(problem, points[:1], settings))
+    objective = objective_at(problem, points[0], settings, CPU)
+    alone = noise_scale(MeasuredPoint(objective, SharpnessSettings(precision=settings.precision)))
+    assert along.noise_scale[0] == pytest.approx(alone.value, rel=1e-12)
+    one_example = replace(along, facts={"examples": 1}, values={**along.values, "noise": 0.0})
+    assert np.isnan(one_example.noise_scale[0])
 
 
 def test_one_example_at_a_time_gives_the_same_noise() -> None:

@@ -12,9 +12,8 @@ import pytest
 
 from store import Catalog, CatalogTooNew, NotACatalog, UnknownEntry
 from store.migrations import MIGRATIONS
-from store.records import AnswerPiece, Direction, Measurement, Model, Point, Problem, Question
-
-TABLE = "surface_values"
+from store.records import AnswerPiece, Direction, Measurement, Point
+from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
 
 
 @pytest.fixture
@@ -23,47 +22,6 @@ def catalog(tmp_path: Path):
     made.check()
     yield made
     made.close()
-
-
-def question(key="q1", units=4, **changes) -> Question:
-    fields = {
-        "key": key,
-        "kind": "surface",
-        "version": 1,
-        "title": f"surface {key}",
-        "settings": {"split": "train", "seed": 3, "precision": "float32", "normalisation": "raw"},
-        "problem_id": "p1",
-        "model_ids": ("m1",),
-        "point_ids": ("w1",),
-        "units": units,
-    }
-    return Question(**{**fields, **changes})
-
-
-def put_model(catalog: Catalog, id="m1", name="ResNet", point="w1") -> str:
-    file_hash = catalog.put_file(f"weights of {id}".encode(), "safetensors")
-    catalog.add_import(
-        Problem(id="p1", name="rings", path="/x/rings.py", source_hash="0" * 64),
-        [Model(id=id, name=name, problem_id="p1", point_id=point, facts={"parameters": 9})],
-        [Point(model_id=id, point_id=point, label="final", step=7, file_hash=file_hash)],
-        [
-            Measurement(
-                point_id=point, problem_id="p1", split="train", name="loss", value=0.5, count=30
-            )
-        ],
-    )
-    return file_hash
-
-
-def piece(units, loss=None) -> dict[str, np.ndarray]:
-    units = np.asarray(units)
-    return {"unit": units, "loss": units * 0.5 if loss is None else np.asarray(loss)}
-
-
-def ingest(catalog, units, key="q1", loss=None, facts=None, **more) -> int:
-    return catalog.ingest(
-        key, TABLE, piece(units, loss), facts or {}, 0.1, {"device": "cpu"}, **more
-    )
 
 
 def test_every_bit_of_a_float_survives(catalog):
@@ -178,8 +136,11 @@ def test_floats_do_not_become_whole_numbers(catalog):
 def test_an_import_is_found_again(catalog):
     """Problem, model, point and measurements go in together and come out as records."""
     file_hash = put_model(catalog)
-    catalog.add_point("m1", "w0", "start", 0, None, {})
-    catalog.add_measurements("w1", "p1", [("test", "loss", float("inf"), 10)])
+    start = Point(model_id="m1", point_id="w0", label="start", step=0)
+    measurement = {"problem_id": "p1", "split": "test", "name": "loss", "value": float("inf")}
+    catalog.add_import(
+        points=[start], measurements=[Measurement(point_id="w1", count=10, **measurement)]
+    )
     catalog.ask(question())
     (model,) = catalog.models("resnet 9")
     assert model.measurements == {"test": {"loss": float("inf")}, "train": {"loss": 0.5}}
@@ -198,7 +159,6 @@ def test_jobs_images_directions_and_memory(catalog):
     """The small tables give back what they were given; times follow the status."""
     catalog.add_job("j1", "answer", "one", {"a": 1}, question_key="q1", units=4)
     catalog.add_job("j2", "import", "two", {}, priority=5)
-    assert catalog.next_job().id == "j2"
     catalog.update_job("j1", status="running", pid=7, worker={"device": "cuda:0"})
     running = catalog.active_job_for("q1")
     assert (running.pid, running.worker, running.finished) == (7, {"device": "cuda:0"}, None)
@@ -288,25 +248,6 @@ def test_a_missing_file_is_found(catalog):
     assert "point w1 is missing" in sentence
 
 
-def test_export_writes_exactly_the_answer(catalog, tmp_path):
-    """CSV and Parquet hold the rows in order, quotes do no harm, nothing is overwritten."""
-    catalog.ask(question())
-    ingest(catalog, [1, 0], loss=[np.nan, -np.inf])
-    csv = catalog.export_values("q1", TABLE, tmp_path / "it's.csv", "csv")
-    assert csv.read_text().split() == ["unit,loss", "0,-inf", "1,nan"]
-    with pytest.raises(FileExistsError, match="exists already"):
-        catalog.export_values("q1", TABLE, csv, "csv")
-    parquet = catalog.export_values("q1", TABLE, tmp_path / "x.parquet", "parquet")
-    catalog.export_values("q1", TABLE, parquet, "parquet", overwrite=True)
-    found = duckdb.connect().execute("SELECT loss FROM read_parquet(?)", [str(parquet)]).fetchall()
-    assert found[0] == (-np.inf,)
-    assert np.isnan(found[1][0])
-    with pytest.raises(FileNotFoundError, match="no folder"):
-        catalog.export_values("q1", TABLE, tmp_path / "none" / "y.csv", "csv")
-    with pytest.raises(UnknownEntry):
-        catalog.export_values("q9", TABLE, tmp_path / "y.csv", "csv")
-
-
 @pytest.mark.parametrize("content", ["hello\n", "hello " * 5000])
 def test_a_foreign_file_is_refused_and_left_alone(tmp_path, content):
     """A text file in the place of the database is never overwritten or deleted."""
@@ -341,23 +282,6 @@ def test_a_newer_schema_is_refused(catalog):
         later.execute("INSERT INTO migrations VALUES (99, 'later', now())")
     with pytest.raises(CatalogTooNew, match="schema 99"):
         catalog.check()
-
-
-def first_schema(folder: Path) -> None:
-    """A catalog as the first version wrote it, with one answered question."""
-    folder.mkdir()
-    with duckdb.connect(folder / "catalog.duckdb") as old:
-        old.execute(
-            "CREATE TABLE migrations (version BIGINT PRIMARY KEY, name VARCHAR, applied TIMESTAMP)"
-        )
-        old.execute(MIGRATIONS[0][1])
-        old.execute("INSERT INTO migrations VALUES (1, 'first schema', now())")
-        old.execute("""INSERT INTO questions (key, kind, version, title, settings, problem_id,
-            model_ids, point_ids, units, units_done, status, seconds, facts, provenance)
-            VALUES ('q1', 'surface', 1, 'surface q1', '{"seed": 3}', 'p1', ['m1'], ['w1'], 4, 2,
-            'open', 0.1, '{"a": 1}', '{}')""")
-        old.execute("CREATE TABLE surface_values (question_key VARCHAR, unit BIGINT, loss DOUBLE)")
-        old.execute("INSERT INTO surface_values VALUES ('q1', 0, 0.0), ('q1', 1, 'nan')")
 
 
 def test_a_catalog_of_the_first_schema_is_brought_up_to_date(tmp_path):

@@ -14,14 +14,14 @@ import pytest
 from store import Catalog, CatalogBusy, CatalogFull
 from store.lease import Lease
 from store.note import read_note, write_note
-from tests.test_store import TABLE, ingest, question
+from tests.stored import TABLE, ingest, question
 
 ROOT = Path(__file__).parent.parent
 ROWS = 50  # per piece
 
 
 def child(code: str, *arguments: object) -> subprocess.Popen:
-    head = "import sys; from store import *; import numpy as np; from tests.test_store import *\n"
+    head = "import sys; from store import *; import numpy as np; from tests.stored import *\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + code, *map(str, arguments)],
         cwd=ROOT,

@@ -13,8 +13,8 @@ from explorer.__main__ import main
 from store import Catalog, CatalogDamaged, CatalogError
 from store.blocks import damaged_blocks
 from store.lease import CONFIG
-from store.records import Direction
-from tests.test_store import TABLE, first_schema, ingest, piece, put_model, question
+from store.records import Direction, Point
+from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made.ingest(key, TABLE, {**piece([5, 5]), "accuracy": np.array([0.5, 1.0])}, {}, 0.1, {})
         made.set_image(key, key.encode())
     made.rename_model("m1", "another name")
-    made.mark_opened("q1")
     made.delete_question("q2")
     made.restore_question("q2")
     assert made.check_integrity(contents=True) == []
@@ -94,7 +93,7 @@ def test_a_later_write_does_not_hide_a_change(catalog: Catalog) -> None:
     catalog.delete_question("q1")
     catalog.ask(question("q1", units=6))
     ingest(catalog, [0])
-    catalog.add_point("m1", "w9", "new", 9, None, {})
+    catalog.add_import(points=[Point(model_id="m1", point_id="w9", label="new", step=9)])
     said = " ".join(catalog.check_integrity())
     assert "analysis q1 is not what was stored" in said
     assert "model m1 is not what was stored" in said

@@ -21,7 +21,7 @@ from explorer.ask import questions, requests
 from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.provenance import provenance
-from explorer.jobs.spool import Spool, read_piece
+from explorer.jobs.spool import Spool, read_arrival
 from explorer.jobs.worker import Worker
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE, LineSettings, places
@@ -527,7 +527,7 @@ def test_a_damaged_piece_is_computed_again(tmp_path):
     [folder] = Spool(catalog.jobs_folder).jobs()
     until(lambda: folder.ending)
     cut = folder.piece_files()[1]
-    lost = read_piece(cut)
+    lost = read_arrival(cut).piece
     cut.write_bytes(cut.read_bytes()[:-8])
     with supervised(tmp_path / "catalog") as (catalog, _):
         answered(catalog, key)

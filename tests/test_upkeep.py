@@ -16,7 +16,7 @@ from explorer.__main__ import main
 from store import CannotQuery, Catalog
 from store.lease import CONFIG
 from store.new_file import write_new
-from tests.test_store import ingest, put_model, question
+from tests.stored import ingest, put_model, question
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.ask.question import QuestionIdentity
-from explorer.kinds import Kind, kind_named, unreadable
-from explorer.kinds.matrix import PASSES_PER_PRODUCT
+from explorer.kinds import kind_named, settings_from_json, unreadable
 from store import Catalog, records
 
 ENOUGH_UNITS = 40  # units whose time says what one takes
@@ -44,62 +43,53 @@ def estimate(
         warm: whether a worker is waiting for work.
     """
     timing: Mapping[str, Any] = {}
+    settings = question.settings
+    splits = catalog.problem(model.problem_id).facts["splits"]
+    examples = settings.examples or splits[settings.split]["count"]
     measured = catalog.point(model.point_id).facts["seconds"]
-    per_pass = measured.get(question.settings.split, math.nan)
+    per_pass = measured.get(settings.split, math.nan)
     for old in _timed_questions(catalog, question, model):
         if (
             old.objective == question.objective
             and old.seconds
-            and (passes := _evaluations_spent(old))
+            and (passes := _evaluations_spent(old, model.facts["parameters"], examples))
         ):
             per_pass = old.seconds / passes
             timing = old.facts.get("timing", {})
             break
     start = 0.0 if warm else timing.get("start", START_SECONDS)
-    per_unit = per_pass * _passes_per_unit(catalog, question, model)
+    per_unit = per_pass * settings.evaluations(model.facts["parameters"], examples) / settings.units
     return TimeEstimate(question.settings.units, per_unit, timing.get("setup", 0.0), start)
 
 
 def _timed_questions(
     catalog: Catalog, question: QuestionIdentity, model: records.Model
 ) -> list[records.Question]:
-    """Answers about the model, the latest first; those of products with a matrix tell only theirs.
+    """Answers about the model, the latest first; those of an own pace tell only their kind's.
 
-    A product's passes are a guess, so that its kind's own answers come first where it is asked.
+    Evaluations are a guess there, so that its kind's own answers come first where it is asked.
     """
     listed, _ = catalog.questions(model_id=model.id, limit=50)
     readable_questions = [old for old in listed if not unreadable(old.kind, old.settings)]
-    alike = [old for old in readable_questions if old.kind == question.kind.name]
-    if _has_own_estimate(question.kind):
-        return alike + [
-            old for old in readable_questions if not _has_own_estimate(kind_named(old.kind))
-        ]
-    return [old for old in readable_questions if not _has_own_estimate(kind_named(old.kind))]
+    others = [old for old in readable_questions if not kind_named(old.kind).own_pace]
+    if not question.kind.own_pace:
+        return others
+    return [old for old in readable_questions if old.kind == question.kind.name] + others
 
 
-def _has_own_estimate(kind: Kind) -> bool:
-    """Whether the settings of a kind foretell the evaluations of the whole answer."""
-    return hasattr(kind.settings, "evaluations")
+def _evaluations_spent(old: records.Question, parameters: int, examples: int) -> float:
+    """Evaluations that an answer's seconds were spent on; 0 where it does not say enough.
 
-
-def _passes_per_unit(catalog: Catalog, question: QuestionIdentity, model: records.Model) -> float:
-    """Evaluations of the objective that a unit of work takes; on the average of all units."""
-    settings = question.settings
-    if not _has_own_estimate(question.kind):
-        return question.kind.passes
-    splits = catalog.problem(model.problem_id).facts["splits"]
-    examples = settings.examples or splits[settings.split]["count"]
-    whole: float = settings.evaluations(model.facts["parameters"], examples)
-    return whole / settings.units
-
-
-def _evaluations_spent(old: records.Question) -> float:
-    """Evaluations that an answer's seconds were spent on; 0 where it does not say enough."""
-    kind = kind_named(old.kind)
-    if _has_own_estimate(kind):
-        products = sum(n for name, n in old.facts.items() if name.startswith("products_"))
-        return 0.0 if old.settings.get("batches") else products * PASSES_PER_PRODUCT
+    Args:
+        old: the question, about the same objective.
+        parameters: that its model has.
+        examples: that the loss is a mean of.
+    """
+    settings = settings_from_json(kind_named(old.kind).settings, old.settings)
+    counted = settings.counted_evaluations(old.facts)
+    if counted is not None:
+        return float(counted)
     if old.units_done < ENOUGH_UNITS:
         return 0.0
     computed = old.units_done - old.facts.get("taken_over", {}).get("points", 0)
-    return max(computed, 1) * kind.passes
+    return float(max(computed, 1) * settings.evaluations(parameters, examples) / settings.units)

@@ -15,7 +15,7 @@ from explorer.ask.requests import FOREGROUND_PRIORITY
 from explorer.ask.reuse import take_over
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
-from explorer.kinds.trajectory import spans
+from explorer.kinds.trajectory import RunSnapshots, spans
 from store import Catalog, records
 
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
@@ -70,13 +70,9 @@ def question_about(
     single = len(subjects) if kind.runs_from is None else kind.runs_from
     points = tuple(p or m.point_id for m, p in subjects[:single])
     if kind.whole_run:
-        runs = [_run_points(catalog, m, kind.fewest) for m, _ in subjects[single:]]
-        settings = dataclasses.replace(settings, lengths=tuple(map(len, runs)))
-        points += tuple(itertools.chain(*runs))
-        if getattr(settings, "preconditioned", False):
-            settings = dataclasses.replace(
-                settings, moments=_preconditioners(catalog, subjects, runs)
-            )
+        runs = [_run_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
+        settings = settings.about(runs)
+        points += tuple(itertools.chain.from_iterable(run.points for run in runs))
     return QuestionIdentity(kind, settings, identity, points)
 
 
@@ -107,41 +103,20 @@ def _ordered_subjects(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
     return [subjects[0], *further]
 
 
-def _run_points(catalog: Catalog, model: records.Model, fewest: int) -> tuple[str, ...]:
-    """The points of a model's training in order, each once, its final one last.
+def _run_snapshots(catalog: Catalog, model: records.Model, fewest: int) -> RunSnapshots:
+    """The snapshots of a model's training in order, each once, its final one last.
 
     Raises:
         ValueError: they are fewer than needed.
     """
-    point_ids = [point.point_id for point in catalog.points(model.id)]
-    order = [p for p in dict.fromkeys(point_ids) if p != model.point_id] + [model.point_id]
+    states = {p.point_id: p.optimiser_state for p in catalog.points(model.id)}
+    order = [*(id for id in states if id != model.point_id), model.point_id]
     if len(order) < fewest:
         raise ValueError(
             f"a run must have at least {fewest} different snapshots, {model.name} has "
             f"{len(order)}; import more of its checkpoints together"
         )
-    return tuple(order)
-
-
-def _preconditioners(
-    catalog: Catalog, subjects: Sequence[Subject], runs: Sequence[Sequence[str]]
-) -> tuple[str, ...]:
-    """Hash of the preconditioner of each snapshot of each run; empty where there is none.
-
-    Raises:
-        ValueError: a run has none at all.
-    """
-    preconditioner_hashes: list[str] = []
-    for (model, _), run in zip(subjects, runs, strict=True):
-        hashes_by_point = {p.point_id: p.facts.get("moments", "") for p in catalog.points(model.id)}
-        if not any(hashes_by_point.values()):
-            raise ValueError(
-                f"no snapshot of {model.name} has Adam's second moments; record its run by "
-                "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), and "
-                "import it again"
-            )
-        preconditioner_hashes += [hashes_by_point[point] for point in run]
-    return tuple(preconditioner_hashes)
+    return RunSnapshots(model.name, tuple(order), tuple(states.get(id, "") for id in order))
 
 
 def ask(

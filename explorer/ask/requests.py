@@ -5,7 +5,8 @@ from typing import Any
 
 from explorer import recorded_runs
 from explorer.jobs.spool import Spool
-from explorer.kinds import kind_named, unreadable
+from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.kinds.settings import Needs
 from store import Catalog, UnknownEntry, records
 
 FOREGROUND_PRIORITY = 20  # priority of what somebody is waiting for; lower is more urgent
@@ -46,7 +47,8 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
         raise ValueError(
             f"{question.title} was asked of another version of this program; compute it anew"
         )
-    files = _file_hashes(catalog, question)
+    needs = settings_from_json(kind.settings, question.settings).needs
+    files = _file_hashes(catalog, question, needs)
     return {
         "task": "answer",
         "key": question.key,
@@ -74,15 +76,15 @@ def _measured_losses(catalog: Catalog, question: records.Question) -> list[float
     return [losses.get(point) for point in question.point_ids]
 
 
-def _file_hashes(catalog: Catalog, question: records.Question) -> list[str]:
+def _file_hashes(catalog: Catalog, question: records.Question, needs: Needs) -> list[str]:
     """Hash of the file of each of its points; of those with an optimiser's state where it counts.
 
     The same weights may have been imported elsewhere without it.
     """
     own: dict[str, str | None] = {}
-    if question.settings.get("moments"):
+    if needs.optimiser_states:
         points = (point for id in question.model_ids for point in catalog.points(id))
-        own = {point.point_id: point.file_hash for point in points if point.facts.get("moments")}
+        own = {point.point_id: point.file_hash for point in points if point.optimiser_state}
     return [own.get(id) or catalog.point(id).file_hash or "" for id in question.point_ids]
 
 

@@ -1,10 +1,7 @@
 """What a job waits for, from the spool alone: nobody need hold the catalog to tell."""
 
-import fcntl
-import os
-from pathlib import Path
-
 from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.supervisor_lock import is_supervised
 
 
 def waiting_reason(spool: Spool, job_id: str) -> str:
@@ -20,7 +17,7 @@ def waiting_reason(spool: Spool, job_id: str) -> str:
         return "is being cancelled"
     at_work = [job for job in jobs if job.worker is not None and not job.ending]
     before = [job for job in jobs[:place] if job.is_queued]
-    if not is_supervised(spool):
+    if not is_supervised(spool.folder):
         return "waits for the app or a command that computes: none is running"
     if not at_work and not before:
         return "waits for a worker to start"
@@ -43,19 +40,6 @@ def progress_text(spool: Spool, job_id: str) -> str:
     if worker.is_stopped:
         return f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
     return f"{folder.progress.get('stage', 'starting')} {_count_text(folder)}".strip()
-
-
-def is_supervised(spool: Spool) -> bool:
-    """Whether a process brings the jobs of this spool to their end."""
-    lock = Path(spool.folder) / "supervisor.lock"
-    try:  # whatever somebody put in its place, a pipe for one, is not waited for
-        with os.fdopen(os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)) as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
 
 
 def _job_text(job: JobFolder) -> str:

@@ -329,15 +329,6 @@ def _rename_folder(source: Path, target: Path) -> None:
         raise
 
 
-def read_piece(path: Path) -> Piece:
-    """A piece from its file.
-
-    Raises:
-        safetensors.SafetensorError: the file is damaged, as after a power loss.
-    """
-    return read_arrival(path).piece
-
-
 def read_arrival(path: Path) -> Arrival:
     """A piece with whose it is and where it comes from.
 

@@ -184,8 +184,7 @@ class Worker:
         ]
         if points:
             loaded = self._ready(loaded, points[0], settings.split)
-        moments = getattr(settings, "moments", ())
-        for place, digest in enumerate(moments):
+        for place, digest in enumerate(settings.needs.optimiser_states):
             if digest:
                 points[place] |= preconditioner.stored_diagonal(
                     Path(request["files"][place]), digest

@@ -7,11 +7,18 @@ import numpy as np
 
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.kinds.kind import Kind, Piece
-from explorer.kinds.look import PlaneLook
-from explorer.kinds.settings import require
+from explorer.kinds.look import ContourLines, PlaneLook, ValueName
+from explorer.kinds.settings import (
+    CurvatureSettings,
+    PointsAlongX,
+    PointsAlongY,
+    SearchSteps,
+    Tolerance,
+)
 from explorer.kinds.surface import Surface, SurfaceSettings
 
-MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS = 10, 2000
+PASSES_PER_POINT = 150  # evaluations of the loss that a search for both ends takes, about
+
 VALUE_WORDS = {  # what a reader knows values by
     "lambda_min": "smallest eigenvalue",
     "lambda_max": "largest eigenvalue",
@@ -23,20 +30,20 @@ VALUE_COLUMNS = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvexitySettings(SurfaceSettings):
-    """The plane of a surface, and how exactly eigenvalues are found at each of its points."""
+class ConvexitySettings(CurvatureSettings, SurfaceSettings):
+    """The plane of a surface, and how exactly eigenvalues are found at each of its points.
 
-    x_count: int = 13
-    y_count: int = 13
-    tolerance: float = 1e-3  # of a residual, in largest absolute eigenvalues
-    room: int = 300  # Lanczos steps at most; as many vectors are held
+    Statistics are those of the centre.
+    """
 
-    def __post_init__(self) -> None:
-        """Refuse what has no second derivatives; statistics are those of the centre."""
-        super().__post_init__()
-        self.require_curvature()
-        self.require_within(room=(MIN_LANCZOS_STEPS, MAX_LANCZOS_STEPS))
-        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+    x_count: PointsAlongX = 13
+    y_count: PointsAlongY = 13
+    tolerance: Tolerance = 1e-3
+    room: SearchSteps = 300
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss the searches at all points take."""
+        return float(PASSES_PER_POINT * self.units)
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,8 @@ class Convexity(Surface):
 class ConvexityLook(PlaneLook):
     """How a map of eigenvalues is drawn."""
 
-    value: str = "ratio"
-    levels: int = 8
+    value: ValueName = "ratio"
+    levels: ContourLines = 8
 
 
 def ratio(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
@@ -135,6 +142,5 @@ CONVEXITY = Kind(
     draw="explorer.render.convexity:draw",
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
-    passes=150,
     later=("direction", "x_rank", "y_rank"),
 )

@@ -4,15 +4,28 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, Look
-from explorer.kinds.matrix import MAX_DENSE_PARAMETERS, MOST_PAIRS, MOST_PROBES, PASSES_PER_PRODUCT
-from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, LogScale, Look, PlotHeight
+from explorer.kinds.matrix import (
+    MAX_DENSE_PARAMETERS,
+    MOST_PAIRS,
+    MOST_PROBES,
+    PASSES_PER_PRODUCT,
+    product_count,
+)
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    CURVATURE_PRECISIONS,
+    CurvatureSettings,
+    SearchSteps,
+    Seed,
+    Tolerance,
+)
 from explorer.kinds.trajectory import OfRuns, spans
 
 METHODS = ("newton_mr", "gradient_norm")
@@ -63,44 +76,96 @@ VALUE_COLUMNS = (  # of each search; NaN where the loss is not finite
 
 
 @dataclass(frozen=True, kw_only=True)
-class CriticalSettings(OfRuns, ObjectiveSettings):
+class CriticalSettings(OfRuns, CurvatureSettings):
     """Where searches begin, how they go on, and how exactly their ends are looked at."""
 
-    precision: str = "float64"  # gradients near 0 drown in float32's rounding
-    method: str = "newton_mr"
-    starts: int = 5  # each run's final model and copies of it; other snapshots come besides
-    every: int = 1  # so many snapshots are a start, counted back from each run's final one
-    noise: float = 0.5  # of a copy, in root mean squares of each tensor
-    steps: int = 100  # of a search, at most
-    products: int = 200  # with the Hessian for a Newton step, at most
-    target: float = 1e-8  # norm of the gradient at which a search ends
-    bottom: int = 10  # smallest eigenvalues found where the matrix is not small
-    tolerance: float = 1e-3  # of their residuals, in largest absolute eigenvalues
-    room: int = 300  # Lanczos steps at most to find them; as many vectors are held
-    probes: int = 10  # of the index where the matrix is not small
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what has no second derivatives, or ends nowhere."""
-        super().__post_init__()
-        self.require_lengths()
-        self.require_curvature()
-        one_of("method", self.method, METHODS)
-        seed_fits("seed", self.seed)
-        self.require_within(
-            starts=(1, 1000),
-            every=(1, 1_000_000),
-            steps=(5, 500),
-            products=(1, 2000),
-            bottom=(1, MOST_PAIRS),
-            room=(10, 2000),
-            probes=(2, MOST_PROBES),
-        )
-        require(0 < self.noise <= 100, "noise must be above 0 and at most 100", self.noise)
-        require(0 < self.target < math.inf, "target must be above 0 and finite", self.target)
-        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
-        if self.starts == 1:
-            self.reset_unused("noise")
+    precision: Annotated[
+        str,
+        Setting(
+            "Precision",
+            "Of the loss and its derivatives: gradients near 0 drown in float32's rounding.",
+            choices=CURVATURE_PRECISIONS,
+        ),
+    ] = "float64"
+    method: Annotated[
+        str,
+        Setting(
+            "Method",
+            "newton_mr: Newton steps by MINRES, drawn to saddles as much as to minima; "
+            "gradient_norm: L-BFGS on half the squared norm of the gradient. Neither samples "
+            "critical points evenly.",
+            choices=METHODS,
+        ),
+    ] = "newton_mr"
+    starts: Annotated[
+        int,
+        Setting(
+            "Starts",
+            "Each run's final model, and copies of it with noise; other snapshots come besides.",
+            least=1,
+            most=1000,
+            in_links=True,
+        ),
+    ] = 5
+    every: Annotated[
+        int,
+        Setting(
+            "Every",
+            "So many snapshots are a start, counted back from each run's final one.",
+            least=1,
+            most=1_000_000,
+            unit="snapshots",
+            in_links=True,
+        ),
+    ] = 1
+    noise: Annotated[
+        float,
+        Setting(
+            "Noise",
+            "Of a copy, in root mean squares of each tensor.",
+            above=0,
+            most=100,
+            unused_with={"starts": (1,)},
+        ),
+    ] = 0.5
+    steps: Annotated[
+        int, Setting("Steps", "Of a search, at most.", least=5, most=500, unit="steps")
+    ] = 100
+    products: Annotated[
+        int,
+        Setting(
+            "Products",
+            "With the Hessian for a Newton step, at most.",
+            least=1,
+            most=2000,
+            unit="products",
+        ),
+    ] = 200
+    target: Annotated[
+        float, Setting("Target", "Norm of the gradient that ends a search.", above=0)
+    ] = 1e-8
+    bottom: Annotated[
+        int,
+        Setting(
+            "Smallest",
+            "Eigenvalues found where the matrix is not small: a sure lower bound of the index.",
+            least=1,
+            most=MOST_PAIRS,
+            unit="eigenvalues",
+        ),
+    ] = 10
+    tolerance: Tolerance = 1e-3
+    room: SearchSteps = 300
+    probes: Annotated[
+        int,
+        Setting(
+            "Probes",
+            "Random vectors that estimate the index where the matrix is not small.",
+            least=2,
+            most=MOST_PROBES,
+        ),
+    ] = 10
+    seed: Seed = 0
 
     @property
     def search_starts(self) -> list[tuple[int, int]]:
@@ -135,6 +200,15 @@ class CriticalSettings(OfRuns, ObjectiveSettings):
             * self.units
             * (USUAL_STEPS_SHARE * self.steps * each + index_products)
         )
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, the method and the seed."""
+        return (*super().distinguishing_words, self.method, f"seed {self.seed}")
+
+    def counted_evaluations(self, facts: Mapping[str, Any]) -> float:
+        """Passes of the products that the facts count."""
+        return float(PASSES_PER_PRODUCT * product_count(facts))
 
 
 @dataclass(frozen=True)
@@ -238,14 +312,16 @@ class Critical:
 class CriticalLook(Look):
     """Which picture of a search is drawn: index against loss, or gradients before and after."""
 
-    picture: str = "index"
-    log: bool = False  # the loss
-    height: int = 380  # in px
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        one_of("picture", self.picture, CRITICAL_PICTURES)
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "index: against the loss; gradients: before and after each search.",
+            choices=CRITICAL_PICTURES,
+        ),
+    ] = CRITICAL_PICTURES[0]
+    log: LogScale = False
+    height: PlotHeight = 380
 
     @classmethod
     def usual(cls, result: Critical) -> "CriticalLook":
@@ -284,4 +360,5 @@ CRITICAL = Kind(
     axes=("starts", "every"),
     taken_over="explorer.kinds.critical:taken_over",
     unit="searches",
+    own_pace=True,
 )

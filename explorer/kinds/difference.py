@@ -8,9 +8,9 @@ import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook
+from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis
+from explorer.kinds.settings import DirectionSettings, PointsAlongX, XFrom, XTo, check_axis
 from explorer.kinds.statistics import Interval, interval
 
 
@@ -18,19 +18,28 @@ from explorer.kinds.statistics import Interval, interval
 class DifferenceSettings(DirectionSettings):
     """Both models at x times a random direction of one seed, scaled to each; x = 0: themselves."""
 
-    x_min: float = -1.0
-    x_max: float = 1.0
-    x_count: int = 41
+    x_min: XFrom = -1.0
+    x_max: XTo = 1.0
+    x_count: PointsAlongX = 41
 
     def __post_init__(self) -> None:
         """Refuse what makes no axis."""
         super().__post_init__()
-        check_axis("x", self.x_min, self.x_max, self.x_count)
+        check_axis("x", self.x_min, self.x_max)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """How many points there are, then the words of all its like."""
+        return (f"{self.x_count} points", *super().distinguishing_words)
 
     @property
     def units(self) -> int:
         """Points on the line; one unit of work each."""
         return self.x_count
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """Both models at each point."""
+        return 2.0 * self.units
 
     @property
     def axis(self) -> np.ndarray:
@@ -104,7 +113,7 @@ class Difference:
 class DifferenceLook(CurvesLook):
     """How two losses and, below them, their difference are drawn; the log scale is the losses'."""
 
-    height: int = 210  # of either plot, in px
+    height: PlotHeight = 210
 
     @classmethod
     def small(cls, result: Difference) -> "DifferenceLook":
@@ -138,5 +147,4 @@ DIFFERENCE = Kind(
     icon=":material/compare_arrows:",
     axes=("x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.difference:taken_over",
-    passes=2,
 )

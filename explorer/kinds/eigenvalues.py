@@ -11,6 +11,11 @@ CRITICAL_SHARE = (
 )
 
 
+def rank_words(rank: int) -> str:
+    """The rank of an eigenvalue: 1, 2, ... from the largest on, or with a minus from below."""
+    return str(rank).replace("-", MINUS)
+
+
 def point_class(values: np.ndarray, tolerance: float, gradient: float, theta: float) -> str:
     """What a point is: "minimum", "saddle", "degenerate minimum", ..., or "not critical".
 

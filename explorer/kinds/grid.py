@@ -29,6 +29,11 @@ class OnGrid:
         return self.x_count * self.y_count
 
     @property
+    def size_words(self) -> str:
+        """How many points there are along each axis."""
+        return f"{self.x_count}×{self.y_count}"
+
+    @property
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Column i and row j of each unit of work, (P,) each."""
         order = coarse_to_fine(self.shape)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import ProfileLook
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import ObjectiveSettings, check_axis
+from explorer.kinds.settings import ObjectiveSettings, axis_end, check_axis, points_along
 from explorer.kinds.statistics import Interval, loss_interval
 
 ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
@@ -24,14 +24,19 @@ class InterpolationSettings(ObjectiveSettings):
     Frozen running statistics are interpolated too, and beyond an end stay its own.
     """
 
-    x_min: float = -0.25
-    x_max: float = 1.25
-    x_count: int = 61
+    x_min: Annotated[float, axis_end("a from")] = -0.25
+    x_max: Annotated[float, axis_end("a to")] = 1.25
+    x_count: Annotated[int, points_along("the line")] = 61
 
     def __post_init__(self) -> None:
         """Refuse what makes no axis."""
         super().__post_init__()
-        check_axis("x", self.x_min, self.x_max, self.x_count)
+        check_axis("x", self.x_min, self.x_max)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """How many points there are, then the words of all its like."""
+        return (f"{self.x_count} points", *super().distinguishing_words)
 
     @property
     def units(self) -> int:

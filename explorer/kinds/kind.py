@@ -1,14 +1,9 @@
 """What a kind of analysis is: its settings, its result, where it is answered, drawn and shown."""
 
-import dataclasses
 import importlib
-import json
-import math
-import sys
-import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +57,7 @@ class Kind:
     runs_from: int | None = None  # from this subject on each stands for all snapshots of its model
     fewest: int = 1  # snapshots that each run must have
     later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
-    passes: int = 1  # evaluations of the objective that a unit of work takes
+    own_pace: bool = False  # its evaluations are guesses: they time questions of its kind alone
     unit: str = "points"  # the word for units of work
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
     keeps: bool = False  # whether its answer takes `keep`, a folder for units half done
@@ -134,42 +129,3 @@ def named_code(entry: str) -> Any:
     """What an entry "module:function" of a kind names, imported now."""
     module, _, name = entry.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def settings_from_json(cls: type, values: Mapping[str, Any]) -> Any:
-    """The settings of class `cls` from JSON values; what is not given keeps its default.
-
-    Raises:
-        ValueError: an unknown name, or a value of another type; the message names it.
-    """
-    hints = get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]
-    for name in values:
-        if name not in names:
-            raise ValueError(f"there is no setting {name!r}; there are {', '.join(names)}")
-    return cls(**{name: _coerce(name, value, hints[name]) for name, value in values.items()})
-
-
-def _coerce(name: str, value: Any, wanted_type: Any) -> Any:
-    """`value` as the type wanted: whole floats become int, int float; all else must fit."""
-    if get_origin(wanted_type) in (Union, types.UnionType):
-        if value is None and type(None) in get_args(wanted_type):
-            return None
-        wanted_type = next(a for a in get_args(wanted_type) if a is not type(None))
-    if get_origin(wanted_type) is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(
-                f"{name} must be a list, as {json.dumps([value], default=str)}, got {value!r}"
-            )
-        return tuple(_coerce(name, entry, get_args(wanted_type)[0]) for entry in value)
-    fits = isinstance(value, wanted_type) and not (
-        wanted_type is not bool and isinstance(value, bool)
-    )
-    if fits:
-        return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        if wanted_type is float and abs(value) <= sys.float_info.max:
-            return float(value)
-        if wanted_type is int and math.isfinite(value) and value == int(value):
-            return int(value)
-    raise ValueError(f"{name} must be of type {wanted_type.__name__}, got {value!r}")

@@ -2,16 +2,25 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from explorer.kinds.eigenvalues import MINUS
+from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import ProfileLook
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import DirectionSettings, check_axis, check_rank, one_of, require
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    DirectionSettings,
+    PointsAlongX,
+    XFrom,
+    XTo,
+    check_axis,
+    rank_of_eigenvector,
+    require,
+)
 from explorer.kinds.statistics import Interval, loss_interval
 
 DIRECTIONS = ("random", "gradient", "eigenvector")
@@ -26,29 +35,51 @@ class LineSettings(DirectionSettings):
     is a unit vector of the Hessian, along which the slope is not above 0.
     """
 
-    direction: str = "random"  # or another, which has no seed and no normalisation
-    directions: int = 1  # how many random ones
-    x_min: float = -1.0
-    x_max: float = 1.0
-    x_count: int = 101
-    rank: int = 1  # of the eigenvector: from the largest eigenvalue on, or -1, -2, ... from below
+    direction: Annotated[
+        str,
+        Setting(
+            "Direction",
+            "random: drawn from a seed and normalised (Li et al. 2018); gradient: straight "
+            "downhill, x = 1 being a step as long as the parameters; eigenvector: of the Hessian, "
+            "of length 1.",
+            choices=DIRECTIONS,
+        ),
+    ] = "random"
+    directions: Annotated[
+        int,
+        Setting(
+            "How many directions",
+            "All of one seed. Their spread is drawn around their mean.",
+            least=1,
+            most=MAX_DIRECTIONS,
+        ),
+    ] = 1
+    x_min: XFrom = -1.0
+    x_max: XTo = 1.0
+    x_count: PointsAlongX = 101
+    rank: Annotated[int, rank_of_eigenvector("Rank", {"direction": ("random", "gradient")})] = 1
 
     def __post_init__(self) -> None:
         """Refuse what makes no axis or no direction."""
         super().__post_init__()
-        check_axis("x", self.x_min, self.x_max, self.x_count)
-        one_of("direction", self.direction, DIRECTIONS)
-        check_rank("rank", self.rank)
-        must = f"the number of directions must be from 1 to {MAX_DIRECTIONS}"
-        require(1 <= self.directions <= MAX_DIRECTIONS, must, self.directions)
+        check_axis("x", self.x_min, self.x_max)
         if self.direction != "random":
             must = f"the number of directions must be 1 along the {self.direction}"
             require(self.directions == 1, must, self.directions)
-            self.reset_unused("seed", "normalisation", "ignore_1d")
         if self.direction == "eigenvector":
             self.require_curvature()
-        else:
-            self.reset_unused("rank")
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """Points and split, then how many directions and of what kind."""
+        size = f"{self.x_count} points"
+        if self.direction == "gradient":
+            return (size, self.split, self.direction)
+        if self.direction == "eigenvector":
+            return (size, self.split, f"{self.direction} {rank_words(self.rank)}")
+        split, *drawn = super().distinguishing_words
+        several = (f"{self.directions} directions",) if self.directions > 1 else ()
+        return (size, split, *several, *drawn)
 
     @property
     def units(self) -> int:
@@ -83,7 +114,7 @@ class LineSettings(DirectionSettings):
     @property
     def _eigenvector_words(self) -> str:
         named = {1: "the top eigenvector", -1: "the bottom eigenvector"}
-        return named.get(self.rank, f"eigenvector {self.rank}".replace("-", MINUS))
+        return named.get(self.rank, f"eigenvector {rank_words(self.rank)}")
 
 
 @dataclass(frozen=True, kw_only=True)

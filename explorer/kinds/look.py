@@ -1,20 +1,36 @@
 """How results are drawn: all of a picture that is no part of the answer. Frozen, and JSON."""
 
-import math
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 
-from explorer.kinds.settings import one_of, require
+from explorer.kinds.setting import Setting, SettingError, Settings
 
 # Perceptually uniform and readable by the colour-blind; "coolwarm" diverges (Moreland 2009).
 COLOUR_MAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "coolwarm")
 VIEWS = ("contour", "relief")  # of a plane: from above, or in three dimensions
 DECADES_FOR_LOG = 1.5  # a loss that spans more is first shown on a log scale
-MOST_LEVELS = 100  # contour lines
 CAMERA_NUMBERS = 9  # position, focal point and up
 SMALL_WIDTH, SMALL_HEIGHT = 452, 302  # px of a small picture's plot
+LARGEST_PLOT = 10_000  # px
+LAST = -1  # the moment at which all of a path is drawn
+
+PlotWidth = Annotated[int, Setting("Width", "Of a plot.", least=50, most=LARGEST_PLOT, unit="px")]
+PlotHeight = Annotated[
+    int, Setting("Height", "Of the first plot.", least=50, most=LARGEST_PLOT, unit="px")
+]
+LogScale = Annotated[bool, Setting("Log scale", "Of what is drawn; what is not above 0 is a gap.")]
+ValueName = Annotated[str, Setting("Value", "The loss, or a metric by its name.")]
+ContourLines = Annotated[
+    int, Setting("Contour lines", "So many at most; 0 for none.", least=0, most=100)
+]
+Moment = Annotated[
+    int,
+    Setting(
+        "Until", "Number of the moment up to which paths are drawn; -1: to their ends.", least=LAST
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -26,15 +42,11 @@ class SubjectName:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Look(Settings):
     """How a result is drawn. It has no theme: what lies on the page takes the page's colours."""
 
-    width: int = 560  # of a plot without axes and legends, in px
-    title: str = ""  # above the picture
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        require(self.width >= 50, "width must be at least 50 px", self.width)
+    width: PlotWidth = 560
+    title: Annotated[str, Setting("Title", "Above the picture.")] = ""
 
     @classmethod
     def usual(cls, result: Any) -> Self:
@@ -51,14 +63,9 @@ class Look:
 class CurvesLook(Look):
     """How values along an axis are drawn."""
 
-    log: bool = False
-    band: bool = True  # where it says something: the interval around a loss
-    height: int = 300  # of the first plot, in px
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        require(self.height >= 50, "height must be at least 50 px", self.height)
+    log: LogScale = False
+    band: Annotated[bool, Setting("Bands", "Intervals, where they are wide enough to see.")] = True
+    height: PlotHeight = 300
 
     @classmethod
     def small(cls, result: Any) -> Self:
@@ -70,39 +77,50 @@ class CurvesLook(Look):
 class ProfileLook(CurvesLook):
     """How a loss or a metric along a line is drawn, and perhaps a second one below it."""
 
-    value: str = "loss"  # or the name of a metric
-    second: str | None = None  # a value in a row of its own below, linear
+    value: ValueName = "loss"
+    second: Annotated[str, Setting("Below it", "A second value in a plot of its own.")] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlaneLook(Look):
     """How values over a plane are drawn."""
 
-    value: str = "loss"  # or the name of a metric
-    log: bool = False
-    clip: float | None = None  # what lies above is drawn in the top colour, or cut away in relief
-    colour_map: str = "viridis"
-    levels: int = 12  # contour lines at most; 0 for none
-    width: int = 440
-    limits: tuple[float, ...] | None = None  # of the colours, low and high; None: of the values
-    view: str = "contour"  # or "relief"
-    camera: tuple[float, ...] = ()  # of the relief: position, focal point, up; else its own
+    value: ValueName = "loss"
+    log: LogScale = False
+    clip: Annotated[
+        float,
+        Setting("Clip above", "The level at which higher values are drawn; 0: nothing is clipped."),
+    ] = 0.0
+    colour_map: Annotated[str, Setting("Colours", choices=COLOUR_MAPS)] = COLOUR_MAPS[0]
+    levels: ContourLines = 12
+    width: PlotWidth = 440
+    limits: Annotated[
+        tuple[float, ...],
+        Setting("Limits", "Lowest and highest value of the colours; none: those of the values."),
+    ] = ()
+    view: Annotated[
+        str, Setting("View", "contour: from above; relief: in three dimensions.", choices=VIEWS)
+    ] = VIEWS[0]
+    camera: Annotated[
+        tuple[float, ...],
+        Setting("Camera", "Of the relief: position, focal point and up, nine numbers."),
+    ] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
         super().__post_init__()
-        one_of("colour_map", self.colour_map, COLOUR_MAPS)
-        one_of("view", self.view, VIEWS)
-        require(0 <= self.levels <= MOST_LEVELS, "levels must be from 0 to 100", self.levels)
-        if self.clip is not None:
-            fits = math.isfinite(self.clip) and (self.clip > 0 or not self.log)
-            require(fits, "clip must be finite, and positive on a log scale", self.clip)
-        if self.limits is not None:
-            rising = len(self.limits) == 2 and self.limits[0] < self.limits[1]
-            require(rising, "limits must be two that increase", self.limits)
-        must = "camera must be nine finite numbers: position, focal point and up"
-        placed = len(self.camera) in (0, CAMERA_NUMBERS) and all(map(math.isfinite, self.camera))
-        require(placed, must, list(self.camera))
+        if self.log and self.clip < 0:
+            raise SettingError("clip", f"must be above 0 on a log scale, got {self.clip}")
+        rising = len(self.limits) == 2 and self.limits[0] < self.limits[1]
+        if self.limits and not rising:
+            raise SettingError("limits", f"must be two that increase, got {self.limits}")
+        if len(self.camera) not in (0, CAMERA_NUMBERS):
+            raise SettingError("camera", f"must be nine numbers, got {len(self.camera)}")
+
+    @property
+    def ceiling(self) -> float | None:
+        """The level at which higher values are drawn; None where nothing is clipped."""
+        return self.clip or None
 
     @classmethod
     def small(cls, result: Any) -> Self:

@@ -1,9 +1,12 @@
 """Which matrix of second derivatives, how much is to be found out, and what its rows hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Annotated, Any
 
-from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import CurvatureSettings, SearchSteps, Seed, Tolerance
 
 MATRIX_WORDS = {
     "hessian": "Hessian",
@@ -34,48 +37,112 @@ class MatrixRole(IntEnum):
     TRACE = 7  # an estimate of the trace by XTrace and its standard error
 
 
+def product_count(facts: Mapping[str, Any]) -> int:
+    """Products with the matrix that an answer's facts count, over all its units of work."""
+    return sum(int(count) for name, count in facts.items() if name.startswith("products_"))
+
+
 @dataclass(frozen=True, kw_only=True)
-class SpectrumSettings(ObjectiveSettings):
+class SpectrumSettings(CurvatureSettings):
     """Which matrix, and how much is found out about it."""
 
-    matrix: str = "hessian"
-    layer: str = ""  # a parameter tensor: the diagonal block of that one alone
-    top: int = 10  # largest eigenvalues
-    bottom: int = 3  # smallest ones, the negative if there are any
-    tolerance: float = 1e-3  # of a residual, in largest absolute eigenvalues
-    room: int = 300  # Lanczos steps at most to find them; as many vectors are held
-    probes: int = 10  # of the density, each with Lanczos steps of its own
-    steps: int = 80
-    trace_products: int = 0  # for an estimate of the trace by XTrace; 0: by the probes alone
-    batches: int = 0  # mini-batches whose largest eigenvalues are found
-    batch_examples: int = 64
-    seed: int = 0
-    labels: int = 1  # that the Monte-Carlo Fisher draws for each of the data's
-
-    def __post_init__(self) -> None:
-        """Refuse what has no spectrum."""
-        super().__post_init__()
-        one_of("matrix", self.matrix, MATRICES)
-        self.require_curvature()
-        seed_fits("seed", self.seed)
-        self.require_within(
-            top=(1, MOST_PAIRS),
-            bottom=(1, MOST_PAIRS),
-            room=(10, 2000),
-            probes=(0, MOST_PROBES),
-            steps=(5, MOST_STEPS),
-            trace_products=(0, 2000),
-            batches=(0, MOST_BATCHES),
-            batch_examples=(1, 1_000_000),
-            labels=(1, MOST_LABELS),
-        )
-        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
-        if not self.probes:
-            self.reset_unused("steps")
-        if not self.batches:
-            self.reset_unused("batch_examples")
-        if self.matrix != "fisher":
-            self.reset_unused("labels")
+    matrix: Annotated[
+        str,
+        Setting(
+            "Matrix",
+            "gauss_newton: J' H J, with H the second derivatives of the loss by the outputs; "
+            "empirical_fisher: mean of the outer products of each example's gradient; fisher: the "
+            "same with labels that the model draws from its own prediction; scaled_hessian: each "
+            "entry times the sizes of both its weights, which rescalings of a ReLU network do not "
+            "change.",
+            choices=MATRICES,
+        ),
+    ] = "hessian"
+    layer: Annotated[
+        str, Setting("Parameters", "All, or the diagonal block of one tensor alone, by its name.")
+    ] = ""
+    top: Annotated[
+        int,
+        Setting(
+            "Largest",
+            "So many of the largest eigenvalues, with their residuals.",
+            least=1,
+            most=MOST_PAIRS,
+            unit="eigenvalues",
+        ),
+    ] = 10
+    bottom: Annotated[
+        int,
+        Setting(
+            "Smallest",
+            "So many of the smallest: the negative ones, if there are any.",
+            least=1,
+            most=MOST_PAIRS,
+            unit="eigenvalues",
+        ),
+    ] = 3
+    tolerance: Tolerance = 1e-3
+    room: SearchSteps = 300
+    probes: Annotated[
+        int,
+        Setting(
+            "Probes", "Random vectors of the density and the traces.", least=0, most=MOST_PROBES
+        ),
+    ] = 10
+    steps: Annotated[
+        int,
+        Setting(
+            "Steps each",
+            "Of Lanczos: products with the matrix for each probe.",
+            least=5,
+            most=MOST_STEPS,
+            unit="steps",
+            unused_with={"probes": (0,)},
+        ),
+    ] = 80
+    trace_products: Annotated[
+        int,
+        Setting(
+            "XTrace",
+            "Products for the trace alone; 0: it is from the probes.",
+            least=0,
+            most=2000,
+            unit="products",
+        ),
+    ] = 0
+    batches: Annotated[
+        int,
+        Setting(
+            "Mini-batches",
+            "Whose largest eigenvalues are found one by one; 0: none.",
+            least=0,
+            most=MOST_BATCHES,
+        ),
+    ] = 0
+    batch_examples: Annotated[
+        int,
+        Setting(
+            "Batch size",
+            "Examples of each mini-batch.",
+            least=1,
+            most=1_000_000,
+            unit="examples",
+            unused_with={"batches": (0,)},
+        ),
+    ] = 64
+    seed: Seed = 0
+    labels: Annotated[
+        int,
+        Setting(
+            "Labels drawn",
+            "For each label of the data, from the seed. More come nearer to Gauss-Newton, and cost "
+            "little.",
+            least=1,
+            most=MOST_LABELS,
+            unit="labels",
+            unused_with={"matrix": tuple(name for name in MATRICES if name != "fisher")},
+        ),
+    ] = 1
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """About how many evaluations of the loss over all examples the whole answer takes."""
@@ -87,6 +154,17 @@ class SpectrumSettings(ObjectiveSettings):
         share = min(1.0, self.batch_examples / max(1, examples))
         products += self.batches * share * min(self.room, size, BATCH_STEPS)
         return PASSES_PER_PRODUCT * products + ESCAPE_POINTS
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """Which matrix, the split, which tensor, and how many probes."""
+        layer = (self.layer,) if self.layer else ()
+        words = super().distinguishing_words
+        return (MATRIX_WORDS[self.matrix], *words, *layer, f"{self.probes} probes")
+
+    def counted_evaluations(self, facts: Mapping[str, Any]) -> float:
+        """Passes of the products that the facts count; those of mini-batches are not counted."""
+        return 0.0 if self.batches else PASSES_PER_PRODUCT * product_count(facts)
 
     @property
     def units(self) -> int:

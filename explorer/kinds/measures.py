@@ -194,7 +194,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "noise_scale",
         "Gradient-noise scale",
-        "tr(Sigma) / norm(g)^2, Sigma the covariance of the examples' own gradients",
+        "tr(Sigma) / norm(g)^2, Sigma the covariance (over N - 1) of the examples' own gradients",
         "McCandlish et al. 2018, arXiv:1812.06162, equation 2.9",
         NO,
     ),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.look import Look
-from explorer.kinds.settings import PlaneSettings, require
+from explorer.kinds.look import LAST, Look, Moment, PlotWidth
+from explorer.kinds.settings import PlaneSettings
 from explorer.kinds.trajectory import OfRuns, Trajectory, split_runs
 
 PLACE_COLUMNS = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
@@ -21,7 +21,6 @@ class ProjectionSettings(OfRuns, PlaneSettings):
     def __post_init__(self) -> None:
         """Refuse what makes no plane; a snapshot's true loss is by its own statistics alone."""
         super().__post_init__()
-        self.require_lengths()
         self.reset_unused("batchnorm", "batchnorm_batch", "batchnorm_examples")
 
     @property
@@ -72,13 +71,8 @@ class Projection:
 class ProjectionLook(Look):
     """How far paths are drawn."""
 
-    width: int = 440
-    until: int | None = None  # number of the moment up to which paths are drawn; None: their ends
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        require(self.until is None or self.until >= 0, "until must be at least 0", self.until)
+    width: PlotWidth = 440
+    until: Moment = LAST
 
 
 PROJECTION = Kind(

@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
-from explorer.kinds.settings import ObjectiveSettings, check_axis, one_of, require
+from explorer.kinds.look import LAST, SMALL_HEIGHT, Moment, PlaneLook, spans_decades
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    ObjectiveSettings,
+    PointsAlongX,
+    PointsAlongY,
+)
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Course, OfRuns, split_runs
 
@@ -26,26 +31,39 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
     The plane goes through the end of the first run.
     """
 
-    margin: float = 0.25  # left free on every side, in widths of the path along that axis, at least
-    x_count: int = 41
-    y_count: int = 41
-    plane: str = "together"  # of several runs: components of all snapshots, or of the first run's
+    margin: Annotated[
+        float,
+        Setting(
+            "Margin",
+            "Left free on every side of the path, in widths of the path along that axis.",
+            above=0,
+            most=LARGEST_MARGIN,
+            step=0.05,
+        ),
+    ] = 0.25
+    x_count: PointsAlongX = 41
+    y_count: PointsAlongY = 41
+    plane: Annotated[
+        str,
+        Setting(
+            "Components of",
+            "together: of all snapshots of all runs; first: of the model's own run, on whose plane "
+            "the others are projected.",
+            choices=RUN_PLANES,
+        ),
+    ] = "together"
 
     def __post_init__(self) -> None:
         """Refuse what makes no grid; one run is asked about as before there could be several."""
         super().__post_init__()
-        one_of("plane", self.plane, RUN_PLANES)
-        self.require_lengths()
         if len(self.lengths) == 1:
             self.reset_unused("lengths", "plane")
-        for name in ("x", "y"):
-            check_axis(name, 0.0, 1.0, getattr(self, f"{name}_count"))
-        require(
-            0 < self.margin <= LARGEST_MARGIN,
-            f"margin must be above 0 and at most {LARGEST_MARGIN:g}",
-            self.margin,
-        )
         self.require_few_points()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The size of the grid, and the split."""
+        return (self.size_words, *super().distinguishing_words)
 
 
 @dataclass(frozen=True)
@@ -84,14 +102,15 @@ class Run(Surface):
 class RunLook(PlaneLook):
     """Which picture of training runs is drawn, and how."""
 
-    picture: str = "plane"
-    until: int | None = None  # number of the moment up to which paths are drawn; None: their ends
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        one_of("picture", self.picture, RUN_PICTURES)
-        require(self.until is None or self.until >= 0, "until must be at least 0", self.until)
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "plane: paths over the loss; course: values over the steps; variance: of components.",
+            choices=RUN_PICTURES,
+        ),
+    ] = RUN_PICTURES[0]
+    until: Moment = LAST
 
     @classmethod
     def usual(cls, result: Run) -> "RunLook":

@@ -3,16 +3,31 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece
-from explorer.kinds.look import SMALL_WIDTH, Look
-from explorer.kinds.measures import LAYERS, MEASURE_PLACES, MEASURES, MISSING_REASONS, YES, Measure
-from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.look import SMALL_WIDTH, Look, PlotWidth
+from explorer.kinds.measures import (
+    LAYERS,
+    MEASURE_PLACES,
+    MEASURES,
+    MEASURES_IN_READING_ORDER,
+    MISSING_REASONS,
+    YES,
+    Measure,
+)
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    CurvatureSettings,
+    SearchSteps,
+    Seed,
+)
 
+PASSES_PER_MEASURE = 200  # evaluations of the loss, about
 RESCALINGS = ("none", "layer", "neuron")
+LARGEST = 1e6  # of a length
 ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
 ROUNDING_UNITS = 10  # units in the last place by which a mean loss may be off
@@ -30,66 +45,129 @@ class MeasureRole(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharpnessSettings(ObjectiveSettings):
+class SharpnessSettings(CurvatureSettings):
     """How far around the point is looked, and how exactly.
 
     Source of defaults: rho 0.05, Foret et al. 2021; adaptive_rho 0.5 and eta 0.01, Kwon et al.
     2021; box 1e-3, Keskar et al. 2017; drop 0.1, Jiang et al. 2020. The others are choices.
     """
 
-    box: float = 1e-3  # of Keskar's measure; a second is half of it
-    rho: float = 0.05  # of SAM and m-sharpness
-    batch_examples: int = 128  # m of m-sharpness
-    adaptive_rho: float = 0.5  # of ASAM
-    eta: float = 0.01
-    max_rho: float = 0.01  # of the adaptive worst case, max norm: a share of each parameter
-    euclid_rho: float = 0.5  # of the adaptive worst case, Euclidean
-    ascent: int = 20  # steps of projected ascent
-    restarts: int = 3  # of it and of Keskar's; the first from the point itself
-    noise: float = 0.01  # rho of the average cases
-    radius: float = 0.5  # of the ball
-    draws: int = 20  # pairs of opposite perturbations in each mean
-    probes: int = 10  # random vectors for sums over the spectrum
-    steps: int = 80  # Lanczos steps of each
-    room: int = 200  # Lanczos steps at most for an eigenvalue
-    z: float = 1.0  # of the effective dimension
-    drop: float = 0.1  # of the expected accuracy, that sigma may cost
-    delta: float = 0.05  # of the PAC-Bayes bounds
-    rescaling: str = "none"  # all measures again at an equal function: by layers or by neurons
-    alpha: float = 5.0  # factor of a layer; of neurons the largest, theirs being drawn
-    seed: int = 0
-    measures: tuple[str, ...] = ()  # names of those asked for; all, where none is named
+    box: Annotated[
+        float,
+        Setting(
+            "Keskar's box",
+            "A share of abs(w) + 1; a second measure has half of it.",
+            above=0,
+            most=LARGEST,
+        ),
+    ] = 1e-3
+    rho: Annotated[
+        float,
+        Setting("SAM's rho", "Also that of m-sharpness.", above=0, most=LARGEST),
+    ] = 0.05
+    batch_examples: Annotated[
+        int,
+        Setting("m", "Examples a batch of m-sharpness.", least=1, most=1_000_000, unit="examples"),
+    ] = 128
+    adaptive_rho: Annotated[
+        float,
+        Setting("ASAM's rho", "In coordinates scaled by abs(w) + eta.", above=0, most=LARGEST),
+    ] = 0.5
+    eta: Annotated[
+        float,
+        Setting("ASAM's eta", "A second measure has eta 0.", least=0, most=LARGEST),
+    ] = 0.01
+    max_rho: Annotated[
+        float,
+        Setting("Adaptive rho, max norm", "A share of each parameter.", above=0, most=LARGEST),
+    ] = 0.01
+    euclid_rho: Annotated[
+        float,
+        Setting("Adaptive rho, Euclidean", "Norm of d / abs(w).", above=0, most=LARGEST),
+    ] = 0.5
+    ascent: Annotated[
+        int,
+        Setting("Ascent steps", "Of the adaptive worst cases.", least=1, most=1000, unit="steps"),
+    ] = 20
+    restarts: Annotated[
+        int,
+        Setting(
+            "Restarts", "Of the worst cases; the first from the model itself.", least=1, most=100
+        ),
+    ] = 3
+    noise: Annotated[
+        float,
+        Setting("Noise", "Standard deviation of the average cases.", above=0, most=LARGEST),
+    ] = 0.01
+    radius: Annotated[
+        float,
+        Setting("Ball's radius", "Norm of the perturbation.", above=0, most=LARGEST),
+    ] = 0.5
+    draws: Annotated[
+        int,
+        Setting(
+            "Draws",
+            "Pairs of opposite perturbations in each mean.",
+            least=2,
+            most=10_000,
+            unit="pairs",
+        ),
+    ] = 20
+    probes: Annotated[
+        int,
+        Setting("Probes", "Random vectors for sums over the spectrum.", least=2, most=1000),
+    ] = 10
+    steps: Annotated[
+        int,
+        Setting("Lanczos steps", "Of each probe.", least=5, most=500, unit="steps"),
+    ] = 80
+    room: SearchSteps = 200
+    z: Annotated[
+        float,
+        Setting("z", "Of the effective dimension.", above=0, most=LARGEST),
+    ] = 1.0
+    drop: Annotated[
+        float,
+        Setting("Allowed drop", "Of the accuracy, for the PAC-Bayes sigma.", above=0, below=1),
+    ] = 0.1
+    delta: Annotated[
+        float,
+        Setting("delta", "The PAC-Bayes bounds hold with probability 1 - delta.", above=0, below=1),
+    ] = 0.05
+    rescaling: Annotated[
+        str,
+        Setting(
+            "Rescale",
+            "All measures again at other parameters of the same function (Dinh et al. 2017): what "
+            "comes out of a layer before a ReLU is multiplied and what goes into the next is "
+            "divided, by one factor a layer or one a neuron.",
+            choices=RESCALINGS,
+        ),
+    ] = "none"
+    alpha: Annotated[
+        float,
+        Setting(
+            "Factor",
+            "Of a layer; of neurons the largest, theirs being drawn.",
+            above=1,
+            most=1000,
+            unused_with={"rescaling": ("none",)},
+        ),
+    ] = 5.0
+    seed: Seed = 0
+    measures: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Measures",
+            "Those to compute; all where none is chosen. What is known is never computed again.",
+            choices=tuple(measure.name for measure in MEASURES_IN_READING_ORDER),
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what has no measure."""
+        """Name measures in one order, each once, and none where it is all of them."""
         super().__post_init__()
-        self.require_curvature()
-        one_of("rescaling", self.rescaling, RESCALINGS)
-        seed_fits("seed", self.seed)
-        for name in ("box", "rho", "adaptive_rho", "max_rho", "euclid_rho", "noise", "radius", "z"):
-            value = getattr(self, name)
-            require(0 < value <= 1e6, f"{name} must be above 0 and at most 1,000,000", value)
-        for name in ("drop", "delta"):
-            require(0 < getattr(self, name) < 1, f"{name} must be in (0, 1)", getattr(self, name))
-        require(1 < self.alpha <= 1000, "alpha must be above 1 and at most 1,000", self.alpha)
-        self.require_within(
-            eta=(0, 1e6),
-            batch_examples=(1, 1_000_000),
-            ascent=(1, 1000),
-            restarts=(1, 100),
-            draws=(2, 10_000),
-            probes=(2, 1000),
-            steps=(5, 500),
-            room=(10, 2000),
-        )
-        if self.rescaling == "none":
-            self.reset_unused("alpha")
-        for name in self.measures:
-            out = "measures must be names of measures such as sam or trace, as CSV files have them"
-            require(name in MEASURE_PLACES, out, repr(name))
-        named = tuple(
-            name for name in MEASURE_PLACES if name in self.measures
-        )  # one order, each once
+        named = tuple(name for name in MEASURE_PLACES if name in self.measures)
         object.__setattr__(self, "measures", named if len(named) < len(MEASURE_PLACES) else ())
 
     @property
@@ -102,6 +180,17 @@ class SharpnessSettings(ObjectiveSettings):
         """Each measure asked for; with a rescaling, each again at the rescaled point."""
         return len(self.chosen) * (1 if self.rescaling == "none" else 2)
 
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, the measures if they are some, the rescaling if there is one, the seed."""
+        some = (", ".join(self.measures),) if self.measures else ()
+        rescaled = (f"rescaled by {self.rescaling}",) if self.rescaling != "none" else ()
+        return (*super().distinguishing_words, *some, *rescaled, f"seed {self.seed}")
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss all measures take."""
+        return float(PASSES_PER_MEASURE * self.units)
+
 
 @dataclass(frozen=True)
 class Value:
@@ -111,11 +200,6 @@ class Value:
     low: float = np.nan  # ends of a 95 % interval, or of where it must lie; equal where exact
     high: float = np.nan  # inf where the value is only a lower bound
     why: str = ""
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether it is no estimate."""
-        return self.low == self.high
 
     @property
     def is_bound(self) -> bool:
@@ -223,15 +307,19 @@ class Sharpness:
 class SharpnessLook(Look):
     """Which picture of sharpness is drawn: of values, of ratios, or along a worst direction."""
 
-    picture: str = "values"
-    measure: str = "sam"  # that found the worst direction
-    width: int = 600
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        one_of("picture", self.picture, SHARPNESS_PICTURES)
-        one_of("measure", self.measure, tuple(MEASURE_PLACES))
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "values: with their intervals; ratios: rescaled over as it was; direction: the loss "
+            "along a worst direction.",
+            choices=SHARPNESS_PICTURES,
+        ),
+    ] = SHARPNESS_PICTURES[0]
+    measure: Annotated[
+        str, Setting("Found by", "Whose worst direction.", choices=tuple(MEASURE_PLACES))
+    ] = "sam"
+    width: PlotWidth = 600
 
     @classmethod
     def small(cls, result: Sharpness) -> "SharpnessLook":
@@ -302,6 +390,5 @@ SHARPNESS = Kind(
     later=("measures",),
     taken_over="explorer.kinds.sharpness:taken_over",
     joined="from",
-    passes=200,
     unit="measures",
 )

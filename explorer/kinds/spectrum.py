@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.kind import Kind, Piece
-from explorer.kinds.look import CurvesLook
+from explorer.kinds.look import CurvesLook, LogScale, PlotHeight, PlotWidth
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.quadrature import Quadrature, correct_probes
 from explorer.kinds.random_matrices import REFERENCE_NAMES
-from explorer.kinds.settings import one_of, require
+from explorer.kinds.setting import Setting
 
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
 KERNEL_WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
@@ -200,23 +200,33 @@ class Spectrum:
 class SpectrumLook(CurvesLook):
     """Which picture of a spectrum is drawn, and how."""
 
-    picture: str = "density"
-    log: bool = True  # densities, or sizes of eigenvalues
-    kernel: float = KERNEL_WIDTH  # its width, as a share of the range of eigenvalues
-    overlays: tuple[str, ...] = ()  # names of references
-    ratio: float = 1.0  # phi of the references
-    spikes: bool = True  # extreme pairs on the density of a single matrix
-    width: int = 500
-    height: int = 320  # of the density, in px
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        one_of("picture", self.picture, SPECTRUM_PICTURES)
-        for name in self.overlays:
-            one_of("overlays", name, REFERENCE_NAMES)
-        require(0 < self.kernel <= 1, "kernel must be above 0 and at most 1", self.kernel)
-        require(0 < self.ratio < np.inf, "ratio must be finite and above 0", self.ratio)
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "density: of all eigenvalues; pairs: the extreme ones; layers: traces of tensors; "
+            "escape: the loss along the last vector; batches: mini-batches' largest ones.",
+            choices=SPECTRUM_PICTURES,
+        ),
+    ] = SPECTRUM_PICTURES[0]
+    log: LogScale = True
+    kernel: Annotated[
+        float,
+        Setting(
+            "Kernel width", "A share of the range of the eigenvalues.", above=0, most=1, step=0.001
+        ),
+    ] = KERNEL_WIDTH
+    overlays: Annotated[
+        tuple[str, ...], Setting("Overlays", "Random-matrix laws.", choices=REFERENCE_NAMES)
+    ] = ()
+    ratio: Annotated[
+        float, Setting("φ", "Of the overlays: parameters over examples times outputs.", above=0)
+    ] = 1.0
+    spikes: Annotated[
+        bool, Setting("Spikes", "The extreme pairs, on the density of a single matrix.")
+    ] = True
+    width: PlotWidth = 500
+    height: PlotHeight = 320
 
 
 def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -248,4 +258,5 @@ SPECTRUM = Kind(
     unit="parts",
     first_facts=PAIR_FACTS,
     keeps=True,
+    own_pace=True,
 )

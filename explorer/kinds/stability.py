@@ -1,44 +1,106 @@
 """Curvature and gradient noise along a training run, against what its optimiser can stand."""
 
+import dataclasses
+import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from scipy.special import stdtrit
 
+from explorer.kinds import gradient_noise
 from explorer.kinds.kind import Kind, Piece, partial_answer
-from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook
-from explorer.kinds.settings import ObjectiveSettings, one_of, require, seed_fits
+from explorer.kinds.look import (
+    SMALL_HEIGHT,
+    SMALL_WIDTH,
+    CurvesLook,
+    LogScale,
+    PlotHeight,
+)
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    CurvatureSettings,
+    Needs,
+    SearchSteps,
+    Seed,
+    Tolerance,
+    one_of,
+    require,
+)
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
-from explorer.kinds.trajectory import OfRuns, spans
+from explorer.kinds.trajectory import OfRuns, RunSnapshots, spans
 
+PASSES_PER_SNAPSHOT = 200  # evaluations of the loss, about
 OPTIMISERS = ("gradient descent", "heavy ball", "Nesterov", "Adam")
 VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StabilitySettings(OfRuns, ObjectiveSettings):
+class StabilitySettings(OfRuns, CurvatureSettings):
     """How exactly curvature is found at each snapshot of a run."""
 
-    tolerance: float = 1e-3  # of the largest eigenvalue's residual, relative to it
-    room: int = 300  # Lanczos steps at most; as many vectors are held
-    probes: int = 10  # random vectors for the trace and the Frobenius norm
-    seed: int = 0
-    preconditioned: bool = False  # by Adam's second moments: P^-1/2 H P^-1/2
-    moments: tuple[str, ...] = ()  # hash of each snapshot's, "" without; who asks fills it in
+    tolerance: Tolerance = 1e-3
+    room: SearchSteps = 300
+    probes: Annotated[
+        int,
+        Setting(
+            "Probes", "Random vectors of the trace and the effective rank.", least=2, most=1000
+        ),
+    ] = 10
+    seed: Seed = 0
+    preconditioned: Annotated[
+        bool,
+        Setting(
+            "Precondition by second moments",
+            "Adam's steps see P^-½ H P^-½ with P = √v + ε of each snapshot (Cohen et al. 2022). "
+            "This is another question than that about the Hessian H itself.",
+        ),
+    ] = False
+    moments: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Moments",
+            "Hash of each snapshot's second moments, empty without.",
+            unused_with={"preconditioned": (False,)},
+            filled_in=True,
+        ),
+    ] = ()
 
-    def __post_init__(self) -> None:
-        """Refuse what has no second derivatives, or gives no interval."""
-        super().__post_init__()
-        self.require_lengths()
-        self.require_curvature()
-        seed_fits("seed", self.seed)
-        self.require_within(room=(10, 2000), probes=(2, 1000))
+    @property
+    def needs(self) -> Needs:
+        """Each snapshot's optimiser state, where the Hessian is preconditioned by it."""
+        return Needs(optimiser_states=self.moments)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, whether the Hessian is preconditioned, and the seed."""
+        preconditioned = ("preconditioned",) if self.preconditioned else ()
+        return (*super().distinguishing_words, *preconditioned, f"seed {self.seed}")
+
+    def about(self, runs: Sequence[RunSnapshots]) -> Self:
+        """The settings about these runs, with the second moments of their snapshots if wanted.
+
+        Raises:
+            ValueError: a run has no second moments at all.
+        """
+        divided = super().about(runs)
         if not self.preconditioned:
-            self.reset_unused("moments")
-        require(0 < self.tolerance < 1, "tolerance must be between 0 and 1", self.tolerance)
+            return divided
+        for run in runs:
+            if not any(run.optimiser_states):
+                raise ValueError(
+                    f"no snapshot of {run.name} has Adam's second moments; record its run by "
+                    "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), "
+                    "and import it again"
+                )
+        moments = itertools.chain.from_iterable(run.optimiser_states for run in runs)
+        return dataclasses.replace(divided, moments=tuple(moments))
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss all snapshots take."""
+        return float(PASSES_PER_SNAPSHOT * self.units)
 
     @property
     def units(self) -> int:
@@ -50,9 +112,9 @@ class StabilitySettings(OfRuns, ObjectiveSettings):
 class Stability:
     """What is known of each snapshot; NaN where not computed yet or where the loss is not finite.
 
-    `noise` is tr(Sigma), the trace of the covariance of the examples' gradients; `squares` is the
-    sum of the squared eigenvalues. Eigenvalues are those of the preconditioned Hessian where that
-    was asked, NaN for snapshots without second moments.
+    `noise` is tr(Sigma), the trace of the covariance (over N) of the examples' gradients; `squares`
+    is the sum of the squared eigenvalues. Eigenvalues are those of the preconditioned Hessian where
+    that was asked, NaN for snapshots without second moments.
     """
 
     lengths: tuple[int, ...]
@@ -109,11 +171,10 @@ class Stability:
 
     @property
     def noise_scale(self) -> np.ndarray:
-        """tr(Sigma) / norm(g)^2, (T,): examples at which noise and gradient are of one size.
-
-        Source: McCandlish et al. 2018, arXiv:1812.06162, equation 2.9.
-        """
-        return _ratio(self.values["noise"], self.values["gradient_norm"] ** 2)
+        """Examples at which noise and gradient are of one size, (T,)."""
+        squared_norms = self.values["gradient_norm"] ** 2
+        examples = self.facts.get("examples", np.nan)  # not known before the first snapshot
+        return gradient_noise.noise_scale(self.values["noise"], squared_norms, examples)
 
     def regulariser(self, rate: float | np.ndarray, batch: int) -> np.ndarray:
         """What small steps of random batches add to the loss that is followed, (T,).
@@ -168,21 +229,17 @@ def temperature(rate: float, batch: int, momentum: float = 0.0) -> float:
 class StabilityLook(CurvesLook):
     """How curvature along a run is drawn, and the training that it is held against."""
 
-    log: bool = True
-    height: int = 220  # of the largest eigenvalue, in px; half of it of everything else
-    optimiser: str = OPTIMISERS[0]
-    rates: tuple[float, ...] = ()  # learning rate, or that at each snapshot; none: no threshold
-    momentum: float = 0.0
-    batch: int | None = None  # examples of a step; None: all
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        one_of("optimiser", self.optimiser, OPTIMISERS)
-        fits = all(0 <= rate < math.inf for rate in self.rates)
-        require(fits, "rates must be at least 0 and finite", list(self.rates))
-        require(0 <= self.momentum < 1, "momentum must be at least 0 and below 1", self.momentum)
-        require(self.batch is None or self.batch >= 1, "batch must be at least 1", self.batch)
+    log: LogScale = True
+    height: PlotHeight = 220  # of the largest eigenvalue; half of it of everything else
+    optimiser: Annotated[
+        str, Setting("Optimiser", "Whose threshold is drawn.", choices=OPTIMISERS)
+    ] = OPTIMISERS[0]
+    rates: Annotated[
+        tuple[float, ...],
+        Setting("Learning rates", "One, or one a snapshot; none: no threshold.", least=0),
+    ] = ()
+    momentum: Annotated[float, Setting("Momentum", "beta1 of Adam.", least=0, below=1)] = 0.0
+    batch: Annotated[int, Setting("Batch size", "Examples of a step; 0: all.", least=0)] = 0
 
     @classmethod
     def small(cls, result: Stability) -> "StabilityLook":
@@ -214,7 +271,6 @@ STABILITY = Kind(
     draw="explorer.render.stability:draw",
     page="explorer/pages/stability.py",
     icon=":material/ssid_chart:",
-    passes=200,
     unit="snapshots",
     later=("preconditioned", "moments"),
 )

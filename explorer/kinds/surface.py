@@ -1,9 +1,8 @@
 """Loss over a plane through one point: of two random directions, or of two eigenvectors."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -11,26 +10,41 @@ from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
 from explorer.kinds.reuse import on_grid
-from explorer.kinds.settings import PlaneSettings, check_axis, require
+from explorer.kinds.setting import Setting
+from explorer.kinds.settings import (
+    PlaneSettings,
+    PointsAlongX,
+    PointsAlongY,
+    XFrom,
+    XTo,
+    YFrom,
+    YTo,
+    check_axis,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceSettings(OnGrid, PlaneSettings):
     """A plane: point + x * first direction + y * second direction, on a regular grid."""
 
-    x_min: float = -1.0
-    x_max: float = 1.0
-    x_count: int = 51
-    y_min: float = -1.0
-    y_max: float = 1.0
-    y_count: int = 51
+    x_min: XFrom = -1.0
+    x_max: XTo = 1.0
+    x_count: PointsAlongX = 51
+    y_min: YFrom = -1.0
+    y_max: YTo = 1.0
+    y_count: PointsAlongY = 51
 
     def __post_init__(self) -> None:
         """Refuse what makes no grid."""
         super().__post_init__()
-        check_axis("x", self.x_min, self.x_max, self.x_count)
-        check_axis("y", self.y_min, self.y_max, self.y_count)
+        check_axis("x", self.x_min, self.x_max)
+        check_axis("y", self.y_min, self.y_max)
         self.require_few_points()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The size of the grid, the split, and what the axes are."""
+        return (self.size_words, *super().distinguishing_words)
 
     @property
     def axes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -76,15 +90,15 @@ class Surface:
 class SurfaceLook(PlaneLook):
     """How a surface is drawn: from above or in relief."""
 
-    decay: float = (
-        0.0  # weight decay whose term, and its sum with the loss, are values of their own
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
-        super().__post_init__()
-        fits = 0 <= self.decay < math.inf
-        require(fits, "decay must be at least 0 and finite", self.decay)
+    decay: Annotated[
+        float,
+        Setting(
+            "Weight decay",
+            "Adds two values: decay/2 times the squared norm of all parameters, and that plus the "
+            "loss. The stored loss never contains it.",
+            least=0,
+        ),
+    ] = 0.0
 
     @classmethod
     def usual(cls, result: Surface) -> "SurfaceLook":

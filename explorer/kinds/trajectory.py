@@ -4,27 +4,37 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 
-from explorer.kinds.settings import require
+from explorer.kinds.setting import Setting, Settings
+
+
+@dataclass(frozen=True)
+class RunSnapshots:
+    """The snapshots of one training run that a question is about, the final one last."""
+
+    name: str  # of the model
+    points: tuple[str, ...]  # hash of each one's parameters and buffers
+    optimiser_states: tuple[str, ...]  # hash of each one's, "" where there is none
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfRuns:
+class OfRuns(Settings):
     """Settings of a question about whole runs; who asks it fills in the lengths."""
 
-    lengths: tuple[int, ...] = ()  # snapshots of each run in turn
+    lengths: Annotated[
+        tuple[int, ...], Setting("Lengths", "Snapshots of each run.", least=1, filled_in=True)
+    ] = ()
 
-    def require_lengths(self) -> None:
-        """Refuse what divides no snapshots.
+    def about(self, runs: Sequence[RunSnapshots]) -> Self:
+        """The settings with what is filled in from the runs that are asked about.
 
         Raises:
-            ValueError: a run without a snapshot.
+            ValueError: a run lacks what they want.
         """
-        whole = all(length >= 1 for length in self.lengths)
-        require(whole, "lengths must be at least 1 each", list(self.lengths))
+        return dataclasses.replace(self, lengths=tuple(len(run.points) for run in runs))
 
 
 @dataclass(frozen=True, kw_only=True)

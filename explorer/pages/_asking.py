@@ -1,7 +1,6 @@
 """Several questions of one page: found in the catalog, asked together, watched together."""
 
 import contextlib
-import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named
+from explorer.kinds.setting import setting_fields
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._running import AppState
@@ -187,13 +187,12 @@ def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Que
 
 def _differing_settings(old: records.Question, wish: WantedQuestion) -> str:
     """The settings in which a stored question differs from the one that is wished, in words."""
-    wanted = dataclasses.asdict(wish.settings)
-    usual = dataclasses.asdict(wish.kind.settings())
     unlike = [
-        f"{name.replace('_', ' ')} {_value_text(value)}"
-        for name, value in {**usual, **old.settings}.items()
-        if name not in ("lengths", "moments")
-        and _value_text(value) != _value_text(wanted.get(name))
+        f"{described.setting.label} {value_text}"
+        for described in setting_fields(wish.kind.settings)
+        if not described.setting.filled_in
+        and (value_text := _value_text(old.settings.get(described.name, described.default)))
+        != _value_text(getattr(wish.settings, described.name))
     ]
     differences = ", ".join(unlike) or "another snapshot"
     part = f", {old.units_done:,} of {old.units:,}" if old.status == "open" else ""

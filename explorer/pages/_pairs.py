@@ -8,6 +8,7 @@ import streamlit as st
 from explorer.ask.questions import Subject, snapshot_text
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
+from explorer.pages._address import check_address
 from explorer.pages._parts import known_models, parameter_names
 from explorer.wording import printable
 from store import Catalog, records
@@ -68,7 +69,7 @@ def _choose_point(
     """A model among those known, and its snapshot."""
     name, step_name = names
     must = f"one of {', '.join(models_by_label)}: only models of one problem have the same tensors"
-    controls.check_address(name, must, models_by_label.__contains__)
+    check_address(name, must, models_by_label.__contains__)
     if st.session_state.get(name) not in (
         None,
         *models_by_label,

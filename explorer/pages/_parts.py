@@ -1,6 +1,5 @@
 """What the pages share: guarding, living parts, progress, labels and links."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from streamlit.delta_generator import DeltaGenerator
 from explorer.ask import questions, requests
 from explorer.ask.subject_names import label_models
 from explorer.jobs.spool import Spool
-from explorer.kinds import KINDS, Kind, kind_named
-from explorer.kinds.eigenvalues import MINUS
-from explorer.kinds.matrix import MATRIX_WORDS
+from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
+from explorer.kinds.setting import setting_fields
 from explorer.pages._charts import measure_column
 from explorer.pages._running import AppState, app_state
 from explorer.pages._text import as_message, as_text
@@ -210,36 +208,11 @@ def _show_stopped(app: AppState, question: records.Question, name: str) -> None:
 
 def distinguishing_text(question: records.Question) -> str:
     """The settings that tell one analysis from another, as text of a page."""
-    return as_text(_distinguishing_settings(question), 200)
-
-
-def _distinguishing_settings(question: records.Question) -> str:
-    s, kind = question.settings, kind_named(question.kind)
-    words = [s["split"]]
-    if "x_count" in s:
-        size = f"{s['x_count']}×{s['y_count']}" if "y_count" in s else f"{s['x_count']} points"
-        words.insert(0, size)
-    if "rescaling" in s:
-        words += [", ".join(s["measures"])] if s.get("measures") else []
-        words += [f"rescaled by {s['rescaling']}"] if s["rescaling"] != "none" else []
-        return " · ".join([*words, f"seed {s['seed']}"])
+    kind = kind_named(question.kind)
+    words = list(settings_from_json(kind.settings, question.settings).distinguishing_words)
     if kind.runs_from is not None:
         words.append(f"{len(question.point_ids) - kind.runs_from} snapshots")
-        words += ["preconditioned"] if s.get("preconditioned") else []
-    if s.get("direction", "random") != "random":
-        ranks = [str(s[name]) for name in ("rank", "x_rank", "y_rank") if name in s]
-        words.append(f"{s['direction']} {' and '.join(ranks)}".replace("-", MINUS).strip())
-        return " · ".join(words)
-    if s.get("directions", 1) > 1:
-        words.append(f"{s['directions']} directions")
-    if "matrix" in s:
-        words.insert(0, MATRIX_WORDS[s["matrix"]])
-        words += [s["layer"]] if s["layer"] else []
-        words.append(f"{s['probes']} probes")
-    elif "seed" in s:
-        own = [s[name] for name in ("method", "normalisation") if name in s]
-        words += [*own, f"seed {s['seed']}"]
-    return " · ".join(words)
+    return as_text(" · ".join(words), 200)
 
 
 def parameter_names(kind: Kind) -> list[tuple[str, str]]:
@@ -259,13 +232,15 @@ def link_parameters(
         steps: of its points, or their files' names; None for a final one.
     """
     kind = kind_named(question.kind)
-    defaults = dataclasses.asdict(kind.settings())
-    changed = {n: v for n, v in question.settings.items() if v != defaults.get(n)}
-    for name in ("lengths", "moments"):  # those of the runs that are named
-        changed.pop(name, None)
+    changed = {
+        described.name: value
+        for described in setting_fields(kind.settings)
+        if (value := question.settings.get(described.name)) is not None
+        and not described.setting.filled_in
+        and (described.setting.in_links or value != described.default)
+    }
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = question.settings["batchnorm"]
-    changed |= {n: question.settings[n] for n in ("starts", "every") if n in question.settings}
     about: dict[str, Any] = {}
     single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
     places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)

@@ -6,50 +6,30 @@ from typing import Any
 import streamlit as st
 
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
-from explorer.kinds.settings import PLANES
 from explorer.kinds.surface import SURFACE
-from explorer.pages import _controls as controls
-
-RANK_HELP = f"1, 2, ... from the largest eigenvalue on; {MINUS}1, {MINUS}2, ... from the smallest."
-AXES_HELP = (
-    "random: two directions drawn from a seed and normalised (Li et al. 2018); eigenvector: two "
-    "eigenvectors of the Hessian, of length 1"
-)
+from explorer.pages import _forms as forms
 
 
-def choose_axes(orthogonal: bool = False) -> dict[str, Any]:
+def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, Any]:
     """What a plane's axes are, as settings.
 
     Args:
+        settings: the class of the kind's settings.
         orthogonal: whether random ones can be made orthogonal.
     """
-    direction = controls.choose_one_of("Axes", PLANES, "direction", AXES_HELP)
+    direction = forms.choose(settings, "direction")
     if direction != "random":
-        left, right = st.columns(2, gap="xsmall")
-        with left:
-            values = choose_rank("x_rank", "Rank of x", 1)
-        with right:
-            values |= choose_rank("y_rank", "Rank of y", 2)
-        return {"direction": direction, **values}
-    values = controls.choose_directions()
+        return {"direction": direction, **forms.choose_row(settings, ("x_rank", "y_rank"))}
+    values = choose_directions(settings)
     if orthogonal:
-        values["orthogonal"] = st.checkbox(
-            "Make the axes orthogonal",
-            key="orthogonal",
-            bind="query-params",
-            help="Random directions are nearly orthogonal already; the badge shows their cosine.",
-        )
+        values["orthogonal"] = forms.choose(settings, "orthogonal")
     return values
 
 
-def choose_rank(name: str, label: str, usual: int) -> dict[str, Any]:
-    """The rank of an eigenvector, as a setting."""
-    controls.check_address(name, "a whole number", controls.is_whole)
-    return {
-        name: st.number_input(
-            label, value=usual, step=1, key=name, bind="query-params", help=RANK_HELP
-        )
-    }
+def choose_directions(settings: type) -> dict[str, Any]:
+    """How random directions are drawn: normalisation, seed and ignore rule, as settings."""
+    names = ("normalisation", "seed", "ignore_1d")
+    return {name: forms.choose(settings, name) for name in names}
 
 
 def explain_axes(facts: Mapping[str, Any]) -> None:

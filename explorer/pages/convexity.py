@@ -18,13 +18,13 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
+from explorer.pages._address import check_address, is_whole
 from explorer.pages._export import export_plane
 from explorer.pages._objective import choose_objective
 from store import records
-
-EFFORT_LABELS = {"room": controls.SEARCH_STEPS, "tolerance": controls.TOLERANCE}
 
 app = parts.start_page()
 catalog = app.catalog
@@ -35,13 +35,14 @@ def choose() -> tuple[records.Model, str, ConvexitySettings]:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(model.problem_id), curvature=True)
+        values = choose_objective(ConvexitySettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= planes.choose_axes()
-        values |= controls.choose_axis("x", 13) | controls.choose_axis("y", 13)
+        values |= planes.choose_axes(ConvexitySettings)
+        for axis in "xy":
+            values |= forms.choose_axis(ConvexitySettings, axis)
     with st.expander("Eigenvalues"):
-        values |= controls.choose_numbers(ConvexitySettings(), EFFORT_LABELS)
-    return model, point, controls.checked_settings(ConvexitySettings, values)
+        values |= forms.choose_all(ConvexitySettings, ("room", "tolerance"))
+    return model, point, forms.checked_settings(ConvexitySettings, values)
 
 
 def choose_look(plane: Convexity) -> ConvexityLook:
@@ -56,7 +57,7 @@ def choose_look(plane: Convexity) -> ConvexityLook:
         log = controls.choose_scale(f"scale-{VALUE_WORDS.get(value, value)}")
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            controls.check_address("contours", "a whole number", controls.is_whole)
+            check_address("contours", "a whole number", is_whole)
             lines = st.number_input("Contour lines", 0, 60, 8, key="contours", bind="query-params")
             clip = st.number_input(
                 "Clip above",
@@ -70,7 +71,7 @@ def choose_look(plane: Convexity) -> ConvexityLook:
     return ConvexityLook(
         value=value,
         log=log,
-        clip=clip or None,
+        clip=clip or 0.0,
         colour_map=colours,
         levels=int(lines),
         width=charts.plane_width(VALUE_WORDS.get(value, value)),

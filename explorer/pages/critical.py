@@ -14,7 +14,6 @@ from explorer.kinds.critical import (
     END_WORDS,
     KERNEL_CURVATURE,
     KERNEL_REMAINDER,
-    METHODS,
     Critical,
     CriticalLook,
     CriticalSettings,
@@ -24,29 +23,16 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
 from explorer.render.marks.scale import number_text
 from store import records
 
-START_LABELS = {  # setting -> its label and what it is
-    "starts": ("Starts", "The final model, and copies of it with noise."),
-    "every": ("Every", "So many snapshots are a start, counted back from the final one."),
-    "seed": controls.SEED,
-}
-NOISE_LABELS = {"noise": ("Noise", "In root mean squares of each tensor.")}
-SEARCH_LABELS = {
-    "steps": ("Steps", "Of a search, at most."),
-    "products": ("Products", "With the Hessian for a Newton step, at most."),
-    "target": ("Target", "Norm of the gradient that ends a search."),
-}
-INDEX_LABELS = {
-    "bottom": ("Smallest", "Eigenvalues found: a sure lower bound of the index."),
-    "probes": ("Probes", "Random vectors that estimate the index."),
-    "room": controls.SEARCH_STEPS,
-    "tolerance": controls.TOLERANCE,
-}
+START_NAMES = ("starts", "every", "seed")
+SEARCH_NAMES = ("steps", "products", "target")
+INDEX_NAMES = ("bottom", "probes", "room", "tolerance")
 
 app = parts.start_page()
 catalog = app.catalog
@@ -67,34 +53,23 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
     usual = few_starts(max(m.points for m in (model, *others.values())))
     values: dict[str, Any] = {}
     with st.expander("Starts", expanded=True):
-        values |= controls.choose_numbers(usual, START_LABELS)
+        values |= forms.choose_all(CriticalSettings, START_NAMES, usual=usual)
         if values["starts"] > 1:
-            values |= controls.choose_numbers(usual, NOISE_LABELS)
+            values |= forms.choose_all(CriticalSettings, ("noise",))
     with st.expander("Search", expanded=True):
-        controls.check_address("method", f"one of {', '.join(METHODS)}", METHODS.__contains__)
-        values["method"] = st.selectbox(
-            "Method",
-            METHODS,
-            key="method",
-            bind="query-params",
-            help="newton_mr: Newton steps by MINRES, drawn to saddles as much as to minima; "
-            "gradient_norm: L-BFGS on half the squared norm of the gradient. Neither samples "
-            "critical points evenly.",
-        )
-        values |= controls.choose_numbers(usual, SEARCH_LABELS)
+        values["method"] = forms.choose(CriticalSettings, "method", menu=True)
+        values |= forms.choose_all(CriticalSettings, SEARCH_NAMES)
     with st.expander("Objective"):
-        values |= choose_objective(
-            catalog.problem(model.problem_id), curvature=True, precision=usual.precision
-        )
+        values |= choose_objective(CriticalSettings, catalog.problem(model.problem_id))
     if model.facts["parameters"] > MAX_DENSE_PARAMETERS:
         with st.expander("Index"):
-            values |= controls.choose_numbers(usual, INDEX_LABELS)
-    return {label: model, **others}, controls.checked_settings(CriticalSettings, values)
+            values |= forms.choose_all(CriticalSettings, INDEX_NAMES)
+    return {label: model, **others}, forms.checked_settings(CriticalSettings, values)
 
 
-def few_starts(snapshots: int) -> CriticalSettings:
-    """The usual settings with few searches, which are slow: three of the snapshots and a copy."""
-    return CriticalSettings(starts=2, every=max(1, math.ceil(snapshots / 3)))
+def few_starts(snapshots: int) -> dict[str, int]:
+    """Few searches at first, which are slow: from three of the snapshots and a copy."""
+    return {"starts": 2, "every": max(1, math.ceil(snapshots / 3))}
 
 
 def show(stored_questions: dict[str, records.Question]) -> None:

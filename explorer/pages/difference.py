@@ -10,8 +10,9 @@ from explorer.kinds.difference import DIFFERENCE, Difference, DifferenceLook, Di
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
-from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
+from explorer.pages import _planes as planes
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import ChosenPoint, choose_pair
@@ -29,11 +30,11 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, asking.WantedQuestion]:
     """Both models and the question, from the left column."""
     first, second = choose_pair(catalog, DIFFERENCE, from_start=False)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(first.model.problem_id))
+        values = choose_objective(DifferenceSettings, catalog.problem(first.model.problem_id))
     with st.expander("Line", expanded=True):
-        values |= controls.choose_directions()
-        values |= controls.choose_axis("x", 41)
-    settings = controls.checked_settings(DifferenceSettings, values)
+        values |= planes.choose_directions(DifferenceSettings)
+        values |= forms.choose_axis(DifferenceSettings, "x")
+    settings = forms.checked_settings(DifferenceSettings, values)
     return (
         first,
         second,

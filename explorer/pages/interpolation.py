@@ -18,6 +18,7 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
@@ -35,7 +36,7 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]
     first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
     problem = catalog.problem(first.model.problem_id)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(problem, batchnorm="recalibrated")
+        values = choose_objective(InterpolationSettings, problem, batchnorm="recalibrated")
         others = [name for name in problem.facts["splits"] if name != values["split"]]
         beside = bool(others) and st.checkbox(
             f"Show {joined_names(others, ' and ')} beside it",
@@ -43,8 +44,8 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]
             bind="query-params",
         )
     with st.expander("Line", expanded=True):
-        values |= controls.choose_axis("x", 61, -0.25, 1.25, "a")
-    settings = controls.checked_settings(InterpolationSettings, values)
+        values |= forms.choose_axis(InterpolationSettings, "x")
+    settings = forms.checked_settings(InterpolationSettings, values)
     subjects = (first.subject, second.subject)
     splits = [settings.split, *(others if beside else [])]
     wishes = {

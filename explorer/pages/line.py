@@ -8,13 +8,15 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import eigenvalue_words
-from explorer.kinds.line import DIRECTIONS, LINE, MAX_DIRECTIONS, Line, LineLook, LineSettings
+from explorer.kinds.line import LINE, Line, LineLook, LineSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
+from explorer.pages._address import check_address
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_text, joined_names
@@ -32,19 +34,17 @@ def choose() -> tuple[Subjects, LineSettings]:
     subjects = choose_subjects()
     problem = next(iter(subjects.values()))[0].problem_id
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(problem))
+        values = choose_objective(LineSettings, catalog.problem(problem))
     with st.expander("Lines", expanded=True):
         values |= choose_direction()
-        values |= controls.choose_axis("x", 101)
-    return subjects, controls.checked_settings(LineSettings, values)
+        values |= forms.choose_axis(LineSettings, "x")
+    return subjects, forms.checked_settings(LineSettings, values)
 
 
 def choose_subjects() -> Subjects:
     """One model at any of its snapshots, or the final points of several."""
     models_by_label = parts.known_models(catalog)
-    controls.check_address(
-        "model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__
-    )
+    check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
     first = [next(iter(models_by_label))]
     names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
     if not names:
@@ -58,27 +58,14 @@ def choose_subjects() -> Subjects:
 
 def choose_direction() -> dict[str, Any]:
     """Random directions or the gradient's, as settings."""
-    direction = controls.choose_one_of(
-        "Direction",
-        DIRECTIONS,
-        "direction",
-        "random: drawn from a seed and normalised (Li et al. 2018); gradient: straight downhill, "
-        "x = 1 being a step as long as the parameters; eigenvector: of the Hessian, of length 1",
-    )
+    direction = forms.choose(LineSettings, "direction")
     if direction == "eigenvector":
-        return {"direction": direction, **planes.choose_rank("rank", "Rank", 1)}
+        return {"direction": direction, "rank": forms.choose(LineSettings, "rank")}
     if direction != "random":
         return {"direction": direction}
-    controls.check_address("directions", "a whole number", controls.is_whole)
-    count = st.number_input(
-        "How many directions",
-        value=1,
-        key="directions",
-        bind="query-params",
-        help=f"From 1 to {MAX_DIRECTIONS}; all of one seed. Their spread is drawn around their "
-        "mean.",
-    )
-    return {"direction": direction, "directions": count, **controls.choose_directions()}
+    count = forms.choose(LineSettings, "directions")
+    drawn = planes.choose_directions(LineSettings)
+    return {"direction": direction, "directions": count, **drawn}
 
 
 def show(stored_questions: dict[str, records.Question]) -> None:

@@ -12,11 +12,12 @@ from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
 from explorer.importing import following
 from explorer.kinds.look import CurvesLook
-from explorer.kinds.run import LARGEST_MARGIN, RUN, RUN_PLANES, Run, RunLook, RunSettings
+from explorer.kinds.run import RUN, Run, RunLook, RunSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_run, file_word
 from explorer.pages._objective import choose_objective
@@ -43,10 +44,10 @@ def choose() -> tuple[dict[str, records.Model], asking.WantedQuestion]:
         help="Runs of the same problem, drawn on the same plane.",
     )
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(model.problem_id))
+        values = choose_objective(RunSettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
         values |= choose_plane(bool(others))
-    settings = controls.checked_settings(RunSettings, values)
+    settings = forms.checked_settings(RunSettings, values)
     models_by_label = {label: model, **others}
     return models_by_label, asking.WantedQuestion(
         RUN, settings, tuple((m, "") for m in models_by_label.values())
@@ -57,31 +58,9 @@ def choose_plane(several: bool) -> dict[str, Any]:
     """Whose components span the plane, and the grid over it, as settings."""
     values: dict[str, Any] = {}
     if several:
-        values["plane"] = controls.choose_one_of(
-            "Components of",
-            RUN_PLANES,
-            "plane",
-            "together: of all snapshots of all runs; first: of the model's own run, on whose plane "
-            "the others are projected",
-        )
-    controls.check_address("margin", "a number", controls.is_finite)
-    values["margin"] = st.number_input(
-        "Margin",
-        value=0.25,
-        step=0.05,
-        key="margin",
-        bind="query-params",
-        help="Left free around the path, in widths of the path along each axis; "
-        f"at most {LARGEST_MARGIN:g}.",
-    )
-    for name in ("x_count", "y_count"):
-        controls.check_address(name, "a whole number", controls.is_whole)
-    left, right = st.columns(2)
-    for column, name in ((left, "x_count"), (right, "y_count")):
-        values[name] = column.number_input(
-            f"Points along {name[0]}", value=41, key=name, bind="query-params"
-        )
-    return values
+        values["plane"] = forms.choose(RunSettings, "plane")
+    values["margin"] = forms.choose(RunSettings, "margin")
+    return values | forms.choose_row(RunSettings, ("x_count", "y_count"))
 
 
 def earlier_answer(wish: asking.WantedQuestion) -> records.Question | None:
@@ -147,7 +126,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     charts.show_chart(draw(run, look, names), f"{description}, with paths", values)
     explain(run, own)
     checks.show_badges(question, run)
-    export_run(question, run, growing(run, look, names), look.until or 0)
+    export_run(question, run, growing(run, look, names), look.until)
     st.subheader("Course of the run" if len(own) == 1 else "Course of the runs", anchor=False)
     course = replace(look, picture="course", width=charts.plot_width())
     description = f"Loss and movement over the training of {whose}"

@@ -10,7 +10,6 @@ from explorer.ask import questions
 from explorer.kinds.measures import MEASURES_IN_READING_ORDER, NO, YES, Measure
 from explorer.kinds.sharpness import (
     NOT_YET,
-    RESCALINGS,
     SHARPNESS,
     Sharpness,
     SharpnessLook,
@@ -22,7 +21,9 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
+from explorer.pages._address import check_address
 from explorer.pages._export import export_chart, export_numbers
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_message, as_text, in_badge, joined_names
@@ -30,27 +31,27 @@ from store import records
 
 LETTER_WIDTH = 7  # px of a letter of a measure's title, at most
 INVARIANCE_WORDS = {YES: "✓ invariant", NO: "moves"}
-SETTING_LABELS = {  # setting -> its label and what it is
-    "box": ("Keskar's box", "A share of abs(w) + 1; a second measure has half of it."),
-    "rho": ("SAM's rho", "Also that of m-sharpness."),
-    "batch_examples": ("m", "Examples a batch of m-sharpness."),
-    "adaptive_rho": ("ASAM's rho", "In coordinates scaled by abs(w) + eta."),
-    "eta": ("ASAM's eta", "A second measure has eta 0."),
-    "max_rho": ("Adaptive rho, max norm", "A share of each parameter."),
-    "euclid_rho": ("Adaptive rho, Euclidean", "Norm of d / abs(w)."),
-    "ascent": ("Ascent steps", "Of the adaptive worst cases."),
-    "restarts": ("Restarts", "Of the worst cases; the first from the model itself."),
-    "noise": ("Noise", "Standard deviation of the average cases."),
-    "radius": ("Ball's radius", "Norm of the perturbation."),
-    "draws": ("Draws", "Pairs of opposite perturbations in each mean."),
-    "probes": ("Probes", "Random vectors for sums over the spectrum."),
-    "steps": ("Lanczos steps", "Of each probe."),
-    "room": controls.SEARCH_STEPS,
-    "z": ("z", "Of the effective dimension."),
-    "drop": ("Allowed drop", "Of the accuracy, for the PAC-Bayes sigma."),
-    "delta": ("delta", "The PAC-Bayes bounds hold with probability 1 - delta."),
-    "seed": controls.SEED,
-}
+NUMBER_NAMES = (
+    "box",
+    "rho",
+    "batch_examples",
+    "adaptive_rho",
+    "eta",
+    "max_rho",
+    "euclid_rho",
+    "ascent",
+    "restarts",
+    "noise",
+    "radius",
+    "draws",
+    "probes",
+    "steps",
+    "room",
+    "z",
+    "drop",
+    "delta",
+    "seed",
+)
 
 app = parts.start_page()
 catalog = app.catalog
@@ -61,33 +62,16 @@ def choose() -> tuple[dict[str, asking.WantedQuestion], SharpnessSettings]:
     subjects_by_label = choose_subjects()
     problem = next(iter(subjects_by_label.values()))[0][0].problem_id
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(problem), curvature=True)
+        values = choose_objective(SharpnessSettings, catalog.problem(problem))
     with st.expander("Rescaling test", expanded=True):
         values |= choose_rescaling()
-    values["measures"] = choose_measures()
+    values["measures"] = forms.choose(SharpnessSettings, "measures")
     with st.expander("Numbers of the measures"):
-        values |= controls.choose_numbers(SharpnessSettings(), SETTING_LABELS)
-    settings = controls.checked_settings(SharpnessSettings, values)
+        values |= forms.choose_all(SharpnessSettings, NUMBER_NAMES)
+    settings = forms.checked_settings(SharpnessSettings, values)
     return {
         n: asking.WantedQuestion(SHARPNESS, settings, both) for n, both in subjects_by_label.items()
     }, settings
-
-
-def choose_measures() -> tuple[str, ...]:
-    """Names of the measures asked for; none for all of them."""
-    names = [measure.name for measure in MEASURES_IN_READING_ORDER]
-    names_in_address = st.query_params.get_all("measures")
-    if any(name not in names for name in names_in_address):
-        controls.check_address("measures", f"some of {', '.join(names)}", lambda _: False)
-    chosen_names = st.multiselect(
-        "Measures",
-        names,
-        key="measures",
-        bind="query-params",
-        placeholder=f"All {len(names)}",
-        help="Those to compute; all where none is chosen. What is known is never computed again.",
-    )
-    return tuple(chosen_names)
 
 
 def measures_shown() -> list[Measure]:
@@ -98,9 +82,7 @@ def measures_shown() -> list[Measure]:
 def choose_subjects() -> dict[str, tuple[questions.Subject, questions.Subject]]:
     """Each model's point and its initial parameters: one model at any snapshot, or several."""
     models_by_label = parts.known_models(catalog)
-    controls.check_address(
-        "model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__
-    )
+    check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
     first = [next(iter(models_by_label))]
     names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
     if not names:
@@ -126,19 +108,10 @@ def start_point(model: records.Model, point: str) -> str:
 
 def choose_rescaling() -> dict[str, Any]:
     """None, by layers or by neurons, and the factor, as settings."""
-    rescaling = controls.choose_one_of(
-        "Rescale",
-        RESCALINGS,
-        "rescaling",
-        "All measures again at other parameters of the same function (Dinh et al. 2017): what "
-        "comes out of a layer before a ReLU is multiplied and what goes into the next is divided, "
-        "by one factor a layer or one a neuron.",
-    )
+    rescaling = forms.choose(SharpnessSettings, "rescaling")
     if rescaling == "none":
         return {"rescaling": rescaling}
-    controls.check_address("alpha", "a finite number", controls.is_finite)
-    alpha = st.number_input("Factor", value=5.0, key="alpha", bind="query-params")
-    return {"rescaling": rescaling, "alpha": alpha}
+    return {"rescaling": rescaling, "alpha": forms.choose(SharpnessSettings, "alpha")}
 
 
 def show(stored_questions: dict[str, records.Question]) -> None:

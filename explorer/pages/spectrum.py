@@ -7,12 +7,13 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.matrix import MATRICES, MATRIX_WORDS, MOST_PROBES, SpectrumSettings
+from explorer.kinds.matrix import MATRIX_WORDS, MOST_PROBES, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum, SpectrumLook
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart
@@ -25,18 +26,18 @@ DRAWN_TOGETHER = (
     "fisher",
 )  # drawn beside them where it is known: not every loss has one
 MORE_PROBES = 10  # probes that the button adds
-EFFORT_LABELS = {  # setting -> its label and what it is
-    "top": ("Largest", "So many of the largest eigenvalues, with their residuals."),
-    "bottom": ("Smallest", "So many of the smallest: the negative ones, if there are any."),
-    "probes": ("Probes", "Random vectors of the density and the traces."),
-    "steps": ("Steps each", "Of Lanczos: products with the matrix for each probe."),
-    "batches": ("Mini-batches", "Whose largest eigenvalues are found one by one; 0: none."),
-    "batch_examples": ("Batch size", "Examples of each mini-batch."),
-    "trace_products": ("XTrace", "Products for the trace alone; 0: it is from the probes."),
-    "seed": controls.SEED,
-    "room": controls.SEARCH_STEPS,
-    "tolerance": controls.TOLERANCE,
-}
+EFFORT_NAMES = (
+    "top",
+    "bottom",
+    "probes",
+    "steps",
+    "batches",
+    "batch_examples",
+    "trace_products",
+    "seed",
+    "room",
+    "tolerance",
+)
 
 app = parts.start_page()
 catalog = app.catalog
@@ -47,57 +48,23 @@ def choose() -> tuple[questions.Subject, SpectrumSettings]:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(model.problem_id), curvature=True)
+        values = choose_objective(SpectrumSettings, catalog.problem(model.problem_id))
     with st.expander("Matrix", expanded=True):
         values |= choose_matrix(model.facts.get("tensors", []))
     with st.expander("Pairs and probes", expanded=True):
-        values |= choose_effort()
-    return (model, point), controls.checked_settings(SpectrumSettings, values)
+        values |= forms.choose_all(SpectrumSettings, EFFORT_NAMES)
+    return (model, point), forms.checked_settings(SpectrumSettings, values)
 
 
 def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
     """Which matrix, and of which parameters, as settings."""
-    controls.check_address("matrix", f"one of {', '.join(MATRICES)}", MATRICES.__contains__)
-    matrix = st.selectbox(
-        "Matrix",
-        MATRICES,
-        key="matrix",
-        bind="query-params",
-        help="gauss_newton: J' H J, with H the second derivatives of the loss by the outputs; "
-        "empirical_fisher: mean of the outer products of each example's gradient; fisher: the same "
-        "with labels that the model draws from its own prediction; scaled_hessian: each entry "
-        "times the sizes of both its weights, which rescalings of a ReLU network do not change.",
-    )
-    values: dict[str, Any] = {"matrix": matrix}
-    if matrix == "fisher":
-        controls.check_address("labels", "a whole number", controls.is_whole)
-        values["labels"] = st.number_input(
-            "Labels drawn",
-            value=1,
-            step=1,
-            key="labels",
-            bind="query-params",
-            help="For each label of the data, from the seed below. More come nearer to "
-            "Gauss-Newton, and cost little.",
-        )
+    values = {"matrix": forms.choose(SpectrumSettings, "matrix", menu=True)}
+    if values["matrix"] == "fisher":
+        values["labels"] = forms.choose(SpectrumSettings, "labels")
     names = [row["name"] for row in tensors if row["role"] == "parameter"]
-    if not names:
-        return values
-    controls.check_address("layer", f"one of {', '.join(names)}", ["", *names].__contains__)
-    layer = st.selectbox(
-        "Parameters",
-        ["", *names],
-        format_func=lambda name: name or "all",
-        key="layer",
-        bind="query-params",
-        help="All, or the diagonal block of one tensor alone.",
-    )
-    return {**values, "layer": layer}
-
-
-def choose_effort() -> dict[str, Any]:
-    """How much is found out, as settings."""
-    return controls.choose_numbers(SpectrumSettings(), EFFORT_LABELS)
+    if names:
+        values["layer"] = forms.choose(SpectrumSettings, "layer", options=["", *names], menu=True)
+    return values
 
 
 def more_button(settings: SpectrumSettings, subject: questions.Subject) -> None:

@@ -22,6 +22,7 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_line
 from explorer.pages._objective import choose_objective
@@ -31,12 +32,7 @@ from store import records
 if TYPE_CHECKING:
     import numpy as np
 
-EFFORT_LABELS = {
-    "probes": ("Probes", "Random vectors of the trace and the effective rank."),
-    "seed": controls.SEED,
-    "room": controls.SEARCH_STEPS,
-    "tolerance": controls.TOLERANCE,
-}
+EFFORT_NAMES = ("probes", "seed", "room", "tolerance")
 
 app = parts.start_page()
 catalog = app.catalog
@@ -69,7 +65,7 @@ class Training:
         rates = self.rates(steps)
         width = charts.plot_width()
         own = () if rates is None else tuple(rates.tolist())
-        momentum, batch = self.momentum, self.batch
+        momentum, batch = self.momentum, self.batch or 0
         return StabilityLook(
             log=log,
             width=width,
@@ -84,13 +80,13 @@ def choose() -> tuple[records.Model, StabilitySettings, Training]:
     """The question and the training, from the left column."""
     model = controls.choose_model(catalog, STABILITY.fewest)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(model.problem_id), curvature=True)
+        values = choose_objective(StabilitySettings, catalog.problem(model.problem_id))
     with st.expander("Estimates"):
-        values |= controls.choose_numbers(StabilitySettings(), EFFORT_LABELS)
+        values |= forms.choose_all(StabilitySettings, EFFORT_NAMES)
     with st.expander("Training", expanded=True):
         training = choose_training(model)
     values["preconditioned"] = training.preconditioned
-    return model, controls.checked_settings(StabilitySettings, values), training
+    return model, forms.checked_settings(StabilitySettings, values), training
 
 
 def choose_training(model: records.Model) -> Training:
@@ -152,19 +148,12 @@ def choose_matrix(model: records.Model, optimiser: str) -> bool:
     """Whether the Hessian is preconditioned, where the run was recorded so that it can be."""
     if not has_moments(model):
         return st.query_params.get("preconditioned") == "true"  # refused in a sentence
-    return st.checkbox(
-        "Precondition by second moments",
-        value=optimiser == "Adam",
-        key="preconditioned",
-        bind="query-params",
-        help="Adam's steps see P^-½ H P^-½ with P = √v + ε of each snapshot (Cohen et al. 2022). "
-        "This is another question than that about the Hessian H itself.",
-    )
+    return bool(forms.choose(StabilitySettings, "preconditioned", usual=optimiser == "Adam"))
 
 
 def has_moments(model: records.Model) -> bool:
     """Whether a snapshot of the run came with Adam's second moments."""
-    return any(point.facts.get("moments") for point in catalog.points(model.id))
+    return any(point.optimiser_state for point in catalog.points(model.id))
 
 
 def show(stored_questions: dict[str, records.Question]) -> None:

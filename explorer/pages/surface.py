@@ -15,9 +15,11 @@ from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
+from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
+from explorer.pages._address import check_address, is_finite, is_whole
 from explorer.pages._export import export_plane
 from explorer.pages._objective import choose_objective
 from explorer.render.relief3d.camera import camera_numbers
@@ -35,11 +37,12 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
     with st.expander("Objective", expanded=True):
-        values = choose_objective(catalog.problem(model.problem_id))
+        values = choose_objective(SurfaceSettings, catalog.problem(model.problem_id))
     with st.expander("Plane", expanded=True):
-        values |= planes.choose_axes(orthogonal=True)
-        values |= controls.choose_axis("x", 51) | controls.choose_axis("y", 51)
-    return model, point, controls.checked_settings(SurfaceSettings, values)
+        values |= planes.choose_axes(SurfaceSettings, orthogonal=True)
+        for axis in "xy":
+            values |= forms.choose_axis(SurfaceSettings, axis)
+    return model, point, forms.checked_settings(SurfaceSettings, values)
 
 
 def choose_view(surface: Surface, decay: float) -> SurfaceLook:
@@ -61,7 +64,7 @@ def choose_view(surface: Surface, decay: float) -> SurfaceLook:
             key="view",
             bind="query-params",
         )
-        controls.check_address("value", f"one of {', '.join(names)}", names.__contains__)
+        check_address("value", f"one of {', '.join(names)}", names.__contains__)
         value_label = st.selectbox(
             "Value",
             list(names),
@@ -81,7 +84,7 @@ def choose_view(surface: Surface, decay: float) -> SurfaceLook:
         )
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            controls.check_address("contours", "a whole number", controls.is_whole)
+            check_address("contours", "a whole number", is_whole)
             contours = st.number_input(
                 "Contour lines", 0, 60, 14, key="contours", bind="query-params"
             )
@@ -99,7 +102,7 @@ def choose_view(surface: Surface, decay: float) -> SurfaceLook:
         view=VIEWS[view],
         value=value,
         log=scale == "Log",
-        clip=clip or None,
+        clip=clip or 0.0,
         colour_map=colours,
         levels=int(contours),
         width=charts.plane_width(value),
@@ -110,7 +113,7 @@ def choose_view(surface: Surface, decay: float) -> SurfaceLook:
 
 def decay_input(model: records.Model) -> float:
     """The weight decay whose term is shown as a value of its own; 0 for none."""
-    controls.check_address("decay", "a finite number", controls.is_finite)
+    check_address("decay", "a finite number", is_finite)
     return st.number_input(
         "Weight decay",
         min_value=0.0,

@@ -31,7 +31,7 @@ def draw(
         ValueError: no lines, or a line without such a value.
     """
     named = {"": lines} if isinstance(lines, Interpolation) else dict(lines)
-    values = [look.value] if look.second is None else [look.value, look.second]
+    values = [look.value, look.second] if look.second else [look.value]
     for value in values:
         if not named or any(value not in line.values for line in named.values()):
             raise ValueError(

@@ -25,7 +25,7 @@ def draw(
         ValueError: no lines, or a line without such a value.
     """
     named = {"": lines} if isinstance(lines, Line) else dict(lines)
-    values = [look.value] if look.second is None else [look.value, look.second]
+    values = [look.value, look.second] if look.second else [look.value]
     _refuse_missing_values(named, values)
     heights = (look.height, round(look.height * SECOND_HEIGHT))
     rows = [

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import pyarrow as pa
 
-from explorer.kinds.look import SubjectName
+from explorer.kinds.look import LAST, SubjectName
 from explorer.kinds.trajectory import Trajectory
 from explorer.render.drawing import Chart, Drawing
 from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
@@ -79,16 +79,16 @@ def snapshots_until(tracks: Sequence[Track], moment: int) -> list[int]:
     ]
 
 
-def last_moment(tracks: Sequence[Track], until: int | None) -> int:
+def last_moment(tracks: Sequence[Track], until: int) -> int:
     """The number of the moment up to which paths are drawn; the last one unless another is named.
 
     Raises:
         ValueError: there is no such moment.
     """
     count = len(moments(tracks)) if tracks else 1
-    if until is not None and until >= count:
+    if until >= count:
         raise ValueError(f"until must be below {count}, the number of moments, got {until}")
-    return count - 1 if until is None else until
+    return count - 1 if until == LAST else until
 
 
 def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:

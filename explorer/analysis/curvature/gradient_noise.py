@@ -15,7 +15,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.problem import Batch
 
 FEW = 2  # examples that show whether all at once is the same as one by one
-AGREE = 1e-3  # relative, of squared norms in float32
+SAME_NORMS = 1e-3  # relative, of squared norms in float32
 TOGETHER_BYTES = 128 << 20  # of gradients of single examples at once
 
 
@@ -73,7 +73,7 @@ def _norms_function(objective: Objective, few: Batch) -> Callable[[Objective, Ba
     except (RuntimeError, TypeError):
         return _norms_one_by_one
     wanted = _norms_one_by_one(objective, few)
-    agree = torch.allclose(squares, wanted, rtol=AGREE, atol=0, equal_nan=True)
+    agree = torch.allclose(squares, wanted, rtol=SAME_NORMS, atol=0, equal_nan=True)
     return _norms_vectorised if agree else _norms_one_by_one
 
 

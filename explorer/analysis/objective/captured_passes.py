@@ -1,29 +1,13 @@
 """Points as recorded sequences of operations, run again and again without Python between."""
 
 import warnings
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from explorer.analysis.objective.losses import ExampleValues
 from explorer.analysis.objective.objective import Objective
-
-Place = Callable[[Tensor, Tensor], None]  # of parameters (D,) at a step (m,)
-
-
-def enter_points(
-    objective: Objective, place: Place, example_values: ExampleValues, steps: Tensor
-) -> None:
-    """Enter the values at steps (K, m), one after the other.
-
-    Each has a stretch of its own: what a model in place made of its weights, and kept, ends there.
-    """
-    for point, step in enumerate(steps.unbind()):
-        place(objective.flat.theta, step)
-        with objective.flat.at_theta():
-            objective.follow_parameters(step)
-            objective.write(example_values, point)
+from explorer.analysis.objective.passes import Place, enter_points
 
 
 class CudaGraphPoint:

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.objective import streaming
-from explorer.analysis.objective.captured_passes import CudaGraphPoint, TracedPoints, enter_points
+from explorer.analysis.objective.captured_passes import CudaGraphPoint, TracedPoints
 from explorer.analysis.objective.device import core_count, precision_flags, restore_threads
 from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.losses import ExampleValues
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import STRETCH
+from explorer.analysis.objective.passes import enter_points, enter_points_in_one_pass
 from explorer.analysis.objective.random_directions import RedrawnDirections
+from explorer.analysis.objective.streaming import VALUES_BYTES
 
 TRACED = 4  # points recorded together, at most
 Read = Callable[[ExampleValues], dict[str, Tensor]]
@@ -33,7 +34,7 @@ class Evaluator:
     the objective's choice; on a CPU small models are evaluated at several points at once, one core
     each: the same operations in the same order for each point, so that values do not depend on how
     points are shared out, to the last bit. Where several points go into one launch, the kernels of
-    the matrix library may order sums by a point's place: they agree within `AGREE` of
+    the matrix library may order sums by a point's place: they agree within `ROUNDING` of
     `execution_tuning`.
     """
 
@@ -194,9 +195,7 @@ class _Lane:
         self._evaluator = evaluator
         theta, names = objective.flat.theta, objective.names
         row_bytes = objective.examples * len(names) * theta.element_size()
-        block_bytes = (
-            streaming.VALUES_BYTES if objective.streams else BLOCK_BYTES[theta.device.type]
-        )
+        block_bytes = VALUES_BYTES if objective.streams else BLOCK_BYTES[theta.device.type]
         block = max(1, min(256, block_bytes // row_bytes))
         self._stacked = objective.choice.stacked
         traced = objective.choice.traced and self._stacked == 1
@@ -235,12 +234,11 @@ class _Lane:
             self._objective.stacked_write(self._example_values, thetas)
             return
         with torch.inference_mode():
-            if self._objective.streams:
-                streaming.fill(self._objective, self._evaluator.place, self._example_values, steps)
-            elif self._repeated is not None:
+            if self._repeated is not None and not self._objective.streams:
                 self._repeated.fill(self._example_values, steps)
-            else:
-                enter_points(self._objective, self._evaluator.place, self._example_values, steps)
+                return
+            enter = enter_points_in_one_pass if self._objective.streams else enter_points
+            enter(self._objective, self._evaluator.place, self._example_values, steps)
 
     def _share_cores(self) -> None:
         """Give this thread its part of the cores."""

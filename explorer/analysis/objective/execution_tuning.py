@@ -23,7 +23,7 @@ COMPILE_GAIN = 0.3  # of the time, at best
 STACKED = 16  # points a launch that a compiler makes quick on a CPU (measured)
 LAUNCH_SECONDS = 15e-6  # an operation that is quicker waits for the host
 # Largest relative difference of a way from the plain one that is rounding.
-AGREE = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
+ROUNDING = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
 
 
 @dataclass
@@ -204,7 +204,7 @@ def agrees_with_plain(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
                 losses.append(probe.values(steps)["loss"])
     except (ValueError, RuntimeError, TypeError, AttributeError, UserWarning):
         return False
-    within = AGREE[probe.objective.settings.precision]
+    within = ROUNDING[probe.objective.settings.precision]
     one, other = losses
     return bool(np.allclose(other, one, rtol=within, atol=within / 10, equal_nan=True))
 
@@ -259,7 +259,7 @@ def choice_reason(evaluator: Evaluator, measured: bool) -> str:
     if not objective.flat.is_copy:
         return "by the model itself, as a copy of it cannot be made or gives other values"
     if measured:
-        within = AGREE[objective.settings.precision]
+        within = ROUNDING[objective.settings.precision]
         return f"by the clock, of ways that differ by up to {within:.0e} of a value"
     if not objective.copies_are_independent and objective.most_lanes > 1 and not objective.streams:
         return "by shapes, by one copy of the model, as copies of it disturb each other"

@@ -1,18 +1,11 @@
 """Passes over examples that do not fit on the device: each batch serves many points."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
-
-from torch import Tensor
 
 from explorer.analysis.objective.batches import slice_examples
 from explorer.analysis.objective.examples import Source
 from explorer.analysis.objective.loading import Examples, Loader, Span
-from explorer.analysis.objective.losses import ExampleValues
 from explorer.problem import Batch
-
-if TYPE_CHECKING:
-    from explorer.analysis.objective.objective import Objective
 
 VALUES_BYTES = 256 << 20  # of values of the points that one pass serves
 POINTS = 16  # that share a pass, at least: loading is paid once for all of them
@@ -35,27 +28,3 @@ class Stream:
         batches = self._loader or (slice_examples(self._source, *span) for span in self._spans)
         for span, batch in zip(self._spans, batches, strict=True):
             yield *span, self._ready(batch)
-
-
-def fill(
-    objective: "Objective",
-    place: Callable[[Tensor, Tensor], None],
-    example_values: ExampleValues,
-    steps: Tensor,
-) -> None:
-    """Enter the values at steps (K, m) in one pass over the data.
-
-    Statistics that are recomputed or interpolated at a point are so once, and kept for the pass.
-    """
-    kept: list[list[Tensor]] = []
-    for start, stop, batch in objective.batches:
-        few = None
-        for point, step in enumerate(steps.unbind()):
-            place(objective.flat.theta, step)
-            if point == len(kept):
-                objective.follow_parameters(step)
-                kept.append(objective.statistics())
-            else:
-                objective.take_statistics(kept[point])
-            with objective.flat.at_theta():
-                few = objective.enter(example_values, (point, start, stop), batch, few)

@@ -67,12 +67,3 @@ def colour_table(name: str) -> np.ndarray:
     table = np.ascontiguousarray(table, dtype=np.uint8)
     table.setflags(write=False)
     return table
-
-
-def hex_colours(name: str) -> list[str]:
-    """The colours of a map as 256 strings "#rrggbb", low to high.
-
-    Raises:
-        ValueError: no such colour map.
-    """
-    return [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colour_table(name)]

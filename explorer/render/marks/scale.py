@@ -3,13 +3,14 @@
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import axes_words
+from explorer.kinds.look import PlaneLook
 from explorer.kinds.surface import Surface
 from explorer.render.marks.colours import colour_table, contrast_ratio
 
@@ -66,48 +67,42 @@ def is_drawable(values: np.ndarray, log: bool) -> np.ndarray:
     return np.isfinite(values) & ((values > 0) | (not log))
 
 
-class Scaled(Protocol):
-    """What says how values become colours: a plane's look, or a height field."""
-
-    @property
-    def log(self) -> bool:
-        """Whether by the logarithm."""
-
-    @property
-    def clip(self) -> float | None:
-        """What lies above has the top colour."""
-
-    @property
-    def limits(self) -> tuple[float, ...] | None:
-        """Of the colours, low and high; None for those of the values."""
-
-    @property
-    def colour_map(self) -> str:
-        """The name of the map."""
+def colour_scale(values: np.ndarray, look: PlaneLook) -> ColourScale | None:
+    """The scale of a look that fits the values; None when none is drawable."""
+    scale = ColourScale(math.nan, math.nan, look.log, look.colour_map)
+    return fit_scale(values, scale, look.ceiling, look.limits)
 
 
-def colour_scale(values: np.ndarray, look: Scaled) -> ColourScale | None:
-    """The scale that fits the values, wider when all are equal up to rounding.
+def fit_scale(
+    values: np.ndarray, scale: ColourScale, clip: float | None, limits: Sequence[float]
+) -> ColourScale | None:
+    """The scale from the lowest to the highest of the values, or between the limits.
 
-    None when none is drawable.
+    It is wider when all are equal up to rounding.
+
+    Args:
+        values: of any shape.
+        scale: log or not, and its colours.
+        clip: what lies above has the top colour.
+        limits: lowest and highest value; none for those of the values.
     """
-    drawable_values = values[is_drawable(values, look.log)]
-    if look.limits is not None:
-        low, high = look.limits
+    drawable_values = values[is_drawable(values, scale.log)]
+    if limits:
+        low, high = limits
     elif drawable_values.size:
         low, high = float(drawable_values.min()), float(drawable_values.max())
     else:
         return None
-    if look.clip is not None:
-        high = min(high, look.clip)
-    if look.log and low <= 0:
+    if clip is not None:
+        high = min(high, clip)
+    if scale.log and low <= 0:
         low = float(drawable_values.min()) if drawable_values.size else high / 10
     if not high / 2 - low / 2 > ROUNDING * max(abs(low), abs(high)):  # halves cannot overflow
         high = max(low, high)
         margin = 0.05 * abs(high) or 0.5
-        low, high = (high / 1.1, high * 1.1) if look.log else (high - margin, high + margin)
+        low, high = (high / 1.1, high * 1.1) if scale.log else (high - margin, high + margin)
         low, high = max(low, -sys.float_info.max), min(high, sys.float_info.max)
-    return ColourScale(low, high, look.log, look.colour_map)
+    return replace(scale, low=low, high=high)
 
 
 def require_value(surface: Surface, value: str) -> None:

@@ -18,7 +18,7 @@ from explorer.render.marks.scale import (
     AXIS_TICKS,
     VALUE_TICKS,
     ColourScale,
-    colour_scale,
+    fit_scale,
     tick_label,
     tick_labels,
     ticks,
@@ -45,7 +45,7 @@ class HeightField:
     computed: np.ndarray = field(default_factory=lambda: np.array(True))  # (Y, X) bool
     log: bool = False  # heights are log10 of the loss; a loss of zero or below becomes a hole
     clip: float | None = None  # loss above which the surface is cut away
-    limits: tuple[float, ...] | None = None  # losses at the ends of the colours; of the values
+    limits: tuple[float, ...] = ()  # losses at the ends of the colours; none: of the values
     colour_map: str = "viridis"
     contours: int = 16  # number of levels; 0 for none
     x_label: str = "x"
@@ -97,7 +97,8 @@ class HeightField:
     @cached_property
     def scale(self) -> ColourScale:
         """Which colour stands for which loss, as in the picture from above."""
-        scale = colour_scale(self.z[self.computed], self)
+        unfitted = ColourScale(math.nan, math.nan, self.log, self.colour_map)
+        scale = fit_scale(self.z[self.computed], unfitted, self.clip, self.limits)
         if scale is not None:
             return scale
         top = self.clip if self.clip is not None else 1.0
@@ -201,6 +202,7 @@ class HeightField:
         arrays: dict[str, Any] = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
         markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
         rest: dict[str, Any] = {name: values[name] for name in values.keys() - arrays.keys()}
+        rest |= {"limits": tuple(values["limits"])}
         rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
         return cls(**arrays, **rest)
 

@@ -40,7 +40,7 @@ def draw_relief(
         surface.values[look.value],
         surface.computed,
         log=look.log,
-        clip=look.clip,
+        clip=look.ceiling,
         limits=look.limits,
         colour_map=look.colour_map,
         contours=look.levels,

@@ -1,0 +1,70 @@
+"""A catalog's smallest entries: a model, a question, pieces of its answer."""
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+from store import Catalog
+from store.migrations import MIGRATIONS
+from store.records import Measurement, Model, Point, Problem, Question
+
+TABLE = "surface_values"
+
+
+def question(key="q1", units=4, **changes) -> Question:
+    fields = {
+        "key": key,
+        "kind": "surface",
+        "version": 1,
+        "title": f"surface {key}",
+        "settings": {"split": "train", "seed": 3, "precision": "float32", "normalisation": "raw"},
+        "problem_id": "p1",
+        "model_ids": ("m1",),
+        "point_ids": ("w1",),
+        "units": units,
+    }
+    return Question(**{**fields, **changes})
+
+
+def put_model(catalog: Catalog, id="m1", name="ResNet", point="w1") -> str:
+    file_hash = catalog.put_file(f"weights of {id}".encode(), "safetensors")
+    catalog.add_import(
+        Problem(id="p1", name="rings", path="/x/rings.py", source_hash="0" * 64),
+        [Model(id=id, name=name, problem_id="p1", point_id=point, facts={"parameters": 9})],
+        [Point(model_id=id, point_id=point, label="final", step=7, file_hash=file_hash)],
+        [
+            Measurement(
+                point_id=point, problem_id="p1", split="train", name="loss", value=0.5, count=30
+            )
+        ],
+    )
+    return file_hash
+
+
+def piece(units, loss=None) -> dict[str, np.ndarray]:
+    units = np.asarray(units)
+    return {"unit": units, "loss": units * 0.5 if loss is None else np.asarray(loss)}
+
+
+def ingest(catalog, units, key="q1", loss=None, facts=None, **more) -> int:
+    return catalog.ingest(
+        key, TABLE, piece(units, loss), facts or {}, 0.1, {"device": "cpu"}, **more
+    )
+
+
+def first_schema(folder: Path) -> None:
+    """A catalog as the first version wrote it, with one answered question."""
+    folder.mkdir()
+    with duckdb.connect(folder / "catalog.duckdb") as old:
+        old.execute(
+            "CREATE TABLE migrations (version BIGINT PRIMARY KEY, name VARCHAR, applied TIMESTAMP)"
+        )
+        old.execute(MIGRATIONS[0][1])
+        old.execute("INSERT INTO migrations VALUES (1, 'first schema', now())")
+        old.execute("""INSERT INTO questions (key, kind, version, title, settings, problem_id,
+            model_ids, point_ids, units, units_done, status, seconds, facts, provenance)
+            VALUES ('q1', 'surface', 1, 'surface q1', '{"seed": 3}', 'p1', ['m1'], ['w1'], 4, 2,
+            'open', 0.1, '{"a": 1}', '{}')""")
+        old.execute("CREATE TABLE surface_values (question_key VARCHAR, unit BIGINT, loss DOUBLE)")
+        old.execute("INSERT INTO surface_values VALUES ('q1', 0, 0.0), ('q1', 1, 'nan')")
