@@ -37,7 +37,7 @@ def test_equal_shapes_of_other_losses_have_other_numbers() -> None:
     """A bowl and one a hundred times as high look alike; the numbers at the bar differ."""
     low, high = pixels(BOWL), pixels(100 * BOWL)
     assert low.shape == high.shape
-    differs = (low != high).any(axis=2)
+    differs = (np.abs(low - high) > 32).any(axis=2)  # contour lines may differ by a shade
     columns = np.flatnonzero(differs.any(axis=0))
     assert columns.size
     assert columns.min() > low.shape[1] // 2  # where the bar is
