@@ -12,6 +12,7 @@ from typing import Any
 from explorer import job_progress, recorded_runs
 from explorer.ask import questions, requests
 from explorer.ask.estimate import estimate
+from explorer.contracts.facts import ModelFacts
 from explorer.importing import following
 from explorer.importing.sources import Sources
 from explorer.jobs import queue_state, vetting
@@ -83,8 +84,8 @@ def follow_run(
                 printed_count = count
             if entry is None:
                 return 0
-            if entry["stopped"]:
-                raise ValueError(f"{folder} is followed no longer: {entry['stopped']}")
+            if entry.stopped:
+                raise ValueError(f"{folder} is followed no longer: {entry.stopped}")
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         following.unfollow(catalog, folder)
@@ -111,7 +112,7 @@ def list_catalog(catalog: Catalog, given: argparse.Namespace) -> int:
             for split, values in model.measurements.items()
             for name, value in values.items()
         )
-        size = f"{model.facts.get('parameters', 0):,} parameters"
+        size = f"{ModelFacts.of(model.facts).parameters or 0:,} parameters"
         print(f"model {message(model.name)}: {size}, {measured}")
     for question in stored_questions:
         if unreadable(question.kind, question.settings):
@@ -221,7 +222,7 @@ def _model_json(model: records.Model) -> dict[str, Any]:
     return {
         "id": model.id,
         "name": model.name,
-        "parameters": model.facts.get("parameters"),
+        "parameters": ModelFacts.of(model.facts).parameters,
         "points": model.points,
         "measurements": model.measurements,
         "created": str(model.created),

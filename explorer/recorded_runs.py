@@ -3,13 +3,19 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from explorer import trainer_folder
+from explorer.codec import Json, JsonValue, from_json
+from explorer.contracts.checkpoint import (
+    InspectedFile,
+    InspectedSnapshots,
+    RunFolder,
+    RunIdentity,
+)
+from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts, RunFacts
 from explorer.recording import HEAD, LOG, Recording, RecordingError, read_recording
 from store import Catalog, records
 
-IDENTITY = ("started", "machine", "seed")  # of the head: what stays while the run grows
 Curve = list[tuple[int, float]]  # (step, value), by step
 CURVE_POINTS = 500  # kept per curve; the whole ones stay in the log
 
@@ -36,31 +42,40 @@ def watched_files(folder: Path) -> list[Path]:
     return [folder / HEAD, folder / LOG, *states[-1:]]
 
 
-def identity(recording: Recording) -> dict[str, Any]:
-    """What tells this run from all others, wherever its folder lies."""
-    return {name: plain_json(recording.head.get(name)) for name in IDENTITY}
+def identity(recording: Recording) -> RunIdentity:
+    """What tells this run from all others, wherever its folder lies, and stays while it grows."""
+    started, machine, seed = map(
+        plain_json, map(recording.head.get, ("started", "machine", "seed"))
+    )
+    return RunIdentity(started=started, machine=machine, seed=seed)
 
 
-def request_of(recording: Recording) -> dict[str, Any]:
+def run_folder_of(recording: Recording) -> RunFolder:
     """What an import's request says of the run that its checkpoints are of."""
-    return {"folder": str(recording.folder.resolve()), "identity": identity(recording)}
+    return RunFolder(folder=recording.folder.resolve(), identity=identity(recording))
 
 
-def run_facts(recording: Recording) -> dict[str, Any]:
+def run_facts(recording: Recording) -> RunFacts:
     """The head, whether the run has ended, and its curves, as JSON values.
 
     NaN and infinity are "NaN", "Infinity" and "-Infinity", which `float` reads. Of a curve longer
     than CURVE_POINTS the first, the last and evenly chosen points between are kept.
+
+    Raises:
+        RecordingError: its head says what no Recorder writes.
     """
     curves = {name: _thin_curve(curve) for name, curve in recording.curves.items()}
-    own: dict[str, Any] = {
+    own: dict[str, object] = {
         "folder": str(recording.folder.resolve()),
         "ended": recording.ended,
         "curves": curves,
     }
     if trained_by := next((s.trained_by for s in recording.snapshots[::-1] if s.trained_by), None):
         own["trained_by"] = trained_by  # the optimiser's class and numbers
-    return plain_json({**recording.head, **own})
+    try:
+        return from_json(RunFacts, plain_json({**recording.head, **own}))
+    except (ValueError, TypeError) as error:
+        raise RecordingError(f"{recording.folder / HEAD}: {error}; copy it again") from error
 
 
 def _thin_curve(curve: tuple[tuple[int, float], ...]) -> list[tuple[int, float]]:
@@ -70,7 +85,7 @@ def _thin_curve(curve: tuple[tuple[int, float], ...]) -> list[tuple[int, float]]
     return [curve[round(n * last / (CURVE_POINTS - 1))] for n in range(CURVE_POINTS)]
 
 
-def plain_json(value: Any) -> Any:
+def plain_json(value: object) -> JsonValue:
     """The value with what JSON lacks as text."""
     if isinstance(value, Mapping):
         return {str(name): plain_json(inner) for name, inner in value.items()}
@@ -78,18 +93,23 @@ def plain_json(value: Any) -> Any:
         return [plain_json(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{value!r} is no JSON value")
 
 
-def facts_now(run: Mapping[str, Any], earlier: Mapping[str, Any]) -> Mapping[str, Any]:
+def facts_now(run: RunFolder, earlier: RunFacts | None) -> RunFacts:
     """The facts of the run of a request as its folder holds them now, else the earlier ones."""
     try:
-        recording = recording_of(Path(run["folder"]))
+        recording = recording_of(run.folder)
+        if identity(recording) == run.identity:
+            return run_facts(recording)
     except (RecordingError, OSError):
-        recording = None
-    if recording is not None and identity(recording) == run["identity"]:
-        return run_facts(recording)
-    return earlier or {**run["identity"], "folder": run["folder"]}
+        pass  # it was moved, or is being copied
+    same = run.identity
+    return earlier or RunFacts(
+        folder=str(run.folder), started=same.started, machine=same.machine, seed=same.seed
+    )
 
 
 def training_curves(catalog: Catalog, model: records.Model) -> dict[str, dict[str, Curve]]:
@@ -99,11 +119,9 @@ def training_curves(catalog: Catalog, model: records.Model) -> dict[str, dict[st
     snapshot that has a step.
     """
     curves_by_name: dict[str, dict[str, Curve]] = {}
-    logged = model.facts.get("run", {}).get("curves", {})
-    for name, curve in logged.items():
-        curves_by_name.setdefault(name, {})["logged"] = [
-            (step, float(value)) for step, value in curve
-        ]
+    run = ModelFacts.of(model.facts).run
+    for name, curve in (run.logged if run else {}).items():
+        curves_by_name.setdefault(name, {})["logged"] = curve
     values = catalog.measurements_by_point(model.id)
     for point in catalog.points(model.id):
         if point.step is None:
@@ -116,20 +134,20 @@ def training_curves(catalog: Catalog, model: records.Model) -> dict[str, dict[st
 
 
 def models_of(
-    catalog: Catalog, identity: Mapping[str, Any], include_deleted: bool = False
+    catalog: Catalog, identity: RunIdentity, include_deleted: bool = False
 ) -> list[records.Model]:
     """The models imported from the run, one for each problem and arguments, newest first."""
     return [
         model
         for model in catalog.models(include_deleted=include_deleted)
-        if "run" in model.facts
-        and all(model.facts["run"].get(name) == value for name, value in identity.items())
+        if (run := ModelFacts.of(model.facts).run) is not None
+        and RunIdentity(started=run.started, machine=run.machine, seed=run.seed) == identity
     ]
 
 
 def inspected_snapshots(
-    catalog: Catalog, identity: Mapping[str, Any], arguments: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+    catalog: Catalog, identity: RunIdentity, arguments: Json
+) -> list[InspectedSnapshots]:
     """What needs no second inspection: for each problem with its facts the snapshots by file name.
 
     Only the worker can say which of the problems is still the one in the file.
@@ -138,14 +156,22 @@ def inspected_snapshots(
     for model in models_of(catalog, identity):
         problem = catalog.problem(model.problem_id)
         if problem.arguments == arguments:
-            points = {
-                point.label: [
-                    point.facts.get("changed"),
-                    point.point_id,
-                    "moments" in point.facts,  # else it was not looked at what lies beside
-                ]
-                for point in catalog.points(model.id)  # of one label the later comes last
-            }
-            entry = {"source_hash": problem.source_hash, "problem": problem.facts}
-            entries.append({**entry, "points": points})
+            entries.append(
+                InspectedSnapshots(
+                    source_hash=problem.source_hash,
+                    problem=ProblemFacts.of(problem.facts),
+                    files={
+                        point.label: _inspected_file(point)
+                        for point in catalog.points(model.id)  # of one label the later comes last
+                    },
+                )
+            )
     return entries
+
+
+def _inspected_file(point: records.Point) -> InspectedFile:
+    """What the import of a snapshot saw of its file."""
+    facts = PointFacts.of(point.facts)
+    return InspectedFile(
+        changed=facts.changed, point_id=point.point_id, state_seen=facts.moments is not None
+    )

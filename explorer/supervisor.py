@@ -17,6 +17,7 @@ import safetensors
 from filelock import FileLock, Timeout
 
 from explorer.ask import requests
+from explorer.contracts.progress import Ending, StoredProgress
 from explorer.importing import storing
 from explorer.importing.following import Follower
 from explorer.jobs import vetting
@@ -260,9 +261,7 @@ class Supervisor:
             return None
         question = self.catalog.question(record.question_key) if record.question_key else None
         job = TrackedJob(kind_named(question.kind).table if question else "")
-        folder.write_catalog_progress(
-            title=record.title, units=record.units, units_done=record.units_done
-        )
+        folder.write_catalog_progress(_stored_progress(record, record.units_done))
         self._jobs[folder.id] = job
         return job
 
@@ -294,7 +293,7 @@ class Supervisor:
             rate = len(last.units) / max(last.seconds, 1e-9)
             fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
             self._note(folder, job, **fields)
-            folder.write_catalog_progress(title=record.title, units=record.units, units_done=done)
+            folder.write_catalog_progress(_stored_progress(record, done))
 
     def _store(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
         """Store pieces and remove their files; how many units are answered then."""
@@ -383,12 +382,14 @@ class Supervisor:
         else:
             folder.offer(requests.request_of(self.catalog, self.catalog.job(folder.id)))
 
-    def _settle(self, folder: JobFolder, ended: dict[str, Any]) -> None:
+    def _settle(self, folder: JobFolder, ended: Ending) -> None:
         """Write how a job ended, then remove its folder."""
         job = self.catalog.job(folder.id)
-        status, error = ended["status"], str(ended["error"] or "")[:MAX_ERROR_LENGTH] or None
+        status, error = ended.status, ended.error[:MAX_ERROR_LENGTH] or None
         if status == "done" and job.task == "import":
-            storing.store_import(self.catalog, job, ended["result"], folder.path)
+            if ended.result is None:
+                raise ValueError("its worker does not say what it found; import anew")
+            storing.store_import(self.catalog, job, ended.result, folder.path)
         if status == "done" and job.task == "answer":
             question = self.catalog.question(job.question_key or "")
             if question and question.status != "complete":  # a piece was damaged
@@ -434,6 +435,11 @@ def _readable_arrival(folder: JobFolder, file: Path) -> Arrival | None:
         log.warning("%s was computed for another job; it is left out", file)
         return None
     return arrival
+
+
+def _stored_progress(job: records.Job, units_done: int) -> StoredProgress:
+    """What the catalog has of a job."""
+    return StoredProgress(title=job.title, units=job.units, units_done=units_done)
 
 
 def _answer_piece(arrival: Arrival) -> records.AnswerPiece:

@@ -12,6 +12,7 @@ from typing import Any
 
 from explorer.ask import requests
 from explorer.ask.question import ProblemIdentity, QuestionIdentity, sha256
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.wording import MESSAGE_LENGTH, message, printable
 from store import Catalog, records
@@ -144,7 +145,9 @@ def _recomputed_key(question: records.Question, problems: dict[str, records.Prob
     kind, problem = kind_named(question.kind), problems[question.problem_id]
     if kind.version != question.version:
         return ""
-    identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
+    identity = ProblemIdentity.of(
+        problem.source_hash, problem.arguments, ProblemFacts.of(problem.facts)
+    )
     settings = settings_from_json(kind.settings, question.settings)
     return QuestionIdentity(kind, settings, identity, question.point_ids).key
 

@@ -37,6 +37,8 @@ OUTSIDE = {
 ANYWHERE = (
     "explorer.PROGRAM",
     "explorer.VERSION",
+    "explorer.codec",
+    "explorer.contracts",
     "explorer.private_folder",
     "explorer.wording",
 )
@@ -47,6 +49,8 @@ INSIDE = {
     "sample_models/": ("sample_models", "explorer.problem", "explorer.analysis"),
     "explorer/problem.py": (),
     "explorer/wording.py": (),
+    "explorer/codec.py": (),
+    "explorer/contracts/": ("explorer.contracts", "explorer.kinds.execution"),
     "explorer/extra_state.py": (),
     "explorer/own_code.py": (),
     "explorer/consent.py": ("explorer.own_code",),

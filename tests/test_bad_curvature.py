@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.kind import Kind
@@ -79,7 +80,7 @@ def imported(
     for number in range(3):
         file = at / f"step_{number}.pt"
         torch.save(change({n: t * (1 + number / 10) for n, t in state().items()}), file)
-        files.append({"file": str(file), "step": number})
+        files.append(Checkpoint(file=file, step=number))
     job = ended(catalog, order_import(catalog, agreed(at / "p.py"), {}, files, name))
     return job, next((model for model in catalog.models() if model.name == name), None)
 

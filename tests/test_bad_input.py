@@ -430,7 +430,7 @@ def test_an_optimisers_state_is_no_checkpoint(tmp_path: Path) -> None:
     for name in ("step_1.safetensors", "step_1.optimizer.safetensors", "step_2.safetensors"):
         (tmp_path / name).write_bytes(b"x")
     found = sources.resolve([f"{tmp_path}/*.safetensors"])
-    assert [Path(c["file"]).name for c in found.checkpoints] == [
+    assert [c.file.name for c in found.checkpoints] == [
         "step_1.safetensors",
         "step_2.safetensors",
     ]

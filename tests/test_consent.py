@@ -11,6 +11,8 @@ import pytest
 from explorer import consent
 from explorer.ask import questions
 from explorer.consent import ConsentError, agree, agreed_code, code_to_agree
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.contracts.request import ImportRequest
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds.line import LINE, LineSettings
@@ -150,7 +152,7 @@ def traced(file: Path, trace: Path) -> Path:
 
 
 def import_job(catalog: Catalog, folder: Path, problem: Path, name: str) -> records.Job:
-    weights = [{"file": str(checkpoint(folder / f"{name}.safetensors"))}]
+    weights = [Checkpoint(file=checkpoint(folder / f"{name}.safetensors"))]
     return ended(catalog, order_import(catalog, problem, {}, weights, name))
 
 
@@ -232,20 +234,13 @@ def test_what_cannot_be_seen_is_refused_and_offered(
 
 
 def test_a_planted_request_runs_nothing(served: tuple[Catalog, Path]) -> None:
-    """A job that somebody has put into the spool, with an empty digest, about a file of his."""
+    """A job that somebody has put into the spool, about a file of his."""
     catalog, folder = served
     (folder / "planted").mkdir()
     problem, trace = folder / "planted" / "p.py", folder / "planted" / "trace"
     problem.write_text("")
     traced(problem, trace)
-    request = {
-        "task": "import",
-        "problem": str(problem),
-        "digest": "",
-        "arguments": {},
-        "checkpoints": [],
-        "name": "planted",
-    }
+    request = ImportRequest(problem=problem, arguments={}, checkpoints=(), name="planted")
     job = Spool(catalog.jobs_folder).new("f" * 12, 1, None)
     job.offer(request)
     assert import_job(catalog, folder, problem_file(folder / "after"), "after").status == "done"

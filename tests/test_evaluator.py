@@ -16,8 +16,8 @@ from torch import nn
 from explorer.analysis.objective import execution_tuning
 from explorer.analysis.objective.device import core_count
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.objective import Objective
+from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
@@ -260,13 +260,15 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     quickest = min(long.seconds.values())
     # a way must be 3 % quicker to be preferred to the usual one
     assert long.seconds[execution_tuning.choice_words(long.choice)] <= quickest / 0.97
-    facts = {"choice": long.choice.json, "timing": {"seconds": long.seconds}}
-    assert execution_tuning.choice_from_earlier(facts, 1_000_000) == long.choice
-    begun = {"choice": short.choice.json, "timing": {"seconds": {}}}
+    earlier = EarlierChoice(choice=long.choice, timing=Timing(seconds=long.seconds))
+    assert execution_tuning.choice_from_earlier(earlier, 1_000_000) == long.choice
+    begun = EarlierChoice(choice=short.choice)
     assert (
         execution_tuning.choice_from_earlier(begun, 1_000_000) is None
     )  # short work measured nothing
-    assert execution_tuning.choice_from_earlier({**begun, "begun": True}, 1_000_000) == short.choice
+    assert (
+        execution_tuning.choice_from_earlier(replace(begun, begun=True), 1_000_000) == short.choice
+    )
     assert evaluator.objective.choice == long.choice
 
 
@@ -353,7 +355,7 @@ def test_whole_numbers_stay_small() -> None:
 LIMITED = """
 import resource, sys
 import numpy as np, psutil, torch
-from explorer.analysis.objective.execution import Choice
+from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings

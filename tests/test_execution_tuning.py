@@ -14,9 +14,10 @@ from explorer.analysis import difference, interpolation, line, run, surface
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective import execution_tuning
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.objective import Objective
+from explorer.codec import from_json
 from explorer.kinds.difference import DifferenceSettings
+from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import LineSettings
 from explorer.kinds.run import RunSettings
@@ -70,9 +71,10 @@ def answered(problem: Problem, kind: str, choices: Any) -> tuple[np.ndarray, dic
     return np.concatenate([piece.columns[column] for piece in pieces]), dict(pieces[0].facts)
 
 
-def remembered(choice: dict[str, Any]) -> dict[str, Any]:
+def remembered(choice: Choice) -> dict[str, EarlierChoice]:
     """What a kind is told of another's work on this device."""
-    return {devices.device_title(CPU): {"choice": choice, "timing": {"seconds": {"a": 1e-4}}}}
+    earlier = EarlierChoice(choice=choice, timing=Timing(seconds={"a": 1e-4}))
+    return {devices.device_title(CPU): earlier}
 
 
 @pytest.mark.parametrize("norm", [False, True])
@@ -82,7 +84,7 @@ def test_every_kind_after_any_way(kind: str, norm: bool) -> None:
     problem = perceptron(norm)
     wanted, _ = answered(problem, kind, {})
     for way in WAYS[norm]:
-        earlier_facts = remembered(Choice(batch=20, **way).json)
+        earlier_facts = remembered(Choice(batch=20, **way))
         losses, facts = answered(problem, kind, earlier_facts)
         # float32: another order of sums
         assert losses == pytest.approx(wanted, rel=1e-4, abs=1e-6), way
@@ -95,7 +97,7 @@ def test_every_kind_after_every_other(first: str) -> None:
     problem = perceptron(norm=False)
     _, facts = answered(problem, first, {})
     for kind in KINDS:
-        losses, facts = answered(problem, kind, remembered(facts["choice"]))
+        losses, facts = answered(problem, kind, remembered(from_json(Choice, facts["choice"])))
         assert np.isfinite(losses).all(), kind
 
 

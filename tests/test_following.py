@@ -59,7 +59,8 @@ def steps(catalog: Catalog, folder: Path) -> list[int | None]:
 
 def stopped(catalog: Catalog, folder: Path) -> str:
     """Why the run is followed no longer; empty while it is."""
-    return following.followed_runs(catalog).get(str(folder), {}).get("stopped", "")
+    run = following.followed_runs(catalog).get(str(folder))
+    return run.stopped if run else ""
 
 
 def test_a_run_is_imported_while_it_grows_until_it_ends(catalog: Catalog, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from explorer.analysis.model.inspection import inspect
 from explorer.analysis.model.problems import load_problem, rerun_problem
 from explorer.analysis.objective.model_copies import move_weights
 from explorer.analysis.objective.objective import Objective
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy
@@ -78,15 +79,15 @@ def imported(folder: Path, body: str) -> float:
     loaded = load_problem(file, {}, twice=True)
     weights = folder / "w.pt"
     torch.save(loaded.problem.model.state_dict(), weights)
-    inspection_facts = inspect(
+    result = inspect(
         loaded,
-        [{"file": str(weights)}],
+        [Checkpoint(file=weights)],
         CPU,
         folder,
         lambda done, total: None,
         anew=lambda: rerun_problem(file, {}),
     )
-    return inspection_facts["points"][0]["measured"]["train"]["loss"]
+    return result.points[0].losses["train"]["loss"]
 
 
 @pytest.mark.parametrize("body", KEEPERS.values(), ids=KEEPERS)

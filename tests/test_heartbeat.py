@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from explorer import supervisor as supervisors
+from explorer.codec import to_json
+from explorer.contracts.request import ImportRequest
 from explorer.jobs import heartbeat, queue_state
 from explorer.jobs.heartbeat import (
     BEAT_PATIENCE_SECONDS,
@@ -24,7 +27,7 @@ from tests.tiny import until
 
 ME = ProcessName.of(os.getpid())
 AWAY = ProcessName(1, 2, "another-machine")
-REQUEST = {"problem": "/mine.py", "arguments": {}, "checkpoints": [], "name": "mine", "then": []}
+REQUEST = ImportRequest(problem=Path("/mine.py"), arguments={}, checkpoints=(), name="mine")
 
 
 class Clock:
@@ -100,7 +103,7 @@ def served(tmp_path, monkeypatch):
     catalog.check()
     supervisor = Supervisor(catalog, hires=False)
     assert supervisor.acquire()
-    job = catalog.add_job("known", "import", "Import of mine", REQUEST, priority=20)
+    job = catalog.add_job("known", "import", "Import of mine", to_json(REQUEST), priority=20)
     folder = supervisor._spool.new(job.id, job.priority, job.created)
     folder.offer(REQUEST)
     return catalog, supervisor, Spool(catalog.jobs_folder), folder

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
@@ -31,7 +32,7 @@ def test_an_import_survives_a_kill(tmp_path: Path, victim: str) -> None:
     """SIGKILL after the first of eight files: nothing is stored until all are, then all are."""
     problem = tiny.problem_file(tmp_path / "problem")
     files = [tiny.checkpoint(tmp_path / f"step_{n}.safetensors", n) for n in range(FILES)]
-    given = [{"file": str(file), "step": n} for n, file in enumerate(files)]
+    given = [Checkpoint(file=file, step=n) for n, file in enumerate(files)]
     before = {file: file.read_bytes() for file in files}
     app = tiny.app_process(tmp_path / "catalog")
     try:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explorer.contracts.request import ImportRequest
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE
@@ -34,7 +35,7 @@ def waiting(tmp_path: Path) -> tuple[Supervisor, JobFolder]:
     stored = catalog.job("job")
     supervisor = Supervisor(catalog, hires=False)
     folder = Spool(catalog.jobs_folder).new("job", stored.priority, stored.created)
-    folder.offer({"task": "answer"})
+    folder.offer(ImportRequest(problem=Path("/p.py"), arguments={}, checkpoints=(), name="job"))
     for n in range(PIECES):
         units = np.arange(2 * n, 2 * n + 2)
         folder.put_piece(Piece({"unit": units, "loss": units / 7}, {f"fact{n}": n}, 0.5))

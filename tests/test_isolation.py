@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.line import LINE, LineSettings
 from explorer.supervisor import Supervisor
@@ -98,7 +99,7 @@ def brought(served: Served, name: str, body: str, keys: str = "02", **beside: st
     named = dict(zip("02", keys, strict=True))
     state = {named[k[0]] + k[1:]: v for k, v in network().state_dict().items()}
     torch.save(state, at / "w.pt")
-    order = order_import(catalog, agreed(at / "p.py"), {}, [{"file": str(at / "w.pt")}], name)
+    order = order_import(catalog, agreed(at / "p.py"), {}, [Checkpoint(file=at / "w.pt")], name)
     return ended(catalog, order)
 
 
@@ -246,7 +247,7 @@ def test_annotations_are_postponed(served: Served) -> None:
     text = f"from __future__ import annotations\n{HEAD}\nfrom dataclasses import dataclass\n{text}"
     (at / "p.py").write_text(text + "\n")
     torch.save(network().state_dict(), at / "w.pt")
-    given = [{"file": str(at / "w.pt")}]
+    given = [Checkpoint(file=at / "w.pt")]
     job = ended(catalog, order_import(catalog, agreed(at / "p.py"), {}, given, "future"))
     assert job.status == "done", job.error
 
@@ -261,7 +262,7 @@ def test_the_death_of_either_process_is_noticed(tmp_path: Path, victim: str) -> 
     waiting = "while os.path.exists('gate'):\n                time.sleep(0.01)"
     file.write_text(file.read_text().replace("time.sleep(pause)", waiting))
     with supervised(tmp_path / "catalog") as (catalog, _):
-        weights = [{"file": str(checkpoint(tmp_path / "w.safetensors"))}]
+        weights = [Checkpoint(file=checkpoint(tmp_path / "w.safetensors"))]
         order = order_import(catalog, agreed(file), {}, weights, "waits")
         assert ended(catalog, order).status == "done"
         gate.touch()  # no point is evaluated as long as it is there
@@ -286,7 +287,7 @@ def test_a_problem_stays_warm_between_its_questions(tmp_path: Path) -> None:
     text = f"\nwith open({str(trace)!r}, 'a') as f:\n    f.write(f'{{os.getpid()}} ')\n"
     file.write_text(file.read_text() + text)
     with supervised(tmp_path / "catalog") as (catalog, _):
-        weights = [{"file": str(checkpoint(tmp_path / "w.safetensors"))}]
+        weights = [Checkpoint(file=checkpoint(tmp_path / "w.safetensors"))]
         order = order_import(catalog, agreed(file), {}, weights, "warm")
         assert ended(catalog, order).status == "done"
         (model,) = catalog.models()

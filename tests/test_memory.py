@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, settings_from_json
@@ -67,7 +68,7 @@ def test_a_hundred_million_parameters(tmp_path: Path) -> None:
     safetensors.torch.save_file(model.state_dict(), tmp_path / "wide.safetensors")
     del model
     with tiny.supervised(tmp_path / "catalog") as (catalog, _):
-        given = [{"file": str(tmp_path / "wide.safetensors")}]
+        given = [Checkpoint(file=tmp_path / "wide.safetensors")]
         job = order_import(catalog, tiny.agreed(file), {}, given, "wide")
         assert BYTES < peak(catalog, job) < WORKER + 6 * BYTES
         (model,) = catalog.models()

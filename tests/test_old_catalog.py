@@ -11,6 +11,7 @@ import pytest
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named
 from explorer.render.export.thumbnail import thumbnail
@@ -65,7 +66,7 @@ def test_what_was_half_done_goes_on(old: Path) -> None:
         (question,) = catalog.questions(status="open")[0]
         table = kind_named(question.kind).table
         stored = catalog.values(question.key, table)
-        weights = [{"file": str(old / "other.safetensors")}]
+        weights = [Checkpoint(file=old / "other.safetensors")]
         job = order_import(catalog, agreed(old / "problem.py"), {}, weights, "other")
         assert ended(catalog, job).status == "done"
         questions.resume(catalog, catalog.question(question.key))

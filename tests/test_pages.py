@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.ask.question import sha256
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.convexity import CONVEXITY
@@ -72,7 +73,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             catalog,
             sample.problem,
             sample.arguments,
-            [{"file": str(sample.weights)}],
+            [Checkpoint(file=sample.weights)],
             sample.name,
             facts={"about": sample.about, "optimiser": sample.optimiser, "seed": sample.seed},
         )

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
@@ -67,7 +68,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("mlp_a", "mlp_b"):
             sample = known[name]
             kept = [c for c in sample.checkpoints if c.step in STEPS]
-            files = [{"file": str(c.path), "step": c.step} for c in kept]
+            files = [Checkpoint(file=c.path, step=c.step) for c in kept]
             job = order_import(catalog, sample.problem, sample.arguments, files, name)
             assert ended(catalog, job).status == "done"
         imported(catalog, folder / "tiny", "tiny", seed=1, pause=PAUSE)
@@ -301,7 +302,7 @@ def test_snapshots_without_a_step_go_by_their_files(
     with supervised(tmp_path / "catalog") as (catalog, _):
         catalog.remember("samples", identities())
         files = [checkpoint(tmp_path / f"{name}.safetensors", seed) for seed, name in FILES]
-        listed = [{"file": str(file)} for file in files]
+        listed = [Checkpoint(file=file) for file in files]
         job = order_import(catalog, problem_file(tmp_path / "problem"), {}, listed, "mine")
         assert ended(catalog, job).status == "done"
         (model,) = catalog.models()

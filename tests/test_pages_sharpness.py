@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
 from store import Catalog
@@ -35,7 +36,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with supervised(folder / "catalog") as (catalog, _):
         catalog.remember("samples", identities())
         files = [
-            {"file": str(checkpoint(folder / f"run-{seed}.safetensors", seed)), "step": seed}
+            Checkpoint(file=checkpoint(folder / f"run-{seed}.safetensors", seed), step=seed)
             for seed in (1, 2)
         ]
         job = order_import(catalog, problem_file(folder / "tiny" / "problem"), {}, files, "run")

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
@@ -41,7 +42,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         imported(catalog, folder, "tiny")
         file = checkpoint(folder / "wide.safetensors", width=250)
         problem = problem_file(folder / "problem")
-        listed = [{"file": str(file)}]
+        listed = [Checkpoint(file=file)]
         job = order_import(catalog, problem, {"width": 250}, listed, "wide")
         assert ended(catalog, job).status == "done"
         broken(catalog, folder)

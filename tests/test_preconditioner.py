@@ -1,5 +1,6 @@
 """Adam's preconditioner: from a recording into the catalog, and its edge of stability."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.plane import objective_at
 from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint, InspectedFile, InspectedSnapshots
 from explorer.importing import sources
 from explorer.kinds.stability import STABILITY, Stability, StabilitySettings, threshold
 from explorer.pages import _running
@@ -183,17 +185,17 @@ def test_a_state_beside_known_weights_is_looked_at_once(tmp_path: Path) -> None:
     file = tmp_path / "step_1.safetensors"
     file.touch()
     loaded = load_problem(problem_file(tmp_path / "problem"), {})
-    entry = {"source_hash": loaded.source_hash, "problem": loaded.facts}
     changed = file.stat().st_mtime_ns
-    plain, beside = {"file": str(file)}, {"file": str(file), "optimizer": "state"}
-    for looked, again in (([], None), ([False], None), ([True], "hash")):
-        inspected_before = [{**entry, "points": {"step_1": [changed, "hash", *looked]}}]
-        assert inspection._earlier_hash(loaded, inspected_before, plain) == "hash"
-        assert inspection._earlier_hash(loaded, inspected_before, beside) == again
-    assert (
-        inspection._earlier_hash(loaded, [{**inspected_before[0], "source_hash": "other"}], plain)
-        is None
-    )
+    plain, beside = Checkpoint(file=file), Checkpoint(file=file, optimizer=Path("state"))
+    for looked, again in ((False, None), (True, "hash")):
+        seen = InspectedFile(changed=changed, point_id="hash", state_seen=looked)
+        before = InspectedSnapshots(
+            source_hash=loaded.source_hash, problem=loaded.facts, files={"step_1": seen}
+        )
+        assert inspection._earlier_hash(loaded, [before], plain) == "hash"
+        assert inspection._earlier_hash(loaded, [before], beside) == again
+    other = dataclasses.replace(before, source_hash="other")
+    assert inspection._earlier_hash(loaded, [other], plain) is None
 
 
 def recorded_run(folder: Path, state: bool) -> None:

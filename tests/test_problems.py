@@ -45,7 +45,7 @@ def test_data_change_the_fingerprint(tmp_path: Path) -> None:
         load_problem(written(tmp_path), {}),
         load_problem(written(tmp_path), {"scale": 2.0}),
     )
-    assert one.splits["train"]["fingerprint"] != other.splits["train"]["fingerprint"]
+    assert one.splits["train"].fingerprint != other.splits["train"].fingerprint
     assert one.source_hash == other.source_hash
 
 

@@ -11,6 +11,7 @@ from explorer.analysis import run as fitted
 from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.look import SubjectName
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
@@ -186,7 +187,7 @@ def test_paths_are_asked_on_the_surface_s_page(
         problem = problem_file(tmp_path / "problem")
         for name, seeds in (("one", range(4)), ("two", range(4, 9))):
             files = [
-                {"file": str(checkpoint(tmp_path / f"{name}{k}.safetensors", seed=k)), "step": k}
+                Checkpoint(file=checkpoint(tmp_path / f"{name}{k}.safetensors", seed=k), step=k)
                 for k in seeds
             ]
             job = ended(catalog, order_import(catalog, problem, {}, files, name))

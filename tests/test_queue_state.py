@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from filelock import Timeout
 
+from explorer.codec import to_json
+from explorer.contracts.progress import StoredProgress
+from explorer.contracts.request import ImportRequest
 from explorer.jobs import queue_state
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool
@@ -16,7 +20,7 @@ from store import Catalog
 from tests.tiny import command_line
 
 ME = ProcessName.of(os.getpid())
-REQUEST = {"problem": "/mine.py", "arguments": {}, "checkpoints": [], "name": "mine", "then": []}
+REQUEST = ImportRequest(problem=Path("/mine.py"), arguments={}, checkpoints=(), name="mine")
 
 
 class Queue:
@@ -29,11 +33,11 @@ class Queue:
 
     def add(self, name: str, priority: int = 20, units: int = 10) -> JobFolder:
         job = self.catalog.add_job(
-            name, "import", f"Import of {name}", REQUEST, priority=priority, units=units
+            name, "import", f"Import of {name}", to_json(REQUEST), priority=priority, units=units
         )
         folder = self.spool.new(job.id, job.priority, job.created)
         folder.offer(REQUEST)
-        folder.write_catalog_progress(title=job.title, units=units, units_done=0)
+        folder.write_catalog_progress(StoredProgress(title=job.title, units=units, units_done=0))
         return folder
 
 
@@ -100,8 +104,8 @@ def test_each_job_says_what_it_waits_for(queue, monkeypatch):
     assert queue_state.waiting_reason(queue.spool, "a") == "waits for a worker to start"
     assert queue_state.waiting_reason(queue.spool, "b") == "waits behind Import of a (0 of 10)"
     assert first.claim(ME)
-    first.write_catalog_progress(title="Import of a", units=1000, units_done=0)
-    first.report(stage="inspecting", done=300, total=1000)
+    first.write_catalog_progress(StoredProgress(title="Import of a", units=1000, units_done=0))
+    first.report("inspecting", 300, 1000)
     assert queue_state.waiting_reason(queue.spool, "a") == ""
     assert queue_state.progress_text(queue.spool, "a") == "inspecting 300 of 1,000"
     assert queue_state.waiting_reason(queue.spool, "b") == "waits behind Import of a (300 of 1,000)"

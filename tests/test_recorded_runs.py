@@ -10,6 +10,7 @@ import torch
 
 from explorer import recorded_runs
 from explorer.analysis.model import inspection
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing import sources, storing
 from explorer.importing.order import order_import
 from explorer.recorder import Recorder
@@ -123,7 +124,7 @@ def test_long_curves_are_thinned(tmp_path: Path) -> None:
     run.snapshot(torch.nn.Linear(1, 1), 0)
     line = '{"step": %d, "values": {"loss": %d}}\n'
     (tmp_path / LOG).write_text("".join(line % (n, n) for n in range(12_345)))
-    curve = recorded_runs.run_facts(read_recording(tmp_path))["curves"]["loss"]
+    curve = recorded_runs.run_facts(read_recording(tmp_path)).curves["loss"]
     assert len(curve) == recorded_runs.CURVE_POINTS
     assert (curve[0], curve[-1]) == ([0, 0.0], [12_344, 12_344.0])
     assert json.dumps(curve, allow_nan=False)
@@ -134,7 +135,7 @@ def test_patterns_in_natural_order(tmp_path: Path) -> None:
     for name in ("step_9.pt", "step_10.pt", "step_100.pt", ".step_3.pt"):
         (tmp_path / name).touch()
     found = sources.resolve([str(tmp_path / "*.pt"), str(tmp_path / "step_9.pt")])
-    names = [Path(c["file"]).name for c in found.checkpoints]
+    names = [c.file.name for c in found.checkpoints]
     assert names == ["step_10.pt", "step_100.pt", "step_9.pt"] and not found.errors
     assert (found.name, found.recording) == ("step_9", None)
 
@@ -204,7 +205,7 @@ def test_only_the_file_that_was_agreed_to_is_run(tmp_path: Path) -> None:
     """A problem file that changes between the agreement and the worker's turn is not run."""
     file, folder = problem_file(tmp_path / "p"), tmp_path / "catalog"
     weights = checkpoint(tmp_path / "w.safetensors")
-    job_id = order_import(Catalog(folder), file, {}, [{"file": str(weights)}], "changed")
+    job_id = order_import(Catalog(folder), file, {}, [Checkpoint(file=weights)], "changed")
     trace = tmp_path / "was-run"
     file.write_text(file.read_text() + f"\nopen({str(trace)!r}, 'w')\n")
     with supervised(folder) as (catalog, _):
@@ -229,7 +230,7 @@ def test_a_shipped_sample_leaves_a_model_its_name(catalog: Catalog, tmp_path: Pa
     file, weights = problem_file(tmp_path / "p"), checkpoint(tmp_path / "mine.safetensors")
     mine = brought(catalog, file, weights, name="mine")
     sample = {"sample": True, "seed": 3}
-    job = order_import(catalog, file, {}, [{"file": str(weights)}], "a sample", facts=sample)
+    job = order_import(catalog, file, {}, [Checkpoint(file=weights)], "a sample", facts=sample)
     assert ended(catalog, job).status == "done"
     after = catalog.model(mine.id)
     assert (after.name, after.facts["seed"]) == ("mine", 3)

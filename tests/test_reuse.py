@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from explorer.ask import questions, requests
+from explorer.codec import from_json
 from explorer.jobs import local_workers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
+from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.reuse import on_grid
@@ -246,7 +248,7 @@ def test_values_that_are_no_numbers_are_taken_over_as_they_are(catalog):
     assert equal_where_both(old, new) == 121 == fine.units_done
     assert questions.result_of(catalog, fine).computed.sum() == 121
     job = catalog.active_job_for(fine.key)
-    assert requests.request_of(catalog, job)["done"] == sorted(new["unit"])
+    assert requests.request_of(catalog, job).done == tuple(sorted(new["unit"]))
 
 
 def test_an_unfinished_grid_gives_what_it_has(catalog):
@@ -370,7 +372,11 @@ def test_a_question_with_a_large_relative_takes_all_over(catalog):
 
 # Remembered choices.
 
-CHOICE = {"choice": {"lanes": 4}, "device": "cpu (2 threads)", "timing": {"4": 0.01}}
+CHOICE = {
+    "choice": {"batch": 20, "lanes": 4},
+    "device": "cpu (2 threads)",
+    "timing": {"seconds": {"4 lanes": 0.01}},
+}
 NOTED = {"choice": CHOICE["choice"], "timing": CHOICE["timing"]}
 BEGUN = {**NOTED, "begun": True}  # an answer's own choice, which it has to go on with
 
@@ -391,8 +397,13 @@ def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
     assert catalog.question(key).units_done == asked.units_done + 1
 
 
-def choices_of(catalog: Catalog, asked: records.Question) -> dict[str, Any]:
-    return requests.request_of(catalog, catalog.active_job_for(asked.key))["choices"]
+def earlier(noted: dict[str, Any]) -> EarlierChoice:
+    """A choice as a worker is told of it."""
+    return from_json(EarlierChoice, noted)
+
+
+def choices_of(catalog: Catalog, asked: records.Question) -> Mapping[str, EarlierChoice]:
+    return requests.request_of(catalog, catalog.active_job_for(asked.key)).choices
 
 
 def test_a_choice_is_remembered_for_the_objective(catalog):
@@ -402,7 +413,7 @@ def test_a_choice_is_remembered_for_the_objective(catalog):
     arrive(catalog, first.key, {**CHOICE, "examples": 40})
     assert catalog.choices(first.objective) == {CHOICE["device"]: NOTED}
     same = ask(catalog, surface(5, seed=3))
-    assert choices_of(catalog, same) == {CHOICE["device"]: NOTED}
+    assert choices_of(catalog, same) == {CHOICE["device"]: earlier(NOTED)}
     other = ask(catalog, surface(5, precision="float64"))
     assert choices_of(catalog, other) == {}
 
@@ -419,12 +430,12 @@ def test_a_resumed_question_goes_on_as_it_began(catalog):
     """A later choice of another question does not change that of an answer in progress."""
     begun = ask(catalog, LineSettings(x_count=9), LINE)
     arrive(catalog, begun.key, CHOICE)
-    later = {"choice": {"lanes": 16}, "timing": {}}
+    later = {"choice": {"batch": 20, "lanes": 16}, "timing": {}}
     catalog.note_choice(begun.objective, CHOICE["device"], later)
     catalog.note_choice(begun.objective, "gpu", later)
-    assert choices_of(catalog, begun) == {CHOICE["device"]: BEGUN, "gpu": later}
+    assert choices_of(catalog, begun) == {CHOICE["device"]: earlier(BEGUN), "gpu": earlier(later)}
     fresh = ask(catalog, LineSettings(x_count=9, seed=1), LINE)
-    assert choices_of(catalog, fresh) == {CHOICE["device"]: later, "gpu": later}
+    assert choices_of(catalog, fresh) == {CHOICE["device"]: earlier(later), "gpu": earlier(later)}
 
 
 def test_an_old_question_without_an_objective_can_be_resumed(catalog):
@@ -434,7 +445,7 @@ def test_an_old_question_without_an_objective_can_be_resumed(catalog):
     assert choices_of(catalog, asked) == {}
     arrive(catalog, asked.key, CHOICE)
     assert catalog.choices(asked.objective) == {}
-    assert choices_of(catalog, asked) == {CHOICE["device"]: BEGUN}
+    assert choices_of(catalog, asked) == {CHOICE["device"]: earlier(BEGUN)}
     again = ask(catalog, LineSettings(x_count=9), LINE)
     assert dataclasses.astuple(again)[:9] == dataclasses.astuple(asked)[:9]
     assert (again.objective, again.family) == (asked.objective, asked.family)

@@ -16,6 +16,7 @@ from explorer.analysis import run as answered
 from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings, random_walk_shares, variance_shares
 from explorer.pages import _running
@@ -189,7 +190,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
         with pytest.raises(ValueError, match="at least 3 different snapshots, lone has 1"):
             questions.question_about(catalog, RUN, lone, SMALL)
         files = [
-            {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
+            Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
             for k in range(4)
         ]
         problem = problem_file(tmp_path / "problem")

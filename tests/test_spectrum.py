@@ -17,6 +17,7 @@ from torch.nn import functional
 from explorer.analysis import spectrum as analysis
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import Piece
 from explorer.kinds.estimates import Estimate
@@ -305,7 +306,7 @@ def broken(catalog: Catalog, folder: Path) -> Any:
     file = folder / "broken.safetensors"
     huge = {n: v * 1e30 if v.is_floating_point() else v for n, v in tensors().items()}
     safetensors.torch.save_file(huge, file)
-    problem, listed = problem_file(folder / "problem"), [{"file": str(file)}]
+    problem, listed = problem_file(folder / "problem"), [Checkpoint(file=file)]
     job = order_import(catalog, problem, {}, listed, "broken")
     assert ended(catalog, job).status == "done"
     return next(model for model in catalog.models() if model.name == "broken")

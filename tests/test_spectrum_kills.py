@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds.matrix import SpectrumSettings
@@ -57,7 +58,7 @@ LONG = SpectrumSettings(probes=2, steps=20, tolerance=1e-12, room=400, precision
 def wide(catalog: Catalog, folder: Path) -> records.Model:
     """A model whose search for pairs takes hundreds of steps."""
     file = checkpoint(folder / "wide.safetensors", width=WIDE)
-    checkpoints = [{"file": str(file)}]
+    checkpoints = [Checkpoint(file=file)]
     problem = problem_file(folder / "problem")
     job = ended(catalog, order_import(catalog, problem, {"width": WIDE}, checkpoints, "wide"))
     assert job.status == "done", job.error

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import safetensors
 
+from explorer.contracts.request import ImportRequest
 from explorer.jobs import spool as spools
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool, read_arrival, read_json, write_json
@@ -22,9 +23,13 @@ ME = ProcessName.of(os.getpid())
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def request(name: str) -> ImportRequest:
+    return ImportRequest(problem=Path("/mine.py"), arguments={}, checkpoints=(), name=name)
+
+
 def offered(spool: Spool, job_id: str, priority: int = 20, second: int = 0) -> JobFolder:
     folder = spool.new(job_id, priority, TIME.replace(second=second))
-    folder.offer({"task": "answer", "of": job_id})
+    folder.offer(request(job_id))
     return folder
 
 
@@ -198,11 +203,11 @@ def test_an_offer_again_goes_from_claim_to_queue(tmp_path):
     spool = Spool(tmp_path)
     folder = offered(spool, "a")
     assert folder.claim(ProcessName(1, 2))
-    folder.offer({"task": "answer", "done": [1]})
+    folder.offer(request("again"))
     assert (folder.is_queued, folder.worker) == (True, None)
     assert folder.claim(ME)
     assert not folder.claim(ME)
-    assert (folder.worker, folder.request["done"]) == (ME, [1])
+    assert (folder.worker, folder.request.name) == (ME, "again")
 
 
 def test_a_job_is_in_the_spool_once_however_often_it_is_offered(tmp_path):
@@ -211,7 +216,7 @@ def test_a_job_is_in_the_spool_once_however_often_it_is_offered(tmp_path):
     offered(spool, "a")
     again = spool.new("a", 20, TIME)
     assert spool.claim_next(ME) is not None
-    again._make({"task": "answer"})  # the slower one had not seen the folder
+    again._make(request("again"))  # the slower one had not seen the folder
     assert [job.id for job in spool.jobs()] == ["a"]
     assert (again.worker, again.is_queued) == (ME, False)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []

@@ -17,6 +17,7 @@ from explorer.analysis.measures.noise_scale import noise_scale
 from explorer.analysis.measures.point_measures import MeasuredPoint
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.sharpness import SharpnessSettings
 from explorer.kinds.stability import (
@@ -286,7 +287,7 @@ def test_a_run_is_asked_by_its_model_and_shown(
     """Worker, store and page do a run's snapshots; the training's settings change no key."""
     with supervised(tmp_path / "catalog") as (catalog, _):
         files = [
-            {"file": str(checkpoint(tmp_path / f"s{k}.safetensors", seed=k)), "step": k * 10}
+            Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
             for k in range(4)
         ]
         problem = problem_file(tmp_path / "problem")

@@ -15,8 +15,9 @@ from explorer.analysis.model import problems
 from explorer.analysis.objective import examples as placing
 from explorer.analysis.objective import loading
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.objective import Objective
+from explorer.codec import to_json
+from explorer.kinds.execution import Choice
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
@@ -178,13 +179,13 @@ def test_a_part_is_drawn_by_its_seed(file: Path) -> None:
         problems.load_problem(file, {"most": 40, "seed": 2}),
         problems.load_problem(file, {"most": 500}),
     )
-    split = one.facts["splits"]["train"]
-    assert split == again.facts["splits"]["train"]
-    assert (split["count"], split["of"], split["seed"]) == (40, 200, 1)
+    split = one.facts.splits["train"]
+    assert split == again.facts.splits["train"]
+    assert (split.count, split.of, split.seed) == (40, 200, 1)
     chosen = np.sort(np.random.RandomState(1).permutation(200)[:40])
     assert one.problem.data["train"][0][:, 0].tolist() == pytest.approx(chosen / 100)
-    assert set(all_.facts["splits"]["train"]) == {"count", "fingerprint"}
-    prints = {loaded.splits["train"]["fingerprint"] for loaded in (one, other, all_)}
+    assert to_json(all_.facts.splits["train"]).keys() == {"count", "fingerprint"}
+    prints = {loaded.splits["train"].fingerprint for loaded in (one, other, all_)}
     assert len(prints) == 3
 
 
@@ -192,12 +193,12 @@ def test_the_fingerprint_is_that_of_the_examples(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It depends neither on how many are read together nor on whether they are kept."""
-    wanted = problems.load_problem(file, {}).splits["train"]["fingerprint"]
+    wanted = problems.load_problem(file, {}).splits["train"].fingerprint
     monkeypatch.setattr(loading, "READ_BYTES", 150)
     monkeypatch.setattr(placing, "RESIDENT_SHARE", 0.0)
     loaded_problem = problems.load_problem(file, {})
     assert isinstance(loaded_problem.problem.data["train"], loading.Examples)
-    assert loaded_problem.splits["train"]["fingerprint"] == wanted
+    assert loaded_problem.splits["train"].fingerprint == wanted
 
 
 @pytest.mark.parametrize("slow", [2.0, 0.0])
@@ -249,6 +250,6 @@ def test_lines_of_a_data_set_by_processes(
 
 def test_pages_say_which_part_was_drawn(file: Path) -> None:
     """A cut split is said to be so with its seed; a whole one says nothing."""
-    cut = problems.load_problem(file, {"most": 40, "seed": 7}).facts["splits"]["train"]
+    cut = problems.load_problem(file, {"most": 40, "seed": 7}).facts.splits["train"]
     assert parts.part_of_data(cut) == "40 of 200 examples drawn with seed 7"
-    assert parts.part_of_data(problems.load_problem(file, {}).facts["splits"]["train"]) == ""
+    assert parts.part_of_data(problems.load_problem(file, {}).facts.splits["train"]) == ""

@@ -18,6 +18,8 @@ from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.parameters import FlatModel, content_hash
 from explorer.ask import questions, requests
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.contracts.request import AnswerRequest
 from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.provenance import provenance
@@ -254,7 +256,7 @@ def refused_import(catalog: Catalog, folder: Path, file: Path, text: str | None 
         source.write_text(text)
         agreed(source)
     before = dumped(catalog).split('"jobs"')[0]
-    job_id = order_import(catalog, source, {}, [{"file": str(file)}], "refused")
+    job_id = order_import(catalog, source, {}, [Checkpoint(file=file)], "refused")
     job = ended(catalog, job_id)
     assert job.status == "failed"
     assert "\n" not in job.error
@@ -577,7 +579,9 @@ def test_a_device_that_is_not_there_fails_the_waiting_jobs(tmp_path):
     supervisor.start()
     try:
         file = checkpoint(tmp_path / "a.safetensors")
-        job_id = order_import(catalog, problem_file(tmp_path), {}, [{"file": str(file)}], "nowhere")
+        job_id = order_import(
+            catalog, problem_file(tmp_path), {}, [Checkpoint(file=file)], "nowhere"
+        )
         job = ended(catalog, job_id)
         assert job.status == "failed"
         assert job.error.startswith("no worker could be started (exit status 1); it last said: ")
@@ -592,21 +596,20 @@ def test_an_urgent_job_does_not_change_the_arithmetic_of_the_one_beneath(tmp_pat
     loaded = load_problem(problem_file(tmp_path), {})
     file = checkpoint(tmp_path / "a.safetensors")
     spool = Spool(tmp_path / "jobs")
-    request = {
-        "task": "answer",
-        "kind": "line",
-        "settings": {"x_count": 3},
-        "problem": str(tmp_path / "tiny_problem.py"),
-        "arguments": {},
-        "source_hash": loaded.source_hash,
-        "data": loaded.splits["train"]["fingerprint"],
-        "points": [content_hash(tensors())],
-        "files": [str(file)],
-        "done": [],
-    }
+    request = AnswerRequest(
+        key="k" * 64,
+        kind="line",
+        settings={"x_count": 3, "split": "train"},
+        problem=tmp_path / "tiny_problem.py",
+        arguments={},
+        source_hash=loaded.source_hash,
+        fingerprint=loaded.splits["train"].fingerprint,
+        points=(content_hash(tensors()),),
+        files=(file,),
+    )
     urgent, beneath = (spool.new(name, n, None) for n, name in ((20, "urgent"), (50, "beneath")))
     for job in (urgent, beneath):
-        job.offer({**request, "settings": {"x_count": 3, "split": "train"}})
+        job.offer(request)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)  # the tiny problem itself is worth one
@@ -614,7 +617,7 @@ def test_an_urgent_job_does_not_change_the_arithmetic_of_the_one_beneath(tmp_pat
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert urgent.ending["status"] == "done", urgent.ending["error"]
+    assert urgent.ending.status == "done", urgent.ending.error
     assert len(urgent.piece_files()) > 0
     assert beneath.is_queued
 

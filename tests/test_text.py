@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.pages._text import as_message, as_text, in_badge
 from explorer.wording import message, printable
@@ -66,8 +67,8 @@ def test_a_name_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     catalog.check()
     problem = tmp_path / "p.py"
     problem.touch()
-    file = {"file": os.fsdecode(b"/w\xff.pt")}
-    for name, files in (("bad\udcff", [{"file": "w.pt"}]), ("good", [file])):
+    good, bad = Checkpoint(file=Path("w.pt")), Checkpoint(file=Path(os.fsdecode(b"/w\xff.pt")))
+    for name, files in (("bad\udcff", [good]), ("good", [bad])):
         with pytest.raises(ValueError, match=r"\\udcff.* is no UTF-8"):
             order_import(catalog, problem, {}, files, name)
     assert catalog.jobs() == []

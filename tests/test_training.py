@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from explorer import recorded_runs
+from explorer.codec import to_json
 from explorer.importing.training import TrainingNotes, training_of
 from explorer.kinds.look import SubjectName
 from explorer.kinds.stability import Stability
@@ -33,7 +34,7 @@ def recorded(folder: Path, make, **settings) -> TrainingNotes:
         run.snapshot(model, step, optimizer=optimizer)
         for group in optimizer.param_groups:
             group["lr"] /= 2
-    return noted(run=recorded_runs.run_facts(read_recording(folder)))
+    return noted(run=to_json(recorded_runs.run_facts(read_recording(folder))))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_a_recording_without_the_optimisers_facts(tmp_path: Path) -> None:
     log = (tmp_path / LOG).read_text()
     (tmp_path / LOG).write_text(log.replace('"trained_by"', '"unknown"'))
     assert optimizer_note(model, optimizer)["class"] == "Adam"
-    found = noted(run=recorded_runs.run_facts(read_recording(tmp_path)))
+    found = noted(run=to_json(recorded_runs.run_facts(read_recording(tmp_path))))
     assert (found.rule, found.momentum, found.rate) == ("Adam", 0.9, 0.01)
 
 

@@ -14,6 +14,10 @@ import pytest
 
 from explorer import supervisor as supervisors
 from explorer.ask import requests
+from explorer.codec import to_json
+from explorer.contracts.facts import ProblemFacts
+from explorer.contracts.inspection import ImportResult, InspectedPoint
+from explorer.contracts.request import ImportRequest, Request
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool, read_arrival, write_json
 from explorer.kinds.kind import Piece
@@ -22,9 +26,10 @@ from store import Catalog
 
 ME = ProcessName.of(os.getpid())
 PLANTED = {"task": "import", "problem": "/evil.py", "digest": "", "arguments": {}, "then": []}
-REQUEST = {"problem": "/mine.py", "arguments": {}, "checkpoints": [], "name": "mine", "then": []}
+REQUEST = ImportRequest(problem=Path("/mine.py"), arguments={}, checkpoints=(), name="mine")
+EVIL = ImportRequest(problem=Path("/evil.py"), arguments={}, checkpoints=(), name="evil")
 
-PROBLEM = {"loss": "cross_entropy", "splits": {}, "metrics": []}
+PROBLEM = ProblemFacts(splits={}, loss="cross_entropy")
 
 
 class Place:
@@ -45,10 +50,12 @@ class Place:
 
     def add_job(self, job_id: str = "known") -> JobFolder:
         """An import that the database knows; its folder is not made yet."""
-        job = self.catalog.add_job(job_id, "import", "Import of mine", dict(REQUEST), priority=20)
+        job = self.catalog.add_job(
+            job_id, "import", "Import of mine", to_json(REQUEST), priority=20
+        )
         return self.spool.new(job.id, job.priority, job.created)
 
-    def claimed(self) -> list[dict]:
+    def claimed(self) -> list[Request]:
         """What a worker would run now."""
         taken = []
         while job := self.spool.claim_next(ME):
@@ -86,16 +93,16 @@ def test_a_planted_request_of_a_known_job_is_written_anew(place):
     """What is run is what the database says; what else lay in the folder is gone."""
     folder = place.add_job()
     plant(folder.path)
-    folder.finish("done", result={"source_hash": "x"})
+    write_json(folder.path / "finished.json", {"status": "done", "result": {"source_hash": "x"}})
     place.look()
     (request,) = place.claimed()
-    assert {name: request[name] for name in REQUEST} == REQUEST
+    assert request == REQUEST
     assert place.catalog.job("known").status == "queued"
 
 
 def test_a_request_that_we_signed_for_a_job_that_is_gone_is_not_run(place):
     """The database was put back to an earlier state: its spool's newer jobs are none."""
-    place.spool.new("gone", 20, None).offer(PLANTED)
+    place.spool.new("gone", 20, None).offer(EVIL)
     place.look()
     assert place.claimed() == []
 
@@ -199,10 +206,17 @@ def test_an_import_takes_no_file_from_elsewhere(place, tmp_path):
     for point in ("../../../mine", str(mine)[: -len(".safetensors")], "c" * 64):
         if len(point) == 64:
             (folder.path / f"{point}.safetensors").symlink_to(mine)
-        entry = {"point": point, "label": "a", "step": None, "measured": {}}
-        entry |= {"seconds": {}, "not_finite": 0, "changed": 0}
-        found = {"source_hash": "x", "problem": PROBLEM, "final": point, "tensors": []}
-        folder.finish("done", result={**found, "points": [entry]})
+        inspected = InspectedPoint(
+            point_id=point, label="a", step=None, changed=0, not_finite=0, moments="", losses={}
+        )
+        result = ImportResult(
+            source_hash="x",
+            problem=PROBLEM,
+            points=(inspected,),
+            final_point=point,
+            tensors=(),
+        )
+        folder.finish("done", result=result)
         place.look()
         assert place.catalog.job("known").status == "failed"
         assert "names a point that it has not left in" in place.catalog.job("known").error

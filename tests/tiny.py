@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 
 from explorer import consent
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.supervisor import Supervisor
@@ -79,7 +80,7 @@ def imported(
     """The tiny model of that name; a supervisor must be running."""
     file = checkpoint(folder / f"{name}.safetensors", seed)
     job_id = order_import(
-        catalog, problem_file(folder / "problem"), arguments, [{"file": str(file)}], name
+        catalog, problem_file(folder / "problem"), arguments, [Checkpoint(file=file)], name
     )
     job = ended(catalog, job_id)
     assert job.status == "done", job.error

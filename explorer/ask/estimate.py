@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.ask.question import QuestionIdentity
+from explorer.contracts.facts import PointFacts, ProblemFacts
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from store import Catalog, records
 
@@ -44,9 +45,9 @@ def estimate(
     """
     timing: Mapping[str, Any] = {}
     settings = question.settings
-    splits = catalog.problem(model.problem_id).facts["splits"]
-    examples = settings.examples or splits[settings.split]["count"]
-    measured = catalog.point(model.point_id).facts["seconds"]
+    splits = ProblemFacts.of(catalog.problem(model.problem_id).facts).splits
+    examples = settings.examples or splits[settings.split].count
+    measured = PointFacts.of(catalog.point(model.point_id).facts).seconds
     per_pass = measured.get(settings.split, math.nan)
     for old in _timed_questions(catalog, question, model):
         if (

@@ -2,6 +2,8 @@
 
 from pathlib import PurePath
 
+from explorer.codec import to_json
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.provenance import Provenance
 from store import Catalog, records
 
@@ -12,7 +14,8 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     """What the catalog knows of the answer; of a path only the file's name."""
     problem = catalog.problem(question.problem_id)
     split = str(question.settings.get("split", ""))
-    splits = problem.facts.get("splits", {})
+    facts = ProblemFacts.of(problem.facts)
+    data = facts.splits.get(split)
     return Provenance(
         title=question.title,
         kind=f"{question.kind}, version {question.version}",
@@ -20,12 +23,12 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
         models=question.model_names,
         points=question.point_ids,
         settings=question.settings,
-        data={"split": split, **splits.get(split, {})},
+        data={"split": split, **(to_json(data) if data else {})},
         problem={
             "file": PurePath(problem.path).name,
             "sha256": problem.source_hash,
             "arguments": problem.arguments,
-            "loss": problem.facts.get("loss"),
+            "loss": facts.loss,
         },
         computed={n: v for n, v in question.provenance.items() if n not in PRIVATE_FACTS},
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.codec import Json
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import Kind
 from explorer.kinds.settings import ObjectiveSettings
 
@@ -16,25 +18,22 @@ class ProblemIdentity:
     """What of a problem can change an answer."""
 
     source_hash: str
-    arguments: Mapping[str, Any]
+    arguments: Json
     loss: str
     metrics: tuple[str, ...]
     fingerprints: Mapping[str, str]  # split -> hash of its data
     moved: str = ""  # which parameters move, where it is not all
 
     @classmethod
-    def of(
-        cls, source_hash: str, arguments: Mapping[str, Any], facts: Mapping[str, Any]
-    ) -> "ProblemIdentity":
+    def of(cls, source_hash: str, arguments: Json, facts: ProblemFacts) -> "ProblemIdentity":
         """The identity of a problem as the worker inspected it."""
-        splits = facts["splits"].items()
         return cls(
             source_hash,
             arguments,
-            facts["loss"],
-            tuple(facts["metrics"]),
-            {name: split["fingerprint"] for name, split in splits},
-            facts.get("moved", ""),
+            facts.loss or "",
+            facts.metrics,
+            {name: split.fingerprint for name, split in facts.splits.items()},
+            facts.moved or "",
         )
 
     @property

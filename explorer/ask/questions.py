@@ -13,6 +13,7 @@ from explorer.ask import requests
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.ask.requests import FOREGROUND_PRIORITY
 from explorer.ask.reuse import take_over
+from explorer.contracts.facts import ProblemFacts
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
 from explorer.kinds.trajectory import RunSnapshots, spans
@@ -66,7 +67,9 @@ def question_about(
                 f"{model.name} and {other.name}"
             )
     problem = catalog.problem(model.problem_id)
-    identity = ProblemIdentity.of(problem.source_hash, problem.arguments, problem.facts)
+    identity = ProblemIdentity.of(
+        problem.source_hash, problem.arguments, ProblemFacts.of(problem.facts)
+    )
     single = len(subjects) if kind.runs_from is None else kind.runs_from
     points = tuple(p or m.point_id for m, p in subjects[:single])
     if kind.whole_run:

@@ -1,16 +1,22 @@
 """Jobs on their way to a worker: what it needs to know, offered in the spool, stopped."""
 
 import contextlib
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
 from explorer import recorded_runs
+from explorer.codec import from_json
+from explorer.contracts.facts import ProblemFacts
+from explorer.contracts.request import AnswerRequest, Request, stored_import
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.settings import Needs
 from store import Catalog, UnknownEntry, records
 
 FOREGROUND_PRIORITY = 20  # priority of what somebody is waiting for; lower is more urgent
 BACKGROUND_PRIORITY = 50
+_CHOICE_FACTS = ("choice", "timing")  # of an answer
 
 
 def offer(catalog: Catalog, job: records.Job) -> None:
@@ -28,14 +34,21 @@ def offer(catalog: Catalog, job: records.Job) -> None:
     Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer_once(request)
 
 
-def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
-    """What a worker needs to know to do a job."""
+def request_of(catalog: Catalog, job: records.Job) -> Request:
+    """What a worker needs to know to do a job.
+
+    Raises:
+        UnknownEntry: something that it is about is gone.
+        ValueError: it was asked of another version of this program.
+    """
     if job.task == "import":
-        run, arguments = job.request.get("run"), job.request["arguments"]
-        inspected_snapshots = (
-            recorded_runs.inspected_snapshots(catalog, run["identity"], arguments) if run else []
+        request = stored_import(job.request)
+        if request.run is None:
+            return request
+        snapshots = recorded_runs.inspected_snapshots(
+            catalog, request.run.identity, request.arguments
         )
-        return {**job.request, "known": inspected_snapshots}
+        return replace(request, inspected=tuple(snapshots))
     question = catalog.question(job.question_key or "")
     if question is None:
         raise UnknownEntry("question", job.question_key or "")
@@ -48,22 +61,22 @@ def request_of(catalog: Catalog, job: records.Job) -> dict[str, Any]:
             f"{question.title} was asked of another version of this program; compute it anew"
         )
     needs = settings_from_json(kind.settings, question.settings).needs
-    files = _file_hashes(catalog, question, needs)
-    return {
-        "task": "answer",
-        "key": question.key,
-        "kind": question.kind,
-        "settings": dict(question.settings),
-        "problem": problem.path,
-        "arguments": dict(problem.arguments),
-        "source_hash": problem.source_hash,
-        "data": problem.facts["splits"][question.settings["split"]]["fingerprint"],
-        "points": list(question.point_ids),
-        "files": [str(catalog.file_path(file).resolve()) for file in files],
-        "done": catalog.done_units(question.key, kind.table).tolist(),
-        "choices": _choices(catalog, question),
-        "measured": _measured_losses(catalog, question),
-    }
+    split = ProblemFacts.of(problem.facts).splits[question.settings["split"]]
+    hashes = _file_hashes(catalog, question, needs)
+    return AnswerRequest(
+        key=question.key,
+        kind=question.kind,
+        settings=question.settings,
+        problem=Path(problem.path),
+        arguments=problem.arguments,
+        source_hash=problem.source_hash,
+        fingerprint=split.fingerprint,
+        points=question.point_ids,
+        files=tuple(catalog.file_path(hash).resolve() for hash in hashes),
+        done=tuple(catalog.done_units(question.key, kind.table).tolist()),
+        choices=_choices(catalog, question),
+        losses=tuple(_measured_losses(catalog, question)),
+    )
 
 
 def _measured_losses(catalog: Catalog, question: records.Question) -> list[float | None]:
@@ -88,20 +101,22 @@ def _file_hashes(catalog: Catalog, question: records.Question, needs: Needs) -> 
     return [own.get(id) or catalog.point(id).file_hash or "" for id in question.point_ids]
 
 
-def _choices(catalog: Catalog, question: records.Question) -> dict[str, Any]:
+def _choices(catalog: Catalog, question: records.Question) -> dict[str, EarlierChoice]:
     """How the objective is evaluated, by device: as this answer began, or else as noted last.
 
     Another choice could change the last bits, and an answer is to be of one piece.
     """
-    choices = dict(catalog.choices(question.objective)) if question.objective else {}
+    stored = catalog.choices(question.objective) if question.objective else {}
+    choices = {device: _earlier_choice(noted) for device, noted in stored.items()}
     if "choice" in question.facts:
-        timing = question.facts.get("timing", {})
-        choices[question.facts["device"]] = {
-            "choice": question.facts["choice"],
-            "timing": timing,
-            "begun": True,
-        }
+        begun = _earlier_choice({n: v for n, v in question.facts.items() if n in _CHOICE_FACTS})
+        choices[question.facts["device"]] = replace(begun, begun=True)
     return choices
+
+
+def _earlier_choice(noted: records.Json) -> EarlierChoice:
+    """A choice as it was noted; what this version does not know of it is left out."""
+    return from_json(EarlierChoice, noted, ignore_unknown=True)
 
 
 def cancel(catalog: Catalog, job_id: str) -> None:

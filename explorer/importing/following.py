@@ -5,13 +5,14 @@ that the list has changed, so that a look costs a few `stat` calls and leaves th
 """
 
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from explorer import recorded_runs
+from explorer.codec import Json, from_json, to_json
 from explorer.consent import ConsentError, agreed_code
+from explorer.contracts.facts import ModelFacts
+from explorer.contracts.request import stored_import
 from explorer.importing import sources
 from explorer.jobs.spool import Spool, write_json
 from explorer.recording import Recording, RecordingError
@@ -20,7 +21,17 @@ from store import Catalog, UnknownEntry, records
 LOOK_SECONDS = 2.0
 REST_FACTOR = 20  # times as long as a look took until the next: a long log takes time to read
 NAME, MARKER = "followed", "followed"
-Entry = dict[str, Any]  # problem, digest, arguments, name; stopped: why, once it has
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowedRun:
+    """A run whose snapshots are imported as they come."""
+
+    problem: Path
+    digest: str  # of the code that the user agreed to run
+    arguments: Json  # of the problem file's function
+    name: str = ""  # of the model that its first import makes; the folder's unless given
+    stopped: str = ""  # why it is followed no longer, once it is
 
 
 def follow(
@@ -28,7 +39,7 @@ def follow(
     folder: Path,
     problem: Path,
     digest: str,
-    arguments: Mapping[str, Any],
+    arguments: Json,
     name: str = "",
 ) -> None:
     """Import what the run in the folder records from now on, until it has ended.
@@ -41,31 +52,35 @@ def follow(
         arguments: of its function `problem`.
         name: of the model that its first import makes; the folder's unless given.
     """
-    entry = {"problem": str(problem.resolve()), "digest": digest, "arguments": dict(arguments)}
-    _set_entry(catalog, str(folder.resolve()), {**entry, "name": name, "stopped": ""})
+    run = FollowedRun(
+        problem=problem.resolve(), digest=digest, arguments=dict(arguments), name=name
+    )
+    _set_run(catalog, str(folder.resolve()), run)
 
 
 def unfollow(catalog: Catalog, folder: Path) -> None:
     """Leave the run in the folder alone from now on."""
-    _set_entry(catalog, str(folder.resolve()), None)
+    _set_run(catalog, str(folder.resolve()), None)
 
 
-def followed_runs(catalog: Catalog) -> dict[str, Entry]:
+def followed_runs(catalog: Catalog) -> dict[str, FollowedRun]:
     """The runs by folder; those whose following stopped say why."""
-    return catalog.recall(NAME, {})
+    entries = catalog.recall(NAME, {}).items()
+    return {folder: from_json(FollowedRun, entry, ignore_unknown=True) for folder, entry in entries}
 
 
 def is_followed(catalog: Catalog, model: records.Model) -> bool:
     """Whether more snapshots of the model are to be expected."""
-    entry = followed_runs(catalog).get(model.facts.get("run", {}).get("folder", ""))
-    return entry is not None and not entry["stopped"]
+    recorded = ModelFacts.of(model.facts).run
+    run = followed_runs(catalog).get(recorded.folder) if recorded else None
+    return run is not None and not run.stopped
 
 
-def _set_entry(catalog: Catalog, folder: str, entry: Entry | None) -> None:
-    other_entries = {
-        name: other for name, other in followed_runs(catalog).items() if name != folder
-    }
-    catalog.remember(NAME, other_entries if entry is None else {**other_entries, folder: entry})
+def _set_run(catalog: Catalog, folder: str, run: FollowedRun | None) -> None:
+    runs = {name: other for name, other in followed_runs(catalog).items() if name != folder}
+    if run is not None:
+        runs[folder] = run
+    catalog.remember(NAME, {name: to_json(other) for name, other in runs.items()})
     write_json(
         Spool(catalog.jobs_folder).folder / MARKER, folder
     )  # replaced: what is linked there stays
@@ -78,7 +93,7 @@ class Follower:
         self._catalog = catalog
         self._spool = Spool(catalog.jobs_folder)
         self._marked = 0  # when the list last changed
-        self._entries: dict[str, Entry] = {}
+        self._runs: dict[str, FollowedRun] = {}
         self._seen: dict[str, tuple[int, ...]] = {}  # folder -> state of its log
         self._jobs: dict[str, str] = {}  # folder -> its import under way
         self._next = 0.0
@@ -94,9 +109,9 @@ class Follower:
             return
         self._next = began + LOOK_SECONDS
         self._read_list()
-        for folder, entry in self._entries.items():
-            if not entry["stopped"]:
-                self._check_run(Path(folder), entry)
+        for folder, run in self._runs.items():
+            if not run.stopped:
+                self._check_run(Path(folder), run)
         took = time.monotonic() - began
         self._next = began + took + max(LOOK_SECONDS, REST_FACTOR * took)
 
@@ -104,11 +119,11 @@ class Follower:
         """Read which runs are followed, where that has changed."""
         marked = _file_mark(self._catalog.jobs_folder / MARKER)
         if marked and marked[0] != self._marked:
-            self._entries = followed_runs(self._catalog)
+            self._runs = followed_runs(self._catalog)
             self._seen.clear()
             self._marked = marked[0]
 
-    def _check_run(self, folder: Path, entry: Entry) -> None:
+    def _check_run(self, folder: Path, run: FollowedRun) -> None:
         """Order what is new in one run, unless its last import is still under way."""
         state = tuple(
             mark for file in recorded_runs.watched_files(folder) for mark in _file_mark(file)
@@ -119,15 +134,15 @@ class Follower:
                 return
             del self._jobs[str(folder)]
             if failure := self._failure(waiting):
-                self._stop(folder, entry, failure)
+                self._stop(folder, run, failure)
                 return
         elif self._seen.get(str(folder)) == state:
             return
         try:
             recording = recorded_runs.recording_of(folder)
-            self._order_missing(recording, entry)
+            self._order_missing(recording, run)
         except (RecordingError, ConsentError, OSError) as error:
-            self._stop(folder, entry, str(error))
+            self._stop(folder, run, str(error))
         else:
             self._seen[str(folder)] = state
 
@@ -141,49 +156,52 @@ class Follower:
             "" if job.status == "done" else f"its import {job.status}: {job.error or 'resume it'}"
         )
 
-    def _order_missing(self, recording: Recording, entry: Entry) -> None:
+    def _order_missing(self, recording: Recording, run: FollowedRun) -> None:
         """Order the snapshots that are missing, or note the end of the run and stop."""
         folder = recording.folder
-        if recording.snapshots and self._has_new_snapshots(recording, entry):
+        if recording.snapshots and self._has_new_snapshots(recording, run):
             if job_id := self._job_under_way(str(folder)):
                 self._jobs[str(folder)] = job_id
                 return
             if self._is_deleted(recording):
-                self._stop(folder, entry, "its model was deleted; restore it and follow again")
+                self._stop(folder, run, "its model was deleted; restore it and follow again")
                 return
-            if agreed_code(Path(entry["problem"]), entry["digest"]).hash != entry["digest"]:
-                why = f"{entry['problem']} has changed; import the run again to agree to run it"
-                self._stop(folder, entry, why)
+            if agreed_code(run.problem, run.digest).hash != run.digest:
+                why = f"{run.problem} has changed; import the run again to agree to run it"
+                self._stop(folder, run, why)
                 return
             run_sources = sources.resolve([str(folder)])
             if run_sources.errors:
-                self._stop(folder, entry, run_sources.errors[0])
+                self._stop(folder, run, run_sources.errors[0])
                 return
             first = not recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
-            name = entry.get("name", "") if first else ""
+            name = run.name if first else ""
             self._jobs[str(folder)] = sources.order(
-                self._catalog, run_sources, Path(entry["problem"]), entry["arguments"], name
+                self._catalog, run_sources, run.problem, run.arguments, name
             )
         elif recording.ended:
             self._note_end(recording)
             unfollow(self._catalog, folder)
 
-    def _has_new_snapshots(self, recording: Recording, entry: Entry) -> bool:
+    def _has_new_snapshots(self, recording: Recording, run: FollowedRun) -> bool:
         """Whether a snapshot is not in the catalog as it lies in the folder."""
         identity = recorded_runs.identity(recording)
         marks = {(s.file.stem, *_file_mark(s.file)[:1]) for s in recording.snapshots}
         return not any(
-            marks <= {(label, changed) for label, (changed, *_) in inspection["points"].items()}
-            for inspection in recorded_runs.inspected_snapshots(
-                self._catalog, identity, entry["arguments"]
+            marks <= {(label, file.changed) for label, file in inspected.files.items()}
+            for inspected in recorded_runs.inspected_snapshots(
+                self._catalog, identity, run.arguments
             )
         )
 
     def _job_under_way(self, folder: str) -> str:
         """The import of this run that somebody else ordered, if it goes on."""
         jobs = self._catalog.jobs(status=("queued", "running"), limit=1000)
-        ours = (j.id for j in jobs if (j.request.get("run") or {}).get("folder") == folder)
-        return next(ours, "")
+        for job in jobs:
+            run = stored_import(job.request).run if job.task == "import" else None
+            if run is not None and str(run.folder) == folder:
+                return job.id
+        return ""
 
     def _is_deleted(self, recording: Recording) -> bool:
         """Whether the run's models are all in the trash, from which no import shall take them."""
@@ -195,12 +213,15 @@ class Follower:
         """Bring the models' facts of the run up to its last line."""
         facts = recorded_runs.run_facts(recording)
         models = recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
-        grown = [replace(m, facts={**m.facts, "run": facts}) for m in models]
+        grown = [
+            replace(model, facts=to_json(replace(ModelFacts.of(model.facts), run=facts)))
+            for model in models
+        ]
         self._catalog.add_import(models=grown)
 
-    def _stop(self, folder: Path, entry: Entry, why: str) -> None:
+    def _stop(self, folder: Path, run: FollowedRun, why: str) -> None:
         """Follow no longer, and keep why."""
-        _set_entry(self._catalog, str(folder), {**entry, "stopped": why})
+        _set_run(self._catalog, str(folder), replace(run, stopped=why))
 
 
 def _file_mark(file: Path) -> tuple[int, ...]:

@@ -1,12 +1,15 @@
 """Ordering an import: the job that inspects and stores checkpoints of one model."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from explorer.ask import requests
 from explorer.ask.question import sha256
+from explorer.codec import Json, to_json
+from explorer.contracts.checkpoint import Checkpoint, RunFolder
+from explorer.contracts.request import ImportRequest, NextQuestion
 from explorer.wording import MESSAGE_LENGTH, is_utf8, printable
 from store import Catalog
 
@@ -14,13 +17,13 @@ from store import Catalog
 def order_import(
     catalog: Catalog,
     problem: Path,
-    arguments: Mapping[str, Any],
-    checkpoints: Sequence[Mapping[str, Any]],
+    arguments: Json,
+    checkpoints: Sequence[Checkpoint],
     name: str,
-    facts: Mapping[str, Any] | None = None,
-    then: Sequence[Mapping[str, Any]] = (),
+    facts: Json | None = None,
+    then: Sequence[NextQuestion] = (),
     priority: int = requests.FOREGROUND_PRIORITY,
-    run: Mapping[str, Any] | None = None,
+    run: RunFolder | None = None,
 ) -> str:
     """The job that inspects and stores checkpoints of one model; the last is its final point.
 
@@ -28,21 +31,19 @@ def order_import(
         catalog: where the model goes.
         problem: the problem file. It is code: the worker runs it once the user has agreed to.
         arguments: of its function `problem`.
-        checkpoints: `{"file": path, "step": number or None, "part": key within the file,
-            "optimizer": file of its optimiser's state}` each, in order; all but the first may be
-            left out.
+        checkpoints: in order.
         name: of the model, as people see it.
         facts: what is known of the model beside what the worker finds: optimiser, seed, recipe.
-        then: `{"kind": name, "settings": {...}}` each, asked about the model once it is there.
+        then: asked about the model once it is there.
         priority: lower is more urgent.
-        run: the recorded run that the checkpoints are of, as `runs.request_of` says it; the model
-            stays the same while the run grows, and known snapshots are not inspected again.
+        run: the recorded run that the checkpoints are of; the model stays the same while the run
+            grows, and known snapshots are not inspected again.
 
     Raises:
         ValueError: the arguments are no JSON values, as NaN and infinity; or a name or path is no
             UTF-8, which no database keeps.
     """
-    for words in (name, str(problem), *(str(c["file"]) for c in checkpoints)):
+    for words in (name, str(problem), *(str(c.file) for c in checkpoints)):
         if not is_utf8(words):
             raise ValueError(
                 f"{printable(words, MESSAGE_LENGTH)} is no UTF-8, so that the catalog cannot keep "
@@ -54,24 +55,20 @@ def order_import(
         raise ValueError(
             f"arguments must be JSON values, without NaN or infinity, got {dict(arguments)}"
         ) from error
-    request = {
-        "task": "import",
-        "problem": str(problem.resolve()),
-        "arguments": dict(arguments),
-        "checkpoints": [
-            {**c, "file": str(Path(c["file"]).resolve()), "step": c.get("step")}
-            for c in checkpoints
-        ],
-        "name": name,
-        "facts": dict(facts or {}),
-        "then": list(then),
-        "run": dict(run) if run else None,
-    }
+    request = ImportRequest(
+        problem=problem.resolve(),
+        arguments=dict(arguments),
+        checkpoints=tuple(replace(c, file=c.file.resolve()) for c in checkpoints),
+        name=name,
+        facts=dict(facts or {}),
+        then=tuple(then),
+        run=run,
+    )
     job = catalog.add_job(
         uuid.uuid4().hex[:12],
         "import",
         f"Import of {name}",
-        request,
+        to_json(request),
         priority=priority,
         units=len(checkpoints),
     )

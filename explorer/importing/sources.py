@@ -4,12 +4,13 @@ import errno
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from explorer import recorded_runs
+from explorer.codec import Json
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing import checkpoint_names
 from explorer.importing.checkpoint_names import natural_key
 from explorer.importing.order import order_import
@@ -25,7 +26,7 @@ HUGGING_FACE = ("model.safetensors*", "pytorch_model.bin*", "adapter_model.*")
 class Sources:
     """The checkpoints of one model."""
 
-    checkpoints: tuple[Mapping[str, Any], ...]  # {"file", "step", ...}; the last is final
+    checkpoints: tuple[Checkpoint, ...]  # in order; the last is final
     recording: Recording | None  # the run that they are of
     errors: tuple[str, ...]  # a sentence for each name that gives none
 
@@ -36,9 +37,9 @@ class Sources:
             return self.recording.folder.resolve().name
         if not self.checkpoints:
             return ""
-        if "label" not in self.checkpoints[-1]:
-            return Path(self.checkpoints[-1]["file"]).stem
-        return Path(os.path.commonpath([c["file"] for c in self.checkpoints])).name or "model"
+        if not self.checkpoints[-1].label:
+            return self.checkpoints[-1].file.stem
+        return Path(os.path.commonpath([c.file for c in self.checkpoints])).name or "model"
 
 
 def resolve(named: Iterable[str]) -> Sources:
@@ -76,26 +77,25 @@ def resolve(named: Iterable[str]) -> Sources:
     return Sources(_labelled_files(in_order), None, tuple(errors))
 
 
-def _labelled_files(files: Sequence[Path]) -> tuple[dict[str, Any], ...]:
+def _labelled_files(files: Sequence[Path]) -> tuple[Checkpoint, ...]:
     """The files as an import takes them, with a label where their own names do not tell them apart.
 
     A step is the number that their names differ by, if they do.
     """
     names = checkpoint_names.checkpoint_labels(files)
-    checkpoints: list[dict[str, Any]] = []
-    for file, label, step in zip(files, names, checkpoint_names.label_steps(names), strict=True):
-        checkpoints.append({"file": str(file), "step": step})
-        if label != file.stem:
-            checkpoints[-1]["label"] = label
-    return tuple(checkpoints)
+    steps = checkpoint_names.label_steps(names)
+    return tuple(
+        Checkpoint(file=file, step=step, label="" if label == file.stem else label)
+        for file, label, step in zip(files, names, steps, strict=True)
+    )
 
 
-def _checkpoint(snapshot: Snapshot) -> dict[str, Any]:
+def _checkpoint(snapshot: Snapshot) -> Checkpoint:
     """A snapshot as an import takes it, with the file of its optimiser's state if there is one."""
-    checkpoint: dict[str, Any] = {"file": str(snapshot.file), "step": snapshot.step}
-    if snapshot.optimizer is not None and snapshot.optimizer.is_file():
-        checkpoint["optimizer"] = str(snapshot.optimizer.resolve())
-    return checkpoint
+    state = snapshot.optimizer
+    if state is not None:
+        state = state.resolve() if state.is_file() else None
+    return Checkpoint(file=snapshot.file, step=snapshot.step, optimizer=state)
 
 
 def _matching_paths(name: str) -> list[Path]:
@@ -186,7 +186,7 @@ def order(
     catalog: Catalog,
     sources: Sources,
     problem: Path,
-    arguments: Mapping[str, Any],
+    arguments: Json,
     name: str = "",
     part: str = "",
 ) -> str:
@@ -208,14 +208,14 @@ def order(
         if sources.recording:
             missing = f"the run in {sources.recording.folder} has no snapshot yet; follow it"
         raise ValueError("; ".join(sources.errors) or missing)
-    run = recorded_runs.request_of(sources.recording) if sources.recording else None
+    run = recorded_runs.run_folder_of(sources.recording) if sources.recording else None
     if run and not name:
-        name = next((m.name for m in recorded_runs.models_of(catalog, run["identity"])), "")
+        name = next((m.name for m in recorded_runs.models_of(catalog, run.identity)), "")
     return order_import(
         catalog,
         problem,
         arguments,
-        [{**checkpoint, "part": part} for checkpoint in sources.checkpoints],
+        [replace(checkpoint, part=part) for checkpoint in sources.checkpoints],
         name or sources.name,
         facts={"part": part} if part else {},
         run=run,

@@ -4,80 +4,85 @@ import contextlib
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from explorer import recorded_runs
 from explorer.ask import questions, requests
 from explorer.ask.question import ProblemIdentity, sha256
+from explorer.codec import JsonValue, to_json
+from explorer.contracts.checkpoint import RunIdentity
+from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
+from explorer.contracts.inspection import ImportResult, InspectedPoint
+from explorer.contracts.request import ImportRequest, stored_import
 from explorer.kinds import kind_named, settings_from_json
 from store import Catalog, UnknownEntry, records
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def store_import(
-    catalog: Catalog, job: records.Job, result: Mapping[str, Any], folder: Path
-) -> None:
-    """Store the problem, the model, its points and what was measured; then ask what was wished.
+def store_import(catalog: Catalog, job: records.Job, result: ImportResult, folder: Path) -> None:
+    """Store the problem, the model, its points and what was measured; then ask what is to follow.
 
     What is stored is one transaction.
     """
-    request = job.request
-    identity = ProblemIdentity.of(result["source_hash"], request["arguments"], result["problem"])
-    path = Path(request["problem"])
+    request = stored_import(job.request)
+    identity = ProblemIdentity.of(result.source_hash, request.arguments, result.problem)
     problem = records.Problem(
         id=identity.id,
-        name=path.stem,
-        path=str(path),
-        source_hash=result["source_hash"],
-        arguments=request["arguments"],
-        facts=result["problem"],
+        name=request.problem.stem,
+        path=str(request.problem),
+        source_hash=result.source_hash,
+        arguments=request.arguments,
+        facts=to_json(result.problem),
     )
-    run = request.get("run")
-    what = {"run": run["identity"]} if run else {"point": result["final"]}
-    model_id = sha256({"problem": identity.id, **what})
+    run = request.run
+    subject = {"run": _whole_identity(run.identity)} if run else {"point": result.final_point}
+    model_id = sha256({"problem": identity.id, **subject})
     points, measurements = [], []
-    for point in result["points"]:
+    for point in result.points:
         points.append(_stored_point(catalog, model_id, point, folder))
-        measurements += _measurements(point, identity.id, result["problem"]["splits"])
+        measurements += _measurements(point, identity.id, result.problem)
+    facts = replace(_model_facts(catalog, model_id, request, result), import_job=job.id)
     model = records.Model(
         id=model_id,
         name=_model_name(catalog, model_id, request),
         problem_id=identity.id,
-        point_id=result["final"],
-        facts=_model_facts(catalog, model_id, request, result) | {"import": job.id},
+        point_id=result.final_point,
+        facts=to_json(facts),
     )
     catalog.add_import(problem, [model], points, measurements)
-    for wish in request["then"]:
-        kind = kind_named(wish["kind"])
-        settings = settings_from_json(kind.settings, wish["settings"])
-        questions.ask(
-            catalog,
-            kind,
-            model,
-            settings,
-            priority=wish.get("priority", requests.BACKGROUND_PRIORITY),
-        )
+    for following in request.then:
+        kind = kind_named(following.kind)
+        settings = settings_from_json(kind.settings, following.settings)
+        priority = following.priority
+        if priority is None:
+            priority = requests.BACKGROUND_PRIORITY
+        questions.ask(catalog, kind, model, settings, priority=priority)
 
 
-def _model_name(catalog: Catalog, model_id: str, request: Mapping[str, Any]) -> str:
+def _whole_identity(identity: RunIdentity) -> dict[str, JsonValue]:
+    """What a run's models are named after: its fields, those that are None too."""
+    return {"started": identity.started, "machine": identity.machine, "seed": identity.seed}
+
+
+def _model_name(catalog: Catalog, model_id: str, request: ImportRequest) -> str:
     """The name of an import's model; a shipped sample takes none from a model that has one."""
-    if request["facts"].get("sample"):
-        return next((m.name for m in catalog.models() if m.id == model_id), request["name"])
-    return str(request["name"])
+    if request.facts.get("sample"):
+        return next((m.name for m in catalog.models() if m.id == model_id), request.name)
+    return request.name
 
 
 def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
     """The model that an import stored: that of its run, or one that no later import has renewed."""
-    run = job.request.get("run")
-    own = next((m for m in catalog.models() if m.facts.get("import") == job.id), None)
-    if own is not None or not run:
-        return own
-    problem_arguments = (job.request["problem"], job.request["arguments"])
-    for model in recorded_runs.models_of(catalog, run["identity"]):
+    request = stored_import(job.request)
+    own = (m for m in catalog.models() if ModelFacts.of(m.facts).import_job == job.id)
+    if (model := next(own, None)) is not None or request.run is None:
+        return model
+    for model in recorded_runs.models_of(catalog, request.run.identity):
         problem = catalog.problem(model.problem_id)
-        if (problem.path, problem.arguments) == problem_arguments:
+        if (problem.path, problem.arguments) == (str(request.problem), request.arguments):
             return model
     return None
 
@@ -85,10 +90,10 @@ def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
 def warnings(catalog: Catalog, model: records.Model) -> list[str]:
     """What is unusual about a model's weights and losses, a sentence each."""
     sentences = []
-    points = catalog.points(model.id)
-    bad = [p for p in points if p.facts.get("not_finite")]
+    counts = [(p.label, PointFacts.of(p.facts).not_finite) for p in catalog.points(model.id)]
+    bad = [(label, count) for label, count in counts if count]
     if bad:
-        names = ", ".join(f"{p.label} ({p.facts['not_finite']:,})" for p in bad[:3])
+        names = ", ".join(f"{label} ({count:,})" for label, count in bad[:3])
         more = f" and {len(bad) - 3:,} more" if len(bad) > 3 else ""
         sentences.append(
             f"NaN or infinite weights in {names}{more}: their losses are shown as they are; import "
@@ -100,14 +105,13 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
             f"the loss of {model.name} is {loss} on {', '.join(odd)}, though its weights are "
             "finite: look for such values in the data, or a weight too large for float32"
         )
-    if reason := model.facts.get("no_gradient"):
-        sentences.append(f"{catalog.problem(model.problem_id).path}: {reason}")
-    remarks = model.facts.get("remarks", [])
-    sentences += [
-        *remarks[:1],
-        *([f"and {len(remarks) - 1:,} more such files"] if remarks[1:] else []),
-    ]
-    types = {t["dtype"]: t["name"] for t in reversed(model.facts["tensors"])}
+    facts = ModelFacts.of(model.facts)
+    if facts.no_gradient:
+        sentences.append(f"{catalog.problem(model.problem_id).path}: {facts.no_gradient}")
+    sentences += facts.remarks[:1]
+    if more_remarks := facts.remarks[1:]:
+        sentences.append(f"and {len(more_remarks):,} more such files")
+    types = {tensor.dtype: tensor.name for tensor in reversed(facts.tensors)}
     sentences += [
         f"{types[half]} and others are {half}: they are kept so and converted to the precision "
         "of each analysis"
@@ -118,74 +122,69 @@ def warnings(catalog: Catalog, model: records.Model) -> list[str]:
 
 
 def _model_facts(
-    catalog: Catalog,
-    model_id: str,
-    request: Mapping[str, Any],
-    result: Mapping[str, Any],
-) -> dict[str, Any]:
+    catalog: Catalog, model_id: str, request: ImportRequest, result: ImportResult
+) -> ModelFacts:
     """What is known of the model: of a run that has grown also what was known before."""
-    run, facts = request.get("run"), {}
-    if run:
+    facts = ModelFacts()
+    if request.run:
         with contextlib.suppress(UnknownEntry):
-            facts = dict(catalog.model(model_id).facts)
-        facts["run"] = recorded_runs.facts_now(run, facts.get("run", {}))
-    if tensors := result["tensors"]:  # none where all snapshots were known
-        parameters = sum(_parameter_count(t) for t in tensors if t["role"] == "parameter")
-        facts |= {"parameters": parameters, "tensors": list(tensors)}
-        facts["no_gradient"] = result.get("no_gradient", "")
-        facts["remarks"] = list(result.get("remarks", ()))
-    return facts | request["facts"]
+            facts = ModelFacts.of(catalog.model(model_id).facts)
+        facts = replace(facts, run=recorded_runs.facts_now(request.run, facts.run))
+    if result.tensors:  # none where all snapshots were known
+        facts = replace(
+            facts,
+            parameters=sum(t.size for t in result.tensors if t.role == "parameter"),
+            tensor_rows=tuple(map(to_json, result.tensors)),
+            no_gradient=result.no_gradient,
+            remarks=result.remarks,
+        )
+    return ModelFacts.of({**to_json(facts), **request.facts})
 
 
 def _stored_point(
-    catalog: Catalog, model_id: str, point: Mapping[str, Any], folder: Path
+    catalog: Catalog, model_id: str, point: InspectedPoint, folder: Path
 ) -> records.Point:
     """The point, its tensors now a file of the catalog.
 
     Raises:
         ValueError: it names no file that lies in the job's folder.
     """
-    left_file = folder / f"{point['point']}.safetensors"
-    if (
-        not _HASH.fullmatch(str(point["point"]))
-        or left_file.is_symlink()
-        or not left_file.is_file()
-    ):
+    left_file = folder / f"{point.point_id}.safetensors"
+    if not _HASH.fullmatch(point.point_id) or left_file.is_symlink() or not left_file.is_file():
         raise ValueError(f"the import names a point that it has not left in {folder}; import anew")
     file = catalog.put_file(left_file, ".safetensors")
     return records.Point(
         model_id=model_id,
-        point_id=point["point"],
-        label=point["label"],
-        step=point["step"],
+        point_id=point.point_id,
+        label=point.label,
+        step=point.step,
         file_hash=file,
-        facts={name: point[name] for name in ("seconds", "not_finite", "changed")}
-        | {"moments": point.get("moments", "")},  # hash of Adam's preconditioner, in the same file
+        facts=to_json(
+            PointFacts(
+                seconds=point.seconds,
+                not_finite=point.not_finite,
+                changed=point.changed,
+                moments=point.moments,
+            )
+        ),
     )
 
 
 def _measurements(
-    point: Mapping[str, Any], problem_id: str, splits: Mapping[str, Any]
+    point: InspectedPoint, problem_id: str, problem: ProblemFacts
 ) -> list[records.Measurement]:
     return [
         records.Measurement(
-            point_id=point["point"],
+            point_id=point.point_id,
             problem_id=problem_id,
             split=split,
             name=name,
             value=value,
-            count=splits[split]["count"],
+            count=problem.splits[split].count,
         )
-        for split, values in point["measured"].items()
+        for split, values in point.losses.items()
         for name, value in values.items()
     ]
-
-
-def _parameter_count(tensor: Mapping[str, Any]) -> int:
-    size = 1
-    for length in tensor["shape"]:
-        size *= length
-    return size
 
 
 def store_directions(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:

@@ -3,8 +3,9 @@
 import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from explorer.codec import Json
+from explorer.contracts.facts import ModelFacts, RunFacts
 from explorer.recording import LEARNING_RATE
 from store import records
 
@@ -51,10 +52,10 @@ class TrainingNotes:
 
 def training_of(model: records.Model) -> TrainingNotes:
     """What is known of how a model was trained: recorded values before what the script noted."""
-    run = model.facts.get("run", {})
-    noted_facts = {**model.facts, **run.get("hyperparameters", {})}
-    recorded = run.get("trained_by", {})
-    rates, groups = _largest_rates(run.get("curves", {}))
+    run = ModelFacts.of(model.facts).run or RunFacts()
+    noted_facts = {**model.facts, **run.hyperparameters}
+    recorded = run.trained_by
+    rates, groups = _largest_rates(run.logged)
     one = rates[0][1] if rates and len({rate for _, rate in rates}) == 1 else None
     return TrainingNotes(
         optimiser=str(recorded.get("class") or _text(noted_facts, OPTIMISERS)),
@@ -67,14 +68,16 @@ def training_of(model: records.Model) -> TrainingNotes:
     )
 
 
-def _largest_rates(curves: Mapping[str, Any]) -> tuple[tuple[tuple[int, float], ...], int]:
+def _largest_rates(
+    curves: Mapping[str, list[tuple[int, float]]],
+) -> tuple[tuple[tuple[int, float], ...], int]:
     """The largest rate of all groups at each step, and how many groups there are."""
     largest_rates: dict[int, float] = {}
     own = [c for n, c in curves.items() if n == LEARNING_RATE or _is_of_group(n)]
     for curve in own:
         for step, rate in curve:
-            if float(rate) >= 0:  # else it is NaN
-                largest_rates[step] = max(largest_rates.get(step, 0.0), float(rate))
+            if rate >= 0:  # else it is NaN
+                largest_rates[step] = max(largest_rates.get(step, 0.0), rate)
     return tuple(sorted(largest_rates.items())), len(own)
 
 
@@ -82,11 +85,11 @@ def _is_of_group(name: str) -> bool:
     return name.startswith(f"{LEARNING_RATE}_") and name.removeprefix(f"{LEARNING_RATE}_").isdigit()
 
 
-def _number(noted_facts: Mapping[str, Any], names: tuple[str, ...]) -> float | None:
+def _number(noted_facts: Json, names: tuple[str, ...]) -> float | None:
     values = (noted_facts.get(name) for name in names)
     numbers = (v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
     return next((float(value) for value in numbers), None)
 
 
-def _text(noted_facts: Mapping[str, Any], names: tuple[str, ...]) -> str:
+def _text(noted_facts: Json, names: tuple[str, ...]) -> str:
     return next((str(noted_facts[name]) for name in names if noted_facts.get(name)), "")

@@ -13,11 +13,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
+from explorer.contracts.request import Request
 from explorer.jobs.process import ProcessName, adopt_orphans, end_strays
 from explorer.jobs.spool import JobFolder, Spool
 
@@ -108,7 +108,7 @@ class Isolation:
     def __init__(
         self,
         spool: Spool,
-        key: Callable[[Mapping[str, Any]], Hashable],
+        key: Callable[[Request], Hashable],
         serve: Callable[..., Callable[[Partner], None]],
         tell: Callable[[JobFolder, BaseException], None],
     ) -> None:
@@ -165,7 +165,7 @@ class Isolation:
         self._busy.append(key)
         partner.do(job, self.run)
         self._busy.pop()
-        self._dismiss_idle(key if request["task"] == "import" else None)
+        self._dismiss_idle(key if request.task == "import" else None)
 
     @property
     def _connections(self) -> list[Connection]:

@@ -39,20 +39,22 @@ def progress_text(spool: Spool, job_id: str) -> str:
         return "waits to be taken up again"
     if worker.is_stopped:
         return f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
-    return f"{folder.progress.get('stage', 'starting')} {_count_text(folder)}".strip()
+    progress = folder.progress
+    return f"{progress.stage if progress else 'starting'} {_count_text(folder)}".strip()
 
 
 def _job_text(job: JobFolder) -> str:
     """A job by its title and how far it is."""
     count = _count_text(job)
-    return str(job.catalog_progress.get("title", "another job")) + (f" ({count})" if count else "")
+    progress = job.catalog_progress
+    return (progress.title if progress else "another job") + (f" ({count})" if count else "")
 
 
 def _count_text(job: JobFolder) -> str:
     """How far a job is; empty while nothing is known."""
-    worker_progress, stored_progress = job.progress, job.catalog_progress
-    done, units = (
-        worker_progress.get("done", stored_progress.get("units_done")),
-        worker_progress.get("total", stored_progress.get("units")),
-    )
-    return f"{done:,} of {units:,}" if isinstance(done, int) and isinstance(units, int) else ""
+    said, stored = job.progress, job.catalog_progress
+    if said is not None and said.done is not None and said.total is not None:
+        return f"{said.done:,} of {said.total:,}"
+    if stored is None or stored.units is None:
+        return ""
+    return f"{stored.units_done:,} of {stored.units:,}"

@@ -10,11 +10,10 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+from explorer.codec import Json
 from explorer.private_folder import made_private_folder, private_folder
 
 SECRET_BYTES = 32
@@ -24,7 +23,7 @@ class NotSigned(ValueError):
     """A request that this user did not write for this job of this catalog."""
 
 
-def signed_request(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[str, str]:
+def signed_request(job_id: str, spool: str, request: Json) -> dict[str, str]:
     """The request as it is written for a worker.
 
     Raises:
@@ -34,7 +33,7 @@ def signed_request(job_id: str, spool: str, request: Mapping[str, Any]) -> dict[
     return {"signature": _signature(body), "body": body}
 
 
-def verified_request(written: Any, job_id: str, spool: str) -> dict[str, Any]:
+def verified_request(written: object, job_id: str, spool: str) -> object:
     """The request that stands in what was written.
 
     Raises:

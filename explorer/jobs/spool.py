@@ -22,12 +22,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import safetensors
 from safetensors.numpy import save
 
+from explorer.codec import Json, JsonValue, from_json, to_json
+from explorer.contracts.inspection import ImportResult
+from explorer.contracts.progress import Ending, EndStatus, StoredProgress, WorkerProgress
+from explorer.contracts.request import Request, request_from_json
 from explorer.jobs import signature
 from explorer.jobs.heartbeat import Beat, Heartbeat
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_marked
@@ -39,11 +43,12 @@ _FOLDER = re.compile(r"[0-9]{2}-[0-9]{17}-[A-Za-z0-9_]+")
 _LEFTOVER = re.compile(rf"\.{_FOLDER.pattern}\.[0-9a-f]{{32}}")  # being made or removed
 _WORKER = re.compile(r"([0-9a-f]+-[0-9a-f]+\.)?[0-9]+\.[0-9]+(\.[A-Za-z0-9-]+)?")
 _KEY = re.compile(r"[0-9a-f]{64}")
-_ENDING_FIELDS = {"status", "error", "result"}
 _PIECE = re.compile(r"[0-9]{20}\.safetensors")
 
+P = TypeVar("P", WorkerProgress, StoredProgress)
 
-def write_json(path: Path, value: Any) -> None:
+
+def write_json(path: Path, value: JsonValue) -> None:
     """Write the file whole or not at all."""
     _write_whole(path, json.dumps(value).encode())
 
@@ -58,7 +63,7 @@ def _write_whole(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """The file's value, or None where there is no such file.
 
     Raises:
@@ -89,7 +94,7 @@ class Arrival:
 
     piece: Piece
     job: str  # that it was computed for
-    provenance: Mapping[str, Any]  # where and with what
+    provenance: Json  # where and with what
     file: Path  # in which it lies
 
 
@@ -115,62 +120,69 @@ class JobFolder:
         return identity_of(self.path.parent)
 
     @property
-    def request(self) -> dict[str, Any]:
+    def request(self) -> Request:
         """What is asked.
 
         Raises:
-            ValueError: it was not written by this user for this job in this spool.
+            ValueError: it was not written by this user for this job in this spool, or not by this
+                version of the program.
         """
-        return signature.verified_request(
-            read_json(self.path / "request.json"), self.id, self.spool
-        )
+        written = read_json(self.path / "request.json")
+        request = signature.verified_request(written, self.id, self.spool)
+        try:
+            return request_from_json(request)
+        except ValueError as error:
+            raise ValueError(
+                f"the request of job {self.id} is of another version of this program ({error}); "
+                "compute it anew"
+            ) from error
 
     @property
     def is_ours(self) -> bool:
-        """Whether this user has written its request for this job in this spool."""
+        """Whether its request can be read, and was written by this user for this job here."""
         try:
-            return isinstance(self.request, dict)
+            return bool(self.request)
         except (OSError, ValueError):
             return False
 
-    def offer(self, request: Mapping[str, Any]) -> None:
+    def offer(self, request: Request) -> None:
         """Put the job, or what is left of it, up for a worker to claim."""
         if not self.path.is_dir():
             self._make(request)
             return
-        write_json(
-            self.path / "request.json", signature.signed_request(self.id, self.spool, request)
-        )
+        self._write_request(self.path, request)
         for claim in self.path.glob("claimed.*"):
             claim.replace(self.path / "queued")  # one or the other at every instant
             return
         (self.path / "queued").touch()
 
-    def offer_once(self, request: Mapping[str, Any]) -> None:
+    def offer_once(self, request: Request) -> None:
         """Put the job up for a worker, unless it is in the spool already."""
         if not self.path.is_dir():
             self._make(request)
 
-    def _make(self, request: Mapping[str, Any]) -> None:
+    def _make(self, request: Request) -> None:
         """The whole folder in one rename; where another process was faster, its folder."""
         with self._unnamed_folder(request) as making, contextlib.suppress(FileExistsError):
             _rename_folder(making, self.path)
 
     @contextlib.contextmanager
-    def _unnamed_folder(self, request: Mapping[str, Any]) -> Iterator[Path]:
+    def _unnamed_folder(self, request: Request) -> Iterator[Path]:
         """A whole folder under a name that is no job's, to be renamed; else it is removed."""
         making = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
         try:
             (making / "pieces").mkdir(parents=True)
-            write_json(
-                making / "request.json", signature.signed_request(self.id, self.spool, request)
-            )
+            self._write_request(making, request)
             (making / "queued").touch()
             yield making
         finally:
             shutil.rmtree(making, ignore_errors=True)
 
-    def offer_anew(self, request: Mapping[str, Any]) -> None:
+    def _write_request(self, folder: Path, request: Request) -> None:
+        signed = signature.signed_request(self.id, self.spool, to_json(request))
+        write_json(folder / "request.json", signed)
+
+    def offer_anew(self, request: Request) -> None:
         """Put the job up in a folder made by us, with its pieces and a cancel, and nothing else."""
         with self._unnamed_folder(request) as making:
             if not (self.path / "pieces").is_symlink():
@@ -219,7 +231,7 @@ class JobFolder:
         """Whether somebody asked to stop."""
         return os.path.lexists(self.path / "cancel")
 
-    def put_piece(self, piece: Piece, provenance: Mapping[str, Any] | None = None) -> None:
+    def put_piece(self, piece: Piece, provenance: Mapping[str, str] | None = None) -> None:
         """Add a piece, whole or not at all.
 
         Args:
@@ -238,40 +250,46 @@ class JobFolder:
         files = (self.path / "pieces").glob("*.safetensors")
         return sorted(f for f in files if _PIECE.fullmatch(f.name) and not f.is_symlink())
 
-    def finish(self, status: str, error: str = "", result: Any = None) -> None:
-        """Say how it ended: "done", "failed" or "cancelled"."""
-        ended = {"status": status, "error": error, "result": result}
-        write_json(self.path / "finished.json", ended)
+    def finish(
+        self, status: EndStatus, error: str = "", result: ImportResult | None = None
+    ) -> None:
+        """Say how it ended."""
+        ending = Ending(status=status, error=error, result=result)
+        write_json(self.path / "finished.json", to_json(ending))
 
     @property
-    def ending(self) -> dict[str, Any] | None:
+    def ending(self) -> Ending | None:
         """How it ended, or None while it goes on.
 
         Raises:
             ValueError: what stands there was written by no worker of ours.
         """
-        ended = read_json(self.path / "finished.json")
-        if ended is not None and not (isinstance(ended, dict) and ended.keys() >= _ENDING_FIELDS):
-            raise ValueError(f"{self.path / 'finished.json'} does not say how the job ended")
-        return ended
+        file = self.path / "finished.json"
+        if (written := read_json(file)) is None and not file.exists():
+            return None
+        try:
+            return from_json(Ending, written)
+        except ValueError as error:
+            raise ValueError(f"{file} does not say how the job ended: {error}") from error
 
-    def report(self, **progress: Any) -> None:
-        """Tell what the worker is doing."""
-        write_json(self.path / "progress.json", {**progress, "time": time.time()})
+    def report(self, stage: str, done: int | None = None, total: int | None = None) -> None:
+        """Tell what the worker is doing, and how far it is."""
+        progress = WorkerProgress(stage=stage, done=done, total=total, time=time.time())
+        write_json(self.path / "progress.json", to_json(progress))
 
     @property
-    def progress(self) -> dict[str, Any]:
-        """What the worker said last."""
-        return _entries(self.path / "progress.json")
+    def progress(self) -> WorkerProgress | None:
+        """What the worker said last; None where it has said nothing that can be read."""
+        return _record_in(self.path / "progress.json", WorkerProgress)
 
-    def write_catalog_progress(self, **entries: Any) -> None:
+    def write_catalog_progress(self, progress: StoredProgress) -> None:
         """Say what the catalog has of the job, for those who wait and leave the catalog alone."""
-        write_json(self.path / "told.json", entries)
+        write_json(self.path / "told.json", to_json(progress))
 
     @property
-    def catalog_progress(self) -> dict[str, Any]:
-        """What the supervisor said last."""
-        return _entries(self.path / "told.json")
+    def catalog_progress(self) -> StoredProgress | None:
+        """What the supervisor said last; None where it has said nothing that can be read."""
+        return _record_in(self.path / "told.json", StoredProgress)
 
     def remove(self) -> None:
         """Remove the folder; it is gone at once, whatever comes between."""
@@ -281,12 +299,11 @@ class JobFolder:
             _remove_tree(removed)
 
 
-def _entries(path: Path) -> dict[str, Any]:
-    """What a file of progress says; nothing where it is missing or not of ours."""
+def _record_in(path: Path, cls: type[P]) -> P | None:
+    """What a file of progress says; None where it is missing or not of ours."""
     with contextlib.suppress(ValueError, OSError):
-        entries = read_json(path)
-        return entries if isinstance(entries, dict) else {}
-    return {}
+        return from_json(cls, read_json(path), ignore_unknown=True)
+    return None
 
 
 def set_aside(folder: JobFolder) -> Path:

@@ -36,7 +36,9 @@ def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | N
     if not folder.is_ours:
         folder.offer_anew(requests.request_of(catalog, job))
         log.warning(
-            "%s was written for another catalog or by another user; it is written anew", folder.path
+            "%s was written for another catalog, by another user or by another version of this "
+            "program; it is written anew",
+            folder.path,
         )
     return job
 

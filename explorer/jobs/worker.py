@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 import safetensors
@@ -43,6 +42,8 @@ from explorer.analysis.objective.user_errors import (
     explain_problem_errors,
 )
 from explorer.consent import agree_command, agreed_code, note_loaded_file
+from explorer.contracts.inspection import ImportResult
+from explorer.contracts.request import AnswerRequest, ImportRequest, Request
 from explorer.jobs.isolation import Isolation, Partner, start_partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
@@ -76,26 +77,27 @@ class JobSubject:
     task: str
 
     @classmethod
-    def of(cls, request: Mapping[str, Any]) -> "JobSubject":
+    def of(cls, request: Request) -> "JobSubject":
         """The subject of a request.
 
         Raises:
             ConsentError: the user has not agreed to run this code.
             ProblemError: it is no longer what the question was asked about.
         """
-        path = Path(request["problem"])
-        code = agreed_code(path, request.get("source_hash", ""))
-        if request.get("source_hash", code.hash) != code.hash:
+        path = request.problem
+        asked_about = request.source_hash if isinstance(request, AnswerRequest) else ""
+        code = agreed_code(path, asked_about)
+        if asked_about and asked_about != code.hash:
             raise ProblemError(_CHANGED.format(path=path))
         _import_answer_module(request)
-        arguments = json.dumps(request["arguments"], sort_keys=True)
-        return cls(path, arguments, code, request["task"])
+        arguments = json.dumps(request.arguments, sort_keys=True)
+        return cls(path, arguments, code, request.task)
 
 
-def _import_answer_module(request: Mapping[str, Any]) -> None:
+def _import_answer_module(request: Request) -> None:
     """Import what answers the request: once, before processes are forked."""
-    if request["task"] == "answer":
-        importlib.import_module(kind_named(request["kind"]).answer.partition(":")[0])
+    if isinstance(request, AnswerRequest):
+        importlib.import_module(kind_named(request.kind).answer.partition(":")[0])
 
 
 def _serve_jobs(context: WorkerContext, subject: JobSubject, partner: Partner) -> None:
@@ -153,9 +155,9 @@ class Worker:
         with contextlib.suppress(OSError, ValueError):  # its own code may have closed the output
             print(JOB_START_WORDS, job.id, flush=True)
         try:
-            job.report(stage="loading")
+            job.report("loading")
             with loading.report_reading_to(self._reading_reporter(job)):
-                result = self._tasks[job.request["task"]](job)
+                result = self._do(job, job.request)
             end_forked_copy(self._process)
             check_admitted()
             job.finish("done", result=result)
@@ -167,43 +169,41 @@ class Worker:
         finally:
             gc.collect()  # an evaluator and its lanes hold each other, and a model each
 
-    @property
-    def _tasks(self) -> Mapping[str, Callable[[JobFolder], Any]]:
-        return {"answer": self._answer, "import": self._import}
+    def _do(self, job: JobFolder, request: Request) -> ImportResult | None:
+        """Do what is asked for; what an import brings."""
+        if isinstance(request, ImportRequest):
+            return self._import(job, request)
+        self._answer(job, request)
+        return None
 
-    def _answer(self, job: JobFolder) -> None:
+    def _answer(self, job: JobFolder, request: AnswerRequest) -> None:
         """Put the pieces that are missing into the job's folder."""
         began = time.perf_counter()
-        request = job.request
-        kind = kind_named(request["kind"])
-        settings = settings_from_json(kind.settings, request["settings"])
+        kind = kind_named(request.kind)
+        settings = settings_from_json(kind.settings, request.settings)
         loaded = _unchanged_problem(request, self._code)
         points = [
-            _point_tensors(Path(file), point, loaded)
-            for file, point in zip(request["files"], request["points"], strict=True)
+            _point_tensors(file, point, loaded)
+            for file, point in zip(request.files, request.points, strict=True)
         ]
         if points:
             loaded = self._ready(loaded, points[0], settings.split)
         for place, digest in enumerate(settings.needs.optimiser_states):
             if digest:
-                points[place] |= preconditioner.stored_diagonal(
-                    Path(request["files"][place]), digest
-                )
+                points[place] |= preconditioner.stored_diagonal(request.files[place], digest)
         module, _, function = kind.answer.partition(":")
         answer = getattr(importlib.import_module(module), function)
         with devices.precision_flags("float32"):
-            done, choices = set(request["done"]), request.get("choices", {})
-            keep_folder = (
-                {"keep": self.spool.half_done_folder(request["key"])} if kind.keeps else {}
-            )
+            keep_folder = {"keep": self.spool.half_done_folder(request.key)} if kind.keeps else {}
+            done, choices = set(request.done), request.choices
             arguments = (loaded.problem, points, settings, done, self.device, choices)
             pieces = _with_code_errors(loaded.path, lambda: answer(*arguments, **keep_folder))
             for piece in self._with_setup_time(pieces, began):
                 end_forked_copy(self._process)  # not what a problem has forked
                 check_admitted()
-                check_as_measured(piece, request, loaded.path)
+                check_as_measured(piece, request)
                 job.put_piece(piece, provenance(piece.facts))
-                job.report(stage="computing")
+                job.report("computing")
                 self._do_urgent_jobs(job)
 
     def _ready(
@@ -226,35 +226,33 @@ class Worker:
             timing["setup"] = max(0.0, time.perf_counter() - began - piece.seconds)
             yield replace(piece, facts={**piece.facts, "timing": timing})
 
-    def _import(self, job: JobFolder) -> dict[str, Any]:
+    def _import(self, job: JobFolder, request: ImportRequest) -> ImportResult:
         """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
-        request = job.request
-        loaded = load_problem(
-            Path(request["problem"]), request["arguments"], twice=True, code=self._code
-        )
+        path, arguments = request.problem, request.arguments
+        loaded = load_problem(path, arguments, twice=True, code=self._code)
         with devices.precision_flags("float32"):
             return inspect(
                 loaded,
-                request["checkpoints"],
+                request.checkpoints,
                 self.device,
                 job.path,
                 self._inspection_reporter(job),
-                request.get("known", ()),
-                lambda: load_problem(Path(request["problem"]), request["arguments"]).problem.model,
-                lambda: rerun_problem(Path(request["problem"]), request["arguments"]),
+                request.inspected,
+                lambda: load_problem(path, arguments).problem.model,
+                lambda: rerun_problem(path, arguments),
             )
 
     def _inspection_reporter(self, job: JobFolder) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:
             end_forked_copy(self._process)
-            job.report(stage="inspecting", done=done, total=total)
+            job.report("inspecting", done, total)
             self._do_urgent_jobs(job)
 
         return tell
 
     def _reading_reporter(self, job: JobFolder) -> Callable[[int, int], None]:
         def tell(done: int, total: int) -> None:
-            job.report(stage="reading the data", done=done, total=total)
+            job.report("reading the data", done, total)
             if job.is_cancelled:
                 raise _JobCancelled
 
@@ -309,19 +307,19 @@ def _load_problem(path: Path, arguments: str, changed: float, code: Code | None)
     return load_problem(path, json.loads(arguments), code=code)
 
 
-def _unchanged_problem(request: Mapping[str, Any], code: Code | None) -> LoadedProblem:
+def _unchanged_problem(request: AnswerRequest, code: Code | None) -> LoadedProblem:
     """The problem of the request.
 
     Raises:
         ProblemError: it is no longer what the question was asked about.
     """
-    path = Path(request["problem"])
+    path = request.problem
     changed = path.stat().st_mtime if path.exists() else 0.0
-    loaded = _load_problem(path, json.dumps(request["arguments"], sort_keys=True), changed, code)
-    data = {name: split["fingerprint"] for name, split in loaded.splits.items()}
-    if loaded.source_hash != request["source_hash"]:
+    loaded = _load_problem(path, json.dumps(request.arguments, sort_keys=True), changed, code)
+    if loaded.source_hash != request.source_hash:
         raise ProblemError(_CHANGED.format(path=path))
-    if data.get(request["settings"]["split"]) != request["data"]:
+    split = loaded.splits.get(str(request.settings["split"]))
+    if split is None or split.fingerprint != request.fingerprint:
         raise ProblemError(
             f"the data of {path} have changed since the import; import its models again, and draw "
             "the data from a fixed seed if they are drawn"

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.kinds.statistics import loss_interval
 from explorer.pages._parts import part_of_data, seconds_text
 from explorer.pages._text import as_text
@@ -87,10 +88,10 @@ def _precision_badge(facts: Mapping[str, Any], result: Any) -> None:
     )
 
 
-def _data_rows(split: Mapping[str, Any]) -> dict[str, Any]:
+def _data_rows(split: SplitFacts) -> dict[str, str]:
     """What identifies the data, and which part of a larger set they are."""
     part = part_of_data(split)
-    return {"data": split["fingerprint"], **({"part of the data": part} if part else {})}
+    return {"data": split.fingerprint, **({"part of the data": part} if part else {})}
 
 
 def _subset_badge(question: records.Question, facts: Mapping[str, Any]) -> None:
@@ -192,6 +193,7 @@ def show_provenance(
     """
     problem = catalog.problem(question.problem_id)
     facts = result.facts
+    problem_facts = ProblemFacts.of(problem.facts)
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):
@@ -206,8 +208,8 @@ def show_provenance(
                     "point (parameters and buffers)": ", ".join(question.point_ids),
                     "problem file": problem.source_hash,
                     "arguments": dict(problem.arguments) or "none",
-                    "loss": problem.facts["loss"],
-                    **_data_rows(problem.facts["splits"][question.settings["split"]]),
+                    "loss": problem_facts.loss,
+                    **_data_rows(problem_facts.splits[question.settings["split"]]),
                     **question.settings,
                 }
             )

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds.setting import setting_field
 from explorer.kinds.settings import FROZEN
 from explorer.pages import _forms as forms
@@ -22,12 +23,12 @@ def choose_objective(
         problem: whose data they are.
         batchnorm: the policy at first, where it is not the default.
     """
-    splits = problem.facts["splits"]
+    facts = ProblemFacts.of(problem.facts)
+    splits = facts.splits
     values = {"split": forms.choose(settings, "split", options=list(splits))}
-    values |= _choose_subset(settings, splits[values["split"]]["count"])
+    values |= _choose_subset(settings, splits[values["split"]].count)
     values["precision"] = forms.choose(settings, "precision", menu=True)
-    layers = problem.facts.get("batchnorm_layers", "BatchNorm" in problem.facts["architecture"])
-    if layers or setting_field(settings, "batchnorm").setting.choices == FROZEN:
+    if facts.has_batchnorm or setting_field(settings, "batchnorm").setting.choices == FROZEN:
         values["batchnorm"] = forms.choose(settings, "batchnorm", usual=batchnorm, menu=True)
         if values["batchnorm"] != "frozen":
             names = ("batchnorm_batch", "batchnorm_examples")

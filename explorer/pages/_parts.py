@@ -1,7 +1,7 @@
 """What the pages share: guarding, living parts, progress, labels and links."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from explorer.ask import questions, requests
 from explorer.ask.subject_names import label_models
+from explorer.contracts.facts import ModelFacts, SplitFacts
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.setting import setting_fields
@@ -114,8 +115,8 @@ def known_models(catalog: Catalog) -> dict[str, records.Model]:
 
 def about_text(model: records.Model) -> str | None:
     """What a model's importer said of it, for a tooltip."""
-    importer_text = model.facts.get("about")
-    return as_text(importer_text, 500) if importer_text else None
+    about = ModelFacts.of(model.facts).about
+    return as_text(about, 500) if about else None
 
 
 def show_heading(words: str) -> None:
@@ -131,7 +132,7 @@ def name_tab(words: str) -> None:
 
 def facts_line(model: records.Model) -> str:
     """A model's measured facts in one line."""
-    fact_texts = [f"{model.facts['parameters']:,} parameters"]
+    fact_texts = [f"{ModelFacts.of(model.facts).parameters or 0:,} parameters"]
     for split, values in sorted(model.measurements.items(), reverse=True):
         for name, value in sorted(values.items(), reverse=True):
             text = f"{value:.1%}" if name == "accuracy" else f"{value:.4g}"
@@ -272,11 +273,12 @@ def kind_links(name: str) -> None:
 def worker_stage(catalog: Catalog, job_id: str) -> str:
     """What a job's worker is doing, in its own word."""
     folder = Spool(catalog.jobs_folder).job(job_id)
-    return str(folder.progress.get("stage", "")) if folder else ""
+    progress = folder.progress if folder else None
+    return progress.stage if progress else ""
 
 
-def part_of_data(split: Mapping[str, Any]) -> str:
+def part_of_data(split: SplitFacts) -> str:
     """Which part of a larger data set a split is; empty for a whole one."""
-    if "of" not in split:
+    if split.of is None:
         return ""
-    return f"{split['count']:,} of {split['of']:,} examples drawn with seed {split['seed']}"
+    return f"{split.count:,} of {split.of:,} examples drawn with seed {split.seed}"

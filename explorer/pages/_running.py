@@ -15,6 +15,8 @@ from explorer.ask import requests
 from explorer.ask.question import sha256
 from explorer.ask.questions import default_catalog_folder, result_of
 from explorer.ask.subject_names import subject_names
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.contracts.request import NextQuestion
 from explorer.importing.order import order_import
 from explorer.kinds import kind_named, unreadable
 from explorer.render.relief3d.client import RenderError
@@ -152,7 +154,7 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
         catalog,
         sample.problem,
         sample.arguments,
-        [{"file": str(c.path), "step": c.step} for c in sample.checkpoints],
+        [Checkpoint(file=c.path, step=c.step) for c in sample.checkpoints],
         sample.name,
         facts={
             "title": sample.title,
@@ -166,7 +168,9 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "steps": sample.steps,
             "sample": True,
         },
-        then=[{"kind": "surface", "settings": first, "priority": requests.BACKGROUND_PRIORITY - 1}],
+        then=[
+            NextQuestion(kind="surface", settings=first, priority=requests.BACKGROUND_PRIORITY - 1)
+        ],
         priority=requests.BACKGROUND_PRIORITY,
     )
 

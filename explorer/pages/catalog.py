@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask.subject_names import label_models
+from explorer.codec import JsonValue
+from explorer.contracts.facts import ModelFacts
 from explorer.kinds import KINDS, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
@@ -138,20 +140,26 @@ def measurement(model: records.Model, split: str, name: str) -> float | None:
     return model.measurements.get(split, {}).get(name)
 
 
+def seed_of(facts: ModelFacts) -> JsonValue:
+    """The seed of a model's training, as far as it is noted."""
+    return facts.seed if facts.seed is not None else facts.run.seed if facts.run else None
+
+
 def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
     """The table of models, column by column."""
+    all_facts = [ModelFacts.of(model.facts) for model in models]
     rows: dict[str, list[Any]] = {
         "Model": list(label_models(list(models))),
-        "Parameters": [m.facts.get("parameters") for m in models],
+        "Parameters": [facts.parameters for facts in all_facts],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
     }
     for split in ("train", "test"):
         rows[f"Loss, {split}"] = [measurement(m, split, "loss") for m in models]
         rows[f"Accuracy, {split}"] = [measurement(m, split, "accuracy") for m in models]
-    rows["Optimiser"] = [str(m.facts.get("optimiser", "")) for m in models]
-    rows["Seed"] = [m.facts.get("seed", m.facts.get("run", {}).get("seed")) for m in models]
-    rows["What it shows"] = [m.facts.get("about", "") for m in models]
+    rows["Optimiser"] = [str(facts.optimiser or "") for facts in all_facts]
+    rows["Seed"] = [seed_of(facts) for facts in all_facts]
+    rows["What it shows"] = [facts.about or "" for facts in all_facts]
     return rows
 
 

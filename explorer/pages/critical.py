@@ -9,6 +9,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
+from explorer.contracts.facts import ModelFacts, ProblemFacts
 from explorer.kinds.critical import (
     CRITICAL,
     END_WORDS,
@@ -61,7 +62,7 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         values |= forms.choose_all(CriticalSettings, SEARCH_NAMES)
     with st.expander("Objective"):
         values |= choose_objective(CriticalSettings, catalog.problem(model.problem_id))
-    if model.facts["parameters"] > MAX_DENSE_PARAMETERS:
+    if (ModelFacts.of(model.facts).parameters or 0) > MAX_DENSE_PARAMETERS:
         with st.expander("Index"):
             values |= forms.choose_all(CriticalSettings, INDEX_NAMES)
     return {label: model, **others}, forms.checked_settings(CriticalSettings, values)
@@ -206,7 +207,7 @@ def show_table(searches: Critical, starts: list[str]) -> None:
 def metric_names() -> list[str]:
     """Names of the problem's metrics."""
     (model, *_) = models.values()
-    return list(catalog.problem(model.problem_id).facts["metrics"])
+    return list(ProblemFacts.of(catalog.problem(model.problem_id).facts).metrics)
 
 
 sides = parts.sides()

@@ -11,6 +11,8 @@ import streamlit as st
 from explorer.ask import questions, requests
 from explorer.ask.subject_names import label_models
 from explorer.consent import ConsentError, agree, code_to_agree
+from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
+from explorer.contracts.progress import WorkerProgress
 from explorer.importing import following, sources, storing
 from explorer.jobs.spool import Spool
 from explorer.own_code import Code
@@ -101,7 +103,7 @@ def choose_checkpoints() -> sources.Sources | None:
     checkpoint_sources = sources.resolve(names)
     for error in checkpoint_sources.errors:
         complain(error)
-    files = [c["file"] for c in checkpoint_sources.checkpoints]
+    files = [str(checkpoint.file) for checkpoint in checkpoint_sources.checkpoints]
     if files:
         few = files if len(files) <= FEW else [*files[: FEW - 1], "…", files[-1]]
         what = "snapshots of a recorded run" if checkpoint_sources.recording else "checkpoints"
@@ -215,9 +217,11 @@ def is_followed(job: records.Job) -> bool:
 def show_progress(job: records.Job) -> None:
     """How far the worker is, and the way to stop it."""
     folder = Spool(catalog.jobs_folder).job(job.id)
-    progress = folder.progress if folder else {}
-    done, total = progress.get("done", 0), progress.get("total", 0)
-    stage = as_text(progress.get("stage", "waiting for the worker"))
+    progress = (folder.progress if folder else None) or WorkerProgress(
+        stage="waiting for the worker"
+    )
+    done, total = progress.done or 0, progress.total or 0
+    stage = as_text(progress.stage)
     job_text = f"**{as_text(job.title, 120)}** · {stage}"
     bar, button = st.columns([5, 1], vertical_alignment="center")
     share = f" · {done:,} of {total:,}" if total else ""
@@ -248,54 +252,53 @@ def show_import(job: records.Job) -> None:
 
 def measurement_columns(model: records.Model) -> dict[str, list[Any]]:
     """Loss, metrics, cost and fingerprint of each split, column by column."""
-    facts = catalog.problem(model.problem_id).facts
-    final = questions.point_of(catalog, model.id, model.point_id).facts
-    splits = facts["splits"]
+    facts = ProblemFacts.of(catalog.problem(model.problem_id).facts)
+    final = PointFacts.of(questions.point_of(catalog, model.id, model.point_id).facts)
+    splits = facts.splits
     rows: dict[str, list[Any]] = {"Split": list(splits)}
-    rows["Examples"] = [split["count"] for split in splits.values()]
+    rows["Examples"] = [split.count for split in splits.values()]
     if any(parts.part_of_data(split) for split in splits.values()):
         rows["Part"] = [parts.part_of_data(split) or "all" for split in splits.values()]
-    for name in ("loss", *facts["metrics"]):
+    for name in ("loss", *facts.metrics):
         rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
-    rows["Seconds per evaluation"] = [final["seconds"].get(split) for split in splits]
-    rows["Values not finite"] = [final["not_finite"]] * len(splits)
-    rows["Fingerprint of the data"] = [split["fingerprint"] for split in splits.values()]
+    rows["Seconds per evaluation"] = [final.seconds.get(split) for split in splits]
+    rows["Values not finite"] = [final.not_finite] * len(splits)
+    rows["Fingerprint of the data"] = [split.fingerprint for split in splits.values()]
     return rows
 
 
 def tensor_columns(model: records.Model) -> dict[str, list[Any]]:
     """Name, shape, type and role of each tensor, column by column."""
-    table = model.facts["tensors"]
+    table = ModelFacts.of(model.facts).tensors
     return {
-        "Name": [t["name"] for t in table],
-        "Shape": [" × ".join(map(str, t["shape"])) or "scalar" for t in table],
-        "Type": [t["dtype"] for t in table],
-        "Role": [t["role"] for t in table],
+        "Name": [tensor.name for tensor in table],
+        "Shape": [" × ".join(map(str, tensor.shape)) or "scalar" for tensor in table],
+        "Type": [tensor.dtype for tensor in table],
+        "Role": [tensor.role for tensor in table],
     }
 
 
 def show_followed_runs() -> None:
     """The runs that are followed, with the way to stop; live while one is."""
-    unsettled = any(not entry["stopped"] for entry in following.followed_runs(catalog).values())
+    unsettled = any(not entry.stopped for entry in following.followed_runs(catalog).values())
 
     @parts.live_fragment(LIVE_FOLLOWED if unsettled else None)
     def live_runs() -> None:
         entries = following.followed_runs(catalog)
-        counts = {
-            m.facts["run"].get("folder"): m.points for m in catalog.models() if "run" in m.facts
-        }
+        runs = [(ModelFacts.of(model.facts).run, model) for model in catalog.models()]
+        counts = {run.folder: model.points for run, model in runs if run}
         if entries:
             st.subheader("Followed runs", anchor=False)
         for folder, entry in entries.items():
             text, button = st.columns([5, 1], vertical_alignment="center")
             text.markdown(f"{as_message(folder)} · {counts.get(folder, 0):,} snapshots")
-            label = "Dismiss" if entry["stopped"] else "Unfollow"
+            label = "Dismiss" if entry.stopped else "Unfollow"
             if button.button(label, key=f"unfollow-{folder}", width="stretch"):
                 following.unfollow(catalog, Path(folder))
                 st.rerun()
-            if entry["stopped"]:
-                complain(f"{folder} is followed no longer: {entry['stopped']}")
-        if unsettled and all(entry["stopped"] for entry in entries.values()):
+            if entry.stopped:
+                complain(f"{folder} is followed no longer: {entry.stopped}")
+        if unsettled and all(entry.stopped for entry in entries.values()):
             st.rerun()  # nothing is followed any more
 
     live_runs()

@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
+from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import statistics
 from explorer.kinds.interpolation import (
     INTERPOLATION,
@@ -37,7 +38,7 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]
     problem = catalog.problem(first.model.problem_id)
     with st.expander("Objective", expanded=True):
         values = choose_objective(InterpolationSettings, problem, batchnorm="recalibrated")
-        others = [name for name in problem.facts["splits"] if name != values["split"]]
+        others = [name for name in ProblemFacts.of(problem.facts).splits if name != values["split"]]
         beside = bool(others) and st.checkbox(
             f"Show {joined_names(others, ' and ')} beside it",
             key="beside",
@@ -61,7 +62,7 @@ def _settings_on(
     settings: InterpolationSettings, problem: records.Problem, split: str
 ) -> InterpolationSettings:
     """The settings over another split; the page stops where that has too few examples."""
-    count = problem.facts["splits"][split]["count"]
+    count = ProblemFacts.of(problem.facts).splits[split].count
     if settings.examples > count:
         st.error(f"{as_text(split)} has only {count:,} examples; choose fewer, or leave it out.")
         st.stop()

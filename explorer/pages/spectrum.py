@@ -1,5 +1,6 @@
 """The spectrum of a matrix of second derivatives: choose, ask, see density, pairs, traces."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.contracts.facts import ModelFacts, TensorFacts
 from explorer.kinds.matrix import MATRIX_WORDS, MOST_PROBES, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, Spectrum, SpectrumLook
 from explorer.pages import _asking as asking
@@ -50,18 +52,18 @@ def choose() -> tuple[questions.Subject, SpectrumSettings]:
     with st.expander("Objective", expanded=True):
         values = choose_objective(SpectrumSettings, catalog.problem(model.problem_id))
     with st.expander("Matrix", expanded=True):
-        values |= choose_matrix(model.facts.get("tensors", []))
+        values |= choose_matrix(ModelFacts.of(model.facts).tensors)
     with st.expander("Pairs and probes", expanded=True):
         values |= forms.choose_all(SpectrumSettings, EFFORT_NAMES)
     return (model, point), forms.checked_settings(SpectrumSettings, values)
 
 
-def choose_matrix(tensors: list[dict[str, Any]]) -> dict[str, Any]:
+def choose_matrix(tensors: Sequence[TensorFacts]) -> dict[str, Any]:
     """Which matrix, and of which parameters, as settings."""
     values = {"matrix": forms.choose(SpectrumSettings, "matrix", menu=True)}
     if values["matrix"] == "fisher":
         values["labels"] = forms.choose(SpectrumSettings, "labels")
-    names = [row["name"] for row in tensors if row["role"] == "parameter"]
+    names = [tensor.name for tensor in tensors if tensor.role == "parameter"]
     if names:
         values["layer"] = forms.choose(SpectrumSettings, "layer", options=["", *names], menu=True)
     return values

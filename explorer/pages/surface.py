@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.contracts.facts import ModelFacts
 from explorer.kinds.kind import measured_names
 from explorer.kinds.look import COLOUR_MAPS, spans_decades
 from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
@@ -117,7 +118,7 @@ def decay_input(model: records.Model) -> float:
     return st.number_input(
         "Weight decay",
         min_value=0.0,
-        value=float(model.facts.get("weight_decay", 0.0)),
+        value=ModelFacts.of(model.facts).weight_decay or 0.0,
         format="%.3g",
         key="decay",
         bind="query-params",
@@ -176,7 +177,7 @@ def show_answer(question: records.Question, projected: records.Question | None) 
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
-    decay = float(st.session_state.get("decay", model.facts.get("weight_decay", 0.0)))
+    decay = float(st.session_state.get("decay", ModelFacts.of(model.facts).weight_decay or 0.0))
     values = with_penalty(surface.values, decay)
     look = choose_view(replace(surface, values=values), decay)
     with st.container():

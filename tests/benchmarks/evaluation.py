@@ -10,7 +10,8 @@ import torch
 
 from explorer.analysis import surface
 from explorer.analysis.objective import device as devices
-from explorer.analysis.objective.execution import Choice
+from explorer.codec import from_json
+from explorer.kinds.execution import Choice
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import Surface, SurfaceSettings
 from tests.benchmarks.models import Case
@@ -37,7 +38,7 @@ class Run:
     @property
     def choice(self) -> Choice:
         """The way that was taken."""
-        return Choice.from_json(self.facts["choice"])
+        return from_json(Choice, self.facts["choice"])
 
     @property
     def losses(self) -> np.ndarray:
@@ -69,4 +70,4 @@ def choice_for(case: Case, side: int, device: torch.device, precision: str = "fl
     """The way that our code chooses for a surface of so many points a side."""
     settings = settings_of(case, side, precision)
     answer = surface.answer(case.problem, [case.point], settings, frozenset(), device)
-    return Choice.from_json(next(iter(answer)).facts["choice"])
+    return from_json(Choice, next(iter(answer)).facts["choice"])

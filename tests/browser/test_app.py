@@ -20,6 +20,7 @@ import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind
@@ -311,7 +312,9 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     problem.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{PROBLEM}")
     file = checkpoint(problem.parent / "slow.safetensors")
     catalog = opened(folder)
-    job = ended(catalog, order_import(catalog, agreed(problem), {}, [{"file": str(file)}], "slow"))
+    job = ended(
+        catalog, order_import(catalog, agreed(problem), {}, [Checkpoint(file=file)], "slow")
+    )
     assert job.status == "done", job.error
     model = next(model for model in catalog.models() if model.name == "slow")
     return model, problem.with_suffix(".evaluated")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
@@ -39,7 +40,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with supervised(folder / "catalog") as (catalog, _):
         catalog.remember("samples", identities())
         files = [
-            {"file": str(checkpoint(folder / f"s{k}.safetensors", seed=k)), "step": k * 10}
+            Checkpoint(file=checkpoint(folder / f"s{k}.safetensors", seed=k), step=k * 10)
             for k in range(4)
         ]
         problem = problem_file(folder / "problem")

@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 import pytest
 
 from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
@@ -84,7 +85,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         made.parent.mkdir()
         made.write_text(PROBLEM)
         agreed(made, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
-        files = [{"file": str(checkpoint(folder / (FILE % k), seed=k))} for k in range(4)]
+        files = [Checkpoint(file=checkpoint(folder / (FILE % k), seed=k)) for k in range(4)]
         job = ended(catalog, order_import(catalog, made, {}, files, NAME, facts={"lr": 0.1}))
         assert job.status == "done", job.error
         (model,) = catalog.models()

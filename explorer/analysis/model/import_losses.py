@@ -1,40 +1,38 @@
 """Whether a model still is what it was at its import: the loss measured then against that now."""
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from explorer.analysis.objective.user_errors import ProblemError
+from explorer.contracts.request import AnswerRequest
 from explorer.kinds.kind import Piece
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6  # more than rounding on any device
 
 
-def check_as_measured(piece: Piece, request: Mapping[str, Any], path: Path) -> None:
+def check_as_measured(piece: Piece, request: AnswerRequest) -> None:
     """Refuse an answer whose own loss at a point is not what was measured there at the import.
 
     Args:
         piece: the first of an answer says the losses at its points.
-        request: `measured` has the loss of each point, None where it was not measured.
-        path: of the problem file.
+        request: has the loss of each point, None where it was not measured.
 
     Raises:
         ProblemError: they differ by more than rounding.
     """
-    settings = request["settings"]
+    settings = request.settings
     whole = settings.get("subset", "all") == "all"
     frozen = settings.get("batchnorm", "frozen") == "frozen"
     if not (whole and frozen) or settings.get("precision", "float32") not in ("float32", "float64"):
         return
-    for before, now in zip(request.get("measured", ()), losses_of(piece), strict=False):
+    for before, now in zip(request.losses, losses_of(piece), strict=False):
         if before is None or not (math.isfinite(before) and math.isfinite(now)):
             continue
         if not math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
             raise ProblemError(
-                f"{path}: the loss of the model on split {settings['split']!r} was {before:.6g} at "
-                f"its import and is {now:.6g} now: something that no checkpoint holds is made anew "
-                "each time; draw it from a fixed seed in problem(), then import again"
+                f"{request.problem}: the loss of the model on split {settings['split']!r} was "
+                f"{before:.6g} at its import and is {now:.6g} now: something that no checkpoint "
+                "holds is made anew each time; draw it from a fixed seed in problem(), then import "
+                "again"
             )
 
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -26,6 +25,9 @@ from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors, content_hash
 from explorer.analysis.objective.user_errors import run_user_code
+from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots
+from explorer.contracts.facts import TensorFacts
+from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem
 from explorer.wording import quote
@@ -33,27 +35,23 @@ from explorer.wording import quote
 
 def inspect(
     loaded: LoadedProblem,
-    checkpoints: Sequence[Mapping[str, Any]],
+    checkpoints: Sequence[Checkpoint],
     device: torch.device,
     folder: Path,
     progress: Callable[[int, int], None],
-    inspected_before: Sequence[Mapping[str, Any]] = (),
+    inspected_before: Sequence[InspectedSnapshots] = (),
     rebuilt: Callable[[], nn.Module] | None = None,
     anew: Callable[[], Problem | None] | None = None,
-) -> dict[str, Any]:
+) -> ImportResult:
     """The facts of a problem and of each checkpoint, whose tensors go to a file in `folder`.
 
     Args:
         loaded: the problem that the checkpoints belong to.
-        checkpoints: `{"file": path, "step": number or None, "label": what to call it, "part": keys
-            within it, "optimizer": file of its optimiser's state}` each; all but the first may be
-            left out.
+        checkpoints: of one model, in order.
         device: where losses are measured, in float32.
         folder: where tensors are left, as <content hash>.safetensors.
         progress: called with (done, total) after each checkpoint.
-        inspected_before: `{"source_hash", "problem", "points": {file name: (time of change, hash,
-            whether a state beside it was looked at)}}` of what was inspected before; of this very
-            problem it is passed over.
+        inspected_before: what was inspected before; of this very problem it is passed over.
         rebuilt: the model as another call of `problem()` builds it: tensors that a checkpoint
             lacks and the model brings must be the same in both.
         anew: the problem as its file, run once more, makes it; None where that cannot be.
@@ -72,27 +70,34 @@ def inspect(
     ]
     missing = [checkpoint for checkpoint, point in checkpoint_points if point is None]
     tensors: Tensors = {}
-    points: list[dict[str, Any]] = []
+    points: list[InspectedPoint] = []
     remarks: list[str] = []
     for number, checkpoint in enumerate(missing, start=1):
-        file = Path(checkpoint["file"])
-        label, changed = _mark(checkpoint)  # before it is read: a later change is seen
-        weights = fit(read_checkpoint(file), loaded.problem.model, file, checkpoint.get("part", ""))
+        file = checkpoint.file
+        changed = _changed(checkpoint)  # before it is read: a later change is seen
+        weights = fit(read_checkpoint(file), loaded.problem.model, file, checkpoint.part)
         tensors = weights.tensors
         _check_built(weights, rebuilt if number == 1 else None, loaded)
         remarks += weights.remarks
         objectives = objectives or _objectives(loaded, tensors, device)
-        state = checkpoint.get("optimizer")
-        beside = (
-            preconditioner.recorded_diagonal(Path(state), loaded.problem.model) if state else {}
+        state = checkpoint.optimizer
+        beside = preconditioner.recorded_diagonal(state, loaded.problem.model) if state else {}
+        losses, seconds = _point_losses(tensors, objectives, loaded, file)
+        points.append(
+            InspectedPoint(
+                point_id=_stored_point(tensors, beside, folder),
+                label=checkpoint.name,
+                step=checkpoint.step,
+                changed=changed,
+                not_finite=sum(_not_finite(t, own.get(name)) for name, t in tensors.items()),
+                moments=content_hash(beside) if beside else "",
+                losses=losses,
+                seconds=seconds,
+            )
         )
-        facts = _store_point(tensors, own, folder, beside)
-        facts |= _point_losses(tensors, objectives, loaded, file)
-        named = {"step": checkpoint.get("step"), "label": label, "changed": changed}
-        points.append(facts | named)
         if number == 1:
             for split, objective in objectives.items():
-                check_repeatable(objective, facts["seconds"][split], loaded)
+                check_repeatable(objective, seconds[split], loaded)
                 given = replace(loaded, problem=objective.problem)
                 check_uncoupled(given, objective.flat, split, MOST)
                 if anew is not None and loaded.quick:
@@ -107,15 +112,15 @@ def inspect(
                         )
             no_gradient = without_gradient(objective)
         progress(number, len(missing))
-    return {
-        "source_hash": loaded.source_hash,
-        "problem": loaded.facts,
-        "points": points,
-        "final": checkpoint_points[-1][1] or points[-1]["point"],
-        "tensors": _table(tensors, loaded),
-        "no_gradient": no_gradient,
-        "remarks": remarks,
-    }
+    return ImportResult(
+        source_hash=loaded.source_hash,
+        problem=loaded.facts,
+        points=tuple(points),
+        final_point=checkpoint_points[-1][1] or points[-1].point_id,
+        tensors=_tensor_table(tensors, loaded),
+        no_gradient=no_gradient,
+        remarks=tuple(remarks),
+    )
 
 
 def _check_built(made: Fit, rebuilt: Callable[[], nn.Module] | None, loaded: LoadedProblem) -> None:
@@ -157,29 +162,29 @@ def _objectives(
 
 def _earlier_hash(
     loaded: LoadedProblem,
-    inspected_before: Sequence[Mapping[str, Any]],
-    checkpoint: Mapping[str, Any],
+    inspected_before: Sequence[InspectedSnapshots],
+    checkpoint: Checkpoint,
 ) -> str | None:
     """Hash of a checkpoint that was inspected through this very problem, with what lies beside."""
-    label, changed = _mark(checkpoint)
-    for entry in inspected_before:
-        if entry["source_hash"] != loaded.source_hash or entry["problem"] != loaded.facts:
+    changed = _changed(checkpoint)
+    for earlier in inspected_before:
+        if earlier.source_hash != loaded.source_hash or earlier.problem != loaded.facts:
             continue
-        when, point, *looked = entry["points"].get(label, (None, None))
-        if when == changed and (any(looked) or not checkpoint.get("optimizer")):
-            return str(point)
+        inspected = earlier.files.get(checkpoint.name)
+        if inspected is None or inspected.changed != changed:
+            continue
+        if inspected.state_seen or checkpoint.optimizer is None:
+            return inspected.point_id
     return None
 
 
-def _mark(checkpoint: Mapping[str, Any]) -> tuple[str, int]:
-    """A file's label, its name unless given, and its time of change in nanoseconds, or 0."""
-    file = Path(checkpoint["file"])
-    changed = file.stat().st_mtime_ns if file.exists() else 0
-    return checkpoint.get("label") or file.stem, changed
+def _changed(checkpoint: Checkpoint) -> int:
+    """When its file was last changed, in nanoseconds; 0 where it is missing."""
+    return checkpoint.file.stat().st_mtime_ns if checkpoint.file.exists() else 0
 
 
-def _store_point(tensors: Tensors, own: Tensors, folder: Path, beside: Tensors) -> dict[str, Any]:
-    """Hash of one point, whose tensors go to a file, and how many of its values are no numbers.
+def _stored_point(tensors: Tensors, beside: Tensors, folder: Path) -> str:
+    """Hash of one point, whose tensors go to a file.
 
     What lies beside, its optimiser's preconditioner, goes with them and has a hash of its own.
     """
@@ -188,15 +193,13 @@ def _store_point(tensors: Tensors, own: Tensors, folder: Path, beside: Tensors) 
     named = {preconditioner.PREFIX + name: value for name, value in beside.items()}
     safetensors.torch.save_file(_separate({**tensors, **named}), partial)
     partial.replace(folder / f"{point}.safetensors")
-    not_finite = sum(_not_finite(t, own.get(name)) for name, t in tensors.items())
-    moments = content_hash(beside) if beside else ""
-    return {"point": point, "not_finite": not_finite, "moments": moments}
+    return point
 
 
 def _point_losses(
     tensors: Tensors, objectives: Mapping[str, Objective], loaded: LoadedProblem, file: Path
-) -> dict[str, Any]:
-    """Losses and metrics of one point on each split, and the seconds they took."""
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Loss and metrics of one point on each split, and the seconds they took."""
     measured, seconds = {}, {}
     for split, objective in objectives.items():
         objective.load(tensors)
@@ -205,7 +208,7 @@ def _point_losses(
             values = objective.means()
         measured[split] = {n: v for n, v in values.items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
-    return {"measured": measured, "seconds": seconds}
+    return measured, seconds
 
 
 def _separate(tensors: Tensors) -> dict[str, Tensor]:
@@ -228,15 +231,15 @@ def _not_finite(value: Tensor, own: Tensor | None) -> int:
     return int(bad.sum())
 
 
-def _table(tensors: Tensors, loaded: LoadedProblem) -> list[dict[str, Any]]:
+def _tensor_table(tensors: Tensors, loaded: LoadedProblem) -> tuple[TensorFacts, ...]:
     """Name, shape, type and role of each tensor."""
     parameters = {name for name, _ in loaded.problem.model.named_parameters(remove_duplicate=False)}
-    return [
-        {
-            "name": name,
-            "shape": list(value.shape),
-            "dtype": str(value.dtype).removeprefix("torch."),
-            "role": "parameter" if name in parameters else "buffer",
-        }
+    return tuple(
+        TensorFacts(
+            name=name,
+            shape=tuple(value.shape),
+            dtype=str(value.dtype).removeprefix("torch."),
+            role="parameter" if name in parameters else "buffer",
+        )
         for name, value in tensors.items()
-    ]
+    )

@@ -30,6 +30,7 @@ from explorer.analysis.objective.loading import DataError, Examples, read_exampl
 from explorer.analysis.objective.moved_parameters import moved_facts
 from explorer.analysis.objective.parameters import add_bytes
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
+from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.own_code import Code, code_of, is_own
 from explorer.problem import Batch, Problem
 
@@ -44,20 +45,20 @@ class LoadedProblem:
     path: Path  # of its file
     problem: Problem
     source_hash: str  # of all code of the user's own that it loads
-    splits: Mapping[str, Mapping[str, Any]]  # name -> {"count", "fingerprint"}, drawn: "of", "seed"
+    splits: Mapping[str, SplitFacts]
     quick: bool = False  # to be made again
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What the catalog keeps of a problem, as JSON values."""
-        return {
-            "splits": {name: dict(split) for name, split in self.splits.items()},
-            "loss": _name_of(self.problem.loss),
-            "metrics": list(self.problem.metrics),
-            "architecture": str(self.problem.model),
-            "batchnorm_layers": len(batchnorm.layers(self.problem.model)),
-            **moved_facts(self.problem),
-        }
+    def facts(self) -> ProblemFacts:
+        """What the catalog keeps of a problem."""
+        return ProblemFacts(
+            splits=self.splits,
+            loss=_name_of(self.problem.loss),
+            metrics=tuple(self.problem.metrics),
+            architecture=str(self.problem.model),
+            batchnorm_layers=len(batchnorm.layers(self.problem.model)),
+            moved=moved_facts(self.problem).get("moved"),
+        )
 
 
 def load_problem(
@@ -123,7 +124,9 @@ def _call_problem(
     return problem_check.unwrap_model(problem)
 
 
-def _check_same(splits: Mapping[str, Any], again: Mapping[str, Any], path: Path) -> None:
+def _check_same(
+    splits: Mapping[str, SplitFacts], again: Mapping[str, SplitFacts], path: Path
+) -> None:
     """Refuse data that are drawn anew at each call."""
     if other := [name for name, split in splits.items() if again.get(name) != split]:
         raise ProblemError(
@@ -179,25 +182,28 @@ def _is_users(module: ModuleType) -> bool:
 
 def _read_splits(
     problem: Problem, path: Path, bounded: bool = False
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+) -> tuple[dict[str, Source], dict[str, SplitFacts]]:
     """The splits, cut to `max_examples`, and what identifies them; if bounded, not for hours."""
-    data: dict[str, Any] = {}
-    split_facts: dict[str, dict[str, Any]] = {}
+    data: dict[str, Source] = {}
+    split_facts: dict[str, SplitFacts] = {}
     for name in problem.data:
         try:
             source = split_of(problem, name)
             count = size_of(source)
             wanted = min(count, problem.max_examples or count)
-            split_facts[name] = {"count": wanted}
-            if wanted < count:
+            if drawn := wanted < count:
                 source = examples_at(
                     source, random_example_indices(count, wanted, problem.examples_seed)
                 )
-                split_facts[name] |= {"of": count, "seed": problem.examples_seed}
             if bounded and problem.max_examples is None and isinstance(source, Examples):
                 require_readable(source)
             data[name], identity = _examples_and_fingerprint(source)
-            split_facts[name]["fingerprint"] = _in_batches(identity, problem.batch_size)
+            split_facts[name] = SplitFacts(
+                count=wanted,
+                fingerprint=_in_batches(identity, problem.batch_size),
+                of=count if drawn else None,
+                seed=problem.examples_seed if drawn else None,
+            )
         except DataError as error:
             raise ProblemError(f"{path}, {error}") from error
         except ValueError as error:

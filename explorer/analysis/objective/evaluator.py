@@ -12,7 +12,6 @@ from torch import Tensor
 
 from explorer.analysis.objective.captured_passes import CudaGraphPoint, TracedPoints
 from explorer.analysis.objective.device import core_count, precision_flags, restore_threads
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.losses import ExampleValues
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
@@ -20,6 +19,7 @@ from explorer.analysis.objective.parameters import STRETCH
 from explorer.analysis.objective.passes import enter_points, enter_points_in_one_pass
 from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.analysis.objective.streaming import VALUES_BYTES
+from explorer.kinds.execution import Choice
 
 TRACED = 4  # points recorded together, at most
 Read = Callable[[ExampleValues], dict[str, Tensor]]

@@ -11,8 +11,9 @@ import torch
 
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.objective import Objective
+from explorer.codec import to_json
+from explorer.kinds.execution import Choice, EarlierChoice
 from explorer.problem import first_input
 
 SHARE = 0.02  # of the predicted time may be spent on measuring
@@ -37,7 +38,7 @@ class Tuning:
     def json(self) -> dict[str, Any]:
         """JSON values, the quickest first."""
         return {
-            "choice": self.choice.json,
+            "choice": to_json(self.choice),
             "seconds": dict(sorted(self.seconds.items(), key=lambda pair: pair[1])),
         }
 
@@ -266,17 +267,16 @@ def choice_reason(evaluator: Evaluator, measured: bool) -> str:
     return "by shapes"
 
 
-def choice_from_earlier(facts: Any, points: int) -> Choice | None:
+def choice_from_earlier(earlier: EarlierChoice | None, points: int) -> Choice | None:
     """The choice to take over from earlier work on this device; None where one is to be found.
 
     An answer goes on as it began. A new one takes what was measured, unless it is long enough to
     measure what that work was too short for.
     """
-    if not facts:
+    if earlier is None:
         return None
-    earlier_choice = Choice.from_json(facts["choice"])
-    seconds = facts.get("timing", {}).get("seconds") or {}
-    if facts.get("begun") or not seconds:
-        return earlier_choice if facts.get("begun") else None
+    seconds = earlier.timing.seconds
+    if earlier.begun or not seconds:
+        return earlier.choice if earlier.begun else None
     long = min(seconds.values()) * points * COMPILE_GAIN > COMPILE_SECONDS
-    return None if long and not any("compiled" in way for way in seconds) else earlier_choice
+    return None if long and not any("compiled" in way for way in seconds) else earlier.choice

@@ -32,7 +32,6 @@ from explorer.analysis.objective.examples import (
     split_of,
     subset_indices,
 )
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.forward_cost import forward_cost
 from explorer.analysis.objective.functional_model import (
     FunctionalModel,
@@ -45,6 +44,7 @@ from explorer.analysis.objective.losses import ExampleValues, FewClassLoss, Loss
 from explorer.analysis.objective.moved_parameters import moved_words
 from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.analysis.objective.streaming import Stream
+from explorer.kinds.execution import Choice
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from explorer.analysis.objective import execution_tuning
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution import Choice
 from explorer.analysis.objective.streaming import POINTS
+from explorer.codec import to_json
+from explorer.kinds.execution import Choice
 from explorer.kinds.kind import Piece
 
 TARGET_SECONDS = 0.4
@@ -39,7 +40,7 @@ def answer_pieces(
         said = dict(facts) if start == 0 else {}
         if evaluator.objective.choice != choice:
             choice = evaluator.objective.choice
-            said |= {"choice": choice.json, "evaluated": execution_tuning.choice_words(choice)}
+            said |= {"choice": to_json(choice), "evaluated": execution_tuning.choice_words(choice)}
         yield Piece({"unit": part, **answered}, said, seconds=seconds)
         start += len(part)
         wanted = int(len(part) * TARGET_SECONDS / max(seconds, 1e-6))

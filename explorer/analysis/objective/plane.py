@@ -14,13 +14,15 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.random_directions import RedrawnDirections
+from explorer.codec import to_json
+from explorer.kinds.execution import EarlierChoice, Timing
 from explorer.kinds.settings import REDUCED_PRECISIONS, ObjectiveSettings
 from explorer.problem import Problem
 
 CHECKED_POINTS = 16  # at which the error of a reduced precision is measured, at most
 CHECKED_SHARE = 0.05  # of all points, but 4 at least
 
-Choices = Mapping[str, Mapping[str, Any]]  # device -> what an earlier run chose there
+Choices = Mapping[str, EarlierChoice]  # device -> what an earlier run chose there
 NONE: Choices = MappingProxyType({})
 
 
@@ -46,9 +48,9 @@ def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[st
     objective = evaluator.objective
     title = devices.device_title(objective.device)
     earlier_choice = execution_tuning.choice_from_earlier(choices.get(title), points)
-    timing = dict(choices[title].get("timing", {})) if earlier_choice else {}
+    timing = choices[title].timing if earlier_choice else Timing()
     if earlier_choice is None or not execution_tuning.works_here(evaluator, earlier_choice):
-        timing = {"seconds": execution_tuning.measured_tuning(evaluator, points).seconds}
+        timing = Timing(seconds=execution_tuning.measured_tuning(evaluator, points).seconds)
     if objective.choice.compiled:  # each lane by itself: before the clock of the pieces runs
         evaluator.values(np.zeros((objective.choice.lanes, evaluator.axes)))
     return {
@@ -56,10 +58,10 @@ def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[st
         "examples": objective.examples,
         "available": objective.available,
         "parameters": objective.flat.theta.numel(),
-        "choice": objective.choice.json,
+        "choice": to_json(objective.choice),
         "evaluated": execution_tuning.choice_words(objective.choice),
-        "chosen": execution_tuning.choice_reason(evaluator, bool(timing.get("seconds"))),
-        "timing": timing,
+        "chosen": execution_tuning.choice_reason(evaluator, bool(timing.seconds)),
+        "timing": to_json(timing),
         "device": title,
         **objective.moved_facts,
     }

@@ -1,8 +1,7 @@
 """How an objective is evaluated: choices that change the time, and values only by rounding."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,13 +18,20 @@ class Choice:
     graph: bool = False  # one point is one CUDA graph
     streamed: bool = False  # the examples are loaded at every pass: follows from their size
 
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Choice":
-        """The choice that an earlier run stored; what this version does not know is left out."""
-        field_names = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in field_names})
 
-    @property
-    def json(self) -> dict[str, Any]:
-        """JSON values."""
-        return asdict(self)
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Seconds that were measured while an answer began."""
+
+    seconds: Mapping[str, float] = field(default_factory=dict)  # per point, of each way tried
+    setup: float | None = None  # until work could begin
+    start: float | None = None  # of the worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierChoice:
+    """How earlier work on a device evaluated the objective."""
+
+    choice: Choice
+    timing: Timing = Timing()
+    begun: bool = False  # it is this very answer, which goes on as it began

@@ -1,0 +1,1 @@
+"""What crosses the borders between rooms and processes: frozen records of plain values."""

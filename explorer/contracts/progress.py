@@ -1,0 +1,36 @@
+"""What is said of a job while it goes on, and how it ended."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from explorer.contracts.inspection import ImportResult
+
+EndStatus = Literal["done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerProgress:
+    """What the worker is doing."""
+
+    stage: str
+    done: int | None = None  # of `total`
+    total: int | None = None
+    time: float = 0.0  # when it said so
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredProgress:
+    """What the catalog has of a job, for those who wait and leave the catalog alone."""
+
+    title: str
+    units: int | None
+    units_done: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a job ended."""
+
+    status: EndStatus
+    error: str
+    result: ImportResult | None = None  # of an import that is done
