@@ -120,6 +120,5 @@ def variance_chart(facts: Mapping[str, Any], look: RunLook) -> alt.Chart:
             width=look.width,
             height=180,
             title=look.title or alt.Undefined,
-            autosize=alt.AutoSizeParams(type="pad", contains="padding"),
         )
     )

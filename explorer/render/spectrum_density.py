@@ -67,13 +67,12 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
 
 
 def chart_of_layers(layers: Sequence[alt.Chart], look: Look, height: int) -> alt.LayerChart:
-    """Layers as a chart whose plot, without axes and legends, has that size on a page too."""
+    """Layers as a chart whose plot, without axes and legends, has that size."""
     return alt.LayerChart(
         layer=list(layers),
         width=look.width,
         height=height,
         title=look.title or alt.Undefined,
-        autosize=alt.AutoSizeParams(type="pad", contains="padding"),
     )
 
 

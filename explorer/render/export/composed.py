@@ -78,7 +78,6 @@ def composed_still(
         height=height,
         title=title or alt.Undefined,
         description=f"{field.z_label} in three dimensions.",
-        autosize=alt.AutoSizeParams(type="pad", contains="padding"),
     )
 
 

@@ -54,8 +54,7 @@ def plane_chart(
     preview, pale: interpolated, or else the nearest computed value. The tooltips hold every point
     of a grid up to 60 x 60 (fewer with many metrics), above that every second, third, ..., which
     keeps them below 0.4 MB; they name the coordinates of the point they tell of. Axes are called
-    what they are, unless they are given titles. In Streamlit show it with `width="content"`:
-    stretching would give x and y different scales.
+    what they are, unless they are given titles.
 
     Raises:
         ValueError: the surface has no such value, or its axes are not evenly spaced.
@@ -87,8 +86,6 @@ def plane_chart(
         width=look.width,
         height=height,
         title=look.title or alt.Undefined,
-        # Streamlit would otherwise ask for "fit", which gives x and y different scales.
-        autosize=alt.AutoSizeParams(type="pad", contains="padding"),
     )
 
 
