@@ -14,6 +14,7 @@ import vl_convert
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
+from explorer.commands.app import main
 from explorer.kinds import KINDS, Kind, kind_named, look_from_json
 from explorer.kinds.look import PlaneLook, SubjectName
 from explorer.kinds.surface import Surface, SurfaceLook
@@ -65,13 +66,19 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
-    """A whole answer of each kind, from the catalog that an earlier version made."""
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The catalog that an earlier version made, with an answer of each kind."""
     folder = tmp_path_factory.mktemp("old")
     with tarfile.open(ROOT / "tests" / "old_catalog" / "6be4b78.tar.xz") as packed:
         packed.extractall(folder, filter="data")
     catalog = Catalog(folder / "catalog")
     catalog.check()
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def answers(catalog: Catalog) -> dict[str, Answer]:
+    """A whole answer of each kind."""
     found = {}
     for question in catalog.questions(status="complete", limit=100)[0]:
         names = subject_names(catalog, question)
@@ -212,3 +219,29 @@ def test_ticks_of_contour_and_relief_are_the_same() -> None:
             assert said["labelExpr"].startswith(f"[{words}]")
         scale = relief.field.scale
         assert relief.field.loss_at(relief.field.levels) == pytest.approx(scale.ticks(look.levels))
+
+
+def test_the_command_line_draws_the_same(
+    catalog: Catalog, answers: dict[str, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its figure is that of the same drawing; it overwrites nothing and refuses in a sentence."""
+    key = next(q.key for q in catalog.questions(status="complete")[0] if q.kind == "spectrum")
+
+    def draw(file: str, *more: str) -> int:
+        command = ("--catalog", str(catalog.folder), "draw", key[:12], str(tmp_path / file))
+        return main([*command, *more])
+
+    assert draw("a.svg", "--width", "3.25", "--look", "picture=pairs", "--look", "log=false") == 0
+    wanted = save_drawing(answers["spectrum"].drawn(picture="pairs", log=False), "svg", 3.25)
+    written = (tmp_path / "a.svg").read_bytes()
+    assert written.endswith(wanted[wanted.index(b"<rect") :]) and key.encode() in written
+    refused = {
+        ("a.svg",): "is there already",
+        ("b.gif",): "must end in .pdf, .svg, .png",
+        ("b.pdf", "--look", "picture=all"): "picture must be one of density, pairs",
+        ("b.pdf", "--look", "hue=3"): "there is no setting 'hue'",
+    }
+    for arguments, sentence in refused.items():
+        assert draw(*arguments) == 1
+        assert sentence in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]

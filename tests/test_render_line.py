@@ -94,7 +94,7 @@ def test_refusals():
         drawn_line({})
     with pytest.raises(ValueError, match="value must be one of loss, accuracy"):
         drawn_line(a_line([1, 2]), value="f1")
-    with pytest.raises(ValueError, match="at least 50 px"):
+    with pytest.raises(ValueError, match="width must be from 50"):
         LineLook(width=10)
 
 
