@@ -5,6 +5,7 @@ import itertools
 import json
 import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import altair as alt
