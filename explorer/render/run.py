@@ -100,7 +100,7 @@ def variance_chart(facts: Mapping[str, Any], look: RunLook) -> alt.Chart:
         for of, shares in shares_by_source.items()
         for k, share in enumerate(shares)
     ]
-    return (
+    chart = (
         alt.Chart(arrow_table(rows))
         .mark_bar()
         .encode(
@@ -119,6 +119,8 @@ def variance_chart(facts: Mapping[str, Any], look: RunLook) -> alt.Chart:
         .properties(
             width=look.width,
             height=180,
-            title=look.title or alt.Undefined,
         )
     )
+    if look.title:
+        chart.title = look.title
+    return chart
