@@ -24,18 +24,21 @@ from streamlit.testing.v1 import AppTest
 from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker import Worker
 from explorer.kinds import KINDS, Kind, settings_from_json
-from explorer.kinds.kind import named_code
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.pages import _links as links
+from explorer.render.drawing import drawing_of
 from explorer.render.export import table
 from explorer.render.export.figure import save_figure
+from explorer.render.export.thumbnail import thumbnail
+from explorer.render.relief3d.relief import Relief
 from explorer.supervisor import Supervisor
 from store import Catalog, records
 from tests.setting_values import bad_values, changed_settings, settings_beside, small_settings
@@ -240,8 +243,10 @@ def test_an_answer_survives_the_store_and_a_merge(
 @every_kind
 def test_an_answer_is_drawn_in_light_dark_and_print(kind: Kind, catalog: Catalog) -> None:
     """Its drawing is valid Vega-Lite: the browser's compiler takes it in both themes, and print."""
-    result = questions.result_of(catalog, question_of(catalog, kind))
-    chart = named_code(kind.draw)(result)
+    question = question_of(catalog, kind)
+    result, names = questions.result_of(catalog, question), subject_names(catalog, question)
+    chart = drawing_of(kind, result, kind.look.usual(result), names)
+    assert not isinstance(chart, Relief)  # a look at first sight is flat
     spec = chart.to_dict()
     drawn = [vl_convert.vegalite_to_svg(spec, theme=theme) for theme in ("default", "dark")]
     assert all(svg.startswith("<svg") and "<path" in svg for svg in drawn)
@@ -251,10 +256,10 @@ def test_an_answer_is_drawn_in_light_dark_and_print(kind: Kind, catalog: Catalog
 
 @every_kind
 def test_an_answer_has_a_small_picture(kind: Kind, catalog: Catalog) -> None:
-    """It is a PNG with something on it, for a result that is whole and for one not begun."""
+    """It is a PNG of the answer."""
     question = question_of(catalog, kind)
-    picture = named_code(kind.thumbnail)(questions.result_of(catalog, question))
-    assert picture.startswith(b"\x89PNG")
+    result, names = questions.result_of(catalog, question), subject_names(catalog, question)
+    assert thumbnail(kind, result, names).startswith(b"\x89PNG")
 
 
 @every_kind
