@@ -39,7 +39,10 @@ PATHS = "the paths over a surface: the page of the kind projection is that of su
 WORD = "another thing of that name: a coordinate, a mark, a key of batches or of requests"
 STORED = "a fact of points and answers, and a table, stored under that name"
 ALLOWED = {  # file -> what it may name, and why
-    "explorer/render/export/composed.py": ({"surface"}, PLANE),
+    "explorer/render/plane.py": ({"surface"}, PLANE),
+    "explorer/render/marks/plane.py": ({"surface"}, PLANE),
+    "explorer/render/marks/scale.py": ({"surface"}, PLANE),
+    "explorer/render/export/thumbnail.py": ({"line"}, WORD),
     "explorer/render/marks/image.py": ({"surface"}, PLANE),
     "explorer/render/marks/contours.py": ({"surface"}, PLANE),
     "explorer/render/marks/hover.py": ({"surface"}, PLANE),
