@@ -4,13 +4,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
 from scipy.special import stdtrit
 
 from explorer.kinds import gradient_noise
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import (
@@ -101,6 +102,13 @@ class StabilitySettings(OfRuns, CurvatureSettings):
         return sum(self.lengths)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StabilityFacts(AnswerFacts):
+    """What holds for all snapshots."""
+
+    tolerance: float = 0.0  # of a residual, in largest absolute eigenvalues
+
+
 @dataclass(frozen=True)
 class Stability:
     """What is known of each snapshot; NaN where not computed yet or where the loss is not finite.
@@ -114,7 +122,7 @@ class Stability:
     probes: int
     values: Mapping[str, np.ndarray]  # (T,) each
     computed: np.ndarray  # (T,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: StabilityFacts = StabilityFacts()
 
     @classmethod
     def from_pieces(cls, settings: StabilitySettings, pieces: Iterable[Piece]) -> "Stability":
@@ -122,7 +130,11 @@ class Stability:
         answer = partial_answer((settings.units,), ("unit",), (), pieces)
         values = {name: np.full(settings.units, np.nan) for name in ("loss", *VALUE_COLUMNS)}
         return cls(
-            settings.lengths, settings.probes, values | answer.values, answer.computed, answer.facts
+            settings.lengths,
+            settings.probes,
+            values | answer.values,
+            answer.computed,
+            StabilityFacts.of(answer.facts),
         )
 
     @property
@@ -160,7 +172,7 @@ class Stability:
     def noise_scale(self) -> np.ndarray:
         """Examples at which noise and gradient are of one size, (T,)."""
         squared_norms = self.values["gradient_norm"] ** 2
-        examples = self.facts.get("examples", np.nan)  # not known before the first snapshot
+        examples = self.facts.examples or np.nan  # not known before the first snapshot
         return gradient_noise.noise_scale(self.values["noise"], squared_norms, examples)
 
     def regulariser(self, rate: float | np.ndarray, batch: int) -> np.ndarray:
@@ -171,7 +183,7 @@ class Stability:
         rate (N - B) / (4 B (N - 1)) tr(Sigma). N is the whole split, of which the noise may be
         estimated on a part; both formulas are those of steps without momentum.
         """
-        count = int(self.facts["available"])
+        count = self.facts.available
         smooth = rate / 4 * self.values["gradient_norm"] ** 2
         if batch >= count:
             return smooth

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.reuse import on_grid
@@ -63,7 +63,7 @@ class Surface:
         str, np.ndarray
     ]  # name -> (Y, X): "loss" in the loss's own unit, metrics, "squared_norm"
     computed: np.ndarray  # (Y, X) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: AxesFacts = field(default_factory=AxesFacts)
 
     @property
     def loss(self) -> np.ndarray:
@@ -75,7 +75,7 @@ class Surface:
         """The surface as far as the pieces go."""
         answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
         values = {"loss": np.full(settings.shape, np.nan)} | answer.values
-        return cls(*settings.axes, values, answer.computed, answer.facts)
+        return cls(*settings.axes, values, answer.computed, AxesFacts.of(answer.facts))
 
     @property
     def places(self) -> dict[str, np.ndarray]:

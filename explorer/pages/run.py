@@ -136,7 +136,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     charts.show_chart(drawing, f"Loss and movement over the training of {whose}")
     st.subheader("How much the plane shows", anchor=False)
     drawing = variance_chart(run.facts, charts.plot_width())
-    charts.show_chart(drawing, "Share of the variance by component", run.facts["explained"])
+    charts.show_chart(drawing, "Share of the variance by component", run.facts.explained)
     checks.show_provenance(catalog, question, run)
 
 
@@ -149,16 +149,16 @@ def choose_look(run: Run) -> dict[str, Any]:
 def explain(run: Run, names: list[str]) -> None:
     """What the picture is worth, in words."""
     facts = run.facts
-    plane = sum(facts["explained"][:2])
+    plane = sum(facts.explained[:2])
     if len(names) == 1:
-        walk = sum(facts["explained_by_random_walk"][:2])
+        walk = sum(facts.explained_by_random_walk[:2])
         count = len(run.paths[0].x)
         explanation = (
             f"The plane holds {plane:.1%} of the run's variance; of a random walk of {count} "
             f"snapshots it would hold {walk:.1%}."
         )
     else:
-        own = zip(names, facts["held"], strict=True)
+        own = zip(names, facts.held, strict=True)
         shares_held = ", ".join(f"{share or 0:.1%} of {as_text(name)}'s own" for name, share in own)
         first = wish.settings.plane == "first"
         whose = f"{as_text(names[0])}'s variance" if first else "all snapshots' variance"

@@ -165,7 +165,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     steps = steps_of(catalog, question, 0)
     rates = training.rates(steps[0])
     if rates is not None:
-        batch = training.batch or stability.facts["available"]
+        batch = training.batch or stability.facts.available
         others["implicit regulariser"] = stability.regulariser(rates, batch)
     chart = partial(
         course_chart,
@@ -212,7 +212,7 @@ def explain(stability: Stability, steps: Sequence[int | str]) -> None:
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
-    if note := threshold_note(stability.facts["available"], steps):
+    if note := threshold_note(stability.facts.available, steps):
         st.caption(note)
     rates = training.rates(steps)
     if rates is not None:
@@ -264,12 +264,12 @@ def residual_badge(stability: Stability) -> None:
     if not has_eigenvalue.any():
         return
     late_count = int(
-        (error[has_eigenvalue] > stability.facts["tolerance"] * np.abs(top[has_eigenvalue])).sum()
+        (error[has_eigenvalue] > stability.facts.tolerance * np.abs(top[has_eigenvalue])).sum()
     )
     st.badge(
         f"{late_count:,} snapshots not converged: raise the steps"
         if late_count
-        else f"residuals within {stability.facts['tolerance']:g}",
+        else f"residuals within {stability.facts.tolerance:g}",
         icon=":material/warning:" if late_count else ":material/check:",
         color="orange" if late_count else "green",
         help="Each largest eigenvalue is within its residual of one of the matrix; largest: "

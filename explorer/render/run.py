@@ -3,13 +3,13 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-from explorer.kinds.run import Run
+from explorer.kinds.run import PlaneOfRunFacts, Run
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
@@ -60,7 +60,7 @@ def growing_chart(
         style: of the contour plot.
         tracks: the paths as they are drawn; of all runs unless given.
     """
-    shares = run.facts.get("explained", [])
+    shares = run.facts.explained
     titles = [f"Principal component {n + 1}" for n in range(2)]
     if len(shares) > 1:
         titles = [f"{t} ({s:.1%} of the variance)" for t, s in zip(titles, shares, strict=False)]
@@ -95,11 +95,11 @@ def _value_curve(track: Track, name: str, by_step: bool) -> Curve:
     return Curve(x, y, is_drawn)
 
 
-def variance_chart(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart:
+def variance_chart(facts: PlaneOfRunFacts, width: int = 560) -> alt.LayerChart:
     """Share of the variance by component; of one run beside a random walk of the same length."""
-    walk = facts.get("explained_by_random_walk")
+    walk = facts.explained_by_random_walk
     whose = "this run" if walk else "the runs fitted"
-    shares_by_source = {whose: facts["explained"]} | ({"a random walk": walk} if walk else {})
+    shares_by_source = {whose: facts.explained} | ({"a random walk": walk} if walk else {})
     rows = [
         {"component": k + 1, "share": share, "of": of}
         for of, shares in shares_by_source.items()

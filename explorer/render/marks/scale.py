@@ -1,14 +1,14 @@
 """How values become colours and text: the style, the colour scale, ticks and numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import axes_words
+from explorer.kinds.facts import AxesFacts
 from explorer.render.marks.colours import colour_table, contrast_ratio
 
 MINUS = "\N{MINUS SIGN}"
@@ -201,7 +201,7 @@ def value_title(name: str) -> str:
     return name[:1].upper() + name[1:].replace("_", " ")
 
 
-def plane_axes_titles(facts: Mapping[str, Any]) -> list[str]:
+def plane_axes_titles(facts: AxesFacts) -> list[str]:
     """What the axes of a plane are called, in every picture of it."""
     return axes_words(facts) or ["First direction", "Second direction"]
 
