@@ -32,7 +32,7 @@ class SpectrumFacts(AnswerFacts):
     layers: tuple[str, ...] = ()  # names of the tensors whose blocks' traces are told apart
     asymmetry: float = math.nan
     converged: bool | None = None  # whether the pairs are within their tolerance
-    ended: str = ""  # why the search for them ended
+    ended: bool | None = None  # whether the search for them came to its natural end
     lanczos_steps: int = 0
     dense: bool | None = None  # whether all eigenvalues are exact
     epsilon: float = math.nan  # of the numbers that the parameters are
