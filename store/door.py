@@ -82,6 +82,12 @@ class Door:
             self.check()
         return self._files.put(source, suffix)
 
+    def _link(self, source: Path, suffix: str) -> str:
+        """Keep a file that nobody changes any more; the database is there, as for `_keep`."""
+        if self.read_only:
+            raise CatalogReadOnly(self.folder)
+        return self._files.link(source, suffix)
+
     def _read(self, work: Callable[[Cursor], Result]) -> Result:
         """What `work` returns; all its queries see the same state."""
         with self._lease.cursor(self._timeout) as cursor:

@@ -28,9 +28,16 @@ _CHECKS = (
      " WHERE id NOT IN (SELECT id FROM models)"),
     ("analysis {} is about a point that is not stored",
      "SELECT DISTINCT key FROM (SELECT key, unnest(point_ids) AS id FROM questions)"
-     " WHERE id NOT IN (SELECT point_id FROM points)"),
+     " WHERE id NOT IN (SELECT point_id FROM points UNION SELECT point_id FROM answer_points)"),
+    ("answer_points has a point of analysis {}, which is not stored, and nothing is about it",
+     "SELECT DISTINCT question_key FROM answer_points"
+     " WHERE question_key NOT IN (SELECT key FROM questions)"
+     " AND point_id NOT IN (SELECT unnest(point_ids) FROM questions)"),
+    ("a point that an answer brought belongs to model {}, which is not stored",
+     "SELECT DISTINCT model_id FROM answer_points WHERE model_id NOT IN (SELECT id FROM models)"),
     ("analysis {} is marked complete but has units missing",
-     "SELECT key FROM questions WHERE (status = 'complete') != (units_done >= units)"),
+     "SELECT key FROM questions WHERE (status = 'complete')"
+     " != (units_done >= units OR coalesce(finished, false))"),
     ("analysis {} has another number of units in its pieces than it says",
      "SELECT key FROM questions LEFT JOIN (SELECT question_key, sum(units) AS stored FROM pieces"
      " GROUP BY question_key) ON question_key = key WHERE units_done != coalesce(stored, 0)"),
@@ -38,14 +45,15 @@ _CHECKS = (
 _NAMED_FILES = """
 SELECT 'point ' || point_id, file_hash FROM points WHERE file_hash IS NOT NULL
 UNION ALL SELECT 'the image of ' || question_key, hash FROM images
-UNION ALL SELECT 'the state of ' || key, state_hash FROM questions WHERE state_hash IS NOT NULL
+UNION ALL SELECT label || ' of analysis ' || question_key, file_hash FROM answer_points
+UNION ALL SELECT 'the state of ' || question_key, file_hash FROM answer_states
 """
 _SEALED_PARTS = {
     "problem": "its source, arguments or facts",
     "model": "its facts, points or measurements",
-    "analysis": "its settings, subjects, facts or directions",
+    "analysis": "its settings, subjects, facts, directions or points",
 }
-_OF_A_QUESTION = ("pieces", "value_seals", "directions", "images")
+_OF_A_QUESTION = ("pieces", "value_seals", "directions", "images", "answer_states")
 
 
 def findings(cursor: Cursor) -> tuple[list[str], list[tuple[str, str]]]:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from store.arrays import Files
+from store.brought import is_stored
 from store.door import Door
 from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
 from store.integrity import changed_entries, changed_values
@@ -29,7 +30,7 @@ from store.records import MergeCounts
 from store.rows import now, put_row, scalar
 from store.seals import seal_after, seal_rows
 from store.tables import append, value_tables
-from store.values import advance, new_rows
+from store.values import new_rows, write_progress
 
 Row = dict[str, Any]
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -47,8 +48,12 @@ _BROUGHT_ROWS = {
     "directions": f"SELECT * FROM directions WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
     "images": f"SELECT * FROM images WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
     "choices": "SELECT * FROM choices",
+    "answer_points": f"""SELECT * FROM answer_points WHERE question_key IN {_KEPT_QUESTIONS}
+        OR point_id IN (SELECT unnest(point_ids) FROM questions WHERE deleted IS NULL)""",  # noqa: S608
+    "answer_states": f"SELECT * FROM answer_states WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
 }
-_PLAIN_TABLES = ("problems", "points", "measurements", "directions", "choices")
+_BEGUN = "SELECT 1 FROM answer_states WHERE question_key = ? AND unit = ? LIMIT 1"
+_PLAIN_TABLES = ("problems", "points", "measurements", "directions", "choices", "answer_points")
 
 
 class CatalogMerging(Door):
@@ -88,14 +93,16 @@ class CatalogMerging(Door):
     def _adopt(self, place: Path, brought: dict[str, list[Row]]) -> tuple[list[str], int]:
         """Copy the files that the rows name; their hashes, and how many were not here."""
         there = {file.stem: file for file in Files(place.parent / "files").all()}
-        for row in brought["points"]:
+        for row in (*brought["points"], *brought["answer_points"]):
             hash = row["file_hash"]
             if hash and hash not in there and not self._files.has(hash):
                 raise CatalogDamaged(
                     place, f"the file {hash} of point {row['point_id']} is missing"
                 )
-        # a picture without its file is drawn again
+        # a picture without its file is drawn again, and what was half done is begun anew
         brought["images"] = [row for row in brought["images"] if row["hash"] in there]
+        states = brought["answer_states"]
+        brought["answer_states"] = [row for row in states if row["file_hash"] in there]
         named = {hash for rows in brought.values() for row in rows for hash in _hashes(row)}
         file_hashes = sorted(named & there.keys())
         return file_hashes, sum(self._files.adopt(there[hash]) for hash in file_hashes)
@@ -206,12 +213,14 @@ def _add_missing(
     """Add what is not there; how much that was."""
     counted = ("models", "points", "questions")
     before = [_count(cursor, table) for table in counted]
+    keys = [row["key"] for row in brought["questions"]]
+    keys += [row["question_key"] for row in brought["answer_points"]]
     ids = {table: [row["id"] for row in brought[table]] for table in ("problems", "models")}
     models = ids["models"] + models_at(cursor, {row["point_id"] for row in brought["points"]})
     with (
         seal_after(cursor, "problem", ids["problems"]),
         seal_after(cursor, "model", models),
-        seal_after(cursor, "analysis", [row["key"] for row in brought["questions"]]),
+        seal_after(cursor, "analysis", keys),
     ):
         units = _add_all(cursor, theirs, brought)
     after = [_count(cursor, table) for table in counted]
@@ -230,6 +239,7 @@ def _add_all(cursor: Cursor, theirs: _OtherCatalog, brought: Mapping[str, Sequen
     units = 0
     for row in brought["questions"]:
         units += _complete_question(cursor, theirs, row, images.get(row["key"]))
+    _add_states(cursor, brought["answer_states"])
     return units
 
 
@@ -237,9 +247,9 @@ def _complete_question(cursor: Cursor, theirs: _OtherCatalog, row: Row, image: R
     """Add to a question the units that it has there and not here; their number."""
     key, done = row["key"], row["units_done"]
     nothing = {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
-    put_row(cursor, "questions", {**row, **nothing, "state_hash": None}, ("deleted",))
+    put_row(cursor, "questions", {**row, **nothing, "finished": None}, ("deleted",))
     ours = question_row(cursor, key)
-    if ours.units_done < ours.units:
+    if ours.status != "complete":
         units = _add_values(cursor, theirs, row)
         share = units / max(done, 1)
         merged = replace(
@@ -248,9 +258,9 @@ def _complete_question(cursor: Cursor, theirs: _OtherCatalog, row: Row, image: R
             seconds=ours.seconds + row["seconds"] * share,
             facts={**json.loads(row["facts"]), **ours.facts},  # it goes on as it began here
             provenance={**json.loads(row["provenance"]), **ours.provenance},
-            state_hash=ours.state_hash if ours.units_done else row["state_hash"],
+            finished=row["finished"],
         )
-        advance(cursor, merged)
+        write_progress(cursor, merged)
     else:
         merged = ours
     if image and merged.units_done == done:
@@ -258,6 +268,18 @@ def _complete_question(cursor: Cursor, theirs: _OtherCatalog, row: Row, image: R
     elif merged.units_done > ours.units_done > 0:  # the picture shows less than there is now
         cursor.execute("DELETE FROM images WHERE question_key = ?", [key])
     return merged.units_done - ours.units_done
+
+
+def _add_states(cursor: Cursor, states: Sequence[Row]) -> None:
+    """Add what units go on from that are neither done nor begun here."""
+    begun = {
+        place: scalar(cursor, _BEGUN, place) or is_stored(cursor, *place)
+        for place in {(row["question_key"], row["unit"]) for row in states}
+    }
+    for row in states:
+        key, unit = row["question_key"], row["unit"]
+        if not begun[key, unit] and question_row(cursor, key).status != "complete":
+            put_row(cursor, "answer_states", row)
 
 
 def _add_values(cursor: Cursor, theirs: _OtherCatalog, question: Row) -> int:

@@ -79,10 +79,27 @@ INSERT INTO kept_files SELECT DISTINCT hash FROM (
     UNION SELECT state_hash FROM questions) WHERE hash IS NOT NULL;
 """
 
+# What an answer brings beside its rows. `questions.state_hash` was never used; `finished` is true
+# of an answer that is complete though some of its units were not needed. The answer that brought a
+# point may be gone while others are about it.
+_BROUGHT = """
+CREATE TABLE answer_points (question_key VARCHAR, name VARCHAR, point_id VARCHAR, unit BIGINT,
+    model_id VARCHAR, file_hash VARCHAR, label VARCHAR, created TIMESTAMP,
+    PRIMARY KEY (question_key, name, point_id));
+CREATE TABLE answer_states (question_key VARCHAR, unit BIGINT, part BIGINT, file_hash VARCHAR,
+    PRIMARY KEY (question_key, unit, part));
+ALTER TABLE questions DROP COLUMN state_hash;
+ALTER TABLE questions ADD COLUMN finished BOOLEAN;
+"""
+
+_HOSTS = "ALTER TABLE jobs ADD COLUMN host VARCHAR;"
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
     ("seals of what is stored, files that are ours", _SEALS),
+    ("points and state that answers bring, answers that end early", _BROUGHT),
+    ("hosts of workers", _HOSTS),
 )
 TABLES = frozenset(
     {
@@ -101,6 +118,8 @@ TABLES = frozenset(
         "kept_files",
         "seals",
         "value_seals",
+        "answer_points",
+        "answer_states",
         "question_models",
         "analyses",
         "grids",

@@ -7,7 +7,7 @@ from typing import Any
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.records import Measurement, Model, Point, Problem
+from store.records import AnswerPoint, Measurement, Model, Point, Problem
 from store.rows import now, put_row, records
 from store.seals import seal_after
 from store.titles import replace_names
@@ -113,15 +113,19 @@ class Models(Door):
         return self._read(lambda c: records(c, Point, order, [model_id]))
 
     def point(self, point_id: str) -> Point:
-        """The point of that id, as the first model that has it knows it.
+        """The point of that id, as the first model that has it knows it, or an answer.
 
         Raises:
             UnknownEntry: there is none.
         """
-        query = "SELECT * FROM points WHERE point_id = ? ORDER BY created LIMIT 1"
-        return _only_row(
-            self._read(lambda c: records(c, Point, query, [point_id])), "point", point_id
-        )
+        query = "SELECT * FROM {} WHERE point_id = ? ORDER BY created LIMIT 1"
+
+        def work(cursor: Cursor) -> list[Point]:
+            own = records(cursor, Point, query.format("points"), [point_id])
+            brought = records(cursor, AnswerPoint, query.format("answer_points"), [point_id])
+            return [*own, *(answer_point.point for answer_point in brought)]
+
+        return _only_row(self._read(work), "point", point_id)
 
     def measurements(self, point_id: str) -> dict[str, dict[str, float]]:
         """What was measured at a point: split -> name -> value."""

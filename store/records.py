@@ -1,6 +1,6 @@
 """What the catalog takes and gives: frozen records of plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +62,61 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AnswerPoint:
+    """A point that an answer brought: questions are asked about it as about a model's own."""
+
+    question_key: str  # of the answer, which may be gone while others are about the point
+    name: str  # by which the answer knows it
+    point_id: str  # hash of parameters and buffers
+    unit: int  # of work, with which it came
+    model_id: str  # whose parameters they are
+    file_hash: str
+    label: str
+    created: datetime | None = NEVER
+
+    @property
+    def point(self) -> Point:
+        """As a point of its model."""
+        return Point(
+            model_id=self.model_id,
+            point_id=self.point_id,
+            label=self.label,
+            file_hash=self.file_hash,
+            created=self.created,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerState:
+    """A part of what a unit of work goes on from; parts follow each other from 0."""
+
+    unit: int
+    part: int
+    file_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointFile:
+    """A point that a piece brings, its tensors in a file."""
+
+    name: str
+    point_id: str
+    unit: int
+    model_id: str
+    label: str
+    file: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateFile:
+    """A part of a unit's state that a piece brings; it replaces that part and all after it."""
+
+    unit: int
+    part: int
+    file: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnswerPiece:
     """A piece of an answer on its way into the catalog."""
 
@@ -69,6 +124,9 @@ class AnswerPiece:
     facts: Json = field(default_factory=dict)  # that hold for the whole answer
     seconds: float = 0.0  # that it took
     provenance: Json = field(default_factory=dict)  # where and with what it was computed
+    points: Sequence[PointFile] = ()
+    state: StateFile | None = None
+    finished: bool = False  # whether the answer is complete with it, whatever units are missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +161,16 @@ class Question:
     seconds: float = 0.0  # sum over its pieces
     facts: Json = field(default_factory=dict)
     provenance: Json = field(default_factory=dict)
-    state_hash: str | None = None  # file to continue from; none once complete
     created: datetime | None = NEVER
     completed: datetime | None = NEVER
     deleted: datetime | None = NEVER
+    finished: bool | None = None  # whether it said itself that it is complete
     model_names: tuple[str, ...] = ()
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether it is complete though some of its units were not needed."""
+        return self.status == "complete" and self.units_done < self.units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +197,7 @@ class Job:
     attempts: int = 0
     pid: int | None = None
     pid_started: float | None = None
+    host: str | None = None  # of that process; None before schema 5
     worker: Json = field(default_factory=dict)  # device, versions
     units_done: int = 0
     units: int | None = None

@@ -28,6 +28,14 @@ _SEALED_QUERIES = {
         "SELECT axis, id, recipe, facts FROM directions WHERE question_key = ? ORDER BY axis",
     ),
 }  # fmt: skip
+# What came later: where there is nothing of it, a hash is what it was before.
+_LATER_QUERIES = {
+    "analysis": (
+        """SELECT name, point_id, unit, model_id, file_hash, label FROM answer_points
+            WHERE question_key = ? ORDER BY ALL""",
+        "SELECT finished FROM questions WHERE key = ? AND finished",
+    )
+}
 ENTRY_QUERIES = {
     "problem": "SELECT id FROM problems",
     "model": "SELECT id FROM models",
@@ -60,7 +68,9 @@ def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
     first, *others = [cursor.execute(q, [id]).fetchall() for q in _SEALED_QUERIES[what]]
     if not first:
         return None
-    return hashlib.sha256(json.dumps([first, *others]).encode()).hexdigest()
+    later = [cursor.execute(q, [id]).fetchall() for q in _LATER_QUERIES.get(what, ())]
+    sealed = [first, *others, *filter(None, later)]
+    return hashlib.sha256(json.dumps(sealed).encode()).hexdigest()
 
 
 def stored_seal(cursor: Cursor, what: str, id: str) -> str | None:

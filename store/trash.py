@@ -17,7 +17,8 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 # Every place that can name a file. A hash anywhere in JSON counts: better one file too many kept
 # than one lost.
 _FILE_COLUMNS = (
-    ("points", "file_hash"), ("images", "hash"), ("questions", "state_hash"),
+    ("points", "file_hash"), ("images", "hash"),
+    ("answer_points", "file_hash"), ("answer_states", "file_hash"),
     ("questions", "facts"), ("questions", "settings"), ("models", "facts"), ("points", "facts"),
     ("problems", "facts"), ("directions", "recipe"), ("directions", "facts"), ("jobs", "request"),
     ("settings", "value"),
@@ -91,7 +92,8 @@ class Trash(Door):
     def empty_trash(self, grace: float = GRACE_SECONDS) -> CollectedFiles:
         """Remove for good what is in the trash, then the files that nothing refers to any more.
 
-        A deleted model stays as long as an analysis outside the trash is about it.
+        A deleted model stays as long as an analysis outside the trash is about it, and so does a
+        point that a deleted analysis has brought.
         """
         self._write(_remove_deleted)
         return self.collect(grace)
@@ -122,10 +124,14 @@ def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
 
 def _remove_deleted(cursor: Cursor) -> None:
     deleted_keys = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
-    rooms = ("pieces", "value_seals", "directions", "images", "jobs")
+    rooms = ("pieces", "value_seals", "directions", "images", "jobs", "answer_states")
     for table in (*value_tables(cursor), *rooms):
         cursor.execute(f"DELETE FROM {table} WHERE question_key IN {deleted_keys}")  # noqa: S608 - our names
     cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
+    cursor.execute(
+        """DELETE FROM answer_points WHERE question_key NOT IN (SELECT key FROM questions)
+        AND point_id NOT IN (SELECT unnest(point_ids) FROM questions)"""
+    )
     cursor.execute(
         """DELETE FROM models WHERE deleted IS NOT NULL
         AND id NOT IN (SELECT unnest(model_ids) FROM questions)"""

@@ -3,14 +3,12 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from store.door import Door
+from store.brought import Brought, LinkedPiece, drop_states, store_brought
 from store.lease import Cursor
-from store.pictures import note_files
 from store.questions import question_row
 from store.records import AnswerPiece, Json, Question
 from store.rows import now, put_rows, sql_value
@@ -18,7 +16,7 @@ from store.seals import seal_after, seal_rows
 from store.tables import append, arrow_table, check_table, table_columns
 
 
-class Values(Door):
+class Values(Brought):
     """The part of the catalog about what was answered: one table per kind."""
 
     def ingest(
@@ -29,7 +27,6 @@ class Values(Door):
         facts: Json,
         seconds: float,
         provenance: Json,
-        state_file: Path | None = None,
     ) -> int:
         """Store a piece of an answer, whole or not at all; the units that are answered now.
 
@@ -44,48 +41,46 @@ class Values(Door):
             facts: JSON values that hold for the whole answer.
             seconds: that the piece took.
             provenance: where and with what it was computed.
-            state_file: what the next piece continues from; dropped once the question is complete.
 
         Raises:
             UnknownEntry: the question was never asked.
             ValueError: columns that do not fit each other or the table.
         """
-        state = self._keep(state_file, state_file.suffix) if state_file else None
         piece = AnswerPiece(columns=columns, facts=facts, seconds=seconds, provenance=provenance)
-        return self._ingest(key, table, [piece], state)
+        return self.ingest_together(key, table, [piece])
 
     def ingest_together(self, key: str, table: str, pieces: Sequence[AnswerPiece]) -> int:
         """Store pieces of an answer, all or none of them; the units that are answered now.
 
-        As `ingest` one after the other, with the database opened and written once.
+        As `ingest` one after the other, with the database opened and written once. The files of
+        points and state are linked into the catalog and stay where they are. State is dropped with
+        the unit that it is of.
 
         Raises:
             UnknownEntry: the question was never asked.
             ValueError: columns that do not fit each other or the table.
         """
-        return self._ingest(key, table, pieces)
-
-    def _ingest(
-        self, key: str, table: str, pieces: Sequence[AnswerPiece], state: str | None = None
-    ) -> int:
         tables = [arrow_table(piece.columns) for piece in pieces]
         check_table(table)
+        files = [self._link_files(piece) for piece in pieces]
 
         def work(cursor: Cursor) -> int:
-            note_files(cursor, [state] if state else [])
             question = question_row(cursor, key)
-            question = replace(question, state_hash=state or question.state_hash)
             stored = _stored_units(cursor, key, table)
             fresh: list[tuple[AnswerPiece, pa.Table]] = []
-            for piece, rows in zip(pieces, tables, strict=True):
+            brought: list[LinkedPiece] = []
+            for piece, rows, linked in zip(pieces, tables, files, strict=True):
                 new = _rows_not_stored(rows, stored)
                 units = np.unique(new["unit"].to_numpy())
                 question = _question_with_piece(question, piece, len(units))
+                brought.append(LinkedPiece(piece, units.tolist(), linked))
                 if len(units):
                     fresh.append((piece, new))
                     stored = np.concatenate([stored, units])
-            _store_rows(cursor, key, table, fresh)
-            advance(cursor, question)
+            with seal_after(cursor, "analysis", [key]):
+                _store_rows(cursor, key, table, fresh)
+                store_brought(cursor, key, brought)
+                write_progress(cursor, question)
             return question.units_done
 
         return self._write(work)
@@ -151,6 +146,7 @@ def _question_with_piece(question: Question, piece: AnswerPiece, units: int) -> 
         seconds=question.seconds + (piece.seconds if units else 0.0),
         facts={**question.facts, **piece.facts},
         provenance={**question.provenance, **piece.provenance},
+        finished=question.finished or piece.finished or None,
     )
 
 
@@ -170,24 +166,21 @@ def _rows_not_stored(piece: pa.Table, stored: np.ndarray) -> pa.Table:
     return piece.filter(pa.array(~np.isin(piece["unit"].to_numpy(), stored)))
 
 
-def advance(cursor: Cursor, question: Question) -> None:
-    """Write what a piece changed; the question is complete when no unit is missing."""
-    with seal_after(cursor, "analysis", [question.key]):
-        _write_progress(cursor, question)
-
-
-def _write_progress(cursor: Cursor, question: Question) -> None:
-    complete = question.units_done >= question.units
+def write_progress(cursor: Cursor, question: Question) -> None:
+    """Write what a piece changed; the question is complete when no unit is missing, or needed."""
+    complete = question.units_done >= question.units or bool(question.finished)
+    if complete:
+        drop_states(cursor, question.key)
     cursor.execute(
         """UPDATE questions SET units_done = ?, status = ?, seconds = ?, facts = ?, provenance = ?,
-        state_hash = ?, completed = coalesce(completed, ?) WHERE key = ?""",
+        finished = ?, completed = coalesce(completed, ?) WHERE key = ?""",
         [
             question.units_done,
             "complete" if complete else "open",
             question.seconds,
             sql_value(question.facts),
             sql_value(question.provenance),
-            None if complete else question.state_hash,
+            question.finished,
             sql_value(now()) if complete else None,
             question.key,
         ],

@@ -29,6 +29,8 @@ OUTSIDE = {
     "transformers": ("explorer/callbacks/huggingface.py",),
     "streamlit": ("app.py", "explorer/pages/"),
     "duckdb": ("store/",),
+    "cyclopts": ("explorer/commands/",),
+    "rich": ("explorer/commands/",),
     "altair": ("explorer/render/",),
     "pyvista": SCENES,
     "vtk": SCENES,
@@ -143,7 +145,6 @@ INSIDE = {
     "explorer/private_folder.py": (),
     "explorer/access.py": ("explorer.private_folder",),
     "explorer/problem_template.py": ("explorer.problem",),
-    "explorer/commands_start.py": ("explorer.access",),
     "explorer/pages/": (
         "explorer.pages",
         "explorer.access",
@@ -159,33 +160,20 @@ INSIDE = {
         "store",
         "sample_models",
     ),
-    "explorer/agreement.py": ("explorer.consent", "explorer.own_code"),
-    "explorer/__main__.py": (
-        "explorer.agreement",
+    "explorer/__main__.py": ("explorer.commands",),
+    "explorer/commands/": (
         "explorer.commands",
-        "explorer.commands_start",
-        "explorer.job_progress",
-        "explorer.upkeep",
+        "explorer.access",
         "explorer.consent",
+        "explorer.own_code",
         "explorer.kinds",
         "explorer.ask",
         "explorer.importing",
         "explorer.jobs",
+        "explorer.job_progress",
         "explorer.recorded_runs",
         "explorer.supervisor",
         "explorer.render",
-        "store",
-    ),
-    "explorer/upkeep.py": ("explorer.ask", "explorer.jobs", "explorer.kinds", "store"),
-    "explorer/commands.py": (
-        "explorer.ask",
-        "explorer.importing",
-        "explorer.own_code",
-        "explorer.kinds",
-        "explorer.jobs",
-        "explorer.job_progress",
-        "explorer.recorded_runs",
-        "explorer.supervisor",
         "store",
     ),
     "app.py": ("explorer.pages",),
@@ -277,7 +265,7 @@ def test_every_kind_has_its_files() -> None:
         assert (ROOT / kind.page).is_file()
         for room in ("kinds", "analysis", "render", *(["pages"] if kind.own_page else [])):
             assert (ROOT / "explorer" / room / f"{kind.name}.py").is_file(), (kind.name, room)
-        for entry in (kind.answer, kind.draw, kind.thumbnail):
+        for entry in (kind.answer, kind.draw):
             module, _, function = entry.partition(":")
             source = (ROOT / f"{module.replace('.', '/')}.py").read_text()
             assert f"def {function}(" in source, entry

@@ -1,7 +1,7 @@
 """Asking on the terminal whether code may be run: its files, on demand their sources."""
 
-import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from explorer.consent import ConsentError, agree, code_to_agree
@@ -41,17 +41,28 @@ def _user_answers_yes(code: Code) -> bool:
             print(f"\n--- {message(file.path)}\n{source_text}")
 
 
-def command(given: argparse.Namespace) -> int:
+def agree_to_code(
+    problem: str,
+    /,
+    *,
+    also: Sequence[str] = (),
+    yes: bool = False,
+) -> int:
     """Show all code that a problem file loads and ask whether it may be run; 1 for a no.
+
+    Args:
+        problem: Python file with a function problem().
+        also: a file that it loads in a way that cannot be seen in it.
+        yes: agree without being asked.
 
     Raises:
         ConsentError: a file cannot be read.
     """
-    paths = [Path(name).expanduser() for name in (given.problem, *given.also)]
+    paths = [Path(name).expanduser() for name in (problem, *also)]
     for path in paths:
         if not path.is_file():
             raise ConsentError(f"there is no file {path}; check the path")
-    if user_agrees(code_to_agree(paths[0], paths[1:]), given.yes):
+    if user_agrees(code_to_agree(paths[0], paths[1:]), yes):
         print("agreed")
         return 0
     print("not agreed; nothing of it will be run", file=sys.stderr)

@@ -1,0 +1,168 @@
+"""Asking a question of any kind: each setting is an option, described by what it says of itself."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from cyclopts import App, Group, Parameter
+
+from explorer.ask import questions
+from explorer.commands.estimates import print_estimates
+from explorer.commands.parameters import OpenCatalog
+from explorer.commands.progress import wait_for_jobs
+from explorer.commands.subjects import subject_named
+from explorer.commands.values import named_values, value_of
+from explorer.kinds import KINDS, Kind, settings_from_json
+from explorer.kinds.setting import SettingField, setting_fields
+from explorer.kinds.settings import ObjectiveSettings
+from store import Catalog
+
+SETTINGS = Group("Settings", sort_key=1)
+TYPE_WORDS = {int: "INT", float: "NUMBER", str: "WORD"}
+
+
+def answer(
+    kind: Kind,
+    settings: ObjectiveSettings,
+    *,
+    model: list[str],
+    together: bool = False,
+    device: str = "auto",
+    dry_run: bool = False,
+    catalog: Catalog,
+) -> int:
+    """Ask, and wait with the progress on the terminal; prints the key of each question.
+
+    Raises:
+        ValueError: a setting or subject is refused, or a job failed.
+    """
+    subjects = [subject_named(catalog, text) for text in model]
+    if together and not kind.whole_run:
+        raise ValueError(f"--together is for kinds about whole runs, got {kind.name}")
+    apart = len(kind.subjects) == 1 and not together
+    asks = [[subject] for subject in subjects] if apart else [subjects]
+    if dry_run:
+        print_estimates(catalog, kind, settings, asks)
+        return 0
+    keys = [
+        questions.ask(catalog, kind, first, settings, point, others=others)
+        for (first, point), *others in asks
+    ]
+    jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]
+    wait_for_jobs(catalog, jobs, device)
+    for key in keys:
+        print(key)
+    return 0
+
+
+def chosen_settings(
+    kind: Kind, options: Mapping[str, Any], texts: tuple[str, ...]
+) -> ObjectiveSettings:
+    """The settings that options and NAME=VALUE say.
+
+    Args:
+        kind: of the question.
+        options: by the settings' names; None where it was not given.
+        texts: as NAME=VALUE.
+
+    Raises:
+        ValueError: a value is refused, or given both ways.
+    """
+    values = named_values(texts)
+    for name, option in options.items():
+        if option is None:
+            continue
+        if name in values:
+            raise ValueError(f"{name} is given by {option_name(name)} and by --set; give it once")
+        values[name] = value_of(option) if isinstance(option, str) else option
+    settings: ObjectiveSettings = settings_from_json(kind.settings, values)
+    return settings
+
+
+def option_name(name: str) -> str:
+    """The option that gives a setting."""
+    return f"--{name.replace('_', '-')}"
+
+
+def help_text(described: SettingField) -> str:
+    """What `--help` says of a setting: label, help, range and unit, choices, its use, default."""
+    setting = described.setting
+    parts = [f"{setting.label}.", setting.help]
+    if setting.range_text:
+        unit = f" {setting.unit}" if setting.unit else ""
+        parts.append(f"{setting.range_text[:1].upper()}{setting.range_text[1:]}{unit}.")
+    if setting.choices:
+        word = "One of" if len(setting.choices) > 1 else "Always"
+        parts.append(f"{word} {', '.join(setting.choices)}.")
+    for other, values in setting.unused_with.items():
+        parts.append(f"Of no use with {option_name(other)} {' or '.join(map(str, values))}.")
+    default = "all" if described.default in ("", ()) else described.default
+    return f"{' '.join(filter(None, parts))} [default: {default}]"
+
+
+def command_of(kind: Kind) -> Callable[..., int]:
+    """The command that asks a question of a kind: what all have, and an option for each setting."""
+    described_fields = [f for f in setting_fields(kind.settings) if not f.setting.filled_in]
+    names = [described.name for described in described_fields]
+
+    def command(*, set_values: tuple[str, ...] = (), **given: Any) -> int:
+        options = {name: given.pop(name, None) for name in names}
+        return answer(kind, chosen_settings(kind, options, set_values), **given)
+
+    parameters = [*_shared_parameters(kind), *map(_option, described_fields)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {}
+    return command
+
+
+def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
+    """The parameters that questions of all kinds have."""
+    subjects = "several: one question each" if len(kind.subjects) == 1 else "in order, two or more"
+    named = f"a model, or its snapshot at a step or of a file; {subjects}"
+    return [
+        _parameter("model", list[str], Parameter(help=named, metavar="NAME[@STEP]")),
+        _parameter(
+            "together",
+            bool,
+            Parameter(help="all models in one question, as runs on one plane", show=kind.whole_run),
+            False,
+        ),
+        _parameter(
+            "set_values",
+            tuple[str, ...],
+            Parameter(
+                "--set", help="a setting by its name; again for others", metavar="NAME=VALUE"
+            ),
+            (),
+        ),
+        _parameter("device", str, Parameter(help="auto, cpu, cuda or mps"), "auto"),
+        _parameter(
+            "dry_run", bool, Parameter(help="say what is stored and how long the rest takes"), False
+        ),
+        inspect.Parameter("catalog", inspect.Parameter.KEYWORD_ONLY, annotation=OpenCatalog),
+    ]
+
+
+def _option(described: SettingField) -> inspect.Parameter:
+    """The option of a setting; its text is read as --set reads it, with the same sentences."""
+    text = help_text(described)
+    if described.type is bool:
+        negative = f"--no-{described.name.replace('_', '-')}"
+        switch = Parameter(help=text, negative=negative, group=SETTINGS)
+        return _parameter(described.name, bool | None, switch, None)
+    word = TYPE_WORDS[described.type]
+    shown = Parameter(help=text, metavar=word, group=SETTINGS, allow_leading_hyphen=True)
+    wanted = list[str] | None if described.several else str | None
+    return _parameter(described.name, wanted, shown, None)
+
+
+def _parameter(
+    name: str, wanted: object, shown: Parameter, default: object = inspect.Parameter.empty
+) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=Annotated[wanted, shown])
+
+
+compute = App("compute")
+for _kind in KINDS:
+    compute.command(command_of(_kind), name=_kind.name, help=f"{_kind.title}.")

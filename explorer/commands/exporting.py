@@ -1,0 +1,37 @@
+"""Writing the values of an analysis to a file, with its provenance."""
+
+from pathlib import Path
+
+from explorer.ask import questions
+from explorer.ask.provenance import provenance_of
+from explorer.commands.analyses import question_by_key
+from explorer.commands.parameters import OpenCatalog
+from store.new_file import write_new
+
+
+def export(key: str, file: Path, /, *, catalog: OpenCatalog) -> int:
+    """Write a table with its provenance.
+
+    Args:
+        key: of the analysis, or its beginning.
+        file: ends in .csv (its provenance goes to FILE.json) or .parquet; never overwritten.
+        catalog: where the analysis is.
+
+    Raises:
+        ValueError: no such ending, or no such analysis.
+        FileExistsError: a file of that name is there.
+    """
+    from explorer.render.export.table import export_files
+
+    if file.suffix not in (".csv", ".parquet"):
+        raise ValueError(f"the file must end in .csv or .parquet, got {file.name}")
+    question = question_by_key(catalog, key)
+    contents = export_files(
+        questions.result_of(catalog, question), provenance_of(catalog, question), file.name
+    )
+    for name in contents:
+        if (file.parent / name).exists():  # never over a file of the user's
+            raise FileExistsError(f"{file.parent / name} is there already; name another file")
+    for name, content in contents.items():
+        write_new(file.parent / name, content)
+    return 0

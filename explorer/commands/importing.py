@@ -1,0 +1,112 @@
+"""Importing checkpoints, and following a recorded run."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from explorer import recorded_runs
+from explorer.codec import JsonValue
+from explorer.commands.consent import user_agrees
+from explorer.commands.parameters import OpenCatalog
+from explorer.commands.progress import wait_for_jobs
+from explorer.commands.values import named_values
+from explorer.consent import code_to_agree
+from explorer.importing import following, sources, storing
+from explorer.importing.sources import Sources
+from explorer.own_code import Code
+from explorer.supervisor import Supervisor
+from explorer.wording import message
+from store import Catalog
+
+POLL_SECONDS = 0.5
+
+
+def import_checkpoints(
+    problem: str,
+    checkpoints: Annotated[list[str], Parameter(consume_multiple=True)],
+    /,
+    *,
+    name: str = "",
+    part: str = "",
+    argument: Annotated[tuple[str, ...], Parameter(("--argument", "-a"))] = (),
+    yes: bool = False,
+    follow: bool = False,
+    catalog: OpenCatalog,
+) -> int:
+    """Inspect and store checkpoints, after the user agreed to run the problem file.
+
+    Args:
+        problem: Python file with a function problem().
+        checkpoints: files or quoted patterns in order, the last being the final one; or a recorded
+            run.
+        name: of the model; the last file's or the run's unless given.
+        part: keys before the weights, as student or a.b.
+        argument: NAME=JSON, of the function problem().
+        yes: agree to run the problem file's code.
+        follow: stay, and import what a recorded run brings until it has ended or Ctrl-C.
+        catalog: where it is stored.
+
+    Raises:
+        ValueError: there is nothing of that kind to import, or it is refused.
+    """
+    problem_path, _ = sources.problem_file(problem)
+    import_sources = sources.resolve(checkpoints)
+    if import_sources.errors:
+        raise ValueError("; ".join(import_sources.errors))
+    code = code_to_agree(problem_path)
+    if not user_agrees(code, yes):
+        print("nothing was imported", file=sys.stderr)
+        return 1
+    arguments = named_values(argument)
+    if follow:
+        return _follow(catalog, import_sources, code, arguments, name)
+    job = sources.order(catalog, import_sources, problem_path, arguments, name, part)
+    wait_for_jobs(catalog, [job], "auto")
+    model = storing.imported_model(catalog, catalog.job(job))
+    for warning_text in storing.warnings(catalog, model) if model else ():
+        print(f"warning: {message(warning_text)}", file=sys.stderr)
+    return 0
+
+
+def _follow(
+    catalog: Catalog,
+    run_sources: Sources,
+    code: Code,
+    arguments: Mapping[str, JsonValue],
+    name: str,
+) -> int:
+    """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
+
+    Raises:
+        ValueError: the sources are no recorded run, or it can be followed no longer.
+    """
+    if run_sources.recording is None:
+        raise ValueError("only a recorded run can be followed; name the Recorder's folder")
+    folder, identity = (
+        run_sources.recording.folder.resolve(),
+        recorded_runs.identity(run_sources.recording),
+    )
+    following.follow(catalog, folder, code.problem, code.hash, arguments, name)
+    supervisor, printed_count = Supervisor(catalog, "auto"), -1
+    supervisor.start()
+    try:
+        while True:
+            entry = following.followed_runs(catalog).get(str(folder))
+            count = max((m.points for m in recorded_runs.models_of(catalog, identity)), default=0)
+            if count != printed_count:
+                print(f"{message(folder)}: {count:,} snapshots", flush=True)
+                printed_count = count
+            if entry is None:
+                return 0
+            if entry.stopped:
+                raise ValueError(f"{folder} is followed no longer: {entry.stopped}")
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        following.unfollow(catalog, folder)
+        print(f"\nfollowed no longer; {printed_count:,} snapshots are stored", file=sys.stderr)
+        return 130
+    finally:
+        supervisor.stop()

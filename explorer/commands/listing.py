@@ -1,0 +1,76 @@
+"""Listing what a catalog has: models and analyses."""
+
+from collections import Counter
+from json import dumps
+
+from explorer.commands.json_values import finite_json
+from explorer.commands.parameters import OpenCatalog
+from explorer.contracts.facts import ModelFacts
+from explorer.kinds import kind_named, unreadable
+from explorer.wording import message
+from store import records
+
+MAX_QUESTIONS = 1_000_000  # questions that one listing holds
+
+
+def list_catalog(*, json: bool = False, catalog: OpenCatalog) -> int:
+    """Models with their losses, then analyses with their keys and how far they are.
+
+    Args:
+        json: as JSON.
+        catalog: where they are.
+    """
+    models = catalog.models()
+    stored_questions, _ = catalog.questions(limit=MAX_QUESTIONS)
+    if json:
+        content = {
+            "models": [_model_json(m) for m in models],
+            "analyses": [_analysis_json(q) for q in stored_questions],
+        }
+        print(dumps(finite_json(content), allow_nan=False, indent=1))
+        return 0
+    for model in models:
+        measured = ", ".join(
+            f"{message(split)} {message(name)} {value:.4g}"
+            for split, values in model.measurements.items()
+            for name, value in values.items()
+        )
+        size = f"{ModelFacts.of(model.facts).parameters or 0:,} parameters"
+        print(f"model {message(model.name)}: {size}, {measured}")
+    for question in stored_questions:
+        if unreadable(question.kind, question.settings):
+            continue
+        complete = ", complete" if question.status == "complete" else ""
+        done = kind_named(question.kind).count_text(question.units_done, question.units)
+        print(f"{question.key[:12]} {message(question.title)}: {done}{complete}")
+    for why, count in Counter(unreadable(q.kind, q.settings) for q in stored_questions).items():
+        if why:
+            analyses = "1 analysis is" if count == 1 else f"{count:,} analyses are"
+            print(f"{analyses} {why}: update this program to see what a newer one stored")
+    return 0
+
+
+def _model_json(model: records.Model) -> dict[str, object]:
+    return {
+        "id": model.id,
+        "name": model.name,
+        "parameters": ModelFacts.of(model.facts).parameters,
+        "points": model.points,
+        "measurements": model.measurements,
+        "created": str(model.created),
+    }
+
+
+def _analysis_json(question: records.Question) -> dict[str, object]:
+    return {
+        "key": question.key,
+        "kind": question.kind,
+        "title": question.title,
+        "models": question.model_names,
+        "status": question.status,
+        "units_done": question.units_done,
+        "units": question.units,
+        "seconds": question.seconds,
+        "settings": question.settings,
+        "created": str(question.created),
+    }

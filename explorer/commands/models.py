@@ -1,0 +1,67 @@
+"""Renaming models, and moving them to the trash and back."""
+
+import sys
+
+from explorer.ask import requests
+from explorer.commands.parameters import OpenCatalog
+from explorer.commands.subjects import model_named
+from explorer.wording import message
+
+MAX_JOBS = 1_000_000  # jobs that are looked through
+
+
+def rename(name: str, new: str, /, *, catalog: OpenCatalog) -> int:
+    """Give a model another name.
+
+    Args:
+        name: the model's, or the beginning of its id.
+        new: the name that it has from now on.
+        catalog: where it is.
+    """
+    model = model_named(catalog.models(), name)
+    catalog.rename_model(model.id, new)
+    print(message(f"{model.name} is now {catalog.model(model.id).name}"))
+    return 0
+
+
+def delete(name: str, /, *, yes: bool = False, catalog: OpenCatalog) -> int:
+    """Move a model to the trash, after a question; what is computed about it is stopped.
+
+    Args:
+        name: the model's, or the beginning of its id.
+        yes: do not ask.
+        catalog: where it is.
+    """
+    model = model_named(catalog.models(), name)
+    what = f"{model.name} with {model.analyses:,} analyses"
+    if not yes and not _confirm(f"Move {what} to the trash?"):
+        print("nothing was deleted", file=sys.stderr)
+        return 1
+    for job in catalog.jobs(status=("queued", "running"), limit=MAX_JOBS):
+        question = catalog.question(job.question_key) if job.question_key else None
+        if question is not None and model.id in question.model_ids:
+            requests.cancel(catalog, job.id)
+    catalog.delete_model(model.id)
+    print(f"{message(what)} is in the trash; `restore {model.id[:12]}` takes it out again")
+    return 0
+
+
+def restore(name: str, /, *, catalog: OpenCatalog) -> int:
+    """Take a model out of the trash.
+
+    Args:
+        name: the model's, or the beginning of its id.
+        catalog: where it is.
+    """
+    deleted = [m for m in catalog.models(include_deleted=True) if m.deleted is not None]
+    model = model_named(deleted, name)
+    catalog.restore_model(model.id)
+    print(f"{message(model.name)} is back, with {catalog.model(model.id).analyses:,} analyses")
+    return 0
+
+
+def _confirm(prompt: str) -> bool:
+    try:
+        return input(f"{prompt} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to ask
+        return False

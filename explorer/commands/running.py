@@ -1,0 +1,46 @@
+"""Calling a command with the catalog that it needs; what it raises becomes one sentence."""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from explorer.ask import questions
+from explorer.wording import message
+from store import Catalog, CatalogError
+
+FAILED, INTERRUPTED = 1, 130  # exit statuses
+UNCHECKED = "unchecked_catalog"  # the parameter of a command for where no database can be opened
+
+
+def exit_status(
+    command: Callable[..., Any],
+    bound: inspect.BoundArguments,
+    folder: Path | None,
+    given_later: Mapping[str, Any],
+) -> int:
+    """The exit status of a command that is called now.
+
+    Args:
+        command: returns it; None is 0.
+        bound: its arguments from the command line.
+        folder: of the catalog, if it was named.
+        given_later: its parameters that are not from the command line.
+    """
+    try:
+        catalogs = {name: Catalog(_folder(folder)) for name in given_later}
+        for name, catalog in catalogs.items():
+            if name != UNCHECKED:
+                catalog.check()
+        return int(command(*bound.args, **bound.kwargs, **catalogs) or 0)
+    except (CatalogError, ValueError, OSError) as error:
+        print(f"error: {message(error)}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("\nstopped waiting; what was computed is stored, the worker goes on", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _folder(folder: Path | None) -> Path:
+    return folder or questions.default_catalog_folder()

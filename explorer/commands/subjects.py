@@ -1,0 +1,45 @@
+"""Models and their snapshots as the command line names them."""
+
+from collections.abc import Sequence
+
+from explorer.ask import questions
+from store import Catalog, records
+
+MAX_LISTED_SNAPSHOTS = 8  # snapshots that one line can list
+
+
+def model_named(models: Sequence[records.Model], name: str) -> records.Model:
+    """The one of these models that has that name, or whose id begins so.
+
+    Raises:
+        ValueError: there is none, or there are several.
+    """
+    named = [m for m in models if m.name == name or (len(name) >= 6 and m.id.startswith(name))]
+    if len(named) == 1:
+        return named[0]
+    names = ", ".join(sorted(m.name for m in models)) or "none"
+    if not named:
+        raise ValueError(f"{name!r} is no model; there are {names}")
+    ids = ", ".join(m.id[:12] for m in named)
+    raise ValueError(f"{name!r} names {len(named)} models; give the id's beginning: {ids}")
+
+
+def subject_named(catalog: Catalog, text: str) -> questions.Subject:
+    """The model NAME and its final point, or its snapshot NAME@STEP, or NAME@FILE without `.pt`."""
+    name, at, step = text.rpartition("@")
+    if not at or any(model.name == text for model in catalog.models()):
+        model = model_named(catalog.models(), text)
+        return model, model.point_id
+    model = model_named(catalog.models(), name)
+    stored_points = catalog.points(model.id)
+    steps = {str(point.step): point.point_id for point in stored_points if point.step is not None}
+    points = {point.label: point.point_id for point in stored_points} | steps
+    if step not in points:
+        names = list(steps or points)
+        step_range = (
+            f"from {names[0]} to {names[-1]}"
+            if len(names) > MAX_LISTED_SNAPSHOTS
+            else ", ".join(names)
+        )
+        raise ValueError(f"{name} has no snapshot {step}; there are {step_range}")
+    return model, points[step]

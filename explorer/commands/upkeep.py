@@ -1,0 +1,108 @@
+"""Looking for damage in a catalog, and a new database in the place of a lost one."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from explorer.ask.question import ProblemIdentity, QuestionIdentity, sha256
+from explorer.commands.parameters import OpenCatalog
+from explorer.commands.tables import print_table
+from explorer.contracts.facts import ProblemFacts
+from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.wording import message
+from store import Catalog, records
+
+MAX_QUESTIONS = 1_000_000  # questions that are looked at together
+
+
+def check(*, seal: bool = False, catalog: OpenCatalog) -> int:
+    """Say what is damaged; what cannot be told of is said too, and is no damage.
+
+    Args:
+        seal: hash what an older version stored, as it is now.
+        catalog: that is looked through.
+    """
+    wrong = catalog.check_integrity(contents=True)
+    wrong = wrong or key_mismatches(catalog)
+    if not wrong and seal:
+        print(f"{catalog.seal():,} entries were hashed as they are now")
+    print("\n".join(map(message, wrong)) if wrong else "no damage found")
+    if wrong:
+        return 1
+    if count := catalog.unsealed_count():
+        print(
+            f"{count:,} entries are of an older version, without a hash by which a change of them "
+            "could be seen: `check --seal` hashes them as they are now"
+        )
+    if foreign := catalog.foreign_files():
+        print(
+            f"{len(foreign):,} files are of a database that was here before; they are kept, and "
+            "found again when their models are imported"
+        )
+    return 0
+
+
+def key_mismatches(catalog: Catalog) -> list[str]:
+    """A sentence for each analysis or direction whose key is not that of what it says it is."""
+    problems = {problem.id: problem for problem in catalog.problems()}
+    sentences = []
+    for question in catalog.questions(limit=MAX_QUESTIONS)[0]:
+        if _recomputed_key(question, problems) not in ("", question.key):
+            sentences.append(
+                f"analysis {question.key}: its settings or subjects are not those of its key"
+            )
+        for direction in catalog.directions(question.key):
+            if sha256(direction.recipe) != direction.id:
+                sentences.append(
+                    f"analysis {question.key}: its direction {direction.axis} is another one"
+                )
+    return sentences
+
+
+def _recomputed_key(question: records.Question, problems: dict[str, records.Problem]) -> str:
+    """The key of what an analysis says it is; empty where this version cannot tell."""
+    if unreadable(question.kind, question.settings) or question.problem_id not in problems:
+        return ""
+    kind, problem = kind_named(question.kind), problems[question.problem_id]
+    if kind.version != question.version:
+        return ""
+    identity = ProblemIdentity.of(
+        problem.source_hash, problem.arguments, ProblemFacts.of(problem.facts)
+    )
+    settings = settings_from_json(kind.settings, question.settings)
+    return QuestionIdentity(kind, settings, identity, question.point_ids).key
+
+
+def rebuild(*, unchecked_catalog: OpenCatalog) -> int:
+    """Begin a new database, and say what is in it.
+
+    Args:
+        unchecked_catalog: whose database may not be opened.
+    """
+    rebuilt = unchecked_catalog.rebuild()
+    if rebuilt.aside is not None:
+        incomplete_text = (
+            f"; {rebuilt.incomplete:,} tables could not be read whole" if rebuilt.incomplete else ""
+        )
+        print(
+            f"{rebuilt.rows:,} rows were saved{incomplete_text}; the old database is kept "
+            f"as {rebuilt.aside}"
+        )
+    else:
+        print("names, settings and answers were in the old database, and are lost with it")
+    print(f"{rebuilt.files:,} files are kept, and never removed by emptying the trash")
+    checkpoints = list((unchecked_catalog.folder / "files").glob("*/*.safetensors"))
+    if checkpoints and not rebuilt.rows:
+        print(
+            "import the models again, from their own checkpoints or from those kept: python -m "
+            f"explorer --catalog {unchecked_catalog.folder} import PROBLEM.py {checkpoints[0]}"
+        )
+        print_table(records.Table(("checkpoint", "bytes", "stored"), _file_rows(checkpoints)))
+    return 0
+
+
+def _file_rows(files: Sequence[Path]) -> list[tuple[object, ...]]:
+    file_rows = sorted((f.stat().st_mtime, f.name, f.stat().st_size) for f in files)
+    return [
+        (name, size, f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}") for at, name, size in file_rows
+    ]

@@ -1,0 +1,30 @@
+"""NAME=VALUE, as settings and arguments are typed on the command line."""
+
+import json
+from collections.abc import Iterable
+
+from explorer.codec import JsonValue
+
+
+def named_values(texts: Iterable[str]) -> dict[str, JsonValue]:
+    """The values of NAME=VALUE by name; each a JSON value, or a plain word.
+
+    Raises:
+        ValueError: one has no name.
+    """
+    values: dict[str, JsonValue] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"a setting must be NAME=VALUE, got {text!r}")
+        values[name] = value_of(value)
+    return values
+
+
+def value_of(text: str) -> JsonValue:
+    """A JSON value, or a plain word."""
+    try:
+        value: JsonValue = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return value
