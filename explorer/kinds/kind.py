@@ -58,6 +58,8 @@ class Kind:
     fewest: int = 1  # snapshots that each run must have
     later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
     own_pace: bool = False  # its evaluations are guesses: they time questions of its kind alone
+    of_samples: Mapping[str, int] = field(default_factory=dict)
+    # settings with which it is asked of each shipped model at the first start; none: it is not
     unit: str = "points"  # the word for units of work
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
     keeps: bool = False  # whether its answer takes `keep`, a folder for units half done
