@@ -40,7 +40,8 @@ def progress_text(spool: Spool, job_id: str) -> str:
     if worker.is_stopped:
         return f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
     progress = folder.progress
-    return f"{progress.stage if progress else 'starting'} {_count_text(folder)}".strip()
+    within = f", {progress.within}" if progress and progress.within else ""
+    return f"{progress.stage if progress else 'starting'} {_count_text(folder)}".strip() + within
 
 
 def _job_text(job: JobFolder) -> str:

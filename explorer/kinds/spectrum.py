@@ -220,6 +220,5 @@ SPECTRUM = Kind(
     later=("labels",),
     unit="parts",
     first_facts=PAIR_FACTS,
-    keeps=True,
     own_pace=True,
 )

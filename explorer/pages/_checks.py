@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.ask.provenance import points_brought
 from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.kinds.statistics import loss_interval
 from explorer.pages._parts import part_of_data, seconds_text
@@ -194,6 +195,7 @@ def show_provenance(
     problem = catalog.problem(question.problem_id)
     facts = result.facts
     problem_facts = ProblemFacts.of(problem.facts)
+    brought = points_brought(catalog, question)
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):
@@ -219,6 +221,7 @@ def show_provenance(
             _table_columns(
                 {
                     "model": ", ".join(question.model_names),
+                    **({"point": "; ".join(brought)} if brought else {}),
                     "problem path": problem.path,
                     "asked": f"{question.created:%Y-%m-%d %H:%M} UTC",
                     "complete": f"{question.completed:%Y-%m-%d %H:%M} UTC"
