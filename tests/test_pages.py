@@ -261,9 +261,18 @@ def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
     assert not any(label.startswith("Compute") for label in labels(app))
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with one model and nothing else."""
+    folder = tmp_path_factory.mktemp("first")
+    with supervised(folder / "catalog") as (catalog, _):
+        imported(catalog, folder / "first", "first")
+    return folder / "catalog"
+
+
 @pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, *RUN_PAGES, *CURVED_PAGES])
 def test_a_page_waits_for_the_first_model(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a model a page says so and offers nothing; with the first one it is as usual."""
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "empty"))
@@ -272,7 +281,7 @@ def test_a_page_waits_for_the_first_model(
     assert [text for text in texts(app, "info") if "No models yet" in text]
     assert not [label for label in labels(app) if label.startswith("Compute")]
     catalog = Catalog(tmp_path / "empty")
-    imported(catalog, tmp_path / "first", "first")
+    assert catalog.merge(first).models == 1
     app = app.run()
     assert not [text for text in texts(app, "info") if "No models yet" in text]
     if page not in RUN_PAGES:  # which needs three snapshots

@@ -17,8 +17,9 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog
 from tests.tiny import app_process, end_workers, imported, supervised, until
 
-SETTINGS = SurfaceSettings(x_count=161, y_count=151)
-PAUSE = 0.002  # seconds per point: 49 s of work at least; the waits before all kills add up to 32 s
+PAUSE = 0.002  # seconds per point
+FEW_KILLS = (4, 1, SurfaceSettings(x_count=91, y_count=81))  # 15 s of work, 6 of waits before them
+MANY_KILLS = (50, 10, SurfaceSettings(x_count=161, y_count=151))  # 49 s of work, 32 s of waits
 
 
 def wait_for_all(catalog: Catalog, key: str) -> None:
@@ -27,12 +28,14 @@ def wait_for_all(catalog: Catalog, key: str) -> None:
         until(lambda done=asked.units_done: catalog.question(key).units_done > done)
 
 
-def undisturbed(folder: Path, catalog_folder: Path) -> dict[str, np.ndarray]:
+def undisturbed(
+    folder: Path, catalog_folder: Path, settings: SurfaceSettings
+) -> dict[str, np.ndarray]:
     """The same weights and settings, answered in one go; leaves the slow model in the catalog."""
     with supervised(catalog_folder) as (catalog, supervisor):
         imported(catalog, folder / "slow", "slow", pause=PAUSE)
         model = imported(catalog, folder / "quick", "quick")
-        key = questions.ask(catalog, SURFACE, model, SETTINGS)
+        key = questions.ask(catalog, SURFACE, model, settings)
         wait_for_all(catalog, key)
         assert len(supervisor.workers) == 1
         return catalog.values(key, SURFACE.table)
@@ -117,23 +120,24 @@ def counted(log: Path) -> tuple[list[int], dict[int, int], dict[int, int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("worker_kills", "app_kills"),
-    [(4, 1), pytest.param(50, 10, marks=pytest.mark.campaign)],
+    ("worker_kills", "app_kills", "settings"),
+    [FEW_KILLS, pytest.param(*MANY_KILLS, marks=pytest.mark.campaign)],
+    ids=["few", "many"],
 )
 def test_kills_lose_nothing_and_repeat_one_piece_each(
-    tmp_path, monkeypatch, worker_kills, app_kills
+    tmp_path, monkeypatch, worker_kills, app_kills, settings
 ):
     """50 SIGKILLs of workers and 10 of apps during one surface: the bits of an undisturbed run.
 
     Counted on the worker's side: every point is in exactly one piece that was written, and what
     was evaluated beyond that, once points had begun, is the piece in hand of a killed worker.
     """
-    expected = undisturbed(tmp_path, tmp_path / "catalog")
+    expected = undisturbed(tmp_path, tmp_path / "catalog", settings)
     catalog, log = Catalog(tmp_path / "catalog", timeout=60), tmp_path / "log"
     log.touch()
     monkeypatch.setenv("EVALUATIONS_LOG", str(log))
     slow = next(model for model in catalog.models() if model.name == "slow")
-    key = questions.ask(catalog, SURFACE, slow, SETTINGS)
+    key = questions.ask(catalog, SURFACE, slow, settings)
     catalog.close()
     killer = Killer(tmp_path / "catalog", log)
     try:
@@ -147,14 +151,14 @@ def test_kills_lose_nothing_and_repeat_one_piece_each(
         end_workers(catalog)
     found = catalog.values(key, SURFACE.table)
     written, evaluations, in_flight = counted(log)
-    repeated = sum(evaluations.values()) - SETTINGS.units
+    repeated = sum(evaluations.values()) - settings.units
     print(
         f"\n{len(killer.dead)} workers and {app_kills} apps killed; "
-        f"{SETTINGS.units - len(found['unit'])} of {SETTINGS.units} points lost; {repeated} "
+        f"{settings.units - len(found['unit'])} of {settings.units} points lost; {repeated} "
         f"computed again, at most {max(in_flight.values())} for one kill"
     )
     assert len(killer.dead) == worker_kills
-    assert Counter(written) == dict.fromkeys(range(SETTINGS.units), 1)
+    assert Counter(written) == dict.fromkeys(range(settings.units), 1)
     assert repeated == sum(in_flight.values())
     assert {name: value.tobytes() for name, value in found.items()} == {
         name: value.tobytes() for name, value in expected.items()

@@ -25,6 +25,8 @@ from tests.tiny_problem import problem
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 180.0  # seconds; a worker needs 3 to 10 to load torch on a busy machine
+LOOK_SECONDS = 0.02  # between two looks at what is waited for, at first
+MAX_LOOK_SECONDS = 0.2
 
 
 def problem_file(folder: Path, name: str = "tiny_problem") -> Path:
@@ -55,16 +57,18 @@ def checkpoint(path: Path, seed: int = 0, width: int = 6) -> Path:
 
 
 def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """What `holds` returns once it is true.
+    """What `holds` returns once it is true; looked at more seldom the longer it takes.
+
+    Looking often takes the processor, and the database, from who is waited for.
 
     Raises:
         TimeoutError: it did not become true.
     """
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < seconds:
         if found := holds():
             return found
-        time.sleep(0.02)
+        time.sleep(min(max(LOOK_SECONDS, waited / 20), MAX_LOOK_SECONDS))
     raise TimeoutError(f"nothing happened within {seconds:g} s")
 
 

@@ -32,9 +32,9 @@ def wait_for_jobs(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
 def _wait_for_job(catalog: Catalog, job_id: str, supervisor: Supervisor) -> None:
     title, console = message(catalog.job(job_id).title), Console()
     if console.is_terminal:
-        with _bar(console) as progress:
+        with bar(console) as progress:
             task = progress.add_task(title, total=None, doing="")
-            tell = _bar_teller(progress, task)
+            tell = bar_teller(progress, task)
             job = job_progress.wait_for_job(catalog, job_id, supervisor, tell)
             progress.update(task, doing=job.status)
     else:
@@ -44,7 +44,7 @@ def _wait_for_job(catalog: Catalog, job_id: str, supervisor: Supervisor) -> None
         raise ValueError(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
 
 
-def _bar(console: Console) -> Progress:
+def bar(console: Console) -> Progress:
     """A line with title, bar, what is done and the time; names in it are no markup."""
     return Progress(
         TextColumn("{task.description}", markup=False),
@@ -55,7 +55,7 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _bar_teller(progress: Progress, task: TaskID) -> Callable[[str], None]:
+def bar_teller(progress: Progress, task: TaskID) -> Callable[[str], None]:
     """A function that shows what a job does, and how far it is."""
 
     def tell(doing: str) -> None:
