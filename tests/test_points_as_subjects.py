@@ -119,16 +119,22 @@ def one_less(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return dict(list(tensors.items())[1:])
 
 
+def weight(tensors: dict[str, np.ndarray]) -> str:
+    """The name of a tensor of numbers with a fraction."""
+    return next(name for name, value in tensors.items() if value.dtype == np.float32)
+
+
 def wrong_shape(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The first with a row more."""
-    name, value = next(iter(tensors.items()))
-    return tensors | {name: np.zeros((len(value) + 1, *value.shape[1:]), value.dtype)}
+    """One with a row more."""
+    name = weight(tensors)
+    shape = tensors[name].shape
+    return tensors | {name: np.zeros((shape[0] + 1, *shape[1:]), np.float32)}
 
 
 def wrong_type(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The first as whole numbers."""
-    name, value = next(iter(tensors.items()))
-    return tensors | {name: np.zeros(value.shape, np.int64)}
+    """One as whole numbers."""
+    name = weight(tensors)
+    return tensors | {name: np.zeros(tensors[name].shape, np.int64)}
 
 
 HARMS = {
