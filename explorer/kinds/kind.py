@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from explorer.kinds.look import Look
+
 COMPANION_COLUMNS = (
     "loss_se",
     "loss_skewness",
@@ -69,8 +71,8 @@ class Kind:
     result: Any  # the class of the result, with `from_pieces(settings, pieces)`
     version: int  # raise it when the same question gets another answer
     answer: str  # "module:function", torch
-    draw: str  # "module:function", Altair
-    thumbnail: str  # "module:function", result -> PNG
+    look: type[Look]  # how the result is drawn
+    draw: str  # "module:function": result or several by name, look, subjects' names -> drawing
     page: str  # path of the page's script
     icon: str  # Material symbol of the page
     axes: tuple[str, ...] = ()  # the settings that only say where the points lie

@@ -14,6 +14,7 @@ from pathlib import Path
 from explorer.ask import requests
 from explorer.ask.question import sha256
 from explorer.ask.questions import default_catalog_folder, result_of
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.contracts.request import NextQuestion
 from explorer.importing.order import order_import
@@ -216,6 +217,8 @@ def make_thumbnail(catalog: Catalog, key: str) -> None:
     """Draw and store the thumbnail of a stored question."""
     question = catalog.question(key)
     if question is not None and not unreadable(question.kind, question.settings):
-        module, _, function = kind_named(question.kind).thumbnail.partition(":")
-        draw = getattr(importlib.import_module(module), function)
-        catalog.set_image(key, draw(result_of(catalog, question)))
+        from explorer.render.export.thumbnail import thumbnail  # altair: not at the start
+
+        names = subject_names(catalog, question)
+        picture = thumbnail(kind_named(question.kind), result_of(catalog, question), names)
+        catalog.set_image(key, picture)

@@ -1,14 +1,20 @@
 """Loss on the straight line between two points: choose both, ask, look for barriers, export."""
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import statistics
-from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
+from explorer.kinds.interpolation import (
+    INTERPOLATION,
+    Interpolation,
+    InterpolationLook,
+    InterpolationSettings,
+)
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -65,20 +71,16 @@ def _settings_on(
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The profiles so far, the heights on them, their checks and where they come from."""
-    from explorer.render.interpolation import profile_chart
-    from explorer.render.line import LineStyle
+    from explorer.render.interpolation import draw
 
     lines: dict[str, Interpolation] = {
         n: questions.result_of(catalog, q) for n, q in stored_questions.items()
     }
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()
-    style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
-    ends = first.words, second.words
-
-    def chart() -> Any:
-        return profile_chart(lines, style, ends=ends)
-
+    look = InterpolationLook(log=log, second=below, width=width, height=charts.plot_height(width))
+    names = subject_names(catalog, next(iter(stored_questions.values())))
+    chart = partial(draw, lines, look, names)
     values = [value for line in lines.values() for value in line.loss]
     charts.show_chart(chart(), f"Loss from {first.words} to {second.words}", values)
     for name, line in lines.items():
