@@ -128,6 +128,7 @@ SURFACE = Kind(
     draw="explorer.render.surface:draw",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
+    of_samples={"x_count": 31, "y_count": 31},
     axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),
     taken_over="explorer.kinds.surface:taken_over",
     later=("direction", "x_rank", "y_rank"),

@@ -3,7 +3,6 @@
 import argparse
 import atexit
 import gc
-import importlib
 import logging
 import queue
 import sys
@@ -18,7 +17,8 @@ from explorer.ask.subject_names import subject_names
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.contracts.request import NextQuestion
 from explorer.importing.order import order_import
-from explorer.kinds import kind_named, unreadable
+from explorer.kinds import KINDS, kind_named, unreadable
+from explorer.kinds.kind import named_code
 from explorer.render.relief3d.client import RenderError
 from explorer.supervisor import Supervisor
 from sample_models import Sample, samples
@@ -124,7 +124,7 @@ def _start_background_work(app: AppState, patience: float) -> None:
         except CatalogError as error:  # the supervisor meets it too, and tells the pages
             log.warning("samples wait: %s", error)
             app.ended.wait(RETRY_SECONDS)
-    importlib.import_module("explorer.render.surface")  # altair: ready before it is asked for
+    named_code(KINDS[0].draw)  # loads altair: ready before it is asked for
     gc.collect()
     gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
 
@@ -137,7 +137,7 @@ def _draw_missing(app: AppState) -> None:
 
 
 def _order_samples(catalog: Catalog) -> None:
-    """Have the shipped samples imported once, each with a first surface; they need no agreement."""
+    """Have the shipped samples imported once, each with first questions; they need no agreement."""
     ordered_samples = set(catalog.recall("samples", []))
     order = {name: place for place, name in enumerate(FIRST_SAMPLES)}
     for sample in sorted(samples(), key=lambda s: (order.get(s.name, len(order)), s.name)):
@@ -149,7 +149,6 @@ def _order_samples(catalog: Catalog) -> None:
 
 
 def _order_sample(catalog: Catalog, sample: Sample) -> None:
-    first = {"x_count": 31, "y_count": 31}
     order_import(
         catalog,
         sample.problem,
@@ -169,7 +168,13 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "sample": True,
         },
         then=[
-            NextQuestion(kind="surface", settings=first, priority=requests.BACKGROUND_PRIORITY - 1)
+            NextQuestion(
+                kind=kind.name,
+                settings=kind.of_samples,
+                priority=requests.BACKGROUND_PRIORITY - 1,
+            )
+            for kind in KINDS
+            if kind.of_samples
         ],
         priority=requests.BACKGROUND_PRIORITY,
     )

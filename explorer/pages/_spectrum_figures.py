@@ -7,9 +7,9 @@ import streamlit as st
 from explorer.kinds.matrix import MatrixRole
 from explorer.kinds.random_matrices import REFERENCE_NAMES
 from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum, SpectrumLook
+from explorer.kinds.surface import SURFACE
 from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls
-from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
 from explorer.render.spectrum import draw
@@ -108,8 +108,25 @@ def show_pairs(question: records.Question, spectrum: Spectrum) -> None:
     charts.show_chart(chart(), "Extreme eigenvalues in their order", spectrum.eigenvalues[0])
     words.show_pair_table(spectrum)
     if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
-        planes.link_planes()
+        link_planes()
     export_chart("eigenvalues", chart, [question])
+
+
+def link_planes() -> None:
+    """The ways to the loss over planes of eigenvectors, for the model and data of the page."""
+    kept_parameters = ("step", "split", "subset", "examples", "examples_seed", "precision")
+    about = {name: st.query_params[name] for name in kept_parameters if name in st.query_params}
+    about |= {"model": st.session_state["model"], "direction": "eigenvector"}
+    planes = {"the two largest": ("1", "2"), "the largest and the smallest": ("1", "-1")}
+    with st.container(horizontal=True):
+        for which, (x, y) in planes.items():
+            st.page_link(
+                SURFACE.page,
+                label=f"Plane of {which}",
+                icon=SURFACE.icon,
+                query_params={**about, "x_rank": x, "y_rank": y},
+                help="The loss along their eigenvectors, on the page Surface",
+            )
 
 
 def show_traces(question: records.Question, spectrum: Spectrum) -> None:
