@@ -18,6 +18,7 @@ from tests.tiny import checkpoint, ended, imported, problem_file, supervised, un
 
 SETTINGS = SpectrumSettings(probes=80, steps=60, top=4)
 KILLS = 2
+pytestmark = pytest.mark.usefixtures("started_workers")
 
 
 @pytest.mark.slow
