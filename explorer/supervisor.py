@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class TrackedJob:
     worker: ProcessName | None = None  # as it is noted in the catalog
     lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
     cancelled: float | None = None  # since when
+    told: StoredProgress | None = None  # what stands in its folder
 
 
 class Supervisor:
@@ -261,7 +262,7 @@ class Supervisor:
             return None
         question = self.catalog.question(record.question_key) if record.question_key else None
         job = TrackedJob(kind_named(question.kind).table if question else "")
-        folder.write_catalog_progress(_stored_progress(record, record.units_done))
+        _tell(folder, job, _stored_progress(record, record.units_done))
         self._jobs[folder.id] = job
         return job
 
@@ -293,7 +294,7 @@ class Supervisor:
             rate = len(last.units) / max(last.seconds, 1e-9)
             fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
             self._note(folder, job, **fields)
-            folder.write_catalog_progress(_stored_progress(record, done))
+            _tell(folder, job, _stored_progress(record, done))
 
     def _store(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
         """Store pieces and remove their files; how many units are answered then."""
@@ -315,7 +316,7 @@ class Supervisor:
         worker = folder.worker
         if worker and job.worker != worker:
             fields |= {"status": "running", "pid": worker.pid}
-            fields["pid_started"] = worker.started / 1000
+            fields |= {"pid_started": worker.started / 1000, "host": worker.host}
             if began := self.catalog.job(folder.id).started:
                 fields["started"] = began  # by an earlier worker, or seen by an earlier supervisor
             job.worker = worker
@@ -340,6 +341,9 @@ class Supervisor:
         if self._local_workers.works_at(worker, folder.id):
             if job.worker != worker:
                 self._note(folder, job)
+            if job.told:
+                silent = self._local_workers.is_silent(worker)
+                _tell(folder, job, replace(job.told, silent=silent))
             self._end_after_cancel(folder, job, worker)
         elif not folder.ending:
             self._replace_worker(folder, job, worker)
@@ -361,7 +365,7 @@ class Supervisor:
 
     def _replace_worker(self, folder: JobFolder, job: TrackedJob, worker: ProcessName) -> None:
         """The worker died or left: offer the rest again, or stop after too many deaths."""
-        if not worker.alive:
+        if not self._local_workers.is_alive(worker):
             self._local_workers.end(worker)  # what it has started must not go on at the job
         self._ingest(folder, job)  # what it left since the last look
         record = self.catalog.job(folder.id)
@@ -406,6 +410,13 @@ class Supervisor:
     def workers(self) -> list[ProcessName]:
         """The living workers."""
         return self._spool.workers()
+
+
+def _tell(folder: JobFolder, job: TrackedJob, progress: StoredProgress) -> None:
+    """Say in a job's folder what is new of it."""
+    if progress != job.told:
+        folder.write_catalog_progress(progress)
+        job.told = progress
 
 
 def _file_batches(files: Sequence[Path]) -> Iterator[list[Path]]:

@@ -92,11 +92,14 @@ ALTER TABLE questions DROP COLUMN state_hash;
 ALTER TABLE questions ADD COLUMN finished BOOLEAN;
 """
 
+_HOSTS = "ALTER TABLE jobs ADD COLUMN host VARCHAR;"
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
     ("seals of what is stored, files that are ours", _SEALS),
     ("points and state that answers bring, answers that end early", _BROUGHT),
+    ("hosts of workers", _HOSTS),
 )
 TABLES = frozenset(
     {

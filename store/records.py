@@ -197,6 +197,7 @@ class Job:
     attempts: int = 0
     pid: int | None = None
     pid_started: float | None = None
+    host: str | None = None  # of that process; None before schema 5
     worker: Json = field(default_factory=dict)  # device, versions
     units_done: int = 0
     units: int | None = None

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from explorer.ask import requests
 from explorer.kinds import kind_named
 from store import Catalog
 from store.migrations import MIGRATIONS
@@ -210,6 +212,27 @@ def test_a_bad_setting_is_one_line_and_asks_nothing(place, text, words):
     before = content(place)
     assert words in refused(explorer(place, "compute", "line", "--model", "first", "--set", text))
     assert content(place) == before
+
+
+def test_ctrl_c_leaves_the_work_going(place):
+    """Interrupted while it waits: status 130 and one sentence; the job is there and goes on."""
+    command = [sys.executable, "-m", "explorer", "--catalog", str(place / "catalog"), "compute"]
+    large = ["surface", "--model", "first", "--x-count", "401", "--y-count", "401"]
+    waiting = subprocess.Popen(
+        [*command, *large], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert waiting.stdout.readline().startswith("Surface of first: ")
+    finally:
+        waiting.send_signal(signal.SIGINT)
+        _, said = waiting.communicate(timeout=120)
+    assert waiting.returncode == 130
+    assert said == "\nstopped waiting; what was computed is stored, the worker goes on\n"
+    catalog = Catalog(place / "catalog", timeout=30)
+    (job,) = catalog.jobs(status=("queued", "running"))
+    assert job.title == "Surface of first"
+    requests.cancel(catalog, job.id)
+    catalog.close()
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(place):

@@ -24,12 +24,14 @@ from explorer.kinds.critical import (
     EndReason,
     taken_over,
 )
+from explorer.kinds.look import SubjectName
 from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.critical import gradients_chart, index_chart, start_labels, thumbnail
+from explorer.render.critical import start_labels
 from store import Catalog
 from tests.conftest import seeded
+from tests.drawing import drawn_critical, small_picture
 from tests.test_convexity import of_weights
 from tests.test_pages import badges, fine, identities, opened, texts
 from tests.test_stability import perceptron
@@ -393,14 +395,17 @@ def drawn(*units: int) -> Critical:
     return Critical(settings, values, computed, {"parameters": 5000})
 
 
+NAMES = (SubjectName("a", (10, 20)), SubjectName("b", ("x",)))
+
+
 @pytest.mark.parametrize("units", [(), (0,), (2,), (0, 1, 2, 3, 4)])
 @pytest.mark.parametrize("log", [False, True])
 def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) -> None:
     """Both charts and the picture are valid; critical ends are filled, all others hollow."""
     critical_points = drawn(*units)
-    chart = index_chart(critical_points, ["a", "b"], [[10, 20], ["x"]], log=log).to_dict()
-    gradients_chart(critical_points, ["a", "b"], [[10, 20], ["x"]]).to_dict()
-    assert thumbnail(critical_points).startswith(b"\x89PNG")
+    chart = drawn_critical(critical_points, NAMES, log=log).to_dict()
+    drawn_critical(critical_points, NAMES, picture="gradients").to_dict()
+    assert small_picture("critical", critical_points).startswith(b"\x89PNG")
     fill = chart["layer"][1]["encoding"]["fill"]["scale"]
     looks = dict(zip(fill["domain"], fill["range"], strict=True))
     hollow = {words for words, colour in looks.items() if colour == "rgba(0,0,0,0)"}
@@ -412,7 +417,7 @@ def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) ->
 def test_starts_have_names() -> None:
     """Steps, final points and copies, with the run's name where there are several."""
     critical_points = drawn()
-    assert start_labels(critical_points, ["a", "b"], [[10, 20], ["x"]]) == [
+    assert start_labels(critical_points, NAMES) == [
         *("a, step 10", "a, final", "b, final", "a, copy 1", "b, copy 1")
     ]
     assert start_labels(Critical.from_pieces(CriticalSettings(starts=2), [])) == ["final", "copy 1"]

@@ -19,15 +19,15 @@ from explorer.kinds.convexity import Convexity, ConvexitySettings
 from explorer.kinds.eigenvalues import axes_words
 from explorer.kinds.line import LINE, Line, LineSettings
 from explorer.kinds.matrix import SpectrumSettings
-from explorer.kinds.projection import Projection, ProjectionSettings
+from explorer.kinds.projection import Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render import projection as drawn_paths
-from explorer.render.surface import contour_chart
 from store import Catalog
+from tests.drawing import drawn_surface
 from tests.test_convexity import of_weights
 from tests.test_pages import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
 from tests.tiny import end_workers, ended, imported, supervised
@@ -149,7 +149,7 @@ def test_other_kinds_have_the_same_plane(small: Problem) -> None:
     titles = axes_words(plane.facts)
     assert titles[0].startswith("Distance along eigenvector 1, λ = ")
     assert titles[1].startswith("Distance along eigenvector −1, λ = −")
-    for chart in (contour_chart(plane), drawn_paths.paths_alone(path)):
+    for chart in (drawn_surface(plane), drawn_paths.draw(path, ProjectionLook())):
         said = str(chart.to_dict())
         assert all(title in said for title in titles) and "First direction" not in said
 

@@ -14,7 +14,7 @@ import pytest
 
 from explorer import job_progress
 from explorer import supervisor as supervisors
-from explorer.jobs import bounded_log, local_workers
+from explorer.jobs import bounded_log, heartbeat, local_workers
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import MARK_VARIABLE, ProcessName
 from explorer.jobs.spool import Spool
@@ -79,9 +79,9 @@ def hired(
 def test_what_a_worker_prints_fills_no_disk_and_is_told_at_its_end(spool, monkeypatch):
     """10 MB of print: the log keeps 2 MB at most, and the last line; its child ends with it."""
     ours, child = hired(spool, monkeypatch, PRINTS)
-    until(lambda: not spool.workers())
-    assert child.alive
     (worker,) = spool.enrolments()
+    until(lambda: not ours.is_alive(worker))
+    assert child.alive
     ours.remove_dead()
     until(lambda: not child.alive)
     told = " (exit status 3); it last said: the last word"
@@ -113,12 +113,14 @@ def test_a_worker_that_hangs_at_a_job_which_is_over_is_ended(spool, monkeypatch)
 
 def test_a_stopped_worker_holds_nothing_up(spool, monkeypatch):
     """SIGSTOP of one that has no job in hand: another is started beside it."""
+    monkeypatch.setattr(heartbeat, "SILENT_SECONDS", 0.5)
     ours, _ = hired(spool, monkeypatch, SERVES)
-    (worker,) = spool.workers()
+    worker = until(lambda: (w := spool.workers()) and spool.beat(w[0]).count and w[0])
     os.kill(worker.pid, signal.SIGSTOP)
-    until(lambda: worker.is_stopped)
-    assert ours.ensure_worker("cpu") == ""
+    until(lambda: ours.ensure_worker("cpu") == "" and len(spool.workers()) == 2)
     (other,) = set(spool.workers()) - {worker}
+    until(lambda: spool.beat(other).count)
+    monkeypatch.setattr(heartbeat, "SILENT_SECONDS", 60.0)  # however busy the machine is
     assert ours.ensure_worker("cpu") == ""
     assert set(spool.workers()) == {worker, other}
     for each in (worker, other):

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named
-from explorer.kinds.kind import named_code
+from explorer.render.export.thumbnail import thumbnail
 from store import CannotMerge, Catalog
 from tests.tiny import ROOT, agreed, ended, supervised, until
 
@@ -36,7 +37,7 @@ def test_every_answer_is_there_and_is_drawn(old: Path) -> None:
     assert [q.title for q in asked if q.status != "complete"] == [HALF_DONE]
     for question in asked:
         result = questions.result_of(catalog, question)
-        picture = named_code(kind_named(question.kind).thumbnail)(result)
+        picture = thumbnail(kind_named(question.kind), result, subject_names(catalog, question))
         assert picture.startswith(b"\x89PNG"), question.title
     assert catalog.check_integrity(contents=True) == []
 

@@ -18,15 +18,9 @@ from explorer.ask.question import sha256
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, Kind
-from explorer.kinds.convexity import CONVEXITY
-from explorer.kinds.critical import CRITICAL  # visited by tests/test_critical.py
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
-from explorer.kinds.run import RUN
-from explorer.kinds.sharpness import SHARPNESS
-from explorer.kinds.spectrum import SPECTRUM
-from explorer.kinds.stability import STABILITY
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _parts as parts
 from explorer.pages._text import JOINER
@@ -41,8 +35,8 @@ PLANE = SurfaceSettings(x_count=11, y_count=11)
 LINE_21 = LineSettings(x_count=21)
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
-RUN_PAGES = (RUN.page, STABILITY.page)  # visited by tests/test_run.py, tests/test_stability.py
-CURVED_PAGES = [CONVEXITY.page, SPECTRUM.page, SHARPNESS.page, CRITICAL.page]
+KIND_PAGES = sorted({kind.page for kind in KINDS})
+RUN_PAGES = {kind.page for kind in KINDS if kind.fewest > 1}  # of runs of several snapshots
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 IMPORT_PAGE = "explorer/pages/import.py"  # visited by tests/test_pages_import.py
@@ -270,7 +264,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "catalog"
 
 
-@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, *RUN_PAGES, *CURVED_PAGES])
+@pytest.mark.parametrize("page", KIND_PAGES)
 def test_a_page_waits_for_the_first_model(
     page: str, first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -582,7 +576,7 @@ def test_a_live_part_is_guarded_by_itself() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
-    """The gallery's words for each kind's usual settings name the split, and its seed if any."""
+    """The gallery's words for each kind's usual settings name the split."""
     settings = dataclasses.asdict(kind.settings())
     asked = records.Question(
         key="k",
@@ -597,11 +591,3 @@ def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
     )
     said = parts.distinguishing_text(asked)
     assert "train" in said
-    assert ("seed 0" in said) == ("seed" in settings and "matrix" not in settings)
-
-
-def test_every_kind_has_a_page_here() -> None:
-    """Each kind's page is one that these tests visit."""
-    visited = {SURFACE_PAGE, LINE_PAGE, *PAIR_PAGES, *RUN_PAGES, *CURVED_PAGES}
-    assert {kind.page for kind in KINDS} == visited
-    assert (ROOT / SURFACE_PAGE).is_file()

@@ -1,9 +1,12 @@
 """A worker's end is the end of all that it has started, and of nothing else."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_with_descendants
 from tests.tiny import until
@@ -64,10 +67,15 @@ def test_what_outlives_a_dead_worker_ends(tmp_path):
     until(lambda: not any(process.alive for process in ours))
 
 
-def test_a_process_of_another_machine_is_not_looked_for_here():
-    """This very process, said to run elsewhere, is neither alive nor ended here."""
+@pytest.mark.parametrize(
+    "elsewhere", [{"kernel": "another"}, {"table": "another"}, {"host": "h", "kernel": "k"}]
+)
+def test_a_process_of_another_machine_or_container_is_not_looked_for_here(elsewhere):
+    """This very process, said to run elsewhere, is not here and not ended; its name differs."""
     me = ProcessName.of(os.getpid())
-    elsewhere = ProcessName(me.pid, me.started, "elsewhere")
-    assert me.alive and not elsewhere.alive and not elsewhere.is_here
-    end_with_descendants(elsewhere, "")
-    assert ProcessName.parse(str(elsewhere)) == elsewhere
+    other = dataclasses.replace(me, **elsewhere)
+    assert me.is_here and me.alive and me.is_this_process
+    assert not other.is_here and not other.alive and not other.is_this_process
+    end_with_descendants(other, "")
+    assert other != me and str(other) != str(me)
+    assert ProcessName.parse(str(other)) == other

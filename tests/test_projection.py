@@ -13,17 +13,18 @@ from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
-from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
-from explorer.kinds.run import RUN, Run, RunSettings
+from explorer.kinds.look import SubjectName
+from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
+from explorer.kinds.run import RUN, Run, RunLook, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.projection import outside_count, paths_alone, pins, thumbnail, tracks_of
-from explorer.render.run import course_chart, growing_chart
+from explorer.render.projection import draw, outside_count, tracks_of
+from explorer.render.run import draw as draw_run
 from explorer.render.run import tracks_of as run_tracks
-from explorer.render.surface import contour_chart
-from explorer.render.trajectories import chart_until, moments, snapshots_until
+from explorer.render.trajectories import chart_until, moments, pins, snapshots_until
 from store import Catalog
+from tests.drawing import drawn_surface, small_picture
 from tests.test_pages import fine, identities, opened, texts
 from tests.test_run import CPU, flat, trained  # noqa: F401 - a fixture
 from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
@@ -139,18 +140,19 @@ def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
         off = part - part.mean(axis=0)
         share = ((off @ axes[:2].T) ** 2).sum() / (off**2).sum()
         assert held == pytest.approx(share, rel=1e-9)
-    steps = [list(range(0, 130, 10)), list(range(5, 85, 10))]
-    tracks = run_tracks(run, ["a", "b"], steps)
+    steps = [tuple(range(0, 130, 10)), tuple(range(5, 85, 10))]
+    names = [SubjectName("a", steps[0]), SubjectName("b", steps[1])]
+    tracks = run_tracks(run, names)
     assert moments(tracks)[:4] == [0, 5, 10, 15]
     assert (
         snapshots_until(tracks, 0),
         snapshots_until(tracks, 1),
         snapshots_until(tracks, 20),
     ) == ([1, 0], [1, 1], [13, 8])
-    drawn = growing_chart(run, None, tracks)(20).to_dict()
+    drawn = draw_run(run, RunLook(until=20), names).to_dict()
     colours = {layer["mark"].get("color") for layer in drawn["layer"] if "color" in layer["mark"]}
     assert {track.colour for track in tracks} <= colours
-    assert course_chart(tracks, False).to_dict()
+    assert draw_run(run, RunLook(picture="course"), names).to_dict()
 
 
 def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
@@ -164,15 +166,16 @@ def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
     axis = np.linspace(-1, 1, 5)
     loss = np.add.outer(axis**2, axis**2)
     surface = Surface(axis, axis, {"loss": loss}, np.ones((5, 5), dtype=bool))
-    tracks = tracks_of(paths, ["a", "b"])
-    plane = contour_chart(surface)
+    tracks = tracks_of(paths, [SubjectName("a"), SubjectName("b")])
+    plane = drawn_surface(surface)
     drawn = chart_until(plane, tracks)(12)
     assert len(drawn.layer) == len(plane.layer) + 11  # five each and a legend
     assert len(chart_until(plane, tracks)(0).layer) == len(drawn.layer)
     assert [pin[2] for pin in pins(tracks, 3)] == ["a at 0", "a at 3", "b at 0", "b at 3"]
     inside = (np.abs(paths.values["x"]) <= 1.25) & (np.abs(paths.values["y"]) <= 1.25)
     assert outside_count(tracks, surface) == (~inside).sum()
-    assert thumbnail(paths).startswith(b"\x89PNG") and paths_alone(paths).to_dict()
+    assert small_picture("projection", paths).startswith(b"\x89PNG")
+    assert draw(paths, ProjectionLook()).to_dict()
 
 
 def test_paths_are_asked_on_the_surface_s_page(

@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import itertools
-import json
 import math
 import os
 import subprocess
@@ -20,9 +19,10 @@ from explorer.ask import questions
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.kind import named_code
-from explorer.kinds.setting import setting_field
+from explorer.kinds.setting import SettingField, setting_fields
 from explorer.kinds.settings import ObjectiveSettings
 from store import Catalog, records
+from tests.setting_values import changed_settings, other_values
 from tests.tiny import problem_file, tensors
 
 ROOT = Path(__file__).parent.parent
@@ -34,67 +34,19 @@ IDENTITY = ProblemIdentity(
     fingerprints={"train": "7" * 64, "test": "8" * 64},
 )
 POINT = "9" * 64
-OTHER: dict[str, Any] = {  # another value of each setting; a new setting needs one here
-    "split": "test",
-    "subset": "random",
-    "examples": 10,
-    "examples_seed": 3,
-    "precision": "float64",
-    "batchnorm": "recalibrated",
-    "batchnorm_batch": 64,
-    "batchnorm_examples": 512,
-    "seed": 1,
-    "normalisation": "layer",
-    "ignore_1d": False,
-    "direction": "gradient",
-    "directions": 3,
-    "margin": 0.5,
-    "x_min": -0.5,
-    "x_max": 0.5,
-    "x_count": 50,
-    "y_min": -0.5,
-    "y_max": 0.5,
-    "y_count": 50,
-    "orthogonal": True,
-    "lengths": (2, 3),
-    "plane": "first",
-    "matrix": "gauss_newton",
-    "layer": "0.weight",
-    "top": 5,
-    "bottom": 2,
-    "tolerance": 1e-4,
-    "room": 100,
-    "probes": 20,
-    "steps": 60,
-    "trace_products": 30,
-    "batches": 4,
-    "batch_examples": 32,
-}
-OTHER |= {"box": 2e-3, "rho": 0.1, "adaptive_rho": 1.0, "eta": 0.1, "max_rho": 0.02, "z": 2.0}
-OTHER |= {"euclid_rho": 1.0, "ascent": 5, "restarts": 2, "noise": 0.1, "radius": 1.0, "draws": 9}
-OTHER |= {"probes": 20, "steps": 60, "room": 100, "batch_examples": 32, "drop": 0.2, "delta": 0.1}
-OTHER |= {"labels": 7, "preconditioned": True, "moments": ("1" * 64,)}
-OTHER |= {"measures": ("sam",)}
-OTHER |= {"rank": 2, "x_rank": 3, "y_rank": -1}
-OTHER |= {"rescaling": "layer", "alpha": 3.0}
-OTHER |= {"method": "gradient_norm", "starts": 2, "every": 4, "products": 50, "target": 1e-6}
-OWN = {("critical", "precision"): "float32"}  # other values where a kind has a default of its own
-CURVED = (
-    "spectrum",
-    "sharpness",
-    "convexity",
-    "stability",
-    "critical",
-)  # by frozen statistics alone
-POLICY = ["batchnorm", "batchnorm_batch", "batchnorm_examples"]
-SETTINGS = [
-    (kind.name, field.name) for kind in KINDS for field in dataclasses.fields(kind.settings)
-]
 
 
-def another(kind: str, field: str) -> Any:
-    """Another value of a kind's setting than its default."""
-    return OWN.get((kind, field), OTHER[field])
+def another(kind: Kind, field: SettingField) -> Any:
+    """Another value of a kind's setting than its default; where there is none, one not allowed."""
+    return next(iter(other_values(field)), "another")
+
+
+def changed(kind: Kind) -> dict[str, Any]:
+    """The kind's settings with each field alone at another value, by its name."""
+    return {
+        field.name: altered(kind.settings(), **{field.name: another(kind, field)})
+        for field in setting_fields(kind.settings)
+    }
 
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -130,23 +82,15 @@ def altered(record: Any, **fields: Any) -> Any:
     return changed
 
 
-@pytest.mark.parametrize(("name", "field"), SETTINGS)
-def test_every_setting_is_in_the_key(name, field):
+def test_every_setting_is_in_the_key_and_none_stands_for_another():
     """Each field of each kind's settings, changed alone, asks something new."""
-    kind = kind_named(name)
-    default = kind.settings()
-    assert getattr(default, field) != another(name, field)
-    assert key(kind, altered(default, **{field: another(name, field)})) != key(kind)
-
-
-def test_no_two_settings_stand_for_each_other():
-    """Keys of all pairs of changed settings differ, so that no field is read as another."""
     keys = {key(kind) for kind in KINDS}
     count = len(keys)
-    for name, field in SETTINGS:
-        kind = kind_named(name)
-        keys.add(key(kind, altered(kind.settings(), **{field: another(name, field)})))
-        count += 1
+    for kind in KINDS:
+        for name, settings in changed(kind).items():
+            assert getattr(settings, name) != getattr(kind.settings(), name)
+            keys.add(key(kind, settings))
+            count += 1
     for field, other in itertools.combinations(("x_min", "y_min", "x_count", "y_count"), 2):
         keys.add(key(KINDS[0], altered(KINDS[0].settings(), **{field: 3.0, other: 3.0})))
         count += 1
@@ -172,21 +116,20 @@ def test_every_part_of_the_problem_is_in_the_key(changed):
     assert key(identity=dataclasses.replace(IDENTITY, **changed)) != key()
 
 
-@pytest.mark.parametrize(("name", "field"), SETTINGS)
-def test_only_settings_that_place_points_leave_the_family(name, field):
+@every_kind
+def test_only_settings_that_place_points_leave_the_family(kind):
     """A setting changed alone keeps the family exactly where the kind counts it to its axes."""
-    kind = kind_named(name)
-    changed = asked(kind, altered(kind.settings(), **{field: another(name, field)}))
-    assert (changed.family == asked(kind).family) == (field in kind.axes)
+    for name, settings in changed(kind).items():
+        assert (asked(kind, settings).family == asked(kind).family) == (name in kind.axes), name
 
 
-@pytest.mark.parametrize(("name", "field"), SETTINGS)
-def test_an_objective_is_its_own_settings(name, field):
+@every_kind
+def test_an_objective_is_its_own_settings(kind):
     """A setting changed alone keeps the objective exactly where it is none of its settings."""
-    kind = kind_named(name)
     mine = {field.name for field in dataclasses.fields(ObjectiveSettings)}
-    changed = asked(kind, altered(kind.settings(), **{field: another(name, field)}))
-    assert (changed.objective == asked(kind).objective) == (field not in mine)
+    for name, settings in changed(kind).items():
+        same = asked(kind, settings).objective == asked(kind).objective
+        assert same == (name not in mine), name
 
 
 def test_families_and_objectives_are_of_one_problem():
@@ -512,34 +455,10 @@ def test_another_process_finds_the_same_key():
         assert done.stdout.strip() == str([key(kind) for kind in KINDS])
 
 
-@every_kind
-def test_settings_survive_json(kind):
-    """Settings from the catalog are those that were asked, all fields off their defaults."""
-    fields = [field.name for field in dataclasses.fields(kind.settings)]
-    apart = ["direction"]  # the gradient's is one, without a seed
-    apart += POLICY if kind.name in CURVED else []
-    settings = kind.settings(
-        **{name: another(kind.name, name) for name in fields if name not in apart}
-    )
-    assert kind.name != "run" or (settings.lengths, settings.plane) == ((2, 3), "first")
-    text = json.dumps(dataclasses.asdict(settings))
-    found = settings_from_json(kind.settings, json.loads(text))
-    assert found == settings
-    assert [type(getattr(found, n)) for n in fields] == [type(getattr(settings, n)) for n in fields]
-
-
-COUNTED = {  # a setting that counts only beside these
-    "examples": {"subset": "first"},
-    "examples_seed": {"subset": "random", "examples": 10},
-    "batchnorm_batch": {"batchnorm": "batch"},
-    "batchnorm_examples": {"batchnorm": "recalibrated"},
-}
-
-
 def test_the_gradient_is_one_question():
     """Seed and normalisation of random directions ask nothing new beside the gradient's."""
     kind = kind_named("line")
-    other = {name: OTHER[name] for name in ("seed", "normalisation", "ignore_1d")}
+    other = {"seed": 1, "normalisation": "layer", "ignore_1d": False}
     settings = [kind.settings(direction="gradient", **more) for more in ({}, other)]
     assert key(kind, settings[0]) == key(kind, settings[1]) != key(kind)
 
@@ -547,84 +466,17 @@ def test_the_gradient_is_one_question():
 @every_kind
 def test_a_setting_without_effect_asks_nothing_new(kind):
     """A setting that counts only beside another one is in the key only beside it."""
-    for name, beside in COUNTED.items():
-        if kind.name in ("projection", *CURVED) and name in POLICY:
-            continue  # a snapshot's true loss is by its own statistics: no policy counts
-        assert key(kind, kind.settings(**{name: OTHER[name]})) == key(kind)
-        counted = kind.settings(**{**beside, name: OTHER[name]})
-        assert key(kind, counted) != key(kind, kind.settings(**{"examples": 11, **beside}))
-
-
-SEVERAL = (1, 0, -5, math.nan, math.inf, True, 2.5, "5", None)
-COUNTS = (0, -1, 10**9, math.nan, math.inf, True, 1.5, "1", None)
-BAD = {
-    "examples": SEVERAL,
-    "batchnorm_batch": SEVERAL,
-    "batchnorm_examples": SEVERAL,
-    "examples_seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
-    "count": (0, -5, 1, 2002, 10**9, 1e15, math.nan, math.inf, True, 2.5, "5", None),
-    "directions": (0, -1, 65, 10**9, math.nan, True, 1.5, "1", None),
-    "seed": (-1, 2**32, math.nan, -math.inf, True, 0.5, "0", None),
-    "top": COUNTS,
-    "bottom": COUNTS,
-    "room": (9, 2001, *COUNTS),
-    "probes": (-1, 1001, math.nan, True, 1.5, "1", None),
-    "steps": (4, 501, *COUNTS),
-    "trace_products": (-1, 2001, math.nan, True, 1.5, "1", None),
-    "batches": (-1, 2001, math.nan, True, 1.5, "1", None),
-    "batch_examples": COUNTS,
-    "tolerance": (0.0, 1.0, -0.1, math.nan, math.inf, True, "1", None),
-    "layer": (3, None, True),
-    **dict.fromkeys(("rank", "x_rank", "y_rank"), (0, 201, -201, math.nan, True, 1.5, "1", None)),
-    "moments": ((5,), (None,), "5", 5, None),
-    "lengths": ((0, 3), (-1,), (2.5,), (True,), ("5",), "5", 5, None),
-    "measures": (("nonsense",), ("sam", "nonsense"), (3,), 3),
-    float: (math.nan, math.inf, -math.inf, True, "1", None),
-    bool: (1, 0.0, "yes", None),
-    str: ("", "float16", 3, None, True),
-}
-LATER = (
-    "labels",
-    "starts",
-    "every",
-    "products",
-    "ascent",
-    "restarts",
-    "draws",
-    "probes",
-    "room",
-    "steps",
-    "batch_examples",
-)
-BAD = {**dict.fromkeys(LATER, COUNTS), **BAD}
-
-
-def bad_values(kind: Kind) -> list[tuple[Kind, str, Any]]:
-    """Every value of BAD for every field of the kind that it is bad for."""
-    found = []
-    for field in dataclasses.fields(kind.settings):
-        group = "count" if field.name.endswith("_count") else field.name
-        values = BAD.get(group, BAD.get(setting_field(kind.settings, field.name).type, ()))
-        wrong = [v for v in values if not (field.name == "split" and v == "float16")]
-        assert wrong, f"no bad value is known for {field.name}"
-        found += [(kind, field.name, value) for value in wrong]
-    return found
-
-
-@pytest.mark.parametrize(
-    ("kind", "field", "value"),
-    [case for kind in KINDS for case in bad_values(kind)],
-    ids=lambda value: value.name if isinstance(value, Kind) else str(value),
-)
-def test_a_bad_value_is_refused_in_one_sentence(kind, field, value):
-    """Each impossible value of each setting is refused, and the sentence names the setting."""
-    with pytest.raises(ValueError) as refused:
-        beside = {} if kind.name in CURVED and field in POLICY else COUNTED.get(field, {})
-        settings_from_json(kind.settings, {**beside, field: value})
-    said = str(refused.value)
-    assert "\n" not in said
-    assert len(said) < 200
-    assert field in said or f" {field[0]} " in said
+    usual = dataclasses.asdict(kind.settings())
+    for field in setting_fields(kind.settings):
+        if field.counts(usual):
+            continue
+        value = another(kind, field)
+        assert key(kind, kind.settings(**{field.name: value})) == key(kind), field.name
+    for field, settings in changed_settings(kind):
+        if not field.counts(usual):  # beside others
+            reset = altered(settings, **{field.name: field.default})
+            same = getattr(settings, field.name) == field.default  # of no use for this kind
+            assert (key(kind, settings) == key(kind, reset)) == same, field.name
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from explorer.kinds import kind_named
 from explorer.kinds.surface import Surface
-from explorer.render.relief3d import relief
+from explorer.render.export import thumbnail
 from explorer.render.relief3d.client import NoOpenGL
 
 AXIS = np.linspace(-1.0, 1.0, 9)
@@ -22,19 +23,21 @@ class _WithoutOpenGL:
 @pytest.fixture(autouse=True)
 def without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
     """Flat pictures: the same pixels on every machine."""
-    monkeypatch.setattr(relief, "renderer", _WithoutOpenGL)
+    monkeypatch.setattr(thumbnail, "renderer", _WithoutOpenGL)
 
 
 def pixels(loss: np.ndarray) -> np.ndarray:
     surface = Surface(AXIS, AXIS, {"loss": loss}, np.ones(loss.shape, dtype=bool))
-    return np.asarray(Image.open(io.BytesIO(relief.thumbnail(surface)))).astype(int)
+    return np.asarray(
+        Image.open(io.BytesIO(thumbnail.thumbnail(kind_named("surface"), surface)))
+    ).astype(int)
 
 
 def test_equal_shapes_of_other_losses_have_other_numbers() -> None:
     """A bowl and one a hundred times as high look alike; the numbers at the bar differ."""
     low, high = pixels(BOWL), pixels(100 * BOWL)
     assert low.shape == high.shape
-    differs = (low != high).any(axis=2)
+    differs = (np.abs(low - high) > 32).any(axis=2)  # contour lines may differ by a shade
     columns = np.flatnonzero(differs.any(axis=0))
     assert columns.size
     assert columns.min() > low.shape[1] // 2  # where the bar is

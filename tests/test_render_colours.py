@@ -10,10 +10,17 @@ import pytest
 import vl_convert
 
 from explorer.kinds.line import Line
+from explorer.kinds.look import CurvesLook, SubjectName
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Trajectory
-from explorer.render import critical, sharpness, spectrum, spectrum_parts, stability, training
-from explorer.render.line import LineStyle, profile_chart
+from explorer.render import (
+    critical,
+    sharpness,
+    spectrum_density,
+    spectrum_parts,
+    stability,
+    training,
+)
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import column_name, tooltip_title
 from explorer.render.marks.colours import (
@@ -23,15 +30,10 @@ from explorer.render.marks.colours import (
     series_colours,
 )
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import (
-    ContourStyle,
-    ink_colour,
-    tick_label_expression,
-    tick_labels,
-    ticks,
-)
-from explorer.render.surface import contour_chart
+from explorer.render.marks.scale import ink_colour
+from explorer.render.marks.ticks import tick_label_expression, tick_labels, ticks
 from explorer.render.trajectories import chart_until, make_tracks
+from tests.drawing import drawn_line, drawn_surface
 
 PAGES = ("#ffffff", "#0e1117")  # Streamlit's light and dark page
 HOSTILE = (
@@ -52,7 +54,7 @@ HOSTILE = (
         *SERIES_COLOURS,
         *critical.COLOURS.values(),
         *stability.COLOURS,
-        spectrum.SPIKE_COLOUR,
+        spectrum_density.SPIKE_COLOUR,
         GREY,
     ],
 )
@@ -163,7 +165,7 @@ def test_contour_lines_reach_the_border() -> None:
         if hole:
             values[0, 4] = np.nan
         surface = Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool))
-        spec = contour_chart(surface).to_dict()
+        spec = drawn_surface(surface).to_dict()
         drawn: dict[tuple[str, int], list[tuple[float, float]]] = {}
         for layer in spec["layer"]:
             if layer["mark"].get("style") == "contour":
@@ -192,17 +194,16 @@ def hostile_charts() -> dict[str, Any]:
     }
     curve = Curve(x, x**2, np.ones(3, dtype=bool))
     grid = {name: np.add.outer(x**2, x**2) for name in ("loss", "x", *HOSTILE)}
-    plane = contour_chart(
-        Surface(x, x, grid, np.ones((3, 3), dtype=bool)), ContourStyle(HOSTILE[1])
-    )
+    plane = drawn_surface(Surface(x, x, grid, np.ones((3, 3), dtype=bool)), value=HOSTILE[1])
     values = dict.fromkeys(("loss", *HOSTILE), x)
     paths = [Trajectory(x=x, y=x, out=x, moved=x, values=values) for _ in HOSTILE]
-    tracks = make_tracks(paths, HOSTILE, [HOSTILE[:3]] * len(HOSTILE))
+    tracks = make_tracks(paths, [SubjectName(name, HOSTILE[:3]) for name in HOSTILE])
     return {
-        "lines": profile_chart(lines, LineStyle(HOSTILE[0], second=HOSTILE[1]), title=HOSTILE[2]),
+        "lines": drawn_line(lines, value=HOSTILE[0], second=HOSTILE[1], title=HOSTILE[2]),
         "rows": curves.chart([Row(name, {name: curve}) for name in HOSTILE], HOSTILE[1], 200),
         "training": training.curves_chart(
-            {n: {m: {HOSTILE[0]: [(0, 1.0), (1, 2.0)]} for m in HOSTILE} for n in HOSTILE}, True
+            {n: {m: {HOSTILE[0]: [(0, 1.0), (1, 2.0)]} for m in HOSTILE} for n in HOSTILE},
+            CurvesLook(log=True),
         ),
         "surface": plane,
         "paths": chart_until(plane, tracks)(2),

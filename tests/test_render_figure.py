@@ -16,9 +16,8 @@ from explorer.kinds.surface import Surface
 from explorer.render.export.composed import composed_still
 from explorer.render.export.figure import SERIF, font_families, save_figure, side_by_side
 from explorer.render.export.table import point_rows
-from explorer.render.line import LineStyle, profile_chart
-from explorer.render.marks.scale import ContourStyle
-from explorer.render.surface import contour_chart
+from explorer.render.relief3d.height import HeightField
+from tests.drawing import drawn_line, drawn_surface
 
 poppler = pytest.mark.skipif(shutil.which("pdffonts") is None, reason="poppler-utils is missing")
 
@@ -42,8 +41,8 @@ def a_line(directions: int = 1) -> Line:
 
 def charts():
     return {
-        "surface": contour_chart(a_surface(), ContourStyle(log=True), title="A surface"),
-        "lines": profile_chart({"One": a_line(), "Two": a_line()}, LineStyle(second="accuracy")),
+        "surface": drawn_surface(a_surface(), log=True, title="A surface"),
+        "lines": drawn_line({"One": a_line(), "Two": a_line()}, second="accuracy"),
     }
 
 
@@ -110,12 +109,11 @@ def test_svg_width_and_content(name, tmp_path):
 @poppler
 def test_composed_still_is_picture_and_vector_text(tmp_path):
     """The picture keeps its pixels; colour bar, title and labels are text of the page."""
-    file = io.BytesIO()
+    file, surface = io.BytesIO(), a_surface()
     Image.new("RGBA", (1200, 900), (10, 120, 200, 128)).save(file, "PNG")
     chart = composed_still(
         file.getvalue(),
-        a_surface(),
-        ContourStyle(log=True),
+        HeightField(surface.x, surface.y, surface.loss, surface.computed, log=True, z_label="Loss"),
         3.25,
         title="In three dimensions",
         labels={"first": (0.2, 0.05)},
@@ -159,7 +157,7 @@ def test_rows_are_one_per_point():
 
 def test_lines_are_as_thin_as_a_paper_wants():
     """Thin lines, their mean and the legend's strokes are thinner than on a screen."""
-    chart = profile_chart(a_line(4), LineStyle(second="accuracy"))
+    chart = drawn_line(a_line(4), second="accuracy")
     svg = save_figure(chart, None, "svg", 3.25).decode()
     widths = {float(width) for width in re.findall(r'stroke-width="([\d.]+)"', svg)}
     assert widths and max(widths - {max(widths)}) <= 1 < max(widths) < 5  # the legend's band
@@ -167,7 +165,7 @@ def test_lines_are_as_thin_as_a_paper_wants():
 
 
 def panels(count: int) -> alt.ConcatChart:
-    return side_by_side([contour_chart(a_surface(), ContourStyle(log=True))] * count, columns=2)
+    return side_by_side([drawn_surface(a_surface(), log=True)] * count, columns=2)
 
 
 @pytest.mark.parametrize(("count", "width"), [(1, 3.25), (2, 5.5), (3, 5.5), (4, 7.0)])
@@ -181,7 +179,7 @@ def test_panels_side_by_side_have_the_width(count: int, width: float) -> None:
 @pytest.mark.parametrize(("count", "width"), [(2, 3.25), (2, 5.5), (3, 7.0), (4, 7.0), (4, 3.25)])
 def test_panels_of_lines_fit_in_a_row(count: int, width: float) -> None:
     """One beside the other, or one sentence with a way out."""
-    row = side_by_side([profile_chart(a_line())] * count, columns=count)
+    row = side_by_side([drawn_line(a_line())] * count, columns=count)
     try:
         svg = save_figure(row, None, "svg", width).decode()
     except ValueError as error:
@@ -203,7 +201,7 @@ def test_raised_digits_are_in_a_bundled_font(tmp_path) -> None:
     """A tick of 10⁶ is one text in a font that comes with matplotlib, whatever the machine has."""
     surface = a_surface()
     high = Surface(surface.x, surface.y, {"loss": surface.loss * 1e6}, surface.computed)
-    content = save_figure(contour_chart(high, ContourStyle(log=True)), None, "pdf", 3.25)
+    content = save_figure(drawn_surface(high, log=True), None, "pdf", 3.25)
     assert "10⁶" in pdf_says("pdftotext", content, tmp_path, "-")
     fonts = pdf_says("pdffonts", content, tmp_path).splitlines()[2:]
     assert {line.split()[0].partition("+")[2] for line in fonts} == {"LiberationSans", "DejaVuSans"}
@@ -212,7 +210,7 @@ def test_raised_digits_are_in_a_bundled_font(tmp_path) -> None:
 def test_a_figure_has_a_white_page_whatever_the_chart_s_own() -> None:
     """A chart made for a dark page: dark text on white all the same."""
     chart = (
-        contour_chart(a_surface())
+        drawn_surface(a_surface())
         .configure(background="#000000")
         .configure_axis(labelColor="white")
     )

@@ -9,9 +9,8 @@ import vl_convert
 
 from explorer.kinds.difference import Difference
 from explorer.kinds.interpolation import Interpolation
-from explorer.render import difference, interpolation
 from explorer.render.export.figure import save_figure
-from explorer.render.line import LineStyle
+from tests.drawing import drawn_difference, drawn_interpolation, small_picture
 from tests.test_render_line import rows
 
 FACTS = {"examples": 50, "own": [{"loss": 1.1, "accuracy": 0.9}, {"loss": 2.0, "accuracy": 0.8}]}
@@ -34,7 +33,7 @@ def a_difference(**values: Any) -> Difference:
 
 def test_chord_and_rings() -> None:
     """The chord joins the curve at 0 and 1; a ring is a point by itself, with its name."""
-    chart = interpolation.profile_chart(an_interpolation(), ends=("a", "b at step 3"))
+    chart = drawn_interpolation(an_interpolation(), ends=("a", "b at step 3"))
     assert [(r["x"], r["y"]) for r in rows(chart, "chord")] == [(0, 1), (1, 2)]
     rings = rows(chart, "end")
     assert [(r["x"], r["y"], r["words"]) for r in rings] == [(0, 1.1, "a"), (1, 2, "b at step 3")]
@@ -44,7 +43,7 @@ def test_chord_and_rings() -> None:
 def test_two_splits_in_one_chart() -> None:
     """Each has its curve, its chord and its rings, of its own colour."""
     named = {"train": an_interpolation(), "test": an_interpolation((5, 4, 6, 4, 5))}
-    chart = interpolation.profile_chart(named, LineStyle(second="accuracy"))
+    chart = drawn_interpolation(named, second="accuracy")
     assert {r["line"] for r in rows(chart, "profile")} == {"train", "test"}
     assert {r["line"] for r in rows(chart, "end")} == {"train", "test"}
     assert len(rows(chart, "chord")) == 2 * 2 * 2
@@ -61,22 +60,22 @@ def test_any_interpolation_makes_a_valid_chart(log: bool) -> None:
         an_interpolation(own=[{"loss": np.nan}, {"loss": -1.0}]),
     ]
     for line in cases:
-        spec = interpolation.profile_chart(line, LineStyle(log=log)).to_dict()
+        spec = drawn_interpolation(line, log=log).to_dict()
         assert vl_convert.vegalite_to_svg(spec).startswith("<svg")
-        assert interpolation.thumbnail(line).startswith(b"\x89PNG")
+        assert small_picture("interpolation", line).startswith(b"\x89PNG")
 
 
 def test_an_unknown_value_is_refused() -> None:
     """A value that the lines lack, and no lines at all."""
     with pytest.raises(ValueError, match="at least one line with 'f1'"):
-        interpolation.profile_chart(an_interpolation(), LineStyle(value="f1"))
+        drawn_interpolation(an_interpolation(), value="f1")
     with pytest.raises(ValueError, match="at least one line with 'loss'"):
-        interpolation.profile_chart({})
+        drawn_interpolation({})
 
 
 def test_a_difference_has_its_band_and_zero() -> None:
     """Both losses by name, their difference with the paired interval, and a dashed line at 0."""
-    chart = difference.profile_chart(a_difference(), names=("a", "b"))
+    chart = drawn_difference(a_difference(), names=("a", "b"))
     assert {r["line"] for r in rows(chart, "profile")} == {"a", "b", ""}
     assert [r["y"] for r in rows(chart, "profile") if r["line"] == ""] == [-0.5, 0.5, 0.0]
     assert [(r["x"], r["y"]) for r in rows(chart, "chord")] == [(-1, 0), (1, 0)]
@@ -87,26 +86,25 @@ def test_a_difference_has_its_band_and_zero() -> None:
 
 def test_a_model_against_itself_has_two_names() -> None:
     """The same words twice would be one curve."""
-    chart = difference.profile_chart(a_difference(), names=("a", "a"))
+    chart = drawn_difference(a_difference(), names=("a", "a"))
     assert {r["line"] for r in rows(chart, "profile")} == {"a (first)", "a (second)", ""}
 
 
 def test_differences_that_are_no_numbers() -> None:
     """NaN and Inf have no place in the plot and are marked at its foot."""
     line = a_difference(difference=np.array([np.nan, 0.5, np.inf]))
-    chart = difference.profile_chart(line, LineStyle(log=True))
+    chart = drawn_difference(line, log=True)
     assert [r["value"] for r in rows(chart, "rug")] == ["NaN", "Inf"]
     assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
-    assert difference.thumbnail(line).startswith(b"\x89PNG")
+    assert small_picture("difference", line).startswith(b"\x89PNG")
 
 
 def test_both_go_into_a_paper() -> None:
     """As PDFs of one column."""
-    style = LineStyle(second="accuracy")
     for chart in (
-        interpolation.profile_chart(
-            {"train": an_interpolation(), "test": an_interpolation()}, style
+        drawn_interpolation(
+            {"train": an_interpolation(), "test": an_interpolation()}, second="accuracy"
         ),
-        difference.profile_chart(a_difference(), names=("mlp_a", "mlp_b at step 700")),
+        drawn_difference(a_difference(), names=("mlp_a", "mlp_b at step 700")),
     ):
         assert save_figure(chart, None, "pdf", 3.25).startswith(b"%PDF")

@@ -7,14 +7,9 @@ import pytest
 from PIL import Image
 
 from explorer.kinds.grid import coarse_to_fine
-from explorer.render.marks.scale import (
-    AXIS_TICKS,
-    VALUE_TICKS,
-    ContourStyle,
-    colour_scale,
-    tick_labels,
-    ticks,
-)
+from explorer.kinds.surface import SurfaceLook
+from explorer.render.marks.scale import colour_scale
+from explorer.render.marks.ticks import AXIS_TICKS, VALUE_TICKS, tick_labels, ticks
 from explorer.render.relief3d.camera import HOME_CAMERA
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
@@ -116,14 +111,17 @@ def test_growing_surface_joins_what_is_computed() -> None:
 
 
 def test_contours_are_at_their_levels() -> None:
-    """Every contour vertex lies at one of the levels, apart from the lift off the surface."""
-    lines = scenes.build_scene(field(contours=5)).lines
-    levels = LOWEST + (HIGHEST - LOWEST) * np.arange(1, 6) / 6
+    """Vertices lie at the levels of the picture from above, apart from the lift off the surface."""
+    made = field(contours=5)
+    lines = scenes.build_scene(made).lines
+    scale = colour_scale(BOWL, SurfaceLook())
+    assert scale is not None and made.levels.tolist() == scale.ticks(5)
+    levels = made.place(0.0, 0.0, made.levels)[:, 2]
     rim = scenes.build_scene(field(contours=0)).lines.n_cells  # drawn last
     heights = [lines.points[line][:, 2] for line in scenes.polylines(lines)[:-rim]]
     shadows = [line for line in heights if line.max() < LOWEST / 2]
     on_surface = [line for line in heights if line.max() > LOWEST / 2]
-    assert len(on_surface) == len(shadows) >= 5
+    assert len(on_surface) == len(shadows) >= len(levels) > 2
     gaps = [np.abs(line[:, None] - levels).min(axis=1).max() for line in on_surface]
     assert max(gaps) <= scenes.LINE_LIFT
 
@@ -162,7 +160,7 @@ def test_ticks_are_those_of_the_contour_plot() -> None:
     for axis, along in (("x", X), ("y", Y)):
         wanted = ticks(float(along[0]), float(along[-1]), False, AXIS_TICKS)
         assert [text for _, text in made.ticks[axis]] == tick_labels(wanted)
-    scale = colour_scale(BOWL, ContourStyle(log=True))
+    scale = colour_scale(BOWL, SurfaceLook(log=True))
     assert scale is not None
     losses = ticks(scale.low, scale.high, True, VALUE_TICKS)
     assert [text for _, text in made.ticks["z"]] == tick_labels(losses)

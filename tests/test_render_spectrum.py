@@ -11,10 +11,9 @@ import vl_convert
 from explorer.kinds import Piece
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.random_matrices import REFERENCE_NAMES
-from explorer.kinds.spectrum import Spectrum
-from explorer.render import spectrum_parts
+from explorer.kinds.spectrum import Spectrum, SpectrumLook
 from explorer.render.export.figure import save_figure
-from explorer.render.spectrum import DensityStyle, densities_chart, density_chart, thumbnail
+from tests.drawing import drawn_spectrum, small_picture
 
 SETTINGS = SpectrumSettings(top=3, bottom=2, probes=3, batches=2)
 FACTS = {
@@ -82,26 +81,29 @@ def test_every_chart_is_valid_whatever_is_known(name: str) -> None:
     """Vega-Lite draws each chart of empty, partial, zero and huge spectra, log and linear."""
     found = CASES[name]
     charts = [
-        spectrum_parts.pairs_chart(found),
-        spectrum_parts.pairs_chart(found, True),
-        spectrum_parts.layers_chart(found),
+        drawn_spectrum(found, picture="pairs", log=False),
+        drawn_spectrum(found, picture="pairs", log=True),
+        drawn_spectrum(found, picture="layers", log=False),
     ]
-    charts += [spectrum_parts.escape_chart(found), spectrum_parts.batches_chart(found)]
+    charts += [
+        drawn_spectrum(found, picture="escape", log=False),
+        drawn_spectrum(found, picture="batches", log=False),
+    ]
     for log in (False, True):
-        style = DensityStyle(log=log, overlays=REFERENCE_NAMES, ratio=0.5)
+        look: dict[str, Any] = {"log": log, "overlays": REFERENCE_NAMES, "ratio": 0.5}
         charts += [
-            density_chart(found, style),
-            densities_chart({"one": found, "other": found}, style),
+            drawn_spectrum(found, **look),
+            drawn_spectrum({"one": found, "other": found}, **look),
         ]
     for chart in charts:
         assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
-    assert thumbnail(found).startswith(b"\x89PNG")
+    assert small_picture("spectrum", found).startswith(b"\x89PNG")
 
 
 def test_the_density_is_the_mean_of_the_probes_with_its_band() -> None:
     """The curve integrates to 1, the band is one standard deviation over the probes."""
     found = a_spectrum(0, 1, 2, 3)
-    chart = density_chart(found, DensityStyle(log=False))
+    chart = drawn_spectrum(found, log=False)
     drawn = rows(chart, "density")
     x, y = (np.array([row[name] for row in drawn]) for name in ("x", "density"))
     assert np.trapezoid(y, x) == pytest.approx(1, rel=1e-3)
@@ -112,12 +114,12 @@ def test_the_density_is_the_mean_of_the_probes_with_its_band() -> None:
     band = rows(chart, "band")
     assert [row["density"] for row in band] == pytest.approx(above)
     assert [row["low"] for row in band] == pytest.approx(below)
-    assert rows(density_chart(a_spectrum(1)), "band") == []  # a single probe has no spread
+    assert rows(drawn_spectrum(a_spectrum(1)), "band") == []  # a single probe has no spread
 
 
 def test_spikes_are_numbered_and_say_whether_they_converged() -> None:
     """One line a pair with residual bar and number; the third one's residual is too large."""
-    chart = density_chart(a_spectrum(0, 1, 2))
+    chart = drawn_spectrum(a_spectrum(0, 1, 2))
     lines = rows(chart, "spike")
     assert [row["x"] for row in lines] == [value for value, _ in PAIRS]
     minus = "\N{MINUS SIGN}"
@@ -125,13 +127,13 @@ def test_spikes_are_numbered_and_say_whether_they_converged() -> None:
     assert [row["converged"] for row in lines] == ["yes", "yes", "no", "yes", "yes"]
     bars = rows(chart, "residual")
     assert (bars[2]["low"], bars[2]["high"]) == (2.0, 5.0)
-    assert rows(density_chart(a_spectrum(0, 1), DensityStyle(spikes=False)), "spike") == []
+    assert rows(drawn_spectrum(a_spectrum(0, 1), spikes=False), "spike") == []
 
 
 def test_numbers_of_near_spikes_do_not_overlap() -> None:
     """Of pairs a thousandth of the range apart one number is written, all lines are drawn."""
     near = [(9.0, 0.0), (8.999, 0.0), (8.998, 0.0), (-1.0, 0.0), (-2.0, 0.0)]
-    chart = density_chart(a_spectrum(0, 1, 2, pairs=near))
+    chart = drawn_spectrum(a_spectrum(0, 1, 2, pairs=near))
     assert len(rows(chart, "spike")) == 5
     assert "1" in {row["rank"] for row in rows(chart, "rank")}
     assert not {"2", "3"} & {row["rank"] for row in rows(chart, "rank")}
@@ -139,17 +141,15 @@ def test_numbers_of_near_spikes_do_not_overlap() -> None:
 
 def test_references_are_drawn_with_their_names() -> None:
     """The three overlays, each in the legend; above the floor only."""
-    style = DensityStyle(overlays=REFERENCE_NAMES, ratio=0.1)
-    chart = density_chart(a_spectrum(1, 2, 3), style)
+    chart = drawn_spectrum(a_spectrum(1, 2, 3), overlays=REFERENCE_NAMES, ratio=0.1)
     assert {row["line"] for row in rows(chart, "reference")} == set(REFERENCE_NAMES)
     assert all(name in json.dumps(chart.to_dict()) for name in REFERENCE_NAMES)
 
 
 def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
     """Absolute values are drawn, negative ones are told; a zero has no place."""
-    chart = spectrum_parts.pairs_chart(
-        a_spectrum(0, pairs=[(9, 1), (4, 0), (0, 0), (-1, 0), (-2, 3)]), True
-    )
+    found = a_spectrum(0, pairs=[(9, 1), (4, 0), (0, 0), (-1, 0), (-2, 3)])
+    chart = drawn_spectrum(found, picture="pairs", log=True)
     dots = rows(chart, "pair")
     assert [(row["value"], row["sign"]) for row in dots] == [
         (9, "positive"),
@@ -162,7 +162,7 @@ def test_pairs_on_a_log_axis_keep_their_sign_as_colour() -> None:
 
 def test_layers_have_their_intervals() -> None:
     """Mean over three probes +- t sd / sqrt(3) for each tensor, in the model's order."""
-    found = rows(spectrum_parts.layers_chart(a_spectrum(1, 2, 3)), "layer")
+    found = rows(drawn_spectrum(a_spectrum(1, 2, 3), picture="layers"), "layer")
     assert [(row["tensor"], row["trace"]) for row in found] == [("a.weight", 2), ("b", 7)]
     reach = 4.302653 / np.sqrt(3)  # t of 2 degrees of freedom, standard deviation 1
     assert found[0]["high"] - 2 == pytest.approx(reach, rel=1e-5)
@@ -170,7 +170,7 @@ def test_layers_have_their_intervals() -> None:
 
 def test_the_prediction_beside_the_loss() -> None:
     """Loss + slope t + lambda t^2 / 2 with the smallest eigenvalue."""
-    chart = spectrum_parts.escape_chart(a_spectrum(0))
+    chart = drawn_spectrum(a_spectrum(0), picture="escape")
     with alt.data_transformers.disable_max_rows():
         drawn = rows(chart, "profile")
     told = {row["x"]: row["y"] for row in drawn if row["line"] == "predicted"}
@@ -179,26 +179,26 @@ def test_the_prediction_beside_the_loss() -> None:
 
 def test_mini_batches_beside_the_whole() -> None:
     """Counts sum to the number of mini-batches; the full batch's value is marked."""
-    chart = spectrum_parts.batches_chart(a_spectrum(0, 4, 5))
+    chart = drawn_spectrum(a_spectrum(0, 4, 5), picture="batches")
     assert sum(row["count"] for row in rows(chart, "bin")) == 2
     assert [row["from"] for row in rows(chart, "whole")] == [9.0]
-    assert rows(spectrum_parts.batches_chart(a_spectrum(4)), "whole") == []
+    assert rows(drawn_spectrum(a_spectrum(4), picture="batches"), "whole") == []
 
 
 def test_charts_fit_a_column_of_a_paper() -> None:
     """As figures 3.25 inches wide: the density with all its references, and each other chart."""
     found = CASES["whole"]
     charts = [
-        density_chart(found, DensityStyle(overlays=REFERENCE_NAMES, ratio=0.1)),
-        spectrum_parts.layers_chart(found),
+        drawn_spectrum(found, overlays=REFERENCE_NAMES, ratio=0.1),
+        drawn_spectrum(found, picture="layers", log=False),
     ]
     charts += [
-        spectrum_parts.pairs_chart(found),
-        spectrum_parts.escape_chart(found),
-        spectrum_parts.batches_chart(found),
+        drawn_spectrum(found, picture="pairs", log=False),
+        drawn_spectrum(found, picture="escape", log=False),
+        drawn_spectrum(found, picture="batches", log=False),
     ]
     charts.append(
-        densities_chart({"Hessian": found, "Gauss-Newton": found, "empirical Fisher": found})
+        drawn_spectrum({"Hessian": found, "Gauss-Newton": found, "empirical Fisher": found})
     )
     for chart in charts:
         assert save_figure(chart, None, "svg", 3.25).startswith(b"<svg")
@@ -206,6 +206,6 @@ def test_charts_fit_a_column_of_a_paper() -> None:
 
 def test_refusals() -> None:
     """A kernel, a ratio and a size that make no picture."""
-    for values in ({"width_share": 0.0}, {"ratio": np.inf}, {"width": 10}):
+    for values in ({"kernel": 0.0}, {"ratio": np.inf}, {"width": 10}):
         with pytest.raises(ValueError, match="must be"):
-            DensityStyle(**values)
+            SpectrumLook(**values)

@@ -14,12 +14,13 @@ from PIL import Image
 
 from explorer.kinds.grid import axis_values, coarse_to_fine, level
 from explorer.kinds.preview import preview
-from explorer.kinds.surface import Surface
+from explorer.kinds.surface import Surface, SurfaceLook
 from explorer.render.export.table import point_rows, to_csv
 from explorer.render.marks.colours import colour_table
 from explorer.render.marks.hover import estimate_text
-from explorer.render.marks.scale import ContourStyle, colour_scale, number_text, tick_label, ticks
-from explorer.render.surface import contour_chart
+from explorer.render.marks.scale import colour_scale
+from explorer.render.marks.ticks import number_text, tick_label, ticks
+from tests.drawing import drawn_surface
 
 
 def a_surface(values: np.ndarray, computed: np.ndarray | None = None) -> Surface:
@@ -66,7 +67,7 @@ def test_a_spike_is_at_its_own_coordinate(shape, log):
     values[j, i] = 100
     surface = a_surface(values)
     x, y = surface.x[i], surface.y[j]
-    chart = contour_chart(surface, ContourStyle(log=log))
+    chart = drawn_surface(surface, log=log)
     top = colour_table("viridis")[-1]
     pixels, row = picture(chart)
     yellow = np.argwhere((pixels[..., :3] == top).all(axis=-1))
@@ -116,7 +117,7 @@ def cases() -> dict[str, np.ndarray]:
 def test_any_values_make_a_valid_chart(name, log):
     """Vega-Lite draws every case; the JSON is strict; the legend counts the holes exactly."""
     values = cases()[name]
-    chart = contour_chart(a_surface(values), ContourStyle(log=log))
+    chart = drawn_surface(a_surface(values), log=log)
     spec = chart.to_dict()
     hover = layers(chart, "rect")[0]["rows"]
     assert [row["loss"] for row in hover] == [number_text(v) for v in values.ravel()]
@@ -135,7 +136,7 @@ def test_holes_are_drawn_and_nothing_else_is():
     values = bowl((8, 6))
     values[1, 2], values[5, 0] = np.nan, np.inf
     surface = a_surface(values)
-    drawn = picture(contour_chart(surface))
+    drawn = picture(drawn_surface(surface))
     for (j, i), value in np.ndenumerate(values):
         red, green, blue, alpha = map(int, pixel_at(drawn, surface.x[i], surface.y[j]))
         assert (red == green == blue) == (not np.isfinite(value))
@@ -148,9 +149,7 @@ def test_zero_and_negative_are_holes_on_a_log_scale_only():
     values[2, 3] = 0
     surface = a_surface(values)
     at = surface.x[3], surface.y[2]
-    linear, log = (
-        pixel_at(picture(contour_chart(surface, ContourStyle(log=k))), *at) for k in (False, True)
-    )
+    linear, log = (pixel_at(picture(drawn_surface(surface, log=k)), *at) for k in (False, True))
     assert (linear[:3] == colour_table("viridis")[0]).all()
     assert log[0] == log[1] == log[2]
 
@@ -163,7 +162,7 @@ def test_before_a_level_the_nearest_value_stands_in():
     values[0, 0] = np.nan
     surface = a_surface(values, computed)
     before = surface.loss.copy()
-    chart = contour_chart(surface)
+    chart = drawn_surface(surface)
     assert pixel_at(picture(chart), surface.x[4], surface.y[4])[3] == 255
     assert pixel_at(picture(chart), surface.x[5], surface.y[5])[3] < 255
     np.testing.assert_array_equal(surface.loss, before)
@@ -186,8 +185,8 @@ def test_interpolated_cells_are_pale_and_say_what_they_are():
     """Cells between computed ones have the preview's colour, pale; the legend counts them."""
     surface = half_done()
     shown = preview(surface.loss, surface.computed)
-    chart = contour_chart(surface, ContourStyle(log=True))
-    scale = colour_scale(surface.loss[surface.computed], ContourStyle(log=True))
+    chart = drawn_surface(surface, log=True)
+    scale = colour_scale(surface.loss[surface.computed], SurfaceLook(log=True))
     drawn = picture(chart)
     for j, i in ((2, 3), (3, 3), (20, 21), (24, 24), (8, 12), (8, 13)):
         pixel = pixel_at(drawn, surface.x[i], surface.y[j])
@@ -205,7 +204,7 @@ def test_tooltips_tell_a_computed_value_from_an_estimate():
     """Computed cells tell all values; interpolated ones their own place and an uncertainty."""
     surface = half_done()
     shown = preview(surface.loss, surface.computed)
-    rows = layers(contour_chart(surface), "rect")[0]["rows"]
+    rows = layers(drawn_surface(surface), "rect")[0]["rows"]
     assert len(rows) == 625
     for row, (j, i) in zip(rows, np.ndindex(25, 25), strict=True):
         if surface.computed[j, i]:
@@ -236,7 +235,7 @@ def test_contours_run_through_the_preview():
     computed = np.zeros(values.shape, dtype=bool)
     computed[level(values.shape, 4)] = True
     values[8, 16] = np.nan
-    chart = contour_chart(Surface(x, y, {"loss": values}, computed), ContourStyle(log=True))
+    chart = drawn_surface(Surface(x, y, {"loss": values}, computed), log=True)
     levels = np.log(ticks(np.nanmin(values), np.nanmax(values), True, 12))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
     found = drawn[:, 0] + drawn[:, 1] / 2
@@ -249,7 +248,7 @@ def test_a_preview_is_never_exported():
     """After drawing, the numbers to download are still only those computed."""
     surface = half_done()
     before = to_csv(surface)
-    contour_chart(surface)
+    drawn_surface(surface)
     assert to_csv(surface) == before
     told = point_rows(surface).to_pydict()
     known = np.array(told["computed"])
@@ -263,7 +262,7 @@ def test_a_growing_surface_is_valid_at_every_size():
     for count in (0, 1, 2, 10, 40, 107, 108):
         computed = np.zeros(values.shape, dtype=bool)
         computed[tuple(order[:count].T)] = True
-        chart = contour_chart(a_surface(values, computed), ContourStyle(log=True))
+        chart = drawn_surface(a_surface(values, computed), log=True)
         assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
 
 
@@ -271,7 +270,7 @@ def test_contours_lie_where_the_function_has_that_value():
     """Each vertex of the level of a plane lies on it, after simplification too."""
     x, y = axis_values(-1, 2, 31), axis_values(-3, 1, 21)
     values = 2 * x[None, :] + y[:, None]
-    chart = contour_chart(Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool)))
+    chart = drawn_surface(Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool)))
     levels = np.array(ticks(values.min(), values.max(), False, 12))
     drawn = np.array([(r["x"], r["y"]) for line in layers(chart, "line") for r in line["rows"]])
     found = 2 * drawn[:, 0] + drawn[:, 1]
@@ -282,25 +281,25 @@ def test_contours_lie_where_the_function_has_that_value():
 def test_square_cells_and_clip():
     """Comparable ranges share one scale per unit; clipping changes colours, never the tooltips."""
     surface = a_surface(bowl((9, 7)))
-    spec = contour_chart(surface, ContourStyle(clip=20.0)).to_dict()
-    assert spec["autosize"]["type"] == "pad"  # "fit" would change the aspect ratio
+    spec = drawn_surface(surface, clip=20.0).to_dict()
+    assert "autosize" not in spec  # whoever shows it says that: a chart beside another may not
     x_span, y_span = 3 * 7 / 6, 4 * 9 / 8
     assert spec["height"] / spec["width"] == pytest.approx(y_span / x_span, abs=1 / spec["width"])
     assert "clipped at 20" in json.dumps(spec)
-    told = layers(contour_chart(surface, ContourStyle(clip=20.0)), "rect")[0]["rows"]
+    told = layers(drawn_surface(surface, clip=20.0), "rect")[0]["rows"]
     assert [r["loss"] for r in told] == [number_text(v) for v in surface.loss.ravel()]
 
 
 def test_payload_stays_small():
     """A 201 x 201 surface, even pure noise, stays below 1 MB and its tooltips below 0.4 MB."""
     values = np.random.default_rng(0).lognormal(size=(201, 201))
-    chart = contour_chart(a_surface(values))
+    chart = drawn_surface(a_surface(values))
     assert len(json.dumps(layers(chart, "rect")[0]["rows"])) < 400_000
     assert len(json.dumps(chart.to_dict())) < 1_000_000
     for side in (60, 201):
         computed = np.zeros((side, side), dtype=bool)
         computed[level((side, side), 2)] = True
-        growing = contour_chart(a_surface(values[:side, :side], computed))
+        growing = drawn_surface(a_surface(values[:side, :side], computed))
         assert len(json.dumps(layers(growing, "rect")[0]["rows"])) < 400_000
 
 
@@ -321,13 +320,13 @@ def test_ticks_are_round_and_few():
 
 def test_limits_are_shared_and_styles_refuse():
     """The same limits give the same colour scale; bad styles and values are refused."""
-    style = ContourStyle(limits=(0.0, 10.0))
-    assert colour_scale(np.array([3.0]), style) == colour_scale(np.array([1.0, 99.0]), style)
+    look = SurfaceLook(limits=(0.0, 10.0))
+    assert colour_scale(np.array([3.0]), look) == colour_scale(np.array([1.0, 99.0]), look)
     for bad in ({"levels": -1}, {"width": 3}, {"clip": np.inf}, {"limits": (2.0, 1.0)}):
         with pytest.raises(ValueError, match="must"):
-            ContourStyle(**bad)
+            SurfaceLook(**bad)
     with pytest.raises(ValueError, match="value must be one of loss, accuracy"):
-        contour_chart(a_surface(bowl((3, 3))), ContourStyle(value="f1"))
+        drawn_surface(a_surface(bowl((3, 3))), value="f1")
 
 
 def test_no_heavy_imports():

@@ -18,11 +18,11 @@ from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
-from explorer.kinds.run import RUN, Run, RunSettings, random_walk_shares, variance_shares
+from explorer.kinds.run import RUN, Run, RunLook, RunSettings, random_walk_shares, variance_shares
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
 from explorer.render.export.animation import MOST_FRAMES, animation, frame_indices
-from explorer.render.run import growing_chart
+from explorer.render.run import growing
 from sample_models import samples
 from store import Catalog
 from tests.conftest import seeded
@@ -156,7 +156,7 @@ def test_an_animation_shows_the_path_grow(trained, format: str, head: bytes) -> 
     """Each chosen snapshot is a frame, in order, the last one held; sizes are even for H.264."""
     problem, points = trained
     run = Run.from_pieces(SMALL, answer(problem, points, SMALL))
-    made = animation(growing_chart(run), [0, 6, 12], format, width_inches=4)
+    made = animation(growing(run, RunLook()), [0, 6, 12], format, width_inches=4)
     assert head in made[:16]
     frames = decoded(made, format)
     assert frames[0].shape[0] % 2 == 0 and frames[0].shape[1] % 2 == 0

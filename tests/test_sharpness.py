@@ -36,6 +36,7 @@ from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from explorer.render import sharpness as render
 from explorer.render.export import table
 from tests.conftest import seeded, small_problem
+from tests.drawing import drawn_sharpness, small_picture
 
 CPU = torch.device("cpu")
 QUICK = SharpnessSettings(precision="float64", ascent=8, draws=6, restarts=2)
@@ -684,26 +685,26 @@ def test_definitions_are_one_line() -> None:
 
 def test_charts_are_drawn(whole: Sharpness) -> None:
     """Values, ratios, a worst direction and the thumbnail are valid, with every value in them."""
-    drawn = render.measures_chart({"one": whole, "two": whole}).to_dict()
+    drawn = drawn_sharpness({"one": whole, "two": whole}).to_dict()
     rows = [row for data in drawn["datasets"].values() for row in data]
     for name in ("one", "two"):
         titles = {row["measure"] for row in rows if row.get("model") == name}
         positive = {m.title for m in MEASURES if whole.of(m.name).value > 0}
         assert titles == positive
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
-    moved = render.ratios_chart(whole).to_dict()
+    moved = drawn_sharpness(whole, picture="ratios").to_dict()
     shown = [r for data in moved["datasets"].values() for r in data if "measure" in r]
     assert {r["measure"]: r["value"] for r in shown} == {
         m.title: whole.ratios[m.name] for m in MEASURES if whole.ratios[m.name] > 0
     }
-    render.worst_direction_chart({"one": whole}, "sam").to_dict()
+    drawn_sharpness({"one": whole}, picture="direction", measure="sam").to_dict()
     with pytest.raises(ValueError, match="worst direction of trace"):
-        render.worst_direction_chart({"one": whole}, "trace")
-    assert render.thumbnail(whole).startswith(b"\x89PNG")
+        drawn_sharpness({"one": whole}, picture="direction", measure="trace")
+    assert small_picture("sharpness", whole).startswith(b"\x89PNG")
     nothing = Sharpness.from_pieces(QUICK, [])
-    for chart in (render.measures_chart(nothing), render.ratios_chart(nothing)):
-        chart.to_dict()
-    assert render.thumbnail(nothing).startswith(b"\x89PNG")
+    for picture in ("values", "ratios"):
+        drawn_sharpness(nothing, picture=picture).to_dict()
+    assert small_picture("sharpness", nothing).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import safetensors
 
 from explorer.contracts.request import ImportRequest
 from explorer.jobs import spool as spools
+from explorer.jobs.heartbeat import Beat
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import JobFolder, Spool, read_arrival, read_json, write_json
 from explorer.kinds.kind import Piece
@@ -159,6 +160,7 @@ def test_eight_threads_take_each_job_once(tmp_path):
 TAKER = """
 import os, sys, time
 from pathlib import Path
+from explorer.jobs.heartbeat import Beat
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 spool, name = Spool(Path(sys.argv[1])), ProcessName.of(os.getpid())
@@ -243,18 +245,31 @@ def test_a_folder_being_made_or_removed_is_no_job(tmp_path, monkeypatch):
 
 
 def test_only_living_workers_are_listed(tmp_path):
-    """A process that ended, or another one that got its id, is no worker."""
+    """One that has not begun yet counts; one that ended, whoever got its id, does not."""
     spool = Spool(tmp_path)
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    name = ProcessName.of(child.pid)
-    spool.enrol(name)
-    spool.enrol(ProcessName(os.getpid(), ME.started - 60_000))
-    assert spool.workers() == [name]
-    child.kill()
-    while name.alive:  # a zombie at last, which counts as dead although its id is taken
-        pass
-    assert spool.workers() == []
-    child.communicate()
+    called = ProcessName(1, 2)
+    spool.enrol(called)
+    assert spool.workers() == [called]
+    gone = ProcessName(os.getpid(), ME.started - 60_000)
+    Beat(3, is_locked=True).write(spool._entry(gone))
+    assert set(spool.enrolments()) == {called, gone}
+    assert spool.workers() == [called]
+    spool.strike_off(called)
     with spool.enrolled_worker(ME):
         assert spool.workers() == [ME]
     assert spool.workers() == []
+
+
+def test_what_killed_workers_have_left_beside_their_heartbeats_is_swept(tmp_path):
+    """A lock without a heartbeat, and half a heartbeat, once nobody can be at it any more."""
+    spool = Spool(tmp_path)
+    with spool.enrolled_worker(ME):
+        kept = sorted((tmp_path / "workers").iterdir())
+        for name in (f"{spool.identity}.{ProcessName(1, 2)}.lock", ".half"):
+            (tmp_path / "workers" / name).touch()
+        spool.sweep()
+        assert len(list((tmp_path / "workers").iterdir())) == len(kept) + 2
+        for file in (tmp_path / "workers").iterdir():
+            os.utime(file, (0, 0))
+        spool.sweep()
+        assert sorted((tmp_path / "workers").iterdir()) == kept

@@ -9,11 +9,12 @@ import torch
 from explorer import recorded_runs
 from explorer.codec import to_json
 from explorer.importing.training import TrainingNotes, training_of
+from explorer.kinds.look import SubjectName
 from explorer.kinds.stability import Stability
 from explorer.recorder import Recorder, optimizer_note
 from explorer.recording import LOG, read_recording
-from explorer.render.stability import course_chart
 from store import records
+from tests.drawing import drawn_stability
 
 
 def noted(**facts: object) -> TrainingNotes:
@@ -99,8 +100,8 @@ def test_a_threshold_of_each_snapshot_is_drawn() -> None:
     }
     values |= {"gradient_norm": np.ones(3), "noise": np.ones(3)}
     found = Stability((3,), 10, values, np.ones(3, dtype=bool), {"available": 10})
-    chart = course_chart(
-        found, steps=[[0, 10, 20]], threshold=np.array([20.0, 40.0, 80.0]), words="edge"
-    )
+    chart = drawn_stability(found, [SubjectName("a", (0, 10, 20))], rates=(0.1, 0.05, 0.025))
     text = chart.to_json()
-    assert '"edge"' in text and all(f"{value}.0" in text for value in (20, 40, 80))
+    assert '"threshold of gradient descent"' in text and all(
+        f"{value}.0" in text for value in (20, 40, 80)
+    )

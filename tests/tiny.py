@@ -16,10 +16,12 @@ import safetensors.torch
 import torch
 
 from explorer import consent
+from explorer.ask.question import sha256
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
 from explorer.supervisor import Supervisor
+from sample_models import samples
 from store import Catalog, records
 from tests.tiny_problem import problem
 
@@ -39,6 +41,11 @@ def agreed(problem: Path, *also: Path) -> Path:
     """The problem file; whoever runs the tests agrees to run it with all that it loads."""
     consent.agree(consent.code_to_agree(problem, also))
     return problem
+
+
+def sample_identities() -> list[str]:
+    """What the app remembers of the samples that it has imported, as in `_running`."""
+    return sorted(sha256([s.name, s.torch, s.measured]) for s in samples())
 
 
 def tensors(seed: int = 0, width: int = 6) -> dict[str, torch.Tensor]:

@@ -23,6 +23,7 @@ COMMANDS = {  # name -> where it is, and what it is for; it is imported when it 
     "jobs": ("jobs:list_jobs", "List what is computed, what waits and behind what."),
     "cancel": ("jobs:cancel_jobs", "Stop jobs; what they have computed stays."),
     "export": ("exporting:export", "Write the values of an analysis to a CSV or Parquet file."),
+    "draw": ("drawing:draw", "Draw an analysis as a PDF, SVG or PNG of an exact width."),
     "merge": ("merging:merge", "Bring what another catalog has into this one."),
     "rename": ("models:rename", "Give a model another name."),
     "delete": ("models:delete", "Move a model and its analyses to the trash."),

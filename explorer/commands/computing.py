@@ -118,9 +118,9 @@ def command_of(kind: Kind) -> Callable[..., int]:
 def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
     """The parameters that questions of all kinds have."""
     subjects = "several: one question each" if len(kind.subjects) == 1 else "in order, two or more"
-    named = f"a model, or its snapshot at a step or of a file; {subjects}"
+    named = f"a model, or NAME@STEP or NAME@FILE for a snapshot of it; {subjects}"
     return [
-        _parameter("model", list[str], Parameter(help=named, metavar="NAME[@STEP]")),
+        _parameter("model", list[str], Parameter(help=named, metavar="NAME")),
         _parameter(
             "together",
             bool,

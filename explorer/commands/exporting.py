@@ -4,10 +4,9 @@ from pathlib import Path
 
 from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
+from explorer.commands.analyses import question_by_key
 from explorer.commands.parameters import OpenCatalog
 from store.new_file import write_new
-
-MAX_QUESTIONS = 1_000_000  # questions that are looked through
 
 
 def export(key: str, file: Path, /, *, catalog: OpenCatalog) -> int:
@@ -26,12 +25,7 @@ def export(key: str, file: Path, /, *, catalog: OpenCatalog) -> int:
 
     if file.suffix not in (".csv", ".parquet"):
         raise ValueError(f"the file must end in .csv or .parquet, got {file.name}")
-    matching_questions = [
-        q for q in catalog.questions(limit=MAX_QUESTIONS)[0] if q.key.startswith(key)
-    ]
-    if len(matching_questions) != 1:
-        raise ValueError(f"{len(matching_questions)} analyses have a key that begins with {key!r}")
-    question = matching_questions[0]
+    question = question_by_key(catalog, key)
     contents = export_files(
         questions.result_of(catalog, question), provenance_of(catalog, question), file.name
     )

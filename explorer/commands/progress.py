@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from explorer import job_progress
 from explorer.supervisor import Supervisor
-from explorer.wording import message
+from explorer.wording import one_line
 from store import Catalog
 
 COUNT = re.compile(r"(\d[\d,]*) of (\d[\d,]*)$")  # at the end of what a job does
@@ -30,11 +30,11 @@ def wait_for_jobs(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
 
 
 def _wait_for_job(catalog: Catalog, job_id: str, supervisor: Supervisor) -> None:
-    title, console = message(catalog.job(job_id).title), Console()
+    title, console = one_line(catalog.job(job_id).title), Console()
     if console.is_terminal:
-        with _bar(console) as progress:
+        with bar(console) as progress:
             task = progress.add_task(title, total=None, doing="")
-            tell = _bar_teller(progress, task)
+            tell = bar_teller(progress, task)
             job = job_progress.wait_for_job(catalog, job_id, supervisor, tell)
             progress.update(task, doing=job.status)
     else:
@@ -44,7 +44,7 @@ def _wait_for_job(catalog: Catalog, job_id: str, supervisor: Supervisor) -> None
         raise ValueError(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
 
 
-def _bar(console: Console) -> Progress:
+def bar(console: Console) -> Progress:
     """A line with title, bar, what is done and the time; names in it are no markup."""
     return Progress(
         TextColumn("{task.description}", markup=False),
@@ -55,13 +55,13 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _bar_teller(progress: Progress, task: TaskID) -> Callable[[str], None]:
+def bar_teller(progress: Progress, task: TaskID) -> Callable[[str], None]:
     """A function that shows what a job does, and how far it is."""
 
     def tell(doing: str) -> None:
         count = COUNT.search(doing)
         done, total = (int(n.replace(",", "")) for n in count.groups()) if count else (0, None)
-        progress.update(task, doing=message(doing), completed=done, total=total)
+        progress.update(task, doing=one_line(doing), completed=done, total=total)
 
     return tell
 
@@ -74,7 +74,7 @@ def line_teller(title: str, write: Callable[[str], None] = print) -> Callable[[s
         nonlocal last
         stage = COUNT.sub("", doing)
         if stage != last:
-            write(f"{title}: {message(doing)}")
+            write(f"{title}: {one_line(doing)}")
             last = stage
 
     return tell

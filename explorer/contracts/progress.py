@@ -25,6 +25,7 @@ class StoredProgress:
     title: str
     units: int | None
     units_done: int
+    silent: bool = False  # whether its worker gives no beats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,12 @@
-"""A worker's heartbeat: a counter in the spool, and the jobs that it works at.
+"""A worker's heartbeat: a counter in the spool, the jobs that it works at, and a lock beside it.
 
-Whoever looks compares counters by a clock of its own: no two machines need agree on the time.
+Whoever looks compares counters by a clock of its own: no two machines need agree on the time. The
+lock tells a death on the same machine at once, see `life_lock`.
 """
 
 import json
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Set
@@ -12,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from explorer.jobs.life_lock import LifeLock, holder_of
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_with_descendants
 
 BEAT_SECONDS = 1.0
+SILENT_SECONDS = 5.0  # without a beat after which others no longer wait behind a worker
 MAX_BEATS_AFTER_JOB = (
     20  # beats that name a job which is over: its process hangs, and others wait behind it
 )
@@ -24,24 +28,84 @@ BEAT_PATIENCE_SECONDS = (
 BEATS_WITHOUT_JOB = (
     2  # further ones that do not name a job: the first may have been composed before the claim
 )
+MAX_BEAT_BYTES = 1 << 16  # of a beat that is read: more is none of ours
+LOCK_SUFFIX = ".lock"
 
 
 @dataclass(frozen=True)
 class Beat:
-    """What a worker said last."""
+    """What a worker said last; count 0 is what was said of it before it began."""
 
     count: int
-    jobs: frozenset[str]  # that it works at
-    mark: str  # that its descendants inherited
+    jobs: frozenset[str] = frozenset()  # that it works at
+    mark: str = ""  # that its descendants inherited
+    is_locked: bool = False  # whether it holds a lock as long as it lives
 
     @classmethod
     def read(cls, path: Path) -> "Beat | None":
-        """The beat in a file; None where there is none."""
+        """The beat in a file; None where there is none, or anything that no worker has written."""
         try:
-            fields = json.loads(path.read_text())
-            return cls(int(fields["beat"]), frozenset(fields["jobs"]), str(fields["mark"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return None
+                fields = json.loads(file.read(MAX_BEAT_BYTES))
+            beat = cls(fields["beat"], frozenset(fields["jobs"]), fields["mark"], fields["lock"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
+        return beat if beat._is_well_formed else None
+
+    @property
+    def _is_well_formed(self) -> bool:
+        return (
+            type(self.count) is int
+            and isinstance(self.mark, str)
+            and isinstance(self.is_locked, bool)
+            and all(isinstance(job, str) for job in self.jobs)
+        )
+
+    def write(self, path: Path) -> None:
+        """Write it whole; on a full disk it is left out."""
+        partial = path.with_name(f".{path.name}")
+        fields = {"beat": self.count, "jobs": sorted(self.jobs), "mark": self.mark}
+        try:
+            partial.write_text(json.dumps(fields | {"lock": self.is_locked}))
+            partial.replace(path)
+        except OSError:
+            return
+
+
+@dataclass(frozen=True)
+class LifeSign:
+    """What can be seen of a worker at one look."""
+
+    beat: Beat | None
+    holder: int | None  # of its lock: an id, 0 in another table of processes, None for nobody
+
+    @classmethod
+    def of(cls, worker: ProcessName, entry: Path) -> "LifeSign":
+        """What is to be seen in the spool of a worker.
+
+        Args:
+            worker: that is listed there.
+            entry: the file that lists it.
+        """
+        beat = Beat.read(entry)
+        if worker.is_this_process:  # which must not open its own lock
+            return cls(beat, worker.pid)
+        try:
+            return cls(beat, holder_of(lock_of(entry)))
+        except OSError:  # only its beats can tell
+            return cls(Beat(-1) if beat is None else beat, None)
+
+    def tells_death(self, worker: ProcessName) -> bool:
+        """Whether the worker has certainly ended: on this machine, where its lock would be held."""
+        lost_its_lock = self.beat is None or (self.beat.count > 0 and self.beat.is_locked)
+        return worker.shares_kernel and self.holder is None and lost_its_lock
+
+
+def lock_of(entry: Path) -> Path:
+    """The lock beside a worker's heartbeat."""
+    return entry.with_name(f"{entry.name}{LOCK_SUFFIX}")
 
 
 class Heartbeat:
@@ -56,6 +120,7 @@ class Heartbeat:
             is_there: whether the spool still lies where it was.
         """
         self._entry, self._held_jobs, self._is_there = entry, held_jobs, is_there
+        self._lock = LifeLock(lock_of(entry))
         self._mark = os.environ.get(MARK_VARIABLE, "")
         self._count = 0
         self._ended = threading.Event()
@@ -69,6 +134,7 @@ class Heartbeat:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
+        self._lock.release()
 
     def _run(self) -> None:
         while not self._ended.wait(BEAT_SECONDS):
@@ -78,15 +144,10 @@ class Heartbeat:
                 end_with_descendants(ProcessName.of(os.getpid()), self._mark)
 
     def beat(self) -> None:
-        """Write one beat, whole."""
+        """Write one beat."""
         self._count += 1
-        partial = self._entry.with_name(f".{self._entry.name}")
-        content = {"beat": self._count, "jobs": sorted(self._held_jobs), "mark": self._mark}
-        try:
-            partial.write_text(json.dumps(content))
-            partial.replace(self._entry)
-        except OSError:  # a full disk: a beat is missed
-            return
+        is_locked = self._lock.hold()  # first: who says that it holds a lock must hold it
+        Beat(self._count, frozenset(self._held_jobs), self._mark, is_locked).write(self._entry)
 
 
 class HeartbeatMonitor:
@@ -100,16 +161,26 @@ class HeartbeatMonitor:
             tuple[ProcessName, str], int
         ] = {}  # first beat that names one that is over
 
-    def is_alive(self, worker: ProcessName, beat: Beat | None) -> bool:
-        """Whether a worker is alive: here the system says so, elsewhere its beats."""
-        if worker.is_here:
-            return worker.alive
+    def is_alive(self, worker: ProcessName, sign: LifeSign) -> bool:
+        """Whether a worker is alive: while its lock is held, else while its beats move."""
+        silence = self._silence(worker, sign.beat)
+        if sign.tells_death(worker):
+            return False
+        return sign.holder is not None or silence <= BEAT_PATIENCE_SECONDS
+
+    def is_silent(self, worker: ProcessName, sign: LifeSign) -> bool:
+        """Whether a worker that has begun gives no beats any more, as one that was stopped."""
+        has_begun = sign.beat is not None and sign.beat.count > 0
+        return self._silence(worker, sign.beat) > SILENT_SECONDS and has_begun
+
+    def _silence(self, worker: ProcessName, beat: Beat | None) -> float:
+        """Seconds since a beat was first seen, by the clock of who looks."""
         count = beat.count if beat else -1
         last, since = self._moved.get(worker, (None, 0.0))
-        if count != last:
-            self._moved[worker] = count, self._clock()
-            return True
-        return self._clock() - since <= BEAT_PATIENCE_SECONDS
+        if count == last:
+            return self._clock() - since
+        self._moved[worker] = count, self._clock()
+        return 0.0
 
     def holds_job(self, worker: ProcessName, beat: Beat | None, job_id: str) -> bool:
         """Whether a living worker still works at a job that it has claimed, as far as it says."""

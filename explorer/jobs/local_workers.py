@@ -12,7 +12,13 @@ from typing import IO, Protocol
 
 from explorer.jobs import bounded_log
 from explorer.jobs.heartbeat import HeartbeatMonitor
-from explorer.jobs.process import JOB_START_WORDS, MARK_VARIABLE, ProcessName, end_with_descendants
+from explorer.jobs.process import (
+    JOB_START_WORDS,
+    MARK_VARIABLE,
+    ProcessName,
+    end_marked,
+    end_with_descendants,
+)
 from explorer.jobs.spool import Spool
 
 WORKER_COMMAND = [sys.executable, "-m", "explorer.jobs.worker"]
@@ -56,6 +62,7 @@ class LocalWorkers:
         self._spool = spool
         self._log = spool.folder / "worker.log"
         self._child: Child | None = None  # the last one started
+        self._child_name: ProcessName | None = None
         self._logger: subprocess.Popen | None = None  # keeps what it says
         self._monitor = HeartbeatMonitor()
         self._took_a_job = False
@@ -68,11 +75,11 @@ class LocalWorkers:
         """
         if self._child is not None and self._child.poll():  # polled, or the dead stay zombies
             self._failed_starts = 0 if self._took_a_job else self._failed_starts + 1
-        if any(not worker.is_stopped for worker in self._spool.workers()):
+        if any(not self.is_silent(w) for w in self._spool.workers() if self.is_alive(w)):
             return ""
         if self._logger is not None:
             self._logger.poll()
-        failed, self._child = self._child, None
+        failed, self._child, self._child_name = self._child, None, None
         if failed is not None and self._failed_starts >= STARTS_ALLOWED:
             self._failed_starts = 0
             return f"no worker could be started{self._child_end_text(failed)}"
@@ -81,20 +88,35 @@ class LocalWorkers:
 
     def note_job_taken(self, worker: ProcessName) -> None:
         """Take note that this worker has taken a job."""
-        self._took_a_job |= self._child is not None and self._child.pid == worker.pid
+        self._took_a_job |= worker == self._child_name
+
+    def is_alive(self, worker: ProcessName) -> bool:
+        """Whether a worker is alive: a child until it is waited for, another as the spool tells."""
+        if worker == self._child_name and self._child is not None:
+            return self._child.poll() is None
+        return self._monitor.is_alive(worker, self._spool.life_sign(worker))
+
+    def is_silent(self, worker: ProcessName) -> bool:
+        """Whether a living worker gives no beats, as one that was stopped."""
+        return self._monitor.is_silent(worker, self._spool.life_sign(worker))
 
     def works_at(self, worker: ProcessName, job_id: str) -> bool:
         """Whether the worker that has claimed a job is alive and has not left it."""
         beat = self._spool.beat(worker)
-        return self._monitor.is_alive(worker, beat) and self._monitor.holds_job(
-            worker, beat, job_id
-        )
+        return self.is_alive(worker) and self._monitor.holds_job(worker, beat, job_id)
 
     def end(self, worker: ProcessName) -> None:
-        """Kill a worker with all that it has started."""
-        beat = self._spool.beat(worker)
-        if worker.is_here:
-            end_with_descendants(worker, beat.mark if beat else "")
+        """Kill a worker with all that it has started, where it can be reached from here.
+
+        A file names it, and anybody may have written that: so it is killed by its id only where it
+        is a child or the kernel says that it holds the worker's lock.
+        """
+        sign = self._spool.life_sign(worker)
+        mark = sign.beat.mark if sign.beat else ""
+        if worker.is_here and (worker == self._child_name or sign.holder == worker.pid):
+            end_with_descendants(worker, mark)
+        elif worker.is_here:
+            end_marked(mark)
 
     def remove_dead(self, present: Set[str] = frozenset()) -> None:
         """Strike off the dead, and end what they have started and left behind.
@@ -106,7 +128,7 @@ class LocalWorkers:
         """
         for worker in self._spool.enrolments():
             beat = self._spool.beat(worker)
-            if not self._monitor.is_alive(worker, beat):
+            if not self.is_alive(worker):
                 self.end(worker)
                 self._spool.strike_off(worker)
                 self._monitor.forget(worker)
@@ -116,7 +138,7 @@ class LocalWorkers:
     def end_text(self, worker: ProcessName) -> str:
         """How a dead worker ended, as far as it is known."""
         child = self._child
-        if child is not None and child.pid == worker.pid:
+        if child is not None and worker == self._child_name:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(GONE_SECONDS)  # its threads may end after it looks dead
             return self._child_end_text(child)
@@ -139,7 +161,8 @@ class LocalWorkers:
             arguments = [str(self._spool.folder.resolve()), "--device", device]
             self._child = start_worker(arguments, environment, output)
         self._took_a_job = False
-        self._spool.enrol(ProcessName.of(self._child.pid), mark)  # before it has loaded torch
+        self._child_name = ProcessName.of(self._child.pid)
+        self._spool.enrol(self._child_name, mark)  # before it has loaded torch
 
     def _child_end_text(self, child: Child) -> str:
         if self._logger is not None:

@@ -27,13 +27,40 @@ def this_host() -> str:
     return re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:64] or "unknown"
 
 
+@lru_cache(maxsize=1)
+def this_kernel() -> str:
+    """What tells the running system from those of other machines and from itself before a restart.
+
+    The containers of a machine share it, whatever host names they go by.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")[:16]
+    except OSError:
+        return this_host()
+
+
+@lru_cache(maxsize=1)
+def this_table() -> str:
+    """What tells the table of processes in which an id means something from a container's."""
+    try:
+        return f"{Path('/proc/self/ns/pid').stat().st_ino:x}"
+    except OSError:
+        return "0"
+
+
 @dataclass(frozen=True)
 class ProcessName:
-    """A process by id and start time on its host."""
+    """A process by id and start time in a table of processes of a running system of a host.
+
+    Two containers may have one host name and give one id at one time: their tables differ. Two
+    machines may have one host name, and a machine starts anew: their kernels differ.
+    """
 
     pid: int
     started: int  # ticks since the machine's start on Linux, else milliseconds since the epoch
     host: str = field(default_factory=this_host)
+    kernel: str = field(default_factory=this_kernel)
+    table: str = field(default_factory=this_table)
 
     @classmethod
     def of(cls, pid: int) -> "ProcessName":
@@ -46,31 +73,39 @@ class ProcessName:
 
     @classmethod
     def parse(cls, text: str) -> "ProcessName":
-        """From the text form `pid.started.host`.
+        """From the text form `pid.started.kernel.table.host`.
 
         Raises:
             ValueError: it is no such text.
         """
-        pid, started, host = text.split(".")
-        return cls(int(pid), int(started), host)
+        pid, started, kernel, table, host = text.split(".")
+        return cls(int(pid), int(started), host, kernel, table)
 
     def __str__(self) -> str:
-        return f"{self.pid}.{self.started}.{self.host}"
+        return f"{self.pid}.{self.started}.{self.kernel}.{self.table}.{self.host}"
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether it is the one that asks."""
+        return self.pid == os.getpid() and self == ProcessName.of(self.pid)
+
+    @property
+    def shares_kernel(self) -> bool:
+        """Whether it runs on this machine, whose kernel drops its locks when it ends."""
+        return self.kernel == this_kernel()
 
     @property
     def is_here(self) -> bool:
-        """Whether it is a process of this machine, whose table of processes tells of it."""
-        return self.host == this_host()
+        """Whether its id means the same here, so that it can be sent a signal."""
+        return self.shares_kernel and self.table == this_table()
 
     @property
     def alive(self) -> bool:
-        """Whether this very process of this machine still runs (a zombie does not)."""
-        return self.is_here and self._status not in ("", psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        """Whether this very process is here to be sent a signal (a zombie is not).
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether a signal has halted it until another lets it go on."""
-        return self.is_here and self._status == psutil.STATUS_STOPPED
+        Not for telling who is at work: that is what heartbeats are for.
+        """
+        return self.is_here and self._status not in ("", psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
     @property
     def _status(self) -> str:

@@ -1,5 +1,6 @@
 """What a job waits for, from the spool alone: nobody need hold the catalog to tell."""
 
+from explorer.jobs.process import ProcessName, this_host
 from explorer.jobs.spool import JobFolder, Spool
 from explorer.jobs.supervisor_lock import is_supervised
 
@@ -37,10 +38,20 @@ def progress_text(spool: Spool, job_id: str) -> str:
     worker = folder.worker
     if worker is None:  # this folder is a copy, or its supervisor was killed at just that moment
         return "waits to be taken up again"
-    if worker.is_stopped:
-        return f"its worker is stopped; `kill -CONT {worker.pid}` lets it go on"
+    told = folder.catalog_progress
+    if told and told.silent:
+        return _silence_text(worker)
     progress = folder.progress
-    return f"{progress.stage if progress else 'starting'} {_count_text(folder)}".strip()
+    place = "" if worker.host == this_host() else f"on {worker.host}"
+    stage = progress.stage if progress else "starting"
+    return " ".join(part for part in (stage, _count_text(folder), place) if part)
+
+
+def _silence_text(worker: ProcessName) -> str:
+    """What is said of a worker that lives, as far as can be told, and gives no beats."""
+    if worker.is_here:
+        return f"its worker is silent; `kill -CONT {worker.pid}` lets it go on where it was stopped"
+    return f"its worker {worker.pid} on {worker.host} is silent; see whether it runs there"
 
 
 def _job_text(job: JobFolder) -> str:

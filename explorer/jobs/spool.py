@@ -3,11 +3,12 @@
     <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<worker>, cancel,
                                      pieces/<time>.safetensors, progress.json, finished.json, log,
                                      told.json
-    <jobs>/workers/<worker>          one file per living worker, with its heartbeat
+    <jobs>/workers/<worker>          one file per living worker, with its heartbeat, and beside it
+                                     <worker>.lock, which it holds as long as it lives
     <jobs>/half_done/<key>/          units of an answer that were not brought to their end
 
-A worker stands in a file's name as `<spool>.<pid>.<started>.<host>`: ids are used again, and the
-copy of a folder has no workers.
+A worker stands in a file's name as `<spool>.<pid>.<started>.<kernel>.<table>.<host>`, see
+`ProcessName`: ids are used again, and the copy of a folder has no workers.
 """
 
 import contextlib
@@ -33,7 +34,7 @@ from explorer.contracts.inspection import ImportResult
 from explorer.contracts.progress import Ending, EndStatus, StoredProgress, WorkerProgress
 from explorer.contracts.request import Request, request_from_json
 from explorer.jobs import signature
-from explorer.jobs.heartbeat import Beat, Heartbeat
+from explorer.jobs.heartbeat import LOCK_SUFFIX, Beat, Heartbeat, LifeSign, lock_of
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_marked
 from explorer.kinds.kind import Piece
 
@@ -41,7 +42,7 @@ LEFTOVER_SECONDS = 3600.0  # age at which half a folder belongs to nobody
 MAX_JSON_BYTES = 1 << 28  # of a JSON file that is read: more is none of ours
 _FOLDER = re.compile(r"[0-9]{2}-[0-9]{17}-[A-Za-z0-9_]+")
 _LEFTOVER = re.compile(rf"\.{_FOLDER.pattern}\.[0-9a-f]{{32}}")  # being made or removed
-_WORKER = re.compile(r"([0-9a-f]+-[0-9a-f]+\.)?[0-9]+\.[0-9]+(\.[A-Za-z0-9-]+)?")
+_WORKER = re.compile(r"([0-9a-f]+-[0-9a-f]+\.)?[0-9]+\.[0-9]+(\.[A-Za-z0-9-]+)*")
 _KEY = re.compile(r"[0-9a-f]{64}")
 _PIECE = re.compile(r"[0-9]{20}\.safetensors")
 
@@ -80,12 +81,15 @@ def read_json(path: Path) -> object:
 
 
 def identity_of(folder: Path) -> str:
-    """What tells a spool's folder from its copies, and stays when it is renamed; empty if none."""
+    """What tells a folder from its copies, and stays when it is renamed; empty if there is none.
+
+    All machines that share the folder see the same: the numbers in its file system of it and of the
+    folder that it lies in, not that of the device, which each machine gives by itself.
+    """
     try:
-        stat = folder.stat()
+        return f"{folder.parent.stat().st_ino:x}-{folder.stat().st_ino:x}"
     except OSError:
         return ""
-    return f"{stat.st_dev:x}-{stat.st_ino:x}"
 
 
 @dataclass(frozen=True)
@@ -391,8 +395,12 @@ class Spool:
         """Remove what a killed process left of folders that it was making or removing."""
         for leftover in self.folder.glob(".*"):
             ours = _LEFTOVER.fullmatch(leftover.name)
-            if ours and time.time() - leftover.lstat().st_mtime > LEFTOVER_SECONDS:
+            if ours and _is_old(leftover):
                 _remove_tree(leftover)
+        for leftover in (self.folder / "workers").glob("*"):
+            orphan = leftover.name.endswith(LOCK_SUFFIX) and not _entry_beside(leftover).exists()
+            if (orphan or leftover.name.startswith(".")) and _is_old(leftover):
+                leftover.unlink(missing_ok=True)
 
     def half_done_folder(self, key: str) -> Path:
         """The folder for what a question's units have left half done; it outlives a stopped job."""
@@ -452,25 +460,30 @@ class Spool:
         finally:
             if os.getpid() == worker.pid:  # not a child that goes on where its parent was
                 end_marked(os.environ.get(MARK_VARIABLE, ""))  # what its jobs have started
-                entry.unlink(missing_ok=True)
+                self.strike_off(worker)
 
     def enrol(self, worker: ProcessName, mark: str = "") -> None:
-        """List a process as a worker until it dies or leaves."""
+        """List a process as a worker before its first beat, until it dies or leaves."""
         if not self._entry(worker).exists():
-            write_json(self._entry(worker), {"beat": 0, "jobs": [], "mark": mark})
+            Beat(0, mark=mark).write(self._entry(worker))
 
     def workers(self) -> list[ProcessName]:
-        """Living workers of this machine."""
-        return [worker for worker in self.enrolments() if worker.alive]
+        """The workers of this machine but for those that have certainly ended."""
+        return [
+            worker
+            for worker in self.enrolments()
+            if worker.shares_kernel and not self.life_sign(worker).tells_death(worker)
+        ]
 
     def enrolments(self) -> list[ProcessName]:
         """The workers that are listed, dead or alive; those of other spools are struck off."""
         listed = []
         with contextlib.suppress(FileNotFoundError):
             for entry in (self.folder / "workers").iterdir():
-                if worker := worker_named(entry.name, self.identity):
+                worker = worker_named(entry.name.removesuffix(LOCK_SUFFIX), self.identity)
+                if worker and not entry.name.endswith(LOCK_SUFFIX):
                     listed.append(worker)
-                elif _WORKER.fullmatch(entry.name):
+                elif worker is None and _WORKER.fullmatch(entry.name):
                     with contextlib.suppress(OSError):
                         entry.unlink()
         return listed
@@ -479,12 +492,27 @@ class Spool:
         """The last heartbeat of a worker; None where it is not listed."""
         return Beat.read(self._entry(worker))
 
+    def life_sign(self, worker: ProcessName) -> LifeSign:
+        """What is to be seen of a worker now."""
+        return LifeSign.of(worker, self._entry(worker))
+
     def strike_off(self, worker: ProcessName) -> None:
         """List a worker no longer."""
-        self._entry(worker).unlink(missing_ok=True)
+        entry = self._entry(worker)
+        for file in (entry, lock_of(entry)):
+            file.unlink(missing_ok=True)
 
     def _entry(self, worker: ProcessName) -> Path:
         return self.folder / "workers" / f"{self.identity}.{worker}"
+
+
+def _is_old(path: Path) -> bool:
+    """Whether nobody is at it any more."""
+    return time.time() - path.lstat().st_mtime > LEFTOVER_SECONDS
+
+
+def _entry_beside(lock: Path) -> Path:
+    return lock.with_name(lock.name.removesuffix(LOCK_SUFFIX))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

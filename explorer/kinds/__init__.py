@@ -9,6 +9,7 @@ from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.line import LINE
+from explorer.kinds.look import Look
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
 from explorer.kinds.settings_json import settings_from_json
@@ -31,7 +32,15 @@ KINDS: tuple[Kind, ...] = (
     CRITICAL,
 )
 
-__all__ = ["KINDS", "Kind", "Piece", "kind_named", "settings_from_json", "unreadable"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Piece",
+    "kind_named",
+    "look_from_json",
+    "settings_from_json",
+    "unreadable",
+]
 
 
 def kind_named(name: str) -> Kind:
@@ -44,6 +53,17 @@ def kind_named(name: str) -> Kind:
         if kind.name == name:
             return kind
     raise ValueError(f"there is no kind {name!r}; there are {', '.join(k.name for k in KINDS)}")
+
+
+def look_from_json(kind: Kind, values: Mapping[str, Any]) -> Look:
+    """The look of a kind from JSON values; what is not given keeps its default.
+
+    Raises:
+        ValueError: an unknown name, or a value that cannot be drawn; the message names it.
+    """
+    look = settings_from_json(kind.look, values)
+    assert isinstance(look, Look)
+    return look
 
 
 def unreadable(name: str, settings: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.look import ContourLines, PlaneLook, ValueName
 from explorer.kinds.settings import (
     CurvatureSettings,
     PointsAlongX,
@@ -17,6 +18,14 @@ from explorer.kinds.settings import (
 from explorer.kinds.surface import Surface, SurfaceSettings
 
 PASSES_PER_POINT = 150  # evaluations of the loss that a search for both ends takes, about
+
+VALUE_WORDS = {  # what a reader knows values by
+    "lambda_min": "smallest eigenvalue",
+    "lambda_max": "largest eigenvalue",
+    "residual_min": "residual, smallest",
+    "residual_max": "residual, largest",
+    "lanczos_steps": "Lanczos steps",
+}
 VALUE_COLUMNS = ("ratio", "lambda_min", "lambda_max", "residual_min", "residual_max")
 
 
@@ -74,6 +83,14 @@ class Convexity(Surface):
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConvexityLook(PlaneLook):
+    """How a map of eigenvalues is drawn."""
+
+    value: ValueName = "ratio"
+    levels: ContourLines = 8
+
+
 def ratio(lowest: np.ndarray, highest: np.ndarray) -> np.ndarray:
     """abs(lambda_min / lambda_max); NaN where both are 0.
 
@@ -121,8 +138,8 @@ CONVEXITY = Kind(
     result=Convexity,
     version=1,
     answer="explorer.analysis.convexity:answer",
-    draw="explorer.render.convexity:contour_chart",
-    thumbnail="explorer.render.convexity:thumbnail",
+    look=ConvexityLook,
+    draw="explorer.render.convexity:draw",
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
     later=("direction", "x_rank", "y_rank"),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, LogScale, Look, PlotHeight
 from explorer.kinds.matrix import (
     MAX_DENSE_PARAMETERS,
     MOST_PAIRS,
@@ -28,6 +29,7 @@ from explorer.kinds.settings import (
 from explorer.kinds.trajectory import OfRuns, spans
 
 METHODS = ("newton_mr", "gradient_norm")
+CRITICAL_PICTURES = ("index", "gradients")
 KERNEL_REMAINDER = (
     0.9  # of the gradient that a Newton step leaves: from here on it is in the kernel, nearly
 )
@@ -306,6 +308,34 @@ class Critical:
         ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class CriticalLook(Look):
+    """Which picture of a search is drawn: index against loss, or gradients before and after."""
+
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "index: against the loss; gradients: before and after each search.",
+            choices=CRITICAL_PICTURES,
+        ),
+    ] = CRITICAL_PICTURES[0]
+    log: LogScale = False
+    height: PlotHeight = 380
+
+    @classmethod
+    def usual(cls, result: Critical) -> "CriticalLook":
+        """On a log scale where all losses are above 0 and span two decades."""
+        losses = result.loss[result.computed & np.isfinite(result.loss)]
+        wide = bool(len(losses) and losses.min() > 0 and losses.max() > 100 * losses.min())
+        return cls(log=wide)
+
+    @classmethod
+    def small(cls, result: Critical) -> "CriticalLook":
+        """Index against loss."""
+        return replace(cls.usual(result), width=SMALL_WIDTH, height=SMALL_HEIGHT)
+
+
 def taken_over(settings: CriticalSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The searches of another answer with more or fewer copies or snapshots."""
     units = {place: unit for unit, place in enumerate(settings.search_starts)}
@@ -323,8 +353,8 @@ CRITICAL = Kind(
     result=Critical,
     version=1,
     answer="explorer.analysis.critical:answer",
-    draw="explorer.render.critical:index_chart",
-    thumbnail="explorer.render.critical:thumbnail",
+    look=CriticalLook,
+    draw="explorer.render.critical:draw",
     page="explorer/pages/critical.py",
     icon=":material/adjust:",
     axes=("starts", "every"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import DirectionSettings, PointsAlongX, XFrom, XTo, check_axis
 from explorer.kinds.statistics import Interval, interval
@@ -108,6 +109,18 @@ class Difference:
         return int(zero_places[0]) if len(zero_places) else None
 
 
+@dataclass(frozen=True, kw_only=True)
+class DifferenceLook(CurvesLook):
+    """How two losses and, below them, their difference are drawn; the log scale is the losses'."""
+
+    height: PlotHeight = 210
+
+    @classmethod
+    def small(cls, result: Difference) -> "DifferenceLook":
+        """Both plots in the height of one."""
+        return cls(width=SMALL_WIDTH, height=SMALL_HEIGHT // 2)
+
+
 def places(settings: DifferenceSettings) -> np.ndarray:
     """Index i of each unit of work, shape (P,)."""
     return coarse_to_fine((settings.x_count,))[:, 0]
@@ -128,8 +141,8 @@ DIFFERENCE = Kind(
     result=Difference,
     version=1,
     answer="explorer.analysis.difference:answer",
-    draw="explorer.render.difference:profile_chart",
-    thumbnail="explorer.render.difference:thumbnail",
+    look=DifferenceLook,
+    draw="explorer.render.difference:draw",
     page="explorer/pages/difference.py",
     icon=":material/compare_arrows:",
     axes=("x_min", "x_max", "x_count"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import ProfileLook
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.settings import ObjectiveSettings, axis_end, check_axis, points_along
 from explorer.kinds.statistics import Interval, loss_interval
@@ -46,6 +47,11 @@ class InterpolationSettings(ObjectiveSettings):
     def axis(self) -> np.ndarray:
         """Values of a, shape (X,)."""
         return axis_values(self.x_min, self.x_max, self.x_count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolationLook(ProfileLook):
+    """How the way between two points is drawn: a value along it, perhaps a second one below it."""
 
 
 @dataclass(frozen=True)
@@ -183,8 +189,8 @@ INTERPOLATION = Kind(
     result=Interpolation,
     version=1,
     answer="explorer.analysis.interpolation:answer",
-    draw="explorer.render.interpolation:profile_chart",
-    thumbnail="explorer.render.interpolation:thumbnail",
+    look=InterpolationLook,
+    draw="explorer.render.interpolation:draw",
     page="explorer/pages/interpolation.py",
     icon=":material/linear_scale:",
     axes=("x_min", "x_max", "x_count"),

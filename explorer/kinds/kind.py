@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from explorer.kinds.look import Look
+
 COMPANION_COLUMNS = (
     "loss_se",
     "loss_skewness",
@@ -45,8 +47,8 @@ class Kind:
     result: Any  # the class of the result, with `from_pieces(settings, pieces)`
     version: int  # raise it when the same question gets another answer
     answer: str  # "module:function", torch
-    draw: str  # "module:function", Altair
-    thumbnail: str  # "module:function", result -> PNG
+    look: type[Look]  # how the result is drawn
+    draw: str  # "module:function": result or several by name, look, subjects' names -> drawing
     page: str  # path of the page's script
     icon: str  # Material symbol of the page
     axes: tuple[str, ...] = ()  # the settings that only say where the points lie
@@ -56,6 +58,8 @@ class Kind:
     fewest: int = 1  # snapshots that each run must have
     later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
     own_pace: bool = False  # its evaluations are guesses: they time questions of its kind alone
+    of_samples: Mapping[str, int] = field(default_factory=dict)
+    # settings with which it is asked of each shipped model at the first start; none: it is not
     unit: str = "points"  # the word for units of work
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
     keeps: bool = False  # whether its answer takes `keep`, a folder for units half done

@@ -9,6 +9,7 @@ import numpy as np
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import ProfileLook
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import (
@@ -90,6 +91,36 @@ class LineSettings(DirectionSettings):
         """Values along x, shape (X,)."""
         return axis_values(self.x_min, self.x_max, self.x_count)
 
+    @property
+    def title(self) -> str:
+        """What is drawn, in words."""
+        if self.direction == "gradient":
+            return "Loss along the negative gradient"
+        if self.direction == "eigenvector":
+            return f"Loss along {self._eigenvector_words}"
+        if self.directions == 1:
+            return "Loss along a random direction"
+        return f"Loss along {self.directions} random directions"
+
+    @property
+    def x_title(self) -> str:
+        """What x is, in words."""
+        if self.direction == "gradient":
+            return "Step down the gradient, in norms of the parameters"
+        if self.direction == "eigenvector":
+            return f"Distance along {self._eigenvector_words}"
+        return f"Distance along {'each' if self.directions > 1 else 'the'} direction"
+
+    @property
+    def _eigenvector_words(self) -> str:
+        named = {1: "the top eigenvector", -1: "the bottom eigenvector"}
+        return named.get(self.rank, f"eigenvector {rank_words(self.rank)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineLook(ProfileLook):
+    """How lines are drawn: a value along them, and perhaps a second one below it."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -100,6 +131,7 @@ class Line:
     computed: np.ndarray  # (K, X) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
     available: int | None = None  # examples of which random ones were evaluated; None: no such part
+    settings: LineSettings = field(default_factory=LineSettings)
 
     @property
     def loss(self) -> np.ndarray:
@@ -139,7 +171,7 @@ class Line:
         answer = partial_answer(shape, ("k", "i"), ("x",), pieces)
         values = {"loss": np.full(shape, np.nan)} | answer.values
         whole = answer.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, answer.computed, answer.facts, whole)
+        return cls(settings.axis, values, answer.computed, answer.facts, whole, settings)
 
 
 def places(settings: LineSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -164,8 +196,8 @@ LINE = Kind(
     result=Line,
     version=2,
     answer="explorer.analysis.line:answer",
-    draw="explorer.render.line:profile_chart",
-    thumbnail="explorer.render.line:thumbnail",
+    look=LineLook,
+    draw="explorer.render.line:draw",
     page="explorer/pages/line.py",
     icon=":material/show_chart:",
     axes=("directions", "x_min", "x_max", "x_count"),

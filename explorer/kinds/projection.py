@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import LAST, Look, Moment, PlotWidth
 from explorer.kinds.settings import PlaneSettings
 from explorer.kinds.trajectory import OfRuns, Trajectory, split_runs
 
@@ -66,6 +67,14 @@ class Projection:
         return split_runs(Trajectory(**places, values=measured), self.lengths)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProjectionLook(Look):
+    """How far paths are drawn."""
+
+    width: PlotWidth = 440
+    until: Moment = LAST
+
+
 PROJECTION = Kind(
     name="projection",
     title="Paths on the plane",
@@ -76,8 +85,8 @@ PROJECTION = Kind(
     result=Projection,
     version=1,
     answer="explorer.analysis.projection:answer",
-    draw="explorer.render.projection:paths_alone",
-    thumbnail="explorer.render.projection:thumbnail",
+    look=ProjectionLook,
+    draw="explorer.render.projection:draw",
     page="explorer/pages/surface.py",  # it is drawn over the surface of the same plane
     icon=":material/conversion_path:",
     joined="with",

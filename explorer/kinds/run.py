@@ -1,21 +1,27 @@
 """Training runs on the plane of their principal components, with the loss around their paths."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import LAST, SMALL_HEIGHT, Moment, PlaneLook, spans_decades
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import ObjectiveSettings, PointsAlongX, PointsAlongY
+from explorer.kinds.settings import (
+    ObjectiveSettings,
+    PointsAlongX,
+    PointsAlongY,
+)
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Course, OfRuns, split_runs
 
 LARGEST_MARGIN = 10.0
 KEPT_COMPONENTS = 10  # principal components whose share is kept
 RUN_PLANES = ("together", "first")  # whose principal components: all runs' or the first one's
+RUN_PICTURES = ("plane", "course", "variance")  # paths on the plane; runs over steps; components
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +98,31 @@ class Run(Surface):
         return [] if path is None else split_runs(path, self.lengths)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunLook(PlaneLook):
+    """Which picture of training runs is drawn, and how."""
+
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "plane: paths over the loss; course: values over the steps; variance: of components.",
+            choices=RUN_PICTURES,
+        ),
+    ] = RUN_PICTURES[0]
+    until: Moment = LAST
+
+    @classmethod
+    def usual(cls, result: Run) -> "RunLook":
+        """On a log scale where the loss spans decades."""
+        return cls(log=spans_decades(result.loss))
+
+    @classmethod
+    def small(cls, result: Run) -> "RunLook":
+        """In relief."""
+        return replace(cls.usual(result), view="relief", width=SMALL_HEIGHT)
+
+
 def as_floats(values: Iterable[float | None]) -> np.ndarray:
     """Values (T,) with NaN where JSON holds none."""
     return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
@@ -141,8 +172,8 @@ RUN = Kind(
     result=Run,
     version=1,
     answer="explorer.analysis.run:answer",
-    draw="explorer.render.run:plane_chart",
-    thumbnail="explorer.render.relief3d.relief:thumbnail",
+    look=RunLook,
+    draw="explorer.render.run:draw",
     page="explorer/pages/run.py",
     icon=":material/timeline:",
 )

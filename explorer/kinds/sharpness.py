@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.look import SMALL_WIDTH, Look, PlotWidth
 from explorer.kinds.measures import (
     LAYERS,
     MEASURE_PLACES,
@@ -18,7 +19,11 @@ from explorer.kinds.measures import (
     Measure,
 )
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import CurvatureSettings, SearchSteps, Seed
+from explorer.kinds.settings import (
+    CurvatureSettings,
+    SearchSteps,
+    Seed,
+)
 
 PASSES_PER_MEASURE = 200  # evaluations of the loss, about
 RESCALINGS = ("none", "layer", "neuron")
@@ -26,6 +31,7 @@ LARGEST = 1e6  # of a length
 ALONG = 21  # points at which the loss along a direction found is known
 SAME_LOSS = 0.05  # relative difference of training losses up to which models are comparable
 ROUNDING_UNITS = 10  # units in the last place by which a mean loss may be off
+SHARPNESS_PICTURES = ("values", "ratios", "direction")
 NOT_YET = "Not computed yet."
 NOT_ASKED = "Not asked for."
 COLUMNS = ("unit", "role", "i", "why", "at", "value", "low", "high")
@@ -297,6 +303,33 @@ class Sharpness:
         return float("nan") if loss is None else float(loss)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SharpnessLook(Look):
+    """Which picture of sharpness is drawn: of values, of ratios, or along a worst direction."""
+
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "values: with their intervals; ratios: rescaled over as it was; direction: the loss "
+            "along a worst direction.",
+            choices=SHARPNESS_PICTURES,
+        ),
+    ] = SHARPNESS_PICTURES[0]
+    measure: Annotated[
+        str, Setting("Found by", "Whose worst direction.", choices=tuple(MEASURE_PLACES))
+    ] = "sam"
+    width: PlotWidth = 600
+
+    @classmethod
+    def small(cls, result: Sharpness) -> "SharpnessLook":
+        """The loss along a worst direction, where one is known and finite."""
+        for measure in result.directions:
+            if np.isfinite(result.along(measure.name)[1]).all():
+                return cls(picture="direction", measure=measure.name, width=SMALL_WIDTH)
+        return cls(width=SMALL_WIDTH)
+
+
 def unequal_losses(results: Mapping[str, Sharpness], split: str = "train") -> str:
     """A sentence where the losses of compared models differ; "" where they do not."""
     losses = {name: one.loss for name, one in results.items() if np.isfinite(one.loss)}
@@ -349,8 +382,8 @@ SHARPNESS = Kind(
     result=Sharpness,
     version=2,  # 1 had two measures less
     answer="explorer.analysis.sharpness:answer",
-    draw="explorer.render.sharpness:measures_chart",
-    thumbnail="explorer.render.sharpness:thumbnail",
+    look=SharpnessLook,
+    draw="explorer.render.sharpness:draw",
     page="explorer/pages/sharpness.py",
     icon=":material/change_history:",
     axes=("rescaling", "alpha", "measures"),

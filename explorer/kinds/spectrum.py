@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.look import CurvesLook, LogScale, PlotHeight, PlotWidth
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.quadrature import Quadrature, correct_probes
+from explorer.kinds.random_matrices import REFERENCE_NAMES
+from explorer.kinds.setting import Setting
 
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0
 KERNEL_WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
+SPECTRUM_PICTURES = ("density", "pairs", "layers", "escape", "batches")
 
 PAIR_FACTS = (  # facts of the pairs
     *("asymmetry", "converged", "ended", "lanczos_steps", "dense", "epsilon"),
@@ -192,6 +196,39 @@ class Spectrum:
         return self.quadrature.sum_of(lambda nodes: (nodes < -self.resolution).astype(float))
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpectrumLook(CurvesLook):
+    """Which picture of a spectrum is drawn, and how."""
+
+    picture: Annotated[
+        str,
+        Setting(
+            "Picture",
+            "density: of all eigenvalues; pairs: the extreme ones; layers: traces of tensors; "
+            "escape: the loss along the last vector; batches: mini-batches' largest ones.",
+            choices=SPECTRUM_PICTURES,
+        ),
+    ] = SPECTRUM_PICTURES[0]
+    log: LogScale = True
+    kernel: Annotated[
+        float,
+        Setting(
+            "Kernel width", "A share of the range of the eigenvalues.", above=0, most=1, step=0.001
+        ),
+    ] = KERNEL_WIDTH
+    overlays: Annotated[
+        tuple[str, ...], Setting("Overlays", "Random-matrix laws.", choices=REFERENCE_NAMES)
+    ] = ()
+    ratio: Annotated[
+        float, Setting("φ", "Of the overlays: parameters over examples times outputs.", above=0)
+    ] = 1.0
+    spikes: Annotated[
+        bool, Setting("Spikes", "The extreme pairs, on the density of a single matrix.")
+    ] = True
+    width: PlotWidth = 500
+    height: PlotHeight = 320
+
+
 def taken_over(settings: SpectrumSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The rows of another answer with fewer or more probes, trace products or mini-batches."""
     probe = np.isin(old["role"], (MatrixRole.NODE, MatrixRole.PROBE, MatrixRole.LAYER))
@@ -211,8 +248,8 @@ SPECTRUM = Kind(
     result=Spectrum,
     version=1,
     answer="explorer.analysis.spectrum:answer",
-    draw="explorer.render.spectrum:density_chart",
-    thumbnail="explorer.render.spectrum:thumbnail",
+    look=SpectrumLook,
+    draw="explorer.render.spectrum:draw",
     page="explorer/pages/spectrum.py",
     icon=":material/bar_chart:",
     axes=("probes", "batches", "trace_products"),

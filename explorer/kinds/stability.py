@@ -12,6 +12,13 @@ from scipy.special import stdtrit
 
 from explorer.kinds import gradient_noise
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import (
+    SMALL_HEIGHT,
+    SMALL_WIDTH,
+    CurvesLook,
+    LogScale,
+    PlotHeight,
+)
 from explorer.kinds.setting import Setting
 from explorer.kinds.settings import (
     CurvatureSettings,
@@ -115,6 +122,7 @@ class Stability:
     values: Mapping[str, np.ndarray]  # (T,) each
     computed: np.ndarray  # (T,) bool
     facts: Mapping[str, Any] = field(default_factory=dict)
+    preconditioned: bool = False
 
     @classmethod
     def from_pieces(cls, settings: StabilitySettings, pieces: Iterable[Piece]) -> "Stability":
@@ -122,7 +130,12 @@ class Stability:
         answer = partial_answer((settings.units,), ("unit",), (), pieces)
         values = {name: np.full(settings.units, np.nan) for name in ("loss", *VALUE_COLUMNS)}
         return cls(
-            settings.lengths, settings.probes, values | answer.values, answer.computed, answer.facts
+            settings.lengths,
+            settings.probes,
+            values | answer.values,
+            answer.computed,
+            answer.facts,
+            settings.preconditioned,
         )
 
     @property
@@ -212,6 +225,38 @@ def temperature(rate: float, batch: int, momentum: float = 0.0) -> float:
     return rate / (2 * batch * (1 - momentum))
 
 
+@dataclass(frozen=True, kw_only=True)
+class StabilityLook(CurvesLook):
+    """How curvature along a run is drawn, and the training that it is held against."""
+
+    log: LogScale = True
+    height: PlotHeight = 220  # of the largest eigenvalue; half of it of everything else
+    optimiser: Annotated[
+        str, Setting("Optimiser", "Whose threshold is drawn.", choices=OPTIMISERS)
+    ] = OPTIMISERS[0]
+    rates: Annotated[
+        tuple[float, ...],
+        Setting("Learning rates", "One, or one a snapshot; none: no threshold.", least=0),
+    ] = ()
+    momentum: Annotated[float, Setting("Momentum", "beta1 of Adam.", least=0, below=1)] = 0.0
+    batch: Annotated[int, Setting("Batch size", "Examples of a step; 0: all.", least=0)] = 0
+
+    @classmethod
+    def small(cls, result: Stability) -> "StabilityLook":
+        """Its first two plots in the height of one."""
+        return cls(width=SMALL_WIDTH, height=2 * SMALL_HEIGHT // 3)
+
+    def thresholds(self, preconditioned: bool) -> np.ndarray | None:
+        """Of the largest eigenvalue, one number or one a snapshot; NaN where the rate is 0.
+
+        None without a rate, and for another matrix than is shown.
+        """
+        if not self.rates or (self.optimiser == "Adam") != preconditioned:
+            return None
+        own = [threshold(self.optimiser, r, self.momentum) if r > 0 else np.nan for r in self.rates]
+        return np.array(own)
+
+
 STABILITY = Kind(
     name="stability",
     title="Curvature along a run",
@@ -222,8 +267,8 @@ STABILITY = Kind(
     result=Stability,
     version=1,
     answer="explorer.analysis.stability:answer",
-    draw="explorer.render.stability:course_chart",
-    thumbnail="explorer.render.stability:thumbnail",
+    look=StabilityLook,
+    draw="explorer.render.stability:draw",
     page="explorer/pages/stability.py",
     icon=":material/ssid_chart:",
     unit="snapshots",

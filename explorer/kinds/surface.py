@@ -1,14 +1,16 @@
 """Loss over a plane through one point: of two random directions, or of two eigenvectors."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
 import numpy as np
 
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
 from explorer.kinds.reuse import on_grid
+from explorer.kinds.setting import Setting
 from explorer.kinds.settings import (
     PlaneSettings,
     PointsAlongX,
@@ -84,6 +86,31 @@ class Surface:
         return {"i": i, "j": j, "x": self.x[i], "y": self.y[j]}
 
 
+@dataclass(frozen=True, kw_only=True)
+class SurfaceLook(PlaneLook):
+    """How a surface is drawn: from above or in relief."""
+
+    decay: Annotated[
+        float,
+        Setting(
+            "Weight decay",
+            "Adds two values: decay/2 times the squared norm of all parameters, and that plus the "
+            "loss. The stored loss never contains it.",
+            least=0,
+        ),
+    ] = 0.0
+
+    @classmethod
+    def usual(cls, result: Surface) -> "SurfaceLook":
+        """On a log scale where the loss spans decades."""
+        return cls(log=spans_decades(result.loss))
+
+    @classmethod
+    def small(cls, result: Surface) -> "SurfaceLook":
+        """In relief."""
+        return replace(cls.usual(result), view="relief", width=SMALL_HEIGHT)
+
+
 def taken_over(settings: SurfaceSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The rows of another plane's answer that stand on this grid, as rows of this one."""
     return on_grid(old, settings.axes, settings.places)
@@ -97,10 +124,11 @@ SURFACE = Kind(
     result=Surface,
     version=2,
     answer="explorer.analysis.surface:answer",
-    draw="explorer.render.surface:contour_chart",
-    thumbnail="explorer.render.relief3d.relief:thumbnail",
+    look=SurfaceLook,
+    draw="explorer.render.surface:draw",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
+    of_samples={"x_count": 31, "y_count": 31},
     axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),
     taken_over="explorer.kinds.surface:taken_over",
     later=("direction", "x_rank", "y_rank"),

@@ -111,6 +111,9 @@ def show_chart(drawing: Any, description: str, values: Any = None, key: str | No
     """
     chart = drawing.copy(deep=False)
     chart.config = _theme_config(st.context.theme.type == "dark")
+    # Streamlit would otherwise ask for "fit": then a plot's axes are taken from its width, and the
+    # x and y of a plane have different scales.
+    chart.autosize = {"type": "pad", "contains": "padding"}
     alt = printable(description + _range_text(values), 400)
     st.altair_chart(chart, width="content", key=key, alt=alt)
 

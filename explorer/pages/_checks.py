@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.contracts.facts import ProblemFacts, SplitFacts
+from explorer.kinds import kind_named
+from explorer.kinds.setting import setting_fields
 from explorer.kinds.statistics import loss_interval
 from explorer.pages._parts import part_of_data, seconds_text
 from explorer.pages._text import as_text
@@ -210,7 +212,7 @@ def show_provenance(
                     "arguments": dict(problem.arguments) or "none",
                     "loss": problem_facts.loss,
                     **_data_rows(problem_facts.splits[question.settings["split"]]),
-                    **question.settings,
+                    **_setting_rows(question),
                 }
             )
         )
@@ -241,6 +243,15 @@ def show_provenance(
                 }
             )
         )
+
+
+def _setting_rows(question: records.Question) -> dict[str, Any]:
+    """The settings of a stored question by their labels, with the names that files have."""
+    return {
+        f"{described.setting.label} ({described.name})": question.settings[described.name]
+        for described in setting_fields(kind_named(question.kind).settings)
+        if described.name in question.settings
+    }
 
 
 def _table_columns(values: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -70,7 +70,7 @@ def _never(_: str) -> bool:
     return False
 
 
-def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str | None]:
+def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str]:
     """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         scale = st.segmented_control(
@@ -82,7 +82,7 @@ def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str | None]:
             bind="query-params",
         )
         below = st.selectbox("Below", [*measured_names(values)[1:], "nothing"], width=160)
-    return scale == "Log", None if below == "nothing" else below
+    return scale == "Log", "" if below == "nothing" else below
 
 
 def choose_height(values: Mapping[str, Any], decades: bool) -> tuple[bool, str]:

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,6 @@ from explorer.pages._running import app_state
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import DrawnPaths
 from explorer.render.relief3d.client import renderer
-from explorer.render.relief3d.height import Marker
-from explorer.render.relief3d.relief import height_field
 from explorer.wording import NAME_LENGTH
 from store import records
 
@@ -26,40 +23,38 @@ FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Time
 MESH_FORMATS = {"VTK (ParaView)": "vtp", "STL": "stl", "glTF": "glb"}
 
 
-def export_surface(
+def export_plane(
     question: records.Question,
     surface: Surface,
-    look: Mapping[str, Any],
+    draw: Callable[[str], Any],
     drawn_paths: DrawnPaths | None = None,
 ) -> None:
-    """What can be taken away of a surface, as it is drawn now; also paths drawn over it."""
+    """What can be taken away of a plane, as it is drawn now; also paths drawn over it.
+
+    Args:
+        question: about the plane.
+        surface: the answer.
+        draw: makes its drawing in a view, "contour" or "relief".
+        drawn_paths: over it.
+    """
     name = file_name(question)
     with st.popover("Export", icon=":material/download:"):
         tabs = ["Figure", "3-D picture", "3-D mesh", "Numbers"]
         figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn_paths else []))
+        shown_questions = [question, *([drawn_paths.question] if drawn_paths else [])]
         with figure:
-            shown_questions = [question, *([drawn_paths.question] if drawn_paths else [])]
-            _figure_download(
-                name, partial(_contour_chart, surface, look, drawn_paths), shown_questions
-            )
+            _figure_download(name, partial(draw, "contour"), shown_questions)
         with relief:
-            _relief_download(
-                name, surface, look, shown_questions, drawn_paths.pins if drawn_paths else ()
-            )
+            _relief_download(name, partial(draw, "relief"), shown_questions)
         with mesh:
-            _mesh_download(name, question, surface, look)
+            _mesh_download(name, question, partial(draw, "relief"))
         with numbers:
             _numbers_download(name, question, surface)
         if drawn_paths:
             with more[0]:
-                _animation_download(
-                    file_name(drawn_paths.question),
-                    drawn_paths.over(_contour_chart(surface, look)),
-                    drawn_paths.until,
-                )
-                _numbers_download(
-                    file_name(drawn_paths.question), drawn_paths.question, drawn_paths.projection
-                )
+                paths_name = file_name(drawn_paths.question)
+                _animation_download(paths_name, drawn_paths.growing, drawn_paths.until)
+                _numbers_download(paths_name, drawn_paths.question, drawn_paths.projection)
 
 
 def export_line(
@@ -185,41 +180,8 @@ def _figure_download(
     )
 
 
-def _contour_chart(
-    surface: Surface, look: Mapping[str, Any], drawn_paths: DrawnPaths | None = None
-) -> Any:
-    from explorer.render.surface import contour_chart
-
-    plane = contour_chart(surface, contour_style(look))
-    return drawn_paths.over(plane)(drawn_paths.until) if drawn_paths else plane
-
-
-def contour_style(look: Mapping[str, Any], width: int = 440) -> Any:
-    """The style of a contour plot for what a page's controls say."""
-    from explorer.render.marks.scale import ContourStyle
-
-    return ContourStyle(
-        value=look["value"],
-        log=look["log"],
-        clip=look["clip"],
-        colour_map=look["colour_map"],
-        levels=look["contours"],
-        width=width,
-    )
-
-
-def height_field_of(surface: Surface, look: Mapping[str, Any], pins: Sequence[Marker] = ()) -> Any:
-    """The height field for what a page's controls say, with these markers beside its centre."""
-    field = height_field(surface, **{n: value for n, value in look.items() if n != "view"})
-    return replace(field, markers=(*field.markers, *pins))
-
-
 def _relief_download(
-    name: str,
-    surface: Surface,
-    look: Mapping[str, Any],
-    questions: Sequence[records.Question],
-    pins: Sequence[Marker] = (),
+    name: str, draw: Callable[[], Any], questions: Sequence[records.Question]
 ) -> None:
     """The 3-D view as a figure, from where the user last stood."""
     opengl = renderer().opengl()
@@ -240,18 +202,11 @@ def _relief_download(
     def relief_bytes() -> bytes:
         from explorer.render.export import composed
 
-        field, camera = height_field_of(surface, look, pins), st.session_state.get("camera")
+        relief, provenances = draw(), provenances_of(questions)
         if bare:
-            return composed.bare_still(field, camera, inches, int(dpi), provenances_of(questions))
-        return composed.relief_figure(
-            field,
-            surface,
-            contour_style(look),
-            camera,
-            format.lower(),
-            inches,
-            int(dpi),
-            provenances_of(questions),
+            return composed.bare_still(relief, inches, int(dpi), provenances)
+        return composed.save_drawing(
+            relief, format.lower(), inches, int(dpi), provenance=provenances
         )
 
     st.download_button(
@@ -265,9 +220,7 @@ def _relief_download(
     )
 
 
-def _mesh_download(
-    name: str, question: records.Question, surface: Surface, look: Mapping[str, Any]
-) -> None:
+def _mesh_download(name: str, question: records.Question, draw: Callable[[], Any]) -> None:
     """The relief as a mesh for ParaView, Blender or a printer."""
     format = MESH_FORMATS[st.selectbox("Format", list(MESH_FORMATS), key="mesh-format")]
     st.caption(
@@ -279,8 +232,7 @@ def _mesh_download(
         provenance = document(provenances_of([question]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"mesh.{format}"
-            field = height_field_of(surface, look)
-            return renderer().export(field, path, format, provenance=provenance).read_bytes()
+            return renderer().export(draw().field, path, format, provenance=provenance).read_bytes()
 
     st.download_button(
         f"Download .{format}",

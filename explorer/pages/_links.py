@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from explorer.ask import questions
+from explorer.ask.subject_names import label_models
 from explorer.kinds import Kind, kind_named, settings_from_json
 from explorer.pages import _parts as parts
 from explorer.wording import printable
@@ -23,7 +24,7 @@ class Subjects:
 
     def __init__(self, catalog: Catalog) -> None:
         """The models of today."""
-        labels = parts.label_models(catalog.models())
+        labels = label_models(catalog.models())
         self.labels = {model.id: label for label, model in labels.items()}  # as pages list them
         self._models = {model.id: model for model in labels.values()}
         self._points: dict[tuple[str, str], records.Point] = {}

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from explorer.ask import questions, requests
+from explorer.ask.subject_names import label_models
 from explorer.contracts.facts import ModelFacts, SplitFacts
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
@@ -94,15 +95,6 @@ def sides() -> Sides:
     with right:
         measure_column()
     return Sides(top, left, right)
-
-
-def label_models(models: list[records.Model]) -> dict[str, records.Model]:
-    """Models by a label that can be read, and that tells apart those of one name."""
-    names = [printable(model.name) for model in models]
-    return {
-        name if names.count(name) == 1 else f"{name} ({model.id[:6]})": model
-        for name, model in zip(names, models, strict=True)
-    }
 
 
 def known_models(catalog: Catalog) -> dict[str, records.Model]:

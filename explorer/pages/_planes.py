@@ -6,7 +6,6 @@ from typing import Any
 import streamlit as st
 
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
-from explorer.kinds.surface import SURFACE
 from explorer.pages import _forms as forms
 
 
@@ -50,20 +49,3 @@ def explain_axes(facts: Mapping[str, Any]) -> None:
         "derivatives.",
         help="Ranks count eigenvalues from the largest, 1, or from the smallest, −1, on.",
     )
-
-
-def link_planes() -> None:
-    """The ways to the loss over planes of eigenvectors, for the model and data of the page."""
-    kept_parameters = ("step", "split", "subset", "examples", "examples_seed", "precision")
-    about = {name: st.query_params[name] for name in kept_parameters if name in st.query_params}
-    about |= {"model": st.session_state["model"], "direction": "eigenvector"}
-    planes = {"the two largest": ("1", "2"), "the largest and the smallest": ("1", "-1")}
-    with st.container(horizontal=True):
-        for which, (x, y) in planes.items():
-            st.page_link(
-                SURFACE.page,
-                label=f"Plane of {which}",
-                icon=SURFACE.icon,
-                query_params={**about, "x_rank": x, "y_rank": y},
-                help="The loss along their eigenvectors, on the page Surface",
-            )

@@ -3,7 +3,6 @@
 import argparse
 import atexit
 import gc
-import importlib
 import logging
 import queue
 import sys
@@ -14,10 +13,12 @@ from pathlib import Path
 from explorer.ask import requests
 from explorer.ask.question import sha256
 from explorer.ask.questions import default_catalog_folder, result_of
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.contracts.request import NextQuestion
 from explorer.importing.order import order_import
-from explorer.kinds import kind_named, unreadable
+from explorer.kinds import KINDS, kind_named, unreadable
+from explorer.kinds.kind import named_code
 from explorer.render.relief3d.client import RenderError
 from explorer.supervisor import Supervisor
 from sample_models import Sample, samples
@@ -123,7 +124,7 @@ def _start_background_work(app: AppState, patience: float) -> None:
         except CatalogError as error:  # the supervisor meets it too, and tells the pages
             log.warning("samples wait: %s", error)
             app.ended.wait(RETRY_SECONDS)
-    importlib.import_module("explorer.render.surface")  # altair: ready before it is asked for
+    named_code(KINDS[0].draw)  # loads altair: ready before it is asked for
     gc.collect()
     gc.freeze()  # Streamlit collects after each run of a live part: modules need not be looked at
 
@@ -136,7 +137,7 @@ def _draw_missing(app: AppState) -> None:
 
 
 def _order_samples(catalog: Catalog) -> None:
-    """Have the shipped samples imported once, each with a first surface; they need no agreement."""
+    """Have the shipped samples imported once, each with first questions; they need no agreement."""
     ordered_samples = set(catalog.recall("samples", []))
     order = {name: place for place, name in enumerate(FIRST_SAMPLES)}
     for sample in sorted(samples(), key=lambda s: (order.get(s.name, len(order)), s.name)):
@@ -148,7 +149,6 @@ def _order_samples(catalog: Catalog) -> None:
 
 
 def _order_sample(catalog: Catalog, sample: Sample) -> None:
-    first = {"x_count": 31, "y_count": 31}
     order_import(
         catalog,
         sample.problem,
@@ -168,7 +168,13 @@ def _order_sample(catalog: Catalog, sample: Sample) -> None:
             "sample": True,
         },
         then=[
-            NextQuestion(kind="surface", settings=first, priority=requests.BACKGROUND_PRIORITY - 1)
+            NextQuestion(
+                kind=kind.name,
+                settings=kind.of_samples,
+                priority=requests.BACKGROUND_PRIORITY - 1,
+            )
+            for kind in KINDS
+            if kind.of_samples
         ],
         priority=requests.BACKGROUND_PRIORITY,
     )
@@ -216,6 +222,8 @@ def make_thumbnail(catalog: Catalog, key: str) -> None:
     """Draw and store the thumbnail of a stored question."""
     question = catalog.question(key)
     if question is not None and not unreadable(question.kind, question.settings):
-        module, _, function = kind_named(question.kind).thumbnail.partition(":")
-        draw = getattr(importlib.import_module(module), function)
-        catalog.set_image(key, draw(result_of(catalog, question)))
+        from explorer.render.export.thumbnail import thumbnail  # altair: not at the start
+
+        names = subject_names(catalog, question)
+        picture = thumbnail(kind_named(question.kind), result_of(catalog, question), names)
+        catalog.set_image(key, picture)

@@ -6,19 +6,20 @@ import streamlit as st
 
 from explorer.kinds.matrix import MatrixRole
 from explorer.kinds.random_matrices import REFERENCE_NAMES
-from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum
+from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum, SpectrumLook
+from explorer.kinds.surface import SURFACE
 from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls
-from explorer.pages import _planes as planes
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart, export_line
-from explorer.render.spectrum import DensityStyle, density_chart, fitted_overlays
+from explorer.render.spectrum import draw
+from explorer.render.spectrum_density import fitted_overlays
 from store import records
 
 TENSOR_NAMES_WIDTH = 265  # px beside a plot for the tensors' names
 
 
-def show_density(spectrum: Spectrum) -> DensityStyle:
+def show_density(spectrum: Spectrum) -> SpectrumLook:
     """The density with its controls, and what is drawn over it; returns how it is drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         log = controls.choose_scale("density-scale", log=True)
@@ -33,26 +34,26 @@ def show_density(spectrum: Spectrum) -> DensityStyle:
             help="Standard deviation of the Gaussian that each node of the quadrature becomes.",
         )
         overlay_names = st.multiselect("Overlays", REFERENCE_NAMES, key="overlays", width=230)
-    style = DensityStyle(
+    look = SpectrumLook(
         log=log,
-        width_share=share / 100,
+        kernel=share / 100,
         overlays=tuple(overlay_names),
         ratio=_choose_ratio(spectrum) if set(overlay_names) - {REFERENCE_NAMES[0]} else 1.0,
         width=charts.plot_width(),
     )
     if spectrum.ends is None:
         st.skeleton(height=340)
-        return style
-    charts.show_chart(density_chart(spectrum, style), "Density of the eigenvalues", spectrum.ends)
+        return look
+    charts.show_chart(draw(spectrum, look), "Density of the eigenvalues", spectrum.ends)
     legend_texts = [
         "Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"
     ]
     if len(spectrum.probes) > 1 and not spectrum.facts.get("dense"):
         legend_texts.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
     st.caption("; ".join(legend_texts) + ".")
-    _explain_references(spectrum, style)
+    _explain_references(spectrum, look)
     words.show_outliers(spectrum)
-    return style
+    return look
 
 
 def _choose_ratio(spectrum: Spectrum) -> float:
@@ -75,10 +76,10 @@ def _choose_ratio(spectrum: Spectrum) -> float:
     )
 
 
-def _explain_references(spectrum: Spectrum, style: DensityStyle) -> None:
+def _explain_references(spectrum: Spectrum, look: SpectrumLook) -> None:
     """The parameters of what is laid over, and why something is missing."""
-    fitted_references = fitted_overlays(spectrum, style)
-    for name in style.overlays:
+    fitted_references = fitted_overlays(spectrum, look)
+    for name in look.overlays:
         if name in fitted_references:
             parameter_texts = ", ".join(
                 f"{n} {words.value_text(v)}" for n, v in fitted_references[name].parameters.items()
@@ -92,30 +93,44 @@ def _explain_references(spectrum: Spectrum, style: DensityStyle) -> None:
 
 
 def export_density(
-    name: str, question: records.Question, spectrum: Spectrum, look: DensityStyle
+    name: str, question: records.Question, spectrum: Spectrum, look: SpectrumLook
 ) -> None:
     """The density as a figure, and all numbers of the answer."""
-    export_line({name: question}, {name: spectrum}, partial(density_chart, spectrum, look))
+    export_line({name: question}, {name: spectrum}, partial(draw, spectrum, look))
 
 
 def show_pairs(question: records.Question, spectrum: Spectrum) -> None:
     """The extreme pairs as a chart and a table."""
-    from explorer.render.spectrum_parts import pairs_chart
-
     st.subheader("Extreme eigenvalues", anchor=False)
     log = controls.choose_scale("pairs-scale", label="Scale of the eigenvalues")
-    chart = partial(pairs_chart, spectrum, log, charts.plot_width())
+    look = SpectrumLook(picture="pairs", log=log, width=charts.plot_width())
+    chart = partial(draw, spectrum, look)
     charts.show_chart(chart(), "Extreme eigenvalues in their order", spectrum.eigenvalues[0])
     words.show_pair_table(spectrum)
     if spectrum.settings.matrix == "hessian" and not spectrum.settings.layer and spectrum.size > 1:
-        planes.link_planes()
+        link_planes()
     export_chart("eigenvalues", chart, [question])
+
+
+def link_planes() -> None:
+    """The ways to the loss over planes of eigenvectors, for the model and data of the page."""
+    kept_parameters = ("step", "split", "subset", "examples", "examples_seed", "precision")
+    about = {name: st.query_params[name] for name in kept_parameters if name in st.query_params}
+    about |= {"model": st.session_state["model"], "direction": "eigenvector"}
+    planes = {"the two largest": ("1", "2"), "the largest and the smallest": ("1", "-1")}
+    with st.container(horizontal=True):
+        for which, (x, y) in planes.items():
+            st.page_link(
+                SURFACE.page,
+                label=f"Plane of {which}",
+                icon=SURFACE.icon,
+                query_params={**about, "x_rank": x, "y_rank": y},
+                help="The loss along their eigenvectors, on the page Surface",
+            )
 
 
 def show_traces(question: records.Question, spectrum: Spectrum) -> None:
     """Sums over all eigenvalues, and the trace tensor by tensor."""
-    from explorer.render.spectrum_parts import layers_chart
-
     st.subheader("Traces", anchor=False)
     z = st.number_input(
         "z",
@@ -130,23 +145,23 @@ def show_traces(question: records.Question, spectrum: Spectrum) -> None:
     )
     words.show_traces(spectrum, float(z))
     if spectrum.layers:
-        layers_drawing = layers_chart(spectrum, charts.plot_width(TENSOR_NAMES_WIDTH))
-        charts.show_chart(layers_drawing, "Trace of each tensor's block")
+        look = SpectrumLook(picture="layers", width=charts.plot_width(TENSOR_NAMES_WIDTH))
+        chart = partial(draw, spectrum, look)
+        charts.show_chart(chart(), "Trace of each tensor's block")
         count = len(spectrum.probes)
         st.caption(f"Trace of each tensor's block; grey: 95 % interval over {count} probes.")
-        export_chart("layers", partial(layers_chart, spectrum), [question])
+        export_chart("layers", chart, [question])
 
 
 def show_escape(question: records.Question, spectrum: Spectrum) -> None:
     """The loss along the last pair's vector."""
-    from explorer.render.spectrum_parts import escape_chart
-
     facts, lowest = spectrum.facts, float(spectrum.eigenvalues[0][-1])
     escapes = spectrum.settings.matrix == "hessian" and lowest < -spectrum.tolerance
     title = "Escape direction" if escapes else "Along the eigenvector of the smallest eigenvalue"
     st.subheader(title, anchor=False)
-    escape_drawing = escape_chart(spectrum, charts.plot_width())
-    charts.show_chart(escape_drawing, "Loss along the eigenvector of the smallest eigenvalue")
+    look = SpectrumLook(picture="escape", width=charts.plot_width())
+    chart = partial(draw, spectrum, look)
+    charts.show_chart(chart(), "Loss along the eigenvector of the smallest eigenvalue")
     text = (
         "Along the eigenvector v of the smallest eigenvalue λ, in its downhill sense: the loss, "
         "and as predicted loss + slope t + λ t² / 2 with slope "
@@ -155,19 +170,18 @@ def show_escape(question: records.Question, spectrum: Spectrum) -> None:
     if spectrum.settings.matrix != "hessian":
         text += " λ is that of this matrix, which is not the loss's own curvature."
     st.caption(text)
-    export_chart("escape", partial(escape_chart, spectrum), [question])
+    export_chart("escape", chart, [question])
 
 
 def show_batches(question: records.Question, spectrum: Spectrum) -> None:
     """Largest eigenvalues of mini-batches."""
-    from explorer.render.spectrum_parts import batches_chart
-
     st.subheader("Largest eigenvalue of mini-batches", anchor=False)
     count = len(spectrum.of(MatrixRole.BATCH)[1])
     if not count:
         st.caption("The first mini-batch is on its way.")
         return
-    batches_drawing = batches_chart(spectrum, charts.plot_width())
-    charts.show_chart(batches_drawing, "Histogram of the largest eigenvalues of mini-batches")
+    look = SpectrumLook(picture="batches", width=charts.plot_width())
+    chart = partial(draw, spectrum, look)
+    charts.show_chart(chart(), "Histogram of the largest eigenvalues of mini-batches")
     st.caption(f"{count:,} mini-batches of {spectrum.settings.batch_examples:,} examples.")
-    export_chart("batches", partial(batches_chart, spectrum), [question])
+    export_chart("batches", chart, [question])

@@ -1,18 +1,19 @@
 """Training runs over the plane of a surface: chosen, asked, followed by a slider, explained."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.projection import PROJECTION, Projection, ProjectionSettings
+from explorer.ask.subject_names import subject_names
+from explorer.kinds.look import SubjectName
+from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.pages import _controls as controls
 from explorer.pages._asking import WantedQuestion
 from explorer.pages._text import as_step, as_text
-from explorer.wording import printable
 from store import Catalog, records
 
 SMALL_SHARE = 0.25  # of the range shown: smaller paths are hard to see
@@ -27,21 +28,27 @@ class DrawnPaths:
 
     question: records.Question
     projection: Projection
-    tracks: list[Any]  # of render.paths
+    names: Sequence[SubjectName]  # of the plane's point and of the runs
     until: int  # the moment chosen
 
-    def over(self, plane: Any) -> Callable[[int], Any]:
-        """A function that makes the contour plot with the paths up to a moment."""
-        from explorer.render.trajectories import chart_until
+    def over(self, plane: Any) -> Any:
+        """The drawing of their plane with them on it."""
+        from explorer.render.projection import draw_over
 
-        return chart_until(plane, self.tracks)
+        return draw_over(plane, self.projection, ProjectionLook(until=self.until), self.names)
+
+    def growing(self, plane: Any) -> Callable[[int], Any]:
+        """A function that makes the drawing with the paths up to a moment."""
+        from explorer.render.trajectories import drawing_until
+
+        return drawing_until(plane, self.tracks)
 
     @property
-    def pins(self) -> tuple[Any, ...]:
-        """Markers of the 3-D view."""
-        from explorer.render.projection import pins
+    def tracks(self) -> list[Any]:
+        """The paths, ready to draw."""
+        from explorer.render.projection import tracks_of
 
-        return pins(self.tracks, self.until)
+        return tracks_of(self.projection, self.names[1:])
 
 
 def paths_wish(
@@ -63,30 +70,6 @@ def paths_wish(
     return WantedQuestion(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
 
 
-def steps_of(catalog: Catalog, question: records.Question, first: int) -> list[list[int | str]]:
-    """Training step of each snapshot of each run, or its file's name where it has none.
-
-    Args:
-        catalog: where the points are.
-        question: a question about whole runs.
-        first: the place of the first of them among its subjects.
-    """
-    points = question.point_ids[first:]
-    lengths = question.settings.get("lengths") or [len(points)]
-    steps_by_run, start = [], 0
-    for model_id, length in zip(question.model_ids[first:], lengths, strict=True):
-        points_by_id = {p.point_id: p for p in catalog.points(model_id)}
-        own = [(id, points_by_id.get(id)) for id in points[start : start + length]]
-        steps_by_run.append(
-            [
-                id[:6] if p is None else printable(p.label) if p.step is None else p.step
-                for id, p in own
-            ]
-        )
-        start += length
-    return steps_by_run
-
-
 def choose_moment(tracks: list[Any]) -> int:
     """Number of the moment up to which paths are drawn."""
     from explorer.render.trajectories import moments
@@ -98,24 +81,16 @@ def choose_moment(tracks: list[Any]) -> int:
     return steps.index(at)
 
 
-def choose_drawn_paths(
-    catalog: Catalog, question: records.Question | None, names: Mapping[str, str]
-) -> DrawnPaths | None:
-    """The paths as far as the slider says; None before all of them are known.
-
-    Args:
-        catalog: where the answer is.
-        question: the question about them.
-        names: of models by id, as pages list them.
-    """
+def choose_drawn_paths(catalog: Catalog, question: records.Question | None) -> DrawnPaths | None:
+    """The paths as far as the slider says; None before all of them are known."""
     from explorer.render.projection import tracks_of
 
     if question is None or question.status != "complete":
         return None
     projection: Projection = questions.result_of(catalog, question)
-    own = [names.get(id, id[:6]) for id in question.model_ids[1:]]
-    tracks = tracks_of(projection, own, steps_of(catalog, question, 1))
-    return DrawnPaths(question, projection, tracks, choose_moment(tracks))
+    names = subject_names(catalog, question)
+    until = choose_moment(tracks_of(projection, names[1:]))
+    return DrawnPaths(question, projection, names, until)
 
 
 def explain_paths(drawn_paths: DrawnPaths, surface: Surface) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.ask.subject_names import label_models
 from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds import KINDS, unreadable
@@ -148,7 +149,7 @@ def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
     """The table of models, column by column."""
     all_facts = [ModelFacts.of(model.facts) for model in models]
     rows: dict[str, list[Any]] = {
-        "Model": list(parts.label_models(list(models))),
+        "Model": list(label_models(list(models))),
         "Parameters": [facts.parameters for facts in all_facts],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
@@ -196,7 +197,7 @@ def show_models() -> None:
     rows = table_state["selection"]["rows"]
     st.session_state[CHOSEN_KEY] = ids[rows[0]] if rows else None
     if rows:
-        label = list(parts.label_models(models))[rows[0]]
+        label = list(label_models(models))[rows[0]]
         parts.kind_links(label)
         rename_or_delete(label, models[rows[0]])
 

@@ -1,12 +1,19 @@
 """How convex the loss is over a plane: choose a model and a plane, watch it grow, look, export."""
 
-from typing import Any
+from dataclasses import replace
 
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings
+from explorer.kinds.convexity import (
+    CONVEXITY,
+    VALUE_WORDS,
+    Convexity,
+    ConvexityLook,
+    ConvexitySettings,
+)
 from explorer.kinds.kind import measured_names
+from explorer.kinds.look import COLOUR_MAPS
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -15,9 +22,8 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._address import check_address, is_whole
-from explorer.pages._export import contour_style, export_surface
+from explorer.pages._export import export_plane
 from explorer.pages._objective import choose_objective
-from explorer.render.marks.colours import COLOUR_MAPS
 from store import records
 
 app = parts.start_page()
@@ -39,11 +45,16 @@ def choose() -> tuple[records.Model, str, ConvexitySettings]:
     return model, point, forms.checked_settings(ConvexitySettings, values)
 
 
-def choose_look(plane: Convexity) -> dict[str, Any]:
+def choose_look(plane: Convexity) -> ConvexityLook:
     """How the values are drawn; nothing here changes what is stored."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        value = st.selectbox("Value", measured_names(plane.values), width=250)
-        log = controls.choose_scale(f"scale-{value}")
+        value = st.selectbox(
+            "Value",
+            measured_names(plane.values),
+            format_func=lambda name: VALUE_WORDS.get(name, name),
+            width=250,
+        )
+        log = controls.choose_scale(f"scale-{VALUE_WORDS.get(value, value)}")
         with st.popover("Style", icon=":material/palette:"):
             colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
             check_address("contours", "a whole number", is_whole)
@@ -57,13 +68,14 @@ def choose_look(plane: Convexity) -> dict[str, Any]:
                 placeholder="nothing clipped",
                 help="Values above are drawn at this level; what is stored does not change.",
             )
-    return {
-        "value": value,
-        "log": log,
-        "clip": clip or None,
-        "colour_map": colours,
-        "contours": int(lines),
-    }
+    return ConvexityLook(
+        value=value,
+        log=log,
+        clip=clip or 0.0,
+        colour_map=colours,
+        levels=int(lines),
+        width=charts.plane_width(VALUE_WORDS.get(value, value)),
+    )
 
 
 def explain(plane: Convexity) -> None:
@@ -102,7 +114,7 @@ def residual_badge(plane: Convexity) -> None:
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The map so far, its checks and where it comes from."""
-    from explorer.render.convexity import contour_chart, with_words
+    from explorer.render.convexity import draw
 
     (question,) = stored_questions.values()
     convexity_map: Convexity = questions.result_of(catalog, question)
@@ -110,23 +122,20 @@ def show(stored_questions: dict[str, records.Question]) -> None:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
-    plane = with_words(convexity_map)
-    look = choose_look(plane)
-    drawing = contour_chart(plane, contour_style(look, width=charts.plane_width(look["value"])))
-    description = f"Map of the {look['value']} over a plane around {model.name}"
-    charts.show_chart(drawing, description, plane.values[look["value"]])
+    look = choose_look(convexity_map)
+    words = VALUE_WORDS.get(look.value, look.value)
+    charts.show_chart(
+        draw(convexity_map, look),
+        f"Map of the {words} over a plane around {model.name}",
+        convexity_map.values[look.value],
+    )
     planes.explain_axes(convexity_map.facts)
     explain(convexity_map)
     checks.show_badges(question, convexity_map, residual_badge)
-    export_surface(question, convexity_map, stored_look(look))
+    export_plane(
+        question, convexity_map, lambda view: draw(convexity_map, replace(look, view=view))
+    )
     checks.show_provenance(catalog, question, convexity_map)
-
-
-def stored_look(look: dict[str, Any]) -> dict[str, Any]:
-    """The look of the values as they are stored."""
-    from explorer.render.convexity import VALUE_NAMES
-
-    return {**look, "value": VALUE_NAMES.get(look["value"], look["value"])}
 
 
 sides = parts.sides()

@@ -1,12 +1,14 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.facts import ModelFacts, ProblemFacts
 from explorer.kinds.critical import (
     CRITICAL,
@@ -14,6 +16,7 @@ from explorer.kinds.critical import (
     KERNEL_CURVATURE,
     KERNEL_REMAINDER,
     Critical,
+    CriticalLook,
     CriticalSettings,
 )
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
@@ -25,8 +28,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
-from explorer.pages._trajectories import steps_of
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from store import records
 
 START_NAMES = ("starts", "every", "seed")
@@ -73,27 +75,25 @@ def few_starts(snapshots: int) -> dict[str, int]:
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """What was found so far, in words, charts and a table."""
-    from explorer.render.critical import gradients_chart, index_chart, start_labels
+    from explorer.render.critical import draw, start_labels
 
     (question,) = stored_questions.values()
     searches: Critical = questions.result_of(catalog, question)
-    own = {model.id: name for name, model in models.items()}
-    names = [own.get(id, id[:6]) for id in question.model_ids]
-    steps = steps_of(catalog, question, 0)
+    names = subject_names(catalog, question)
     st.markdown(outcome_counts(searches))
-    wide = spans_decades(searches)  # once it is, the choice begins anew
+    wide = CriticalLook.usual(searches).log  # once it is, the choice begins anew
     log = controls.choose_scale(f"loss-scale-{wide:d}", wide, "Scale of the loss")
-    width = charts.plot_width()
-    chart = partial(index_chart, searches, names, steps, log=log, width=width)
-    description = (
-        f"Loss against the share of negative eigenvalues where searches from {', '.join(names)}"
-    )
-    charts.show_chart(chart(), f"{description} ended", searches.loss[searches.computed])
+    look = CriticalLook(log=log, width=charts.plot_width())
+    chart = partial(draw, searches, look, names)
+    description = "Loss against the share of negative eigenvalues where searches from "
+    description += f"{', '.join(name.text for name in names)} ended"
+    charts.show_chart(chart(), description, searches.loss[searches.computed])
     explain(searches)
     show_badges(searches)
     export_line({"": question}, {"": searches}, chart)
     st.subheader("Before and after", anchor=False)
-    before = partial(gradients_chart, searches, names, steps, width)
+    gradients = replace(look, picture="gradients", height=320)
+    before = partial(draw, searches, gradients, names)
     charts.show_chart(before(), "Norm of the gradient before and after each search")
     st.caption(
         "Grey marks: norm of the gradient where a search began; circles: where it ended, filled if "
@@ -101,7 +101,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     )
     export_chart("gradients", before, [question])
     st.subheader("All searches", anchor=False)
-    show_table(searches, start_labels(searches, names, steps))
+    show_table(searches, start_labels(searches, names))
     checks.show_provenance(catalog, question, searches)
 
 
@@ -116,14 +116,6 @@ def outcome_counts(searches: Critical) -> str:
     text += f", of {searches.levels} different losses" if searches.levels > 1 else ""
     rest = ", ".join(f"{count} {words}" for words, count in counts.items() if words != "critical")
     return f"{text}; {rest}." if rest else f"{text}."
-
-
-def spans_decades(searches: Critical) -> bool:
-    """Whether the losses are better told apart on a log scale."""
-    import numpy as np
-
-    losses = searches.loss[searches.computed & np.isfinite(searches.loss)]
-    return bool(len(losses) and losses.min() > 0 and losses.max() > 100 * losses.min())
 
 
 def explain(searches: Critical) -> None:

@@ -1,23 +1,26 @@
 """Two models compared example by example, as they are and along a direction: ask, look, export."""
 
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.difference import DIFFERENCE, Difference, DifferenceSettings
+from explorer.ask.subject_names import subject_names
+from explorer.kinds.difference import DIFFERENCE, Difference, DifferenceLook, DifferenceSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from store import records
+
+HEIGHT_SHARE = 0.7  # of a plot that stands alone
 
 app = parts.start_page()
 catalog = app.catalog
@@ -42,8 +45,7 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, asking.WantedQuestion]:
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The comparison so far: in words, as curves, with checks and where it comes from."""
     (question,) = stored_questions.values()
-    from explorer.render.difference import profile_chart
-    from explorer.render.line import LineStyle
+    from explorer.render.difference import draw
 
     line: Difference = questions.result_of(catalog, question)
     show_verdict(line)
@@ -56,11 +58,9 @@ def show(stored_questions: dict[str, records.Question]) -> None:
         bind="query-params",
     )
     width = charts.plot_width()
-    style = LineStyle(log=scale == "Log", width=width, height=charts.plot_height(width))
-
-    def chart() -> Any:
-        return profile_chart(line, style, names=(first.words, second.words))
-
+    height = round(HEIGHT_SHARE * charts.plot_height(width))
+    look = DifferenceLook(log=scale == "Log", width=width, height=height)
+    chart = partial(draw, line, look, subject_names(catalog, question))
     description = (
         f"Losses of {first.words} and {second.words} along a direction, and their difference"
     )
@@ -73,8 +73,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
             f"parameters {line.facts['points_cosine']:.3f}."
         )
     checks.show_badges(question, line)
-    export_line({"": question}, {"": line}, chart)
-    checks.show_provenance(catalog, question, line)
+    show_ending(catalog, {"": question}, {"": line}, chart)
 
 
 def show_verdict(line: Difference) -> None:

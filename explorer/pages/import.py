@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions, requests
+from explorer.ask.subject_names import label_models
 from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.contracts.progress import WorkerProgress
@@ -235,9 +236,7 @@ def show_import(job: records.Job) -> None:
     if model is None:
         st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
         return
-    label = next(
-        name for name, m in parts.label_models(catalog.models()).items() if m.id == model.id
-    )
+    label = next(name for name, m in label_models(catalog.models()).items() if m.id == model.id)
     st.subheader(as_text(label), anchor=False)
     count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
     st.caption(f"{parts.facts_line(model)} · {count}")

@@ -1,14 +1,20 @@
 """Loss on the straight line between two points: choose both, ask, look for barriers, export."""
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import statistics
-from explorer.kinds.interpolation import INTERPOLATION, Interpolation, InterpolationSettings
+from explorer.kinds.interpolation import (
+    INTERPOLATION,
+    Interpolation,
+    InterpolationLook,
+    InterpolationSettings,
+)
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -16,7 +22,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text, joined_names
@@ -65,31 +71,23 @@ def _settings_on(
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The profiles so far, the heights on them, their checks and where they come from."""
-    from explorer.render.interpolation import profile_chart
-    from explorer.render.line import LineStyle
+    from explorer.render.interpolation import draw
 
     lines: dict[str, Interpolation] = {
         n: questions.result_of(catalog, q) for n, q in stored_questions.items()
     }
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()
-    style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
-    ends = first.words, second.words
-
-    def chart() -> Any:
-        return profile_chart(lines, style, ends=ends)
-
+    look = InterpolationLook(log=log, second=below, width=width, height=charts.plot_height(width))
+    names = subject_names(catalog, next(iter(stored_questions.values())))
+    chart = partial(draw, lines, look, names)
     values = [value for line in lines.values() for value in line.loss]
     charts.show_chart(chart(), f"Loss from {first.words} to {second.words}", values)
     for name, line in lines.items():
         explain(name if len(lines) > 1 else "", line)
         heights.show_badges(stored_questions[name], line)
         checks.show_badges(stored_questions[name], line)
-    export_line(stored_questions, lines, chart)
-    for name, line in lines.items():
-        checks.show_provenance(
-            catalog, stored_questions[name], line, name if len(lines) > 1 else ""
-        )
+    show_ending(catalog, stored_questions, lines, chart)
 
 
 def explain(name: str, line: Interpolation) -> None:

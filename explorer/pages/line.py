@@ -1,13 +1,14 @@
 """Loss along lines through one or several models: choose, ask, compare, export."""
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from explorer.ask import questions
 from explorer.kinds import statistics
-from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
-from explorer.kinds.line import LINE, Line, LineSettings
+from explorer.kinds.eigenvalues import eigenvalue_words
+from explorer.kinds.line import LINE, Line, LineLook, LineSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -16,7 +17,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._address import check_address
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_text, joined_names
 from store import records
@@ -67,55 +68,26 @@ def choose_direction() -> dict[str, Any]:
     return {"direction": direction, "directions": count, **drawn}
 
 
-def line_title() -> str:
-    """What is drawn."""
-    if settings.direction == "gradient":
-        return "Loss along the negative gradient"
-    if settings.direction == "eigenvector":
-        return f"Loss along {eigenvector_words()}"
-    if settings.directions == 1:
-        return "Loss along a random direction"
-    return f"Loss along {settings.directions} random directions"
-
-
-def x_title() -> str:
-    """What x is."""
-    if settings.direction == "gradient":
-        return "Step down the gradient, in norms of the parameters"
-    if settings.direction == "eigenvector":
-        return f"Distance along {eigenvector_words()}"
-    return f"Distance along {'each' if settings.directions > 1 else 'the'} direction"
-
-
-def eigenvector_words() -> str:
-    """Which eigenvector it is, in words."""
-    named = {1: "the top eigenvector", -1: "the bottom eigenvector"}
-    return named.get(settings.rank, f"eigenvector {settings.rank}".replace("-", MINUS))
-
-
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The profiles so far, their checks and where they come from."""
-    from explorer.render.line import LineStyle, profile_chart
+    from explorer.render.line import draw
 
     lines: dict[str, Line] = {
         name: questions.result_of(catalog, q) for name, q in stored_questions.items()
     }
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()
-    style = LineStyle(log=log, second=below, width=width, height=charts.plot_height(width))
+    look = LineLook(log=log, second=below, width=width, height=charts.plot_height(width))
     values = [value for line in lines.values() for value in line.loss.ravel()]
-    description = f"{line_title()} of {', '.join(lines)}: curves"
-    charts.show_chart(profile_chart(lines, style, x_title=x_title()), description, values)
+    description = f"{settings.title} of {', '.join(lines)}: curves"
+    chart = partial(draw, lines, look)
+    charts.show_chart(chart(), description, values)
     explain(lines)
     for name, question in stored_questions.items():
         if len(stored_questions) > 1:
             st.caption(as_text(name))
         checks.show_badges(question, lines[name])
-    export_line(stored_questions, lines, lambda: profile_chart(lines, style, x_title=x_title()))
-    for name, question in stored_questions.items():
-        checks.show_provenance(
-            catalog, question, lines[name], name if len(stored_questions) > 1 else ""
-        )
+    show_ending(catalog, stored_questions, lines, chart)
 
 
 def explain(lines: dict[str, Line]) -> None:
@@ -158,7 +130,7 @@ with sides.left:
 with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
-    parts.show_heading(f"{line_title()} of {', '.join(subjects)}")
+    parts.show_heading(f"{settings.title} of {', '.join(subjects)}")
     stored_questions = {
         name: question for name, question in questions_by_name.items() if question is not None
     }

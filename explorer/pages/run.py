@@ -1,7 +1,7 @@
 """Training runs: paths on the plane of their principal components, their course, their curves."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -9,19 +9,20 @@ import streamlit as st
 
 from explorer import recorded_runs
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
 from explorer.importing import following
-from explorer.kinds.run import RUN, Run, RunSettings
+from explorer.kinds.look import CurvesLook
+from explorer.kinds.run import RUN, Run, RunLook, RunSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
-from explorer.pages._export import contour_style, export_chart, export_run, file_word
+from explorer.pages._export import export_chart, export_run, file_word
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_text
-from explorer.pages._trajectories import choose_moment, steps_of
-from explorer.render.relief3d.relief import spans_decades
+from explorer.pages._trajectories import choose_moment
 from store import records
 
 LIVE_FOLLOWED = 3.0
@@ -109,41 +110,38 @@ def snapshot_counts(models: list[records.Model]) -> dict[str, int]:
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The plane with the paths, what of the runs it shows, and their course."""
-    from explorer.render.run import course_chart, growing_chart, tracks_of, variance_chart
+    from explorer.render.run import draw, growing, tracks_of
 
     (question,) = stored_questions.values()
     run: Run = questions.result_of(catalog, question)
     if run.path is None:
         return
-    names = {m.id: label for label, m in models_by_label.items()}
-    own = [names.get(id, id[:6]) for id in question.model_ids]
-    tracks = tracks_of(run, own, steps_of(catalog, question, 0))
+    names = subject_names(catalog, question)
+    own = [name.text for name in names]
     look = choose_look(run)
-    until = choose_moment(tracks)
-
-    width = charts.plane_width(look["value"])
-    plane = growing_chart(run, contour_style(look, width=width), tracks)
+    look = replace(look, until=choose_moment(tracks_of(run, names)))
     whose = ", ".join(own)
-    description = (
-        f"Contour plot of the {look['value']} over the plane of the runs of {whose}, with paths"
-    )
-    charts.show_chart(plane(until), description, run.values[look["value"]])
+    description = f"Contour plot of the {look.value} over the plane of the runs of {whose}"
+    values = run.values[look.value]
+    charts.show_chart(draw(run, look, names), f"{description}, with paths", values)
     explain(run, own)
     checks.show_badges(question, run)
-    export_run(question, run, plane, until)
+    export_run(question, run, growing(run, look, names), look.until)
     st.subheader("Course of the run" if len(own) == 1 else "Course of the runs", anchor=False)
-    drawing = course_chart(tracks, look["log"], charts.plot_width())
-    charts.show_chart(drawing, f"Loss and movement over the training of {whose}")
+    course = replace(look, picture="course", width=charts.plot_width())
+    description = f"Loss and movement over the training of {whose}"
+    charts.show_chart(draw(run, course, names), description)
     st.subheader("How much the plane shows", anchor=False)
-    drawing = variance_chart(run.facts, charts.plot_width())
-    charts.show_chart(drawing, "Share of the variance by component", run.facts["explained"])
+    variance = replace(look, picture="variance", width=charts.plot_width())
+    explained = run.facts["explained"]
+    charts.show_chart(draw(run, variance, names), "Share of the variance by component", explained)
     checks.show_provenance(catalog, question, run)
 
 
-def choose_look(run: Run) -> dict[str, Any]:
+def choose_look(run: Run) -> RunLook:
     """How the plane is drawn."""
-    log, value = controls.choose_height(run.values, spans_decades(run.values["loss"]))
-    return {"value": value, "log": log, "clip": None, "colour_map": "viridis", "contours": 14}
+    log, value = controls.choose_height(run.values, RunLook.usual(run).log)
+    return RunLook(value=value, log=log, levels=14, width=charts.plane_width(value))
 
 
 def explain(run: Run, names: list[str]) -> None:
@@ -186,7 +184,8 @@ def show_curves() -> None:
     log = st.segmented_control(
         "Scale of the curves", ["Linear", "Log"], default="Linear", required=True, key="curves"
     )
-    chart = partial(training.curves_chart, curves_by_run, log == "Log", charts.plot_width())
+    look = CurvesLook(log=log == "Log", width=charts.plot_width())
+    chart = partial(training.curves_chart, curves_by_run, look)
     charts.show_chart(chart(), f"Training curves of {', '.join(curves_by_run)}")
     st.caption("logged: by the training script; the others: measured at each stored snapshot.")
     export_chart(f"curves-{file_word(next(iter(curves_by_run)))}", chart)

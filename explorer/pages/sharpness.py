@@ -1,6 +1,7 @@
 """Sharpness of one or several models: choose, ask, compare, rescale, export."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,6 +12,7 @@ from explorer.kinds.sharpness import (
     NOT_YET,
     SHARPNESS,
     Sharpness,
+    SharpnessLook,
     SharpnessSettings,
     ranks,
     unequal_losses,
@@ -22,6 +24,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._address import check_address
+from explorer.pages._ending import show_provenances
 from explorer.pages._export import export_chart, export_numbers
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_message, as_text, in_badge, joined_names
@@ -132,10 +135,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     for tab, part in zip(st.tabs(list(tabs)), tabs.values(), strict=True):
         with tab:
             part()
-    for name, question in stored_questions.items():
-        checks.show_provenance(
-            catalog, question, sharpness_by_model[name], name if len(stored_questions) > 1 else ""
-        )
+    show_provenances(catalog, stored_questions, sharpness_by_model)
 
 
 def is_rescaled() -> bool:
@@ -228,18 +228,17 @@ def show_measures_chart(
     stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
 ) -> None:
     """The values with their intervals."""
-    from explorer.render.sharpness import measures_chart
+    from explorer.render.sharpness import draw
 
-    width = charts.plot_width(titles_width())
-    charts.show_chart(
-        measures_chart(sharpness_by_model, width),
-        f"Sharpness of {', '.join(sharpness_by_model)} by each measure",
-    )
+    look = SharpnessLook(width=charts.plot_width(titles_width()))
+    chart = partial(draw, sharpness_by_model, look)
+    description = f"Sharpness of {', '.join(sharpness_by_model)} by each measure"
+    charts.show_chart(chart(), description)
     st.caption(
         "Bars are 95 % intervals; a triangle is a lower bound, the best found of a maximum. Values "
         "that are not above 0 have no place on this axis: see the table."
     )
-    export_chart("sharpness", lambda: measures_chart(sharpness_by_model), stored_questions.values())
+    export_chart("sharpness", chart, stored_questions.values())
 
 
 def titles_width() -> int:
@@ -267,7 +266,7 @@ def show_rescaling(
     stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
 ) -> None:
     """Which pairs were rescaled, that outputs agree, and how far each measure moved."""
-    from explorer.render import sharpness as sharpness_charts
+    from explorer.render.sharpness import draw
 
     for name, one in sharpness_by_model.items():
         rescaling_facts = one.facts.get("rescaling", {})
@@ -291,22 +290,19 @@ def show_rescaling(
             )
     rescaled_models = {name: one for name, one in sharpness_by_model.items() if one.ratios}
     if rescaled_models:
-        charts.show_chart(
-            sharpness_charts.ratios_chart(rescaled_models, charts.plot_width(titles_width())),
-            f"Each measure of {', '.join(rescaled_models)} after rescaling over that before",
-        )
-        export_chart(
-            "sharpness-ratios",
-            lambda: sharpness_charts.ratios_chart(rescaled_models),
-            [stored_questions[n] for n in rescaled_models],
-        )
+        look = SharpnessLook(picture="ratios", width=charts.plot_width(titles_width()))
+        chart = partial(draw, rescaled_models, look)
+        description = f"Each measure of {', '.join(rescaled_models)} after rescaling over before"
+        charts.show_chart(chart(), description)
+        questions_drawn = [stored_questions[name] for name in rescaled_models]
+        export_chart("sharpness-ratios", chart, questions_drawn)
 
 
 def show_directions(
     stored_questions: dict[str, records.Question], sharpness_by_model: dict[str, Sharpness]
 ) -> None:
     """The loss along the worst direction of a measure."""
-    from explorer.render import sharpness as sharpness_charts
+    from explorer.render.sharpness import draw
 
     names_by_title = {
         m.title: m.name for one in sharpness_by_model.values() for m in one.directions
@@ -315,21 +311,15 @@ def show_directions(
         st.caption("No worst direction is known yet.")
         return
     title = st.selectbox("Found by", list(names_by_title), width=320, key="direction-of")
-    charts.show_chart(
-        sharpness_charts.worst_direction_chart(
-            sharpness_by_model, names_by_title[title], charts.plot_width()
-        ),
-        f"Loss along the worst direction found by {title}",
-    )
+    width = charts.plot_width()
+    look = SharpnessLook(picture="direction", measure=names_by_title[title], width=width)
+    chart = partial(draw, sharpness_by_model, look)
+    charts.show_chart(chart(), f"Loss along the worst direction found by {title}")
     st.caption(
         "The loss of the problem itself, to one and a half lengths of the perturbation found, both "
         "ways."
     )
-    export_chart(
-        "worst-direction",
-        lambda: sharpness_charts.worst_direction_chart(sharpness_by_model, names_by_title[title]),
-        stored_questions.values(),
-    )
+    export_chart("worst-direction", chart, stored_questions.values())
 
 
 sides = parts.sides()

@@ -10,7 +10,7 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.contracts.facts import ModelFacts, TensorFacts
 from explorer.kinds.matrix import MATRIX_WORDS, MOST_PROBES, SpectrumSettings
-from explorer.kinds.spectrum import SPECTRUM, Spectrum
+from explorer.kinds.spectrum import SPECTRUM, Spectrum, SpectrumLook
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -132,18 +132,15 @@ def show_comparison(
     stored_questions: dict[str, records.Question], results: dict[str, Spectrum], log: bool
 ) -> None:
     """Hessian, Gauss-Newton and Fisher matrices over each other, as far as they are stored."""
-    from explorer.render.spectrum import DensityStyle, densities_chart
+    from explorer.render.spectrum import draw
 
     st.subheader("Hessian, Gauss-Newton, Fisher", anchor=False)
     spectra_drawn = {
         name: spectrum for name, spectrum in results.items() if spectrum.ends is not None
     }
     if len(spectra_drawn) > 1:
-        chart = partial(
-            densities_chart,
-            spectra_drawn,
-            DensityStyle(log=log, spikes=False, width=charts.plot_width()),
-        )
+        look = SpectrumLook(log=log, spikes=False, width=charts.plot_width())
+        chart = partial(draw, spectra_drawn, look)
         charts.show_chart(chart(), f"Densities of eigenvalues of {', '.join(spectra_drawn)}")
         export_chart("matrices", chart, [stored_questions[name] for name in spectra_drawn])
     absent = {n: others[n] for n in COMPARED if MATRIX_WORDS[n] not in results}

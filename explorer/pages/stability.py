@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
 from explorer.importing import training as training_notes
 from explorer.kinds.stability import (
     OPTIMISERS,
     STABILITY,
     Stability,
+    StabilityLook,
     StabilitySettings,
     temperature,
-    threshold,
 )
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
@@ -23,9 +24,8 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
-from explorer.pages._trajectories import steps_of
 from explorer.wording import one_line
 from store import records
 
@@ -60,18 +60,20 @@ class Training:
             return None
         return np.array(rates_found, dtype=np.float64)
 
-    def thresholds(self, steps: Sequence[int | str]) -> "np.ndarray | None":
-        """Of the largest eigenvalue at each snapshot, NaN where the rate is 0.
-
-        None without a rate, and for another matrix than is shown.
-        """
-        import numpy as np
-
+    def look(self, steps: Sequence[int | str], log: bool) -> StabilityLook:
+        """How the run is drawn, against the training as far as it is known."""
         rates = self.rates(steps)
-        if rates is None or (self.optimiser == "Adam") != self.preconditioned:
-            return None
-        own = [threshold(self.optimiser, r, self.momentum) if r > 0 else np.nan for r in rates]
-        return np.array(own)
+        width = charts.plot_width()
+        own = () if rates is None else tuple(rates.tolist())
+        momentum, batch = self.momentum, self.batch or 0
+        return StabilityLook(
+            log=log,
+            width=width,
+            optimiser=self.optimiser,
+            rates=own,
+            momentum=momentum,
+            batch=batch,
+        )
 
 
 def choose() -> tuple[records.Model, StabilitySettings, Training]:
@@ -156,43 +158,22 @@ def has_moments(model: records.Model) -> bool:
 
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The run's course so far, in words and curves, and where it comes from."""
-    from explorer.render.stability import course_chart
+    from explorer.render.stability import draw
 
     (question,) = stored_questions.values()
     stability: Stability = questions.result_of(catalog, question)
     log = controls.choose_scale("scale", log=True)
-    others = {}
-    steps = steps_of(catalog, question, 0)
-    rates = training.rates(steps[0])
-    if rates is not None:
-        batch = training.batch or stability.facts["available"]
-        others["implicit regulariser"] = stability.regulariser(rates, batch)
-    chart = partial(
-        course_chart,
-        stability,
-        steps=steps,
-        threshold=threshold_line(training.thresholds(steps[0])),
-        words=f"threshold of {training.optimiser}",
-        log=log,
-        others=others,
-        width=charts.plot_width(),
-    )
+    names = subject_names(catalog, question)
+    look = training.look(names[0].steps, log)
+    chart = partial(draw, stability, look, names)
     top = stability.values["lambda_max"]
     charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
-    explain(stability, steps[0])
+    explain(stability, look)
     checks.show_badges(question, stability, residual_badge)
-    export_line({"": question}, {"": stability}, chart)
-    checks.show_provenance(catalog, question, stability)
+    show_ending(catalog, {"": question}, {"": stability}, chart)
 
 
-def threshold_line(thresholds: "np.ndarray | None") -> "float | np.ndarray | None":
-    """One number where all are the same: a line across the whole picture."""
-    if thresholds is None or not (thresholds == thresholds[0]).all():
-        return thresholds
-    return float(thresholds[0])
-
-
-def explain(stability: Stability, steps: Sequence[int | str]) -> None:
+def explain(stability: Stability, look: StabilityLook) -> None:
     """What the curves are, and what the training's settings make of them."""
     import numpy as np
 
@@ -212,21 +193,20 @@ def explain(stability: Stability, steps: Sequence[int | str]) -> None:
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
-    if note := threshold_note(stability.facts["available"], steps):
+    if note := threshold_note(stability.facts["available"], look):
         st.caption(note)
-    rates = training.rates(steps)
-    if rates is not None:
+    if look.rates:
         note = (
             "Implicit regulariser: of steps of this rate and batch size without momentum (Barrett "
             "and Dherin 2021; Smith et al. 2021)."
         )
         if training.batch:
-            scale = temperature(rates[-1], training.batch, training.momentum)
+            scale = temperature(look.rates[-1], training.batch, training.momentum)
             note += f" Temperature of the noise: {scale:.3g}."
         st.caption(note)
 
 
-def threshold_note(count: int, steps: Sequence[int | str]) -> str:
+def threshold_note(count: int, look: StabilityLook) -> str:
     """What the largest eigenvalue is held against, for data of so many examples."""
     if training.optimiser == "Adam" and not training.preconditioned:
         return "Adam's threshold is one of the Hessian preconditioned by its second moments" + (
@@ -237,7 +217,7 @@ def threshold_note(count: int, steps: Sequence[int | str]) -> str:
         )
     import numpy as np
 
-    thresholds = training.thresholds(steps)
+    thresholds = look.thresholds(training.preconditioned)
     if thresholds is None or not np.isfinite(thresholds).any():
         return "Give the learning rate on the left to see the optimiser's threshold."
     least, most = np.nanmin(thresholds), np.nanmax(thresholds)

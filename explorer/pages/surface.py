@@ -8,9 +8,10 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds.kind import measured_names
+from explorer.kinds.look import COLOUR_MAPS, spans_decades
 from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
 from explorer.kinds.projection import PROJECTION
-from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
+from explorer.kinds.surface import SURFACE, Surface, SurfaceLook, SurfaceSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -20,13 +21,13 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
 from explorer.pages._address import check_address, is_finite, is_whole
-from explorer.pages._export import contour_style, export_surface, height_field_of
+from explorer.pages._export import export_plane
 from explorer.pages._objective import choose_objective
-from explorer.pages._trajectories import DrawnPaths
-from explorer.render.marks.colours import COLOUR_MAPS
+from explorer.render.relief3d.camera import camera_numbers
 from explorer.render.relief3d.client import RenderError, renderer
-from explorer.render.relief3d.relief import spans_decades
 from store import records
+
+VIEWS = {"Contour": "contour", "3-D": "relief"}  # on screen, and in a look
 
 app = parts.start_page()
 catalog = app.catalog
@@ -45,7 +46,7 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
     return model, point, forms.checked_settings(SurfaceSettings, values)
 
 
-def choose_view(surface: Surface) -> dict[str, Any]:
+def choose_view(surface: Surface, decay: float) -> SurfaceLook:
     """How the values are drawn; nothing here changes what is stored."""
     words = {
         "error of loss": "loss_se",
@@ -58,7 +59,7 @@ def choose_view(surface: Surface) -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = st.segmented_control(
             "View",
-            ["Contour", "3-D"],
+            list(VIEWS),
             default="Contour",
             required=True,
             key="view",
@@ -98,14 +99,17 @@ def choose_view(surface: Surface) -> dict[str, Any]:
                 help="Values above are drawn at this level; what is stored does not change.",
             )
             decay_input(model)
-    return {
-        "view": view,
-        "value": value,
-        "log": scale == "Log",
-        "clip": clip or None,
-        "colour_map": colours,
-        "contours": int(contours),
-    }
+    return SurfaceLook(
+        view=VIEWS[view],
+        value=value,
+        log=scale == "Log",
+        clip=clip or 0.0,
+        colour_map=colours,
+        levels=int(contours),
+        width=charts.plane_width(value),
+        camera=camera_numbers(st.session_state.get("camera")),
+        decay=decay,
+    )
 
 
 def decay_input(model: records.Model) -> float:
@@ -123,22 +127,16 @@ def decay_input(model: records.Model) -> float:
     )
 
 
-def show(surface: Surface, look: dict[str, Any], key: str, drawn_paths: DrawnPaths | None) -> None:
-    """The picture, with the paths that are shown over it."""
-    if look["view"] == "Contour":
-        from explorer.render.surface import contour_chart
-
-        plane = contour_chart(surface, contour_style(look, width=charts.plane_width(look["value"])))
-        chart = drawn_paths.over(plane)(drawn_paths.until) if drawn_paths else plane
-        description = f"Contour plot of the {look['value']} over a plane around {model.name}"
-        charts.show_chart(chart, description, surface.values[look["value"]], f"contour-{key}")
+def show(drawing: Any, look: SurfaceLook, values: Any, key: str) -> None:
+    """The picture, from above or as a view to turn."""
+    if look.view == "contour":
+        description = f"Contour plot of the {look.value} over a plane around {model.name}"
+        charts.show_chart(drawing, description, values, f"contour-{key}")
         return
     from explorer.pages._viewer import surface_viewer
 
     try:
-        scene = renderer().scene(
-            height_field_of(surface, look, drawn_paths.pins if drawn_paths else ())
-        )
+        scene = renderer().scene(drawing.field)
     except RenderError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -172,17 +170,24 @@ def refine_button() -> None:
 
 def show_answer(question: records.Question, projected: records.Question | None) -> None:
     """A stored answer, whole or so far, and the paths on its plane."""
+    from explorer.render.surface import draw
+
     surface: Surface = questions.result_of(catalog, question)
     if surface.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
     decay = float(st.session_state.get("decay", ModelFacts.of(model.facts).weight_decay or 0.0))
-    surface = replace(surface, values=with_penalty(surface.values, decay))
-    look = choose_view(surface)
+    values = with_penalty(surface.values, decay)
+    look = choose_view(replace(surface, values=values), decay)
     with st.container():
-        drawn_paths = paths.choose_drawn_paths(catalog, projected, names)
-    show(surface, look, question.key[:12], drawn_paths)
+        drawn_paths = paths.choose_drawn_paths(catalog, projected)
+
+    def draw_view(view: str) -> Any:
+        drawing = draw(surface, replace(look, view=view))
+        return drawn_paths.over(drawing) if drawn_paths else drawing
+
+    show(draw_view(look.view), look, values[look.value], question.key[:12])
     with st.container():
         planes.explain_axes(surface.facts)
         if drawn_paths:
@@ -190,10 +195,10 @@ def show_answer(question: records.Question, projected: records.Question | None) 
         if not surface.computed.all():
             from explorer.kinds.preview import preview, summary
 
-            st.caption(summary(preview(surface.values[look["value"]], surface.computed)))
+            st.caption(summary(preview(values[look.value], surface.computed)))
     checks.show_badges(question, surface)
     with st.container(horizontal=True, gap="small"):
-        export_surface(question, surface, look, drawn_paths)
+        export_plane(question, surface, draw_view, drawn_paths)
         if question.status == "complete":
             refine_button()
     checks.show_provenance(catalog, question, surface)
@@ -208,7 +213,6 @@ def show_stored(stored_questions: dict[str, records.Question]) -> None:
 sides = parts.sides()
 with sides.left:
     model, point, settings = choose()
-    names = {m.id: label for label, m in parts.known_models(catalog).items()}
     wish = asking.WantedQuestion(SURFACE, settings, ((model, point),))
     wishes = {SURFACE.name: wish}
     if paths_wish := paths.paths_wish(catalog, model, point, settings):

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-import numpy as np
 
-from explorer.kinds.critical import END_WORDS, Critical, EndReason
+from explorer.kinds.critical import END_WORDS, Critical, CriticalLook, EndReason
+from explorer.kinds.look import SubjectName
 from explorer.kinds.trajectory import spans
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
 from explorer.render.marks.curve import GREY
-from explorer.render.marks.curves import small_picture
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page
@@ -31,15 +30,27 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 SMALLEST_GRADIENT = 1e-16  # a gradient below, 0 too, is drawn there
 
 
-def start_labels(
-    searches: Critical, names: Sequence[str] = (), steps: Sequence[Sequence[int | str]] = ()
-) -> list[str]:
+def draw(
+    searches: Critical, look: CriticalLook, names: Sequence[SubjectName] = ()
+) -> alt.LayerChart:
+    """The picture that the look names, as an Altair chart.
+
+    Args:
+        searches: the searches.
+        look: how they are drawn.
+        names: of the runs in their order, with their snapshots' steps.
+    """
+    charts = {"index": index_chart, "gradients": gradients_chart}
+    return charts[look.picture](searches, look, names)
+
+
+def start_labels(searches: Critical, names: Sequence[SubjectName] = ()) -> list[str]:
     """What each search began at, in words: "step 50", "final", "copy 2".
 
     Args:
         searches: the searches.
-        names: of the runs in their order; needed where there are several.
-        steps: training step of each run's snapshots, or their files' names.
+        names: of the runs in their order, with their snapshots' steps; needed where there are
+            several.
     """
     runs, texts = spans(searches.settings.lengths or (1,)), []
     for snapshot, copy in searches.settings.search_starts:
@@ -47,33 +58,22 @@ def start_labels(
         at = snapshot - span.start
         words = f"copy {copy}" if copy else "final"
         if not copy and snapshot < span.stop - 1:
-            step = steps[run][at] if steps else at
+            step = names[run].steps[at] if names and names[run].steps else at
             words = f"step {step}" if isinstance(step, int) else step
-        texts.append(f"{names[run]}, {words}" if len(names) > 1 else words)
+        texts.append(f"{names[run].text}, {words}" if len(names) > 1 else words)
     return texts
 
 
 def index_chart(
-    searches: Critical,
-    names: Sequence[str] = (),
-    steps: Sequence[Sequence[int | str]] = (),
-    *,
-    log: bool = False,
-    width: int = 560,
+    searches: Critical, look: CriticalLook, names: Sequence[SubjectName] = ()
 ) -> alt.LayerChart:
-    """An Altair chart of where searches ended: share of negative eigenvalues against the loss.
+    """Where searches ended: share of negative eigenvalues against the loss.
 
     Critical points are filled, all else is hollow; bars are the 95 % interval of an index that is
     an estimate. What has no index, or no place on a log scale, is left out.
-
-    Args:
-        searches: the searches.
-        names: of the runs, as for `start_labels`.
-        steps: of their snapshots.
-        log: whether the loss is on a log scale.
-        width: of the plot, in px.
     """
-    rows = [row for row in _search_rows(searches, names, steps) if not log or row["loss"] > 0]
+    log = look.log
+    rows = [row for row in _search_rows(searches, names) if not log or row["loss"] > 0]
     rows = [row for row in rows if math.isfinite(row["loss"]) and math.isfinite(row["share"])]
     x = alt.X("share:Q", scale=_share_scale([row["high"] for row in rows] + [0.0]))
     x = x.axis(title="Negative eigenvalues, share of all", format="~%", gridOpacity=0.22)
@@ -96,24 +96,26 @@ def index_chart(
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
         x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
     )
-    dots = base.mark_point(size=70, strokeWidth=1.8, opacity=0.9).encode(
+    dots = base.mark_point(style="search", size=70, strokeWidth=1.8, opacity=0.9).encode(
         x=x, tooltip=_tooltips(("start", "ended", "class", "loss text", "index", "gradient text"))
     )
     dots = dots.encode(**_point_encodings(rows, names))
+    return _whole_chart([bars.encode(stroke=_stroke_encoding(rows)), dots], look)
+
+
+def _whole_chart(layers: list[alt.Chart], look: CriticalLook) -> alt.LayerChart:
     return alt.LayerChart(
-        layer=[bars.encode(stroke=_stroke_encoding(rows)), dots], width=width, height=380
+        layer=layers, width=look.width, height=look.height, title=look.title or alt.Undefined
     )
 
 
-def _search_rows(
-    searches: Critical, names: Sequence[str], steps: Sequence[Sequence[int | str]]
-) -> list[dict[str, Any]]:
+def _search_rows(searches: Critical, names: Sequence[SubjectName]) -> list[dict[str, Any]]:
     """What is drawn and told of each search that was made."""
     runs = spans(searches.settings.lengths or (1,))
     share, low, high = searches.index_shares
     own = {name: values.tolist() for name, values in searches.values.items()}
     rows = []
-    for unit, start in enumerate(start_labels(searches, names, steps)):
+    for unit, start in enumerate(start_labels(searches, names)):
         if not searches.computed[unit]:
             continue
         snapshot = searches.settings.search_starts[unit][0]
@@ -121,7 +123,7 @@ def _search_rows(
         rows.append(
             {
                 "start": start,
-                "run": names[run] if len(names) > 1 else "",
+                "run": names[run].text if len(names) > 1 else "",
                 "ended": searches.end_words[unit],
                 "class": searches.classes[unit],
                 "loss": own["loss"][unit],
@@ -173,7 +175,7 @@ def _stroke_encoding(rows: list[dict[str, Any]]) -> alt.Stroke:
     )
 
 
-def _point_encodings(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+def _point_encodings(rows: list[dict[str, Any]], names: Sequence[SubjectName]) -> dict[str, Any]:
     """Colours by the reason, filled where a point is critical; a shape a run."""
     present = _reasons_present(rows)
     fills = [COLOURS[e] if e == EndReason.CRITICAL else HOLLOW for e in present]
@@ -187,7 +189,7 @@ def _point_encodings(rows: list[dict[str, Any]], names: Sequence[str]) -> dict[s
         shapes = [SHAPES[n % len(SHAPES)] for n in range(len(names))]
         looks["shape"] = alt.Shape(
             "run:N",
-            scale=alt.Scale(domain=list(names), range=shapes),
+            scale=alt.Scale(domain=[name.text for name in names], range=shapes),
             legend=alt.Legend(title=None, orient="top", symbolFillColor=GREY),
         )
     return looks
@@ -217,18 +219,15 @@ def _tooltips(names: Sequence[str]) -> list[alt.Tooltip]:
 
 
 def gradients_chart(
-    searches: Critical,
-    names: Sequence[str] = (),
-    steps: Sequence[Sequence[int | str]] = (),
-    width: int = 560,
+    searches: Critical, look: CriticalLook, names: Sequence[SubjectName] = ()
 ) -> alt.LayerChart:
-    """An Altair chart of the gradient's norm where each search began and ended, and the target.
+    """The gradient's norm where each search began and ended, and the target.
 
     Norms below 1e-16 are drawn there, and those that are not finite left out.
     """
     rows = [
         row | {name: max(row[name], SMALLEST_GRADIENT) for name in ("before", "after")}
-        for row in _search_rows(searches, names, steps)
+        for row in _search_rows(searches, names)
         if math.isfinite(row["before"]) and math.isfinite(row["after"])
     ]
     target = searches.settings.target
@@ -257,24 +256,4 @@ def gradients_chart(
     )
     across = alt.Chart(arrow_table([{"target": target}])).mark_rule(strokeDash=[4, 3], color=GREY)
     across = across.encode(y=alt.Y("target:Q", scale=scale, axis=axis))
-    return alt.LayerChart(layer=[across, lines, first, last], width=width, height=320)
-
-
-def thumbnail(searches: Critical) -> bytes:
-    """A small picture (PNG) of index against loss, readable on light and dark pages."""
-    has_place = (
-        searches.computed & np.isfinite(searches.loss) & np.isfinite(searches.values["index"])
-    )
-    rows = [
-        {"x": x, "y": y, "filled": bool(filled)}
-        for x, y, filled in zip(
-            searches.values["index"][has_place].tolist(),
-            searches.loss[has_place].tolist(),
-            searches.is_critical[has_place],
-            strict=True,
-        )
-    ]
-    colour = COLOURS[EndReason.CRITICAL]
-    fill = {"condition": {"test": "datum.filled", "value": colour}, "value": HOLLOW}
-    mark = {"type": "point", "size": 420, "strokeWidth": 4, "stroke": colour, "opacity": 1}
-    return small_picture(rows, mark, {"fill": fill})
+    return _whole_chart([across, lines, first, last], look)

@@ -1,50 +1,55 @@
 """Loss between two points: the chord between their losses, and the points themselves as rings."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from explorer.kinds.interpolation import Interpolation
-from explorer.render.line import SECOND_HEIGHT, LineStyle
+from explorer.kinds.interpolation import Interpolation, InterpolationLook
+from explorer.kinds.look import SubjectName
+from explorer.render.line import SECOND_HEIGHT
 from explorer.render.marks import curves
 from explorer.render.marks.curve import Band, Curve, Row, Spot, visible_band
 
+UNNAMED_ENDS = ("the first point", "the second point")
 
-def profile_chart(
+
+def draw(
     lines: Interpolation | Mapping[str, Interpolation],
-    style: LineStyle | None = None,
-    *,
-    ends: tuple[str, str] = ("the first point", "the second point"),
-    title: str | None = None,
-) -> Any:
+    look: InterpolationLook,
+    names: Sequence[SubjectName] = (),
+) -> curves.CurvesChart:
     """An Altair chart of the points computed so far of each named line, joined.
 
     The chord is dashed. A ring is the value of a point by itself, with its own running statistics.
 
+    Args:
+        lines: one, or several between the same two points, such as those of two splits.
+        look: how they are drawn.
+        names: of the two points.
+
     Raises:
         ValueError: no lines, or a line without such a value.
     """
-    style = style or LineStyle()
     named = {"": lines} if isinstance(lines, Interpolation) else dict(lines)
-    values = [style.value] if style.second is None else [style.value, style.second]
+    values = [look.value, look.second] if look.second else [look.value]
     for value in values:
         if not named or any(value not in line.values for line in named.values()):
             raise ValueError(
                 f"lines must hold at least one line with {value!r}, got {named.keys()}"
             )
-    heights = (style.height, round(style.height * SECOND_HEIGHT))
+    first, second = (name.text for name in names) if names else UNNAMED_ENDS
+    heights = (look.height, round(look.height * SECOND_HEIGHT))
     rows = [
-        _value_row(named, value, style, height, ends)
+        _value_row(named, value, look, height, (first, second))
         for value, height in zip(values, heights, strict=False)
     ]
-    return curves.chart(rows, f"a: 0 is {ends[0]}, 1 is {ends[1]}", style.width, title)
+    return curves.chart(rows, f"a: 0 is {first}, 1 is {second}", look.width, look.title)
 
 
 def _value_row(
     named: Mapping[str, Interpolation],
     value: str,
-    style: LineStyle,
+    look: InterpolationLook,
     height: int,
     ends: tuple[str, str],
 ) -> Row:
@@ -53,12 +58,12 @@ def _value_row(
             line.x,
             line.values[value],
             line.computed,
-            loss_interval(line) if style.band and value == "loss" else None,
+            loss_interval(line) if look.band and value == "loss" else None,
         )
         for name, line in named.items()
     }
     spots = [spot for name, line in named.items() for spot in _end_spots(name, line, value, ends)]
-    return Row(value, curves_by_name, height, style.log and value == style.value, spots=spots)
+    return Row(value, curves_by_name, height, look.log and value == look.value, spots=spots)
 
 
 def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) -> list[Spot]:
@@ -72,8 +77,3 @@ def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]
 def loss_interval(line: Interpolation) -> Band | None:
     """The 95 % interval around the loss, where it is wide enough to see."""
     return visible_band(line.interval, line.loss, line.computed)
-
-
-def thumbnail(line: Interpolation) -> bytes:
-    """A small picture (PNG) of the loss between the points."""
-    return curves.thumbnail(Curve(line.x, line.loss, line.computed))

@@ -1,4 +1,4 @@
-"""Projected paths drawn: over the surface of their plane, as pins on it, and by themselves."""
+"""Projected paths drawn: by themselves, or over the drawing of their plane."""
 
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
@@ -8,62 +8,78 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
-from explorer.kinds.projection import Projection
+from explorer.kinds.look import SubjectName
+from explorer.kinds.projection import Projection, ProjectionLook
 from explorer.kinds.surface import Surface
-from explorer.render.marks import curves
-from explorer.render.marks.curve import Curve
+from explorer.render.drawing import Drawing
 from explorer.render.marks.image import cell_extent
 from explorer.render.marks.scale import plane_axes_titles
-from explorer.render.relief3d.height import Marker
-from explorer.render.trajectories import Track, chart_until, make_tracks, moments, snapshots_until
+from explorer.render.trajectories import Track, drawing_until, last_moment, make_tracks
+
+HEIGHT_SHARE = 0.82  # of the width
 
 
 def tracks_of(
-    projection: Projection,
-    names: Sequence[str] = (),
-    steps: Sequence[Sequence[int | str]] = (),
+    projection: Projection, names: Sequence[SubjectName] = (), on_plane: bool = True
 ) -> list[Track]:
     """The paths, ready to draw; none before all snapshots are projected.
 
     Args:
         projection: the paths.
-        names: of the runs; needed where there are several.
-        steps: names of each run's snapshots; their number unless given.
+        names: of the runs.
+        on_plane: whether they are drawn over the colours of a plane.
     """
     if not projection.computed.all():
         return []
-    paths = projection.paths
-    steps_by_run = steps or [list(range(len(path.x))) for path in paths]
-    return make_tracks(paths, names or [f"run {n + 1}" for n in range(len(paths))], steps_by_run)
+    return make_tracks(projection.paths, names, on_plane)
 
 
-def paths_alone(projection: Projection) -> alt.LayerChart:
-    """The paths without a surface under them."""
+def draw(
+    projection: Projection, look: ProjectionLook, names: Sequence[SubjectName] = ()
+) -> Drawing:
+    """The paths without a surface under them.
+
+    Args:
+        projection: the paths.
+        look: how far they are drawn.
+        names: of the plane's point, and of the runs with their snapshots' steps.
+
+    Raises:
+        ValueError: there is no such moment.
+    """
     places = projection.values
     titles = plane_axes_titles(projection.facts)
-    x, y = alt.X("x:Q", title=titles[0]), alt.Y("y:Q", title=titles[1])
-    empty = alt.Chart(
-        alt.Data(
-            values=[
-                {"x": float(a), "y": float(b)}
-                for a, b in zip(places["x"], places["y"], strict=True)
-                if np.isfinite(a + b)
-            ]
-        )
-    ).mark_point(opacity=0)
-    tracks = tracks_of(projection)
-    plane = alt.LayerChart(layer=[empty.encode(x=x, y=y)], width=440, height=360)
-    return chart_until(plane, tracks)(len(moments(tracks)) - 1) if tracks else plane
+    scale = alt.Scale(zero=False, padding=12)
+    x, y = (
+        alt.X("x:Q", title=titles[0], scale=scale),
+        alt.Y("y:Q", title=titles[1], scale=scale),
+    )
+    rows = [
+        {"x": float(a), "y": float(b)}
+        for a, b in zip(places["x"], places["y"], strict=True)
+        if np.isfinite(a + b)
+    ]
+    empty = alt.Chart(alt.Data(values=rows)).mark_point(opacity=0, style="nothing")
+    plane = alt.LayerChart(
+        layer=[empty.encode(x=x, y=y)],
+        width=look.width,
+        height=round(look.width * HEIGHT_SHARE),
+        title=look.title or alt.Undefined,
+    )
+    tracks = tracks_of(projection, names[1:], on_plane=False)
+    return drawing_until(plane, tracks)(last_moment(tracks, look.until))
 
 
-def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:
-    """Start and present end of each path, as markers of the 3-D view."""
-    markers: list[Marker] = []
-    for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
-        for t in dict.fromkeys((0, count - 1) if count else ()):
-            words = f"{track.name} at {track.steps[t]}"
-            markers.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
-    return tuple(markers)
+def draw_over(
+    plane: Drawing, projection: Projection, look: ProjectionLook, names: Sequence[SubjectName] = ()
+) -> Drawing:
+    """The drawing of a surface with the paths on its plane; as `draw`.
+
+    Raises:
+        ValueError: there is no such moment.
+    """
+    tracks = tracks_of(projection, names[1:])
+    return drawing_until(plane, tracks)(last_moment(tracks, look.until))
 
 
 def outside_count(tracks: Sequence[Track], surface: Surface) -> int:
@@ -73,13 +89,3 @@ def outside_count(tracks: Sequence[Track], surface: Surface) -> int:
         int(((p.x < left) | (p.x > right) | (p.y < low) | (p.y > high)).sum())
         for p in (track.path for track in tracks)
     )
-
-
-def thumbnail(projection: Projection) -> bytes:
-    """A small picture (PNG) of each run's true loss over its snapshots."""
-    lines = [path.values["loss"] for path in projection.paths]
-    faint = np.full((len(lines), max(map(len, lines))), np.nan)
-    for row, line in zip(faint, lines, strict=True):
-        row[: len(line)] = line
-    x = np.arange(faint.shape[1], dtype=np.float64)
-    return curves.thumbnail(Curve(x, faint[0], np.isfinite(faint[0]), faint=faint[1:]))

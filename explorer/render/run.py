@@ -9,14 +9,15 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from explorer.kinds.run import Run
+from explorer.kinds.look import SubjectName
+from explorer.kinds.run import Run, RunLook
+from explorer.render.drawing import Drawing
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import Curve, Row
-from explorer.render.marks.scale import ContourStyle
-from explorer.render.surface import contour_chart
-from explorer.render.trajectories import Track, chart_until, make_tracks, moments
+from explorer.render.plane import draw_plane
+from explorer.render.trajectories import Track, drawing_until, last_moment, make_tracks
 
 COURSE_WORDS = {
     "out": "out of plane",
@@ -26,49 +27,43 @@ COURSE_WORDS = {
 }
 
 
-def plane_chart(
-    run: Run, style: ContourStyle | None = None, tracks: Sequence[Track] | None = None
-) -> alt.LayerChart:
-    """The loss over the plane from above, with the whole paths on it; see `growing_chart`."""
-    tracks = tracks_of(run) if tracks is None else tracks
-    return growing_chart(run, style, tracks)(len(moments(tracks)) - 1)
-
-
-def tracks_of(
-    run: Run, names: Sequence[str] = (), steps: Sequence[Sequence[int | str]] = ()
-) -> list[Track]:
-    """The run's paths, ready to draw; none before the first piece.
+def draw(run: Run, look: RunLook, names: Sequence[SubjectName] = ()) -> Drawing:
+    """The picture that the look names: paths on their plane, their course, or the variance.
 
     Args:
-        run: the plane.
-        names: of the runs; needed where there are several.
-        steps: names of each run's snapshots; their number unless given.
+        run: the plane with the paths on it.
+        look: how it is drawn.
+        names: of the runs, with their snapshots' steps.
+
+    Raises:
+        ValueError: no such value, no such moment, or nothing to draw before the first piece.
     """
+    tracks = tracks_of(run, names)
+    if look.picture == "plane":
+        return growing(run, look, names)(last_moment(tracks, look.until))
+    if not tracks:
+        raise ValueError(f"the {look.picture} must wait for the run's first piece")
+    if look.picture == "course":
+        return course_chart(tracks, look)
+    return variance_chart(run.facts, look)
+
+
+def tracks_of(run: Run, names: Sequence[SubjectName] = ()) -> list[Track]:
+    """The run's paths, ready to draw; none before the first piece."""
     paths = run.paths
-    steps_by_run = steps or [list(range(len(path.x))) for path in paths]
-    run_names = names or [f"run {n + 1}" for n in range(len(paths))]
-    return make_tracks(paths, run_names, steps_by_run)
+    return make_tracks(paths, names if paths else ())
 
 
-def growing_chart(
-    run: Run, style: ContourStyle | None = None, tracks: Sequence[Track] | None = None
-) -> Callable[[int], alt.LayerChart]:
-    """A function that makes the chart with the paths up to a moment; the plane is drawn once.
-
-    Args:
-        run: the plane, and the paths once there is a first piece.
-        style: of the contour plot.
-        tracks: the paths as they are drawn; of all runs unless given.
-    """
+def growing(run: Run, look: RunLook, names: Sequence[SubjectName] = ()) -> Callable[[int], Drawing]:
+    """A function that makes the plane with the paths up to a moment; the plane is drawn once."""
     shares = run.facts.get("explained", [])
     titles = [f"Principal component {n + 1}" for n in range(2)]
     if len(shares) > 1:
         titles = [f"{t} ({s:.1%} of the variance)" for t, s in zip(titles, shares, strict=False)]
-    plane = contour_chart(run, style, x_title=titles[0], y_title=titles[1])
-    return chart_until(plane, tracks_of(run) if tracks is None else tracks)
+    return drawing_until(draw_plane(run, look, titles), tracks_of(run, names))
 
 
-def course_chart(tracks: Sequence[Track], log: bool, width: int = 560) -> Any:
+def course_chart(tracks: Sequence[Track], look: RunLook) -> curves.CurvesChart:
     """The runs over their steps: true loss and metrics, and how they moved.
 
     Snapshots of a run without steps are counted.
@@ -82,8 +77,8 @@ def course_chart(tracks: Sequence[Track], log: bool, width: int = 560) -> Any:
         }
         height = 220 if place == 0 else 90
         colours = [track.colour for track in tracks] if len(tracks) > 1 else []
-        rows.append(Row(name, run_curves, height, log and place == 0, colours=colours))
-    return curves.chart(rows, "Training step" if by_step else "Snapshot", width)
+        rows.append(Row(name, run_curves, height, look.log and place == 0, colours=colours))
+    return curves.chart(rows, "Training step" if by_step else "Snapshot", look.width, look.title)
 
 
 def _value_curve(track: Track, name: str, by_step: bool) -> Curve:
@@ -95,7 +90,7 @@ def _value_curve(track: Track, name: str, by_step: bool) -> Curve:
     return Curve(x, y, is_drawn)
 
 
-def variance_chart(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart:
+def variance_chart(facts: Mapping[str, Any], look: RunLook) -> alt.Chart:
     """Share of the variance by component; of one run beside a random walk of the same length."""
     walk = facts.get("explained_by_random_walk")
     whose = "this run" if walk else "the runs fitted"
@@ -105,7 +100,7 @@ def variance_chart(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart
         for of, shares in shares_by_source.items()
         for k, share in enumerate(shares)
     ]
-    return (
+    chart = (
         alt.Chart(arrow_table(rows))
         .mark_bar()
         .encode(
@@ -122,8 +117,10 @@ def variance_chart(facts: Mapping[str, Any], width: int = 560) -> alt.LayerChart
             ],
         )
         .properties(
-            width=width,
+            width=look.width,
             height=180,
-            autosize=alt.AutoSizeParams(type="pad", contains="padding"),
         )
     )
+    if look.title:
+        chart.title = look.title
+    return chart

@@ -3,39 +3,50 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 
+from explorer.kinds.look import SubjectName
 from explorer.kinds.measures import LAYERS, MEASURES, MEASURES_IN_READING_ORDER, NO, YES
-from explorer.kinds.sharpness import Sharpness
+from explorer.kinds.sharpness import Sharpness, SharpnessLook
+from explorer.render.drawing import Chart
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE, series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 ROW_HEIGHT, LEGEND_AND_AXIS = 21, 96  # px of a measure's row, and of legend and axis
 SMALLEST_SHARE = 1e-12  # of the largest value: what is smaller has no place on a log axis
 EXPECTED_WORDS = {YES: "stays", LAYERS: "stays by layers", NO: "may move"}
 
 
-def measures_chart(
-    sharpness: Sharpness | Mapping[str, Sharpness], width: int = 600
-) -> alt.LayerChart:
-    """Each measure's value as a dot with its interval, one colour a model, on a log axis.
-
-    A triangle is a lower bound: the best that was found of a maximum. Values that are not above 0
-    have no place and are left out.
+def draw(
+    sharpness: Sharpness | Mapping[str, Sharpness],
+    look: SharpnessLook,
+    names: Sequence[SubjectName] = (),
+) -> Chart:
+    """The picture that the look names, as an Altair chart; of several models by name.
 
     Raises:
-        ValueError: no model.
+        ValueError: no model, or none with the direction asked for.
     """
     named = {"": sharpness} if isinstance(sharpness, Sharpness) else dict(sharpness)
     if not named:
         raise ValueError("there must be at least one model, got none")
+    charts = {"values": measures_chart, "ratios": ratios_chart, "direction": worst_direction_chart}
+    return charts[look.picture](named, look)
+
+
+def measures_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.LayerChart:
+    """Each measure's value as a dot with its interval, one colour a model, on a log axis.
+
+    A triangle is a lower bound: the best that was found of a maximum. Values that are not above 0
+    have no place and are left out.
+    """
     rows = [row for name, one in named.items() for row in _value_rows(name, one)]
     largest = max((row["value"] for row in rows), default=1.0)
     rows = [row for row in rows if row["value"] >= SMALLEST_SHARE * largest] or [_empty_row()]
@@ -62,7 +73,7 @@ def measures_chart(
     dots = base.mark_point(size=46, filled=True, opacity=1).encode(
         **shared, shape=shape, tooltip=_tooltips(["model", "measure", "said"])
     )
-    return alt.LayerChart(layer=[bars, dots], width=width, height=_chart_height(rows))
+    return _whole_chart([bars, dots], rows, look)
 
 
 def _empty_row() -> dict[str, Any]:
@@ -156,22 +167,27 @@ def _x_encoding_of(shared: Mapping[str, Any], name: str) -> alt.X:
     return alt.X(f"{name}:Q", scale=shared["x"]["scale"], axis=shared["x"]["axis"])
 
 
-def _chart_height(rows: list[dict[str, Any]]) -> int:
-    return ROW_HEIGHT * len({row["measure"] for row in rows}) + LEGEND_AND_AXIS
+def _whole_chart(
+    layers: list[alt.Chart], rows: list[dict[str, Any]], look: SharpnessLook
+) -> alt.LayerChart:
+    """The layers, as high as the rows' measures need."""
+    return alt.LayerChart(
+        layer=layers,
+        width=look.width,
+        height=ROW_HEIGHT * len({row["measure"] for row in rows}) + LEGEND_AND_AXIS,
+        title=look.title or alt.Undefined,
+    )
 
 
 def _tooltips(names: list[str]) -> list[alt.Tooltip]:
     return [alt.Tooltip(field=name, type="nominal") for name in names]
 
 
-def ratios_chart(
-    sharpness: Sharpness | Mapping[str, Sharpness], width: int = 600
-) -> alt.LayerChart:
+def ratios_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.LayerChart:
     """Value at the rescaled point over that at the point: invariant measures stay on the line at 1.
 
     The colour says what a measure should do.
     """
-    named = {"": sharpness} if isinstance(sharpness, Sharpness) else dict(sharpness)
     rows: list[dict[str, Any]] = [
         {
             "model": name,
@@ -201,38 +217,23 @@ def ratios_chart(
         **shared, color=colour, tooltip=tips
     )
     one = alt.Chart(arrow_table([{"value": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
-    return alt.LayerChart(
-        layer=[one.encode(x=shared["x"]), dots], width=width, height=_chart_height(rows)
-    )
+    return _whole_chart([one.encode(x=shared["x"]), dots], rows, look)
 
 
 def worst_direction_chart(
-    sharpness_by_model: Mapping[str, Sharpness], measure: str, width: int = 560
-) -> Any:
+    named: Mapping[str, Sharpness], look: SharpnessLook
+) -> curves.CurvesChart:
     """The loss along the worst direction that a measure found at each model.
 
     Raises:
         ValueError: no model has such a direction.
     """
     curves_by_model = {}
-    for name, one in sharpness_by_model.items():
-        at, losses = one.along(measure)
+    for name, one in named.items():
+        at, losses = one.along(look.measure)
         if len(at):
             curves_by_model[name] = Curve(at, losses, np.ones(len(at), dtype=bool))
     if not curves_by_model:
-        raise ValueError(f"there must be a worst direction of {measure}, got none")
-    return curves.chart([Row("loss", curves_by_model)], "Distance along the worst direction", width)
-
-
-def thumbnail(sharpness: Sharpness) -> bytes:
-    """A small picture (PNG) of the loss along a worst direction; of the values where none is."""
-    for measure in sharpness.directions:
-        at, losses = sharpness.along(measure.name)
-        if np.isfinite(losses).all():
-            return curves.thumbnail(Curve(at, losses, np.ones(len(at), dtype=bool)))
-    measure_values = [sharpness.of(measure.name).value for measure in MEASURES]
-    values = np.log10(
-        [value for value in measure_values if np.isfinite(value) and value > 0] or [1.0]
-    )
-    x = np.arange(len(values), dtype=float)
-    return curves.thumbnail(Curve(x, values, np.ones(len(values), dtype=bool)))
+        raise ValueError(f"there must be a worst direction of {look.measure}, got none")
+    x_title = "Distance along the worst direction"
+    return curves.chart([Row("loss", curves_by_model)], x_title, look.width, look.title)

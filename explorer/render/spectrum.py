@@ -1,311 +1,36 @@
-"""Densities of eigenvalues: with their band, extreme pairs as spikes, random-matrix references."""
+"""A spectrum drawn: its density, extreme pairs, traces by layer, escape, or mini-batches."""
 
-import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
-
-# isort: split
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-import altair as alt
-import numpy as np
+from explorer.kinds.look import SubjectName
+from explorer.kinds.spectrum import Spectrum, SpectrumLook
+from explorer.render import spectrum_parts
+from explorer.render.drawing import Chart
+from explorer.render.spectrum_density import density_chart
 
-from explorer.kinds.quadrature import density_grid, smoothed_density
-from explorer.kinds.random_matrices import Reference, references
-from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum
-from explorer.render.marks import curves
-from explorer.render.marks.arrow import arrow_table
-from explorer.render.marks.colours import series_colours
-from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.rule import hover_rule
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
-
-SPIKE_COLOUR = "#e5484d"  # as strong on a dark page as on a light one
-REFERENCE_DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
-RANKS_HEIGHT = 22  # px above the curves for the spikes' numbers
-RANKS_DISTANCE = 15  # px that the numbers of two spikes need
-FLOOR_SHARE = 1e-2  # of the height of a single eigenvalue: nothing below says anything
+PART_CHARTS = {
+    "pairs": spectrum_parts.pairs_chart,
+    "layers": spectrum_parts.layers_chart,
+    "escape": spectrum_parts.escape_chart,
+    "batches": spectrum_parts.batches_chart,
+}
 
 
-@dataclass(frozen=True)
-class DensityStyle:
-    """How a density is drawn. It has no theme: the chart takes the page's colours."""
+def draw(
+    spectra: Spectrum | Mapping[str, Spectrum],
+    look: SpectrumLook,
+    names: Sequence[SubjectName] = (),
+) -> Chart:
+    """The picture that the look names, as an Altair chart; densities of several by name.
 
-    log: bool = True
-    width_share: float = KERNEL_WIDTH  # of the kernel, as a share of the range of eigenvalues
-    overlays: tuple[str, ...] = ()  # names of references
-    ratio: float = 1.0  # phi of the references
-    spikes: bool = True
-    width: int = 500
-    height: int = 320
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be drawn.
-
-        Raises:
-            ValueError: a kernel, a ratio or a size out of range.
-        """
-        if not 0 < self.width_share <= 1:
-            raise ValueError(f"width_share must be above 0 and at most 1, got {self.width_share}")
-        if not 0 < self.ratio < np.inf:
-            raise ValueError(f"ratio must be finite and above 0, got {self.ratio}")
-        if min(self.width, self.height) < 50:
-            raise ValueError(
-                f"width and height must be at least 50 px, got {self.width} x {self.height}"
-            )
-
-
-def density_chart(
-    spectra: Spectrum | Mapping[str, Spectrum], style: DensityStyle | None = None
-) -> alt.LayerChart:
-    """An Altair chart of the density of eigenvalues as far as it is known.
-
-    The curve of one spectrum has its band, +- 1 standard deviation over the probes, and its extreme
-    pairs as spikes; of several, only their curves are drawn.
+    Raises:
+        ValueError: no spectrum, or several where only densities are drawn together.
     """
-    style = style or DensityStyle()
     named = {"": spectra} if isinstance(spectra, Spectrum) else dict(spectra)
-    ends = [end for spectrum in named.values() for end in spectrum.ends or ()]
-    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    width = style.width_share * ((high - low) or abs(high) or 1.0)
-    grid = density_grid(low, high, width)
-    curves_or_none = {
-        name: _density_curve(spectrum, grid, width) for name, spectrum in named.items()
-    }
-    spectrum_curves = {name: curve for name, curve in curves_or_none.items() if curve is not None}
-    only = next(iter(named.values())) if len(named) == 1 else None
-    fitted = fitted_overlays(only, style) if only is not None else {}
-    reference_curves = {
-        name: Curve(
-            grid,
-            smoothed_density(grid, curves_or_none.nodes, curves_or_none.weights, width),
-            _all_computed(grid),
-        )
-        for name, curves_or_none in fitted.items()
-    }
-    floor = min((FLOOR_SHARE / (s.size or 1) for s in named.values()), default=FLOOR_SHARE) / width
-    all_curves = {**spectrum_curves, **reference_curves}
-    y = _y_encoding(all_curves, floor, style)
-    x = _x_encoding(float(grid[0]), float(grid[-1]))
-    layers = _layers(spectrum_curves, reference_curves, x, y, floor if style.log else 0.0)
-    if only is not None and style.spikes:
-        layers += spike_layers(only, (float(grid[0]), float(grid[-1])), style)
-    if all_curves:
-        layers.append(hover_rule(Row("density", all_curves), x))
-    if not layers:
-        empty = arrow_table([{"x": low, "density": floor}, {"x": high, "density": 1.0}])
-        layers = [alt.Chart(empty).mark_point(opacity=0, style="nothing").encode(x=x, y=y)]
-    return chart_of_layers(layers, style.width, style.height)
-
-
-def chart_of_layers(layers: Sequence[alt.Chart], width: int, height: int) -> alt.LayerChart:
-    """Layers as a chart whose plot, without axes and legends, has that size on a page too."""
-    fit = alt.AutoSizeParams(type="pad", contains="padding")
-    return alt.LayerChart(layer=list(layers), width=width, height=height, autosize=fit)
-
-
-def densities_chart(
-    spectra: Mapping[str, Spectrum], style: DensityStyle | None = None
-) -> alt.LayerChart:
-    """Densities of several matrices at one point, over each other."""
-    return density_chart(spectra, style)
-
-
-def _all_computed(grid: np.ndarray) -> np.ndarray:
-    return np.ones(len(grid), dtype=bool)
-
-
-def _density_curve(spectrum: Spectrum, grid: np.ndarray, width: float) -> Curve | None:
-    mean_and_band = spectrum.quadrature.density(grid, width)
-    if mean_and_band is None:
-        return None
-    mean, below, above = mean_and_band
-    exact = spectrum.facts.get("dense", False) or len(spectrum.probes) < 2
-    return Curve(grid, mean, _all_computed(grid), None if exact else (below, above))
-
-
-def fitted_overlays(spectrum: Spectrum, style: DensityStyle) -> dict[str, Reference]:
-    """The references of the style that can be fitted to the spectrum's mean and variance."""
-    trace, square = spectrum.trace, spectrum.quadrature.squared_norm
-    if trace is None or square is None or not style.overlays:
-        return {}
-    mean = trace.value / spectrum.size
-    variance = square.value / spectrum.size - mean**2
-    fitted_references = references(mean, variance, style.ratio)
-    return {name: fitted_references[name] for name in style.overlays if name in fitted_references}
-
-
-def _x_encoding(low: float, high: float, field: str = "x") -> alt.X:
-    values = ticks(low, high, False, 7)
-    axis = alt.Axis(
-        title="Eigenvalue",
-        values=values,
-        labelExpr=tick_label_expression(values),
-        labelFlush=False,
-        grid=False,
-    )
-    return alt.X(
-        f"{field}:Q", scale=alt.Scale(domain=[low, high], nice=False, zero=False), axis=axis
-    )
-
-
-def _y_encoding(curves_by_name: Mapping[str, Curve], floor: float, style: DensityStyle) -> alt.Y:
-    tops = [float(np.nanmax(c.band[1] if c.band else c.y)) for c in curves_by_name.values()]
-    top = max([top for top in tops if np.isfinite(top)], default=1.0)
-    stretch = style.height / (style.height - RANKS_HEIGHT) if style.spikes else 1.03
-    bottom = floor if style.log else 0.0
-    if style.log:
-        top = max(top, 10 * floor)
-        high = float(np.exp(np.log(floor) + (np.log(top) - np.log(floor)) * stretch))
-    else:
-        high = top * stretch
-    values = ticks(bottom, high, style.log, max(3, style.height // 45))
-    axis = alt.Axis(
-        title="Density",
-        values=values,
-        labelExpr=tick_label_expression(values),
-        gridColor=GREY,
-        gridOpacity=0.22,
-    )
-    scale = alt.Scale(type="log" if style.log else "linear", domain=[bottom, high], nice=False)
-    return alt.Y("density:Q", scale=scale, axis=axis)
-
-
-def _layers(
-    spectrum_curves: Mapping[str, Curve],
-    reference_curves: Mapping[str, Curve],
-    x: alt.X,
-    y: alt.Y,
-    floor: float,
-) -> list[alt.Chart]:
-    """Band below curves below references; what lies under the floor is drawn on it."""
-    layers = []
-    names = list(spectrum_curves)
-    colour_encoding: dict[str, Any] = {}
-    if len(names) > 1:
-        scale = alt.Scale(domain=names, range=series_colours(names))
-        legend = alt.Legend(
-            title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2, columns=2
-        )
-        colour_encoding["color"] = alt.Color("line:N", scale=scale, legend=legend)
-    for name, curve in spectrum_curves.items():
-        if curve.band is not None and len(spectrum_curves) == 1:
-            below, above = (end.clip(min=floor) for end in curve.band)
-            rows = [
-                {"x": at, "density": top, "low": bottom}
-                for at, top, bottom in zip(
-                    curve.x.tolist(), above.tolist(), below.tolist(), strict=True
-                )
-            ]
-            area = alt.Chart(arrow_table(rows)).mark_area(style="band", opacity=0.3, clip=True)
-            layers.append(area.encode(x=x, y=y, y2="low:Q"))
-        rows = _curve_rows(name, curve.x, curve.y.clip(min=floor))
-        line = alt.Chart(arrow_table(rows)).mark_line(
-            style="density", strokeWidth=1.8, strokeJoin="round", clip=True
-        )
-        layers.append(line.encode(x=x, y=y, order="x:Q", **colour_encoding))
-    if reference_curves:
-        layers.append(_reference_layer(reference_curves, x, y, floor))
-    return layers
-
-
-def _curve_rows(name: str, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
-    return [
-        {"x": at, "density": value, "line": name}
-        for at, value in zip(x.tolist(), y.tolist(), strict=True)
-    ]
-
-
-def _reference_layer(
-    reference_curves: Mapping[str, Curve], x: alt.X, y: alt.Y, floor: float
-) -> alt.Chart:
-    rows = []
-    for name, curve in reference_curves.items():
-        high = curve.y > floor
-        is_drawn = np.convolve(high, np.ones(3), "same") > 0  # with a foot on both sides
-        rows += _curve_rows(name, curve.x[is_drawn], curve.y[is_drawn].clip(min=floor))
-    legend = alt.Legend(  # one below the other: it has to fit a column of a paper
-        title=None, orient="top", symbolType="stroke", symbolSize=500, labelLimit=0, columns=1
-    )
-    scale = alt.Scale(
-        domain=list(reference_curves),
-        range=[list(d) for d in REFERENCE_DASHES[: len(reference_curves)]],
-    )
-    dashed = alt.StrokeDash("line:N", scale=scale, legend=legend)
-    lines = alt.Chart(arrow_table(rows)).mark_line(
-        style="reference", color=GREY, strokeWidth=1.8, clip=True
-    )
-    return lines.encode(x=x, y=y, strokeDash=dashed, order="x:Q")
-
-
-def spike_layers(
-    spectrum: Spectrum, span: tuple[float, float], style: DensityStyle
-) -> list[alt.Chart]:
-    """The extreme eigenvalues as numbered lines with their residuals as bars."""
-    values, residuals = spectrum.eigenvalues
-    limit = spectrum.settings.tolerance * float(np.abs(values).max()) if len(values) else 0.0
-    rows = []
-    for place, value, residual in zip(spectrum.ranks, values, residuals, strict=True):
-        rows.append(
-            {
-                "x": float(value),
-                "low": float(max(value - residual, span[0])),
-                "high": float(min(value + residual, span[1])),
-                "rank": place,
-                "value": number_text(float(value), 6),
-                "residual": number_text(float(residual), 3),
-                "converged": "yes" if residual <= limit else "no",
-            }
-        )
-    if not rows:
-        return []
-    tooltips = [
-        alt.Tooltip(f"{name}:N", title=title)
-        for name, title in (
-            ("rank", "number"),
-            ("value", "eigenvalue"),
-            ("residual", "± residual"),
-            ("converged", "converged"),
-        )
-    ]
-    x = _x_encoding(*span)
-    base = alt.Chart(arrow_table(rows)).encode(x=x, tooltip=tooltips)
-    faint = alt.condition("datum.converged == 'yes'", alt.value(0.7), alt.value(0.3))
-    lines = base.mark_rule(style="spike", color=SPIKE_COLOUR, strokeWidth=1.2, clip=True).encode(
-        y=alt.value(style.height), y2=alt.value(RANKS_HEIGHT - 4), opacity=faint
-    )
-    bars = base.mark_rule(style="residual", color=SPIKE_COLOUR, strokeWidth=3, clip=True).encode(
-        x=_x_encoding(*span, field="low"), x2="high:Q", y=alt.value(RANKS_HEIGHT - 4)
-    )
-    rank_texts = alt.Chart(arrow_table(_rows_apart(rows, span, style.width))).mark_text(
-        style="rank", color=SPIKE_COLOUR, fontSize=11, fontWeight="bold", baseline="bottom"
-    )
-    return [
-        lines,
-        bars,
-        rank_texts.encode(x=x, y=alt.value(RANKS_HEIGHT - 7), text="rank:N", tooltip=tooltips),
-    ]
-
-
-def _rows_apart(
-    rows: list[dict[str, Any]], span: tuple[float, float], width: int
-) -> list[dict[str, Any]]:
-    """The rows whose numbers do not lie over each other, the outer ones first."""
-    per_px = (span[1] - span[0]) / width
-    rows_kept: list[dict[str, Any]] = []
-    for row in sorted(rows, key=lambda row: abs(int(row["rank"].replace("−", "-")))):
-        if all(abs(row["x"] - other["x"]) >= RANKS_DISTANCE * per_px for other in rows_kept):
-            rows_kept.append(row)
-    return rows_kept
-
-
-def thumbnail(spectrum: Spectrum) -> bytes:
-    """A small picture (PNG) of the density on a log scale, readable on light and dark pages."""
-    ends = spectrum.ends or (0.0, 1.0)
-    width = KERNEL_WIDTH * 2 * ((ends[1] - ends[0]) or abs(ends[1]) or 1.0)
-    grid = density_grid(*ends, width, 400)
-    curve = _density_curve(spectrum, grid, width)
-    if curve is None:
-        return curves.thumbnail(Curve(grid, np.full(len(grid), np.nan), _all_computed(grid)))
-    floor = FLOOR_SHARE / (spectrum.size or 1) / width
-    return curves.thumbnail(Curve(grid, np.log10(curve.y.clip(min=floor)), _all_computed(grid)))
+    if not named:
+        raise ValueError("there must be at least one spectrum, got none")
+    if look.picture == "density":
+        return density_chart(named, look)
+    if len(named) > 1:
+        raise ValueError(f"{look.picture} must be those of one spectrum, got {len(named)}")
+    return PART_CHARTS[look.picture](next(iter(named.values())), look)

@@ -9,32 +9,33 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.matrix import MatrixRole
-from explorer.kinds.spectrum import Spectrum
+from explorer.kinds.spectrum import Spectrum, SpectrumLook
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
-from explorer.render.spectrum import SPIKE_COLOUR, chart_of_layers
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
+from explorer.render.spectrum_density import SPIKE_COLOUR, chart_of_layers
 
-WIDTH = 480
 SIGNS = ("positive", "negative")
 
 
-def pairs_chart(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> alt.LayerChart:
+def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     """The extreme eigenvalues in their order, each with its residual as a bar.
 
     On a log scale their absolute values are drawn, and bars end at the axis.
     """
     values, residuals = spectrum.eigenvalues
-    size = np.abs(values) if log else values
-    places = [n for n in range(len(values)) if not log or size[n] > 0]
+    size = np.abs(values) if look.log else values
+    places = [n for n in range(len(values)) if not look.log or size[n] > 0]
     floor = min((float(size[n]) for n in places), default=1.0) / 3
     rows: list[dict[str, Any]] = [
         {
             "rank": spectrum.ranks[n],
             "value": float(size[n]),
-            "low": float(max(size[n] - residuals[n], floor) if log else size[n] - residuals[n]),
+            "low": float(
+                max(size[n] - residuals[n], floor) if look.log else size[n] - residuals[n]
+            ),
             "high": float(size[n] + residuals[n]),
             "sign": SIGNS[int(values[n] < 0)],
             "eigenvalue": number_text(float(values[n]), 6),
@@ -42,8 +43,8 @@ def pairs_chart(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> al
         }
         for n in places
     ] or [{"rank": "1", "value": 1.0, "low": 1.0, "high": 1.0, "sign": SIGNS[0]}]
-    scale = alt.Scale(type="log" if log else "linear", nice=True)
-    title = "Absolute eigenvalue" if log else "Eigenvalue"
+    scale = alt.Scale(type="log" if look.log else "linear", nice=True)
+    title = "Absolute eigenvalue" if look.log else "Eigenvalue"
     order = [row["rank"] for row in rows]
     x = alt.X("rank:N", sort=order, title="Number, from the top; −1 is the smallest")
     x = x.axis(labelAngle=0, labelOverlap=True)
@@ -63,10 +64,10 @@ def pairs_chart(spectrum: Spectrum, log: bool = False, width: int = WIDTH) -> al
     dots = base.mark_point(style="pair", filled=True, size=60, opacity=1).encode(y=y)
     if not places:
         bars, dots = (layer.encode(opacity=alt.value(0)) for layer in (bars, dots))
-    return chart_of_layers([bars, dots], width, 220)
+    return chart_of_layers([bars, dots], look, 220)
 
 
-def layers_chart(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
+def layers_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     """The trace of each parameter tensor's block with its 95 % interval."""
     trace_estimates = spectrum.layers
     values = [e.value for e in trace_estimates.values()]
@@ -96,25 +97,27 @@ def layers_chart(spectrum: Spectrum, width: int = 380) -> alt.LayerChart:
     # Grey reads on the bar and on both pages.
     spans = base.mark_rule(style="interval", color=GREY, strokeWidth=2.5)
     spans = spans.encode(x="low:Q", x2="high:Q")
-    return chart_of_layers([bars, spans], width, max(60, 20 * len(rows)))
+    return chart_of_layers([bars, spans], look, max(60, 20 * len(rows)))
 
 
-def escape_chart(spectrum: Spectrum, width: int = WIDTH) -> Any:
+def escape_chart(spectrum: Spectrum, look: SpectrumLook) -> curves.CurvesChart:
     """The loss along the last pair's vector, downhill to the right, and what the pair foretells."""
     _, steps, losses = spectrum.of(MatrixRole.ESCAPE)
     if not len(steps):
         empty = Curve(np.array([-1.0, 1.0]), np.full(2, np.nan), np.zeros(2, dtype=bool))
-        return curves.chart([Row("loss", {"loss": empty}, 220)], X_TITLE, width)
+        return curves.chart([Row("loss", {"loss": empty}, 220)], X_TITLE, look.width, look.title)
     every = np.ones(len(steps), dtype=bool)
     curved = spectrum.predicted_losses(steps)
     lines = {"loss": Curve(steps, losses, every), "predicted": Curve(steps, curved, every)}
-    return curves.chart([Row("loss", lines, 240, colours=(BLUE, ORANGE))], X_TITLE, width)
+    return curves.chart(
+        [Row("loss", lines, 240, colours=(BLUE, ORANGE))], X_TITLE, look.width, look.title
+    )
 
 
 X_TITLE = "Distance along the eigenvector"
 
 
-def batches_chart(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
+def batches_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     """Histogram of the mini-batches' largest eigenvalues, and the one of all examples."""
     _, values, _ = spectrum.of(MatrixRole.BATCH)
     eigenvalues, _ = spectrum.eigenvalues
@@ -155,4 +158,4 @@ def batches_chart(spectrum: Spectrum, width: int = WIDTH) -> alt.LayerChart:
         colour = alt.Color("words:N", scale=alt.Scale(range=[SPIKE_COLOUR]), legend=legend)
         tooltips = [alt.Tooltip("value:N", title="all examples")]
         chart_layers.append(mark.encode(x=x, color=colour, tooltip=tooltips))
-    return chart_of_layers(chart_layers, width, 180)
+    return chart_of_layers(chart_layers, look, 180)

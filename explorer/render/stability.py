@@ -3,99 +3,141 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from explorer.kinds.stability import Stability
+from explorer.kinds.look import SubjectName
+from explorer.kinds.stability import Stability, StabilityLook
 from explorer.render.marks import curves
 from explorer.render.marks.colours import BLUE, ORANGE
-from explorer.render.marks.curve import Curve, Row, visible_band
+from explorer.render.marks.curve import Band, Curve, Row, visible_band
 
-HEIGHTS = (220, 110)  # of the largest eigenvalue, and of everything else
 COLOURS = (BLUE, ORANGE)  # of the eigenvalue and the threshold
 
 
-def course_chart(
-    stability: Stability,
-    names: Sequence[str] = (),
-    steps: Sequence[Sequence[int | str]] = (),
-    *,
-    threshold: float | np.ndarray | None = None,
-    words: str = "threshold",
-    log: bool = False,
-    others: Mapping[str, np.ndarray] | None = None,
-    width: int = 560,
-) -> Any:
+def draw(
+    stability: Stability, look: StabilityLook, names: Sequence[SubjectName] = ()
+) -> curves.CurvesChart:
     """An Altair chart of the snapshots computed so far, one plot a value.
 
     Bands are the residual of the largest eigenvalue and the 95 % interval of the trace, where they
-    are wide enough to see. Snapshots without steps are counted.
+    are wide enough to see. Snapshots without steps are counted. With learning rates there are the
+    optimiser's threshold and the implicit regulariser too.
 
     Args:
         stability: the runs.
-        names: of the runs, in their order; needed where there are several.
-        steps: names of each run's snapshots.
-        threshold: of the optimiser, drawn as a line across; or at each snapshot of the one run.
-        words: what the threshold is called.
-        log: whether values that are above 0 are drawn on a log scale.
-        others: further values (T,) by name, each in a plot of its own.
-        width: of the plots, in px.
+        look: how they are drawn; its rates are one, or one a snapshot.
+        names: of the runs, in their order, with their snapshots' steps.
+
+    Raises:
+        ValueError: another number of rates.
     """
-    counted = bool(steps) and all(isinstance(step, int) for run in steps for step in run)
-    places = [np.arange(span.stop - span.start, dtype=np.float64) for span in stability.runs]
-    if counted:
-        places = [np.array(run, dtype=np.float64) for run in steps]
-    top, error = stability.values["lambda_max"], stability.values["residual"]
-    values = {
-        "largest eigenvalue": (top, (top - error, top + error)),
-        "trace": (stability.values["trace"], stability.trace_interval),
-        "effective rank": (stability.effective_rank, None),
-        "noise scale": (stability.noise_scale, None),
-        "gradient norm": (stability.values["gradient_norm"], None),
-        **{name: (own, None) for name, own in (others or {}).items()},
-        "loss": (stability.loss, None),
-    }
-    rows = []
-    for place, (name, (y, band)) in enumerate(values.items()):
-        curves_by_name = {
-            _run_name(names, run): _sorted_curve(
-                places[run], y[span], band, span, stability.computed[span]
-            )
-            for run, span in enumerate(stability.runs)
-        }
-        if not place and threshold is not None:
-            line = _threshold_curve(threshold, places)
-            curves_by_name = {n or "largest eigenvalue": c for n, c in curves_by_name.items()} | {
-                words: line
-            }
-        scaled = log and _all_positive(y[stability.computed])
-        across = words in curves_by_name and len(curves_by_name) == 2
-        rows.append(
-            Row(
-                name,
-                curves_by_name,
-                HEIGHTS[bool(place)],
-                scaled,
-                colours=COLOURS if across else (),
-            )
-        )
+    rates = _checked_rates(stability, look)
+    places = _step_places(stability, names)
+    plots = _plot_values(stability, look, rates)
+    rows = [_row(stability, look, names, places, plot) for plot in plots]
+    thresholds = look.thresholds(stability.preconditioned)
+    if thresholds is not None:
+        rows[0] = _with_threshold(rows[0], f"threshold of {look.optimiser}", thresholds, places)
+    counted = _has_steps(names)
     title = "Training step" if counted else "Snapshot"
-    return curves.chart(rows, title, width, span=_steps_range(places))
+    return curves.chart(rows, title, look.width, look.title, _steps_range(places))
 
 
-def _threshold_curve(threshold: float | np.ndarray, places: Sequence[np.ndarray]) -> Curve:
-    """The threshold across the plot, or from snapshot to snapshot."""
-    if isinstance(threshold, np.ndarray):
+@dataclass(frozen=True)
+class _Plot:
+    """A value of each snapshot, and the band around it."""
+
+    name: str
+    y: np.ndarray  # (T,)
+    band: Band | None = None
+
+
+def _checked_rates(stability: Stability, look: StabilityLook) -> np.ndarray | None:
+    """The learning rates, one or (T,); None where none is given."""
+    count = len(look.rates)
+    if count > 1 and count != len(stability.computed):
+        snapshots = len(stability.computed)
+        raise ValueError(
+            f"rates must be one, or one for each of {snapshots} snapshots, got {count}"
+        )
+    return np.array(look.rates) if count else None
+
+
+def _plot_values(
+    stability: Stability, look: StabilityLook, rates: np.ndarray | None
+) -> list[_Plot]:
+    """What is drawn of the snapshots, from above to below."""
+    top, error = stability.values["lambda_max"], stability.values["residual"]
+    plots = [
+        _Plot("largest eigenvalue", top, (top - error, top + error)),
+        _Plot("trace", stability.values["trace"], stability.trace_interval),
+        _Plot("effective rank", stability.effective_rank),
+        _Plot("noise scale", stability.noise_scale),
+        _Plot("gradient norm", stability.values["gradient_norm"]),
+    ]
+    if rates is not None:
+        batch = look.batch or stability.facts["available"]
+        plots.append(_Plot("implicit regulariser", stability.regulariser(rates, batch)))
+    return [*plots, _Plot("loss", stability.loss)]
+
+
+def _has_steps(names: Sequence[SubjectName]) -> bool:
+    """Whether all snapshots have a training step."""
+    return bool(names) and all(
+        bool(name.steps) and all(isinstance(step, int) for step in name.steps) for name in names
+    )
+
+
+def _step_places(stability: Stability, names: Sequence[SubjectName]) -> list[np.ndarray]:
+    """Where each run's snapshots lie along the axis: at their steps, or counted."""
+    if _has_steps(names):
+        return [np.array(name.steps, dtype=np.float64) for name in names]
+    return [np.arange(span.stop - span.start, dtype=np.float64) for span in stability.runs]
+
+
+def _row(
+    stability: Stability,
+    look: StabilityLook,
+    names: Sequence[SubjectName],
+    places: Sequence[np.ndarray],
+    plot: _Plot,
+) -> Row:
+    """The plot of one value; the largest eigenvalue's is the highest."""
+    curves_by_name = {
+        _run_name(names, run): _sorted_curve(
+            places[run],
+            plot.y[span],
+            plot.band if look.band else None,
+            span,
+            stability.computed[span],
+        )
+        for run, span in enumerate(stability.runs)
+    }
+    scaled = look.log and _all_positive(plot.y[stability.computed])
+    height = look.height if plot.name == "largest eigenvalue" else look.height // 2
+    return Row(plot.name, curves_by_name, height, scaled)
+
+
+def _with_threshold(
+    row: Row, words: str, thresholds: np.ndarray, places: Sequence[np.ndarray]
+) -> Row:
+    """The plot with the threshold: one across it, or one from snapshot to snapshot."""
+    if (thresholds == thresholds[0]).all():
+        ends = np.array(_steps_range(places))
+        line = Curve(ends, np.full(2, thresholds[0]), np.ones(2, dtype=bool))
+    else:
         order = np.argsort(places[0], kind="stable")
-        return Curve(places[0][order], threshold[order], np.ones(len(threshold), dtype=bool))
-    ends = np.array(_steps_range(places))
-    return Curve(ends, np.full(2, threshold), np.ones(2, dtype=bool))
+        line = Curve(places[0][order], thresholds[order], np.ones(len(thresholds), dtype=bool))
+    named = {name or row.value: curve for name, curve in row.curves.items()}
+    alone = len(named) == 1
+    return replace(row, curves={**named, words: line}, colours=COLOURS if alone else ())
 
 
-def _run_name(names: Sequence[str], run: int) -> str:
-    return names[run] if len(names) > 1 else ""
+def _run_name(names: Sequence[SubjectName], run: int) -> str:
+    return names[run].text if len(names) > 1 else ""
 
 
 def _sorted_curve(
@@ -120,9 +162,3 @@ def _steps_range(places: Sequence[np.ndarray]) -> tuple[float, float]:
 def _all_positive(values: np.ndarray) -> bool:
     finite_values = values[np.isfinite(values)]
     return bool(len(finite_values) and (finite_values > 0).all())
-
-
-def thumbnail(stability: Stability) -> bytes:
-    """A small picture (PNG) of the largest eigenvalue, readable on light and dark pages."""
-    x = np.arange(len(stability.computed), dtype=np.float64)
-    return curves.thumbnail(Curve(x, stability.values["lambda_max"], stability.computed))

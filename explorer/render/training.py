@@ -4,10 +4,10 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from explorer.kinds.look import CurvesLook
 from explorer.render.marks import curves
 from explorer.render.marks.curve import Curve, Row
 
@@ -16,7 +16,7 @@ HEIGHTS = (220, 90)  # of the loss, and of everything else
 RunCurves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 
 
-def curves_chart(runs: Mapping[str, RunCurves], log: bool, width: int = 560) -> Any:
+def curves_chart(runs: Mapping[str, RunCurves], look: CurvesLook) -> curves.CurvesChart:
     """One plot a value, the loss first; in it a curve for each run and each source of it.
 
     A log scale is for what is above 0 everywhere, and not for shares such as the accuracy.
@@ -44,8 +44,10 @@ def curves_chart(runs: Mapping[str, RunCurves], log: bool, width: int = 560) -> 
         }
         if len(plot_curves) == 1:
             plot_curves = {"": next(iter(plot_curves.values()))} if len(runs) == 1 else plot_curves
-        rows.append(Row(name, plot_curves, HEIGHTS[name != "loss"], log and name != "accuracy"))
-    return curves.chart(rows, "Training step", width, span=(min(ends), max(ends)))
+        rows.append(
+            Row(name, plot_curves, HEIGHTS[name != "loss"], look.log and name != "accuracy")
+        )
+    return curves.chart(rows, "Training step", look.width, look.title, (min(ends), max(ends)))
 
 
 def _curve_name(run: str, source: str) -> str:

@@ -4,16 +4,20 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import altair as alt
 import pyarrow as pa
 
+from explorer.kinds.look import LAST, SubjectName
 from explorer.kinds.trajectory import Trajectory
+from explorer.render.drawing import Chart, Drawing
 from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.colours import series_colours
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
+from explorer.render.relief3d.height import Marker
+from explorer.render.relief3d.relief import Relief
 
 ALONE_COLOURS = ("#000000", "#e4572e")  # of one path: its line, and its end
 
@@ -27,6 +31,7 @@ class Track:
     steps: Sequence[int | str]  # of each snapshot
     colour: str
     end: str  # colour of the last snapshot drawn
+    halo: bool = True  # around the line: so it is seen on any colour of a plane
 
     @property
     def has_steps(self) -> bool:
@@ -35,14 +40,22 @@ class Track:
 
 
 def make_tracks(
-    paths: Sequence[Trajectory], names: Sequence[str], steps: Sequence[Sequence[int | str]]
+    paths: Sequence[Trajectory], names: Sequence[SubjectName], on_plane: bool = True
 ) -> list[Track]:
-    """The paths, each in a colour of its own."""
-    alone = len(paths) == 1
-    colours = [ALONE_COLOURS] if alone else [(c, c) for c in series_colours(names)]
+    """The paths, each in a colour of its own.
+
+    Args:
+        paths: of the runs.
+        names: of the runs, with their snapshots' steps; numbers stand in where there are none.
+        on_plane: whether they are drawn over the colours of a plane, not on the page itself.
+    """
+    run_names = [name.text for name in names] or [f"run {n + 1}" for n in range(len(paths))]
+    steps = [name.steps for name in names] or [()] * len(paths)
+    alone = len(paths) == 1 and on_plane
+    colours = [ALONE_COLOURS] if alone else [(c, c) for c in series_colours(run_names)]
     return [
-        Track(name, path, list(own), *colours[n])
-        for n, (path, name, own) in enumerate(zip(paths, names, steps, strict=True))
+        Track(name, path, list(own) or list(range(len(path.x))), *colours[n], on_plane)
+        for n, (path, name, own) in enumerate(zip(paths, run_names, steps, strict=True))
     ]
 
 
@@ -66,10 +79,45 @@ def snapshots_until(tracks: Sequence[Track], moment: int) -> list[int]:
     ]
 
 
-def chart_until(plane: alt.LayerChart, tracks: Sequence[Track]) -> Callable[[int], alt.LayerChart]:
+def last_moment(tracks: Sequence[Track], until: int) -> int:
+    """The number of the moment up to which paths are drawn; the last one unless another is named.
+
+    Raises:
+        ValueError: there is no such moment.
+    """
+    count = len(moments(tracks)) if tracks else 1
+    if until >= count:
+        raise ValueError(f"until must be below {count}, the number of moments, got {until}")
+    return count - 1 if until == LAST else until
+
+
+def pins(tracks: Sequence[Track], moment: int) -> tuple[Marker, ...]:
+    """Start and present end of each path, as markers of a relief."""
+    markers: list[Marker] = []
+    for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
+        for t in dict.fromkeys((0, count - 1) if count else ()):
+            words = f"{track.name} at {track.steps[t]}"
+            markers.append((float(track.path.x[t]), float(track.path.y[t]), words, track.end))
+    return tuple(markers)
+
+
+def drawing_until(plane: Drawing, tracks: Sequence[Track]) -> Callable[[int], Drawing]:
+    """A function that makes the plane with the paths up to a moment: drawn on it, or as pins."""
+    if isinstance(plane, Relief):
+        field = plane.field
+
+        def relief_until(moment: int) -> Relief:
+            markers = (*field.markers, *(pins(tracks, moment) if tracks else ()))
+            return replace(plane, field=replace(field, markers=markers))
+
+        return relief_until
+    return chart_until(plane, tracks)
+
+
+def chart_until(plane: Chart, tracks: Sequence[Track]) -> Callable[[int], Chart]:
     """A function that makes the plane with the paths on it up to a moment."""
 
-    def until(moment: int) -> alt.LayerChart:
+    def until(moment: int) -> Chart:
         chart = plane.copy(deep=False)
         layers = []
         if tracks:
@@ -99,17 +147,24 @@ def _path_layers(track: Track, count: int) -> list[alt.Chart]:
     line = at(*rows).encode(order="t:Q")
     start = at(rows[0]).encode(tooltip=tips)
     end = at(rows[-1]).encode(tooltip=tips)
-    return [
-        line.mark_line(color="white", strokeWidth=4, opacity=0.65, strokeJoin="round", clip=True),
-        line.mark_line(color=track.colour, strokeWidth=1.6, strokeJoin="round", clip=True),
-        line.mark_circle(color=track.colour, size=18, opacity=1, clip=True).encode(tooltip=tips),
-        start.mark_circle(
-            color="white", size=70, stroke=track.colour, strokeWidth=2, opacity=1, clip=True
-        ),
-        end.mark_circle(
-            color=track.end, size=110, stroke="white", strokeWidth=1.5, opacity=1, clip=True
-        ),
-    ]
+    halo = line.mark_line(color="white", strokeWidth=4, opacity=0.65, strokeJoin="round", clip=True)
+    drawn_line = line.mark_line(
+        style="path", color=track.colour, strokeWidth=1.6, strokeJoin="round", clip=True
+    )
+    dots = line.mark_circle(style="snapshot", color=track.colour, size=18, opacity=1, clip=True)
+    ring = start.mark_circle(
+        color="white", size=70, stroke=track.colour, strokeWidth=2, opacity=1, clip=True
+    )
+    last = end.mark_circle(
+        style="path-end",
+        color=track.end,
+        size=110,
+        stroke="white",
+        strokeWidth=1.5,
+        opacity=1,
+        clip=True,
+    )
+    return [*([halo] if track.halo else []), drawn_line, dots.encode(tooltip=tips), ring, last]
 
 
 def _tooltip_row(track: Track, t: int) -> dict[str, Any]:

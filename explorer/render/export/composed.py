@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -11,16 +10,16 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from explorer.kinds.provenance import Provenance
-from explorer.kinds.surface import Surface
-from explorer.render.export.figure import POINTS, save_figure
+from explorer.render.drawing import Drawing
+from explorer.render.export.figure import POINTS, SANS, require_figure, save_figure
 from explorer.render.export.metadata import with_provenance
 from explorer.render.marks.arrow import arrow_table
-from explorer.render.marks.scale import ContourStyle, colour_scale
+from explorer.render.marks.plane import bar_title, colour_bar
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.frame import Frame
 from explorer.render.relief3d.frame import axes_frame as frame_of
 from explorer.render.relief3d.height import HeightField
-from explorer.render.surface import bar_title, colour_bar
+from explorer.render.relief3d.relief import Relief
 
 PLOT_SHARE = 0.8  # of the figure's width, the rest being axes and the colour bar
 OVERSAMPLING = 1.25  # pixels rendered for one in the figure, as margins are cut off
@@ -29,20 +28,18 @@ ASPECT = 4 / 3  # width of a relief's picture over its height
 
 def composed_still(
     png: bytes,
-    surface: Surface,
-    style: ContourStyle,
+    field: HeightField,
     width_inches: float,
     *,
-    title: str | None = None,
+    title: str = "",
     labels: Mapping[str, tuple[float, float]] | None = None,
     frame: Frame | None = None,
 ) -> alt.LayerChart:
     """A rendered picture with its axes, a colour bar and a title as vector text, for `save_figure`.
 
     Args:
-        png: the picture without any text, rendered at the colours and limits of `style`.
-        surface: what it shows; gives the colour bar its units.
-        style: value, colour map, log, clip and limits.
+        png: the picture without any text.
+        field: what it shows; gives the colour bar its units.
         width_inches: the width it is made for; `save_figure` may give it another.
         title: above the picture.
         labels: text -> its place as fractions of the picture's width and height, from below left.
@@ -66,10 +63,9 @@ def composed_still(
         )
     )
     layers = [image]
-    values = surface.values[style.value]
-    scale = colour_scale(values[surface.computed], style)
-    if scale is not None:
-        layers.append(colour_bar(scale, bar_title(scale, values, style), round(height * 0.7)))
+    if np.isfinite(field.heights).any():
+        words = bar_title(field.scale, field.z[field.computed], field.z_label)
+        layers.append(colour_bar(field.scale, words, round(height * 0.7)))
     if labels:
         rows = [{"x": x, "y": y, "text": text} for text, (x, y) in labels.items()]
         text = alt.Chart(arrow_table(rows)).mark_text(style="label", fontSize=11)
@@ -81,9 +77,7 @@ def composed_still(
         width=width,
         height=height,
         title=title or alt.Undefined,
-        description=f"{bar_title(scale, values, style)[0] if scale else 'Nothing'} in three "
-        "dimensions.",
-        autosize=alt.AutoSizeParams(type="pad", contains="padding"),
+        description=f"{field.z_label} in three dimensions.",
     )
 
 
@@ -115,23 +109,34 @@ def _frame_layers(frame: Frame) -> list[alt.Chart]:
     return layers
 
 
-def relief_figure(
-    field: HeightField,
-    surface: Surface,
-    style: ContourStyle,
-    camera: Mapping[str, Any] | None,
+def save_drawing(
+    drawing: Drawing,
     format: str,
     width_inches: float,
-    dpi: int,
+    dpi: int = 300,
+    fonts: Sequence[str] = SANS,
     provenance: Sequence[Provenance] = (),
 ) -> bytes:
-    """The relief as a figure with axes, numbers and a colour bar, from where it was looked at.
+    """A chart, or a relief with axes and colour bar, as a figure of exactly that width.
+
+    Raises:
+        NoOpenGL: this machine cannot draw a relief.
+        RenderError: the renderer failed.
+        ValueError: see `save_figure`.
+    """
+    require_figure(format, width_inches, dpi)
+    chart = relief_chart(drawing, width_inches, dpi) if isinstance(drawing, Relief) else drawing
+    return save_figure(chart, None, format, width_inches, dpi, fonts, provenance)
+
+
+def relief_chart(relief: Relief, width_inches: float, dpi: int) -> alt.LayerChart:
+    """The relief with axes, numbers and a colour bar, from where it was looked at.
 
     Raises:
         NoOpenGL: this machine cannot draw.
         RenderError: the renderer failed.
-        ValueError: see `save_figure`.
     """
+    field, camera = relief.field, relief.camera
     side = round(width_inches * PLOT_SHARE * dpi * OVERSAMPLING)
     png = renderer().still(field, camera, (side, round(side / ASPECT)))
     with Image.open(io.BytesIO(png)) as picture:
@@ -141,14 +146,8 @@ def relief_figure(
     whole = frame_of(field, camera, rgb_picture.width * points, rgb_picture.height * points)
     content_file = io.BytesIO()
     rgb_picture.crop((left, top, right, bottom)).save(content_file, "PNG")
-    chart = composed_still(
-        content_file.getvalue(),
-        surface,
-        _style_with_limits(field, surface, style),
-        width_inches,
-        frame=whole.crop(*(edge * points for edge in (left, top, right, bottom))),
-    )
-    return save_figure(chart, None, format, width_inches, dpi, provenance=provenance)
+    frame = whole.crop(*(edge * points for edge in (left, top, right, bottom)))
+    return composed_still(content_file.getvalue(), field, width_inches, frame=frame)
 
 
 def _content_box(picture: Image.Image) -> tuple[int, int, int, int]:
@@ -157,17 +156,8 @@ def _content_box(picture: Image.Image) -> tuple[int, int, int, int]:
     return ImageChops.difference(picture, white).getbbox() or (0, 0, *picture.size)
 
 
-def _style_with_limits(field: HeightField, surface: Surface, style: ContourStyle) -> ContourStyle:
-    """The style with the relief's own limits where all values are alike, else as it is."""
-    low, high = (float(end) for end in field.loss_at(field.range))
-    scale = colour_scale(surface.values[style.value][surface.computed], style)
-    alike = scale is not None and np.allclose((low, high), (scale.low, scale.high), rtol=1e-9)
-    return style if alike or not low < high else replace(style, limits=(low, high))
-
-
 def bare_still(
-    field: HeightField,
-    camera: Mapping[str, Any] | None,
+    relief: Relief,
     width_inches: float,
     dpi: int,
     provenance: Sequence[Provenance] = (),
@@ -179,5 +169,7 @@ def bare_still(
         RenderError: the renderer failed.
     """
     width = round(width_inches * dpi)
-    png = renderer().still(field, camera, (width, round(width / ASPECT)), background=None)
+    png = renderer().still(
+        relief.field, relief.camera, (width, round(width / ASPECT)), background=None
+    )
     return with_provenance(png, "png", provenance)

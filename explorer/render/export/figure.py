@@ -3,6 +3,7 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -44,6 +45,8 @@ SERIF = ("STIXGeneral", "serif")
 # Source: Okabe & Ito 2008, "Color Universal Design": told apart by the colour-blind, and in print.
 LEGEND_COLUMN = 66  # points that a symbol and its words need at least
 MOST_TRIES = 16  # drawings until one has the width asked for; two or three are usual
+SMALLEST_PLOT, SMALLEST_STEP = 20.0, 0.05  # points of a plot's width, and between two drawings
+WIDEST_MARGIN = 0.15  # of the width, that a figure may leave free where nothing fits better
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
@@ -113,20 +116,27 @@ def save_figure(
         ValueError: an unknown format, a width or a resolution that is out of range, or axes and
             legends that leave no room for the plot.
     """
+    require_figure(format, width_inches, dpi)
+    drawing = _with_raised_digits(fit_width(paper_spec(chart, fonts), width_inches * POINTS), fonts)
+    drawing = _renumber_ids(drawing)
+    content = with_provenance(_convert_svg(drawing, format, width_inches, dpi), format, provenance)
+    if path is not None:
+        Path(path).write_bytes(content)
+    return content
+
+
+def require_figure(format: str, width_inches: float, dpi: int) -> None:
+    """Refuse a figure that cannot be.
+
+    Raises:
+        ValueError: an unknown format, or a width or a resolution that is out of range.
+    """
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if not 0.5 <= width_inches <= 50:
         raise ValueError(f"width must be from 0.5 to 50 inches, got {width_inches}")
     if not 30 <= dpi <= 2400:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
-    drawing = _with_raised_digits(
-        _fit_width(_paper_spec(chart, fonts), width_inches * POINTS), fonts
-    )
-    drawing = _renumber_ids(drawing)
-    content = with_provenance(_convert_svg(drawing, format, width_inches, dpi), format, provenance)
-    if path is not None:
-        Path(path).write_bytes(content)
-    return content
 
 
 def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
@@ -137,22 +147,15 @@ def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
     """
     if not charts:
         raise ValueError("a figure needs at least one chart, got none")
-    panels = []
-    for chart in charts:
-        panel = chart.copy(deep=False)
-        panel.autosize = alt.Undefined  # only the whole may have it
-        panels.append(panel)
     channels = ("color", "shape", "stroke", "opacity", "strokeWidth", "strokeDash", "fill")
-    whole = alt.ConcatChart(concat=panels, columns=min(columns, len(panels)))
+    whole = alt.ConcatChart(concat=list(charts), columns=min(columns, len(charts)))
     whole.resolve = alt.Resolve(scale=dict.fromkeys(channels, "independent"))
     return whole
 
 
-def _paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
+def paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
     """The chart as Vega-Lite in the publication style, without what only a screen needs."""
-    with alt.data_transformers.disable_max_rows():
-        spec = chart.to_dict()
-    spec = _static_view(spec)
+    spec = static_spec(chart)
     spec["config"] = publication_config(fonts)
     spec["autosize"] = {"type": "pad", "contains": "padding"}
     for view in _all_views(spec):
@@ -166,6 +169,17 @@ def _paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any
                 name: legend[name] * part for name, part in SYMBOL_SCALES.items() if name in legend
             }
     return spec
+
+
+def static_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The chart as Vega-Lite, without the layers and parameters that answer the mouse."""
+    with alt.data_transformers.disable_max_rows():
+        return _static_view(chart.to_dict())
+
+
+def inner_views(view: Mapping[str, Any]) -> list[tuple[str, list[Any]]]:
+    """The views that a view holds, by the key under which it holds them."""
+    return [(key, view[key]) for key in INNER_VIEWS if key in view]
 
 
 def _thin_strokes(channel: Any) -> None:
@@ -229,7 +243,7 @@ def _scale_channel(channel: Any, factor: float, width: float) -> Any:
     return {**channel, "legend": legend} if legend else channel
 
 
-def _fit_width(spec: dict[str, Any], width: float) -> str:
+def fit_width(spec: dict[str, Any], width: float) -> str:
     """The chart as SVG, its plots scaled until everything together is `width` points wide.
 
     Vega-Lite fits only single views by itself, and then changes their aspect ratio.
@@ -237,20 +251,25 @@ def _fit_width(spec: dict[str, Any], width: float) -> str:
     Raises:
         ValueError: axes and legends leave no room.
     """
-    factor = width * 0.75 / _width_across(spec)
-    panels = max(1, round(_width_across(spec) / _widest_plot(spec)))
-    low = high = None  # the largest and smallest factors that are known to fit and not to
+    across, widest = _width_across(spec), _widest_plot(spec)
+    panels = max(1, round(across / widest))
+    factor, best, best_spare = width * 0.75 / across, "", math.inf
+    low, high = 0.0, math.inf  # factors that are known to fit, and not to
     for _ in range(MOST_TRIES):
-        svg = _drawn_svg(_scale_view(spec, factor, factor * _widest_plot(spec)))
-        spare = width - _drawing_size(svg)[0]
+        svg = _drawn_svg(_scale_view(spec, factor, factor * widest))
+        spare = width - drawing_size(svg)[0]
+        if 0 <= spare < best_spare:
+            best, best_spare = svg, spare
         if 0 <= spare < panels:  # Vega rounds the size of each up to whole points
             return svg
-        low, high = (factor, high) if spare >= 0 else (low, factor)
-        factor += (spare - 0.5) / _width_across(spec)
-        if low is not None and high is not None and not low < factor < high:
-            factor = (low + high) / 2
-        if factor * _widest_plot(spec) < 20:
+        low, high = (max(low, factor), high) if spare >= 0 else (low, min(high, factor))
+        factor += (spare - 0.5) / across
+        if not low < factor < high:
+            factor = (low + high) / 2 if math.isfinite(high) else 2 * low
+        if factor * widest < SMALLEST_PLOT or (high - low) * across < SMALLEST_STEP:
             break
+    if best and best_spare < WIDEST_MARGIN * width:  # where legends and labels leap, nothing fits
+        return best  # exactly: the page is as wide as asked for, with a margin
     raise ValueError(
         f"axes and legends leave no room for the plot in {width / POINTS:g} inches; make it "
         "wider, or put fewer panels side by side"
@@ -321,7 +340,7 @@ def _renumber_ids(svg: str) -> str:
     )
 
 
-def _drawing_size(svg: str) -> tuple[float, float]:
+def drawing_size(svg: str) -> tuple[float, float]:
     """Width and height of the drawing, in points."""
     head = re.search(r'width="([\d.]+)" height="([\d.]+)"', svg)
     if head is None:
@@ -333,7 +352,7 @@ def _convert_svg(svg: str, format: str, width_inches: float, dpi: int) -> bytes:
     """The drawing in its format; the page is widened by the fraction of a point that is missing."""
     import vl_convert
 
-    width, (_, height) = width_inches * POINTS, _drawing_size(svg)
+    width, (_, height) = width_inches * POINTS, drawing_size(svg)
     start = svg.index("<g")
     body = f'<rect width="{width:g}" height="{height:g}" fill="white"/>{svg[start:]}'
     sizes = {

@@ -8,24 +8,19 @@ import altair as alt
 import contourpy
 import numpy as np
 
+from explorer.kinds.look import PlaneLook
 from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.image import cell_extent
-from explorer.render.marks.scale import (
-    ColourScale,
-    ContourStyle,
-    ink_colour,
-    is_drawable,
-    tick_labels,
-    ticks,
-)
+from explorer.render.marks.scale import ColourScale, ink_colour, is_drawable
+from explorer.render.marks.ticks import tick_labels
 
 CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refuses to go on
 
 
 def contour_layers(
-    surface: Surface, preview: Preview, scale: ColourScale, style: ContourStyle, ratio: float
+    surface: Surface, preview: Preview, scale: ColourScale, look: PlaneLook, ratio: float
 ) -> list[alt.Chart]:
     """Contour lines, and labels on the main ones; none before the coarsest level is complete.
 
@@ -33,10 +28,10 @@ def contour_layers(
     through the outer half of the cells at the border as straight as they come.
     """
     x, y, z = surface.x, surface.y, preview.values
-    levels = ticks(scale.low, scale.high, style.log, style.levels)
+    levels = scale.ticks(look.levels)
     if preview.stride is None or not levels:
         return []
-    has_place = is_drawable(z, style.log) & np.isfinite(preview.uncertainty)
+    has_place = is_drawable(z, look.log) & np.isfinite(preview.uncertainty)
     place_of = np.where(has_place, scale.fractions(z), np.nan)  # in the colours' unit: no overflow
     (left, right), (bottom, top) = cell_extent(x), cell_extent(y)
     generator = contourpy.contour_generator(
@@ -58,7 +53,7 @@ def contour_layers(
         _line_layer([line for n, line in placed if inks[n] == colour], colour)
         for colour in sorted({inks[n] for n, _ in lines})
     ]
-    main = set(ticks(scale.low, scale.high, style.log, 5)) & set(levels) or set(levels[::2])
+    main = set(scale.ticks(5)) & set(levels) or set(levels[::2])
     level_texts = tick_labels(levels)
     rows = []
     for n, spot, angle in _label_spots([(n, line) for n, line in lines if levels[n] in main]):

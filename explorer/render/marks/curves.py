@@ -7,23 +7,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
-import numpy as np
 
-from explorer.render.marks.colours import BLUE, series_colours
+from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row, axis_limits
 from explorer.render.marks.gaps import rug_layer, undrawable_rows
 from explorer.render.marks.rule import hover_rule
-from explorer.render.marks.scale import tick_label_expression, ticks, value_title
+from explorer.render.marks.scale import value_title
 from explorer.render.marks.strokes import stroke_layers
+from explorer.render.marks.ticks import tick_label_expression, ticks
+
+CurvesChart = alt.LayerChart | alt.VConcatChart  # of one row, or of several
 
 
 def chart(
     rows: Sequence[Row],
     x_title: str,
     width: int,
-    title: str | None = None,
+    title: str = "",
     span: tuple[float, float] | None = None,
-) -> alt.LayerChart | alt.VConcatChart:
+) -> CurvesChart:
     """The points computed so far of each curve, joined.
 
     Where a value is NaN, infinite or, on a log scale, not positive, a curve has a gap and the foot
@@ -101,48 +103,3 @@ def _colour_encoding(row: Row, width: int) -> Any:
     )
     scale = alt.Scale(domain=names, range=list(row.colours) or series_colours(names))
     return alt.Color("line:N", legend=legend, scale=scale)
-
-
-def thumbnail(curve: Curve) -> bytes:
-    """A small picture (PNG) of a curve and its thin lines, readable on light and dark pages."""
-    thin = [] if curve.faint is None else list(curve.faint)
-    lines = [*thin, np.where(curve.computed, curve.y, np.nan)]
-    rows = [
-        {"x": x, "y": y, "line": place, "thick": place == len(thin)}
-        for place, line in enumerate(lines)
-        for x, y in zip(curve.x.tolist(), line.tolist(), strict=True)
-        if np.isfinite(y)
-    ]
-    looks = {
-        "detail": {"field": "line"},
-        "strokeWidth": {"condition": {"test": "datum.thick", "value": 4}, "value": 1.5},
-        "opacity": {"condition": {"test": "datum.thick", "value": 1}, "value": 0.35},
-    }
-    return small_picture(rows, {"type": "line", "color": BLUE}, looks)
-
-
-def small_picture(
-    rows: list[dict[str, Any]], mark: Mapping[str, Any], looks: Mapping[str, Any]
-) -> bytes:
-    """A small picture (PNG) of marks at the `x` and `y` of rows, without axes.
-
-    Args:
-        rows: one a mark, or a point of one.
-        mark: in Vega-Lite's terms.
-        looks: encodings beside those of the place.
-    """
-    import vl_convert
-
-    bare = {"type": "quantitative", "axis": None, "scale": {"nice": False, "zero": False}}
-    spec = {
-        "background": "transparent",
-        "padding": 14,
-        "width": 452,
-        "height": 302,
-        "view": {"stroke": None},
-        "config": {"axis": {"grid": False}},
-        "data": {"values": rows},
-        "mark": mark,
-        "encoding": {"x": {"field": "x", **bare}, "y": {"field": "y", **bare}, **looks},
-    }
-    return bytes(vl_convert.vegalite_to_png(spec, allowed_base_urls=[]))

@@ -9,10 +9,11 @@ import altair as alt
 import numpy as np
 from PIL import Image
 
+from explorer.kinds.look import PlaneLook
 from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
 from explorer.render.marks.arrow import arrow_table
-from explorer.render.marks.scale import ColourScale, ContourStyle, is_drawable
+from explorer.render.marks.scale import ColourScale, is_drawable
 
 IMAGE_PIXELS = 600  # per side at least: cell edges and hatching stay sharp on paper
 PREVIEW_OPACITY = 0.75
@@ -34,14 +35,14 @@ def image_layer(
     surface: Surface,
     preview: Preview,
     scale: ColourScale | None,
-    style: ContourStyle,
+    look: PlaneLook,
     x: dict[str, Any],
     y: dict[str, Any],
 ) -> alt.Chart:
     """The colours, one PNG stretched over the cells; it also sets the axes of the whole chart."""
     left, right = cell_extent(surface.x)
     bottom, top = cell_extent(surface.y)
-    url = "data:image/png;base64," + base64.b64encode(surface_png(preview, scale, style)).decode()
+    url = "data:image/png;base64," + base64.b64encode(surface_png(preview, scale, look)).decode()
     row = {"url": url, "left": left, "right": right, "bottom": bottom, "top": top}
     return (
         alt.Chart(arrow_table([row]))
@@ -56,7 +57,7 @@ def image_layer(
     )
 
 
-def surface_png(preview: Preview, scale: ColourScale | None, style: ContourStyle) -> bytes:
+def surface_png(preview: Preview, scale: ColourScale | None, look: PlaneLook) -> bytes:
     """The surface as a PNG, largest y in the first row; each cell is a block of whole pixels.
 
     What is not computed is pale.
@@ -71,7 +72,7 @@ def surface_png(preview: Preview, scale: ColourScale | None, style: ContourStyle
         return cells[::-1].repeat(repeat[0], axis=0).repeat(repeat[1], axis=1)
 
     large = blocks(pixels)
-    _hatch_holes(large, blocks(values), style.log)
+    _hatch_holes(large, blocks(values), look.log)
     if not preview.computed.any():
         large[:] = 0
     file = io.BytesIO()

@@ -1,5 +1,6 @@
 """A vertical rule under the mouse, with the value of every curve there."""
 
+import hashlib
 from typing import Any
 
 import altair as alt
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from explorer.render.marks.arrow import column_name, tooltip_title
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 
 
 def hover_rule(row: Row, x: alt.X) -> alt.Chart:
@@ -22,7 +23,7 @@ def hover_rule(row: Row, x: alt.X) -> alt.Chart:
     titles = {"x text": "x"}
     titles |= {column_name(f"value {name}"): name or row.words for name in row.curves}
     near = alt.selection_point(
-        name=f"near_{row.value.encode('utf-8', 'surrogatepass').hex()}",  # no two alike
+        name=f"near_{_content_hash(columns)}",  # no two alike, whatever stands beside it
         on="pointerover",
         clear="pointerout",
         nearest=True,
@@ -42,6 +43,12 @@ def hover_rule(row: Row, x: alt.X) -> alt.Chart:
         )
         .add_params(near)
     )
+
+
+def _content_hash(columns: dict[str, Any]) -> str:
+    """The beginning of a hash of the columns."""
+    content = repr([(name, list(values)) for name, values in columns.items()])
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _point_texts(curve: Curve) -> list[str]:

@@ -1,7 +1,7 @@
 """Where a place of the 3-D scene appears in its picture. NumPy only."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,18 @@ HOME_CAMERA = {
     "up": (0.0, 0.0, 1.0),
 }
 VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
+CAMERA_PARTS = ("position", "focal_point", "up")  # three numbers each, in this order in a look
+
+
+def camera_of(numbers: Sequence[float]) -> dict[str, tuple[float, ...]] | None:
+    """The camera of a look's nine numbers; None where it has none."""
+    parts = enumerate(CAMERA_PARTS)
+    return {name: tuple(numbers[3 * n : 3 * n + 3]) for n, name in parts} if numbers else None
+
+
+def camera_numbers(camera: Mapping[str, Sequence[float]] | None) -> tuple[float, ...]:
+    """A camera as the nine numbers of a look; none for none."""
+    return tuple(float(n) for name in CAMERA_PARTS for n in camera[name]) if camera else ()
 
 
 def view_angle(aspect: float) -> float:

@@ -4,8 +4,7 @@ import base64
 import hashlib
 import json
 import math
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,9 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from explorer.kinds.look import COLOUR_MAPS
 from explorer.kinds.settings import one_of, require
-from explorer.render.marks.colours import COLOUR_MAPS
-from explorer.render.marks.scale import AXIS_TICKS, VALUE_TICKS, tick_label, tick_labels, ticks
+from explorer.render.marks.scale import ColourScale, fit_scale
+from explorer.render.marks.ticks import (
+    VALUE_TICKS,
+    coordinate_ticks,
+    tick_label,
+    tick_labels,
+)
 
 Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
 Tick = tuple[float, str]  # where, text
@@ -38,6 +43,7 @@ class HeightField:
     computed: np.ndarray = field(default_factory=lambda: np.array(True))  # (Y, X) bool
     log: bool = False  # heights are log10 of the loss; a loss of zero or below becomes a hole
     clip: float | None = None  # loss above which the surface is cut away
+    limits: tuple[float, ...] = ()  # losses at the ends of the colours; none: of the values
     colour_map: str = "viridis"
     contours: int = 16  # number of levels; 0 for none
     x_label: str = "x"
@@ -87,25 +93,30 @@ class HeightField:
         return math.log10(self.clip) if self.log else self.clip
 
     @cached_property
+    def scale(self) -> ColourScale:
+        """Which colour stands for which loss, as in the picture from above."""
+        unfitted = ColourScale(math.nan, math.nan, self.log, self.colour_map)
+        scale = fit_scale(self.z[self.computed], unfitted, self.clip, self.limits)
+        if scale is not None:
+            return scale
+        top = self.clip if self.clip is not None else 1.0
+        low, high = (top / 10, top) if self.log else (top - 1.0, top)
+        return ColourScale(low, high, self.log, self.colour_map)
+
+    @cached_property
     def range(self) -> tuple[float, float]:
-        """Lowest and highest height shown; never empty, also for a flat surface or none."""
-        shown_heights = self.heights[self.heights <= self.ceiling]
-        if shown_heights.size == 0:
-            low = high = 0.0 if math.isinf(self.ceiling) else self.ceiling
-        else:
-            low, high = (
-                float(shown_heights.min()),
-                min(float(np.nanmax(self.heights)), self.ceiling),
-            )
-        if high - low <= 1e-12 * max(1.0, abs(low)):  # flat up to rounding
-            half = 0.5 if self.log else 0.5 * max(abs(low), 1e-6)
-            return low - half, low + half
-        return low, high
+        """Heights at the ends of the colours; never empty, also for a flat surface or none."""
+        low, high = self.scale.low, self.scale.high
+        return (math.log10(low), math.log10(high)) if self.log else (low, high)
 
     @property
     def levels(self) -> np.ndarray:
-        """Heights of the contour lines, evenly spaced within the range, shape (contours,)."""
-        return np.linspace(*self.range, self.contours + 2)[1:-1]
+        """Heights of the contour lines, as in the picture from above, shape (L,)."""
+        return self._heights_of(self.scale.ticks(self.contours))
+
+    def _heights_of(self, losses: Sequence[float]) -> np.ndarray:
+        heights = np.array(losses, dtype=np.float64)
+        return np.log10(heights) if self.log else heights
 
     def shade(self, heights: ArrayLike) -> np.ndarray:
         """Place in the range, 0 at the lowest and 1 at the highest: where in the colour map."""
@@ -142,11 +153,8 @@ class HeightField:
     @property
     def ticks(self) -> dict[str, list[Tick]]:
         """Ticks along x, y and z: (scene coordinate, text); z tells the loss, also in log mode."""
-        low, high = (min(float(end), sys.float_info.max) for end in self.loss_at(self.range))
-        low = max(low, math.ulp(0.0)) if self.log else low
-        losses = ticks(low, high, self.log, VALUE_TICKS)
-        heights = np.log10(losses) if self.log else np.array(losses)
-        places = LOWEST + (HIGHEST - LOWEST) * self.shade(heights)
+        losses = self.scale.ticks(VALUE_TICKS)
+        places = LOWEST + (HIGHEST - LOWEST) * self.shade(self._heights_of(losses))
         return {
             "x": _axis_ticks(self.x),
             "y": _axis_ticks(self.y),
@@ -176,7 +184,7 @@ class HeightField:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; arrays in base64, so that NaN and Inf survive."""
-        plain = ("log", "clip", "colour_map", "contours", "x_label", "y_label", "z_label")
+        plain = ("log", "clip", "limits", "colour_map", "contours", "x_label", "y_label", "z_label")
         values: dict[str, Any] = {name: getattr(self, name) for name in plain}
         values["markers"] = [list(marker) for marker in self.markers]
         for name in ("x", "y", "z"):
@@ -192,6 +200,7 @@ class HeightField:
         arrays: dict[str, Any] = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
         markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
         rest: dict[str, Any] = {name: values[name] for name in values.keys() - arrays.keys()}
+        rest |= {"limits": tuple(values["limits"])}
         rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
         return cls(**arrays, **rest)
 
@@ -213,7 +222,7 @@ def _to_unit(values: ArrayLike, axis: np.ndarray) -> np.ndarray:
 
 def _axis_ticks(axis: np.ndarray) -> list[Tick]:
     """Ticks of a coordinate at their place in the scene."""
-    values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
+    values = coordinate_ticks(axis)
     return list(zip(_to_unit(values, axis).tolist(), tick_labels(values), strict=True))
 
 

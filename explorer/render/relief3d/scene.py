@@ -135,8 +135,9 @@ def _contour_lines(surface: pv.PolyData, field: HeightField) -> pv.PolyData:
     if surface.n_points == 0:
         return pv.PolyData()
     parts = []
-    if field.contours:
-        on_surface = surface.contour(field.levels.tolist(), scalars="height")
+    levels = field.levels.tolist()
+    if levels:
+        on_surface = surface.contour(levels, scalars="height")
         if on_surface.n_cells:
             on_surface = on_surface.strip(max_length=100_000)
             colours = _line_colours(on_surface, field)

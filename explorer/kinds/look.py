@@ -1,0 +1,136 @@
+"""How results are drawn: all of a picture that is no part of the answer. Frozen, and JSON."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Self
+
+import numpy as np
+
+from explorer.kinds.setting import Setting, SettingError, Settings
+
+# Perceptually uniform and readable by the colour-blind; "coolwarm" diverges (Moreland 2009).
+COLOUR_MAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "coolwarm")
+VIEWS = ("contour", "relief")  # of a plane: from above, or in three dimensions
+DECADES_FOR_LOG = 1.5  # a loss that spans more is first shown on a log scale
+CAMERA_NUMBERS = 9  # position, focal point and up
+SMALL_WIDTH, SMALL_HEIGHT = 452, 302  # px of a small picture's plot
+LARGEST_PLOT = 10_000  # px
+LAST = -1  # the moment at which all of a path is drawn
+
+PlotWidth = Annotated[int, Setting("Width", "Of a plot.", least=50, most=LARGEST_PLOT, unit="px")]
+PlotHeight = Annotated[
+    int, Setting("Height", "Of the first plot.", least=50, most=LARGEST_PLOT, unit="px")
+]
+LogScale = Annotated[bool, Setting("Log scale", "Of what is drawn; what is not above 0 is a gap.")]
+ValueName = Annotated[str, Setting("Value", "The loss, or a metric by its name.")]
+ContourLines = Annotated[
+    int, Setting("Contour lines", "So many at most; 0 for none.", least=0, most=100)
+]
+Moment = Annotated[
+    int,
+    Setting(
+        "Until", "Number of the moment up to which paths are drawn; -1: to their ends.", least=LAST
+    ),
+]
+
+
+@dataclass(frozen=True)
+class SubjectName:
+    """What a subject is called in a picture, and the steps of a whole run."""
+
+    text: str  # of its model, and of its snapshot where that is not the final one
+    steps: tuple[int | str, ...] = ()  # of each snapshot of a run, or its file's name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look(Settings):
+    """How a result is drawn. It has no theme: what lies on the page takes the page's colours."""
+
+    width: PlotWidth = 560
+    title: Annotated[str, Setting("Title", "Above the picture.")] = ""
+
+    @classmethod
+    def usual(cls, result: Any) -> Self:
+        """How that result is first drawn."""
+        return cls()
+
+    @classmethod
+    def small(cls, result: Any) -> Self:
+        """How it is drawn small, where there are no axes."""
+        return replace(cls.usual(result), width=SMALL_WIDTH)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvesLook(Look):
+    """How values along an axis are drawn."""
+
+    log: LogScale = False
+    band: Annotated[bool, Setting("Bands", "Intervals, where they are wide enough to see.")] = True
+    height: PlotHeight = 300
+
+    @classmethod
+    def small(cls, result: Any) -> Self:
+        """How it is drawn small, where there are no axes."""
+        return replace(cls.usual(result), width=SMALL_WIDTH, height=SMALL_HEIGHT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileLook(CurvesLook):
+    """How a loss or a metric along a line is drawn, and perhaps a second one below it."""
+
+    value: ValueName = "loss"
+    second: Annotated[str, Setting("Below it", "A second value in a plot of its own.")] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaneLook(Look):
+    """How values over a plane are drawn."""
+
+    value: ValueName = "loss"
+    log: LogScale = False
+    clip: Annotated[
+        float,
+        Setting("Clip above", "The level at which higher values are drawn; 0: nothing is clipped."),
+    ] = 0.0
+    colour_map: Annotated[str, Setting("Colours", choices=COLOUR_MAPS)] = COLOUR_MAPS[0]
+    levels: ContourLines = 12
+    width: PlotWidth = 440
+    limits: Annotated[
+        tuple[float, ...],
+        Setting("Limits", "Lowest and highest value of the colours; none: those of the values."),
+    ] = ()
+    view: Annotated[
+        str, Setting("View", "contour: from above; relief: in three dimensions.", choices=VIEWS)
+    ] = VIEWS[0]
+    camera: Annotated[
+        tuple[float, ...],
+        Setting("Camera", "Of the relief: position, focal point and up, nine numbers."),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be drawn."""
+        super().__post_init__()
+        if self.log and self.clip < 0:
+            raise SettingError("clip", f"must be above 0 on a log scale, got {self.clip}")
+        rising = len(self.limits) == 2 and self.limits[0] < self.limits[1]
+        if self.limits and not rising:
+            raise SettingError("limits", f"must be two that increase, got {self.limits}")
+        if len(self.camera) not in (0, CAMERA_NUMBERS):
+            raise SettingError("camera", f"must be nine numbers, got {len(self.camera)}")
+
+    @property
+    def ceiling(self) -> float | None:
+        """The level at which higher values are drawn; None where nothing is clipped."""
+        return self.clip or None
+
+    @classmethod
+    def small(cls, result: Any) -> Self:
+        """How it is drawn small, where there are no axes."""
+        return replace(cls.usual(result), width=SMALL_HEIGHT)
+
+
+def spans_decades(values: np.ndarray) -> bool:
+    """Whether positive finite values span so much that a log scale shows more."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size < 2:
+        return False
+    return bool(np.log10(positive.max()) - np.log10(positive.min()) > DECADES_FOR_LOG)

@@ -1,0 +1,210 @@
+"""A surface from above: colours, contour lines, markers, tooltips, one legend in true units."""
+
+import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
+
+# isort: split
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pyarrow as pa
+
+from explorer.kinds.look import PlaneLook
+from explorer.kinds.preview import Preview, preview
+from explorer.kinds.surface import Surface
+from explorer.render.marks.arrow import arrow_table
+from explorer.render.marks.contours import contour_layers
+from explorer.render.marks.hover import hover_layer
+from explorer.render.marks.image import cell_extent, image_layer
+from explorer.render.marks.scale import (
+    ColourScale,
+    colour_scale,
+    plane_axes_titles,
+    require_value,
+    value_title,
+)
+from explorer.render.marks.ticks import (
+    VALUE_TICKS,
+    coordinate_ticks,
+    number_text,
+    tick_label,
+    tick_label_expression,
+)
+
+SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
+
+# The legend's symbols, as Vega's SVG paths in a box from -1 to 1.
+BOX = "M-1,-1L1,-1L1,1L-1,1L-1,-1"
+CENTRE, LOWEST, NAN, INFINITE, NOT_POSITIVE, PREVIEW = (
+    "cross",
+    "diamond",
+    BOX + "M-1,0L0,-1M-1,1L1,-1M0,1L1,0",
+    BOX + "M-1,-1L1,1M-1,1L1,-1",
+    BOX + "M-1,0L1,0",
+    BOX,
+)
+
+
+def plane_chart(
+    surface: Surface, look: PlaneLook, axis_titles: Sequence[str] = ()
+) -> alt.LayerChart:
+    """The surface from above.
+
+    Every value fills a cell centred at its own coordinate. Places not computed yet show their
+    preview, pale: interpolated, or else the nearest computed value. The tooltips hold every point
+    of a grid up to 60 x 60 (fewer with many metrics), above that every second, third, ..., which
+    keeps them below 0.4 MB; they name the coordinates of the point they tell of. Axes are called
+    what they are, unless they are given titles.
+
+    Raises:
+        ValueError: the surface has no such value, or its axes are not evenly spaced.
+    """
+    require_value(surface, look.value)
+    values = surface.values[look.value]
+    surface_preview = preview(values, surface.computed)
+    scale = colour_scale(values[surface.computed], look)
+    titles = axis_titles or plane_axes_titles(surface.facts)
+    x, y = (
+        _axis_keywords(axis, title)
+        for axis, title in zip((surface.x, surface.y), titles, strict=True)
+    )
+    spans = [float(np.ptp(cell_extent(axis))) for axis in (surface.x, surface.y)]
+    ratio = spans[1] / spans[0]
+    if not 1 / SQUARE_WITHIN <= ratio <= SQUARE_WITHIN:
+        ratio = 0.8
+    height = round(look.width * ratio)
+    layers = [image_layer(surface, surface_preview, scale, look, x, y)]
+    if scale is not None:
+        layers.append(colour_bar(scale, bar_title(scale, values, value_title(look.value)), height))
+        layers += contour_layers(surface, surface_preview, scale, look, ratio)
+    layers += [
+        *_marker_layers(surface, surface_preview, look),
+        *hover_layer(surface, surface_preview, look.value),
+    ]
+    return alt.LayerChart(
+        layer=layers,
+        width=look.width,
+        height=height,
+        title=look.title or alt.Undefined,
+    )
+
+
+def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, Any]:
+    """Scale and axis of one coordinate, as keywords of its channel."""
+    values = coordinate_ticks(axis)
+    return {
+        "scale": alt.Scale(domain=list(cell_extent(axis)), nice=False, zero=False),
+        "axis": alt.Axis(
+            title=title, grid=False, values=values, labelExpr=tick_label_expression(values)
+        ),
+    }
+
+
+def bar_title(scale: ColourScale, values: np.ndarray, name: str) -> list[str]:
+    """Lines of the title: the value's name, and that it is clipped when it is."""
+    with np.errstate(invalid="ignore"):
+        clipped = bool((values[np.isfinite(values)] > scale.high).any())
+    return [name, f"clipped at {tick_label(scale.high)}"] if clipped else [name]
+
+
+def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
+    """The scale as Vega's own legend of an unseen point: so themes reach its text."""
+    values = scale.ticks(VALUE_TICKS)
+    stops = scale.stops()
+    hexes = ["#" + bytes(colour).hex() for colour in scale.colours(np.array(stops))]
+    return (
+        alt.Chart(arrow_table([{"value": scale.low}]))
+        .mark_point(opacity=0, size=0)
+        .encode(
+            color=alt.Color("value:Q")
+            .scale(
+                type="log" if scale.log else "linear", domain=stops, range=hexes, interpolate="rgb"
+            )
+            .legend(
+                title=title,
+                values=values,
+                labelExpr=tick_label_expression(values),
+                gradientLength=max(60, height - 22 * len(title)),
+                titlePadding=8,
+            )
+        )
+    )
+
+
+def _marker_layers(surface: Surface, surface_preview: Preview, look: PlaneLook) -> list[alt.Chart]:
+    """The centre and the lowest computed value; and what the holes mean, in the same legend."""
+    values = surface_preview.values
+    marker_layers: list[alt.Chart] = []
+    shapes: dict[str, str] = {}
+    finite_values = np.where(surface.computed & np.isfinite(values), values, np.inf)
+    lowest = None
+    if np.isfinite(finite_values).any():
+        j, i = np.unravel_index(finite_values.argmin(), finite_values.shape)
+        lowest = {"x": float(surface.x[i]), "y": float(surface.y[j])}
+    (left, right), (bottom, top) = cell_extent(surface.x), cell_extent(surface.y)
+    centre = {"x": 0.0, "y": 0.0} if left <= 0 <= right and bottom <= 0 <= top else None
+    name = "" if lowest is None else f"lowest, {number_text(finite_values[j, i], 4)}"
+    if lowest is not None and lowest == centre:
+        marks: list[tuple[dict[str, float] | None, str, str]]
+        marks = [(centre, f"Centre and {name}", CENTRE)]
+    else:
+        marks = [(centre, "Centre", CENTRE), (lowest, name.capitalize(), LOWEST)]
+    for place, name, shape in marks:
+        if place is not None:
+            shapes[name] = shape
+            marker_layers.append(
+                alt.Chart(arrow_table([place]))
+                .mark_point(
+                    style="marker",
+                    shape=shape,
+                    size=90,
+                    fill="white",
+                    stroke="#222222",
+                    strokeWidth=0.9,
+                    opacity=1,
+                )
+                .encode(x="x:Q", y="y:Q")
+            )
+    computed, gap = surface.computed, surface_preview.interpolated
+    holes = {
+        "NaN": (computed & np.isnan(values), NAN),
+        "Infinite": (computed & np.isinf(values), INFINITE),
+        "Not above 0": (computed & np.isfinite(values) & (values <= 0) & look.log, NOT_POSITIVE),
+        "Interpolated": (gap, PREVIEW),
+        "Not computed": (~computed & ~gap, PREVIEW),
+    }
+    for name, (where, shape) in holes.items():
+        if where.any():
+            shapes[f"{name}, {where.sum():,}"] = shape
+    if not shapes:
+        return []
+    return [_symbol_legend(shapes, look.width), *marker_layers]
+
+
+def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
+    """A legend of outlines without a point, in a grey that reads on any page.
+
+    It hangs on the shape alone: with fill and stroke beside it Streamlit shows three legends.
+    """
+    legend = alt.Legend(
+        title=None,
+        orient="bottom",
+        direction="horizontal",
+        columns=max(1, width // 140),
+        symbolSize=90,
+        symbolStrokeWidth=1,
+        labelLimit=0,
+    )
+    nowhere = pa.nulls(len(shapes), pa.float64())  # a NaN would not be JSON
+    return (
+        alt.Chart(pa.table({"x": nowhere, "y": nowhere, "mark": list(shapes)}))
+        .mark_point(size=90, color="#888888", opacity=1)
+        .encode(
+            x="x:Q",
+            y="y:Q",
+            shape=alt.Shape("mark:N", legend=legend).scale(
+                domain=list(shapes), range=list(shapes.values())
+            ),
+        )
+    )

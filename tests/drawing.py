@@ -1,0 +1,70 @@
+"""Drawing in tests: a result with what differs from its usual look."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from explorer.kinds import kind_named
+from explorer.kinds.critical import Critical, CriticalLook
+from explorer.kinds.difference import Difference, DifferenceLook
+from explorer.kinds.interpolation import Interpolation, InterpolationLook
+from explorer.kinds.line import Line, LineLook
+from explorer.kinds.look import SubjectName
+from explorer.kinds.sharpness import Sharpness, SharpnessLook
+from explorer.kinds.spectrum import Spectrum, SpectrumLook
+from explorer.kinds.stability import Stability, StabilityLook
+from explorer.kinds.surface import Surface, SurfaceLook
+from explorer.render import (
+    critical,
+    difference,
+    interpolation,
+    line,
+    sharpness,
+    spectrum,
+    stability,
+    surface,
+)
+from explorer.render.drawing import Chart
+from explorer.render.export.thumbnail import thumbnail
+
+
+def drawn_line(lines: Line | dict[str, Line], **look: Any) -> Chart:
+    return line.draw(lines, LineLook(**look))
+
+
+def drawn_interpolation(
+    lines: Interpolation | dict[str, Interpolation], ends: tuple[str, ...] = (), **look: Any
+) -> Chart:
+    names = [SubjectName(end) for end in ends]
+    return interpolation.draw(lines, InterpolationLook(**look), names)
+
+
+def drawn_difference(compared: Difference, names: tuple[str, ...] = (), **look: Any) -> Chart:
+    return difference.draw(compared, DifferenceLook(**look), [SubjectName(name) for name in names])
+
+
+def drawn_spectrum(spectra: Spectrum | dict[str, Spectrum], **look: Any) -> Chart:
+    return spectrum.draw(spectra, SpectrumLook(**look))
+
+
+def drawn_surface(plane: Surface, **look: Any) -> alt.LayerChart:
+    chart = surface.draw(plane, SurfaceLook(**look))
+    assert isinstance(chart, alt.LayerChart)
+    return chart
+
+
+def drawn_stability(along: Stability, names: Sequence[SubjectName] = (), **look: Any) -> Chart:
+    return stability.draw(along, StabilityLook(**look), names)
+
+
+def drawn_critical(searches: Critical, names: Sequence[SubjectName] = (), **look: Any) -> Chart:
+    return critical.draw(searches, CriticalLook(**look), names)
+
+
+def drawn_sharpness(models: Sharpness | dict[str, Sharpness], **look: Any) -> Chart:
+    return sharpness.draw(models, SharpnessLook(**look))
+
+
+def small_picture(kind: str, result: Any) -> bytes:
+    return thumbnail(kind_named(kind), result)

@@ -1,0 +1,248 @@
+"""Drawing is a function of result, look and names: for every kind, alone and beside any other."""
+
+import dataclasses
+import itertools
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pytest
+import vl_convert
+
+from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
+from explorer.commands.app import main
+from explorer.kinds import KINDS, Kind, kind_named, look_from_json
+from explorer.kinds.look import PlaneLook, SubjectName
+from explorer.kinds.surface import Surface, SurfaceLook
+from explorer.pages._charts import _theme_config
+from explorer.render import surface as surface_drawing
+from explorer.render.drawing import Chart, drawing_of
+from explorer.render.export.composed import save_drawing
+from explorer.render.export.figure import (
+    POINTS,
+    drawing_size,
+    fit_width,
+    paper_spec,
+    save_figure,
+    side_by_side,
+)
+from explorer.render.export.thumbnail import small_chart, thumbnail
+from explorer.render.relief3d.relief import Relief
+from store import Catalog
+from tests.tiny import ROOT
+
+NAMES = [kind.name for kind in KINDS]
+WIDTHS = (3.25, 5.5, 7.0)  # inches: of one column, of a page of text, of two columns
+PICTURES = [  # every picture of every kind
+    (kind.name, picture)
+    for kind in KINDS
+    for picture in next(
+        (
+            hint.__metadata__[0].choices
+            for name, hint in kind.look.__annotations__.items()
+            if name == "picture"
+        ),
+        ("",),
+    )
+]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A stored answer, ready to be drawn."""
+
+    kind: Kind
+    result: Any
+    names: tuple[SubjectName, ...]
+
+    def drawn(self, **look: Any) -> Any:
+        usual = self.kind.look.usual(self.result)
+        changed = dataclasses.replace(usual, **look)
+        return drawing_of(self.kind, self.result, changed, self.names)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """The catalog that an earlier version made, with an answer of each kind."""
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(ROOT / "tests" / "old_catalog" / "6be4b78.tar.xz") as packed:
+        packed.extractall(folder, filter="data")
+    catalog = Catalog(folder / "catalog")
+    catalog.check()
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def answers(catalog: Catalog) -> dict[str, Answer]:
+    """A whole answer of each kind."""
+    found = {}
+    for question in catalog.questions(status="complete", limit=100)[0]:
+        names = subject_names(catalog, question)
+        result = questions.result_of(catalog, question)
+        found[question.kind] = Answer(kind_named(question.kind), result, names)
+    assert set(found) == set(NAMES)
+    return found
+
+
+def as_text(drawing: Chart | Relief) -> str:
+    """All of a drawing as text."""
+    if isinstance(drawing, Relief):
+        return drawing.field.key + json.dumps(drawing.camera)
+    with alt.data_transformers.disable_max_rows():
+        return str(drawing.to_json())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_look_survives_json(name: str) -> None:
+    """Written and read it is the same; a part of it leaves the others as usual."""
+    kind = kind_named(name)
+    changed = kind.look(width=333, title="A title")
+    assert look_from_json(kind, json.loads(json.dumps(dataclasses.asdict(changed)))) == changed
+    assert look_from_json(kind, {"width": 333}) == kind.look(width=333)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [({"colour": "red"}, "'colour'"), ({"width": 3}, "width must be"), ({"width": "x"}, "width")],
+)
+def test_what_no_look_has_is_refused(name: str, values: dict[str, Any], sentence: str) -> None:
+    """An unknown name, a value out of range and one of another type: one sentence that names it."""
+    with pytest.raises(ValueError, match=sentence) as refusal:
+        look_from_json(kind_named(name), values)
+    assert "\n" not in str(refusal.value)
+
+
+def test_cameras_limits_and_clips_that_make_no_picture_are_refused() -> None:
+    """What fits its range and still draws nothing."""
+    bad: list[dict[str, Any]]
+    bad = [{"camera": (1.0,)}, {"limits": (2.0, 1.0)}, {"clip": -1.0, "log": True}]
+    for values in bad:
+        with pytest.raises(ValueError, match="must be"):
+            PlaneLook(**values)
+
+
+@pytest.mark.parametrize(("name", "picture"), PICTURES)
+def test_drawing_is_pure(answers: dict[str, Answer], name: str, picture: str) -> None:
+    """The same result, look and names give the same drawing; another title another one."""
+    look = {"picture": picture} if picture else {}
+    first = as_text(answers[name].drawn(**look))
+    assert as_text(answers[name].drawn(**look)) == first
+    assert as_text(answers[name].drawn(**look, title="Another")) != first
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_small_picture_and_the_figure_are_of_the_same_drawing(
+    answers: dict[str, Answer], name: str
+) -> None:
+    """A thumbnail is the drawing of the small look made bare; a figure is that of its own look."""
+    one = answers[name]
+    small = one.kind.look.small(one.result)
+    drawing = drawing_of(one.kind, one.result, small, one.names)
+    picture = thumbnail(one.kind, one.result, one.names)
+    assert picture.startswith(b"\x89PNG")
+    if not isinstance(drawing, Relief):
+        assert picture == small_chart(drawing)
+    chart = one.drawn()
+    assert save_drawing(chart, "svg", 5.5) == save_figure(one.drawn(), None, "svg", 5.5)
+
+
+PAIRS = list(itertools.combinations_with_replacement(NAMES, 2))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_any_two_stand_side_by_side(answers: dict[str, Answer], first: str, second: str) -> None:
+    """Charts of any two kinds are one valid picture, in dark and in light, by turns.
+
+    No name of a selection, a column or a data set of one means something else in the other.
+    """
+    dark = PAIRS.index((first, second)) % 2 == 0
+    left = answers[first].drawn()
+    right = answers[second].drawn(**({"log": False} if first == second == "surface" else {}))
+    with alt.data_transformers.disable_max_rows():
+        alone = [chart.to_dict() for chart in (left, right)]
+        for whole in (side_by_side([left, right]), alt.hconcat(left, right)):
+            whole.config = _theme_config(dark)
+            spec = whole.to_dict()
+    svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    for part in alone:
+        own = vl_convert.vegalite_to_svg(part, allowed_base_urls=[])
+        assert svg.count("<text") >= own.count("<text")
+
+
+COUNTS = (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_have_their_width(answers: dict[str, Answer], name: str, count: int) -> None:
+    """1 to 4 panels at each width: they fill it, or one sentence says that there is no room."""
+    panels = [answers[name].drawn()] * count
+    spec = paper_spec(side_by_side(panels, columns=2) if count > 1 else panels[0])
+    width = WIDTHS[(NAMES.index(name) + count) % len(WIDTHS)]
+    try:
+        drawn_width, _ = drawing_size(fit_width(spec, width * POINTS))
+    except ValueError as error:
+        assert "no room" in str(error) and count > 1 and width == WIDTHS[0]
+    else:
+        assert 0.85 * width * POINTS <= drawn_width <= width * POINTS
+
+
+def test_ticks_of_contour_and_relief_are_the_same() -> None:
+    """Colour bar and height, x and y: the same places and the same words, in all scales."""
+    x, y = np.linspace(-1, 1, 9), np.linspace(-2, 3, 7)
+    loss = 0.003 + np.add.outer(y**2, 40 * x**4)
+    plane = Surface(x, y, {"loss": loss}, np.ones(loss.shape, dtype=bool))
+    for look in (
+        SurfaceLook(),
+        SurfaceLook(log=True),
+        SurfaceLook(clip=3.0),
+        SurfaceLook(limits=(1.0, 2.0)),
+    ):
+        chart = surface_drawing.draw(plane, look)
+        relief = surface_drawing.draw(plane, dataclasses.replace(look, view="relief"))
+        assert isinstance(chart, alt.LayerChart) and isinstance(relief, Relief)
+        layers = chart.to_dict()["layer"]
+        bar = layers[1]["encoding"]["color"]["legend"]
+        axes = {axis: layers[0]["encoding"][axis]["axis"] for axis in "xy"}
+        for said, ticks in (
+            (bar, relief.field.ticks["z"]),
+            (axes["x"], relief.field.ticks["x"]),
+            (axes["y"], relief.field.ticks["y"]),
+        ):
+            words = ", ".join(f"'{text}'" for _, text in ticks)
+            assert said["labelExpr"].startswith(f"[{words}]")
+        scale = relief.field.scale
+        assert relief.field.loss_at(relief.field.levels) == pytest.approx(scale.ticks(look.levels))
+
+
+def test_the_command_line_draws_the_same(
+    catalog: Catalog, answers: dict[str, Answer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its figure is that of the same drawing; it overwrites nothing and refuses in a sentence."""
+    key = next(q.key for q in catalog.questions(status="complete")[0] if q.kind == "spectrum")
+
+    def draw(file: str, *more: str) -> int:
+        command = ("--catalog", str(catalog.folder), "draw", key[:12], str(tmp_path / file))
+        return main([*command, *more])
+
+    assert draw("a.svg", "--width", "3.25", "--look", "picture=pairs", "--look", "log=false") == 0
+    wanted = save_drawing(answers["spectrum"].drawn(picture="pairs", log=False), "svg", 3.25)
+    written = (tmp_path / "a.svg").read_bytes()
+    assert written.endswith(wanted[wanted.index(b"<rect") :]) and key.encode() in written
+    refused = {
+        ("a.svg",): "is there already",
+        ("b.gif",): "must end in .pdf, .svg, .png",
+        ("b.pdf", "--look", "picture=all"): "picture must be one of density, pairs",
+        ("b.pdf", "--look", "hue=3"): "there is no setting 'hue'",
+    }
+    for arguments, sentence in refused.items():
+        assert draw(*arguments) == 1
+        assert sentence in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]

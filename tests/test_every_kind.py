@@ -1,0 +1,294 @@
+"""What holds for every kind of analysis, by the list `KINDS`: a new one is tested by being in it.
+
+One catalog is filled in this process, by a real supervisor and a real worker: two runs of the tiny
+problem, and about them one small question of each kind. What changes it works on a copy.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import torch
+import vl_convert
+from streamlit.testing.v1 import AppTest
+
+from explorer.ask import questions
+from explorer.ask.provenance import provenance_of
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
+from explorer.ask.subject_names import subject_names
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.importing.order import order_import
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
+from explorer.jobs.worker import Worker
+from explorer.kinds import KINDS, Kind, settings_from_json
+from explorer.kinds.setting import setting_fields
+from explorer.kinds.settings import ObjectiveSettings
+from explorer.pages import _links as links
+from explorer.render.drawing import drawing_of
+from explorer.render.export import table
+from explorer.render.export.figure import save_figure
+from explorer.render.export.thumbnail import thumbnail
+from explorer.render.relief3d.relief import Relief
+from explorer.supervisor import Supervisor
+from store import Catalog, records
+from tests.setting_values import bad_values, changed_settings, settings_beside, small_settings
+from tests.tiny import ROOT, checkpoint, problem_file, sample_identities
+
+SNAPSHOTS = 3  # of each run: a plane of principal components takes as many
+# Several points in one launch agree with each alone to this, relative to the largest of a column.
+AGREEMENT = 1e-5
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+
+
+def work(catalog: Catalog, pieces: int | None = None) -> None:
+    """Do what waits in the spool; of each job only the first piece if it is to be one alone."""
+    spool = Spool(catalog.jobs_folder)
+    worker = Worker(spool, torch.device("cpu"))
+    while job := spool.claim_next(ProcessName.of(os.getpid())):
+        if pieces:
+            job.cancel()  # a worker looks for that after each piece
+        worker.run(job)
+    Supervisor(catalog, "cpu", hires=False).step()
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a catalog with two runs of one problem."""
+    folder = tmp_path_factory.mktemp("every kind")
+    catalog = Catalog(folder / "catalog")
+    catalog.check()
+    problem = problem_file(folder / "problem")
+    for number, name in enumerate(("one", "other")):
+        snapshots = [
+            Checkpoint(
+                file=checkpoint(folder / name / f"{step}.safetensors", 3 * number + step), step=step
+            )
+            for step in range(SNAPSHOTS)
+        ]
+        order_import(catalog, problem, {}, snapshots, name)
+    work(catalog)
+    assert [job.error for job in catalog.jobs()] == [None, None]
+    catalog.remember("samples", sample_identities())  # the app imports none
+    catalog.close()
+    return folder / "catalog"
+
+
+def copied(source: Path, target: Path) -> Catalog:
+    """A copy of a catalog."""
+    shutil.copytree(source, target)
+    catalog = Catalog(target)
+    catalog.check()
+    return catalog
+
+
+def subjects(catalog: Catalog, kind: Kind) -> list[questions.Subject]:
+    """The end of the first run; for a further subject the run's start, or the other whole run."""
+    one, other = sorted(catalog.models(), key=lambda model: model.name)
+    further = (other, "") if kind.whole_run else (one, catalog.points(one.id)[0].point_id)
+    return [(one, ""), *[further] * (len(kind.subjects) - 1)]
+
+
+def ask(catalog: Catalog, kind: Kind) -> str:
+    """The key of the small question of a kind."""
+    (model, point), *others = subjects(catalog, kind)
+    return questions.ask(catalog, kind, model, small_settings(kind), point, others=others)
+
+
+@pytest.fixture(scope="module")
+def filled(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with the whole answer of a small question of every kind."""
+    catalog = copied(imported, tmp_path_factory.mktemp("filled") / "catalog")
+    for kind in KINDS:
+        ask(catalog, kind)
+    work(catalog)
+    assert [job.error for job in catalog.jobs()] == [None] * (2 + len(KINDS))
+    catalog.close()
+    return catalog.folder
+
+
+@pytest.fixture(scope="module")
+def resumed(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A catalog with the same answers, each stopped after its first piece and resumed."""
+    catalog = copied(imported, tmp_path_factory.mktemp("resumed") / "catalog")
+    for kind in KINDS:
+        ask(catalog, kind)
+    work(catalog, pieces=1)
+    for question in catalog.questions(limit=100)[0]:
+        if question.status == "open":
+            assert question.units_done > 0, question.title
+            questions.resume(catalog, question)
+    work(catalog)
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def catalog(filled: Path) -> Iterator[Catalog]:
+    """The filled catalog, to be read."""
+    catalog = Catalog(filled)
+    yield catalog
+    catalog.close()
+
+
+@pytest.fixture(scope="module")
+def merged(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """An empty catalog into which the filled one was merged."""
+    catalog = Catalog(tmp_path_factory.mktemp("merged") / "catalog")
+    catalog.check()
+    catalog.merge(filled)
+    return catalog
+
+
+def question_of(catalog: Catalog, kind: Kind) -> records.Question:
+    """The question of that kind."""
+    (question,), _ = catalog.questions(kind=kind.name)
+    return question
+
+
+def columns_by_unit(catalog: Catalog, kind: Kind) -> dict[str, np.ndarray]:
+    """The stored columns of a kind's answer; the rows in an order that its pieces do not change."""
+    columns = catalog.values(question_of(catalog, kind).key, kind.table)
+    whole = [name for name, column in columns.items() if column.dtype.kind in "iu"]
+    order = np.lexsort([columns[name] for name in whole])
+    return {name: column[order] for name, column in columns.items()}
+
+
+IDENTITY = ProblemIdentity("5" * 64, {}, "loss", (), {"train": "7" * 64, "test": "8" * 64})
+
+
+def key(kind: Kind, settings: ObjectiveSettings) -> str:
+    """The key of a question of that kind with those settings."""
+    return QuestionIdentity(kind, settings, IDENTITY, ("9" * 64,)).key
+
+
+@every_kind
+def test_settings_survive_json(kind: Kind) -> None:
+    """Each setting, at another value than its default, comes back from JSON as it went."""
+    for field, settings in changed_settings(kind):
+        text = json.dumps(dataclasses.asdict(settings))
+        read = settings_from_json(kind.settings, json.loads(text))
+        assert read == settings, field.name
+        assert type(getattr(read, field.name)) is type(getattr(settings, field.name))
+
+
+@every_kind
+def test_any_other_setting_is_another_question(kind: Kind) -> None:
+    """The same settings have the same key, and each other value of each setting another one."""
+    keys = {key(kind, kind.settings())}
+    assert keys == {key(kind, settings_from_json(kind.settings, {}))}
+    others = [settings for _, settings in changed_settings(kind)]
+    different = {settings for settings in others if settings != kind.settings()}
+    assert len(keys | {key(kind, settings) for settings in different}) == 1 + len(different)
+    assert len(different) > len(dataclasses.fields(kind.settings)) / 2
+
+
+@every_kind
+def test_bad_settings_are_refused_in_one_sentence(kind: Kind) -> None:
+    """Each value of a wrong type, out of range or among no choices is, by the setting's name."""
+    for field in setting_fields(kind.settings):
+        beside = settings_beside(kind, field)
+        for value in bad_values(field):
+            with pytest.raises(ValueError) as refused:
+                settings_from_json(kind.settings, {**beside, field.name: value})
+            said = str(refused.value)
+            assert field.name in said and "\n" not in said and len(said) < 250, said
+
+
+@every_kind
+def test_a_stopped_answer_goes_on_to_the_same_values(
+    kind: Kind, catalog: Catalog, resumed: Catalog
+) -> None:
+    """Stopped after a piece and resumed: complete, with the rows and values of one go."""
+    assert question_of(resumed, kind).status == "complete"
+    whole, parts = (columns_by_unit(one, kind) for one in (catalog, resumed))
+    assert whole.keys() == parts.keys()
+    for name, column in whole.items():
+        largest = np.abs(column[np.isfinite(column)]).max(initial=0.0)
+        np.testing.assert_allclose(
+            parts[name], column, rtol=AGREEMENT, atol=AGREEMENT * largest, err_msg=name
+        )
+
+
+def test_answers_were_stopped_midway(resumed: Catalog) -> None:
+    """Most kinds were stopped before their whole answer was there, so that resuming is tried."""
+    stopped = resumed.jobs(status="cancelled")
+    assert len(stopped) > len(KINDS) / 2, [job.title for job in stopped]
+
+
+@every_kind
+def test_an_answer_survives_the_store_and_a_merge(
+    kind: Kind, catalog: Catalog, merged: Catalog
+) -> None:
+    """Read again and merged into another catalog it is the same, to the last bit."""
+    question = question_of(catalog, kind)
+    theirs = merged.question(question.key)
+    assert theirs is not None and theirs.status == "complete"
+    assert theirs.settings == question.settings and theirs.facts == question.facts
+    before, after = (one.values(question.key, kind.table) for one in (catalog, merged))
+    assert before.keys() == after.keys()
+    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+    result, merged_result = (questions.result_of(one, question) for one in (catalog, merged))
+    assert table.to_parquet(result) == table.to_parquet(merged_result)
+
+
+@every_kind
+def test_an_answer_is_drawn_in_light_dark_and_print(kind: Kind, catalog: Catalog) -> None:
+    """Its drawing is valid Vega-Lite: the browser's compiler takes it in both themes, and print."""
+    question = question_of(catalog, kind)
+    result, names = questions.result_of(catalog, question), subject_names(catalog, question)
+    chart = drawing_of(kind, result, kind.look.usual(result), names)
+    assert not isinstance(chart, Relief)  # a look at first sight is flat
+    spec = chart.to_dict()
+    drawn = [vl_convert.vegalite_to_svg(spec, theme=theme) for theme in ("default", "dark")]
+    assert all(svg.startswith("<svg") and "<path" in svg for svg in drawn)
+    assert drawn[0] != drawn[1]
+    assert save_figure(chart, None, "pdf", 3.25).startswith(b"%PDF")
+
+
+@every_kind
+def test_an_answer_has_a_small_picture(kind: Kind, catalog: Catalog) -> None:
+    """It is a PNG of the answer."""
+    question = question_of(catalog, kind)
+    result, names = questions.result_of(catalog, question), subject_names(catalog, question)
+    assert thumbnail(kind, result, names).startswith(b"\x89PNG")
+
+
+@every_kind
+def test_its_page_opens_on_the_answer(kind: Kind, catalog: Catalog, folder: Path) -> None:
+    """The link of its card leads to a page without an error that shows it, or has a link to it."""
+    link = links.link_to(question_of(catalog, kind), links.Subjects(catalog))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in link.parameters.items():
+        app.query_params[name] = value
+    app.switch_page(kind.page).run()
+    assert [e.value for e in (*app.exception, *app.error)] == []
+    stored = any(expander.label.startswith("Provenance") for expander in app.expander)
+    offered = any(element.icon == ":material/history:" for element in app.get("page_link"))
+    assert stored or offered or not kind.own_page  # a page need not have a control for each setting
+
+
+@every_kind
+def test_exports_load(kind: Kind, catalog: Catalog) -> None:
+    """CSV and Parquet hold the same rows, which are the result's; each says what it is of."""
+    question = question_of(catalog, kind)
+    result = questions.result_of(catalog, question)
+    provenance = provenance_of(catalog, question)
+    rows = table.rows_with_subject(result, provenance)
+    parquet = pa.parquet.read_table(pa.BufferReader(table.to_parquet(result, provenance)))
+    pd.testing.assert_frame_equal(parquet.to_pandas(), rows.to_pandas(), check_exact=True)
+    said = json.loads(parquet.schema.metadata[b"provenance"])
+    assert said["analyses"][0]["key"] == question.key
+    csv = pa.csv.read_csv(pa.BufferReader(table.to_csv(result, provenance)))
+    assert csv.column_names == rows.column_names and len(csv) == len(rows) > 0
+    for name in rows.column_names:
+        ours, theirs = (one.column(name).to_pandas().to_numpy() for one in (rows, csv))
+        np.testing.assert_array_equal(theirs.astype(ours.dtype), ours, err_msg=name)
