@@ -16,8 +16,9 @@ from explorer.kinds.spectrum import SPECTRUM
 from store import Catalog, records
 from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
 
-SETTINGS = SpectrumSettings(probes=80, steps=60, top=4)
+SETTINGS = SpectrumSettings(probes=150, steps=60, top=4)
 KILLS = 2
+pytestmark = pytest.mark.usefixtures("started_workers")
 
 
 @pytest.mark.slow

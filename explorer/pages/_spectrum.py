@@ -9,7 +9,7 @@ from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MATRIX_WORDS, MatrixRole
 from explorer.kinds.spectrum import Spectrum
 from explorer.pages._checks import moved_parameters_badge
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from store import records
 
 VERDICTS = {

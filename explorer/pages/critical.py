@@ -29,7 +29,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from store import records
 
 START_NAMES = ("starts", "every", "seed")

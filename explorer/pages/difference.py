@@ -13,11 +13,11 @@ from explorer.pages import _checks as checks
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from store import records
 
 HEIGHT_SHARE = 0.7  # of a plot that stands alone
@@ -73,8 +73,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
             f"parameters {line.facts['points_cosine']:.3f}."
         )
     checks.show_badges(question, line)
-    export_line({"": question}, {"": line}, chart)
-    checks.show_provenance(catalog, question, line)
+    show_ending(catalog, {"": question}, {"": line}, chart)
 
 
 def show_verdict(line: Difference) -> None:

@@ -17,7 +17,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._address import check_address
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_text, joined_names
 from store import records
@@ -80,17 +80,14 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     look = LineLook(log=log, second=below, width=width, height=charts.plot_height(width))
     values = [value for line in lines.values() for value in line.loss.ravel()]
     description = f"{settings.title} of {', '.join(lines)}: curves"
-    charts.show_chart(draw(lines, look), description, values)
+    chart = partial(draw, lines, look)
+    charts.show_chart(chart(), description, values)
     explain(lines)
     for name, question in stored_questions.items():
         if len(stored_questions) > 1:
             st.caption(as_text(name))
         checks.show_badges(question, lines[name])
-    export_line(stored_questions, lines, partial(draw, lines, look))
-    for name, question in stored_questions.items():
-        checks.show_provenance(
-            catalog, question, lines[name], name if len(stored_questions) > 1 else ""
-        )
+    show_ending(catalog, stored_questions, lines, chart)
 
 
 def explain(lines: dict[str, Line]) -> None:

@@ -24,6 +24,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._address import check_address
+from explorer.pages._ending import show_provenances
 from explorer.pages._export import export_chart, export_numbers
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_message, as_text, in_badge, joined_names
@@ -134,10 +135,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     for tab, part in zip(st.tabs(list(tabs)), tabs.values(), strict=True):
         with tab:
             part()
-    for name, question in stored_questions.items():
-        checks.show_provenance(
-            catalog, question, sharpness_by_model[name], name if len(stored_questions) > 1 else ""
-        )
+    show_provenances(catalog, stored_questions, sharpness_by_model)
 
 
 def is_rescaled() -> bool:

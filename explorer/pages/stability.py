@@ -24,7 +24,7 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.wording import one_line
 from store import records
@@ -170,8 +170,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
     explain(stability, look)
     checks.show_badges(question, stability, residual_badge)
-    export_line({"": question}, {"": stability}, chart)
-    checks.show_provenance(catalog, question, stability)
+    show_ending(catalog, {"": question}, {"": stability}, chart)
 
 
 def explain(stability: Stability, look: StabilityLook) -> None:

@@ -17,7 +17,7 @@ from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.rule import hover_rule
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 SPIKE_COLOUR = "#e5484d"  # as strong on a dark page as on a light one
 REFERENCE_DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
