@@ -75,8 +75,21 @@ def request_of(catalog: Catalog, job: records.Job) -> Request:
         files=tuple(catalog.file_path(hash).resolve() for hash in hashes),
         done=tuple(catalog.done_units(question.key, kind.table).tolist()),
         choices=_choices(catalog, question),
+        states=_state_files(catalog, question.key),
         losses=tuple(_measured_losses(catalog, question)),
     )
+
+
+def _state_files(catalog: Catalog, key: str) -> dict[str, tuple[Path, ...]]:
+    """What units half done go on from: unit -> files of its parts, up to one that is lost."""
+    files: dict[str, tuple[Path, ...]] = {}
+    for unit, parts in catalog.answer_states(key).items():
+        kept: list[Path] = []
+        with contextlib.suppress(UnknownEntry):
+            for part in parts:
+                kept.append(catalog.file_path(part.file_hash).resolve())
+        files[str(unit)] = tuple(kept)
+    return files
 
 
 def _measured_losses(catalog: Catalog, question: records.Question) -> list[float | None]:

@@ -181,6 +181,12 @@ class CriticalSettings(OfRuns, CurvatureSettings):
         ]
         return own + [(run.stop - 1, copy) for copy in range(1, self.starts) for run in runs]
 
+    def run_of(self, unit: int) -> int:
+        """The run, counted from 0, whose parameters a search begins with."""
+        snapshot, _ = self.search_starts[unit]
+        runs = spans(self.lengths or (1,))
+        return next(place for place, run in enumerate(runs) if run.start <= snapshot < run.stop)
+
     def _is_start(self, run: slice, snapshot: int) -> bool:
         return (run.stop - 1 - snapshot) % self.every == 0
 
@@ -361,5 +367,6 @@ CRITICAL = Kind(
     axes=("starts", "every"),
     taken_over="explorer.kinds.critical:taken_over",
     unit="searches",
+    point_words="end of search {}",
     own_pace=True,
 )

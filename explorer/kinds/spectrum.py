@@ -277,6 +277,5 @@ SPECTRUM = Kind(
     later=("labels",),
     unit="parts",
     first_facts=PAIR_FACTS,
-    keeps=True,
     own_pace=True,
 )

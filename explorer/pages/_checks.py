@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.ask.provenance import points_brought
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.kinds import kind_named
@@ -198,6 +199,7 @@ def show_provenance(
     problem = catalog.problem(question.problem_id)
     facts = to_json(result.facts)
     problem_facts = ProblemFacts.of(problem.facts)
+    brought = points_brought(catalog, question)
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):
@@ -223,6 +225,7 @@ def show_provenance(
             _table_columns(
                 {
                     "model": ", ".join(question.model_names),
+                    **({"point": "; ".join(brought)} if brought else {}),
                     "problem path": problem.path,
                     "asked": f"{question.created:%Y-%m-%d %H:%M} UTC",
                     "complete": f"{question.completed:%Y-%m-%d %H:%M} UTC"
