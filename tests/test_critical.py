@@ -24,6 +24,7 @@ from explorer.kinds.critical import (
     EndReason,
     taken_over,
 )
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.look import SubjectName
 from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
@@ -392,7 +393,7 @@ def drawn(*units: int) -> Critical:
     values["index"][2] = np.nan
     computed = np.isin(np.arange(count), units)
     values = {name: np.where(computed, column, np.nan) for name, column in values.items()}
-    return Critical(settings, values, computed, {"parameters": 5000})
+    return Critical(settings, values, computed, AnswerFacts(parameters=5000))
 
 
 NAMES = (SubjectName("a", (10, 20)), SubjectName("b", ("x",)))
