@@ -33,8 +33,8 @@ from explorer.render.critical import start_labels
 from store import Catalog
 from tests.conftest import seeded
 from tests.drawing import drawn_critical, small_picture
+from tests.screen import badges, fine, identities, opened, texts
 from tests.test_convexity import of_weights
-from tests.test_pages import badges, fine, identities, opened, texts
 from tests.test_stability import perceptron
 from tests.tiny import end_workers, ended, imported, supervised
 

@@ -28,8 +28,8 @@ from explorer.problem import Problem
 from explorer.render import projection as drawn_paths
 from store import Catalog
 from tests.drawing import drawn_surface
+from tests.screen import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
 from tests.test_convexity import of_weights
-from tests.test_pages import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
 from tests.tiny import end_workers, ended, imported, supervised
 
 CPU = torch.device("cpu")

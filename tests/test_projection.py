@@ -25,7 +25,7 @@ from explorer.render.run import tracks_of as run_tracks
 from explorer.render.trajectories import chart_until, moments, pins, snapshots_until
 from store import Catalog
 from tests.drawing import drawn_surface, small_picture
-from tests.test_pages import fine, identities, opened, texts
+from tests.screen import fine, identities, opened, texts
 from tests.test_run import CPU, flat, trained  # noqa: F401 - a fixture
 from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
 

@@ -32,7 +32,7 @@ from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
 from store import Catalog
 from tests.conftest import seeded, small_problem
-from tests.test_pages import fine, identities, opened, texts
+from tests.screen import fine, identities, opened, texts
 from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
 
 CPU = torch.device("cpu")
