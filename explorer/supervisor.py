@@ -19,11 +19,13 @@ from filelock import FileLock, Timeout
 from explorer.ask import requests
 from explorer.contracts.progress import Ending, StoredProgress
 from explorer.importing import storing
+from explorer.importing.brought import answer_piece
 from explorer.importing.following import Follower
 from explorer.jobs import vetting
 from explorer.jobs.local_workers import LocalWorkers
+from explorer.jobs.piece_files import Arrival, read_arrival
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import Arrival, JobFolder, Spool, identity_of, read_arrival
+from explorer.jobs.spool import JobFolder, Spool, identity_of
 from explorer.jobs.supervisor_lock import remove_impostor, supervisor_lock
 from explorer.kinds import kind_named
 from store import (
@@ -183,10 +185,7 @@ class Supervisor:
     def recover(self) -> None:
         """Clear what a crash has left, and offer again the jobs that it left without a folder."""
         self._spool.sweep()
-        for key in self._spool.keys_half_done():
-            question = self.catalog.question(key)
-            if question is None or question.status == "complete":
-                self._spool.forget(key)
+        self._spool.remove_half_done()
         self._offer_lost()
 
     def _offer_lost(self) -> None:
@@ -290,16 +289,17 @@ class Supervisor:
                 continue
             record = self.catalog.job(folder.id)
             done = self._store(record.question_key or "", job, pieces)
-            last = pieces[-1].piece
-            rate = len(last.units) / max(last.seconds, 1e-9)
-            fields = {"units_done": done, "attempts": 0, "worker": {"units_per_second": rate}}
-            self._note(folder, job, **fields)
+            answered = [each.piece for each in pieces if each.piece.units]
+            rates = [len(piece.units) / max(piece.seconds, 1e-9) for piece in answered]
+            speed = {"worker": {"units_per_second": rates[-1]}} if rates else {}
+            self._note(folder, job, units_done=done, attempts=0, **speed)
             _tell(folder, job, _stored_progress(record, done))
 
     def _store(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
         """Store pieces and remove their files; how many units are answered then."""
         try:
-            done = self.catalog.ingest_together(key, job.table, [_answer_piece(p) for p in pieces])
+            arrived = [answer_piece(self.catalog, key, piece) for piece in pieces]
+            done = self.catalog.ingest_together(key, job.table, arrived)
         except ValueError:  # one does not fit: those before it are kept
             if len(pieces) == 1:
                 raise
@@ -308,7 +308,7 @@ class Supervisor:
         storing.store_directions(self.catalog, key, facts)
         storing.note_choice(self.catalog, key, facts)
         for each in pieces:
-            each.file.unlink()
+            each.remove()
         return done
 
     def _note(self, folder: JobFolder, job: TrackedJob, **fields: Any) -> None:
@@ -403,7 +403,6 @@ class Supervisor:
         self.catalog.update_job(folder.id, status=status, error=error)
         self._forget(folder)
         if status == "done" and job.question_key:
-            self._spool.forget(job.question_key)
             self._completed(job.question_key)
 
     @property
@@ -451,17 +450,6 @@ def _readable_arrival(folder: JobFolder, file: Path) -> Arrival | None:
 def _stored_progress(job: records.Job, units_done: int) -> StoredProgress:
     """What the catalog has of a job."""
     return StoredProgress(title=job.title, units=job.units, units_done=units_done)
-
-
-def _answer_piece(arrival: Arrival) -> records.AnswerPiece:
-    """A piece as the catalog takes it."""
-    piece = arrival.piece
-    return records.AnswerPiece(
-        columns=piece.columns,
-        facts=piece.facts,
-        seconds=piece.seconds,
-        provenance=arrival.provenance,
-    )
 
 
 def moved_sentence(catalog: Catalog) -> str:

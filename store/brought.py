@@ -8,10 +8,12 @@ from store.lease import Cursor
 from store.pictures import note_files
 from store.records import AnswerPiece, AnswerPoint, AnswerState, PointFile, StateFile
 from store.rows import now, put_row, records, scalar
+from store.seals import seal_after
 from store.tables import value_tables
 
 _SUFFIX = "safetensors"
-_KEPT = "(SELECT key FROM questions WHERE deleted IS NULL)"
+_LISTED = """(question_key IN (SELECT key FROM questions WHERE deleted IS NULL) OR point_id IN
+    (SELECT unnest(point_ids) FROM questions WHERE deleted IS NULL))"""
 
 
 class Brought(Door):
@@ -24,11 +26,9 @@ class Brought(Door):
 
         Args:
             key: only of this answer; also where it is in the trash.
-            model_id: only of this model, and of answers that are not in the trash.
+            model_id: only of this model, of answers or in use by answers outside the trash.
         """
-        where, values = (
-            (f"question_key IN {_KEPT}", []) if key is None else ("question_key = ?", [key])
-        )
+        where, values = (_LISTED, []) if key is None else ("question_key = ?", [key])
         if model_id is not None:
             where, values = f"{where} AND model_id = ?", [*values, model_id]
         latest = "max(created) OVER (PARTITION BY question_key) DESC"
@@ -52,6 +52,17 @@ class Brought(Door):
             if state.part == len(parts):  # a part that is lost takes those after it along
                 parts.append(state)
         return {unit: parts for unit, parts in parts_by_unit.items() if parts}
+
+    def take_points(self, key: str, points: Sequence[AnswerPoint]) -> None:
+        """Give an answer points of another's, as it names them."""
+        rows = [{**vars(point), "question_key": key, "created": now()} for point in points]
+
+        def work(cursor: Cursor) -> None:
+            with seal_after(cursor, "analysis", [key]):
+                for row in rows:
+                    put_row(cursor, "answer_points", row)
+
+        self._write(work)
 
     def users_of_points(self, key: str) -> list[str]:
         """Keys of the analyses outside the trash that are about points that an answer brought."""

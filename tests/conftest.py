@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from explorer.analysis.objective.device import restore_threads
+from explorer.jobs import local_workers
 from explorer.problem import Problem, accuracy, cross_entropy
+from tests.fork_server import forked_worker, started_worker
 
 FEW = 23  # examples of the problem `small`
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
@@ -84,6 +86,20 @@ def uneven(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         monkeypatch.setitem(objective.BATCH_BYTES, "cpu", count)
 
     return set_bytes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Supervisors of the test process fork their workers from one that has loaded torch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_workers, "start_worker", forked_worker)
+        yield
+
+
+@pytest.fixture
+def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are started, as they are outside of tests."""
+    monkeypatch.setattr(local_workers, "start_worker", started_worker)
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ INSIDE = {
     "explorer/importing/": (
         "explorer.importing",
         "explorer.ask",
+        "explorer.jobs.piece_files",
         "explorer.jobs.spool",
         "explorer.consent",
         "explorer.kinds",
@@ -129,6 +130,7 @@ INSIDE = {
         "explorer.jobs.process",
         "explorer.jobs.provenance",
         "explorer.jobs.spool",
+        "explorer.jobs.unit_state",
         "explorer.kinds",
         "explorer.analysis",
         "explorer.own_code",

@@ -56,6 +56,8 @@ os._exit(3)
 """
 REQUEST = {"problem": "/mine.py", "arguments": {}, "checkpoints": [], "name": "mine", "then": []}
 
+pytestmark = pytest.mark.usefixtures("started_workers")
+
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:

@@ -69,7 +69,7 @@ def test_a_large_model_is_held_a_few_times(tmp_path: Path, layers: int) -> None:
     exec(PROBLEM, names)
     model = names["problem"](layers).model  # type: ignore[operator]
     size = 4 * sum(p.numel() for p in model.parameters())
-    assert size > 150 << 20
+    assert size > 150_000_000
     safetensors.torch.save_file(model.state_dict(), tmp_path / "wide.safetensors")
     del model
     with tiny.supervised(tmp_path / "catalog") as (catalog, _):

@@ -30,12 +30,8 @@ from explorer.render.marks.colours import (
     series_colours,
 )
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import (
-    ink_colour,
-    tick_label_expression,
-    tick_labels,
-    ticks,
-)
+from explorer.render.marks.scale import ink_colour
+from explorer.render.marks.ticks import tick_label_expression, tick_labels, ticks
 from explorer.render.trajectories import chart_until, make_tracks
 from tests.drawing import drawn_line, drawn_surface
 

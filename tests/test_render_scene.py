@@ -8,13 +8,8 @@ from PIL import Image
 
 from explorer.kinds.grid import coarse_to_fine
 from explorer.kinds.surface import SurfaceLook
-from explorer.render.marks.scale import (
-    AXIS_TICKS,
-    VALUE_TICKS,
-    colour_scale,
-    tick_labels,
-    ticks,
-)
+from explorer.render.marks.scale import colour_scale
+from explorer.render.marks.ticks import AXIS_TICKS, VALUE_TICKS, tick_labels, ticks
 from explorer.render.relief3d.camera import HOME_CAMERA
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField

@@ -18,7 +18,8 @@ from explorer.kinds.surface import Surface, SurfaceLook
 from explorer.render.export.table import point_rows, to_csv
 from explorer.render.marks.colours import colour_table
 from explorer.render.marks.hover import estimate_text
-from explorer.render.marks.scale import colour_scale, number_text, tick_label, ticks
+from explorer.render.marks.scale import colour_scale
+from explorer.render.marks.ticks import number_text, tick_label, ticks
 from tests.drawing import drawn_surface
 
 

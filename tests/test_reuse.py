@@ -22,6 +22,7 @@ from explorer.kinds.reuse import on_grid
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor import Supervisor
 from store import Catalog, records
+from tests.fork_server import started_worker
 from tests.test_question import stored_model
 from tests.tiny import imported, supervised, until
 
@@ -64,6 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setattr(
             local_workers, "WORKER_COMMAND", [sys.executable, "-m", "tests.logging_worker"]
         )
+        patch.setattr(local_workers, "start_worker", started_worker)
         patch.setenv("EVALUATIONS_LOG", str(folder / "log"))
         with supervised(folder / "catalog") as (catalog, _):
             imported(catalog, folder, "first")

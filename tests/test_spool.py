@@ -15,8 +15,9 @@ import safetensors
 from explorer.contracts.request import ImportRequest
 from explorer.jobs import spool as spools
 from explorer.jobs.heartbeat import Beat
+from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, read_arrival, read_json, write_json
+from explorer.jobs.spool import JobFolder, Spool, read_json, write_json
 from explorer.kinds.kind import Piece
 
 ROOT = Path(__file__).parent.parent

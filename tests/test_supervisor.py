@@ -21,9 +21,10 @@ from explorer.ask import questions, requests
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.contracts.request import AnswerRequest
 from explorer.importing.order import order_import
+from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.provenance import provenance
-from explorer.jobs.spool import Spool, read_arrival
+from explorer.jobs.spool import Spool
 from explorer.jobs.worker import Worker
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE, LineSettings, places

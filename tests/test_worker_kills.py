@@ -18,7 +18,11 @@ from store import Catalog
 from tests.tiny import app_process, end_workers, imported, supervised, until
 
 PAUSE = 0.002  # seconds per point
-FEW_KILLS = (4, 1, SurfaceSettings(x_count=91, y_count=81))  # 15 s of work, 6 of waits before them
+FEW_KILLS = (
+    4,
+    1,
+    SurfaceSettings(x_count=111, y_count=101),
+)  # 22 s of work, 6 of waits before them
 MANY_KILLS = (50, 10, SurfaceSettings(x_count=161, y_count=151))  # 49 s of work, 32 s of waits
 
 

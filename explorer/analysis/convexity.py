@@ -19,6 +19,7 @@ from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.convexity import ConvexitySettings, neighbours, ratio
 from explorer.kinds.kind import Piece
+from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 
 STREAM = 4  # of the random vector, beside the seed
@@ -33,6 +34,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the plane that are not in `done`, coarse levels first.
 

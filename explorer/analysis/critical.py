@@ -23,9 +23,10 @@ from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.curvature.stationary_points import MovingObjective, run_search
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.parameters import Tensors, content_hash, present_tensors
 from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.critical import (
+    CRITICAL,
     KERNEL_CURVATURE,
     KERNEL_REMAINDER,
     PROBE_STEPS,
@@ -35,8 +36,9 @@ from explorer.kinds.critical import (
 )
 from explorer.kinds.eigenvalues import CRITICAL_SHARE as NEAR
 from explorer.kinds.eigenvalues import point_class
-from explorer.kinds.kind import Piece
+from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.quadrature import Quadrature, correct_probes
 from explorer.kinds.spectrum import RESOLUTION
 from explorer.problem import Problem
@@ -52,6 +54,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The searches that are not in `done`, each a piece and independent of all others.
 
@@ -59,6 +62,7 @@ def answer(
         CurvatureError: the model cannot be differentiated twice, or changes from call to call.
     """
     objective = Objective(problem, settings, device)
+    objective.on_pass = progress.check
     size = objective.flat.theta.numel()
     facts = {
         "examples": objective.examples,
@@ -76,17 +80,32 @@ def answer(
         if copy:
             _perturb(objective, settings, copy)
         ground = MovingObjective(objective)
+        half = progress.of_unit(unit, f"search {unit + 1}")
         if not checked:
             with contextlib.suppress(NotFinite):
                 require_repeatable(Curvature(objective, hessian), objective, settings.seed)
                 checked = True
-        end_values = search_from_here(ground, settings)
+        end_values = search_from_here(ground, settings, half)
         columns = {name: np.array([value]) for name, value in end_values.items()}
         place = {"unit": unit, "snapshot": snapshot, "copy": copy}
         columns |= {name: np.array([value], dtype=np.int64) for name, value in place.items()}
         facts[f"products_{unit}"] = ground.products
-        yield Piece(columns, facts, seconds=time.perf_counter() - began)
+        points = _end_point(objective, subjects[snapshot], settings, unit)
+        yield Piece(columns, facts, time.perf_counter() - began, points)
         facts = {}
+
+
+def _end_point(
+    objective: Objective, subject: Tensors, settings: CriticalSettings, unit: int
+) -> list[PiecePoint]:
+    """The point where a search ended; none where it is not finite."""
+    if not bool(torch.isfinite(objective.flat.theta).all()):
+        return []
+    tensors = present_tensors(objective.flat, subject)
+    name, label = CRITICAL.unit_point(unit)
+    arrays = {name: value.numpy() for name, value in tensors.items()}
+    run = settings.run_of(unit)
+    return [PiecePoint(name, label, content_hash(tensors), unit, arrays, run)]
 
 
 def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> None:
@@ -100,7 +119,9 @@ def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> Non
         own.add_(block.layer(noise), alpha=settings.noise * rms)
 
 
-def search_from_here(ground: MovingObjective, settings: CriticalSettings) -> dict[str, float]:
+def search_from_here(
+    ground: MovingObjective, settings: CriticalSettings, unit: UnitProgress
+) -> dict[str, float]:
     """Where a search from the objective's present point ends, and what is there."""
     objective, start = ground.objective, ground.theta
     end_values = dict.fromkeys(VALUE_COLUMNS, np.nan)
@@ -110,7 +131,7 @@ def search_from_here(ground: MovingObjective, settings: CriticalSettings) -> dic
         first = ground.gradient()
         end_values["start_gradient"] = float(np.linalg.norm(first))
         steepness = _steepness(ground, first)
-        search = run_search(ground, settings)
+        search = run_search(ground, settings, unit)
         theta = ground.theta
         end_values |= {"steps": float(search.steps), "left": search.left, "ahead": search.ahead}
         end_values["distance"] = float(np.linalg.norm(theta - start))

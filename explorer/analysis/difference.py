@@ -19,6 +19,7 @@ from explorer.analysis.objective.plane import (
 )
 from explorer.kinds.difference import DifferenceSettings, places
 from explorer.kinds.kind import Piece
+from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 
 ROW_BYTES = 64 << 20  # of the losses of all examples at the points compared together
@@ -31,6 +32,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the line that are not in `done`, coarse levels first.
 

@@ -24,6 +24,7 @@ from explorer.analysis.objective.plane import (
 )
 from explorer.kinds.interpolation import InterpolationSettings, places
 from explorer.kinds.kind import Piece
+from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem
 
@@ -51,6 +52,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the line that are not in `done`, coarse levels first.
 

@@ -22,6 +22,7 @@ from explorer.analysis.objective.plane import (
 from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LineSettings, places
+from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 
 
@@ -32,6 +33,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the lines that are not in `done`, coarse levels first.
 

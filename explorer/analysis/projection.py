@@ -15,6 +15,7 @@ from explorer.analysis.objective.parameters import Block, Tensors
 from explorer.analysis.objective.pieces import TARGET_SECONDS
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
+from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.projection import ProjectionSettings
 from explorer.kinds.trajectory import spans
 from explorer.problem import Problem
@@ -29,6 +30,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The snapshots that are not in `done`, in order; the first subject is the plane's centre.
 

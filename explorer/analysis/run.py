@@ -19,8 +19,10 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.kinds.kind import Piece
+from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.run import (
     KEPT_COMPONENTS,
+    PlaneOfRunFacts,
     RunSettings,
     axes,
     centred_gram,
@@ -42,6 +44,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the plane that are not in `done`, coarse levels first.
 
@@ -69,7 +72,7 @@ def answer(
     evaluator, evaluator_facts = tuned_evaluator(
         objective, vectors, settings.units - len(done), choices
     )
-    coordinates, place = settings.columns(axes(settings, facts))
+    coordinates, place = settings.columns(axes(settings, PlaneOfRunFacts.of(facts)))
     facts |= evaluator_facts | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:

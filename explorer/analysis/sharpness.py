@@ -28,6 +28,7 @@ from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES
+from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.sharpness import ALONG, COLUMNS, MeasureRole, SharpnessSettings
 from explorer.problem import Problem
 
@@ -73,6 +74,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The measures that are not in `done`, each a piece; the second subject is the start.
 
@@ -82,6 +84,7 @@ def answer(
         ValueError: the objective refuses its settings.
     """
     objective = objective_at(problem, subjects[0], settings, device)
+    objective.on_pass = progress.check
     here = MeasuredPoint(objective, settings, _start(objective, subjects))
     other, facts = None, _facts(here)
     if settings.rescaling != "none":
@@ -94,6 +97,7 @@ def answer(
         began = time.perf_counter()
         rescales, place = divmod(unit, len(settings.chosen))
         measure = MEASURE_PLACES[settings.chosen[place]]
+        progress.report(f"measure {settings.chosen[place].replace('_', ' ')}")
         if not rescales:
             rows = _rows(here, unit, measure, along=True)
         elif other is None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence, Set
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +35,7 @@ from explorer.analysis.objective.parameters import Block, Tensors
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.matrix import ESCAPE_POINTS, MAX_DENSE_PARAMETERS, MatrixRole, SpectrumSettings
+from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.problem import Problem, accuracy, cross_entropy
 
 STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed
@@ -54,17 +54,18 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
-    keep: Path | None = None,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The units of work that are not in `done`: the pairs, then each probe, each a piece.
 
-    The steps of a unit half done are in a file of the folder `keep`, to go on from.
+    A unit half done goes on from the steps that were kept of it.
 
     Raises:
         ValueError: the layer is none of the model's, or there are fewer parameters than pairs.
         CurvatureError: the model cannot be differentiated twice, or the loss is not finite.
     """
     objective = objective_at(problem, subjects[0], settings, device)
+    objective.on_pass = progress.check
     whole = Curvature(objective, map_maker_of(settings))
     matrix = matrix_of_settings(whole, objective, settings)
     facts: dict[str, Any] = {
@@ -82,17 +83,26 @@ def answer(
             continue
         began = time.perf_counter()
         before = whole.products
-        file = keep / str(unit) if keep else None
+        half = progress.of_unit(unit, _unit_name(settings, unit))
         if unit == 0:
-            rows, pair_facts = extremes(matrix, whole, objective, settings, file)
+            rows, pair_facts = extremes(matrix, whole, objective, settings, half)
             facts |= pair_facts
         else:
-            rows = _unit(matrix, objective, settings, unit, file)
+            rows = _unit(matrix, objective, settings, unit, half)
         facts[f"products_{unit}"] = whole.products - before
         yield Piece(_columns(unit, rows), facts, seconds=time.perf_counter() - began)
-        if file:
-            file.unlink(missing_ok=True)
         facts = {}
+
+
+def _unit_name(settings: SpectrumSettings, unit: int) -> str:
+    """What people call a unit of work."""
+    if unit == 0:
+        return "the extreme eigenvalues"
+    if unit <= settings.probes:
+        return f"probe {unit}"
+    if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
+        return "the trace"
+    return f"batch {unit - settings.unit_of(MatrixRole.BATCH) + 1}"
 
 
 def _product_words(matrix: Curvature) -> str:
@@ -118,7 +128,7 @@ def extremes(
     whole: Curvature,
     objective: Objective,
     settings: SpectrumSettings,
-    keep: Path | None = None,
+    unit: UnitProgress | None = None,
 ) -> tuple[Rows, dict[str, Any]]:
     """The extreme pairs, all eigenvalues of a small matrix, the loss along the last pair's vector.
 
@@ -134,7 +144,7 @@ def extremes(
     else:
         start = random_normal(matrix, settings.seed, STREAM["pairs"])
         top, bottom = settings.top, settings.bottom
-        pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room, keep=keep)
+        pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room, unit=unit)
     values_with_residuals = zip(pairs.values, pairs.residuals, strict=True)
     rows += [
         (MatrixRole.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(values_with_residuals)
@@ -212,11 +222,11 @@ def _unit(
     objective: Objective,
     settings: SpectrumSettings,
     unit: int,
-    keep: Path | None,
+    half: UnitProgress,
 ) -> Rows:
     """A probe, the trace or a mini-batch."""
     if unit <= settings.probes:
-        return probe(matrix, blocks_of(objective, settings), settings, unit - 1, keep)
+        return probe(matrix, blocks_of(objective, settings), settings, unit - 1, half)
     if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
         return _trace(matrix, settings)
     number = unit - settings.unit_of(MatrixRole.BATCH)
@@ -228,11 +238,11 @@ def probe(
     blocks: Sequence[Block],
     settings: SpectrumSettings,
     number: int,
-    keep: Path | None = None,
+    unit: UnitProgress | None = None,
 ) -> Rows:
     """One random vector's quadrature, quadratic form, norm, and each tensor's part of the form."""
     signs = random_signs(matrix, settings.seed, STREAM["probes"], number)
-    lanczos = Lanczos(matrix, signs, settings.steps, keep)
+    lanczos = Lanczos(matrix, signs, settings.steps, unit)
     while not lanczos.is_over:
         lanczos.step()
     nodes, weights = quadrature(lanczos)

@@ -19,6 +19,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.kind import Piece
+from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.stability import VALUE_COLUMNS, StabilitySettings
 from explorer.problem import Problem
 
@@ -32,6 +33,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The snapshots that are not in `done`, each a piece.
 
@@ -42,6 +44,7 @@ def answer(
         CurvatureError: the model cannot be differentiated twice.
     """
     objective = Objective(problem, settings, device)
+    objective.on_pass = progress.check
     facts = {
         "examples": objective.examples,
         "available": objective.available,
@@ -59,7 +62,8 @@ def answer(
         snapshot_values = objective.means() | dict.fromkeys(VALUE_COLUMNS, np.nan)
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
             if diagonal or not settings.preconditioned:
-                snapshot_values |= curvature_of(objective, settings, diagonal)
+                half = progress.of_unit(unit, f"snapshot {unit + 1}")
+                snapshot_values |= curvature_of(objective, settings, diagonal, half)
             snapshot_values |= noise_of(objective)
         columns = {name: np.array([value]) for name, value in snapshot_values.items()}
         columns["unit"] = np.array([unit], dtype=np.int64)
@@ -68,7 +72,10 @@ def answer(
 
 
 def curvature_of(
-    objective: Objective, settings: StabilitySettings, diagonal: Tensors
+    objective: Objective,
+    settings: StabilitySettings,
+    diagonal: Tensors,
+    unit: UnitProgress | None = None,
 ) -> dict[str, float]:
     """Largest eigenvalue with its residual; trace and sum of squared eigenvalues by probes.
 
@@ -81,7 +88,7 @@ def curvature_of(
     if diagonal:
         matrix = ScaledMatrix(matrix, inverse_root(objective, diagonal))
     start = random_normal(matrix, settings.seed, STREAM["pairs"])
-    pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
+    pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room, unit=unit)
     forms, squares = np.empty(settings.probes), np.empty(settings.probes)
     for number in range(settings.probes):
         probe = random_signs(matrix, settings.seed, STREAM["probes"], number)

@@ -16,6 +16,7 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.kinds.kind import Piece
+from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem
 
@@ -27,6 +28,7 @@ def answer(
     done: Set[int],
     device: torch.device,
     choices: Choices = NONE,
+    progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the plane that are not in `done`, coarse levels first.
 

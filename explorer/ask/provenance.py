@@ -11,6 +11,19 @@ from store import Catalog, records
 PRIVATE_FACTS = ("machine",)  # the name of the user's computer is nobody's business
 
 
+def points_brought(catalog: Catalog, question: records.Question) -> list[str]:
+    """Of each point of the question that an answer brought: which, and by which answer."""
+    sentences = []
+    for point_id in dict.fromkeys(question.point_ids):
+        own = {point.point_id for id in question.model_ids for point in catalog.points(id)}
+        brought = catalog.answer_point(point_id) if point_id not in own else None
+        if brought is not None:
+            parent = catalog.question(brought.question_key)
+            title = parent.title if parent else "an analysis that was deleted"
+            sentences.append(f"{brought.label} of {title} ({brought.question_key})")
+    return sentences
+
+
 def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     """What the catalog knows of the answer; of a path only the file's name."""
     problem = catalog.problem(question.problem_id)

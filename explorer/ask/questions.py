@@ -17,6 +17,7 @@ from explorer.contracts.facts import ProblemFacts
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
 from explorer.kinds.trajectory import RunSnapshots, spans
+from explorer.wording import printable
 from store import Catalog, records
 
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
@@ -160,11 +161,11 @@ def ask(
         ),
         _new_job(question.key, name, priority, settings.units),
     )
-    done = stored.units_done
-    if not done:
+    done, complete = stored.units_done, stored.status == "complete"
+    if not done and not complete:
         with _ONE_AT_A_TIME:
-            done = take_over(catalog, kind, settings, stored)
-    if done < stored.units:
+            complete = take_over(catalog, kind, settings, stored) >= stored.units
+    if not complete:
         resume(catalog, stored, priority)
     elif job := catalog.active_job_for(question.key):  # there is nothing to do
         catalog.drop_job(job.id)
@@ -210,6 +211,11 @@ def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:
     """A point as that model knows it: the same weights may be imported under several names."""
     own = (point for point in catalog.points(model_id) if point.point_id == point_id)
     return next(own, None) or catalog.point(point_id)
+
+
+def point_text(point: records.AnswerPoint) -> str:
+    """A point that an answer brought, as pages list it and their addresses name it."""
+    return f"{printable(point.label)} ({point.question_key[:8]})"
 
 
 def snapshot_text(point: records.Point) -> str:

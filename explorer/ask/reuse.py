@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
 from store import Catalog, records
 
+_GIVEN_UNIT = "given_unit"  # column of the unit that a row had with its giver
 TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from which questions
 RelativeRows = tuple[records.Question, Mapping[str, np.ndarray]]
 
@@ -45,8 +47,25 @@ def take_over(catalog: Catalog, kind: Kind, settings: Any, question: records.Que
     for place, (_, columns) in enumerate(given):  # after each, what is stored says where it is from
         givers = [giver.key for giver, _ in given[: place + 1]]
         facts[TAKEN_OVER_FACT] = {"points": done + counts[place], "from": givers}
-        done = catalog.ingest(question.key, kind.table, columns, facts, 0.0, provenance)
+        rows = {name: values for name, values in columns.items() if name != _GIVEN_UNIT}
+        done = catalog.ingest(question.key, kind.table, rows, facts, 0.0, provenance)
+        if kind.point_words:
+            given_units = columns[_GIVEN_UNIT].tolist()
+            renumbered = dict(zip(given_units, rows["unit"].tolist(), strict=True))
+            _take_points(catalog, kind, question.key, givers[-1], renumbered)
     return done
+
+
+def _take_points(
+    catalog: Catalog, kind: Kind, key: str, giver: str, renumbered: Mapping[int, int]
+) -> None:
+    """Give an answer the points of units that it took from a giver: old unit -> its own."""
+    points = []
+    for point in catalog.answer_points(key=giver):
+        if (unit := renumbered.get(point.unit)) is not None:
+            name, label = kind.unit_point(unit)
+            points.append(replace(point, unit=unit, name=name, label=label))
+    catalog.take_points(key, points)
 
 
 def _rows_of_relatives(
@@ -59,7 +78,8 @@ def _rows_of_relatives(
         own = relative.facts.keys() - {TAKEN_OVER_FACT, *kind.first_facts}
         if relative.units_done and own and missing.any():
             old = catalog.values(relative.key, kind.table)
-            columns = named_code(kind.taken_over)(settings, old)
+            beside = {_GIVEN_UNIT: old["unit"]} if kind.point_words else {}
+            columns = named_code(kind.taken_over)(settings, {**old, **beside})
             fresh = missing[columns["unit"]]
             missing[columns["unit"]] = False
             if fresh.any():

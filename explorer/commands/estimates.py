@@ -31,7 +31,7 @@ def print_estimates(
         done = stored.units_done if stored else 0
         units = question.settings.units
         rest = "complete, 0 s"
-        if done < units:
+        if stored is None or stored.status != "complete":
             expected = estimate(catalog, question, model, warm)
             seconds = expected.start + expected.setup + (units - done) * expected.per_unit
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"

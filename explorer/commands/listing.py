@@ -41,6 +41,7 @@ def list_catalog(*, json: bool = False, catalog: OpenCatalog) -> int:
         if unreadable(question.kind, question.settings):
             continue
         complete = ", complete" if question.status == "complete" else ""
+        complete = ", ended early, complete" if question.ended_early else complete
         done = kind_named(question.kind).count_text(question.units_done, question.units)
         print(f"{question.key[:12]} {message(question.title)}: {done}{complete}")
     for why, count in Counter(unreadable(q.kind, q.settings) for q in stored_questions).items():

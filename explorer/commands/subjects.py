@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from explorer.ask import questions
 from store import Catalog, records
 
+FEWEST_KEY_LETTERS = 6  # of a key that name it
 MAX_LISTED_SNAPSHOTS = 8  # snapshots that one line can list
 
 
@@ -25,7 +26,11 @@ def model_named(models: Sequence[records.Model], name: str) -> records.Model:
 
 
 def subject_named(catalog: Catalog, text: str) -> questions.Subject:
-    """The model NAME and its final point, or its snapshot NAME@STEP, or NAME@FILE without `.pt`."""
+    """The model NAME and its final point, or another of its points.
+
+    That is its snapshot NAME@STEP, or NAME@FILE without `.pt`, or a point that an answer brought,
+    NAME@KEY:POINT, where the beginning of the key is enough.
+    """
     name, at, step = text.rpartition("@")
     if not at or any(model.name == text for model in catalog.models()):
         model = model_named(catalog.models(), text)
@@ -34,6 +39,8 @@ def subject_named(catalog: Catalog, text: str) -> questions.Subject:
     stored_points = catalog.points(model.id)
     steps = {str(point.step): point.point_id for point in stored_points if point.step is not None}
     points = {point.label: point.point_id for point in stored_points} | steps
+    if step not in points and (brought := _brought_point(catalog, model, step)):
+        return model, brought
     if step not in points:
         names = list(steps or points)
         step_range = (
@@ -43,3 +50,23 @@ def subject_named(catalog: Catalog, text: str) -> questions.Subject:
         )
         raise ValueError(f"{name} has no snapshot {step}; there are {step_range}")
     return model, points[step]
+
+
+def _brought_point(catalog: Catalog, model: records.Model, text: str) -> str:
+    """The id of the point KEY:POINT that an answer brought; empty if it is no such text.
+
+    Raises:
+        ValueError: no answer of that key has brought it, or several have.
+    """
+    key, colon, name = text.partition(":")
+    if not colon or len(key) < FEWEST_KEY_LETTERS:
+        return ""
+    brought = [
+        p for p in catalog.answer_points(model_id=model.id) if p.question_key.startswith(key)
+    ]
+    named = {point.point_id for point in brought if point.name == name}
+    if len(named) == 1:
+        return named.pop()
+    names = ", ".join(point.name for point in brought) or "none"
+    what = f"{len(named)} points" if named else "no point"
+    raise ValueError(f"{text} names {what} of {model.name}; that analysis brought: {names}")

@@ -15,6 +15,7 @@ class WorkerProgress:
     stage: str
     done: int | None = None  # of `total`
     total: int | None = None
+    within: str = ""  # where it is within a unit of work
     time: float = 0.0  # when it said so
 
 

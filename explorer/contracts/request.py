@@ -25,6 +25,7 @@ class AnswerRequest:
     files: tuple[Path, ...]  # of the points' tensors
     done: tuple[int, ...] = ()  # units that are answered
     choices: Mapping[str, EarlierChoice] = field(default_factory=dict)  # by device
+    states: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)  # by unit: parts in order
     losses: tuple[float | None, ...] = ()  # of each point at its import; None where unknown
     task: Literal["answer"] = "answer"
 

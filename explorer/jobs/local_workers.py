@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
+from typing import IO, Protocol
 
 from explorer.jobs import bounded_log
 from explorer.jobs.heartbeat import HeartbeatMonitor
@@ -28,15 +29,41 @@ TAIL_BYTES = 1 << 16  # bytes of a log in which the last line is looked for
 STARTS_ALLOWED = 3  # in a row that fail before the worker has taken a job
 
 
+class Child(Protocol):
+    """A worker that was started from here: an exit status, once there is one."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """The exit status; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit status, once it has ended."""
+
+
+def start_worker(arguments: list[str], environment: Mapping[str, str], output: IO[bytes]) -> Child:
+    """A worker with these arguments, in a session of its own: it survives the app."""
+    return subprocess.Popen(
+        [*WORKER_COMMAND, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
 class LocalWorkers:
     """Starts workers; each lives on when this process ends."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._log = spool.folder / "worker.log"
-        self._child: subprocess.Popen | None = None  # the last one started
+        self._child: Child | None = None  # the last one started
         self._child_name: ProcessName | None = None
-        self._logger: subprocess.Popen | None = None  # keeps what it says
+        self._logger: subprocess.Popen[bytes] | None = None  # keeps what it says
         self._monitor = HeartbeatMonitor()
         self._took_a_job = False
         self._failed_starts = 0
@@ -126,23 +153,18 @@ class LocalWorkers:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # it ends with the last that writes to it
         )
-        self._child = subprocess.Popen(
-            [*WORKER_COMMAND, str(self._spool.folder.resolve()), "--device", device],
-            cwd=ROOT,
+        if self._logger.stdin is None:
+            raise AssertionError("a pipe was asked for")
+        with self._logger.stdin as output:
             # PASSIVE: or idle threads starve the app
-            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK_VARIABLE: mark},
-            stdin=subprocess.DEVNULL,
-            stdout=self._logger.stdin,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # it survives the app
-        )
-        if self._logger.stdin:
-            self._logger.stdin.close()
+            environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", MARK_VARIABLE: mark}
+            arguments = [str(self._spool.folder.resolve()), "--device", device]
+            self._child = start_worker(arguments, environment, output)
         self._took_a_job = False
         self._child_name = ProcessName.of(self._child.pid)
         self._spool.enrol(self._child_name, mark)  # before it has loaded torch
 
-    def _child_end_text(self, child: subprocess.Popen) -> str:
+    def _child_end_text(self, child: Child) -> str:
         if self._logger is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._logger.wait(GONE_SECONDS)  # what was said last is written by then

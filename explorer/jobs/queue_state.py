@@ -44,7 +44,8 @@ def progress_text(spool: Spool, job_id: str) -> str:
     progress = folder.progress
     place = "" if worker.host == this_host() else f"on {worker.host}"
     stage = progress.stage if progress else "starting"
-    return " ".join(part for part in (stage, _count_text(folder), place) if part)
+    within = f", {progress.within}" if progress and progress.within else ""
+    return " ".join(part for part in (stage, _count_text(folder), place) if part) + within
 
 
 def _silence_text(worker: ProcessName) -> str:

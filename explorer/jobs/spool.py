@@ -1,11 +1,10 @@
 """The folder where supervisor and workers meet: jobs go in, pieces come out, by atomic renames.
 
     <jobs>/<priority>-<time>-<id>/   request.json, queued | claimed.<worker>, cancel,
-                                     pieces/<time>.safetensors, progress.json, finished.json, log,
+                                     pieces/ (see piece_files), progress.json, finished.json, log,
                                      told.json
     <jobs>/workers/<worker>          one file per living worker, with its heartbeat, and beside it
                                      <worker>.lock, which it holds as long as it lives
-    <jobs>/half_done/<key>/          units of an answer that were not brought to their end
 
 A worker stands in a file's name as `<spool>.<pid>.<started>.<kernel>.<table>.<host>`, see
 `ProcessName`: ids are used again, and the copy of a folder has no workers.
@@ -20,22 +19,19 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-import safetensors
-from safetensors.numpy import save
-
-from explorer.codec import Json, JsonValue, from_json, to_json
+from explorer.codec import JsonValue, from_json, to_json
 from explorer.contracts.inspection import ImportResult
 from explorer.contracts.progress import Ending, EndStatus, StoredProgress, WorkerProgress
 from explorer.contracts.request import Request, request_from_json
 from explorer.jobs import signature
 from explorer.jobs.heartbeat import LOCK_SUFFIX, Beat, Heartbeat, LifeSign, lock_of
+from explorer.jobs.piece_files import files_of_pieces, piece_files, write_piece
 from explorer.jobs.process import MARK_VARIABLE, ProcessName, end_marked
+from explorer.jobs.whole_file import write_whole
 from explorer.kinds.kind import Piece
 
 LEFTOVER_SECONDS = 3600.0  # age at which half a folder belongs to nobody
@@ -44,24 +40,13 @@ _FOLDER = re.compile(r"[0-9]{2}-[0-9]{17}-[A-Za-z0-9_]+")
 _LEFTOVER = re.compile(rf"\.{_FOLDER.pattern}\.[0-9a-f]{{32}}")  # being made or removed
 _WORKER = re.compile(r"([0-9a-f]+-[0-9a-f]+\.)?[0-9]+\.[0-9]+(\.[A-Za-z0-9-]+)*")
 _KEY = re.compile(r"[0-9a-f]{64}")
-_PIECE = re.compile(r"[0-9]{20}\.safetensors")
 
 P = TypeVar("P", WorkerProgress, StoredProgress)
 
 
 def write_json(path: Path, value: JsonValue) -> None:
     """Write the file whole or not at all."""
-    _write_whole(path, json.dumps(value).encode())
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all; a failure leaves nothing behind to fill the disk."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, json.dumps(value).encode())
 
 
 def read_json(path: Path) -> object:
@@ -90,16 +75,6 @@ def identity_of(folder: Path) -> str:
         return f"{folder.parent.stat().st_ino:x}-{folder.stat().st_ino:x}"
     except OSError:
         return ""
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A piece as a worker left it in the spool."""
-
-    piece: Piece
-    job: str  # that it was computed for
-    provenance: Json  # where and with what
-    file: Path  # in which it lies
 
 
 class JobFolder:
@@ -190,7 +165,7 @@ class JobFolder:
         """Put the job up in a folder made by us, with its pieces and a cancel, and nothing else."""
         with self._unnamed_folder(request) as making:
             if not (self.path / "pieces").is_symlink():
-                for file in self.piece_files():
+                for file in files_of_pieces(self.path / "pieces"):
                     file.rename(making / "pieces" / file.name)
             if self.is_cancelled:
                 (making / "cancel").touch()
@@ -242,17 +217,11 @@ class JobFolder:
             piece: to add.
             provenance: where and with what it was computed.
         """
-        # safetensors 0.8 writes the memory of a strided array as if it had none
-        arrays = {name: np.ascontiguousarray(value) for name, value in piece.columns.items()}
-        note = {"facts": json.dumps(piece.facts), "seconds": repr(piece.seconds), "job": self.id}
-        note["provenance"] = json.dumps(dict(provenance or {}))
-        path = self.path / "pieces" / f"{time.time_ns():020d}.safetensors"
-        _write_whole(path, save(arrays, note))
+        write_piece(self.path / "pieces", self.id, piece, provenance or {})
 
     def piece_files(self) -> list[Path]:
         """Whole pieces, oldest first."""
-        files = (self.path / "pieces").glob("*.safetensors")
-        return sorted(f for f in files if _PIECE.fullmatch(f.name) and not f.is_symlink())
+        return piece_files(self.path / "pieces")
 
     def finish(
         self, status: EndStatus, error: str = "", result: ImportResult | None = None
@@ -276,9 +245,13 @@ class JobFolder:
         except ValueError as error:
             raise ValueError(f"{file} does not say how the job ended: {error}") from error
 
-    def report(self, stage: str, done: int | None = None, total: int | None = None) -> None:
+    def report(
+        self, stage: str, done: int | None = None, total: int | None = None, within: str = ""
+    ) -> None:
         """Tell what the worker is doing, and how far it is."""
-        progress = WorkerProgress(stage=stage, done=done, total=total, time=time.time())
+        progress = WorkerProgress(
+            stage=stage, done=done, total=total, within=within, time=time.time()
+        )
         write_json(self.path / "progress.json", to_json(progress))
 
     @property
@@ -350,23 +323,6 @@ def _rename_folder(source: Path, target: Path) -> None:
         raise
 
 
-def read_arrival(path: Path) -> Arrival:
-    """A piece with whose it is and where it comes from.
-
-    Raises:
-        safetensors.SafetensorError: the file is damaged, as after a power loss.
-        ValueError: it holds no piece.
-    """
-    with safetensors.safe_open(path, framework="numpy") as file:
-        note = file.metadata() or {}
-        columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dictionary)
-    try:
-        piece = Piece(columns, json.loads(note["facts"]), float(note["seconds"]))
-        return Arrival(piece, note.get("job", ""), json.loads(note.get("provenance", "{}")), path)
-    except (KeyError, RecursionError) as error:
-        raise ValueError(f"{path.name} holds no piece of an answer") from error
-
-
 class Spool:
     """All jobs of a catalog."""
 
@@ -402,21 +358,13 @@ class Spool:
             if (orphan or leftover.name.startswith(".")) and _is_old(leftover):
                 leftover.unlink(missing_ok=True)
 
-    def half_done_folder(self, key: str) -> Path:
-        """The folder for what a question's units have left half done; it outlives a stopped job."""
-        return self.folder / "half_done" / key
-
-    def keys_half_done(self) -> list[str]:
-        """The questions that have such a folder; links, through which one could write, are cut."""
-        for path in (self.folder / "half_done", *self.folder.glob("half_done/**/*")):
-            if path.is_symlink():
-                path.unlink()
-        names = (path.name for path in self.folder.glob("half_done/*"))
-        return [name for name in names if _KEY.fullmatch(name)]
-
-    def forget(self, key: str) -> None:
-        """Remove what a question's units have left half done."""
-        _remove_tree(self.half_done_folder(key))
+    def remove_half_done(self) -> None:
+        """Remove what an earlier version kept of units half done: they are computed anew."""
+        for path in (self.folder / "half_done", *self.folder.glob("half_done/*")):
+            if path.is_symlink() or _KEY.fullmatch(path.name):
+                _remove_tree(path)
+        with contextlib.suppress(OSError):  # something of somebody else's is in it
+            (self.folder / "half_done").rmdir()
 
     def jobs(self) -> list[JobFolder]:
         """All jobs, the most urgent first; none where the folder is gone."""

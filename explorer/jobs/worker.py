@@ -48,7 +48,9 @@ from explorer.jobs.isolation import Isolation, Partner, start_partner
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.unit_state import JobProgress
 from explorer.kinds import Piece, kind_named, settings_from_json
+from explorer.kinds.progress import JobCancelled
 from explorer.own_code import Code
 from explorer.wording import one_line
 
@@ -163,7 +165,7 @@ class Worker:
             job.finish("done", result=result)
         except _NowhereToWrite:
             raise
-        except (_JobCancelled, FileNotAdmitted, SystemExit, KeyboardInterrupt, Exception) as error:
+        except (JobCancelled, FileNotAdmitted, SystemExit, KeyboardInterrupt, Exception) as error:
             end_forked_copy(self._process)
             _write_failure(job, error)
         finally:
@@ -194,17 +196,21 @@ class Worker:
         module, _, function = kind.answer.partition(":")
         answer = getattr(importlib.import_module(module), function)
         with devices.precision_flags("float32"):
-            keep_folder = {"keep": self.spool.half_done_folder(request.key)} if kind.keeps else {}
+            progress = JobProgress(job, request.states, partial(self._put, job))
             done, choices = set(request.done), request.choices
-            arguments = (loaded.problem, points, settings, done, self.device, choices)
-            pieces = _with_code_errors(loaded.path, lambda: answer(*arguments, **keep_folder))
+            arguments = (loaded.problem, points, settings, done, self.device, choices, progress)
+            pieces = _with_code_errors(loaded.path, lambda: answer(*arguments))
             for piece in self._with_setup_time(pieces, began):
-                end_forked_copy(self._process)  # not what a problem has forked
-                check_admitted()
                 check_as_measured(piece, request)
-                job.put_piece(piece, provenance(devices.device_title(self.device)))
+                self._put(job, piece)
                 job.report("computing")
                 self._do_urgent_jobs(job)
+
+    def _put(self, job: JobFolder, piece: Piece) -> None:
+        """Put a piece into the job's folder."""
+        end_forked_copy(self._process)  # not what a problem has forked
+        check_admitted()
+        job.put_piece(piece, provenance(devices.device_title(self.device)))
 
     def _ready(
         self, loaded: LoadedProblem, point: Mapping[str, Tensor], split: str
@@ -254,7 +260,7 @@ class Worker:
         def tell(done: int, total: int) -> None:
             job.report("reading the data", done, total)
             if job.is_cancelled:
-                raise _JobCancelled
+                raise JobCancelled
 
         return tell
 
@@ -268,14 +274,14 @@ class Worker:
                 self.run(urgent)
             else:
                 self._partner.do(urgent, self.run)
-        raise _JobCancelled
+        raise JobCancelled
 
 
 def _write_failure(job: JobFolder, error: BaseException) -> None:
     """Write how a job failed into its folder."""
     if not job.path.is_dir():
         return  # the supervisor has given it up
-    if isinstance(error, _JobCancelled):
+    if isinstance(error, JobCancelled):
         job.finish("cancelled")
         return
     with contextlib.suppress(OSError, ValueError):  # the code may have closed what this goes to
@@ -291,10 +297,6 @@ def _with_code_errors(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iter
     """The pieces of an answer; what the problem file's own code raises is told with its line."""
     with explain_problem_errors(path):
         yield from answer()
-
-
-class _JobCancelled(Exception):
-    """Somebody asked to stop."""
 
 
 class _NowhereToWrite(SystemExit):

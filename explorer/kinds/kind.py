@@ -17,6 +17,27 @@ COMPANION_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class PiecePoint:
+    """A point that an answer brings, which others can be asked about."""
+
+    name: str  # by which the answer knows it, as in KEY:3
+    label: str  # by which people do, as in "end of search 3"
+    point_id: str  # content hash of its tensors
+    unit: int  # of work, with which it comes
+    tensors: Mapping[str, np.ndarray]  # parameters and buffers
+    subject: int = 0  # of the question: whose parameters they are
+
+
+@dataclass(frozen=True)
+class PieceState:
+    """A part of what a unit goes on from; it takes the place of that part and all after it."""
+
+    unit: int
+    part: int  # 0 for one that goes on from nothing
+    arrays: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
 class Piece:
     """A part of an answer, small enough to lose.
 
@@ -29,11 +50,14 @@ class Piece:
         default_factory=dict
     )  # JSON values that hold for the whole answer
     seconds: float = 0.0
+    points: Sequence[PiecePoint] = ()
+    state: PieceState | None = None
+    finished: bool = False  # whether the answer is complete with it, whatever units are missing
 
     @property
     def units(self) -> frozenset[int]:
         """The units of work that this piece answers."""
-        return frozenset(int(unit) for unit in self.columns["unit"])
+        return frozenset(int(unit) for unit in self.columns.get("unit", ()))
 
 
 @dataclass(frozen=True)
@@ -61,8 +85,8 @@ class Kind:
     of_samples: Mapping[str, int] = field(default_factory=dict)
     # settings with which it is asked of each shipped model at the first start; none: it is not
     unit: str = "points"  # the word for units of work
+    point_words: str = ""  # of the point that each unit brings, with its number: "end of search {}"
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows
-    keeps: bool = False  # whether its answer takes `keep`, a folder for units half done
 
     def count_text(self, count: int, of: int | None = None) -> str:
         """Units of work in words, as in "1 search", "3 of 2,601 points"."""
@@ -70,6 +94,10 @@ class Kind:
         one = self.unit.removesuffix("es" if self.unit.endswith("ches") else "s")
         numbers = f"{count:,}" if of is None else f"{count:,} of {of:,}"
         return f"{numbers} {one if last == 1 else self.unit}"
+
+    def unit_point(self, unit: int) -> tuple[str, str]:
+        """Name and label of the point that a unit of work brings."""
+        return str(unit + 1), self.point_words.format(unit + 1)
 
     @property
     def whole_run(self) -> bool:

@@ -107,12 +107,14 @@ def choose_scale(key: str, log: bool = False, label: str = "Scale") -> bool:
 
 
 def choose_point(catalog: Catalog, model: records.Model) -> str:
-    """The point of the model that is looked at: its final one, or a snapshot of its training."""
+    """The point of the model that is looked at: its final one, or another that there is of it."""
     return choose_snapshot(catalog, model, "step", False).point_id
 
 
 def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: bool) -> records.Point:
     """A point of the model: by its training step, or by its file's name where it has no step.
+
+    After its snapshots come the points that answers brought.
 
     Args:
         catalog: where the model is.
@@ -120,7 +122,13 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
         key: of the widget, and its name in the address.
         first: whether the first snapshot is the default, not the last.
     """
-    points = {printable(p.label) if p.step is None else p.step: p for p in catalog.points(model.id)}
+    own: dict[int | str, records.Point] = {
+        printable(p.label) if p.step is None else p.step: p for p in catalog.points(model.id)
+    }
+    brought: dict[int | str, records.Point] = {
+        questions.point_text(p): p.point for p in catalog.answer_points(model_id=model.id)
+    }
+    points = own | brought
     if len(points) < 2:
         return questions.point_of(catalog, model.id, model.point_id)
     steps = list(points)
@@ -128,12 +136,13 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
     must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"
     check_address(key, must, lambda text: text in {*map(str, steps), *map(as_step, steps)})
     step = st.select_slider(
-        "Training step",
+        "Point" if brought else "Training step",
         steps,
-        value=linked_option(key, steps, steps[0 if first else -1]),
+        value=linked_option(key, steps, list(own)[0 if first else -1]),
         key=key,
         bind="query-params",
         format_func=as_step,
-        help="Stored snapshots of this model's training; the last one is the final model.",
+        help="Stored snapshots of this model's training; the last one is the final model. Points "
+        "that analyses brought come after it.",
     )
     return points[step]

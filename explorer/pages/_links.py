@@ -27,7 +27,7 @@ class Subjects:
         labels = label_models(catalog.models())
         self.labels = {model.id: label for label, model in labels.items()}  # as pages list them
         self._models = {model.id: model for model in labels.values()}
-        self._points: dict[tuple[str, str], records.Point] = {}
+        self._steps: dict[tuple[str, str], int | str] = {}
         self._catalog = catalog
 
     def model(self, id: str) -> records.Model:
@@ -36,14 +36,17 @@ class Subjects:
             self._models[id] = self._catalog.model(id)
         return self._models[id]
 
-    def point(self, model_id: str, id: str) -> records.Point:
-        """A point as that model knows it."""
-        if (model_id, id) not in self._points:
+    def step(self, model_id: str, id: str) -> int | str:
+        """What tells a point from others of its model, as pages list it."""
+        if (model_id, id) not in self._steps:
+            for brought in self._catalog.answer_points(model_id=model_id):
+                self._steps[model_id, brought.point_id] = questions.point_text(brought)
             for point in self._catalog.points(model_id):
-                self._points[model_id, point.point_id] = point
-        if (model_id, id) not in self._points:
-            self._points[model_id, id] = self._catalog.point(id)
-        return self._points[model_id, id]
+                step = printable(point.label) if point.step is None else point.step
+                self._steps[model_id, point.point_id] = step
+        if (model_id, id) not in self._steps:
+            self._steps[model_id, id] = printable(self._catalog.point(id).label)
+        return self._steps[model_id, id]
 
 
 def link_to(question: records.Question, subjects: Subjects) -> Link:
@@ -61,9 +64,8 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
     subject_words: list[str] = []
     steps: list[int | str | None] = []
     for name, model_id, id in zip(models, question.model_ids, points, strict=True):
-        point = subjects.point(model_id, id)
         final = subjects.model(model_id).point_id == id
-        step = printable(point.label) if point.step is None else point.step
+        step = subjects.step(model_id, id)
         subject_words.append(name if final else f"{name}@{step}")
         # Pages about two points do not start at final ones.
         steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)

@@ -184,6 +184,9 @@ def show_progress(app: AppState, question: records.Question, name: str = "") -> 
         progress_text = "Waiting for the worker"
     else:
         progress_text = "Loading model and data"
+    folder = Spool(app.catalog.jobs_folder).job(job.id)
+    if folder and (progress := folder.progress) and progress.within:
+        progress_text += f" · {as_text(progress.within)}"
     bar, button = st.columns([4, 1], vertical_alignment="center")
     bar.progress(share, f"{as_text(name)}: {progress_text}" if name else progress_text)
     if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):

@@ -10,6 +10,7 @@ from explorer.ask.subject_names import label_models
 from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds import KINDS, unreadable
+from explorer.kinds.facts import AnswerFacts
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._text import as_text
@@ -68,26 +69,35 @@ def show_card(
                 type="tertiary",
                 help="Move to the trash",
             ):
+                users = len(catalog.users_of_points(question.key))
+                kept = f" {users:,} analyses keep points that it brought." if users else ""
                 catalog.delete_question(question.key)
-                st.toast("Moved to the trash; restore it at the bottom of this page.")
+                st.toast(f"Moved to the trash; restore it at the bottom of this page.{kept}")
                 st.rerun()
-        st.caption(f"{parts.distinguishing_text(question)}  \n{loss_and_day(question)}")
+        early = f"ended early, {count_text(question)} · " if question.ended_early else ""
+        words = f"{parts.distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
+        st.caption(words)
         if question.status == "open":
             show_progress(question, last)
 
 
 def loss_and_day(question: records.Question) -> str:
     """The loss at the point and the day, in one line."""
-    alone = question.facts.get("stand_alone", {}).get("loss")
+    alone = AnswerFacts.of(question.facts).stand_alone_loss
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
     moment = parts.local_time(question.completed or question.created)
     whole = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
     return " · ".join([*loss, whole])
 
 
+def count_text(question: records.Question) -> str:
+    """How many of its units are answered."""
+    return f"{question.units_done:,} of {question.units:,}"
+
+
 def show_progress(question: records.Question, last: records.Job | None) -> None:
     """How far an open question is: only one that is worked on has a bar."""
-    done = f"{question.units_done:,} of {question.units:,}"
+    done = count_text(question)
     state = last.status if last else "stopped"
     if state == "running":
         st.progress(question.units_done / question.units, done)

@@ -8,8 +8,9 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.ask.subject_names import subject_names
+from explorer.ask.subject_names import label_models, subject_names
 from explorer.contracts.facts import ModelFacts, ProblemFacts
+from explorer.kinds import KINDS
 from explorer.kinds.critical import (
     CRITICAL,
     END_WORDS,
@@ -28,7 +29,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from store import records
 
 START_NAMES = ("starts", "every", "seed")
@@ -102,6 +103,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     export_chart("gradients", before, [question])
     st.subheader("All searches", anchor=False)
     show_table(searches, start_labels(searches, names))
+    show_ends(question)
     checks.show_provenance(catalog, question, searches)
 
 
@@ -173,6 +175,7 @@ def show_table(searches: Critical, starts: list[str]) -> None:
         return [number_text(float(searches.values[name][unit]), digits) for unit in units_made]
 
     columns = {
+        "search": [unit + 1 for unit in units_made],
         "start": [starts[unit] for unit in units_made],
         "ended": [searches.end_words[unit] for unit in units_made],
         "class": [searches.classes[unit] for unit in units_made],
@@ -202,6 +205,23 @@ def show_table(searches: Critical, starts: list[str]) -> None:
         "at critical points. The index counts eigenvalues below minus a millionth of the largest "
         "absolute one, or its residual; an estimate, those below minus a thousandth."
     )
+
+
+def show_ends(question: records.Question) -> None:
+    """The way to other analyses of where a search ended."""
+    ends = {questions.point_text(p): p for p in catalog.answer_points(key=question.key)}
+    if not ends:
+        return
+    labels = label_models(catalog.models())
+    names = {model.id: label for label, model in labels.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        chosen = st.selectbox("Analyse the", list(ends), key="end", width=260)
+        parameters = {"model": names.get(ends[chosen].model_id, ""), "step": chosen}
+        for kind in KINDS:
+            if kind.own_page and not kind.whole_run and len(kind.subjects) == 1:
+                st.page_link(
+                    kind.page, label=f"{kind.title} here", icon=kind.icon, query_params=parameters
+                )
 
 
 def metric_names() -> list[str]:

@@ -13,11 +13,11 @@ from explorer.pages import _checks as checks
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from store import records
 
 HEIGHT_SHARE = 0.7  # of a plot that stands alone
@@ -65,16 +65,15 @@ def show(stored_questions: dict[str, records.Question]) -> None:
         f"Losses of {first.words} and {second.words} along a direction, and their difference"
     )
     charts.show_chart(chart(), description, line.loss)
-    if "distance" in line.facts:
+    if line.facts.distance is not None:
         st.caption(
             f"Difference: {as_text(first.words)} minus {as_text(second.words)}; below 0 "
             f"{as_text(first.words)} has the lower loss. Band: 95 % interval, paired "
-            f"example by example. Distance of the two {line.facts['distance']:.4g}, cosine of the "
-            f"parameters {line.facts['points_cosine']:.3f}."
+            f"example by example. Distance of the two {line.facts.distance:.4g}, cosine of the "
+            f"parameters {line.facts.points_cosine:.3f}."
         )
     checks.show_badges(question, line)
-    export_line({"": question}, {"": line}, chart)
-    checks.show_provenance(catalog, question, line)
+    show_ending(catalog, {"": question}, {"": line}, chart)
 
 
 def show_verdict(line: Difference) -> None:
@@ -82,7 +81,7 @@ def show_verdict(line: Difference) -> None:
     at = line.centre
     if at is None or line.paired_interval is None or line.unpaired_interval is None:
         return
-    middle, count = float(line.loss[at]), line.facts["examples"]
+    middle, count = float(line.loss[at]), line.facts.examples
     paired, apart = (
         float(ends[1][at]) - middle for ends in (line.paired_interval, line.unpaired_interval)
     )

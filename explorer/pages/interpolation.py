@@ -22,7 +22,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text, joined_names
@@ -87,11 +87,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
         explain(name if len(lines) > 1 else "", line)
         heights.show_badges(stored_questions[name], line)
         checks.show_badges(stored_questions[name], line)
-    export_line(stored_questions, lines, chart)
-    for name, line in lines.items():
-        checks.show_provenance(
-            catalog, stored_questions[name], line, name if len(lines) > 1 else ""
-        )
+    show_ending(catalog, stored_questions, lines, chart)
 
 
 def explain(name: str, line: Interpolation) -> None:
@@ -99,16 +95,15 @@ def explain(name: str, line: Interpolation) -> None:
     from explorer.render.interpolation import loss_interval
 
     facts, notes = line.facts, []
-    if "distance" in facts:
+    if facts.distance is not None:
         notes.append(
-            f"distance {facts['distance']:.4g}, cosine of the parameters "
-            f"{facts['points_cosine']:.3f}"
+            f"distance {facts.distance:.4g}, cosine of the parameters {facts.points_cosine:.3f}"
         )
-    if facts.get("statistics"):
-        notes.append(f"running statistics {facts['statistics']}")
+    if facts.statistics:
+        notes.append(f"running statistics {facts.statistics}")
     banded = loss_interval(line) is not None
     if banded:
-        notes.append(f"band: {statistics.interval_words(facts['examples'], line.available)}")
+        notes.append(f"band: {statistics.interval_words(facts.examples, line.available)}")
     text = "; ".join(notes)
     if name:
         text = f"**{as_text(name)}**: {text}"

@@ -17,7 +17,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._address import check_address
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_text, joined_names
 from store import records
@@ -80,17 +80,14 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     look = LineLook(log=log, second=below, width=width, height=charts.plot_height(width))
     values = [value for line in lines.values() for value in line.loss.ravel()]
     description = f"{settings.title} of {', '.join(lines)}: curves"
-    charts.show_chart(draw(lines, look), description, values)
+    chart = partial(draw, lines, look)
+    charts.show_chart(chart(), description, values)
     explain(lines)
     for name, question in stored_questions.items():
         if len(stored_questions) > 1:
             st.caption(as_text(name))
         checks.show_badges(question, lines[name])
-    export_line(stored_questions, lines, partial(draw, lines, look))
-    for name, question in stored_questions.items():
-        checks.show_provenance(
-            catalog, question, lines[name], name if len(stored_questions) > 1 else ""
-        )
+    show_ending(catalog, stored_questions, lines, chart)
 
 
 def explain(lines: dict[str, Line]) -> None:
@@ -103,21 +100,20 @@ def explain(lines: dict[str, Line]) -> None:
         head = f" of {as_text(name)}" if len(lines) > 1 else ""
         if loss_interval(line) is not None:
             st.caption(
-                f"Band{head}: {statistics.interval_words(line.facts['examples'], line.available)}.",
+                f"Band{head}: {statistics.interval_words(line.facts.examples, line.available)}.",
                 help=statistics.CAVEAT,
             )
-        if "eigenvalue" in line.facts:
-            facts = line.facts
+        facts = line.facts
+        if facts.eigenvalue is not None:
             st.caption(
                 f"Eigenvalue of the Hessian{head}: "
-                f"{eigenvalue_words(facts['eigenvalue'], facts['residual'])} (its residual); the "
-                f"slope of the loss at 0 is {facts['slope']:.4g}."
+                f"{eigenvalue_words(facts.eigenvalue, facts.residual)} (its residual); the "
+                f"slope of the loss at 0 is {facts.slope:.4g}."
             )
-        if "gradient_norm" in line.facts:
-            facts = line.facts
+        if facts.gradient_norm is not None:
             st.caption(
-                f"Norm of the gradient{head} {facts['gradient_norm']:.4g}, of the parameters "
-                f"{facts['theta_norm']:.4g}: the slope of the loss at 0 is {facts['slope']:.4g} "
+                f"Norm of the gradient{head} {facts.gradient_norm:.4g}, of the parameters "
+                f"{facts.theta_norm:.4g}: the slope of the loss at 0 is {facts.slope:.4g} "
                 "per unit of x."
             )
 

@@ -24,6 +24,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._address import check_address
+from explorer.pages._ending import show_provenances
 from explorer.pages._export import export_chart, export_numbers
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_message, as_text, in_badge, joined_names
@@ -134,10 +135,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     for tab, part in zip(st.tabs(list(tabs)), tabs.values(), strict=True):
         with tab:
             part()
-    for name, question in stored_questions.items():
-        checks.show_provenance(
-            catalog, question, sharpness_by_model[name], name if len(stored_questions) > 1 else ""
-        )
+    show_provenances(catalog, stored_questions, sharpness_by_model)
 
 
 def is_rescaled() -> bool:
@@ -154,8 +152,8 @@ def show_losses(
             text = (
                 f"{in_badge(name)}: {stored_questions[name].settings['split']} loss {one.loss:.4g}"
             )
-            if "accuracy" in one.facts:
-                text += f", accuracy {one.facts['accuracy']:.1%}"
+            if one.facts.accuracy is not None:
+                text += f", accuracy {one.facts.accuracy:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
             checks.moved_parameters_badge(one.facts)
         if len(sharpness_by_model) > 1 and not unequal_losses(sharpness_by_model, settings.split):
@@ -271,16 +269,16 @@ def show_rescaling(
     from explorer.render.sharpness import draw
 
     for name, one in sharpness_by_model.items():
-        rescaling_facts = one.facts.get("rescaling", {})
-        if not rescaling_facts.get("pairs"):
+        rescaling_facts = one.facts.rescaling
+        if rescaling_facts is None or not rescaling_facts.pairs:
             st.info(f"{as_text(name)}: this model has no pair of layers that can be rescaled.")
             continue
         with st.container(horizontal=True, gap="small"):
             st.badge(
-                f"{in_badge(name)}: outputs agree to {rescaling_facts['gap']:.1e}",
+                f"{in_badge(name)}: outputs agree to {rescaling_facts.gap:.1e}",
                 icon=":material/check:",
                 color="green",
-                help=f"Rescaled: {as_message(rescaling_facts['pairs'])}. Difference over the "
+                help=f"Rescaled: {as_message(rescaling_facts.pairs)}. Difference over the "
                 "largest output.",
             )
             wrong = one.moved_measures(settings)

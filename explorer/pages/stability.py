@@ -24,7 +24,7 @@ from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
-from explorer.pages._export import export_line
+from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
 from explorer.wording import one_line
 from store import records
@@ -170,8 +170,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
     explain(stability, look)
     checks.show_badges(question, stability, residual_badge)
-    export_line({"": question}, {"": stability}, chart)
-    checks.show_provenance(catalog, question, stability)
+    show_ending(catalog, {"": question}, {"": stability}, chart)
 
 
 def explain(stability: Stability, look: StabilityLook) -> None:
@@ -194,7 +193,7 @@ def explain(stability: Stability, look: StabilityLook) -> None:
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
-    if note := threshold_note(stability.facts["available"], look):
+    if note := threshold_note(stability.facts.available, look):
         st.caption(note)
     if look.rates:
         note = (
@@ -245,12 +244,12 @@ def residual_badge(stability: Stability) -> None:
     if not has_eigenvalue.any():
         return
     late_count = int(
-        (error[has_eigenvalue] > stability.facts["tolerance"] * np.abs(top[has_eigenvalue])).sum()
+        (error[has_eigenvalue] > stability.facts.tolerance * np.abs(top[has_eigenvalue])).sum()
     )
     st.badge(
         f"{late_count:,} snapshots not converged: raise the steps"
         if late_count
-        else f"residuals within {stability.facts['tolerance']:g}",
+        else f"residuals within {stability.facts.tolerance:g}",
         icon=":material/warning:" if late_count else ":material/check:",
         color="orange" if late_count else "green",
         help="Each largest eigenvalue is within its residual of one of the matrix; largest: "

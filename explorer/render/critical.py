@@ -15,7 +15,7 @@ from explorer.kinds.trajectory import spans
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
 from explorer.render.marks.curve import GREY
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page

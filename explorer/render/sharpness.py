@@ -17,7 +17,7 @@ from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE, series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 ROW_HEIGHT, LEGEND_AND_AXIS = 21, 96  # px of a measure's row, and of legend and axis
 SMALLEST_SHARE = 1e-12  # of the largest value: what is smaller has no place on a log axis

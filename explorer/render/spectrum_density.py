@@ -17,7 +17,7 @@ from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.rule import hover_rule
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 SPIKE_COLOUR = "#e5484d"  # as strong on a dark page as on a light one
 REFERENCE_DASHES = ([6, 4], [2, 3], [8, 3, 2, 3])
@@ -85,7 +85,7 @@ def _density_curve(spectrum: Spectrum, grid: np.ndarray, width: float, band: boo
     if mean_and_band is None:
         return None
     mean, below, above = mean_and_band
-    exact = spectrum.facts.get("dense", False) or len(spectrum.probes) < 2
+    exact = spectrum.facts.dense or len(spectrum.probes) < 2
     return Curve(grid, mean, _all_computed(grid), (below, above) if band and not exact else None)
 
 

@@ -14,7 +14,7 @@ from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 from explorer.render.spectrum_density import SPIKE_COLOUR, chart_of_layers
 
 SIGNS = ("positive", "negative")

@@ -15,7 +15,7 @@ from explorer.kinds.trajectory import Trajectory
 from explorer.render.drawing import Chart, Drawing
 from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.colours import series_colours
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 from explorer.render.relief3d.height import Marker
 from explorer.render.relief3d.relief import Relief
 

@@ -38,6 +38,7 @@ def gradients(objective: Objective) -> Iterator[tuple[Sequence[Tensor], float]]:
         NoGradient: there is none.
     """
     problem, flat = objective.problem, objective.flat
+    objective.on_pass()
     with flat.at_theta(), flat.with_gradients() as parameters:
         for _, _, batch in objective.batches:
             outputs = problem.forward(flat.module, batch)

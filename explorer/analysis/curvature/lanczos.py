@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,8 +9,8 @@ from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from explorer.analysis.curvature.differentiable import NotFinite
-from explorer.analysis.curvature.journal import Journal
 from explorer.analysis.curvature.products import Product
+from explorer.kinds.progress import UnitProgress
 
 
 class Lanczos:
@@ -25,15 +24,15 @@ class Lanczos:
     """
 
     def __init__(
-        self, product: Product, start: Tensor, most_steps: int, keep: Path | None = None
+        self, product: Product, start: Tensor, most_steps: int, unit: UnitProgress | None = None
     ) -> None:
-        """Begin with a vector, or go on where the file `keep` ends.
+        """Begin with a vector, or go on where what was kept of a unit of work ends.
 
         Args:
             product: the matrix.
             start: (D,), not zero.
             most_steps: as many vectors are held, (most_steps, D) together.
-            keep: a file for the steps; it must have begun with the same matrix and start.
+            unit: keeps the steps; it must have begun with the same matrix and start.
         """
         self.product = product
         self.most_steps = min(most_steps, product.size)
@@ -42,8 +41,7 @@ class Lanczos:
         self.alphas: list[float] = []
         self.betas: list[float] = []  # the one after each step; 0 where the space ended
         self.first = start.new_empty(0)  # the product with the normalised start, (D,)
-        size = 16 + product.size * start.element_size()
-        self._journal = Journal(keep, size, self.most_steps + 1) if keep else None
+        self._unit = unit
         self._recall()
 
     @property
@@ -87,6 +85,8 @@ class Lanczos:
             self._note(0.0, 0.0, self.first)
         self._note(alpha, 0.0 if ended else beta, rest)
         self._append(alpha, 0.0 if ended else beta, rest)
+        if self._unit:
+            self._unit.report(self.steps, self.most_steps)
 
     def _append(self, alpha: float, beta: float, following: Tensor) -> None:
         self.alphas.append(alpha)
@@ -95,18 +95,15 @@ class Lanczos:
             self.basis[self.steps] = following
 
     def _note(self, alpha: float, beta: float, vector: Tensor) -> None:
-        """Keep a step on disk."""
-        if self._journal:
-            numbers = np.array([alpha, beta]).tobytes()
-            self._journal.append(numbers + vector.cpu().numpy().tobytes())
+        """Keep a step."""
+        if self._unit:
+            self._unit.append(numbers=np.array([alpha, beta]), vector=vector.cpu().numpy().copy())
 
     def _recall(self) -> None:
-        """Take the steps that are on disk: the first product, then the steps."""
-        records = self._journal.records() if self._journal else iter(())
-        for number, record in enumerate(records):
-            alpha, beta = np.frombuffer(record[:16]).tolist()
-            kind = str(self.first.dtype).removeprefix("torch.")
-            vector = torch.from_numpy(np.frombuffer(record[16:], kind).copy()).to(self.first)
+        """Take the steps that were kept: the first product, then the steps."""
+        for number, record in enumerate(self._unit.records() if self._unit else ()):
+            alpha, beta = record["numbers"].tolist()
+            vector = torch.from_numpy(record["vector"].copy()).to(self.first)
             if not number:
                 self.first = vector
             elif not self.is_over:
@@ -151,7 +148,7 @@ def eigenpairs(
     least: int = 0,
     watch: Callable[[Lanczos], None] | None = None,
     verified: bool = True,
-    keep: Path | None = None,
+    unit: UnitProgress | None = None,
 ) -> Pairs:
     """The largest and the smallest (algebraically) eigenvalues.
 
@@ -169,7 +166,7 @@ def eigenpairs(
             extreme would hide the one that is.
         watch: called after each step.
         verified: whether residuals are measured by products of their own; else the recurrence's.
-        keep: a file for the steps, to go on from after a kill.
+        unit: of work, which keeps the steps, to go on from after a kill.
 
     Raises:
         ValueError: more pairs are wanted than the matrix has, or none.
@@ -181,7 +178,7 @@ def eigenpairs(
             f"the number of eigenpairs must be from 1 to {product.size:,}, the number of "
             f"parameters, got {wanted:,}"
         )
-    lanczos = Lanczos(product, start, max(most_steps, wanted), keep)
+    lanczos = Lanczos(product, start, max(most_steps, wanted), unit)
     while True:
         if lanczos.steps >= max(wanted, least) or lanczos.is_over:
             values, coordinates = lanczos.ritz()

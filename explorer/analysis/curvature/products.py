@@ -81,6 +81,7 @@ class Curvature:
         """
         self.model = DifferentiableModel(objective, examples)
         self.size, self.like = self.model.size, self.model.flat.theta.new_empty(0)
+        self._objective = objective
         self.budget = budget or usual_budget(objective.device)
         self.products = 0
         self._maker = maker
@@ -96,6 +97,7 @@ class Curvature:
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The product with a vector (D,), as (D,); less memory than needed halves the batches."""
+        self._objective.on_pass()
         while True:
             try:
                 with self.model.with_derivatives(), torch.enable_grad():

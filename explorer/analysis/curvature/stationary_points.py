@@ -13,6 +13,7 @@ from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.products import Curvature, Product, hessian
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.critical import CriticalSettings, EndReason
+from explorer.kinds.progress import UnitProgress
 
 ARMIJO = 1e-4  # share of the foretold decrease that a step must bring
 HALVINGS = 30  # of a step before there is none
@@ -37,6 +38,11 @@ class MovingObjective:
         """A copy of the parameters as they stand."""
         theta = self.objective.flat.theta.to("cpu", torch.float64, copy=True)
         return np.asarray(theta.numpy())
+
+    def go_on_from(self, theta: np.ndarray, products: int) -> None:
+        """Move to where an interrupted search stood after so many products."""
+        self.move_to(theta)
+        self._spent = products
 
     def move_to(self, theta: np.ndarray) -> None:
         """Move to other parameters."""
@@ -86,8 +92,12 @@ class SearchEnd:
     ahead: float  # norm(p)
 
 
-def run_search(ground: MovingObjective, settings: CriticalSettings) -> SearchEnd:
+def run_search(
+    ground: MovingObjective, settings: CriticalSettings, unit: UnitProgress
+) -> SearchEnd:
     """Go where the gradient is zero, by the method of the settings.
+
+    Newton's steps go on from the last one that was kept; the other method begins anew.
 
     Raises:
         NotFinite: the gradient or the Hessian is not finite on the way.
@@ -96,11 +106,13 @@ def run_search(ground: MovingObjective, settings: CriticalSettings) -> SearchEnd
     if not np.isfinite(slope).all():
         raise NotFinite("the gradient at this point is not finite; choose another start")
     if settings.method == "gradient_norm":
-        return _minimise_gradient_norm(ground, settings)
-    return _newton(ground, slope, settings)
+        return _minimise_gradient_norm(ground, settings, unit)
+    return _newton(ground, slope, settings, unit)
 
 
-def _newton(ground: MovingObjective, slope: np.ndarray, settings: CriticalSettings) -> SearchEnd:
+def _newton(
+    ground: MovingObjective, slope: np.ndarray, settings: CriticalSettings, unit: UnitProgress
+) -> SearchEnd:
     """Newton-MR: steps p that make norm(g + H p) least, shortened until norm(g) falls enough.
 
     A step is at most as long as the norm of the parameters at the start: a nearly singular Hessian
@@ -110,7 +122,13 @@ def _newton(ground: MovingObjective, slope: np.ndarray, settings: CriticalSettin
     longest step is a choice of ours.
     """
     longest = float(np.linalg.norm(ground.theta)) or 1.0
-    for number in range(settings.steps + 1):
+    taken = 0
+    for record in unit.records():
+        taken = int(record["taken"])
+        ground.go_on_from(record["theta"], int(record["products"]))
+        slope = ground.gradient()
+    for number in range(taken, settings.steps + 1):
+        unit.report(number, settings.steps)
         step = newton_step(ground, slope, settings.products)
         if step.size <= settings.target:
             return step.search_end(EndReason.CRITICAL, number)
@@ -122,6 +140,8 @@ def _newton(ground: MovingObjective, slope: np.ndarray, settings: CriticalSettin
         if moved is None:
             return step.search_end(EndReason.STALLED, number)
         slope = moved
+        counts = {"taken": np.array(number + 1), "products": np.array(ground.products)}
+        unit.replace(theta=ground.theta, **counts)
     return step.search_end(EndReason.STEPS, settings.steps)
 
 
@@ -187,12 +207,14 @@ def _backtrack(ground: MovingObjective, step: NewtonStep, share: float) -> np.nd
     return None
 
 
-def _minimise_gradient_norm(ground: MovingObjective, settings: CriticalSettings) -> SearchEnd:
+def _minimise_gradient_norm(
+    ground: MovingObjective, settings: CriticalSettings, unit: UnitProgress
+) -> SearchEnd:
     """Descent on norm(g)^2 / 2, whose gradient is H g, by L-BFGS; it ends at the best place seen.
 
     Source: Frye et al. 2019, arXiv:1901.10603, where it is compared with Newton's methods.
     """
-    best, best_theta = np.inf, ground.theta
+    best, best_theta, seen_steps = np.inf, ground.theta, 0
 
     def downhill(theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal best, best_theta
@@ -206,6 +228,9 @@ def _minimise_gradient_norm(ground: MovingObjective, settings: CriticalSettings)
         return size**2 / 2, ground.hessian_times(slope)
 
     def watch(intermediate_result: Any) -> None:
+        nonlocal seen_steps
+        seen_steps += 1
+        unit.report(seen_steps, settings.steps)
         if best <= settings.target:
             raise StopIteration
 

@@ -57,6 +57,10 @@ COPIES_BYTES = 512 << 20  # of parameters at several points at once
 LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
 
 
+def _do_nothing() -> None:
+    """Nothing is watched."""
+
+
 class Objective:
     """Loss and metrics of each example of a split, at the parameters in `flat.theta`.
 
@@ -118,6 +122,7 @@ class Objective:
         self._calibration = calibration_batches(problem, settings, dtype, device)
         self.example_bytes, self.operations = forward_cost(self.flat, problem, self.data)
         self.use(choice or self.usual_choice())
+        self.on_pass: Callable[[], None] = _do_nothing  # called before each pass over the data
 
     @property
     def names(self) -> list[str]:
@@ -366,6 +371,7 @@ class Objective:
     def means(self) -> dict[str, float]:
         """Mean of each term, and the loss's standard error, at the parameters as they stand."""
         example_values = self.empty_values(1)
+        self.on_pass()
         with self.flat.at_theta(), torch.inference_mode():
             self.follow_parameters()
             self.write(example_values, 0)

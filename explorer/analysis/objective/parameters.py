@@ -232,6 +232,23 @@ class FlatModel:
                     state[name].copy_(value)
 
 
+def present_tensors(flat: FlatModel, point: Tensors) -> dict[str, Tensor]:
+    """Copies of parameters and buffers where the model stands, under the names of a point."""
+    with flat.at_theta():
+        state = flat.module.state_dict()
+        present = {
+            name: value if extra_state.is_extra_state(name) else state.get(name, value)
+            for name, value in point.items()
+        }
+        return {name: _for_file(value) for name, value in present.items()}
+
+
+def _for_file(value: Tensor) -> Tensor:
+    """A copy on the CPU, whole; bfloat16 as float32, for NumPy has none."""
+    dtype = torch.float32 if value.dtype == torch.bfloat16 else value.dtype
+    return value.detach().to("cpu", dtype, copy=True).contiguous()
+
+
 def _deep_copy(model: nn.Module, copies_by_id: dict[int, Any]) -> nn.Module:
     """A deep copy that shares no tensor with the model.
 

@@ -13,7 +13,7 @@ from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, PlaneLook, SubjectNam
 from explorer.render.drawing import Chart, drawing_of
 from explorer.render.export.figure import inner_views, static_spec
 from explorer.render.marks.colours import BLUE, SERIES_COLOURS, colour_table
-from explorer.render.marks.scale import tick_label
+from explorer.render.marks.ticks import tick_label
 from explorer.render.relief3d.client import NoOpenGL, renderer
 from explorer.render.relief3d.height import HeightField
 from explorer.render.relief3d.relief import Relief

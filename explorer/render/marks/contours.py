@@ -13,12 +13,8 @@ from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.image import cell_extent
-from explorer.render.marks.scale import (
-    ColourScale,
-    ink_colour,
-    is_drawable,
-    tick_labels,
-)
+from explorer.render.marks.scale import ColourScale, ink_colour, is_drawable
+from explorer.render.marks.ticks import tick_labels
 
 CONTOUR_VERTICES = 4800  # with the hover points below 5,000, where Altair refuses to go on
 

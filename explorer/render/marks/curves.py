@@ -12,8 +12,9 @@ from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row, axis_limits
 from explorer.render.marks.gaps import rug_layer, undrawable_rows
 from explorer.render.marks.rule import hover_rule
-from explorer.render.marks.scale import tick_label_expression, ticks, value_title
+from explorer.render.marks.scale import value_title
 from explorer.render.marks.strokes import stroke_layers
+from explorer.render.marks.ticks import tick_label_expression, ticks
 
 CurvesChart = alt.LayerChart | alt.VConcatChart  # of one row, or of several
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from explorer.render.marks.arrow import arrow_table, tooltip_title
 from explorer.render.marks.curve import Curve, Row
-from explorer.render.marks.scale import is_drawable, number_text
+from explorer.render.marks.scale import is_drawable
+from explorer.render.marks.ticks import number_text
 
 STROKE_PATH = "M0,-1L0,1"
 PointRows = list[dict[str, Any]]

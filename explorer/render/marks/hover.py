@@ -11,7 +11,7 @@ from explorer.kinds.preview import Preview, nearest_computed
 from explorer.kinds.surface import Surface
 from explorer.render.marks.arrow import column_name, tooltip_title
 from explorer.render.marks.image import cell_extent
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 
 HOVER_POINTS = 3600
 HOVER_BYTES = 380_000

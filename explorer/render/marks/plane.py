@@ -18,17 +18,18 @@ from explorer.render.marks.contours import contour_layers
 from explorer.render.marks.hover import hover_layer
 from explorer.render.marks.image import cell_extent, image_layer
 from explorer.render.marks.scale import (
-    AXIS_TICKS,
-    VALUE_TICKS,
     ColourScale,
     colour_scale,
-    number_text,
     plane_axes_titles,
     require_value,
+    value_title,
+)
+from explorer.render.marks.ticks import (
+    VALUE_TICKS,
+    coordinate_ticks,
+    number_text,
     tick_label,
     tick_label_expression,
-    ticks,
-    value_title,
 )
 
 SQUARE_WITHIN = 3.0  # ranges that differ by less share one scale per unit
@@ -91,7 +92,7 @@ def plane_chart(
 
 def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, Any]:
     """Scale and axis of one coordinate, as keywords of its channel."""
-    values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
+    values = coordinate_ticks(axis)
     return {
         "scale": alt.Scale(domain=list(cell_extent(axis)), nice=False, zero=False),
         "axis": alt.Axis(

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from explorer.render.marks.arrow import column_name, tooltip_title
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.scale import number_text
+from explorer.render.marks.ticks import number_text
 
 
 def hover_rule(row: Row, x: alt.X) -> alt.Chart:

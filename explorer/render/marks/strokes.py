@@ -10,7 +10,8 @@ import numpy as np
 from explorer.render.marks.arrow import arrow_table, tooltip_title
 from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.gaps import PointRows, drawable_rows, isolated_rows
-from explorer.render.marks.scale import is_drawable, number_text
+from explorer.render.marks.scale import is_drawable
+from explorer.render.marks.ticks import number_text
 
 FAINT_POINTS = 20_000  # of all thin lines of a curve; more would make the page slow
 # Opacity and stroke width of what a curve is made of. In the legend a band is a broad stroke.

@@ -14,14 +14,12 @@ from numpy.typing import ArrayLike
 
 from explorer.kinds.look import COLOUR_MAPS
 from explorer.kinds.settings import one_of, require
-from explorer.render.marks.scale import (
-    AXIS_TICKS,
+from explorer.render.marks.scale import ColourScale, fit_scale
+from explorer.render.marks.ticks import (
     VALUE_TICKS,
-    ColourScale,
-    fit_scale,
+    coordinate_ticks,
     tick_label,
     tick_labels,
-    ticks,
 )
 
 Marker = tuple[float, float, str, str]  # x, y, label, colour "#rrggbb"
@@ -224,7 +222,7 @@ def _to_unit(values: ArrayLike, axis: np.ndarray) -> np.ndarray:
 
 def _axis_ticks(axis: np.ndarray) -> list[Tick]:
     """Ticks of a coordinate at their place in the scene."""
-    values = ticks(float(axis[0]), float(axis[-1]), False, AXIS_TICKS)
+    values = coordinate_ticks(axis)
     return list(zip(_to_unit(values, axis).tolist(), tick_labels(values), strict=True))
 
 

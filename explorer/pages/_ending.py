@@ -1,0 +1,37 @@
+"""How a page about answers ends: what can be taken away, and what they were computed from."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from explorer.pages import _checks as checks
+from explorer.pages._export import export_line
+from store import Catalog, records
+
+
+def show_ending(
+    catalog: Catalog,
+    questions_by_name: Mapping[str, records.Question],
+    results: Mapping[str, Any],
+    chart: Callable[[], Any],
+) -> None:
+    """The figure and the numbers of the answers, then the provenance of each.
+
+    Args:
+        catalog: where they are.
+        questions_by_name: the questions.
+        results: their answers, by the same names.
+        chart: makes the drawing that the page shows.
+    """
+    export_line(questions_by_name, results, chart)
+    show_provenances(catalog, questions_by_name, results)
+
+
+def show_provenances(
+    catalog: Catalog,
+    questions_by_name: Mapping[str, records.Question],
+    results: Mapping[str, Any],
+) -> None:
+    """What each answer was computed from; names tell several apart."""
+    for name, question in questions_by_name.items():
+        apart = name if len(questions_by_name) > 1 else ""
+        checks.show_provenance(catalog, question, results[name], apart)
