@@ -67,7 +67,8 @@ def to_json(record: Record) -> dict[str, JsonValue]:
         value = getattr(record, each.name)
         if _OTHERS in each.metadata:
             values |= {name: entry for name, entry in value.items() if name not in values}
-        elif prefix := each.metadata.get(_PREFIX):
+        elif _PREFIX in each.metadata:
+            prefix = each.metadata[_PREFIX]
             values |= {f"{prefix}{name}": _encode(entry) for name, entry in value.items()}
         elif value is not None or each.default is not None:
             values[_json_name(each)] = _encode(value)
@@ -131,7 +132,8 @@ class _Reader:
             name = _json_name(each)
             if _OTHERS in each.metadata:
                 keeper = each.name
-            elif prefix := each.metadata.get(_PREFIX):
+            elif _PREFIX in each.metadata:
+                prefix = str(each.metadata[_PREFIX])
                 names = [entry for entry in left if str(entry).startswith(prefix)]
                 entries = {str(n).removeprefix(prefix): left.pop(n) for n in names}
                 arguments[each.name] = self.value(hint, entries, _inner(where, prefix))

@@ -20,7 +20,7 @@ from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
 from store import Catalog
 from tests.conftest import seeded
-from tests.test_pages import badges, fine, identities, labels, opened, texts
+from tests.screen import badges, fine, identities, labels, opened, texts
 from tests.tiny import end_workers, ended, imported, supervised
 
 CPU = torch.device("cpu")

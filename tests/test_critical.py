@@ -24,6 +24,7 @@ from explorer.kinds.critical import (
     EndReason,
     taken_over,
 )
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.look import SubjectName
 from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
@@ -32,8 +33,8 @@ from explorer.render.critical import start_labels
 from store import Catalog
 from tests.conftest import seeded
 from tests.drawing import drawn_critical, small_picture
+from tests.screen import badges, fine, identities, opened, texts
 from tests.test_convexity import of_weights
-from tests.test_pages import badges, fine, identities, opened, texts
 from tests.test_stability import perceptron
 from tests.tiny import end_workers, ended, imported, supervised
 
@@ -392,7 +393,7 @@ def drawn(*units: int) -> Critical:
     values["index"][2] = np.nan
     computed = np.isin(np.arange(count), units)
     values = {name: np.where(computed, column, np.nan) for name, column in values.items()}
-    return Critical(settings, values, computed, {"parameters": 5000})
+    return Critical(settings, values, computed, AnswerFacts(parameters=5000))
 
 
 NAMES = (SubjectName("a", (10, 20)), SubjectName("b", ("x",)))

@@ -76,7 +76,7 @@ def test_at_zero_it_is_the_difference_of_the_models(pair: Any) -> None:
     centre = comparison.centre
     assert centre is not None and comparison.x[centre] == 0
     assert comparison.loss[centre] == pytest.approx(alone[0] - alone[1], rel=1e-10)
-    assert [end["loss"] for end in comparison.facts["alone"]] == pytest.approx(alone, rel=1e-12)
+    assert [end["loss"] for end in comparison.facts.alone] == pytest.approx(alone, rel=1e-12)
 
 
 def test_each_model_moves_along_its_own_line(pair: Any) -> None:
@@ -148,7 +148,7 @@ def test_a_subset_compares_both_on_the_same_examples(pair: Any) -> None:
     problem, first, second = pair
     settings = replace(SMALL, subset="random", examples=20, examples_seed=3)
     comparison = compared(problem, [first, first], settings)
-    assert (comparison.loss == 0).all() and comparison.facts["examples"] == 20
+    assert (comparison.loss == 0).all() and comparison.facts.examples == 20
     assert comparison.available == 101
     other = compared(problem, [first, second], settings)
     whole = compared(problem, [first, second])

@@ -155,7 +155,7 @@ def test_the_small_picture_and_the_figure_are_of_the_same_drawing(
 PAIRS = list(itertools.combinations_with_replacement(NAMES, 2))
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore:Automatically deduplicated")  # the same answer twice
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_any_two_stand_side_by_side(answers: dict[str, Answer], first: str, second: str) -> None:
     """Charts of any two kinds are one valid picture, in dark and in light, by turns.

@@ -28,8 +28,8 @@ from explorer.problem import Problem
 from explorer.render import projection as drawn_paths
 from store import Catalog
 from tests.drawing import drawn_surface
+from tests.screen import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
 from tests.test_convexity import of_weights
-from tests.test_pages import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
 from tests.tiny import end_workers, ended, imported, supervised
 
 CPU = torch.device("cpu")
@@ -63,20 +63,18 @@ def test_a_plane_is_curved_as_its_eigenvalues_say(small: Problem, x: int, y: int
     surface_answer = answered(small, replace(NEAR, x_rank=x, y_rank=y))
     facts, loss, step = surface_answer.facts, surface_answer.loss, 1e-3
     scale = float(np.abs(eigenvalues).max())
-    for value, residual, exact in zip(
-        facts["eigenvalues"], facts["residuals"], wanted, strict=True
-    ):
+    for value, residual, exact in zip(facts.eigenvalues, facts.residuals, wanted, strict=True):
         assert abs(value - exact) <= residual + 1e-12
         assert residual <= 1e-3 * scale
     along_x = (loss[1, 0] - 2 * loss[1, 1] + loss[1, 2]) / step**2
     along_y = (loss[0, 1] - 2 * loss[1, 1] + loss[2, 1]) / step**2
     mixed = (loss[0, 0] - loss[0, 2] - loss[2, 0] + loss[2, 2]) / (4 * step**2)
     # 1e-16 of a loss of 1 over the squared step, and fourth derivatives times that square
-    assert [along_x, along_y] == pytest.approx(facts["eigenvalues"], abs=1e-5)
+    assert [along_x, along_y] == pytest.approx(facts.eigenvalues, abs=1e-5)
     assert mixed == pytest.approx(0, abs=1e-3 * scale)
     slopes = [(loss[1, 2] - loss[1, 0]) / (2 * step), (loss[2, 1] - loss[0, 1]) / (2 * step)]
-    assert slopes == pytest.approx(facts["slopes"], abs=1e-5)
-    assert max(facts["slopes"]) <= 0
+    assert slopes == pytest.approx(facts.slopes, abs=1e-5)
+    assert max(facts.slopes) <= 0
 
 
 def test_axes_are_orthonormal_and_the_same_again(small: Problem) -> None:
@@ -85,7 +83,7 @@ def test_axes_are_orthonormal_and_the_same_again(small: Problem) -> None:
     vectors, facts = eigenvectors(objective, (1, -1))
     assert (vectors @ vectors.t()).numpy() == pytest.approx(np.eye(2), abs=1e-12)
     assert facts["direction_norms"] == pytest.approx([1, 1], rel=1e-12)
-    assert answered(small, NEAR).facts["axes_cosine"] == pytest.approx(0, abs=1e-12)
+    assert answered(small, NEAR).facts.axes_cosine == pytest.approx(0, abs=1e-12)
     again, _ = eigenvectors(objective, (1, -1))
     assert torch.equal(again, vectors)
     assert objective.means()["loss"] == facts_loss(small)  # the point is as it was
@@ -110,12 +108,10 @@ def test_a_line_goes_along_any_rank(small: Problem) -> None:
         )
         pieces = line.answer(small, [subject], settings, frozenset(), CPU)
         line_answer = Line.from_pieces(settings, pieces)
-        assert (
-            abs(line_answer.facts["eigenvalue"] - wanted) <= line_answer.facts["residual"] + 1e-12
-        )
+        assert abs(line_answer.facts.eigenvalue - wanted) <= line_answer.facts.residual + 1e-12
         low, middle, high = line_answer.loss[0]
         assert (low - 2 * middle + high) / 1e-6 == pytest.approx(
-            line_answer.facts["eigenvalue"], abs=1e-5
+            line_answer.facts.eigenvalue, abs=1e-5
         )
 
 
@@ -212,7 +208,7 @@ def test_planes_and_lines_are_asked_and_shown(
     address = {"model": "tiny", "direction": "eigenvector", "y_rank": "-1"}
     app = fine(opened(SURFACE.page, **address, x_count="5", y_count="5"))
     assert not [label for label in labels(app) if label.startswith("Compute")]
-    high, low = stored_answer.facts["eigenvalues"]
+    high, low = stored_answer.facts.eigenvalues
     said = " ".join(texts(app, "caption"))
     assert (
         f"x: rank 1, λ = {high:.4g} ± " in said

@@ -282,15 +282,15 @@ def test_bf16_and_its_error(problem: Problem) -> None:
         settings = SurfaceSettings(x_count=9, y_count=9, precision=precision)
         pieces = surface.answer(problem, [problem.model.state_dict()], settings, frozenset(), CPU)
         losses[precision] = Surface.from_pieces(settings, pieces)
-    error = losses["bf16"].facts["precision_error"]
+    error = losses["bf16"].facts.precision_error
     column, row = settings.places
-    sample = np.linspace(0, 80, int(error["points"])).astype(int)
+    sample = np.linspace(0, 80, int(error.points)).astype(int)
     differences = np.abs(losses["bf16"].loss - losses["float32"].loss)[row[sample], column[sample]]
-    assert 0 < error["largest"] == pytest.approx(differences.max(), rel=1e-6)
+    assert 0 < error.largest == pytest.approx(differences.max(), rel=1e-6)
     assert np.abs(losses["bf16"].loss / losses["float32"].loss - 1).max() < 0.02
-    assert "precision_error" not in losses["float32"].facts
+    assert losses["float32"].facts.precision_error is None
     assert (losses["tf32"].loss == losses["float32"].loss).all()  # a CPU has no TF32
-    assert losses["tf32"].facts["precision_error"]["largest"] == 0
+    assert losses["tf32"].facts.precision_error.largest == 0
 
 
 @pytest.mark.parametrize("subset", ["first", "random"])

@@ -14,6 +14,7 @@ from explorer.analysis.interpolation import Chord
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel, Tensors
+from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
 from explorer.kinds.kind import Piece
 from explorer.kinds.settings import ObjectiveSettings
@@ -68,9 +69,9 @@ def test_ends_are_the_two_checkpoints(pair: Any, precision: str) -> None:
         wanted = alone(problem, point, ObjectiveSettings(precision=precision))
         for name in ("loss", "accuracy"):
             assert profile.values[name][place] == pytest.approx(wanted[name], rel=SAME[precision])
-        assert profile.facts["own"][place] == wanted
+        assert profile.facts.own[place] == wanted
     assert abs(profile.loss[0] - profile.loss[-1]) > 0.01  # or the test could not fail
-    assert [end["loss"] for end in profile.facts["alone"]] == [profile.loss[0], profile.loss[-1]]
+    assert [end["loss"] for end in profile.facts.alone] == [profile.loss[0], profile.loss[-1]]
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -125,7 +126,7 @@ def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
     told = {devices.device_title(CPU): stacked["cpu, x"]}
     pieces = interpolation.answer(problem, [first, second], DOUBLE, frozenset(), CPU, told)
     again = Interpolation.from_pieces(DOUBLE, pieces)
-    assert again.facts["choice"]["stacked"] == 1  # one launch knows only one set of buffers
+    assert again.facts.choice.stacked == 1  # one launch knows only one set of buffers
     assert again.loss == pytest.approx(whole.loss, rel=1e-12)
 
 
@@ -137,8 +138,8 @@ def test_both_ways_are_one_line(pair: Any) -> None:
     assert there.loss == pytest.approx(back.loss[::-1], rel=1e-12)
     for name in ("barrier", "rise_above_mean", "error_rise", "saddle"):
         assert getattr(there, name) == pytest.approx(getattr(back, name), abs=1e-12)
-    assert there.facts["distance"] == back.facts["distance"] > 0
-    assert there.facts["points_cosine"] == pytest.approx(back.facts["points_cosine"], rel=1e-12)
+    assert there.facts.distance == back.facts.distance > 0
+    assert there.facts.points_cosine == pytest.approx(back.facts.points_cosine, rel=1e-12)
 
 
 def test_from_a_point_to_itself_nothing_changes(pair: Any) -> None:
@@ -148,8 +149,8 @@ def test_from_a_point_to_itself_nothing_changes(pair: Any) -> None:
     assert np.ptp(profile.loss) == 0
     assert (profile.barrier, profile.rise_above_mean, profile.largest_rise) == (0, 0, 0)
     assert profile.monotone
-    assert profile.facts["distance"] == 0
-    assert profile.facts["points_cosine"] == pytest.approx(1)
+    assert profile.facts.distance == 0
+    assert profile.facts.points_cosine == pytest.approx(1)
 
 
 def test_distance_and_cosine(pair: Any) -> None:
@@ -158,9 +159,9 @@ def test_distance_and_cosine(pair: Any) -> None:
     names = [name for name, _ in problem.model.named_parameters()]
     one, other = (torch.cat([p[n].flatten() for n in names]).numpy() for p in (first, second))
     facts = line_of(problem, [first, second], DOUBLE).facts
-    assert facts["distance"] == pytest.approx(np.linalg.norm(other - one), rel=1e-12)
+    assert facts.distance == pytest.approx(np.linalg.norm(other - one), rel=1e-12)
     cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-    assert facts["points_cosine"] == pytest.approx(cosine, rel=1e-12)
+    assert facts.points_cosine == pytest.approx(cosine, rel=1e-12)
 
 
 def test_recalibrated_statistics_are_those_of_each_point(pair: Any) -> None:
@@ -171,9 +172,9 @@ def test_recalibrated_statistics_are_those_of_each_point(pair: Any) -> None:
     again = ObjectiveSettings(precision="float64", batchnorm="recalibrated", batchnorm_batch=32)
     assert profile.ends()[1] == pytest.approx(alone(problem, second, again)["loss"], rel=1e-12)
     own = alone(problem, second, ObjectiveSettings(precision="float64"))
-    assert profile.facts["own"][1] == own
+    assert profile.facts.own[1] == own
     assert abs(profile.ends()[1] - own["loss"]) > 1e-3
-    assert profile.facts["statistics"] == "recomputed at every point"
+    assert profile.facts.statistics == "recomputed at every point"
 
 
 def test_variances_stay_positive_beyond_the_ends(pair: Any) -> None:
@@ -217,7 +218,7 @@ def test_a_convex_loss_has_no_barrier() -> None:
 def a_line(losses: Any, x: Any = None, **facts: Any) -> Interpolation:
     losses = np.asarray(losses, dtype=float)
     x = np.linspace(0, 1, len(losses)) if x is None else np.asarray(x, dtype=float)
-    return Interpolation(x, {"loss": losses}, np.ones(len(x), dtype=bool), facts)
+    return Interpolation(x, {"loss": losses}, np.ones(len(x), dtype=bool), ChordFacts(**facts))
 
 
 def test_heights_by_hand() -> None:

@@ -54,9 +54,9 @@ def test_every_line_is_its_own_direction(problem: Problem) -> None:
             loss_at(problem, line_answer.x[i] * vectors[k]), rel=1e-12
         )
     assert line_answer.loss[0] == pytest.approx(line_of(problem, SMALL).loss[0], rel=1e-12)
-    assert (line_answer.loss[:, 3] == line_answer.facts["stand_alone"]["loss"]).all()
+    assert (line_answer.loss[:, 3] == line_answer.facts.stand_alone["loss"]).all()
     assert len({tuple(row) for row in line_answer.loss}) == 4
-    assert [d["recipe"]["axis"] for d in line_answer.facts["directions"]] == [0, 1, 2, 3]
+    assert [d.recipe["axis"] for d in line_answer.facts.directions] == [0, 1, 2, 3]
 
 
 def test_lines_grow_together() -> None:
@@ -114,11 +114,11 @@ def test_a_finite_difference_has_the_gradient_s_slope(problem: Problem) -> None:
     slope = (line_answer.loss[0, 4] - line_answer.loss[0, 2]) / (
         line_answer.x[4] - line_answer.x[2]
     )
-    assert line_answer.facts["slope"] < 0
+    assert line_answer.facts.slope < 0
     # third derivatives times the squared step: 1e-9 of the slope here
-    assert slope == pytest.approx(line_answer.facts["slope"], rel=1e-6)
-    wanted = -line_answer.facts["gradient_norm"] * line_answer.facts["theta_norm"]
-    assert line_answer.facts["slope"] == pytest.approx(wanted, rel=1e-12)
+    assert slope == pytest.approx(line_answer.facts.slope, rel=1e-6)
+    wanted = -line_answer.facts.gradient_norm * line_answer.facts.theta_norm
+    assert line_answer.facts.slope == pytest.approx(wanted, rel=1e-12)
 
 
 def test_the_gradient_is_autograd_s(problem: Problem) -> None:
@@ -140,7 +140,7 @@ def test_the_gradient_is_autograd_s(problem: Problem) -> None:
 
 def test_no_other_direction_falls_faster(problem: Problem) -> None:
     """The gradient's line is steeper at 0 than any random one of the same length."""
-    slope = line_of(problem, DOWN).facts["slope"]
+    slope = line_of(problem, DOWN).facts.slope
     theta = float(FlatModel(problem.model, torch.float64, CPU).theta.norm())
     generator = seeded(0)
     for _ in range(20):
@@ -155,7 +155,7 @@ def test_the_gradient_leaves_the_point_as_it_was(problem: Problem, policy: str) 
     """Law 5, and law 1: under each policy the centre is the stand-alone loss to the last bit."""
     before = {n: t.clone() for n, t in problem.model.state_dict().items()}
     line_answer = line_of(problem, replace(DOWN, batchnorm=policy, batchnorm_batch=32))
-    assert line_answer.loss[0, 3] == line_answer.facts["stand_alone"]["loss"]
+    assert line_answer.loss[0, 3] == line_answer.facts.stand_alone["loss"]
     assert line_answer.loss[0, 3 + 1] < line_answer.loss[0, 3]
     for name, value in problem.model.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -229,16 +229,16 @@ def test_along_the_top_eigenvector(small: Problem) -> None:
     objective = Objective(small, ObjectiveSettings(precision="float64"), CPU)
     values = np.linalg.eigvalsh(dense_matrix(Curvature(objective, hessian)))
     facts = line_answer.facts
-    assert abs(facts["eigenvalue"] - values[-1]) <= facts["residual"] + 1e-12
-    assert facts["residual"] <= 1e-3 * abs(values).max()
-    assert facts["direction_norms"] == pytest.approx([1.0])
-    assert facts["slope"] <= 0
+    assert abs(facts.eigenvalue - values[-1]) <= facts.residual + 1e-12
+    assert facts.residual <= 1e-3 * abs(values).max()
+    assert facts.direction_norms == pytest.approx([1.0])
+    assert facts.slope <= 0
     low, middle, high = line_answer.loss[0, [2, 3, 4]]
     step = line_answer.x[4]
     curved = (low - 2 * middle + high) / step**2
     # differences of losses of about 1 in float64 over t^2 = 1e-7, and the vector's own residual
-    assert curved == pytest.approx(facts["eigenvalue"], rel=1e-2)
-    assert (high - low) / (2 * step) == pytest.approx(facts["slope"], rel=1e-2, abs=1e-6)
+    assert curved == pytest.approx(facts.eigenvalue, rel=1e-2)
+    assert (high - low) / (2 * step) == pytest.approx(facts.slope, rel=1e-2, abs=1e-6)
 
 
 def test_an_eigenvector_needs_an_exact_objective() -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
-from explorer.ask.question import sha256
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, Kind
@@ -23,29 +21,35 @@ from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _parts as parts
-from explorer.pages._text import JOINER
 from sample_models import samples
 from store import Catalog, records
 from store.door import Door
+from tests.screen import (
+    CATALOG_PAGE,
+    IMPORT_PAGE,
+    JOBS_PAGE,
+    PAUSE,
+    asked_keys,
+    badges,
+    fine,
+    identities,
+    labels,
+    one_sentence,
+    opened,
+    pressed,
+    texts,
+)
 from tests.test_supervisor import trapped
 from tests.tiny import ROOT, ended, imported, supervised, until
 
 SAMPLE = "mlp_b"
 PLANE = SurfaceSettings(x_count=11, y_count=11)
 LINE_21 = LineSettings(x_count=21)
-PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 SURFACE_PAGE, LINE_PAGE = SURFACE.page, LINE.page
 KIND_PAGES = sorted({kind.page for kind in KINDS})
 RUN_PAGES = {kind.page for kind in KINDS if kind.fewest > 1}  # of runs of several snapshots
 PAIR_PAGES = (INTERPOLATION.page, DIFFERENCE.page)  # visited by tests/test_pages_lines.py
-CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
-IMPORT_PAGE = "explorer/pages/import.py"  # visited by tests/test_pages_import.py
 STORED = {"model": SAMPLE, "x_count": "11", "y_count": "11"}
-
-
-def identities() -> list[str]:
-    """What the app remembers of the samples that it has imported, as in `_running`."""
-    return sorted(sha256([s.name, s.torch, s.measured]) for s in samples())
 
 
 def answered(catalog: Catalog, kind: Any, model: records.Model, settings: Any) -> records.Job:
@@ -80,46 +84,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stumbling = imported(catalog, folder / "stumbling", "stumbling", trap=trap, deed="stumble")
         assert answered(catalog, LINE, stumbling, LINE_21).status == "failed"
     return folder / "catalog"
-
-
-def opened(page: str = CATALOG_PAGE, **address: str) -> AppTest:
-    """The page as it looks under that address."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    for name, value in address.items():
-        app.query_params[name] = value
-    return app.switch_page(page).run()
-
-
-def texts(app: AppTest, *kinds: str) -> list[str]:
-    """What elements of these kinds say."""
-    return [str(element.value) for kind in kinds for element in app.get(kind)]
-
-
-def fine(app: AppTest) -> AppTest:
-    """The page, after checking that it neither raised nor complained."""
-    assert [e.value for e in app.exception] == []
-    assert [e.value for e in app.error] == []
-    return app
-
-
-def badges(app: AppTest) -> str:
-    return " ".join(text for text in texts(app, "markdown") if "-badge[" in text)
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
-
-
-def pressed(app: AppTest, label: str) -> AppTest:
-    """The page after the press of the one button of that label."""
-    (button,) = [b for b in app.button if b.label == label]
-    return button.click().run()
-
-
-def asked_keys(folder: Path) -> set[str]:
-    """Keys of all questions that were ever asked."""
-    catalog = Catalog(folder)
-    return {q.key for deleted in (False, True) for q in catalog.questions(deleted=deleted)[0]}
 
 
 def test_home_shows_models_and_analyses(folder: Path) -> None:
@@ -480,15 +444,6 @@ def digest(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix != ".wanted"
     }
-
-
-def one_sentence(app: AppTest) -> str:
-    """What the page says instead of itself, as it reads: names in it are escaped Markdown."""
-    assert [e.value for e in app.exception] == []
-    (said,) = [e.value for e in app.error]
-    assert "\n" not in said
-    assert "Traceback" not in said
-    return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", said).replace(JOINER, "")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from explorer.importing import following
 from explorer.pages import _running
 from store import Catalog
-from tests.test_pages import (
+from tests.screen import (
     CATALOG_PAGE,
     IMPORT_PAGE,
     fine,

@@ -16,7 +16,7 @@ from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
 from explorer.kinds.line import LINE, LineSettings
 from sample_models import samples
 from store import Catalog
-from tests.test_pages import (
+from tests.screen import (
     CATALOG_PAGE,
     PAUSE,
     asked_keys,

@@ -10,7 +10,7 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
 from store import Catalog
-from tests.test_pages import (
+from tests.screen import (
     CATALOG_PAGE,
     asked_keys,
     badges,

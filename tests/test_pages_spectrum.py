@@ -12,7 +12,7 @@ from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
 from store import Catalog
-from tests.test_pages import (
+from tests.screen import (
     CATALOG_PAGE,
     asked_keys,
     badges,

@@ -28,7 +28,7 @@ from explorer.problem import Problem
 from explorer.recorder import Recorder
 from explorer.recording import read_recording
 from store import Catalog
-from tests.test_pages import CATALOG_PAGE, fine, identities, opened, texts
+from tests.screen import CATALOG_PAGE, fine, identities, opened, texts
 from tests.tiny import end_workers, ended, problem_file, supervised
 
 CPU = torch.device("cpu")

@@ -25,7 +25,7 @@ from explorer.render.run import tracks_of as run_tracks
 from explorer.render.trajectories import chart_until, moments, pins, snapshots_until
 from store import Catalog
 from tests.drawing import drawn_surface, small_picture
-from tests.test_pages import fine, identities, opened, texts
+from tests.screen import fine, identities, opened, texts
 from tests.test_run import CPU, flat, trained  # noqa: F401 - a fixture
 from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
 
@@ -72,7 +72,7 @@ def test_coordinates_are_those_of_least_squares(trained, normalisation: str) -> 
     assert paths.values["out"] == pytest.approx(rest, abs=1e-9)
     assert paths.computed.all() and paths.values["x"][5] == paths.values["y"][5] == 0
     for path, held, own in zip(
-        paths.paths, paths.facts["held"], (matrix[:13], matrix[13:]), strict=True
+        paths.paths, paths.facts.held, (matrix[:13], matrix[13:]), strict=True
     ):
         off = own - own.mean(axis=0)
         along = off @ np.linalg.pinv(vectors) @ vectors
@@ -126,15 +126,11 @@ def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
         (run.path.y, exact_coordinates[:, 1]),
     ):
         assert mine * np.sign(mine @ theirs) == pytest.approx(theirs, abs=1e-9)
-    assert run.facts["explained"][:5] == pytest.approx(
-        (values**2 / (values**2).sum())[:5], rel=1e-9
-    )
-    assert "explained_by_random_walk" not in run.facts
+    assert run.facts.explained[:5] == pytest.approx((values**2 / (values**2).sum())[:5], rel=1e-9)
+    assert not run.facts.explained_by_random_walk
     one, other = run.paths
     assert (len(one.x), len(other.x)) == (13, 8)
-    for path, part, held in zip(
-        run.paths, (matrix[:13], matrix[13:]), run.facts["held"], strict=True
-    ):
+    for path, part, held in zip(run.paths, (matrix[:13], matrix[13:]), run.facts.held, strict=True):
         assert path.moved == pytest.approx(np.linalg.norm(part - part[0], axis=1), abs=1e-7)
         assert np.isnan(path.turn[:2]).all() and np.isfinite(path.turn[2:]).all()
         off = part - part.mean(axis=0)

@@ -9,7 +9,7 @@ import pytest
 import vl_convert
 
 from explorer.kinds.grid import axis_values
-from explorer.kinds.line import Line, LineLook
+from explorer.kinds.line import Line, LineFacts, LineLook
 from tests.drawing import drawn_line, small_picture
 
 
@@ -130,7 +130,7 @@ def test_a_mean_waits_for_all_its_lines() -> None:
 
 def with_errors(line: Line, error: float) -> Line:
     values = {**line.values, "loss_se": np.full(line.loss.shape, error)}
-    return Line(line.x, values, line.computed, {"examples": 100})
+    return Line(line.x, values, line.computed, LineFacts(examples=100))
 
 
 def test_a_single_line_has_its_interval_where_it_shows() -> None:

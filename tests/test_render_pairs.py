@@ -8,6 +8,7 @@ import pytest
 import vl_convert
 
 from explorer.kinds.difference import Difference
+from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation
 from explorer.render.export.figure import save_figure
 from tests.drawing import drawn_difference, drawn_interpolation, small_picture
@@ -20,7 +21,7 @@ def an_interpolation(losses: Any = (3, 1, 4, 2, 3), **facts: Any) -> Interpolati
     loss = np.asarray(losses, dtype=float)
     x = np.linspace(-0.5, 1.5, len(loss))
     values = {"loss": loss, "accuracy": np.linspace(0.5, 1, len(loss))}
-    return Interpolation(x, values, np.ones(len(x), dtype=bool), FACTS | facts)
+    return Interpolation(x, values, np.ones(len(x), dtype=bool), ChordFacts(**FACTS | facts))
 
 
 def a_difference(**values: Any) -> Difference:
@@ -28,7 +29,7 @@ def a_difference(**values: Any) -> Difference:
     first, second = np.array([2.0, 1.0, 2.0]), np.array([2.5, 0.5, 2.0])
     known = {"loss_first": first, "loss_second": second, "difference": first - second}
     known |= {f"{name}_se": np.full(3, 0.1) for name in known}
-    return Difference(x, known | values, np.ones(3, dtype=bool), FACTS)
+    return Difference(x, known | values, np.ones(3, dtype=bool), ChordFacts(**FACTS))
 
 
 def test_chord_and_rings() -> None:

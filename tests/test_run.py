@@ -26,7 +26,7 @@ from explorer.render.run import growing
 from sample_models import samples
 from store import Catalog
 from tests.conftest import seeded
-from tests.test_pages import fine, identities, opened, texts
+from tests.screen import fine, identities, opened, texts
 from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised
 
 CPU = torch.device("cpu")

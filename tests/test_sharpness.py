@@ -25,7 +25,9 @@ from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES, MISSING_REASONS, NO, YES
 from explorer.kinds.sharpness import (
     SHARPNESS,
+    RescalingFacts,
     Sharpness,
+    SharpnessFacts,
     SharpnessSettings,
     Value,
     ranks,
@@ -476,8 +478,8 @@ def test_rescaling_moves_what_it_should(net: Problem, whole: Sharpness, way: str
     """Outputs agree to rounding; invariant measures have ratio 1, SAM and the others do not."""
     settings = replace(QUICK, rescaling=way)
     answer = whole if way == "layer" else sharpness_answer(net, settings)
-    assert answer.facts["rescaling"]["pairs"] == "0 and 2, 2 and 4"
-    assert answer.facts["rescaling"]["gap"] < 1e-14
+    assert answer.facts.rescaling.pairs == "0 and 2, 2 and 4"
+    assert answer.facts.rescaling.gap < 1e-14
     for measure in MEASURES:
         ratio = answer.ratios.get(measure.name)
         if measure.name.startswith("bound"):
@@ -560,7 +562,7 @@ def test_what_does_not_apply_says_why(net: Problem) -> None:
     assert "last linear layer" in other.of("relative_flatness").why
     assert "more parameters than" in other.of("normalised_sharpness").why
     assert "no pair of layers" in other.of("sam", rescaled=True).why
-    assert other.facts["rescaling"] == {"pairs": ""}
+    assert other.facts.rescaling == RescalingFacts(pairs="")
     assert math.isfinite(other.of("sam").value)
 
 
@@ -574,7 +576,7 @@ def test_bad_points_say_why(net: Problem, value: float, words: str) -> None:
     assert math.isnan(answer.of("sam").value)
     if math.isnan(value):
         assert {answer.of(measure.name).why for measure in MEASURES} == {MISSING_REASONS[1]}
-        assert answer.facts["loss"] is None
+        assert answer.facts.loss is None
 
 
 def test_resume_and_seed(net: Problem) -> None:
@@ -658,7 +660,7 @@ def test_ranks() -> None:
 
 def test_unequal_losses_are_told(whole: Sharpness) -> None:
     """Two models of losses 0.012 and 0.34 are told apart; of equal ones nothing is said."""
-    one, other = (replace(whole, facts={"loss": loss}) for loss in (0.012, 0.34))
+    one, other = (replace(whole, facts=SharpnessFacts(loss=loss)) for loss in (0.012, 0.34))
     said = unequal_losses({"a": one, "b": other})
     assert said.startswith("Not at equal training loss: 0.012 (a) against 0.34 (b).")
     assert unequal_losses({"a": one, "b": one}) == ""

@@ -17,6 +17,7 @@ from torch.nn import functional
 from explorer.analysis import spectrum as analysis
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
+from explorer.codec import to_json
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import Piece
@@ -145,7 +146,7 @@ def test_the_loss_along_the_last_vector(small: Problem) -> None:
     theta, last = theta_of(small), torch.from_numpy(vectors[:, 0].copy())
     slope = float(torch.func.grad(lambda at: loss_at(small, at))(theta) @ last)
     last = last if slope <= 0 else -last
-    assert spectrum_answer.facts["escape_slope"] == pytest.approx(-abs(slope), rel=1e-9)
+    assert spectrum_answer.facts.escape_slope == pytest.approx(-abs(slope), rel=1e-9)
     told = [float(loss_at(small, theta + step * last)) for step in steps]
     assert losses == pytest.approx(told, rel=1e-12)
     near = np.abs(steps) <= np.abs(steps[steps > 0]).min() * 1.01
@@ -168,7 +169,7 @@ def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
     values, residuals = spectrum_answer.eigenvalues
     wanted = np.array([*exact[::-1][:4], *exact[:2][::-1]])
     assert (np.abs(values - wanted) <= residuals + 1e-13).all()
-    assert spectrum_answer.facts["converged"]
+    assert spectrum_answer.facts.converged
     assert spectrum_answer.ranks == ["1", "2", "3", "4", "\N{MINUS SIGN}2", "\N{MINUS SIGN}1"]
     sums = spectrum_answer.quadrature
     for estimate_of, truth in (
@@ -250,7 +251,8 @@ def test_what_is_taken_over_can_be_shown_at_once(small: Problem, never_dense: No
     old = answered(small, SMALL)
     whole = Spectrum.from_pieces(SMALL, old)
     more = replace(SMALL, probes=SMALL.probes + 2)
-    facts = {name: whole.facts[name] for name in SPECTRUM.first_facts if name in whole.facts}
+    stored = to_json(whole.facts)
+    facts = {name: stored[name] for name in SPECTRUM.first_facts if name in stored}
     begun = Spectrum.from_pieces(more, [Piece(taken_over(more, columns_of(old)), facts)])
     assert begun.quadrature.sum_of(np.abs) == whole.quadrature.sum_of(np.abs)
     assert begun.layers == whole.layers

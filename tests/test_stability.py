@@ -23,6 +23,7 @@ from explorer.kinds.sharpness import SharpnessSettings
 from explorer.kinds.stability import (
     STABILITY,
     Stability,
+    StabilityFacts,
     StabilitySettings,
     temperature,
     threshold,
@@ -31,7 +32,7 @@ from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
 from store import Catalog
 from tests.conftest import seeded, small_problem
-from tests.test_pages import fine, identities, opened, texts
+from tests.screen import fine, identities, opened, texts
 from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
 
 CPU = torch.device("cpu")
@@ -173,7 +174,9 @@ def test_the_noise_scale_is_that_of_the_sharpness_page() -> None:
     objective = objective_at(problem, points[0], settings, CPU)
     alone = noise_scale(MeasuredPoint(objective, SharpnessSettings(precision=settings.precision)))
     assert along.noise_scale[0] == pytest.approx(alone.value, rel=1e-12)
-    one_example = replace(along, facts={"examples": 1}, values={**along.values, "noise": 0.0})
+    one_example = replace(
+        along, facts=StabilityFacts(examples=1), values={**along.values, "noise": 0.0}
+    )
     assert np.isnan(one_example.noise_scale[0])
 
 

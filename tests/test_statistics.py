@@ -134,8 +134,8 @@ def test_edges() -> None:
     low, high = interval(np.array([1.0, np.nan, np.inf]), np.array([0.1, np.nan, np.nan]), 10)
     assert np.isfinite([low[0], high[0]]).all()
     assert np.isnan([low[1], high[1], low[2], high[2]]).all()
-    assert loss_interval({"loss": np.ones(3)}, {"examples": 9}, None) is None
-    assert loss_interval({"loss": np.ones(3), "loss_se": np.ones(3)}, {}, None) is None
+    assert loss_interval({"loss": np.ones(3)}, 9, None) is None
+    assert loss_interval({"loss": np.ones(3), "loss_se": np.ones(3)}, 0, None) is None
     assert "all 1,437 examples, from 200 of them" in interval_words(200, 1437)
     assert "unseen data" in interval_words(200, None)
 

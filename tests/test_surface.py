@@ -46,10 +46,8 @@ def test_centre_is_the_stand_alone_loss(problem: Problem, precision: str) -> Non
     """Law 1: the centre cell equals the model's stand-alone loss, to the last bit."""
     settings = replace(SMALL, precision=precision, y_max=1.0)
     surface_answer = surface_of(problem, settings)
-    assert surface_answer.loss[2, 3] == surface_answer.facts["stand_alone"]["loss"]
-    assert (
-        surface_answer.values["accuracy"][2, 3] == surface_answer.facts["stand_alone"]["accuracy"]
-    )
+    assert surface_answer.loss[2, 3] == surface_answer.facts.stand_alone["loss"]
+    assert surface_answer.values["accuracy"][2, 3] == surface_answer.facts.stand_alone["accuracy"]
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (4, 6), (2, 9), (1 + 8 * 2, 3)])
@@ -186,7 +184,7 @@ def test_line_is_the_surface_s_first_axis(problem: Problem) -> None:
     line_answer = Line.from_pieces(settings, pieces)
     row = surface_of(problem, replace(SMALL, y_max=1.0)).loss[2]
     assert line_answer.computed.all() and line_answer.loss[0] == pytest.approx(row, rel=1e-12)
-    assert line_answer.loss[0, 3] == line_answer.facts["stand_alone"]["loss"]
+    assert line_answer.loss[0, 3] == line_answer.facts.stand_alone["loss"]
 
 
 def test_convex_loss_gives_a_convex_line() -> None:

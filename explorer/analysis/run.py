@@ -22,6 +22,7 @@ from explorer.kinds.kind import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.run import (
     KEPT_COMPONENTS,
+    PlaneOfRunFacts,
     RunSettings,
     axes,
     centred_gram,
@@ -71,7 +72,7 @@ def answer(
     evaluator, evaluator_facts = tuned_evaluator(
         objective, vectors, settings.units - len(done), choices
     )
-    coordinates, place = settings.columns(axes(settings, facts))
+    coordinates, place = settings.columns(axes(settings, PlaneOfRunFacts.of(facts)))
     facts |= evaluator_facts | precision_error(evaluator, coordinates)
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,13 +1,13 @@
 """How long a question will take, from what was measured on this machine before."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from explorer.ask.question import QuestionIdentity
-from explorer.contracts.facts import PointFacts, ProblemFacts
+from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.kinds.execution import Timing
+from explorer.kinds.facts import AnswerFacts
 from store import Catalog, records
 
 ENOUGH_UNITS = 40  # units whose time says what one takes
@@ -43,24 +43,26 @@ def estimate(
         model: that it is about.
         warm: whether a worker is waiting for work.
     """
-    timing: Mapping[str, Any] = {}
+    timing = Timing()
     settings = question.settings
     splits = ProblemFacts.of(catalog.problem(model.problem_id).facts).splits
     examples = settings.examples or splits[settings.split].count
     measured = PointFacts.of(catalog.point(model.point_id).facts).seconds
     per_pass = measured.get(settings.split, math.nan)
+    parameters = ModelFacts.of(model.facts).parameters or 0
     for old in _timed_questions(catalog, question, model):
         if (
             old.objective == question.objective
             and old.seconds
-            and (passes := _evaluations_spent(old, model.facts["parameters"], examples))
+            and (passes := _evaluations_spent(old, parameters, examples))
         ):
             per_pass = old.seconds / passes
-            timing = old.facts.get("timing", {})
+            timing = AnswerFacts.of(old.facts).timing
             break
-    start = 0.0 if warm else timing.get("start", START_SECONDS)
-    per_unit = per_pass * settings.evaluations(model.facts["parameters"], examples) / settings.units
-    return TimeEstimate(question.settings.units, per_unit, timing.get("setup", 0.0), start)
+    begin = START_SECONDS if timing.start is None else timing.start
+    start = 0.0 if warm else begin
+    per_unit = per_pass * settings.evaluations(parameters, examples) / settings.units
+    return TimeEstimate(question.settings.units, per_unit, timing.setup or 0.0, start)
 
 
 def _timed_questions(
@@ -92,5 +94,6 @@ def _evaluations_spent(old: records.Question, parameters: int, examples: int) ->
         return float(counted)
     if old.units_done < ENOUGH_UNITS:
         return 0.0
-    computed = old.units_done - old.facts.get("taken_over", {}).get("points", 0)
+    taken_over = AnswerFacts.of(old.facts).taken_over
+    computed = old.units_done - (taken_over.points if taken_over else 0)
     return float(max(computed, 1) * settings.evaluations(parameters, examples) / settings.units)

@@ -11,12 +11,12 @@ from explorer.contracts.request import AnswerRequest, Request, stored_import
 from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.kinds.execution import EarlierChoice
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.settings import Needs
 from store import Catalog, UnknownEntry, records
 
 FOREGROUND_PRIORITY = 20  # priority of what somebody is waiting for; lower is more urgent
 BACKGROUND_PRIORITY = 50
-_CHOICE_FACTS = ("choice", "timing")  # of an answer
 
 
 def offer(catalog: Catalog, job: records.Job) -> None:
@@ -121,9 +121,10 @@ def _choices(catalog: Catalog, question: records.Question) -> dict[str, EarlierC
     """
     stored = catalog.choices(question.objective) if question.objective else {}
     choices = {device: _earlier_choice(noted) for device, noted in stored.items()}
-    if "choice" in question.facts:
-        begun = _earlier_choice({n: v for n, v in question.facts.items() if n in _CHOICE_FACTS})
-        choices[question.facts["device"]] = replace(begun, begun=True)
+    facts = AnswerFacts.of(question.facts)
+    if facts.choice:
+        begun = EarlierChoice(choice=facts.choice, timing=facts.timing, begun=True)
+        choices[facts.device] = begun
     return choices
 
 

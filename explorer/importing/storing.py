@@ -3,20 +3,19 @@
 import contextlib
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from explorer import recorded_runs
 from explorer.ask import questions, requests
 from explorer.ask.question import ProblemIdentity, sha256
-from explorer.codec import JsonValue, to_json
+from explorer.codec import Json, JsonValue, to_json
 from explorer.contracts.checkpoint import RunIdentity
 from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.contracts.request import ImportRequest, stored_import
 from explorer.kinds import kind_named, settings_from_json
+from explorer.kinds.facts import AnswerFacts
 from store import Catalog, UnknownEntry, records
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -187,24 +186,21 @@ def _measurements(
     ]
 
 
-def store_directions(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:
+def store_directions(catalog: Catalog, key: str, facts: Json) -> None:
     """Store the recipe of each direction that an answer was computed along."""
     rows = [
         records.Direction(
-            id=sha256(direction["recipe"]),
-            axis=axis,
-            recipe=direction["recipe"],
-            facts={name: value for name, value in direction.items() if name != "recipe"},
+            id=sha256(direction.recipe), axis=axis, recipe=direction.recipe, facts=direction.others
         )
-        for axis, direction in enumerate(facts.get("directions", []))
+        for axis, direction in enumerate(AnswerFacts.of(facts).directions)
     ]
     if rows:
         catalog.add_directions(key, rows)
 
 
-def note_choice(catalog: Catalog, key: str, facts: Mapping[str, Any]) -> None:
+def note_choice(catalog: Catalog, key: str, facts: Json) -> None:
     """Remember how the worker evaluated the objective, for other questions about it."""
     question = catalog.question(key) if "choice" in facts else None
     if question is not None and question.objective is not None:
-        choice = {"choice": facts["choice"], "timing": facts.get("timing", {})}
-        catalog.note_choice(question.objective, facts["device"], choice)
+        noted = {"choice": facts["choice"], "timing": facts.get("timing", {})}
+        catalog.note_choice(question.objective, AnswerFacts.of(facts).device, noted)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.look import ContourLines, PlaneLook, ValueName
@@ -46,19 +47,29 @@ class ConvexitySettings(CurvatureSettings, SurfaceSettings):
         return float(PASSES_PER_POINT * self.units)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConvexityFacts(AxesFacts):
+    """What holds for the whole map."""
+
+    tolerance: float = 0.0  # of a residual, in largest absolute eigenvalues
+
+
 @dataclass(frozen=True)
 class Convexity(Surface):
     """Eigenvalues on a grid; NaN where not computed yet, or where the loss is not finite."""
 
+    facts: ConvexityFacts = ConvexityFacts()
+
     @classmethod
     def from_pieces(cls, settings: SurfaceSettings, pieces: Iterable[Piece]) -> "Convexity":
         """The map as far as the pieces go, the ratio first among its values."""
-        plane = Surface.from_pieces(settings, pieces)
+        all_pieces = list(pieces)
+        plane = Surface.from_pieces(settings, all_pieces)
         empty = np.full(settings.shape, np.nan)
         values = {name: plane.values.get(name, empty) for name in VALUE_COLUMNS} | dict(
             plane.values
         )
-        return cls(plane.x, plane.y, values, plane.computed, plane.facts)
+        return cls(plane.x, plane.y, values, plane.computed, ConvexityFacts.of_pieces(all_pieces))
 
     @property
     def convex(self) -> np.ndarray:
@@ -78,9 +89,7 @@ class Convexity(Surface):
         ends = np.abs([self.values["lambda_min"], self.values["lambda_max"]]).max(axis=0)
         worst = np.maximum(self.values["residual_min"], self.values["residual_max"])
         with np.errstate(invalid="ignore"):
-            return np.asarray(
-                self.has_eigenvalues & (worst <= self.facts.get("tolerance", 0) * ends)
-            )
+            return np.asarray(self.has_eigenvalues & (worst <= self.facts.tolerance * ends))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, LogScale, Look, PlotHeight
 from explorer.kinds.matrix import (
@@ -224,7 +225,7 @@ class Critical:
     settings: CriticalSettings
     values: Mapping[str, np.ndarray]  # (T,) each
     computed: np.ndarray  # (T,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: AnswerFacts = field(default_factory=AnswerFacts)
 
     @classmethod
     def from_pieces(cls, settings: CriticalSettings, pieces: Iterable[Piece]) -> "Critical":
@@ -232,7 +233,7 @@ class Critical:
         answer = partial_answer((settings.units,), ("unit",), ("snapshot", "copy"), pieces)
         names = ("loss", *VALUE_COLUMNS, "steps", "products", "ended")
         values = {name: np.full(settings.units, np.nan) for name in names}
-        return cls(settings, values | answer.values, answer.computed, answer.facts)
+        return cls(settings, values | answer.values, answer.computed, AnswerFacts.of(answer.facts))
 
     @property
     def loss(self) -> np.ndarray:
@@ -248,7 +249,7 @@ class Critical:
     @property
     def parameters(self) -> int:
         """Dimensions of the space."""
-        return int(self.facts.get("parameters", 0))
+        return self.facts.parameters
 
     @property
     def exact(self) -> bool:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from explorer.kinds.facts import ChordFacts
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
@@ -55,7 +55,7 @@ class Difference:
     # name -> (X,): "loss_first", "loss_second", "difference"; each also with "_se", its error
     values: Mapping[str, np.ndarray]
     computed: np.ndarray  # (X,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: ChordFacts = field(default_factory=ChordFacts)
     available: int | None = None  # examples of which random ones were evaluated; None: no such part
 
     @classmethod
@@ -64,8 +64,9 @@ class Difference:
         answer = partial_answer((settings.x_count,), ("i",), ("x",), pieces)
         names = ("loss_first", "loss_second", "difference")
         values = {name: np.full(settings.x_count, np.nan) for name in names} | answer.values
-        whole = answer.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, answer.computed, answer.facts, whole)
+        facts = ChordFacts.of(answer.facts)
+        whole = facts.available or None if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, facts, whole)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -100,7 +101,7 @@ class Difference:
         return self._interval(np.hypot(self.values["loss_first_se"], self.values["loss_second_se"]))
 
     def _interval(self, error: np.ndarray) -> Interval:
-        return interval(self.loss, error, self.facts["examples"], self.available)
+        return interval(self.loss, error, self.facts.examples, self.available)
 
     @property
     def centre(self) -> int | None:

@@ -1,9 +1,8 @@
 """What eigenvalues say: the class of a point, a summary, outliers among the largest."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
+
+from explorer.kinds.facts import AxesFacts
 
 MINUS = "\N{MINUS SIGN}"
 CRITICAL_SHARE = (
@@ -74,9 +73,9 @@ def outliers(values: np.ndarray, tolerance: float) -> int | None:
     return int(np.argmax(significant_values[:-1] / significant_values[1:])) + 1
 
 
-def axes_words(facts: Mapping[str, Any]) -> list[str]:
+def axes_words(facts: AxesFacts) -> list[str]:
     """What one unit along each axis is, where axes are eigenvectors; else nothing."""
-    axis_facts = (facts.get(name, ()) for name in ("ranks", "eigenvalues", "residuals"))
+    axis_facts = facts.ranks, facts.eigenvalues, facts.residuals
     return [
         f"Distance along eigenvector {str(rank).replace('-', MINUS)}, {eigenvalue_words(*pair)}"
         for rank, *pair in zip(*axis_facts, strict=True)

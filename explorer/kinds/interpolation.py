@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
+from explorer.kinds.facts import ChordFacts, number
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import ProfileLook
@@ -65,7 +66,7 @@ class Interpolation:
     x: np.ndarray  # (X,) a: 0 at the first point, 1 at the second
     values: Mapping[str, np.ndarray]  # name -> (X,): "loss", metrics, "squared_norm"
     computed: np.ndarray  # (X,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: ChordFacts = field(default_factory=ChordFacts)
     available: int | None = None  # examples of which random ones were evaluated; None: no such part
 
     @classmethod
@@ -75,8 +76,9 @@ class Interpolation:
         """The line as far as the pieces go."""
         answer = partial_answer((settings.x_count,), ("i",), ("x",), pieces)
         values = {"loss": np.full(settings.x_count, np.nan)} | answer.values
-        whole = answer.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, answer.computed, answer.facts, whole)
+        facts = ChordFacts.of(answer.facts)
+        whole = facts.available or None if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, facts, whole)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -91,11 +93,11 @@ class Interpolation:
     @property
     def interval(self) -> Interval | None:
         """95 % interval around each loss, (X,) twice; None where losses have no such thing."""
-        return loss_interval(self.values, self.facts, self.available)
+        return loss_interval(self.values, self.facts.examples, self.available)
 
     def ends(self, name: str = "loss") -> tuple[float, float]:
         """A value at a = 0 and a = 1; NaN where it is not known."""
-        end_values = [float(end.get(name, math.nan)) for end in self.facts.get("alone", ({}, {}))]
+        end_values = [number(end, name) for end in self.facts.alone or ({}, {})]
         for place, a in enumerate((0.0, 1.0)):
             for at in np.flatnonzero((self.x == a) & self.computed):
                 end_values[place] = float(self.values[name][at])

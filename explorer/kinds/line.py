@@ -1,12 +1,14 @@
 """Loss along lines through one point: random directions, the gradient's, or an eigenvector."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import rank_words
+from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import ProfileLook
@@ -122,6 +124,16 @@ class LineLook(ProfileLook):
     """How lines are drawn: a value along them, and perhaps a second one below it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LineFacts(AxesFacts):
+    """What holds for the whole line: the last four of one along the gradient or an eigenvector."""
+
+    gradient_norm: float | None = None
+    slope: float = math.nan  # of the loss at 0
+    eigenvalue: float | None = None
+    residual: float = math.nan  # that it is within
+
+
 @dataclass(frozen=True)
 class Line:
     """Values along K lines; NaN where not computed yet or the model gave NaN: see `computed`."""
@@ -129,7 +141,7 @@ class Line:
     x: np.ndarray  # (X,)
     values: Mapping[str, np.ndarray]  # name -> (K, X): "loss", metrics, "squared_norm"
     computed: np.ndarray  # (K, X) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: LineFacts = LineFacts()
     available: int | None = None  # examples of which random ones were evaluated; None: no such part
     settings: LineSettings = field(default_factory=LineSettings)
 
@@ -156,7 +168,7 @@ class Line:
     @property
     def interval(self) -> Interval | None:
         """95 % interval around each loss, (K, X) twice; None where losses have no such thing."""
-        return loss_interval(self.values, self.facts, self.available)
+        return loss_interval(self.values, self.facts.examples, self.available)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -170,8 +182,9 @@ class Line:
         shape = (settings.directions, settings.x_count)
         answer = partial_answer(shape, ("k", "i"), ("x",), pieces)
         values = {"loss": np.full(shape, np.nan)} | answer.values
-        whole = answer.facts.get("available") if settings.subset == "random" else None
-        return cls(settings.axis, values, answer.computed, answer.facts, whole, settings)
+        facts = LineFacts.of(answer.facts)
+        whole = facts.available or None if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, facts, whole, settings)
 
 
 def places(settings: LineSettings) -> tuple[np.ndarray, np.ndarray]:

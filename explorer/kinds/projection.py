@@ -1,11 +1,11 @@
 """Training runs seen on a plane that was not made for them: orthogonal projections."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from explorer.kinds.facts import AxesFacts
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import LAST, Look, Moment, PlotWidth
 from explorer.kinds.settings import PlaneSettings
@@ -29,6 +29,13 @@ class ProjectionSettings(OfRuns, PlaneSettings):
         return sum(self.lengths)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProjectionFacts(AxesFacts):
+    """What holds for all trajectories."""
+
+    held: tuple[float | None, ...] = ()  # share of each one's variance that the plane holds
+
+
 @dataclass(frozen=True)
 class Projection:
     """Where each snapshot lies on the plane and beside it; NaN where not computed yet."""
@@ -36,7 +43,7 @@ class Projection:
     lengths: tuple[int, ...]
     values: Mapping[str, np.ndarray]  # (T,) each: "x", "y", "out", "moved", true loss and metrics
     computed: np.ndarray  # (T,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: ProjectionFacts = ProjectionFacts()
 
     @classmethod
     def from_pieces(cls, settings: ProjectionSettings, pieces: Iterable[Piece]) -> "Projection":
@@ -45,7 +52,7 @@ class Projection:
         answer = partial_answer((count,), ("unit",), (), pieces)
         column_names = ("loss", *PLACE_COLUMNS)
         values = {name: np.full(count, np.nan) for name in column_names} | answer.values
-        return cls(settings.lengths, values, answer.computed, answer.facts)
+        return cls(settings.lengths, values, answer.computed, ProjectionFacts.of(answer.facts))
 
     @property
     def places(self) -> dict[str, np.ndarray]:

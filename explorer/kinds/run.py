@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from explorer.codec import prefixed
+from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import LAST, SMALL_HEIGHT, Moment, PlaneLook, spans_decades
@@ -66,11 +68,33 @@ class RunSettings(OnGrid, OfRuns, ObjectiveSettings):
         return (self.size_words, *super().distinguishing_words)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CourseFacts:
+    """The snapshots of all runs; None stands for a number that JSON does not know."""
+
+    values: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    columns: Mapping[str, tuple[float | None, ...]] = field(
+        default_factory=dict, metadata=prefixed("")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaneOfRunFacts(AxesFacts):
+    """What holds for the whole plane."""
+
+    explained: tuple[float, ...] = ()  # share of the variance, by component
+    explained_by_random_walk: tuple[float, ...] = ()  # of as many steps
+    held: tuple[float | None, ...] = ()  # share of each run's variance that the plane holds
+    path: CourseFacts | None = None
+    x_range: tuple[float, float] = (0.0, 1.0)
+    y_range: tuple[float, float] = (0.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Run(Surface):
     """The surface of the plane, and the paths; the axes are known with the first piece."""
 
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: PlaneOfRunFacts = PlaneOfRunFacts()
     lengths: tuple[int, ...] = ()  # of several runs
 
     @classmethod
@@ -78,18 +102,17 @@ class Run(Surface):
         """The plane as far as the pieces go."""
         answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
         values = {"loss": np.full(settings.shape, np.nan)} | answer.values
-        return cls(
-            *axes(settings, answer.facts), values, answer.computed, answer.facts, settings.lengths
-        )
+        facts = PlaneOfRunFacts.of(answer.facts)
+        return cls(*axes(settings, facts), values, answer.computed, facts, settings.lengths)
 
     @property
     def path(self) -> Course | None:
         """The snapshots of all runs; None before the first piece."""
-        path_facts = self.facts.get("path")
-        if path_facts is None:
+        path = self.facts.path
+        if path is None:
             return None
-        parts = {name: as_floats(value) for name, value in path_facts.items() if name != "values"}
-        return Course(**parts, values={n: as_floats(v) for n, v in path_facts["values"].items()})
+        parts = {name: as_floats(column) for name, column in path.columns.items()}
+        return Course(**parts, values={n: as_floats(v) for n, v in path.values.items()})
 
     @property
     def paths(self) -> list[Course]:
@@ -128,9 +151,9 @@ def as_floats(values: Iterable[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], dtype=np.float64)
 
 
-def axes(settings: RunSettings, facts: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def axes(settings: RunSettings, facts: PlaneOfRunFacts) -> tuple[np.ndarray, np.ndarray]:
     """Values along x (X,) and y (Y,), from 0 to 1 before the path is known."""
-    (left, right), (low, high) = (facts.get(f"{name}_range", (0.0, 1.0)) for name in "xy")
+    (left, right), (low, high) = facts.x_range, facts.y_range
     return axis_values(left, right, settings.x_count), axis_values(low, high, settings.y_count)
 
 

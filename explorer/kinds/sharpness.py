@@ -1,12 +1,15 @@
 """How sharp a point is, by every published measure, and whether a rescaling moves them."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
+from explorer.codec import OTHERS, Json
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.look import SMALL_WIDTH, Look, PlotWidth
 from explorer.kinds.measures import (
@@ -207,13 +210,34 @@ class Value:
         return bool(np.isposinf(self.high)) and self.low == self.value
 
 
+@dataclass(frozen=True, kw_only=True)
+class RescalingFacts:
+    """How the parameters were rescaled, and what that changed of the outputs."""
+
+    pairs: str = ""  # of layers; empty where there are none
+    gap: float | None = None  # largest difference of outputs over their largest
+    others: Json = field(default_factory=dict, metadata=OTHERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharpnessFacts(AnswerFacts):
+    """What holds for all measures."""
+
+    loss: float | None = None  # at the point; None where it is not finite
+    accuracy: float | None = None
+    epsilon: float = 0.0  # of the numbers that the parameters are
+    theta_norm: float = math.nan
+    started: bool = False  # whether there is a point where training began
+    rescaling: RescalingFacts | None = None
+
+
 @dataclass(frozen=True)
 class Sharpness:
     """What is known of a point's measures so far."""
 
     rows: Mapping[str, np.ndarray]  # by `COLUMNS`, (R,) each
     computed: np.ndarray  # (units,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: SharpnessFacts = SharpnessFacts()
     chosen: tuple[str, ...] = tuple(MEASURE_PLACES)  # names of the measures asked for
 
     @classmethod
@@ -226,8 +250,7 @@ class Sharpness:
         }
         computed = np.zeros(settings.units, dtype=bool)
         computed[rows["unit"].astype(int)] = True
-        facts = {name: value for piece in all_pieces for name, value in piece.facts.items()}
-        return cls(rows, computed, facts, settings.chosen)
+        return cls(rows, computed, SharpnessFacts.of_pieces(all_pieces), settings.chosen)
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -287,7 +310,7 @@ class Sharpness:
         Most are differences of losses, each of which is rounded to its own last digits.
         """
         expected = {YES, LAYERS} if settings.rescaling == "layer" else {YES}
-        rounding = ROUNDING_UNITS * self.facts.get("epsilon", 0.0) * abs(self.loss)
+        rounding = ROUNDING_UNITS * self.facts.epsilon * abs(self.loss)
         ratios = self.ratios
         return [
             m.title
@@ -299,8 +322,7 @@ class Sharpness:
     @property
     def loss(self) -> float:
         """The mean loss at the point; NaN before anything is known."""
-        loss = self.facts.get("loss")
-        return float("nan") if loss is None else float(loss)
+        return math.nan if self.facts.loss is None else self.facts.loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,15 @@
 """The spectrum of a matrix of second derivatives at a point: extreme pairs, density, traces."""
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.estimates import Estimate
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.look import CurvesLook, LogScale, PlotHeight, PlotWidth
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
@@ -27,6 +29,25 @@ PAIR_FACTS = (  # facts of the pairs
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpectrumFacts(AnswerFacts):
+    """What holds for the whole spectrum; those from `asymmetry` on come with the pairs."""
+
+    size: int = 0  # of the matrix
+    layers: tuple[str, ...] = ()  # names of the tensors whose blocks' traces are told apart
+    asymmetry: float = math.nan
+    converged: bool | None = None  # whether the pairs are within their tolerance
+    ended: bool | None = None  # whether the search for them came to its natural end
+    lanczos_steps: int = 0
+    dense: bool | None = None  # whether all eigenvalues are exact
+    epsilon: float = math.nan  # of the numbers that the parameters are
+    gradient_norm: float = math.nan
+    theta_norm: float = math.nan
+    escape_slope: float = math.nan  # of the loss along the last pair's vector
+    loss: float | None = None  # at the point
+    classes: int | None = None  # that the outputs tell apart
+
+
 @dataclass(frozen=True)
 class Spectrum:
     """What is known of a matrix so far."""
@@ -34,7 +55,7 @@ class Spectrum:
     settings: SpectrumSettings
     rows: Mapping[str, np.ndarray]  # unit, role, i, value, weight; (R,) each
     answered: np.ndarray  # (units,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: SpectrumFacts = SpectrumFacts()
 
     @classmethod
     def from_pieces(cls, settings: SpectrumSettings, pieces: Iterable[Piece]) -> "Spectrum":
@@ -48,8 +69,7 @@ class Spectrum:
         }
         answered = np.zeros(settings.units, dtype=bool)
         answered[rows["unit"].astype(int)] = True
-        facts = {name: value for piece in all_pieces for name, value in piece.facts.items()}
-        return cls(settings, rows, answered, facts)
+        return cls(settings, rows, answered, SpectrumFacts.of_pieces(all_pieces))
 
     @property
     def places(self) -> dict[str, np.ndarray]:
@@ -77,7 +97,7 @@ class Spectrum:
     @property
     def size(self) -> int:
         """Rows of the matrix; 0 before anything is known."""
-        return int(self.facts.get("size", 0))
+        return self.facts.size
 
     @property
     def eigenvalues(self) -> tuple[np.ndarray, np.ndarray]:
@@ -101,8 +121,10 @@ class Spectrum:
         The eigenvalue is the curvature along its vector only for the Hessian itself.
         """
         values, _ = self.eigenvalues
-        slope = self.facts["escape_slope"]
-        return np.asarray(self.facts["loss"] + slope * steps + values[-1] * steps**2 / 2)
+        slope, loss = self.facts.escape_slope, self.facts.loss
+        return np.asarray(
+            (math.nan if loss is None else loss) + slope * steps + values[-1] * steps**2 / 2
+        )
 
     @property
     def tolerance(self) -> float:
@@ -113,7 +135,7 @@ class Spectrum:
         values, residuals = self.eigenvalues
         if not len(values):
             return 0.0
-        rounding = 10 * np.sqrt(self.size) * self.facts["epsilon"] * np.abs(values).max()
+        rounding = 10 * np.sqrt(self.size) * self.facts.epsilon * np.abs(values).max()
         return float(max(residuals.max(), rounding))
 
     @property
@@ -146,7 +168,7 @@ class Spectrum:
     def layers(self) -> dict[str, Estimate]:
         """The trace of each parameter tensor's diagonal block, from the same probes."""
         index, values, _ = self.of(MatrixRole.LAYER)
-        names = self.facts.get("layers", [])
+        names = self.facts.layers
         return {
             name: Estimate.of(values[index == number])
             for number, name in enumerate(names)
@@ -169,9 +191,7 @@ class Spectrum:
         values, _ = self.eigenvalues
         if not len(values):
             return ""
-        return point_class(
-            values, self.tolerance, self.facts["gradient_norm"], self.facts["theta_norm"]
-        )
+        return point_class(values, self.tolerance, self.facts.gradient_norm, self.facts.theta_norm)
 
     @property
     def index(self) -> int:

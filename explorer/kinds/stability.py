@@ -4,13 +4,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from dataclasses import dataclass
+from typing import Annotated, Self
 
 import numpy as np
 from scipy.special import stdtrit
 
 from explorer.kinds import gradient_noise
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import (
     SMALL_HEIGHT,
@@ -108,6 +109,13 @@ class StabilitySettings(OfRuns, CurvatureSettings):
         return sum(self.lengths)
 
 
+@dataclass(frozen=True, kw_only=True)
+class StabilityFacts(AnswerFacts):
+    """What holds for all snapshots."""
+
+    tolerance: float = 0.0  # of a residual, in largest absolute eigenvalues
+
+
 @dataclass(frozen=True)
 class Stability:
     """What is known of each snapshot; NaN where not computed yet or where the loss is not finite.
@@ -121,7 +129,7 @@ class Stability:
     probes: int
     values: Mapping[str, np.ndarray]  # (T,) each
     computed: np.ndarray  # (T,) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: StabilityFacts = StabilityFacts()
     preconditioned: bool = False
 
     @classmethod
@@ -134,7 +142,7 @@ class Stability:
             settings.probes,
             values | answer.values,
             answer.computed,
-            answer.facts,
+            StabilityFacts.of(answer.facts),
             settings.preconditioned,
         )
 
@@ -173,7 +181,7 @@ class Stability:
     def noise_scale(self) -> np.ndarray:
         """Examples at which noise and gradient are of one size, (T,)."""
         squared_norms = self.values["gradient_norm"] ** 2
-        examples = self.facts.get("examples", np.nan)  # not known before the first snapshot
+        examples = self.facts.examples or np.nan  # not known before the first snapshot
         return gradient_noise.noise_scale(self.values["noise"], squared_norms, examples)
 
     def regulariser(self, rate: float | np.ndarray, batch: int) -> np.ndarray:
@@ -184,7 +192,7 @@ class Stability:
         rate (N - B) / (4 B (N - 1)) tr(Sigma). N is the whole split, of which the noise may be
         estimated on a part; both formulas are those of steps without momentum.
         """
-        count = int(self.facts["available"])
+        count = self.facts.available
         smooth = rate / 4 * self.values["gradient_norm"] ** 2
         if batch >= count:
             return smooth

@@ -1,7 +1,6 @@
 """How far the mean of a sample of losses may be from the mean that it stands for."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -64,14 +63,16 @@ def interval(
 
 
 def loss_interval(
-    values: Mapping[str, Any], facts: Mapping[str, Any], available: int | None
+    values: Mapping[str, np.ndarray | float | None], examples: int, available: int | None
 ) -> Interval | None:
     """The interval around each mean loss of an answer; None where it has no standard error."""
-    count = facts.get("examples", 0)
-    if "loss_se" not in values or count < 2:
+    if "loss_se" not in values or examples < 2:
         return None
-    skewness = values.get("loss_skewness", 0.0)
-    return interval(values["loss"], values["loss_se"], count, available, skewness)
+    mean, error, skewness = (
+        np.asarray(values.get(name, 0.0), dtype=np.float64)
+        for name in ("loss", "loss_se", "loss_skewness")
+    )
+    return interval(mean, error, examples, available, skewness)
 
 
 def interval_words(count: int, available: int | None) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
+from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
@@ -65,7 +66,7 @@ class Surface:
         str, np.ndarray
     ]  # name -> (Y, X): "loss" in the loss's own unit, metrics, "squared_norm"
     computed: np.ndarray  # (Y, X) bool
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: AxesFacts = field(default_factory=AxesFacts)
 
     @property
     def loss(self) -> np.ndarray:
@@ -77,7 +78,7 @@ class Surface:
         """The surface as far as the pieces go."""
         answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
         values = {"loss": np.full(settings.shape, np.nan)} | answer.values
-        return cls(*settings.axes, values, answer.computed, answer.facts)
+        return cls(*settings.axes, values, answer.computed, AxesFacts.of(answer.facts))
 
     @property
     def places(self) -> dict[str, np.ndarray]:

@@ -1,14 +1,16 @@
 """Self-checks of an answer as badges, and everything that it was computed from."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from explorer.ask.provenance import points_brought
+from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.kinds import kind_named
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.statistics import loss_interval
 from explorer.pages._parts import part_of_data, seconds_text
@@ -16,6 +18,7 @@ from explorer.pages._text import as_text
 from store import Catalog, records
 
 ROUNDING_ERROR = 1e-5  # relative, in float32, where several points go into one launch
+_SHOWN_FACTS = ("examples", "parameters", "moved", "evaluated", "chosen", "taken_over")
 WARNING_SHARE = 0.01  # of the plotted range
 
 
@@ -28,21 +31,21 @@ def show_badges(
         if first is not None:
             first(result)
         _centre_badge(facts, result)
-        if "norm_error" in facts:
-            good = facts["norm_error"] < 1e-6
+        if facts.norm_error is not None:
+            good = facts.norm_error < 1e-6
             st.badge(
                 f"{question.settings['normalisation']} norms match"
                 if good
                 else "norms do not match",
                 icon=":material/check:" if good else ":material/error:",
                 color="green" if good else "red",
-                help=f"Largest relative difference of norms: {facts['norm_error']:.1e}.",
+                help=f"Largest relative difference of norms: {facts.norm_error:.1e}.",
             )
-        if "axes_cosine" in facts:
+        if facts.axes_cosine is not None:
             st.badge(
-                f"cos(axes) {abs(facts['axes_cosine']):.3f}",
+                f"cos(axes) {abs(facts.axes_cosine):.3f}",
                 icon=":material/square_foot:",
-                color="green" if abs(facts["axes_cosine"]) < 0.1 else "orange",
+                color="green" if abs(facts.axes_cosine) < 0.1 else "orange",
                 help="Absolute cosine between the two directions; 0 is a right angle.",
             )
         _precision_badge(facts, result)
@@ -57,37 +60,36 @@ def show_badges(
         )
 
 
-def _share_of_range(facts: Mapping[str, Any], result: Any) -> float | None:
+def _share_of_range(facts: AnswerFacts, result: Any) -> float | None:
     """The largest measured error of a reduced precision, as a share of the plotted range."""
     import numpy as np
 
-    error = facts.get("precision_error")
+    error = facts.precision_error
     if not error:
         return None
     finite = result.loss[result.computed & np.isfinite(result.loss)]
     span = float(np.ptp(finite)) if finite.size else 0.0
-    largest = error["largest"]
+    largest = error.largest
     return largest / span if largest is not None and span > 0 else math.inf
 
 
-def _too_coarse(facts: Mapping[str, Any], result: Any) -> bool:
+def _too_coarse(facts: AnswerFacts, result: Any) -> bool:
     share = _share_of_range(facts, result)
     return share is not None and share > WARNING_SHARE
 
 
-def _precision_badge(facts: Mapping[str, Any], result: Any) -> None:
+def _precision_badge(facts: AnswerFacts, result: Any) -> None:
     """The measured error of a reduced precision."""
-    share = _share_of_range(facts, result)
-    if share is None:
+    share, error = _share_of_range(facts, result), facts.precision_error
+    if share is None or error is None:
         return
-    error = facts["precision_error"]
     text = f"{share:.2g} of the range" if share >= 1 else f"{share:.2%} of the range"
-    largest = "not finite" if error["largest"] is None else f"{error['largest']:.2g}"
+    largest = "not finite" if error.largest is None else f"{error.largest:.2g}"
     st.badge(
         f"precision error {text}",
         icon=":material/warning:" if share > WARNING_SHARE else ":material/check:",
         color="orange" if share > WARNING_SHARE else "green",
-        help=f"Largest difference from float32 at {error['points']:.0f} of the points: {largest}.",
+        help=f"Largest difference from float32 at {error.points:.0f} of the points: {largest}.",
     )
 
 
@@ -97,14 +99,14 @@ def _data_rows(split: SplitFacts) -> dict[str, str]:
     return {"data": split.fingerprint, **({"part of the data": part} if part else {})}
 
 
-def _subset_badge(question: records.Question, facts: Mapping[str, Any]) -> None:
+def _subset_badge(question: records.Question, facts: AnswerFacts) -> None:
     """Which part of the examples the loss is a mean of, where it is not all."""
     subset = question.settings["subset"]
-    if subset == "all" or "available" not in facts:
+    if subset == "all" or not facts.available:
         return
-    count, of = facts["examples"], facts["available"]
+    count, of = facts.examples, facts.available
     unbiased = "an unbiased estimate" if subset == "random" else "biased if the data are ordered"
-    ends = loss_interval(facts.get("stand_alone", {}), facts, of)
+    ends = loss_interval(facts.stand_alone, count, of)
     subset_text = f"{subset} {count:,} of {of:,} examples"
     if ends is not None and all(math.isfinite(end) for end in ends):
         subset_text += f", loss {ends[0]:.4g} to {ends[1]:.4g} at the centre"
@@ -116,8 +118,8 @@ def _subset_badge(question: records.Question, facts: Mapping[str, Any]) -> None:
     )
 
 
-def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
-    alone = facts.get("stand_alone", {}).get("loss")
+def _centre_badge(facts: AnswerFacts, result: Any) -> None:
+    alone = facts.stand_alone_loss
     if alone is None:
         return
     centre = _centre_loss(result)
@@ -130,7 +132,7 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
         )
         return
     same = centre == alone or (math.isnan(centre) and math.isnan(alone))
-    if facts.get("choice", {}).get("stacked", 1) > 1:  # kernels may sum by a point's place
+    if facts.choice is not None and facts.choice.stacked > 1:  # kernels may sum by a point's place
         same = same or math.isclose(
             centre, alone, rel_tol=ROUNDING_ERROR, abs_tol=ROUNDING_ERROR / 10
         )
@@ -144,11 +146,11 @@ def _centre_badge(facts: Mapping[str, Any], result: Any) -> None:
     )
 
 
-def moved_parameters_badge(facts: Mapping[str, Any]) -> None:
+def moved_parameters_badge(facts: AnswerFacts) -> None:
     """Which parameters move, where it is not all."""
-    if "moved" in facts:
+    if facts.moved:
         st.badge(
-            f"moved: {facts['moved']}",
+            f"moved: {facts.moved}",
             icon=":material/tune:",
             color="blue",
             help="The others, which are frozen or not chosen, stay as the checkpoint has them.",
@@ -195,7 +197,7 @@ def show_provenance(
     `name` tells it from others on the page.
     """
     problem = catalog.problem(question.problem_id)
-    facts = result.facts
+    facts = to_json(result.facts)
     problem_facts = ProblemFacts.of(problem.facts)
     brought = points_brought(catalog, question)
     with st.expander(
@@ -230,19 +232,9 @@ def show_provenance(
                     if question.completed
                     else "no",
                     "compute time": seconds_text(question.seconds),
-                    **{
-                        n: facts[n]
-                        for n in (
-                            "examples",
-                            "parameters",
-                            "moved",
-                            "evaluated",
-                            "chosen",
-                            "taken_over",
-                        )
-                        if n in facts
-                    },
+                    **{name: facts[name] for name in _SHOWN_FACTS if facts.get(name)},
                     **question.provenance,
+                    **_share_rows(catalog.shares(question.key)),
                 }
             )
         )
@@ -255,6 +247,17 @@ def _setting_rows(question: records.Question) -> dict[str, Any]:
         for described in setting_fields(kind_named(question.kind).settings)
         if described.name in question.settings
     }
+
+
+def _share_rows(shares: Sequence[records.Share]) -> dict[str, str]:
+    """Who computed how much; nothing where all of it was computed in one place with one program."""
+    if len(shares) < 2:
+        return {}
+    texts = [
+        f"{share.units:,} units: {', '.join(map(str, share.provenance.values()))}"
+        for share in shares
+    ]
+    return {f"computed by, {place}": text for place, text in enumerate(texts, start=1)}
 
 
 def _table_columns(values: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -1,9 +1,8 @@
 """How high the loss rises between two points, by each definition, as badges."""
 
-import math
-
 import streamlit as st
 
+from explorer.kinds.facts import number
 from explorer.kinds.interpolation import Interpolation
 from store import records
 
@@ -62,7 +61,7 @@ def _monotone_badge(line: Interpolation) -> None:
 
 def _ends_badge(question: records.Question, line: Interpolation) -> None:
     """Whether the line's ends are the two models by themselves."""
-    own = [end.get("loss", math.nan) for end in line.facts.get("own", ())]
+    own = [number(end, "loss") for end in line.facts.own]
     if len(own) != 2:
         return
     pairs = list(zip(line.ends(), own, strict=True))

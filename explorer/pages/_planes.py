@@ -1,11 +1,11 @@
 """The axes of a plane or of a line, as a page asks for them, and what they turned out to be."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
+from explorer.kinds.facts import AxesFacts
 from explorer.pages import _forms as forms
 
 
@@ -31,18 +31,16 @@ def choose_directions(settings: type) -> dict[str, Any]:
     return {name: forms.choose(settings, name) for name in names}
 
 
-def explain_axes(facts: Mapping[str, Any]) -> None:
+def explain_axes(facts: AxesFacts) -> None:
     """The eigenvalue of each axis with its residual, where axes are eigenvectors."""
-    if "ranks" not in facts:
+    if not facts.ranks:
         return
-    axis_eigenpairs = zip(
-        "xy", *(facts[name] for name in ("ranks", "eigenvalues", "residuals")), strict=False
-    )
+    axis_eigenpairs = zip("xy", facts.ranks, facts.eigenvalues, facts.residuals, strict=False)
     axis_texts = [
         f"{axis}: rank {str(rank).replace('-', MINUS)}, {eigenvalue_words(value, residual)}"
         for axis, rank, value, residual in axis_eigenpairs
     ]
-    slopes = " and ".join(f"{slope:.3g}".replace("-", MINUS) for slope in facts["slopes"])
+    slopes = " and ".join(f"{slope:.3g}".replace("-", MINUS) for slope in facts.slopes)
     st.caption(
         f"Eigenvectors of the Hessian, {'; '.join(axis_texts)} (its residual). One unit is a "
         f"distance of 1; at the centre the loss has slope {slopes} along them and these second "

@@ -50,10 +50,10 @@ def show_verdict(spectrum: Spectrum) -> None:
         return
     settings = spectrum.settings
     scale = float(abs(values).max())
-    step = facts["gradient_norm"] / scale if scale else math.inf
+    step = facts.gradient_norm / scale if scale else math.inf
     grounds = (
-        f"norm of the gradient {value_text(facts['gradient_norm'])}; a Newton step of at least "
-        f"{value_text(step)} beside parameters of norm {value_text(facts['theta_norm'])}"
+        f"norm of the gradient {value_text(facts.gradient_norm)}; a Newton step of at least "
+        f"{value_text(step)} beside parameters of norm {value_text(facts.theta_norm)}"
     )
     if settings.matrix in SEMIDEFINITE:
         word = MATRIX_WORDS[settings.matrix]
@@ -99,8 +99,8 @@ def show_outliers(spectrum: Spectrum) -> None:
     if count is None:
         return
     text = f"{count} of the {len(values)} largest stand before their widest gap"
-    if "classes" in spectrum.facts:
-        text += f"; classes − 1 is {spectrum.facts['classes'] - 1}"
+    if spectrum.facts.classes is not None:
+        text += f"; classes − 1 is {spectrum.facts.classes - 1}"
     st.caption(
         f"{text}.",
         help="The widest gap is that of the largest ratio between neighbours among those found. "
@@ -155,23 +155,23 @@ def show_badges(question: records.Question, spectrum: Spectrum) -> None:
     facts = spectrum.facts
     with st.container(horizontal=True, gap="small"):
         moved_parameters_badge(facts)
-        if "converged" in facts:
+        if facts.converged is not None:
             _convergence_badge(spectrum)
             st.badge(
-                f"symmetric to {facts['asymmetry']:.0e}",
+                f"symmetric to {facts.asymmetry:.0e}",
                 icon=":material/check:",
                 color="green",
                 help="Difference of u'Hv and v'Hu over their size, for random u and v; above 1e-4 "
                 "nothing would have been computed.",
             )
             st.badge(
-                "all eigenvalues, exact" if facts["dense"] else "Lanczos and quadrature",
-                icon=":material/grid_on:" if facts["dense"] else ":material/casino:",
-                color="green" if facts["dense"] else "blue",
+                "all eigenvalues, exact" if facts.dense else "Lanczos and quadrature",
+                icon=":material/grid_on:" if facts.dense else ":material/casino:",
+                color="green" if facts.dense else "blue",
                 help=f"{spectrum.size:,} rows; matrices of up to 3,000 are made whole.",
             )
         probes = len(spectrum.probes)
-        if probes and not facts.get("dense"):
+        if probes and not facts.dense:
             st.badge(
                 f"{probes} probes of {question.settings['steps']} steps",
                 icon=":material/shuffle:",
@@ -179,8 +179,8 @@ def show_badges(question: records.Question, spectrum: Spectrum) -> None:
                 help="Bands and intervals are from the spread of the probes; ten or more are "
                 "advised.",
             )
-        if facts.get("examples", 0) < facts.get("available", 0):
-            count, of = facts["examples"], facts["available"]
+        if facts.examples < facts.available:
+            count, of = facts.examples, facts.available
             st.badge(
                 f"{question.settings['subset']} {count:,} of {of:,} examples",
                 icon=":material/casino:",
@@ -191,7 +191,7 @@ def show_badges(question: records.Question, spectrum: Spectrum) -> None:
 
 def _convergence_badge(spectrum: Spectrum) -> None:
     facts, (_, residuals) = spectrum.facts, spectrum.eigenvalues
-    good = facts["converged"]
+    good = facts.converged
     largest = number_text(float(residuals.max()), 2)
     st.badge(
         "pairs converged" if good else "pairs not converged",

@@ -48,7 +48,7 @@ def show_density(spectrum: Spectrum) -> SpectrumLook:
     legend_texts = [
         "Red: extreme eigenvalues, numbered from the top, −1 the smallest; bars: residuals"
     ]
-    if len(spectrum.probes) > 1 and not spectrum.facts.get("dense"):
+    if len(spectrum.probes) > 1 and not spectrum.facts.dense:
         legend_texts.append(f"band: ± 1 standard deviation over {len(spectrum.probes)} probes")
     st.caption("; ".join(legend_texts) + ".")
     _explain_references(spectrum, look)
@@ -59,8 +59,8 @@ def show_density(spectrum: Spectrum) -> SpectrumLook:
 def _choose_ratio(spectrum: Spectrum) -> float:
     """Phi of the references: parameters over examples times outputs."""
     facts, settings = spectrum.facts, spectrum.settings
-    outputs = facts.get("classes", 1)
-    usual = spectrum.size / max(1, facts.get("examples", 1) * outputs)
+    outputs = facts.classes or 1
+    usual = spectrum.size / max(1, (facts.examples or 1) * outputs)
     return float(
         st.number_input(
             "φ of the overlays",
@@ -71,7 +71,7 @@ def _choose_ratio(spectrum: Spectrum) -> float:
             key=f"phi-{settings.layer}-{settings.split}",
             width=180,
             help=f"Parameters over examples times outputs: {spectrum.size:,} / "
-            f"({facts.get('examples', 1):,} × {outputs}).",
+            f"({facts.examples or 1:,} × {outputs}).",
         )
     )
 
@@ -165,7 +165,7 @@ def show_escape(question: records.Question, spectrum: Spectrum) -> None:
     text = (
         "Along the eigenvector v of the smallest eigenvalue λ, in its downhill sense: the loss, "
         "and as predicted loss + slope t + λ t² / 2 with slope "
-        f"{words.value_text(facts['escape_slope'])} and λ = {words.value_text(lowest)}."
+        f"{words.value_text(facts.escape_slope)} and λ = {words.value_text(lowest)}."
     )
     if spectrum.settings.matrix != "hessian":
         text += " λ is that of this matrix, which is not the loss's own curvature."

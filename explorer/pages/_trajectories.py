@@ -102,12 +102,12 @@ def explain_paths(drawn_paths: DrawnPaths, surface: Surface) -> None:
         f"{share:.2%} of {as_text(track.name)}'s movement"
         if share is not None
         else f"nothing of {as_text(track.name)}"
-        for share, track in zip(facts["held"], drawn_paths.tracks, strict=True)
+        for share, track in zip(facts.held, drawn_paths.tracks, strict=True)
     ]
     furthest = max(float(track.path.out.max()) for track in drawn_paths.tracks)
     text = (
         f"The plane holds {', '.join(held_shares)}; two random directions of "
-        f"{facts['parameters']:,} parameters hold {2 / facts['parameters']:.2%} on average. "
+        f"{facts.parameters:,} parameters hold {2 / facts.parameters:.2%} on average. "
         f"The snapshots lie up to {furthest:.3g} from it, so that the height under a dot is not "
         "its own loss: the tooltip has that."
     )

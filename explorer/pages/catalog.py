@@ -10,6 +10,7 @@ from explorer.ask.subject_names import label_models
 from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds import KINDS, unreadable
+from explorer.kinds.facts import AnswerFacts
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._text import as_text
@@ -82,7 +83,7 @@ def show_card(
 
 def loss_and_day(question: records.Question) -> str:
     """The loss at the point and the day, in one line."""
-    alone = question.facts.get("stand_alone", {}).get("loss")
+    alone = AnswerFacts.of(question.facts).stand_alone_loss
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
     moment = parts.local_time(question.completed or question.created)
     whole = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")

@@ -100,7 +100,7 @@ def residual_badge(plane: Convexity) -> None:
     known_count, converged_count = int(plane.has_eigenvalues.sum()), int(plane.converged.sum())
     if not known_count:
         return
-    share = plane.facts["tolerance"]
+    share = plane.facts.tolerance
     st.badge(
         f"residuals within {share:g}"
         if converged_count == known_count

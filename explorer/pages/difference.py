@@ -65,12 +65,12 @@ def show(stored_questions: dict[str, records.Question]) -> None:
         f"Losses of {first.words} and {second.words} along a direction, and their difference"
     )
     charts.show_chart(chart(), description, line.loss)
-    if "distance" in line.facts:
+    if line.facts.distance is not None:
         st.caption(
             f"Difference: {as_text(first.words)} minus {as_text(second.words)}; below 0 "
             f"{as_text(first.words)} has the lower loss. Band: 95 % interval, paired "
-            f"example by example. Distance of the two {line.facts['distance']:.4g}, cosine of the "
-            f"parameters {line.facts['points_cosine']:.3f}."
+            f"example by example. Distance of the two {line.facts.distance:.4g}, cosine of the "
+            f"parameters {line.facts.points_cosine:.3f}."
         )
     checks.show_badges(question, line)
     show_ending(catalog, {"": question}, {"": line}, chart)
@@ -81,7 +81,7 @@ def show_verdict(line: Difference) -> None:
     at = line.centre
     if at is None or line.paired_interval is None or line.unpaired_interval is None:
         return
-    middle, count = float(line.loss[at]), line.facts["examples"]
+    middle, count = float(line.loss[at]), line.facts.examples
     paired, apart = (
         float(ends[1][at]) - middle for ends in (line.paired_interval, line.unpaired_interval)
     )

@@ -95,16 +95,15 @@ def explain(name: str, line: Interpolation) -> None:
     from explorer.render.interpolation import loss_interval
 
     facts, notes = line.facts, []
-    if "distance" in facts:
+    if facts.distance is not None:
         notes.append(
-            f"distance {facts['distance']:.4g}, cosine of the parameters "
-            f"{facts['points_cosine']:.3f}"
+            f"distance {facts.distance:.4g}, cosine of the parameters {facts.points_cosine:.3f}"
         )
-    if facts.get("statistics"):
-        notes.append(f"running statistics {facts['statistics']}")
+    if facts.statistics:
+        notes.append(f"running statistics {facts.statistics}")
     banded = loss_interval(line) is not None
     if banded:
-        notes.append(f"band: {statistics.interval_words(facts['examples'], line.available)}")
+        notes.append(f"band: {statistics.interval_words(facts.examples, line.available)}")
     text = "; ".join(notes)
     if name:
         text = f"**{as_text(name)}**: {text}"

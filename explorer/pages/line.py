@@ -100,21 +100,20 @@ def explain(lines: dict[str, Line]) -> None:
         head = f" of {as_text(name)}" if len(lines) > 1 else ""
         if loss_interval(line) is not None:
             st.caption(
-                f"Band{head}: {statistics.interval_words(line.facts['examples'], line.available)}.",
+                f"Band{head}: {statistics.interval_words(line.facts.examples, line.available)}.",
                 help=statistics.CAVEAT,
             )
-        if "eigenvalue" in line.facts:
-            facts = line.facts
+        facts = line.facts
+        if facts.eigenvalue is not None:
             st.caption(
                 f"Eigenvalue of the Hessian{head}: "
-                f"{eigenvalue_words(facts['eigenvalue'], facts['residual'])} (its residual); the "
-                f"slope of the loss at 0 is {facts['slope']:.4g}."
+                f"{eigenvalue_words(facts.eigenvalue, facts.residual)} (its residual); the "
+                f"slope of the loss at 0 is {facts.slope:.4g}."
             )
-        if "gradient_norm" in line.facts:
-            facts = line.facts
+        if facts.gradient_norm is not None:
             st.caption(
-                f"Norm of the gradient{head} {facts['gradient_norm']:.4g}, of the parameters "
-                f"{facts['theta_norm']:.4g}: the slope of the loss at 0 is {facts['slope']:.4g} "
+                f"Norm of the gradient{head} {facts.gradient_norm:.4g}, of the parameters "
+                f"{facts.theta_norm:.4g}: the slope of the loss at 0 is {facts.slope:.4g} "
                 "per unit of x."
             )
 

@@ -133,7 +133,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     charts.show_chart(draw(run, course, names), description)
     st.subheader("How much the plane shows", anchor=False)
     variance = replace(look, picture="variance", width=charts.plot_width())
-    explained = run.facts["explained"]
+    explained = run.facts.explained
     charts.show_chart(draw(run, variance, names), "Share of the variance by component", explained)
     checks.show_provenance(catalog, question, run)
 
@@ -147,16 +147,16 @@ def choose_look(run: Run) -> RunLook:
 def explain(run: Run, names: list[str]) -> None:
     """What the picture is worth, in words."""
     facts = run.facts
-    plane = sum(facts["explained"][:2])
+    plane = sum(facts.explained[:2])
     if len(names) == 1:
-        walk = sum(facts["explained_by_random_walk"][:2])
+        walk = sum(facts.explained_by_random_walk[:2])
         count = len(run.paths[0].x)
         explanation = (
             f"The plane holds {plane:.1%} of the run's variance; of a random walk of {count} "
             f"snapshots it would hold {walk:.1%}."
         )
     else:
-        own = zip(names, facts["held"], strict=True)
+        own = zip(names, facts.held, strict=True)
         shares_held = ", ".join(f"{share or 0:.1%} of {as_text(name)}'s own" for name, share in own)
         first = wish.settings.plane == "first"
         whose = f"{as_text(names[0])}'s variance" if first else "all snapshots' variance"

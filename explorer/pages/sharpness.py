@@ -152,8 +152,8 @@ def show_losses(
             text = (
                 f"{in_badge(name)}: {stored_questions[name].settings['split']} loss {one.loss:.4g}"
             )
-            if "accuracy" in one.facts:
-                text += f", accuracy {one.facts['accuracy']:.1%}"
+            if one.facts.accuracy is not None:
+                text += f", accuracy {one.facts.accuracy:.1%}"
             st.badge(text, icon=":material/center_focus_strong:", color="blue")
             checks.moved_parameters_badge(one.facts)
         if len(sharpness_by_model) > 1 and not unequal_losses(sharpness_by_model, settings.split):
@@ -269,16 +269,16 @@ def show_rescaling(
     from explorer.render.sharpness import draw
 
     for name, one in sharpness_by_model.items():
-        rescaling_facts = one.facts.get("rescaling", {})
-        if not rescaling_facts.get("pairs"):
+        rescaling_facts = one.facts.rescaling
+        if rescaling_facts is None or not rescaling_facts.pairs:
             st.info(f"{as_text(name)}: this model has no pair of layers that can be rescaled.")
             continue
         with st.container(horizontal=True, gap="small"):
             st.badge(
-                f"{in_badge(name)}: outputs agree to {rescaling_facts['gap']:.1e}",
+                f"{in_badge(name)}: outputs agree to {rescaling_facts.gap:.1e}",
                 icon=":material/check:",
                 color="green",
-                help=f"Rescaled: {as_message(rescaling_facts['pairs'])}. Difference over the "
+                help=f"Rescaled: {as_message(rescaling_facts.pairs)}. Difference over the "
                 "largest output.",
             )
             wrong = one.moved_measures(settings)

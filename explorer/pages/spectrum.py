@@ -105,7 +105,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     words.show_badges(question, spectrum)
     with st.container(horizontal=True, gap="small"):
         figures.export_density(spectrum_name(), question, spectrum, look)
-        if question.status == "complete" and not spectrum.facts.get("dense"):
+        if question.status == "complete" and not spectrum.facts.dense:
             more_button(settings, subject)
     if len(spectrum.eigenvalues[0]):
         figures.show_pairs(question, spectrum)

@@ -193,7 +193,7 @@ def explain(stability: Stability, look: StabilityLook) -> None:
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
-    if note := threshold_note(stability.facts["available"], look):
+    if note := threshold_note(stability.facts.available, look):
         st.caption(note)
     if look.rates:
         note = (
@@ -244,12 +244,12 @@ def residual_badge(stability: Stability) -> None:
     if not has_eigenvalue.any():
         return
     late_count = int(
-        (error[has_eigenvalue] > stability.facts["tolerance"] * np.abs(top[has_eigenvalue])).sum()
+        (error[has_eigenvalue] > stability.facts.tolerance * np.abs(top[has_eigenvalue])).sum()
     )
     st.badge(
         f"{late_count:,} snapshots not converged: raise the steps"
         if late_count
-        else f"residuals within {stability.facts['tolerance']:g}",
+        else f"residuals within {stability.facts.tolerance:g}",
         icon=":material/warning:" if late_count else ":material/check:",
         color="orange" if late_count else "green",
         help="Each largest eigenvalue is within its residual of one of the matrix; largest: "

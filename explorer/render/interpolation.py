@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
+from explorer.kinds.facts import number
 from explorer.kinds.interpolation import Interpolation, InterpolationLook
 from explorer.kinds.look import SubjectName
 from explorer.render.line import SECOND_HEIGHT
@@ -69,7 +68,7 @@ def _value_row(
 def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]) -> list[Spot]:
     """The chord, and the two points by themselves."""
     first, last = line.ends(value)
-    own = [end.get(value, np.nan) for end in line.facts.get("own", ({}, {}))]
+    own = [number(end, value) for end in line.facts.own or ({}, {})]
     rings = [Spot(a, y, end, line=name) for a, y, end in zip((0.0, 1.0), own, ends, strict=True)]
     return [Spot(0.0, first, "chord", to=(1.0, last)), *rings]
 

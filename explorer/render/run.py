@@ -3,14 +3,13 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import altair as alt
 import numpy as np
 
 from explorer.kinds.look import SubjectName
-from explorer.kinds.run import Run, RunLook
+from explorer.kinds.run import PlaneOfRunFacts, Run, RunLook
 from explorer.render.drawing import Drawing
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
@@ -56,7 +55,7 @@ def tracks_of(run: Run, names: Sequence[SubjectName] = ()) -> list[Track]:
 
 def growing(run: Run, look: RunLook, names: Sequence[SubjectName] = ()) -> Callable[[int], Drawing]:
     """A function that makes the plane with the paths up to a moment; the plane is drawn once."""
-    shares = run.facts.get("explained", [])
+    shares = run.facts.explained
     titles = [f"Principal component {n + 1}" for n in range(2)]
     if len(shares) > 1:
         titles = [f"{t} ({s:.1%} of the variance)" for t, s in zip(titles, shares, strict=False)]
@@ -90,11 +89,11 @@ def _value_curve(track: Track, name: str, by_step: bool) -> Curve:
     return Curve(x, y, is_drawn)
 
 
-def variance_chart(facts: Mapping[str, Any], look: RunLook) -> alt.Chart:
+def variance_chart(facts: PlaneOfRunFacts, look: RunLook) -> alt.Chart:
     """Share of the variance by component; of one run beside a random walk of the same length."""
-    walk = facts.get("explained_by_random_walk")
+    walk = facts.explained_by_random_walk
     whose = "this run" if walk else "the runs fitted"
-    shares_by_source = {whose: facts["explained"]} | ({"a random walk": walk} if walk else {})
+    shares_by_source = {whose: facts.explained} | ({"a random walk": walk} if walk else {})
     rows = [
         {"component": k + 1, "share": share, "of": of}
         for of, shares in shares_by_source.items()

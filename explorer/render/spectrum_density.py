@@ -85,7 +85,7 @@ def _density_curve(spectrum: Spectrum, grid: np.ndarray, width: float, band: boo
     if mean_and_band is None:
         return None
     mean, below, above = mean_and_band
-    exact = spectrum.facts.get("dense", False) or len(spectrum.probes) < 2
+    exact = spectrum.facts.dense or len(spectrum.probes) < 2
     return Curve(grid, mean, _all_computed(grid), (below, above) if band and not exact else None)
 
 

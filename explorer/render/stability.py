@@ -79,7 +79,7 @@ def _plot_values(
         _Plot("gradient norm", stability.values["gradient_norm"]),
     ]
     if rates is not None:
-        batch = look.batch or stability.facts["available"]
+        batch = look.batch or stability.facts.available
         plots.append(_Plot("implicit regulariser", stability.regulariser(rates, batch)))
     return [*plots, _Plot("loss", stability.loss)]
 

@@ -15,7 +15,7 @@ from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
-from tests.test_pages import identities
+from tests.screen import identities
 from tests.tiny import checkpoint, ended, problem_file, supervised
 
 QUICK: dict[str, Any] = {"ascent": 2, "restarts": 1, "draws": 2, "probes": 2, "steps": 5}

@@ -25,7 +25,7 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages._text import JOINER
 from tests.browser.test_app import PATIENCE, Server, context, sync_api  # noqa: F401
 from tests.browser.test_app import pytestmark as in_a_browser
-from tests.test_pages import identities
+from tests.screen import identities
 from tests.tiny import ROOT, agreed, checkpoint, ended, supervised
 
 pytestmark = [*in_a_browser, pytest.mark.campaign]  # a tour of all pages

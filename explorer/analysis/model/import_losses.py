@@ -4,7 +4,9 @@ import math
 
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.contracts.request import AnswerRequest
+from explorer.kinds.facts import ChordFacts, Values
 from explorer.kinds.kind import Piece
+from explorer.kinds.sharpness import SharpnessFacts
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6  # more than rounding on any device
 
@@ -38,8 +40,14 @@ def check_as_measured(piece: Piece, request: AnswerRequest) -> None:
 
 def losses_of(piece: Piece) -> list[float]:
     """The losses at the points that an answer is about, as its facts say them."""
-    facts = piece.facts
-    if "path" in facts:  # of a run: its first point is not where the plane stands
+    if "path" in piece.facts:  # of a run: its first point is not where the plane stands
         return []
-    alone = facts.get("own") or facts.get("alone") or [facts.get("stand_alone") or facts]
-    return [float(one["loss"]) for one in alone if one.get("loss") is not None]
+    facts = ChordFacts.of(piece.facts)
+    points = facts.own or facts.alone or [facts.stand_alone or _own_loss(piece)]
+    losses = (values.get("loss") for values in points)
+    return [loss for loss in losses if loss is not None]
+
+
+def _own_loss(piece: Piece) -> Values:
+    """The loss that an answer names beside its other facts."""
+    return {"loss": SharpnessFacts.of(piece.facts).loss}

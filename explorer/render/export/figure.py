@@ -153,7 +153,7 @@ def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
     return whole
 
 
-def paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str]) -> dict[str, Any]:
+def paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str] = SANS) -> dict[str, Any]:
     """The chart as Vega-Lite in the publication style, without what only a screen needs."""
     spec = static_spec(chart)
     spec["config"] = publication_config(fonts)

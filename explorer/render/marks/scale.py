@@ -2,13 +2,13 @@
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from explorer.kinds.eigenvalues import axes_words
+from explorer.kinds.facts import AxesFacts
 from explorer.kinds.look import PlaneLook
 from explorer.kinds.surface import Surface
 from explorer.render.marks.colours import colour_table, contrast_ratio
@@ -115,7 +115,7 @@ def value_title(name: str) -> str:
     return name[:1].upper() + name[1:].replace("_", " ")
 
 
-def plane_axes_titles(facts: Mapping[str, Any]) -> list[str]:
+def plane_axes_titles(facts: AxesFacts) -> list[str]:
     """What the axes of a plane are called, in every picture of it."""
     return axes_words(facts) or ["First direction", "Second direction"]
 

@@ -1,0 +1,70 @@
+"""Pages as Streamlit's `AppTest` shows them, and what stands on them."""
+
+import re
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from explorer.ask.question import sha256
+from explorer.pages._text import JOINER
+from sample_models import samples
+from store import Catalog
+from tests.tiny import ROOT
+
+PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
+CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
+IMPORT_PAGE = "explorer/pages/import.py"
+
+
+def identities() -> list[str]:
+    """What the app remembers of the samples that it has imported, as in `_running`."""
+    return sorted(sha256([s.name, s.torch, s.measured]) for s in samples())
+
+
+def opened(page: str = CATALOG_PAGE, **address: str) -> AppTest:
+    """The page as it looks under that address."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app.switch_page(page).run()
+
+
+def texts(app: AppTest, *kinds: str) -> list[str]:
+    """What elements of these kinds say."""
+    return [str(element.value) for kind in kinds for element in app.get(kind)]
+
+
+def fine(app: AppTest) -> AppTest:
+    """The page, after checking that it neither raised nor complained."""
+    assert [e.value for e in app.exception] == []
+    assert [e.value for e in app.error] == []
+    return app
+
+
+def badges(app: AppTest) -> str:
+    return " ".join(text for text in texts(app, "markdown") if "-badge[" in text)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def pressed(app: AppTest, label: str) -> AppTest:
+    """The page after the press of the one button of that label."""
+    (button,) = [b for b in app.button if b.label == label]
+    return button.click().run()
+
+
+def asked_keys(folder: Path) -> set[str]:
+    """Keys of all questions that were ever asked."""
+    catalog = Catalog(folder)
+    return {q.key for deleted in (False, True) for q in catalog.questions(deleted=deleted)[0]}
+
+
+def one_sentence(app: AppTest) -> str:
+    """What the page says instead of itself, as it reads: names in it are escaped Markdown."""
+    assert [e.value for e in app.exception] == []
+    (said,) = [e.value for e in app.error]
+    assert "\n" not in said
+    assert "Traceback" not in said
+    return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", said).replace(JOINER, "")
