@@ -130,6 +130,14 @@ class AnswerPiece:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Share:
+    """How much of an answer was computed where and with what."""
+
+    provenance: Json
+    units: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """A loss or metric of a point on a split."""
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 from store.brought import Brought, LinkedPiece, drop_states, store_brought
 from store.lease import Cursor
 from store.questions import question_row
-from store.records import AnswerPiece, Json, Question
-from store.rows import now, put_rows, sql_value
+from store.records import AnswerPiece, Json, Question, Share
+from store.rows import now, put_rows, records, sql_value
 from store.seals import seal_after, seal_rows
 from store.tables import append, arrow_table, check_table, table_columns
 
@@ -112,6 +112,13 @@ class Values(Brought):
     def done_units(self, key: str, table: str) -> np.ndarray:
         """The units that are answered, sorted, (U,) int64."""
         return self._read(lambda c: _stored_units(c, key, table))
+
+    def shares(self, key: str) -> list[Share]:
+        """Who computed how much of an answer, the largest share first; pieces that say it alone."""
+        query = """SELECT provenance, CAST(sum(units) AS BIGINT) AS units FROM pieces
+            WHERE question_key = ? AND CAST(provenance AS VARCHAR) <> '{}'
+            GROUP BY provenance ORDER BY units DESC, provenance"""
+        return self._read(lambda c: records(c, Share, query, [key]))
 
     def units_done(self, key: str) -> int:
         """How many units are answered.

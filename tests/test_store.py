@@ -471,3 +471,14 @@ def test_pieces_together_are_stored_all_or_none(catalog):
         catalog.ingest_together("q1", TABLE, [good, bad])
     assert catalog.units_done("q1") == 0
     assert catalog.values("q1", TABLE) == {}
+
+
+def test_an_answer_keeps_who_computed_how_much(catalog):
+    """Two machines at one answer: neither overwrites the other; what says nothing is left out."""
+    catalog.ask(question(units=9))
+    one, other = {"device": "cpu", "machine": "a"}, {"device": "gpu", "machine": "b"}
+    for units, origin in (([0, 1], one), ([2, 3, 4], other), ([5], {}), ([6, 7], one)):
+        columns = {"unit": np.array(units), "loss": np.zeros(len(units))}
+        catalog.ingest("q1", TABLE, columns, {}, 0.0, origin)
+    shares = [(share.provenance, share.units) for share in catalog.shares("q1")]
+    assert shares == [(one, 4), (other, 3)]

@@ -501,7 +501,7 @@ def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
     key = questions.ask(catalog, LINE, named(catalog, "slow"), settings)
     job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     asked = catalog.question(key)
-    assert asked.provenance == provenance({"device": asked.facts["device"]})
+    assert asked.provenance == provenance(asked.facts["device"])
     folder = Spool(catalog.jobs_folder).job(job.id)
     units = np.array([800], dtype=np.int64)
     folder.put_piece(Piece({"unit": units, "loss": units * 1.0}), {"cluster": "of the worker"})

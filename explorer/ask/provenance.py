@@ -1,6 +1,7 @@
 """Where a stored answer comes from, for the files that are made of it."""
 
 from pathlib import PurePath
+from typing import Any
 
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts
@@ -43,5 +44,18 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
             "arguments": problem.arguments,
             "loss": facts.loss,
         },
-        computed={n: v for n, v in question.provenance.items() if n not in PRIVATE_FACTS},
+        computed=_computed(catalog, question),
     )
+
+
+def _computed(catalog: Catalog, question: records.Question) -> dict[str, Any]:
+    """Where and with what; where several processes differ, also how much each has computed."""
+    shares = catalog.shares(question.key)
+    computed = _public(question.provenance)
+    if len(shares) > 1:
+        computed["shares"] = [{**_public(one.provenance), "units": one.units} for one in shares]
+    return computed
+
+
+def _public(provenance: records.Json) -> dict[str, Any]:
+    return {name: value for name, value in provenance.items() if name not in PRIVATE_FACTS}

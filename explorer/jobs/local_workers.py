@@ -63,7 +63,7 @@ class LocalWorkers:
         self._log = spool.folder / "worker.log"
         self._child: Child | None = None  # the last one started
         self._child_name: ProcessName | None = None
-        self._logger: subprocess.Popen | None = None  # keeps what it says
+        self._logger: subprocess.Popen[bytes] | None = None  # keeps what it says
         self._monitor = HeartbeatMonitor()
         self._took_a_job = False
         self._failed_starts = 0

@@ -1,17 +1,13 @@
 """Where and with what a piece was computed, as the process that computes it says."""
 
 import platform
-from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
 
 
-def provenance(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Device, versions and machine of this process; empty for a piece that names no device."""
-    if "device" not in facts:
-        return {}
+def provenance(device: str) -> dict[str, str]:
+    """Device, versions and machine of this process, which computes on the device of that title."""
     return {
-        "device": facts["device"],
+        "device": device,
         "torch": version("torch"),
         "numpy": version("numpy"),
         "python": platform.python_version(),

@@ -210,7 +210,7 @@ class Worker:
         """Put a piece into the job's folder."""
         end_forked_copy(self._process)  # not what a problem has forked
         check_admitted()
-        job.put_piece(piece, provenance(piece.facts))
+        job.put_piece(piece, provenance(devices.device_title(self.device)))
 
     def _ready(
         self, loaded: LoadedProblem, point: Mapping[str, Tensor], split: str

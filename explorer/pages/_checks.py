@@ -1,7 +1,7 @@
 """Self-checks of an answer as badges, and everything that it was computed from."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -234,6 +234,7 @@ def show_provenance(
                     "compute time": seconds_text(question.seconds),
                     **{name: facts[name] for name in _SHOWN_FACTS if facts.get(name)},
                     **question.provenance,
+                    **_share_rows(catalog.shares(question.key)),
                 }
             )
         )
@@ -246,6 +247,17 @@ def _setting_rows(question: records.Question) -> dict[str, Any]:
         for described in setting_fields(kind_named(question.kind).settings)
         if described.name in question.settings
     }
+
+
+def _share_rows(shares: Sequence[records.Share]) -> dict[str, str]:
+    """Who computed how much; nothing where all of it was computed in one place with one program."""
+    if len(shares) < 2:
+        return {}
+    texts = [
+        f"{share.units:,} units: {', '.join(map(str, share.provenance.values()))}"
+        for share in shares
+    ]
+    return {f"computed by, {place}": text for place, text in enumerate(texts, start=1)}
 
 
 def _table_columns(values: Mapping[str, Any]) -> dict[str, list[str]]:
