@@ -113,6 +113,7 @@ INSIDE = {
     "explorer/importing/": (
         "explorer.importing",
         "explorer.ask",
+        "explorer.jobs.json_files",
         "explorer.jobs.piece_files",
         "explorer.jobs.spool",
         "explorer.consent",
@@ -127,6 +128,7 @@ INSIDE = {
         "explorer.admission",
         "explorer.consent",
         "explorer.jobs.isolation",
+        "explorer.jobs.job_folder",
         "explorer.jobs.process",
         "explorer.jobs.provenance",
         "explorer.jobs.spool",

@@ -45,9 +45,10 @@ from explorer.consent import agree_command, agreed_code, note_loaded_file
 from explorer.contracts.inspection import ImportResult
 from explorer.contracts.request import AnswerRequest, ImportRequest, Request
 from explorer.jobs.isolation import Isolation, Partner, start_partner
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import JOB_START_WORDS, ProcessName
 from explorer.jobs.provenance import provenance
-from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.spool import Spool
 from explorer.jobs.unit_state import JobProgress
 from explorer.kinds import Piece, kind_named, settings_from_json
 from explorer.kinds.progress import JobCancelled
