@@ -22,10 +22,12 @@ from explorer.importing import storing
 from explorer.importing.brought import answer_piece
 from explorer.importing.following import Follower
 from explorer.jobs import vetting
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.piece_files import Arrival, read_arrival
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, identity_of
+from explorer.jobs.spool import Spool
+from explorer.jobs.spool_identity import identity_of
 from explorer.jobs.supervisor_lock import remove_impostor, supervisor_lock
 from explorer.kinds import kind_named
 from store import (

@@ -29,7 +29,7 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
-from explorer.jobs.worker import Worker
+from explorer.jobs.worker.answering import Worker
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.settings import ObjectiveSettings

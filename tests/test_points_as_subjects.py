@@ -12,8 +12,8 @@ from safetensors.numpy import load_file
 from explorer.ask import questions
 from explorer.ask.provenance import points_brought
 from explorer.commands.subjects import subject_named
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import read_arrival
-from explorer.jobs.spool import JobFolder
 from explorer.kinds.critical import CRITICAL, CriticalSettings
 from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.line import LINE, LineSettings

@@ -25,7 +25,7 @@ from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import Spool
-from explorer.jobs.worker import Worker
+from explorer.jobs.worker.answering import Worker
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE, LineSettings, places
 from explorer.kinds.surface import SURFACE, SurfaceSettings

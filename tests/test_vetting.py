@@ -18,9 +18,11 @@ from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts
 from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.contracts.request import ImportRequest, Request
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.json_files import write_json
 from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, write_json
+from explorer.jobs.spool import Spool
 from explorer.kinds.kind import Piece
 from explorer.supervisor import Supervisor
 from store import Catalog
