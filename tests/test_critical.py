@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -289,6 +290,7 @@ def test_a_model_that_draws_random_numbers_is_refused() -> None:
         ({"method": "adam"}, "method must be one of newton_mr, gradient_norm"),
         ({"noise": 0.0}, "noise must be above 0"),
         ({"target": 0.0}, "target must be above 0"),
+        ({"target": math.inf}, "target must be finite"),
     ],
 )
 def test_what_ends_nowhere_is_refused(given: dict, words: str) -> None:

@@ -14,6 +14,7 @@ from explorer.analysis.interpolation import Chord
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel, Tensors
+from explorer.kinds.execution import Choice, EarlierChoice
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
 from explorer.kinds.kind import Piece
@@ -120,10 +121,9 @@ def test_lanes_stacks_and_resume_follow_the_statistics(pair: Any) -> None:
     rest = Interpolation.from_pieces(DOUBLE, pieces)
     assert rest.computed.sum() == 13 - len(some)
     assert (rest.loss[rest.computed] == whole.loss[rest.computed]).all()
-    stacked = {"cpu, x": {"choice": {"batch": 101, "stacked": 8, "lanes": 1}}}
     from explorer.analysis.objective import device as devices
 
-    told = {devices.device_title(CPU): stacked["cpu, x"]}
+    told = {devices.device_title(CPU): EarlierChoice(choice=Choice(batch=101, stacked=8))}
     pieces = interpolation.answer(problem, [first, second], DOUBLE, frozenset(), CPU, told)
     again = Interpolation.from_pieces(DOUBLE, pieces)
     assert again.facts.choice.stacked == 1  # one launch knows only one set of buffers

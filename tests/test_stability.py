@@ -277,7 +277,7 @@ def test_temperature_and_regulariser_follow_their_formulas() -> None:
     assert temperature(0.1, 10) == pytest.approx(0.005)
     assert temperature(0.1, 10, 0.9) == pytest.approx(0.05)
     values = {"gradient_norm": np.array([2.0]), "noise": np.array([3.0])}
-    stability_answer = Stability((1,), 2, values, np.array([True]), {"available": 21})
+    stability_answer = Stability((1,), 2, values, np.array([True]), StabilityFacts(available=21))
     assert stability_answer.regulariser(0.4, 21) == pytest.approx([0.4])
     assert stability_answer.regulariser(0.4, 5) == pytest.approx(
         [0.4 + 0.4 * 16 / (4 * 5 * 20) * 3]

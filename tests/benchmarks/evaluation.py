@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from explorer.analysis import surface
 from explorer.analysis.objective import device as devices
 from explorer.codec import from_json
-from explorer.kinds.execution import Choice
+from explorer.kinds.execution import Choice, EarlierChoice
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import Surface, SurfaceSettings
 from tests.benchmarks.models import Case
@@ -55,8 +55,8 @@ def ours(
     case: Case, settings: SurfaceSettings, device: torch.device, choice: Choice | None = None
 ) -> Run:
     """The surface, evaluated as chosen, or as our code chooses itself."""
-    forced = {"choice": asdict(choice), "begun": True} if choice else {}
-    choices = {devices.device_title(device): forced} if choice else {}
+    forced = EarlierChoice(choice=choice, begun=True) if choice else None
+    choices = {devices.device_title(device): forced} if forced else {}
     if choice and choice.compiled:
         torch._dynamo.reset()  # a function that is compiled a ninth time runs uncompiled instead
     began = time.perf_counter()
