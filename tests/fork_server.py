@@ -133,13 +133,13 @@ def _work(question: Mapping[str, Any], output: int) -> None:
 
 
 def _worker_main() -> None:
-    from explorer.jobs import worker  # imported before the first fork
+    from explorer.jobs.worker.__main__ import main  # imported before the first fork
 
-    worker.main()
+    main()
 
 
 if __name__ == "__main__":
-    import explorer.jobs.worker  # noqa: F401 - loads torch
+    import explorer.jobs.worker.__main__  # noqa: F401 - loads torch
 
     with socket.socket(fileno=int(sys.argv[1])) as end:
         _serve(end)

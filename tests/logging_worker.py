@@ -6,8 +6,8 @@ from typing import Any
 
 from explorer.analysis import surface
 from explorer.analysis.objective import execution_tuning
-from explorer.jobs.spool import JobFolder
-from explorer.jobs.worker import main
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.worker.__main__ import main
 from explorer.kinds.kind import Piece
 from tests.tiny_problem import log
 

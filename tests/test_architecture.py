@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ANALYSIS = ("explorer/analysis/", "explorer/problem.py", "explorer/jobs/worker.py")
+ANALYSIS = ("explorer/analysis/", "explorer/problem.py", "explorer/jobs/worker/")
 SCENES = tuple(
     f"explorer/render/relief3d/{name}.py" for name in ("scene", "still", "mesh", "process")
 )
@@ -113,6 +113,7 @@ INSIDE = {
     "explorer/importing/": (
         "explorer.importing",
         "explorer.ask",
+        "explorer.jobs.json_files",
         "explorer.jobs.piece_files",
         "explorer.jobs.spool",
         "explorer.consent",
@@ -123,24 +124,27 @@ INSIDE = {
     ),
     "explorer/jobs/": ("explorer.jobs", "explorer.kinds"),
     "explorer/jobs/vetting.py": ("explorer.ask", "explorer.jobs", "store"),
-    "explorer/jobs/worker.py": (
+    "explorer/jobs/worker/": (
         "explorer.admission",
         "explorer.consent",
         "explorer.jobs.isolation",
+        "explorer.jobs.job_folder",
         "explorer.jobs.process",
         "explorer.jobs.provenance",
         "explorer.jobs.spool",
         "explorer.jobs.unit_state",
+        "explorer.jobs.worker",
         "explorer.kinds",
         "explorer.analysis",
         "explorer.own_code",
         "explorer.problem",
     ),
-    "explorer/supervisor.py": (
+    "explorer/supervisor/": (
         "explorer.ask",
         "explorer.importing",
         "explorer.jobs",
         "explorer.kinds",
+        "explorer.supervisor",
         "store",
     ),
     "explorer/job_progress.py": ("explorer.supervisor", "explorer.jobs", "store"),
@@ -253,7 +257,7 @@ def test_app_process_loads_no_torch_and_no_vtk() -> None:
 
 def test_mathematics_loads_no_app() -> None:
     """Law: the worker's side loads neither streamlit nor duckdb nor a drawing library."""
-    loaded = loaded_after("import explorer.jobs.worker, explorer.analysis.surface")
+    loaded = loaded_after("import explorer.jobs.worker.__main__, explorer.analysis.surface")
     assert "torch" in loaded
     assert not loaded & {"streamlit", "duckdb", "altair", "pyvista", "vtkmodules", "matplotlib"}
 

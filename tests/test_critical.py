@@ -438,7 +438,7 @@ def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
         working = catalog.active_job_for(more)
         assert working and ended(catalog, working.id).status == "done"
         again = questions.result_of(catalog, catalog.question(more))
-        assert again.facts["taken_over"]["points"] == 2
+        assert again.facts.taken_over.points == 2
         assert again.loss[:2].tolist() == critical_points.loss.tolist()
         assert catalog.check_integrity() == []
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

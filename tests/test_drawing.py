@@ -23,14 +23,10 @@ from explorer.pages._charts import _theme_config
 from explorer.render import surface as surface_drawing
 from explorer.render.drawing import Chart, drawing_of
 from explorer.render.export.composed import save_drawing
-from explorer.render.export.figure import (
-    POINTS,
-    drawing_size,
-    fit_width,
-    paper_spec,
-    save_figure,
-    side_by_side,
-)
+from explorer.render.export.figure import save_figure, side_by_side
+from explorer.render.export.figure_width import fit_width
+from explorer.render.export.paper_style import paper_spec
+from explorer.render.export.svg import POINTS, drawing_size
 from explorer.render.export.thumbnail import small_chart, thumbnail
 from explorer.render.relief3d.relief import Relief
 from store import Catalog

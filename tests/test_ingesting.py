@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from explorer.contracts.request import ImportRequest
-from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.spool import Spool
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 
 PIECES = 70

@@ -49,7 +49,6 @@ ALLOWED = {  # file -> what it may name, and why
     "explorer/render/relief3d/relief.py": ({"surface"}, PLANE),
     "explorer/pages/_export.py": ({"surface"}, PLANE),
     "explorer/pages/_trajectories.py": ({"surface", "projection"}, PATHS),
-    "explorer/importing/storing.py": ({"directions"}, STORED),
     "store/migrations.py": ({"directions"}, STORED),
     "store/questions.py": ({"directions"}, STORED),
     "store/records.py": ({"moments"}, STORED),

@@ -12,13 +12,16 @@ from safetensors.numpy import load_file
 from explorer.ask import questions
 from explorer.ask.provenance import points_brought
 from explorer.commands.subjects import subject_named
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import read_arrival
-from explorer.jobs.spool import JobFolder
 from explorer.kinds.critical import CRITICAL, CriticalSettings
 from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.line import LINE, LineSettings
-from explorer.supervisor import Supervisor
+from explorer.pages import _running
+from explorer.pages._links import Subjects, link_to
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
+from tests.test_pages import fine, identities, opened
 from tests.tiny import imported, supervised, until
 
 SETTINGS = CriticalSettings(lengths=(1,), starts=2, steps=5, products=10)
@@ -189,3 +192,28 @@ def test_an_answer_that_ends_early_is_complete(waiting) -> None:
     (model,) = catalog.models()
     assert questions.ask(catalog, CRITICAL, model, WAITING) == question.key
     assert catalog.jobs(status=("queued", "running")) == []
+
+
+def test_pages_list_the_point_and_lead_to_it(
+    searched: tuple[Catalog, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search's page opens; a line's address with its end shows that question after a reload."""
+    catalog, key = searched
+    (model,) = catalog.models()
+    point = catalog.answer_points(key=key)[1]
+    asked = questions.ask(catalog, LINE, model, LineSettings(**AXIS), point.point_id)
+    complete(catalog, asked)
+    catalog.remember("samples", identities())
+    monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))
+    try:
+        app = fine(opened(CRITICAL.page, model="net", starts="2", steps="5", products="10"))
+        assert "Analyse the" in [box.label for box in app.selectbox]
+        link = link_to(catalog.question(asked), Subjects(catalog))
+        assert link.parameters["step"] == f"end of search 2 ({key[:8]})"
+        app = fine(opened(LINE.page, **link.parameters))
+        assert len(app.get("vega_lite_chart")) >= 1
+        said = " ".join(str(table.value.to_dict()) for table in app.table)
+        unescaped = said.replace("\\", "")
+        assert "end of search 2 of Critical points of net" in unescaped
+    finally:
+        _running.stop_apps()

@@ -13,8 +13,9 @@ from explorer.codec import to_json
 from explorer.contracts.progress import StoredProgress
 from explorer.contracts.request import ImportRequest
 from explorer.jobs import queue_state
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor_lock import is_supervised, supervisor_lock
 from store import Catalog
 from tests.tiny import command_line

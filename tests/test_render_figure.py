@@ -14,7 +14,8 @@ from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line
 from explorer.kinds.surface import Surface
 from explorer.render.export.composed import composed_still
-from explorer.render.export.figure import SERIF, font_families, save_figure, side_by_side
+from explorer.render.export.figure import save_figure, side_by_side
+from explorer.render.export.fonts import SERIF, font_families
 from explorer.render.export.table import point_rows
 from explorer.render.relief3d.height import HeightField
 from tests.drawing import drawn_line, drawn_surface

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,11 +14,13 @@ import pytest
 import safetensors
 
 from explorer.contracts.request import ImportRequest
-from explorer.jobs import spool as spools
+from explorer.jobs import job_folder
 from explorer.jobs.heartbeat import Beat
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.json_files import read_json, write_json
 from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import JobFolder, Spool, read_json, write_json
+from explorer.jobs.spool import Spool
 from explorer.kinds.kind import Piece
 
 ROOT = Path(__file__).parent.parent
@@ -229,8 +232,10 @@ def test_a_folder_being_made_or_removed_is_no_job(tmp_path, monkeypatch):
     """A process killed while making or removing a folder leaves no job; the rest is swept later."""
     spool = Spool(tmp_path)
     kept, gone = offered(spool, "kept"), offered(spool, "gone")
-    monkeypatch.setattr(spools.shutil, "rmtree", lambda *a, **k: None)  # killed just there
-    monkeypatch.setattr(spools, "write_json", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: None)  # killed just there
+    monkeypatch.setattr(
+        job_folder, "write_json", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     gone.remove()
     with pytest.raises(KeyboardInterrupt):
         offered(spool, "new")

@@ -14,7 +14,8 @@ from explorer.consent import ConsentError, agreed_code
 from explorer.contracts.facts import ModelFacts
 from explorer.contracts.request import stored_import
 from explorer.importing import sources
-from explorer.jobs.spool import Spool, write_json
+from explorer.jobs.json_files import write_json
+from explorer.jobs.spool import Spool
 from explorer.recording import Recording, RecordingError
 from store import Catalog, UnknownEntry, records
 

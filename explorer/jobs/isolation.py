@@ -18,8 +18,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from explorer.contracts.request import Request
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName, adopt_orphans, end_strays
-from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.spool import Spool
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 0.5  # until a process that says nothing is looked at

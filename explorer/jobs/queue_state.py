@@ -1,7 +1,8 @@
 """What a job waits for, from the spool alone: nobody need hold the catalog to tell."""
 
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName, this_host
-from explorer.jobs.spool import JobFolder, Spool
+from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor_lock import is_supervised
 
 

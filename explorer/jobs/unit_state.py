@@ -12,7 +12,7 @@ import numpy as np
 import safetensors
 from safetensors.numpy import load_file
 
-from explorer.jobs.spool import JobFolder
+from explorer.jobs.job_folder import JobFolder
 from explorer.kinds.kind import Piece, PieceState
 from explorer.kinds.progress import JobCancelled, Progress, Record
 

@@ -6,9 +6,12 @@ database says is checked against what the user has agreed to run in the worker, 
 """
 
 import logging
+import uuid
+from pathlib import Path
 
 from explorer.ask import requests
-from explorer.jobs.spool import JobFolder, Spool, set_aside
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.spool import Spool
 from store import Catalog, UnknownEntry, records
 
 log = logging.getLogger(__name__)
@@ -45,5 +48,16 @@ def job_of(catalog: Catalog, spool: Spool, folder: JobFolder) -> records.Job | N
 
 def _refuse(folder: JobFolder, why: str) -> None:
     """Keep a folder where nobody looks for jobs."""
-    place = set_aside(folder)
+    place = _set_aside(folder)
     log.warning("%s %s and is not run; it lies in %s now", folder.path, why, place)
+
+
+def _set_aside(folder: JobFolder) -> Path:
+    """Where a job's folder that is none of ours lies from now on: kept, and never looked at."""
+    aside = folder.path.parent / "refused"
+    if aside.is_symlink():  # it would lead somewhere else
+        aside.unlink()
+    aside.mkdir(mode=0o700, exist_ok=True)
+    target = aside / f"{folder.path.name}.{uuid.uuid4().hex}"
+    folder.path.rename(target)
+    return target

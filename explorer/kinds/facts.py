@@ -55,6 +55,7 @@ class AnswerFacts:
     timing: Timing = field(default_factory=Timing)
     evaluated: str | None = None  # the same in words
     chosen: str | None = None  # why so
+    loss: float | None = None  # at the point itself, where an answer says it beside its values
     stand_alone: Values = field(default_factory=dict)  # of the model by itself
     precision_error: PrecisionError | None = None
     directions: tuple[DirectionFacts, ...] = ()

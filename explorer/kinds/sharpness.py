@@ -223,7 +223,6 @@ class RescalingFacts:
 class SharpnessFacts(AnswerFacts):
     """What holds for all measures."""
 
-    loss: float | None = None  # at the point; None where it is not finite
     accuracy: float | None = None
     epsilon: float = 0.0  # of the numbers that the parameters are
     theta_norm: float = math.nan

@@ -44,7 +44,6 @@ class SpectrumFacts(AnswerFacts):
     gradient_norm: float = math.nan
     theta_norm: float = math.nan
     escape_slope: float = math.nan  # of the loss along the last pair's vector
-    loss: float | None = None  # at the point
     classes: int | None = None  # that the outputs tell apart
 
 

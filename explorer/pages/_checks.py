@@ -10,7 +10,7 @@ from explorer.ask.provenance import points_brought
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.kinds import kind_named
-from explorer.kinds.facts import AnswerFacts
+from explorer.kinds.facts import AnswerFacts, AxesFacts
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.statistics import loss_interval
 from explorer.pages._parts import part_of_data, seconds_text
@@ -31,23 +31,8 @@ def show_badges(
         if first is not None:
             first(result)
         _centre_badge(facts, result)
-        if facts.norm_error is not None:
-            good = facts.norm_error < 1e-6
-            st.badge(
-                f"{question.settings['normalisation']} norms match"
-                if good
-                else "norms do not match",
-                icon=":material/check:" if good else ":material/error:",
-                color="green" if good else "red",
-                help=f"Largest relative difference of norms: {facts.norm_error:.1e}.",
-            )
-        if facts.axes_cosine is not None:
-            st.badge(
-                f"cos(axes) {abs(facts.axes_cosine):.3f}",
-                icon=":material/square_foot:",
-                color="green" if abs(facts.axes_cosine) < 0.1 else "orange",
-                help="Absolute cosine between the two directions; 0 is a right angle.",
-            )
+        if isinstance(facts, AxesFacts):
+            _axes_badges(question, facts)
         _precision_badge(facts, result)
         _subset_badge(question, facts)
         _finite_badge(result)
@@ -57,6 +42,25 @@ def show_badges(
             f"{question.settings['precision']} is off by more than 1 % of what is plotted: compute "
             "in float32 to rely on small differences.",
             icon=":material/warning:",
+        )
+
+
+def _axes_badges(question: records.Question, facts: AxesFacts) -> None:
+    """Whether norms match and axes stand at right angles, as far as that was asked."""
+    if facts.norm_error is not None:
+        good = facts.norm_error < 1e-6
+        st.badge(
+            f"{question.settings['normalisation']} norms match" if good else "norms do not match",
+            icon=":material/check:" if good else ":material/error:",
+            color="green" if good else "red",
+            help=f"Largest relative difference of norms: {facts.norm_error:.1e}.",
+        )
+    if facts.axes_cosine is not None:
+        st.badge(
+            f"cos(axes) {abs(facts.axes_cosine):.3f}",
+            icon=":material/square_foot:",
+            color="green" if abs(facts.axes_cosine) < 0.1 else "orange",
+            help="Absolute cosine between the two directions; 0 is a right angle.",
         )
 
 

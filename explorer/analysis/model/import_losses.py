@@ -4,9 +4,8 @@ import math
 
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.contracts.request import AnswerRequest
-from explorer.kinds.facts import ChordFacts, Values
+from explorer.kinds.facts import ChordFacts
 from explorer.kinds.kind import Piece
-from explorer.kinds.sharpness import SharpnessFacts
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6  # more than rounding on any device
 
@@ -43,11 +42,6 @@ def losses_of(piece: Piece) -> list[float]:
     if "path" in piece.facts:  # of a run: its first point is not where the plane stands
         return []
     facts = ChordFacts.of(piece.facts)
-    points = facts.own or facts.alone or [facts.stand_alone or _own_loss(piece)]
+    points = facts.own or facts.alone or [facts.stand_alone or {"loss": facts.loss}]
     losses = (values.get("loss") for values in points)
     return [loss for loss in losses if loss is not None]
-
-
-def _own_loss(piece: Piece) -> Values:
-    """The loss that an answer names beside its other facts."""
-    return {"loss": SharpnessFacts.of(piece.facts).loss}

@@ -10,8 +10,10 @@ from PIL import Image, ImageChops
 
 from explorer.kinds.provenance import Provenance
 from explorer.render.drawing import Drawing
-from explorer.render.export.figure import POINTS, SANS, require_figure, save_figure
+from explorer.render.export.figure import require_figure, save_figure
+from explorer.render.export.fonts import SANS
 from explorer.render.export.metadata import with_provenance
+from explorer.render.export.svg import POINTS
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.plane import bar_title, colour_bar
 from explorer.render.relief3d.client import renderer

@@ -11,7 +11,7 @@ import numpy as np
 from explorer.kinds import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, PlaneLook, SubjectName
 from explorer.render.drawing import Chart, drawing_of
-from explorer.render.export.figure import inner_views, static_spec
+from explorer.render.export.views import inner_views, static_spec
 from explorer.render.marks.colours import BLUE, SERIES_COLOURS, colour_table
 from explorer.render.marks.ticks import tick_label
 from explorer.render.relief3d.client import NoOpenGL, renderer

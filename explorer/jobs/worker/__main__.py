@@ -1,0 +1,60 @@
+"""The worker: answers jobs of the spool piece by piece, each problem's in a process of its own.
+
+Run as `python -m explorer.jobs.worker JOBS_FOLDER [--device auto] [--linger 60]`. It goes on when
+the app dies, and stays a while when there is nothing to do: starting torch takes longer than most
+answers.
+"""
+
+import argparse
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from explorer.analysis.objective import device as devices
+from explorer.jobs.isolation import Isolation, Partner, start_partner
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
+from explorer.jobs.worker.answering import WorkerContext
+from explorer.jobs.worker.failure import write_failure
+from explorer.jobs.worker.serving import serve_jobs
+from explorer.jobs.worker.subject import JobSubject
+
+
+def main() -> None:
+    """Serve a spool until there is nothing left to do."""
+    parser = argparse.ArgumentParser(prog="python -m explorer.jobs.worker")
+    parser.add_argument("jobs", type=Path)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--linger", type=float, default=60.0)
+    given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is not for us
+    device = _device_in_child(given.device)
+    seconds = max(0.0, time.time() - psutil.Process().create_time())
+    name = ProcessName.of(os.getpid())
+    context = WorkerContext(given.jobs.resolve(), name, device, seconds)
+    serve = partial(partial, serve_jobs, context)
+    Isolation(Spool(context.jobs), JobSubject.of, serve, write_failure).serve(given.linger)
+
+
+def _device_in_child(device_name: str) -> str:
+    """The device wanted, looked up in another process: what has looked at CUDA cannot be forked.
+
+    Raises:
+        SystemExit: there is no such device; the other process has said so.
+    """
+    partner = start_partner(partial(_send_device, device_name), [])
+    device = partner.receive().decode()
+    partner.dismiss()
+    return device
+
+
+def _send_device(device_name: str, partner: Partner) -> None:
+    partner.connection.send_bytes(str(devices.device_from_name(device_name)).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Answers to jobs, piece by piece, in the process at hand."""
+
+import contextlib
+import gc
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from explorer.admission import FileNotAdmitted, check_admitted
+from explorer.analysis.model import preconditioner
+from explorer.analysis.model.import_losses import check_as_measured
+from explorer.analysis.model.inspection import inspect
+from explorer.analysis.model.problem_trial import ready_problem
+from explorer.analysis.model.problems import LoadedProblem, load_problem, rerun_problem
+from explorer.analysis.objective import device as devices
+from explorer.analysis.objective import loading
+from explorer.analysis.objective.user_errors import end_forked_copy, explain_problem_errors
+from explorer.contracts.inspection import ImportResult
+from explorer.contracts.request import AnswerRequest, ImportRequest, Request
+from explorer.jobs.isolation import Partner
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.process import JOB_START_WORDS, ProcessName
+from explorer.jobs.provenance import provenance
+from explorer.jobs.spool import Spool
+from explorer.jobs.unit_state import JobProgress
+from explorer.jobs.worker.failure import NowhereToWrite, write_failure
+from explorer.jobs.worker.inputs import point_tensors, unchanged_problem
+from explorer.jobs.worker.subject import JobSubject
+from explorer.kinds import Piece, kind_named, settings_from_json
+from explorer.kinds.progress import JobCancelled
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What all processes of one worker share."""
+
+    jobs: Path  # folder of the spool
+    name: ProcessName  # in which jobs are claimed: of the process that watches over the others
+    device: str
+    seconds: float  # that it took until work could begin
+
+
+class Worker:
+    """Answers jobs on one device, in this process."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        device: torch.device,
+        context: WorkerContext | None = None,
+        subject: JobSubject | None = None,
+        partner: Partner | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            spool: of the jobs.
+            device: that answers.
+            context: the worker that this process belongs to, if not one by itself.
+            subject: what all its jobs are about, if it is no more than one.
+            partner: gets the jobs that go before the one in hand, instead of this process.
+        """
+        self.spool = spool
+        self.device = device
+        self.name = context.name if context else ProcessName.of(os.getpid())
+        self.start = context.seconds if context else 0.0
+        self._code = subject.code if subject else None
+        self._partner = partner
+        self._process = os.getpid()
+        self._looked_at: tuple[int, str, LoadedProblem, LoadedProblem] | None = None
+
+    def run(self, job: JobFolder) -> None:
+        """Answer one job; whatever goes wrong is told in its folder, and nothing of it is lost."""
+        with contextlib.suppress(OSError, ValueError):  # its own code may have closed the output
+            print(JOB_START_WORDS, job.id, flush=True)
+        try:
+            job.report("loading")
+            with loading.report_reading_to(self._reading_reporter(job)):
+                result = self._do(job, job.request)
+            end_forked_copy(self._process)
+            check_admitted()
+            job.finish("done", result=result)
+        except NowhereToWrite:
+            raise
+        except (JobCancelled, FileNotAdmitted, SystemExit, KeyboardInterrupt, Exception) as error:
+            end_forked_copy(self._process)
+            write_failure(job, error)
+        finally:
+            gc.collect()  # an evaluator and its lanes hold each other, and a model each
+
+    def _do(self, job: JobFolder, request: Request) -> ImportResult | None:
+        """Do what is asked for; what an import brings."""
+        if isinstance(request, ImportRequest):
+            return self._import(job, request)
+        self._answer(job, request)
+        return None
+
+    def _answer(self, job: JobFolder, request: AnswerRequest) -> None:
+        """Put the pieces that are missing into the job's folder."""
+        began = time.perf_counter()
+        kind = kind_named(request.kind)
+        settings = settings_from_json(kind.settings, request.settings)
+        loaded = unchanged_problem(request, self._code)
+        points = [
+            point_tensors(file, point, loaded)
+            for file, point in zip(request.files, request.points, strict=True)
+        ]
+        if points:
+            loaded = self._ready(loaded, points[0], settings.split)
+        for place, digest in enumerate(settings.needs.optimiser_states):
+            if digest:
+                points[place] |= preconditioner.stored_diagonal(request.files[place], digest)
+        module, _, function = kind.answer.partition(":")
+        answer = getattr(importlib.import_module(module), function)
+        with devices.precision_flags("float32"):
+            progress = JobProgress(job, request.states, partial(self._put, job))
+            done, choices = set(request.done), request.choices
+            arguments = (loaded.problem, points, settings, done, self.device, choices, progress)
+            pieces = _with_code_errors(loaded.path, lambda: answer(*arguments))
+            for piece in self._with_setup_time(pieces, began):
+                check_as_measured(piece, request)
+                self._put(job, piece)
+                job.report("computing")
+                self._do_urgent_jobs(job)
+
+    def _put(self, job: JobFolder, piece: Piece) -> None:
+        """Put a piece into the job's folder."""
+        end_forked_copy(self._process)  # not what a problem has forked
+        check_admitted()
+        job.put_piece(piece, provenance(devices.device_title(self.device)))
+
+    def _ready(
+        self, loaded: LoadedProblem, point: Mapping[str, Tensor], split: str
+    ) -> LoadedProblem:
+        """The problem as it is evaluated, looked at once for all answers that follow each other."""
+        if self._looked_at is None or self._looked_at[:2] != (id(loaded), split):
+            checked = ready_problem(loaded, point, split, self.device)
+            # no other has its id while it lives
+            self._looked_at = (id(loaded), split, loaded, checked)
+        return self._looked_at[3]
+
+    def _with_setup_time(self, pieces: Iterable[Piece], began: float) -> Iterator[Piece]:
+        """The pieces; the first also says how long it took until work could begin."""
+        for number, piece in enumerate(pieces):
+            if number:
+                yield piece
+                continue
+            timing = {**piece.facts.get("timing", {}), "start": self.start}
+            timing["setup"] = max(0.0, time.perf_counter() - began - piece.seconds)
+            yield replace(piece, facts={**piece.facts, "timing": timing})
+
+    def _import(self, job: JobFolder, request: ImportRequest) -> ImportResult:
+        """Inspect a problem and its checkpoints, and leave their tensors in the job's folder."""
+        path, arguments = request.problem, request.arguments
+        loaded = load_problem(path, arguments, twice=True, code=self._code)
+        with devices.precision_flags("float32"):
+            return inspect(
+                loaded,
+                request.checkpoints,
+                self.device,
+                job.path,
+                self._inspection_reporter(job),
+                request.inspected,
+                lambda: load_problem(path, arguments).problem.model,
+                lambda: rerun_problem(path, arguments),
+            )
+
+    def _inspection_reporter(self, job: JobFolder) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            end_forked_copy(self._process)
+            job.report("inspecting", done, total)
+            self._do_urgent_jobs(job)
+
+        return tell
+
+    def _reading_reporter(self, job: JobFolder) -> Callable[[int, int], None]:
+        def tell(done: int, total: int) -> None:
+            job.report("reading the data", done, total)
+            if job.is_cancelled:
+                raise JobCancelled
+
+        return tell
+
+    def _do_urgent_jobs(self, job: JobFolder) -> None:
+        """Stop when cancelled; let more urgent jobs go first."""
+        while not job.is_cancelled:
+            urgent = self.spool.claim_next(self.name, more_urgent_than=job.priority)
+            if urgent is None:
+                return
+            if self._partner is None:
+                self.run(urgent)
+            else:
+                self._partner.do(urgent, self.run)
+        raise JobCancelled
+
+
+def _with_code_errors(path: Path, answer: Callable[[], Iterable[Piece]]) -> Iterator[Piece]:
+    """The pieces of an answer; what the problem file's own code raises is told with its line."""
+    with explain_problem_errors(path):
+        yield from answer()

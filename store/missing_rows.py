@@ -1,0 +1,129 @@
+"""What another catalog has and this one lacks, added to this one."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from store.brought import is_stored
+from store.lease import Cursor
+from store.models import models_at
+from store.other_catalog import OtherCatalog, Row
+from store.questions import question_row
+from store.records import MergeCounts
+from store.rows import now, put_row, scalar
+from store.seals import seal_after, seal_rows
+from store.tables import append
+from store.values import new_rows, write_progress
+
+_PLAIN_TABLES = ("problems", "points", "measurements", "directions", "choices", "answer_points")
+_BEGUN = "SELECT 1 FROM answer_states WHERE question_key = ? AND unit = ? LIMIT 1"
+
+
+def add_missing(
+    cursor: Cursor, theirs: OtherCatalog, brought: Mapping[str, Sequence[Row]]
+) -> MergeCounts:
+    """Add what is not there; how much that was."""
+    counted = ("models", "points", "questions")
+    before = [_count(cursor, table) for table in counted]
+    keys = [row["key"] for row in brought["questions"]]
+    keys += [row["question_key"] for row in brought["answer_points"]]
+    ids = {table: [row["id"] for row in brought[table]] for table in ("problems", "models")}
+    models = ids["models"] + models_at(cursor, {row["point_id"] for row in brought["points"]})
+    with (
+        seal_after(cursor, "problem", ids["problems"]),
+        seal_after(cursor, "model", models),
+        seal_after(cursor, "analysis", keys),
+    ):
+        units = _add_all(cursor, theirs, brought)
+    after = [_count(cursor, table) for table in counted]
+    new = {name: b - a for name, a, b in zip(counted, before, after, strict=True)}
+    return MergeCounts(**new, units=units, files=0)
+
+
+def _add_all(cursor: Cursor, theirs: OtherCatalog, brought: Mapping[str, Sequence[Row]]) -> int:
+    """Add the rows that are not there; how many units of work of analyses that were."""
+    for table in _PLAIN_TABLES:
+        for row in brought[table]:
+            put_row(cursor, table, row)
+    for row in brought["models"]:
+        put_row(cursor, "models", row, () if row["deleted"] else ("deleted",))
+    images = {row["question_key"]: row for row in brought["images"]}
+    units = 0
+    for row in brought["questions"]:
+        units += _complete_question(cursor, theirs, row, images.get(row["key"]))
+    _add_states(cursor, brought["answer_states"])
+    return units
+
+
+def _complete_question(cursor: Cursor, theirs: OtherCatalog, row: Row, image: Row | None) -> int:
+    """Add to a question the units that it has there and not here; their number."""
+    key, done = row["key"], row["units_done"]
+    nothing = {"units_done": 0, "status": "open", "seconds": 0.0, "facts": {}, "provenance": {}}
+    put_row(cursor, "questions", {**row, **nothing, "finished": None}, ("deleted",))
+    ours = question_row(cursor, key)
+    if ours.status != "complete":
+        units = _add_values(cursor, theirs, row)
+        share = units / max(done, 1)
+        merged = replace(
+            ours,
+            units_done=ours.units_done + units,
+            seconds=ours.seconds + row["seconds"] * share,
+            facts={**json.loads(row["facts"]), **ours.facts},  # it goes on as it began here
+            provenance={**json.loads(row["provenance"]), **ours.provenance},
+            finished=row["finished"],
+        )
+        write_progress(cursor, merged)
+    else:
+        merged = ours
+    if image and merged.units_done == done:
+        put_row(cursor, "images", image, ("hash",) if merged is not ours else ())
+    elif merged.units_done > ours.units_done > 0:  # the picture shows less than there is now
+        cursor.execute("DELETE FROM images WHERE question_key = ?", [key])
+    return merged.units_done - ours.units_done
+
+
+def _add_states(cursor: Cursor, states: Sequence[Row]) -> None:
+    """Add what units go on from that are neither done nor begun here."""
+    begun = {
+        place: scalar(cursor, _BEGUN, place) or is_stored(cursor, *place)
+        for place in {(row["question_key"], row["unit"]) for row in states}
+    }
+    for row in states:
+        key, unit = row["question_key"], row["unit"]
+        if not begun[key, unit] and question_row(cursor, key).status != "complete":
+            put_row(cursor, "answer_states", row)
+
+
+def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
+    """Add the rows of the units that are not here, and what says when they came; their number."""
+    key, added = question["key"], 0
+    for table in theirs.tables:
+        rows = theirs.values(table, key)
+        if not len(rows):
+            continue
+        fresh = new_rows(cursor, key, table, rows)
+        units = np.unique(fresh["unit"].to_numpy())
+        if not len(units):
+            continue
+        append(cursor, key, table, fresh)
+        added += len(units)
+        pieces = theirs.rows("SELECT * FROM pieces WHERE question_key = ?", [key])
+        if len(fresh) == len(rows):
+            for seal in theirs.rows("SELECT * FROM value_seals WHERE question_key = ?", [key]):
+                put_row(cursor, "value_seals", seal)
+        else:  # pieces do not name their units: what is new is one more piece
+            seconds = question["seconds"] * len(units) / max(question["units_done"], 1)
+            origin = {"seconds": seconds, "provenance": question["provenance"], "ingested": now()}
+            pieces = [
+                {"question_key": key, "first_unit": int(units[0]), "units": len(units), **origin}
+            ]
+            seal_rows(cursor, key, table, [fresh])
+        for piece in pieces:
+            put_row(cursor, "pieces", piece)
+    return added
+
+
+def _count(cursor: Cursor, table: str) -> int:
+    return int(scalar(cursor, f"SELECT count(*) FROM {table}"))  # noqa: S608 - our own names

@@ -1,0 +1,124 @@
+"""Another catalog: opened to be read, as it stood at that moment."""
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
+from store.integrity import changed_entries, changed_values
+from store.lease import ATTEMPT_SECONDS, CONFIG, Cursor
+from store.migrations import MIGRATIONS, stored_version
+from store.place import openable
+from store.tables import value_tables
+
+Row = dict[str, Any]
+
+
+class OtherCatalog:
+    """The other catalog, opened for reading; its errors name it."""
+
+    def __init__(self, cursor: Cursor, place: Path) -> None:
+        self._cursor, self.place = cursor, place
+        with self._translated_errors():
+            self.tables = value_tables(cursor)
+
+    def refuse_damage(self) -> None:
+        """Let nothing over that is not what was stored there.
+
+        Raises:
+            CatalogDamaged: there is such a thing.
+        """
+        with self._translated_errors():
+            changed = changed_entries(self._cursor) + changed_values(self._cursor)
+        if changed:
+            raise CatalogDamaged(self.place, changed[0])
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a query; JSON stays the text it is, so that it comes over unchanged."""
+        with self._translated_errors():
+            self._cursor.execute(query, list(values))
+            names = [column[0] for column in self._cursor.description or ()]
+            raw_rows = self._cursor.fetchall()
+        return [dict(zip(names, map(_in_utc, row), strict=True)) for row in raw_rows]
+
+    def values(self, table: str, key: str) -> pa.Table:
+        """The rows of an answer, without the columns that none of them has."""
+        query = f"SELECT * EXCLUDE (question_key) FROM {table} WHERE question_key = ?"  # noqa: S608
+        with self._translated_errors():
+            relation = self._cursor.sql(f"{query} ORDER BY unit, rowid", params=[key])
+            answer_rows = relation.to_arrow_table()
+        return answer_rows.select(
+            [n for n in answer_rows.column_names if answer_rows[n].null_count < len(answer_rows)]
+        )
+
+    @contextlib.contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:
+            raise (from_duckdb(error, self.place) or error) from error
+
+
+def other_database(other: Path, own: Path) -> Path:
+    """The database file of the other catalog.
+
+    Raises:
+        CannotMerge: there is none, or it is our own.
+    """
+    if not other.exists():
+        raise CannotMerge(other, "does not exist", "check the path")
+    place = other / "catalog.duckdb" if other.is_dir() else other
+    if not place.is_file():
+        raise CannotMerge(other, "holds no catalog.duckdb", "name the folder of a catalog")
+    if own.exists() and place.samefile(own):
+        raise CannotMerge(other, "is this very catalog", "name another one")
+    return place
+
+
+@contextlib.contextmanager
+def open_snapshot(place: Path, timeout: float) -> Iterator[Cursor]:
+    """A connection that reads one state of the database and cannot change it.
+
+    Raises:
+        CannotMerge: its schema is another one.
+        CatalogError: busy, not a catalog, too new, or damaged.
+    """
+    connection = _connect_read_only(place, timeout)
+    try:
+        with connection.cursor() as cursor:
+            their_version = stored_version(cursor, place)
+            if their_version != len(MIGRATIONS):
+                newer = their_version > len(MIGRATIONS)
+                raise CannotMerge(
+                    place,
+                    f"has schema {their_version}, this program's is {len(MIGRATIONS)}",
+                    "update this program" if newer else "open it once with this program",
+                )
+            cursor.execute("BEGIN")
+            yield cursor
+    finally:
+        connection.close()
+
+
+def _connect_read_only(place: Path, timeout: float) -> Cursor:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return duckdb.connect(openable(place), read_only=True, config=CONFIG)
+        except duckdb.Error as error:
+            if not is_held(error):
+                raise (from_duckdb(error, place) or error) from error
+            if time.monotonic() >= deadline:
+                raise CatalogBusy(place, holder_of(error), timeout) from error
+        time.sleep(random.uniform(*ATTEMPT_SECONDS))
+
+
+def _in_utc(cell: Any) -> Any:
+    return cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell
