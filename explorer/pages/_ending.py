@@ -8,8 +8,7 @@ from explorer.pages._export import export_line
 from store import Catalog, records
 
 if TYPE_CHECKING:
-    import altair as alt
-
+    from explorer.render.drawing import Chart
     from explorer.render.export.table import Result
 
 
@@ -17,7 +16,7 @@ def show_ending(
     catalog: Catalog,
     questions_by_name: Mapping[str, records.Question],
     results: Mapping[str, "Result"],
-    chart: Callable[[], "alt.TopLevelMixin"],
+    chart: Callable[[], "Chart"],
 ) -> None:
     """The figure and the numbers of the answers, then the provenance of each.
 

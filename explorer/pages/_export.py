@@ -19,8 +19,7 @@ from explorer.wording import NAME_LENGTH
 from store import records
 
 if TYPE_CHECKING:
-    import altair as alt
-
+    from explorer.render.drawing import Chart
     from explorer.render.export.table import Result
     from explorer.render.relief3d.relief import Relief
 
@@ -66,7 +65,7 @@ def export_plane(
 def export_line(
     questions_by_name: Mapping[str, records.Question],
     lines: Mapping[str, "Result"],
-    chart: Callable[[], "alt.TopLevelMixin"],
+    chart: Callable[[], "Chart"],
 ) -> None:
     """What can be taken away of profiles: the figure, and the numbers of each."""
     with st.popover("Export", icon=":material/download:"):
@@ -106,7 +105,7 @@ def export_numbers(
 
 
 def export_chart(
-    name: str, chart: Callable[[], "alt.TopLevelMixin"], questions: Iterable[records.Question] = ()
+    name: str, chart: Callable[[], "Chart"], questions: Iterable[records.Question] = ()
 ) -> None:
     """A chart as a figure, where it has no numbers of its own, and the analyses that it shows."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
@@ -151,7 +150,7 @@ def file_word(name: str) -> str:
 
 def _figure_download(
     name: str,
-    chart: Callable[[], "alt.TopLevelMixin"],
+    chart: Callable[[], "Chart"],
     questions: Iterable[records.Question],
     key: str = "figure",
 ) -> None:
