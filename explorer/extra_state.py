@@ -27,14 +27,14 @@ def is_extra_state(name: str) -> bool:
     return name.rsplit(".", 1)[-1] == NAME_SUFFIX
 
 
-def encode_state(value: Any) -> Tensor:
+def encode_state(value: object) -> Tensor:
     """The extra state as a tensor; the same value, the same bytes."""
     if isinstance(value, Tensor):
         return value
     return torch.frombuffer(bytearray(_MARK + _bytes(value)), dtype=torch.uint8)
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: object) -> bytes:
     try:
         text = json.dumps(value)
         if _is_same(json.loads(text), value):

@@ -7,7 +7,7 @@ from explorer.jobs import queue_state
 from explorer.jobs.spool import Spool
 from explorer.jobs.spool_identity import identity_of
 from explorer.jobs.vetting import ACTIVE_STATUSES
-from explorer.supervisor import Supervisor, moved_sentence
+from explorer.supervisor.supervisor import Supervisor, moved_sentence
 from store import Catalog, records
 
 POLL_SECONDS = 0.2

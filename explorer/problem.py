@@ -16,10 +16,11 @@ from torch.nn import functional
 PerToken = tuple[Tensor, Tensor]  # sum over what counts, and how much that is
 NO_LABEL = -(2**31) + 1  # what no data set has for a label
 Batch = Any  # a tensor, or a tuple, named tuple or dict of such, that share a first dimension
-PerBatch = Callable[[Any, Batch], Tensor | tuple[Tensor, int | Tensor]]
+Outputs = Any  # what a model gives: mostly a tensor; its own type where the loss knows it
+PerBatch = Callable[[Outputs, Batch], Tensor | tuple[Tensor, int | Tensor]]
 
 
-def first_input(model: nn.Module, batch: Batch) -> Any:
+def first_input(model: nn.Module, batch: Batch) -> Outputs:
     """Outputs of the model on the first entry of the batch, or on a batch that is one tensor.
 
     Raises:
@@ -33,7 +34,7 @@ def first_input(model: nn.Module, batch: Batch) -> Any:
     return model(batch if isinstance(batch, Tensor) else batch[0])
 
 
-def own_forward(model: nn.Module, batch: Batch) -> Any:
+def own_forward(model: nn.Module, batch: Batch) -> Outputs:
     """Outputs of a model called with the entries of a dict, as Hugging Face models are."""
     return model(**batch)
 
@@ -77,7 +78,7 @@ class Problem:
     data: Mapping[str, Any]  # split name -> tensors with a common first dimension, or a data set
     loss: PerBatch
     metrics: Mapping[str, PerBatch] = field(default_factory=dict)
-    forward: Callable[[nn.Module, Batch], Any] = first_input
+    forward: Callable[[nn.Module, Batch], Outputs] = first_input
     max_examples: int | None = None  # of a larger split so many are drawn, without replacement
     examples_seed: int = 0  # of that draw
     batch_size: int | None = None  # of the batches that the loss is defined on; any unless given
@@ -177,7 +178,7 @@ def pixel_cross_entropy(outputs: Tensor, batch: Batch, ignored: int = 255) -> Pe
     return _label_sums(outputs, _classes(outputs, labels_of(batch), 1), ignored)
 
 
-def own_loss(outputs: Any, batch: Batch, shift: int = 1, ignored: int = -100) -> PerToken:
+def own_loss(outputs: object, batch: Batch, shift: int = 1, ignored: int = -100) -> PerToken:
     """The loss that a Hugging Face model computes itself, as (sum, count); with `own_forward`.
 
     `outputs.loss` is a mean over the tokens that count in the batch. Times their number it is the

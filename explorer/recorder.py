@@ -44,7 +44,7 @@ class Recorder:
         self,
         folder: str | os.PathLike[str],
         *,
-        hyperparameters: Mapping[str, Any] | None = None,
+        hyperparameters: Mapping[str, object] | None = None,
         seed: int | None = None,
         optimizer_state: bool = False,
         resume: bool | None = None,
@@ -131,7 +131,7 @@ class Recorder:
             return
         if not self._begun:
             self._begin(int(step))
-        line: dict[str, Any] = {"step": int(step), "values": _numbers(values)}
+        line: dict[str, object] = {"step": int(step), "values": _numbers(values)}
         line["file"] = self._save(f"step_{step:09d}.safetensors", model.state_dict())
         if optimizer is not None:
             line["learning_rates"] = [float(group["lr"]) for group in optimizer.param_groups]
@@ -160,12 +160,12 @@ class Recorder:
         _write(self.folder / name, safetensors.torch.save(copies, note))
         return name
 
-    def _append(self, line: Mapping[str, Any]) -> None:
+    def _append(self, line: Mapping[str, object]) -> None:
         """Add a line in one call of the system, its newline last."""
         if self._writes:
             self._add(line)
 
-    def _add(self, line: Mapping[str, Any]) -> None:
+    def _add(self, line: Mapping[str, object]) -> None:
         text = json.dumps({**line, "time": time.time()}) + "\n"
         with (self.folder / LOG).open("ab", buffering=0) as log:
             log.write(text.encode())
@@ -183,10 +183,10 @@ def optimizer_tensors(model: Model, optimizer: Optimizer) -> dict[str, Tensor]:
     }
 
 
-def optimizer_facts(optimizer: Optimizer) -> dict[str, Any]:
+def optimizer_facts(optimizer: Optimizer) -> dict[str, object]:
     """Which class of torch the optimiser is, and its numbers where all groups have the same."""
     groups = optimizer.param_groups
-    facts: dict[str, Any] = {"class": _class_of(optimizer)}
+    facts: dict[str, object] = {"class": _class_of(optimizer)}
     for name, kind in (("momentum", float), ("nesterov", bool)):
         values = {kind(group[name]) for group in groups if name in group}
         if len(values) == 1:
@@ -246,7 +246,7 @@ def _rank() -> int:
     return distributed.get_rank() if inside else 0
 
 
-def _head(hyperparameters: Mapping[str, Any] | None, seed: int | None) -> dict[str, Any]:
+def _head(hyperparameters: Mapping[str, object] | None, seed: int | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "started": time.time(),

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from explorer.recording import HEAD, Recording, RecordingError, read_recording
 
@@ -36,7 +36,9 @@ class Claim:
         self.lock.close()
 
 
-def claim_folder(folder: Path, head: Mapping[str, Any], resume: bool | None) -> tuple[Claim, str]:
+def claim_folder(
+    folder: Path, head: Mapping[str, object], resume: bool | None
+) -> tuple[Claim, str]:
     """The folder for the run of this head, and why it is another one than was named, if it is.
 
     Args:
@@ -58,7 +60,7 @@ def claim_folder(folder: Path, head: Mapping[str, Any], resume: bool | None) -> 
     raise AssertionError("there is always another name")
 
 
-def claim_folder_beside(claim: Claim, folder: Path, head: Mapping[str, Any]) -> Claim:
+def claim_folder_beside(claim: Claim, folder: Path, head: Mapping[str, object]) -> Claim:
     """A new folder for a run that turned out to be another one than the folder holds."""
     claim.release()
     return claim_folder(folder, head, resume=False)[0]
@@ -82,7 +84,7 @@ def _candidate_folders(folder: Path) -> Iterator[Path]:
 
 
 def _try_claim(
-    folder: Path, head: Mapping[str, Any], resume: bool | None
+    folder: Path, head: Mapping[str, object], resume: bool | None
 ) -> tuple[Claim | None, str]:
     """The folder if it may be taken, or why not."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +119,7 @@ def _open_locked(folder: Path) -> BinaryIO | None:
     return file
 
 
-def _difference_text(recorded: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+def _difference_text(recorded: Mapping[str, object], head: Mapping[str, object]) -> str:
     """What tells two runs apart, of what a script gives; empty where nothing does."""
     for name in SCRIPT_FACTS:
         own = json.dumps(head.get(name), sort_keys=True)

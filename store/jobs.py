@@ -74,7 +74,7 @@ class Jobs(Door):
         jobs = self._read(lambda c: records(c, Job, query, [key]))
         return jobs[0] if jobs else None
 
-    def update_job(self, id: str, /, **fields: Any) -> None:
+    def update_job(self, id: str, /, **fields: object) -> None:
         """Change fields of a job. `started` and `finished` follow from the status unless given.
 
         Raises:
@@ -106,12 +106,12 @@ class Jobs(Door):
         query = "DELETE FROM jobs WHERE id = ? AND status = 'queued'"
         self._write(lambda c: c.execute(query, [id]))
 
-    def remember(self, name: str, value: Any) -> None:
+    def remember(self, name: str, value: object) -> None:
         """Keep a JSON value under a name, in place of an earlier one."""
         row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
         self._write(lambda c: put_row(c, "settings", row, ("value",)))
 
-    def recall(self, name: str, default: Any = None) -> Any:
+    def recall(self, name: str, default: object = None) -> Any:
         """The value kept under that name, else the default."""
         query = "SELECT value FROM settings WHERE name = ?"
         stored_text = self._read(lambda c: scalar(c, query, [name]))

@@ -160,7 +160,7 @@ def _put_model(cursor: Cursor, model: Model) -> None:
     for stored_model in _models(cursor, "WHERE models.id = ?", [model.id]):
         if stored_model.name != model.name:
             _retitle(cursor, stored_model, model.name)
-    row: dict[str, Any] = {name: getattr(model, name) for name in columns}
+    row: dict[str, object] = {name: getattr(model, name) for name in columns}
     row["created"] = model.created or now()
     put_row(cursor, "models", row, columns[1:])
 
@@ -186,7 +186,7 @@ def _retitle(cursor: Cursor, model: Model, new: str) -> None:
             cursor.execute("UPDATE jobs SET title = ? WHERE question_key = ?", [title, key])
 
 
-def _models(cursor: Cursor, where: str, values: Sequence[Any]) -> list[Model]:
+def _models(cursor: Cursor, where: str, values: Sequence[object]) -> list[Model]:
     """Models with the measurements of their final points."""
     models = records(cursor, Model, f"{_MODELS} {where}", values)
     query = """SELECT * FROM measurements WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from store.door import Door
 from store.errors import UnknownEntry
@@ -97,7 +96,7 @@ class Questions(Door):
             offset: how many to skip.
         """
         conditions = [f"deleted IS {'NOT ' if deleted else ''}NULL"]
-        values: list[Any] = []
+        values: list[object] = []
         for condition, value in (
             ("kind = ?", kind),
             ("list_contains(model_ids, ?)", model_id),
@@ -170,13 +169,13 @@ def _models_named(cursor: Cursor, word: str) -> list[str]:
     return [id for (id,) in cursor.execute(query, [word]).fetchall()]
 
 
-def _keys(cursor: Cursor, conditions: list[str], values: list[Any]) -> list[str]:
+def _keys(cursor: Cursor, conditions: list[str], values: list[object]) -> list[str]:
     """Keys of all questions that meet the conditions, newest first: one scan counts and orders."""
     query = f"SELECT key FROM questions WHERE {' AND '.join(conditions)} ORDER BY created DESC, key"  # noqa: S608
     return [key for (key,) in cursor.execute(query, values).fetchall()]
 
 
-def _questions_with_names(cursor: Cursor, where: str, values: list[Any]) -> list[Question]:
+def _questions_with_names(cursor: Cursor, where: str, values: list[object]) -> list[Question]:
     """Questions with the names of their models."""
     query = f"SELECT * EXCLUDE (opened) FROM questions {where}"  # noqa: S608 - our own words
     questions = records(cursor, Question, query, values)

@@ -30,7 +30,7 @@ def identifier(name: str) -> str:
     return name
 
 
-def sql_value(value: Any) -> Any:
+def sql_value(value: object) -> Any:
     """`value` as it is bound to a statement: mappings as JSON, times in UTC."""
     if isinstance(value, Mapping):
         return json.dumps(dict(value), ensure_ascii=False)
@@ -42,14 +42,14 @@ def sql_value(value: Any) -> Any:
 
 
 def put_row(
-    cursor: Cursor, table: str, values: Mapping[str, Any], renewed: Sequence[str] = ()
+    cursor: Cursor, table: str, values: Mapping[str, object], renewed: Sequence[str] = ()
 ) -> None:
     """Add a row. Where its key is taken, renew these columns, or leave the row as it is."""
     put_rows(cursor, table, [values], renewed)
 
 
 def put_rows(
-    cursor: Cursor, table: str, rows: Sequence[Mapping[str, Any]], renewed: Sequence[str] = ()
+    cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]], renewed: Sequence[str] = ()
 ) -> None:
     """Add rows of the same columns in one statement, as `put` adds one; no key may come twice."""
     if not rows:
@@ -66,7 +66,7 @@ def put_rows(
 
 
 def records(
-    cursor: Cursor, cls: type[Record], statement: str, values: Sequence[Any] = ()
+    cursor: Cursor, cls: type[Record], statement: str, values: Sequence[object] = ()
 ) -> list[Record]:
     """The rows of a query, each as a record of that class."""
     cursor.execute(statement, list(values))
@@ -82,7 +82,7 @@ def records(
     ]
 
 
-def scalar(cursor: Cursor, statement: str, values: Sequence[Any] = ()) -> Any:
+def scalar(cursor: Cursor, statement: str, values: Sequence[object] = ()) -> Any:
     """The first value of the first row; None when there is no row."""
     row = cursor.execute(statement, list(values)).fetchone()
     return row[0] if row else None

@@ -1,7 +1,6 @@
 """Deleting in two steps, and files that nobody needs."""
 
 import re
-from typing import Any
 
 from store.arrays import is_older
 from store.door import Door
@@ -114,7 +113,7 @@ class Trash(Door):
         return CollectedFiles(count, size)
 
 
-def _mark(cursor: Cursor, table: str, column: str, id: str, time: Any) -> None:
+def _mark(cursor: Cursor, table: str, column: str, id: str, time: object) -> None:
     """Set the time of deletion; one that is deleted already keeps the first time."""
     if scalar(cursor, f"SELECT count(*) FROM {table} WHERE {column} = ?", [id]) == 0:  # noqa: S608
         raise UnknownEntry("model" if table == "models" else "analysis", id)

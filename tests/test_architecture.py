@@ -139,11 +139,12 @@ INSIDE = {
         "explorer.own_code",
         "explorer.problem",
     ),
-    "explorer/supervisor.py": (
+    "explorer/supervisor/": (
         "explorer.ask",
         "explorer.importing",
         "explorer.jobs",
         "explorer.kinds",
+        "explorer.supervisor",
         "store",
     ),
     "explorer/job_progress.py": ("explorer.supervisor", "explorer.jobs", "store"),

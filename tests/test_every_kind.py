@@ -39,7 +39,7 @@ from explorer.render.export import table
 from explorer.render.export.figure import save_figure
 from explorer.render.export.thumbnail import thumbnail
 from explorer.render.relief3d.relief import Relief
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.setting_values import bad_values, changed_settings, settings_beside, small_settings
 from tests.tiny import ROOT, checkpoint, problem_file, sample_identities

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from explorer import supervisor as supervisors
 from explorer.codec import to_json
 from explorer.contracts.request import ImportRequest
 from explorer.jobs import heartbeat, queue_state
@@ -23,7 +22,8 @@ from explorer.jobs.heartbeat import (
 from explorer.jobs.isolation import Isolation
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
-from explorer.supervisor import Supervisor
+from explorer.supervisor import worker_watch
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog
 from tests.tiny import ROOT, until
 
@@ -275,7 +275,7 @@ def other_worker(spool: Spool, *before: str, forks: bool = False):
 
 def test_a_stopped_worker_is_told_of_and_ended_by_a_cancel(served, monkeypatch):
     """SIGSTOP: it lives and may go on, so that nobody else takes its job; Stop ends it."""
-    monkeypatch.setattr(supervisors, "CANCEL_GRACE", 0.0)
+    monkeypatch.setattr(worker_watch, "CANCEL_GRACE", 0.0)
     monkeypatch.setattr(heartbeat, "SILENT_SECONDS", 0.3)
     catalog, supervisor, spool, folder = served
     with other_worker(spool) as (process, worker):
@@ -351,12 +351,12 @@ def test_a_file_that_names_another_process_ends_nobody(served):
 def test_a_claim_of_a_dead_process_is_offered_again_three_times_at_most(served):
     """A process that ended; and one that got its id is not the worker."""
     catalog, supervisor, spool, folder = served
-    for death in range(supervisors.DEATHS_ALLOWED):
+    for death in range(worker_watch.DEATHS_ALLOWED):
         assert folder.claim(ProcessName(os.getpid(), ME.started - 60_000 - death))
         supervisor.step()
     supervisor.step()
     assert catalog.job("known").status == "failed"
-    assert catalog.job("known").attempts == supervisors.DEATHS_ALLOWED
+    assert catalog.job("known").attempts == worker_watch.DEATHS_ALLOWED
     assert spool.jobs() == []
 
 

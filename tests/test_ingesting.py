@@ -10,7 +10,7 @@ from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.spool import Spool
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 
 PIECES = 70

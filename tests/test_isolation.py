@@ -18,7 +18,7 @@ from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.line import LINE, LineSettings
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.tiny import agreed, checkpoint, ended, problem_file, supervised, until
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from explorer import job_progress
-from explorer import supervisor as supervisors
 from explorer.jobs import bounded_log, heartbeat, local_workers
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import MARK_VARIABLE, ProcessName
 from explorer.jobs.spool import Spool
-from explorer.supervisor import Supervisor
+from explorer.supervisor import supervisor as supervisors
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog
 from tests.tiny import ROOT, until
 

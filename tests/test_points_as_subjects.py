@@ -19,7 +19,7 @@ from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.line import LINE, LineSettings
 from explorer.pages import _running
 from explorer.pages._links import Subjects, link_to
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.test_pages import fine, identities, opened
 from tests.tiny import imported, supervised, until

@@ -20,7 +20,7 @@ from explorer.kinds.kind import Kind, Piece
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.surface import SURFACE, SurfaceSettings
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.fork_server import started_worker
 from tests.test_question import stored_model

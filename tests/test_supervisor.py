@@ -13,7 +13,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from explorer import supervisor as supervisors
 from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.parameters import FlatModel, content_hash
@@ -29,7 +28,9 @@ from explorer.jobs.worker.answering import Worker
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE, LineSettings, places
 from explorer.kinds.surface import SURFACE, SurfaceSettings
-from explorer.supervisor import Supervisor
+from explorer.supervisor import lost_jobs, worker_watch
+from explorer.supervisor import supervisor as supervisors
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, CatalogError, records
 from tests.tiny import (
     ROOT,
@@ -207,7 +208,7 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
 
 def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
     """A cancel of the job that waits beneath an urgent one does not kill their common worker."""
-    monkeypatch.setattr(supervisors, "CANCEL_GRACE", 1.0)
+    monkeypatch.setattr(worker_watch, "CANCEL_GRACE", 1.0)
     catalog, supervisor, _ = served
     slow = named(catalog, "slow")
     long = questions.ask(
@@ -388,7 +389,7 @@ def test_a_worker_that_dies_three_times_on_a_piece_ends_the_job(served):
     key = questions.ask(catalog, LINE, model, settings)
     job = ended(catalog, catalog.active_job_for(key).id)
     assert job.status == "failed"
-    assert job.attempts == supervisors.DEATHS_ALLOWED
+    assert job.attempts == worker_watch.DEATHS_ALLOWED
     assert job.error.startswith(
         "the worker died 3 times on the same piece (exit status -9: SIGKILL"
     )
@@ -400,7 +401,7 @@ def test_a_worker_that_dies_three_times_on_a_piece_ends_the_job(served):
 
 def test_a_worker_that_hangs_is_ended_by_a_cancel(served, monkeypatch):
     """Where no piece comes to its end the worker is killed after a grace, and another follows."""
-    monkeypatch.setattr(supervisors, "CANCEL_GRACE", 0.5)
+    monkeypatch.setattr(worker_watch, "CANCEL_GRACE", 0.5)
     catalog, supervisor, folder = served
     settings = LineSettings(x_count=65, seed=13)
     trap = trapped(settings, unit=40)
@@ -484,7 +485,7 @@ die()
 @pytest.mark.parametrize(("when", "seed"), [("before the spool", 31), ("just after", 32)])
 def test_a_question_asked_just_before_a_kill_is_answered(served, monkeypatch, when, seed):
     """SIGKILL of who asks, in another process: question and job are stored together, and done."""
-    monkeypatch.setattr(supervisors, "RECOVER_SECONDS", 0.0)
+    monkeypatch.setattr(lost_jobs, "RECOVER_SECONDS", 0.0)
     catalog, _, _ = served
     given = [sys.executable, "-c", KILLED, str(catalog.folder), when, str(seed)]
     done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=60)

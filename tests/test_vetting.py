@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer import supervisor as supervisors
 from explorer.ask import requests
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts
@@ -24,7 +23,8 @@ from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.kind import Piece
-from explorer.supervisor import Supervisor
+from explorer.supervisor import lost_jobs, worker_watch
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog
 
 ME = ProcessName.of(os.getpid())
@@ -271,7 +271,7 @@ def test_a_copied_spool_has_no_workers_and_keeps_its_pieces(place, tmp_path):
 
 def test_a_job_is_cancelled_in_a_copy_without_harm_to_the_original(place, tmp_path, monkeypatch):
     """Its worker is the original's, here this very process: Stop does not reach it."""
-    monkeypatch.setattr(supervisors, "CANCEL_GRACE", 0.0)
+    monkeypatch.setattr(worker_watch, "CANCEL_GRACE", 0.0)
     folder = place.add_job()
     folder.offer(REQUEST)
     with place.spool.enrolled_worker(ME):
@@ -299,7 +299,7 @@ def test_a_job_whose_folder_is_removed_ends_with_a_sentence(place):
 
 def test_a_job_that_was_never_put_into_the_spool_is_found(place, monkeypatch):
     """Another process was killed just after it had stored the job; the app need not start anew."""
-    monkeypatch.setattr(supervisors, "RECOVER_SECONDS", 0.0)
+    monkeypatch.setattr(lost_jobs, "RECOVER_SECONDS", 0.0)
     assert place.supervisor.acquire()
     place.supervisor._look_for_lost()
     place.add_job()
@@ -313,6 +313,6 @@ def test_a_job_neither_queued_nor_claimed_is_offered_again(place):
     folder.offer(REQUEST)
     place.look()
     assert folder.withdraw()
-    for _ in range(supervisors.MAX_LOST_LOOKS):
+    for _ in range(worker_watch.MAX_LOST_LOOKS):
         place.supervisor.step()
     assert len(place.claimed()) == 1

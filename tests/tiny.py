@@ -20,7 +20,7 @@ from explorer.ask.question import sha256
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from sample_models import samples
 from store import Catalog, records
 from tests.tiny_problem import problem
@@ -128,7 +128,7 @@ def end_workers(catalog: Catalog) -> None:
 APP = """
 import sys, time
 from explorer.jobs import local_workers
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from store import Catalog
 
 local_workers.WORKER_COMMAND = [sys.executable, "-m", sys.argv[2]]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -91,7 +90,7 @@ def own_losses(
     return point_means
 
 
-def chord_facts(first: Tensor, second: Tensor) -> dict[str, Any]:
+def chord_facts(first: Tensor, second: Tensor) -> dict[str, object]:
     """Distance and cosine of two points (D,), and their norms."""
     product, lengths = 0.0, []
     for pair in zip(first.split(STRETCH), second.split(STRETCH), strict=True):

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence, Set
-from typing import Any
 
 import numpy as np
 import torch
@@ -63,7 +62,7 @@ def answer(
             rows, facts, began = [], {}, time.perf_counter()
 
 
-def _axes(objective: Objective, settings: ProjectionSettings) -> tuple[Tensor, dict[str, Any]]:
+def _axes(objective: Objective, settings: ProjectionSettings) -> tuple[Tensor, dict[str, object]]:
     """The axes (2, D) in float64, and what a reader checks them by."""
     if settings.direction == "random":
         vectors = direction_rows(objective.flat, settings, 2)
@@ -72,7 +71,7 @@ def _axes(objective: Objective, settings: ProjectionSettings) -> tuple[Tensor, d
     return vectors.to("cpu", torch.float64), facts
 
 
-def _piece(rows: list[dict[str, float]], facts: dict[str, Any], seconds: float) -> Piece:
+def _piece(rows: list[dict[str, float]], facts: dict[str, object], seconds: float) -> Piece:
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Piece({**columns, "unit": columns["unit"].astype(np.int64)}, facts, seconds)
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Any
 
 import numpy as np
 import torch
@@ -127,7 +126,7 @@ def _at_rescaled_point(here: MeasuredPoint, other: RescaledPoint) -> MeasuredPoi
     return MeasuredPoint(objective, here.settings, here.start)
 
 
-def _facts(here: MeasuredPoint) -> dict[str, Any]:
+def _facts(here: MeasuredPoint) -> dict[str, object]:
     """What a reader needs beside the values."""
     name = accuracy_of(here.objective)
     facts = {
@@ -145,7 +144,7 @@ def _facts(here: MeasuredPoint) -> dict[str, Any]:
     return facts | ({"accuracy": here.means[name]} if name else {})
 
 
-def _rescaling_facts(other: RescaledPoint | None) -> dict[str, Any]:
+def _rescaling_facts(other: RescaledPoint | None) -> dict[str, object]:
     if other is None:
         return {"pairs": ""}
     return {"pairs": other.words, "gap": other.gap}

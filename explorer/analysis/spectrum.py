@@ -68,7 +68,7 @@ def answer(
     objective.on_pass = progress.check
     whole = Curvature(objective, map_maker_of(settings))
     matrix = matrix_of_settings(whole, objective, settings)
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "size": matrix.size,
         "parameters": whole.size,
         "examples": objective.examples,

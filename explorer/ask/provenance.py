@@ -57,5 +57,5 @@ def _computed(catalog: Catalog, question: records.Question) -> dict[str, Any]:
     return computed
 
 
-def _public(provenance: records.Json) -> dict[str, Any]:
+def _public(provenance: records.Json) -> dict[str, object]:
     return {name: value for name, value in provenance.items() if name not in PRIVATE_FACTS}

@@ -82,7 +82,7 @@ class QuestionIdentity:
         settings = {name: getattr(self.settings, name) for name in names}
         return sha256({"settings": settings, **self._problem})
 
-    def _identity(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+    def _identity(self, settings: Mapping[str, object]) -> dict[str, object]:
         usual = {f.name: f.default for f in dataclasses.fields(self.kind.settings)}
         kept = {
             name: value
@@ -114,7 +114,7 @@ class QuestionIdentity:
         }
 
 
-def sha256(value: Any) -> str:
+def sha256(value: object) -> str:
     """sha256 of canonical JSON: sorted keys, no spaces, shortest round-trip floats."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,7 @@ TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from w
 RelativeRows = tuple[records.Question, Mapping[str, np.ndarray]]
 
 
-def take_over(catalog: Catalog, kind: Kind, settings: Any, question: records.Question) -> int:
+def take_over(catalog: Catalog, kind: Kind, settings: object, question: records.Question) -> int:
     """How many units a question has after it took what others of its family have; stored at once.
 
     One that has units already takes none. Facts and provenance are left to the worker that answers
@@ -86,7 +86,7 @@ def _rows_of_relatives(
                 yield relative, {name: values[fresh] for name, values in columns.items()}
 
 
-def _shared_entries(mappings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _shared_entries(mappings: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """The entries that all have, with the same value; NaN is the same as NaN here."""
     first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in mappings]
     same = [n for n, text in first.items() if all(other.get(n) == text for other in others)]

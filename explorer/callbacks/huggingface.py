@@ -20,7 +20,9 @@ except ImportError as error:
 class RecorderCallback(TrainerCallback):
     """Keeps the model at the start, every so many optimiser steps, and at the end; all logs."""
 
-    def __init__(self, folder: str | os.PathLike[str], every: int = 100, **settings: Any) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], every: int = 100, **settings: object
+    ) -> None:
         """Nothing is written until training begins.
 
         Args:

@@ -28,7 +28,7 @@ class RecorderCallback(Callback):
         folder: str | os.PathLike[str],
         every: int = 100,
         submodule: str = "",
-        **settings: Any,
+        **settings: object,
     ) -> None:
         """Nothing is written until training starts.
 

@@ -17,7 +17,7 @@ from explorer.consent import code_to_agree
 from explorer.importing import following, sources, storing
 from explorer.importing.sources import Sources
 from explorer.own_code import Code
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from explorer.wording import message
 from store import Catalog
 

@@ -9,7 +9,7 @@ from explorer.commands.json_values import finite_json
 from explorer.commands.parameters import OpenCatalog
 from explorer.jobs import queue_state, vetting
 from explorer.jobs.spool import Spool
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from explorer.wording import message
 from store import records
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from explorer import job_progress
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from explorer.wording import one_line
 from store import Catalog
 

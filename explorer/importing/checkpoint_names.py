@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 # Words after which a number counts steps or passes, and not seeds, folds or ranks.
 _STEP_WORD = re.compile(
@@ -15,7 +14,7 @@ _STEP_WORD = re.compile(
 _NUMBER = re.compile(r"([0-9]+)")
 
 
-def natural_key(text: str) -> tuple[list[Any], str]:
+def natural_key(text: str) -> tuple[list[object], str]:
     """A key by which numbers inside texts are ordered as numbers."""
     parts = _NUMBER.split(text)
     return [int(part) if n % 2 else part for n, part in enumerate(parts)], text

@@ -1,7 +1,6 @@
 """The kinds of analysis. A new one is an entry here and a file of its name in each room."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL
@@ -55,7 +54,7 @@ def kind_named(name: str) -> Kind:
     raise ValueError(f"there is no kind {name!r}; there are {', '.join(k.name for k in KINDS)}")
 
 
-def look_from_json(kind: Kind, values: Mapping[str, Any]) -> Look:
+def look_from_json(kind: Kind, values: Mapping[str, object]) -> Look:
     """The look of a kind from JSON values; what is not given keeps its default.
 
     Raises:
@@ -66,7 +65,7 @@ def look_from_json(kind: Kind, values: Mapping[str, Any]) -> Look:
     return look
 
 
-def unreadable(name: str, settings: Mapping[str, Any]) -> str:
+def unreadable(name: str, settings: Mapping[str, object]) -> str:
     """Why this version cannot show a stored analysis, in a few words; empty when it can.
 
     Args:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -213,7 +213,7 @@ class CriticalSettings(OfRuns, CurvatureSettings):
         """The split, the method and the seed."""
         return (*super().distinguishing_words, self.method, f"seed {self.seed}")
 
-    def counted_evaluations(self, facts: Mapping[str, Any]) -> float:
+    def counted_evaluations(self, facts: Mapping[str, object]) -> float:
         """Passes of the products that the facts count."""
         return float(PASSES_PER_PRODUCT * product_count(facts))
 

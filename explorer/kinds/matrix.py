@@ -162,7 +162,7 @@ class SpectrumSettings(CurvatureSettings):
         words = super().distinguishing_words
         return (MATRIX_WORDS[self.matrix], *words, *layer, f"{self.probes} probes")
 
-    def counted_evaluations(self, facts: Mapping[str, Any]) -> float:
+    def counted_evaluations(self, facts: Mapping[str, object]) -> float:
         """Passes of the products that the facts count; those of mini-batches are not counted."""
         return 0.0 if self.batches else PASSES_PER_PRODUCT * product_count(facts)
 

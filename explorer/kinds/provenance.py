@@ -46,7 +46,7 @@ def titles(analyses: Sequence[Provenance]) -> str:
     return " ".join("; ".join(dict.fromkeys(one.title for one in analyses)).split())
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {str(name): _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):

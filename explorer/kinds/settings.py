@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.setting import Setting, SettingError, Settings
@@ -222,7 +222,7 @@ class ObjectiveSettings(Settings):
         """
         return float(self.units)
 
-    def counted_evaluations(self, facts: Mapping[str, Any]) -> float | None:
+    def counted_evaluations(self, facts: Mapping[str, object]) -> float | None:
         """Evaluations that an answer's seconds went into, as its facts count them.
 
         None: they do not, and its units of work say it; 0: they count but a part of them.

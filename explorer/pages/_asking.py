@@ -131,7 +131,9 @@ def _ask_button(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
         st.caption(f"{duration_text}; {kind.unit} appear as they are computed and are kept.")
 
 
-def _ask_at_once(app: AppState, wishes: tuple[WantedQuestion, ...], seen: dict[str, Any]) -> None:
+def _ask_at_once(
+    app: AppState, wishes: tuple[WantedQuestion, ...], seen: dict[str, object]
+) -> None:
     """Ask as soon as the press is heard: the page, which is slower, may not come to it any more.
 
     Not so where a choice came with the press: the page knows what is wished then. It asks too, and
@@ -145,7 +147,7 @@ def _ask_at_once(app: AppState, wishes: tuple[WantedQuestion, ...], seen: dict[s
             wish.ask(app)
 
 
-def _control_values() -> dict[str, Any]:
+def _control_values() -> dict[str, object]:
     """What the page's controls say, but for the press itself."""
     state_by_key = {str(name): value for name, value in st.session_state.items()}
     return {name: value for name, value in state_by_key.items() if name != COMPUTE_KEY}
@@ -199,7 +201,7 @@ def _differing_settings(old: records.Question, wish: WantedQuestion) -> str:
     return differences + part
 
 
-def _value_text(value: Any) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "all"
     return f"{value:g}" if isinstance(value, float) else str(value) or "all"

@@ -118,7 +118,7 @@ def show_chart(drawing: Any, description: str, values: Any = None, key: str | No
     st.altair_chart(chart, width="content", key=key, alt=alt)
 
 
-def _range_text(values: Any) -> str:
+def _range_text(values: object) -> str:
     import numpy as np
 
     finite_values = np.asarray([] if values is None else values, dtype=float)
@@ -130,7 +130,7 @@ def _range_text(values: Any) -> str:
     )
 
 
-def _theme_config(dark: bool) -> dict[str, Any]:
+def _theme_config(dark: bool) -> dict[str, object]:
     """What text and series look like on the page."""
     text = TEXT_COLOURS["dark" if dark else "light"]
     words = {"labelColor": text, "titleColor": text}

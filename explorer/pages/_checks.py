@@ -77,12 +77,12 @@ def _share_of_range(facts: AnswerFacts, result: Any) -> float | None:
     return largest / span if largest is not None and span > 0 else math.inf
 
 
-def _too_coarse(facts: AnswerFacts, result: Any) -> bool:
+def _too_coarse(facts: AnswerFacts, result: object) -> bool:
     share = _share_of_range(facts, result)
     return share is not None and share > WARNING_SHARE
 
 
-def _precision_badge(facts: AnswerFacts, result: Any) -> None:
+def _precision_badge(facts: AnswerFacts, result: object) -> None:
     """The measured error of a reduced precision."""
     share, error = _share_of_range(facts, result), facts.precision_error
     if share is None or error is None:
@@ -122,7 +122,7 @@ def _subset_badge(question: records.Question, facts: AnswerFacts) -> None:
     )
 
 
-def _centre_badge(facts: AnswerFacts, result: Any) -> None:
+def _centre_badge(facts: AnswerFacts, result: object) -> None:
     alone = facts.stand_alone_loss
     if alone is None:
         return
@@ -264,6 +264,6 @@ def _share_rows(shares: Sequence[records.Share]) -> dict[str, str]:
     return {f"computed by, {place}": text for place, text in enumerate(texts, start=1)}
 
 
-def _table_columns(values: Mapping[str, Any]) -> dict[str, list[str]]:
+def _table_columns(values: Mapping[str, object]) -> dict[str, list[str]]:
     texts = [str(value) for value in values.values()]
     return {"": [as_text(n) for n in values], "value": [as_text(t, 64) for t in texts]}

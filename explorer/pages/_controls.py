@@ -1,7 +1,6 @@
 """What a page asks the user beside settings: model, snapshot, runs, how a picture is drawn."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import streamlit as st
 
@@ -70,7 +69,7 @@ def _never(_: str) -> bool:
     return False
 
 
-def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str]:
+def choose_profile(values: Mapping[str, object]) -> tuple[bool, str]:
     """How profiles with these values are drawn: log scale or not, and what is drawn below them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         scale = st.segmented_control(
@@ -85,7 +84,7 @@ def choose_profile(values: Mapping[str, Any]) -> tuple[bool, str]:
     return scale == "Log", "" if below == "nothing" else below
 
 
-def choose_height(values: Mapping[str, Any], decades: bool) -> tuple[bool, str]:
+def choose_height(values: Mapping[str, object], decades: bool) -> tuple[bool, str]:
     """How a plane with these values is drawn: log scale or not, and which value."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         value = st.selectbox("Value", measured_names(values), width=190)

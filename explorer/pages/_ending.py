@@ -1,18 +1,22 @@
 """How a page about answers ends: what can be taken away, and what they were computed from."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from explorer.pages import _checks as checks
 from explorer.pages._export import export_line
 from store import Catalog, records
 
+if TYPE_CHECKING:
+    from explorer.render.drawing import Chart
+    from explorer.render.export.table import Result
+
 
 def show_ending(
     catalog: Catalog,
     questions_by_name: Mapping[str, records.Question],
-    results: Mapping[str, Any],
-    chart: Callable[[], Any],
+    results: Mapping[str, "Result"],
+    chart: Callable[[], "Chart"],
 ) -> None:
     """The figure and the numbers of the answers, then the provenance of each.
 
@@ -29,7 +33,7 @@ def show_ending(
 def show_provenances(
     catalog: Catalog,
     questions_by_name: Mapping[str, records.Question],
-    results: Mapping[str, Any],
+    results: Mapping[str, object],
 ) -> None:
     """What each answer was computed from; names tell several apart."""
     for name, question in questions_by_name.items():

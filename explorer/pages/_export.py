@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -17,6 +17,11 @@ from explorer.pages._trajectories import DrawnPaths
 from explorer.render.relief3d.client import renderer
 from explorer.wording import NAME_LENGTH
 from store import records
+
+if TYPE_CHECKING:
+    from explorer.render.drawing import Chart
+    from explorer.render.export.table import Result
+    from explorer.render.relief3d.relief import Relief
 
 FIGURE_FORMATS = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
 FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Times": ("serif",)}
@@ -59,8 +64,8 @@ def export_plane(
 
 def export_line(
     questions_by_name: Mapping[str, records.Question],
-    lines: Mapping[str, Any],
-    chart: Callable[[], Any],
+    lines: Mapping[str, "Result"],
+    chart: Callable[[], "Chart"],
 ) -> None:
     """What can be taken away of profiles: the figure, and the numbers of each."""
     with st.popover("Export", icon=":material/download:"):
@@ -90,7 +95,7 @@ def export_run(
 
 
 def export_numbers(
-    questions_by_name: Mapping[str, records.Question], results: Mapping[str, Any]
+    questions_by_name: Mapping[str, records.Question], results: Mapping[str, "Result"]
 ) -> None:
     """The numbers of each answer."""
     with st.popover("Export", icon=":material/download:", key="export-numbers"):
@@ -100,7 +105,7 @@ def export_numbers(
 
 
 def export_chart(
-    name: str, chart: Callable[[], Any], questions: Iterable[records.Question] = ()
+    name: str, chart: Callable[[], "Chart"], questions: Iterable[records.Question] = ()
 ) -> None:
     """A chart as a figure, where it has no numbers of its own, and the analyses that it shows."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
@@ -112,7 +117,7 @@ def provenances_of(questions: Iterable[records.Question]) -> list[Provenance]:
     return [provenance_of(app_state().catalog, question) for question in questions]
 
 
-def _animation_download(name: str, chart: Callable[[int], Any], until: int) -> None:
+def _animation_download(name: str, chart: Callable[[int], object], until: int) -> None:
     """The paths as they grow, as a GIF or an MP4."""
     format = st.selectbox("Format", ["GIF", "MP4"], key="animation-format")
     inches = st.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key="animation-inches")
@@ -145,7 +150,7 @@ def file_word(name: str) -> str:
 
 def _figure_download(
     name: str,
-    chart: Callable[[], Any],
+    chart: Callable[[], "Chart"],
     questions: Iterable[records.Question],
     key: str = "figure",
 ) -> None:
@@ -181,7 +186,7 @@ def _figure_download(
 
 
 def _relief_download(
-    name: str, draw: Callable[[], Any], questions: Sequence[records.Question]
+    name: str, draw: Callable[[], "Relief"], questions: Sequence[records.Question]
 ) -> None:
     """The 3-D view as a figure, from where the user last stood."""
     opengl = renderer().opengl()
@@ -220,7 +225,7 @@ def _relief_download(
     )
 
 
-def _mesh_download(name: str, question: records.Question, draw: Callable[[], Any]) -> None:
+def _mesh_download(name: str, question: records.Question, draw: Callable[[], "Relief"]) -> None:
     """The relief as a mesh for ParaView, Blender or a printer."""
     format = MESH_FORMATS[st.selectbox("Format", list(MESH_FORMATS), key="mesh-format")]
     st.caption(
@@ -244,7 +249,7 @@ def _mesh_download(name: str, question: records.Question, draw: Callable[[], Any
     )
 
 
-def _numbers_download(name: str, question: records.Question, result: Any) -> None:
+def _numbers_download(name: str, question: records.Question, result: "Result") -> None:
     """Every stored value with its coordinates, and where it comes from."""
 
     def numbers_bytes(format: str) -> bytes:

@@ -120,7 +120,7 @@ def choose_row(
     *,
     usual: Mapping[str, object] | None = None,
     narrow: bool = False,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Settings side by side; those that do not matter beside the others are left out.
 
     Args:
@@ -130,7 +130,7 @@ def choose_row(
         usual: values at first, where they are not the settings' defaults.
         narrow: there is little room for the labels.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, column in zip(names, st.columns(len(names), gap="xsmall"), strict=True):
         if setting_field(settings, name).counts({**(beside or {}), **values}):
             with column:
@@ -143,7 +143,7 @@ def choose_all(
     settings: type, names: Sequence[str], *, usual: Mapping[str, object] | None = None
 ) -> dict[str, Any]:
     """Settings two in a row; see `choose_row`."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for pair in (names[start : start + 2] for start in range(0, len(names), 2)):
         both = (*pair, "")[:2]
         columns = st.columns(2, gap="xsmall")
@@ -159,7 +159,7 @@ def choose_axis(settings: type, axis: str) -> dict[str, Any]:
     return choose_row(settings, [f"{axis}_{part}" for part in ("min", "max", "count")], narrow=True)
 
 
-def checked_settings(settings: type, values: Mapping[str, Any]) -> Any:
+def checked_settings(settings: type, values: Mapping[str, object]) -> Any:
     """The settings; the page stops with one sentence where they are refused."""
     try:
         return settings(**values)

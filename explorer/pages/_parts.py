@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
@@ -52,7 +51,7 @@ def live_fragment(seconds: float | None) -> Callable[[Callable[..., None]], Call
     def live_part(part: Callable[..., None]) -> Callable[..., None]:
         @st.fragment(run_every=seconds)
         @functools.wraps(part)
-        def guarded_part(*arguments: Any) -> None:
+        def guarded_part(*arguments: object) -> None:
             run_guarded(functools.partial(part, *arguments))
 
         return guarded_part
@@ -245,7 +244,7 @@ def link_parameters(
     }
     if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
         changed["batchnorm"] = question.settings["batchnorm"]
-    about: dict[str, Any] = {}
+    about: dict[str, object] = {}
     single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
     places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
     for (name, step_name), model, step in places:

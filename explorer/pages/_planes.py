@@ -1,7 +1,5 @@
 """The axes of a plane or of a line, as a page asks for them, and what they turned out to be."""
 
-from typing import Any
-
 import streamlit as st
 
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
@@ -9,7 +7,7 @@ from explorer.kinds.facts import AxesFacts
 from explorer.pages import _forms as forms
 
 
-def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, Any]:
+def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, object]:
     """What a plane's axes are, as settings.
 
     Args:
@@ -25,7 +23,7 @@ def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, Any]:
     return values
 
 
-def choose_directions(settings: type) -> dict[str, Any]:
+def choose_directions(settings: type) -> dict[str, object]:
     """How random directions are drawn: normalisation, seed and ignore rule, as settings."""
     names = ("normalisation", "seed", "ignore_1d")
     return {name: forms.choose(settings, name) for name in names}

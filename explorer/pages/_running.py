@@ -20,7 +20,7 @@ from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named, unreadable
 from explorer.kinds.kind import named_code
 from explorer.render.relief3d.client import RenderError
-from explorer.supervisor import Supervisor
+from explorer.supervisor.supervisor import Supervisor
 from sample_models import Sample, samples
 from store import Catalog, CatalogError, CatalogReadOnly
 

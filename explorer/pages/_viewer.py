@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -75,16 +74,16 @@ _VIEWER = st.components.v2.component(
 
 
 def surface_viewer(
-    scene: Mapping[str, Any],
+    scene: Mapping[str, object],
     key: str,
     *,
     height: int = 520,
     dark: bool | None = None,
-    camera: Mapping[str, Any] | None = None,
+    camera: Mapping[str, object] | None = None,
     link: str | None = None,
     still: str | None = None,
     on_camera_change: Callable[[], None] | None = None,
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """The camera after the user's last move (`position`, `focal_point`, `up`), None before it.
 
     A scene that changes under the same key is redrawn in place and keeps the camera. The script

@@ -70,7 +70,7 @@ def choose_problem() -> Code | None:
     return code
 
 
-def choose_arguments() -> dict[str, Any] | None:
+def choose_arguments() -> dict[str, object] | None:
     """The arguments of the problem's function."""
     text = st.text_input("Arguments", "{}", key="arguments", help='JSON, as in {"width": 128}')
     try:

@@ -1,7 +1,6 @@
 """Loss along lines through one or several models: choose, ask, compare, export."""
 
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -56,7 +55,7 @@ def choose_subjects() -> Subjects:
     return {name: (models_by_label[name], models_by_label[name].point_id) for name in names}
 
 
-def choose_direction() -> dict[str, Any]:
+def choose_direction() -> dict[str, object]:
     """Random directions or the gradient's, as settings."""
     direction = forms.choose(LineSettings, "direction")
     if direction == "eigenvector":

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -54,9 +53,9 @@ def choose() -> tuple[dict[str, records.Model], asking.WantedQuestion]:
     )
 
 
-def choose_plane(several: bool) -> dict[str, Any]:
+def choose_plane(several: bool) -> dict[str, object]:
     """Whose components span the plane, and the grid over it, as settings."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     if several:
         values["plane"] = forms.choose(RunSettings, "plane")
     values["margin"] = forms.choose(RunSettings, "margin")
@@ -79,7 +78,7 @@ def earlier_answer(wish: asking.WantedQuestion) -> records.Question | None:
     return None
 
 
-def settings_without_lengths(settings: Mapping[str, Any]) -> dict[str, Any]:
+def settings_without_lengths(settings: Mapping[str, object]) -> dict[str, object]:
     """The settings without the lengths of the runs."""
     usual = asdict(RunSettings())
     return {name: value for name, value in {**usual, **settings}.items() if name != "lengths"}

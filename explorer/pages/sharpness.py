@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -107,7 +106,7 @@ def start_point(model: records.Model, point: str) -> str:
     return snapshots[0].point_id if len(snapshots) > 1 else point
 
 
-def choose_rescaling() -> dict[str, Any]:
+def choose_rescaling() -> dict[str, object]:
     """None, by layers or by neurons, and the factor, as settings."""
     rescaling = forms.choose(SharpnessSettings, "rescaling")
     if rescaling == "none":

@@ -161,13 +161,13 @@ def _empty_row() -> dict[str, Any]:
     return dict.fromkeys(names, "") | dict.fromkeys(numbers, math.nan)
 
 
-def _reasons_present(rows: list[dict[str, Any]]) -> list[EndReason]:
+def _reasons_present(rows: list[dict[str, object]]) -> list[EndReason]:
     """The reasons that occur, in their order."""
     reasons = {row["ended"] for row in rows}
     return [ended for ended in EndReason if END_WORDS[ended] in reasons] or [EndReason.CRITICAL]
 
 
-def _stroke_encoding(rows: list[dict[str, Any]]) -> alt.Stroke:
+def _stroke_encoding(rows: list[dict[str, object]]) -> alt.Stroke:
     present = _reasons_present(rows)
     scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=[COLOURS[e] for e in present])
     return alt.Stroke(
@@ -175,13 +175,13 @@ def _stroke_encoding(rows: list[dict[str, Any]]) -> alt.Stroke:
     )
 
 
-def _point_encodings(rows: list[dict[str, Any]], names: Sequence[SubjectName]) -> dict[str, Any]:
+def _point_encodings(rows: list[dict[str, object]], names: Sequence[SubjectName]) -> dict[str, Any]:
     """Colours by the reason, filled where a point is critical; a shape a run."""
     present = _reasons_present(rows)
     fills = [COLOURS[e] if e == EndReason.CRITICAL else HOLLOW for e in present]
     scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=fills)
     legend = alt.Legend(title=None, orient="top", symbolOpacity=1)
-    looks: dict[str, Any] = {
+    looks: dict[str, object] = {
         "stroke": _stroke_encoding(rows),
         "fill": alt.Fill("ended:N", scale=scale, legend=legend),
     }

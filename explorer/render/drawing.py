@@ -3,8 +3,8 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import altair as alt
 
@@ -18,7 +18,10 @@ Drawing: TypeAlias = Chart | Relief
 
 
 def drawing_of(
-    kind: Kind, results: Any | Mapping[str, Any], look: Look, names: Sequence[SubjectName] = ()
+    kind: Kind,
+    results: object,
+    look: Look,
+    names: Sequence[SubjectName] = (),
 ) -> Drawing:
     """The picture of a result, or of several by name in one.
 

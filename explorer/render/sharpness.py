@@ -136,7 +136,7 @@ def _short_number(value: float, digits: int) -> str:
 
 
 def _shared_encodings(
-    rows: list[dict[str, Any]], low: float, high: float, title: str
+    rows: list[dict[str, object]], low: float, high: float, title: str
 ) -> dict[str, Any]:
     """Place of a measure, in the order of the list, and of its value."""
     titles_present = {row["measure"] for row in rows}
@@ -168,7 +168,7 @@ def _x_encoding_of(shared: Mapping[str, Any], name: str) -> alt.X:
 
 
 def _whole_chart(
-    layers: list[alt.Chart], rows: list[dict[str, Any]], look: SharpnessLook
+    layers: list[alt.Chart], rows: list[dict[str, object]], look: SharpnessLook
 ) -> alt.LayerChart:
     """The layers, as high as the rows' measures need."""
     return alt.LayerChart(

@@ -146,7 +146,7 @@ def _layers(
     """Band below curves below references; what lies under the floor is drawn on it."""
     layers = []
     names = list(spectrum_curves)
-    colour_encoding: dict[str, Any] = {}
+    colour_encoding: dict[str, object] = {}
     if len(names) > 1:
         scale = alt.Scale(domain=names, range=series_colours(names))
         legend = alt.Legend(
@@ -174,7 +174,7 @@ def _layers(
     return layers
 
 
-def _curve_rows(name: str, x: np.ndarray, y: np.ndarray) -> list[dict[str, Any]]:
+def _curve_rows(name: str, x: np.ndarray, y: np.ndarray) -> list[dict[str, object]]:
     return [
         {"x": at, "density": value, "line": name}
         for at, value in zip(x.tolist(), y.tolist(), strict=True)

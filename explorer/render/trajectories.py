@@ -5,7 +5,6 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 # isort: split
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import altair as alt
 import pyarrow as pa
@@ -141,7 +140,7 @@ def _path_layers(track: Track, count: int) -> list[alt.Chart]:
         if name not in hidden
     ]
 
-    def at(*of: dict[str, Any]) -> alt.Chart:
+    def at(*of: dict[str, object]) -> alt.Chart:
         return alt.Chart(arrow_table(list(of))).encode(x="x:Q", y="y:Q")
 
     line = at(*rows).encode(order="t:Q")
@@ -167,10 +166,10 @@ def _path_layers(track: Track, count: int) -> list[alt.Chart]:
     return [*([halo] if track.halo else []), drawn_line, dots.encode(tooltip=tips), ring, last]
 
 
-def _tooltip_row(track: Track, t: int) -> dict[str, Any]:
+def _tooltip_row(track: Track, t: int) -> dict[str, object]:
     """A snapshot's place, and what its tooltip says."""
     path = track.path
-    tooltip_row: dict[str, Any] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
+    tooltip_row: dict[str, object] = {"x": float(path.x[t]), "y": float(path.y[t]), "t": t}
     tooltip_row |= {"run": track.name, "step": str(track.steps[t])}
     tooltip_row |= {f"true {name}": number_text(value[t]) for name, value in path.values.items()}
     return tooltip_row | {"from the plane": number_text(path.out[t], 4)}

@@ -4,7 +4,6 @@ import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from explorer.analysis.objective.loading import Examples
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
-from explorer.problem import Batch
+from explorer.problem import Batch, Outputs
 
 _NOT_TWICE = (
     "the operation {} of this model cannot be differentiated twice by torch; replace it in the "
@@ -92,7 +91,7 @@ class DifferentiableModel:
         declared = self.problem.batch_size or (self.examples if self.draws else None)
         return declared and min(declared, self.examples)
 
-    def with_derivatives(self) -> AbstractContextManager[Any]:
+    def with_derivatives(self) -> AbstractContextManager[object]:
         """A stretch in which the model stands on this point and has derivatives."""
         return self.flat.with_gradients()
 
@@ -105,12 +104,12 @@ class DifferentiableModel:
             taken = slice_examples(self.data, start, stop)
         return to_device(taken, self.flat.theta.dtype, self.flat.theta.device)
 
-    def outputs(self, batch: Batch) -> Any:
+    def outputs(self, batch: Batch) -> Outputs:
         """Outputs of the model on a batch, with their graph."""
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
             return self.problem.forward(self.module, batch)
 
-    def loss(self, outputs: Any, batch: Batch) -> tuple[Tensor, float]:
+    def loss(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, float]:
         """Sum of the loss over a batch, and what it counts.
 
         Raises:
@@ -206,7 +205,7 @@ def explain_torch_errors() -> Iterator[None]:
         raise
 
 
-def _only_once(node: Any) -> str | None:
+def _only_once(node: object) -> str | None:
     """The name of a node's own operation where `once_differentiable` wraps its backward."""
     own = getattr(type(node), "_forward_cls", None)
     code = getattr(getattr(own, "backward", None), "__code__", None)

@@ -1,5 +1,6 @@
 """Parts of a model that torch differentiates once but not twice, replaced by equals that it can."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -59,7 +60,7 @@ def normalised_weight(size: Tensor, vector: Tensor, dim: int) -> Tensor:
     return vector * (size / length)
 
 
-def _weight_hook(hook: Any) -> Any:
+def _weight_hook(hook: Any) -> Callable[[nn.Module], Tensor]:
     def compute(module: nn.Module) -> Tensor:
         size, vector = (getattr(module, f"{hook.name}_{part}") for part in "gv")
         return normalised_weight(size, vector, -1 if hook.dim is None else hook.dim)

@@ -62,7 +62,7 @@ Seeds = Sequence[tuple[int, int]]  # one for each draw
 Curve = Callable[[Tensor], Tensor]  # of the outputs' shape to the same
 
 
-def _curve_of(loss: Any) -> Callable[[Tensor, Batch, np.ndarray, Seeds], Curve]:
+def _curve_of(loss: object) -> Callable[[Tensor, Batch, np.ndarray, Seeds], Curve]:
     """How the sum of g g' over drawn labels is made, g being a gradient by the outputs.
 
     Raises:

@@ -1,7 +1,6 @@
 """How much the gradients of single examples differ from their mean."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,7 +76,7 @@ def _norms_function(objective: Objective, few: Batch) -> Callable[[Objective, Ba
     return _norms_vectorised if agree else _norms_one_by_one
 
 
-def _summed_loss(objective: Objective, outputs: Any, batch: Batch) -> Tensor:
+def _summed_loss(objective: Objective, outputs: object, batch: Batch) -> Tensor:
     value = as_value("loss", objective.problem.loss(outputs, batch))
     if isinstance(value, tuple):
         raise NoNoise("the loss must give one value per example, got a sum and a count")

@@ -1,7 +1,6 @@
 """Searches for a point where the gradient is zero, whatever the signs of the curvature there."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -227,7 +226,7 @@ def _minimise_gradient_norm(
             best, best_theta = size, theta.copy()
         return size**2 / 2, ground.hessian_times(slope)
 
-    def watch(intermediate_result: Any) -> None:
+    def watch(intermediate_result: object) -> None:
         nonlocal seen_steps
         seen_steps += 1
         unit.report(seen_steps, settings.steps)

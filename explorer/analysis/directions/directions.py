@@ -120,7 +120,7 @@ def direction_facts(
             layers[block.name].append(float(block.layer(vector).norm()))
         if scaled and theta is not None:
             worst = max(worst, _norm_error(stretch.blocks, theta, vector, scaled))
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "theta_norm": _theta_norm(flat),
         "direction_norms": [math.hypot(*norms) for norms in squares.values()],
         "layer_norms": layers,

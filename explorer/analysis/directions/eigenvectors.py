@@ -20,7 +20,7 @@ START = 0  # seed of the vector that every search begins with, so that it ends w
 
 def plane_axes(
     objective: Objective, settings: PlaneSettings
-) -> tuple[Tensor | RedrawnDirections, dict[str, Any]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, object]]:
     """The two axes of a plane through the objective's point, (2, D), and their facts.
 
     Raises:

@@ -1,7 +1,6 @@
 """Measures by norms that know the layers: Fisher-Rao, relative flatness, normalised sharpness."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -91,7 +90,7 @@ def last_linear(point: MeasuredPoint) -> Block:
     objective, outputs_by_layer = point.objective, dict[str, Tensor]()
 
     def keep(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, inputs: Any, outputs: Tensor) -> None:
+        def hook(layer: nn.Module, inputs: object, outputs: Tensor) -> None:
             outputs_by_layer[name] = outputs
 
         return hook

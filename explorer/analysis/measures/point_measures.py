@@ -4,7 +4,6 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from explorer.kinds.measures import MISSING_REASONS
 from explorer.kinds.sharpness import SharpnessSettings
 from explorer.problem import accuracy
 
-Through = Callable[[Any], Any]  # outputs -> outputs
+Through = Callable[[Tensor], Tensor]  # outputs -> outputs
 LEAST_VARIANCE = 1e-12  # of logits that are divided by its root: where a dead net gives zeros alone
 STREAM = {"box": 10, "ball": 11, "noise": 12, "ascent": 13, "batches": 14, "probes": 1}
 STREAM |= {"scaled": 15, "flatness": 16, "factor": 17, "sigma": 18, "rescaling": 19, "subspace": 20}

@@ -30,7 +30,7 @@ class Adapter:
 
     folder: Path
     tensors: Mapping[str, Any]
-    config: Mapping[str, Any]
+    config: Mapping[str, object]
 
 
 def adapter_of(folder: Path) -> Adapter | None:
@@ -52,7 +52,7 @@ def adapter_of(folder: Path) -> Adapter | None:
     return Adapter(folder, held, config)
 
 
-def completed_tensors(adapter: Adapter, model: nn.Module) -> tuple[dict[str, Any], list[str]]:
+def completed_tensors(adapter: Adapter, model: nn.Module) -> tuple[dict[str, object], list[str]]:
     """The whole model's tensors, and the names of those that are its own as it was built.
 
     Raises:

@@ -65,7 +65,7 @@ class FileContents:
             )
         return made
 
-    def _walk(self, content: Any, path: str, around: tuple[int, ...], source: object) -> None:
+    def _walk(self, content: object, path: str, around: tuple[int, ...], source: object) -> None:
         """Note what lies in a container and below it; one that holds itself ends there."""
         if id(content) in around or len(around) > DEEPEST:
             return
@@ -100,7 +100,7 @@ def _entries(content: Any) -> Iterator[tuple[Any, Any]]:
     return ((n, value) for n, value in enumerate(content) if isinstance(value, holding))
 
 
-def _heads(paths: Mapping[str, Any], depth: int = 0) -> list[str]:
+def _heads(paths: Mapping[str, object], depth: int = 0) -> list[str]:
     """The different beginnings of dotted paths; none where there is but one."""
     split = [path.split(".") for path in paths]
     heads = dict.fromkeys(".".join(parts[: depth + 1]) for parts in split if len(parts) > depth + 1)
@@ -235,7 +235,7 @@ class Network:
         return f"{one_line(part, 60)} ({len(self.paths)} tensors, {count:,} parameters)"
 
 
-def can_replace(given: Any, own: Tensor) -> bool:
+def can_replace(given: object, own: Tensor) -> bool:
     """Whether a tensor could take the place of the model's own one."""
     return (
         isinstance(given, Tensor)

@@ -121,13 +121,13 @@ def _weight_map(index: Path) -> dict[str, str]:
 
 
 def fitted_tensors(
-    held: Any, model: nn.Module, source: object, part: str = ""
+    held: object, model: nn.Module, source: object, part: str = ""
 ) -> dict[str, Tensor]:
     """The tensors of the model's own state, in its order, each checked to fit (see `fit`)."""
     return fit(held, model, source, part).tensors
 
 
-def fit(held: Any, model: nn.Module, source: object, part: str = "") -> Fit:
+def fit(held: object, model: nn.Module, source: object, part: str = "") -> Fit:
     """The network in a checkpoint that is the model, under the model's names.
 
     It may lie in dictionaries or behind prefixes of keys ("module.", "student."): what lies outside

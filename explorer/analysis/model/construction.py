@@ -64,7 +64,7 @@ def tensors_outside_checkpoint(model: nn.Module) -> Iterator[tuple[str, Tensor]]
 
 
 def _tensors_within(
-    place: str, value: Any, seen: set[int], deep: int
+    place: str, value: object, seen: set[int], deep: int
 ) -> Iterator[tuple[str, Tensor]]:
     """Tensors within a value: itself, items of containers, what a function closes over."""
     if isinstance(value, Tensor):
@@ -77,7 +77,7 @@ def _tensors_within(
         yield from _tensors_within(f"{place}{name}", inner, seen, deep - 1)
 
 
-def _items_within(value: Any) -> Iterator[tuple[str, Any]]:
+def _items_within(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, Mapping):
         yield from ((f"[{key!r}]", inner) for key, inner in list(value.items()))
     elif isinstance(value, list | tuple):
@@ -90,7 +90,7 @@ def _items_within(value: Any) -> Iterator[tuple[str, Any]]:
             continue
 
 
-def _outputs_of_both(problem: Problem, other: Problem) -> tuple[Any, Any] | None:
+def _outputs_of_both(problem: Problem, other: Problem) -> tuple[object, object] | None:
     """Outputs of both models on the first examples, with the first one's weights."""
     size = sum(parameter.numel() for parameter in problem.model.parameters())
     if size > LARGEST or other.model is problem.model:

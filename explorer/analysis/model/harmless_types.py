@@ -14,7 +14,7 @@ both, holds nothing, opens nothing and calls nothing. What is on no list is refu
 """
 
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
 
 
 class StandIn:
@@ -22,21 +22,21 @@ class StandIn:
 
     __slots__ = ()
 
-    def __new__(cls, *_: Any, **__: Any) -> "StandIn":
+    def __new__(cls, *_: object, **__: object) -> "StandIn":
         """Another one, whatever it is given."""
         return super().__new__(cls)
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         """Keep nothing."""
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         """Keep nothing."""
 
 
 class PlainDictionary:
     """A dictionary in the place of a subclass: entries are kept, everything else is not."""
 
-    def __new__(cls, *_: Any) -> OrderedDict:  # type: ignore[misc]
+    def __new__(cls, *_: object) -> OrderedDict:  # type: ignore[misc]
         """An empty one."""
         return OrderedDict()
 
@@ -44,7 +44,7 @@ class PlainDictionary:
 class PlainList:
     """A list in the place of a `deque`."""
 
-    def __new__(cls, *_: Any) -> list:  # type: ignore[misc]
+    def __new__(cls, *_: object) -> list:  # type: ignore[misc]
         """An empty one."""
         return []
 
@@ -90,7 +90,7 @@ _DICTIONARIES = (
     "lightning.pytorch.utilities.parsing.AttributeDict",
 )
 
-STAND_INS: list[Any] = [
+STAND_INS: list[Callable[..., object] | tuple[Callable[..., object], str]] = [
     (type(name, (StandIn,), {"__slots__": ()}), f"{module}.{name}")
     for module, names in _NAMES.items()
     for name in names

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from explorer.analysis.objective.batches import map_tensors, tensors_of
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.analysis.objective.user_errors import ProblemError
-from explorer.problem import Batch, Problem
+from explorer.problem import Batch, Outputs, Problem
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class OnCopies:
 
     forward: Any
 
-    def __call__(self, model: nn.Module, batch: Batch) -> Any:
+    def __call__(self, model: nn.Module, batch: Batch) -> Outputs:
         """Outputs of the model on a copy of the batch."""
         return self.forward(model, copy_batch(batch))
 
@@ -64,7 +64,7 @@ def protect_inputs(problem: Problem, flat: FlatModel, batch: Batch, path: Path) 
     return replace(problem, forward=OnCopies(problem.forward)) if changed else problem
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: object, other: object) -> bool:
     """Whether two batches or values hold the same numbers; NaN where NaN is."""
     pairs = zip(_tensors(one), _tensors(other), strict=True)
     return all(
@@ -73,7 +73,7 @@ def _equal(one: Any, other: Any) -> bool:
     )
 
 
-def _tensors(given: Any) -> list[Tensor]:
+def _tensors(given: object) -> list[Tensor]:
     """The tensors of a batch, or of a value, whose count may be a plain number."""
     if isinstance(given, tuple):
         return [t for part in given for t in _tensors(part)]

@@ -7,7 +7,7 @@ from typing import IO, Any
 MOST = 1_000  # levels; a checkpoint has a handful
 PICKLES = 5  # in a row in a file of the form before archives: numbers, versions, the content, names
 _TUPLES = (b"\x85", b"\x86", b"\x87", b"t")
-_MARK: Any = pickletools.markobject
+_MARK: object = pickletools.markobject
 _PUTS, _GETS = ("PUT", "BINPUT", "LONG_BINPUT"), ("GET", "BINGET", "LONG_BINGET")
 
 

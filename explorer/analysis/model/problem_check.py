@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +43,7 @@ def _is_torchs(model: nn.Module) -> bool:
     return type(model).__module__.partition(".")[0] == "torch"
 
 
-def check_problem(problem: Any, path: Path) -> None:
+def check_problem(problem: object, path: Path) -> None:
     """Refuse what can be no problem.
 
     Raises:
@@ -77,7 +76,7 @@ def check_problem(problem: Any, path: Path) -> None:
             raise ProblemError(f"{path}, split {name!r}: {error}") from error
 
 
-def _check_model(model: Any) -> None:
+def _check_model(model: object) -> None:
     if not isinstance(model, nn.Module):
         got = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise ValueError(f"the model must be a torch.nn.Module, got {got}; give the module itself")
@@ -120,7 +119,7 @@ def _check_functions(problem: Problem) -> None:
             )
 
 
-def _check_entries(data: Any, place: str) -> None:
+def _check_entries(data: object, place: str) -> None:
     """Refuse what holds something else than dense tensors with values; `place` is where it is."""
     if isinstance(data, Mapping):
         for name, value in data.items():

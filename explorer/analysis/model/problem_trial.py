@@ -167,7 +167,7 @@ def _check_value(name: str, value: Any, where: str) -> None:
         raise ProblemError(f"{where}: {error}; {MEAN}") from error
 
 
-def _part_words(given: Any) -> str:
+def _part_words(given: object) -> str:
     """What a part of a returned value is."""
     if isinstance(given, Tensor):
         return f"a tensor of {given.dtype} and shape {tuple(given.shape)}"

@@ -62,7 +62,7 @@ class LoadedProblem:
 
 
 def load_problem(
-    path: Path, arguments: Mapping[str, Any], twice: bool = False, code: Code | None = None
+    path: Path, arguments: Mapping[str, object], twice: bool = False, code: Code | None = None
 ) -> LoadedProblem:
     """Run a problem file's `problem(**arguments)`.
 
@@ -97,7 +97,7 @@ def load_problem(
     return LoadedProblem(path, made, source_hash, splits, quick)
 
 
-def rerun_problem(path: Path, arguments: Mapping[str, Any]) -> Problem | None:
+def rerun_problem(path: Path, arguments: Mapping[str, object]) -> Problem | None:
     """What a problem file declares when it and all it imports are run once more, as if first.
 
     None where that fails: some code can be run only once in a process.
@@ -238,5 +238,5 @@ def fingerprint(data: Batch) -> str:
     return digest.hexdigest()
 
 
-def _name_of(function: Any) -> str:
+def _name_of(function: object) -> str:
     return getattr(function, "__qualname__", type(function).__qualname__)

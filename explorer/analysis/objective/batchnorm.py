@@ -13,7 +13,7 @@ from torch.nn.modules.conv import _ConvNd
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.problem import Batch, Problem
 
-Forward = Callable[[nn.Module, Batch], Any]
+Forward = Callable[[nn.Module, Batch], object]
 Ends = Mapping[str, tuple[Tensor, Tensor]]  # name of a buffer -> its values at two points
 
 
@@ -143,7 +143,7 @@ def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
     pairs: list[_Pair] = []
 
     def watch(name: str, layer: nn.Module) -> Any:
-        def hook(_: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        def hook(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             calls.append(name)
             if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in made:
                 pairs.append(_Pair(made[id(inputs[0])], name))

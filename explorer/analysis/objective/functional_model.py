@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.objective.parameters import FlatModel
-from explorer.problem import Batch, Problem
+from explorer.problem import Batch, Outputs, Problem
 
 
 class FunctionalModel(nn.Module):
@@ -17,7 +17,7 @@ class FunctionalModel(nn.Module):
         self.model = model
         self._forward = problem.forward
 
-    def forward(self, batch: Batch) -> Any:
+    def forward(self, batch: Batch) -> Outputs:
         """Outputs of the model on a batch."""
         return self._forward(self.model, batch)
 
@@ -30,7 +30,7 @@ def named_views(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
     }
 
 
-def widen_reduced_floats(outputs: Any) -> Any:
+def widen_reduced_floats(outputs: object) -> Any:
     """Outputs with reduced floats as float32, whatever they are held in."""
     if isinstance(outputs, Tensor):
         return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs

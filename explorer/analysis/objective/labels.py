@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +28,7 @@ class _Rule:
     ignored: int | None = None
 
 
-RULES: Mapping[Any, _Rule] = MappingProxyType(
+RULES: Mapping[object, _Rule] = MappingProxyType(
     {
         cross_entropy: _Rule(1),
         accuracy: _Rule(1),
@@ -39,7 +38,7 @@ RULES: Mapping[Any, _Rule] = MappingProxyType(
 )
 
 
-def wrong_label(problem: Problem, outputs: Any, batch: Batch) -> tuple[int, str] | None:
+def wrong_label(problem: Problem, outputs: object, batch: Batch) -> tuple[int, str] | None:
     """The first example of a batch whose label is no class, and what to do; None where all are.
 
     Looked at are the ready losses and metrics of `explorer.problem`; others know their labels.
@@ -63,7 +62,7 @@ def wrong_label(problem: Problem, outputs: Any, batch: Batch) -> tuple[int, str]
 
 
 def require_classes(
-    problem: Problem, outputs: Any, batch: Batch, split: str, number: Callable[[int], int] = int
+    problem: Problem, outputs: object, batch: Batch, split: str, number: Callable[[int], int] = int
 ) -> None:
     """Refuse a label that is none of the model's classes; see `wrong_label`.
 

@@ -58,7 +58,7 @@ class DataError(ValueError):
     """A data set that gives no usable examples; the message names the split and the example."""
 
 
-def is_dataset(data: Any) -> bool:
+def is_dataset(data: object) -> bool:
     """Whether a split gives its examples one by one, and holds no tensors itself."""
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     return not isinstance(data, Tensor | Mapping | tuple | list) and (
@@ -132,7 +132,7 @@ class Examples(Dataset):
         """
         return self.checked_batch(self.collate([self[index] for index in indices]))
 
-    def checked_batch(self, batch: Any) -> Batch:
+    def checked_batch(self, batch: object) -> Batch:
         """A batch that was loaded.
 
         Raises:
@@ -142,7 +142,7 @@ class Examples(Dataset):
             raise self.refusal(batch.message)
         return map_tensors(batch, lambda tensor: tensor)  # lists become tuples
 
-    def collate(self, examples: list[Any]) -> Any:
+    def collate(self, examples: list[object]) -> Batch:
         """The examples as one batch, or the failure."""
         failed = next((e for e in examples if isinstance(e, _Failure)), None)
         if failed is not None:
@@ -325,7 +325,7 @@ def form_of(batch: Batch) -> list[tuple[torch.dtype, torch.Size]]:
     return [(tensor.dtype, tensor.shape[1:]) for tensor in tensors_of(batch)]
 
 
-def _no_tensor(batch: Any, place: str = "") -> str | None:
+def _no_tensor(batch: object, place: str = "") -> str | None:
     """What in a batch is no tensor with a row for each example, and where; None if all is."""
     if isinstance(batch, Mapping):
         entries = [(f"{place}[{name!r}]", value) for name, value in batch.items()]

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from explorer.problem import Batch, Problem, accuracy, cross_entropy, labels_of
+from explorer.problem import Batch, Outputs, Problem, accuracy, cross_entropy, labels_of
 
 FEW_CLASSES = 64  # up to here the class axis is better reduced across rows
 Where = tuple[
@@ -79,7 +79,7 @@ class LossAndMetrics:
         terms = (self._problem.loss, *self._problem.metrics.values())
         return all(term.__module__ == cross_entropy.__module__ for term in terms)
 
-    def values(self, outputs: Any, batch: Batch) -> list[Value]:
+    def values(self, outputs: object, batch: Batch) -> list[Value]:
         """The value of each term for the model's outputs on a batch.
 
         Raises:
@@ -88,7 +88,7 @@ class LossAndMetrics:
         terms = {"loss": self._problem.loss, **self._problem.metrics}
         return [as_value(name, term(outputs, batch)) for name, term in terms.items()]
 
-    def fused_values(self, outputs: Any, batch: Batch) -> list[Value]:
+    def fused_values(self, outputs: Outputs, batch: Batch) -> list[Value]:
         """The values in a form that a compiler or vmap makes quick."""
         if not self._is_few_class(outputs, batch):
             return self.values(outputs, batch)
@@ -97,12 +97,12 @@ class LossAndMetrics:
         others = [right if m is accuracy else as_value(n, m(outputs, batch)) for n, m in metrics]
         return [losses, *others]
 
-    def few_class(self, outputs: Any, batch: Batch) -> FewClassLoss | None:
+    def few_class(self, outputs: Outputs, batch: Batch) -> FewClassLoss | None:
         """The quick way for batches like this one; None where it is not the ready cross-entropy."""
         few = self._is_few_class(outputs, batch)
         return FewClassLoss(outputs, labels_of(batch)) if few else None
 
-    def _is_few_class(self, outputs: Any, batch: Batch) -> bool:
+    def _is_few_class(self, outputs: Outputs, batch: Batch) -> bool:
         """Whether these are the ready cross-entropy's logits (B, C) and whole labels (B,)."""
         ready = self._problem.loss is cross_entropy and isinstance(outputs, Tensor)
         if not ready or outputs.dim() != 2 or not 2 <= outputs.shape[1] <= FEW_CLASSES:
@@ -113,7 +113,7 @@ class LossAndMetrics:
 
     def write(
         self,
-        outputs: Any,
+        outputs: Outputs,
         batch: Batch,
         few: FewClassLoss | None,
         example_values: "ExampleValues",

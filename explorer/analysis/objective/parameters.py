@@ -147,7 +147,7 @@ class FlatModel:
         """
         self._allocate(model, dtype, device, moved)
         own = dict(model.named_parameters())
-        copies_by_id: dict[int, Any] = {**_hook_outputs(model)}
+        copies_by_id: dict[int, object] = {**_hook_outputs(model)}
         for block, view in zip(self.blocks, self.views, strict=True):
             view.copy_(own[block.name].data)
             copies_by_id[id(own[block.name])] = nn.Parameter(view, requires_grad=False)
@@ -249,7 +249,7 @@ def _for_file(value: Tensor) -> Tensor:
     return value.detach().to("cpu", dtype, copy=True).contiguous()
 
 
-def _deep_copy(model: nn.Module, copies_by_id: dict[int, Any]) -> nn.Module:
+def _deep_copy(model: nn.Module, copies_by_id: dict[int, object]) -> nn.Module:
     """A deep copy that shares no tensor with the model.
 
     Raises:

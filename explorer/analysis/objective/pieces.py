@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,7 @@ def answer_pieces(
     units: int,
     done: Set[int],
     columns: Callable[[np.ndarray], Mapping[str, np.ndarray]],
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     evaluator: Evaluator,
 ) -> Iterator[Piece]:
     """The units of work that are not done, in order, each piece taking about `TARGET_SECONDS`.

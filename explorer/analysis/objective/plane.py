@@ -43,7 +43,7 @@ def tuned_evaluator(
     return evaluator, tuning_facts(evaluator, points, choices)
 
 
-def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, Any]:
+def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, object]:
     """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
     objective = evaluator.objective
     title = devices.device_title(objective.device)

@@ -66,7 +66,7 @@ def watch_random_draws(device: torch.device) -> Iterator[DrawsSeen]:
         _put_back(before, device)
 
 
-def _states(device: torch.device) -> tuple[Any, ...]:
+def _states(device: torch.device) -> tuple[object, ...]:
     there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     global_state = np.random.get_state()  # noqa: NPY002 - the user's code may use it
     return torch.get_rng_state(), there, global_state, random.getstate()

@@ -20,7 +20,7 @@ def frame_indices(count: int) -> list[int]:
 
 
 def animation(
-    chart: Callable[[int], Any],
+    chart: Callable[[int], object],
     frames: Sequence[int],
     format: str,
     *,

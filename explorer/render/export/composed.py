@@ -3,7 +3,6 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -90,7 +89,7 @@ def _frame_layers(frame: Frame) -> list[alt.Chart]:
         return x / frame.width, 1 - y / frame.height
 
     layers = []
-    strokes: list[dict[str, Any]] = []
+    strokes: list[dict[str, object]] = []
     for x, y, x2, y2 in frame.strokes:
         (left, low), (right, high) = place(x, y), place(x2, y2)
         strokes.append({"x": left, "y": low, "x2": right, "y2": high})

@@ -18,8 +18,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadshee
 class Result(Protocol):
     """What every kind's result has."""
 
-    computed: np.ndarray  # (...) bool
-    values: Mapping[str, np.ndarray]  # name -> (...)
+    @property
+    def computed(self) -> np.ndarray:
+        """Whether each point has its values, (...) bool."""
+
+    @property
+    def values(self) -> Mapping[str, np.ndarray]:
+        """The loss and metrics, name -> (...)."""
 
     @property
     def places(self) -> Mapping[str, np.ndarray]:

@@ -45,7 +45,7 @@ SMALL_MARKS: dict[str, dict[str, float | str]] = {
 TEXTS = ("contour-label", "contour-halo", "rank", "label")
 
 
-def thumbnail(kind: Kind, result: Any, names: Sequence[SubjectName] = ()) -> bytes:
+def thumbnail(kind: Kind, result: object, names: Sequence[SubjectName] = ()) -> bytes:
     """A small picture (PNG) of a result, readable on light and dark pages.
 
     A relief has a bar that says from which loss to which; where the machine has no OpenGL it is
@@ -105,12 +105,12 @@ def _bare(view: dict[str, Any]) -> dict[str, Any]:
     return bare
 
 
-def _mark_style(view: dict[str, Any]) -> str:
+def _mark_style(view: dict[str, object]) -> str:
     mark = view.get("mark")
     return str(mark.get("style", "")) if isinstance(mark, dict) else ""
 
 
-def _bare_channel(name: str, channel: Any) -> Any:
+def _bare_channel(name: str, channel: object) -> Any:
     """A channel without what tells its scale."""
     if not isinstance(channel, dict) or not {"field", "datum"} & channel.keys():
         return channel

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import altair as alt
 import contourpy
@@ -168,7 +167,7 @@ def _line_length(line: np.ndarray) -> float:
     return float(np.hypot(*np.diff(line, axis=0).T).sum())
 
 
-def _label_layers(rows: list[dict[str, Any]], halo: bool) -> list[alt.Chart]:
+def _label_layers(rows: list[dict[str, object]], halo: bool) -> list[alt.Chart]:
     """Labels; the halo, in the colour of the level, interrupts their line."""
     text = alt.Chart(arrow_table(rows)).encode(
         x="x:Q", y="y:Q", text="text:N", angle=alt.Angle("angle:Q", scale=None)

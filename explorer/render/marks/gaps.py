@@ -54,7 +54,7 @@ def _reason_text(value: float) -> str:
     return "infinite" if math.isinf(value) else "not above 0"
 
 
-def rug_layer(hole_rows: PointRows, shared: Mapping[str, Any], row: Row) -> alt.Chart:
+def rug_layer(hole_rows: PointRows, shared: Mapping[str, object], row: Row) -> alt.Chart:
     """Marks at the foot of the plot, and what they mean in a legend."""
     counts = {why: sum(hole["why"] == why for hole in hole_rows) for why in ("NaN", "infinite")}
     counts["not above 0"] = len(hole_rows) - sum(counts.values())

@@ -4,7 +4,6 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -90,7 +89,7 @@ def plane_chart(
     )
 
 
-def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, Any]:
+def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, object]:
     """Scale and axis of one coordinate, as keywords of its channel."""
     values = coordinate_ticks(axis)
     return {

@@ -15,7 +15,7 @@ from explorer.render.marks.ticks import number_text
 def hover_rule(row: Row, x: alt.X) -> alt.Chart:
     """The rule at the nearest x of any curve."""
     xs = np.unique(np.concatenate([curve.x for curve in row.curves.values()]))
-    columns: dict[str, Any] = {"x": xs, "x text": [number_text(at) for at in xs]}
+    columns: dict[str, object] = {"x": xs, "x text": [number_text(at) for at in xs]}
     for name, curve in row.curves.items():
         texts = np.full(len(xs), "", dtype=object)
         texts[np.searchsorted(xs, curve.x)] = _point_texts(curve)

@@ -54,7 +54,7 @@ def _stroke_layer(row: Row, part: str, rows: PointRows) -> alt.Chart:
     return layer.encode(**_part_legend(row)) if part == "curve" and row.parts else layer
 
 
-def _part_legend(row: Row) -> dict[str, Any]:
+def _part_legend(row: Row) -> dict[str, object]:
     """Opacity and width by part: two channels that share one legend.
 
     Only curves have them: Vega gives a legend the look of the first layer that has it.

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -35,7 +34,7 @@ def view_angle(aspect: float) -> float:
     return math.degrees(2 * math.atan(half))
 
 
-def picture_fractions(places: ArrayLike, camera: Mapping[str, Any], aspect: float) -> np.ndarray:
+def picture_fractions(places: ArrayLike, camera: Mapping[str, object], aspect: float) -> np.ndarray:
     """Fractions (..., 2) of the picture's width from the left and of its height from above.
 
     Args:

@@ -52,7 +52,7 @@ class Renderer:
         self._kept_lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
         self._opengl: OpenGL | None = None
-        self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def scene(self, field: HeightField, timeout: float = 60.0) -> dict[str, Any]:
         """The scene as JSON values for `surface_viewer`. Needs no OpenGL.
@@ -172,7 +172,7 @@ class Renderer:
                 self._kept.popitem(last=False)
         return reply
 
-    def _exchange(self, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    def _exchange(self, request: Mapping[str, object], timeout: float) -> dict[str, Any]:
         """The reply; a child that died is started again once."""
         line = json.dumps(request) + "\n"
         with self._lock:

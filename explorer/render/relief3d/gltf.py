@@ -4,7 +4,6 @@ import base64
 import json
 import struct
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ def gltf_bytes(
     triangles: np.ndarray,
     *,
     binary: bool,
-    extras: Mapping[str, Any],
+    extras: Mapping[str, object],
 ) -> bytes:
     """The mesh in one file, y up.
 
@@ -66,7 +65,7 @@ def gltf_bytes(
     accessors[2]["normalized"] = True
     attributes = {name: place for place, name in enumerate(blocks) if name != "indices"}
     rough = {"metallicFactor": 0.0, "roughnessFactor": 0.7}
-    buffer: dict[str, Any] = {"byteLength": len(body)}
+    buffer: dict[str, object] = {"byteLength": len(body)}
     if not binary:
         encoded = base64.b64encode(body).decode("ascii")
         buffer["uri"] = f"data:application/octet-stream;base64,{encoded}"

@@ -185,7 +185,7 @@ class HeightField:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; arrays in base64, so that NaN and Inf survive."""
         plain = ("log", "clip", "limits", "colour_map", "contours", "x_label", "y_label", "z_label")
-        values: dict[str, Any] = {name: getattr(self, name) for name in plain}
+        values: dict[str, object] = {name: getattr(self, name) for name in plain}
         values["markers"] = [list(marker) for marker in self.markers]
         for name in ("x", "y", "z"):
             values[name] = base64_text(getattr(self, name), "<f8")

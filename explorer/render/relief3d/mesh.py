@@ -94,7 +94,7 @@ def _normals(mesh: pv.PolyData) -> np.ndarray:
     return normals / lengths
 
 
-def _with_measurements(mesh: pv.PolyData, file_notes: Mapping[str, Any]) -> pv.PolyData:
+def _with_measurements(mesh: pv.PolyData, file_notes: Mapping[str, object]) -> pv.PolyData:
     """The mesh with what was measured at its points."""
     losses = np.asarray(mesh["loss"])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -123,7 +123,7 @@ def _stl_bytes(corners: np.ndarray, file_notes: Mapping[str, Any]) -> bytes:
     )
 
 
-def _ply_bytes(mesh: pv.PolyData, file_notes: Mapping[str, Any]) -> bytes:
+def _ply_bytes(mesh: pv.PolyData, file_notes: Mapping[str, object]) -> bytes:
     """The mesh as binary PLY with normals and colours; its provenance in a comment."""
     faces = mesh.regular_faces
     names = ("x", "y", "z", "nx", "ny", "nz")

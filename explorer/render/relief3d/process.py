@@ -32,7 +32,7 @@ from explorer.render.relief3d.still import still_picture
 SCENES_KEPT = 8  # a still usually follows the scene it shows
 
 
-def scene_arrays(scene: scenes.Scene) -> dict[str, Any]:
+def scene_arrays(scene: scenes.Scene) -> dict[str, object]:
     """The scene as JSON values for the viewer: arrays in base64, little-endian."""
     field, surface, lines = scene.field, scene.surface, scene.lines
     low, high = field.range
@@ -78,7 +78,7 @@ def scene_arrays(scene: scenes.Scene) -> dict[str, Any]:
     }
 
 
-def _mesh_arrays(mesh: pv.PolyData, colours: str) -> dict[str, Any] | None:
+def _mesh_arrays(mesh: pv.PolyData, colours: str) -> dict[str, object] | None:
     """Positions, normals, triangles and colours: shade as uint16, or red green blue as uint8."""
     if mesh.n_points == 0:
         return None
@@ -101,7 +101,7 @@ class Answers:
     def __init__(self) -> None:
         self._scenes: OrderedDict[str, scenes.Scene] = OrderedDict()
 
-    def scene(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def scene(self, request: Mapping[str, object]) -> dict[str, Any]:
         """The scene as arrays."""
         return {"scene": scene_arrays(self._kept_scene(request))}
 
@@ -125,7 +125,7 @@ class Answers:
             partial.unlink(missing_ok=True)
         return {"path": str(path)}
 
-    def ping(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def ping(self, request: Mapping[str, object]) -> dict[str, Any]:
         """The process's number."""
         return {"pid": os.getpid()}
 

@@ -1,0 +1,1 @@
+"""The one process per catalog that starts workers and brings their pieces home."""

@@ -1,0 +1,44 @@
+"""What the supervisor remembers of a job, and what it says of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from explorer.contracts.progress import StoredProgress
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.process import ProcessName
+from store import Catalog, records
+
+
+@dataclass
+class TrackedJob:
+    """What the supervisor remembers of a job in the spool."""
+
+    table: str = ""  # of an answer's kind
+    worker: ProcessName | None = None  # as it is noted in the catalog
+    lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
+    cancelled: float | None = None  # since when
+    told: StoredProgress | None = None  # what stands in its folder
+
+
+def tell(folder: JobFolder, job: TrackedJob, progress: StoredProgress) -> None:
+    """Say in a job's folder what is new of it."""
+    if progress != job.told:
+        folder.write_catalog_progress(progress)
+        job.told = progress
+
+
+def note(catalog: Catalog, folder: JobFolder, job: TrackedJob, **fields: Any) -> None:
+    """Update the job's row; the first time also with the worker that has it."""
+    worker = folder.worker
+    if worker and job.worker != worker:
+        fields |= {"status": "running", "pid": worker.pid}
+        fields |= {"pid_started": worker.started / 1000, "host": worker.host}
+        if began := catalog.job(folder.id).started:
+            fields["started"] = began  # by an earlier worker, or seen by an earlier supervisor
+        job.worker = worker
+    catalog.update_job(folder.id, **fields)
+
+
+def stored_progress(job: records.Job, units_done: int) -> StoredProgress:
+    """What the catalog has of a job."""
+    return StoredProgress(title=job.title, units=job.units, units_done=units_done)
