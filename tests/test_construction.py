@@ -12,6 +12,8 @@ from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.random_draws import RandomOperations
 from explorer.analysis.objective.user_errors import ProblemError, explain_problem_errors
 from explorer.ask.question import ProblemIdentity, sha256
+from explorer.contracts.facts import ProblemFacts
+from explorer.contracts.request import AnswerRequest
 from explorer.kinds.kind import Piece
 from explorer.kinds.surface import SurfaceSettings
 
@@ -84,9 +86,23 @@ def test_the_loss_is_what_was_measured_at_the_import(tmp_path: Path) -> None:
     """Another loss of the same point is refused; rounding, subsets and NaN are not."""
     settings = {"split": "train", "subset": "all", "batchnorm": "frozen", "precision": "float32"}
     piece = Piece({"unit": np.arange(1)}, {"stand_alone": {"loss": 1.838}})
-    file = tmp_path / "mine.py"
+
+    def asked(changed: dict[str, str], measured: float | None) -> AnswerRequest:
+        return AnswerRequest(
+            key="k",
+            kind="surface",
+            settings=settings | changed,
+            problem=tmp_path / "mine.py",
+            arguments={},
+            source_hash="s",
+            fingerprint="f",
+            points=("p",),
+            files=(tmp_path / "p.safetensors",),
+            losses=(measured,),
+        )
+
     with pytest.raises(ProblemError, match=r"was 0\.2495 at its import and is 1\.838 now"):
-        check_as_measured(piece, {"settings": settings, "measured": [0.2495]}, file)
+        check_as_measured(piece, asked({}, 0.2495))
     for changed, measured in (
         ({}, 1.8380001),
         ({}, None),
@@ -94,8 +110,7 @@ def test_the_loss_is_what_was_measured_at_the_import(tmp_path: Path) -> None:
         ({"subset": "first"}, 0.2495),
         ({"precision": "bf16"}, 0.2495),
     ):
-        request = {"settings": settings | changed, "measured": [measured]}
-        check_as_measured(piece, request, file)
+        check_as_measured(piece, asked(changed, measured))
 
 
 def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -> None:
@@ -109,7 +124,7 @@ def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -
     text = str(caught.value)
     assert "(line 4 of mine.py)" in text and "choose precision float32" in text
     with (
-        pytest.raises(ValueError, match=r"^the number of points along x must"),
+        pytest.raises(ValueError, match=r"^x_count must be from 2"),
         explain_problem_errors(file),
     ):
         SurfaceSettings(x_count=0)
@@ -117,8 +132,8 @@ def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -
 
 def test_which_parameters_move_is_in_the_key_where_it_is_not_all() -> None:
     """A problem all of whose parameters move keeps its key."""
-    facts = {"splits": {"train": {"fingerprint": "f"}}, "loss": "l", "metrics": []}
-    plain = ProblemIdentity.of("s", {}, facts)
-    part = ProblemIdentity.of("s", {}, facts | {"moved": "2 of 4 tensors"})
+    facts = {"splits": {"train": {"fingerprint": "f", "count": 1}}, "loss": "l", "metrics": []}
+    plain = ProblemIdentity.of("s", {}, ProblemFacts.of(facts))
+    part = ProblemIdentity.of("s", {}, ProblemFacts.of(facts | {"moved": "2 of 4 tensors"}))
     before = {n: v for n, v in dataclasses.asdict(plain).items() if n != "moved"}
     assert plain.id == sha256(before) != part.id

@@ -12,6 +12,7 @@ import pytest
 
 from explorer import recorded_runs
 from explorer.importing import following, sources
+from explorer.kinds.look import CurvesLook
 from explorer.own_code import code_of
 from explorer.recorder import Recorder
 from explorer.render.training import curves_chart
@@ -201,7 +202,7 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
     assert [step for step, _ in curves["loss"]["train"]] == [0, 1, 2]
     assert curves["loss"]["train"][-1][1] == model.measurements["train"]["loss"]
     for known in ({"run": curves}, {"a": curves, "b": curves}):
-        drawn = curves_chart(known, log=True).to_dict()
+        drawn = curves_chart(known, CurvesLook(log=True)).to_dict()
         titles = json.dumps(drawn)
         assert "Learning rate" in titles and "train" in titles and len(drawn["vconcat"]) >= 2
     with pytest.raises(ValueError, match="runs must have a curve"):

@@ -22,7 +22,7 @@ PAUSE = 0.2  # seconds per evaluation: an import of them all takes some
 def at_work(spool: Spool, not_by: ProcessName | None = None) -> ProcessName | None:
     """The worker that is inspecting the files, past the first of them."""
     for job in spool.jobs():
-        if job.worker not in (None, not_by) and job.progress.get("done", 0) >= 1:
+        if job.worker not in (None, not_by) and job.progress and (job.progress.done or 0) >= 1:
             return job.worker
     return None
 

@@ -18,7 +18,7 @@ from explorer.analysis.curvature.products import CurvatureError
 from explorer.analysis.curvature.trace import xtrace
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
-from explorer.kinds.spectrum import Spectrum
+from explorer.kinds.spectrum import Spectrum, SpectrumFacts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -164,7 +164,7 @@ def spectrum_of(matrix: Matrix, pairs: Pairs, seed: int, probes: int, steps: int
         rows += [(1 + number, MatrixRole.NODE, n, node, weight) for n, (node, weight) in nodes]
     names = ("unit", "role", "i", "value", "weight")
     columns = {n: np.array(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}
-    facts = {"size": matrix.size, "epsilon": torch.finfo(matrix.like.dtype).eps}
+    facts = SpectrumFacts(size=matrix.size, epsilon=torch.finfo(matrix.like.dtype).eps)
     settings = SpectrumSettings(probes=probes)
     return Spectrum(settings, columns, np.ones(settings.units, dtype=bool), facts)
 

@@ -80,7 +80,7 @@ def test_what_is_stored_survives_the_catalog(folder: Path) -> None:
     found = questions.result_of(catalog, asked)
     assert isinstance(found, Sharpness)
     assert found.computed.all()
-    assert found.facts["started"]
+    assert found.facts.started
     assert asked.title == "Sharpness of run from run at step 1"
     assert found.moved_measures(SETTINGS) == []
     assert catalog.image(asked.key) is None or catalog.image(asked.key).startswith(b"\x89PNG")

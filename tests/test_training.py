@@ -10,7 +10,7 @@ from explorer import recorded_runs
 from explorer.codec import to_json
 from explorer.importing.training import TrainingNotes, training_of
 from explorer.kinds.look import SubjectName
-from explorer.kinds.stability import Stability
+from explorer.kinds.stability import Stability, StabilityFacts
 from explorer.recorder import Recorder, optimizer_note
 from explorer.recording import LOG, read_recording
 from store import records
@@ -99,7 +99,7 @@ def test_a_threshold_of_each_snapshot_is_drawn() -> None:
         for name in ("loss", "lambda_max", "residual", "trace", "trace_se", "squares")
     }
     values |= {"gradient_norm": np.ones(3), "noise": np.ones(3)}
-    found = Stability((3,), 10, values, np.ones(3, dtype=bool), {"available": 10})
+    found = Stability((3,), 10, values, np.ones(3, dtype=bool), StabilityFacts(available=10))
     chart = drawn_stability(found, [SubjectName("a", (0, 10, 20))], rates=(0.1, 0.05, 0.025))
     text = chart.to_json()
     assert '"threshold of gradient descent"' in text and all(

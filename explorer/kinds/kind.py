@@ -60,7 +60,7 @@ class Piece:
         return frozenset(int(unit) for unit in self.columns.get("unit", ()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each
 class Kind:
     """One kind of analysis. Text entries name code that is imported only where it is needed."""
 
