@@ -40,7 +40,7 @@ class OtherCatalog:
         if changed:
             raise CatalogDamaged(self.place, changed[0])
 
-    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Row]:
         """The rows of a query; JSON stays the text it is, so that it comes over unchanged."""
         with self._translated_errors():
             self._cursor.execute(query, list(values))
@@ -120,5 +120,5 @@ def _connect_read_only(place: Path, timeout: float) -> Cursor:
         time.sleep(random.uniform(*ATTEMPT_SECONDS))
 
 
-def _in_utc(cell: Any) -> Any:
+def _in_utc(cell: object) -> Any:
     return cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell

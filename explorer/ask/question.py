@@ -98,7 +98,7 @@ class QuestionIdentity:
         }
 
     @property
-    def _problem(self) -> dict[str, Any]:
+    def _problem(self) -> dict[str, object]:
         """What of the problem counts for this question: of the data only its split."""
         split = self.settings.split
         if split not in self.problem.fingerprints:

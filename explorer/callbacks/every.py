@@ -32,7 +32,9 @@ class Every:
         self._run = Recorder(self._folder, **self._settings)
         self._keep(model, step, None)
 
-    def reached(self, model: Model, step: int, optimizer: Optimizer | None, **values: Any) -> None:
+    def reached(
+        self, model: Model, step: int, optimizer: Optimizer | None, **values: object
+    ) -> None:
         """Keep the model where a step to keep was reached or passed since the last one."""
         if step // self._every > self._last // self._every:
             self._keep(model, step, optimizer, **values)

@@ -5,7 +5,7 @@ Tested with a stand-in for its base class, and by hand with transformers 5.23.
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from explorer.callbacks.every import Every
 
@@ -15,6 +15,9 @@ except ImportError as error:
     raise ImportError(
         "explorer.callbacks.huggingface needs transformers; run `pip install transformers`"
     ) from error
+
+if TYPE_CHECKING:
+    from transformers import TrainerState
 
 
 class RecorderCallback(TrainerCallback):
@@ -32,20 +35,24 @@ class RecorderCallback(TrainerCallback):
         """
         self._every = Every(folder, every, settings)
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: object, state: "TrainerState", control: object, **kwargs: Any
+    ) -> None:
         """Begin the run."""
         self._every.begin(kwargs["model"], state.global_step)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(
+        self, args: object, state: "TrainerState", control: object, **kwargs: Any
+    ) -> None:
         """Keep the model when the step is one to keep."""
         self._every.reached(kwargs["model"], state.global_step, kwargs.get("optimizer"))
 
     def on_log(
         self,
-        args: Any,
-        state: Any,
-        control: Any,
-        logs: Mapping[str, Any] | None = None,
+        args: object,
+        state: "TrainerState",
+        control: object,
+        logs: Mapping[str, object] | None = None,
         **kwargs: Any,
     ) -> None:
         """Keep the numbers that the trainer logs, such as loss and eval_loss."""
@@ -54,6 +61,8 @@ class RecorderCallback(TrainerCallback):
         if numbers:
             self._every.log(state.global_step, **numbers)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_train_end(
+        self, args: object, state: "TrainerState", control: object, **kwargs: Any
+    ) -> None:
         """Keep the final model."""
         self._every.end(kwargs["model"], state.global_step, kwargs.get("optimizer"))

@@ -5,9 +5,10 @@ Tested with a stand-in for its base class, and by hand with Lightning 2.6.
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from explorer.callbacks.every import Every
+from explorer.recorder import Optimizer
 
 try:
     from lightning.pytorch.callbacks import Callback
@@ -18,6 +19,9 @@ except ImportError:
         raise ImportError(
             "explorer.callbacks.lightning needs Lightning; run `pip install lightning`"
         ) from error
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 
 
 class RecorderCallback(Callback):
@@ -43,12 +47,17 @@ class RecorderCallback(Callback):
         self._every = Every(folder, every, settings)
         self._submodule = submodule
 
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_train_start(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
         """Begin the run."""
         self._every.begin(pl_module.get_submodule(self._submodule), trainer.global_step)
 
     def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: "Trainer",
+        pl_module: "LightningModule",
+        outputs: Any,
+        batch: object,
+        batch_idx: int,
     ) -> None:
         """Keep the network when the step is one to keep, with the loss of this batch."""
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
@@ -58,12 +67,12 @@ class RecorderCallback(Callback):
         network = pl_module.get_submodule(self._submodule)
         self._every.reached(network, trainer.global_step, _optimizer(trainer), **values)
 
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_train_end(self, trainer: "Trainer", pl_module: "LightningModule") -> None:
         """Keep the final network."""
         network = pl_module.get_submodule(self._submodule)
         self._every.end(network, trainer.global_step, _optimizer(trainer))
 
 
-def _optimizer(trainer: Any) -> Any:
+def _optimizer(trainer: "Trainer") -> Optimizer | None:
     """The optimiser, where there is one alone."""
     return trainer.optimizers[0] if len(trainer.optimizers) == 1 else None

@@ -18,17 +18,17 @@ class Provenance:
     key: str  # of the question
     models: tuple[str, ...] = ()
     points: tuple[str, ...] = ()  # hashes of parameters and buffers
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)  # the split that the loss is over
-    problem: Mapping[str, Any] = field(default_factory=dict)  # file, its hash, arguments, loss
-    computed: Mapping[str, Any] = field(default_factory=dict)  # device, versions
+    settings: Mapping[str, object] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)  # the split that the loss is over
+    problem: Mapping[str, object] = field(default_factory=dict)  # file, its hash, arguments, loss
+    computed: Mapping[str, object] = field(default_factory=dict)  # device, versions
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; NaN and the infinities as the words NaN, inf and -inf."""
         return _plain(asdict(self))
 
 
-def document(analyses: Sequence[Provenance]) -> dict[str, Any]:
+def document(analyses: Sequence[Provenance]) -> dict[str, object]:
     """What a file says of itself: the program and its version, and each analysis in it.
 
     Nothing in it is of the moment of the export: the same picture is the same file.

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -155,10 +154,10 @@ def seed_of(facts: ModelFacts) -> JsonValue:
     return facts.seed if facts.seed is not None else facts.run.seed if facts.run else None
 
 
-def model_rows(models: Sequence[records.Model]) -> dict[str, list[Any]]:
+def model_rows(models: Sequence[records.Model]) -> dict[str, list[object]]:
     """The table of models, column by column."""
     all_facts = [ModelFacts.of(model.facts) for model in models]
-    rows: dict[str, list[Any]] = {
+    rows: dict[str, list[object]] = {
         "Model": list(label_models(list(models))),
         "Parameters": [facts.parameters for facts in all_facts],
         "Snapshots": [m.points for m in models],

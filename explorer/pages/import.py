@@ -250,12 +250,12 @@ def show_import(job: records.Job) -> None:
     st.dataframe(tensor_columns(model), hide_index=True, key="tensors")
 
 
-def measurement_columns(model: records.Model) -> dict[str, list[Any]]:
+def measurement_columns(model: records.Model) -> dict[str, list[object]]:
     """Loss, metrics, cost and fingerprint of each split, column by column."""
     facts = ProblemFacts.of(catalog.problem(model.problem_id).facts)
     final = PointFacts.of(questions.point_of(catalog, model.id, model.point_id).facts)
     splits = facts.splits
-    rows: dict[str, list[Any]] = {"Split": list(splits)}
+    rows: dict[str, list[object]] = {"Split": list(splits)}
     rows["Examples"] = [split.count for split in splits.values()]
     if any(parts.part_of_data(split) for split in splits.values()):
         rows["Part"] = [parts.part_of_data(split) or "all" for split in splits.values()]
@@ -267,7 +267,7 @@ def measurement_columns(model: records.Model) -> dict[str, list[Any]]:
     return rows
 
 
-def tensor_columns(model: records.Model) -> dict[str, list[Any]]:
+def tensor_columns(model: records.Model) -> dict[str, list[object]]:
     """Name, shape, type and role of each tensor, column by column."""
     table = ModelFacts.of(model.facts).tensors
     return {

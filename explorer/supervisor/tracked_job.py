@@ -1,7 +1,6 @@
 """What the supervisor remembers of a job, and what it says of it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from explorer.contracts.progress import StoredProgress
 from explorer.jobs.job_folder import JobFolder
@@ -27,7 +26,7 @@ def tell(folder: JobFolder, job: TrackedJob, progress: StoredProgress) -> None:
         job.told = progress
 
 
-def note(catalog: Catalog, folder: JobFolder, job: TrackedJob, **fields: Any) -> None:
+def note(catalog: Catalog, folder: JobFolder, job: TrackedJob, **fields: object) -> None:
     """Update the job's row; the first time also with the worker that has it."""
     worker = folder.worker
     if worker and job.worker != worker:

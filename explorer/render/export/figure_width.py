@@ -13,7 +13,7 @@ SMALLEST_PLOT, SMALLEST_STEP = 20.0, 0.05  # points of a plot's width, and betwe
 WIDEST_MARGIN = 0.15  # of the width, that a figure may leave free where nothing fits better
 
 
-def fit_width(spec: dict[str, Any], width: float) -> str:
+def fit_width(spec: dict[str, object], width: float) -> str:
     """The chart as SVG, its plots scaled until everything together is `width` points wide.
 
     Vega-Lite fits only single views by itself, and then changes their aspect ratio.
@@ -64,7 +64,7 @@ def _scale_view(view: dict[str, Any], factor: float, width: float) -> dict[str, 
     return view
 
 
-def _scale_channel(channel: Any, factor: float, width: float) -> Any:
+def _scale_channel(channel: object, factor: float, width: float) -> Any:
     if not isinstance(channel, dict):
         return channel
     if isinstance(channel.get("value"), int | float):

@@ -83,7 +83,7 @@ def paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str] = SANS) -> dict[st
     return spec
 
 
-def _thin_strokes(channel: Any) -> None:
+def _thin_strokes(channel: object) -> None:
     """Give a scale of stroke widths those of a paper."""
     if isinstance(channel, dict) and channel.get("field") == "part" and "scale" in channel:
         scale = channel["scale"]

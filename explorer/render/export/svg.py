@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from explorer.render.export.fonts import BUNDLED_FONTS, font_families, register_fonts
 
 POINTS = 72  # per inch; one pixel of the chart is one point of the figure
 
 
-def drawn_svg(spec: dict[str, Any]) -> str:
+def drawn_svg(spec: dict[str, object]) -> str:
     """The specification drawn; nothing is fetched from anywhere."""
     import vl_convert
 

@@ -37,6 +37,6 @@ def _static_view(view: dict[str, Any]) -> dict[str, Any]:
     return view
 
 
-def _is_hover(view: dict[str, Any]) -> bool:
+def _is_hover(view: dict[str, object]) -> bool:
     mark = view.get("mark")
     return isinstance(mark, dict) and mark.get("style") == "hover"

@@ -1,6 +1,6 @@
 """Rows of values as the Arrow tables, column names and titles that Altair takes."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
@@ -25,6 +25,6 @@ def tooltip_title(words: str) -> str:
     return lines.replace("\\", "\\\\")
 
 
-def arrow_table(rows: list[dict[str, Any]]) -> pa.Table:
+def arrow_table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     """The rows as Arrow: Altair takes a second to check the same rows as a list."""
     return pa.Table.from_pylist(rows)

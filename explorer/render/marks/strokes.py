@@ -13,12 +13,13 @@ from explorer.render.marks.gaps import PointRows, drawable_rows, isolated_rows
 from explorer.render.marks.scale import is_drawable
 from explorer.render.marks.ticks import number_text
 
+Encodings = Mapping[str, Any]  # channel -> what altair encodes it by
 FAINT_POINTS = 20_000  # of all thin lines of a curve; more would make the page slow
 # Opacity and stroke width of what a curve is made of. In the legend a band is a broad stroke.
 PART_LOOKS = {"curve": (1.0, 1.8), "faint": (0.35, 0.8), "band": (0.2, 9.0)}
 
 
-def stroke_layers(row: Row, shared: Mapping[str, Any], bottom: float) -> list[alt.Chart]:
+def stroke_layers(row: Row, shared: Encodings, bottom: float) -> list[alt.Chart]:
     """Bands below thin lines below curves below marked places.
 
     Args:
@@ -72,7 +73,7 @@ def _part_legend(row: Row) -> dict[str, object]:
     }
 
 
-def _band_rows(name: str, curve: Curve, row: Row, bottom: float) -> Iterator[dict[str, Any]]:
+def _band_rows(name: str, curve: Curve, row: Row, bottom: float) -> Iterator[dict[str, object]]:
     """Rows of the area of a band; on a log scale what is not above 0 is cut off."""
     if curve.band is None:
         return
@@ -85,7 +86,7 @@ def _band_rows(name: str, curve: Curve, row: Row, bottom: float) -> Iterator[dic
         yield {**point, "number": 0, "low": lower[point["x"]]}
 
 
-def _faint_rows(name: str, curve: Curve, row: Row) -> Iterator[dict[str, Any]]:
+def _faint_rows(name: str, curve: Curve, row: Row) -> Iterator[dict[str, object]]:
     """Rows of the thin lines, every n-th point where they have very many."""
     if curve.faint is None:
         return
@@ -96,7 +97,7 @@ def _faint_rows(name: str, curve: Curve, row: Row) -> Iterator[dict[str, Any]]:
             yield {**point, "number": place}
 
 
-def _curve_layers(row: Row, shared: Mapping[str, Any]) -> list[alt.Chart]:
+def _curve_layers(row: Row, shared: Encodings) -> list[alt.Chart]:
     """The curves, and a dot for each point of one that still grows or has no neighbour."""
     point_rows: PointRows = []
     for name, curve in row.curves.items():
@@ -116,7 +117,7 @@ def _curve_layers(row: Row, shared: Mapping[str, Any]) -> list[alt.Chart]:
     return layers
 
 
-def _spot_layers(row: Row, shared: Mapping[str, Any]) -> list[alt.Chart]:
+def _spot_layers(row: Row, shared: Encodings) -> list[alt.Chart]:
     """Dashed lines and rings, with their words under the mouse."""
     places = {"x": shared["x"], "y": shared["y"]}
     layers = []

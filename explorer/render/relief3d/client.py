@@ -52,7 +52,7 @@ class Renderer:
         self._kept_lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
         self._opengl: OpenGL | None = None
-        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[str, dict[str, object]] = OrderedDict()
 
     def scene(self, field: HeightField, timeout: float = 60.0) -> dict[str, Any]:
         """The scene as JSON values for `surface_viewer`. Needs no OpenGL.
@@ -156,7 +156,7 @@ class Renderer:
         )
 
     def _reply_to(
-        self, method: str, field: HeightField, *, timeout: float, keep: bool = True, **rest: Any
+        self, method: str, field: HeightField, *, timeout: float, keep: bool = True, **rest: object
     ) -> dict[str, Any]:
         """The reply to a request about a height field, from those kept if it is there."""
         key = json.dumps([method, field.key, rest], sort_keys=True)
