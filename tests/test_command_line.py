@@ -219,7 +219,13 @@ def test_ctrl_c_leaves_the_work_going(place):
     command = [sys.executable, "-m", "explorer", "--catalog", str(place / "catalog"), "compute"]
     large = ["surface", "--model", "first", "--x-count", "401", "--y-count", "401"]
     waiting = subprocess.Popen(
-        [*command, *large], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *large],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs tests in the background has them ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert waiting.stdout.readline().startswith("Surface of first: ")
