@@ -230,7 +230,9 @@ def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> 
     page.get_by_role("link", name="mlp_b").click()
     page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
     done(page)
-    sync_api.expect(page.get_by_label("Points").first).to_have_value("31", timeout=PATIENCE)
+    sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
+        "31", timeout=PATIENCE
+    )
     page.get_by_test_id("stVegaLiteChart").wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
 
@@ -278,7 +280,9 @@ def test_downloads(page: "sync_api.Page", server: Server) -> None:
 def test_refining_changes_the_whole_page(page: "sync_api.Page") -> None:
     """The button below the answer: the finer grid on the left, in the address, and computed."""
     page.get_by_role("button", name="Refine to 29 × 29").click()
-    sync_api.expect(page.get_by_label("Points").first).to_have_value("29", timeout=PATIENCE)
+    sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
+        "29", timeout=PATIENCE
+    )
     done(page)
     page.get_by_role("button", name="Refine to 57 × 57").wait_for()
     assert "x_count=29&y_count=29" in page.url
