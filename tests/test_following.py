@@ -206,7 +206,7 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
         titles = json.dumps(drawn)
         assert "Learning rate" in titles and "train" in titles and len(drawn["vconcat"]) >= 2
     with pytest.raises(ValueError, match="runs must have a curve"):
-        curves_chart({"run": {}}, log=False)
+        curves_chart({"run": {}}, CurvesLook())
 
 
 SCRIPT = """
