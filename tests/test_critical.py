@@ -31,6 +31,7 @@ from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render.critical import start_labels
+from explorer.render.export.views import whole_spec
 from store import Catalog
 from tests.conftest import seeded
 from tests.drawing import drawn_critical, small_picture
@@ -406,8 +407,8 @@ NAMES = (SubjectName("a", (10, 20)), SubjectName("b", ("x",)))
 def test_charts_are_drawn_of_what_there_is(units: tuple[int, ...], log: bool) -> None:
     """Both charts and the picture are valid; critical ends are filled, all others hollow."""
     critical_points = drawn(*units)
-    chart = drawn_critical(critical_points, NAMES, log=log).to_dict()
-    drawn_critical(critical_points, NAMES, picture="gradients").to_dict()
+    chart = whole_spec(drawn_critical(critical_points, NAMES, log=log))
+    whole_spec(drawn_critical(critical_points, NAMES, picture="gradients"))
     assert small_picture("critical", critical_points).startswith(b"\x89PNG")
     fill = chart["layer"][1]["encoding"]["fill"]["scale"]
     looks = dict(zip(fill["domain"], fill["range"], strict=True))

@@ -28,6 +28,7 @@ from explorer.render.export.figure_width import fit_width
 from explorer.render.export.paper_style import paper_spec
 from explorer.render.export.svg import POINTS, drawing_size
 from explorer.render.export.thumbnail import small_chart, thumbnail
+from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
 from store import Catalog
 from tests.tiny import ROOT
@@ -89,8 +90,7 @@ def as_text(drawing: Chart | Relief) -> str:
     """All of a drawing as text."""
     if isinstance(drawing, Relief):
         return drawing.field.key + json.dumps(drawing.camera)
-    with alt.data_transformers.disable_max_rows():
-        return str(drawing.to_json())
+    return json.dumps(whole_spec(drawing))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -161,11 +161,10 @@ def test_any_two_stand_side_by_side(answers: dict[str, Answer], first: str, seco
     dark = PAIRS.index((first, second)) % 2 == 0
     left = answers[first].drawn()
     right = answers[second].drawn(**({"log": False} if first == second == "surface" else {}))
-    with alt.data_transformers.disable_max_rows():
-        alone = [chart.to_dict() for chart in (left, right)]
-        for whole in (side_by_side([left, right]), alt.hconcat(left, right)):
-            whole.config = _theme_config(dark)
-            spec = whole.to_dict()
+    alone = [whole_spec(chart) for chart in (left, right)]
+    for whole in (side_by_side([left, right]), alt.hconcat(left, right)):
+        whole.config = _theme_config(dark)
+        spec = whole_spec(whole)
     svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
     for part in alone:
         own = vl_convert.vegalite_to_svg(part, allowed_base_urls=[])
@@ -204,7 +203,7 @@ def test_ticks_of_contour_and_relief_are_the_same() -> None:
         chart = surface_drawing.draw(plane, look)
         relief = surface_drawing.draw(plane, dataclasses.replace(look, view="relief"))
         assert isinstance(chart, alt.LayerChart) and isinstance(relief, Relief)
-        layers = chart.to_dict()["layer"]
+        layers = whole_spec(chart)["layer"]
         bar = layers[1]["encoding"]["color"]["legend"]
         axes = {axis: layers[0]["encoding"][axis]["axis"] for axis in "xy"}
         for said, ticks in (

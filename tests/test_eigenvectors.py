@@ -26,6 +26,7 @@ from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render import projection as drawn_paths
+from explorer.render.export.views import whole_spec
 from store import Catalog
 from tests.drawing import drawn_surface
 from tests.screen import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
@@ -146,7 +147,7 @@ def test_other_kinds_have_the_same_plane(small: Problem) -> None:
     assert titles[0].startswith("Distance along eigenvector 1, λ = ")
     assert titles[1].startswith("Distance along eigenvector −1, λ = −")
     for chart in (drawn_surface(plane), drawn_paths.draw(path, ProjectionLook())):
-        said = str(chart.to_dict())
+        said = str(whole_spec(chart))
         assert all(title in said for title in titles) and "First direction" not in said
 
 

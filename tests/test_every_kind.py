@@ -39,6 +39,7 @@ from explorer.render.drawing import drawing_of
 from explorer.render.export import table
 from explorer.render.export.figure import save_figure
 from explorer.render.export.thumbnail import thumbnail
+from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
@@ -259,7 +260,7 @@ def test_an_answer_is_drawn_in_light_dark_and_print(kind: Kind, catalog: Catalog
     result, names = questions.result_of(catalog, question), subject_names(catalog, question)
     chart = drawing_of(kind, result, kind.look.usual(result), names)
     assert not isinstance(chart, Relief)  # a look at first sight is flat
-    spec = chart.to_dict()
+    spec = whole_spec(chart)
     drawn = [vl_convert.vegalite_to_svg(spec, theme=theme) for theme in ("default", "dark")]
     assert all(svg.startswith("<svg") and "<path" in svg for svg in drawn)
     assert drawn[0] != drawn[1]

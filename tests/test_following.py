@@ -15,6 +15,7 @@ from explorer.importing import following, sources
 from explorer.kinds.look import CurvesLook
 from explorer.own_code import code_of
 from explorer.recorder import Recorder
+from explorer.render.export.views import whole_spec
 from explorer.render.training import curves_chart
 from store import Catalog, records
 from tests.test_recorded_runs import record
@@ -202,7 +203,7 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
     assert [step for step, _ in curves["loss"]["train"]] == [0, 1, 2]
     assert curves["loss"]["train"][-1][1] == model.measurements["train"]["loss"]
     for known in ({"run": curves}, {"a": curves, "b": curves}):
-        drawn = curves_chart(known, CurvesLook(log=True)).to_dict()
+        drawn = whole_spec(curves_chart(known, CurvesLook(log=True)))
         titles = json.dumps(drawn)
         assert "Learning rate" in titles and "train" in titles and len(drawn["vconcat"]) >= 2
     with pytest.raises(ValueError, match="runs must have a curve"):

@@ -19,6 +19,7 @@ from explorer.kinds.run import RUN, Run, RunLook, RunSettings
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running
 from explorer.problem import Problem
+from explorer.render.export.views import whole_spec
 from explorer.render.projection import draw, outside_count, tracks_of
 from explorer.render.run import draw as draw_run
 from explorer.render.run import tracks_of as run_tracks
@@ -145,10 +146,10 @@ def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
         snapshots_until(tracks, 1),
         snapshots_until(tracks, 20),
     ) == ([1, 0], [1, 1], [13, 8])
-    drawn = draw_run(run, RunLook(until=20), names).to_dict()
+    drawn = whole_spec(draw_run(run, RunLook(until=20), names))
     colours = {layer["mark"].get("color") for layer in drawn["layer"] if "color" in layer["mark"]}
     assert {track.colour for track in tracks} <= colours
-    assert draw_run(run, RunLook(picture="course"), names).to_dict()
+    assert whole_spec(draw_run(run, RunLook(picture="course"), names))
 
 
 def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
@@ -171,7 +172,7 @@ def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
     inside = (np.abs(paths.values["x"]) <= 1.25) & (np.abs(paths.values["y"]) <= 1.25)
     assert outside_count(tracks, surface) == (~inside).sum()
     assert small_picture("projection", paths).startswith(b"\x89PNG")
-    assert draw(paths, ProjectionLook()).to_dict()
+    assert whole_spec(draw(paths, ProjectionLook()))
 
 
 def test_paths_are_asked_on_the_surface_s_page(

@@ -4,7 +4,6 @@ import itertools
 import json
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pytest
 import vl_convert
@@ -21,6 +20,7 @@ from explorer.render import (
     stability,
     training,
 )
+from explorer.render.export.views import whole_spec
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import column_name, tooltip_title
 from explorer.render.marks.colours import (
@@ -165,7 +165,7 @@ def test_contour_lines_reach_the_border() -> None:
         if hole:
             values[0, 4] = np.nan
         surface = Surface(x, y, {"loss": values}, np.ones(values.shape, dtype=bool))
-        spec = drawn_surface(surface).to_dict()
+        spec = whole_spec(drawn_surface(surface))
         drawn: dict[tuple[str, int], list[tuple[float, float]]] = {}
         for layer in spec["layer"]:
             if layer["mark"].get("style") == "contour":
@@ -213,8 +213,7 @@ def hostile_charts() -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["lines", "rows", "training", "surface", "paths"])
 def test_names_are_names_to_vega(name: str) -> None:
     """Quotes, dots, brackets, backslashes and line ends: it draws, and tooltips say the name."""
-    with alt.data_transformers.disable_max_rows():
-        spec = hostile_charts()[name].to_dict()
+    spec = whole_spec(hostile_charts()[name])
     assert vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]).startswith("<svg")
     held = {field for rows in spec["datasets"].values() for row in rows for field in row}
     for tip in tips(spec):

@@ -17,6 +17,7 @@ from explorer.render.export.composed import composed_still
 from explorer.render.export.figure import save_figure, side_by_side
 from explorer.render.export.fonts import SERIF, font_families
 from explorer.render.export.table import point_rows
+from explorer.render.export.views import static_spec
 from explorer.render.relief3d.height import HeightField
 from tests.drawing import drawn_line, drawn_surface
 
@@ -220,3 +221,13 @@ def test_a_figure_has_a_white_page_whatever_the_chart_s_own() -> None:
     svg = save_figure(chart, None, "svg", 3.25).decode()
     assert 'fill="white"' in svg and "#000000" not in svg.partition("<text")[0]
     assert not re.search(r'<text[^>]*fill="white"', svg)
+
+
+def test_a_chart_keeps_its_rows_whatever_altair_is_set_to() -> None:
+    """Streamlit sets altair's theme and way with data while another session exports: no matter."""
+    chart = drawn_line(a_line())
+    alone = static_spec(chart)
+    alt.data_transformers.register("empty", lambda data: {"name": "elsewhere"})
+    with alt.data_transformers.enable("empty"), alt.theme.enable("none"):
+        meanwhile = static_spec(chart)
+    assert meanwhile == alone and len(alone["datasets"]) > 1

@@ -11,6 +11,7 @@ from explorer.kinds.difference import Difference
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation
 from explorer.render.export.figure import save_figure
+from explorer.render.export.views import whole_spec
 from tests.drawing import drawn_difference, drawn_interpolation, small_picture
 from tests.test_render_line import rows
 
@@ -38,7 +39,7 @@ def test_chord_and_rings() -> None:
     assert [(r["x"], r["y"]) for r in rows(chart, "chord")] == [(0, 1), (1, 2)]
     rings = rows(chart, "end")
     assert [(r["x"], r["y"], r["words"]) for r in rings] == [(0, 1.1, "a"), (1, 2, "b at step 3")]
-    assert "a: 0 is a, 1 is b at step 3" in json.dumps(chart.to_dict())
+    assert "a: 0 is a, 1 is b at step 3" in json.dumps(whole_spec(chart))
 
 
 def test_two_splits_in_one_chart() -> None:
@@ -61,7 +62,7 @@ def test_any_interpolation_makes_a_valid_chart(log: bool) -> None:
         an_interpolation(own=[{"loss": np.nan}, {"loss": -1.0}]),
     ]
     for line in cases:
-        spec = drawn_interpolation(line, log=log).to_dict()
+        spec = whole_spec(drawn_interpolation(line, log=log))
         assert vl_convert.vegalite_to_svg(spec).startswith("<svg")
         assert small_picture("interpolation", line).startswith(b"\x89PNG")
 
@@ -96,7 +97,7 @@ def test_differences_that_are_no_numbers() -> None:
     line = a_difference(difference=np.array([np.nan, 0.5, np.inf]))
     chart = drawn_difference(line, log=True)
     assert [r["value"] for r in rows(chart, "rug")] == ["NaN", "Inf"]
-    assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
+    assert vl_convert.vegalite_to_svg(whole_spec(chart)).startswith("<svg")
     assert small_picture("difference", line).startswith(b"\x89PNG")
 
 

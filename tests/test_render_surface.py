@@ -16,6 +16,7 @@ from explorer.kinds.grid import axis_values, coarse_to_fine, level
 from explorer.kinds.preview import preview
 from explorer.kinds.surface import Surface, SurfaceLook
 from explorer.render.export.table import point_rows, to_csv
+from explorer.render.export.views import whole_spec
 from explorer.render.marks.colours import colour_table
 from explorer.render.marks.hover import estimate_text
 from explorer.render.marks.scale import colour_scale
@@ -33,7 +34,7 @@ def a_surface(values: np.ndarray, computed: np.ndarray | None = None) -> Surface
 
 def layers(chart: Any, mark: str) -> list[dict[str, Any]]:
     """Layers with that kind of mark, their rows under "rows"."""
-    spec = chart.to_dict()
+    spec = whole_spec(chart)
     found = [layer for layer in spec["layer"] if layer["mark"]["type"] == mark]
     return [{**layer, "rows": spec["datasets"][layer["data"]["name"]]} for layer in found]
 
@@ -118,7 +119,7 @@ def test_any_values_make_a_valid_chart(name, log):
     """Vega-Lite draws every case; the JSON is strict; the legend counts the holes exactly."""
     values = cases()[name]
     chart = drawn_surface(a_surface(values), log=log)
-    spec = chart.to_dict()
+    spec = whole_spec(chart)
     hover = layers(chart, "rect")[0]["rows"]
     assert [row["loss"] for row in hover] == [number_text(v) for v in values.ravel()]
     legend = json.dumps(spec, allow_nan=False)
@@ -166,8 +167,8 @@ def test_before_a_level_the_nearest_value_stands_in():
     assert pixel_at(picture(chart), surface.x[4], surface.y[4])[3] == 255
     assert pixel_at(picture(chart), surface.x[5], surface.y[5])[3] < 255
     np.testing.assert_array_equal(surface.loss, before)
-    assert "Not computed, 79" in json.dumps(chart.to_dict())
-    assert "Interpolated" not in json.dumps(chart.to_dict()) and not layers(chart, "line")
+    assert "Not computed, 79" in json.dumps(whole_spec(chart))
+    assert "Interpolated" not in json.dumps(whole_spec(chart)) and not layers(chart, "line")
     told = {r["loss"] for r in layers(chart, "rect")[0]["rows"]}
     assert told == {"NaN", number_text(values[4, 4])}
 
@@ -193,7 +194,7 @@ def test_interpolated_cells_are_pale_and_say_what_they_are():
         assert (pixel[3] == 255) == surface.computed[j, i]
         if np.isfinite(shown.values[j, i]):
             assert (pixel[:3] == scale.colours(shown.values[j, i])).all()
-    legend = json.dumps(chart.to_dict())
+    legend = json.dumps(whole_spec(chart))
     gap = int(shown.interpolated.sum())
     assert gap == 625 - 169 - 8
     assert all(f'"{text}"' in legend for text in ("NaN, 1", f"Interpolated, {gap}"))
@@ -263,7 +264,7 @@ def test_a_growing_surface_is_valid_at_every_size():
         computed = np.zeros(values.shape, dtype=bool)
         computed[tuple(order[:count].T)] = True
         chart = drawn_surface(a_surface(values, computed), log=True)
-        assert vl_convert.vegalite_to_svg(chart.to_dict()).startswith("<svg")
+        assert vl_convert.vegalite_to_svg(whole_spec(chart)).startswith("<svg")
 
 
 def test_contours_lie_where_the_function_has_that_value():
@@ -281,7 +282,7 @@ def test_contours_lie_where_the_function_has_that_value():
 def test_square_cells_and_clip():
     """Comparable ranges share one scale per unit; clipping changes colours, never the tooltips."""
     surface = a_surface(bowl((9, 7)))
-    spec = drawn_surface(surface, clip=20.0).to_dict()
+    spec = whole_spec(drawn_surface(surface, clip=20.0))
     assert "autosize" not in spec  # whoever shows it says that: a chart beside another may not
     x_span, y_span = 3 * 7 / 6, 4 * 9 / 8
     assert spec["height"] / spec["width"] == pytest.approx(y_span / x_span, abs=1 / spec["width"])
@@ -295,7 +296,7 @@ def test_payload_stays_small():
     values = np.random.default_rng(0).lognormal(size=(201, 201))
     chart = drawn_surface(a_surface(values))
     assert len(json.dumps(layers(chart, "rect")[0]["rows"])) < 400_000
-    assert len(json.dumps(chart.to_dict())) < 1_000_000
+    assert len(json.dumps(whole_spec(chart))) < 1_000_000
     for side in (60, 201):
         computed = np.zeros((side, side), dtype=bool)
         computed[level((side, side), 2)] = True

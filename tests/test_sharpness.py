@@ -37,6 +37,7 @@ from explorer.kinds.sharpness import (
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from explorer.render import sharpness as render
 from explorer.render.export import table
+from explorer.render.export.views import whole_spec
 from tests.conftest import seeded, small_problem
 from tests.drawing import drawn_sharpness, small_picture
 
@@ -687,25 +688,25 @@ def test_definitions_are_one_line() -> None:
 
 def test_charts_are_drawn(whole: Sharpness) -> None:
     """Values, ratios, a worst direction and the thumbnail are valid, with every value in them."""
-    drawn = drawn_sharpness({"one": whole, "two": whole}).to_dict()
+    drawn = whole_spec(drawn_sharpness({"one": whole, "two": whole}))
     rows = [row for data in drawn["datasets"].values() for row in data]
     for name in ("one", "two"):
         titles = {row["measure"] for row in rows if row.get("model") == name}
         positive = {m.title for m in MEASURES if whole.of(m.name).value > 0}
         assert titles == positive
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
-    moved = drawn_sharpness(whole, picture="ratios").to_dict()
+    moved = whole_spec(drawn_sharpness(whole, picture="ratios"))
     shown = [r for data in moved["datasets"].values() for r in data if "measure" in r]
     assert {r["measure"]: r["value"] for r in shown} == {
         m.title: whole.ratios[m.name] for m in MEASURES if whole.ratios[m.name] > 0
     }
-    drawn_sharpness({"one": whole}, picture="direction", measure="sam").to_dict()
+    whole_spec(drawn_sharpness({"one": whole}, picture="direction", measure="sam"))
     with pytest.raises(ValueError, match="worst direction of trace"):
         drawn_sharpness({"one": whole}, picture="direction", measure="trace")
     assert small_picture("sharpness", whole).startswith(b"\x89PNG")
     nothing = Sharpness.from_pieces(QUICK, [])
     for picture in ("values", "ratios"):
-        drawn_sharpness(nothing, picture=picture).to_dict()
+        whole_spec(drawn_sharpness(nothing, picture=picture))
     assert small_picture("sharpness", nothing).startswith(b"\x89PNG")
 
 

@@ -1,5 +1,6 @@
 """How a model was trained is read from its recording before what its script noted."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from explorer.kinds.look import SubjectName
 from explorer.kinds.stability import Stability, StabilityFacts
 from explorer.recorder import Recorder, optimizer_note
 from explorer.recording import LOG, read_recording
+from explorer.render.export.views import whole_spec
 from store import records
 from tests.drawing import drawn_stability
 
@@ -101,7 +103,7 @@ def test_a_threshold_of_each_snapshot_is_drawn() -> None:
     values |= {"gradient_norm": np.ones(3), "noise": np.ones(3)}
     found = Stability((3,), 10, values, np.ones(3, dtype=bool), StabilityFacts(available=10))
     chart = drawn_stability(found, [SubjectName("a", (0, 10, 20))], rates=(0.1, 0.05, 0.025))
-    text = chart.to_json()
+    text = json.dumps(whole_spec(chart))
     assert '"threshold of gradient descent"' in text and all(
         f"{value}.0" in text for value in (20, 40, 80)
     )
