@@ -19,7 +19,8 @@ def whole_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     Altair's theme and its way with data are one for the process, and Streamlit sets both
     while it sends a chart: a chart that holds plain rows asks for neither.
     """
-    spec: dict[str, Any] = _with_plain_rows(chart).to_dict()
+    chart = _with_plain_rows(chart)
+    spec: dict[str, Any] = chart.to_dict(validate=False)  # what draws it checks it, far sooner
     config = spec.setdefault("config", {})
     config["view"] = VIEW_SIZE | config.get("view", {})
     return spec
