@@ -15,6 +15,7 @@ from explorer.analysis.objective.device import restore_threads
 from explorer.jobs import local_workers
 from explorer.problem import Problem, accuracy, cross_entropy
 from tests.fork_server import forked_worker, started_worker
+from tests.networks import Snapshots, seeded, trained_perceptron
 
 FEW = 23  # examples of the problem `small`
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
@@ -42,10 +43,6 @@ class Net(nn.Module):
         return self.last(torch.relu(self.third(self.second(hidden))))
 
 
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def small_problem(examples: int = 101, dtype: torch.dtype = torch.float64) -> Problem:
     """Random 4 x 4 images in three classes; the model has trained running statistics."""
     with torch.random.fork_rng():
@@ -70,6 +67,12 @@ def small() -> Problem:
     inputs = torch.randn(FEW, 4, generator=seeded(1), dtype=torch.float64)
     labels = torch.randint(0, 3, (FEW,), generator=seeded(2))
     return Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
+
+
+@pytest.fixture(scope="session")
+def trained() -> tuple[Problem, Snapshots]:
+    """A perceptron and the snapshots of its training."""
+    return trained_perceptron()
 
 
 @pytest.fixture

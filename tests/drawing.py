@@ -27,6 +27,13 @@ from explorer.render import (
 )
 from explorer.render.drawing import Chart
 from explorer.render.export.thumbnail import thumbnail
+from explorer.render.export.views import whole_spec
+
+# The loader finds no vendor of EGL, as on a machine without libgl1-mesa-dri: VTK ends by SIGSEGV.
+WITHOUT_OPENGL = {
+    "__EGL_VENDOR_LIBRARY_FILENAMES": "/nonexistent",
+    "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow",
+}
 
 
 def drawn_line(lines: Line | dict[str, Line], **look: Any) -> Chart:
@@ -68,3 +75,13 @@ def drawn_sharpness(models: Sharpness | dict[str, Sharpness], **look: Any) -> Ch
 
 def small_picture(kind: str, result: Any) -> bytes:
     return thumbnail(kind_named(kind), result)
+
+
+def rows(chart: Any, style: str) -> list[dict[str, Any]]:
+    """Rows behind the layers of that style."""
+    spec = whole_spec(chart)
+    views = spec.get("vconcat", [spec])
+    names = [
+        v["data"]["name"] for view in views for v in view["layer"] if v["mark"]["style"] == style
+    ]
+    return [row for name in names for row in spec["datasets"][name]]

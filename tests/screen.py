@@ -68,3 +68,11 @@ def one_sentence(app: AppTest) -> str:
     assert "\n" not in said
     assert "Traceback" not in said
     return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", said).replace(JOINER, "")
+
+
+def charts(app: AppTest) -> int:
+    return len(app.get("vega_lite_chart"))
+
+
+def computes(app: AppTest) -> list[str]:
+    return [label for label in labels(app) if label.startswith("Compute")]

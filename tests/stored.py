@@ -1,15 +1,17 @@
 """A catalog's smallest entries: a model, a question, pieces of its answer."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 
-from store import Catalog
+from store import Catalog, records
 from store.migrations import MIGRATIONS
 from store.records import Measurement, Model, Point, Problem, Question
 
 TABLE = "surface_values"
+POINT = "9" * 64  # the final one of `stored_model`
 
 
 def question(key="q1", units=4, **changes) -> Question:
@@ -68,3 +70,24 @@ def first_schema(folder: Path) -> None:
             'open', 0.1, '{"a": 1}', '{}')""")
         old.execute("CREATE TABLE surface_values (question_key VARCHAR, unit BIGINT, loss DOUBLE)")
         old.execute("INSERT INTO surface_values VALUES ('q1', 0, 0.0), ('q1', 1, 'nan')")
+
+
+def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) -> records.Model:
+    """A model of the catalog, as an import leaves it."""
+    prints = {"train": {"count": 40, "fingerprint": "7"}, "test": {"count": 13, "fingerprint": "8"}}
+    known = {"splits": prints, "loss": "cross_entropy", "metrics": ["accuracy"], **facts}
+    stem = Path(path).stem
+    made = records.Problem(
+        id="p", name=stem, path=path, source_hash="5" * 64, arguments={"width": 6}, facts=known
+    )
+    file = catalog.put_file(b"weights", ".safetensors")
+    ids = ("0" * 64, "1" * 64, POINT)  # the last is the final one
+    points = [stored_point(name, id, step, file) for step, id in enumerate(ids)]
+    catalog.add_import(
+        made, [records.Model(id=name, name=name, problem_id="p", point_id=POINT)], points
+    )
+    return catalog.model(name)
+
+
+def stored_point(model_id: str, id: str, step: int, file: str) -> records.Point:
+    return records.Point(model_id=model_id, point_id=id, label=model_id, step=step, file_hash=file)

@@ -20,7 +20,7 @@ from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from store import Catalog, records
-from tests.test_bad_input import HEAD, state
+from tests.problem_texts import HEAD, state
 from tests.tiny import agreed, ended, supervised
 
 SETTINGS: dict[Kind, Any] = {

@@ -13,26 +13,9 @@ from explorer.ask import questions
 from explorer.importing import sources, storing
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog, records
+from tests.problem_texts import HEAD, state
 from tests.tiny import agreed, dumped, ended, supervised
 
-HEAD = """import torch
-from torch import nn
-from torch.nn import functional as F
-from explorer.problem import Problem, accuracy, cross_entropy, first_input
-
-class Noisy(nn.Dropout):
-    def train(self, mode=True):
-        return super().train(True)
-
-def xy(count=12, seed=0):
-    draw = torch.Generator().manual_seed(seed)
-    labels = torch.randint(0, 3, (count,), generator=draw)
-    return torch.randn(count, 4, generator=draw), labels
-
-def made(model=None, data=None, loss=cross_entropy, metrics={}, forward=first_input):
-    return Problem(model or nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3)),
-                   data or {"train": xy()}, loss, metrics, forward)
-"""
 LINE_OF_BODY = HEAD.count("\n") + 1
 
 # The body of the problem file, and what must stand in the sentence beside the file's path.
@@ -197,13 +180,6 @@ class Runs:
 
     def __reduce__(self) -> tuple:
         return os.mkdir, (str(self.folder),)
-
-
-def state() -> dict[str, torch.Tensor]:
-    """Weights that fit the problem above."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3)).state_dict()
 
 
 def changed(name: str, value: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, torch.Tensor]:

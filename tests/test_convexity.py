@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from explorer.analysis import convexity as answered
 from explorer.analysis.curvature.matrices import dense_matrix
@@ -17,40 +16,14 @@ from explorer.ask import questions
 from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, neighbours, ratio
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.pages import _running
-from explorer.problem import Problem, accuracy, cross_entropy
+from explorer.problem import Problem
 from store import Catalog
-from tests.conftest import seeded
+from tests.networks import of_weights, perceptron
 from tests.screen import badges, fine, identities, labels, opened, texts
 from tests.tiny import end_workers, ended, imported, supervised
 
 CPU = torch.device("cpu")
 SMALL = ConvexitySettings(x_count=3, y_count=3, precision="float64", tolerance=1e-6)
-
-
-class Vector(nn.Module):
-    """Two parameters as one 1 x 2 matrix, and what is made of them."""
-
-    def __init__(self, values: list[float]) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor([values], dtype=torch.float64))
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return inputs * self.weight
-
-
-def perceptron() -> Problem:
-    """A perceptron of 53 parameters on 33 random examples."""
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)).double()
-    inputs = torch.randn(33, 6, generator=seeded(1), dtype=torch.float64)
-    labels = torch.randint(0, 3, (33,), generator=seeded(2))
-    return Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
-
-
-def of_weights(values: list[float], loss) -> Problem:
-    data = {"train": (torch.ones(3, 1, dtype=torch.float64),)}
-    return Problem(Vector(values), data, lambda outputs, batch: loss(outputs))
 
 
 def answer(problem: Problem, settings: ConvexitySettings, done=frozenset()) -> list:
@@ -64,7 +37,7 @@ def mapped(problem: Problem, settings: ConvexitySettings) -> Convexity:
 
 def test_every_point_agrees_with_the_whole_matrix() -> None:
     """Both ends are eigvalsh's at each of nine points, within the residuals stored beside them."""
-    problem = perceptron()
+    problem, _ = perceptron()
     convexity_map = mapped(problem, SMALL)
     objective = objective_at(problem, problem.model.state_dict(), SMALL, CPU)
     vectors, _ = directions_with_facts(objective.flat, SMALL, 2)
@@ -89,7 +62,7 @@ def test_every_point_agrees_with_the_whole_matrix() -> None:
 @pytest.mark.parametrize("cut", [1, 9])
 def test_what_is_left_after_a_stop_is_the_same_to_the_last_bit(cut: int) -> None:
     """With any first units stored, the others have the bits of an answer in one go."""
-    problem = perceptron()
+    problem, _ = perceptron()
     settings = dataclasses.replace(SMALL, precision="float32", tolerance=1e-3, x_count=5)
     whole = mapped(problem, settings)
     pieces = answer(problem, settings, frozenset(range(cut)))
@@ -101,7 +74,7 @@ def test_what_is_left_after_a_stop_is_the_same_to_the_last_bit(cut: int) -> None
 
 def test_the_model_is_left_as_it_was() -> None:
     """Parameters and buffers of the model under study have the same bits after an answer."""
-    problem = perceptron()
+    problem, _ = perceptron()
     before = {name: value.clone() for name, value in problem.model.state_dict().items()}
     answer(problem, dataclasses.replace(SMALL, x_count=2, y_count=2))
     for name, value in problem.model.state_dict().items():

@@ -33,11 +33,9 @@ from explorer.problem import Problem
 from explorer.render.critical import start_labels
 from explorer.render.export.views import whole_spec
 from store import Catalog
-from tests.conftest import seeded
 from tests.drawing import drawn_critical, small_picture
+from tests.networks import of_weights, perceptron, seeded
 from tests.screen import badges, fine, identities, opened, texts
-from tests.test_convexity import of_weights
-from tests.test_stability import perceptron
 from tests.tiny import end_workers, ended, imported, supervised
 
 CPU = torch.device("cpu")

@@ -19,7 +19,8 @@ from explorer.analysis.curvature.products import Curvature, CurvatureError
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy, squared_error
-from tests.conftest import seeded, small_problem
+from tests.conftest import small_problem
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 EXACT = ObjectiveSettings(precision="float64")

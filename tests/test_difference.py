@@ -16,7 +16,8 @@ from explorer.kinds.difference import Difference, DifferenceSettings
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy
-from tests.conftest import seeded, small_problem
+from tests.conftest import small_problem
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 SMALL = DifferenceSettings(precision="float64", x_count=9)

@@ -29,8 +29,8 @@ from explorer.render import projection as drawn_paths
 from explorer.render.export.views import whole_spec
 from store import Catalog
 from tests.drawing import drawn_surface
+from tests.networks import of_weights
 from tests.screen import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
-from tests.test_convexity import of_weights
 from tests.tiny import end_workers, ended, imported, supervised
 
 CPU = torch.device("cpu")

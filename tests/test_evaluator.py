@@ -20,7 +20,8 @@ from explorer.analysis.objective.objective import Objective
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
-from tests.conftest import seeded, small_problem
+from tests.conftest import small_problem
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parent.parent

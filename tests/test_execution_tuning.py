@@ -24,7 +24,7 @@ from explorer.kinds.run import RunSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem, accuracy, cross_entropy
-from tests.conftest import seeded
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 KINDS: dict[str, tuple[ModuleType, Any, int]] = {  # with how many points each is about

@@ -25,7 +25,7 @@ from explorer.problem import (
     squared_error,
     token_cross_entropy,
 )
-from tests.conftest import seeded
+from tests.networks import seeded
 
 EXACT = ObjectiveSettings(precision="float64")
 CPU = torch.device("cpu")

@@ -18,7 +18,6 @@ from explorer.recorder import Recorder
 from explorer.render.export.views import whole_spec
 from explorer.render.training import curves_chart
 from store import Catalog, records
-from tests.test_recorded_runs import record
 from tests.tiny import (
     ROOT,
     agreed,
@@ -26,6 +25,7 @@ from tests.tiny import (
     end_workers,
     ended,
     problem_file,
+    record,
     supervised,
     tensors,
     until,

@@ -20,7 +20,8 @@ from explorer.kinds.interpolation import Interpolation, InterpolationSettings
 from explorer.kinds.kind import Piece
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy
-from tests.conftest import seeded, small_problem
+from tests.conftest import small_problem
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 DOUBLE = InterpolationSettings(precision="float64", x_count=13)

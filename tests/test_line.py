@@ -18,7 +18,7 @@ from explorer.kinds.kind import Piece
 from explorer.kinds.line import Line, LineSettings, places, taken_over
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy
-from tests.conftest import seeded
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 SMALL = LineSettings(x_count=7, precision="float64")

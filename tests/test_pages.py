@@ -39,8 +39,7 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.test_supervisor import trapped
-from tests.tiny import ROOT, ended, imported, supervised, until
+from tests.tiny import ROOT, ended, imported, supervised, trapped, until
 
 SAMPLE = "mlp_b"
 PLANE = SurfaceSettings(x_count=11, y_count=11)

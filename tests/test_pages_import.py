@@ -25,8 +25,7 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.test_recorded_runs import record
-from tests.tiny import checkpoint, end_workers, problem_file, tensors, until
+from tests.tiny import checkpoint, end_workers, problem_file, record, tensors, until
 
 
 @pytest.fixture(scope="module")

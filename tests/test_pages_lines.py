@@ -4,7 +4,6 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
@@ -21,9 +20,10 @@ from tests.screen import (
     PAUSE,
     asked_keys,
     badges,
+    charts,
+    computes,
     fine,
     identities,
-    labels,
     opened,
     pressed,
     texts,
@@ -81,14 +81,6 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         answer(catalog, LINE, LineSettings(x_count=21, directions=4), "mlp_b")
         answer(catalog, LINE, LineSettings(x_count=21, direction="gradient"), "mlp_a@400")
     return folder / "catalog"
-
-
-def charts(app: AppTest) -> int:
-    return len(app.get("vega_lite_chart"))
-
-
-def computes(app: AppTest) -> list[str]:
-    return [label for label in labels(app) if label.startswith("Compute")]
 
 
 def test_from_start_to_end_of_training_is_the_default(folder: Path) -> None:

@@ -14,6 +14,7 @@ from tests.screen import (
     CATALOG_PAGE,
     asked_keys,
     badges,
+    charts,
     fine,
     identities,
     labels,
@@ -21,7 +22,6 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.test_pages_lines import charts
 from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
 
 QUICK = {"ascent": 4, "restarts": 2, "draws": 4, "probes": 4, "steps": 10}

@@ -16,6 +16,8 @@ from tests.screen import (
     CATALOG_PAGE,
     asked_keys,
     badges,
+    charts,
+    computes,
     fine,
     identities,
     labels,
@@ -23,9 +25,7 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.test_pages_lines import charts, computes
-from tests.test_spectrum import broken
-from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
+from tests.tiny import broken, checkpoint, ended, imported, problem_file, supervised, until
 
 LARGE = SpectrumSettings(top=2, bottom=1, probes=3, steps=10)
 SHORT = {"top": "2", "bottom": "1", "probes": "3", "steps": "10"}

@@ -21,7 +21,7 @@ from explorer.pages import _running
 from explorer.pages._links import Subjects, link_to
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
-from tests.test_pages import fine, identities, opened
+from tests.screen import fine, identities, opened
 from tests.tiny import imported, supervised, until
 
 SETTINGS = CriticalSettings(lengths=(1,), starts=2, steps=5, products=10)

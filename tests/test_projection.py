@@ -26,10 +26,11 @@ from explorer.render.run import tracks_of as run_tracks
 from explorer.render.trajectories import chart_until, moments, pins, snapshots_until
 from store import Catalog
 from tests.drawing import drawn_surface, small_picture
+from tests.networks import flat
 from tests.screen import fine, identities, opened, texts
-from tests.test_run import CPU, flat, trained  # noqa: F401 - a fixture
 from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
 
+CPU = torch.device("cpu")
 Points = list[dict[str, torch.Tensor]]
 
 
@@ -49,7 +50,7 @@ def projected(
 
 
 @pytest.mark.parametrize("normalisation", ["filter", "raw"])
-def test_coordinates_are_those_of_least_squares(trained, normalisation: str) -> None:  # noqa: F811
+def test_coordinates_are_those_of_least_squares(trained, normalisation: str) -> None:
     """Coordinates, distances and shares equal NumPy's on the whole matrices, to 1e-9."""
     problem, points = trained
     first, second = runs(points)
@@ -81,7 +82,7 @@ def test_coordinates_are_those_of_least_squares(trained, normalisation: str) -> 
         assert path.moved == pytest.approx(np.linalg.norm(own - own[0], axis=1), abs=1e-9)
 
 
-def test_losses_are_true_ones_and_a_stop_changes_nothing(trained) -> None:  # noqa: F811
+def test_losses_are_true_ones_and_a_stop_changes_nothing(trained) -> None:
     """Each snapshot has its own loss, not the plane's; what was left out has the same bits."""
     problem, points = trained
     settings = ProjectionSettings(lengths=(13,), precision="float64")
@@ -109,7 +110,7 @@ def test_parallel_directions_give_the_shortest_coordinates() -> None:
 
 
 @pytest.mark.parametrize("plane", ["together", "first"])
-def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
+def test_several_runs_on_one_plane(trained, plane: str) -> None:
     """Axes are the SVD's of all snapshots or of the first run's; all are projected, to 1e-9."""
     problem, points = trained
     first, second = runs(points)
@@ -152,7 +153,7 @@ def test_several_runs_on_one_plane(trained, plane: str) -> None:  # noqa: F811
     assert whole_spec(draw_run(run, RunLook(picture="course"), names))
 
 
-def test_paths_drawn_over_a_surface(trained) -> None:  # noqa: F811
+def test_paths_drawn_over_a_surface(trained) -> None:
     """Lines of both runs over the contour plot, pins in 3-D, and how many lie outside."""
     problem, points = trained
     first, second = runs(points)

@@ -23,6 +23,7 @@ from explorer.kinds.setting import SettingField, setting_fields
 from explorer.kinds.settings import ObjectiveSettings
 from store import Catalog, records
 from tests.setting_values import changed_settings, other_values
+from tests.stored import POINT, stored_model, stored_point
 from tests.tiny import problem_file, tensors
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +34,6 @@ IDENTITY = ProblemIdentity(
     metrics=("accuracy",),
     fingerprints={"train": "7" * 64, "test": "8" * 64},
 )
-POINT = "9" * 64
 
 
 def another(kind: Kind, field: SettingField) -> Any:
@@ -290,27 +290,6 @@ def test_an_unknown_split_is_refused():
     """A split that the problem lacks has no key; the message lists those there are."""
     with pytest.raises(ValueError, match="split must be one of train, test, got 'valid'"):
         key(settings=KINDS[0].settings(split="valid"))
-
-
-def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) -> records.Model:
-    """A model of the catalog, as an import leaves it."""
-    prints = {"train": {"count": 40, "fingerprint": "7"}, "test": {"count": 13, "fingerprint": "8"}}
-    known = {"splits": prints, "loss": "cross_entropy", "metrics": ["accuracy"], **facts}
-    stem = Path(path).stem
-    made = records.Problem(
-        id="p", name=stem, path=path, source_hash="5" * 64, arguments={"width": 6}, facts=known
-    )
-    file = catalog.put_file(b"weights", ".safetensors")
-    ids = ("0" * 64, "1" * 64, POINT)  # the last is the final one
-    points = [stored_point(name, id, step, file) for step, id in enumerate(ids)]
-    catalog.add_import(
-        made, [records.Model(id=name, name=name, problem_id="p", point_id=POINT)], points
-    )
-    return catalog.model(name)
-
-
-def stored_point(model_id: str, id: str, step: int, file: str) -> records.Point:
-    return records.Point(model_id=model_id, point_id=id, label=model_id, step=step, file_hash=file)
 
 
 @every_kind

@@ -23,21 +23,11 @@ from tests.tiny import (
     end_workers,
     ended,
     problem_file,
+    record,
     supervised,
     tensors,
 )
 from tests.tiny_problem import problem
-
-
-def record(folder: Path, *steps: int, end: bool = False) -> None:
-    """Begin or continue the run in the folder, with other weights at each step."""
-    run = Recorder(folder, seed=3, hyperparameters={"lr": 0.1, "clip": math.inf})
-    for step in steps:
-        model = problem().model
-        model.load_state_dict(tensors(seed=step))
-        run.snapshot(model, step, loss=math.nan if step == 10 else step / 10)
-    if end:
-        run.__exit__(None)
 
 
 @pytest.fixture(scope="module")

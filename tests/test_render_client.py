@@ -15,12 +15,7 @@ import pytest
 from explorer.render.relief3d import client
 from explorer.render.relief3d.client import NoOpenGL, Renderer, RenderError
 from explorer.render.relief3d.height import HeightField
-
-# The loader finds no vendor of EGL, as on a machine without libgl1-mesa-dri: VTK ends by SIGSEGV.
-WITHOUT_OPENGL = {
-    "__EGL_VENDOR_LIBRARY_FILENAMES": "/nonexistent",
-    "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow",
-}
+from tests.drawing import WITHOUT_OPENGL
 
 
 def bowl(shift: float = 0.0, count: int = 21) -> HeightField:

@@ -10,7 +10,7 @@ import vl_convert
 from explorer.kinds.grid import axis_values
 from explorer.kinds.line import Line, LineFacts, LineLook
 from explorer.render.export.views import whole_spec
-from tests.drawing import drawn_line, small_picture
+from tests.drawing import drawn_line, rows, small_picture
 
 
 def a_line(losses: Any, computed: Any = None) -> Line:
@@ -18,16 +18,6 @@ def a_line(losses: Any, computed: Any = None) -> Line:
     known = np.ones(losses.shape, dtype=bool) if computed is None else np.atleast_2d(computed)
     values = {"loss": np.where(known, losses, np.nan), "accuracy": np.where(known, 0.5, np.nan)}
     return Line(axis_values(-1, 1, losses.shape[1]), values, known)
-
-
-def rows(chart: Any, style: str) -> list[dict[str, Any]]:
-    """Rows behind the layers of that style."""
-    spec = whole_spec(chart)
-    views = spec.get("vconcat", [spec])
-    names = [
-        v["data"]["name"] for view in views for v in view["layer"] if v["mark"]["style"] == style
-    ]
-    return [row for name in names for row in spec["datasets"][name]]
 
 
 def test_gaps_and_marks():

@@ -12,8 +12,7 @@ from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation
 from explorer.render.export.figure import save_figure
 from explorer.render.export.views import whole_spec
-from tests.drawing import drawn_difference, drawn_interpolation, small_picture
-from tests.test_render_line import rows
+from tests.drawing import drawn_difference, drawn_interpolation, rows, small_picture
 
 FACTS = {"examples": 50, "own": [{"loss": 1.1, "accuracy": 0.9}, {"loss": 2.0, "accuracy": 0.8}]}
 

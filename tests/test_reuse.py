@@ -23,7 +23,7 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.fork_server import started_worker
-from tests.test_question import stored_model
+from tests.stored import stored_model
 from tests.tiny import imported, supervised, until
 
 PLACES = {"unit", "i", "j", "x", "y"}

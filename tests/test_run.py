@@ -20,42 +20,17 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings, random_walk_shares, variance_shares
 from explorer.pages import _running
-from explorer.problem import Problem, accuracy, cross_entropy
+from explorer.problem import Problem
 from explorer.render.export.animation import MOST_FRAMES, animation, frame_indices
 from explorer.render.run import growing
 from sample_models import samples
 from store import Catalog
-from tests.conftest import seeded
+from tests.networks import flat, seeded
 from tests.screen import fine, identities, opened, texts
 from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised
 
 CPU = torch.device("cpu")
 SMALL = RunSettings(x_count=7, y_count=5)
-
-
-@pytest.fixture(scope="module")
-def trained() -> tuple[Problem, list[dict[str, torch.Tensor]]]:
-    """A perceptron, trained for 12 steps in float64, and its 13 snapshots."""
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
-        model = torch.nn.Sequential(
-            torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3)
-        ).double()
-    inputs = torch.randn(60, 6, generator=seeded(1), dtype=torch.float64)
-    labels = torch.randint(0, 3, (60,), generator=seeded(2))
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.8, momentum=0.7)
-    taken = []
-    for _ in range(13):
-        taken.append({n: v.detach().clone() for n, v in model.state_dict().items()})
-        optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(model(inputs), labels).backward()
-        optimiser.step()
-    problem = Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
-    return problem, taken
-
-
-def flat(point: dict[str, torch.Tensor]) -> np.ndarray:
-    return torch.cat([value.reshape(-1) for value in point.values()]).numpy()
 
 
 def answer(problem: Problem, points: list, settings: RunSettings, done: frozenset = frozenset()):

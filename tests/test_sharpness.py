@@ -38,8 +38,9 @@ from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from explorer.render import sharpness as render
 from explorer.render.export import table
 from explorer.render.export.views import whole_spec
-from tests.conftest import seeded, small_problem
+from tests.conftest import small_problem
 from tests.drawing import drawn_sharpness, small_picture
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 QUICK = SharpnessSettings(precision="float64", ascent=8, draws=6, restarts=2)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 from torch.func import functional_call, hessian, jacrev, vmap
 from torch.nn import functional
@@ -18,8 +17,6 @@ from explorer.analysis import spectrum as analysis
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.codec import to_json
-from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds import Piece
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
@@ -28,7 +25,7 @@ from explorer.problem import Problem
 from explorer.render.export import table
 from store import Catalog
 from tests.conftest import FEW as EXAMPLES
-from tests.tiny import ended, imported, problem_file, supervised, tensors, until
+from tests.tiny import broken, imported, supervised, until
 
 CPU = torch.device("cpu")
 SMALL = SpectrumSettings(
@@ -301,17 +298,6 @@ def test_a_table_of_numbers(small: Problem) -> None:
     pairs = [float(row["value"]) for row in rows if row["role"] == "pair"]
     assert pairs == spectrum_answer.eigenvalues[0].tolist()
     assert table.to_parquet(spectrum_answer).startswith(b"PAR1")
-
-
-def broken(catalog: Catalog, folder: Path) -> Any:
-    """The tiny model with weights so large that its loss is not finite."""
-    file = folder / "broken.safetensors"
-    huge = {n: v * 1e30 if v.is_floating_point() else v for n, v in tensors().items()}
-    safetensors.torch.save_file(huge, file)
-    problem, listed = problem_file(folder / "problem"), [Checkpoint(file=file)]
-    job = order_import(catalog, problem, {}, listed, "broken")
-    assert ended(catalog, job).status == "done"
-    return next(model for model in catalog.models() if model.name == "broken")
 
 
 def complete(catalog: Catalog, model: Any, settings: SpectrumSettings) -> Any:

@@ -29,26 +29,14 @@ from explorer.kinds.stability import (
     threshold,
 )
 from explorer.pages import _running
-from explorer.problem import Problem, accuracy, cross_entropy
+from explorer.problem import Problem, cross_entropy
 from store import Catalog
-from tests.conftest import seeded, small_problem
+from tests.conftest import small_problem
+from tests.networks import Snapshots, perceptron
 from tests.screen import fine, identities, opened, texts
 from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
 
 CPU = torch.device("cpu")
-Snapshots = list[dict[str, torch.Tensor]]
-
-
-def perceptron() -> tuple[Problem, Snapshots]:
-    """A perceptron of 53 parameters on 33 random examples, and three sets of weights."""
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        models = [nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 3)) for _ in range(3)]
-    inputs = torch.randn(33, 6, generator=seeded(1), dtype=torch.float64)
-    labels = torch.randint(0, 3, (33,), generator=seeded(2))
-    model = models[0].double()
-    problem = Problem(model, {"train": (inputs, labels)}, cross_entropy, {"accuracy": accuracy})
-    return problem, [m.double().state_dict() for m in models]
 
 
 def answer(problem: Problem, points: Snapshots, settings, done=frozenset()) -> list:

@@ -23,7 +23,8 @@ from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.settings import ObjectiveSettings
 from explorer.pages import _parts as parts
 from explorer.problem import Problem, cross_entropy
-from tests.conftest import seeded, small_problem
+from tests.conftest import small_problem
+from tests.networks import seeded
 
 CPU = torch.device("cpu")
 STEPS = np.array([[0.0], [0.3], [-1.0], [0.7], [0.05]])

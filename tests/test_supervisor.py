@@ -13,9 +13,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.model.problems import load_problem
-from explorer.analysis.objective.parameters import FlatModel, content_hash
+from explorer.analysis.objective.parameters import content_hash
 from explorer.ask import questions, requests
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.contracts.request import AnswerRequest
@@ -26,7 +25,7 @@ from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import Worker
 from explorer.kinds.kind import Piece
-from explorer.kinds.line import LINE, LineSettings, places
+from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor import lost_jobs, worker_watch
 from explorer.supervisor import supervisor as supervisors
@@ -44,6 +43,7 @@ from tests.tiny import (
     problem_file,
     supervised,
     tensors,
+    trapped,
     until,
 )
 from tests.tiny_problem import problem
@@ -72,16 +72,6 @@ def answered(catalog: Catalog, key: str) -> records.Question:
     assert asked is not None
     assert asked.status == "complete", [job.error for job in catalog.jobs()[:3]]
     return asked
-
-
-def trapped(settings: LineSettings, unit: int) -> float:
-    """The last layer's first weight where the model of seed 0's line has that unit of work."""
-    flat = FlatModel(problem().model, torch.float32, torch.device("cpu"))
-    flat.load(tensors())
-    step = torch.tensor(settings.axis[places(settings)[1][unit]], dtype=torch.float32)
-    direction = direction_rows(flat, settings, 1)[0].to(torch.float32)
-    first = next(block.start for block in flat.blocks if block.name == "3.weight")
-    return float((flat.theta + step * direction)[first])
 
 
 def test_a_model_is_imported_and_a_surface_answered(served):

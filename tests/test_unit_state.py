@@ -29,7 +29,7 @@ from explorer.kinds.critical import CriticalSettings
 from explorer.kinds.kind import Piece
 from explorer.kinds.progress import SILENT, JobCancelled, Progress, UnitProgress
 from store.arrays import Files
-from tests.test_convexity import of_weights
+from tests.networks import of_weights
 
 SIZE, KILLED_AT = 300, 25
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -16,10 +17,14 @@ import safetensors.torch
 import torch
 
 from explorer import consent
+from explorer.analysis.directions.directions import direction_rows
+from explorer.analysis.objective.parameters import FlatModel
 from explorer.ask.question import sha256
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.spool import Spool
+from explorer.kinds.line import LineSettings, places
+from explorer.recorder import Recorder
 from explorer.supervisor.supervisor import Supervisor
 from sample_models import samples
 from store import Catalog, records
@@ -171,3 +176,35 @@ def dumped(catalog: Catalog) -> str:
         "jobs": [(j.id, j.status) for j in catalog.jobs(limit=10_000)],
     }
     return json.dumps(found)
+
+
+def record(folder: Path, *steps: int, end: bool = False) -> None:
+    """Begin or continue the run in the folder, with other weights at each step."""
+    run = Recorder(folder, seed=3, hyperparameters={"lr": 0.1, "clip": math.inf})
+    for step in steps:
+        model = problem().model
+        model.load_state_dict(tensors(seed=step))
+        run.snapshot(model, step, loss=math.nan if step == 10 else step / 10)
+    if end:
+        run.__exit__(None)
+
+
+def trapped(settings: LineSettings, unit: int) -> float:
+    """The last layer's first weight where the model of seed 0's line has that unit of work."""
+    flat = FlatModel(problem().model, torch.float32, torch.device("cpu"))
+    flat.load(tensors())
+    step = torch.tensor(settings.axis[places(settings)[1][unit]], dtype=torch.float32)
+    direction = direction_rows(flat, settings, 1)[0].to(torch.float32)
+    first = next(block.start for block in flat.blocks if block.name == "3.weight")
+    return float((flat.theta + step * direction)[first])
+
+
+def broken(catalog: Catalog, folder: Path) -> Any:
+    """The tiny model with weights so large that its loss is not finite."""
+    file = folder / "broken.safetensors"
+    huge = {n: v * 1e30 if v.is_floating_point() else v for n, v in tensors().items()}
+    safetensors.torch.save_file(huge, file)
+    problem, listed = problem_file(folder / "problem"), [Checkpoint(file=file)]
+    job = order_import(catalog, problem, {}, listed, "broken")
+    assert ended(catalog, job).status == "done"
+    return next(model for model in catalog.models() if model.name == "broken")

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from explorer.problem import Problem, cross_entropy
-from tests.conftest import seeded
+from tests.networks import seeded
 
 kept: dict[str, torch.Tensor] = {}  # what a hook leaves for the loss, for all copies alike
 

@@ -7,17 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright import sync_api
 
 from store import Catalog
-from tests.browser.test_app import PATIENCE, Server
-from tests.browser.test_viewer import CHROMIUM, FLAGS
+from tests.browser.server import CHROMIUM, FLAGS, PATIENCE, Server, in_a_browser
 from tests.tiny import end_workers, until
 
-sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
-    pytest.mark.slow,
-]
+pytestmark = in_a_browser
 FOREIGN = "evil.example"
 CONNECT = """address => new Promise(done => {
     const socket = new WebSocket(address, ["streamlit"])
@@ -43,19 +39,25 @@ def address(server: Server) -> str:
     return until(lambda: re.search(r"http://\S+token=\S+", log.read_text()))[0]
 
 
-@pytest.fixture
-def page() -> Iterator["sync_api.Page"]:
-    """A browser without cookies, for which a foreign name leads to this machine."""
+@pytest.fixture(scope="module")
+def misled(playwright: sync_api.Playwright) -> Iterator[sync_api.Browser]:
+    """A browser for which a foreign name leads to this machine."""
     rules = f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1"
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, rules])
-        made = browser.new_page()
-        made.set_default_timeout(PATIENCE)
-        yield made
-        browser.close()
+    launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, rules])
+    yield launched
+    launched.close()
 
 
-def test_the_printed_address_opens_and_is_remembered(page: "sync_api.Page", address: str) -> None:
+@pytest.fixture
+def page(misled: sync_api.Browser) -> Iterator[sync_api.Page]:
+    """A window without cookies."""
+    context = misled.new_context()
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def test_the_printed_address_opens_and_is_remembered(page: sync_api.Page, address: str) -> None:
     """The token leads in and leaves the address; the next visit needs none."""
     place = address.split("?")[0]
     assert page.goto(f"{place}jobs").status == 403
@@ -68,7 +70,7 @@ def test_the_printed_address_opens_and_is_remembered(page: "sync_api.Page", addr
     page.get_by_role("heading", name="Jobs").wait_for()
 
 
-def test_the_token_can_be_typed(page: "sync_api.Page", address: str) -> None:
+def test_the_token_can_be_typed(page: sync_api.Page, address: str) -> None:
     """The page that refuses takes the token too."""
     place, _, token = address.partition("?token=")
     page.goto(place)
@@ -77,9 +79,7 @@ def test_the_token_can_be_typed(page: "sync_api.Page", address: str) -> None:
     page.get_by_role("heading", name="Loss Surface Explorer").wait_for()
 
 
-def test_a_foreign_name_reaches_nothing(
-    page: "sync_api.Page", server: Server, address: str
-) -> None:
+def test_a_foreign_name_reaches_nothing(page: sync_api.Page, server: Server, address: str) -> None:
     """DNS rebinding: under another name neither pages nor WebSocket answer, even with the token."""
     foreign = f"http://{FOREIGN}:{server.port}"
     assert page.goto(address).status == 200

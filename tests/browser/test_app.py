@@ -4,19 +4,16 @@ import collections
 import contextlib
 import csv
 import io
-import os
 import signal
-import socket
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlparse
+from urllib.parse import urlparse
 
 import pytest
+from playwright import sync_api
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from explorer.ask import questions
@@ -27,16 +24,11 @@ from explorer.kinds import Kind
 from explorer.kinds.line import LINE
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog, records
-from tests.browser.test_viewer import CHROMIUM, FLAGS
-from tests.test_render_client import WITHOUT_OPENGL
-from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended, until
+from tests.browser.server import PATIENCE, Server, in_a_browser
+from tests.drawing import WITHOUT_OPENGL
+from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended
 
-sync_api = pytest.importorskip("playwright.sync_api")
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium"),
-    pytest.mark.slow,
-]
-PATIENCE = 180_000  # milliseconds; a machine that does something else too is slow
+pytestmark = in_a_browser
 PAUSE = 0.06  # seconds per point of the model "slow"
 # The tiny problem, slow, and leaving a line for each evaluation of all its examples: where it was
 # made. It waits at the 400th as long as there is a gate.
@@ -62,49 +54,6 @@ def problem():
 """
 
 
-class Server:
-    """`streamlit run app.py` on a free port."""
-
-    def __init__(
-        self, catalog: Path, arguments: tuple[str, ...] = ("--no-token",), **environment: str
-    ) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{self.port}"
-        self._arguments = arguments  # of the app; tests/browser/test_access.py shows the token
-        self._environment = {**os.environ, "EXPLORER_CATALOG": str(catalog), **environment}
-        self.log = (catalog.parent / "server.log").open("a")
-        self.start()
-
-    def start(self) -> None:
-        options = {
-            "server.port": self.port,
-            "server.headless": "true",
-        }
-        command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-        command += [f"--{name}={value}" for name, value in options.items()]
-        command += ["--", *self._arguments]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env=self._environment, stdout=self.log, stderr=self.log
-        )
-        until(self._answers)
-
-    def _answers(self) -> bool:
-        try:
-            return urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=1).status == 200
-        except OSError:
-            return False
-
-    def end(self, how: signal.Signals = signal.SIGINT) -> int:
-        """The exit status after that signal."""
-        self.process.send_signal(how)
-        return self.process.wait(PATIENCE / 1000)
-
-    def url(self, page: str, **settings: Any) -> str:
-        return f"{self.address}/{page}?{urlencode(settings)}"
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Of the catalog, which does not exist yet."""
@@ -122,32 +71,18 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator["sync_api.BrowserContext"]:
-    """A browser; `context.asked` is every address that it asked for."""
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        opened = browser.new_context(viewport={"width": 1440, "height": 1000})
-        opened.set_default_timeout(PATIENCE)
-        opened.asked, opened.complaints = [], []
-        opened.on("request", lambda request: opened.asked.append(request.url))
-        opened.on("weberror", lambda error: opened.complaints.append(str(error.error)))
-        yield opened
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def page(context: "sync_api.BrowserContext") -> "sync_api.Page":
+def page(context: sync_api.BrowserContext) -> sync_api.Page:
     return context.new_page()
 
 
 class Connection:
     """A page's connection to its server, which can hold back what the server says."""
 
-    def __init__(self, page: "sync_api.Page") -> None:
+    def __init__(self, page: sync_api.Page) -> None:
         self._held: list[bytes] | None = None
         page.route_web_socket("**/_stcore/stream*", self._open)
 
-    def _open(self, to_page: "sync_api.WebSocketRoute") -> None:
+    def _open(self, to_page: sync_api.WebSocketRoute) -> None:
         self._to_page = to_page
         to_page.connect_to_server().on_message(self._told)
 
@@ -184,19 +119,19 @@ def question(catalog: Catalog, name: str, settings: SurfaceSettings) -> str:
     return questions.question_about(catalog, SURFACE, model, settings).key
 
 
-def done(page: "sync_api.Page") -> None:
+def done(page: sync_api.Page) -> None:
     """Wait until a surface is complete on the page."""
     badge(page, "all finite").first.wait_for()  # while it grows there is a bar above
     page.get_by_test_id("stProgress").wait_for(state="detached")
     sync_api.expect(badge(page, "all finite")).to_have_count(1, timeout=PATIENCE)
 
 
-def badge(page: "sync_api.Page", text: str) -> "sync_api.Locator":
+def badge(page: sync_api.Page, text: str) -> sync_api.Locator:
     """The badge; Streamlit keeps a hidden twin of each one that has a help text."""
     return page.get_by_text(text).filter(visible=True)
 
 
-def seen(page: "sync_api.Page", holds: Callable[[], Any], seconds: float = PATIENCE / 1000) -> Any:
+def seen(page: sync_api.Page, holds: Callable[[], Any], seconds: float = PATIENCE / 1000) -> Any:
     """What `holds` returns once it is true, while the page goes on."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -213,7 +148,7 @@ def open_files(pid: int) -> Iterator[str]:
             yield str(descriptor.readlink())
 
 
-def test_the_first_screen_shows_real_surfaces(page: "sync_api.Page", server: Server) -> None:
+def test_the_first_screen_shows_real_surfaces(page: sync_api.Page, server: Server) -> None:
     """Nothing but opening the app: a picture of a sample's loss surface appears on a card."""
     page.goto(server.address)
     picture = page.get_by_test_id("stMain").locator("img").first
@@ -225,7 +160,7 @@ def test_the_first_screen_shows_real_surfaces(page: "sync_api.Page", server: Ser
         assert "anon_inode:inotify" not in set(open_files(server.process.pid))
 
 
-def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> None:
+def test_a_card_leads_to_its_analysis(page: sync_api.Page, server: Server) -> None:
     """The link on the card opens the Surface page with the card's model, settings and chart."""
     page.get_by_role("link", name="mlp_b").click()
     page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
@@ -238,7 +173,7 @@ def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> 
 
 
 def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
-    page: "sync_api.Page", server: Server, folder: Path
+    page: sync_api.Page, server: Server, folder: Path
 ) -> None:
     """A plane asked by address, one press: its answer, in the catalog too, and in 3-D."""
     page.goto(server.url("surface", model="mlp_b", seed=5, x_count=15, y_count=15))
@@ -256,7 +191,7 @@ def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
     assert page.get_by_test_id("stException").count() == 0
 
 
-def test_downloads(page: "sync_api.Page", server: Server) -> None:
+def test_downloads(page: sync_api.Page, server: Server) -> None:
     """The Export popover hands out a PDF and a CSV of all points of the model."""
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as waiting:
@@ -277,7 +212,7 @@ def test_downloads(page: "sync_api.Page", server: Server) -> None:
     page.keyboard.press("Escape")
 
 
-def test_refining_changes_the_whole_page(page: "sync_api.Page") -> None:
+def test_refining_changes_the_whole_page(page: sync_api.Page) -> None:
     """The button below the answer: the finer grid on the left, in the address, and computed."""
     page.get_by_role("button", name="Refine to 29 × 29").click()
     sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
@@ -289,7 +224,7 @@ def test_refining_changes_the_whole_page(page: "sync_api.Page") -> None:
 
 
 def test_a_deep_link_restores_the_settings(
-    context: "sync_api.BrowserContext", server: Server
+    context: sync_api.BrowserContext, server: Server
 ) -> None:
     """All that the address says is set on the page, in another tab."""
     said = {"split": "test", "precision": "float64", "normalisation": "layer", "seed": 7}
@@ -343,7 +278,7 @@ def gate(slow: tuple[records.Model, Path]) -> Iterator[Path]:
     ids=["surface", "line"],
 )
 def test_what_is_done_as_the_answer_becomes_complete_counts(
-    context: "sync_api.BrowserContext",
+    context: sync_api.BrowserContext,
     server: Server,
     gate: Path,
     kind: Kind,
@@ -374,8 +309,8 @@ def test_what_is_done_as_the_answer_becomes_complete_counts(
 
 
 def test_an_answer_outlives_reload_and_server(
-    context: "sync_api.BrowserContext",
-    page: "sync_api.Page",
+    context: sync_api.BrowserContext,
+    page: sync_api.Page,
     server: Server,
     folder: Path,
     slow: tuple[records.Model, Path],
@@ -442,7 +377,7 @@ def test_ctrl_c_ends_the_server_quietly(server: Server, folder: Path) -> None:
     assert "Traceback" not in said
 
 
-def test_without_opengl(page: "sync_api.Page", server: Server, folder: Path) -> None:
+def test_without_opengl(page: sync_api.Page, server: Server, folder: Path) -> None:
     """Contour and 3-D view work; the export of the picture says which packages are missing."""
     poor = Server(folder, **WITHOUT_OPENGL)
     try:
@@ -460,7 +395,7 @@ def test_without_opengl(page: "sync_api.Page", server: Server, folder: Path) -> 
         poor.end()
 
 
-def test_nothing_left_this_machine_and_nothing_broke(context: "sync_api.BrowserContext") -> None:
+def test_nothing_left_this_machine_and_nothing_broke(context: sync_api.BrowserContext) -> None:
     """After all of the above: every request went to this machine, no script error was raised."""
     asked = [url for url in context.asked if not url.startswith(("data:", "blob:"))]
     assert len(asked) > 50

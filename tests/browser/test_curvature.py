@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright import sync_api
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
@@ -14,10 +15,11 @@ from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
-from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
+from tests.browser.server import PATIENCE, Server, in_a_browser
 from tests.screen import identities
 from tests.tiny import checkpoint, ended, problem_file, supervised
 
+pytestmark = in_a_browser
 QUICK: dict[str, Any] = {"ascent": 2, "restarts": 1, "draws": 2, "probes": 2, "steps": 5}
 SMALL: dict[str, Any] = {"top": 4, "bottom": 2, "probes": 2}
 PLANE: dict[str, Any] = {"x_count": 3, "y_count": 3}
@@ -59,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(context: Any) -> Iterator[Any]:  # noqa: F811
+def page(context: sync_api.BrowserContext) -> Iterator[sync_api.Page]:
     """A page whose console and error boxes are empty when the test is over."""
     opened, said = context.new_page(), []
     opened.on("console", lambda m: said.append(m.text) if m.type == "error" else None)
@@ -72,7 +74,7 @@ def page(context: Any) -> Iterator[Any]:  # noqa: F811
     opened.close()
 
 
-def drawn(page: Any, count: int) -> None:
+def drawn(page: sync_api.Page, count: int) -> None:
     """Wait until so many charts have marks and none more is there."""
     charts = page.get_by_test_id("stVegaLiteChart")
     sync_api.expect(charts).to_have_count(count, timeout=PATIENCE)
@@ -80,7 +82,7 @@ def drawn(page: Any, count: int) -> None:
         chart.locator("canvas, svg").first.wait_for(state="attached")
 
 
-def test_spectrum(page: Any, server: Server) -> None:
+def test_spectrum(page: sync_api.Page, server: Server) -> None:
     """Its charts and its words; another matrix, chosen there, has a heading and a verdict."""
     page.goto(server.url("spectrum", model="run", **SMALL))
     page.get_by_role("heading", name="Hessian spectrum of run").wait_for()
@@ -94,7 +96,7 @@ def test_spectrum(page: Any, server: Server) -> None:
     drawn(page, 5)
 
 
-def test_sharpness(page: Any, server: Server) -> None:
+def test_sharpness(page: sync_api.Page, server: Server) -> None:
     """Each tab has what it promises; along another measure's direction there is another curve."""
     page.goto(server.url("sharpness", model="run", rescaling="layer", **QUICK))
     page.get_by_role("heading", name="Sharpness of run").wait_for()
@@ -109,7 +111,7 @@ def test_sharpness(page: Any, server: Server) -> None:
     page.get_by_text("the mean over batches of the batch's own SAM").wait_for()
 
 
-def test_convexity(page: Any, server: Server) -> None:
+def test_convexity(page: sync_api.Page, server: Server) -> None:
     """The map of the ratio, and that of an eigenvalue chosen there."""
     page.goto(server.url("convexity", model="run", **PLANE))
     page.get_by_text("of 9 points").first.wait_for()
@@ -123,7 +125,7 @@ def test_convexity(page: Any, server: Server) -> None:
     page.get_by_text("residuals within 0.001").filter(visible=True).wait_for()
 
 
-def test_stability(page: Any, server: Server) -> None:
+def test_stability(page: sync_api.Page, server: Server) -> None:
     """Its curves, the threshold of the noted rate, and that of another optimiser."""
     page.goto(server.url("stability", model="run", probes=2))
     page.get_by_text("Threshold of gradient descent: 20 ").wait_for()  # 2 / 0.1

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 import pytest
+from playwright import sync_api
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
@@ -23,8 +24,7 @@ from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages._text import JOINER
-from tests.browser.test_app import PATIENCE, Server, context, sync_api  # noqa: F401
-from tests.browser.test_app import pytestmark as in_a_browser
+from tests.browser.server import Server, in_a_browser
 from tests.screen import identities
 from tests.tiny import ROOT, agreed, checkpoint, ended, supervised
 
@@ -105,7 +105,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(context: Any) -> Iterator[Any]:  # noqa: F811
+def page(context: sync_api.BrowserContext) -> Iterator[sync_api.Page]:
     opened = context.new_page()
     yield opened
     opened.close()
@@ -128,7 +128,7 @@ MISFITS = """(filled) => {
 }"""
 
 
-def settled(page: Any) -> None:
+def settled(page: sync_api.Page) -> None:
     """Wait until nothing is on its way; no error is shown."""
     page.get_by_test_id("stMain").locator("h1, h3").first.wait_for()
     page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
@@ -136,7 +136,7 @@ def settled(page: Any) -> None:
     assert page.get_by_test_id("stException").count() == 0
 
 
-def misfits(page: Any) -> list[Any]:
+def misfits(page: sync_api.Page) -> list[Any]:
     """The charts in view that reach beyond their column, leave it empty or are not told.
 
     The browser tells its width and the page is drawn anew: it may take a while until all fit.
@@ -149,8 +149,8 @@ def misfits(page: Any) -> list[Any]:
 
 
 def test_names_are_text_and_charts_fit(
-    page: Any,
-    context: Any,  # noqa: F811
+    page: sync_api.Page,
+    context: sync_api.BrowserContext,
     server: Server,
 ) -> None:
     """Of all pages with hostile names: nothing is fetched, linked, formatted; names are read.
@@ -163,7 +163,7 @@ def test_names_are_text_and_charts_fit(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     for slug in (*ADDRESSES, *OTHERS):
         page.set_viewport_size({"width": WIDTHS[0], "height": 1000})
-        page.goto(server.address + "/" + slug if slug in OTHERS else _url(server, slug))
+        page.goto(server.url(slug, **ADDRESSES.get(slug, {})))
         settled(page)
         wrong += [(slug, fault) for fault in _formatted(page, named=slug in ADDRESSES)]
         if slug not in ADDRESSES:
@@ -179,7 +179,7 @@ def test_names_are_text_and_charts_fit(
     assert wrong == complaints == []
 
 
-def _formatted(page: Any, named: bool) -> Iterator[str]:
+def _formatted(page: sync_api.Page, named: bool) -> Iterator[str]:
     """What is wrong with a page's hostile names; `named`: the heading tells the model's."""
     main = page.get_by_test_id("stMain")
     if main.evaluate(f"main => [...main.querySelectorAll('a, img')].some({LEADS_AWAY})"):
@@ -193,13 +193,7 @@ def _formatted(page: Any, named: bool) -> Iterator[str]:
         yield from (words for words in (heading, page.title()) if FETCHED not in words)
 
 
-def _url(server: Server, slug: str) -> str:
-    from urllib.parse import urlencode
-
-    return f"{server.address}/{slug}?{urlencode(ADDRESSES[slug], doseq=True)}"
-
-
-def test_compute_is_near_and_stays_in_view(page: Any, server: Server) -> None:
+def test_compute_is_near_and_stays_in_view(page: sync_api.Page, server: Server) -> None:
     """Reached by fewer than 20 Tabs and by Ctrl + Enter, in view also at the end of the page."""
     page.set_viewport_size({"width": 1280, "height": 700})
     page.goto(server.url("surface", x_count=7, y_count=7))
@@ -220,7 +214,9 @@ def test_compute_is_near_and_stays_in_view(page: Any, server: Server) -> None:
     assert box and 0 <= box["y"] < 700 - box["height"]
 
 
-def test_three_dimensions_say_how_to_turn_and_come_back(page: Any, server: Server) -> None:
+def test_three_dimensions_say_how_to_turn_and_come_back(
+    page: sync_api.Page, server: Server
+) -> None:
     """A hint, a reset, a full screen."""
     page.goto(server.url("surface", view="3-D", **QUICK))
     page.locator("canvas.scene").wait_for()

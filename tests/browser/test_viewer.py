@@ -2,31 +2,18 @@
 
 import io
 import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlparse
 
 import numpy as np
 import pytest
 from PIL import Image
+from playwright import sync_api
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+from tests.browser.server import Server, in_a_browser
+from tests.tiny import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-FLAGS = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-]
+pytestmark = in_a_browser
 SCRIPT = """
 import json
 import numpy as np, streamlit as st
@@ -49,50 +36,24 @@ st.code(json.dumps({"camera": camera, "runs": st.session_state.runs}))
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("app")
     (folder / "app.py").write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{SCRIPT}")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": "true",
-        "browser.gatherUsageStats": "false",
-    }
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += [f"--{name}={value}" for name, value in options.items()]
-    server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
+    running = Server(folder / "catalog", (), folder / "app.py")
+    yield running.address
+    running.end()
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator["sync_api.Page"]:
-    """The page with the viewer drawn; `page.asked` is every address that it asked for."""
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        opened = browser.new_page(viewport={"width": 900, "height": 800})
-        opened.asked, opened.complaints = [], []
-        opened.on("request", lambda request: opened.asked.append(request.url))
-        opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
-        opened.goto(address)
-        opened.locator("canvas.scene").wait_for(timeout=30_000)
-        opened.get_by_test_id("stCode").wait_for(timeout=30_000)
-        opened.wait_for_timeout(700)
-        yield opened
-        browser.close()
+def page(context: sync_api.BrowserContext, address: str) -> sync_api.Page:
+    """The page with the viewer drawn."""
+    opened = context.new_page()
+    opened.set_viewport_size({"width": 900, "height": 800})
+    opened.goto(address)
+    opened.locator("canvas.scene").wait_for()
+    opened.get_by_test_id("stCode").wait_for()
+    opened.wait_for_timeout(700)
+    return opened
 
 
-def picture(page: "sync_api.Page") -> np.ndarray:
+def picture(page: sync_api.Page) -> np.ndarray:
     """What the viewer shows, (H, W, 3), the pointer out of the way."""
     page.mouse.move(2, 2)
     page.wait_for_timeout(250)
@@ -106,13 +67,13 @@ def changed(before: np.ndarray, after: np.ndarray) -> float:
     return float(differ[4:-4, 4:-4].mean())
 
 
-def told(page: "sync_api.Page") -> dict:
+def told(page: sync_api.Page) -> dict:
     """The camera and the number of runs that the script shows."""
     page.wait_for_timeout(500)
     return json.loads(page.get_by_test_id("stCode").inner_text())
 
 
-def drag(page: "sync_api.Page", dx: int, dy: int) -> None:
+def drag(page: sync_api.Page, dx: int, dy: int) -> None:
     box = page.locator(".viewer").bounding_box()
     assert box
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -123,16 +84,16 @@ def drag(page: "sync_api.Page", dx: int, dy: int) -> None:
     page.mouse.up()
 
 
-def test_the_surface_is_drawn(page: "sync_api.Page") -> None:
+def test_the_surface_is_drawn(page: sync_api.Page) -> None:
     """Many colours in the middle, text around it, and no complaint of the browser."""
     shown = picture(page)
     height, width = shown.shape[:2]
     middle = shown[height // 3 : height // 2, width // 3 : width // 2].reshape(-1, 3)
     assert len(np.unique(middle, axis=0)) > 300
-    assert page.complaints == []
+    assert page.context.complaints == []
 
 
-def test_dragging_turns_it_and_the_camera_comes_back_once(page: "sync_api.Page") -> None:
+def test_dragging_turns_it_and_the_camera_comes_back_once(page: sync_api.Page) -> None:
     """One drag of many moves: another picture, one rerun, a camera as far away as before."""
     before, runs = picture(page), told(page)["runs"]
     drag(page, 160, -40)
@@ -148,7 +109,7 @@ def test_dragging_turns_it_and_the_camera_comes_back_once(page: "sync_api.Page")
     assert camera["up"] == [0, 0, 1]
 
 
-def test_a_still_has_the_same_view(page: "sync_api.Page") -> None:
+def test_a_still_has_the_same_view(page: sync_api.Page) -> None:
     """PyVista with the camera that came back covers the same pixels with the same colours."""
     from explorer.render.relief3d.client import renderer
     from explorer.render.relief3d.height import HeightField
@@ -172,7 +133,7 @@ def test_a_still_has_the_same_view(page: "sync_api.Page") -> None:
     assert np.median(np.abs(still.astype(int) - shown)[both]) < 8
 
 
-def test_pointing_tells_the_nearest_point(page: "sync_api.Page") -> None:
+def test_pointing_tells_the_nearest_point(page: sync_api.Page) -> None:
     """The tooltip names the axes and a loss that the grid has there."""
     page.locator(".viewer").dblclick()
     box = page.locator(".viewer").bounding_box()
@@ -188,7 +149,7 @@ def test_pointing_tells_the_nearest_point(page: "sync_api.Page") -> None:
     assert found["loss"] == pytest.approx(loss, rel=1e-4)
 
 
-def test_keys_wheel_and_double_click(page: "sync_api.Page") -> None:
+def test_keys_wheel_and_double_click(page: sync_api.Page) -> None:
     """Arrows turn, the wheel zooms once the view has the focus, a double click goes home."""
     page.locator(".viewer").dblclick()
     home = picture(page)
@@ -204,7 +165,7 @@ def test_keys_wheel_and_double_click(page: "sync_api.Page") -> None:
     assert changed(home, picture(page)) < 0.01
 
 
-def test_new_data_keeps_camera_and_canvas(page: "sync_api.Page") -> None:
+def test_new_data_keeps_camera_and_canvas(page: sync_api.Page) -> None:
     """The script sends another surface under the same key: drawn in the same canvas and view."""
     page.locator(".viewer").dblclick()
     drag(page, -120, 0)
@@ -220,7 +181,7 @@ def test_new_data_keeps_camera_and_canvas(page: "sync_api.Page") -> None:
     assert told(page)["camera"] == camera
 
 
-def test_lost_context_comes_back(page: "sync_api.Page") -> None:
+def test_lost_context_comes_back(page: sync_api.Page) -> None:
     """The graphics card forgets everything: the same picture is drawn again."""
     page.locator(".viewer").dblclick()
     before = picture(page)
@@ -234,7 +195,11 @@ def test_lost_context_comes_back(page: "sync_api.Page") -> None:
     assert changed(before, picture(page)) < 0.01
 
 
-def test_nothing_is_fetched_from_outside(page: "sync_api.Page") -> None:
+def test_nothing_is_fetched_from_outside(page: sync_api.Page) -> None:
     """After all of the above, every request went to this machine."""
-    hosts = {urlparse(url).hostname for url in page.asked if not url.startswith(("data:", "blob:"))}
+    hosts = {
+        urlparse(url).hostname
+        for url in page.context.asked
+        if not url.startswith(("data:", "blob:"))
+    }
     assert hosts == {"127.0.0.1"}
