@@ -1,9 +1,10 @@
 """Drawing is a function of result, look and names: for every kind, alone and beside any other."""
 
 import dataclasses
-import itertools
 import json
+import re
 import tarfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,8 @@ def test_drawing_is_pure(answers: dict[str, Answer], name: str, picture: str) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_small_picture_and_the_figure_are_of_the_same_drawing(
-    answers: dict[str, Answer], name: str
-) -> None:
-    """A thumbnail is the drawing of the small look made bare; a figure is that of its own look."""
+def test_the_small_picture_is_of_the_same_drawing(answers: dict[str, Answer], name: str) -> None:
+    """A thumbnail is the drawing of the small look made bare."""
     one = answers[name]
     small = one.kind.look.small(one.result)
     drawing = drawing_of(one.kind, one.result, small, one.names)
@@ -144,49 +143,73 @@ def test_the_small_picture_and_the_figure_are_of_the_same_drawing(
     assert picture.startswith(b"\x89PNG")
     if not isinstance(drawing, Relief):
         assert picture == small_chart(drawing)
-    chart = one.drawn()
-    assert save_drawing(chart, "svg", 5.5) == save_figure(one.drawn(), None, "svg", 5.5)
 
 
-PAIRS = list(itertools.combinations_with_replacement(NAMES, 2))
+def test_the_figure_is_of_the_same_drawing(answers: dict[str, Answer]) -> None:
+    """What pages and command line save is the figure of the drawing, whichever kind it is of."""
+    one = answers["line"]
+    assert save_drawing(one.drawn(), "svg", 5.5) == save_figure(one.drawn(), None, "svg", 5.5)
+
+
+def texts(svg: str) -> Counter[str]:
+    """The words of a picture, each as often as it stands there."""
+    return Counter(re.findall(r">([^<>]+)</text>", svg))
+
+
+def drawn(chart: alt.TopLevelMixin) -> str:
+    """The picture that a browser makes of it."""
+    return vl_convert.vegalite_to_svg(whole_spec(chart), allowed_base_urls=[])
+
+
+def charts_twice(answers: dict[str, Answer]) -> list[Chart]:
+    """A chart of each kind, then one more of each; on the other scale where there is one."""
+    looks = {name: answer.kind.look.usual(answer.result) for name, answer in answers.items()}
+    others = {n: {"log": not look.log} if hasattr(look, "log") else {} for n, look in looks.items()}
+    return [
+        *(answers[name].drawn() for name in NAMES),
+        *(answers[name].drawn(**others[name], title="The other one") for name in NAMES),
+    ]
 
 
 @pytest.mark.filterwarnings("error", "ignore:Automatically deduplicated")  # the same answer twice
-@pytest.mark.parametrize(("first", "second"), PAIRS)
-def test_any_two_stand_side_by_side(answers: dict[str, Answer], first: str, second: str) -> None:
-    """Charts of any two kinds are one valid picture, in dark and in light, by turns.
+def test_any_two_stand_side_by_side(answers: dict[str, Answer]) -> None:
+    """Charts of all kinds, each twice, are one valid picture, in light and in dark.
 
-    No name of a selection, a column or a data set of one means something else in the other.
+    No name of a selection, a column or a data set of one means something else in another: the
+    words of each chart by itself are all there, as panels as often as all have them together
+    (charts that are merely put beside each other share legends that say the same).
     """
-    dark = PAIRS.index((first, second)) % 2 == 0
-    left = answers[first].drawn()
-    right = answers[second].drawn(**({"log": False} if first == second == "surface" else {}))
-    alone = [whole_spec(chart) for chart in (left, right)]
-    for whole in (side_by_side([left, right]), alt.hconcat(left, right)):
-        whole.config = _theme_config(dark)
-        spec = whole_spec(whole)
-    svg = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    for part in alone:
-        own = vl_convert.vegalite_to_svg(part, allowed_base_urls=[])
-        assert svg.count("<text") >= own.count("<text")
+    charts = charts_twice(answers)
+    alone = [texts(drawn(chart)) for chart in charts]
+    panels, row = side_by_side(charts, columns=4), alt.hconcat(*charts)
+    panels.config, row.config = _theme_config(dark=False), _theme_config(dark=True)
+    assert texts(drawn(panels)) == sum(alone, Counter())
+    in_row = texts(drawn(row))
+    assert not any(words - in_row for words in alone)
 
 
-COUNTS = (1, 2, 3, 4)
+PANELS = [(name, count) for n, name in enumerate(NAMES) for count in (4, 2 + n % 2)]
 
 
-@pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "count"), PANELS)
 def test_figures_have_their_width(answers: dict[str, Answer], name: str, count: int) -> None:
-    """1 to 4 panels at each width: they fill it, or one sentence says that there is no room."""
-    panels = [answers[name].drawn()] * count
-    spec = paper_spec(side_by_side(panels, columns=2) if count > 1 else panels[0])
+    """Two to four panels at each width: they fill it, or one sentence says there is no room."""
+    spec = paper_spec(side_by_side([answers[name].drawn()] * count, columns=2))
     width = WIDTHS[(NAMES.index(name) + count) % len(WIDTHS)]
     try:
         drawn_width, _ = drawing_size(fit_width(spec, width * POINTS))
     except ValueError as error:
-        assert "no room" in str(error) and count > 1 and width == WIDTHS[0]
+        assert "no room" in str(error) and width == WIDTHS[0]
     else:
         assert 0.85 * width * POINTS <= drawn_width <= width * POINTS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_alone_has_its_width(answers: dict[str, Answer], name: str) -> None:
+    """A single chart has room at every width; at each kind another of them is tried."""
+    width = WIDTHS[NAMES.index(name) % len(WIDTHS)]
+    svg = fit_width(paper_spec(answers[name].drawn()), width * POINTS)
+    assert 0.85 * width * POINTS <= drawing_size(svg)[0] <= width * POINTS
 
 
 def test_ticks_of_contour_and_relief_are_the_same() -> None:

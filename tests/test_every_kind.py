@@ -6,7 +6,6 @@ problem, and about them one small question of each kind. What changes it works o
 
 import dataclasses
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-import torch
 import vl_convert
 from streamlit.testing.v1 import AppTest
 
@@ -25,12 +23,6 @@ from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.ask.subject_names import subject_names
-from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
-from explorer.jobs.job_folder import JobFolder
-from explorer.jobs.process import ProcessName
-from explorer.jobs.spool import Spool
-from explorer.jobs.worker.answering import Worker
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.settings import ObjectiveSettings
@@ -41,10 +33,10 @@ from explorer.render.export.figure import save_figure
 from explorer.render.export.thumbnail import thumbnail
 from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
-from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
+from tests.filling import add_tiny, new_catalog, work
 from tests.setting_values import bad_values, changed_settings, settings_beside, small_settings
-from tests.tiny import ROOT, checkpoint, problem_file, sample_identities
+from tests.tiny import ROOT
 
 SNAPSHOTS = 3  # of each run: a plane of principal components takes as many
 # Several points in one launch agree with each alone to this, relative to the largest of a column.
@@ -52,48 +44,15 @@ AGREEMENT = 1e-5
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
-def cancel_after_piece(job: JobFolder) -> None:
-    """Have the job cancelled as soon as it has put its first piece into the spool."""
-    put_piece = job.put_piece
-
-    def put_and_cancel(*arguments: object) -> None:
-        put_piece(*arguments)
-        job.cancel()
-
-    job.put_piece = put_and_cancel
-
-
-def work(catalog: Catalog, pieces: int | None = None) -> None:
-    """Do what waits in the spool; of each job only the first piece if it is to be one alone."""
-    spool = Spool(catalog.jobs_folder)
-    worker = Worker(spool, torch.device("cpu"))
-    while job := spool.claim_next(ProcessName.of(os.getpid())):
-        if pieces:
-            cancel_after_piece(job)
-        worker.run(job)
-    Supervisor(catalog, "cpu", hires=False).step()
-
-
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a catalog with two runs of one problem."""
     folder = tmp_path_factory.mktemp("every kind")
-    catalog = Catalog(folder / "catalog")
-    catalog.check()
-    problem = problem_file(folder / "problem")
-    for number, name in enumerate(("one", "other")):
-        snapshots = [
-            Checkpoint(
-                file=checkpoint(folder / name / f"{step}.safetensors", 3 * number + step), step=step
-            )
-            for step in range(SNAPSHOTS)
-        ]
-        order_import(catalog, problem, {}, snapshots, name)
-    work(catalog)
-    assert [job.error for job in catalog.jobs()] == [None, None]
-    catalog.remember("samples", sample_identities())  # the app imports none
+    catalog = new_catalog(folder / "catalog")
+    for name, first in (("one", 0), ("other", SNAPSHOTS)):
+        add_tiny(catalog, folder, name, range(first, first + SNAPSHOTS))
     catalog.close()
-    return folder / "catalog"
+    return catalog.folder
 
 
 def copied(source: Path, target: Path) -> Catalog:

@@ -14,7 +14,6 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
@@ -24,6 +23,7 @@ from explorer.pages import _parts as parts
 from sample_models import samples
 from store import Catalog, records
 from store.door import Door
+from tests.filling import add_answer, add_model, add_tiny, new_catalog, work
 from tests.screen import (
     CATALOG_PAGE,
     IMPORT_PAGE,
@@ -39,7 +39,7 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.tiny import ROOT, ended, imported, supervised, trapped, until
+from tests.tiny import ROOT, ended, trapped, until
 
 SAMPLE = "mlp_b"
 PLANE = SurfaceSettings(x_count=11, y_count=11)
@@ -63,26 +63,21 @@ def answered(catalog: Catalog, kind: Any, model: records.Model, settings: Any) -
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog with a sample, its surface and its line, a slow model, and one that stumbles."""
     folder = tmp_path_factory.mktemp("pages")
+    catalog = new_catalog(folder / "catalog")
     sample = next(s for s in samples() if s.name == SAMPLE)
-    with supervised(folder / "catalog") as (catalog, _):
-        catalog.remember("samples", identities())
-        job = order_import(
-            catalog,
-            sample.problem,
-            sample.arguments,
-            [Checkpoint(file=sample.weights)],
-            sample.name,
-            facts={"about": sample.about, "optimiser": sample.optimiser, "seed": sample.seed},
-        )
-        assert ended(catalog, job).status == "done"
-        (model,) = catalog.models()
-        for kind, settings in ((SURFACE, PLANE), (LINE, LINE_21)):
-            assert answered(catalog, kind, model, settings).status == "done"
-        imported(catalog, folder / "slow", "slow", seed=1, pause=PAUSE)
-        trap = trapped(LINE_21, unit=13)
-        stumbling = imported(catalog, folder / "stumbling", "stumbling", trap=trap, deed="stumble")
-        assert answered(catalog, LINE, stumbling, LINE_21).status == "failed"
-    return folder / "catalog"
+    facts = {"about": sample.about, "optimiser": sample.optimiser, "seed": sample.seed}
+    weights = [Checkpoint(file=sample.weights)]
+    model = add_model(catalog, sample.problem, weights, SAMPLE, sample.arguments, **facts)
+    add_answer(catalog, SURFACE, PLANE, (model, ""))
+    add_answer(catalog, LINE, LINE_21, (model, ""))
+    add_tiny(catalog, folder / "slow", "slow", [1], pause=PAUSE)
+    trap = trapped(LINE_21, unit=13)
+    stumbling = add_tiny(catalog, folder / "stumbling", "stumbling", trap=trap, deed="stumble")
+    questions.ask(catalog, LINE, stumbling, LINE_21)
+    work(catalog)
+    assert catalog.jobs(limit=1)[0].status == "failed"
+    catalog.close()
+    return catalog.folder
 
 
 def test_home_shows_models_and_analyses(folder: Path) -> None:
@@ -222,9 +217,10 @@ def test_a_stored_line_is_shown_at_once(folder: Path) -> None:
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog with one model and nothing else."""
     folder = tmp_path_factory.mktemp("first")
-    with supervised(folder / "catalog") as (catalog, _):
-        imported(catalog, folder / "first", "first")
-    return folder / "catalog"
+    catalog = new_catalog(folder / "catalog")
+    add_tiny(catalog, folder / "first", "first")
+    catalog.close()
+    return catalog.folder
 
 
 @pytest.mark.parametrize("page", KIND_PAGES)

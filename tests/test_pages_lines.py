@@ -8,13 +8,13 @@ import pytest
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
 from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
 from explorer.kinds.line import LINE, LineSettings
 from sample_models import samples
 from store import Catalog
+from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.screen import (
     CATALOG_PAGE,
     PAUSE,
@@ -23,19 +23,11 @@ from tests.screen import (
     charts,
     computes,
     fine,
-    identities,
     opened,
     pressed,
     texts,
 )
-from tests.tiny import (
-    checkpoint,
-    ended,
-    imported,
-    problem_file,
-    supervised,
-    until,
-)
+from tests.tiny import checkpoint, problem_file, until
 
 STEPS = (0, 400, 800)
 FILES = ((1, "early"), (2, "late"))
@@ -52,10 +44,7 @@ def subject(catalog: Catalog, text: str) -> questions.Subject:
 
 def answer(catalog: Catalog, kind: Kind, settings: object, *names: str) -> None:
     """Have a question answered about these points."""
-    (model, point), *others = (subject(catalog, name) for name in names)
-    key = questions.ask(catalog, kind, model, settings, point, others=others)
-    job = catalog.active_job_for(key)
-    assert job is None or ended(catalog, job.id).status == "done"
+    add_answer(catalog, kind, settings, *(subject(catalog, name) for name in names))
 
 
 @pytest.fixture(scope="module")
@@ -63,24 +52,23 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two digits networks, one with snapshots; two tiny ones with BatchNorm; one of each answer."""
     folder = tmp_path_factory.mktemp("lines")
     known = {sample.name: sample for sample in samples()}
-    with supervised(folder / "catalog") as (catalog, _):
-        catalog.remember("samples", identities())
-        for name in ("mlp_a", "mlp_b"):
-            sample = known[name]
-            kept = [c for c in sample.checkpoints if c.step in STEPS]
-            files = [Checkpoint(file=c.path, step=c.step) for c in kept]
-            job = order_import(catalog, sample.problem, sample.arguments, files, name)
-            assert ended(catalog, job).status == "done"
-        imported(catalog, folder / "tiny", "tiny", seed=1, pause=PAUSE)
-        imported(catalog, folder / "tiny", "other tiny", seed=2, pause=PAUSE)
-        answer(catalog, INTERPOLATION, InterpolationSettings(), "mlp_a@0", "mlp_a")
-        answer(catalog, INTERPOLATION, InterpolationSettings(), "mlp_a", "mlp_b")
-        answer(catalog, INTERPOLATION, SHORT, "tiny", "other tiny")
-        answer(catalog, DIFFERENCE, DifferenceSettings(x_count=11, split="test"), "mlp_a", "mlp_b")
-        answer(catalog, DIFFERENCE, DifferenceSettings(x_count=11), "mlp_a@0", "mlp_b")
-        answer(catalog, LINE, LineSettings(x_count=21, directions=4), "mlp_b")
-        answer(catalog, LINE, LineSettings(x_count=21, direction="gradient"), "mlp_a@400")
-    return folder / "catalog"
+    catalog = new_catalog(folder / "catalog")
+    for name in ("mlp_a", "mlp_b"):
+        sample = known[name]
+        kept = [c for c in sample.checkpoints if c.step in STEPS]
+        files = [Checkpoint(file=c.path, step=c.step) for c in kept]
+        add_model(catalog, sample.problem, files, name, sample.arguments)
+    add_tiny(catalog, folder / "tiny", "tiny", [1], pause=PAUSE)
+    add_tiny(catalog, folder / "tiny", "other tiny", [2], pause=PAUSE)
+    answer(catalog, INTERPOLATION, InterpolationSettings(), "mlp_a@0", "mlp_a")
+    answer(catalog, INTERPOLATION, InterpolationSettings(), "mlp_a", "mlp_b")
+    answer(catalog, INTERPOLATION, SHORT, "tiny", "other tiny")
+    answer(catalog, DIFFERENCE, DifferenceSettings(x_count=11, split="test"), "mlp_a", "mlp_b")
+    answer(catalog, DIFFERENCE, DifferenceSettings(x_count=11), "mlp_a@0", "mlp_b")
+    answer(catalog, LINE, LineSettings(x_count=21, directions=4), "mlp_b")
+    answer(catalog, LINE, LineSettings(x_count=21, direction="gradient"), "mlp_a@400")
+    catalog.close()
+    return catalog.folder
 
 
 def test_from_start_to_end_of_training_is_the_default(folder: Path) -> None:
@@ -291,17 +279,14 @@ def test_snapshots_without_a_step_go_by_their_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Checkpoints that were imported without steps: the slider and the address have their names."""
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        catalog.remember("samples", identities())
-        files = [checkpoint(tmp_path / f"{name}.safetensors", seed) for seed, name in FILES]
-        listed = [Checkpoint(file=file) for file in files]
-        job = order_import(catalog, problem_file(tmp_path / "problem"), {}, listed, "mine")
-        assert ended(catalog, job).status == "done"
-        (model,) = catalog.models()
-        early = next(p.point_id for p in catalog.points(model.id) if p.label == "early")
-        key = questions.ask(catalog, INTERPOLATION, model, SHORT, early, others=[(model, "")])
-        until(lambda: catalog.question(key).status == "complete")
-        assert catalog.question(key).title == "Interpolation of mine at early to mine"
+    catalog = new_catalog(tmp_path / "catalog")
+    files = [checkpoint(tmp_path / f"{name}.safetensors", seed) for seed, name in FILES]
+    listed = [Checkpoint(file=file) for file in files]
+    model = add_model(catalog, problem_file(tmp_path / "problem"), listed, "mine")
+    early = next(p.point_id for p in catalog.points(model.id) if p.label == "early")
+    asked = add_answer(catalog, INTERPOLATION, SHORT, (model, early), (model, ""))
+    assert asked.title == "Interpolation of mine at early to mine"
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
     links = [link.proto for link in fine(opened(CATALOG_PAGE)).get("page_link")]
     (link,) = [link for link in links if "x_count=11" in link.query_string]

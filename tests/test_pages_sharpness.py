@@ -7,22 +7,21 @@ import pytest
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
 from store import Catalog
+from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.screen import (
     CATALOG_PAGE,
     asked_keys,
     badges,
     charts,
     fine,
-    identities,
     labels,
     opened,
     pressed,
     texts,
 )
-from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
+from tests.tiny import checkpoint, problem_file, until
 
 QUICK = {"ascent": 4, "restarts": 2, "draws": 4, "probes": 4, "steps": 10}
 SETTINGS = SharpnessSettings(**QUICK, rescaling="layer")
@@ -33,22 +32,17 @@ ADDRESS = {name: str(value) for name, value in QUICK.items()}
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two tiny models, one of them with a first snapshot; one is answered."""
     folder = tmp_path_factory.mktemp("sharpness")
-    with supervised(folder / "catalog") as (catalog, _):
-        catalog.remember("samples", identities())
-        files = [
-            Checkpoint(file=checkpoint(folder / f"run-{seed}.safetensors", seed), step=seed)
-            for seed in (1, 2)
-        ]
-        job = order_import(catalog, problem_file(folder / "tiny" / "problem"), {}, files, "run")
-        assert ended(catalog, job).status == "done"
-        imported(catalog, folder / "tiny", "alone", seed=3)
-        models = {model.name: model for model in catalog.models()}
-        first = catalog.points(models["run"].id)[0].point_id
-        key = questions.ask(
-            catalog, SHARPNESS, models["run"], SETTINGS, others=[(models["run"], first)]
-        )
-        until(lambda: catalog.question(key).status == "complete")
-    return folder / "catalog"
+    catalog = new_catalog(folder / "catalog")
+    files = [
+        Checkpoint(file=checkpoint(folder / f"run-{seed}.safetensors", seed), step=seed)
+        for seed in (1, 2)
+    ]
+    model = add_model(catalog, problem_file(folder / "tiny" / "problem"), files, "run")
+    add_tiny(catalog, folder / "tiny", "alone", [3])
+    first = catalog.points(model.id)[0].point_id
+    add_answer(catalog, SHARPNESS, SETTINGS, (model, ""), (model, first))
+    catalog.close()
+    return catalog.folder
 
 
 def test_a_stored_answer_is_shown_at_once(folder: Path) -> None:

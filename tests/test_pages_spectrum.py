@@ -6,12 +6,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
 from store import Catalog
+from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.screen import (
     CATALOG_PAGE,
     asked_keys,
@@ -19,13 +18,12 @@ from tests.screen import (
     charts,
     computes,
     fine,
-    identities,
     labels,
     opened,
     pressed,
     texts,
 )
-from tests.tiny import broken, checkpoint, ended, imported, problem_file, supervised, until
+from tests.tiny import broken_file, checkpoint, problem_file, until
 
 LARGE = SpectrumSettings(top=2, bottom=1, probes=3, steps=10)
 SHORT = {"top": "2", "bottom": "1", "probes": "3", "steps": "10"}
@@ -37,21 +35,16 @@ STORED = {"top": "4", "bottom": "2", "probes": "2", "batches": "3", "batch_examp
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of 87 parameters, whose matrix is made whole, and one of 3,253; a broken one."""
     folder = tmp_path_factory.mktemp("spectra")
-    with supervised(folder / "catalog") as (catalog, _):
-        catalog.remember("samples", identities())
-        imported(catalog, folder, "tiny")
-        file = checkpoint(folder / "wide.safetensors", width=250)
-        problem = problem_file(folder / "problem")
-        listed = [Checkpoint(file=file)]
-        job = order_import(catalog, problem, {"width": 250}, listed, "wide")
-        assert ended(catalog, job).status == "done"
-        broken(catalog, folder)
-        for name, settings in (("tiny", SMALL), ("wide", LARGE)):
-            model = next(model for model in catalog.models() if model.name == name)
-            key = questions.ask(catalog, SPECTRUM, model, settings)
-            until(lambda key=key: catalog.active_job_for(key) is None)
-            assert catalog.question(key).status == "complete", catalog.jobs(limit=1)[0].error
-    return folder / "catalog"
+    catalog = new_catalog(folder / "catalog")
+    tiny = add_tiny(catalog, folder, "tiny")
+    problem = problem_file(folder / "problem")
+    file = Checkpoint(file=checkpoint(folder / "wide.safetensors", width=250))
+    wide = add_model(catalog, problem, [file], "wide", {"width": 250})
+    add_model(catalog, problem, [Checkpoint(file=broken_file(folder))], "broken")
+    add_answer(catalog, SPECTRUM, SMALL, (tiny, ""))
+    add_answer(catalog, SPECTRUM, LARGE, (wide, ""))
+    catalog.close()
+    return catalog.folder
 
 
 def test_a_small_matrix_is_told_whole(folder: Path) -> None:

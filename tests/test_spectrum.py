@@ -17,6 +17,7 @@ from explorer.analysis import spectrum as analysis
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.codec import to_json
+from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds import Piece
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
@@ -25,7 +26,8 @@ from explorer.problem import Problem
 from explorer.render.export import table
 from store import Catalog
 from tests.conftest import FEW as EXAMPLES
-from tests.tiny import broken, imported, supervised, until
+from tests.filling import add_model, add_tiny, new_catalog, work
+from tests.tiny import broken_file, problem_file
 
 CPU = torch.device("cpu")
 SMALL = SpectrumSettings(
@@ -301,46 +303,51 @@ def test_a_table_of_numbers(small: Problem) -> None:
 
 
 def complete(catalog: Catalog, model: Any, settings: SpectrumSettings) -> Any:
-    """The question, after a real worker has answered it."""
+    """The question, after the worker has answered it."""
     key = questions.ask(catalog, SPECTRUM, model, settings)
-    until(lambda: catalog.active_job_for(key) is None)
+    work(catalog)
     return catalog.question(key)
 
 
 def test_a_worker_answers_and_more_probes_continue(tmp_path: Path) -> None:
     """Ten more probes compute ten probes; what the pairs told goes with them; fewer are there."""
     few = SpectrumSettings(probes=4, steps=20)
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        model = imported(catalog, tmp_path, "tiny")
-        told = estimate(
-            catalog, questions.question_about(catalog, SPECTRUM, model, few), model, warm=True
-        )
-        assert 0 < told.seconds < 600
-        first = complete(catalog, model, few)
-        assert (first.status, first.units_done) == ("complete", 5)
-        assert first.provenance["device"].startswith("cpu")
-        second = complete(catalog, model, replace(few, probes=14))
-        assert (second.status, second.units_done) == ("complete", 15)
-        taken = second.facts["taken_over"]
-        assert (taken["points"], taken["from"]) == (5, [first.key])
-        fresh = [name for name in second.facts if name.startswith("products_")]
-        assert sorted(fresh) == sorted(f"products_{unit}" for unit in range(5, 15))
-        one, two = (questions.result_of(catalog, question) for question in (first, second))
-        assert one.kind_of_point == two.kind_of_point != ""
-        assert one.eigenvalues[0].tobytes() == two.eigenvalues[0].tobytes()
-        assert [n.tobytes() for n, _ in one.probes] == [n.tobytes() for n, _ in two.probes[:4]]
-        third = catalog.question(questions.ask(catalog, SPECTRUM, model, replace(few, probes=9)))
-        assert third.status == "complete"  # at once: the other has more
-        assert questions.result_of(catalog, third).kind_of_point == one.kind_of_point
-        assert catalog.check_integrity() == []
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_tiny(catalog, tmp_path, "tiny")
+    told = estimate(
+        catalog, questions.question_about(catalog, SPECTRUM, model, few), model, warm=True
+    )
+    assert 0 < told.seconds < 600
+    first = complete(catalog, model, few)
+    assert (first.status, first.units_done) == ("complete", 5)
+    assert first.provenance["device"].startswith("cpu")
+    second = complete(catalog, model, replace(few, probes=14))
+    assert (second.status, second.units_done) == ("complete", 15)
+    taken = second.facts["taken_over"]
+    assert (taken["points"], taken["from"]) == (5, [first.key])
+    fresh = [name for name in second.facts if name.startswith("products_")]
+    assert sorted(fresh) == sorted(f"products_{unit}" for unit in range(5, 15))
+    one, two = (questions.result_of(catalog, question) for question in (first, second))
+    assert one.kind_of_point == two.kind_of_point != ""
+    assert one.eigenvalues[0].tobytes() == two.eigenvalues[0].tobytes()
+    assert [n.tobytes() for n, _ in one.probes] == [n.tobytes() for n, _ in two.probes[:4]]
+    third = catalog.question(questions.ask(catalog, SPECTRUM, model, replace(few, probes=9)))
+    assert third.status == "complete"  # at once: the other has more
+    assert questions.result_of(catalog, third).kind_of_point == one.kind_of_point
+    assert catalog.check_integrity() == []
 
 
 def test_a_point_without_a_finite_loss_is_told(tmp_path: Path) -> None:
     """Weights that overflow: the job fails with a sentence, and no number is stored."""
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        model = broken(catalog, tmp_path)
-        question = complete(catalog, model, SpectrumSettings(probes=1))
-        assert question.units_done == 0
-        (job,) = [job for job in catalog.jobs() if job.question_key == question.key]
-        assert job.status == "failed"
-        assert "the loss at this point is nan" in job.error and "\n" not in job.error
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_model(
+        catalog,
+        problem_file(tmp_path / "problem"),
+        [Checkpoint(file=broken_file(tmp_path))],
+        "broken",
+    )
+    question = complete(catalog, model, SpectrumSettings(probes=1))
+    assert question.units_done == 0
+    (job,) = [job for job in catalog.jobs() if job.question_key == question.key]
+    assert job.status == "failed"
+    assert "the loss at this point is nan" in job.error and "\n" not in job.error

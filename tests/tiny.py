@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import safetensors.torch
 import torch
 
@@ -120,14 +121,23 @@ def supervised(folder: Path) -> Iterator[tuple[Catalog, Supervisor]]:
 
 def end_workers(catalog: Catalog) -> None:
     """Kill the workers of this catalog and wait until they are gone."""
-    spool = Spool(catalog.jobs_folder)
-    for worker in spool.workers():
+    workers = Spool(catalog.jobs_folder).workers()
+    for worker in workers:
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker.pid, signal.SIGKILL)
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    until(lambda: not spool.workers())
+    # not until the spool lists none: one that was killed before it began is not known to be dead
+    until(lambda: not any(_is_there(worker.pid) for worker in workers))
+
+
+def _is_there(pid: int) -> bool:
+    """Whether a process of that id runs; its parent may not have heard yet that it has ended."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 APP = """
@@ -199,12 +209,9 @@ def trapped(settings: LineSettings, unit: int) -> float:
     return float((flat.theta + step * direction)[first])
 
 
-def broken(catalog: Catalog, folder: Path) -> Any:
-    """The tiny model with weights so large that its loss is not finite."""
+def broken_file(folder: Path) -> Path:
+    """Weights of the tiny model, so large that its loss is not finite."""
     file = folder / "broken.safetensors"
     huge = {n: v * 1e30 if v.is_floating_point() else v for n, v in tensors().items()}
     safetensors.torch.save_file(huge, file)
-    problem, listed = problem_file(folder / "problem"), [Checkpoint(file=file)]
-    job = order_import(catalog, problem, {}, listed, "broken")
-    assert ended(catalog, job).status == "done"
-    return next(model for model in catalog.models() if model.name == "broken")
+    return file

@@ -23,15 +23,18 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import Kind
 from explorer.kinds.line import LINE
 from explorer.kinds.surface import SURFACE, SurfaceSettings
+from sample_models import samples
 from store import Catalog, records
 from tests.browser.server import PATIENCE, Server, in_a_browser
 from tests.drawing import WITHOUT_OPENGL
+from tests.filling import add_answer, add_model, new_catalog
 from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended
 
 pytestmark = in_a_browser
-PAUSE = 0.06  # seconds per point of the model "slow"
+SAMPLE = "mlp_b"
+PAUSE = 0.01  # seconds per point of the model "slow"
 # The tiny problem, slow, and leaving a line for each evaluation of all its examples: where it was
-# made. It waits at the 400th as long as there is a gate.
+# made. It makes no more of them than its gate says, as long as there is one.
 PROBLEM = f"""
 import time
 from dataclasses import replace
@@ -40,6 +43,11 @@ from tests.tiny_problem import problem as tiny
 
 def problem():
     made = tiny(pause={PAUSE})
+    def allowed():
+        try:
+            return int(Path(__file__).with_suffix(".gate").read_text())
+        except FileNotFoundError:
+            return float("inf")
     def forward(model, batch):
         if len(batch[0]) < 40:  # a trial
             return made.forward(model, batch)
@@ -47,19 +55,23 @@ def problem():
             log.write(repr(float(model[0].weight[0, 0])) + "\\n")
             log.seek(0)
             made_so_far = len(log.readlines())
-        while made_so_far >= 400 and Path(__file__).with_suffix(".gate").exists():
-            time.sleep(0.05)
+        while made_so_far >= allowed():
+            time.sleep(0.02)
         return made.forward(model, batch)
     return replace(made, forward=forward)
 """
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Of the catalog, which does not exist yet."""
-    place = tmp_path_factory.mktemp("app") / "catalog"
-    yield place
-    end_workers(Catalog(place))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a catalog with a sample and a small surface of it."""
+    catalog = new_catalog(tmp_path_factory.mktemp("app") / "catalog")
+    sample = next(one for one in samples() if one.name == SAMPLE)
+    weights = [Checkpoint(file=sample.weights)]
+    model = add_model(catalog, sample.problem, weights, SAMPLE, sample.arguments)
+    add_answer(catalog, SURFACE, SurfaceSettings(x_count=7, y_count=7), (model, ""))
+    catalog.close()
+    return catalog.folder
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +80,16 @@ def server(folder: Path) -> Iterator[Server]:
     yield running
     if running.process.poll() is None:
         running.end()
+    end_workers(Catalog(folder))
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[Server]:
+    """The app without a catalog, as a user starts it first."""
+    running = Server(tmp_path / "catalog")
+    yield running
+    running.end()
+    end_workers(Catalog(tmp_path / "catalog"))
 
 
 @pytest.fixture(scope="module")
@@ -148,25 +170,26 @@ def open_files(pid: int) -> Iterator[str]:
             yield str(descriptor.readlink())
 
 
-def test_the_first_screen_shows_real_surfaces(page: sync_api.Page, server: Server) -> None:
+def test_the_first_screen_shows_real_surfaces(page: sync_api.Page, new_server: Server) -> None:
     """Nothing but opening the app: a picture of a sample's loss surface appears on a card."""
-    page.goto(server.address)
+    page.goto(new_server.address)
     picture = page.get_by_test_id("stMain").locator("img").first
     picture.wait_for()
     assert picture.get_attribute("alt") == "Surface of mlp_b"
     assert picture.evaluate("image => image.naturalWidth") > 200
     assert page.get_by_test_id("stException").count() == 0
     if sys.platform == "linux":  # Streamlit would watch all below the project, .venv and all
-        assert "anon_inode:inotify" not in set(open_files(server.process.pid))
+        assert "anon_inode:inotify" not in set(open_files(new_server.process.pid))
 
 
 def test_a_card_leads_to_its_analysis(page: sync_api.Page, server: Server) -> None:
     """The link on the card opens the Surface page with the card's model, settings and chart."""
-    page.get_by_role("link", name="mlp_b").click()
+    page.goto(server.address)
+    page.get_by_role("link", name="mlp_b").first.click()
     page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
     done(page)
     sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
-        "31", timeout=PATIENCE
+        "7", timeout=PATIENCE
     )
     page.get_by_test_id("stVegaLiteChart").wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
@@ -176,15 +199,15 @@ def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
     page: sync_api.Page, server: Server, folder: Path
 ) -> None:
     """A plane asked by address, one press: its answer, in the catalog too, and in 3-D."""
-    page.goto(server.url("surface", model="mlp_b", seed=5, x_count=15, y_count=15))
-    page.get_by_role("button", name="Compute 225 points").click()
+    page.goto(server.url("surface", model="mlp_b", seed=5, x_count=9, y_count=9))
+    page.get_by_role("button", name="Compute 81 points").click()
     done(page)
     assert badge(page, "centre = stand-alone loss").count() == 1
     catalog = opened(folder)
     asked = catalog.question(
-        question(catalog, "mlp_b", SurfaceSettings(seed=5, x_count=15, y_count=15))
+        question(catalog, "mlp_b", SurfaceSettings(seed=5, x_count=9, y_count=9))
     )
-    assert asked and (asked.status, asked.units_done) == ("complete", 225)
+    assert asked and (asked.status, asked.units_done) == ("complete", 81)
     page.get_by_text("3-D", exact=True).click()
     page.locator("canvas.scene").wait_for()
     assert "view=3-D" in page.url
@@ -206,7 +229,7 @@ def test_downloads(page: sync_api.Page, server: Server) -> None:
     text = Path(waiting.value.path()).read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {row["model"] for row in rows} == {"mlp_b"}
-    assert len(rows) == 225
+    assert len(rows) == 81
     assert {(float(row["x"]), float(row["y"])) for row in rows} >= {(-1, -1), (0, 0), (1, -1)}
     assert min(float(row["loss"]) for row in rows) > 0
     page.keyboard.press("Escape")
@@ -214,13 +237,13 @@ def test_downloads(page: sync_api.Page, server: Server) -> None:
 
 def test_refining_changes_the_whole_page(page: sync_api.Page) -> None:
     """The button below the answer: the finer grid on the left, in the address, and computed."""
-    page.get_by_role("button", name="Refine to 29 × 29").click()
+    page.get_by_role("button", name="Refine to 17 × 17").click()
     sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
-        "29", timeout=PATIENCE
+        "17", timeout=PATIENCE
     )
     done(page)
-    page.get_by_role("button", name="Refine to 57 × 57").wait_for()
-    assert "x_count=29&y_count=29" in page.url
+    page.get_by_role("button", name="Refine to 33 × 33").wait_for()
+    assert "x_count=17&y_count=17" in page.url
 
 
 def test_a_deep_link_restores_the_settings(
@@ -259,14 +282,28 @@ def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
     return model, problem.with_suffix(".evaluated")
 
 
+class Gate:
+    """How many points of a question the slow model evaluates before it waits."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def allow(self, count: int) -> None:
+        beside = self._path.with_suffix(".new")
+        beside.write_text(str(count))
+        beside.replace(self._path)  # whole, whenever it is read
+
+    def open(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
 @pytest.fixture
-def gate(slow: tuple[records.Model, Path]) -> Iterator[Path]:
-    """A file; as long as it is there, the slow model does not come to the end of 441 points."""
+def gate(slow: tuple[records.Model, Path]) -> Iterator[Gate]:
+    """In front of the slow model, which has evaluated nothing yet."""
     slow[1].unlink()
-    path = slow[1].with_suffix(".gate")
-    path.touch()
-    yield path
-    path.unlink(missing_ok=True)
+    gate = Gate(slow[1].with_suffix(".gate"))
+    yield gate
+    gate.open()
 
 
 @pytest.mark.parametrize(
@@ -280,7 +317,7 @@ def gate(slow: tuple[records.Model, Path]) -> Iterator[Path]:
 def test_what_is_done_as_the_answer_becomes_complete_counts(
     context: sync_api.BrowserContext,
     server: Server,
-    gate: Path,
+    gate: Gate,
     kind: Kind,
     size: dict[str, int],
     drawn: str,
@@ -288,6 +325,7 @@ def test_what_is_done_as_the_answer_becomes_complete_counts(
     """A choice made before the page has heard of the end takes effect; nothing open is closed."""
     tab = context.new_page()
     connection = Connection(tab)
+    gate.allow(400)
     tab.goto(server.url(kind.name, model="slow", seed=4, view="3-D", **size))
     tab.get_by_role("button", name="Compute 441 points").click()
     picture = tab.locator(drawn)
@@ -297,7 +335,7 @@ def test_what_is_done_as_the_answer_becomes_complete_counts(
     tab.get_by_role("button", name="Download PDF").wait_for()
     assert tab.get_by_test_id("stProgress").count() == 1
     connection.hold()
-    gate.unlink()
+    gate.open()
     seen(tab, lambda: connection.holds_a_whole_run)
     tab.get_by_role("combobox", name="Format").click()
     tab.get_by_role("option", name="SVG").click()
@@ -314,6 +352,7 @@ def test_an_answer_outlives_reload_and_server(
     server: Server,
     folder: Path,
     slow: tuple[records.Model, Path],
+    gate: Gate,
 ) -> None:
     """Reload, second tab, SIGKILL of the server, restart: one job, one worker, each point once."""
     catalog, (model, evaluated) = opened(folder), slow
@@ -325,8 +364,8 @@ def test_an_answer_outlives_reload_and_server(
         asked = catalog.question(key)
         return asked.units_done if asked else 0
 
+    gate.allow(100)
     page.goto(address)
-    evaluated.unlink()
     page.get_by_role("button", name="Compute 441 points").click()
     seen(page, stored)
     job, before = catalog.active_job_for(key), stored()
@@ -340,6 +379,7 @@ def test_an_answer_outlives_reload_and_server(
     assert page.get_by_role("button", name="Compute").count() == 0
     after = stored()
     assert before <= after < 441
+    gate.allow(200)
     assert seen(page, lambda: stored() > after)
     worker = catalog.active_job_for(key)
     assert worker and worker.id == job.id and worker.pid
@@ -347,11 +387,13 @@ def test_an_answer_outlives_reload_and_server(
     server.end(signal.SIGKILL)
     at_death = stored()
     assert at_death < 441
+    gate.allow(350)
     (waiting,) = [j for j in Spool(catalog.jobs_folder).jobs() if j.id == job.id]
     seen(page, lambda: len(waiting.piece_files()) >= 2)  # the worker goes on, nobody ingests
     assert stored() == at_death
     server.start()
     assert seen(page, lambda: stored() > at_death)
+    gate.open()
     for shown in (page, tab):  # the open tabs find the new server by themselves
         done(shown)
     last = ended(catalog, job.id)  # a moment after the last piece
@@ -381,7 +423,7 @@ def test_without_opengl(page: sync_api.Page, server: Server, folder: Path) -> No
     """Contour and 3-D view work; the export of the picture says which packages are missing."""
     poor = Server(folder, **WITHOUT_OPENGL)
     try:
-        settings = {"model": "mlp_b", "seed": 5, "x_count": 15, "y_count": 15}
+        settings = {"model": "mlp_b", "seed": 5, "x_count": 9, "y_count": 9}
         page.goto(poor.url("surface", **settings))
         done(page)
         page.get_by_test_id("stVegaLiteChart").wait_for()

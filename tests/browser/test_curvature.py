@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from playwright import sync_api
 
-from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.matrix import SpectrumSettings
@@ -16,8 +14,8 @@ from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY, StabilitySettings
 from tests.browser.server import PATIENCE, Server, in_a_browser
-from tests.screen import identities
-from tests.tiny import checkpoint, ended, problem_file, supervised
+from tests.filling import add_answer, add_model, new_catalog
+from tests.tiny import checkpoint, problem_file
 
 pytestmark = in_a_browser
 QUICK: dict[str, Any] = {"ascent": 2, "restarts": 1, "draws": 2, "probes": 2, "steps": 5}
@@ -39,22 +37,16 @@ USUAL = "the server responded with a status of 404"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app over a catalog that holds a run of four snapshots and an answer of each kind."""
     folder = tmp_path_factory.mktemp("curvature")
-    with supervised(folder / "catalog") as (catalog, _):
-        catalog.remember("samples", identities())
-        files = [
-            Checkpoint(file=checkpoint(folder / f"s{k}.safetensors", seed=k), step=k * 10)
-            for k in range(4)
-        ]
-        problem = problem_file(folder / "problem")
-        order = order_import(catalog, problem, {}, files, "run", facts={"lr": 0.1})
-        assert ended(catalog, order).status == "done"
-        (model,) = catalog.models()
-        start = (model, catalog.points(model.id)[0].point_id)
-        for kind, settings in ASKED:
-            others = [start] if kind is SHARPNESS else []
-            key = questions.ask(catalog, kind, model, settings, others=others)
-            working = catalog.active_job_for(key)
-            assert working and ended(catalog, working.id).status == "done"
+    catalog = new_catalog(folder / "catalog")
+    files = [
+        Checkpoint(file=checkpoint(folder / f"s{k}.safetensors", seed=k), step=k * 10)
+        for k in range(4)
+    ]
+    model = add_model(catalog, problem_file(folder / "problem"), files, "run", lr=0.1)
+    start = (model, catalog.points(model.id)[0].point_id)
+    for kind, settings in ASKED:
+        add_answer(catalog, kind, settings, (model, ""), *([start] if kind is SHARPNESS else []))
+    catalog.close()
     running = Server(folder / "catalog")
     yield running
     running.end()

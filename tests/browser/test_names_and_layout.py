@@ -8,9 +8,7 @@ from urllib.parse import urlparse
 import pytest
 from playwright import sync_api
 
-from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.critical import CRITICAL, CriticalSettings
@@ -25,8 +23,8 @@ from explorer.kinds.stability import STABILITY, StabilitySettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages._text import JOINER
 from tests.browser.server import Server, in_a_browser
-from tests.screen import identities
-from tests.tiny import ROOT, agreed, checkpoint, ended, supervised
+from tests.filling import add_answer, add_model, new_catalog
+from tests.tiny import ROOT, agreed, checkpoint
 
 pytestmark = [*in_a_browser, pytest.mark.campaign]  # a tour of all pages
 
@@ -79,26 +77,19 @@ OTHERS = ("", "jobs", "import", "difference")  # without a chart at these addres
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The app over a catalog whose every name is hostile, with an answer of each kind."""
     folder = tmp_path_factory.mktemp("names")
-    with supervised(folder / "catalog") as (catalog, _):
-        catalog.remember("samples", identities())
-        made = folder / "problem" / "hostile.py"
-        made.parent.mkdir()
-        made.write_text(PROBLEM)
-        agreed(made, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
-        files = [Checkpoint(file=checkpoint(folder / (FILE % k), seed=k)) for k in range(4)]
-        job = ended(catalog, order_import(catalog, made, {}, files, NAME, facts={"lr": 0.1}))
-        assert job.status == "done", job.error
-        (model,) = catalog.models()
-        start = (model, catalog.points(model.id)[0].point_id)
-        for kind, settings in ASKED:
-            end, others = "", [start] if kind in (SHARPNESS, DIFFERENCE) else []
-            if kind is INTERPOLATION:
-                end, others = start[1], [(model, model.point_id)]
-            key = questions.ask(catalog, kind, model, settings, end, others=others)
-            working = catalog.active_job_for(key)
-            assert working
-            job = ended(catalog, working.id)
-            assert job.status == "done", job.error
+    catalog = new_catalog(folder / "catalog")
+    made = folder / "problem" / "hostile.py"
+    made.parent.mkdir()
+    made.write_text(PROBLEM)
+    agreed(made, *(ROOT / "tests" / name for name in ("__init__.py", "tiny_problem.py")))
+    files = [Checkpoint(file=checkpoint(folder / (FILE % k), seed=k)) for k in range(4)]
+    model = add_model(catalog, made, files, NAME, lr=0.1)
+    start, end = (model, catalog.points(model.id)[0].point_id), (model, model.point_id)
+    for kind, settings in ASKED:
+        others = [start] if kind in (SHARPNESS, DIFFERENCE) else []
+        subjects = [start, end] if kind is INTERPOLATION else [(model, ""), *others]
+        add_answer(catalog, kind, settings, *subjects)
+    catalog.close()
     running = Server(folder / "catalog")
     yield running
     running.end()

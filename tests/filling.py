@@ -1,0 +1,102 @@
+"""Catalogs filled in the test process: by the real worker's and supervisor's code, without a wait.
+
+For tests of what is done with an answer; that workers and supervisors work as processes of their
+own is shown by the tests of those.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from explorer.ask import questions
+from explorer.contracts.checkpoint import Checkpoint
+from explorer.importing.order import order_import
+from explorer.jobs.job_folder import JobFolder
+from explorer.jobs.process import ProcessName
+from explorer.jobs.spool import Spool
+from explorer.jobs.worker.answering import Worker
+from explorer.kinds import Kind
+from explorer.supervisor.supervisor import Supervisor
+from store import Catalog, records
+from tests.tiny import checkpoint, problem_file, sample_identities
+
+
+def new_catalog(folder: Path) -> Catalog:
+    """An empty catalog, into which the app will import no samples."""
+    catalog = Catalog(folder)
+    catalog.check()
+    catalog.remember("samples", sample_identities())
+    return catalog
+
+
+def work(catalog: Catalog, pieces: int | None = None) -> None:
+    """Do what waits in the spool; of each job only the first piece if it is to be one alone."""
+    spool = Spool(catalog.jobs_folder)
+    worker = Worker(spool, torch.device("cpu"))
+    while job := spool.claim_next(ProcessName.of(os.getpid())):
+        if pieces:
+            _cancel_after_piece(job)
+        worker.run(job)
+    Supervisor(catalog, "cpu", hires=False).step()
+
+
+def _cancel_after_piece(job: JobFolder) -> None:
+    """Have the job cancelled as soon as it has put its first piece into the spool."""
+    put_piece = job.put_piece
+
+    def put_and_cancel(*arguments: object) -> None:
+        put_piece(*arguments)
+        job.cancel()
+
+    job.put_piece = put_and_cancel  # type: ignore[method-assign]
+
+
+def done(catalog: Catalog, job_id: str) -> records.Job:
+    """The job, done with all that waits."""
+    work(catalog)
+    job = catalog.job(job_id)
+    assert job.status == "done", job.error
+    return job
+
+
+def add_model(
+    catalog: Catalog,
+    problem: Path,
+    checkpoints: Sequence[Checkpoint],
+    name: str,
+    arguments: dict[str, Any] | None = None,
+    **facts: Any,
+) -> records.Model:
+    """A model, imported."""
+    done(catalog, order_import(catalog, problem, arguments or {}, checkpoints, name, facts=facts))
+    return next(model for model in catalog.models() if model.name == name)
+
+
+def add_tiny(
+    catalog: Catalog, folder: Path, name: str, seeds: Sequence[int] = (0,), **arguments: Any
+) -> records.Model:
+    """The tiny model with a snapshot of each seed, by steps of 10; a single one has no step."""
+    steps = [None] if len(seeds) == 1 else [10 * place for place in range(len(seeds))]
+    snapshots = [
+        Checkpoint(file=checkpoint(folder / f"{name}-{seed}.safetensors", seed), step=step)
+        for seed, step in zip(seeds, steps, strict=True)
+    ]
+    return add_model(catalog, problem_file(folder / "problem"), snapshots, name, arguments)
+
+
+def add_answer(
+    catalog: Catalog,
+    kind: Kind,
+    settings: object,
+    *subjects: questions.Subject,
+) -> records.Question:
+    """A question about these subjects, answered."""
+    (model, point), *others = subjects
+    key = questions.ask(catalog, kind, model, settings, point, others=others)
+    work(catalog)
+    question = catalog.question(key)
+    assert question is not None and question.status == "complete", catalog.jobs(limit=1)[0].error
+    return question
