@@ -11,8 +11,9 @@ from torch import Tensor
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.moved_parameters import require_same_beside
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import STRETCH, Tensors
+from explorer.analysis.objective.parameters import STRETCH
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,

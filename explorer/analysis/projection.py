@@ -9,8 +9,9 @@ from torch import Tensor
 
 from explorer.analysis.directions.directions import direction_recipes, direction_rows
 from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Block, Tensors
+from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import TARGET_SECONDS
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece

@@ -22,8 +22,8 @@ from explorer.analysis.measures.point_measures import (
 from explorer.analysis.measures.rescaling import RescaledPoint, rescale_point
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.memory import is_out_of_memory
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES

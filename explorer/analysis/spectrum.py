@@ -30,8 +30,9 @@ from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.batches import slice_examples
 from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Block, Tensors
+from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.matrix import ESCAPE_POINTS, MAX_DENSE_PARAMETERS, MatrixRole, SpectrumSettings

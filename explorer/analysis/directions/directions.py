@@ -9,8 +9,9 @@ from torch import Tensor
 
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.objective import random_directions
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Block, FlatModel, stretches
+from explorer.analysis.objective.parameters import Block, stretches
 from explorer.analysis.objective.random_directions import (
     Part,
     RedrawnDirections,

@@ -20,7 +20,7 @@ from explorer.analysis.model.inspection import inspect
 from explorer.analysis.model.problem_trial import ready_problem
 from explorer.analysis.model.problems import LoadedProblem, load_problem, rerun_problem
 from explorer.analysis.objective import device as devices
-from explorer.analysis.objective import loading
+from explorer.analysis.objective.reading_progress import report_reading_to
 from explorer.analysis.objective.user_errors import end_forked_copy, explain_problem_errors
 from explorer.contracts.inspection import ImportResult
 from explorer.contracts.request import AnswerRequest, ImportRequest, Request
@@ -82,7 +82,7 @@ class Worker:
             print(JOB_START_WORDS, job.id, flush=True)
         try:
             job.report("loading")
-            with loading.report_reading_to(self._reading_reporter(job)):
+            with report_reading_to(self._reading_reporter(job)):
                 result = self._do(job, job.request)
             end_forked_copy(self._process)
             check_admitted()
