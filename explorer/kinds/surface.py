@@ -6,22 +6,14 @@ from typing import Annotated
 
 import numpy as np
 
+from explorer.kinds.axes import PointsAlongX, PointsAlongY, XFrom, XTo, YFrom, YTo, check_axis
+from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import (
-    PlaneSettings,
-    PointsAlongX,
-    PointsAlongY,
-    XFrom,
-    XTo,
-    YFrom,
-    YTo,
-    check_axis,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
