@@ -93,7 +93,8 @@ class CriticalSettings(OfRuns, CurvatureSettings):
         ),
     ] = 200
     target: Annotated[
-        float, Setting("Target", "Norm of the gradient that ends a search.", above=0)
+        float,
+        Setting("Target", "Norm of the gradient that ends a search.", above=0, open_ended=True),
     ] = 1e-8
     bottom: Annotated[
         int,

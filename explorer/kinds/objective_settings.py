@@ -43,6 +43,7 @@ class ObjectiveSettings(Settings):
             "How many",
             "Examples in the subset.",
             least=2,
+            open_ended=True,  # the data are the end
             unit="examples",
             step=64,
             unused_with={"subset": ("all",)},
@@ -83,6 +84,7 @@ class ObjectiveSettings(Settings):
             "Examples a batch",
             "Whose statistics normalise them together.",
             least=2,
+            open_ended=True,  # the data are the end
             unit="examples",
             step=64,
             unused_with={"batchnorm": ("frozen",)},
@@ -94,6 +96,7 @@ class ObjectiveSettings(Settings):
             "Examples in all",
             "Of the split, from its start: seen to recalibrate.",
             least=2,
+            open_ended=True,  # the data are the end
             unit="examples",
             step=64,
             unused_with={"batchnorm": ("frozen", "batch")},

@@ -41,7 +41,13 @@ class SpectrumLook(CurvesLook):
         tuple[str, ...], Setting("Overlays", "Random-matrix laws.", choices=REFERENCE_NAMES)
     ] = ()
     ratio: Annotated[
-        float, Setting("φ", "Of the overlays: parameters over examples times outputs.", above=0)
+        float,
+        Setting(
+            "φ",
+            "Of the overlays: parameters over examples times outputs.",
+            above=0,
+            open_ended=True,
+        ),
     ] = 1.0
     spikes: Annotated[
         bool, Setting("Spikes", "The extreme pairs, on the density of a single matrix.")

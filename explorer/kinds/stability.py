@@ -24,10 +24,17 @@ class StabilityLook(CurvesLook):
     ] = OPTIMISERS[0]
     rates: Annotated[
         tuple[float, ...],
-        Setting("Learning rates", "One, or one a snapshot; none: no threshold.", least=0),
+        Setting(
+            "Learning rates",
+            "One, or one a snapshot; none: no threshold.",
+            least=0,
+            open_ended=True,
+        ),
     ] = ()
     momentum: Annotated[float, Setting("Momentum", "beta1 of Adam.", least=0, below=1)] = 0.0
-    batch: Annotated[int, Setting("Batch size", "Examples of a step; 0: all.", least=0)] = 0
+    batch: Annotated[
+        int, Setting("Batch size", "Examples of a step; 0: all.", least=0, open_ended=True)
+    ] = 0
 
     @classmethod
     def small(cls, result: Stability) -> "StabilityLook":

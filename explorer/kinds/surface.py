@@ -90,6 +90,7 @@ class SurfaceLook(PlaneLook):
             "Adds two values: decay/2 times the squared norm of all parameters, and that plus the "
             "loss. The stored loss never contains it.",
             least=0,
+            open_ended=True,
         ),
     ] = 0.0
 
