@@ -14,7 +14,7 @@ from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.rewrites import is_traceable
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Problem,
     derivatives,

@@ -30,7 +30,7 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Batch,
     Problem,
