@@ -17,7 +17,7 @@ from explorer.analysis.curvature.lanczos import asymmetry
 from explorer.analysis.curvature.matrices import MatrixBlock, ScaledMatrix, dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
 

@@ -14,7 +14,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.kinds.difference import Difference, DifferenceSettings
 from explorer.kinds.line import Line, LineSettings
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import seeded, small_problem
 

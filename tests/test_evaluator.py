@@ -18,7 +18,7 @@ from explorer.analysis.objective.device import core_count
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from tests.conftest import seeded, small_problem
 
@@ -358,7 +358,7 @@ import numpy as np, psutil, torch
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
 
 torch.manual_seed(0)

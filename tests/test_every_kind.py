@@ -32,8 +32,8 @@ from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import Worker
 from explorer.kinds import KINDS, Kind, settings_from_json
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import setting_fields
-from explorer.kinds.settings import ObjectiveSettings
 from explorer.pages import _links as links
 from explorer.render.drawing import drawing_of
 from explorer.render.export import table

@@ -20,8 +20,8 @@ from explorer.kinds.difference import DifferenceSettings
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import LineSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.run import RunSettings
-from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem, accuracy, cross_entropy
 from tests.conftest import seeded

@@ -18,7 +18,7 @@ from explorer.analysis.curvature.products import CurvatureError
 from explorer.analysis.curvature.trace import xtrace
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
-from explorer.kinds.spectrum import Spectrum, SpectrumFacts
+from explorer.kinds.spectrum_result import Spectrum, SpectrumFacts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,7 +16,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.kind import Piece
 from explorer.kinds.line import Line, LineSettings, places, taken_over
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import seeded
 

@@ -8,7 +8,9 @@ import pytest
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
-from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
+from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_result import Sharpness
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from store import Catalog
 from tests.screen import (
     CATALOG_PAGE,

@@ -30,7 +30,7 @@ from explorer.analysis.objective.loading import DataError, Examples
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import FlatModel
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Batch,
     Problem,

@@ -19,8 +19,8 @@ from explorer.ask import questions
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.kind import named_code
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingField, setting_fields
-from explorer.kinds.settings import ObjectiveSettings
 from store import Catalog, records
 from tests.setting_values import changed_settings, other_values
 from tests.tiny import problem_file, tensors

@@ -19,15 +19,11 @@ from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
-from explorer.kinds.sharpness import SharpnessSettings
-from explorer.kinds.stability import (
-    STABILITY,
-    Stability,
-    StabilityFacts,
-    StabilitySettings,
-    temperature,
-    threshold,
-)
+from explorer.kinds.sharpness_settings import SharpnessSettings
+from explorer.kinds.stability import STABILITY
+from explorer.kinds.stability_result import Stability, StabilityFacts
+from explorer.kinds.stability_settings import StabilitySettings
+from explorer.kinds.stability_threshold import temperature, threshold
 from explorer.pages import _running
 from explorer.problem import Problem, accuracy, cross_entropy
 from store import Catalog

@@ -20,7 +20,7 @@ from explorer.codec import to_json
 from explorer.kinds.execution import Choice
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import Line, LineSettings
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.pages import _parts as parts
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import seeded, small_problem

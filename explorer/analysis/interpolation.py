@@ -23,8 +23,8 @@ from explorer.analysis.objective.plane import (
 )
 from explorer.kinds.interpolation import InterpolationSettings, places
 from explorer.kinds.kind import Piece
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.progress import SILENT, Progress
-from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem
 
 

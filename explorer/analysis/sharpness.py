@@ -28,7 +28,8 @@ from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES
 from explorer.kinds.progress import SILENT, Progress
-from explorer.kinds.sharpness import ALONG, COLUMNS, MeasureRole, SharpnessSettings
+from explorer.kinds.sharpness_result import ALONG, COLUMNS, MeasureRole
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.problem import Problem
 
 REACH = 1.5  # lengths of a direction found to which the loss along it is drawn, both ways

@@ -20,7 +20,8 @@ from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.kind import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
-from explorer.kinds.stability import VALUE_COLUMNS, StabilitySettings
+from explorer.kinds.stability_result import VALUE_COLUMNS
+from explorer.kinds.stability_settings import StabilitySettings
 from explorer.problem import Problem
 
 STREAM = {"pairs": 0, "probes": 1}  # of random vectors, beside the seed

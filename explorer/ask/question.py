@@ -10,7 +10,7 @@ from typing import Any
 from explorer.codec import Json
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import Kind
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 
 
 @dataclass(frozen=True)

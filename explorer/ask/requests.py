@@ -12,7 +12,7 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.facts import AnswerFacts
-from explorer.kinds.settings import Needs
+from explorer.kinds.objective_settings import Needs
 from store import Catalog, UnknownEntry, records
 
 FOREGROUND_PRIORITY = 20  # priority of what somebody is waiting for; lower is more urgent

@@ -13,8 +13,8 @@ from explorer.commands.progress import wait_for_jobs
 from explorer.commands.subjects import subject_named
 from explorer.commands.values import named_values, value_of
 from explorer.kinds import KINDS, Kind, settings_from_json
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import SettingField, setting_fields
-from explorer.kinds.settings import ObjectiveSettings
 from store import Catalog
 
 SETTINGS = Group("Settings", sort_key=1)

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from explorer.codec import OTHERS, Json, from_json, named, prefixed
+from explorer.codec import OTHERS, Json, named, prefixed
+from explorer.contracts.stored_facts import StoredFacts
 from explorer.kinds.execution import Choice, Timing
 from explorer.kinds.kind import Piece
 
@@ -43,7 +44,7 @@ class DirectionFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerFacts:
+class AnswerFacts(StoredFacts):
     """What any answer may say of itself."""
 
     device: str = ""
@@ -62,15 +63,6 @@ class AnswerFacts:
     products: Mapping[int, float] = field(default_factory=dict, metadata=prefixed("products_"))
     taken_over: TakenOver | None = None
     others: Json = field(default_factory=dict, metadata=OTHERS)
-
-    @classmethod
-    def of(cls, facts: Json) -> Self:
-        """The facts that were stored, or that a piece brought.
-
-        Raises:
-            ValueError: they are none; the sentence names the field.
-        """
-        return from_json(cls, facts, ignore_unknown=True)
 
     @classmethod
     def of_pieces(cls, pieces: Iterable[Piece]) -> Self:

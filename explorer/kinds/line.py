@@ -7,22 +7,16 @@ from typing import Annotated
 
 import numpy as np
 
+from explorer.kinds.axes import PointsAlongX, XFrom, XTo, check_axis
+from explorer.kinds.direction_settings import DirectionSettings, rank_of_eigenvector
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import ProfileLook
+from explorer.kinds.require import require
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import (
-    DirectionSettings,
-    PointsAlongX,
-    XFrom,
-    XTo,
-    check_axis,
-    rank_of_eigenvector,
-    require,
-)
 from explorer.kinds.statistics import Interval, loss_interval
 
 DIRECTIONS = ("random", "gradient", "eigenvector")

@@ -28,7 +28,10 @@ ContourLines = Annotated[
 Moment = Annotated[
     int,
     Setting(
-        "Until", "Number of the moment up to which paths are drawn; -1: to their ends.", least=LAST
+        "Until",
+        "Number of the moment up to which paths are drawn; -1: to their ends.",
+        least=LAST,
+        open_ended=True,  # the longest path is the end
     ),
 ]
 
@@ -89,21 +92,33 @@ class PlaneLook(Look):
     log: LogScale = False
     clip: Annotated[
         float,
-        Setting("Clip above", "The level at which higher values are drawn; 0: nothing is clipped."),
+        Setting(
+            "Clip above",
+            "The level at which higher values are drawn; 0: nothing is clipped.",
+            open_ended=True,
+        ),
     ] = 0.0
     colour_map: Annotated[str, Setting("Colours", choices=COLOUR_MAPS)] = COLOUR_MAPS[0]
     levels: ContourLines = 12
     width: PlotWidth = 440
     limits: Annotated[
         tuple[float, ...],
-        Setting("Limits", "Lowest and highest value of the colours; none: those of the values."),
+        Setting(
+            "Limits",
+            "Lowest and highest value of the colours; none: those of the values.",
+            open_ended=True,
+        ),
     ] = ()
     view: Annotated[
         str, Setting("View", "contour: from above; relief: in three dimensions.", choices=VIEWS)
     ] = VIEWS[0]
     camera: Annotated[
         tuple[float, ...],
-        Setting("Camera", "Of the relief: position, focal point and up, nine numbers."),
+        Setting(
+            "Camera",
+            "Of the relief: position, focal point and up, nine numbers.",
+            open_ended=True,
+        ),
     ] = ()
 
     def __post_init__(self) -> None:

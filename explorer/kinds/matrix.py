@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any
 
+from explorer.kinds.curvature_settings import (
+    CurvatureSettings,
+    SearchSteps,
+    Tolerance,
+    eigenvalue_count,
+    probe_count,
+)
+from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import CurvatureSettings, SearchSteps, Seed, Tolerance
 
 MATRIX_WORDS = {
     "hessian": "Hessian",
@@ -16,7 +23,7 @@ MATRIX_WORDS = {
     "scaled_hessian": "|w|-scaled Hessian",
 }
 MATRICES = tuple(MATRIX_WORDS)
-MOST_PROBES, MOST_STEPS, MOST_PAIRS, MOST_BATCHES = 1000, 500, 200, 2000
+MOST_STEPS, MOST_BATCHES = 500, 2000
 MOST_LABELS = 1000
 MAX_DENSE_PARAMETERS = 3000  # up to so many parameters the whole matrix is made: exact
 PASSES_PER_PRODUCT = 3  # forward passes that a product with kept graphs takes, about
@@ -63,31 +70,19 @@ class SpectrumSettings(CurvatureSettings):
     ] = ""
     top: Annotated[
         int,
-        Setting(
-            "Largest",
-            "So many of the largest eigenvalues, with their residuals.",
-            least=1,
-            most=MOST_PAIRS,
-            unit="eigenvalues",
-        ),
+        eigenvalue_count("Largest", "So many of the largest eigenvalues, with their residuals."),
     ] = 10
     bottom: Annotated[
         int,
-        Setting(
-            "Smallest",
-            "So many of the smallest: the negative ones, if there are any.",
-            least=1,
-            most=MOST_PAIRS,
-            unit="eigenvalues",
+        eigenvalue_count(
+            "Smallest", "So many of the smallest: the negative ones, if there are any."
         ),
     ] = 3
     tolerance: Tolerance = 1e-3
     room: SearchSteps = 300
     probes: Annotated[
         int,
-        Setting(
-            "Probes", "Random vectors of the density and the traces.", least=0, most=MOST_PROBES
-        ),
+        probe_count("Random vectors of the density and the traces.", least=0),
     ] = 10
     steps: Annotated[
         int,

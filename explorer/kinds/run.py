@@ -7,16 +7,13 @@ from typing import Annotated, Any
 import numpy as np
 
 from explorer.codec import prefixed
+from explorer.kinds.axes import PointsAlongX, PointsAlongY
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind, Piece, partial_answer
 from explorer.kinds.look import LAST, SMALL_HEIGHT, Moment, PlaneLook, spans_decades
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import (
-    ObjectiveSettings,
-    PointsAlongX,
-    PointsAlongY,
-)
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Course, OfRuns, split_runs
 

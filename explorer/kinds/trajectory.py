@@ -25,7 +25,8 @@ class OfRuns(Settings):
     """Settings of a question about whole runs; who asks it fills in the lengths."""
 
     lengths: Annotated[
-        tuple[int, ...], Setting("Lengths", "Snapshots of each run.", least=1, filled_in=True)
+        tuple[int, ...],
+        Setting("Lengths", "Snapshots of each run.", least=1, open_ended=True, filled_in=True),
     ] = ()
 
     def about(self, runs: Sequence[RunSnapshots]) -> Self:

@@ -5,8 +5,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.contracts.facts import ProblemFacts
+from explorer.kinds.objective_settings import FROZEN
 from explorer.kinds.setting import setting_field
-from explorer.kinds.settings import FROZEN
 from explorer.pages import _forms as forms
 from store import records
 

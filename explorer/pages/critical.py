@@ -11,15 +11,9 @@ from explorer.ask import questions
 from explorer.ask.subject_names import label_models, subject_names
 from explorer.contracts.facts import ModelFacts, ProblemFacts
 from explorer.kinds import KINDS
-from explorer.kinds.critical import (
-    CRITICAL,
-    END_WORDS,
-    KERNEL_CURVATURE,
-    KERNEL_REMAINDER,
-    Critical,
-    CriticalLook,
-    CriticalSettings,
-)
+from explorer.kinds.critical import CRITICAL, CriticalLook
+from explorer.kinds.critical_result import END_WORDS, KERNEL_CURVATURE, KERNEL_REMAINDER, Critical
+from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts

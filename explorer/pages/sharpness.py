@@ -7,15 +7,10 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.kinds.measures import MEASURES_IN_READING_ORDER, NO, YES, Measure
-from explorer.kinds.sharpness import (
-    NOT_YET,
-    SHARPNESS,
-    Sharpness,
-    SharpnessLook,
-    SharpnessSettings,
-    ranks,
-    unequal_losses,
-)
+from explorer.kinds.sharpness import SHARPNESS, SharpnessLook
+from explorer.kinds.sharpness_comparison import ranks, unequal_losses
+from explorer.kinds.sharpness_result import NOT_YET, Sharpness
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks

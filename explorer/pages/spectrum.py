@@ -9,8 +9,10 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.contracts.facts import ModelFacts, TensorFacts
-from explorer.kinds.matrix import MATRIX_WORDS, MOST_PROBES, SpectrumSettings
-from explorer.kinds.spectrum import SPECTRUM, Spectrum, SpectrumLook
+from explorer.kinds.curvature_settings import MOST_PROBES
+from explorer.kinds.matrix import MATRIX_WORDS, SpectrumSettings
+from explorer.kinds.spectrum import SPECTRUM, SpectrumLook
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks

@@ -10,14 +10,10 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
 from explorer.importing import training as training_notes
-from explorer.kinds.stability import (
-    OPTIMISERS,
-    STABILITY,
-    Stability,
-    StabilityLook,
-    StabilitySettings,
-    temperature,
-)
+from explorer.kinds.stability import STABILITY, StabilityLook
+from explorer.kinds.stability_result import Stability
+from explorer.kinds.stability_settings import StabilitySettings
+from explorer.kinds.stability_threshold import OPTIMISERS, temperature
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks

@@ -9,7 +9,8 @@ from typing import Any
 
 import altair as alt
 
-from explorer.kinds.critical import END_WORDS, Critical, CriticalLook, EndReason
+from explorer.kinds.critical import CriticalLook
+from explorer.kinds.critical_result import END_WORDS, Critical, EndReason
 from explorer.kinds.look import SubjectName
 from explorer.kinds.trajectory import spans
 from explorer.render.marks.arrow import arrow_table

@@ -11,7 +11,8 @@ import numpy as np
 
 from explorer.kinds.look import SubjectName
 from explorer.kinds.measures import LAYERS, MEASURES, MEASURES_IN_READING_ORDER, NO, YES
-from explorer.kinds.sharpness import Sharpness, SharpnessLook
+from explorer.kinds.sharpness import SharpnessLook
+from explorer.kinds.sharpness_result import Sharpness
 from explorer.render.drawing import Chart
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table

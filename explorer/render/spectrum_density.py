@@ -12,7 +12,8 @@ import numpy as np
 from explorer.kinds.look import Look
 from explorer.kinds.quadrature import density_grid, smoothed_density
 from explorer.kinds.random_matrices import Reference, references
-from explorer.kinds.spectrum import Spectrum, SpectrumLook
+from explorer.kinds.spectrum import SpectrumLook
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row

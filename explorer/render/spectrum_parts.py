@@ -9,7 +9,8 @@ import altair as alt
 import numpy as np
 
 from explorer.kinds.matrix import MatrixRole
-from explorer.kinds.spectrum import Spectrum, SpectrumLook
+from explorer.kinds.spectrum import SpectrumLook
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE

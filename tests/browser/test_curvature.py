@@ -11,9 +11,11 @@ from explorer.importing.order import order_import
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.matrix import SpectrumSettings
-from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
+from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
-from explorer.kinds.stability import STABILITY, StabilitySettings
+from explorer.kinds.stability import STABILITY
+from explorer.kinds.stability_settings import StabilitySettings
 from tests.browser.test_app import PATIENCE, Server, context, pytestmark, sync_api  # noqa: F401
 from tests.screen import identities
 from tests.tiny import checkpoint, ended, problem_file, supervised

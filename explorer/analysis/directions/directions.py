@@ -19,7 +19,7 @@ from explorer.analysis.objective.random_directions import (
     groups_of,
     row_norms,
 )
-from explorer.kinds.settings import DirectionSettings
+from explorer.kinds.direction_settings import DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny
 

@@ -13,7 +13,7 @@ from explorer.analysis.curvature.products import Curvature, CurvatureError, hess
 from explorer.analysis.directions.directions import direction_facts, directions_with_facts
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.random_directions import RedrawnDirections
-from explorer.kinds.settings import PlaneSettings
+from explorer.kinds.direction_settings import PlaneSettings
 
 START = 0  # seed of the vector that every search begins with, so that it ends with the same pairs
 

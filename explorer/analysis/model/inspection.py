@@ -28,7 +28,7 @@ from explorer.analysis.objective.user_errors import run_user_code
 from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots
 from explorer.contracts.facts import TensorFacts
 from explorer.contracts.inspection import ImportResult, InspectedPoint
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem
 from explorer.wording import quote
 

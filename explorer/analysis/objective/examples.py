@@ -15,7 +15,7 @@ from explorer.analysis.objective.batches import (
 )
 from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.loading import Examples, Span, is_dataset
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
 MOST_PERMUTED = 1 << 28  # examples among which some are drawn by a permutation of all: 2 GiB

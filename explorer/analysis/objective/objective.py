@@ -45,7 +45,7 @@ from explorer.analysis.objective.moved_parameters import moved_words
 from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.analysis.objective.streaming import Stream
 from explorer.kinds.execution import Choice
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
 DTYPES = {"float64": torch.float64}  # of parameters and data; float32 for every other precision

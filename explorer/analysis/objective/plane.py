@@ -16,7 +16,7 @@ from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.codec import to_json
 from explorer.kinds.execution import EarlierChoice, Timing
-from explorer.kinds.settings import REDUCED_PRECISIONS, ObjectiveSettings
+from explorer.kinds.objective_settings import REDUCED_PRECISIONS, ObjectiveSettings
 from explorer.problem import Problem
 
 CHECKED_POINTS = 16  # at which the error of a reduced precision is measured, at most

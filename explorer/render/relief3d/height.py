@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from explorer.kinds.look import COLOUR_MAPS
-from explorer.kinds.settings import one_of, require
+from explorer.kinds.require import one_of, require
 from explorer.render.marks.scale import ColourScale, fit_scale
 from explorer.render.marks.ticks import (
     VALUE_TICKS,

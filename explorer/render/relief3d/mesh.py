@@ -12,7 +12,7 @@ import numpy as np
 import pyvista as pv
 
 from explorer.kinds.provenance import PROGRAM
-from explorer.kinds.settings import one_of
+from explorer.kinds.require import one_of
 from explorer.render.relief3d.gltf import gltf_bytes
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
 from explorer.render.relief3d.scene import Scene, uncut_mesh
