@@ -27,6 +27,21 @@ def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     ]
 
 
+def choose_models(catalog: Catalog) -> dict[str, questions.Subject]:
+    """Points by their models' labels: any snapshot of one model, or the final ones of several."""
+    models_by_label = known_models(catalog)
+    check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
+    first = [next(iter(models_by_label))]
+    names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
+    if not names:
+        st.info("Choose at least one model.")
+        st.stop()
+    models = {name: models_by_label[name] for name in names}
+    if len(names) == 1:
+        return {name: (model, choose_point(catalog, model)) for name, model in models.items()}
+    return {name: (model, model.point_id) for name, model in models.items()}
+
+
 def choose_runs(
     catalog: Catalog, model: records.Model, label: str, *, fewest: int, own: bool, help: str
 ) -> dict[str, records.Model]:

@@ -3,7 +3,6 @@
 import math
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -47,10 +46,10 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         help="Models of the same problem, from which searches begin too.",
     )
     usual = few_starts(max(m.points for m in (model, *others.values())))
-    values: dict[str, Any] = {}
+    values: forms.Values = {}
     with st.expander("Starts", expanded=True):
         values |= forms.choose_all(CriticalSettings, START_NAMES, usual=usual)
-        if values["starts"] > 1:
+        if values["starts"] != 1:
             values |= forms.choose_all(CriticalSettings, ("noise",))
     with st.expander("Search", expanded=True):
         values["method"] = forms.choose(CriticalSettings, "method", menu=True)

@@ -53,9 +53,9 @@ def choose() -> tuple[dict[str, records.Model], asking.WantedQuestion]:
     )
 
 
-def choose_plane(several: bool) -> dict[str, object]:
+def choose_plane(several: bool) -> forms.Values:
     """Whose components span the plane, and the grid over it, as settings."""
-    values: dict[str, object] = {}
+    values: forms.Values = {}
     if several:
         values["plane"] = forms.choose(RunSettings, "plane")
     values["margin"] = forms.choose(RunSettings, "margin")

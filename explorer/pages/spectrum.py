@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -60,9 +59,9 @@ def choose() -> tuple[questions.Subject, SpectrumSettings]:
     return (model, point), forms.checked_settings(SpectrumSettings, values)
 
 
-def choose_matrix(tensors: Sequence[TensorFacts]) -> dict[str, Any]:
+def choose_matrix(tensors: Sequence[TensorFacts]) -> forms.Values:
     """Which matrix, and of which parameters, as settings."""
-    values = {"matrix": forms.choose(SpectrumSettings, "matrix", menu=True)}
+    values: forms.Values = {"matrix": forms.choose(SpectrumSettings, "matrix", menu=True)}
     if values["matrix"] == "fisher":
         values["labels"] = forms.choose(SpectrumSettings, "labels")
     names = [tensor.name for tensor in tensors if tensor.role == "parameter"]
