@@ -4,7 +4,6 @@ import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
@@ -12,7 +11,7 @@ from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named
-from explorer.kinds.setting import setting_fields
+from explorer.kinds.setting import Settings, setting_fields
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._running import AppState
@@ -31,7 +30,7 @@ class WantedQuestion:
     """A question that a page can show or ask: a kind, its settings, its subjects."""
 
     kind: Kind
-    settings: Any
+    settings: Settings
     subjects: tuple[questions.Subject, ...]
 
     def question(self, catalog: Catalog) -> QuestionIdentity:

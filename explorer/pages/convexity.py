@@ -1,6 +1,8 @@
 """How convex the loss is over a plane: choose a model and a plane, watch it grow, look, export."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -22,13 +24,10 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import export_plane
 from explorer.pages._objective import choose_objective
-from store import records
-
-app = parts.start_page()
-catalog = app.catalog
+from store import Catalog, records
 
 
-def choose() -> tuple[records.Model, str, ConvexitySettings]:
+def choose(catalog: Catalog) -> tuple[records.Model, str, ConvexitySettings]:
     """The question, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
@@ -99,7 +98,9 @@ def residual_badge(plane: Convexity) -> None:
     )
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(
+    catalog: Catalog, model_name: str, stored_questions: Mapping[str, records.Question]
+) -> None:
     """The map so far, its checks and where it comes from."""
     from explorer.render.convexity import draw
 
@@ -113,7 +114,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     words = VALUE_WORDS.get(look.value, look.value)
     charts.show_chart(
         draw(convexity_map, look),
-        f"Map of the {words} over a plane around {model.name}",
+        f"Map of the {words} over a plane around {model_name}",
         convexity_map.values[look.value],
     )
     planes.explain_axes(convexity_map.facts)
@@ -125,11 +126,12 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     checks.show_provenance(catalog, question, convexity_map)
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    model, point, settings = choose()
+    model, point, settings = choose(app.catalog)
     wish = asking.WantedQuestion(CONVEXITY, settings, ((model, point),))
-    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
@@ -143,4 +145,4 @@ with sides.right:
         )
         asking.offer_stored(app, missing)
     else:
-        asking.show_answers(app, {"": stored_question}, show)
+        asking.show_answers(app, {"": stored_question}, partial(show, app.catalog, model.name))

@@ -1,6 +1,7 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -23,17 +24,14 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._objective import choose_objective
 from explorer.render.marks.ticks import number_text
-from store import records
+from store import Catalog, records
 
 START_NAMES = ("starts", "every", "seed")
 SEARCH_NAMES = ("steps", "products", "target")
 INDEX_NAMES = ("bottom", "probes", "room", "tolerance")
 
-app = parts.start_page()
-catalog = app.catalog
 
-
-def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
+def choose(catalog: Catalog) -> tuple[dict[str, records.Model], CriticalSettings]:
     """The models by label, and the question about them, from the left column."""
     model = controls.choose_model(catalog)
     label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
@@ -67,7 +65,7 @@ def few_starts(snapshots: int) -> dict[str, int]:
     return {"starts": 2, "every": max(1, math.ceil(snapshots / 3))}
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> None:
     """What was found so far, in words, charts and a table."""
     from explorer.render.critical import draw, start_labels
 
@@ -95,8 +93,9 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     )
     export_chart("gradients", before, [question])
     st.subheader("All searches", anchor=False)
-    show_table(searches, start_labels(searches, names))
-    show_ends(question)
+    metrics = ProblemFacts.of(catalog.problem(question.problem_id).facts).metrics
+    show_table(searches, start_labels(searches, names), metrics)
+    show_ends(catalog, question)
     checks.show_provenance(catalog, question, searches)
 
 
@@ -157,12 +156,17 @@ def show_badges(searches: Critical) -> None:
         )
 
 
-def show_table(searches: Critical, starts: list[str]) -> None:
-    """All searches with what was found at their ends."""
+def show_table(searches: Critical, starts: list[str], metrics: Collection[str]) -> None:
+    """All searches with what was found at their ends.
+
+    Args:
+        searches: the answer.
+        starts: where each began, in words.
+        metrics: of the problem, by name.
+    """
     from explorer.render.critical import index_text
 
     units_made = [unit for unit in range(len(starts)) if searches.computed[unit]]
-    metrics = [name for name in searches.values if name in metric_names()]
 
     def of(name: str, digits: int = 4) -> list[str]:
         return [number_text(float(searches.values[name][unit]), digits) for unit in units_made]
@@ -189,7 +193,7 @@ def show_table(searches: Critical, starts: list[str]) -> None:
         "distance": of("distance"),
         "steps": of("steps"),
         "products": of("products", 6),
-        **{name: of(name) for name in metrics},
+        **{name: of(name) for name in searches.values if name in metrics},
     }
     st.dataframe(columns, hide_index=True, width="stretch")
     st.caption(
@@ -200,7 +204,7 @@ def show_table(searches: Critical, starts: list[str]) -> None:
     )
 
 
-def show_ends(question: records.Question) -> None:
+def show_ends(catalog: Catalog, question: records.Question) -> None:
     """The way to other analyses of where a search ended."""
     ends = {questions.point_text(p): p for p in catalog.answer_points(key=question.key)}
     if not ends:
@@ -217,17 +221,12 @@ def show_ends(question: records.Question) -> None:
                 )
 
 
-def metric_names() -> list[str]:
-    """Names of the problem's metrics."""
-    (model, *_) = models.values()
-    return list(ProblemFacts.of(catalog.problem(model.problem_id).facts).metrics)
-
-
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    models, settings = choose()
+    models, settings = choose(app.catalog)
     wish = asking.WantedQuestion(CRITICAL, settings, tuple((m, "") for m in models.values()))
-    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
@@ -238,4 +237,4 @@ with sides.right:
         st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=CRITICAL.icon)
         asking.offer_stored(app, missing)
     else:
-        asking.show_answers(app, {"": stored_question}, show)
+        asking.show_answers(app, {"": stored_question}, partial(show, app.catalog))
