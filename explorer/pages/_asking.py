@@ -14,6 +14,8 @@ from explorer.kinds import Kind, kind_named
 from explorer.kinds.setting import Settings, setting_fields
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._facts import seconds_text
+from explorer.pages._progress import show_progress
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
 from store import Catalog, CatalogError, records
@@ -51,7 +53,14 @@ class WantedQuestion:
         """Have it answered."""
         (model, point), *others = self.subjects
         key = questions.ask(app.catalog, self.kind, model, self.settings, point, others=others)
-        parts.picture_if_complete(app, key)
+        _draw_if_complete(app, key)
+
+
+def _draw_if_complete(app: AppState, key: str) -> None:
+    """Have the picture of an answer drawn that other answers completed at once."""
+    question = app.catalog.question(key)
+    if question is not None and question.status == "complete":
+        app.thumbnails.request(key)
 
 
 def find_questions(
@@ -108,7 +117,7 @@ def _ask_button(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
         cost = estimate(app.catalog, question, wish.subjects[0][0], warm or bool(seconds))
         seconds += cost.seconds
         units += cost.units
-    duration = parts.seconds_text(seconds)
+    duration = seconds_text(seconds)
     kind = next(iter(missing.values())).kind
     if st.button(
         f"Compute {kind.count_text(units)}",
@@ -228,7 +237,7 @@ def show_answers(
         with st.container(key="progress"):  # stays in view
             for name, question in questions_present.items():
                 if question.status == "open":
-                    parts.show_progress(app, question, name if len(questions_present) > 1 else "")
+                    show_progress(app, question, name if len(questions_present) > 1 else "")
         begun_questions = {
             name: question for name, question in questions_present.items() if question.units_done
         }

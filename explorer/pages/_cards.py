@@ -9,6 +9,7 @@ from explorer.kinds import unreadable
 from explorer.kinds.facts import AnswerFacts
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._facts import distinguishing_text, local_time
 from explorer.pages._text import as_text
 from explorer.wording import printable
 from store import Catalog, UnknownEntry, records
@@ -78,7 +79,7 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
             )
             delete_button(catalog, question.key)
         early = f"ended early, {count_text(question)} · " if question.ended_early else ""
-        words = f"{parts.distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
+        words = f"{distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
         st.caption(words)
         if question.status == "open":
             show_progress(question, card.last)
@@ -104,7 +105,7 @@ def loss_and_day(question: records.Question) -> str:
     """The loss at the point and the day, in one line."""
     alone = AnswerFacts.of(question.facts).stand_alone_loss
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
-    moment = parts.local_time(question.completed or question.created)
+    moment = local_time(question.completed or question.created)
     whole = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
     return " · ".join([*loss, whole])
 

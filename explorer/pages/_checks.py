@@ -13,7 +13,7 @@ from explorer.kinds import kind_named
 from explorer.kinds.facts import AnswerFacts, AxesFacts
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.statistics import loss_interval
-from explorer.pages._parts import part_of_data, seconds_text
+from explorer.pages._facts import part_of_data, seconds_text
 from explorer.pages._text import as_text
 from store import Catalog, records
 

@@ -9,7 +9,9 @@ from explorer.contracts.progress import WorkerProgress
 from explorer.importing import following, storing
 from explorer.jobs.spool import Spool
 from explorer.pages import _parts as parts
+from explorer.pages._facts import facts_line, part_of_data
 from explorer.pages._import_form import complain
+from explorer.pages._links import kind_links
 from explorer.pages._text import as_text
 from store import Catalog, records
 
@@ -72,10 +74,10 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
     label = next(name for name, m in label_models(catalog.models()).items() if m.id == model.id)
     st.subheader(as_text(label), anchor=False)
     count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
-    st.caption(f"{parts.facts_line(model)} · {count}")
+    st.caption(f"{facts_line(model)} · {count}")
     for warning in storing.warnings(catalog, model):
         st.warning(parts.sentence(ValueError(warning)), icon=":material/warning:")
-    parts.kind_links(label)
+    kind_links(label)
     st.markdown("**Measured at the final point**")
     st.dataframe(measurement_columns(catalog, model), hide_index=True, key="measured")
     st.caption(f"Fingerprint of the point: {model.point_id}")
@@ -90,8 +92,8 @@ def measurement_columns(catalog: Catalog, model: records.Model) -> dict[str, lis
     splits = facts.splits
     rows: dict[str, list[object]] = {"Split": list(splits)}
     rows["Examples"] = [split.count for split in splits.values()]
-    if any(parts.part_of_data(split) for split in splits.values()):
-        rows["Part"] = [parts.part_of_data(split) or "all" for split in splits.values()]
+    if any(part_of_data(split) for split in splits.values()):
+        rows["Part"] = [part_of_data(split) or "all" for split in splits.values()]
     for name in ("loss", *facts.metrics):
         rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
     rows["Seconds per evaluation"] = [final.seconds.get(split) for split in splits]

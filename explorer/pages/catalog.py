@@ -9,6 +9,7 @@ from explorer.pages import _cards as cards
 from explorer.pages import _links as links
 from explorer.pages import _models as model_table
 from explorer.pages import _parts as parts
+from explorer.pages._facts import local_time
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
 from store import Catalog, records
@@ -88,7 +89,7 @@ def show_models(app: AppState) -> None:
         chosen = model_table.choose_model(models)
         if chosen:
             label, model = chosen
-            parts.kind_links(label)
+            links.kind_links(label)
             model_table.rename_or_delete(app.catalog, label, model)
     elif active_jobs(app.catalog) or app.is_settling:
         st.info("The sample models are being imported; this takes a few seconds at first.")
@@ -104,7 +105,7 @@ def show_trash(catalog: Catalog) -> None:
     with st.expander(f"Trash ({len(trash_items)})", icon=":material/delete:"):
         for item in trash_items[:MOST_TRASH]:
             left, right = st.columns([5, 1], vertical_alignment="center")
-            left.markdown(f"{as_text(item.title, 120)} · deleted {parts.local_time(item.deleted)}")
+            left.markdown(f"{as_text(item.title, 120)} · deleted {local_time(item.deleted)}")
             if right.button("Restore", key=f"restore-{item.id}"):
                 restore = (
                     catalog.restore_question if item.what == "analysis" else catalog.restore_model

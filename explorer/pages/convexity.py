@@ -23,6 +23,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import export_plane
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from store import Catalog, records
 
@@ -136,7 +137,7 @@ with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
     parts.show_heading(f"Convexity around {model.name}")
-    st.caption(parts.facts_line(model), help=parts.about_text(model))
+    st.caption(facts_line(model), help=about_text(model))
     if stored_question is None:
         st.info(
             f"This map has not been computed yet: {asking.PRESS_COMPUTE}; it grows here from "

@@ -22,6 +22,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
+from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
 from explorer.render.marks.ticks import number_text
 from store import Catalog, records
@@ -232,7 +233,7 @@ with sides.top:
 with sides.right:
     first, *_ = models.values()
     parts.show_heading(f"Critical points from {', '.join(models)}")
-    st.caption(f"{first.points} snapshots · {parts.facts_line(first)}")
+    st.caption(f"{first.points} snapshots · {facts_line(first)}")
     if stored_question is None:
         st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=CRITICAL.icon)
         asking.offer_stored(app, missing)

@@ -11,6 +11,8 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._facts import local_time, seconds_text
+from explorer.pages._progress import worker_stage
 from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
 from store import Catalog, records
@@ -73,7 +75,7 @@ def show_active(
             show_badge(job.status)
             show_title(job, question, subjects)
         if job.status == "running":
-            stage_text = as_text(parts.worker_stage(catalog, job.id) or "starting")
+            stage_text = as_text(worker_stage(catalog, job.id) or "starting")
             if job.units and job.task == "answer":
                 stage_text += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, stage_text)
@@ -107,10 +109,10 @@ def show_ended(
         show_badge(job.status)
         show_title(job, question, subjects)
         if job.finished:
-            end_text = parts.local_time(job.finished, "%Y-%m-%d %H:%M:%S")
+            end_text = local_time(job.finished, "%Y-%m-%d %H:%M:%S")
             if job.started:  # not so where it ended before the supervisor had seen it run
                 took = (job.finished - job.started).total_seconds()
-                end_text += f" · {parts.seconds_text(took)}"
+                end_text += f" · {seconds_text(took)}"
             st.caption(end_text)
         if question is not None and question.status == "open" and is_current(question):
             resume_button(catalog, job, question)

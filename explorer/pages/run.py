@@ -19,6 +19,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_run, file_word
+from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import choose_moment
@@ -203,7 +204,7 @@ with sides.right:
     with st.container():
         for name, model in models_by_label.items():
             of = f"{as_text(name)}: " if len(models_by_label) > 1 else ""
-            st.caption(f"{of}{model.points} snapshots · {parts.facts_line(model)}")
+            st.caption(f"{of}{model.points} snapshots · {facts_line(model)}")
         look_for_more(app.catalog, {model.id: model.points for model in models})
         if older_question is not None:
             new = len(wish.question(app.catalog).points) - len(older_question.point_ids)

@@ -14,6 +14,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _sharpness as words
 from explorer.pages._ending import show_provenances
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._text import joined_names
 from store import Catalog, records
@@ -119,7 +120,7 @@ with sides.right:
     first, *others = wishes.values()
     if not others:
         model, _ = first.subjects[0]
-        st.caption(parts.facts_line(model), help=parts.about_text(model))
+        st.caption(facts_line(model), help=about_text(model))
     stored_questions = {
         name: question for name, question in questions_by_name.items() if question is not None
     }

@@ -20,6 +20,7 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._running import AppState
 from store import Catalog, records
@@ -184,7 +185,7 @@ with sides.top:
     missing = asking.ask_button(app, {own: questions_by_name[own]}, {own: wishes[own]})
 with sides.right:
     parts.show_heading(f"{spectrum_name(settings)} of {subject[0].name}")
-    st.caption(parts.facts_line(subject[0]), help=parts.about_text(subject[0]))
+    st.caption(facts_line(subject[0]), help=about_text(subject[0]))
     stored_questions = {
         MATRIX_WORDS[n]: question
         for n, question in questions_by_name.items()

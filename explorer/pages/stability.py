@@ -18,6 +18,7 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
+from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._training import Training, choose_training, has_moments, threshold_note
 from store import Catalog, records
@@ -133,7 +134,7 @@ with sides.top:
 with sides.right:
     model, _ = wish.subjects[0]
     parts.show_heading(f"Curvature along the training of {model.name}")
-    st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
+    st.caption(f"{model.points} snapshots · {facts_line(model)}")
     if stored_question is None:
         st.info(
             f"This run's curvature has not been computed yet: {asking.PRESS_COMPUTE}; it grows "

@@ -25,6 +25,7 @@ from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
 from explorer.pages._address import check_address, check_number
 from explorer.pages._export import export_plane
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._running import AppState
 from explorer.render.relief3d.camera import camera_numbers
@@ -255,7 +256,7 @@ with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
     parts.show_heading(f"Loss surface of {plane.model.name}")
-    st.caption(parts.facts_line(plane.model), help=parts.about_text(plane.model))
+    st.caption(facts_line(plane.model), help=about_text(plane.model))
     stored_questions = {
         name: question for name, question in questions_by_name.items() if question is not None
     }
