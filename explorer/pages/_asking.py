@@ -11,18 +11,15 @@ from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named
-from explorer.kinds.setting import Settings, setting_fields
-from explorer.pages import _links as links
+from explorer.kinds.setting import Settings
 from explorer.pages import _parts as parts
 from explorer.pages._facts import seconds_text
 from explorer.pages._progress import show_progress
 from explorer.pages._running import AppState
-from explorer.pages._text import as_text
 from store import Catalog, CatalogError, records
 
 LIVE_SECONDS = 0.7
 LONG_SECONDS = 600.0  # seconds from which on a page warns of them
-MOST_OFFERED = 6  # stored answers to other settings
 COMPUTE_KEY = "compute"  # key of the button that asks
 PRESS_COMPUTE = "press **Compute** at the top of the left column"
 
@@ -159,60 +156,6 @@ def _control_values() -> dict[str, object]:
     """What the page's controls say, but for the press itself."""
     state_by_key = {str(name): value for name, value in st.session_state.items()}
     return {name: value for name, value in state_by_key.items() if name != COMPUTE_KEY}
-
-
-def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
-    """Links to what is stored of the same kinds and models with other settings."""
-    subjects = links.Subjects(app.catalog)
-    offered_links = [
-        (links.link_to(old, subjects), _differing_settings(old, wish))
-        for wish in missing.values()
-        for old in _similar_answers(app.catalog, wish)
-    ]
-    if not offered_links:
-        return
-    st.caption("Stored with other settings:")
-    for link, words in offered_links[:MOST_OFFERED]:
-        st.page_link(
-            link.kind.page,
-            label=as_text(f"{link.words}: {words}", 200),
-            icon=":material/history:",
-            query_params=link.parameters,
-        )
-
-
-def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Question]:
-    """Answers, also begun ones, of the same kind about the same models; the latest first."""
-    models = [model.id for model in questions.models_of(wish.kind, wish.subjects)]
-    stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
-    return [
-        old
-        for old in stored
-        if list(old.model_ids) == models
-        and old.units_done
-        and old.version == wish.kind.version
-        and old.key != wish.question(catalog).key
-    ]
-
-
-def _differing_settings(old: records.Question, wish: WantedQuestion) -> str:
-    """The settings in which a stored question differs from the one that is wished, in words."""
-    unlike = [
-        f"{described.setting.label} {value_text}"
-        for described in setting_fields(wish.kind.settings)
-        if not described.setting.filled_in
-        and (value_text := _value_text(old.settings.get(described.name, described.default)))
-        != _value_text(getattr(wish.settings, described.name))
-    ]
-    differences = ", ".join(unlike) or "another snapshot"
-    part = f", {old.units_done:,} of {old.units:,}" if old.status == "open" else ""
-    return differences + part
-
-
-def _value_text(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "all"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "all"
 
 
 def show_answers(

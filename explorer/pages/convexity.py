@@ -25,6 +25,8 @@ from explorer.pages import _planes as planes
 from explorer.pages._export import export_plane
 from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
 from store import Catalog, records
 
 
@@ -120,11 +122,11 @@ def show(
     )
     planes.explain_axes(convexity_map.facts)
     explain(convexity_map)
-    checks.show_badges(question, convexity_map, residual_badge)
+    checks.show_badges(question, convexity_map, partial(residual_badge, convexity_map))
     export_plane(
         question, convexity_map, lambda view: draw(convexity_map, replace(look, view=view))
     )
-    checks.show_provenance(catalog, question, convexity_map)
+    show_provenance(catalog, question, convexity_map.facts)
 
 
 app = parts.start_page()
@@ -144,6 +146,6 @@ with sides.right:
             "coarse to fine.",
             icon=CONVEXITY.icon,
         )
-        asking.offer_stored(app, missing)
+        offer_stored(app, missing)
     else:
         asking.show_answers(app, {"": stored_question}, partial(show, app.catalog, model.name))

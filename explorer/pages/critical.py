@@ -24,6 +24,8 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
 from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
 from explorer.render.marks.ticks import number_text
 from store import Catalog, records
 
@@ -97,7 +99,7 @@ def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> 
     metrics = ProblemFacts.of(catalog.problem(question.problem_id).facts).metrics
     show_table(searches, start_labels(searches, names), metrics)
     show_ends(catalog, question)
-    checks.show_provenance(catalog, question, searches)
+    show_provenance(catalog, question, searches.facts)
 
 
 def outcome_counts(searches: Critical) -> str:
@@ -236,6 +238,6 @@ with sides.right:
     st.caption(f"{first.points} snapshots · {facts_line(first)}")
     if stored_question is None:
         st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=CRITICAL.icon)
-        asking.offer_stored(app, missing)
+        offer_stored(app, missing)
     else:
         asking.show_answers(app, {"": stored_question}, partial(show, app.catalog))

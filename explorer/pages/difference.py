@@ -16,6 +16,7 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text
 from explorer.render.marks.ticks import number_text
@@ -118,7 +119,7 @@ with sides.right:
             st.info("Both are the same point, so they do not differ: choose another.")
         elif stored_question is None:
             st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.")
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_question is not None:
         show_pair = partial(show, app.catalog, (first, second))
         asking.show_answers(app, {"": stored_question}, show_pair)

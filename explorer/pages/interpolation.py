@@ -25,6 +25,7 @@ from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text, joined_names
 from store import Catalog, records
@@ -133,6 +134,6 @@ with sides.right:
         elif missing:
             which = f" on {joined_names(missing)}" if stored_questions else ""
             st.info(f"Not computed yet{which}: {asking.PRESS_COMPUTE}.")
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_questions:
         asking.show_answers(app, stored_questions, partial(show, app.catalog, between))

@@ -18,6 +18,7 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._text import as_text, joined_names
 from store import Catalog, records
 
@@ -117,6 +118,6 @@ with sides.right:
     with st.container():
         if missing:
             st.info(f"Not computed yet for {joined_names(missing)}: {asking.PRESS_COMPUTE}.")
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_questions:
         asking.show_answers(app, stored_questions, partial(show, app.catalog, settings))

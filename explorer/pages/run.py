@@ -21,6 +21,8 @@ from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_run, file_word
 from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import choose_moment
 from store import Catalog, records
@@ -134,7 +136,7 @@ def show(catalog: Catalog, span: str, stored_questions: Mapping[str, records.Que
     variance = replace(look, picture="variance", width=charts.plot_width())
     explained = run.facts.explained
     charts.show_chart(draw(run, variance, names), "Share of the variance by component", explained)
-    checks.show_provenance(catalog, question, run)
+    show_provenance(catalog, question, run.facts)
 
 
 def choose_look(run: Run) -> RunLook:
@@ -211,7 +213,7 @@ with sides.right:
             st.info(f"{new:,} new snapshots since this was computed: {asking.PRESS_COMPUTE}.")
         elif stored_question is None:
             st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.")
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if question_shown := stored_question or older_question:
         show_run = partial(show, app.catalog, settings.plane)
         asking.show_answers(app, {"": question_shown}, show_run)

@@ -16,6 +16,7 @@ from explorer.pages import _sharpness as words
 from explorer.pages._ending import show_provenances
 from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._text import joined_names
 from store import Catalog, records
 
@@ -130,6 +131,6 @@ with sides.right:
                 f"Not computed yet for {joined_names(missing)}: {asking.PRESS_COMPUTE}.",
                 icon=SHARPNESS.icon,
             )
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_questions:
         asking.show_answers(app, stored_questions, partial(show, app.catalog, settings))

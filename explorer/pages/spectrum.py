@@ -14,7 +14,6 @@ from explorer.kinds.spectrum import SPECTRUM, SpectrumLook
 from explorer.kinds.spectrum_result import Spectrum
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
-from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
@@ -22,6 +21,8 @@ from explorer.pages import _spectrum as words
 from explorer.pages._export import export_chart
 from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
 from store import Catalog, records
 
@@ -131,7 +132,7 @@ def show(
     if settings.matrix in DRAWN_TOGETHER:
         show_comparison(stored_questions, results, look.log)
         ask_for_others(app, {n: wishes[n] for n in COMPARED if MATRIX_WORDS[n] not in results})
-    checks.show_provenance(app.catalog, question, spectrum)
+    show_provenance(app.catalog, question, spectrum.facts)
 
 
 def spectrum_name(settings: SpectrumSettings) -> str:
@@ -197,6 +198,6 @@ with sides.right:
                 f"This spectrum has not been computed yet: {asking.PRESS_COMPUTE}.",
                 icon=SPECTRUM.icon,
             )
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_questions:
         asking.show_answers(app, stored_questions, partial(show, app, settings, wishes))

@@ -20,6 +20,7 @@ from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
 from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._training import Training, choose_training, has_moments, threshold_note
 from store import Catalog, records
 
@@ -62,7 +63,7 @@ def show(
     if note := threshold_note(training, available, look, has_moments(catalog, model)):
         st.caption(note)
     explain_noise(training, look)
-    checks.show_badges(question, stability, residual_badge)
+    checks.show_badges(question, stability, partial(residual_badge, stability))
     show_ending(catalog, {"": question}, {"": stability}, chart)
 
 
@@ -141,7 +142,7 @@ with sides.right:
             "here snapshot by snapshot.",
             icon=STABILITY.icon,
         )
-        asking.offer_stored(app, missing)
+        offer_stored(app, missing)
     else:
         show_run = partial(show, app.catalog, model, training)
         asking.show_answers(app, {"": stored_question}, show_run)

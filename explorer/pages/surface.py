@@ -27,6 +27,8 @@ from explorer.pages._address import check_address, check_number
 from explorer.pages._export import export_plane
 from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
 from explorer.render.relief3d.camera import camera_numbers
 from explorer.render.relief3d.client import RenderError, renderer
@@ -221,7 +223,7 @@ def show_answer(
         export_plane(question, surface, draw_view, drawn_paths)
         if question.status == "complete":
             refine_button(app, plane)
-    checks.show_provenance(app.catalog, question, surface)
+    show_provenance(app.catalog, question, surface.facts)
 
 
 def explain(surface: Surface, values: "np.ndarray", drawn_paths: paths.DrawnPaths | None) -> None:
@@ -267,7 +269,7 @@ with sides.right:
                 "from coarse to fine.",
                 icon=":material/grid_on:",
             )
-            asking.offer_stored(app, {SURFACE.name: plane.wish})
+            offer_stored(app, {SURFACE.name: plane.wish})
         elif missing:
             st.info(f"These paths are not projected yet: {asking.PRESS_COMPUTE}.")
     if stored_questions:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.provenance import Provenance, document
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadsheet runs begins
@@ -25,6 +26,10 @@ class Result(Protocol):
     @property
     def values(self) -> Mapping[str, np.ndarray]:
         """The loss and metrics, name -> (...)."""
+
+    @property
+    def facts(self) -> AnswerFacts:
+        """What the answer says of itself."""
 
     @property
     def places(self) -> Mapping[str, np.ndarray]:
