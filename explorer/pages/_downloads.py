@@ -15,9 +15,8 @@ from explorer.render.relief3d.client import renderer
 from store import records
 
 if TYPE_CHECKING:
-    from explorer.render.drawing import Chart
+    from explorer.render.drawing import Drawing
     from explorer.render.export.table import Result
-    from explorer.render.relief3d.relief import Relief
 
 FIGURE_FORMATS = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
 FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Times": ("serif",)}
@@ -27,7 +26,7 @@ MOVING_FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
 
 def figure_download(
     name: str,
-    chart: Callable[[], "Chart"],
+    draw: Callable[[], "Drawing"],
     questions: Iterable[records.Question],
     key: str = "figure",
 ) -> None:
@@ -45,12 +44,10 @@ def figure_download(
     )
 
     def figure_bytes() -> bytes:
-        from explorer.render.export.figure import save_figure
+        from explorer.render.export.composed import save_drawing
 
         provenances = provenances_of(questions)
-        return save_figure(
-            chart(), None, format.lower(), inches, int(dpi), FONTS[font], provenances
-        )
+        return save_drawing(draw(), format.lower(), inches, int(dpi), FONTS[font], provenances)
 
     st.download_button(
         f"Download {format}",
@@ -63,7 +60,7 @@ def figure_download(
 
 
 def relief_download(
-    name: str, draw: Callable[[], "Relief"], questions: Sequence[records.Question]
+    name: str, draw: Callable[[], "Drawing"], questions: Sequence[records.Question]
 ) -> None:
     """The 3-D view as a figure, from where the user last stood."""
     opengl = renderer().opengl()
@@ -82,11 +79,12 @@ def relief_download(
     format = "PNG" if bare else format
 
     def relief_bytes() -> bytes:
+        from explorer.render.drawing import as_relief
         from explorer.render.export import composed
 
         relief, provenances = draw(), provenances_of(questions)
         if bare:
-            return composed.bare_still(relief, inches, int(dpi), provenances)
+            return composed.bare_still(as_relief(relief), inches, int(dpi), provenances)
         return composed.save_drawing(
             relief, format.lower(), inches, int(dpi), provenance=provenances
         )
@@ -102,7 +100,7 @@ def relief_download(
     )
 
 
-def mesh_download(name: str, question: records.Question, draw: Callable[[], "Relief"]) -> None:
+def mesh_download(name: str, question: records.Question, draw: Callable[[], "Drawing"]) -> None:
     """The relief as a mesh for ParaView, Blender or a printer."""
     format = MESH_FORMATS[st.selectbox("Format", list(MESH_FORMATS), key="mesh-format")]
     st.caption(
@@ -111,10 +109,16 @@ def mesh_download(name: str, question: records.Question, draw: Callable[[], "Rel
     )
 
     def mesh_bytes() -> bytes:
+        from explorer.render.drawing import as_relief
+
         provenance = document(provenances_of([question]))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"mesh.{format}"
-            return renderer().export(draw().field, path, format, provenance=provenance).read_bytes()
+            return (
+                renderer()
+                .export(as_relief(draw()).field, path, format, provenance=provenance)
+                .read_bytes()
+            )
 
     st.download_button(
         f"Download .{format}",
@@ -151,8 +155,16 @@ def numbers_download(name: str, question: records.Question, result: "Result") ->
     st.caption("A CSV has no place for its provenance: it goes beside it. Parquet holds it.")
 
 
-def animation_download(name: str, chart: Callable[[int], object], until: int) -> None:
-    """The paths as they grow, as a GIF or an MP4."""
+def animation_download(
+    name: str, draw_growing: Callable[[], Callable[[int], "Drawing"]], until: int
+) -> None:
+    """The paths as they grow, as a GIF or an MP4.
+
+    Args:
+        name: of the file.
+        draw_growing: makes a function that draws the paths up to a moment.
+        until: the last moment.
+    """
     format = st.selectbox("Format", list(MOVING_FORMATS), key="animation-format")
     inches = st.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key="animation-inches")
     st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
@@ -160,7 +172,7 @@ def animation_download(name: str, chart: Callable[[int], object], until: int) ->
     def animation_bytes() -> bytes:
         from explorer.render.export.animation import animation, frame_indices
 
-        return animation(chart, frame_indices(until + 1), format, width_inches=inches)
+        return animation(draw_growing(), frame_indices(until + 1), format, width_inches=inches)
 
     st.download_button(
         f"Download {format}",

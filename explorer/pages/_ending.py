@@ -8,7 +8,7 @@ from explorer.pages._provenance import show_provenance
 from store import Catalog, records
 
 if TYPE_CHECKING:
-    from explorer.render.drawing import Chart
+    from explorer.render.drawing import Drawing
     from explorer.render.export.table import Result
 
 
@@ -16,7 +16,7 @@ def show_ending(
     catalog: Catalog,
     questions_by_name: Mapping[str, records.Question],
     results: Mapping[str, "Result"],
-    chart: Callable[[], "Chart"],
+    chart: Callable[[], "Drawing"],
 ) -> None:
     """The figure and the numbers of the answers, then the provenance of each.
 

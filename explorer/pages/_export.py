@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,14 +20,14 @@ from explorer.wording import NAME_LENGTH
 from store import records
 
 if TYPE_CHECKING:
-    from explorer.render.drawing import Chart
+    from explorer.render.drawing import Drawing
     from explorer.render.export.table import Result
 
 
 def export_plane(
     question: records.Question,
     surface: Surface,
-    draw: Callable[[str], Any],
+    draw: Callable[[str], "Drawing"],
     drawn_paths: DrawnPaths | None = None,
 ) -> None:
     """What can be taken away of a plane, as it is drawn now; also paths drawn over it.
@@ -35,33 +35,42 @@ def export_plane(
     Args:
         question: about the plane.
         surface: the answer.
-        draw: makes its drawing in a view, "contour" or "relief".
+        draw: makes its drawing in a view, "contour" or "relief", without the paths.
         drawn_paths: over it.
     """
+
+    def draw_all(view: str) -> "Drawing":
+        return drawn_paths.over(draw(view)) if drawn_paths else draw(view)
+
+    def draw_growing(paths: DrawnPaths) -> Callable[[int], "Drawing"]:
+        return paths.growing(draw("contour"))
+
     name = file_name(question)
     with st.popover("Export", icon=":material/download:"):
         tabs = ["Figure", "3-D picture", "3-D mesh", "Numbers"]
         figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn_paths else []))
         shown_questions = [question, *([drawn_paths.question] if drawn_paths else [])]
         with figure:
-            figure_download(name, partial(draw, "contour"), shown_questions)
+            figure_download(name, partial(draw_all, "contour"), shown_questions)
         with relief:
-            relief_download(name, partial(draw, "relief"), shown_questions)
+            relief_download(name, partial(draw_all, "relief"), shown_questions)
         with mesh:
-            mesh_download(name, question, partial(draw, "relief"))
+            mesh_download(name, question, partial(draw_all, "relief"))
         with numbers:
             numbers_download(name, question, surface)
         if drawn_paths:
             with more[0]:
                 paths_name = file_name(drawn_paths.question)
-                animation_download(paths_name, drawn_paths.growing, drawn_paths.until)
+                animation_download(
+                    paths_name, partial(draw_growing, drawn_paths), drawn_paths.until
+                )
                 numbers_download(paths_name, drawn_paths.question, drawn_paths.projection)
 
 
 def export_line(
     questions_by_name: Mapping[str, records.Question],
     lines: Mapping[str, "Result"],
-    chart: Callable[[], "Chart"],
+    chart: Callable[[], "Drawing"],
 ) -> None:
     """What can be taken away of profiles: the figure, and the numbers of each."""
     with st.popover("Export", icon=":material/download:"):
@@ -77,15 +86,25 @@ def export_line(
 
 
 def export_run(
-    question: records.Question, run: Surface, chart: Callable[[int], Any], until: int
+    question: records.Question,
+    run: Surface,
+    draw_growing: Callable[[], Callable[[int], "Drawing"]],
+    until: int,
 ) -> None:
-    """What can be taken away of a run: the figure, the path as it grows, and the numbers."""
+    """What can be taken away of a run: the figure, the path as it grows, and the numbers.
+
+    Args:
+        question: about the run.
+        run: the answer.
+        draw_growing: makes a function that draws the run up to a moment.
+        until: the moment chosen.
+    """
     with st.popover("Export", icon=":material/download:"):
         figure, moving, numbers = st.tabs(["Figure", "Animation", "Numbers"])
         with figure:
-            figure_download(file_name(question), partial(chart, until), [question])
+            figure_download(file_name(question), lambda: draw_growing()(until), [question])
         with moving:
-            animation_download(file_name(question), chart, until)
+            animation_download(file_name(question), draw_growing, until)
         with numbers:
             numbers_download(file_name(question), question, run)
 
@@ -101,7 +120,7 @@ def export_numbers(
 
 
 def export_chart(
-    name: str, chart: Callable[[], "Chart"], questions: Iterable[records.Question] = ()
+    name: str, chart: Callable[[], "Drawing"], questions: Iterable[records.Question] = ()
 ) -> None:
     """A chart as a figure, where it has no numbers of its own, and the analyses that it shows."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):

@@ -127,7 +127,7 @@ def show(catalog: Catalog, span: str, stored_questions: Mapping[str, records.Que
     charts.show_chart(draw(run, look, names), f"{description}, with paths", values)
     explain(run, own, span)
     checks.show_badges(question, run)
-    export_run(question, run, growing(run, look, names), look.until)
+    export_run(question, run, partial(growing, run, look, names), look.until)
     st.subheader("Course of the run" if len(own) == 1 else "Course of the runs", anchor=False)
     course = replace(look, picture="course", width=charts.plot_width())
     description = f"Loss and movement over the training of {whose}"

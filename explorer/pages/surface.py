@@ -210,12 +210,14 @@ def show_answer(
         drawn_paths = paths.choose_drawn_paths(app.catalog, projected)
 
     def draw_view(view: str) -> "Drawing":
-        drawing = draw(surface, replace(look, view=view))
-        return drawn_paths.over(drawing) if drawn_paths else drawing
+        return draw(surface, replace(look, view=view))
 
+    drawing = draw_view(look.view)
+    if drawn_paths:
+        drawing = drawn_paths.over(drawing)
     description = f"Contour plot of the {look.value} over a plane around {plane.model.name}"
     key = f"contour-{question.key[:12]}"
-    show_drawing(draw_view(look.view), values[look.value], description, key)
+    show_drawing(drawing, values[look.value], description, key)
     with st.container():
         explain(surface, values[look.value], drawn_paths)
     checks.show_badges(question, surface)
