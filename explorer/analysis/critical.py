@@ -35,8 +35,8 @@ from explorer.kinds.critical_result import (
 from explorer.kinds.critical_settings import PROBE_STEPS, CriticalSettings
 from explorer.kinds.eigenvalues import CRITICAL_SHARE as NEAR
 from explorer.kinds.eigenvalues import point_class
-from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.piece import Piece, PiecePoint
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.quadrature import Quadrature, correct_probes
 from explorer.kinds.spectrum_result import RESOLUTION

@@ -22,8 +22,8 @@ from explorer.analysis.objective.plane import (
     tuning_facts,
 )
 from explorer.kinds.interpolation import InterpolationSettings, places
-from explorer.kinds.kind import Piece
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 

@@ -13,7 +13,7 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block, Tensors
 from explorer.analysis.objective.pieces import TARGET_SECONDS
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.projection import ProjectionSettings
 from explorer.kinds.trajectory import spans

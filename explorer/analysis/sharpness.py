@@ -25,8 +25,8 @@ from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
-from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.sharpness_result import ALONG, COLUMNS, MeasureRole
 from explorer.kinds.sharpness_settings import SharpnessSettings

@@ -33,8 +33,8 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block, Tensors
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
-from explorer.kinds.kind import Piece
 from explorer.kinds.matrix import ESCAPE_POINTS, MAX_DENSE_PARAMETERS, MatrixRole, SpectrumSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.problem import Problem, accuracy, cross_entropy
 

@@ -18,7 +18,7 @@ from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.stability_result import VALUE_COLUMNS
 from explorer.kinds.stability_settings import StabilitySettings

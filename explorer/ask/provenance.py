@@ -1,7 +1,6 @@
 """Where a stored answer comes from, for the files that are made of it."""
 
 from pathlib import PurePath
-from typing import Any
 
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts
@@ -48,7 +47,7 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     )
 
 
-def _computed(catalog: Catalog, question: records.Question) -> dict[str, Any]:
+def _computed(catalog: Catalog, question: records.Question) -> dict[str, object]:
     """Where and with what; where several processes differ, also how much each has computed."""
     shares = catalog.shares(question.key)
     computed = _public(question.provenance)

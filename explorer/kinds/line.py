@@ -12,8 +12,9 @@ from explorer.kinds.direction_settings import DirectionSettings, rank_of_eigenve
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.require import require
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import numpy as np
 
@@ -72,9 +72,9 @@ def split_runs(path: TrajectoryType, lengths: Sequence[int]) -> list[TrajectoryT
 
 
 def _part(path: TrajectoryType, span: slice) -> TrajectoryType:
-    parts: dict[str, Any] = {}
+    parts: dict[str, object] = {}
     for field in dataclasses.fields(path):
         value = getattr(path, field.name)
         whole = isinstance(value, Mapping)
         parts[field.name] = {n: v[span] for n, v in value.items()} if whole else value[span]
-    return type(path)(**parts)
+    return dataclasses.replace(path, **parts)

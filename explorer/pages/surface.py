@@ -7,9 +7,9 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.contracts.facts import ModelFacts
-from explorer.kinds.kind import measured_names
 from explorer.kinds.look import COLOUR_MAPS, spans_decades
 from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
+from explorer.kinds.piece import measured_names
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.surface import SURFACE, Surface, SurfaceLook, SurfaceSettings
 from explorer.pages import _asking as asking
@@ -172,7 +172,7 @@ def show_answer(question: records.Question, projected: records.Question | None) 
     """A stored answer, whole or so far, and the paths on its plane."""
     from explorer.render.surface import draw
 
-    surface: Surface = questions.result_of(catalog, question)
+    surface = questions.result_as(catalog, question, Surface)
     if surface.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)

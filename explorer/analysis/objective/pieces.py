@@ -10,7 +10,7 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.streaming import POINTS
 from explorer.codec import to_json
 from explorer.kinds.execution import Choice
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 TARGET_SECONDS = 0.4
 LARGEST = 4096

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import importlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -117,8 +116,7 @@ class Worker:
         for place, digest in enumerate(settings.needs.optimiser_states):
             if digest:
                 points[place] |= preconditioner.stored_diagonal(request.files[place], digest)
-        module, _, function = kind.answer.partition(":")
-        answer = getattr(importlib.import_module(module), function)
+        answer = cast(Answer, named_code(kind.answer))
         with devices.precision_flags("float32"):
             progress = JobProgress(job, request.states, partial(self._put, job))
             done, choices = set(request.done), request.choices
