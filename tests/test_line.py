@@ -12,8 +12,8 @@ from explorer.analysis import line
 from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.directions.directions import direction_rows
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.line import Line, LineSettings, places, taken_over
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.piece import Piece

@@ -246,7 +246,7 @@ BAD = [
     ({"step": "7"}, "step in the address must be one of 0, 400, 800, got '7'"),
     ({"to": "mlp_a", "to_step": "early"}, "to_step in the address must be one of 0, 400, 800"),
     ({"model": "nobody"}, "nobody"),
-    ({"x_count": "1"}, "from 2 to 2,001, got 1"),
+    ({"x_count": "1"}, "from 2 to 2,001, got '1'"),
     ({"x_min": "3"}, "must increase, got 3.0 to 1.0"),
     ({"x_max": "inf"}, "finite number"),
     ({"split": "nothing"}, "split"),
@@ -277,8 +277,11 @@ def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"directions": "0"}, "directions must be from 1 to 64, got 0"),
-        ({"directions": "65"}, "directions must be from 1 to 64, got 65"),
+        (
+            {"directions": "0"},
+            "directions in the address must be a whole number from 1 to 64, got '0'",
+        ),
+        ({"directions": "65"}, "from 1 to 64, got '65'"),
         ({"directions": "2.5"}, "whole number"),
         ({"direction": "up"}, "one of random, gradient"),
         ({"step": "7"}, "one of 0, 400, 800"),

@@ -122,8 +122,8 @@ def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
     ("address", "words"),
     [
         ({"measures": "flatness"}, "measures in the address must be some of"),
-        ({"rho": "-1"}, "rho must be above 0"),
-        ({"draws": "1"}, "draws must be from 2 to 10,000, got 1"),
+        ({"rho": "-1"}, "rho in the address must be a finite number above 0"),
+        ({"draws": "1"}, "from 2 to 10,000, got '1'"),
         ({"draws": "2.5"}, "whole number"),
         ({"rescaling": "both"}, "one of none, layer, neuron"),
         ({"precision": "bf16"}, "precision in the address must be one of float32, float64"),

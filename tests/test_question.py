@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from explorer.analysis.model.problems import load_problem
-from explorer.analysis.objective.parameters import content_hash
+from explorer.analysis.objective.named_tensors import content_hash
 from explorer.ask import questions
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json

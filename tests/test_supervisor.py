@@ -15,7 +15,8 @@ import torch
 
 from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.model.problems import load_problem
-from explorer.analysis.objective.parameters import FlatModel, content_hash
+from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.named_tensors import content_hash
 from explorer.ask import questions, requests
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.contracts.request import AnswerRequest

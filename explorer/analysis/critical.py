@@ -22,8 +22,9 @@ from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.curvature.stationary_points import MovingObjective, run_search
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.flat_model import present_tensors
+from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors, content_hash, present_tensors
 from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.critical_result import (

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from explorer.analysis.directions.directions import directions_with_facts, gradient_direction
 from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from explorer.analysis.interpolation import own_losses
 from explorer.analysis.objective.moved_parameters import require_same_beside
-from explorer.analysis.objective.parameters import Block, Tensors
+from explorer.analysis.objective.named_tensors import Tensors
+from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,

@@ -15,8 +15,8 @@ from explorer.analysis.curvature.matrices import ScaledMatrix
 from explorer.analysis.curvature.products import Curvature, Product, hessian
 from explorer.analysis.model.preconditioner import inverse_root, split_preconditioner
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from explorer.analysis.directions.eigenvectors import plane_axes
-from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,

@@ -26,7 +26,7 @@ def points_brought(catalog: Catalog, question: records.Question) -> list[str]:
 def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     """What the catalog knows of the answer; of a path only the file's name."""
     problem = catalog.problem(question.problem_id)
-    split = str(question.settings.get("split", ""))
+    split = question.split
     facts = ProblemFacts.of(problem.facts)
     data = facts.splits.get(split)
     return Provenance(

@@ -7,6 +7,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
+from explorer.codec import Json, JsonValue
 from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -92,7 +93,7 @@ def _rows_of_relatives(
                 yield relative, {name: values[fresh] for name, values in columns.items()}
 
 
-def _shared_entries(mappings: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def _shared_entries(mappings: Sequence[Json]) -> dict[str, JsonValue]:
     """The entries that all have, with the same value; NaN is the same as NaN here."""
     first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in mappings]
     same = [n for n, text in first.items() if all(other.get(n) == text for other in others)]

@@ -68,7 +68,7 @@ def chosen_settings(
     Raises:
         ValueError: a value is refused, or given both ways.
     """
-    values = named_values(texts)
+    values: dict[str, object] = {**named_values(texts)}
     for name, option in options.items():
         if option is None:
             continue

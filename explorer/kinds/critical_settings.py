@@ -130,7 +130,7 @@ class CriticalSettings(OfRuns, CurvatureSettings):
         return next(place for place, run in enumerate(runs) if run.start <= snapshot < run.stop)
 
     def _is_start(self, run: slice, snapshot: int) -> bool:
-        return (run.stop - 1 - snapshot) % self.every == 0
+        return bool((run.stop - 1 - snapshot) % self.every == 0)
 
     @property
     def units(self) -> int:

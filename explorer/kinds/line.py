@@ -153,12 +153,12 @@ class Line:
     def mean(self, name: str) -> np.ndarray:
         """Mean of a value over the lines, (X,); NaN where one of them is not computed yet."""
         with np.errstate(invalid="ignore"):  # +Inf and -Inf have none
-            return self.values[name].mean(axis=0)
+            return np.asarray(self.values[name].mean(axis=0))
 
     def spread(self, name: str) -> np.ndarray:
         """Standard deviation of a value over two or more lines, (X,): how far directions differ."""
         with np.errstate(invalid="ignore"):
-            return self.values[name].std(axis=0, ddof=1)
+            return np.asarray(self.values[name].std(axis=0, ddof=1))
 
     @property
     def interval(self) -> Interval | None:

@@ -164,13 +164,13 @@ def variance_shares(gram: np.ndarray) -> np.ndarray:
         gram: inner products (T, T) of the snapshots, from any origin.
     """
     variances = np.linalg.eigvalsh(centred_gram(gram))[::-1].clip(min=0)
-    return variances / max(variances.sum(), np.finfo(float).tiny)
+    return np.asarray(variances / max(variances.sum(), np.finfo(float).tiny))
 
 
 def centred_gram(gram: np.ndarray) -> np.ndarray:
     """Inner products of the same vectors from their mean."""
     mean = gram.mean(axis=0)
-    return gram - mean - mean[:, None] + gram.mean()
+    return np.asarray(gram - mean - mean[:, None] + gram.mean())
 
 
 def random_walk_shares(snapshots: int) -> np.ndarray:

@@ -1,14 +1,16 @@
 """A control for each setting, made from what the setting says of itself; also from the address."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
-from explorer.kinds.setting import SettingError, SettingField, setting_field
-from explorer.pages._address import check_address, is_finite, is_whole, linked_option
+from explorer.kinds.setting import Setting, SettingError, SettingField, setting_field
+from explorer.pages._address import check_address, check_number, linked_option
 from explorer.pages._parts import sentence
 from explorer.pages._text import as_text
+
+Number = TypeVar("Number", int, float)
 
 
 def choose(
@@ -64,20 +66,65 @@ def _choose_several_of(described: SettingField, label: str, help: str) -> tuple[
     return tuple(chosen)
 
 
-def _choose_number(described: SettingField, value: Any, label: str, help: str) -> Any:
-    name, setting, whole = described.name, described.setting, described.type is int
-    must = "a whole number" if whole else "a finite number"
-    check_address(name, must, is_whole if whole else is_finite)
+def _choose_number(described: SettingField, value: object, label: str, help: str) -> float:
+    name, setting = described.name, described.setting
     if help and setting.range_text:
         help += f" {setting.range_text[:1].upper()}{setting.range_text[1:]}."
+    if described.type is int:
+        step = int(setting.step or 1)
+        return number_field(name, setting, int(str(value)), label=label, step=step, help=help)
+    return number_field(
+        name, setting, float(str(value)), label=label, step=setting.step, format="%.4g", help=help
+    )
+
+
+def number_field(
+    key: str,
+    setting: Setting,
+    value: Number,
+    *,
+    label: str = "",
+    step: Number | None = None,
+    format: str | None = None,
+    help: str = "",
+) -> Number:
+    """A number of the setting's range, kept in the address.
+
+    Args:
+        key: of the field, and its name in the address.
+        setting: what it is of.
+        value: at first, in whose type the answer is.
+        label: of the field, where it is not the setting's.
+        step: by which its buttons change it.
+        format: in which it is shown.
+        help: of the field, where it is not the setting's.
+    """
+    check_number(key, setting, isinstance(value, int))
+    least, most = _ends(setting, value)
     return st.number_input(
-        label,
+        label or setting.label,
+        min_value=least,
+        max_value=most,
         value=value,
-        step=(int(setting.step or 1) if whole else setting.step),
-        format="%d" if whole else "%.4g",
-        key=name,
+        step=step,
+        format=format,
+        key=key,
         bind="query-params",
-        help=help or None,
+        help=help or setting.help or None,
+    )
+
+
+def _ends(setting: Setting, value: Number) -> tuple[Number | None, Number | None]:
+    """The least and the largest number that a field takes which begins with this value.
+
+    An end beyond that value is none: Streamlit raises there, the settings refuse in a sentence.
+    """
+    number, next_one = type(value), 1 if isinstance(value, int) else 0
+    least = setting.least if setting.above is None else setting.above + next_one
+    most = setting.most if setting.below is None else setting.below - next_one
+    return (
+        None if least is None or least > value else number(least),
+        None if most is None or most < value else number(most),
     )
 
 

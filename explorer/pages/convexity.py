@@ -12,7 +12,6 @@ from explorer.kinds.convexity import (
     ConvexityLook,
     ConvexitySettings,
 )
-from explorer.kinds.look import COLOUR_MAPS
 from explorer.kinds.piece import measured_names
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
@@ -21,7 +20,6 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
-from explorer.pages._address import check_address, is_whole
 from explorer.pages._export import export_plane
 from explorer.pages._objective import choose_objective
 from store import records
@@ -56,24 +54,13 @@ def choose_look(plane: Convexity) -> ConvexityLook:
         )
         log = controls.choose_scale(f"scale-{VALUE_WORDS.get(value, value)}")
         with st.popover("Style", icon=":material/palette:"):
-            colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            check_address("contours", "a whole number", is_whole)
-            lines = st.number_input("Contour lines", 0, 60, 8, key="contours", bind="query-params")
-            clip = st.number_input(
-                "Clip above",
-                min_value=0.0,
-                value=None,
-                key="clip",
-                bind="query-params",
-                placeholder="nothing clipped",
-                help="Values above are drawn at this level; what is stored does not change.",
-            )
+            style = planes.choose_style(lines=8)
     return ConvexityLook(
         value=value,
         log=log,
-        clip=clip or 0.0,
-        colour_map=colours,
-        levels=int(lines),
+        clip=style.clip,
+        colour_map=style.colours,
+        levels=style.lines,
         width=charts.plane_width(VALUE_WORDS.get(value, value)),
     )
 

@@ -22,8 +22,8 @@ from explorer.analysis.model.problem_trial import (
     without_gradient,
 )
 from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors, content_hash
 from explorer.analysis.objective.user_errors import run_user_code
 from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots
 from explorer.contracts.facts import TensorFacts

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.problem import Batch, Problem
 
 Forward = Callable[[nn.Module, Batch], object]

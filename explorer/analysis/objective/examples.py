@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import torch
 
-from explorer.analysis.objective import loading
 from explorer.analysis.objective.batches import (
     count_examples,
     map_tensors,
@@ -13,8 +12,9 @@ from explorer.analysis.objective.batches import (
     tensors_of,
     to_device,
 )
+from explorer.analysis.objective.dataset import PROBE_EXAMPLES, Examples, Span, is_dataset
 from explorer.analysis.objective.device import free_bytes
-from explorer.analysis.objective.loading import Examples, Span, is_dataset
+from explorer.analysis.objective.reading import read_examples
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
@@ -77,17 +77,17 @@ def fits_on_device(source: Source, dtype: torch.dtype, device: torch.device) -> 
 
 def resident_examples(source: Source, dtype: torch.dtype, device: torch.device) -> Batch:
     """The examples as tensors on the device."""
-    data = loading.read_examples(source, keep=True)[0] if isinstance(source, Examples) else source
+    data = read_examples(source, keep=True)[0] if isinstance(source, Examples) else source
     return to_device(data, dtype, device)
 
 
 def head_of(source: Source, batch_size: int | None = None) -> Batch:
     """The first few examples as tensors, for measuring and trying; whole batches of that size."""
     one = batch_size or 1
-    many = min(-(-loading.PROBE_EXAMPLES // one) * one, size_of(source))
+    many = min(-(-PROBE_EXAMPLES // one) * one, size_of(source))
     if not isinstance(source, Examples):
         return slice_examples(source, 0, many)
-    return source.head if many <= loading.PROBE_EXAMPLES else source.batch(range(many))
+    return source.head if many <= PROBE_EXAMPLES else source.batch(range(many))
 
 
 def calibration_batches(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from explorer.analysis.objective.loading import DataError
+from explorer.analysis.objective.dataset import DataError
 from explorer.problem import (
     Batch,
     Problem,

@@ -18,7 +18,9 @@ from explorer.analysis.objective.batches import (
     slice_examples,
     to_device,
 )
+from explorer.analysis.objective.dataset import Span
 from explorer.analysis.objective.device import core_count
+from explorer.analysis.objective.example_values import ExampleValues, Where
 from explorer.analysis.objective.examples import (
     Source,
     batch_spans,
@@ -32,6 +34,8 @@ from explorer.analysis.objective.examples import (
     split_of,
     subset_indices,
 )
+from explorer.analysis.objective.few_class_loss import FewClassLoss
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.forward_cost import forward_cost
 from explorer.analysis.objective.functional_model import (
     FunctionalModel,
@@ -39,10 +43,9 @@ from explorer.analysis.objective.functional_model import (
     widen_reduced_floats,
 )
 from explorer.analysis.objective.labels import require_classes
-from explorer.analysis.objective.loading import Span
-from explorer.analysis.objective.losses import ExampleValues, FewClassLoss, LossAndMetrics, Where
+from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.moved_parameters import moved_words
-from explorer.analysis.objective.parameters import FlatModel, Tensors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.streaming import Stream
 from explorer.kinds.execution import Choice
 from explorer.kinds.objective_settings import ObjectiveSettings
