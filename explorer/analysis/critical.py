@@ -26,6 +26,7 @@ from explorer.analysis.objective.flat_model import present_tensors
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NONE, Choices
+from explorer.codec import JsonValue
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.critical_result import (
     KERNEL_CURVATURE,
@@ -64,7 +65,7 @@ def answer(
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
     size = objective.flat.theta.numel()
-    facts = {
+    facts: dict[str, JsonValue] = {
         "examples": objective.examples,
         "available": objective.available,
         "parameters": size,

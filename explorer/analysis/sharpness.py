@@ -131,7 +131,7 @@ def _at_rescaled_point(here: MeasuredPoint, other: RescaledPoint) -> MeasuredPoi
 def _facts(here: MeasuredPoint) -> dict[str, JsonValue]:
     """What a reader needs beside the values."""
     name = accuracy_of(here.objective)
-    facts = {
+    facts: dict[str, JsonValue] = {
         "examples": here.objective.examples,
         "available": here.objective.available,
         "parameters": here.size,
