@@ -12,7 +12,7 @@ from store.models import models_at
 from store.other_catalog import OtherCatalog, Row
 from store.questions import question_row
 from store.records import MergeCounts
-from store.rows import now, put_row, scalar
+from store.rows import now, put_row, row_count, scalar
 from store.seals import seal_after, seal_rows
 from store.tables import append
 from store.values import new_rows, write_progress
@@ -126,4 +126,4 @@ def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
 
 
 def _count(cursor: Cursor, table: str) -> int:
-    return int(scalar(cursor, f"SELECT count(*) FROM {table}"))  # noqa: S608 - our own names
+    return row_count(cursor, f"SELECT count(*) FROM {table}")  # noqa: S608 - our own names

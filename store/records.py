@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-Json = Mapping[str, Any]
+if TYPE_CHECKING:
+    JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
+else:  # as in explorer/codec.py, of which the store knows nothing
+    JsonValue = object
+Json = Mapping[str, JsonValue]
 NEVER = None  # a time that has not come
 
 
@@ -176,6 +180,11 @@ class Question:
     model_names: tuple[str, ...] = ()
 
     @property
+    def split(self) -> str:
+        """The split of the data that it is about."""
+        return str(self.settings["split"])
+
+    @property
     def ended_early(self) -> bool:
         """Whether it is complete though some of its units were not needed."""
         return self.status == "complete" and self.units_done < self.units
@@ -248,7 +257,7 @@ class Table:
     """What a query gave."""
 
     columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    rows: list[tuple[object, ...]]
 
 
 @dataclass(frozen=True)

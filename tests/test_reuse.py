@@ -16,8 +16,9 @@ from explorer.jobs import local_workers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.execution import EarlierChoice
-from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor.supervisor import Supervisor

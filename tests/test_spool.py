@@ -21,7 +21,7 @@ from explorer.jobs.json_files import read_json, write_json
 from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 ROOT = Path(__file__).parent.parent
 ME = ProcessName.of(os.getpid())

@@ -1,7 +1,6 @@
 """Where a stored answer comes from, for the files that are made of it."""
 
 from pathlib import PurePath
-from typing import Any
 
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts
@@ -27,7 +26,7 @@ def points_brought(catalog: Catalog, question: records.Question) -> list[str]:
 def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     """What the catalog knows of the answer; of a path only the file's name."""
     problem = catalog.problem(question.problem_id)
-    split = str(question.settings.get("split", ""))
+    split = question.split
     facts = ProblemFacts.of(problem.facts)
     data = facts.splits.get(split)
     return Provenance(
@@ -48,7 +47,7 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     )
 
 
-def _computed(catalog: Catalog, question: records.Question) -> dict[str, Any]:
+def _computed(catalog: Catalog, question: records.Question) -> dict[str, object]:
     """Where and with what; where several processes differ, also how much each has computed."""
     shares = catalog.shares(question.key)
     computed = _public(question.provenance)

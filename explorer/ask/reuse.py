@@ -1,22 +1,28 @@
 """What other answers already say of a new question: the same losses at the same points."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeAlias, cast
 
 import numpy as np
 
+from explorer.codec import Json, JsonValue
 from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
+from explorer.kinds.objective_settings import ObjectiveSettings
 from store import Catalog, records
 
 _GIVEN_UNIT = "given_unit"  # column of the unit that a row had with its giver
 TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from which questions
+Columns: TypeAlias = Mapping[str, np.ndarray]
+TakenOver: TypeAlias = Callable[[ObjectiveSettings, Columns], Columns]  # of a kind
 RelativeRows = tuple[records.Question, Mapping[str, np.ndarray]]
 
 
-def take_over(catalog: Catalog, kind: Kind, settings: object, question: records.Question) -> int:
+def take_over(
+    catalog: Catalog, kind: Kind, settings: ObjectiveSettings, question: records.Question
+) -> int:
     """How many units a question has after it took what others of its family have; stored at once.
 
     One that has units already takes none. Facts and provenance are left to the worker that answers
@@ -26,7 +32,7 @@ def take_over(catalog: Catalog, kind: Kind, settings: object, question: records.
     Args:
         catalog: where the questions are.
         kind: of the question.
-        settings: of the question, an instance of kind.settings.
+        settings: of the question.
         question: the question, as it is stored.
     """
     if not kind.taken_over or not question.family:
@@ -69,7 +75,7 @@ def _take_points(
 
 
 def _rows_of_relatives(
-    catalog: Catalog, kind: Kind, settings: Any, relatives: Sequence[records.Question]
+    catalog: Catalog, kind: Kind, settings: ObjectiveSettings, relatives: Sequence[records.Question]
 ) -> Iterator[RelativeRows]:
     """Relatives with the rows that they and nobody before them have for the settings."""
     missing = np.ones(settings.units, dtype=bool)
@@ -79,14 +85,15 @@ def _rows_of_relatives(
         if relative.units_done and own and missing.any():
             old = catalog.values(relative.key, kind.table)
             beside = {_GIVEN_UNIT: old["unit"]} if kind.point_words else {}
-            columns = named_code(kind.taken_over)(settings, {**old, **beside})
+            taken_rows = cast(TakenOver, named_code(kind.taken_over))
+            columns = taken_rows(settings, {**old, **beside})
             fresh = missing[columns["unit"]]
             missing[columns["unit"]] = False
             if fresh.any():
                 yield relative, {name: values[fresh] for name, values in columns.items()}
 
 
-def _shared_entries(mappings: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def _shared_entries(mappings: Sequence[Json]) -> dict[str, JsonValue]:
     """The entries that all have, with the same value; NaN is the same as NaN here."""
     first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in mappings]
     same = [n for n, text in first.items() if all(other.get(n) == text for other in others)]

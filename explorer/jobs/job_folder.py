@@ -19,7 +19,7 @@ from explorer.jobs.piece_files import files_of_pieces, piece_files, write_piece
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool_identity import identity_of, worker_named
 from explorer.jobs.whole_folder import remove_tree, rename_folder
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 P = TypeVar("P", WorkerProgress, StoredProgress)
 

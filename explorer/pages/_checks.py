@@ -219,7 +219,7 @@ def show_provenance(
                     "problem file": problem.source_hash,
                     "arguments": dict(problem.arguments) or "none",
                     "loss": problem_facts.loss,
-                    **_data_rows(problem_facts.splits[question.settings["split"]]),
+                    **_data_rows(problem_facts.splits[question.split]),
                     **_setting_rows(question),
                 }
             )
