@@ -128,6 +128,7 @@ class AnswerPiece:
     facts: Json = field(default_factory=dict)  # that hold for the whole answer
     seconds: float = 0.0  # that it took
     provenance: Json = field(default_factory=dict)  # where and with what it was computed
+    taken_from: Json | None = None  # the provenance of its rows alone, where it is not that
     points: Sequence[PointFile] = ()
     state: StateFile | None = None
     finished: bool = False  # whether the answer is complete with it, whatever units are missing

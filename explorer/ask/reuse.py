@@ -7,11 +7,13 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
+from explorer.ask.provenance import contributors
 from explorer.codec import Json, JsonValue
 from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
 from store import Catalog, records
+from store.origins import either_of
 
 _GIVEN_UNIT = "given_unit"  # column of the unit that a row had with its giver
 TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from which questions
@@ -25,9 +27,9 @@ def take_over(
 ) -> int:
     """How many units a question has after it took what others of its family have; stored at once.
 
-    One that has units already takes none. Facts and provenance are left to the worker that answers
-    the rest, but for what the kind says to go with unit 0; where no rest is left, they are those
-    that all the givers share.
+    One that has units already takes none. The rows keep who computed them. Facts and provenance of
+    the whole are left to the worker that answers the rest, but for what the kind says to go with
+    unit 0; where no rest is left, they are those that all the givers share.
 
     Args:
         catalog: where the questions are.
@@ -50,11 +52,14 @@ def take_over(
     provenance = _shared_entries([giver.provenance for giver, _ in given]) if whole else {}
     if whole:
         catalog.add_directions(question.key, catalog.directions(given[0][0].key))
-    for place, (_, columns) in enumerate(given):  # after each, what is stored says where it is from
+    for place, (giver, columns) in enumerate(given):  # after each, it is said where it is from
         givers = [giver.key for giver, _ in given[: place + 1]]
         facts[TAKEN_OVER_FACT] = {"points": done + counts[place], "from": givers}
         rows = {name: values for name, values in columns.items() if name != _GIVEN_UNIT}
-        done = catalog.ingest(question.key, kind.table, rows, facts, 0.0, provenance)
+        origin = either_of(share.provenance for share in contributors(catalog, giver))
+        done = catalog.ingest(
+            question.key, kind.table, rows, facts, 0.0, provenance, taken_from=origin
+        )
         if kind.point_words:
             given_units = columns[_GIVEN_UNIT].tolist()
             renumbered = dict(zip(given_units, rows["unit"].tolist(), strict=True))
