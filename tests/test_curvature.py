@@ -70,7 +70,7 @@ def loss_of(made: Objective) -> Callable[[Tensor], Tensor]:
     problem = made.problem
 
     def loss(theta: Tensor) -> Tensor:
-        outputs = functional_call(made.whole, named(made, theta), (made.data,))
+        outputs = functional_call(made.functional, named(made, theta), (made.data,))
         value: Any = problem.loss(outputs, made.data)
         return value[0] / value[1] if isinstance(value, tuple) else value.mean()
 

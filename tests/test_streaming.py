@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, TensorDataset
 from explorer.analysis import interpolation, line
 from explorer.analysis.model import problems
 from explorer.analysis.objective import dataset, reading
-from explorer.analysis.objective import examples as placing
+from explorer.analysis.objective import device_examples as placing
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.loading import Loader
 from explorer.analysis.objective.objective import Objective

@@ -20,8 +20,8 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.analysis.objective.random_directions import RedrawnDirections
-from explorer.kinds.kind import Piece
 from explorer.kinds.line import LineSettings, places
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 

@@ -11,7 +11,7 @@ from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.ask.question import QuestionIdentity
 from explorer.kinds import Kind, kind_named
-from explorer.kinds.setting import Settings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.pages import _parts as parts
 from explorer.pages._facts import seconds_text
 from explorer.pages._progress import show_progress
@@ -29,7 +29,7 @@ class WantedQuestion:
     """A question that a page can show or ask: a kind, its settings, its subjects."""
 
     kind: Kind
-    settings: Settings
+    settings: ObjectiveSettings
     subjects: tuple[questions.Subject, ...]
 
     def question(self, catalog: Catalog) -> QuestionIdentity:

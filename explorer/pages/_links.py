@@ -94,7 +94,7 @@ def link_parameters(
         steps: of its points, or their files' names; None for a final one.
     """
     kind = kind_named(question.kind)
-    changed = {
+    changed: dict[str, object] = {
         described.name: value
         for described in setting_fields(kind.settings)
         if (value := question.settings.get(described.name)) is not None
@@ -110,12 +110,12 @@ def link_parameters(
         about |= {name: model} | ({} if step is None else {step_name: step})
     all_values = (about | changed).items()
     url_parameters: dict[str, str | list[str]] = {}
-    for name, value in all_values:
-        if isinstance(value, list | tuple):
-            if value:
-                url_parameters[name] = list(map(str, value))
+    for name, entry in all_values:
+        if isinstance(entry, list | tuple):
+            if entry:
+                url_parameters[name] = list(map(str, entry))
         else:
-            url_parameters[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            url_parameters[name] = str(entry).lower() if isinstance(entry, bool) else str(entry)
     return url_parameters | ({"runs": list(names[single:])} if names[single:] else {})
 
 

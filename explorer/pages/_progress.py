@@ -18,7 +18,8 @@ def show_progress(app: AppState, question: records.Question, name: str = "") -> 
     if job is None:
         _show_stopped(app, question, name)
         return
-    rate = job.worker.get("units_per_second", 0.0)
+    measured = job.worker.get("units_per_second")
+    rate = measured if isinstance(measured, int | float) else 0.0
     progress_text = kind.count_text(question.units_done, question.units)
     if rate and question.units_done:
         left = (question.units - question.units_done) / rate

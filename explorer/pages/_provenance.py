@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from explorer.ask.provenance import points_brought
+from explorer.ask.provenance import contributors, points_brought, shared_provenance
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.kinds import kind_named
@@ -43,7 +43,7 @@ def _question_rows(catalog: Catalog, question: records.Question) -> dict[str, ob
         "problem file": problem.source_hash,
         "arguments": dict(problem.arguments) or "none",
         "loss": facts.loss,
-        **_data_rows(facts.splits[question.settings["split"]]),
+        **_data_rows(facts.splits[question.split]),
         **_setting_rows(question),
     }
 
@@ -53,6 +53,7 @@ def _answer_rows(
 ) -> dict[str, object]:
     """Where the answer is from, and what it says of itself."""
     brought, stored_facts = points_brought(catalog, question), to_json(facts)
+    shares = contributors(catalog, question)
     completed = question.completed
     return {
         "model": ", ".join(question.model_names),
@@ -62,8 +63,8 @@ def _answer_rows(
         "complete": f"{completed:%Y-%m-%d %H:%M} UTC" if completed else "no",
         "compute time": seconds_text(question.seconds),
         **{name: stored_facts[name] for name in SHOWN_FACTS if stored_facts.get(name)},
-        **question.provenance,
-        **_share_rows(catalog.shares(question.key)),
+        **shared_provenance(question, shares),
+        **_share_rows(shares),
     }
 
 
@@ -87,7 +88,7 @@ def _share_rows(shares: Sequence[records.Share]) -> dict[str, str]:
     if len(shares) < 2:
         return {}
     texts = [
-        f"{share.units:,} units: {', '.join(map(str, share.provenance.values()))}"
+        f"{share.units:,} units: {', '.join(map(str, share.provenance.values())) or 'unknown'}"
         for share in shares
     ]
     return {f"computed by, {place}": text for place, text in enumerate(texts, start=1)}

@@ -50,7 +50,7 @@ def show(
     from explorer.render.difference import draw
 
     (question,) = stored_questions.values()
-    line: Difference = questions.result_of(catalog, question)
+    line = questions.result_as(catalog, question, Difference)
     show_verdict(line, pair)
     scale = st.segmented_control(
         "Scale of the losses",

@@ -7,6 +7,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_result import Sharpness
 from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _controls as controls
@@ -91,7 +92,9 @@ def show(
     """The measures so far, the rescaling test, the worst directions."""
     from explorer.pages import _sharpness_figures as figures
 
-    results = {name: questions.result_of(catalog, q) for name, q in stored_questions.items()}
+    results = {
+        name: questions.result_as(catalog, q, Sharpness) for name, q in stored_questions.items()
+    }
     answers = words.Answers(stored_questions, results, settings)
     words.show_losses(answers)
     tabs: dict[str, Callable[[], None]] = {

@@ -110,7 +110,7 @@ def show(
         return
     question = stored_questions[own]
     results: dict[str, Spectrum] = {
-        n: questions.result_of(app.catalog, q) for n, q in stored_questions.items()
+        n: questions.result_as(app.catalog, q, Spectrum) for n, q in stored_questions.items()
     }
     spectrum = results[own]
     words.show_verdict(spectrum)

@@ -20,6 +20,7 @@ from explorer.analysis.objective.random_directions import (
     groups_of,
     row_norms,
 )
+from explorer.codec import JsonValue
 from explorer.kinds.direction_settings import DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny
@@ -121,7 +122,7 @@ def direction_facts(
             layers[block.name].append(float(block.layer(vector).norm()))
         if scaled and theta is not None:
             worst = max(worst, _norm_error(stretch.blocks, theta, vector, scaled))
-    facts: dict[str, object] = {
+    facts: dict[str, JsonValue] = {
         "theta_norm": _theta_norm(flat),
         "direction_norms": [math.hypot(*norms) for norms in squares.values()],
         "layer_norms": layers,

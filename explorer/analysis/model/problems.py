@@ -19,10 +19,10 @@ from explorer.analysis.model.construction import check_same_construction
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.batches import tensors_of
 from explorer.analysis.objective.dataset import DataError, Examples
+from explorer.analysis.objective.device_examples import fits_on_device
 from explorer.analysis.objective.examples import (
     Source,
     examples_at,
-    fits_on_device,
     random_example_indices,
     size_of,
     split_of,

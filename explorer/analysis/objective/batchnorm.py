@@ -30,6 +30,25 @@ def use_batch_statistics(model: nn.Module) -> None:
         layer.track_running_stats = False
 
 
+def check_policy(policy: str, flat: FlatModel) -> None:
+    """Refuse a policy that is not for this model; statistics may always stay frozen.
+
+    Raises:
+        ValueError: they are to be recomputed of a model without BatchNorm, or that has no copy.
+    """
+    if policy == "frozen":
+        return
+    if not layers(flat.module):
+        raise ValueError(
+            f"batchnorm must be frozen for a model without BatchNorm layers, got {policy!r}"
+        )
+    if not flat.is_copy:
+        raise ValueError(
+            "batchnorm must be frozen for a model that cannot be copied, or whose copy gives "
+            f"other values, got {policy!r}"
+        )
+
+
 @torch.no_grad()
 def recalibrate(model: nn.Module, forward: Forward, batches: Sequence[Batch]) -> None:
     """Replace running statistics by the cumulative average over the batches at these parameters.

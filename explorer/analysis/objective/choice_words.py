@@ -35,6 +35,10 @@ def choice_reason(evaluator: Evaluator, measured: bool) -> str:
     if measured:
         within = ROUNDING[objective.settings.precision]
         return f"by the clock, of ways that differ by up to {within:.0e} of a value"
-    if not objective.copies_are_independent and objective.most_lanes > 1 and not objective.streams:
+    if (
+        not objective.copies_are_independent
+        and objective.workload.most_lanes > 1
+        and not objective.streams
+    ):
         return "by shapes, by one copy of the model, as copies of it disturb each other"
     return "by shapes"

@@ -88,8 +88,8 @@ def candidate_choices(
     if host_bound and not usual.folded and objective.settings.batchnorm != "recalibrated":
         for stacked in (8, 64) if cpu else (64, 1024):
             yield replace(usual, stacked=stacked, lanes=1, traced=False)
-    if cpu and objective.most_lanes > 1:
-        yield replace(usual, lanes=1 if usual.lanes > 1 else objective.most_lanes)
+    if cpu and objective.workload.most_lanes > 1:
+        yield replace(usual, lanes=1 if usual.lanes > 1 else objective.workload.most_lanes)
     for factor in (0.5, 2, 0.25, 4):
         batch = min(objective.examples, max(1, round(usual.batch * factor)))
         fixed = objective.problem.batch_size or objective.settings.batchnorm == "batch"

@@ -16,7 +16,7 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.analysis.objective.rewrites import with_rewrites, works_here
-from explorer.codec import to_json
+from explorer.codec import JsonValue, to_json
 from explorer.kinds.execution import EarlierChoice, Timing
 from explorer.kinds.objective_settings import REDUCED_PRECISIONS, ObjectiveSettings
 from explorer.problem import Problem
@@ -45,7 +45,7 @@ def tuned_evaluator(
     return evaluator, tuning_facts(evaluator, points, choices)
 
 
-def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, object]:
+def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, JsonValue]:
     """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
     objective = evaluator.objective
     title = devices.device_title(objective.device)
