@@ -21,7 +21,12 @@ from explorer.pages._ending import show_ending
 from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
-from explorer.pages._training import Training, choose_training, has_moments, threshold_note
+from explorer.pages._stability_training import (
+    Training,
+    choose_training,
+    has_moments,
+    threshold_note,
+)
 from store import Catalog, records
 
 EFFORT_NAMES = ("probes", "seed", "room", "tolerance")
