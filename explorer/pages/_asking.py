@@ -11,6 +11,7 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.ask.question import QuestionIdentity
+from explorer.ask.subjects import Subject, models_of
 from explorer.kinds import Kind, kind_named
 from explorer.kinds.setting import setting_fields
 from explorer.pages import _links as links
@@ -32,7 +33,7 @@ class WantedQuestion:
 
     kind: Kind
     settings: Any
-    subjects: tuple[questions.Subject, ...]
+    subjects: tuple[Subject, ...]
 
     def question(self, catalog: Catalog) -> QuestionIdentity:
         """The question, stored or not.
@@ -175,7 +176,7 @@ def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
 
 def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Question]:
     """Answers, also begun ones, of the same kind about the same models; the latest first."""
-    models = [model.id for model in questions.models_of(wish.kind, wish.subjects)]
+    models = [model.id for model in models_of(wish.kind, wish.subjects)]
     stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
     return [
         old

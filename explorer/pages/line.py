@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import eigenvalue_words
 from explorer.kinds.line import LINE, Line, LineLook, LineSettings
@@ -22,7 +23,7 @@ from explorer.pages._text import as_text, joined_names
 from store import records
 
 LIVE_SECONDS = 0.7
-Subjects = dict[str, questions.Subject]  # by label
+Subjects = dict[str, Subject]  # by label
 
 app = parts.start_page()
 catalog = app.catalog

@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.kinds.measures import MEASURES_IN_READING_ORDER, NO, YES, Measure
 from explorer.kinds.sharpness import SHARPNESS, SharpnessLook
 from explorer.kinds.sharpness_comparison import ranks, unequal_losses
@@ -74,7 +75,7 @@ def measures_shown() -> list[Measure]:
     return [measure for measure in MEASURES_IN_READING_ORDER if measure.name in settings.chosen]
 
 
-def choose_subjects() -> dict[str, tuple[questions.Subject, questions.Subject]]:
+def choose_subjects() -> dict[str, tuple[Subject, Subject]]:
     """Each model's point and its initial parameters: one model at any snapshot, or several."""
     models_by_label = parts.known_models(catalog)
     check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.contracts.facts import ModelFacts, TensorFacts
 from explorer.kinds.curvature_settings import MOST_PROBES
 from explorer.kinds.matrix import MATRIX_WORDS, SpectrumSettings
@@ -47,7 +48,7 @@ app = parts.start_page()
 catalog = app.catalog
 
 
-def choose() -> tuple[questions.Subject, SpectrumSettings]:
+def choose() -> tuple[Subject, SpectrumSettings]:
     """The point and what is asked about it, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
@@ -71,7 +72,7 @@ def choose_matrix(tensors: Sequence[TensorFacts]) -> dict[str, Any]:
     return values
 
 
-def more_button(settings: SpectrumSettings, subject: questions.Subject) -> None:
+def more_button(settings: SpectrumSettings, subject: Subject) -> None:
     """The way to more probes, which keeps all that is there."""
     if settings.probes + MORE_PROBES > MOST_PROBES:
         return
