@@ -10,6 +10,7 @@ import streamlit as st
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.ask.question import QuestionIdentity
+from explorer.ask.subjects import Subject
 from explorer.kinds import Kind, kind_named
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.pages import _parts as parts
@@ -30,7 +31,7 @@ class WantedQuestion:
 
     kind: Kind
     settings: ObjectiveSettings
-    subjects: tuple[questions.Subject, ...]
+    subjects: tuple[Subject, ...]
 
     def question(self, catalog: Catalog) -> QuestionIdentity:
         """The question, stored or not.

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from explorer.ask import questions, requests
+from explorer.ask import requests
 from explorer.ask.subject_names import label_models
+from explorer.ask.subjects import point_of
 from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
 from explorer.contracts.progress import WorkerProgress
 from explorer.importing import following, storing
@@ -88,7 +89,7 @@ def show_import(catalog: Catalog, job: records.Job) -> None:
 def measurement_columns(catalog: Catalog, model: records.Model) -> dict[str, list[object]]:
     """Loss, metrics, cost and fingerprint of each split, column by column."""
     facts = ProblemFacts.of(catalog.problem(model.problem_id).facts)
-    final = PointFacts.of(questions.point_of(catalog, model.id, model.point_id).facts)
+    final = PointFacts.of(point_of(catalog, model.id, model.point_id).facts)
     splits = facts.splits
     rows: dict[str, list[object]] = {"Split": list(splits)}
     rows["Examples"] = [split.count for split in splits.values()]

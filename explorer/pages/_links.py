@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.ask import questions
 from explorer.ask.subject_names import label_models
+from explorer.ask.subjects import named_points, point_text
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.setting import setting_fields
 from explorer.pages._text import as_text
@@ -44,7 +44,7 @@ class Subjects:
         """What tells a point from others of its model, as pages list it."""
         if (model_id, id) not in self._steps:
             for brought in self._catalog.answer_points(model_id=model_id):
-                self._steps[model_id, brought.point_id] = questions.point_text(brought)
+                self._steps[model_id, brought.point_id] = point_text(brought)
             for point in self._catalog.points(model_id):
                 step = printable(point.label) if point.step is None else point.step
                 self._steps[model_id, point.point_id] = step
@@ -64,7 +64,7 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
     named = zip(question.model_ids, question.model_names, strict=True)
     models = [subjects.labels.get(id, printable(name)) for id, name in named]
     settings = settings_from_json(kind.settings, question.settings)
-    points = questions.named_points(kind, settings, question.point_ids)
+    points = named_points(kind, settings, question.point_ids)
     subject_words: list[str] = []
     steps: list[int | str | None] = []
     for name, model_id, id in zip(models, question.model_ids, points, strict=True):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from explorer.ask import questions
+from explorer.ask.subjects import models_of
 from explorer.kinds.setting import setting_fields
 from explorer.pages import _links as links
 from explorer.pages._asking import WantedQuestion
@@ -37,7 +37,7 @@ def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
 
 def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Question]:
     """Answers, also begun ones, of the same kind about the same models; the latest first."""
-    models = [model.id for model in questions.models_of(wish.kind, wish.subjects)]
+    models = [model.id for model in models_of(wish.kind, wish.subjects)]
     stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
     return [
         old

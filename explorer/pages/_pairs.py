@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.ask.questions import Subject, snapshot_text
+from explorer.ask.subjects import Subject, snapshot_text
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
 from explorer.pages._address import check_address

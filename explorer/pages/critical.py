@@ -9,6 +9,7 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import label_models, subject_names
+from explorer.ask.subjects import point_text
 from explorer.contracts.facts import ModelFacts, ProblemFacts
 from explorer.kinds import KINDS
 from explorer.kinds.critical import CRITICAL, CriticalLook
@@ -209,7 +210,7 @@ def show_table(searches: Critical, starts: list[str], metrics: Collection[str]) 
 
 def show_ends(catalog: Catalog, question: records.Question) -> None:
     """The way to other analyses of where a search ended."""
-    ends = {questions.point_text(p): p for p in catalog.answer_points(key=question.key)}
+    ends = {point_text(p): p for p in catalog.answer_points(key=question.key)}
     if not ends:
         return
     labels = label_models(catalog.models())

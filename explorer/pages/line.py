@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import eigenvalue_words
 from explorer.kinds.line import LINE, Line, LineLook, LineSettings
@@ -23,7 +24,7 @@ from explorer.pages._text import as_text, joined_names
 from store import Catalog, records
 
 
-def choose(catalog: Catalog) -> tuple[dict[str, questions.Subject], LineSettings]:
+def choose(catalog: Catalog) -> tuple[dict[str, Subject], LineSettings]:
     """The models' points by label, and the lines, from the left column."""
     subjects = controls.choose_models(catalog)
     problem = next(iter(subjects.values()))[0].problem_id

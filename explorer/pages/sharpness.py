@@ -6,6 +6,7 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.kinds.sharpness import SHARPNESS
 from explorer.kinds.sharpness_result import Sharpness
 from explorer.kinds.sharpness_settings import SharpnessSettings
@@ -62,7 +63,7 @@ def choose(catalog: Catalog) -> tuple[dict[str, asking.WantedQuestion], Sharpnes
     }, settings
 
 
-def choose_subjects(catalog: Catalog) -> dict[str, tuple[questions.Subject, questions.Subject]]:
+def choose_subjects(catalog: Catalog) -> dict[str, tuple[Subject, Subject]]:
     """Each model's point and its initial parameters: one model at any snapshot, or several."""
     return {
         name: ((model, point), (model, start_point(catalog, model, point)))

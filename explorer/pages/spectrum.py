@@ -7,6 +7,7 @@ from functools import partial
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.contracts.facts import ModelFacts, TensorFacts
 from explorer.kinds.curvature_settings import MOST_PROBES
 from explorer.kinds.matrix import MATRIX_WORDS, SpectrumSettings
@@ -46,7 +47,7 @@ EFFORT_NAMES = (
 )
 
 
-def choose(catalog: Catalog) -> tuple[questions.Subject, SpectrumSettings]:
+def choose(catalog: Catalog) -> tuple[Subject, SpectrumSettings]:
     """The point and what is asked about it, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
