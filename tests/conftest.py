@@ -83,10 +83,10 @@ def problem() -> Problem:
 @pytest.fixture
 def uneven(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Make batches of about so many bytes of activations, so that the last one is smaller."""
-    from explorer.analysis.objective import objective
+    from explorer.analysis.objective import usual_choice
 
     def set_bytes(count: int) -> None:
-        monkeypatch.setitem(objective.BATCH_BYTES, "cpu", count)
+        monkeypatch.setitem(usual_choice.BATCH_BYTES, "cpu", count)
 
     return set_bytes
 

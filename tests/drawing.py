@@ -6,14 +6,18 @@ from typing import Any
 import altair as alt
 
 from explorer.kinds import kind_named
-from explorer.kinds.critical import Critical, CriticalLook
+from explorer.kinds.critical import CriticalLook
+from explorer.kinds.critical_result import Critical
 from explorer.kinds.difference import Difference, DifferenceLook
 from explorer.kinds.interpolation import Interpolation, InterpolationLook
 from explorer.kinds.line import Line, LineLook
 from explorer.kinds.look import SubjectName
-from explorer.kinds.sharpness import Sharpness, SharpnessLook
-from explorer.kinds.spectrum import Spectrum, SpectrumLook
-from explorer.kinds.stability import Stability, StabilityLook
+from explorer.kinds.sharpness import SharpnessLook
+from explorer.kinds.sharpness_result import Sharpness
+from explorer.kinds.spectrum import SpectrumLook
+from explorer.kinds.spectrum_result import Spectrum
+from explorer.kinds.stability import StabilityLook
+from explorer.kinds.stability_result import Stability
 from explorer.kinds.surface import Surface, SurfaceLook
 from explorer.render import (
     critical,

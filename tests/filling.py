@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.job_folder import JobFolder
@@ -91,7 +92,7 @@ def add_answer(
     catalog: Catalog,
     kind: Kind,
     settings: object,
-    *subjects: questions.Subject,
+    *subjects: Subject,
 ) -> records.Question:
     """A question about these subjects, answered."""
     (model, point), *others = subjects

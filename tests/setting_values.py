@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from explorer.kinds import Kind
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import (
     SettingError,
     SettingField,
@@ -13,7 +14,6 @@ from explorer.kinds.setting import (
     setting_field,
     setting_fields,
 )
-from explorer.kinds.settings import ObjectiveSettings
 
 FEW = 5  # of whatever a setting counts, where it may be so few
 NAMES = ("test", "further")  # of what has no list of choices: splits, tensors

@@ -16,9 +16,11 @@ from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.kind import Kind
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.measures import MEASURES
-from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
+from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
-from explorer.kinds.stability import STABILITY, StabilitySettings
+from explorer.kinds.stability import STABILITY
+from explorer.kinds.stability_settings import StabilitySettings
 from store import Catalog, records
 from tests.problem_texts import HEAD, state
 from tests.tiny import agreed, ended, supervised

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from explorer.analysis.model import checkpoint_networks
+from explorer.analysis.model import file_contents
 from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
 from explorer.analysis.model.checkpoints import fitted_tensors, read_checkpoint
 from explorer.analysis.model.harmless_types import STAND_INS
@@ -235,7 +235,7 @@ def test_a_hostile_file_is_one_short_sentence(
 ) -> None:
     """Refused, with no raw word of a file in the message; a damaged one before torch reads it."""
     path = make(tmp_path / "x")
-    monkeypatch.setattr(checkpoint_networks, "MOST_ENTRIES", 20_000)
+    monkeypatch.setattr(file_contents, "MOST_ENTRIES", 20_000)
     if make in (bomb, overlapping, flipped, filling, deep_key):
         monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch read the file"))
     with pytest.raises(CheckpointError) as said:
@@ -258,7 +258,7 @@ def test_long_lists_and_dictionaries_of_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A history beside the weights is no endless dictionary: numbers in lists count for nothing."""
-    monkeypatch.setattr(checkpoint_networks, "MOST_ENTRIES", 1_000)
+    monkeypatch.setattr(file_contents, "MOST_ENTRIES", 1_000)
     history = {"losses": [0.5] * 1_000, "by_step": dict.fromkeys(range(900), 0.5)}
     assert is_state(saved(tmp_path / "x.pt", {**history, "model": STATE}))
 

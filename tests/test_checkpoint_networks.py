@@ -16,7 +16,7 @@ from explorer.analysis.model.checkpoints import (
     read_checkpoint,
 )
 from explorer.analysis.model.inspection import _check_built
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 
 
 def net(seed: int = 0, width: int = 3) -> nn.Sequential:

@@ -16,15 +16,9 @@ from explorer.analysis.curvature.products import Curvature, CurvatureError, hess
 from explorer.analysis.objective.plane import objective_at
 from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
-from explorer.kinds.critical import (
-    CRITICAL,
-    END_WORDS,
-    METHODS,
-    Critical,
-    CriticalSettings,
-    EndReason,
-    taken_over,
-)
+from explorer.kinds.critical import CRITICAL, taken_over
+from explorer.kinds.critical_result import END_WORDS, Critical, EndReason
+from explorer.kinds.critical_settings import METHODS, CriticalSettings
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.look import SubjectName
 from explorer.kinds.quadrature import Quadrature

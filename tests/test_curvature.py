@@ -17,7 +17,7 @@ from explorer.analysis.curvature.lanczos import asymmetry
 from explorer.analysis.curvature.matrices import MatrixBlock, ScaledMatrix, dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy, squared_error
 from tests.conftest import small_problem
 from tests.networks import seeded
@@ -71,7 +71,7 @@ def loss_of(made: Objective) -> Callable[[Tensor], Tensor]:
     problem = made.problem
 
     def loss(theta: Tensor) -> Tensor:
-        outputs = functional_call(made.whole, named(made, theta), (made.data,))
+        outputs = functional_call(made.functional, named(made, theta), (made.data,))
         value: Any = problem.loss(outputs, made.data)
         return value[0] / value[1] if isinstance(value, tuple) else value.mean()
 

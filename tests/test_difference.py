@@ -10,11 +10,12 @@ from scipy import stats
 
 from explorer.analysis import difference, line
 from explorer.analysis.directions.directions import direction_rows
+from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.kinds.difference import Difference, DifferenceSettings
 from explorer.kinds.line import Line, LineSettings
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import small_problem
 from tests.networks import seeded

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from explorer.analysis.directions.directions import direction_facts, direction_rows
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.kinds.surface import SurfaceSettings
 from tests.conftest import small_problem
 

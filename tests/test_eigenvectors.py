@@ -19,8 +19,8 @@ from explorer.kinds.convexity import Convexity, ConvexitySettings
 from explorer.kinds.eigenvalues import axes_words
 from explorer.kinds.line import LINE, Line, LineSettings
 from explorer.kinds.matrix import SpectrumSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.projection import Projection, ProjectionLook, ProjectionSettings
-from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _running

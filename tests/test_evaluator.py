@@ -14,11 +14,13 @@ import torch
 from torch import nn
 
 from explorer.analysis.objective import execution_tuning
+from explorer.analysis.objective.choice_words import choice_words
 from explorer.analysis.objective.device import core_count
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.rewrites import ROUNDING, with_rewrites
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from tests.conftest import small_problem
 from tests.networks import seeded
@@ -109,7 +111,7 @@ def test_a_way_gives_a_point_the_same_value_in_any_company(way: str) -> None:
     evaluator = evaluator_of(small_problem(), ObjectiveSettings(), **WAYS[way])
     together = evaluator.values(STEPS)
     turned = evaluator.values(STEPS[::-1])
-    within = execution_tuning.ROUNDING["float32"] if evaluator.objective.choice.stacked > 1 else 0.0
+    within = ROUNDING["float32"] if evaluator.objective.choice.stacked > 1 else 0.0
     for point, step in enumerate(STEPS):
         alone = evaluator.values(step[None])
         for name, values in together.items():
@@ -205,8 +207,8 @@ def test_folding_that_changes_the_loss_is_not_chosen() -> None:
     model = Twice()
     model.norm.running_mean += 0.5
     evaluator = evaluator_of(Problem(model, data, cross_entropy), ObjectiveSettings())
-    assert not execution_tuning.with_rewrites(evaluator).folded
-    assert execution_tuning.with_rewrites(evaluator_of(small_problem(), ObjectiveSettings())).folded
+    assert not with_rewrites(evaluator).folded
+    assert with_rewrites(evaluator_of(small_problem(), ObjectiveSettings())).folded
 
 
 class Deciding(nn.Module):
@@ -231,7 +233,7 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     torch.manual_seed(28)  # of whose weights the skewness once had other bits
     problem = Problem(Deciding().layers, data, cross_entropy, metrics)
     evaluator = evaluator_of(problem, ObjectiveSettings())
-    chosen = execution_tuning.with_rewrites(evaluator)
+    chosen = with_rewrites(evaluator)
     assert chosen.traced
     values_by_way = []
     for way in (chosen, replace(chosen, traced=False)):
@@ -240,10 +242,10 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     for name, values in values_by_way[0].items():
         assert np.array_equal(values, values_by_way[1][name]), name
     deciding = evaluator_of(Problem(Deciding(), data, cross_entropy, metrics), ObjectiveSettings())
-    assert not execution_tuning.with_rewrites(deciding).traced
+    assert not with_rewrites(deciding).traced
     assert deciding.objective.choice.lanes > 1
     own = replace(problem, forward=lambda model, batch: model(batch[0]))
-    assert not execution_tuning.with_rewrites(evaluator_of(own, ObjectiveSettings())).traced
+    assert not with_rewrites(evaluator_of(own, ObjectiveSettings())).traced
 
 
 def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,14 +255,14 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     """
     evaluator = evaluator_of(small_problem(), ObjectiveSettings())
     short = execution_tuning.measured_tuning(evaluator, 5)
-    assert short.seconds == {} and short.choice == execution_tuning.with_rewrites(evaluator)
+    assert short.seconds == {} and short.choice == with_rewrites(evaluator)
     monkeypatch.setattr(execution_tuning, "COMPILE_GAIN", 0.0)
     monkeypatch.setattr(execution_tuning, "LONG", 0.0)
     long = execution_tuning.measured_tuning(evaluator, 1_000_000)
     assert len(long.seconds) >= 4
     quickest = min(long.seconds.values())
     # a way must be 3 % quicker to be preferred to the usual one
-    assert long.seconds[execution_tuning.choice_words(long.choice)] <= quickest / 0.97
+    assert long.seconds[choice_words(long.choice)] <= quickest / 0.97
     earlier = EarlierChoice(choice=long.choice, timing=Timing(seconds=long.seconds))
     assert execution_tuning.choice_from_earlier(earlier, 1_000_000) == long.choice
     begun = EarlierChoice(choice=short.choice)
@@ -359,7 +361,7 @@ import numpy as np, psutil, torch
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, squared_error
 
 torch.manual_seed(0)

@@ -23,9 +23,10 @@ from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import Subject
 from explorer.kinds import KINDS, Kind, settings_from_json
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import setting_fields
-from explorer.kinds.settings import ObjectiveSettings
 from explorer.pages import _links as links
 from explorer.render.drawing import drawing_of
 from explorer.render.export import table
@@ -63,7 +64,7 @@ def copied(source: Path, target: Path) -> Catalog:
     return catalog
 
 
-def subjects(catalog: Catalog, kind: Kind) -> list[questions.Subject]:
+def subjects(catalog: Catalog, kind: Kind) -> list[Subject]:
     """The end of the first run; for a further subject the run's start, or the other whole run."""
     one, other = sorted(catalog.models(), key=lambda model: model.name)
     further = (other, "") if kind.whole_run else (one, catalog.points(one.id)[0].point_id)

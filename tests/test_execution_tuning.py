@@ -12,16 +12,16 @@ from torch import nn
 
 from explorer.analysis import difference, interpolation, line, run, surface
 from explorer.analysis.objective import device as devices
-from explorer.analysis.objective import execution_tuning
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
+from explorer.analysis.objective.rewrites import use_or_fall_back, with_rewrites
 from explorer.codec import from_json
 from explorer.kinds.difference import DifferenceSettings
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import LineSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.run import RunSettings
-from explorer.kinds.settings import ObjectiveSettings
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem, accuracy, cross_entropy
 from tests.networks import seeded
@@ -106,13 +106,13 @@ def test_a_record_that_fails_for_all_examples_is_left_out(monkeypatch: pytest.Mo
     problem = perceptron(norm=False)
     objective = Objective(problem, ObjectiveSettings(), CPU)
     evaluator = Evaluator(objective, torch.randn(1, objective.flat.theta.numel()))
-    usual = execution_tuning.with_rewrites(evaluator)
+    usual = with_rewrites(evaluator)
 
     class Failing:
         def __init__(self, *given: Any) -> None:
             raise ValueError("the record of a point gives other values than the point")
 
     monkeypatch.setattr("explorer.analysis.objective.evaluator.TracedPoints", Failing)
-    taken = execution_tuning.use_or_fall_back(evaluator, replace(usual, traced=True))
+    taken = use_or_fall_back(evaluator, replace(usual, traced=True))
     assert not taken.traced and evaluator.objective.choice == taken
     assert np.isfinite(evaluator.base_values()["loss"])

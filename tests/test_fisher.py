@@ -16,7 +16,7 @@ from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.spectrum import dense_matrix
 from explorer.kinds.matrix import SpectrumSettings
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Problem,
     cross_entropy,

@@ -14,7 +14,7 @@ from explorer.analysis.objective.model_copies import move_weights
 from explorer.analysis.objective.objective import Objective
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds.line import Line, LineSettings
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, cross_entropy
 from tests import unusual_models as unusual
 

@@ -12,13 +12,14 @@ import torch
 from explorer.analysis import interpolation
 from explorer.analysis.interpolation import Chord
 from explorer.analysis.objective import batchnorm
+from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.kinds.execution import Choice, EarlierChoice
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
-from explorer.kinds.kind import Piece
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece
 from explorer.problem import Problem, accuracy, cross_entropy
 from tests.conftest import small_problem
 from tests.networks import seeded

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer.kinds import KINDS
+from explorer.kinds import KINDS, Kind
 from explorer.kinds.setting import setting_fields
+from explorer.kinds.trajectory import OfRuns
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("kinds", "analysis", "render", "pages")
@@ -117,11 +118,16 @@ def looked_up(tree: ast.AST) -> Iterator[str]:
                     yield entry.value
 
 
+def kind_of_module(module: str) -> str:
+    """The kind after which a module is called; "" where it is shared, or called otherwise."""
+    file = f"{module.replace('.', '/')}.py"
+    return "" if file.startswith(tuple(OWN_BY_ANOTHER_NAME)) else kind_of(file)
+
+
 def named_in(file: str) -> set[str]:
     """The kinds, and settings of one kind, that a file names."""
     tree = ast.parse((ROOT / file).read_text())
-    own_modules = {f"explorer.{room}.{name}": name for room in ROOMS for name in NAMES}
-    imported = {own_modules[module] for module in modules(tree) if module in own_modules}
+    imported = {kind_of_module(module) for module in modules(tree)} - {""}
     return imported | {text for text in looked_up(tree) if text in NAMES | OWN_SETTINGS.keys()}
 
 
@@ -130,6 +136,12 @@ def test_shared_code_names_no_kind(file: str) -> None:
     """Law: nothing outside of a kind's own files names it or a setting that it alone has."""
     allowed, _ = ALLOWED.get(file, (set(), ""))
     assert named_in(file) - allowed == set()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_settings_of_whole_runs_have_their_lengths(kind: Kind) -> None:
+    """What is asked about runs has settings that divide their snapshots, and nothing else has."""
+    assert kind.whole_run == issubclass(kind.settings, OfRuns)
 
 
 def test_every_exception_is_needed() -> None:
@@ -142,6 +154,7 @@ def test_the_law_sees_what_it_forbids(tmp_path: Path) -> None:
     """Each way to name a kind or its setting that the law claims to see is seen."""
     for code in (
         "from explorer.kinds.critical import CRITICAL",
+        "from explorer.kinds.critical_settings import CriticalSettings",
         "def f():\n    import explorer.render.critical",
         "code = 'explorer.analysis.critical:answer'",
         "kind.name == 'critical'",
@@ -155,6 +168,5 @@ def test_the_law_sees_what_it_forbids(tmp_path: Path) -> None:
         "[n for n in ('starts', 'every')]",
     ):
         tree = ast.parse(code)
-        assert "critical" in ".".join(modules(tree)) or {"critical", "starts"} & set(
-            looked_up(tree)
-        ), code
+        named = {*map(kind_of_module, modules(tree)), *looked_up(tree)}
+        assert {"critical", "starts"} & named, code

@@ -12,11 +12,11 @@ from explorer.analysis import line
 from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.directions.directions import direction_rows
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel
-from explorer.kinds.kind import Piece
 from explorer.kinds.line import Line, LineSettings, places, taken_over
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece
 from explorer.problem import Problem, cross_entropy
 from tests.networks import seeded
 

@@ -15,8 +15,8 @@ from explorer.analysis.objective.objective import Objective
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
 from explorer.kinds.line import LineSettings
 from explorer.kinds.matrix import SpectrumSettings
-from explorer.kinds.settings import ObjectiveSettings
-from explorer.kinds.sharpness import SharpnessSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.problem import Problem, cross_entropy
 from tests import unusual_models as unusual
 

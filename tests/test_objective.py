@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, first_input
 
 CPU = torch.device("cpu")

@@ -20,6 +20,7 @@ from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _parts as parts
+from explorer.pages._facts import distinguishing_text
 from sample_models import samples
 from store import Catalog, records
 from store.door import Door
@@ -297,10 +298,10 @@ def test_stop_and_resume(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"x_count": "0"}, "from 2 to 2,001, got 0"),
-        ({"x_count": "1"}, "from 2 to 2,001, got 1"),
-        ({"x_count": "-5"}, "from 2 to 2,001, got -5"),
-        ({"x_count": "1000000000000"}, "from 2 to 2,001, got 1000000000000"),
+        ({"x_count": "0"}, "a whole number from 2 to 2,001, got '0'"),
+        ({"x_count": "1"}, "from 2 to 2,001, got '1'"),
+        ({"x_count": "-5"}, "from 2 to 2,001, got '-5'"),
+        ({"x_count": "1000000000000"}, "from 2 to 2,001, got '1000000000000'"),
         ({"x_count": "9" * 40}, "whole number"),
         ({"x_count": "inf"}, "whole number"),
         ({"x_count": "2.5"}, "whole number"),
@@ -344,14 +345,36 @@ def test_too_many_points_are_one_sentence(folder: Path) -> None:
 def test_bad_numbers_typed_on_the_page(folder: Path) -> None:
     """Typed instead of in the address: one sentence, and typing a good one goes on."""
     app = opened(SURFACE_PAGE, **STORED)
-    app.number_input(key="x_count").set_value(0).run()
-    assert len(app.error) == 1
-    assert len(app.get("vega_lite_chart")) == 0
-    app.number_input(key="x_count").set_value(11).run()
-    assert len(fine(app).get("vega_lite_chart")) == 1
     app.number_input(key="x_min").set_value(5.0).run()
     assert [e.value for e in app.exception] == []
     assert ["must increase, got 5.0 to 1.0" in e.value for e in app.error] == [True]
+    assert len(app.get("vega_lite_chart")) == 0
+    app.number_input(key="x_min").set_value(-1.0).run()
+    assert len(fine(app).get("vega_lite_chart")) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ({"contours": "101"}, "contours in the address must be a whole number from 0 to 100"),
+        ({"clip": "-1"}, "clip in the address must be a finite number at least 0, got '-1'"),
+        ({"decay": "-1"}, "decay in the address must be a finite number at least 0, got '-1'"),
+        ({"colours": "jet"}, "colours in the address must be one of viridis"),
+    ],
+    ids=str,
+)
+def test_a_look_that_cannot_be_is_one_sentence(folder: Path, address: dict, words: str) -> None:
+    """How a plane is drawn, too, is refused where the address says what its fields do not take."""
+    app = opened(SURFACE_PAGE, **STORED, **address)
+    assert [e.value for e in app.exception] == []
+    assert [words in e.value for e in app.error] == [True]
+
+
+def test_a_weight_decay_in_the_address_is_drawn_at_once(folder: Path) -> None:
+    """The values that it adds are there although its field comes after their menu."""
+    app = fine(opened(SURFACE_PAGE, **STORED, decay="0.5", value="weight decay"))
+    assert app.selectbox(key="value").value == "weight decay"
+    assert app.number_input(key="decay").value == 0.5
 
 
 def test_an_even_count_has_its_centre_off_the_grid(folder: Path) -> None:
@@ -506,7 +529,6 @@ def live_part() -> None:
 
     import streamlit as st
 
-    from explorer.pages import _parts as parts
     from store import CatalogBusy
 
     @parts.live_fragment(60.0)
@@ -539,5 +561,5 @@ def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
         point_ids=("a", "b", "c"),
         units=1,
     )
-    said = parts.distinguishing_text(asked)
+    said = distinguishing_text(asked)
     assert "train" in said

@@ -7,6 +7,7 @@ import pytest
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
+from explorer.ask.subjects import Subject
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
@@ -34,7 +35,7 @@ FILES = ((1, "early"), (2, "late"))
 SHORT = InterpolationSettings(x_min=0.0, x_max=1.0, x_count=11)
 
 
-def subject(catalog: Catalog, text: str) -> questions.Subject:
+def subject(catalog: Catalog, text: str) -> Subject:
     """NAME or NAME@STEP."""
     name, _, step = text.partition("@")
     model = next(model for model in catalog.models() if model.name == name)
@@ -226,7 +227,7 @@ BAD = [
     ({"step": "7"}, "step in the address must be one of 0, 400, 800, got '7'"),
     ({"to": "mlp_a", "to_step": "early"}, "to_step in the address must be one of 0, 400, 800"),
     ({"model": "nobody"}, "nobody"),
-    ({"x_count": "1"}, "from 2 to 2,001, got 1"),
+    ({"x_count": "1"}, "from 2 to 2,001, got '1'"),
     ({"x_min": "3"}, "must increase, got 3.0 to 1.0"),
     ({"x_max": "inf"}, "finite number"),
     ({"split": "nothing"}, "split"),
@@ -257,8 +258,11 @@ def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"directions": "0"}, "directions must be from 1 to 64, got 0"),
-        ({"directions": "65"}, "directions must be from 1 to 64, got 65"),
+        (
+            {"directions": "0"},
+            "directions in the address must be a whole number from 1 to 64, got '0'",
+        ),
+        ({"directions": "65"}, "from 1 to 64, got '65'"),
         ({"directions": "2.5"}, "whole number"),
         ({"direction": "up"}, "one of random, gradient"),
         ({"step": "7"}, "one of 0, 400, 800"),

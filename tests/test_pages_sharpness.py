@@ -7,7 +7,9 @@ import pytest
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.kinds.sharpness import SHARPNESS, Sharpness, SharpnessSettings
+from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_result import Sharpness
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from store import Catalog
 from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.screen import (
@@ -114,8 +116,8 @@ def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
     ("address", "words"),
     [
         ({"measures": "flatness"}, "measures in the address must be some of"),
-        ({"rho": "-1"}, "rho must be above 0"),
-        ({"draws": "1"}, "draws must be from 2 to 10,000, got 1"),
+        ({"rho": "-1"}, "rho in the address must be a finite number above 0"),
+        ({"draws": "1"}, "from 2 to 10,000, got '1'"),
         ({"draws": "2.5"}, "whole number"),
         ({"rescaling": "both"}, "one of none, layer, neuron"),
         ({"precision": "bf16"}, "precision in the address must be one of float32, float64"),

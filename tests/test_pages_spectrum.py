@@ -165,8 +165,8 @@ def test_a_failed_spectrum_is_one_sentence(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ({"top": "0"}, "Largest must be from 1 to 200, got 0"),
-        ({"probes": "1001"}, "Probes must be from 0 to 1,000, got 1001"),
+        ({"top": "0"}, "top in the address must be a whole number from 1 to 200, got '0'"),
+        ({"probes": "1001"}, "a whole number from 0 to 1,000, got '1001'"),
         ({"steps": "2.5"}, "steps in the address must be a whole number"),
         ({"matrix": "jacobian"}, "matrix in the address must be one of hessian"),
         ({"layer": "nothing"}, "layer in the address must be one of 0.weight"),

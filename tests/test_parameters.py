@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.analysis.objective.parameters import FlatModel, content_hash, parameter_blocks
+from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.named_tensors import content_hash
+from explorer.analysis.objective.parameters import parameter_blocks
 from tests.conftest import small_problem
 
 

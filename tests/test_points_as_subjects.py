@@ -14,9 +14,10 @@ from explorer.ask.provenance import points_brought
 from explorer.commands.subjects import subject_named
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import read_arrival
-from explorer.kinds.critical import CRITICAL, CriticalSettings
-from explorer.kinds.kind import Piece, PiecePoint
+from explorer.kinds.critical import CRITICAL
+from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.piece import Piece, PiecePoint
 from explorer.pages import _running
 from explorer.pages._links import Subjects, link_to
 from explorer.supervisor.supervisor import Supervisor

@@ -22,7 +22,10 @@ from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint, InspectedFile, InspectedSnapshots
 from explorer.importing import sources
-from explorer.kinds.stability import STABILITY, Stability, StabilitySettings, threshold
+from explorer.kinds.stability import STABILITY
+from explorer.kinds.stability_result import Stability
+from explorer.kinds.stability_settings import StabilitySettings
+from explorer.kinds.stability_threshold import threshold
 from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.recorder import Recorder

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.execution_tuning import is_traceable
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.analysis.objective.rewrites import is_traceable
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Problem,
     derivatives,

@@ -23,14 +23,15 @@ from explorer.analysis.model.batch_coupling import MOST, examples_of, why_couple
 from explorer.analysis.model.checkpoints import fitted_tensors
 from explorer.analysis.model.problem_check import unwrap_model
 from explorer.analysis.model.problems import LoadedProblem
-from explorer.analysis.objective import examples, loading, user_errors
+from explorer.analysis.objective import device_examples, reading, reading_progress, user_errors
 from explorer.analysis.objective.batches import count_examples, map_tensors
+from explorer.analysis.objective.dataset import DataError, Examples
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.loading import DataError, Examples
+from explorer.analysis.objective.examples import random_example_indices, subset_indices
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Batch,
     Problem,
@@ -118,7 +119,7 @@ def test_a_label_that_is_no_class_is_refused_by_its_example(label: int, term: st
 def test_a_wrong_label_late_in_a_streamed_data_set_is_found(
     monkeypatch: pytest.MonkeyPatch, uneven: Callable[[int], None]
 ) -> None:
-    monkeypatch.setattr(examples, "RESIDENT_SHARE", 0.0)
+    monkeypatch.setattr(device_examples, "RESIDENT_SHARE", 0.0)
     uneven(2000)
     pairs = list(zip(drawn(EXAMPLES, 4), wrong(20, CLASSES), strict=True))
 
@@ -442,7 +443,7 @@ def test_what_would_cut_declared_batches_is_refused() -> None:
 
 def test_a_subset_of_declared_batches_is_whole_ones() -> None:
     settings = ObjectiveSettings(subset="random", examples=8, examples_seed=1)
-    chosen = examples.subset_indices(EXAMPLES, settings, 4)
+    chosen = subset_indices(EXAMPLES, settings, 4)
     assert chosen is not None
     assert chosen.reshape(2, 4).tolist() == [list(range(a, a + 4)) for a in chosen[::4]]
     assert all(start % 4 == 0 for start in chosen[::4])
@@ -636,25 +637,25 @@ class Endless(Dataset):
 def test_a_data_set_without_end_is_refused_by_its_length_and_speed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loading, "MOST_SECONDS", 1e-3)  # no clock is quick enough for a billion
+    monkeypatch.setattr(reading, "MOST_SECONDS", 1e-3)  # no clock is quick enough for a billion
     with pytest.raises(DataError, match=r"1,000,000,000 examples take.*max_examples=10_000"):
-        loading.require_readable(Examples(Endless(), "train"))
+        reading.require_readable(Examples(Endless(), "train"))
 
 
 def test_some_of_a_billion_examples_are_drawn_at_once() -> None:
     """The way out that the refusal names; each is drawn once, the same for a seed."""
-    drawn_ = examples.random_example_indices(10**9, 1000, 3)
+    drawn_ = random_example_indices(10**9, 1000, 3)
     assert len(np.unique(drawn_)) == 1000
     assert np.all(np.diff(drawn_) > 0)
     assert 0 <= drawn_[0] < drawn_[-1] < 10**9
-    assert np.array_equal(drawn_, examples.random_example_indices(10**9, 1000, 3))
-    kept, _ = loading.read_examples(Examples(Endless(), "train").subset(drawn_), keep=True)
+    assert np.array_equal(drawn_, random_example_indices(10**9, 1000, 3))
+    kept, _ = reading.read_examples(Examples(Endless(), "train").subset(drawn_), keep=True)
     assert kept is not None
     assert kept[1].tolist() == [int(n) % CLASSES for n in drawn_]
 
 
 def test_reading_says_how_far_it_is_and_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "PROGRESS_SECONDS", -1.0)
+    monkeypatch.setattr(reading_progress, "PROGRESS_SECONDS", -1.0)
     told_: list[tuple[int, int]] = []
 
     def tell(done: int, total: int) -> None:
@@ -662,8 +663,8 @@ def test_reading_says_how_far_it_is_and_can_be_ended(monkeypatch: pytest.MonkeyP
         if done:
             raise InterruptedError
 
-    with pytest.raises(InterruptedError), loading.report_reading_to(tell):
-        loading.read_examples(Examples(Endless(), "train"), keep=False)
+    with pytest.raises(InterruptedError), reading_progress.report_reading_to(tell):
+        reading.read_examples(Examples(Endless(), "train"), keep=False)
     assert told_ == [(0, 10**9), (1, 10**9)]
 
 

@@ -9,7 +9,7 @@ import torch
 from explorer.analysis import projection as answered
 from explorer.analysis import run as fitted
 from explorer.analysis.directions.directions import direction_rows
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import

@@ -10,7 +10,8 @@ import vl_convert
 from explorer.kinds import Piece
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.random_matrices import REFERENCE_NAMES
-from explorer.kinds.spectrum import Spectrum, SpectrumLook
+from explorer.kinds.spectrum import SpectrumLook
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.render.export.figure import save_figure
 from explorer.render.export.views import whole_spec
 from tests.drawing import drawn_spectrum, small_picture

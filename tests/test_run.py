@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from explorer.analysis import run as answered
 from explorer.analysis.model.problems import load_problem
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import

@@ -80,10 +80,12 @@ class Ranges(Settings):
 
     open: Annotated[float, Setting("Open", "In between.", above=0, below=1)] = 0.5
     half: Annotated[float, Setting("Half", "Not 0.", above=0, most=10)] = 1.0
-    lowest: Annotated[int, Setting("Lowest", "Few.", least=2)] = 2
+    lowest: Annotated[int, Setting("Lowest", "Few.", least=2, open_ended=True)] = 2
     word: Annotated[str, Setting("Word", "One.", choices=("a", "b"))] = "a"
     many: Annotated[tuple[str, ...], Setting("Many", "Some.", choices=tuple("abcdefghijkl"))] = ()
-    extra: Annotated[int, Setting("Extra", "Late.", least=1, unused_with={"word": ("a",)})] = 0
+    extra: Annotated[
+        int, Setting("Extra", "Late.", least=1, most=9, unused_with={"word": ("a",)})
+    ] = 0
 
 
 @pytest.mark.parametrize(
@@ -95,8 +97,8 @@ class Ranges(Settings):
         ({"lowest": 1}, "lowest must be at least 2, got 1"),
         ({"word": "c"}, "word must be one of a, b, got 'c'"),
         ({"many": ("a", "z")}, "many must be one of a, b, c and 9 more, got 'z'"),
-        ({"word": "b", "extra": -1}, "extra must be at least 1, got -1"),
-        ({"extra": -1}, "extra must be at least 1, got -1"),
+        ({"word": "b", "extra": -1}, "extra must be from 1 to 9, got -1"),
+        ({"extra": -1}, "extra must be from 1 to 9, got -1"),
     ],
 )
 def test_each_sort_of_range_has_its_sentence(given: dict, said: str) -> None:
@@ -107,13 +109,26 @@ def test_each_sort_of_range_has_its_sentence(given: dict, said: str) -> None:
     assert said == f"{refused.value.name} {refused.value.refusal}"
 
 
+@every_kind
+def test_every_number_says_its_range_or_that_it_has_none(kind: Kind) -> None:
+    """Of settings and looks alike; what a control is given as the ends holds the default."""
+    for described in (*setting_fields(kind.settings), *setting_fields(kind.look)):
+        if described.type in (int, float):
+            low, high = described.ends
+            assert described.setting.open_ended or None not in (low, high), described.name
+            assert all(end is None or type(end) is described.type for end in (low, high))
+            if not described.several:
+                assert low is None or low <= described.default
+                assert high is None or described.default <= high
+
+
 def test_a_setting_without_effect_takes_its_default() -> None:
     """Given where it is of no use it is dropped, so that it asks nothing new; else it stays."""
     assert Ranges(extra=5) == Ranges()
     assert Ranges(word="b", extra=5).extra == 5
 
 
-def test_a_setting_without_description_or_default_is_refused() -> None:
+def test_a_setting_without_description_default_or_range_is_refused() -> None:
     """Who adds a setting describes it: the class cannot be used otherwise."""
 
     @dataclass(frozen=True, kw_only=True)
@@ -124,10 +139,16 @@ def test_a_setting_without_description_or_default_is_refused() -> None:
     class Required(Settings):
         number: Annotated[int, Setting("Number")]
 
+    @dataclass(frozen=True, kw_only=True)
+    class Endless(Settings):
+        number: Annotated[int, Setting("Number", least=1)] = 1
+
     with pytest.raises(TypeError, match="number must be Annotated with its Setting"):
         Bare()
     with pytest.raises(TypeError, match="number must have a default"):
         Required(number=1)
+    with pytest.raises(TypeError, match="number must say its range, or that it is open-ended"):
+        Endless()
 
 
 @every_kind
@@ -163,7 +184,7 @@ for described in setting_fields(kind_named("{kind}").settings):
 
 @every_kind
 def test_a_form_shows_what_the_description_says(kind: Kind) -> None:
-    """A control for each setting: its label, its help, its default, and its name as the key."""
+    """A control for each setting: its label, help, default and range, and its name as the key."""
     app = AppTest.from_string(FORM.format(kind=kind.name), default_timeout=60).run()
     assert [error.value for error in app.exception] == []
     widgets = {
@@ -180,6 +201,8 @@ def test_a_form_shows_what_the_description_says(kind: Kind) -> None:
         assert (widget.help or "").startswith(setting.help)
         default = list(described.default) if described.several else described.default
         assert widget.value == default
+        if described.type in (int, float) and not described.several:
+            assert (widget.min, widget.max) == described.ends
 
 
 def test_a_refusal_on_a_page_has_the_label() -> None:

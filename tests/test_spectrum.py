@@ -21,7 +21,8 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds import Piece
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
-from explorer.kinds.spectrum import SPECTRUM, Spectrum, taken_over
+from explorer.kinds.spectrum import SPECTRUM, taken_over
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.problem import Problem
 from explorer.render.export import table
 from store import Catalog

@@ -14,7 +14,7 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.examples import subset_indices
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.line import LineSettings
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.statistics import interval, interval_words, loss_interval
 from explorer.problem import Problem
 from tests.conftest import small_problem

@@ -12,16 +12,17 @@ from torch.utils.data import Dataset, TensorDataset
 
 from explorer.analysis import interpolation, line
 from explorer.analysis.model import problems
-from explorer.analysis.objective import examples as placing
-from explorer.analysis.objective import loading
+from explorer.analysis.objective import dataset, reading
+from explorer.analysis.objective import device_examples as placing
 from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.loading import Loader
 from explorer.analysis.objective.objective import Objective
 from explorer.codec import to_json
 from explorer.kinds.execution import Choice
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import Line, LineSettings
-from explorer.kinds.settings import ObjectiveSettings
-from explorer.pages import _parts as parts
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.pages._facts import part_of_data
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import small_problem
 from tests.networks import seeded
@@ -195,10 +196,10 @@ def test_the_fingerprint_is_that_of_the_examples(
 ) -> None:
     """It depends neither on how many are read together nor on whether they are kept."""
     wanted = problems.load_problem(file, {}).splits["train"].fingerprint
-    monkeypatch.setattr(loading, "READ_BYTES", 150)
+    monkeypatch.setattr(reading, "READ_BYTES", 150)
     monkeypatch.setattr(placing, "RESIDENT_SHARE", 0.0)
     loaded_problem = problems.load_problem(file, {})
-    assert isinstance(loaded_problem.problem.data["train"], loading.Examples)
+    assert isinstance(loaded_problem.problem.data["train"], dataset.Examples)
     assert loaded_problem.splits["train"].fingerprint == wanted
 
 
@@ -207,7 +208,7 @@ def test_a_failing_example_is_named(
     file: Path, monkeypatch: pytest.MonkeyPatch, slow: float
 ) -> None:
     """One sentence with the split and the index, loaded here or in another process."""
-    monkeypatch.setattr(loading, "SLOW", slow)
+    monkeypatch.setattr(dataset, "SLOW", slow)
     with pytest.raises(problems.ProblemError, match="split 'train', example 150: KeyError") as told:
         problems.load_problem(file, {"deed": "raise"})
     assert "\n" not in str(told.value)
@@ -225,10 +226,10 @@ def test_unusable_data_sets_are_refused(file: Path, deed: str, said: str) -> Non
 def test_processes_load(file: Path, monkeypatch: pytest.MonkeyPatch, tight: None) -> None:
     """Slow loading is done by other processes, also at the second pass; a dead one is told."""
     module = problems._run_file(file)
-    examples = loading.Examples(module.problem("pid").data["train"], "train")
+    examples = dataset.Examples(module.problem("pid").data["train"], "train")
     assert examples.workers == 0  # 200 examples take no time
-    monkeypatch.setattr(loading, "SLOW", 0.0)
-    loader = loading.Loader(examples, [(0, 120), (120, 200)])
+    monkeypatch.setattr(dataset, "SLOW", 0.0)
+    loader = Loader(examples, [(0, 120), (120, 200)])
     processes = [{int(pid) for batch in loader for pid in batch[1]} for _ in range(2)]
     assert processes[0] == processes[1] and os.getpid() not in processes[0]
     with pytest.raises(problems.ProblemError, match="a process that loads examples died"):
@@ -239,10 +240,10 @@ def test_lines_of_a_data_set_by_processes(
     file: Path, monkeypatch: pytest.MonkeyPatch, tight: None
 ) -> None:
     """A line on data that other processes load is the line on the same data as tensors."""
-    monkeypatch.setattr(loading, "SLOW", 0.0)
+    monkeypatch.setattr(dataset, "SLOW", 0.0)
     loaded = problems.load_problem(file, {}).problem
     settings, lines = LineSettings(x_count=5), []
-    whole = loading.read_examples(loaded.data["train"], keep=True)[0]
+    whole = reading.read_examples(loaded.data["train"], keep=True)[0]
     for given in (loaded, replace(loaded, data={"train": whole})):
         point = [given.model.state_dict()]
         lines.append(Line.from_pieces(settings, line.answer(given, point, settings, set(), CPU)))
@@ -252,5 +253,5 @@ def test_lines_of_a_data_set_by_processes(
 def test_pages_say_which_part_was_drawn(file: Path) -> None:
     """A cut split is said to be so with its seed; a whole one says nothing."""
     cut = problems.load_problem(file, {"most": 40, "seed": 7}).facts.splits["train"]
-    assert parts.part_of_data(cut) == "40 of 200 examples drawn with seed 7"
-    assert parts.part_of_data(problems.load_problem(file, {}).facts.splits["train"]) == ""
+    assert part_of_data(cut) == "40 of 200 examples drawn with seed 7"
+    assert part_of_data(problems.load_problem(file, {}).facts.splits["train"]) == ""

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 
 from explorer.analysis.model.problems import load_problem
-from explorer.analysis.objective.parameters import content_hash
+from explorer.analysis.objective.named_tensors import content_hash
 from explorer.ask import questions, requests
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.contracts.request import AnswerRequest
@@ -24,8 +24,8 @@ from explorer.jobs.process import ProcessName
 from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import Worker
-from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor import lost_jobs, worker_watch
 from explorer.supervisor import supervisor as supervisors

@@ -10,10 +10,10 @@ import torch
 
 from explorer.analysis import line, surface
 from explorer.analysis.directions.directions import direction_rows
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel
 from explorer.kinds.line import Line, LineSettings
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.surface import Surface, SurfaceSettings
 from explorer.problem import Problem
 

@@ -11,7 +11,7 @@ from explorer import recorded_runs
 from explorer.codec import to_json
 from explorer.importing.training import TrainingNotes, training_of
 from explorer.kinds.look import SubjectName
-from explorer.kinds.stability import Stability, StabilityFacts
+from explorer.kinds.stability_result import Stability, StabilityFacts
 from explorer.recorder import Recorder, optimizer_note
 from explorer.recording import LOG, read_recording
 from explorer.render.export.views import whole_spec

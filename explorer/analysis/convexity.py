@@ -14,11 +14,11 @@ from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.directions.eigenvectors import plane_axes
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.convexity import ConvexitySettings, neighbours, ratio
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 

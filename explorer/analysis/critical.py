@@ -22,25 +22,26 @@ from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.curvature.stationary_points import MovingObjective, run_search
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.flat_model import present_tensors
+from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors, content_hash, present_tensors
 from explorer.analysis.objective.plane import NONE, Choices
-from explorer.kinds.critical import (
-    CRITICAL,
+from explorer.codec import JsonValue
+from explorer.kinds.critical import CRITICAL
+from explorer.kinds.critical_result import (
     KERNEL_CURVATURE,
     KERNEL_REMAINDER,
-    PROBE_STEPS,
     VALUE_COLUMNS,
-    CriticalSettings,
     EndReason,
 )
+from explorer.kinds.critical_settings import PROBE_STEPS, CriticalSettings
 from explorer.kinds.eigenvalues import CRITICAL_SHARE as NEAR
 from explorer.kinds.eigenvalues import point_class
-from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.piece import Piece, PiecePoint
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.quadrature import Quadrature, correct_probes
-from explorer.kinds.spectrum import RESOLUTION
+from explorer.kinds.spectrum_result import RESOLUTION
 from explorer.problem import Problem
 
 STREAM = {"pairs": 0, "probes": 1, "copies": 5}  # of random vectors, beside the seed
@@ -64,7 +65,7 @@ def answer(
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
     size = objective.flat.theta.numel()
-    facts = {
+    facts: dict[str, JsonValue] = {
         "examples": objective.examples,
         "available": objective.available,
         "parameters": size,

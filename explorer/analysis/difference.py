@@ -8,7 +8,7 @@ import torch
 from explorer.analysis.directions.directions import directions_with_facts
 from explorer.analysis.interpolation import chord_facts
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,
@@ -18,7 +18,7 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.kinds.difference import DifferenceSettings, places
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 

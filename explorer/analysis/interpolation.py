@@ -11,8 +11,9 @@ from torch import Tensor
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.moved_parameters import require_same_beside
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import STRETCH, Tensors
+from explorer.analysis.objective.parameters import STRETCH
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,
@@ -21,10 +22,11 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuning_facts,
 )
+from explorer.codec import JsonValue
 from explorer.kinds.interpolation import InterpolationSettings, places
-from explorer.kinds.kind import Piece
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
-from explorer.kinds.settings import ObjectiveSettings
 from explorer.problem import Problem
 
 
@@ -90,7 +92,7 @@ def own_losses(
     return point_means
 
 
-def chord_facts(first: Tensor, second: Tensor) -> dict[str, object]:
+def chord_facts(first: Tensor, second: Tensor) -> dict[str, JsonValue]:
     """Distance and cosine of two points (D,), and their norms."""
     product, lengths = 0.0, []
     for pair in zip(first.split(STRETCH), second.split(STRETCH), strict=True):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from explorer.analysis.directions.directions import directions_with_facts, gradient_direction
 from explorer.analysis.directions.eigenvectors import eigenvectors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,
@@ -20,8 +20,8 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.analysis.objective.random_directions import RedrawnDirections
-from explorer.kinds.kind import Piece
 from explorer.kinds.line import LineSettings, places
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from explorer.analysis.interpolation import own_losses
 from explorer.analysis.objective.moved_parameters import require_same_beside
-from explorer.analysis.objective.parameters import Block, Tensors
+from explorer.analysis.objective.named_tensors import Tensors
+from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,
@@ -18,7 +19,7 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuned_evaluator,
 )
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.run import (
     KEPT_COMPONENTS,

@@ -15,12 +15,14 @@ from explorer.analysis.curvature.matrices import ScaledMatrix
 from explorer.analysis.curvature.products import Curvature, Product, hessian
 from explorer.analysis.model.preconditioner import inverse_root, split_preconditioner
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.plane import NONE, Choices
-from explorer.kinds.kind import Piece
+from explorer.codec import JsonValue
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
-from explorer.kinds.stability import VALUE_COLUMNS, StabilitySettings
+from explorer.kinds.stability_result import VALUE_COLUMNS
+from explorer.kinds.stability_settings import StabilitySettings
 from explorer.problem import Problem
 
 STREAM = {"pairs": 0, "probes": 1}  # of random vectors, beside the seed
@@ -45,7 +47,7 @@ def answer(
     """
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
-    facts = {
+    facts: dict[str, JsonValue] = {
         "examples": objective.examples,
         "available": objective.available,
         "parameters": objective.flat.theta.numel(),

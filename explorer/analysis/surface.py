@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from explorer.analysis.directions.eigenvectors import plane_axes
-from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
     NONE,
@@ -15,7 +15,7 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuned_evaluator,
 )
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem

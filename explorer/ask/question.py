@@ -5,12 +5,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from explorer.codec import Json
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import Kind
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class QuestionIdentity:
     """A kind of analysis, its settings, and the points it is about."""
 
     kind: Kind
-    settings: Any  # an instance of kind.settings
+    settings: ObjectiveSettings  # of the kind
     problem: ProblemIdentity
     points: tuple[str, ...]  # content hashes of parameters and buffers
 

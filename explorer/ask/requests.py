@@ -12,7 +12,7 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.facts import AnswerFacts
-from explorer.kinds.settings import Needs
+from explorer.kinds.objective_settings import Needs
 from store import Catalog, UnknownEntry, records
 
 FOREGROUND_PRIORITY = 20  # priority of what somebody is waiting for; lower is more urgent
@@ -61,7 +61,7 @@ def request_of(catalog: Catalog, job: records.Job) -> Request:
             f"{question.title} was asked of another version of this program; compute it anew"
         )
     needs = settings_from_json(kind.settings, question.settings).needs
-    split = ProblemFacts.of(problem.facts).splits[question.settings["split"]]
+    split = ProblemFacts.of(problem.facts).splits[question.split]
     hashes = _file_hashes(catalog, question, needs)
     return AnswerRequest(
         key=question.key,
@@ -97,7 +97,7 @@ def _measured_losses(catalog: Catalog, question: records.Question) -> list[float
     losses: dict[str, float] = {}
     for model in question.model_ids:
         for point, splits in catalog.measurements_by_point(model).items():
-            values = splits.get(question.settings["split"], {})
+            values = splits.get(question.split, {})
             losses |= {point: values["loss"]} if "loss" in values else {}
     return [losses.get(point) for point in question.point_ids]
 

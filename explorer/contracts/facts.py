@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from explorer.codec import OTHERS, Json, JsonValue, from_json, named
+from explorer.contracts.stored_facts import StoredFacts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class SplitFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProblemFacts:
+class ProblemFacts(StoredFacts):
     """What a problem file declares, as a worker saw it."""
 
     splits: Mapping[str, SplitFacts]
@@ -33,15 +34,6 @@ class ProblemFacts:
     moved: str | None = None  # which parameters move, where it is not all
     others: Json = field(default_factory=dict, metadata=OTHERS)
 
-    @classmethod
-    def of(cls, facts: Json) -> "ProblemFacts":
-        """The facts of a stored problem.
-
-        Raises:
-            ValueError: they are none; the sentence names the field.
-        """
-        return from_json(cls, facts, ignore_unknown=True)
-
     @property
     def has_batchnorm(self) -> bool:
         """Whether its model has layers of BatchNorm."""
@@ -51,7 +43,7 @@ class ProblemFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointFacts:
+class PointFacts(StoredFacts):
     """What an import saw of one checkpoint."""
 
     seconds: Mapping[str, float] = field(default_factory=dict)  # one evaluation of each split
@@ -59,15 +51,6 @@ class PointFacts:
     changed: int | None = None  # when its file was last changed, in nanoseconds
     moments: str | None = None  # hash of Adam's preconditioner beside it, "" none; None not looked
     others: Json = field(default_factory=dict, metadata=OTHERS)
-
-    @classmethod
-    def of(cls, facts: Json) -> "PointFacts":
-        """The facts of a stored point.
-
-        Raises:
-            ValueError: they are none; the sentence names the field.
-        """
-        return from_json(cls, facts, ignore_unknown=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +99,7 @@ def _curve(curve: JsonValue) -> list[tuple[int, float]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelFacts:
+class ModelFacts(StoredFacts):
     """What is known of a model: by its import, its recipe or recording, and whoever brought it."""
 
     parameters: int | None = None
@@ -132,15 +115,6 @@ class ModelFacts:
     seed: JsonValue = None
     weight_decay: float | None = None
     others: Json = field(default_factory=dict, metadata=OTHERS)
-
-    @classmethod
-    def of(cls, facts: Json) -> "ModelFacts":
-        """The facts of a stored model.
-
-        Raises:
-            ValueError: they are none; the sentence names the field.
-        """
-        return from_json(cls, facts, ignore_unknown=True)
 
     @property
     def tensors(self) -> tuple[TensorFacts, ...]:

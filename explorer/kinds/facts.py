@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from explorer.codec import OTHERS, Json, from_json, named, prefixed
+from explorer.codec import OTHERS, Json, named, prefixed
+from explorer.contracts.stored_facts import StoredFacts
 from explorer.kinds.execution import Choice, Timing
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 Values = Mapping[str, float | None]  # loss and metrics at a point; None where JSON knows no number
 
@@ -43,7 +44,7 @@ class DirectionFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerFacts:
+class AnswerFacts(StoredFacts):
     """What any answer may say of itself."""
 
     device: str = ""
@@ -64,15 +65,6 @@ class AnswerFacts:
     others: Json = field(default_factory=dict, metadata=OTHERS)
 
     @classmethod
-    def of(cls, facts: Json) -> Self:
-        """The facts that were stored, or that a piece brought.
-
-        Raises:
-            ValueError: they are none; the sentence names the field.
-        """
-        return from_json(cls, facts, ignore_unknown=True)
-
-    @classmethod
     def of_pieces(cls, pieces: Iterable[Piece]) -> Self:
         """The facts of all pieces; of one said twice the later holds.
 
@@ -80,6 +72,11 @@ class AnswerFacts:
             ValueError: they are none; the sentence names the field.
         """
         return cls.of({name: fact for piece in pieces for name, fact in piece.facts.items()})
+
+    @property
+    def product_count(self) -> int:
+        """Products with a matrix that are counted, over all units of work."""
+        return int(sum(self.products.values()))
 
     @property
     def stand_alone_loss(self) -> float | None:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from explorer.kinds.settings import require
+from explorer.kinds.require import require
 
 STRIDES = (8, 4, 2, 1)  # of the levels, coarse to fine; each level holds the one before
 COARSEST_STRIDE = STRIDES[0]

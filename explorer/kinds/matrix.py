@@ -1,12 +1,19 @@
 """Which matrix of second derivatives, how much is to be found out, and what its rows hold."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated
 
+from explorer.kinds.curvature_settings import (
+    CurvatureSettings,
+    SearchSteps,
+    Tolerance,
+    eigenvalue_count,
+    probe_count,
+)
+from explorer.kinds.facts import AnswerFacts
+from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import CurvatureSettings, SearchSteps, Seed, Tolerance
 
 MATRIX_WORDS = {
     "hessian": "Hessian",
@@ -16,7 +23,7 @@ MATRIX_WORDS = {
     "scaled_hessian": "|w|-scaled Hessian",
 }
 MATRICES = tuple(MATRIX_WORDS)
-MOST_PROBES, MOST_STEPS, MOST_PAIRS, MOST_BATCHES = 1000, 500, 200, 2000
+MOST_STEPS, MOST_BATCHES = 500, 2000
 MOST_LABELS = 1000
 MAX_DENSE_PARAMETERS = 3000  # up to so many parameters the whole matrix is made: exact
 PASSES_PER_PRODUCT = 3  # forward passes that a product with kept graphs takes, about
@@ -35,11 +42,6 @@ class MatrixRole(IntEnum):
     ESCAPE = 5  # a distance along the last pair's vector, downhill first, and the loss there
     BATCH = 6  # the largest eigenvalue of mini-batch `i` alone and its residual
     TRACE = 7  # an estimate of the trace by XTrace and its standard error
-
-
-def product_count(facts: Mapping[str, Any]) -> int:
-    """Products with the matrix that an answer's facts count, over all its units of work."""
-    return sum(int(count) for name, count in facts.items() if name.startswith("products_"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,31 +65,19 @@ class SpectrumSettings(CurvatureSettings):
     ] = ""
     top: Annotated[
         int,
-        Setting(
-            "Largest",
-            "So many of the largest eigenvalues, with their residuals.",
-            least=1,
-            most=MOST_PAIRS,
-            unit="eigenvalues",
-        ),
+        eigenvalue_count("Largest", "So many of the largest eigenvalues, with their residuals."),
     ] = 10
     bottom: Annotated[
         int,
-        Setting(
-            "Smallest",
-            "So many of the smallest: the negative ones, if there are any.",
-            least=1,
-            most=MOST_PAIRS,
-            unit="eigenvalues",
+        eigenvalue_count(
+            "Smallest", "So many of the smallest: the negative ones, if there are any."
         ),
     ] = 3
     tolerance: Tolerance = 1e-3
     room: SearchSteps = 300
     probes: Annotated[
         int,
-        Setting(
-            "Probes", "Random vectors of the density and the traces.", least=0, most=MOST_PROBES
-        ),
+        probe_count("Random vectors of the density and the traces.", least=0),
     ] = 10
     steps: Annotated[
         int,
@@ -162,9 +152,9 @@ class SpectrumSettings(CurvatureSettings):
         words = super().distinguishing_words
         return (MATRIX_WORDS[self.matrix], *words, *layer, f"{self.probes} probes")
 
-    def counted_evaluations(self, facts: Mapping[str, object]) -> float:
+    def counted_evaluations(self, facts: AnswerFacts) -> float:
         """Passes of the products that the facts count; those of mini-batches are not counted."""
-        return 0.0 if self.batches else PASSES_PER_PRODUCT * product_count(facts)
+        return 0.0 if self.batches else PASSES_PER_PRODUCT * facts.product_count
 
     @property
     def units(self) -> int:

@@ -44,6 +44,7 @@ class Setting:
     most: float | None = None
     above: float | None = None  # `above` and `below` are not
     below: float | None = None
+    open_ended: bool = False  # that a number has no end, or one alone, is meant
     nonzero: bool = False  # ranks: 1, 2, ... from above, -1, -2, ... from below
     choices: tuple[str, ...] = ()  # of a word, or of each of several
     unit: str = ""  # what a number counts or is measured in
@@ -65,6 +66,16 @@ class Setting:
             return f"between {above} and {below}"
         ends = {"above": above, "at least": least, "below": below, "at most": most}
         return " and ".join(f"{word} {end}" for word, end in ends.items() if end)
+
+    @property
+    def lowest(self) -> float | None:
+        """The lower end of the range, whether it is in it or not; None where there is none."""
+        return self.above if self.least is None else self.least
+
+    @property
+    def highest(self) -> float | None:
+        """The upper end of the range, whether it is in it or not; None where there is none."""
+        return self.below if self.most is None else self.most
 
     @property
     def choices_text(self) -> str:
@@ -108,19 +119,40 @@ class SettingField:
     default: SettingValue
     setting: Setting
 
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Between what a control lets a number be: its range, stretched to hold the default.
+
+        An end that is not in the range is one that the check refuses; so is a default outside of
+        it, which stands for a setting that is of no use yet.
+        """
+        low, high = self.setting.lowest, self.setting.highest
+        if isinstance(self.default, int | float):
+            low = None if low is None else min(low, self.default)
+            high = None if high is None else max(high, self.default)
+        return (_of_type(self.type, low), _of_type(self.type, high))
+
     def counts(self, values: Mapping[str, object]) -> bool:
         """Whether it matters beside these values of other settings."""
         rules = self.setting.unused_with.items()
         return not any(values.get(name) in unused for name, unused in rules if name in values)
 
 
-@functools.cache
+def _of_type(number: type, end: float | None) -> float | None:
+    return None if end is None else int(end) if number is int else float(end)
+
+
 def setting_fields(settings: type) -> tuple[SettingField, ...]:
     """The settings of a class in their order.
 
     Raises:
-        TypeError: a field has no description, or no default.
+        TypeError: a field has no description, no default, or is a number without its range.
     """
+    return _fields_of(settings)
+
+
+@functools.cache
+def _fields_of(settings: type) -> tuple[SettingField, ...]:
     hints = get_type_hints(settings, include_extras=True)
     return tuple(_described(f, hints[f.name]) for f in dataclasses.fields(settings))
 
@@ -148,6 +180,9 @@ def _described(settings_field: "dataclasses.Field[SettingValue]", hint: object) 
     plain = get_args(hint)[0]
     several = get_origin(plain) is tuple
     entry = get_args(plain)[0] if several else plain
+    ends = settings[0].lowest, settings[0].highest
+    if entry in (int, float) and None in ends and not settings[0].open_ended:
+        raise TypeError(f"the setting {name} must say its range, or that it is open-ended")
     return SettingField(name, entry, several, default, settings[0])
 
 

@@ -6,22 +6,15 @@ from typing import Annotated
 
 import numpy as np
 
+from explorer.kinds.axes import PointsAlongX, PointsAlongY, XFrom, XTo, YFrom, YTo, check_axis
+from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
-from explorer.kinds.settings import (
-    PlaneSettings,
-    PointsAlongX,
-    PointsAlongY,
-    XFrom,
-    XTo,
-    YFrom,
-    YTo,
-    check_axis,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +91,7 @@ class SurfaceLook(PlaneLook):
             "Adds two values: decay/2 times the squared norm of all parameters, and that plus the "
             "loss. The stored loss never contains it.",
             least=0,
+            open_ended=True,
         ),
     ] = 0.0
 

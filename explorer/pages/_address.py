@@ -1,13 +1,14 @@
 """What the address of a page says to its controls, and refusing what they could not show."""
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import streamlit as st
 
+from explorer.kinds.setting import Setting
 from explorer.pages._text import as_message, as_step
 
+MOST_WHOLE = 2**53  # below it a browser holds whole numbers exactly
 Option = TypeVar("Option", bound=int | str)
 
 
@@ -31,17 +32,28 @@ def check_address(key: str, must: str, fits: Callable[[str], bool]) -> None:
         st.stop()
 
 
-def is_finite(text: str) -> bool:
-    """Whether the text is a finite number."""
+def check_number(key: str, setting: Setting, whole: bool) -> None:
+    """Stop with one sentence where the address has no number of the setting's range.
+
+    Args:
+        key: of the widget, which is also its name in the address.
+        setting: whose range it is.
+        whole: whether only whole numbers will do.
+    """
+    sort = "a whole number" if whole else "a finite number"
+    check_address(
+        key, f"{sort} {setting.range_text}".strip(), lambda text: _is_number(text, setting, whole)
+    )
+
+
+def _is_number(text: str, setting: Setting, whole: bool) -> bool:
     try:
-        return math.isfinite(float(text))
+        value = float(text)
     except ValueError:
         return False
-
-
-def is_whole(text: str) -> bool:
-    """Whether the text is a whole number that a browser can hold."""
-    return is_finite(text) and float(text).is_integer() and abs(float(text)) < 2**53
+    if whole and not (value.is_integer() and abs(value) < MOST_WHOLE):
+        return False
+    return not setting.refusal(value)
 
 
 def linked_option(key: str, options: Sequence[Option], usual: Option) -> Option:

@@ -1,26 +1,36 @@
 """A control for each setting, made from what the setting says of itself; also from the address."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import streamlit as st
 
-from explorer.kinds.setting import SettingError, SettingField, setting_field
-from explorer.pages._address import check_address, is_finite, is_whole, linked_option
+from explorer.kinds.setting import (
+    SettingError,
+    SettingField,
+    Settings,
+    SettingValue,
+    setting_field,
+)
+from explorer.pages._address import check_address, check_number, linked_option
 from explorer.pages._parts import sentence
 from explorer.pages._text import as_text
+
+S = TypeVar("S", bound=Settings)
+Values = dict[str, SettingValue]  # of settings, by their names
 
 
 def choose(
     settings: type,
     name: str,
     *,
-    usual: object = None,
+    usual: SettingValue | None = None,
     options: Sequence[str] = (),
     note: str = "",
     narrow: bool = False,
     menu: bool = False,
-) -> Any:
+) -> SettingValue:
     """The value of a setting.
 
     Args:
@@ -42,7 +52,9 @@ def choose(
         return st.checkbox(label, bool(value), key=name, bind="query-params", help=help or None)
     words = tuple(options) or setting.choices
     if not words:
-        return _choose_number(described, value, label, help)
+        if help and setting.range_text:
+            help += f" {setting.range_text[:1].upper()}{setting.range_text[1:]}."
+        return number_field(replace(described, default=value), label=label, help=help)
     if len(setting.choices) == 1:
         check_address(name, f"{words[0]} here", words.__contains__)
         return words[0]
@@ -64,20 +76,28 @@ def _choose_several_of(described: SettingField, label: str, help: str) -> tuple[
     return tuple(chosen)
 
 
-def _choose_number(described: SettingField, value: Any, label: str, help: str) -> Any:
+def number_field(described: SettingField, *, label: str = "", help: str = "") -> float:
+    """A number of the setting's range, kept in the address; whole where the setting's are.
+
+    Args:
+        described: the setting; its name is the key, and its default is there at first.
+        label: of the field, where it is not the setting's.
+        help: of the field, where it is not the setting's.
+    """
     name, setting, whole = described.name, described.setting, described.type is int
-    must = "a whole number" if whole else "a finite number"
-    check_address(name, must, is_whole if whole else is_finite)
-    if help and setting.range_text:
-        help += f" {setting.range_text[:1].upper()}{setting.range_text[1:]}."
+    check_number(name, setting, whole)
+    least, most = described.ends
+    step = int(setting.step or 1) if whole else setting.step
     return st.number_input(
-        label,
-        value=value,
-        step=(int(setting.step or 1) if whole else setting.step),
+        label or setting.label,
+        min_value=least,
+        max_value=most,
+        value=described.type(described.default),
+        step=step,
         format="%d" if whole else "%.4g",
         key=name,
         bind="query-params",
-        help=help or None,
+        help=help or setting.help or None,
     )
 
 
@@ -116,11 +136,11 @@ def choose_one_of(
 def choose_row(
     settings: type,
     names: Sequence[str],
-    beside: Mapping[str, object] | None = None,
+    beside: Mapping[str, SettingValue] | None = None,
     *,
-    usual: Mapping[str, object] | None = None,
+    usual: Mapping[str, SettingValue] | None = None,
     narrow: bool = False,
-) -> dict[str, object]:
+) -> Values:
     """Settings side by side; those that do not matter beside the others are left out.
 
     Args:
@@ -130,7 +150,7 @@ def choose_row(
         usual: values at first, where they are not the settings' defaults.
         narrow: there is little room for the labels.
     """
-    values: dict[str, object] = {}
+    values: Values = {}
     for name, column in zip(names, st.columns(len(names), gap="xsmall"), strict=True):
         if setting_field(settings, name).counts({**(beside or {}), **values}):
             with column:
@@ -140,10 +160,10 @@ def choose_row(
 
 
 def choose_all(
-    settings: type, names: Sequence[str], *, usual: Mapping[str, object] | None = None
-) -> dict[str, Any]:
+    settings: type, names: Sequence[str], *, usual: Mapping[str, SettingValue] | None = None
+) -> Values:
     """Settings two in a row; see `choose_row`."""
-    values: dict[str, object] = {}
+    values: Values = {}
     for pair in (names[start : start + 2] for start in range(0, len(names), 2)):
         both = (*pair, "")[:2]
         columns = st.columns(2, gap="xsmall")
@@ -154,15 +174,16 @@ def choose_all(
     return values
 
 
-def choose_axis(settings: type, axis: str) -> dict[str, Any]:
+def choose_axis(settings: type, axis: str) -> Values:
     """Range and number of points of an axis of a grid."""
     return choose_row(settings, [f"{axis}_{part}" for part in ("min", "max", "count")], narrow=True)
 
 
-def checked_settings(settings: type, values: Mapping[str, object]) -> Any:
+def checked_settings(settings: type[S], values: Mapping[str, SettingValue]) -> S:
     """The settings; the page stops with one sentence where they are refused."""
+    make: Callable[..., S] = settings
     try:
-        return settings(**values)
+        return make(**values)
     except ValueError as error:
         st.error(sentence(_labelled(settings, error)), icon=":material/error:")
         st.stop()

@@ -1,13 +1,52 @@
-"""The axes of a plane or of a line, as a page asks for them, and what they turned out to be."""
+"""A plane as a page asks for it: its axes, also of a line, what they are, and how it is drawn."""
+
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from explorer.kinds.eigenvalues import MINUS, eigenvalue_words
 from explorer.kinds.facts import AxesFacts
+from explorer.kinds.look import COLOUR_MAPS, PlaneLook
+from explorer.kinds.setting import Setting, setting_field
 from explorer.pages import _forms as forms
+from explorer.pages._address import check_address, check_number
+
+CONTOUR_LINES = replace(setting_field(PlaneLook, "levels"), name="contours")
+CLIP = Setting(
+    "Clip above",
+    "Values above are drawn at this level; what is stored does not change.",
+    least=0.0,
+)
 
 
-def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, object]:
+@dataclass(frozen=True)
+class PlaneStyle:
+    """How a plane is drawn, whatever its values are."""
+
+    colours: str
+    lines: int  # of contour, at most
+    clip: float  # the level at which higher values are drawn; 0: nothing is clipped
+
+
+def choose_style(lines: int) -> PlaneStyle:
+    """How a plane is drawn, with so many contour lines at first."""
+    check_address("colours", f"one of {', '.join(COLOUR_MAPS)}", COLOUR_MAPS.__contains__)
+    colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
+    most_lines = int(forms.number_field(replace(CONTOUR_LINES, default=lines)))
+    check_number("clip", CLIP, whole=False)
+    clip = st.number_input(
+        CLIP.label,
+        min_value=CLIP.least,
+        value=None,
+        key="clip",
+        bind="query-params",
+        placeholder="nothing clipped",
+        help=CLIP.help,
+    )
+    return PlaneStyle(colours, most_lines, clip or 0.0)
+
+
+def choose_axes(settings: type, orthogonal: bool = False) -> forms.Values:
     """What a plane's axes are, as settings.
 
     Args:
@@ -23,7 +62,7 @@ def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, object]:
     return values
 
 
-def choose_directions(settings: type) -> dict[str, object]:
+def choose_directions(settings: type) -> forms.Values:
     """How random directions are drawn: normalisation, seed and ignore rule, as settings."""
     names = ("normalisation", "seed", "ignore_1d")
     return {name: forms.choose(settings, name) for name in names}

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.kinds.eigenvalues import outliers, summary
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MATRIX_WORDS, MatrixRole
-from explorer.kinds.spectrum import Spectrum
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.pages._checks import moved_parameters_badge
 from explorer.render.marks.ticks import number_text
 from store import records

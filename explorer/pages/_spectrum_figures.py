@@ -6,7 +6,8 @@ import streamlit as st
 
 from explorer.kinds.matrix import MatrixRole
 from explorer.kinds.random_matrices import REFERENCE_NAMES
-from explorer.kinds.spectrum import KERNEL_WIDTH, Spectrum, SpectrumLook
+from explorer.kinds.spectrum import KERNEL_WIDTH, SpectrumLook
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.kinds.surface import SURFACE
 from explorer.pages import _charts as charts
 from explorer.pages import _controls as controls

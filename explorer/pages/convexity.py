@@ -1,6 +1,8 @@
 """How convex the loss is over a plane: choose a model and a plane, watch it grow, look, export."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -12,8 +14,7 @@ from explorer.kinds.convexity import (
     ConvexityLook,
     ConvexitySettings,
 )
-from explorer.kinds.kind import measured_names
-from explorer.kinds.look import COLOUR_MAPS
+from explorer.kinds.piece import measured_names
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -21,16 +22,15 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
-from explorer.pages._address import check_address, is_whole
 from explorer.pages._export import export_plane
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
-from store import records
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
+from store import Catalog, records
 
-app = parts.start_page()
-catalog = app.catalog
 
-
-def choose() -> tuple[records.Model, str, ConvexitySettings]:
+def choose(catalog: Catalog) -> tuple[records.Model, str, ConvexitySettings]:
     """The question, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
@@ -56,24 +56,13 @@ def choose_look(plane: Convexity) -> ConvexityLook:
         )
         log = controls.choose_scale(f"scale-{VALUE_WORDS.get(value, value)}")
         with st.popover("Style", icon=":material/palette:"):
-            colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            check_address("contours", "a whole number", is_whole)
-            lines = st.number_input("Contour lines", 0, 60, 8, key="contours", bind="query-params")
-            clip = st.number_input(
-                "Clip above",
-                min_value=0.0,
-                value=None,
-                key="clip",
-                bind="query-params",
-                placeholder="nothing clipped",
-                help="Values above are drawn at this level; what is stored does not change.",
-            )
+            style = planes.choose_style(lines=8)
     return ConvexityLook(
         value=value,
         log=log,
-        clip=clip or 0.0,
-        colour_map=colours,
-        levels=int(lines),
+        clip=style.clip,
+        colour_map=style.colours,
+        levels=style.lines,
         width=charts.plane_width(VALUE_WORDS.get(value, value)),
     )
 
@@ -112,12 +101,14 @@ def residual_badge(plane: Convexity) -> None:
     )
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(
+    catalog: Catalog, model_name: str, stored_questions: Mapping[str, records.Question]
+) -> None:
     """The map so far, its checks and where it comes from."""
     from explorer.render.convexity import draw
 
     (question,) = stored_questions.values()
-    convexity_map: Convexity = questions.result_of(catalog, question)
+    convexity_map = questions.result_as(catalog, question, Convexity)
     if convexity_map.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
@@ -126,34 +117,35 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     words = VALUE_WORDS.get(look.value, look.value)
     charts.show_chart(
         draw(convexity_map, look),
-        f"Map of the {words} over a plane around {model.name}",
+        f"Map of the {words} over a plane around {model_name}",
         convexity_map.values[look.value],
     )
     planes.explain_axes(convexity_map.facts)
     explain(convexity_map)
-    checks.show_badges(question, convexity_map, residual_badge)
+    checks.show_badges(question, convexity_map, partial(residual_badge, convexity_map))
     export_plane(
         question, convexity_map, lambda view: draw(convexity_map, replace(look, view=view))
     )
-    checks.show_provenance(catalog, question, convexity_map)
+    show_provenance(catalog, question, convexity_map.facts)
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    model, point, settings = choose()
+    model, point, settings = choose(app.catalog)
     wish = asking.WantedQuestion(CONVEXITY, settings, ((model, point),))
-    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
     parts.show_heading(f"Convexity around {model.name}")
-    st.caption(parts.facts_line(model), help=parts.about_text(model))
+    st.caption(facts_line(model), help=about_text(model))
     if stored_question is None:
         st.info(
             f"This map has not been computed yet: {asking.PRESS_COMPUTE}; it grows here from "
             "coarse to fine.",
             icon=CONVEXITY.icon,
         )
-        asking.offer_stored(app, missing)
+        offer_stored(app, missing)
     else:
-        asking.show_answers(app, {"": stored_question}, show)
+        asking.show_answers(app, {"": stored_question}, partial(show, app.catalog, model.name))

@@ -1,16 +1,19 @@
 """Loss over a plane: choose a model and a plane, watch it grow, look, check, export."""
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from explorer.ask import questions
 from explorer.contracts.facts import ModelFacts
-from explorer.kinds.kind import measured_names
-from explorer.kinds.look import COLOUR_MAPS, spans_decades
+from explorer.kinds.look import spans_decades
 from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
+from explorer.kinds.piece import measured_names
 from explorer.kinds.projection import PROJECTION
+from explorer.kinds.setting import setting_field
 from explorer.kinds.surface import SURFACE, Surface, SurfaceLook, SurfaceSettings
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
@@ -20,20 +23,51 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
-from explorer.pages._address import check_address, is_finite, is_whole
+from explorer.pages._address import check_address, check_number
 from explorer.pages._export import export_plane
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
+from explorer.pages._running import AppState
 from explorer.render.relief3d.camera import camera_numbers
 from explorer.render.relief3d.client import RenderError, renderer
-from store import records
+from store import Catalog, records
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from explorer.render.drawing import Drawing
 
 VIEWS = {"Contour": "contour", "3-D": "relief"}  # on screen, and in a look
+VALUE_WORDS = {
+    "error of loss": "loss_se",
+    "weight decay": PENALTY_TERM,
+    "loss + weight decay": WITH_LOSS,
+}  # on screen, and in an answer
+DECAY = setting_field(SurfaceLook, "decay").setting
 
-app = parts.start_page()
-catalog = app.catalog
+
+@dataclass(frozen=True)
+class ChosenPlane:
+    """What is asked about."""
+
+    model: records.Model
+    point: str
+    settings: SurfaceSettings
+
+    @property
+    def wish(self) -> asking.WantedQuestion:
+        """The question."""
+        return asking.WantedQuestion(SURFACE, self.settings, ((self.model, self.point),))
+
+    @property
+    def usual_decay(self) -> float:
+        """The weight decay of the model's training, as far as it is known."""
+        return ModelFacts.of(self.model.facts).weight_decay or 0.0
 
 
-def choose() -> tuple[records.Model, str, SurfaceSettings]:
+def choose(catalog: Catalog) -> ChosenPlane:
     """The question, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
@@ -43,95 +77,79 @@ def choose() -> tuple[records.Model, str, SurfaceSettings]:
         values |= planes.choose_axes(SurfaceSettings, orthogonal=True)
         for axis in "xy":
             values |= forms.choose_axis(SurfaceSettings, axis)
-    return model, point, forms.checked_settings(SurfaceSettings, values)
+    return ChosenPlane(model, point, forms.checked_settings(SurfaceSettings, values))
 
 
-def choose_view(surface: Surface, decay: float) -> SurfaceLook:
-    """How the values are drawn; nothing here changes what is stored."""
-    words = {
-        "error of loss": "loss_se",
-        "weight decay": PENALTY_TERM,
-        "loss + weight decay": WITH_LOSS,
-    }
-    others = {word: name for word, name in words.items() if name in surface.values}
-    plain = [name for name in measured_names(surface.values) if name not in words.values()]
-    names = {**{name: name for name in plain}, **others}  # by the word on screen
+def choose_look(
+    values: Mapping[str, "np.ndarray"], decay: float, usual_decay: float
+) -> SurfaceLook:
+    """How the values are drawn; nothing here changes what is stored.
+
+    Args:
+        values: also those that the weight decay adds.
+        decay: the weight decay.
+        usual_decay: that of its field at first.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = st.segmented_control(
-            "View",
-            list(VIEWS),
-            default="Contour",
-            required=True,
-            key="view",
-            bind="query-params",
+            "View", list(VIEWS), default="Contour", required=True, key="view", bind="query-params"
         )
-        check_address("value", f"one of {', '.join(names)}", names.__contains__)
-        value_label = st.selectbox(
-            "Value",
-            list(names),
-            key="value",
-            bind="query-params",
-            width=190,
-            help="error of loss: its standard error as an estimate for unseen data of this kind",
-        )
-        value = names[value_label]
-        wide = value != "accuracy" and spans_decades(surface.values[value])
-        scale = st.segmented_control(
-            "Scale",
-            ["Linear", "Log"],
-            default="Log" if wide else "Linear",
-            required=True,
-            key=f"scale-{value}",
-        )
+        value = choose_value(values)
+        wide = value != "accuracy" and spans_decades(values[value])
+        log = controls.choose_scale(f"scale-{value}", wide)
         with st.popover("Style", icon=":material/palette:"):
-            colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-            check_address("contours", "a whole number", is_whole)
-            contours = st.number_input(
-                "Contour lines", 0, 60, 14, key="contours", bind="query-params"
-            )
-            clip = st.number_input(
-                "Clip above",
-                min_value=0.0,
-                value=None,
-                key="clip",
-                bind="query-params",
-                placeholder="nothing clipped",
-                help="Values above are drawn at this level; what is stored does not change.",
-            )
-            decay_input(model)
+            style = planes.choose_style(lines=14)
+            forms.choose(SurfaceLook, "decay", usual=usual_decay)
     return SurfaceLook(
         view=VIEWS[view],
         value=value,
-        log=scale == "Log",
-        clip=clip or 0.0,
-        colour_map=colours,
-        levels=int(contours),
+        log=log,
+        clip=style.clip,
+        colour_map=style.colours,
+        levels=style.lines,
         width=charts.plane_width(value),
         camera=camera_numbers(st.session_state.get("camera")),
         decay=decay,
     )
 
 
-def decay_input(model: records.Model) -> float:
-    """The weight decay whose term is shown as a value of its own; 0 for none."""
-    check_address("decay", "a finite number", is_finite)
-    return st.number_input(
-        "Weight decay",
-        min_value=0.0,
-        value=ModelFacts.of(model.facts).weight_decay or 0.0,
-        format="%.3g",
-        key="decay",
+def choose_value(values: Mapping[str, "np.ndarray"]) -> str:
+    """Which of the values is drawn."""
+    plain = [name for name in measured_names(values) if name not in VALUE_WORDS.values()]
+    others = {word: name for word, name in VALUE_WORDS.items() if name in values}
+    names_by_word = {**{name: name for name in plain}, **others}
+    check_address("value", f"one of {', '.join(names_by_word)}", names_by_word.__contains__)
+    word = st.selectbox(
+        "Value",
+        list(names_by_word),
+        key="value",
         bind="query-params",
-        help="Adds two values: decay/2 times the squared norm of all parameters, and that plus the "
-        "loss. The stored loss never contains it.",
+        width=190,
+        help="error of loss: its standard error as an estimate for unseen data of this kind",
     )
+    return names_by_word[word]
 
 
-def show(drawing: Any, look: SurfaceLook, values: Any, key: str) -> None:
-    """The picture, from above or as a view to turn."""
-    if look.view == "contour":
-        description = f"Contour plot of the {look.value} over a plane around {model.name}"
-        charts.show_chart(drawing, description, values, f"contour-{key}")
+def decay_of(plane: ChosenPlane) -> float:
+    """The weight decay that is chosen: what its field, which comes later on the page, will say."""
+    check_number("decay", DECAY, whole=False)
+    in_address = st.query_params.get("decay", plane.usual_decay)
+    return float(st.session_state.get("decay", in_address))
+
+
+def show_drawing(drawing: "Drawing", values: "np.ndarray", description: str, key: str) -> None:
+    """The picture, from above or as a view to turn.
+
+    Args:
+        drawing: the chart or the relief.
+        values: what is drawn.
+        description: of a chart, in words.
+        key: what tells a chart from others.
+    """
+    from explorer.render.relief3d.relief import Relief
+
+    if not isinstance(drawing, Relief):
+        charts.show_chart(drawing, description, values, key)
         return
     from explorer.pages._viewer import surface_viewer
 
@@ -147,82 +165,102 @@ def show(drawing: Any, look: SurfaceLook, values: Any, key: str) -> None:
         st.session_state["camera"] = camera
 
 
-def refine_button() -> None:
+def refine_button(app: AppState, plane: ChosenPlane) -> None:
     """The way to a grid of half the spacing, which keeps every point of this one."""
+    settings = plane.settings
     counts = {name: 2 * getattr(settings, name) - 1 for name in ("x_count", "y_count")}
     try:
-        finer = replace(settings, **counts)
+        finer = replace(plane, settings=replace(settings, **counts))
     except ValueError:  # as many points as there may be
         return
 
+    more = finer.settings.units - settings.units
+
     def ask() -> None:
         st.session_state.update(counts)
-        parts.picture_if_complete(app, questions.ask(catalog, SURFACE, model, finer, point))
+        finer.wish.ask(app)
         st.rerun()  # of the page: the counts are in its left column
 
     st.button(
         f"Refine to {counts['x_count']} × {counts['y_count']}",
         icon=":material/grid_on:",
         on_click=ask,
-        help=f"Computes {finer.units - settings.units:,} points more; the others are kept.",
+        help=f"Computes {more:,} points more; the others are kept.",
     )
 
 
-def show_answer(question: records.Question, projected: records.Question | None) -> None:
+def show_answer(
+    app: AppState,
+    plane: ChosenPlane,
+    question: records.Question,
+    projected: records.Question | None,
+) -> None:
     """A stored answer, whole or so far, and the paths on its plane."""
     from explorer.render.surface import draw
 
-    surface: Surface = questions.result_of(catalog, question)
+    surface = questions.result_as(app.catalog, question, Surface)
     if surface.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
-    decay = float(st.session_state.get("decay", ModelFacts.of(model.facts).weight_decay or 0.0))
+    decay = decay_of(plane)
     values = with_penalty(surface.values, decay)
-    look = choose_view(replace(surface, values=values), decay)
+    look = choose_look(values, decay, plane.usual_decay)
     with st.container():
-        drawn_paths = paths.choose_drawn_paths(catalog, projected)
+        drawn_paths = paths.choose_drawn_paths(app.catalog, projected)
 
-    def draw_view(view: str) -> Any:
-        drawing = draw(surface, replace(look, view=view))
-        return drawn_paths.over(drawing) if drawn_paths else drawing
+    def draw_view(view: str) -> "Drawing":
+        return draw(surface, replace(look, view=view))
 
-    show(draw_view(look.view), look, values[look.value], question.key[:12])
+    drawing = draw_view(look.view)
+    if drawn_paths:
+        drawing = drawn_paths.over(drawing)
+    description = f"Contour plot of the {look.value} over a plane around {plane.model.name}"
+    key = f"contour-{question.key[:12]}"
+    show_drawing(drawing, values[look.value], description, key)
     with st.container():
-        planes.explain_axes(surface.facts)
-        if drawn_paths:
-            paths.explain_paths(drawn_paths, surface)
-        if not surface.computed.all():
-            from explorer.kinds.preview import preview, summary
-
-            st.caption(summary(preview(values[look.value], surface.computed)))
+        explain(surface, values[look.value], drawn_paths)
     checks.show_badges(question, surface)
     with st.container(horizontal=True, gap="small"):
         export_plane(question, surface, draw_view, drawn_paths)
         if question.status == "complete":
-            refine_button()
-    checks.show_provenance(catalog, question, surface)
+            refine_button(app, plane)
+    show_provenance(app.catalog, question, surface.facts)
 
 
-def show_stored(stored_questions: dict[str, records.Question]) -> None:
+def explain(surface: Surface, values: "np.ndarray", drawn_paths: paths.DrawnPaths | None) -> None:
+    """What the axes are, what the paths show, and how sure is what is not computed yet."""
+    planes.explain_axes(surface.facts)
+    if drawn_paths:
+        paths.explain_paths(drawn_paths, surface)
+    if not surface.computed.all():
+        from explorer.kinds.preview import preview, summary
+
+        st.caption(summary(preview(values, surface.computed)))
+
+
+def show(
+    app: AppState, plane: ChosenPlane, stored_questions: Mapping[str, records.Question]
+) -> None:
     """What there is of the surface, with the paths once they are all there."""
     if SURFACE.name in stored_questions:
-        show_answer(stored_questions[SURFACE.name], stored_questions.get(PROJECTION.name))
+        projected = stored_questions.get(PROJECTION.name)
+        show_answer(app, plane, stored_questions[SURFACE.name], projected)
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    model, point, settings = choose()
-    wish = asking.WantedQuestion(SURFACE, settings, ((model, point),))
-    wishes = {SURFACE.name: wish}
-    if paths_wish := paths.paths_wish(catalog, model, point, settings):
+    plane = choose(app.catalog)
+    wishes = {SURFACE.name: plane.wish}
+    if paths_wish := paths.paths_wish(app.catalog, plane.model, plane.point, plane.settings):
         wishes[PROJECTION.name] = paths_wish
-    questions_by_name = asking.find_questions(catalog, wishes)
+    questions_by_name = asking.find_questions(app.catalog, wishes)
 with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
-    parts.show_heading(f"Loss surface of {model.name}")
-    st.caption(parts.facts_line(model), help=parts.about_text(model))
+    parts.show_heading(f"Loss surface of {plane.model.name}")
+    st.caption(facts_line(plane.model), help=about_text(plane.model))
     stored_questions = {
         name: question for name, question in questions_by_name.items() if question is not None
     }
@@ -233,8 +271,8 @@ with sides.right:
                 "from coarse to fine.",
                 icon=":material/grid_on:",
             )
-            asking.offer_stored(app, {SURFACE.name: wish})
+            offer_stored(app, {SURFACE.name: plane.wish})
         elif missing:
             st.info(f"These paths are not projected yet: {asking.PRESS_COMPUTE}.")
     if stored_questions:
-        asking.show_answers(app, stored_questions, show_stored)
+        asking.show_answers(app, stored_questions, partial(show, app, plane))

@@ -3,8 +3,8 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
 
 import altair as alt
 
@@ -15,6 +15,29 @@ from explorer.render.relief3d.relief import Relief
 
 Chart: TypeAlias = alt.LayerChart | alt.VConcatChart | alt.ConcatChart | alt.Chart
 Drawing: TypeAlias = Chart | Relief
+Draw: TypeAlias = Callable[[object, Look, Sequence[SubjectName]], Drawing]  # of a kind
+
+
+def as_relief(drawing: Drawing) -> Relief:
+    """The drawing, which is in relief.
+
+    Raises:
+        TypeError: it is seen from above.
+    """
+    if not isinstance(drawing, Relief):
+        raise TypeError(f"the drawing must be in relief, got {type(drawing).__name__}")
+    return drawing
+
+
+def as_chart(drawing: Drawing) -> Chart:
+    """The drawing, which is seen from above.
+
+    Raises:
+        TypeError: it is in relief.
+    """
+    if isinstance(drawing, Relief):
+        raise TypeError("the drawing must be a chart, got a relief")
+    return drawing
 
 
 def drawing_of(
@@ -34,5 +57,4 @@ def drawing_of(
     Raises:
         ValueError: the look asks for what the results have not.
     """
-    drawing: Drawing = named_code(kind.draw)(results, look, names)
-    return drawing
+    return cast(Draw, named_code(kind.draw))(results, look, names)

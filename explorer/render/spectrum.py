@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from explorer.kinds.look import SubjectName
-from explorer.kinds.spectrum import Spectrum, SpectrumLook
+from explorer.kinds.spectrum import SpectrumLook
+from explorer.kinds.spectrum_result import Spectrum
 from explorer.render import spectrum_parts
 from explorer.render.drawing import Chart
 from explorer.render.spectrum_density import density_chart

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from explorer.kinds.look import SubjectName
-from explorer.kinds.stability import Stability, StabilityLook
+from explorer.kinds.stability import StabilityLook
+from explorer.kinds.stability_result import Stability
 from explorer.render.marks import curves
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import Band, Curve, Row, visible_band

@@ -15,8 +15,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from explorer.analysis.directions.directions import direction_rows
-from explorer.analysis.objective.parameters import FlatModel
-from explorer.kinds.settings import DirectionSettings
+from explorer.analysis.objective.flat_model import FlatModel
+from explorer.kinds.direction_settings import DirectionSettings
 from tests.benchmarks.data import ROOT
 from tests.benchmarks.models import Case
 

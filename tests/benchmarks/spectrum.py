@@ -33,7 +33,7 @@ from explorer.analysis.curvature.products import Curvature
 from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from sample_models.measurement import one_thread
 from tests.benchmarks import models
 from tests.benchmarks.data import MissingFileError

@@ -10,9 +10,11 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
 from explorer.kinds.matrix import SpectrumSettings
-from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
+from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
-from explorer.kinds.stability import STABILITY, StabilitySettings
+from explorer.kinds.stability import STABILITY
+from explorer.kinds.stability_settings import StabilitySettings
 from tests.browser.server import PATIENCE, Server, in_a_browser
 from tests.filling import add_answer, add_model, new_catalog
 from tests.tiny import checkpoint, problem_file

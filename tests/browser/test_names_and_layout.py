@@ -11,15 +11,18 @@ from playwright import sync_api
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.kinds import Kind
 from explorer.kinds.convexity import CONVEXITY, ConvexitySettings
-from explorer.kinds.critical import CRITICAL, CriticalSettings
+from explorer.kinds.critical import CRITICAL
+from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
 from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.run import RUN, RunSettings
-from explorer.kinds.sharpness import SHARPNESS, SharpnessSettings
+from explorer.kinds.sharpness import SHARPNESS
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.spectrum import SPECTRUM
-from explorer.kinds.stability import STABILITY, StabilitySettings
+from explorer.kinds.stability import STABILITY
+from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages._text import JOINER
 from tests.browser.server import Server, in_a_browser

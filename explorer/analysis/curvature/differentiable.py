@@ -12,8 +12,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from explorer.analysis.curvature.double_backward import differentiable_twice, is_rewritten
 from explorer.analysis.objective.batches import slice_examples, to_device
+from explorer.analysis.objective.dataset import Examples
 from explorer.analysis.objective.examples import examples_at
-from explorer.analysis.objective.loading import Examples
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective

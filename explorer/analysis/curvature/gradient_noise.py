@@ -90,7 +90,7 @@ def _norms_vectorised(objective: Objective, batch: Batch) -> Tensor:
     def alone(parameters: Mapping[str, Tensor], example: Batch) -> Tensor:
         one = map_tensors(example, lambda tensor: tensor.unsqueeze(0))
         with sdpa_kernel(SDPBackend.MATH):
-            outputs = functional_call(objective.whole, dict(parameters), (one,))
+            outputs = functional_call(objective.functional, dict(parameters), (one,))
         return _summed_loss(objective, outputs, one)
 
     views = {name: view.detach() for name, view in named_views(flat, flat.theta).items()}

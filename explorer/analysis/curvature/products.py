@@ -22,7 +22,7 @@ from explorer.analysis.curvature.differentiable import (
     explain_torch_errors,
 )
 from explorer.analysis.objective.batches import tensors_of
-from explorer.analysis.objective.loading import Examples
+from explorer.analysis.objective.dataset import Examples
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
 from explorer.problem import Batch

@@ -11,7 +11,8 @@ from explorer.analysis.curvature.differentiable import NotFinite
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.products import Curvature, Product, hessian
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.critical import CriticalSettings, EndReason
+from explorer.kinds.critical_result import EndReason
+from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.progress import UnitProgress
 
 ARMIJO = 1e-4  # share of the foretold decrease that a step must bring

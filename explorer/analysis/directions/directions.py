@@ -9,8 +9,9 @@ from torch import Tensor
 
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.objective import random_directions
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Block, FlatModel, stretches
+from explorer.analysis.objective.parameters import Block, stretches
 from explorer.analysis.objective.random_directions import (
     Part,
     RedrawnDirections,
@@ -19,7 +20,8 @@ from explorer.analysis.objective.random_directions import (
     groups_of,
     row_norms,
 )
-from explorer.kinds.settings import DirectionSettings
+from explorer.codec import JsonValue
+from explorer.kinds.direction_settings import DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny
 
@@ -120,7 +122,7 @@ def direction_facts(
             layers[block.name].append(float(block.layer(vector).norm()))
         if scaled and theta is not None:
             worst = max(worst, _norm_error(stretch.blocks, theta, vector, scaled))
-    facts: dict[str, object] = {
+    facts: dict[str, JsonValue] = {
         "theta_norm": _theta_norm(flat),
         "direction_norms": [math.hypot(*norms) for norms in squares.values()],
         "layer_norms": layers,

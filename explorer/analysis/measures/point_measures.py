@@ -19,7 +19,7 @@ from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.measures import MISSING_REASONS
-from explorer.kinds.sharpness import SharpnessSettings
+from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.problem import accuracy
 
 Through = Callable[[Tensor], Tensor]  # outputs -> outputs

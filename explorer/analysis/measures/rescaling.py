@@ -15,9 +15,9 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from explorer.analysis.measures.point_measures import STREAM
 from explorer.analysis.objective.batches import slice_examples
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel
-from explorer.kinds.sharpness import SharpnessSettings
+from explorer.kinds.sharpness_settings import SharpnessSettings
 
 EXAMPLES = 64  # on which outputs are compared
 ROUNDING = 1e3  # units in the last place that outputs may differ by, of their largest

@@ -13,7 +13,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
-from explorer.analysis.model.checkpoint_networks import COUNTER, ModelNames, can_replace
+from explorer.analysis.model.checkpoint_networks import can_replace
+from explorer.analysis.model.model_names import COUNTER, ModelNames
 from explorer.extra_state import is_extra_state
 from explorer.wording import few, one_line, quote
 

@@ -15,12 +15,13 @@ from explorer.analysis.objective.batches import (
     slice_examples,
     to_device,
 )
+from explorer.analysis.objective.dataset import Examples
+from explorer.analysis.objective.example_values import Value
 from explorer.analysis.objective.examples import Source, examples_at, size_of
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.forward_cost import forward_cost
-from explorer.analysis.objective.loading import Examples
-from explorer.analysis.objective.losses import LossAndMetrics, Value
+from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.memory import is_out_of_memory
-from explorer.analysis.objective.parameters import FlatModel
 from explorer.problem import Batch, Problem
 
 EXAMPLES, LEAST = 64, 8  # that show it, and where a model is slow

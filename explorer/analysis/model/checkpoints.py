@@ -18,15 +18,13 @@ from explorer.analysis.model.adapters import (
     is_adapter_alone,
 )
 from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
-from explorer.analysis.model.checkpoint_networks import (
-    FileContents,
-    ModelNames,
-    Network,
+from explorer.analysis.model.checkpoint_networks import Network, networks_in_file, number_sort
+from explorer.analysis.model.file_contents import FileContents
+from explorer.analysis.model.model_names import ModelNames
+from explorer.analysis.model.network_choice import (
     choose_network,
     missing_part_refusal,
-    networks_in_file,
     networks_of_part,
-    number_sort,
 )
 from explorer.wording import few, one_line, quote
 

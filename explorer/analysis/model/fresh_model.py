@@ -8,9 +8,10 @@ from torch import Tensor
 
 from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.objective.batches import count_examples, slice_examples
+from explorer.analysis.objective.flat_model import FlatModel, convert_tensor
 from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.model_copies import move_weights
-from explorer.analysis.objective.parameters import FlatModel, Tensors, convert_tensor
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Batch, Problem
 

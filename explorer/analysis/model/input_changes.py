@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.objective.batches import map_tensors, tensors_of
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Batch, Outputs, Problem
 

@@ -22,13 +22,13 @@ from explorer.analysis.model.problem_trial import (
     without_gradient,
 )
 from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors, content_hash
 from explorer.analysis.objective.user_errors import run_user_code
 from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots
 from explorer.contracts.facts import TensorFacts
 from explorer.contracts.inspection import ImportResult, InspectedPoint
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem
 from explorer.wording import quote
 

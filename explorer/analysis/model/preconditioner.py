@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.model.checkpoints import CheckpointError
+from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors, content_hash
 
 PREFIX = "preconditioner/"  # of its names in a point's file
 ADAMS = ("Adam", "AdamW")

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.objective.batches import count_examples
+from explorer.analysis.objective.dataset import is_dataset
 from explorer.analysis.objective.device import free_bytes
-from explorer.analysis.objective.loading import is_dataset
 from explorer.analysis.objective.moved_parameters import moved_names
 from explorer.analysis.objective.user_errors import ProblemError
-from explorer.kinds.kind import COMPANION_COLUMNS
+from explorer.kinds.piece import COMPANION_COLUMNS
 from explorer.problem import Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")

@@ -20,14 +20,15 @@ from explorer.analysis.model.batch_coupling import (
 from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.batches import slice_examples, to_device
+from explorer.analysis.objective.dataset import Examples
 from explorer.analysis.objective.examples import head_of, split_of
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.labels import require_classes
-from explorer.analysis.objective.loading import Examples
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.model_copies import checked_model, first_model
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import FlatModel, Tensors
 from explorer.analysis.objective.random_draws import RandomOperations, watch_random_draws
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
 from explorer.problem import Batch, Problem

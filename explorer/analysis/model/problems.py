@@ -18,17 +18,18 @@ from explorer.analysis.model import problem_check
 from explorer.analysis.model.construction import check_same_construction
 from explorer.analysis.objective import batchnorm
 from explorer.analysis.objective.batches import tensors_of
+from explorer.analysis.objective.dataset import DataError, Examples
+from explorer.analysis.objective.device_examples import fits_on_device
 from explorer.analysis.objective.examples import (
     Source,
     examples_at,
-    fits_on_device,
     random_example_indices,
     size_of,
     split_of,
 )
-from explorer.analysis.objective.loading import DataError, Examples, read_examples, require_readable
 from explorer.analysis.objective.moved_parameters import moved_facts
-from explorer.analysis.objective.parameters import add_bytes
+from explorer.analysis.objective.named_tensors import add_bytes
+from explorer.analysis.objective.reading import read_examples, require_readable
 from explorer.analysis.objective.user_errors import ProblemError, run_user_code
 from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.own_code import Code, code_of, is_own

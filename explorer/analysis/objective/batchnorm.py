@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.problem import Batch, Problem
 
 Forward = Callable[[nn.Module, Batch], object]
@@ -28,6 +28,25 @@ def use_batch_statistics(model: nn.Module) -> None:
     for layer in layers(model):
         layer.train()
         layer.track_running_stats = False
+
+
+def check_policy(policy: str, flat: FlatModel) -> None:
+    """Refuse a policy that is not for this model; statistics may always stay frozen.
+
+    Raises:
+        ValueError: they are to be recomputed of a model without BatchNorm, or that has no copy.
+    """
+    if policy == "frozen":
+        return
+    if not layers(flat.module):
+        raise ValueError(
+            f"batchnorm must be frozen for a model without BatchNorm layers, got {policy!r}"
+        )
+    if not flat.is_copy:
+        raise ValueError(
+            "batchnorm must be frozen for a model that cannot be copied, or whose copy gives "
+            f"other values, got {policy!r}"
+        )
 
 
 @torch.no_grad()

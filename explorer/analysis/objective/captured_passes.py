@@ -5,7 +5,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from explorer.analysis.objective.losses import ExampleValues
+from explorer.analysis.objective.example_values import ExampleValues
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.passes import Place, enter_points
 

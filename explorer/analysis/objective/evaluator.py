@@ -12,7 +12,7 @@ from torch import Tensor
 
 from explorer.analysis.objective.captured_passes import CudaGraphPoint, TracedPoints
 from explorer.analysis.objective.device import core_count, precision_flags, restore_threads
-from explorer.analysis.objective.losses import ExampleValues
+from explorer.analysis.objective.example_values import ExampleValues
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import STRETCH

@@ -1,25 +1,20 @@
-"""The examples that settings choose, and whether they can stay on the device."""
+"""The examples that settings choose, and the batches that they are cut into."""
 
 import itertools
 
 import numpy as np
 import torch
 
-from explorer.analysis.objective import loading
 from explorer.analysis.objective.batches import (
     count_examples,
     map_tensors,
     slice_examples,
-    tensors_of,
-    to_device,
 )
-from explorer.analysis.objective.device import free_bytes
-from explorer.analysis.objective.loading import Examples, Span, is_dataset
-from explorer.kinds.settings import ObjectiveSettings
+from explorer.analysis.objective.dataset import PROBE_EXAMPLES, Examples, Span, is_dataset
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
 
 MOST_PERMUTED = 1 << 28  # examples among which some are drawn by a permutation of all: 2 GiB
-RESIDENT_SHARE = 0.25  # of the free memory that a split may take to be kept there
 Source = Batch | Examples  # tensors of all examples, or a data set that gives them one by one
 
 
@@ -62,46 +57,13 @@ def examples_of_settings(problem: Problem, settings: ObjectiveSettings) -> Sourc
     return examples_at(source, subset_indices(size_of(source), settings, problem.batch_size))
 
 
-def fits_on_device(source: Source, dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the examples may be kept on the device; tensors on the CPU's side are there."""
-    streams = isinstance(source, Examples)
-    if device.type == "cpu" and not streams:
-        return True
-    first = source.head if isinstance(source, Examples) else slice_examples(source, 0, 1)
-    one = sum(
-        tensor[0].numel() * (dtype.itemsize if tensor.is_floating_point() else tensor.itemsize)
-        for tensor in tensors_of(first)
-    )
-    return one * size_of(source) <= RESIDENT_SHARE * free_bytes(device)
-
-
-def resident_examples(source: Source, dtype: torch.dtype, device: torch.device) -> Batch:
-    """The examples as tensors on the device."""
-    data = loading.read_examples(source, keep=True)[0] if isinstance(source, Examples) else source
-    return to_device(data, dtype, device)
-
-
 def head_of(source: Source, batch_size: int | None = None) -> Batch:
     """The first few examples as tensors, for measuring and trying; whole batches of that size."""
     one = batch_size or 1
-    many = min(-(-loading.PROBE_EXAMPLES // one) * one, size_of(source))
+    many = min(-(-PROBE_EXAMPLES // one) * one, size_of(source))
     if not isinstance(source, Examples):
         return slice_examples(source, 0, many)
-    return source.head if many <= loading.PROBE_EXAMPLES else source.batch(range(many))
-
-
-def calibration_batches(
-    problem: Problem, settings: ObjectiveSettings, dtype: torch.dtype, device: torch.device
-) -> list[Batch]:
-    """What statistics are recomputed on: the split's first examples, also beside a subset."""
-    if settings.batchnorm != "recalibrated":
-        return []
-    source = split_of(problem, settings.split)
-    seen = min(settings.batchnorm_examples, size_of(source))
-    data = resident_examples(examples_at(source, np.arange(seen)), dtype, device)
-    size = settings.batchnorm_batch
-    # a last batch of one example has no variance
-    return [slice_examples(data, a, min(a + size, seen)) for a in range(0, seen - 1, size)]
+    return source.head if many <= PROBE_EXAMPLES else source.batch(range(many))
 
 
 def batch_spans(

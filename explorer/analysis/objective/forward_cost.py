@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from explorer.analysis.objective.batches import count_examples, slice_examples
-from explorer.analysis.objective.parameters import FlatModel
+from explorer.analysis.objective.flat_model import FlatModel
 from explorer.problem import Batch, Problem
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from explorer.analysis.objective.parameters import FlatModel, convert_tensor
+from explorer.analysis.objective.flat_model import FlatModel, convert_tensor
 
 _borrowers: dict[
     int, list["InPlaceModel"]

@@ -8,7 +8,9 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from explorer.analysis.objective.loading import DataError
+from explorer.analysis.objective.dataset import DataError, Span
+from explorer.analysis.objective.examples import subset_indices
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Batch,
     Problem,
@@ -79,6 +81,34 @@ def require_classes(
     if (wrong := wrong_label(problem, outputs, batch)) is not None:
         drawn = " of those drawn by max_examples" if problem.max_examples else ""
         raise DataError(f"split {split!r}, example {number(wrong[0])}{drawn} {wrong[1]}")
+
+
+class LabelCheck:
+    """Refuses labels that are none of the model's classes, looking at each batch once."""
+
+    def __init__(self, problem: Problem, settings: ObjectiveSettings, available: int) -> None:
+        """`available` is how many examples the split has, of which the settings choose some."""
+        self._problem = problem
+        self._settings = settings
+        self._available = available
+        self._seen: set[Span] = set()
+
+    def __call__(self, outputs: object, batch: Batch, span: Span) -> None:
+        """Look at the labels of the examples in this span.
+
+        Raises:
+            DataError: one is no class; it names the split and the example.
+        """
+        if span in self._seen:
+            return
+        settings = self._settings
+        chosen = subset_indices(self._available, settings, self._problem.batch_size)
+
+        def number(place: int) -> int:
+            return span[0] + place if chosen is None else int(chosen[span[0] + place])
+
+        require_classes(self._problem, outputs, batch, settings.split, number)
+        self._seen.add(span)
 
 
 def _first_wrong(labels: Tensor, classes: int, ignored: int | None) -> tuple[int, float] | None:

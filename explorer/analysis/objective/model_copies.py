@@ -11,12 +11,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from explorer.analysis.objective.flat_model import FlatModel, NoCopy
 from explorer.analysis.objective.in_place import InPlaceModel
 from explorer.analysis.objective.interleaving import run_interrupted
 from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.moved_parameters import moved_names
-from explorer.analysis.objective.parameters import FlatModel, NoCopy
 from explorer.analysis.objective.random_draws import watch_random_draws
 from explorer.problem import Batch, Problem
 

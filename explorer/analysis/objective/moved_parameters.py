@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 
-from explorer.analysis.objective.parameters import Tensors
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.problem import Problem
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from explorer.analysis.objective.losses import ExampleValues
+from explorer.analysis.objective.example_values import ExampleValues
 from explorer.analysis.objective.objective import Objective
 
 Place = Callable[[Tensor, Tensor], None]  # of parameters (D,) at a step (m,)

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.objective import device as devices
-from explorer.analysis.objective import execution_tuning
+from explorer.analysis.objective.choice_words import choice_reason, choice_words
 from explorer.analysis.objective.evaluator import Evaluator
+from explorer.analysis.objective.execution_tuning import choice_from_earlier, measured_tuning
+from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.parameters import Tensors
 from explorer.analysis.objective.random_directions import RedrawnDirections
-from explorer.codec import to_json
+from explorer.analysis.objective.rewrites import with_rewrites, works_here
+from explorer.codec import JsonValue, to_json
 from explorer.kinds.execution import EarlierChoice, Timing
-from explorer.kinds.settings import REDUCED_PRECISIONS, ObjectiveSettings
+from explorer.kinds.objective_settings import REDUCED_PRECISIONS, ObjectiveSettings
 from explorer.problem import Problem
 
 CHECKED_POINTS = 16  # at which the error of a reduced precision is measured, at most
@@ -43,14 +45,14 @@ def tuned_evaluator(
     return evaluator, tuning_facts(evaluator, points, choices)
 
 
-def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, object]:
+def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, JsonValue]:
     """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
     objective = evaluator.objective
     title = devices.device_title(objective.device)
-    earlier_choice = execution_tuning.choice_from_earlier(choices.get(title), points)
+    earlier_choice = choice_from_earlier(choices.get(title), points)
     timing = choices[title].timing if earlier_choice else Timing()
-    if earlier_choice is None or not execution_tuning.works_here(evaluator, earlier_choice):
-        timing = Timing(seconds=execution_tuning.measured_tuning(evaluator, points).seconds)
+    if earlier_choice is None or not works_here(evaluator, earlier_choice):
+        timing = Timing(seconds=measured_tuning(evaluator, points).seconds)
     if objective.choice.compiled:  # each lane by itself: before the clock of the pieces runs
         evaluator.values(np.zeros((objective.choice.lanes, evaluator.axes)))
     return {
@@ -59,8 +61,8 @@ def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[st
         "available": objective.available,
         "parameters": objective.flat.theta.numel(),
         "choice": to_json(objective.choice),
-        "evaluated": execution_tuning.choice_words(objective.choice),
-        "chosen": execution_tuning.choice_reason(evaluator, bool(timing.seconds)),
+        "evaluated": choice_words(objective.choice),
+        "chosen": choice_reason(evaluator, bool(timing.seconds)),
         "timing": to_json(timing),
         "device": title,
         **objective.moved_facts,
@@ -79,7 +81,7 @@ def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, 
     count = min(CHECKED_POINTS, max(4, round(CHECKED_SHARE * len(coordinates))), len(coordinates))
     sample = coordinates[np.linspace(0, len(coordinates) - 1, count).astype(int)]
     reference = evaluator.with_first_examples(evaluator.objective.examples, "float32")
-    reference.use(execution_tuning.with_rewrites(reference))
+    reference.use(with_rewrites(reference))
     exact, reduced = reference.values(sample)["loss"], evaluator.values(sample)["loss"]
     difference = np.abs(reduced - exact)
     with np.errstate(divide="ignore", invalid="ignore"):

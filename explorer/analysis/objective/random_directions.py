@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.objective.parameters import Block, FlatModel, Stretch, stretches
-from explorer.kinds.settings import DirectionSettings
+from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.parameters import Block, Stretch, stretches
+from explorer.kinds.direction_settings import DirectionSettings
 
 PARALLEL = 1e-6  # a group with a smaller orthogonal part (one value, say) keeps its own draw
 KEPT_BYTES = 1 << 30  # of directions; where they would take more, they are drawn at every point

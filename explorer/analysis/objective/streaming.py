@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from explorer.analysis.objective.batches import slice_examples
+from explorer.analysis.objective.dataset import Examples, Span
 from explorer.analysis.objective.examples import Source
-from explorer.analysis.objective.loading import Examples, Loader, Span
+from explorer.analysis.objective.loading import Loader
 from explorer.problem import Batch
 
 VALUES_BYTES = 256 << 20  # of values of the points that one pass serves

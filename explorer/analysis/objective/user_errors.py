@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from explorer.analysis.objective.loading import DataError
+from explorer.analysis.objective.dataset import DataError
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.own_code import is_own
 

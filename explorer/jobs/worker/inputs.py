@@ -10,7 +10,7 @@ from torch import Tensor
 from explorer.analysis.model import preconditioner
 from explorer.analysis.model.checkpoints import CheckpointError, fitted_tensors
 from explorer.analysis.model.problems import LoadedProblem, load_problem
-from explorer.analysis.objective.parameters import content_hash
+from explorer.analysis.objective.named_tensors import content_hash
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.contracts.request import AnswerRequest
 from explorer.jobs.worker.subject import CHANGED

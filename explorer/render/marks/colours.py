@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from explorer.kinds.look import COLOUR_MAPS
-from explorer.kinds.settings import one_of
+from explorer.kinds.require import one_of
 
 # Of curves, bars and dots: each has a contrast of at least 3 to 1 to a white and a dark page, and
 # any two are at least 17 apart in CIELAB, also as the colour-blind see them (Machado et al. 2009).

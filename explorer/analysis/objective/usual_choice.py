@@ -1,0 +1,49 @@
+"""The way of evaluating that shapes alone suggest."""
+
+from dataclasses import dataclass
+
+from explorer.analysis.objective.device import core_count
+from explorer.kinds.execution import Choice
+
+# Outputs of all operations on one batch: with fewer an operation is too short, with more its
+# inputs have left the CPU's cache (measured: 32 to 64 images for a ResNet-20). The size follows
+# from shapes alone, so that short work computes the same bits on every run.
+BATCH_BYTES = {"cpu": 128 << 20, "cuda": 16 << 30, "mps": 1 << 30}
+COPIES_BYTES = 512 << 20  # of parameters at several points at once
+LANE_BYTES = 1 << 20  # a mean operation's output; below this cores do better with a point each
+MOST_STACKED = 1024  # points a launch
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What the evaluation of one point takes, by the shapes of what takes part."""
+
+    device: str  # its type
+    examples: int
+    declared_batch: int | None  # that the problem's loss is defined on
+    example_bytes: int  # that the operations of a forward pass put out per example
+    operations: int  # of a forward pass
+    parameter_bytes: int
+    streams: bool  # whether examples are brought to the device at every pass
+    frozen: bool  # whether statistics of BatchNorm stay as they are
+
+    @property
+    def most_lanes(self) -> int:
+        """How many copies of the model may be evaluated at once: one a core, where they are small.
+
+        Each has its parameters, and more of them would not be read faster from memory.
+        """
+        return max(1, min(core_count(), COPIES_BYTES // self.parameter_bytes))
+
+    @property
+    def usual_choice(self) -> Choice:
+        """The batch, and how many points at once, of a model that can be copied."""
+        most_examples = BATCH_BYTES[self.device] // self.example_bytes
+        batch = min(self.examples, self.declared_batch or max(1, most_examples))
+        small = self.example_bytes * batch / self.operations < LANE_BYTES
+        if self.device == "cuda":  # a small operation takes less than its launch
+            whole = most_examples > self.examples and not self.streams and self.frozen
+            copies = min(most_examples // batch, max(1, COPIES_BYTES // self.parameter_bytes))
+            return Choice(batch=batch, stacked=min(MOST_STACKED, copies) if small and whole else 1)
+        lanes = self.most_lanes if self.device == "cpu" and small and not self.streams else 1
+        return Choice(batch=batch, lanes=lanes)

@@ -1,0 +1,115 @@
+"""How random directions are drawn, and which plane two directions span."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from explorer.kinds.eigenvalues import rank_words
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.require import require
+from explorer.kinds.seed import MOST_SEED
+from explorer.kinds.setting import Setting
+
+PLANES = ("random", "eigenvector")  # what a plane's axes are
+NORMALISATIONS = ("filter", "layer", "raw")
+MOST_RANK = 200  # of an eigenvector: as many are sought, and held
+NO_SEED_WITH = {"direction": ("gradient", "eigenvector")}  # directions that nothing is drawn for
+
+
+def rank_of_eigenvector(label: str, unused_with: dict[str, tuple[str, ...]]) -> Setting:
+    """Which eigenvector of the Hessian an axis is."""
+    help = "1, 2, ... from the largest eigenvalue on; \N{MINUS SIGN}1, \N{MINUS SIGN}2, ... from "
+    return Setting(
+        label,
+        f"{help}the smallest.",
+        least=-MOST_RANK,
+        most=MOST_RANK,
+        nonzero=True,
+        unused_with=unused_with,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectionSettings(ObjectiveSettings):
+    """How random directions are drawn.
+
+    Source: Li et al. 2018, arXiv:1712.09913, sections 3 and 4.
+    """
+
+    seed: Annotated[
+        int,
+        Setting(
+            "Seed",
+            "Of the random directions.",
+            least=0,
+            most=MOST_SEED,
+            unused_with=NO_SEED_WITH,
+        ),
+    ] = 0
+    normalisation: Annotated[
+        str,
+        Setting(
+            "Normalisation",
+            "filter: each output filter gets the norm of the model's own (Li et al. 2018); layer: "
+            "each tensor does; raw: plain Gaussian.",
+            choices=NORMALISATIONS,
+            unused_with=NO_SEED_WITH,
+        ),
+    ] = "filter"
+    ignore_1d: Annotated[
+        bool,
+        Setting(
+            "Keep biases and norm weights fixed",
+            "Directions are zero in one-dimensional parameters (Li et al. 2018).",
+            unused_with=NO_SEED_WITH,
+        ),
+    ] = True
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, and how directions are drawn."""
+        return (*super().distinguishing_words, self.normalisation, f"seed {self.seed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaneSettings(DirectionSettings):
+    """The plane of two random directions through a point, or of two eigenvectors of the Hessian."""
+
+    orthogonal: Annotated[
+        bool,
+        Setting(
+            "Make the axes orthogonal",
+            "The second direction is made orthogonal to the first before it is normalised. Random "
+            "directions are nearly orthogonal already; the badge shows their cosine.",
+            unused_with=NO_SEED_WITH,
+        ),
+    ] = False
+    direction: Annotated[
+        str,
+        Setting(
+            "Axes",
+            "random: two directions drawn from a seed and normalised (Li et al. 2018); "
+            "eigenvector: two eigenvectors of the Hessian, of length 1.",
+            choices=PLANES,
+        ),
+    ] = "random"
+    x_rank: Annotated[int, rank_of_eigenvector("Rank of x", {"direction": ("random",)})] = 1
+    y_rank: Annotated[int, rank_of_eigenvector("Rank of y", {"direction": ("random",)})] = 2
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no two axes."""
+        super().__post_init__()
+        if self.direction == "random":
+            return
+        must = "x_rank and y_rank must be two different ranks"
+        require(self.x_rank != self.y_rank, must, f"{self.x_rank} and {self.y_rank}")
+        self.require_curvature()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, and what the axes are."""
+        if self.direction == "random":
+            return super().distinguishing_words
+        return (
+            self.split,
+            f"{self.direction} {rank_words(self.x_rank)} and {rank_words(self.y_rank)}",
+        )

@@ -1,0 +1,153 @@
+"""Which loss is looked at: what the settings of every kind have in common."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from explorer.kinds.facts import AnswerFacts
+from explorer.kinds.require import one_of, require
+from explorer.kinds.seed import MOST_SEED
+from explorer.kinds.setting import Setting, Settings
+
+CURVATURE_PRECISIONS = ("float32", "float64")
+PRECISIONS = (*CURVATURE_PRECISIONS, "tf32", "bf16")
+REDUCED_PRECISIONS = ("tf32", "bf16")  # precisions whose error is measured against float32
+BATCHNORM_POLICIES = ("frozen", "recalibrated", "batch")
+FROZEN = ("frozen",)  # the only policy under which a loss is differentiated twice
+SUBSETS = ("all", "first", "random")
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What an answer reads of its points beside parameters and buffers."""
+
+    optimiser_states: tuple[str, ...] = ()  # hash of each point's, "" without; none: not read
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveSettings(Settings):
+    """Which loss is looked at, and how exactly."""
+
+    split: Annotated[str, Setting("Data", "A split that the problem declares.")] = "train"
+    subset: Annotated[
+        str,
+        Setting(
+            "Examples",
+            "All of the split; or fewer, for a quicker answer with a stated error: random ones "
+            "give an unbiased estimate, the first ones do if the data lie in random order.",
+            choices=SUBSETS,
+        ),
+    ] = "all"
+    examples: Annotated[
+        int,
+        Setting(
+            "How many",
+            "Examples in the subset.",
+            least=2,
+            open_ended=True,  # the data are the end
+            unit="examples",
+            step=64,
+            unused_with={"subset": ("all",)},
+        ),
+    ] = 0
+    examples_seed: Annotated[
+        int,
+        Setting(
+            "Seed of the examples",
+            "Of the random choice of examples.",
+            least=0,
+            most=MOST_SEED,
+            short="Seed",
+            unused_with={"subset": ("all", "first")},
+        ),
+    ] = 0
+    precision: Annotated[
+        str,
+        Setting(
+            "Precision",
+            "Of the forward pass; parameters are float32 at least, sums float64. tf32 and bf16 are "
+            "quicker on hardware that has them; their error against float32 is measured and shown.",
+            choices=PRECISIONS,
+        ),
+    ] = "float32"
+    batchnorm: Annotated[
+        str,
+        Setting(
+            "BatchNorm",
+            "frozen: the model's running statistics; recalibrated: recomputed at every point; "
+            "batch: each batch by its own statistics.",
+            choices=BATCHNORM_POLICIES,
+        ),
+    ] = "frozen"
+    batchnorm_batch: Annotated[
+        int,
+        Setting(
+            "Examples a batch",
+            "Whose statistics normalise them together.",
+            least=2,
+            open_ended=True,  # the data are the end
+            unit="examples",
+            step=64,
+            unused_with={"batchnorm": ("frozen",)},
+        ),
+    ] = 128
+    batchnorm_examples: Annotated[
+        int,
+        Setting(
+            "Examples in all",
+            "Of the split, from its start: seen to recalibrate.",
+            least=2,
+            open_ended=True,  # the data are the end
+            unit="examples",
+            step=64,
+            unused_with={"batchnorm": ("frozen", "batch")},
+        ),
+    ] = 1024
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be answered."""
+        super().__post_init__()
+        require(bool(self.split), "split must name a split of the data", repr(self.split))
+
+    def require_curvature(self) -> None:
+        """Refuse what second derivatives cannot be had with.
+
+        Reduced products hide a residual of up to 30 times what is reported; statistics of a batch
+        would move with the parameters.
+        """
+        one_of("precision", self.precision, CURVATURE_PRECISIONS)
+        one_of("batchnorm", self.batchnorm, FROZEN)
+
+    @property
+    def units(self) -> int:
+        """Units of work of the whole answer.
+
+        Raises:
+            NotImplementedError: these are no kind's settings; each kind says what a unit is.
+        """
+        raise NotImplementedError
+
+    @property
+    def needs(self) -> Needs:
+        """What the answer reads of its points beside parameters and buffers."""
+        return Needs()
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """What tells one question of a kind from another, in reading order."""
+        return (self.split,)
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss over all examples the whole answer takes.
+
+        Args:
+            parameters: that the model has.
+            examples: that the loss is a mean of.
+        """
+        return float(self.units)
+
+    def counted_evaluations(self, facts: AnswerFacts) -> float | None:
+        """Evaluations that an answer's seconds went into, as its facts count them.
+
+        None: they do not, and its units of work say it; 0: they count but a part of them.
+        """
+        return None

@@ -1,0 +1,81 @@
+"""How exactly curvature is found at each snapshot of a run."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from explorer.kinds.curvature_settings import CurvatureSettings, SearchSteps, Tolerance, probe_count
+from explorer.kinds.objective_settings import Needs
+from explorer.kinds.seed import Seed
+from explorer.kinds.setting import Setting
+from explorer.kinds.trajectory import OfRuns, RunSnapshots
+
+PASSES_PER_SNAPSHOT = 200  # evaluations of the loss, about
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilitySettings(OfRuns, CurvatureSettings):
+    """How exactly curvature is found at each snapshot of a run."""
+
+    tolerance: Tolerance = 1e-3
+    room: SearchSteps = 300
+    probes: Annotated[int, probe_count("Random vectors of the trace and the effective rank.")] = 10
+    seed: Seed = 0
+    preconditioned: Annotated[
+        bool,
+        Setting(
+            "Precondition by second moments",
+            "Adam's steps see P^-½ H P^-½ with P = √v + ε of each snapshot (Cohen et al. 2022). "
+            "This is another question than that about the Hessian H itself.",
+        ),
+    ] = False
+    moments: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Moments",
+            "Hash of each snapshot's second moments, empty without.",
+            unused_with={"preconditioned": (False,)},
+            filled_in=True,
+        ),
+    ] = ()
+
+    @property
+    def needs(self) -> Needs:
+        """Each snapshot's optimiser state, where the Hessian is preconditioned by it."""
+        return Needs(optimiser_states=self.moments)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """The split, whether the Hessian is preconditioned, and the seed."""
+        preconditioned = ("preconditioned",) if self.preconditioned else ()
+        return (*super().distinguishing_words, *preconditioned, f"seed {self.seed}")
+
+    def about(self, runs: Sequence[RunSnapshots]) -> Self:
+        """The settings about these runs, with the second moments of their snapshots if wanted.
+
+        Raises:
+            ValueError: a run has no second moments at all.
+        """
+        divided = super().about(runs)
+        if not self.preconditioned:
+            return divided
+        for run in runs:
+            if not any(run.optimiser_states):
+                raise ValueError(
+                    f"no snapshot of {run.name} has Adam's second moments; record its run by "
+                    "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer), "
+                    "and import it again"
+                )
+        moments = itertools.chain.from_iterable(run.optimiser_states for run in runs)
+        return dataclasses.replace(divided, moments=tuple(moments))
+
+    def evaluations(self, parameters: int, examples: int) -> float:
+        """About how many evaluations of the loss all snapshots take."""
+        return float(PASSES_PER_SNAPSHOT * self.units)
+
+    @property
+    def units(self) -> int:
+        """Snapshots of all runs; one unit of work each."""
+        return sum(self.lengths)
