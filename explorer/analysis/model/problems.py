@@ -103,7 +103,7 @@ def rerun_problem(path: Path, arguments: Mapping[str, object]) -> Problem | None
 
     None where that fails: some code can be run only once in a process.
     """
-    before = {name: module for name, module in sys.modules.items() if _is_users(module)}
+    before = {name: module for name, module in sys.modules.copy().items() if _is_users(module)}
     try:
         return _call_problem(_run_file(path).problem, arguments, path)
     except (ProblemError, AttributeError):
