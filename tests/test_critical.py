@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from explorer.analysis import critical
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.kinds.critical import CRITICAL, taken_over
 from explorer.kinds.critical_result import END_WORDS, Critical, EndReason

@@ -12,9 +12,10 @@ from torch import Tensor
 from explorer.analysis.curvature import products
 from explorer.analysis.curvature.differentiable import DifferentiableModel
 from explorer.analysis.curvature.gradient import NoGradient, gradient
-from explorer.analysis.curvature.lanczos import Lanczos, quadrature, random_signs
+from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import ScaledMatrix, dense_matrix
 from explorer.analysis.curvature.products import Curvature, Product
+from explorer.analysis.curvature.random_vectors import random_signs
 from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective

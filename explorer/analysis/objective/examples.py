@@ -5,11 +5,7 @@ import itertools
 import numpy as np
 import torch
 
-from explorer.analysis.objective.batches import (
-    count_examples,
-    map_tensors,
-    slice_examples,
-)
+from explorer.analysis.objective.batches import count_examples, map_tensors, slice_examples
 from explorer.analysis.objective.dataset import PROBE_EXAMPLES, Examples, Span, is_dataset
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
