@@ -18,7 +18,6 @@ import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -246,7 +245,7 @@ def _rank() -> int:
     return distributed.get_rank() if inside else 0
 
 
-def _head(hyperparameters: Mapping[str, object] | None, seed: int | None) -> dict[str, Any]:
+def _head(hyperparameters: Mapping[str, object] | None, seed: int | None) -> dict[str, object]:
     return {
         "format": FORMAT,
         "started": time.time(),

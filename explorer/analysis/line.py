@@ -1,7 +1,6 @@
 """Answers lines: losses along random directions, the gradient's, or an eigenvector's."""
 
 from collections.abc import Iterator, Sequence, Set
-from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +59,7 @@ def answer(
 
 def _directions(
     objective: Objective, settings: LineSettings
-) -> tuple[Tensor | RedrawnDirections, dict[str, Any]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, object]]:
     """The directions (K, D), and what a reader checks them by."""
     if settings.direction == "gradient":
         return gradient_direction(objective)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +46,7 @@ class Fit:
     built: tuple[str, ...] = ()  # names of tensors that are the model's own, as problem() built it
 
 
-def read_checkpoint(path: Path) -> Any:
+def read_checkpoint(path: Path) -> object:
     """What a checkpoint holds; pickles are read with `weights_only=True` alone.
 
     Understood are safetensors, whole or in shards with their index, a local Hugging Face folder, an
@@ -90,9 +89,10 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
             raise CheckpointError(
                 f"{one_line(index)} names {quote(shard)}, an index, as a shard; copy it again"
             )
-        held = file_content(index.with_name(shard))
+        content = file_content(index.with_name(shard))
+        held = content if isinstance(content, Mapping) else {}
         listed = [name for name, file in where.items() if file == shard]
-        if lost := [n for n in listed if not isinstance(held, Mapping) or n not in held]:
+        if lost := [n for n in listed if n not in held]:
             raise CheckpointError(
                 f"{one_line(index)}: {one_line(shard)} lacks {few([quote(n) for n in lost])}; "
                 "copy index and shards again"
@@ -175,7 +175,7 @@ def _value(network: Network, name: str, source: object) -> Tensor:
     """The tensor for one of the model's names; a missing counter is the model's own."""
     value = network.value(name)
     if not extra_state.is_extra_state(name):
-        return network.wanted.values[name] if value is None else value
+        return value if isinstance(value, Tensor) else network.wanted.values[name]
     if isinstance(value, Tensor):
         value = extra_state.decode_state(value)
     if why := extra_state.refusal_reason(value):
@@ -232,7 +232,9 @@ def _check_extra(extra: list[str], source: object) -> None:
         )
 
 
-def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Any], source: object) -> None:
+def _check_tensors(
+    given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: object
+) -> None:
     """Refuse shapes and types that differ; another floating-point type is none that differs."""
     own = {n: v for n, v in wanted.items() if not extra_state.is_extra_state(n)}
     where = one_line(source)

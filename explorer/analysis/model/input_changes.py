@@ -1,8 +1,8 @@
 """Batches that a problem's code changes in place: it gets copies, or is refused."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from explorer.problem import Batch, Outputs, Problem
 class OnCopies:
     """A forward that changes its batch in place, given copies."""
 
-    forward: Any
+    forward: Callable[[nn.Module, Batch], Outputs]
 
     def __call__(self, model: nn.Module, batch: Batch) -> Outputs:
         """Outputs of the model on a copy of the batch."""

@@ -43,8 +43,8 @@ def _is_torchs(model: nn.Module) -> bool:
     return type(model).__module__.partition(".")[0] == "torch"
 
 
-def check_problem(problem: object, path: Path) -> None:
-    """Refuse what can be no problem.
+def checked_problem(problem: object, path: Path) -> Problem:
+    """What `problem()` returned, where it can be a problem.
 
     Raises:
         ProblemError: what must hold, what came, the way out.
@@ -74,6 +74,7 @@ def check_problem(problem: object, path: Path) -> None:
                 count_examples(data)
         except ValueError as error:
             raise ProblemError(f"{path}, split {name!r}: {error}") from error
+    return problem
 
 
 def _check_model(model: object) -> None:

@@ -1,7 +1,5 @@
 """A problem's forward pass as one function of named parameters."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +28,7 @@ def named_views(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
     }
 
 
-def widen_reduced_floats(outputs: object) -> Any:
+def widen_reduced_floats(outputs: Outputs) -> Outputs:
     """Outputs with reduced floats as float32, whatever they are held in."""
     if isinstance(outputs, Tensor):
         return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs
