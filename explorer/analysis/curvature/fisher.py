@@ -15,6 +15,7 @@ from explorer.analysis.curvature.products import LinearMap, MapMaker, jacobian
 from explorer.problem import (
     Batch,
     cross_entropy,
+    labels_of,
     pixel_cross_entropy,
     squared_error,
     token_cross_entropy,
@@ -52,7 +53,7 @@ def monte_carlo_fisher(seed: int, draws: int) -> MapMaker:
 
     def batch_map(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
         curve_of = _curve_of(model.problem.loss)
-        outputs = model.outputs(batch)
+        outputs = model.tensor_outputs(batch)
         _, count = model.loss(outputs, batch)
         seeds = [(seed, draw) for draw in range(draws)]
         curve = curve_of(outputs.detach(), batch, model.numbers, seeds)
@@ -131,7 +132,7 @@ def _classes(
 
 def _counted_labels(loss: object, ignored: int | None, batch: Batch, often: Tensor) -> Tensor:
     """1 for each label that the loss does not ignore, 0 for others, (B, ..., 1)."""
-    given = batch["labels"] if isinstance(batch, Mapping) else batch[1]
+    given = labels_of(batch)
     if given.is_floating_point():  # shares of classes, none of which is ignored
         return often.new_ones(())
     usual = 255 if loss is pixel_cross_entropy else -100

@@ -16,7 +16,7 @@ from explorer.analysis.objective.batches import (
 )
 from explorer.analysis.objective.dataset import Examples
 from explorer.analysis.objective.example_values import Count, Value
-from explorer.analysis.objective.examples import Source, examples_at, size_of
+from explorer.analysis.objective.examples import Source, rows_at, size_of
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.forward_cost import forward_cost
 from explorer.analysis.objective.losses import LossAndMetrics
@@ -45,7 +45,7 @@ def examples_of(source: Source, many: int = EXAMPLES) -> Batch:
     places = np.linspace(0, count - 1, max(1, many - many % 2)).astype(int)
     if isinstance(source, Examples):
         return source.batch(places.tolist())
-    return examples_at(source, places)
+    return rows_at(source, places)
 
 
 def affordable_examples(problem: Problem, flat: FlatModel, source: Source, most: int) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -77,4 +78,6 @@ def _tensors(given: object) -> list[Tensor]:
     """The tensors of a batch, or of a value, whose count may be a plain number."""
     if isinstance(given, tuple):
         return [t for part in given for t in _tensors(part)]
-    return [torch.as_tensor(given)] if isinstance(given, int | float) else tensors_of(given)
+    if isinstance(given, int | float):
+        return [torch.as_tensor(given)]
+    return tensors_of(cast(Batch, given))

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Protocol, TypeGuard
+from typing import Protocol, TypeGuard, cast
 
 import numpy as np
 import torch
@@ -116,9 +116,9 @@ class Examples(Dataset):
         """
         if isinstance(batch, _Failure):
             raise self.refusal(batch.message)
-        return map_tensors(batch, lambda tensor: tensor)  # lists become tuples
+        return map_tensors(cast(Batch, batch), lambda tensor: tensor)  # lists become tuples
 
-    def collate(self, examples: list[object]) -> Batch:
+    def collate(self, examples: list[object]) -> "Batch | _Failure":
         """The examples as one batch, or the failure."""
         failed = next((e for e in examples if isinstance(e, _Failure)), None)
         if failed is not None:
