@@ -19,6 +19,7 @@ OUTSIDE = {
     "torch": (
         *ANALYSIS,
         "explorer/recorder.py",
+        "explorer/optimizer_state.py",
         "explorer/extra_state.py",
         "explorer/problem_template.py",
         "sample_models/",
@@ -62,7 +63,13 @@ INSIDE = {
     "explorer/recording.py": (),
     "explorer/trainer_folder.py": ("explorer.recording",),
     "explorer/run_folder.py": ("explorer.recording",),
-    "explorer/recorder.py": ("explorer.recording", "explorer.extra_state", "explorer.run_folder"),
+    "explorer/optimizer_state.py": (),
+    "explorer/recorder.py": (
+        "explorer.recording",
+        "explorer.extra_state",
+        "explorer.optimizer_state",
+        "explorer.run_folder",
+    ),
     "explorer/callbacks/": ("explorer.callbacks", "explorer.recorder"),
     "explorer/kinds/": ("explorer.kinds",),
     "explorer/analysis/objective/": (
@@ -192,6 +199,7 @@ WORKER_ONLY = (
     "explorer.problem_template",
     "explorer.jobs.worker",
     "explorer.recorder",
+    "explorer.optimizer_state",
     "explorer.extra_state",
     "explorer.callbacks",
 )
