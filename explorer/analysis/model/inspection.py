@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from explorer.analysis.model import preconditioner
 from explorer.analysis.model.batch_coupling import MOST
-from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit, read_checkpoint
+from explorer.analysis.model.checkpoint_reading import read_checkpoint
+from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit
 from explorer.analysis.model.fresh_model import check_as_made_anew, one_example_less
 from explorer.analysis.model.problem_trial import (
     check_repeatable,
@@ -22,11 +22,11 @@ from explorer.analysis.model.problem_trial import (
     without_gradient,
 )
 from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.model.stored_tensors import count_not_finite, store_point, tensor_table
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.user_errors import run_user_code
 from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots
-from explorer.contracts.facts import TensorFacts
 from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem
@@ -77,7 +77,7 @@ def inspect(
         problem=loaded.facts,
         points=tuple(points),
         final_point=hashes[-1] or points[-1].point_id,
-        tensors=_tensor_table(inspection.tensors, loaded),
+        tensors=tensor_table(inspection.tensors, loaded),
         no_gradient=no_gradient,
         remarks=tuple(inspection.remarks),
     )
@@ -121,11 +121,11 @@ class _Inspection:
         beside = preconditioner.recorded_diagonal(state, model) if state else {}
         losses, self.seconds = _point_losses(self.tensors, self.objectives, loaded, checkpoint.file)
         return InspectedPoint(
-            point_id=_stored_point(self.tensors, beside, self.folder),
+            point_id=store_point(self.tensors, beside, self.folder),
             label=checkpoint.name,
             step=checkpoint.step,
             changed=changed,
-            not_finite=sum(_not_finite(t, self._own.get(n)) for n, t in self.tensors.items()),
+            not_finite=sum(count_not_finite(t, self._own.get(n)) for n, t in self.tensors.items()),
             moments=content_hash(beside) if beside else "",
             losses=losses,
             seconds=self.seconds,
@@ -214,19 +214,6 @@ def _changed(checkpoint: Checkpoint) -> int:
     return checkpoint.file.stat().st_mtime_ns if checkpoint.file.exists() else 0
 
 
-def _stored_point(tensors: Tensors, beside: Tensors, folder: Path) -> str:
-    """Hash of one point, whose tensors go to a file.
-
-    What lies beside, its optimiser's preconditioner, goes with them and has a hash of its own.
-    """
-    point = content_hash(tensors)
-    partial = folder / f"{point}.partial"
-    named = {preconditioner.PREFIX + name: value for name, value in beside.items()}
-    safetensors.torch.save_file(_separate({**tensors, **named}), partial)
-    partial.replace(folder / f"{point}.safetensors")
-    return point
-
-
 def _point_losses(
     tensors: Tensors, objectives: Mapping[str, Objective], loaded: LoadedProblem, file: Path
 ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
@@ -240,37 +227,3 @@ def _point_losses(
         measured[split] = {n: v for n, v in values.items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
     return measured, seconds
-
-
-def _separate(tensors: Tensors) -> dict[str, Tensor]:
-    """The tensors as a file takes them: whole, and each by itself where some share memory."""
-    separate_tensors: dict[str, Tensor] = {}
-    seen = set()
-    for name, tensor in tensors.items():
-        value = tensor.detach().contiguous()
-        storage = value.untyped_storage().data_ptr()
-        separate_tensors[name] = value.clone() if storage in seen else value
-        seen.add(storage)
-    return separate_tensors
-
-
-def _not_finite(value: Tensor, own: Tensor | None) -> int:
-    """Values that are NaN or infinite and not so in the model as built, like a mask of -inf."""
-    bad = ~value.isfinite()
-    if own is not None and own.shape == value.shape:
-        bad &= own.isfinite().to(bad.device)
-    return int(bad.sum())
-
-
-def _tensor_table(tensors: Tensors, loaded: LoadedProblem) -> tuple[TensorFacts, ...]:
-    """Name, shape, type and role of each tensor."""
-    parameters = {name for name, _ in loaded.problem.model.named_parameters(remove_duplicate=False)}
-    return tuple(
-        TensorFacts(
-            name=name,
-            shape=tuple(value.shape),
-            dtype=str(value.dtype).removeprefix("torch."),
-            role="parameter" if name in parameters else "buffer",
-        )
-        for name, value in tensors.items()
-    )
