@@ -1,7 +1,7 @@
 """What is not as it was stored, and which rows point to nothing: there are no foreign keys."""
 
 from store.lease import Cursor
-from store.rows import scalar
+from store.rows import row_count
 from store.seals import (
     ENTRY_QUERIES,
     places_in_ranges,
@@ -121,7 +121,7 @@ def count_unsealed(cursor: Cursor) -> int:
     for what, query in ENTRY_QUERIES.items():
         sealed_ids = "SELECT id FROM seals WHERE what = ?"
         rows = f"SELECT count(*) FROM ({query}) AS t(id) WHERE id NOT IN ({sealed_ids})"  # noqa: S608
-        count += scalar(cursor, rows, [what])
+        count += row_count(cursor, rows, [what])
     for table in value_tables(cursor):
         for key in _ids(cursor, f"SELECT DISTINCT question_key FROM {table}"):  # noqa: S608
             count += bool(len(unsealed_places(cursor, key, stored_rows(cursor, key, table))))

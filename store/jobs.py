@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeVar
 
 from store.door import Door
 from store.errors import UnknownEntry
@@ -10,6 +10,7 @@ from store.lease import Cursor
 from store.records import Job, Json
 from store.rows import identifier, now, put_row, records, scalar, sql_value
 
+T = TypeVar("T")
 STATUSES = ("queued", "running", "done", "failed", "cancelled")
 TASKS = ("answer", "import")
 _CHANGEABLE_FIELDS = frozenset(Job.__dataclass_fields__) - {"id", "task", "question_key", "created"}
@@ -111,8 +112,9 @@ class Jobs(Door):
         row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
         self._write(lambda c: put_row(c, "settings", row, ("value",)))
 
-    def recall(self, name: str, default: object = None) -> Any:
-        """The value kept under that name, else the default."""
+    def recall(self, name: str, default: T) -> T:
+        """The value kept under that name; the default where there is none of its type."""
         query = "SELECT value FROM settings WHERE name = ?"
         stored_text = self._read(lambda c: scalar(c, query, [name]))
-        return default if stored_text is None else json.loads(stored_text)
+        value = default if stored_text is None else json.loads(str(stored_text))
+        return value if isinstance(value, type(default)) else default

@@ -9,10 +9,11 @@ import numpy as np
 from store.brought import is_stored
 from store.lease import Cursor
 from store.models import models_at
+from store.origins import either_of
 from store.other_catalog import OtherCatalog, Row
 from store.questions import question_row
 from store.records import MergeCounts
-from store.rows import now, put_row, scalar
+from store.rows import now, put_row, row_count, scalar
 from store.seals import seal_after, seal_rows
 from store.tables import append
 from store.values import new_rows, write_progress
@@ -115,7 +116,9 @@ def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
                 put_row(cursor, "value_seals", seal)
         else:  # pieces do not name their units: what is new is one more piece
             seconds = question["seconds"] * len(units) / max(question["units_done"], 1)
-            origin = {"seconds": seconds, "provenance": question["provenance"], "ingested": now()}
+            told = either_of(json.loads(piece["provenance"]) for piece in pieces)
+            told = told or json.loads(question["provenance"])
+            origin = {"seconds": seconds, "provenance": told, "ingested": now()}
             pieces = [
                 {"question_key": key, "first_unit": int(units[0]), "units": len(units), **origin}
             ]
@@ -126,4 +129,4 @@ def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
 
 
 def _count(cursor: Cursor, table: str) -> int:
-    return int(scalar(cursor, f"SELECT count(*) FROM {table}"))  # noqa: S608 - our own names
+    return row_count(cursor, f"SELECT count(*) FROM {table}")  # noqa: S608 - our own names

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import AnswerPoint, Measurement, Model, Point, Problem
-from store.rows import now, put_row, records
+from store.rows import Record, now, put_row, records
 from store.seals import seal_after
 from store.titles import replace_names
 
@@ -200,7 +199,7 @@ def _models(cursor: Cursor, where: str, values: Sequence[object]) -> list[Model]
     ]
 
 
-def _only_row(rows: list[Any], what: str, id: str) -> Any:
+def _only_row(rows: list[Record], what: str, id: str) -> Record:
     if not rows:
         raise UnknownEntry(what, id)
     return rows[0]

@@ -18,7 +18,7 @@ from store.migrations import MIGRATIONS, stored_version
 from store.place import openable
 from store.tables import value_tables
 
-Row = dict[str, Any]
+Row = dict[str, Any]  # cells of whatever types the columns of a query have
 
 
 class OtherCatalog:
@@ -120,5 +120,5 @@ def _connect_read_only(place: Path, timeout: float) -> Cursor:
         time.sleep(random.uniform(*ATTEMPT_SECONDS))
 
 
-def _in_utc(cell: object) -> Any:
+def _in_utc(cell: object) -> object:
     return cell.replace(tzinfo=UTC) if isinstance(cell, datetime) else cell

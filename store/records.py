@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-Json = Mapping[str, Any]
+if TYPE_CHECKING:
+    JsonValue = None | bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"]
+else:  # as in explorer/codec.py, of which the store knows nothing
+    JsonValue = object
+Json = Mapping[str, JsonValue]
 NEVER = None  # a time that has not come
 
 
@@ -124,6 +128,7 @@ class AnswerPiece:
     facts: Json = field(default_factory=dict)  # that hold for the whole answer
     seconds: float = 0.0  # that it took
     provenance: Json = field(default_factory=dict)  # where and with what it was computed
+    taken_from: Json | None = None  # the provenance of its rows alone, where it is not that
     points: Sequence[PointFile] = ()
     state: StateFile | None = None
     finished: bool = False  # whether the answer is complete with it, whatever units are missing
@@ -174,6 +179,11 @@ class Question:
     deleted: datetime | None = NEVER
     finished: bool | None = None  # whether it said itself that it is complete
     model_names: tuple[str, ...] = ()
+
+    @property
+    def split(self) -> str:
+        """The split of the data that it is about."""
+        return str(self.settings["split"])
 
     @property
     def ended_early(self) -> bool:
@@ -248,7 +258,7 @@ class Table:
     """What a query gave."""
 
     columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    rows: list[tuple[object, ...]]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from store.lease import Cursor
 
@@ -30,7 +30,7 @@ def identifier(name: str) -> str:
     return name
 
 
-def sql_value(value: object) -> Any:
+def sql_value(value: object) -> object:
     """`value` as it is bound to a statement: mappings as JSON, times in UTC."""
     if isinstance(value, Mapping):
         return json.dumps(dict(value), ensure_ascii=False)
@@ -74,7 +74,7 @@ def records(
     return [
         cls(
             **{
-                name: _plain_json(cell, type)
+                name: _plain_value(cell, type)
                 for (name, type), cell in zip(columns, row, strict=True)
             }
         )
@@ -82,18 +82,25 @@ def records(
     ]
 
 
-def scalar(cursor: Cursor, statement: str, values: Sequence[object] = ()) -> Any:
+def scalar(cursor: Cursor, statement: str, values: Sequence[object] = ()) -> object:
     """The first value of the first row; None when there is no row."""
     row = cursor.execute(statement, list(values)).fetchone()
     return row[0] if row else None
 
 
-def _plain_json(cell: Any, type: str) -> Any:
+def row_count(cursor: Cursor, statement: str, values: Sequence[object] = ()) -> int:
+    """The number that a query for `count(*)` gives."""
+    counted = scalar(cursor, statement, values)
+    assert isinstance(counted, int)
+    return counted
+
+
+def _plain_value(cell: object, type: str) -> object:
     if type == "JSON":
-        value = json.loads(cell) if cell is not None else {}
+        value = json.loads(str(cell)) if cell is not None else {}
         return value if isinstance(value, dict) else {}  # damaged: the check finds it
     if type.endswith("[]"):
-        return tuple(cell or ())
+        return tuple(cell) if isinstance(cell, list) else ()
     if isinstance(cell, datetime):
         return cell.replace(tzinfo=UTC)
     return cell

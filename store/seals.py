@@ -75,7 +75,8 @@ def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
 
 def stored_seal(cursor: Cursor, what: str, id: str) -> str | None:
     """The hash of an entry as it was when it was stored; None where there is none."""
-    return scalar(cursor, "SELECT digest FROM seals WHERE what = ? AND id = ?", [what, id])
+    digest = scalar(cursor, "SELECT digest FROM seals WHERE what = ? AND id = ?", [what, id])
+    return None if digest is None else str(digest)
 
 
 def rows_digest(rows: pa.Table) -> str:

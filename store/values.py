@@ -27,6 +27,8 @@ class Values(Brought):
         facts: Json,
         seconds: float,
         provenance: Json,
+        *,
+        taken_from: Json | None = None,
     ) -> int:
         """Store a piece of an answer, whole or not at all; the units that are answered now.
 
@@ -41,12 +43,19 @@ class Values(Brought):
             facts: JSON values that hold for the whole answer.
             seconds: that the piece took.
             provenance: where and with what it was computed.
+            taken_from: where and with what another computed these rows, if they are another's.
 
         Raises:
             UnknownEntry: the question was never asked.
             ValueError: columns that do not fit each other or the table.
         """
-        piece = AnswerPiece(columns=columns, facts=facts, seconds=seconds, provenance=provenance)
+        piece = AnswerPiece(
+            columns=columns,
+            facts=facts,
+            seconds=seconds,
+            provenance=provenance,
+            taken_from=taken_from,
+        )
         return self.ingest_together(key, table, [piece])
 
     def ingest_together(self, key: str, table: str, pieces: Sequence[AnswerPiece]) -> int:
@@ -140,7 +149,8 @@ def _store_rows(
     for piece, rows in fresh:
         units = np.unique(rows["unit"].to_numpy())
         entry = {"question_key": key, "first_unit": int(units[0]), "units": len(units)}
-        entry |= {"seconds": piece.seconds, "provenance": piece.provenance, "ingested": now()}
+        origin = piece.provenance if piece.taken_from is None else piece.taken_from
+        entry |= {"seconds": piece.seconds, "provenance": origin, "ingested": now()}
         entries.append(entry)
     put_rows(cursor, "pieces", entries)
 

@@ -1,19 +1,22 @@
-"""Workers forked from a process that has loaded torch: what a real start does, without its wait.
+"""Workers and commands forked from a process that has loaded all: a real start without its wait.
 
-Run as a module it is that process; `forked_worker` starts it once a test process and asks it.
+Run as a module it is that process; it is started once a test process.
 """
 
+import atexit
 import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import IO, Any
 
 from explorer.jobs import local_workers
@@ -50,19 +53,10 @@ class ForkedWorker:
 
 
 class ForkServer:
-    """The process that forks; it ends with this one."""
+    """A process that forks, at the other end of the socket."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
-                cwd=local_workers.ROOT,
-                env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
+    def __init__(self, connection: socket.socket) -> None:
+        self._lock, self._socket = threading.Lock(), connection
 
     def ask(self, question: Mapping[str, Any], *files: int) -> dict[str, Any]:
         """What it answers."""
@@ -73,23 +67,60 @@ class ForkServer:
 
 @lru_cache(maxsize=1)
 def server() -> ForkServer:
-    """The server of this process, started when it is first needed."""
-    return ForkServer()
+    """The server of this process, started when it is first needed; it ends with this one."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+            cwd=local_workers.ROOT,
+            env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+    return ForkServer(ours)
+
+
+def forked_command(
+    arguments: list[str], timeout: float, given: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """`python -m explorer` with these arguments, run to its end; `given` is on its standard input.
+
+    Raises:
+        subprocess.TimeoutExpired: it goes on.
+    """
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3)]
+        files[0].write(given or "")
+        files[0].seek(0)
+        question = {"role": "command", "arguments": arguments, "environment": dict(os.environ)}
+        pid = server().ask(question, *(file.fileno() for file in files))["pid"]
+        status = ForkedWorker(server(), pid).wait(timeout)
+        for file in files:
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, status, files[1].read(), files[2].read())
 
 
 def forked_worker(
     arguments: list[str], environment: Mapping[str, str], output: IO[bytes]
 ) -> ForkedWorker:
     """A worker with these arguments in a session of its own, in place of a started one."""
-    question = {"arguments": arguments, "environment": dict(environment)}
-    return ForkedWorker(server(), server().ask(question, output.fileno())["pid"])
+    return _worker_of(server(), arguments, environment, output)
+
+
+def _worker_of(
+    server: ForkServer, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]
+) -> ForkedWorker:
+    question = {"role": "worker", "arguments": arguments, "environment": dict(environment)}
+    with Path(os.devnull).open() as nothing:
+        files = [nothing.fileno(), output.fileno(), output.fileno()]
+        return ForkedWorker(server, server.ask(question, *files)["pid"])
 
 
 def _serve(connection: socket.socket) -> None:
     """Fork and tell of the forked until the other end is closed."""
     statuses: dict[int, int] = {}
     while True:
-        message, files, _, _ = socket.recv_fds(connection, MAX_BYTES, 1)
+        message, files, _, _ = socket.recv_fds(connection, MAX_BYTES, 3)
         if not message:
             return
         question = json.loads(message)
@@ -102,24 +133,24 @@ def _serve(connection: socket.socket) -> None:
         pid = os.fork()
         if not pid:
             connection.close()
-            _work(question, files[0])
-        os.close(files[0])
+            _be(question, files)
+        for file in files:
+            os.close(file)
         connection.send(json.dumps({"pid": pid}).encode())
 
 
-def _work(question: Mapping[str, Any], output: int) -> None:
-    """Be the worker, and end as it ends."""
+def _be(question: Mapping[str, Any], files: list[int]) -> None:
+    """Be the worker or the command, and end as it ends; `files` become its standard streams."""
     status = 1
     try:
         os.setsid()
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.close(output)
+        for stream, file in enumerate(files):
+            os.dup2(file, stream)
+            os.close(file)
         os.environ.clear()
         os.environ.update(question["environment"])
-        sys.argv = ["worker", *question["arguments"]]
-        _worker_main()
-        status = 0
+        sys.argv = [question["role"], *question["arguments"]]
+        status = _worker() if question["role"] == "worker" else _command()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
         if isinstance(error.code, str):
@@ -127,19 +158,42 @@ def _work(question: Mapping[str, Any], output: int) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
 
 
-def _worker_main() -> None:
+def _worker() -> int:
     from explorer.jobs.worker.__main__ import main  # imported before the first fork
 
     main()
+    return 0
+
+
+def _command() -> int:
+    """The command's status; its workers are forked from what this process is now."""
+    from explorer.commands.app import main  # imported before the first fork
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if not os.fork():
+        ours.close()
+        _serve(theirs)
+        os._exit(0)
+    theirs.close()
+    own = ForkServer(ours)
+    local_workers.start_worker = lambda *details: _worker_of(own, *details)  # type: ignore[assignment]
+    return int(main() or 0)
 
 
 if __name__ == "__main__":
-    import explorer.jobs.worker.__main__  # noqa: F401 - loads torch
+    import importlib
+    import pkgutil
 
+    import explorer.commands
+    import explorer.jobs.worker.__main__
+
+    for module in pkgutil.iter_modules(explorer.commands.__path__):
+        importlib.import_module(f"explorer.commands.{module.name}")
     with socket.socket(fileno=int(sys.argv[1])) as end:
         _serve(end)

@@ -8,7 +8,7 @@ from explorer.analysis import surface
 from explorer.analysis.objective import execution_tuning
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.worker.__main__ import main
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from tests.tiny_problem import log
 
 put_piece, answer_pieces = JobFolder.put_piece, surface.answer_pieces

@@ -14,7 +14,7 @@ from explorer.analysis.objective.user_errors import ProblemError, explain_proble
 from explorer.ask.question import ProblemIdentity, sha256
 from explorer.contracts.facts import ProblemFacts
 from explorer.contracts.request import AnswerRequest
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.surface import SurfaceSettings
 
 FILE = """

@@ -15,7 +15,7 @@ from explorer.jobs.spool import Spool
 from store import Catalog
 from tests import tiny
 
-FILES = 8
+FILES = 4
 PAUSE = 0.2  # seconds per evaluation: an import of them all takes some
 
 
@@ -29,7 +29,7 @@ def at_work(spool: Spool, not_by: ProcessName | None = None) -> ProcessName | No
 
 @pytest.mark.parametrize("victim", ["worker", "app"])
 def test_an_import_survives_a_kill(tmp_path: Path, victim: str) -> None:
-    """SIGKILL after the first of eight files: nothing is stored until all are, then all are."""
+    """SIGKILL after the first of four files: nothing is stored until all are, then all are."""
     problem = tiny.problem_file(tmp_path / "problem")
     files = [tiny.checkpoint(tmp_path / f"step_{n}.safetensors", n) for n in range(FILES)]
     given = [Checkpoint(file=file, step=n) for n, file in enumerate(files)]

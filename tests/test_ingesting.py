@@ -8,8 +8,8 @@ import pytest
 from explorer.contracts.request import ImportRequest
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.spool import Spool
-from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE
+from explorer.kinds.piece import Piece
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 

@@ -18,8 +18,8 @@ from explorer.analysis.objective.objective import Objective
 from explorer.kinds.execution import Choice, EarlierChoice
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
-from explorer.kinds.kind import Piece
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece
 from explorer.problem import Problem, accuracy, cross_entropy
 from tests.conftest import seeded, small_problem
 

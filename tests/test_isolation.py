@@ -125,23 +125,6 @@ def test_what_problems_switch_is_not_switched_for_another(served: Served) -> Non
     assert served[1].workers == workers and len(workers) == 1  # it did them all
 
 
-def test_two_projects_have_a_module_of_one_name(served: Served) -> None:
-    """Each is answered with its own `models.py`, also on a line, in turns."""
-    body = "from models import Net\ndef problem(): return made(Net())"
-    catalog, activations = served[0], {"tanh": nn.Tanh(), "relu_": nn.ReLU()}
-    for name in activations:
-        net = NETS.replace("ACTIVATION", name.strip("_"))
-        job = brought(served, name, body, keys="ab", models=net)
-        assert job.status == "done", job.error
-    for seed in (0, 1):
-        for name, activation in activations.items():
-            settings = LineSettings(x_count=3, seed=seed)
-            key = questions.ask(catalog, LINE, model_named(catalog, name), settings)
-            until(lambda key=key: catalog.active_job_for(key) is None)
-            centre = questions.result_of(catalog, catalog.question(key)).values["loss"].ravel()[1]
-            assert centre == pytest.approx(torch_s_loss(activation), rel=1e-6)
-
-
 @pytest.mark.parametrize(
     ("name", "body", "beside"),
     [
@@ -278,6 +261,23 @@ def test_the_death_of_either_process_is_noticed(tmp_path: Path, victim: str) -> 
         until(lambda: catalog.active_job_for(key) is None)
         assert catalog.question(key).status == "complete"
         assert catalog.job(job.id).pid != job.pid
+
+
+def test_two_projects_have_a_module_of_one_name(served: Served) -> None:
+    """Each is answered with its own `models.py`, also on a line, in turns."""
+    body = "from models import Net\ndef problem(): return made(Net())"
+    catalog, activations = served[0], {"tanh": nn.Tanh(), "relu_": nn.ReLU()}
+    for name in activations:
+        net = NETS.replace("ACTIVATION", name.strip("_"))
+        job = brought(served, name, body, keys="ab", models=net)
+        assert job.status == "done", job.error
+    for seed in (0, 1):
+        for name, activation in activations.items():
+            settings = LineSettings(x_count=3, seed=seed)
+            key = questions.ask(catalog, LINE, model_named(catalog, name), settings)
+            until(lambda key=key: catalog.active_job_for(key) is None)
+            centre = questions.result_of(catalog, catalog.question(key)).values["loss"].ravel()[1]
+            assert centre == pytest.approx(torch_s_loss(activation), rel=1e-6)
 
 
 def test_a_problem_stays_warm_between_its_questions(tmp_path: Path) -> None:

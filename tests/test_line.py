@@ -14,9 +14,9 @@ from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
-from explorer.kinds.kind import Piece
 from explorer.kinds.line import Line, LineSettings, places, taken_over
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import seeded
 

@@ -15,7 +15,7 @@ from explorer.__main__ import main
 from store import CannotMerge, Catalog, CatalogDamaged, NotACatalog
 from store.migrations import MIGRATIONS
 from store.records import Direction, MergeCounts, Point
-from tests.stored import TABLE, ingest, put_model, question
+from tests.stored import TABLE, ingest, piece, put_model, question
 
 NOTHING = MergeCounts(0, 0, 0, 0, 0)
 
@@ -122,6 +122,23 @@ def test_two_halves_that_are_not_the_whole(here: Catalog, there: Catalog) -> Non
     assert here.image("q2") is None
     assert here.check_integrity() == []
     assert ingest(here, [4], "q2") == 6
+
+
+def test_units_that_come_over_keep_who_computed_them(here: Catalog, there: Catalog) -> None:
+    """Of an answer of two devices a part comes over: it is of either of them, ours stays ours."""
+    for catalog, pieces in (
+        (here, {"mps": [0, 5]}),
+        (there, {"cpu": [0, 1], "cuda": [2, 3]}),
+    ):
+        put_model(catalog)
+        catalog.ask(question("q2", units=6))
+        for device, units in pieces.items():
+            catalog.ingest("q2", TABLE, piece(units), {}, 0.1, {"device": device})
+    there.close()
+    here.merge(there.folder)
+    shares = [(share.units, share.provenance) for share in here.shares("q2")]
+    assert shares == [(3, {"device": "cpu or cuda"}), (2, {"device": "mps"})]
+    assert here.check_integrity() == []
 
 
 def test_both_ways_hold_the_same(here: Catalog, there: Catalog) -> None:

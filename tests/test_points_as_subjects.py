@@ -16,8 +16,8 @@ from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import read_arrival
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.critical_settings import CriticalSettings
-from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.piece import Piece, PiecePoint
 from explorer.pages import _running
 from explorer.pages._links import Subjects, link_to
 from explorer.supervisor.supervisor import Supervisor

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from explorer.ask import questions, requests
+from explorer.ask.provenance import contributors, provenance_of
 from explorer.codec import from_json
 from explorer.jobs import local_workers
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.execution import EarlierChoice
-from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor.supervisor import Supervisor
@@ -270,6 +272,35 @@ def test_several_relatives_give_together(catalog):
     assert asked.units_done == 121 + 120 - 11
     assert asked.facts == {"taken_over": {"points": 230, "from": [left, right]}}
     assert catalog.check_integrity() == []
+
+
+def test_rows_taken_over_keep_who_computed_them(catalog):
+    """Each giver's rows by its own device; a giver of two devices' rows says either of them."""
+    west = SurfaceSettings(x_count=9, x_max=0.0, y_count=11)
+    left = put(catalog, west, {"device": "cpu"}, slice(0, 60))
+    rest = {name: values[60:] for name, values in columns(west).items()}
+    catalog.ingest(left, SURFACE.table, rest, {}, 0.1, {"device": "cuda", "torch": "2.11"})
+    put(catalog, SurfaceSettings(x_count=8, x_min=0.125, y_count=11), {"device": "mps"})
+    asked = ask(catalog, SurfaceSettings(x_count=17, y_count=11))
+    told = [(share.units, share.provenance) for share in contributors(catalog, asked)]
+    assert told == [(99, {"device": "cpu or cuda", "torch": "2.11"}), (88, {"device": "mps"})]
+    computed = provenance_of(catalog, asked).computed
+    assert "device" not in computed and len(computed["shares"]) == 2
+
+
+def test_rows_that_an_earlier_version_took_over_are_their_givers(catalog):
+    """Its pieces do not say whose they are: the givers do, and without them it is unknown."""
+    key = put(catalog, surface(21), {"device": "cuda"}, slice(121, None))
+    giver = put(catalog, surface(11), {"device": "cpu"})
+    rows = {name: values[:121] for name, values in columns(surface(21)).items()}
+    taken = {"taken_over": {"points": 121, "from": [giver]}}
+    catalog.ingest(key, SURFACE.table, rows, taken, 0.0, {})
+    told = [(s.units, s.provenance) for s in contributors(catalog, catalog.question(key))]
+    assert told == [(320, {"device": "cuda"}), (121, {"device": "cpu"})]
+    catalog.delete_question(giver)
+    catalog.empty_trash()
+    told = [(s.units, s.provenance) for s in contributors(catalog, catalog.question(key))]
+    assert told == [(320, {"device": "cuda"}), (121, {})]
 
 
 def test_what_several_relatives_complete_has_the_facts_that_they_share(catalog):

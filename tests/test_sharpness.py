@@ -21,8 +21,8 @@ from explorer.analysis.measures import rescaling
 from explorer.analysis.measures.norms import least, normalised_sharpness, relative_flatness
 from explorer.analysis.measures.point_measures import MeasuredPoint
 from explorer.analysis.objective.plane import objective_at
-from explorer.kinds.kind import Piece
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES, MISSING_REASONS, NO, YES
+from explorer.kinds.piece import Piece
 from explorer.kinds.sharpness import SHARPNESS, taken_over
 from explorer.kinds.sharpness_comparison import ranks, unequal_losses
 from explorer.kinds.sharpness_result import RescalingFacts, Sharpness, SharpnessFacts, Value

@@ -21,7 +21,7 @@ from explorer.jobs.json_files import read_json, write_json
 from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 ROOT = Path(__file__).parent.parent
 ME = ProcessName.of(os.getpid())
@@ -279,3 +279,24 @@ def test_what_killed_workers_have_left_beside_their_heartbeats_is_swept(tmp_path
             os.utime(file, (0, 0))
         spool.sweep()
         assert sorted((tmp_path / "workers").iterdir()) == kept
+
+
+def test_an_ending_is_read_while_it_is_written(tmp_path: Path) -> None:
+    """Whoever looks at the very moment sees no ending or the whole one, never an error."""
+    folder = JobFolder(tmp_path / "20-1-abc")
+    folder.path.mkdir()
+    file, over = folder.path / "finished.json", threading.Event()
+
+    def write_and_remove() -> None:
+        while not over.is_set():
+            folder.finish("done")
+            file.unlink()
+
+    writer = threading.Thread(target=write_and_remove)
+    writer.start()
+    try:
+        endings = {ending and ending.status for ending in (folder.ending for _ in range(3000))}
+    finally:
+        over.set()
+        writer.join()
+    assert endings == {None, "done"}

@@ -91,10 +91,11 @@ def trained(rate: float, momentum: float, steps: int) -> tuple[Problem, Snapshot
     ("rate", "momentum", "steps", "within"),
     [
         (0.4, 0.0, 4500, 0.01),  # on some processors 5.06 after 3,000 steps, coming down
-        pytest.param(0.4, 0.0, 12000, 0.01, marks=pytest.mark.slow),
-        pytest.param(0.2, 0.0, 12000, 0.01, marks=pytest.mark.slow),
-        pytest.param(0.1, 0.0, 12000, 0.01, marks=pytest.mark.slow),
-        pytest.param(0.2, 0.9, 12000, 0.02, marks=pytest.mark.slow),
+        (0.2, 0.9, 4500, 0.02),
+        pytest.param(0.4, 0.0, 12000, 0.01, marks=pytest.mark.campaign),
+        pytest.param(0.2, 0.0, 12000, 0.01, marks=pytest.mark.campaign),
+        pytest.param(0.1, 0.0, 12000, 0.01, marks=pytest.mark.campaign),
+        pytest.param(0.2, 0.9, 12000, 0.02, marks=pytest.mark.campaign),
     ],
 )
 def test_training_ends_at_the_edge_of_stability(

@@ -174,8 +174,9 @@ def test_jobs_images_directions_and_memory(catalog):
     catalog.add_directions("q1", [direction])
     assert catalog.directions("q1") == [direction]
     catalog.remember("rates", {"cpu": [1.5, None]})
-    assert catalog.recall("rates") == {"cpu": [1.5, None]}
+    assert catalog.recall("rates", {}) == {"cpu": [1.5, None]}
     assert catalog.recall("nothing", 3) == 3
+    assert catalog.recall("rates", "auto") == "auto"  # what is kept there is no text
 
 
 def test_deleting_is_recoverable_until_the_trash_is_emptied(catalog):

@@ -159,7 +159,7 @@ def test_a_foreign_transaction_in_this_process_is_waited_for(tmp_path):
         timer.start()
         catalog.remember("device", "cuda")
         timer.join()
-    assert catalog.recall("device") == "cuda"
+    assert catalog.recall("device", "") == "cuda"
 
 
 def fill(catalog: Catalog, first: int) -> int:

@@ -26,8 +26,8 @@ from explorer.jobs.process import ProcessName
 from explorer.jobs.provenance import provenance
 from explorer.jobs.spool import Spool
 from explorer.jobs.worker.answering import Worker
-from explorer.kinds.kind import Piece
 from explorer.kinds.line import LINE, LineSettings, places
+from explorer.kinds.piece import Piece
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor import lost_jobs, worker_watch
 from explorer.supervisor import supervisor as supervisors

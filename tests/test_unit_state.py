@@ -22,7 +22,7 @@ from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.spool import Spool
 from explorer.jobs.unit_state import JobProgress
 from explorer.kinds.critical_settings import CriticalSettings
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, JobCancelled, Progress, UnitProgress
 from store.arrays import Files
 from tests.test_convexity import of_weights

@@ -22,7 +22,7 @@ from explorer.jobs.json_files import write_json
 from explorer.jobs.piece_files import read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.supervisor import lost_jobs, worker_watch
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog

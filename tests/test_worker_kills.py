@@ -18,11 +18,7 @@ from store import Catalog
 from tests.tiny import app_process, end_workers, imported, supervised, until
 
 PAUSE = 0.002  # seconds per point
-FEW_KILLS = (
-    4,
-    1,
-    SurfaceSettings(x_count=111, y_count=101),
-)  # 22 s of work, 6 of waits before them
+FEW_KILLS = (2, 1, SurfaceSettings(x_count=81, y_count=71))  # 12 s of work, 5 of waits before them
 MANY_KILLS = (50, 10, SurfaceSettings(x_count=161, y_count=151))  # 49 s of work, 32 s of waits
 
 

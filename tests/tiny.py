@@ -23,10 +23,12 @@ from explorer.jobs.spool import Spool
 from explorer.supervisor.supervisor import Supervisor
 from sample_models import samples
 from store import Catalog, records
+from tests.fork_server import forked_command
 from tests.tiny_problem import problem
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 180.0  # seconds; a worker needs 3 to 10 to load torch on a busy machine
+COMMAND_SECONDS = 120.0
 LOOK_SECONDS = 0.02  # between two looks at what is waited for, at first
 MAX_LOOK_SECONDS = 0.2
 
@@ -149,14 +151,16 @@ def app_process(folder: Path, worker: str = "explorer.jobs.worker") -> subproces
 def command_line(
     *arguments: object, catalog: Path, before: tuple[str, ...] = (), given: str | None = None
 ) -> subprocess.CompletedProcess:
-    """`python -m explorer ...` run to its end."""
-    command = [*before, sys.executable, "-m", "explorer", "--catalog", str(catalog)]
+    """`python -m explorer ...` run to its end; started anew only after the words `before`."""
+    words = ["--catalog", str(catalog), *map(str, arguments)]
+    if not before:
+        return forked_command(words, COMMAND_SECONDS, given)
     return subprocess.run(
-        [*command, *map(str, arguments)],
+        [*before, sys.executable, "-m", "explorer", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=COMMAND_SECONDS,
         input=given,
         stdin=subprocess.DEVNULL if given is None else None,
     )

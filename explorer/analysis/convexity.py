@@ -19,7 +19,7 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
 from explorer.kinds.convexity import ConvexitySettings, neighbours, ratio
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 

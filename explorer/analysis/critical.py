@@ -21,6 +21,7 @@ from explorer.analysis.objective.flat_model import present_tensors
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NONE, Choices
+from explorer.codec import JsonValue
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.critical_result import (
     KERNEL_CURVATURE,
@@ -31,8 +32,8 @@ from explorer.kinds.critical_result import (
 from explorer.kinds.critical_settings import PROBE_STEPS, CriticalSettings
 from explorer.kinds.eigenvalues import CRITICAL_SHARE as NEAR
 from explorer.kinds.eigenvalues import point_class
-from explorer.kinds.kind import Piece, PiecePoint
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.piece import Piece, PiecePoint
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.quadrature import Quadrature, correct_probes
 from explorer.kinds.spectrum_result import RESOLUTION
@@ -59,7 +60,7 @@ def answer(
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
     size = objective.flat.theta.numel()
-    facts = {
+    facts: dict[str, JsonValue] = {
         "examples": objective.examples,
         "available": objective.available,
         "parameters": size,

@@ -18,7 +18,7 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.kinds.difference import DifferenceSettings, places
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 

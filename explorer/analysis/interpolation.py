@@ -22,9 +22,10 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuning_facts,
 )
+from explorer.codec import JsonValue
 from explorer.kinds.interpolation import InterpolationSettings, places
-from explorer.kinds.kind import Piece
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 
@@ -91,7 +92,7 @@ def own_losses(
     return point_means
 
 
-def chord_facts(first: Tensor, second: Tensor) -> dict[str, object]:
+def chord_facts(first: Tensor, second: Tensor) -> dict[str, JsonValue]:
     """Distance and cosine of two points (D,), and their norms."""
     product, lengths = 0.0, []
     for pair in zip(first.split(STRETCH), second.split(STRETCH), strict=True):

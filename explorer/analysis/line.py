@@ -19,8 +19,9 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.analysis.objective.random_directions import RedrawnDirections
-from explorer.kinds.kind import Piece
+from explorer.codec import JsonValue
 from explorer.kinds.line import LineSettings, places
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
 
@@ -59,7 +60,7 @@ def answer(
 
 def _directions(
     objective: Objective, settings: LineSettings
-) -> tuple[Tensor | RedrawnDirections, dict[str, object]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, JsonValue]]:
     """The directions (K, D), and what a reader checks them by."""
     if settings.direction == "gradient":
         return gradient_direction(objective)

@@ -14,7 +14,8 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import TARGET_SECONDS
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
-from explorer.kinds.kind import Piece
+from explorer.codec import JsonValue
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.projection import ProjectionSettings
 from explorer.kinds.trajectory import spans
@@ -63,7 +64,9 @@ def answer(
             rows, facts, began = [], {}, time.perf_counter()
 
 
-def _axes(objective: Objective, settings: ProjectionSettings) -> tuple[Tensor, dict[str, object]]:
+def _axes(
+    objective: Objective, settings: ProjectionSettings
+) -> tuple[Tensor, dict[str, JsonValue]]:
     """The axes (2, D) in float64, and what a reader checks them by."""
     if settings.direction == "random":
         vectors = direction_rows(objective.flat, settings, 2)
@@ -72,7 +75,7 @@ def _axes(objective: Objective, settings: ProjectionSettings) -> tuple[Tensor, d
     return vectors.to("cpu", torch.float64), facts
 
 
-def _piece(rows: list[dict[str, float]], facts: dict[str, object], seconds: float) -> Piece:
+def _piece(rows: list[dict[str, float]], facts: dict[str, JsonValue], seconds: float) -> Piece:
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return Piece({**columns, "unit": columns["unit"].astype(np.int64)}, facts, seconds)
 

@@ -19,7 +19,7 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.codec import JsonValue
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.run import (
     KEPT_COMPONENTS,

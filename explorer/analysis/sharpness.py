@@ -25,8 +25,9 @@ from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
-from explorer.kinds.kind import Piece
+from explorer.codec import JsonValue
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.sharpness_result import ALONG, COLUMNS, MeasureRole
 from explorer.kinds.sharpness_settings import SharpnessSettings
@@ -127,10 +128,10 @@ def _at_rescaled_point(here: MeasuredPoint, other: RescaledPoint) -> MeasuredPoi
     return MeasuredPoint(objective, here.settings, here.start)
 
 
-def _facts(here: MeasuredPoint) -> dict[str, object]:
+def _facts(here: MeasuredPoint) -> dict[str, JsonValue]:
     """What a reader needs beside the values."""
     name = accuracy_of(here.objective)
-    facts = {
+    facts: dict[str, JsonValue] = {
         "examples": here.objective.examples,
         "available": here.objective.available,
         "parameters": here.size,
@@ -145,7 +146,7 @@ def _facts(here: MeasuredPoint) -> dict[str, object]:
     return facts | ({"accuracy": here.means[name]} if name else {})
 
 
-def _rescaling_facts(other: RescaledPoint | None) -> dict[str, object]:
+def _rescaling_facts(other: RescaledPoint | None) -> dict[str, JsonValue]:
     if other is None:
         return {"pairs": ""}
     return {"pairs": other.words, "gap": other.gap}

@@ -18,8 +18,9 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
-from explorer.kinds.kind import Piece
+from explorer.codec import JsonValue
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.problem import Problem
 
@@ -45,7 +46,7 @@ def answer(
     objective.on_pass = progress.check
     whole = Curvature(objective, map_maker_of(settings))
     matrix = matrix_of_settings(whole, objective, settings)
-    facts: dict[str, object] = {
+    facts: dict[str, JsonValue] = {
         "size": matrix.size,
         "parameters": whole.size,
         "examples": objective.examples,

@@ -19,7 +19,8 @@ from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NONE, Choices
-from explorer.kinds.kind import Piece
+from explorer.codec import JsonValue
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.stability_result import VALUE_COLUMNS
 from explorer.kinds.stability_settings import StabilitySettings
@@ -47,7 +48,7 @@ def answer(
     """
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
-    facts = {
+    facts: dict[str, JsonValue] = {
         "examples": objective.examples,
         "available": objective.available,
         "parameters": objective.flat.theta.numel(),

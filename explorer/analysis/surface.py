@@ -15,7 +15,7 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuned_evaluator,
 )
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.surface import SurfaceSettings
 from explorer.problem import Problem

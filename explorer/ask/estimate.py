@@ -89,11 +89,12 @@ def _evaluations_spent(old: records.Question, parameters: int, examples: int) ->
         examples: that the loss is a mean of.
     """
     settings = settings_from_json(kind_named(old.kind).settings, old.settings)
-    counted = settings.counted_evaluations(old.facts)
+    facts = AnswerFacts.of(old.facts)
+    counted = settings.counted_evaluations(facts)
     if counted is not None:
-        return float(counted)
+        return counted
     if old.units_done < ENOUGH_UNITS:
         return 0.0
-    taken_over = AnswerFacts.of(old.facts).taken_over
+    taken_over = facts.taken_over
     computed = old.units_done - (taken_over.points if taken_over else 0)
     return float(max(computed, 1) * settings.evaluations(parameters, examples) / settings.units)

@@ -1,12 +1,14 @@
 """Where a stored answer comes from, for the files that are made of it."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
 
-from explorer.codec import to_json
+from explorer.codec import JsonValue, to_json
 from explorer.contracts.facts import ProblemFacts
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.provenance import Provenance
 from store import Catalog, records
+from store.origins import either_of
 
 PRIVATE_FACTS = ("machine",)  # the name of the user's computer is nobody's business
 
@@ -24,10 +26,39 @@ def points_brought(catalog: Catalog, question: records.Question) -> list[str]:
     return sentences
 
 
+def contributors(catalog: Catalog, question: records.Question) -> list[records.Share]:
+    """Who computed how much of an answer; of units that another answer gave, who did there.
+
+    None where no piece says it, as before pieces did.
+    """
+    shares = catalog.shares(question.key)
+    untold = question.units_done - sum(share.units for share in shares)
+    taken_over = AnswerFacts.of(question.facts).taken_over
+    if untold <= 0 or taken_over is None:
+        return shares
+    # Earlier versions took rows over without saying whose they are: their givers may know.
+    origins = [share.provenance for key in taken_over.givers for share in catalog.shares(key)]
+    return [*shares, records.Share(provenance=either_of(origins), units=untold)]
+
+
+def shared_provenance(
+    question: records.Question, shares: Sequence[records.Share]
+) -> dict[str, JsonValue]:
+    """What holds for the whole answer: that in which all who computed it agree."""
+    if len(shares) < 2:
+        return dict(question.provenance)
+    first, *others = (share.provenance for share in shares)
+    return {
+        name: value
+        for name, value in first.items()
+        if all(name in other and other[name] == value for other in others)
+    }
+
+
 def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     """What the catalog knows of the answer; of a path only the file's name."""
     problem = catalog.problem(question.problem_id)
-    split = str(question.settings.get("split", ""))
+    split = question.split
     facts = ProblemFacts.of(problem.facts)
     data = facts.splits.get(split)
     return Provenance(
@@ -48,10 +79,10 @@ def provenance_of(catalog: Catalog, question: records.Question) -> Provenance:
     )
 
 
-def _computed(catalog: Catalog, question: records.Question) -> dict[str, Any]:
+def _computed(catalog: Catalog, question: records.Question) -> dict[str, object]:
     """Where and with what; where several processes differ, also how much each has computed."""
-    shares = catalog.shares(question.key)
-    computed = _public(question.provenance)
+    shares = contributors(catalog, question)
+    computed = _public(shared_provenance(question, shares))
     if len(shares) > 1:
         computed["shares"] = [{**_public(one.provenance), "units": one.units} for one in shares]
     return computed

@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from explorer.codec import Json
 from explorer.contracts.facts import ProblemFacts
@@ -48,7 +47,7 @@ class QuestionIdentity:
     """A kind of analysis, its settings, and the points it is about."""
 
     kind: Kind
-    settings: Any  # an instance of kind.settings
+    settings: ObjectiveSettings  # of the kind
     problem: ProblemIdentity
     points: tuple[str, ...]  # content hashes of parameters and buffers
 

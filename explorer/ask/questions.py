@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from explorer.ask import requests
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
@@ -16,11 +16,14 @@ from explorer.ask.reuse import take_over
 from explorer.contracts.facts import ProblemFacts
 from explorer.jobs.spool import Spool
 from explorer.kinds import Kind, Piece, kind_named, settings_from_json
-from explorer.kinds.trajectory import RunSnapshots, spans
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.result import Result
+from explorer.kinds.trajectory import OfRuns, RunSnapshots, spans
 from explorer.wording import printable
 from store import Catalog, records
 
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
+R = TypeVar("R", bound=Result)
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
 
 
@@ -29,20 +32,31 @@ def default_catalog_folder() -> Path:
     return Path(os.environ.get("EXPLORER_CATALOG", Path(__file__).parents[2] / ".catalog"))
 
 
-def result_of(catalog: Catalog, question: records.Question) -> Any:
-    """The result of a question as far as it is stored, an instance of its kind's result."""
+def result_of(catalog: Catalog, question: records.Question) -> Result:
+    """The result of a question of any kind as far as it is stored."""
+    return result_as(catalog, question, kind_named(question.kind).result)
+
+
+def result_as(catalog: Catalog, question: records.Question, result: type[R]) -> R:
+    """The same as an instance of the class that its kind's results have.
+
+    Raises:
+        TypeError: they are of another class.
+    """
     kind = kind_named(question.kind)
+    if kind.result is not result:
+        raise TypeError(f"{kind.name} has results {kind.result.__name__}, got {result.__name__}")
     settings = settings_from_json(kind.settings, question.settings)
     columns = catalog.values(question.key, kind.table)
     pieces = [Piece(columns, question.facts)] if columns else []
-    return kind.result.from_pieces(settings, pieces)
+    return result.from_pieces(settings, pieces)
 
 
 def question_about(
     catalog: Catalog,
     kind: Kind,
     model: records.Model,
-    settings: Any,
+    settings: ObjectiveSettings,
     point: str = "",
     others: Sequence[Subject] = (),
 ) -> QuestionIdentity:
@@ -52,7 +66,7 @@ def question_about(
         catalog: where the models are.
         kind: of the question.
         model: its first subject.
-        settings: an instance of kind.settings.
+        settings: of the kind.
         point: of the model.
         others: further subjects.
 
@@ -73,7 +87,7 @@ def question_about(
     )
     single = len(subjects) if kind.runs_from is None else kind.runs_from
     points = tuple(p or m.point_id for m, p in subjects[:single])
-    if kind.whole_run:
+    if isinstance(settings, OfRuns):
         runs = [_run_snapshots(catalog, m, kind.fewest) for m, _ in subjects[single:]]
         settings = settings.about(runs)
         points += tuple(itertools.chain.from_iterable(run.points for run in runs))
@@ -127,7 +141,7 @@ def ask(
     catalog: Catalog,
     kind: Kind,
     model: records.Model,
-    settings: Any,
+    settings: ObjectiveSettings,
     point: str = "",
     priority: int = FOREGROUND_PRIORITY,
     others: Sequence[Subject] = (),
@@ -197,9 +211,9 @@ def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records
     return f"{question.kind.title} of {f' {question.kind.joined} '.join(names)}"
 
 
-def named_points(kind: Kind, settings: Any, points: Sequence[str]) -> list[str]:
+def named_points(kind: Kind, settings: ObjectiveSettings, points: Sequence[str]) -> list[str]:
     """The point that each subject of a question is named by; a whole run's is its final one."""
-    if kind.runs_from is None:
+    if kind.runs_from is None or not isinstance(settings, OfRuns):
         return list(points)
     lengths = settings.lengths or [len(points) - kind.runs_from]
     ends = (span.stop - 1 for span in spans(lengths))

@@ -61,7 +61,7 @@ def request_of(catalog: Catalog, job: records.Job) -> Request:
             f"{question.title} was asked of another version of this program; compute it anew"
         )
     needs = settings_from_json(kind.settings, question.settings).needs
-    split = ProblemFacts.of(problem.facts).splits[question.settings["split"]]
+    split = ProblemFacts.of(problem.facts).splits[question.split]
     hashes = _file_hashes(catalog, question, needs)
     return AnswerRequest(
         key=question.key,
@@ -97,7 +97,7 @@ def _measured_losses(catalog: Catalog, question: records.Question) -> list[float
     losses: dict[str, float] = {}
     for model in question.model_ids:
         for point, splits in catalog.measurements_by_point(model).items():
-            values = splits.get(question.settings["split"], {})
+            values = splits.get(question.split, {})
             losses |= {point: values["loss"]} if "loss" in values else {}
     return [losses.get(point) for point in question.point_ids]
 

@@ -1,32 +1,40 @@
 """What other answers already say of a new question: the same losses at the same points."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeAlias, cast
 
 import numpy as np
 
+from explorer.ask.provenance import contributors
+from explorer.codec import Json, JsonValue
 from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
+from explorer.kinds.objective_settings import ObjectiveSettings
 from store import Catalog, records
+from store.origins import either_of
 
 _GIVEN_UNIT = "given_unit"  # column of the unit that a row had with its giver
 TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from which questions
+Columns: TypeAlias = Mapping[str, np.ndarray]
+TakenOver: TypeAlias = Callable[[ObjectiveSettings, Columns], Columns]  # of a kind
 RelativeRows = tuple[records.Question, Mapping[str, np.ndarray]]
 
 
-def take_over(catalog: Catalog, kind: Kind, settings: object, question: records.Question) -> int:
+def take_over(
+    catalog: Catalog, kind: Kind, settings: ObjectiveSettings, question: records.Question
+) -> int:
     """How many units a question has after it took what others of its family have; stored at once.
 
-    One that has units already takes none. Facts and provenance are left to the worker that answers
-    the rest, but for what the kind says to go with unit 0; where no rest is left, they are those
-    that all the givers share.
+    One that has units already takes none. The rows keep who computed them. Facts and provenance of
+    the whole are left to the worker that answers the rest, but for what the kind says to go with
+    unit 0; where no rest is left, they are those that all the givers share.
 
     Args:
         catalog: where the questions are.
         kind: of the question.
-        settings: of the question, an instance of kind.settings.
+        settings: of the question.
         question: the question, as it is stored.
     """
     if not kind.taken_over or not question.family:
@@ -44,11 +52,14 @@ def take_over(catalog: Catalog, kind: Kind, settings: object, question: records.
     provenance = _shared_entries([giver.provenance for giver, _ in given]) if whole else {}
     if whole:
         catalog.add_directions(question.key, catalog.directions(given[0][0].key))
-    for place, (_, columns) in enumerate(given):  # after each, what is stored says where it is from
+    for place, (giver, columns) in enumerate(given):  # after each, it is said where it is from
         givers = [giver.key for giver, _ in given[: place + 1]]
         facts[TAKEN_OVER_FACT] = {"points": done + counts[place], "from": givers}
         rows = {name: values for name, values in columns.items() if name != _GIVEN_UNIT}
-        done = catalog.ingest(question.key, kind.table, rows, facts, 0.0, provenance)
+        origin = either_of(share.provenance for share in contributors(catalog, giver))
+        done = catalog.ingest(
+            question.key, kind.table, rows, facts, 0.0, provenance, taken_from=origin
+        )
         if kind.point_words:
             given_units = columns[_GIVEN_UNIT].tolist()
             renumbered = dict(zip(given_units, rows["unit"].tolist(), strict=True))
@@ -69,7 +80,7 @@ def _take_points(
 
 
 def _rows_of_relatives(
-    catalog: Catalog, kind: Kind, settings: Any, relatives: Sequence[records.Question]
+    catalog: Catalog, kind: Kind, settings: ObjectiveSettings, relatives: Sequence[records.Question]
 ) -> Iterator[RelativeRows]:
     """Relatives with the rows that they and nobody before them have for the settings."""
     missing = np.ones(settings.units, dtype=bool)
@@ -79,14 +90,15 @@ def _rows_of_relatives(
         if relative.units_done and own and missing.any():
             old = catalog.values(relative.key, kind.table)
             beside = {_GIVEN_UNIT: old["unit"]} if kind.point_words else {}
-            columns = named_code(kind.taken_over)(settings, {**old, **beside})
+            taken_rows = cast(TakenOver, named_code(kind.taken_over))
+            columns = taken_rows(settings, {**old, **beside})
             fresh = missing[columns["unit"]]
             missing[columns["unit"]] = False
             if fresh.any():
                 yield relative, {name: values[fresh] for name, values in columns.items()}
 
 
-def _shared_entries(mappings: Sequence[Mapping[str, object]]) -> dict[str, object]:
+def _shared_entries(mappings: Sequence[Json]) -> dict[str, JsonValue]:
     """The entries that all have, with the same value; NaN is the same as NaN here."""
     first, *others = [{name: json.dumps(v) for name, v in one.items()} for one in mappings]
     same = [n for n, text in first.items() if all(other.get(n) == text for other in others)]

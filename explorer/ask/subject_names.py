@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from explorer.ask.questions import named_points, point_of, snapshot_text
 from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.look import SubjectName
-from explorer.kinds.trajectory import spans
+from explorer.kinds.trajectory import OfRuns, spans
 from explorer.wording import printable
 from store import Catalog, records
 
@@ -25,8 +25,9 @@ def subject_names(catalog: Catalog, question: records.Question) -> tuple[Subject
     settings = settings_from_json(kind.settings, question.settings)
     labels = {model.id: label for label, model in label_models(catalog.models()).items()}
     ends = named_points(kind, settings, question.point_ids)
+    lengths = settings.lengths if isinstance(settings, OfRuns) else ()
     first_run = len(ends) if kind.runs_from is None else kind.runs_from
-    runs = _run_points(question.point_ids[first_run:], question.settings.get("lengths"))
+    runs = _run_points(question.point_ids[first_run:], lengths)
     names = []
     for place, (model_id, name) in enumerate(
         zip(question.model_ids, question.model_names, strict=True)
@@ -40,7 +41,7 @@ def subject_names(catalog: Catalog, question: records.Question) -> tuple[Subject
     return tuple(names)
 
 
-def _run_points(point_ids: Sequence[str], lengths: Sequence[int] | None) -> list[Sequence[str]]:
+def _run_points(point_ids: Sequence[str], lengths: Sequence[int]) -> list[Sequence[str]]:
     """The points of each run; of one run, whose length may be left out, all."""
     return [point_ids[span] for span in spans(lengths or [len(point_ids)])]
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App, Group, Parameter
 
@@ -56,7 +56,7 @@ def answer(
 
 
 def chosen_settings(
-    kind: Kind, options: Mapping[str, Any], texts: tuple[str, ...]
+    kind: Kind, options: Mapping[str, object], texts: tuple[str, ...]
 ) -> ObjectiveSettings:
     """The settings that options and NAME=VALUE say.
 
@@ -68,15 +68,14 @@ def chosen_settings(
     Raises:
         ValueError: a value is refused, or given both ways.
     """
-    values = named_values(texts)
+    values: dict[str, object] = {**named_values(texts)}
     for name, option in options.items():
         if option is None:
             continue
         if name in values:
             raise ValueError(f"{name} is given by {option_name(name)} and by --set; give it once")
         values[name] = value_of(option) if isinstance(option, str) else option
-    settings: ObjectiveSettings = settings_from_json(kind.settings, values)
-    return settings
+    return settings_from_json(kind.settings, values)
 
 
 def option_name(name: str) -> str:
@@ -103,11 +102,26 @@ def help_text(described: SettingField) -> str:
 def command_of(kind: Kind) -> Callable[..., int]:
     """The command that asks a question of a kind: what all have, and an option for each setting."""
     described_fields = [f for f in setting_fields(kind.settings) if not f.setting.filled_in]
-    names = [described.name for described in described_fields]
 
-    def command(*, set_values: tuple[str, ...] = (), **given: Any) -> int:
-        options = {name: given.pop(name, None) for name in names}
-        return answer(kind, chosen_settings(kind, options, set_values), **given)
+    def command(
+        *,
+        model: list[str],
+        together: bool = False,
+        set_values: tuple[str, ...] = (),
+        device: str = "auto",
+        dry_run: bool = False,
+        catalog: Catalog,
+        **options: object,
+    ) -> int:
+        return answer(
+            kind,
+            chosen_settings(kind, options, set_values),
+            model=model,
+            together=together,
+            device=device,
+            dry_run=dry_run,
+            catalog=catalog,
+        )
 
     parameters = [*_shared_parameters(kind), *map(_option, described_fields)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

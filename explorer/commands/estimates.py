@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.kinds import Kind
-from explorer.kinds.setting import Settings
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.wording import message
 from store import Catalog
 
 
 def print_estimates(
-    catalog: Catalog, kind: Kind, settings: Settings, asks: Sequence[Sequence[questions.Subject]]
+    catalog: Catalog,
+    kind: Kind,
+    settings: ObjectiveSettings,
+    asks: Sequence[Sequence[questions.Subject]],
 ) -> None:
     """Print what each question has and how long the rest will take; ask nothing.
 

@@ -4,7 +4,6 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from explorer.ask import questions
 from explorer.wording import message
@@ -15,10 +14,10 @@ UNCHECKED = "unchecked_catalog"  # the parameter of a command for where no datab
 
 
 def exit_status(
-    command: Callable[..., Any],
+    command: Callable[..., int | None],
     bound: inspect.BoundArguments,
     folder: Path | None,
-    given_later: Mapping[str, Any],
+    given_later: Mapping[str, object],
 ) -> int:
     """The exit status of a command that is called now.
 

@@ -66,8 +66,11 @@ def unfollow(catalog: Catalog, folder: Path) -> None:
 
 def followed_runs(catalog: Catalog) -> dict[str, FollowedRun]:
     """The runs by folder; those whose following stopped say why."""
-    entries = catalog.recall(NAME, {}).items()
-    return {folder: from_json(FollowedRun, entry, ignore_unknown=True) for folder, entry in entries}
+    entries: dict[str, object] = catalog.recall(NAME, {})
+    return {
+        folder: from_json(FollowedRun, entry, ignore_unknown=True)
+        for folder, entry in entries.items()
+    }
 
 
 def is_followed(catalog: Catalog, model: records.Model) -> bool:

@@ -14,12 +14,12 @@ from explorer.contracts.inspection import ImportResult
 from explorer.contracts.progress import Ending, EndStatus, StoredProgress, WorkerProgress
 from explorer.contracts.request import Request, request_from_json
 from explorer.jobs import signature
-from explorer.jobs.json_files import read_json, write_json
+from explorer.jobs.json_files import json_value, read_json, write_json
 from explorer.jobs.piece_files import files_of_pieces, piece_files, write_piece
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool_identity import identity_of, worker_named
 from explorer.jobs.whole_folder import remove_tree, rename_folder
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 P = TypeVar("P", WorkerProgress, StoredProgress)
 
@@ -185,10 +185,10 @@ class JobFolder:
             ValueError: what stands there was written by no worker of ours.
         """
         file = self.path / "finished.json"
-        if (written := read_json(file)) is None and not file.exists():
-            return None
         try:
-            return from_json(Ending, written)
+            return from_json(Ending, json_value(file))
+        except FileNotFoundError:
+            return None
         except ValueError as error:
             raise ValueError(f"{file} does not say how the job ended: {error}") from error
 

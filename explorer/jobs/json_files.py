@@ -21,10 +21,21 @@ def read_json(path: Path) -> object:
         ValueError: it is no JSON, or larger than any of ours.
     """
     try:
+        return json_value(path)
+    except FileNotFoundError:
+        return None
+
+
+def json_value(path: Path) -> object:
+    """The file's value, which may be null.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no JSON, or larger than any of ours.
+    """
+    try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise ValueError(f"{path} is too large to be read")
         return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply to be read") from error

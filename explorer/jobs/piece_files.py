@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from explorer.codec import Json, from_json, to_json
 from explorer.contracts.piece import PieceNote, PointNote, StateNote
 from explorer.jobs.whole_file import write_whole
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 _PIECE = re.compile(r"[0-9]{20}\.safetensors")
 _BESIDE = re.compile(r"[0-9]{20}-[0-9]+\.tensors")

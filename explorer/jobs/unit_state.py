@@ -13,7 +13,7 @@ import safetensors
 from safetensors.numpy import load_file
 
 from explorer.jobs.job_folder import JobFolder
-from explorer.kinds.kind import Piece, PieceState
+from explorer.kinds.piece import Piece, PieceState
 from explorer.kinds.progress import JobCancelled, Progress, Record
 
 KEEP_SECONDS = 1.0  # between two parts of state: so much work and the step in hand may be lost

@@ -6,9 +6,10 @@ from explorer.kinds.convexity import CONVEXITY
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
-from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.kind import Kind
 from explorer.kinds.line import LINE
 from explorer.kinds.look import Look
+from explorer.kinds.piece import Piece
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.run import RUN
 from explorer.kinds.settings_json import settings_from_json

@@ -9,8 +9,9 @@ from explorer.kinds.axes import PointsAlongX, PointsAlongY
 from explorer.kinds.curvature_settings import CurvatureSettings, SearchSteps, Tolerance
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import STRIDES, level_indices
-from explorer.kinds.kind import Kind, Piece
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import ContourLines, PlaneLook, ValueName
+from explorer.kinds.piece import Piece
 from explorer.kinds.surface import Surface, SurfaceSettings
 
 PASSES_PER_POINT = 150  # evaluations of the loss that a search for both ends takes, about

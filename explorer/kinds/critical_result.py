@@ -10,8 +10,8 @@ import numpy as np
 from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.facts import AnswerFacts
-from explorer.kinds.kind import Piece, partial_answer
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.piece import Piece, partial_answer
 
 KERNEL_REMAINDER = (
     0.9  # of the gradient that a Newton step leaves: from here on it is in the kernel, nearly

@@ -1,6 +1,5 @@
 """Where searches for critical points begin, and how they go on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,10 +10,10 @@ from explorer.kinds.curvature_settings import (
     eigenvalue_count,
     probe_count,
 )
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.matrix import (
     MAX_DENSE_PARAMETERS,
     PASSES_PER_PRODUCT,
-    product_count,
 )
 from explorer.kinds.objective_settings import CURVATURE_PRECISIONS
 from explorer.kinds.seed import Seed
@@ -131,7 +130,7 @@ class CriticalSettings(OfRuns, CurvatureSettings):
         return next(place for place, run in enumerate(runs) if run.start <= snapshot < run.stop)
 
     def _is_start(self, run: slice, snapshot: int) -> bool:
-        return (run.stop - 1 - snapshot) % self.every == 0
+        return bool((run.stop - 1 - snapshot) % self.every == 0)
 
     @property
     def units(self) -> int:
@@ -156,6 +155,6 @@ class CriticalSettings(OfRuns, CurvatureSettings):
         """The split, the method and the seed."""
         return (*super().distinguishing_words, self.method, f"seed {self.seed}")
 
-    def counted_evaluations(self, facts: Mapping[str, object]) -> float:
+    def counted_evaluations(self, facts: AnswerFacts) -> float:
         """Passes of the products that the facts count."""
-        return float(PASSES_PER_PRODUCT * product_count(facts))
+        return float(PASSES_PER_PRODUCT * facts.product_count)

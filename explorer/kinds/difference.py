@@ -9,8 +9,9 @@ from explorer.kinds.axes import PointsAlongX, XFrom, XTo, check_axis
 from explorer.kinds.direction_settings import DirectionSettings
 from explorer.kinds.facts import ChordFacts
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.statistics import Interval, interval
 

@@ -11,7 +11,7 @@ from typing import Self
 from explorer.codec import OTHERS, Json, named, prefixed
 from explorer.contracts.stored_facts import StoredFacts
 from explorer.kinds.execution import Choice, Timing
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 Values = Mapping[str, float | None]  # loss and metrics at a point; None where JSON knows no number
 
@@ -72,6 +72,11 @@ class AnswerFacts(StoredFacts):
             ValueError: they are none; the sentence names the field.
         """
         return cls.of({name: fact for piece in pieces for name, fact in piece.facts.items()})
+
+    @property
+    def product_count(self) -> int:
+        """Products with a matrix that are counted, over all units of work."""
+        return int(sum(self.products.values()))
 
     @property
     def stand_alone_loss(self) -> float | None:

@@ -10,9 +10,10 @@ import numpy as np
 from explorer.kinds.axes import axis_end, check_axis, points_along
 from explorer.kinds.facts import ChordFacts, number
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.statistics import Interval, loss_interval
 

@@ -1,63 +1,12 @@
 """What a kind of analysis is: its settings, its result, where it is answered, drawn and shown."""
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
 
 from explorer.kinds.look import Look
-
-COMPANION_COLUMNS = (
-    "loss_se",
-    "loss_skewness",
-    "squared_norm",
-)  # columns that say more about a point
-
-
-@dataclass(frozen=True)
-class PiecePoint:
-    """A point that an answer brings, which others can be asked about."""
-
-    name: str  # by which the answer knows it, as in KEY:3
-    label: str  # by which people do, as in "end of search 3"
-    point_id: str  # content hash of its tensors
-    unit: int  # of work, with which it comes
-    tensors: Mapping[str, np.ndarray]  # parameters and buffers
-    subject: int = 0  # of the question: whose parameters they are
-
-
-@dataclass(frozen=True)
-class PieceState:
-    """A part of what a unit goes on from; it takes the place of that part and all after it."""
-
-    unit: int
-    part: int  # 0 for one that goes on from nothing
-    arrays: Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of an answer, small enough to lose.
-
-    `columns` has one entry per column of the kind's table; all have the same length R. The column
-    `unit` (int64) says which unit of work each row belongs to; a unit is whole within one piece.
-    """
-
-    columns: Mapping[str, np.ndarray]
-    facts: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # JSON values that hold for the whole answer
-    seconds: float = 0.0
-    points: Sequence[PiecePoint] = ()
-    state: PieceState | None = None
-    finished: bool = False  # whether the answer is complete with it, whatever units are missing
-
-    @property
-    def units(self) -> frozenset[int]:
-        """The units of work that this piece answers."""
-        return frozenset(int(unit) for unit in self.columns.get("unit", ()))
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.result import Result
 
 
 @dataclass(frozen=True, eq=False)  # there is one of each
@@ -67,8 +16,8 @@ class Kind:
     name: str  # stored with every answer: never renamed
     title: str
     subjects: tuple[str, ...]  # what the question is about, in order: "point"
-    settings: type
-    result: Any  # the class of the result, with `from_pieces(settings, pieces)`
+    settings: type[ObjectiveSettings]
+    result: type[Result]
     version: int  # raise it when the same question gets another answer
     answer: str  # "module:function", torch
     look: type[Look]  # how the result is drawn
@@ -115,47 +64,8 @@ class Kind:
         return f"{self.name}_values"
 
 
-@dataclass(frozen=True)
-class PartialAnswer:
-    """What the pieces of an answer hold, each value at its place."""
-
-    values: dict[str, np.ndarray]  # name -> (...), NaN where there is none yet
-    computed: np.ndarray  # (...) bool
-    facts: dict[str, Any]
-
-
-def partial_answer(
-    shape: tuple[int, ...],
-    indices: Sequence[str],
-    coordinates: Sequence[str],
-    pieces: Iterable[Piece],
-) -> PartialAnswer:
-    """The values of an answer as far as the pieces go.
-
-    Args:
-        shape: of the answer.
-        indices: the columns that say where a row stands along each axis of the shape.
-        coordinates: the columns that say which point that is.
-        pieces: of the answer, in any order.
-    """
-    answer = PartialAnswer({}, np.zeros(shape, dtype=bool), {})
-    places = ("unit", *indices, *coordinates)
-    for piece in pieces:
-        place = tuple(piece.columns[name] for name in indices)
-        answer.computed[place] = True
-        for name, column in piece.columns.items():
-            if name not in places:
-                answer.values.setdefault(name, np.full(shape, np.nan))[place] = column
-        answer.facts.update(piece.facts)
-    return answer
-
-
-def measured_names(values: Iterable[str]) -> list[str]:
-    """Those names of values that are a loss or a metric, in their order."""
-    return [name for name in values if name not in COMPANION_COLUMNS]
-
-
-def named_code(entry: str) -> Any:
-    """What an entry "module:function" of a kind names, imported now."""
+def named_code(entry: str) -> object:
+    """The function that an entry "module:function" of a kind names, imported now."""
     module, _, name = entry.partition(":")
-    return getattr(importlib.import_module(module), name)
+    function: object = getattr(importlib.import_module(module), name)
+    return function

@@ -12,8 +12,9 @@ from explorer.kinds.direction_settings import DirectionSettings, rank_of_eigenve
 from explorer.kinds.eigenvalues import rank_words
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import axis_values, coarse_to_fine
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.require import require
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
@@ -152,12 +153,12 @@ class Line:
     def mean(self, name: str) -> np.ndarray:
         """Mean of a value over the lines, (X,); NaN where one of them is not computed yet."""
         with np.errstate(invalid="ignore"):  # +Inf and -Inf have none
-            return self.values[name].mean(axis=0)
+            return np.asarray(self.values[name].mean(axis=0))
 
     def spread(self, name: str) -> np.ndarray:
         """Standard deviation of a value over two or more lines, (X,): how far directions differ."""
         with np.errstate(invalid="ignore"):
-            return self.values[name].std(axis=0, ddof=1)
+            return np.asarray(self.values[name].std(axis=0, ddof=1))
 
     @property
     def interval(self) -> Interval | None:

@@ -1,7 +1,7 @@
 """How results are drawn: all of a picture that is no part of the answer. Frozen, and JSON."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,7 @@ SMALL_WIDTH, SMALL_HEIGHT = 452, 302  # px of a small picture's plot
 LARGEST_PLOT = 10_000  # px
 LAST = -1  # the moment at which all of a path is drawn
 
+ResultDrawn: TypeAlias = Any  # of any kind: each look narrows it to its own
 PlotWidth = Annotated[int, Setting("Width", "Of a plot.", least=50, most=LARGEST_PLOT, unit="px")]
 PlotHeight = Annotated[
     int, Setting("Height", "Of the first plot.", least=50, most=LARGEST_PLOT, unit="px")
@@ -52,12 +53,12 @@ class Look(Settings):
     title: Annotated[str, Setting("Title", "Above the picture.")] = ""
 
     @classmethod
-    def usual(cls, result: Any) -> Self:
+    def usual(cls, result: ResultDrawn) -> Self:
         """How that result is first drawn."""
         return cls()
 
     @classmethod
-    def small(cls, result: Any) -> Self:
+    def small(cls, result: ResultDrawn) -> Self:
         """How it is drawn small, where there are no axes."""
         return replace(cls.usual(result), width=SMALL_WIDTH)
 
@@ -71,7 +72,7 @@ class CurvesLook(Look):
     height: PlotHeight = 300
 
     @classmethod
-    def small(cls, result: Any) -> Self:
+    def small(cls, result: ResultDrawn) -> Self:
         """How it is drawn small, where there are no axes."""
         return replace(cls.usual(result), width=SMALL_WIDTH, height=SMALL_HEIGHT)
 
@@ -138,7 +139,7 @@ class PlaneLook(Look):
         return self.clip or None
 
     @classmethod
-    def small(cls, result: Any) -> Self:
+    def small(cls, result: ResultDrawn) -> Self:
         """How it is drawn small, where there are no axes."""
         return replace(cls.usual(result), width=SMALL_HEIGHT)
 

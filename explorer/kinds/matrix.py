@@ -1,9 +1,8 @@
 """Which matrix of second derivatives, how much is to be found out, and what its rows hold."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from explorer.kinds.curvature_settings import (
     CurvatureSettings,
@@ -12,6 +11,7 @@ from explorer.kinds.curvature_settings import (
     eigenvalue_count,
     probe_count,
 )
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.seed import Seed
 from explorer.kinds.setting import Setting
 
@@ -42,11 +42,6 @@ class MatrixRole(IntEnum):
     ESCAPE = 5  # a distance along the last pair's vector, downhill first, and the loss there
     BATCH = 6  # the largest eigenvalue of mini-batch `i` alone and its residual
     TRACE = 7  # an estimate of the trace by XTrace and its standard error
-
-
-def product_count(facts: Mapping[str, Any]) -> int:
-    """Products with the matrix that an answer's facts count, over all its units of work."""
-    return sum(int(count) for name, count in facts.items() if name.startswith("products_"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +152,9 @@ class SpectrumSettings(CurvatureSettings):
         words = super().distinguishing_words
         return (MATRIX_WORDS[self.matrix], *words, *layer, f"{self.probes} probes")
 
-    def counted_evaluations(self, facts: Mapping[str, object]) -> float:
+    def counted_evaluations(self, facts: AnswerFacts) -> float:
         """Passes of the products that the facts count; those of mini-batches are not counted."""
-        return 0.0 if self.batches else PASSES_PER_PRODUCT * product_count(facts)
+        return 0.0 if self.batches else PASSES_PER_PRODUCT * facts.product_count
 
     @property
     def units(self) -> int:

@@ -1,9 +1,9 @@
 """Which loss is looked at: what the settings of every kind have in common."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.require import one_of, require
 from explorer.kinds.seed import MOST_SEED
 from explorer.kinds.setting import Setting, Settings
@@ -145,7 +145,7 @@ class ObjectiveSettings(Settings):
         """
         return float(self.units)
 
-    def counted_evaluations(self, facts: Mapping[str, object]) -> float | None:
+    def counted_evaluations(self, facts: AnswerFacts) -> float | None:
         """Evaluations that an answer's seconds went into, as its facts count them.
 
         None: they do not, and its units of work say it; 0: they count but a part of them.

@@ -24,7 +24,7 @@ class Preview:
     @property
     def interpolated(self) -> np.ndarray:
         """Which values are neither computed nor those of a neighbour, (Y, X) bool."""
-        return ~self.computed & np.isfinite(self.uncertainty)
+        return np.asarray(~self.computed & np.isfinite(self.uncertainty))
 
 
 def preview(values: np.ndarray, computed: np.ndarray) -> Preview:
@@ -136,7 +136,8 @@ def _bicubic(heights: np.ndarray, points: np.ndarray, rows: np.ndarray) -> np.nd
 
 def _spline(at: np.ndarray, heights: np.ndarray, count: int) -> np.ndarray:
     """The spline through (N, ...) at 0 to count - 1: cubic, of less degree below four points."""
-    return make_interp_spline(at, heights, k=min(3, len(at) - 1))(np.arange(count))
+    spline = make_interp_spline(at, heights, k=min(3, len(at) - 1))
+    return np.asarray(spline(np.arange(count)))
 
 
 def _coarser_indices(count: int, stride: int) -> np.ndarray:
@@ -152,7 +153,7 @@ def _is_near_bad(bad: np.ndarray, stride: int) -> np.ndarray:
     if not bad_of_level.any():
         return np.zeros_like(bad)
     down, across = (_shares(count, stride) for count in bad.shape)
-    return down.T @ bad_of_level.astype(float) @ across > 0
+    return np.asarray(down.T @ bad_of_level.astype(float) @ across > 0)
 
 
 def _shares(count: int, stride: int) -> np.ndarray:

@@ -7,8 +7,9 @@ import numpy as np
 
 from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import LAST, Look, Moment, PlotWidth
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.trajectory import OfRuns, Trajectory, split_runs
 
 PLACE_COLUMNS = ("x", "y", "out", "moved")  # columns of a snapshot beside its values

@@ -4,7 +4,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+
+from explorer.codec import JsonValue
 
 PROGRAM, VERSION = "Loss Surface Explorer", "0.11"
 
@@ -23,9 +24,9 @@ class Provenance:
     problem: Mapping[str, object] = field(default_factory=dict)  # file, its hash, arguments, loss
     computed: Mapping[str, object] = field(default_factory=dict)  # device, versions
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """Plain JSON values; NaN and the infinities as the words NaN, inf and -inf."""
-        return _plain(asdict(self))
+        return {name: _plain(entry) for name, entry in asdict(self).items()}
 
 
 def document(analyses: Sequence[Provenance]) -> dict[str, object]:
@@ -46,7 +47,7 @@ def titles(analyses: Sequence[Provenance]) -> str:
     return " ".join("; ".join(dict.fromkeys(one.title for one in analyses)).split())
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> JsonValue:
     if isinstance(value, Mapping):
         return {str(name): _plain(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):

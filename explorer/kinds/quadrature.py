@@ -115,7 +115,7 @@ def smoothed_density(
 ) -> np.ndarray:
     """Sum of weighted Gaussians at the nodes, (G,)."""
     far = (grid[:, None] - nodes[None, :]) / width
-    return np.exp(-(far**2) / 2) @ weights / (width * np.sqrt(2 * np.pi))
+    return np.asarray(np.exp(-(far**2) / 2) @ weights / (width * np.sqrt(2 * np.pi)))
 
 
 def density_grid(low: float, high: float, width: float, count: int = 1000) -> np.ndarray:

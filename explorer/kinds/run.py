@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 
@@ -10,9 +10,10 @@ from explorer.codec import prefixed
 from explorer.kinds.axes import PointsAlongX, PointsAlongY
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import LAST, SMALL_HEIGHT, Moment, PlaneLook, spans_decades
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.setting import Setting
 from explorer.kinds.surface import Surface
 from explorer.kinds.trajectory import Course, OfRuns, split_runs
@@ -95,7 +96,9 @@ class Run(Surface):
     lengths: tuple[int, ...] = ()  # of several runs
 
     @classmethod
-    def from_pieces(cls, settings: Any, pieces: Iterable[Piece]) -> "Run":
+    def from_pieces(  # type: ignore[override]  # of another kind's settings
+        cls, settings: RunSettings, pieces: Iterable[Piece]
+    ) -> "Run":
         """The plane as far as the pieces go."""
         answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
         values = {"loss": np.full(settings.shape, np.nan)} | answer.values
@@ -161,13 +164,13 @@ def variance_shares(gram: np.ndarray) -> np.ndarray:
         gram: inner products (T, T) of the snapshots, from any origin.
     """
     variances = np.linalg.eigvalsh(centred_gram(gram))[::-1].clip(min=0)
-    return variances / max(variances.sum(), np.finfo(float).tiny)
+    return np.asarray(variances / max(variances.sum(), np.finfo(float).tiny))
 
 
 def centred_gram(gram: np.ndarray) -> np.ndarray:
     """Inner products of the same vectors from their mean."""
     mean = gram.mean(axis=0)
-    return gram - mean - mean[:, None] + gram.mean()
+    return np.asarray(gram - mean - mean[:, None] + gram.mean())
 
 
 def random_walk_shares(snapshots: int) -> np.ndarray:

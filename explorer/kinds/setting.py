@@ -142,13 +142,17 @@ def _of_type(number: type, end: float | None) -> float | None:
     return None if end is None else int(end) if number is int else float(end)
 
 
-@functools.cache
 def setting_fields(settings: type) -> tuple[SettingField, ...]:
     """The settings of a class in their order.
 
     Raises:
         TypeError: a field has no description, no default, or is a number without its range.
     """
+    return _fields_of(settings)
+
+
+@functools.cache
+def _fields_of(settings: type) -> tuple[SettingField, ...]:
     hints = get_type_hints(settings, include_extras=True)
     return tuple(_described(f, hints[f.name]) for f in dataclasses.fields(settings))
 

@@ -4,12 +4,14 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TypeVar
 
-from explorer.kinds.setting import SettingField, setting_field
+from explorer.kinds.setting import SettingField, Settings, setting_field
+
+S = TypeVar("S", bound=Settings)
 
 
-def settings_from_json(settings: type, values: Mapping[str, object]) -> Any:
+def settings_from_json(settings: type[S], values: Mapping[str, object]) -> S:
     """The settings of that class from JSON values; what is not given keeps its default.
 
     Raises:

@@ -9,8 +9,8 @@ import numpy as np
 
 from explorer.codec import OTHERS, Json
 from explorer.kinds.facts import AnswerFacts
-from explorer.kinds.kind import Piece
 from explorer.kinds.measures import LAYERS, MEASURE_PLACES, MEASURES, MISSING_REASONS, YES, Measure
+from explorer.kinds.piece import Piece
 from explorer.kinds.sharpness_settings import SharpnessSettings
 
 ALONG = 21  # points at which the loss along a direction found is known

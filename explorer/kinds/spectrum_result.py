@@ -9,8 +9,8 @@ import numpy as np
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.facts import AnswerFacts
-from explorer.kinds.kind import Piece
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
+from explorer.kinds.piece import Piece
 from explorer.kinds.quadrature import Quadrature, correct_probes
 
 RESOLUTION = 1e-3  # of the largest absolute eigenvalue, of a quadrature's nodes about 0

@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 
 from explorer.kinds import gradient_noise
 from explorer.kinds.facts import AnswerFacts
-from explorer.kinds.kind import Piece, partial_answer
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
 from explorer.kinds.trajectory import spans

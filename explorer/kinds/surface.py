@@ -10,8 +10,9 @@ from explorer.kinds.axes import PointsAlongX, PointsAlongY, XFrom, XTo, YFrom, Y
 from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
-from explorer.kinds.kind import Kind, Piece, partial_answer
+from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
+from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
 

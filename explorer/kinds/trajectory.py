@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import numpy as np
 
@@ -72,9 +72,10 @@ def split_runs(path: TrajectoryType, lengths: Sequence[int]) -> list[TrajectoryT
 
 
 def _part(path: TrajectoryType, span: slice) -> TrajectoryType:
-    parts: dict[str, Any] = {}
-    for field in dataclasses.fields(path):
-        value = getattr(path, field.name)
-        whole = isinstance(value, Mapping)
-        parts[field.name] = {n: v[span] for n, v in value.items()} if whole else value[span]
-    return type(path)(**parts)
+    columns: dict[str, np.ndarray] = {
+        field.name: getattr(path, field.name)[span]
+        for field in dataclasses.fields(path)
+        if field.name != "values"
+    }
+    values = {name: column[span] for name, column in path.values.items()}
+    return type(path)(values=values, **columns)

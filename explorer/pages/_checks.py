@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.ask.provenance import points_brought
+from explorer.ask.provenance import contributors, points_brought, shared_provenance
 from explorer.codec import to_json
 from explorer.contracts.facts import ProblemFacts, SplitFacts
 from explorer.kinds import kind_named
@@ -204,6 +204,7 @@ def show_provenance(
     facts = to_json(result.facts)
     problem_facts = ProblemFacts.of(problem.facts)
     brought = points_brought(catalog, question)
+    shares = contributors(catalog, question)
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):
@@ -219,7 +220,7 @@ def show_provenance(
                     "problem file": problem.source_hash,
                     "arguments": dict(problem.arguments) or "none",
                     "loss": problem_facts.loss,
-                    **_data_rows(problem_facts.splits[question.settings["split"]]),
+                    **_data_rows(problem_facts.splits[question.split]),
                     **_setting_rows(question),
                 }
             )
@@ -237,8 +238,8 @@ def show_provenance(
                     else "no",
                     "compute time": seconds_text(question.seconds),
                     **{name: facts[name] for name in _SHOWN_FACTS if facts.get(name)},
-                    **question.provenance,
-                    **_share_rows(catalog.shares(question.key)),
+                    **shared_provenance(question, shares),
+                    **_share_rows(shares),
                 }
             )
         )
@@ -258,7 +259,7 @@ def _share_rows(shares: Sequence[records.Share]) -> dict[str, str]:
     if len(shares) < 2:
         return {}
     texts = [
-        f"{share.units:,} units: {', '.join(map(str, share.provenance.values()))}"
+        f"{share.units:,} units: {', '.join(map(str, share.provenance.values())) or 'unknown'}"
         for share in shares
     ]
     return {f"computed by, {place}": text for place, text in enumerate(texts, start=1)}

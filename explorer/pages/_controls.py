@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from explorer.ask import questions
-from explorer.kinds.kind import measured_names
+from explorer.kinds.piece import measured_names
 from explorer.pages._address import check_address, linked_option
 from explorer.pages._parts import known_models
 from explorer.pages._text import as_step

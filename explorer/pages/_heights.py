@@ -67,7 +67,7 @@ def _ends_badge(question: records.Question, line: Interpolation) -> None:
     pairs = list(zip(line.ends(), own, strict=True))
     off = max(abs(end - alone) / max(abs(alone), 1e-300) for end, alone in pairs)
     end_losses = "; ".join(f"on the line {end!r}, by itself {alone!r}" for end, alone in pairs)
-    if off <= END_ROUNDING[question.settings["precision"]] or all(a == b for a, b in pairs):
+    if off <= END_ROUNDING[str(question.settings["precision"])] or all(a == b for a, b in pairs):
         st.badge("ends = both models", icon=":material/check:", color="green", help=end_losses)
     elif question.settings["batchnorm"] != "frozen":
         st.badge(

@@ -173,7 +173,8 @@ def show_progress(app: AppState, question: records.Question, name: str = "") -> 
     if job is None:
         _show_stopped(app, question, name)
         return
-    rate = job.worker.get("units_per_second", 0.0)
+    measured = job.worker.get("units_per_second")
+    rate = measured if isinstance(measured, int | float) else 0.0
     progress_text = kind.count_text(question.units_done, question.units)
     if rate and question.units_done:
         left = (question.units - question.units_done) / rate
@@ -235,7 +236,7 @@ def link_parameters(
         steps: of its points, or their files' names; None for a final one.
     """
     kind = kind_named(question.kind)
-    changed = {
+    changed: dict[str, object] = {
         described.name: value
         for described in setting_fields(kind.settings)
         if (value := question.settings.get(described.name)) is not None
@@ -251,12 +252,12 @@ def link_parameters(
         about |= {name: model} | ({} if step is None else {step_name: step})
     all_values = (about | changed).items()
     url_parameters: dict[str, str | list[str]] = {}
-    for name, value in all_values:
-        if isinstance(value, list | tuple):
-            if value:
-                url_parameters[name] = list(map(str, value))
+    for name, entry in all_values:
+        if isinstance(entry, list | tuple):
+            if entry:
+                url_parameters[name] = list(map(str, entry))
         else:
-            url_parameters[name] = str(value).lower() if isinstance(value, bool) else str(value)
+            url_parameters[name] = str(entry).lower() if isinstance(entry, bool) else str(entry)
     return url_parameters | ({"runs": list(names[single:])} if names[single:] else {})
 
 

@@ -87,7 +87,7 @@ def choose_drawn_paths(catalog: Catalog, question: records.Question | None) -> D
 
     if question is None or question.status != "complete":
         return None
-    projection: Projection = questions.result_of(catalog, question)
+    projection = questions.result_as(catalog, question, Projection)
     names = subject_names(catalog, question)
     until = choose_moment(tracks_of(projection, names[1:]))
     return DrawnPaths(question, projection, names, until)

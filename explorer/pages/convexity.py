@@ -12,7 +12,7 @@ from explorer.kinds.convexity import (
     ConvexityLook,
     ConvexitySettings,
 )
-from explorer.kinds.kind import measured_names
+from explorer.kinds.piece import measured_names
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -104,7 +104,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     from explorer.render.convexity import draw
 
     (question,) = stored_questions.values()
-    convexity_map: Convexity = questions.result_of(catalog, question)
+    convexity_map = questions.result_as(catalog, question, Convexity)
     if convexity_map.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)

@@ -73,7 +73,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     from explorer.render.critical import draw, start_labels
 
     (question,) = stored_questions.values()
-    searches: Critical = questions.result_of(catalog, question)
+    searches = questions.result_as(catalog, question, Critical)
     names = subject_names(catalog, question)
     st.markdown(outcome_counts(searches))
     wide = CriticalLook.usual(searches).log  # once it is, the choice begins anew

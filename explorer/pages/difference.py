@@ -47,7 +47,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     (question,) = stored_questions.values()
     from explorer.render.difference import draw
 
-    line: Difference = questions.result_of(catalog, question)
+    line = questions.result_as(catalog, question, Difference)
     show_verdict(line)
     scale = st.segmented_control(
         "Scale of the losses",

@@ -74,7 +74,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     from explorer.render.interpolation import draw
 
     lines: dict[str, Interpolation] = {
-        n: questions.result_of(catalog, q) for n, q in stored_questions.items()
+        n: questions.result_as(catalog, q, Interpolation) for n, q in stored_questions.items()
     }
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()

@@ -72,7 +72,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     from explorer.render.line import draw
 
     lines: dict[str, Line] = {
-        name: questions.result_of(catalog, q) for name, q in stored_questions.items()
+        name: questions.result_as(catalog, q, Line) for name, q in stored_questions.items()
     }
     log, below = controls.choose_profile(next(iter(lines.values())).values)
     width = charts.plot_width()

@@ -112,7 +112,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     from explorer.render.run import draw, growing, tracks_of
 
     (question,) = stored_questions.values()
-    run: Run = questions.result_of(catalog, question)
+    run = questions.result_as(catalog, question, Run)
     if run.path is None:
         return
     names = subject_names(catalog, question)

@@ -112,7 +112,7 @@ def choose_rescaling() -> dict[str, object]:
 def show(stored_questions: dict[str, records.Question]) -> None:
     """The measures so far, the rescaling test, the worst directions."""
     sharpness_by_model: dict[str, Sharpness] = {
-        n: questions.result_of(catalog, q) for n, q in stored_questions.items()
+        n: questions.result_as(catalog, q, Sharpness) for n, q in stored_questions.items()
     }
     show_losses(stored_questions, sharpness_by_model)
     tabs: dict[str, Callable[[], None]] = {

@@ -99,7 +99,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
         return
     question = stored_questions[own]
     results: dict[str, Spectrum] = {
-        n: questions.result_of(catalog, q) for n, q in stored_questions.items()
+        n: questions.result_as(catalog, q, Spectrum) for n, q in stored_questions.items()
     }
     spectrum = results[own]
     words.show_verdict(spectrum)

@@ -157,7 +157,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     from explorer.render.stability import draw
 
     (question,) = stored_questions.values()
-    stability: Stability = questions.result_of(catalog, question)
+    stability = questions.result_as(catalog, question, Stability)
     log = controls.choose_scale("scale", log=True)
     names = subject_names(catalog, question)
     look = training.look(names[0].steps, log)

@@ -9,9 +9,9 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.contracts.facts import ModelFacts
-from explorer.kinds.kind import measured_names
 from explorer.kinds.look import spans_decades
 from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
+from explorer.kinds.piece import measured_names
 from explorer.kinds.projection import PROJECTION
 from explorer.kinds.setting import setting_field
 from explorer.kinds.surface import SURFACE, Surface, SurfaceLook, SurfaceSettings
@@ -195,7 +195,7 @@ def show_answer(
     """A stored answer, whole or so far, and the paths on its plane."""
     from explorer.render.surface import draw
 
-    surface: Surface = questions.result_of(app.catalog, question)
+    surface = questions.result_as(app.catalog, question, Surface)
     if surface.computed.sum() < 4:
         st.caption("The first points are on their way.")
         st.skeleton(height=480)

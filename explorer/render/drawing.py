@@ -3,8 +3,8 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
 
 import altair as alt
 
@@ -15,6 +15,7 @@ from explorer.render.relief3d.relief import Relief
 
 Chart: TypeAlias = alt.LayerChart | alt.VConcatChart | alt.ConcatChart | alt.Chart
 Drawing: TypeAlias = Chart | Relief
+Draw: TypeAlias = Callable[[object, Look, Sequence[SubjectName]], Drawing]  # of a kind
 
 
 def drawing_of(
@@ -34,5 +35,4 @@ def drawing_of(
     Raises:
         ValueError: the look asks for what the results have not.
     """
-    drawing: Drawing = named_code(kind.draw)(results, look, names)
-    return drawing
+    return cast(Draw, named_code(kind.draw))(results, look, names)

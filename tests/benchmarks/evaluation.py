@@ -12,7 +12,7 @@ from explorer.analysis import surface
 from explorer.analysis.objective import device as devices
 from explorer.codec import from_json
 from explorer.kinds.execution import Choice, EarlierChoice
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 from explorer.kinds.surface import Surface, SurfaceSettings
 from tests.benchmarks.models import Case
 

@@ -13,6 +13,7 @@ from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.objective.batches import slice_examples
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
+from explorer.codec import JsonValue
 from explorer.kinds.matrix import ESCAPE_POINTS, MAX_DENSE_PARAMETERS, MatrixRole, SpectrumSettings
 from explorer.kinds.progress import UnitProgress
 from explorer.problem import accuracy, cross_entropy
@@ -30,7 +31,7 @@ def extremes(
     objective: Objective,
     settings: SpectrumSettings,
     unit: UnitProgress | None = None,
-) -> tuple[Rows, dict[str, object]]:
+) -> tuple[Rows, dict[str, JsonValue]]:
     """The extreme pairs, all eigenvalues of a small matrix, the loss along the last pair's vector.
 
     Raises:
@@ -50,7 +51,7 @@ def extremes(
     if slope > 0:
         last, slope = -last, -slope
     rows += _escape(objective, last)
-    facts: dict[str, object] = {
+    facts: dict[str, JsonValue] = {
         "asymmetry": gap,
         "converged": pairs.converged,
         "ended": pairs.ended,

@@ -20,6 +20,7 @@ from explorer.analysis.objective.random_directions import (
     groups_of,
     row_norms,
 )
+from explorer.codec import JsonValue
 from explorer.kinds.direction_settings import DirectionSettings
 
 TINY = torch.finfo(torch.float64).tiny
@@ -35,7 +36,7 @@ __all__ = [
 
 def directions_with_facts(
     flat: FlatModel, settings: DirectionSettings, axes: int
-) -> tuple[Tensor | RedrawnDirections, dict[str, object]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, JsonValue]]:
     """The first `axes` directions of a seed around the point of `flat`, and their facts.
 
     A surface is also told the cosine of the angle between its two axes. They come as (axes, D) in
@@ -66,7 +67,7 @@ def directions_with_facts(
     return RedrawnDirections(flat.blocks, settings, axes) if rows is None else rows, facts
 
 
-def gradient_direction(objective: Objective) -> tuple[Tensor, dict[str, object]]:
+def gradient_direction(objective: Objective) -> tuple[Tensor, dict[str, JsonValue]]:
     """The direction -g / norm(g), as long as the point is, (1, D); and its facts.
 
     g is the gradient of the mean loss at the objective's point. Statistics that are recomputed at
@@ -121,7 +122,7 @@ def direction_facts(
             layers[block.name].append(float(block.layer(vector).norm()))
         if scaled and theta is not None:
             worst = max(worst, _norm_error(stretch.blocks, theta, vector, scaled))
-    facts: dict[str, object] = {
+    facts: dict[str, JsonValue] = {
         "theta_norm": _theta_norm(flat),
         "direction_norms": [math.hypot(*norms) for norms in squares.values()],
         "layer_norms": layers,
@@ -144,7 +145,7 @@ def _theta_norm(flat: FlatModel) -> float:
     return math.hypot(*(float(_theta(flat, s.within).norm()) for s in stretches(flat.blocks)))
 
 
-def direction_recipes(norms: list[float], settings: DirectionSettings) -> dict[str, object]:
+def direction_recipes(norms: list[float], settings: DirectionSettings) -> dict[str, JsonValue]:
     """How each direction is made again, beside its norm."""
     recipe = {
         "seed": settings.seed,

@@ -14,6 +14,7 @@ from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.directions.directions import direction_facts, directions_with_facts
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.random_directions import RedrawnDirections
+from explorer.codec import JsonValue
 from explorer.kinds.direction_settings import PlaneSettings
 
 START = 0  # seed of the vector that every search begins with, so that it ends with the same pairs
@@ -21,7 +22,7 @@ START = 0  # seed of the vector that every search begins with, so that it ends w
 
 def plane_axes(
     objective: Objective, settings: PlaneSettings
-) -> tuple[Tensor | RedrawnDirections, dict[str, object]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, JsonValue]]:
     """The two axes of a plane through the objective's point, (2, D), and their facts.
 
     Raises:

@@ -5,7 +5,7 @@ import math
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.contracts.request import AnswerRequest
 from explorer.kinds.facts import ChordFacts
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6  # more than rounding on any device
 

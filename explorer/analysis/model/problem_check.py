@@ -14,7 +14,7 @@ from explorer.analysis.objective.dataset import is_dataset
 from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.moved_parameters import moved_names
 from explorer.analysis.objective.user_errors import ProblemError
-from explorer.kinds.kind import COMPANION_COLUMNS
+from explorer.kinds.piece import COMPANION_COLUMNS
 from explorer.problem import Batch, Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")

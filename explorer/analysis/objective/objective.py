@@ -139,7 +139,7 @@ class Objective:
         return slice_examples(self.data, 0, min(many, count_examples(self.data)))
 
     @property
-    def moved_facts(self) -> dict[str, object]:
+    def moved_facts(self) -> dict[str, str]:
         """As "moved" which parameters move, in words, where it is not all."""
         moved = self.flat.moved
         return {} if moved is None else {"moved": moved_words(self.problem.model, moved)}

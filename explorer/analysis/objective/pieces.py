@@ -8,9 +8,9 @@ import numpy as np
 from explorer.analysis.objective.choice_words import choice_words
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.streaming import POINTS
-from explorer.codec import to_json
+from explorer.codec import JsonValue, to_json
 from explorer.kinds.execution import Choice
-from explorer.kinds.kind import Piece
+from explorer.kinds.piece import Piece
 
 TARGET_SECONDS = 0.4
 LARGEST = 4096
@@ -20,7 +20,7 @@ def answer_pieces(
     units: int,
     done: Set[int],
     columns: Callable[[np.ndarray], Mapping[str, np.ndarray]],
-    facts: Mapping[str, object],
+    facts: Mapping[str, JsonValue],
     evaluator: Evaluator,
 ) -> Iterator[Piece]:
     """The units of work that are not done, in order, each piece taking about `TARGET_SECONDS`.

@@ -15,7 +15,7 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.random_directions import RedrawnDirections
 from explorer.analysis.objective.rewrites import with_rewrites, works_here
-from explorer.codec import to_json
+from explorer.codec import JsonValue, to_json
 from explorer.kinds.execution import EarlierChoice, Timing
 from explorer.kinds.objective_settings import REDUCED_PRECISIONS, ObjectiveSettings
 from explorer.problem import Problem
@@ -38,13 +38,13 @@ def objective_at(
 
 def tuned_evaluator(
     objective: Objective, directions: Tensor | RedrawnDirections, points: int, choices: Choices
-) -> tuple[Evaluator, dict[str, object]]:
+) -> tuple[Evaluator, dict[str, JsonValue]]:
     """An evaluator for so many points, and what is stored of it."""
     evaluator = Evaluator(objective, directions)
     return evaluator, tuning_facts(evaluator, points, choices)
 
 
-def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, object]:
+def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, JsonValue]:
     """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
     objective = evaluator.objective
     title = devices.device_title(objective.device)
@@ -68,7 +68,7 @@ def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[st
     }
 
 
-def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, object]:
+def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, JsonValue]:
     """How far a reduced precision is from float32, at a sample of the coordinates (P, m).
 
     Empty for a precision that is not reduced. The sample is spread evenly over the order in which

@@ -2,13 +2,13 @@
 
 import contextlib
 import gc
-import importlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from explorer.analysis.model.inspection import inspect
 from explorer.analysis.model.problem_trial import ready_problem
 from explorer.analysis.model.problems import LoadedProblem, load_problem, rerun_problem
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.named_tensors import Tensors
+from explorer.analysis.objective.plane import Choices
 from explorer.analysis.objective.reading_progress import report_reading_to
 from explorer.analysis.objective.user_errors import end_forked_copy, explain_problem_errors
 from explorer.contracts.inspection import ImportResult
@@ -34,7 +36,27 @@ from explorer.jobs.worker.failure import NowhereToWrite, write_failure
 from explorer.jobs.worker.inputs import point_tensors, unchanged_problem
 from explorer.jobs.worker.subject import JobSubject
 from explorer.kinds import Piece, kind_named, settings_from_json
-from explorer.kinds.progress import JobCancelled
+from explorer.kinds.kind import named_code
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.progress import JobCancelled, Progress
+from explorer.problem import Problem
+
+
+class Answer(Protocol):
+    """How a kind is answered."""
+
+    def __call__(
+        self,
+        problem: Problem,
+        subjects: Sequence[Tensors],
+        settings: ObjectiveSettings,
+        done: Set[int],
+        device: torch.device,
+        choices: Choices,
+        progress: Progress,
+        /,
+    ) -> Iterator[Piece]:
+        """The pieces of the units that are not done."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +139,16 @@ class Worker:
         for place, digest in enumerate(settings.needs.optimiser_states):
             if digest:
                 points[place] |= preconditioner.stored_diagonal(request.files[place], digest)
-        module, _, function = kind.answer.partition(":")
-        answer = getattr(importlib.import_module(module), function)
+        answer = cast(Answer, named_code(kind.answer))
         with devices.precision_flags("float32"):
             progress = JobProgress(job, request.states, partial(self._put, job))
             done, choices = set(request.done), request.choices
-            arguments = (loaded.problem, points, settings, done, self.device, choices, progress)
-            pieces = _with_code_errors(loaded.path, lambda: answer(*arguments))
+            pieces = _with_code_errors(
+                loaded.path,
+                lambda: answer(
+                    loaded.problem, points, settings, done, self.device, choices, progress
+                ),
+            )
             for piece in self._with_setup_time(pieces, began):
                 check_as_measured(piece, request)
                 self._put(job, piece)
@@ -152,8 +177,10 @@ class Worker:
             if number:
                 yield piece
                 continue
-            timing = {**piece.facts.get("timing", {}), "start": self.start}
-            timing["setup"] = max(0.0, time.perf_counter() - began - piece.seconds)
+            setup = max(0.0, time.perf_counter() - began - piece.seconds)
+            measured = piece.facts.get("timing")
+            ways = measured if isinstance(measured, Mapping) else {}
+            timing = {**ways, "start": self.start, "setup": setup}
             yield replace(piece, facts={**piece.facts, "timing": timing})
 
     def _import(self, job: JobFolder, request: ImportRequest) -> ImportResult:

@@ -2,8 +2,6 @@
 
 import io
 import json
-from collections.abc import Mapping
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,24 +9,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from explorer.kinds.provenance import Provenance, document
+from explorer.kinds.result import Result
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")  # how what a spreadsheet runs begins
-
-
-class Result(Protocol):
-    """What every kind's result has."""
-
-    @property
-    def computed(self) -> np.ndarray:
-        """Whether each point has its values, (...) bool."""
-
-    @property
-    def values(self) -> Mapping[str, np.ndarray]:
-        """The loss and metrics, name -> (...)."""
-
-    @property
-    def places(self) -> Mapping[str, np.ndarray]:
-        """Indices and coordinates of each point, name -> (...)."""
 
 
 def point_rows(result: Result) -> pa.Table:
