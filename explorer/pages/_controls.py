@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from explorer.ask.subjects import point_of, point_text
+from explorer.ask.subjects import Subject, point_of, point_text
 from explorer.kinds.piece import measured_names
 from explorer.pages._address import check_address, linked_option
 from explorer.pages._parts import known_models
@@ -25,6 +25,21 @@ def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     return models_by_label[
         st.selectbox("Model", list(models_by_label), usual, key="model", bind="query-params")
     ]
+
+
+def choose_models(catalog: Catalog) -> dict[str, Subject]:
+    """Points by their models' labels: any snapshot of one model, or the final ones of several."""
+    models_by_label = known_models(catalog)
+    check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
+    first = [next(iter(models_by_label))]
+    names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
+    if not names:
+        st.info("Choose at least one model.")
+        st.stop()
+    models = {name: models_by_label[name] for name in names}
+    if len(names) == 1:
+        return {name: (model, choose_point(catalog, model)) for name, model in models.items()}
+    return {name: (model, model.point_id) for name, model in models.items()}
 
 
 def choose_runs(

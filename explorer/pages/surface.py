@@ -25,7 +25,10 @@ from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
 from explorer.pages._address import check_address, check_number
 from explorer.pages._export import export_plane
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
 from explorer.render.relief3d.camera import camera_numbers
 from explorer.render.relief3d.client import RenderError, renderer
@@ -207,12 +210,14 @@ def show_answer(
         drawn_paths = paths.choose_drawn_paths(app.catalog, projected)
 
     def draw_view(view: str) -> "Drawing":
-        drawing = draw(surface, replace(look, view=view))
-        return drawn_paths.over(drawing) if drawn_paths else drawing
+        return draw(surface, replace(look, view=view))
 
+    drawing = draw_view(look.view)
+    if drawn_paths:
+        drawing = drawn_paths.over(drawing)
     description = f"Contour plot of the {look.value} over a plane around {plane.model.name}"
     key = f"contour-{question.key[:12]}"
-    show_drawing(draw_view(look.view), values[look.value], description, key)
+    show_drawing(drawing, values[look.value], description, key)
     with st.container():
         explain(surface, values[look.value], drawn_paths)
     checks.show_badges(question, surface)
@@ -220,7 +225,7 @@ def show_answer(
         export_plane(question, surface, draw_view, drawn_paths)
         if question.status == "complete":
             refine_button(app, plane)
-    checks.show_provenance(app.catalog, question, surface)
+    show_provenance(app.catalog, question, surface.facts)
 
 
 def explain(surface: Surface, values: "np.ndarray", drawn_paths: paths.DrawnPaths | None) -> None:
@@ -255,7 +260,7 @@ with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
     parts.show_heading(f"Loss surface of {plane.model.name}")
-    st.caption(parts.facts_line(plane.model), help=parts.about_text(plane.model))
+    st.caption(facts_line(plane.model), help=about_text(plane.model))
     stored_questions = {
         name: question for name, question in questions_by_name.items() if question is not None
     }
@@ -266,7 +271,7 @@ with sides.right:
                 "from coarse to fine.",
                 icon=":material/grid_on:",
             )
-            asking.offer_stored(app, {SURFACE.name: plane.wish})
+            offer_stored(app, {SURFACE.name: plane.wish})
         elif missing:
             st.info(f"These paths are not projected yet: {asking.PRESS_COMPUTE}.")
     if stored_questions:

@@ -5,15 +5,16 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 # isort: split
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
 import altair as alt
+import pyarrow as pa
 
 from explorer.kinds.critical import CriticalLook
 from explorer.kinds.critical_result import END_WORDS, Critical, EndReason
 from explorer.kinds.look import SubjectName
 from explorer.kinds.trajectory import spans
-from explorer.render.marks.arrow import arrow_table
+from explorer.render.marks.arrow import Encodings, arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
 from explorer.render.marks.curve import GREY
 from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
@@ -28,6 +29,13 @@ COLOURS = {  # of the reasons for which a search ended, readable on any page
     EndReason.VANISHING: GREEN,
 }
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")  # of the runs
+TOOLTIP_TITLES = {
+    "kind": "class",
+    "index_words": "index",
+    "loss_words": "loss",
+    "before_words": "before",
+    "after_words": "gradient",
+}
 SMALLEST_GRADIENT = 1e-16  # a gradient below, 0 too, is drawn there
 
 
@@ -74,11 +82,11 @@ def index_chart(
     an estimate. What has no index, or no place on a log scale, is left out.
     """
     log = look.log
-    rows = [row for row in _search_rows(searches, names) if not log or row["loss"] > 0]
-    rows = [row for row in rows if math.isfinite(row["loss"]) and math.isfinite(row["share"])]
-    x = alt.X("share:Q", scale=_share_scale([row["high"] for row in rows] + [0.0]))
+    rows = [row for row in _search_rows(searches, names) if not log or row.loss > 0]
+    rows = [row for row in rows if math.isfinite(row.loss) and math.isfinite(row.share)]
+    x = alt.X("share:Q", scale=_share_scale([row.high for row in rows] + [0.0]))
     x = x.axis(title="Negative eigenvalues, share of all", format="~%", gridOpacity=0.22)
-    losses = _axis_ends([row["loss"] for row in rows], log)
+    losses = _axis_ends([row.loss for row in rows], log)
     places = ticks(*losses, log, 6)
     y = alt.Y(
         "loss:Q",
@@ -93,12 +101,13 @@ def index_chart(
             gridOpacity=0.22,
         ),
     )
-    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(y=y)
+    base = alt.Chart(_table(rows)).encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
         x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
     )
     dots = base.mark_point(style="search", size=70, strokeWidth=1.8, opacity=0.9).encode(
-        x=x, tooltip=_tooltips(("start", "ended", "class", "loss text", "index", "gradient text"))
+        x=x,
+        tooltip=_tooltips("start", "ended", "kind", "loss_words", "index_words", "after_words"),
     )
     dots = dots.encode(**_point_encodings(rows, names))
     return _whole_chart([bars.encode(stroke=_stroke_encoding(rows)), dots], look)
@@ -110,7 +119,31 @@ def _whole_chart(layers: list[alt.Chart], look: CriticalLook) -> alt.LayerChart:
     )
 
 
-def _search_rows(searches: Critical, names: Sequence[SubjectName]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class SearchRow:
+    """What is drawn and told of a search; one that has no place draws an empty chart."""
+
+    start: str = ""
+    run: str = ""
+    ended: str = ""
+    kind: str = ""  # of critical point
+    loss: float = math.nan
+    share: float = math.nan  # of negative eigenvalues, between `low` and `high`
+    low: float = math.nan
+    high: float = math.nan
+    before: float = math.nan  # norm of the gradient
+    after: float = math.nan
+    index_words: str = ""
+    loss_words: str = ""
+    before_words: str = ""
+    after_words: str = ""
+
+
+def _table(rows: Sequence[SearchRow]) -> pa.Table:
+    return arrow_table([vars(row) for row in rows or [SearchRow()]])
+
+
+def _search_rows(searches: Critical, names: Sequence[SubjectName]) -> list[SearchRow]:
     """What is drawn and told of each search that was made."""
     runs = spans(searches.settings.lengths or (1,))
     share, low, high = searches.index_shares
@@ -121,23 +154,24 @@ def _search_rows(searches: Critical, names: Sequence[SubjectName]) -> list[dict[
             continue
         snapshot = searches.settings.search_starts[unit][0]
         run = next(n for n, span in enumerate(runs) if snapshot < span.stop)
+        loss, before, after = (own[n][unit] for n in ("loss", "start_gradient", "gradient"))
         rows.append(
-            {
-                "start": start,
-                "run": names[run].text if len(names) > 1 else "",
-                "ended": searches.end_words[unit],
-                "class": searches.classes[unit],
-                "loss": own["loss"][unit],
-                "share": float(share[unit]),
-                "low": float(low[unit]),
-                "high": float(high[unit]),
-                "loss text": number_text(own["loss"][unit], 6),
-                "index": index_text(searches, unit),
-                "gradient text": number_text(own["gradient"][unit], 3),
-                "before": own["start_gradient"][unit],
-                "after": own["gradient"][unit],
-                "before text": number_text(own["start_gradient"][unit], 3),
-            }
+            SearchRow(
+                start=start,
+                run=names[run].text if len(names) > 1 else "",
+                ended=searches.end_words[unit],
+                kind=searches.classes[unit],
+                loss=loss,
+                share=float(share[unit]),
+                low=float(low[unit]),
+                high=float(high[unit]),
+                before=before,
+                after=after,
+                index_words=index_text(searches, unit),
+                loss_words=number_text(loss, 6),
+                before_words=number_text(before, 3),
+                after_words=number_text(after, 3),
+            )
         )
     return rows
 
@@ -155,20 +189,13 @@ def index_text(searches: Critical, unit: int) -> str:
     return f"about {index:,.0f} ({low:,.0f} to {high:,.0f}), at least {bound:,.0f}"
 
 
-def _empty_row() -> dict[str, Any]:
-    """A row that has no place."""
-    names = ("start", "run", "ended", "class", "loss text", "index", "gradient text", "before text")
-    numbers = ("loss", "share", "low", "high", "before", "after")
-    return dict.fromkeys(names, "") | dict.fromkeys(numbers, math.nan)
-
-
-def _reasons_present(rows: list[dict[str, object]]) -> list[EndReason]:
+def _reasons_present(rows: Sequence[SearchRow]) -> list[EndReason]:
     """The reasons that occur, in their order."""
-    reasons = {row["ended"] for row in rows}
+    reasons = {row.ended for row in rows}
     return [ended for ended in EndReason if END_WORDS[ended] in reasons] or [EndReason.CRITICAL]
 
 
-def _stroke_encoding(rows: list[dict[str, object]]) -> alt.Stroke:
+def _stroke_encoding(rows: Sequence[SearchRow]) -> alt.Stroke:
     present = _reasons_present(rows)
     scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=[COLOURS[e] for e in present])
     return alt.Stroke(
@@ -176,7 +203,7 @@ def _stroke_encoding(rows: list[dict[str, object]]) -> alt.Stroke:
     )
 
 
-def _point_encodings(rows: list[dict[str, object]], names: Sequence[SubjectName]) -> dict[str, Any]:
+def _point_encodings(rows: Sequence[SearchRow], names: Sequence[SubjectName]) -> Encodings:
     """Colours by the reason, filled where a point is critical; a shape a run."""
     present = _reasons_present(rows)
     fills = [COLOURS[e] if e == EndReason.CRITICAL else HOLLOW for e in present]
@@ -213,9 +240,10 @@ def _axis_ends(values: Sequence[float], log: bool) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _tooltips(names: Sequence[str]) -> list[alt.Tooltip]:
+def _tooltips(*names: str) -> list[alt.Tooltip]:
     return [
-        alt.Tooltip(field=name, type="nominal", title=name.removesuffix(" text")) for name in names
+        alt.Tooltip(field=name, type="nominal", title=TOOLTIP_TITLES.get(name, name))
+        for name in names
     ]
 
 
@@ -227,12 +255,16 @@ def gradients_chart(
     Norms below 1e-16 are drawn there, and those that are not finite left out.
     """
     rows = [
-        row | {name: max(row[name], SMALLEST_GRADIENT) for name in ("before", "after")}
+        replace(
+            row,
+            before=max(row.before, SMALLEST_GRADIENT),
+            after=max(row.after, SMALLEST_GRADIENT),
+        )
         for row in _search_rows(searches, names)
-        if math.isfinite(row["before"]) and math.isfinite(row["after"])
+        if math.isfinite(row.before) and math.isfinite(row.after)
     ]
     target = searches.settings.target
-    values = [row[name] for row in rows for name in ("before", "after")]
+    values = [gradient for row in rows for gradient in (row.before, row.after)]
     ends = _axis_ends([*values, target], True)
     places = ticks(*ends, True, 7)
     axis = alt.Axis(
@@ -243,10 +275,10 @@ def gradients_chart(
         gridOpacity=0.22,
     )
     scale = alt.Scale(type="log", domain=list(ends), nice=False)
-    order = [row["start"] for row in rows]
+    order = [row.start for row in rows]
     x = alt.X("start:N", sort=order, title="Start").axis(labelOverlap=True, labelAngle=-45)
-    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(
-        x=x, tooltip=_tooltips(("start", "ended", "before text", "gradient text"))
+    base = alt.Chart(_table(rows)).encode(
+        x=x, tooltip=_tooltips("start", "ended", "before_words", "after_words")
     )
     before = alt.Y("before:Q", scale=scale, axis=axis)
     after = alt.Y("after:Q", scale=scale, axis=axis)

@@ -4,7 +4,7 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
@@ -204,6 +204,19 @@ def _reference_layer(
     return lines.encode(x=x, y=y, strokeDash=dashed, order="x:Q")
 
 
+@dataclass(frozen=True)
+class SpikeRow:
+    """What is drawn and told of an extreme eigenvalue."""
+
+    x: float
+    low: float  # its residual's ends
+    high: float
+    rank: str
+    value: str
+    residual: str
+    converged: str  # "yes" or "no"
+
+
 def spike_layers(
     spectrum: Spectrum, span: tuple[float, float], look: SpectrumLook
 ) -> list[alt.Chart]:
@@ -213,15 +226,15 @@ def spike_layers(
     rows = []
     for place, value, residual in zip(spectrum.ranks, values, residuals, strict=True):
         rows.append(
-            {
-                "x": float(value),
-                "low": float(max(value - residual, span[0])),
-                "high": float(min(value + residual, span[1])),
-                "rank": place,
-                "value": number_text(float(value), 6),
-                "residual": number_text(float(residual), 3),
-                "converged": "yes" if residual <= limit else "no",
-            }
+            SpikeRow(
+                x=float(value),
+                low=float(max(value - residual, span[0])),
+                high=float(min(value + residual, span[1])),
+                rank=place,
+                value=number_text(float(value), 6),
+                residual=number_text(float(residual), 3),
+                converged="yes" if residual <= limit else "no",
+            )
         )
     if not rows:
         return []
@@ -235,7 +248,7 @@ def spike_layers(
         )
     ]
     x = _x_encoding(*span)
-    base = alt.Chart(arrow_table(rows)).encode(x=x, tooltip=tooltips)
+    base = alt.Chart(arrow_table([vars(row) for row in rows])).encode(x=x, tooltip=tooltips)
     faint = alt.condition("datum.converged == 'yes'", alt.value(0.7), alt.value(0.3))
     lines = base.mark_rule(style="spike", color=SPIKE_COLOUR, strokeWidth=1.2, clip=True).encode(
         y=alt.value(look.height), y2=alt.value(RANKS_HEIGHT - 4), opacity=faint
@@ -243,7 +256,8 @@ def spike_layers(
     bars = base.mark_rule(style="residual", color=SPIKE_COLOUR, strokeWidth=3, clip=True).encode(
         x=_x_encoding(*span, field="low"), x2="high:Q", y=alt.value(RANKS_HEIGHT - 4)
     )
-    rank_texts = alt.Chart(arrow_table(_rows_apart(rows, span, look.width))).mark_text(
+    apart = [vars(row) for row in _rows_apart(rows, (span[1] - span[0]) / look.width)]
+    rank_texts = alt.Chart(arrow_table(apart)).mark_text(
         style="rank", color=SPIKE_COLOUR, fontSize=11, fontWeight="bold", baseline="bottom"
     )
     return [
@@ -253,13 +267,15 @@ def spike_layers(
     ]
 
 
-def _rows_apart(
-    rows: list[dict[str, Any]], span: tuple[float, float], width: int
-) -> list[dict[str, Any]]:
-    """The rows whose numbers do not lie over each other, the outer ones first."""
-    per_px = (span[1] - span[0]) / width
-    rows_kept: list[dict[str, Any]] = []
-    for row in sorted(rows, key=lambda row: abs(int(row["rank"].replace("−", "-")))):
-        if all(abs(row["x"] - other["x"]) >= RANKS_DISTANCE * per_px for other in rows_kept):
+def _rows_apart(rows: Sequence[SpikeRow], per_px: float) -> list[SpikeRow]:
+    """The rows whose numbers do not lie over each other, the outer ones first.
+
+    Args:
+        rows: of eigenvalues.
+        per_px: what a pixel stands for.
+    """
+    rows_kept: list[SpikeRow] = []
+    for row in sorted(rows, key=lambda row: abs(int(row.rank.replace("−", "-")))):
+        if all(abs(row.x - other.x) >= RANKS_DISTANCE * per_px for other in rows_kept):
             rows_kept.append(row)
     return rows_kept
