@@ -111,10 +111,15 @@ def test_each_sort_of_range_has_its_sentence(given: dict, said: str) -> None:
 
 @every_kind
 def test_every_number_says_its_range_or_that_it_has_none(kind: Kind) -> None:
-    """Of settings and looks alike: two ends, or else it is said that there is none or but one."""
+    """Of settings and looks alike; what a control is given as the ends holds the default."""
     for described in (*setting_fields(kind.settings), *setting_fields(kind.look)):
         if described.type in (int, float):
-            assert described.setting.closed != described.setting.open_ended, described.name
+            low, high = described.ends
+            assert described.setting.open_ended or None not in (low, high), described.name
+            assert all(end is None or type(end) is described.type for end in (low, high))
+            if not described.several:
+                assert low is None or low <= described.default
+                assert high is None or described.default <= high
 
 
 def test_a_setting_without_effect_takes_its_default() -> None:

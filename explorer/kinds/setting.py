@@ -68,9 +68,14 @@ class Setting:
         return " and ".join(f"{word} {end}" for word, end in ends.items() if end)
 
     @property
-    def closed(self) -> bool:
-        """Whether the range of a number has both ends."""
-        return (self.least, self.above) != (None, None) != (self.most, self.below)
+    def lowest(self) -> float | None:
+        """The lower end of the range, whether it is in it or not; None where there is none."""
+        return self.above if self.least is None else self.least
+
+    @property
+    def highest(self) -> float | None:
+        """The upper end of the range, whether it is in it or not; None where there is none."""
+        return self.below if self.most is None else self.most
 
     @property
     def choices_text(self) -> str:
@@ -114,10 +119,27 @@ class SettingField:
     default: SettingValue
     setting: Setting
 
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Between what a control lets a number be: its range, stretched to hold the default.
+
+        An end that is not in the range is one that the check refuses; so is a default outside of
+        it, which stands for a setting that is of no use yet.
+        """
+        low, high = self.setting.lowest, self.setting.highest
+        if isinstance(self.default, int | float):
+            low = None if low is None else min(low, self.default)
+            high = None if high is None else max(high, self.default)
+        return (_of_type(self.type, low), _of_type(self.type, high))
+
     def counts(self, values: Mapping[str, object]) -> bool:
         """Whether it matters beside these values of other settings."""
         rules = self.setting.unused_with.items()
         return not any(values.get(name) in unused for name, unused in rules if name in values)
+
+
+def _of_type(number: type, end: float | None) -> float | None:
+    return None if end is None else int(end) if number is int else float(end)
 
 
 def setting_fields(settings: type) -> tuple[SettingField, ...]:
@@ -158,7 +180,8 @@ def _described(settings_field: "dataclasses.Field[SettingValue]", hint: object) 
     plain = get_args(hint)[0]
     several = get_origin(plain) is tuple
     entry = get_args(plain)[0] if several else plain
-    if entry in (int, float) and not settings[0].closed and not settings[0].open_ended:
+    ends = settings[0].lowest, settings[0].highest
+    if entry in (int, float) and None in ends and not settings[0].open_ended:
         raise TypeError(f"the setting {name} must say its range, or that it is open-ended")
     return SettingField(name, entry, several, default, settings[0])
 
