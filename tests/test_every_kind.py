@@ -25,6 +25,7 @@ from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.ask.subject_names import subject_names
+from explorer.ask.subjects import Subject
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.jobs.job_folder import JobFolder
@@ -104,7 +105,7 @@ def copied(source: Path, target: Path) -> Catalog:
     return catalog
 
 
-def subjects(catalog: Catalog, kind: Kind) -> list[questions.Subject]:
+def subjects(catalog: Catalog, kind: Kind) -> list[Subject]:
     """The end of the first run; for a further subject the run's start, or the other whole run."""
     one, other = sorted(catalog.models(), key=lambda model: model.name)
     further = (other, "") if kind.whole_run else (one, catalog.points(one.id)[0].point_id)

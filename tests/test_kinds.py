@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer.kinds import KINDS
+from explorer.kinds import KINDS, Kind
 from explorer.kinds.setting import setting_fields
+from explorer.kinds.trajectory import OfRuns
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("kinds", "analysis", "render", "pages")
@@ -135,6 +136,12 @@ def test_shared_code_names_no_kind(file: str) -> None:
     """Law: nothing outside of a kind's own files names it or a setting that it alone has."""
     allowed, _ = ALLOWED.get(file, (set(), ""))
     assert named_in(file) - allowed == set()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_settings_of_whole_runs_have_their_lengths(kind: Kind) -> None:
+    """What is asked about runs has settings that divide their snapshots, and nothing else has."""
+    assert kind.whole_run == issubclass(kind.settings, OfRuns)
 
 
 def test_every_exception_is_needed() -> None:

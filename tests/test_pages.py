@@ -21,6 +21,7 @@ from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.pages import _parts as parts
+from explorer.pages._facts import distinguishing_text
 from sample_models import samples
 from store import Catalog, records
 from store.door import Door
@@ -533,7 +534,6 @@ def live_part() -> None:
 
     import streamlit as st
 
-    from explorer.pages import _parts as parts
     from store import CatalogBusy
 
     @parts.live_fragment(60.0)
@@ -566,5 +566,5 @@ def test_an_analysis_of_every_kind_has_a_card(kind: Kind) -> None:
         point_ids=("a", "b", "c"),
         units=1,
     )
-    said = parts.distinguishing_text(asked)
+    said = distinguishing_text(asked)
     assert "train" in said

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
+from explorer.ask.subjects import Subject
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import Kind
@@ -42,7 +43,7 @@ FILES = ((1, "early"), (2, "late"))
 SHORT = InterpolationSettings(x_min=0.0, x_max=1.0, x_count=11)
 
 
-def subject(catalog: Catalog, text: str) -> questions.Subject:
+def subject(catalog: Catalog, text: str) -> Subject:
     """NAME or NAME@STEP."""
     name, _, step = text.partition("@")
     model = next(model for model in catalog.models() if model.name == name)

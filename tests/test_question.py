@@ -17,6 +17,7 @@ from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.named_tensors import content_hash
 from explorer.ask import questions
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
+from explorer.ask.subjects import named_points
 from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
 from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -429,7 +430,7 @@ def test_runs_and_how_they_divide_are_in_the_key(tmp_path):
     assert asked.title == "Training run of first and b and c"
     settings = settings_from_json(kind.settings, asked.settings)
     assert settings == there.settings
-    assert questions.named_points(kind, settings, asked.point_ids) == [
+    assert named_points(kind, settings, asked.point_ids) == [
         model.point_id for model in (first, *(model for model, _ in others))
     ]
 

@@ -22,7 +22,7 @@ from explorer.kinds.execution import Choice
 from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.line import Line, LineSettings
 from explorer.kinds.objective_settings import ObjectiveSettings
-from explorer.pages import _parts as parts
+from explorer.pages._facts import part_of_data
 from explorer.problem import Problem, cross_entropy
 from tests.conftest import seeded, small_problem
 
@@ -252,5 +252,5 @@ def test_lines_of_a_data_set_by_processes(
 def test_pages_say_which_part_was_drawn(file: Path) -> None:
     """A cut split is said to be so with its seed; a whole one says nothing."""
     cut = problems.load_problem(file, {"most": 40, "seed": 7}).facts.splits["train"]
-    assert parts.part_of_data(cut) == "40 of 200 examples drawn with seed 7"
-    assert parts.part_of_data(problems.load_problem(file, {}).facts.splits["train"]) == ""
+    assert part_of_data(cut) == "40 of 200 examples drawn with seed 7"
+    assert part_of_data(problems.load_problem(file, {}).facts.splits["train"]) == ""

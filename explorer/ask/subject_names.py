@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from explorer.ask.questions import named_points, point_of, snapshot_text
+from explorer.ask.subjects import named_points, point_of, snapshot_text
 from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.look import SubjectName
 from explorer.kinds.trajectory import OfRuns, spans

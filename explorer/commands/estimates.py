@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
+from explorer.ask.subjects import Subject, models_of
 from explorer.kinds import Kind
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.wording import message
@@ -15,7 +16,7 @@ def print_estimates(
     catalog: Catalog,
     kind: Kind,
     settings: ObjectiveSettings,
-    asks: Sequence[Sequence[questions.Subject]],
+    asks: Sequence[Sequence[Subject]],
 ) -> None:
     """Print what each question has and how long the rest will take; ask nothing.
 
@@ -39,7 +40,5 @@ def print_estimates(
             seconds = expected.start + expected.setup + (units - done) * expected.per_unit
             rest = f"about {seconds:.1f} s" if math.isfinite(seconds) else "never timed here"
             warm = True  # one worker answers all
-        title = questions.title(
-            catalog, question, questions.models_of(kind, [(model, point), *others])
-        )
+        title = questions.title(catalog, question, models_of(kind, [(model, point), *others]))
         print(f"{question.key[:12]} {message(title)}: {kind.count_text(done, units)}, {rest}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from store import Catalog, records
 
 FEWEST_KEY_LETTERS = 6  # of a key that name it
@@ -25,7 +25,7 @@ def model_named(models: Sequence[records.Model], name: str) -> records.Model:
     raise ValueError(f"{name!r} names {len(named)} models; give the id's beginning: {ids}")
 
 
-def subject_named(catalog: Catalog, text: str) -> questions.Subject:
+def subject_named(catalog: Catalog, text: str) -> Subject:
     """The model NAME and its final point, or another of its points.
 
     That is its snapshot NAME@STEP, or NAME@FILE without `.pt`, or a point that an answer brought,

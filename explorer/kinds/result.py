@@ -5,6 +5,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.piece import Piece
 
 
@@ -22,6 +23,10 @@ class Result(Protocol):
     @property
     def values(self) -> Mapping[str, np.ndarray]:
         """The loss and metrics, name -> (...)."""
+
+    @property
+    def facts(self) -> AnswerFacts:
+        """What the answer says of itself."""
 
     @property
     def places(self) -> Mapping[str, np.ndarray]:

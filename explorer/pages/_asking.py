@@ -4,24 +4,23 @@ import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.ask.question import QuestionIdentity
+from explorer.ask.subjects import Subject
 from explorer.kinds import Kind, kind_named
-from explorer.kinds.setting import setting_fields
-from explorer.pages import _links as links
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.pages import _parts as parts
+from explorer.pages._facts import seconds_text
+from explorer.pages._progress import show_progress
 from explorer.pages._running import AppState
-from explorer.pages._text import as_text
 from store import Catalog, CatalogError, records
 
 LIVE_SECONDS = 0.7
 LONG_SECONDS = 600.0  # seconds from which on a page warns of them
-MOST_OFFERED = 6  # stored answers to other settings
 COMPUTE_KEY = "compute"  # key of the button that asks
 PRESS_COMPUTE = "press **Compute** at the top of the left column"
 
@@ -31,8 +30,8 @@ class WantedQuestion:
     """A question that a page can show or ask: a kind, its settings, its subjects."""
 
     kind: Kind
-    settings: Any
-    subjects: tuple[questions.Subject, ...]
+    settings: ObjectiveSettings
+    subjects: tuple[Subject, ...]
 
     def question(self, catalog: Catalog) -> QuestionIdentity:
         """The question, stored or not.
@@ -52,7 +51,14 @@ class WantedQuestion:
         """Have it answered."""
         (model, point), *others = self.subjects
         key = questions.ask(app.catalog, self.kind, model, self.settings, point, others=others)
-        parts.picture_if_complete(app, key)
+        _draw_if_complete(app, key)
+
+
+def _draw_if_complete(app: AppState, key: str) -> None:
+    """Have the picture of an answer drawn that other answers completed at once."""
+    question = app.catalog.question(key)
+    if question is not None and question.status == "complete":
+        app.thumbnails.request(key)
 
 
 def find_questions(
@@ -109,7 +115,7 @@ def _ask_button(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
         cost = estimate(app.catalog, question, wish.subjects[0][0], warm or bool(seconds))
         seconds += cost.seconds
         units += cost.units
-    duration = parts.seconds_text(seconds)
+    duration = seconds_text(seconds)
     kind = next(iter(missing.values())).kind
     if st.button(
         f"Compute {kind.count_text(units)}",
@@ -153,60 +159,6 @@ def _control_values() -> dict[str, object]:
     return {name: value for name, value in state_by_key.items() if name != COMPUTE_KEY}
 
 
-def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
-    """Links to what is stored of the same kinds and models with other settings."""
-    subjects = links.Subjects(app.catalog)
-    offered_links = [
-        (links.link_to(old, subjects), _differing_settings(old, wish))
-        for wish in missing.values()
-        for old in _similar_answers(app.catalog, wish)
-    ]
-    if not offered_links:
-        return
-    st.caption("Stored with other settings:")
-    for link, words in offered_links[:MOST_OFFERED]:
-        st.page_link(
-            link.kind.page,
-            label=as_text(f"{link.words}: {words}", 200),
-            icon=":material/history:",
-            query_params=link.parameters,
-        )
-
-
-def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Question]:
-    """Answers, also begun ones, of the same kind about the same models; the latest first."""
-    models = [model.id for model in questions.models_of(wish.kind, wish.subjects)]
-    stored, _ = catalog.questions(kind=wish.kind.name, model_id=models[0], limit=100)
-    return [
-        old
-        for old in stored
-        if list(old.model_ids) == models
-        and old.units_done
-        and old.version == wish.kind.version
-        and old.key != wish.question(catalog).key
-    ]
-
-
-def _differing_settings(old: records.Question, wish: WantedQuestion) -> str:
-    """The settings in which a stored question differs from the one that is wished, in words."""
-    unlike = [
-        f"{described.setting.label} {value_text}"
-        for described in setting_fields(wish.kind.settings)
-        if not described.setting.filled_in
-        and (value_text := _value_text(old.settings.get(described.name, described.default)))
-        != _value_text(getattr(wish.settings, described.name))
-    ]
-    differences = ", ".join(unlike) or "another snapshot"
-    part = f", {old.units_done:,} of {old.units:,}" if old.status == "open" else ""
-    return differences + part
-
-
-def _value_text(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "all"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "all"
-
-
 def show_answers(
     app: AppState,
     stored_questions: Mapping[str, records.Question],
@@ -229,7 +181,7 @@ def show_answers(
         with st.container(key="progress"):  # stays in view
             for name, question in questions_present.items():
                 if question.status == "open":
-                    parts.show_progress(app, question, name if len(questions_present) > 1 else "")
+                    show_progress(app, question, name if len(questions_present) > 1 else "")
         begun_questions = {
             name: question for name, question in questions_present.items() if question.units_done
         }

@@ -1,13 +1,18 @@
 """Charts as a page shows them: as wide as their column, told in words too, in readable colours."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from explorer.pages._running import app_state
 from explorer.render.marks.colours import SERIES_COLOURS
 from explorer.wording import printable
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from explorer.render.drawing import Drawing
 
 AXIS_WIDTH = 105  # px beside a plot for its axis of values
 SMALLEST_WIDTH = 150  # px of a plot's width
@@ -100,7 +105,9 @@ def plot_height(width: int) -> int:
     return int(min(460, max(300, 0.4 * width)))
 
 
-def show_chart(drawing: Any, description: str, values: Any = None, key: str | None = None) -> None:
+def show_chart(
+    drawing: "Drawing", description: str, values: "ArrayLike | None" = None, key: str | None = None
+) -> None:
     """Show a chart.
 
     Args:
@@ -109,7 +116,9 @@ def show_chart(drawing: Any, description: str, values: Any = None, key: str | No
         values: whose range is told too.
         key: of the element.
     """
-    chart = drawing.copy(deep=False)
+    from explorer.render.drawing import as_chart
+
+    chart = as_chart(drawing).copy(deep=False)
     chart.config = _theme_config(st.context.theme.type == "dark")
     # Streamlit would otherwise ask for "fit": then a plot's axes are taken from its width, and the
     # x and y of a plane have different scales.
@@ -118,7 +127,7 @@ def show_chart(drawing: Any, description: str, values: Any = None, key: str | No
     st.altair_chart(chart, width="content", key=key, alt=alt)
 
 
-def _range_text(values: object) -> str:
+def _range_text(values: "ArrayLike | None") -> str:
     import numpy as np
 
     finite_values = np.asarray([] if values is None else values, dtype=float)

@@ -1,35 +1,47 @@
-"""Self-checks of an answer as badges, and everything that it was computed from."""
+"""Self-checks of an answer as badges, each green or telling what is off."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from types import EllipsisType
+from typing import TYPE_CHECKING, Protocol
 
 import streamlit as st
 
-from explorer.ask.provenance import contributors, points_brought, shared_provenance
-from explorer.codec import to_json
-from explorer.contracts.facts import ProblemFacts, SplitFacts
-from explorer.kinds import kind_named
 from explorer.kinds.facts import AnswerFacts, AxesFacts
-from explorer.kinds.setting import setting_fields
 from explorer.kinds.statistics import loss_interval
-from explorer.pages._parts import part_of_data, seconds_text
-from explorer.pages._text import as_text
-from store import Catalog, records
+from store import records
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ROUNDING_ERROR = 1e-5  # relative, in float32, where several points go into one launch
-_SHOWN_FACTS = ("examples", "parameters", "moved", "evaluated", "chosen", "taken_over")
 WARNING_SHARE = 0.01  # of the plotted range
 
 
+class Losses(Protocol):
+    """A result of losses at points."""
+
+    @property
+    def facts(self) -> AnswerFacts:
+        """What the answer says of itself."""
+
+    @property
+    def computed(self) -> "np.ndarray":
+        """Whether each point has its loss, (...) bool."""
+
+    @property
+    def loss(self) -> "np.ndarray":
+        """The losses (...), NaN where there is none."""
+
+
 def show_badges(
-    question: records.Question, result: Any, first: Callable[[Any], None] | None = None
+    question: records.Question, result: Losses, first: Callable[[], None] | None = None
 ) -> None:
     """Self-checks of an answer, each green or telling what is off; `first` adds one of its own."""
     facts = result.facts
     with st.container(horizontal=True, gap="small"):
         if first is not None:
-            first(result)
+            first()
         _centre_badge(facts, result)
         if isinstance(facts, AxesFacts):
             _axes_badges(question, facts)
@@ -64,7 +76,7 @@ def _axes_badges(question: records.Question, facts: AxesFacts) -> None:
         )
 
 
-def _share_of_range(facts: AnswerFacts, result: Any) -> float | None:
+def _share_of_range(facts: AnswerFacts, result: Losses) -> float | None:
     """The largest measured error of a reduced precision, as a share of the plotted range."""
     import numpy as np
 
@@ -77,12 +89,12 @@ def _share_of_range(facts: AnswerFacts, result: Any) -> float | None:
     return largest / span if largest is not None and span > 0 else math.inf
 
 
-def _too_coarse(facts: AnswerFacts, result: object) -> bool:
+def _too_coarse(facts: AnswerFacts, result: Losses) -> bool:
     share = _share_of_range(facts, result)
     return share is not None and share > WARNING_SHARE
 
 
-def _precision_badge(facts: AnswerFacts, result: object) -> None:
+def _precision_badge(facts: AnswerFacts, result: Losses) -> None:
     """The measured error of a reduced precision."""
     share, error = _share_of_range(facts, result), facts.precision_error
     if share is None or error is None:
@@ -95,12 +107,6 @@ def _precision_badge(facts: AnswerFacts, result: object) -> None:
         color="orange" if share > WARNING_SHARE else "green",
         help=f"Largest difference from float32 at {error.points:.0f} of the points: {largest}.",
     )
-
-
-def _data_rows(split: SplitFacts) -> dict[str, str]:
-    """What identifies the data, and which part of a larger set they are."""
-    part = part_of_data(split)
-    return {"data": split.fingerprint, **({"part of the data": part} if part else {})}
 
 
 def _subset_badge(question: records.Question, facts: AnswerFacts) -> None:
@@ -122,7 +128,7 @@ def _subset_badge(question: records.Question, facts: AnswerFacts) -> None:
     )
 
 
-def _centre_badge(facts: AnswerFacts, result: object) -> None:
+def _centre_badge(facts: AnswerFacts, result: Losses) -> None:
     alone = facts.stand_alone_loss
     if alone is None:
         return
@@ -161,19 +167,19 @@ def moved_parameters_badge(facts: AnswerFacts) -> None:
         )
 
 
-def _centre_loss(result: Any) -> float | None:
+def _centre_loss(result: Losses) -> float | None:
     """The loss at coordinate 0, if every axis has that and it is computed.
 
     Lines cross there: NaN where they differ.
     """
-    place: list[Any] = [...]
+    place: list[int | EllipsisType] = [...]
     for name in ("y", "x"):
         axis = getattr(result, name, None)
         if axis is not None:
             where = (axis == 0).nonzero()[0]
             if not len(where):
                 return None
-            place.append(where[0])
+            place.append(int(where[0]))
     index = tuple(place)
     if not result.computed[index].all():
         return None
@@ -181,7 +187,7 @@ def _centre_loss(result: Any) -> float | None:
     return losses.pop() if len(losses) == 1 else math.nan
 
 
-def _finite_badge(result: Any) -> None:
+def _finite_badge(result: Losses) -> None:
     import numpy as np
 
     bad = int((result.computed & ~np.isfinite(result.loss)).sum())
@@ -191,80 +197,3 @@ def _finite_badge(result: Any) -> None:
         color="orange" if bad else "green",
         help="NaN and Inf are stored and drawn as they are, never replaced.",
     )
-
-
-def show_provenance(
-    catalog: Catalog, question: records.Question, result: Any, name: str = ""
-) -> None:
-    """Everything that the answer was computed from, and where and how long.
-
-    `name` tells it from others on the page.
-    """
-    problem = catalog.problem(question.problem_id)
-    facts = to_json(result.facts)
-    problem_facts = ProblemFacts.of(problem.facts)
-    brought = points_brought(catalog, question)
-    shares = contributors(catalog, question)
-    with st.expander(
-        f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
-    ):
-        # Not side by side: a key of 64 characters must fit.
-        question_tab, answer_tab = st.tabs(["The question", "The answer"])
-        question_tab.caption("The key changes with any of these.")
-        question_tab.table(
-            _table_columns(
-                {
-                    "key": question.key,
-                    "kind": f"{question.kind}, version {question.version}",
-                    "point (parameters and buffers)": ", ".join(question.point_ids),
-                    "problem file": problem.source_hash,
-                    "arguments": dict(problem.arguments) or "none",
-                    "loss": problem_facts.loss,
-                    **_data_rows(problem_facts.splits[question.split]),
-                    **_setting_rows(question),
-                }
-            )
-        )
-        answer_tab.caption("These do not change the key.")
-        answer_tab.table(
-            _table_columns(
-                {
-                    "model": ", ".join(question.model_names),
-                    **({"point": "; ".join(brought)} if brought else {}),
-                    "problem path": problem.path,
-                    "asked": f"{question.created:%Y-%m-%d %H:%M} UTC",
-                    "complete": f"{question.completed:%Y-%m-%d %H:%M} UTC"
-                    if question.completed
-                    else "no",
-                    "compute time": seconds_text(question.seconds),
-                    **{name: facts[name] for name in _SHOWN_FACTS if facts.get(name)},
-                    **shared_provenance(question, shares),
-                    **_share_rows(shares),
-                }
-            )
-        )
-
-
-def _setting_rows(question: records.Question) -> dict[str, Any]:
-    """The settings of a stored question by their labels, with the names that files have."""
-    return {
-        f"{described.setting.label} ({described.name})": question.settings[described.name]
-        for described in setting_fields(kind_named(question.kind).settings)
-        if described.name in question.settings
-    }
-
-
-def _share_rows(shares: Sequence[records.Share]) -> dict[str, str]:
-    """Who computed how much; nothing where all of it was computed in one place with one program."""
-    if len(shares) < 2:
-        return {}
-    texts = [
-        f"{share.units:,} units: {', '.join(map(str, share.provenance.values())) or 'unknown'}"
-        for share in shares
-    ]
-    return {f"computed by, {place}": text for place, text in enumerate(texts, start=1)}
-
-
-def _table_columns(values: Mapping[str, object]) -> dict[str, list[str]]:
-    texts = [str(value) for value in values.values()]
-    return {"": [as_text(n) for n in values], "value": [as_text(t, 64) for t in texts]}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from explorer.ask import questions
+from explorer.ask.subjects import Subject, point_of, point_text
 from explorer.kinds.piece import measured_names
 from explorer.pages._address import check_address, linked_option
 from explorer.pages._parts import known_models
@@ -25,6 +25,21 @@ def choose_model(catalog: Catalog, fewest: int = 1) -> records.Model:
     return models_by_label[
         st.selectbox("Model", list(models_by_label), usual, key="model", bind="query-params")
     ]
+
+
+def choose_models(catalog: Catalog) -> dict[str, Subject]:
+    """Points by their models' labels: any snapshot of one model, or the final ones of several."""
+    models_by_label = known_models(catalog)
+    check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
+    first = [next(iter(models_by_label))]
+    names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
+    if not names:
+        st.info("Choose at least one model.")
+        st.stop()
+    models = {name: models_by_label[name] for name in names}
+    if len(names) == 1:
+        return {name: (model, choose_point(catalog, model)) for name, model in models.items()}
+    return {name: (model, model.point_id) for name, model in models.items()}
 
 
 def choose_runs(
@@ -125,11 +140,11 @@ def choose_snapshot(catalog: Catalog, model: records.Model, key: str, first: boo
         printable(p.label) if p.step is None else p.step: p for p in catalog.points(model.id)
     }
     brought: dict[int | str, records.Point] = {
-        questions.point_text(p): p.point for p in catalog.answer_points(model_id=model.id)
+        point_text(p): p.point for p in catalog.answer_points(model_id=model.id)
     }
     points = own | brought
     if len(points) < 2:
-        return questions.point_of(catalog, model.id, model.point_id)
+        return point_of(catalog, model.id, model.point_id)
     steps = list(points)
     few = ", ".join(map(str, steps)) if len(steps) <= FEW_STEPS else ""
     must = f"one of {few or f'the {len(steps)} stored steps from {steps[0]} to {steps[-1]}'}"

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from explorer.pages import _checks as checks
 from explorer.pages._export import export_line
+from explorer.pages._provenance import show_provenance
 from store import Catalog, records
 
 if TYPE_CHECKING:
-    from explorer.render.drawing import Chart
+    from explorer.render.drawing import Drawing
     from explorer.render.export.table import Result
 
 
@@ -16,7 +16,7 @@ def show_ending(
     catalog: Catalog,
     questions_by_name: Mapping[str, records.Question],
     results: Mapping[str, "Result"],
-    chart: Callable[[], "Chart"],
+    chart: Callable[[], "Drawing"],
 ) -> None:
     """The figure and the numbers of the answers, then the provenance of each.
 
@@ -33,9 +33,9 @@ def show_ending(
 def show_provenances(
     catalog: Catalog,
     questions_by_name: Mapping[str, records.Question],
-    results: Mapping[str, object],
+    results: Mapping[str, "Result"],
 ) -> None:
     """What each answer was computed from; names tell several apart."""
     for name, question in questions_by_name.items():
         apart = name if len(questions_by_name) > 1 else ""
-        checks.show_provenance(catalog, question, results[name], apart)
+        show_provenance(catalog, question, results[name].facts, apart)

@@ -1,37 +1,33 @@
-"""Downloads of what a page shows: figures, the relief, meshes, numbers. Made only on the click."""
+"""What can be taken away of what a page shows: figures, the relief, meshes, numbers."""
 
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer.ask.provenance import provenance_of
-from explorer.kinds.provenance import Provenance, document
 from explorer.kinds.surface import Surface
-from explorer.pages._running import app_state
+from explorer.pages._downloads import (
+    animation_download,
+    figure_download,
+    mesh_download,
+    numbers_download,
+    relief_download,
+)
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import DrawnPaths
-from explorer.render.relief3d.client import renderer
 from explorer.wording import NAME_LENGTH
 from store import records
 
 if TYPE_CHECKING:
-    from explorer.render.drawing import Chart
+    from explorer.render.drawing import Drawing
     from explorer.render.export.table import Result
-    from explorer.render.relief3d.relief import Relief
-
-FIGURE_FORMATS = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
-FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Times": ("serif",)}
-MESH_FORMATS = {"VTK (ParaView)": "vtp", "STL": "stl", "glTF": "glb"}
 
 
 def export_plane(
     question: records.Question,
     surface: Surface,
-    draw: Callable[[str], Any],
+    draw: Callable[[str], "Drawing"],
     drawn_paths: DrawnPaths | None = None,
 ) -> None:
     """What can be taken away of a plane, as it is drawn now; also paths drawn over it.
@@ -39,59 +35,78 @@ def export_plane(
     Args:
         question: about the plane.
         surface: the answer.
-        draw: makes its drawing in a view, "contour" or "relief".
+        draw: makes its drawing in a view, "contour" or "relief", without the paths.
         drawn_paths: over it.
     """
+
+    def draw_all(view: str) -> "Drawing":
+        return drawn_paths.over(draw(view)) if drawn_paths else draw(view)
+
+    def draw_growing(paths: DrawnPaths) -> Callable[[int], "Drawing"]:
+        return paths.growing(draw("contour"))
+
     name = file_name(question)
     with st.popover("Export", icon=":material/download:"):
         tabs = ["Figure", "3-D picture", "3-D mesh", "Numbers"]
         figure, relief, mesh, numbers, *more = st.tabs(tabs + (["Paths"] if drawn_paths else []))
         shown_questions = [question, *([drawn_paths.question] if drawn_paths else [])]
         with figure:
-            _figure_download(name, partial(draw, "contour"), shown_questions)
+            figure_download(name, partial(draw_all, "contour"), shown_questions)
         with relief:
-            _relief_download(name, partial(draw, "relief"), shown_questions)
+            relief_download(name, partial(draw_all, "relief"), shown_questions)
         with mesh:
-            _mesh_download(name, question, partial(draw, "relief"))
+            mesh_download(name, question, partial(draw_all, "relief"))
         with numbers:
-            _numbers_download(name, question, surface)
+            numbers_download(name, question, surface)
         if drawn_paths:
             with more[0]:
                 paths_name = file_name(drawn_paths.question)
-                _animation_download(paths_name, drawn_paths.growing, drawn_paths.until)
-                _numbers_download(paths_name, drawn_paths.question, drawn_paths.projection)
+                animation_download(
+                    paths_name, partial(draw_growing, drawn_paths), drawn_paths.until
+                )
+                numbers_download(paths_name, drawn_paths.question, drawn_paths.projection)
 
 
 def export_line(
     questions_by_name: Mapping[str, records.Question],
     lines: Mapping[str, "Result"],
-    chart: Callable[[], "Chart"],
+    chart: Callable[[], "Drawing"],
 ) -> None:
     """What can be taken away of profiles: the figure, and the numbers of each."""
     with st.popover("Export", icon=":material/download:"):
         figure, numbers = st.tabs(["Figure", "Numbers"])
         with figure:
-            _figure_download(
+            figure_download(
                 file_name(next(iter(questions_by_name.values()))), chart, questions_by_name.values()
             )
         with numbers:
             for name, question in questions_by_name.items():
                 st.caption(as_text(name))
-                _numbers_download(file_name(question), question, lines[name])
+                numbers_download(file_name(question), question, lines[name])
 
 
 def export_run(
-    question: records.Question, run: Surface, chart: Callable[[int], Any], until: int
+    question: records.Question,
+    run: Surface,
+    draw_growing: Callable[[], Callable[[int], "Drawing"]],
+    until: int,
 ) -> None:
-    """What can be taken away of a run: the figure, the path as it grows, and the numbers."""
+    """What can be taken away of a run: the figure, the path as it grows, and the numbers.
+
+    Args:
+        question: about the run.
+        run: the answer.
+        draw_growing: makes a function that draws the run up to a moment.
+        until: the moment chosen.
+    """
     with st.popover("Export", icon=":material/download:"):
         figure, moving, numbers = st.tabs(["Figure", "Animation", "Numbers"])
         with figure:
-            _figure_download(file_name(question), partial(chart, until), [question])
+            figure_download(file_name(question), lambda: draw_growing()(until), [question])
         with moving:
-            _animation_download(file_name(question), chart, until)
+            animation_download(file_name(question), draw_growing, until)
         with numbers:
-            _numbers_download(file_name(question), question, run)
+            numbers_download(file_name(question), question, run)
 
 
 def export_numbers(
@@ -101,41 +116,15 @@ def export_numbers(
     with st.popover("Export", icon=":material/download:", key="export-numbers"):
         for name, question in questions_by_name.items():
             st.caption(as_text(name))
-            _numbers_download(file_name(question), question, results[name])
+            numbers_download(file_name(question), question, results[name])
 
 
 def export_chart(
-    name: str, chart: Callable[[], "Chart"], questions: Iterable[records.Question] = ()
+    name: str, chart: Callable[[], "Drawing"], questions: Iterable[records.Question] = ()
 ) -> None:
     """A chart as a figure, where it has no numbers of its own, and the analyses that it shows."""
     with st.popover("Export", icon=":material/download:", key=f"export-{name}"):
-        _figure_download(name, chart, questions, f"figure-{name}")
-
-
-def provenances_of(questions: Iterable[records.Question]) -> list[Provenance]:
-    """Where the analyses come from, for the files that show them."""
-    return [provenance_of(app_state().catalog, question) for question in questions]
-
-
-def _animation_download(name: str, chart: Callable[[int], object], until: int) -> None:
-    """The paths as they grow, as a GIF or an MP4."""
-    format = st.selectbox("Format", ["GIF", "MP4"], key="animation-format")
-    inches = st.number_input("Width, inches", 3.0, 20.0, 6.5, 0.5, key="animation-inches")
-    st.caption("Up to the step chosen above; makes one figure a frame, so it takes a while.")
-
-    def animation_bytes() -> bytes:
-        from explorer.render.export.animation import animation, frame_indices
-
-        return animation(chart, frame_indices(until + 1), format, width_inches=inches)
-
-    st.download_button(
-        f"Download {format}",
-        animation_bytes,
-        f"{name}.{format.lower()}",
-        {"GIF": "image/gif", "MP4": "video/mp4"}[format],
-        on_click="ignore",
-        icon=":material/download:",
-    )
+        figure_download(name, chart, questions, f"figure-{name}")
 
 
 def file_name(question: records.Question) -> str:
@@ -146,129 +135,3 @@ def file_name(question: records.Question) -> str:
 def file_word(name: str) -> str:
     """A name as a part of a file's name."""
     return "".join(c if c.isalnum() else "-" for c in name[:NAME_LENGTH])
-
-
-def _figure_download(
-    name: str,
-    chart: Callable[[], "Chart"],
-    questions: Iterable[records.Question],
-    key: str = "figure",
-) -> None:
-    """A figure of a stated width; vector formats keep text as text."""
-    left, middle, right = st.columns(3)
-    format = left.selectbox("Format", list(FIGURE_FORMATS), key=f"{key}-format")
-    inches = middle.number_input(
-        "Width, inches", 1.0, 20.0, 3.25, 0.25, key=f"{key}-inches", help="3.25: one column"
-    )
-    font = right.selectbox("Font", list(FONTS), key=f"{key}-font")
-    dpi = (
-        st.number_input("Dots per inch", 72, 1200, 300, 50, key=f"{key}-dpi")
-        if format == "PNG"
-        else 300
-    )
-
-    def figure_bytes() -> bytes:
-        from explorer.render.export.figure import save_figure
-
-        provenances = provenances_of(questions)
-        return save_figure(
-            chart(), None, format.lower(), inches, int(dpi), FONTS[font], provenances
-        )
-
-    st.download_button(
-        f"Download {format}",
-        figure_bytes,
-        f"{name}.{format.lower()}",
-        FIGURE_FORMATS[format],
-        on_click="ignore",
-        icon=":material/download:",
-    )
-
-
-def _relief_download(
-    name: str, draw: Callable[[], "Relief"], questions: Sequence[records.Question]
-) -> None:
-    """The 3-D view as a figure, from where the user last stood."""
-    opengl = renderer().opengl()
-    if not opengl.ok:
-        st.warning(f"{opengl.reason}; {opengl.remedy}", icon=":material/warning:")
-        return
-    left, middle, right = st.columns(3)
-    format = left.selectbox("Format", ["PNG", "PDF", "SVG"], key="still-format")
-    inches = middle.number_input("Width, inches", 1.0, 20.0, 6.5, 0.25, key="still-inches")
-    dpi = right.number_input("Dots per inch", 72, 1200, 300, 50, key="still-dpi")
-    bare = st.checkbox(
-        "Picture alone, transparent",
-        key="still-bare",
-        help="A PNG without axes, numbers and colour bar.",
-    )
-    format = "PNG" if bare else format
-
-    def relief_bytes() -> bytes:
-        from explorer.render.export import composed
-
-        relief, provenances = draw(), provenances_of(questions)
-        if bare:
-            return composed.bare_still(relief, inches, int(dpi), provenances)
-        return composed.save_drawing(
-            relief, format.lower(), inches, int(dpi), provenance=provenances
-        )
-
-    st.download_button(
-        f"Download {format} of the view",
-        relief_bytes,
-        f"{name}-3d.{format.lower()}",
-        FIGURE_FORMATS[format],
-        on_click="ignore",
-        icon=":material/download:",
-        help="From the camera of the 3-D view, if it was moved.",
-    )
-
-
-def _mesh_download(name: str, question: records.Question, draw: Callable[[], "Relief"]) -> None:
-    """The relief as a mesh for ParaView, Blender or a printer."""
-    format = MESH_FORMATS[st.selectbox("Format", list(MESH_FORMATS), key="mesh-format")]
-    st.caption(
-        "In the coordinates of the 3-D view; the file says what they are in units of the data. "
-        "STL is a closed solid: what is not finite is a pit down to its plate."
-    )
-
-    def mesh_bytes() -> bytes:
-        provenance = document(provenances_of([question]))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"mesh.{format}"
-            return renderer().export(draw().field, path, format, provenance=provenance).read_bytes()
-
-    st.download_button(
-        f"Download .{format}",
-        mesh_bytes,
-        f"{name}.{format}",
-        "application/octet-stream",
-        on_click="ignore",
-        icon=":material/download:",
-    )
-
-
-def _numbers_download(name: str, question: records.Question, result: "Result") -> None:
-    """Every stored value with its coordinates, and where it comes from."""
-
-    def numbers_bytes(format: str) -> bytes:
-        from explorer.render.export import table
-
-        (provenance,) = provenances_of([question])
-        if format == "csv.json":
-            return table.provenance_json(provenance)
-        return (table.to_csv if format == "csv" else table.to_parquet)(result, provenance)
-
-    labels = {"csv": "CSV", "csv.json": "provenance", "parquet": "Parquet"}
-    with st.container(horizontal=True):
-        for format, label in labels.items():
-            st.download_button(
-                f"Download {label}",
-                partial(numbers_bytes, format),
-                f"{name}.{format}",
-                on_click="ignore",
-                icon=":material/download:",
-                key=f"{format}-{question.key}",
-            )
-    st.caption("A CSV has no place for its provenance: it goes beside it. Parquet holds it.")

@@ -1,28 +1,36 @@
 """A control for each setting, made from what the setting says of itself; also from the address."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import streamlit as st
 
-from explorer.kinds.setting import Setting, SettingError, SettingField, setting_field
+from explorer.kinds.setting import (
+    SettingError,
+    SettingField,
+    Settings,
+    SettingValue,
+    setting_field,
+)
 from explorer.pages._address import check_address, check_number, linked_option
 from explorer.pages._parts import sentence
 from explorer.pages._text import as_text
 
-Number = TypeVar("Number", int, float)
+S = TypeVar("S", bound=Settings)
+Values = dict[str, SettingValue]  # of settings, by their names
 
 
 def choose(
     settings: type,
     name: str,
     *,
-    usual: object = None,
+    usual: SettingValue | None = None,
     options: Sequence[str] = (),
     note: str = "",
     narrow: bool = False,
     menu: bool = False,
-) -> Any:
+) -> SettingValue:
     """The value of a setting.
 
     Args:
@@ -44,7 +52,9 @@ def choose(
         return st.checkbox(label, bool(value), key=name, bind="query-params", help=help or None)
     words = tuple(options) or setting.choices
     if not words:
-        return _choose_number(described, value, label, help)
+        if help and setting.range_text:
+            help += f" {setting.range_text[:1].upper()}{setting.range_text[1:]}."
+        return number_field(replace(described, default=value), label=label, help=help)
     if len(setting.choices) == 1:
         check_address(name, f"{words[0]} here", words.__contains__)
         return words[0]
@@ -66,65 +76,28 @@ def _choose_several_of(described: SettingField, label: str, help: str) -> tuple[
     return tuple(chosen)
 
 
-def _choose_number(described: SettingField, value: object, label: str, help: str) -> float:
-    name, setting = described.name, described.setting
-    if help and setting.range_text:
-        help += f" {setting.range_text[:1].upper()}{setting.range_text[1:]}."
-    if described.type is int:
-        step = int(setting.step or 1)
-        return number_field(name, setting, int(str(value)), label=label, step=step, help=help)
-    return number_field(
-        name, setting, float(str(value)), label=label, step=setting.step, format="%.4g", help=help
-    )
-
-
-def number_field(
-    key: str,
-    setting: Setting,
-    value: Number,
-    *,
-    label: str = "",
-    step: Number | None = None,
-    format: str | None = None,
-    help: str = "",
-) -> Number:
-    """A number of the setting's range, kept in the address.
+def number_field(described: SettingField, *, label: str = "", help: str = "") -> float:
+    """A number of the setting's range, kept in the address; whole where the setting's are.
 
     Args:
-        key: of the field, and its name in the address.
-        setting: what it is of.
-        value: at first, in whose type the answer is.
+        described: the setting; its name is the key, and its default is there at first.
         label: of the field, where it is not the setting's.
-        step: by which its buttons change it.
-        format: in which it is shown.
         help: of the field, where it is not the setting's.
     """
-    check_number(key, setting, isinstance(value, int))
-    least, most = _ends(setting, value)
+    name, setting, whole = described.name, described.setting, described.type is int
+    check_number(name, setting, whole)
+    least, most = described.ends
+    step = int(setting.step or 1) if whole else setting.step
     return st.number_input(
         label or setting.label,
         min_value=least,
         max_value=most,
-        value=value,
+        value=described.type(described.default),
         step=step,
-        format=format,
-        key=key,
+        format="%d" if whole else "%.4g",
+        key=name,
         bind="query-params",
         help=help or setting.help or None,
-    )
-
-
-def _ends(setting: Setting, value: Number) -> tuple[Number | None, Number | None]:
-    """The least and the largest number that a field takes which begins with this value.
-
-    An end beyond that value is none: Streamlit raises there, the settings refuse in a sentence.
-    """
-    number, next_one = type(value), 1 if isinstance(value, int) else 0
-    least = setting.least if setting.above is None else setting.above + next_one
-    most = setting.most if setting.below is None else setting.below - next_one
-    return (
-        None if least is None or least > value else number(least),
-        None if most is None or most < value else number(most),
     )
 
 
@@ -163,11 +136,11 @@ def choose_one_of(
 def choose_row(
     settings: type,
     names: Sequence[str],
-    beside: Mapping[str, object] | None = None,
+    beside: Mapping[str, SettingValue] | None = None,
     *,
-    usual: Mapping[str, object] | None = None,
+    usual: Mapping[str, SettingValue] | None = None,
     narrow: bool = False,
-) -> dict[str, object]:
+) -> Values:
     """Settings side by side; those that do not matter beside the others are left out.
 
     Args:
@@ -177,7 +150,7 @@ def choose_row(
         usual: values at first, where they are not the settings' defaults.
         narrow: there is little room for the labels.
     """
-    values: dict[str, object] = {}
+    values: Values = {}
     for name, column in zip(names, st.columns(len(names), gap="xsmall"), strict=True):
         if setting_field(settings, name).counts({**(beside or {}), **values}):
             with column:
@@ -187,10 +160,10 @@ def choose_row(
 
 
 def choose_all(
-    settings: type, names: Sequence[str], *, usual: Mapping[str, object] | None = None
-) -> dict[str, Any]:
+    settings: type, names: Sequence[str], *, usual: Mapping[str, SettingValue] | None = None
+) -> Values:
     """Settings two in a row; see `choose_row`."""
-    values: dict[str, object] = {}
+    values: Values = {}
     for pair in (names[start : start + 2] for start in range(0, len(names), 2)):
         both = (*pair, "")[:2]
         columns = st.columns(2, gap="xsmall")
@@ -201,15 +174,16 @@ def choose_all(
     return values
 
 
-def choose_axis(settings: type, axis: str) -> dict[str, Any]:
+def choose_axis(settings: type, axis: str) -> Values:
     """Range and number of points of an axis of a grid."""
     return choose_row(settings, [f"{axis}_{part}" for part in ("min", "max", "count")], narrow=True)
 
 
-def checked_settings(settings: type, values: Mapping[str, object]) -> Any:
+def checked_settings(settings: type[S], values: Mapping[str, SettingValue]) -> S:
     """The settings; the page stops with one sentence where they are refused."""
+    make: Callable[..., S] = settings
     try:
-        return settings(**values)
+        return make(**values)
     except ValueError as error:
         st.error(sentence(_labelled(settings, error)), icon=":material/error:")
         st.stop()

@@ -1,11 +1,15 @@
 """The way from a stored analysis to its page: what it is about, in words and as an address."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explorer.ask import questions
+import streamlit as st
+
 from explorer.ask.subject_names import label_models
-from explorer.kinds import Kind, kind_named, settings_from_json
-from explorer.pages import _parts as parts
+from explorer.ask.subjects import named_points, point_text
+from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
+from explorer.kinds.setting import setting_fields
+from explorer.pages._text import as_text
 from explorer.wording import printable
 from store import Catalog, records
 
@@ -40,7 +44,7 @@ class Subjects:
         """What tells a point from others of its model, as pages list it."""
         if (model_id, id) not in self._steps:
             for brought in self._catalog.answer_points(model_id=model_id):
-                self._steps[model_id, brought.point_id] = questions.point_text(brought)
+                self._steps[model_id, brought.point_id] = point_text(brought)
             for point in self._catalog.points(model_id):
                 step = printable(point.label) if point.step is None else point.step
                 self._steps[model_id, point.point_id] = step
@@ -60,7 +64,7 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
     named = zip(question.model_ids, question.model_names, strict=True)
     models = [subjects.labels.get(id, printable(name)) for id, name in named]
     settings = settings_from_json(kind.settings, question.settings)
-    points = questions.named_points(kind, settings, question.point_ids)
+    points = named_points(kind, settings, question.point_ids)
     subject_words: list[str] = []
     steps: list[int | str | None] = []
     for name, model_id, id in zip(models, question.model_ids, points, strict=True):
@@ -70,4 +74,58 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
         # Pages about two points do not start at final ones.
         steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
     words = f" {kind.joined} ".join(subject_words)
-    return Link(kind, words, parts.link_parameters(question, models, steps))
+    return Link(kind, words, link_parameters(question, models, steps))
+
+
+def parameter_names(kind: Kind) -> list[tuple[str, str]]:
+    """The names of model and step in an address, for each subject of a kind."""
+    others = [(name, f"{name}_step") for name in kind.subjects[1:]]
+    return [("model", "step"), *others]
+
+
+def link_parameters(
+    question: records.Question, names: Sequence[str], steps: Sequence[int | str | None]
+) -> dict[str, str | list[str]]:
+    """The URL parameters under which a page shows a question.
+
+    Args:
+        question: the question.
+        names: of its models, as pages list them.
+        steps: of its points, or their files' names; None for a final one.
+    """
+    kind = kind_named(question.kind)
+    changed: dict[str, object] = {
+        described.name: value
+        for described in setting_fields(kind.settings)
+        if (value := question.settings.get(described.name)) is not None
+        and not described.setting.filled_in
+        and (described.setting.in_links or value != described.default)
+    }
+    if len(kind.subjects) > 1 and not kind.whole_run:  # there a page may have another default
+        changed["batchnorm"] = question.settings["batchnorm"]
+    about: dict[str, object] = {}
+    single = max(1, len(names) if kind.runs_from is None else kind.runs_from)
+    places = zip(parameter_names(kind), names[:single], steps[:single], strict=False)
+    for (name, step_name), model, step in places:
+        about |= {name: model} | ({} if step is None else {step_name: step})
+    all_values = (about | changed).items()
+    url_parameters: dict[str, str | list[str]] = {}
+    for name, entry in all_values:
+        if isinstance(entry, list | tuple):
+            if entry:
+                url_parameters[name] = list(map(str, entry))
+        else:
+            url_parameters[name] = str(entry).lower() if isinstance(entry, bool) else str(entry)
+    return url_parameters | ({"runs": list(names[single:])} if names[single:] else {})
+
+
+def kind_links(name: str) -> None:
+    """Links to what can be asked about the model of that name, as pages list it."""
+    with st.container(horizontal=True):
+        for kind in filter(lambda kind: kind.own_page, KINDS):
+            st.page_link(
+                kind.page,
+                label=f"{kind.title} of {as_text(name)}",
+                icon=kind.icon,
+                query_params={"model": name},
+            )

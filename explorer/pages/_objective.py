@@ -1,7 +1,5 @@
 """What a page asks about the loss: data, examples, precision, BatchNorm; also from the URL."""
 
-from typing import Any
-
 import streamlit as st
 
 from explorer.contracts.facts import ProblemFacts
@@ -15,7 +13,7 @@ USUAL_EXAMPLES = 256  # in a subset at first, where there are so many
 
 def choose_objective(
     settings: type, problem: records.Problem, batchnorm: str | None = None
-) -> dict[str, Any]:
+) -> forms.Values:
     """Data, examples, precision and BatchNorm policy, as settings.
 
     Args:
@@ -25,8 +23,8 @@ def choose_objective(
     """
     facts = ProblemFacts.of(problem.facts)
     splits = facts.splits
-    values = {"split": forms.choose(settings, "split", options=list(splits))}
-    values |= _choose_subset(settings, splits[values["split"]].count)
+    split = str(forms.choose(settings, "split", options=list(splits)))
+    values: forms.Values = {"split": split, **_choose_subset(settings, splits[split].count)}
     values["precision"] = forms.choose(settings, "precision", menu=True)
     if facts.has_batchnorm or setting_field(settings, "batchnorm").setting.choices == FROZEN:
         values["batchnorm"] = forms.choose(settings, "batchnorm", usual=batchnorm, menu=True)
@@ -36,16 +34,16 @@ def choose_objective(
     return values
 
 
-def _choose_subset(settings: type, count: int) -> dict[str, Any]:
+def _choose_subset(settings: type, count: int) -> forms.Values:
     """All examples, the first ones, or random ones."""
     note = f"There are {count:,}."
-    values: dict[str, Any] = {"subset": forms.choose(settings, "subset", note=note)}
+    values: forms.Values = {"subset": forms.choose(settings, "subset", note=note)}
     if values["subset"] == "all":
         return values
     usual = {"examples": min(USUAL_EXAMPLES, count)}
     names = ("examples", "examples_seed")
     values |= forms.choose_row(settings, names, values, usual=usual, narrow=True)
-    if values["examples"] > count:
+    if isinstance(examples := values["examples"], int) and examples > count:
         st.error(f"The split has only {count:,} examples; choose fewer.")
         st.stop()
     return values

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from explorer.ask.questions import Subject, snapshot_text
+from explorer.ask.subjects import Subject, snapshot_text
 from explorer.kinds import Kind
 from explorer.pages import _controls as controls
 from explorer.pages._address import check_address
-from explorer.pages._parts import known_models, parameter_names
+from explorer.pages._links import parameter_names
+from explorer.pages._parts import known_models
 from explorer.wording import printable
 from store import Catalog, records
 

@@ -1,6 +1,6 @@
 """A plane as a page asks for it: its axes, also of a line, what they are, and how it is drawn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from explorer.kinds.setting import Setting, setting_field
 from explorer.pages import _forms as forms
 from explorer.pages._address import check_address, check_number
 
-CONTOUR_LINES = setting_field(PlaneLook, "levels").setting
+CONTOUR_LINES = replace(setting_field(PlaneLook, "levels"), name="contours")
 CLIP = Setting(
     "Clip above",
     "Values above are drawn at this level; what is stored does not change.",
@@ -32,7 +32,7 @@ def choose_style(lines: int) -> PlaneStyle:
     """How a plane is drawn, with so many contour lines at first."""
     check_address("colours", f"one of {', '.join(COLOUR_MAPS)}", COLOUR_MAPS.__contains__)
     colours = st.selectbox("Colours", COLOUR_MAPS, key="colours", bind="query-params")
-    lines = forms.number_field("contours", CONTOUR_LINES, lines)
+    most_lines = int(forms.number_field(replace(CONTOUR_LINES, default=lines)))
     check_number("clip", CLIP, whole=False)
     clip = st.number_input(
         CLIP.label,
@@ -43,10 +43,10 @@ def choose_style(lines: int) -> PlaneStyle:
         placeholder="nothing clipped",
         help=CLIP.help,
     )
-    return PlaneStyle(colours, lines, clip or 0.0)
+    return PlaneStyle(colours, most_lines, clip or 0.0)
 
 
-def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, object]:
+def choose_axes(settings: type, orthogonal: bool = False) -> forms.Values:
     """What a plane's axes are, as settings.
 
     Args:
@@ -62,7 +62,7 @@ def choose_axes(settings: type, orthogonal: bool = False) -> dict[str, object]:
     return values
 
 
-def choose_directions(settings: type) -> dict[str, object]:
+def choose_directions(settings: type) -> forms.Values:
     """How random directions are drawn: normalisation, seed and ignore rule, as settings."""
     names = ("normalisation", "seed", "ignore_1d")
     return {name: forms.choose(settings, name) for name in names}

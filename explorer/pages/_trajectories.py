@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -15,6 +15,10 @@ from explorer.pages import _controls as controls
 from explorer.pages._asking import WantedQuestion
 from explorer.pages._text import as_step, as_text
 from store import Catalog, records
+
+if TYPE_CHECKING:
+    from explorer.render.drawing import Drawing
+    from explorer.render.trajectories import Track
 
 SMALL_SHARE = 0.25  # of the range shown: smaller paths are hard to see
 SHARED_SETTINGS = tuple(
@@ -31,20 +35,20 @@ class DrawnPaths:
     names: Sequence[SubjectName]  # of the plane's point and of the runs
     until: int  # the moment chosen
 
-    def over(self, plane: Any) -> Any:
+    def over(self, plane: "Drawing") -> "Drawing":
         """The drawing of their plane with them on it."""
         from explorer.render.projection import draw_over
 
         return draw_over(plane, self.projection, ProjectionLook(until=self.until), self.names)
 
-    def growing(self, plane: Any) -> Callable[[int], Any]:
+    def growing(self, plane: "Drawing") -> "Callable[[int], Drawing]":
         """A function that makes the drawing with the paths up to a moment."""
         from explorer.render.trajectories import drawing_until
 
         return drawing_until(plane, self.tracks)
 
     @property
-    def tracks(self) -> list[Any]:
+    def tracks(self) -> "list[Track]":
         """The paths, ready to draw."""
         from explorer.render.projection import tracks_of
 
@@ -70,7 +74,7 @@ def paths_wish(
     return WantedQuestion(PROJECTION, ProjectionSettings(**values), ((model, point), *runs))
 
 
-def choose_moment(tracks: list[Any]) -> int:
+def choose_moment(tracks: "list[Track]") -> int:
     """Number of the moment up to which paths are drawn."""
     from explorer.render.trajectories import moments
 

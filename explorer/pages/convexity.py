@@ -1,6 +1,8 @@
 """How convex the loss is over a plane: choose a model and a plane, watch it grow, look, export."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -21,14 +23,14 @@ from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._export import export_plane
+from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
-from store import records
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
+from store import Catalog, records
 
-app = parts.start_page()
-catalog = app.catalog
 
-
-def choose() -> tuple[records.Model, str, ConvexitySettings]:
+def choose(catalog: Catalog) -> tuple[records.Model, str, ConvexitySettings]:
     """The question, from the left column."""
     model = controls.choose_model(catalog)
     point = controls.choose_point(catalog, model)
@@ -99,7 +101,9 @@ def residual_badge(plane: Convexity) -> None:
     )
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(
+    catalog: Catalog, model_name: str, stored_questions: Mapping[str, records.Question]
+) -> None:
     """The map so far, its checks and where it comes from."""
     from explorer.render.convexity import draw
 
@@ -113,34 +117,35 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     words = VALUE_WORDS.get(look.value, look.value)
     charts.show_chart(
         draw(convexity_map, look),
-        f"Map of the {words} over a plane around {model.name}",
+        f"Map of the {words} over a plane around {model_name}",
         convexity_map.values[look.value],
     )
     planes.explain_axes(convexity_map.facts)
     explain(convexity_map)
-    checks.show_badges(question, convexity_map, residual_badge)
+    checks.show_badges(question, convexity_map, partial(residual_badge, convexity_map))
     export_plane(
         question, convexity_map, lambda view: draw(convexity_map, replace(look, view=view))
     )
-    checks.show_provenance(catalog, question, convexity_map)
+    show_provenance(catalog, question, convexity_map.facts)
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    model, point, settings = choose()
+    model, point, settings = choose(app.catalog)
     wish = asking.WantedQuestion(CONVEXITY, settings, ((model, point),))
-    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
     parts.show_heading(f"Convexity around {model.name}")
-    st.caption(parts.facts_line(model), help=parts.about_text(model))
+    st.caption(facts_line(model), help=about_text(model))
     if stored_question is None:
         st.info(
             f"This map has not been computed yet: {asking.PRESS_COMPUTE}; it grows here from "
             "coarse to fine.",
             icon=CONVEXITY.icon,
         )
-        asking.offer_stored(app, missing)
+        offer_stored(app, missing)
     else:
-        asking.show_answers(app, {"": stored_question}, show)
+        asking.show_answers(app, {"": stored_question}, partial(show, app.catalog, model.name))

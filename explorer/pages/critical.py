@@ -1,14 +1,15 @@
 """A search for critical points: choose, ask, see what was found, index against loss."""
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import label_models, subject_names
+from explorer.ask.subjects import point_text
 from explorer.contracts.facts import ModelFacts, ProblemFacts
 from explorer.kinds import KINDS
 from explorer.kinds.critical import CRITICAL, CriticalLook
@@ -22,19 +23,19 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._export import export_chart, export_line
+from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
+from explorer.pages._provenance import show_provenance
 from explorer.render.marks.ticks import number_text
-from store import records
+from store import Catalog, records
 
 START_NAMES = ("starts", "every", "seed")
 SEARCH_NAMES = ("steps", "products", "target")
 INDEX_NAMES = ("bottom", "probes", "room", "tolerance")
 
-app = parts.start_page()
-catalog = app.catalog
 
-
-def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
+def choose(catalog: Catalog) -> tuple[dict[str, records.Model], CriticalSettings]:
     """The models by label, and the question about them, from the left column."""
     model = controls.choose_model(catalog)
     label = next(name for name, m in parts.known_models(catalog).items() if m.id == model.id)
@@ -47,10 +48,10 @@ def choose() -> tuple[dict[str, records.Model], CriticalSettings]:
         help="Models of the same problem, from which searches begin too.",
     )
     usual = few_starts(max(m.points for m in (model, *others.values())))
-    values: dict[str, Any] = {}
+    values: forms.Values = {}
     with st.expander("Starts", expanded=True):
         values |= forms.choose_all(CriticalSettings, START_NAMES, usual=usual)
-        if values["starts"] > 1:
+        if values["starts"] != 1:
             values |= forms.choose_all(CriticalSettings, ("noise",))
     with st.expander("Search", expanded=True):
         values["method"] = forms.choose(CriticalSettings, "method", menu=True)
@@ -68,9 +69,10 @@ def few_starts(snapshots: int) -> dict[str, int]:
     return {"starts": 2, "every": max(1, math.ceil(snapshots / 3))}
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> None:
     """What was found so far, in words, charts and a table."""
-    from explorer.render.critical import draw, start_labels
+    from explorer.render.critical import draw
+    from explorer.render.critical_rows import start_labels
 
     (question,) = stored_questions.values()
     searches = questions.result_as(catalog, question, Critical)
@@ -96,9 +98,10 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     )
     export_chart("gradients", before, [question])
     st.subheader("All searches", anchor=False)
-    show_table(searches, start_labels(searches, names))
-    show_ends(question)
-    checks.show_provenance(catalog, question, searches)
+    metrics = ProblemFacts.of(catalog.problem(question.problem_id).facts).metrics
+    show_table(searches, start_labels(searches, names), metrics)
+    show_ends(catalog, question)
+    show_provenance(catalog, question, searches.facts)
 
 
 def outcome_counts(searches: Critical) -> str:
@@ -158,12 +161,17 @@ def show_badges(searches: Critical) -> None:
         )
 
 
-def show_table(searches: Critical, starts: list[str]) -> None:
-    """All searches with what was found at their ends."""
-    from explorer.render.critical import index_text
+def show_table(searches: Critical, starts: list[str], metrics: Collection[str]) -> None:
+    """All searches with what was found at their ends.
+
+    Args:
+        searches: the answer.
+        starts: where each began, in words.
+        metrics: of the problem, by name.
+    """
+    from explorer.render.critical_rows import index_text
 
     units_made = [unit for unit in range(len(starts)) if searches.computed[unit]]
-    metrics = [name for name in searches.values if name in metric_names()]
 
     def of(name: str, digits: int = 4) -> list[str]:
         return [number_text(float(searches.values[name][unit]), digits) for unit in units_made]
@@ -190,7 +198,7 @@ def show_table(searches: Critical, starts: list[str]) -> None:
         "distance": of("distance"),
         "steps": of("steps"),
         "products": of("products", 6),
-        **{name: of(name) for name in metrics},
+        **{name: of(name) for name in searches.values if name in metrics},
     }
     st.dataframe(columns, hide_index=True, width="stretch")
     st.caption(
@@ -201,9 +209,9 @@ def show_table(searches: Critical, starts: list[str]) -> None:
     )
 
 
-def show_ends(question: records.Question) -> None:
+def show_ends(catalog: Catalog, question: records.Question) -> None:
     """The way to other analyses of where a search ended."""
-    ends = {questions.point_text(p): p for p in catalog.answer_points(key=question.key)}
+    ends = {point_text(p): p for p in catalog.answer_points(key=question.key)}
     if not ends:
         return
     labels = label_models(catalog.models())
@@ -218,25 +226,20 @@ def show_ends(question: records.Question) -> None:
                 )
 
 
-def metric_names() -> list[str]:
-    """Names of the problem's metrics."""
-    (model, *_) = models.values()
-    return list(ProblemFacts.of(catalog.problem(model.problem_id).facts).metrics)
-
-
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    models, settings = choose()
+    models, settings = choose(app.catalog)
     wish = asking.WantedQuestion(CRITICAL, settings, tuple((m, "") for m in models.values()))
-    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
     first, *_ = models.values()
     parts.show_heading(f"Critical points from {', '.join(models)}")
-    st.caption(f"{first.points} snapshots · {parts.facts_line(first)}")
+    st.caption(f"{first.points} snapshots · {facts_line(first)}")
     if stored_question is None:
         st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.", icon=CRITICAL.icon)
-        asking.offer_stored(app, missing)
+        offer_stored(app, missing)
     else:
-        asking.show_answers(app, {"": stored_question}, show)
+        asking.show_answers(app, {"": stored_question}, partial(show, app.catalog))

@@ -1,5 +1,6 @@
 """Two models compared example by example, as they are and along a direction: ask, look, export."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
@@ -15,18 +16,16 @@ from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text
 from explorer.render.marks.ticks import number_text
-from store import records
+from store import Catalog, records
 
 HEIGHT_SHARE = 0.7  # of a plot that stands alone
 
-app = parts.start_page()
-catalog = app.catalog
 
-
-def choose() -> tuple[ChosenPoint, ChosenPoint, asking.WantedQuestion]:
+def choose(catalog: Catalog) -> tuple[ChosenPoint, ChosenPoint, asking.WantedQuestion]:
     """Both models and the question, from the left column."""
     first, second = choose_pair(catalog, DIFFERENCE, from_start=False)
     with st.expander("Objective", expanded=True):
@@ -42,13 +41,17 @@ def choose() -> tuple[ChosenPoint, ChosenPoint, asking.WantedQuestion]:
     )
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(
+    catalog: Catalog,
+    pair: tuple[ChosenPoint, ChosenPoint],
+    stored_questions: Mapping[str, records.Question],
+) -> None:
     """The comparison so far: in words, as curves, with checks and where it comes from."""
-    (question,) = stored_questions.values()
     from explorer.render.difference import draw
 
+    (question,) = stored_questions.values()
     line = questions.result_as(catalog, question, Difference)
-    show_verdict(line)
+    show_verdict(line, pair)
     scale = st.segmented_control(
         "Scale of the losses",
         ["Linear", "Log"],
@@ -61,14 +64,13 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     height = round(HEIGHT_SHARE * charts.plot_height(width))
     look = DifferenceLook(log=scale == "Log", width=width, height=height)
     chart = partial(draw, line, look, subject_names(catalog, question))
-    description = (
-        f"Losses of {first.words} and {second.words} along a direction, and their difference"
-    )
+    first, second = (point.words for point in pair)
+    description = f"Losses of {first} and {second} along a direction, and their difference"
     charts.show_chart(chart(), description, line.loss)
     if line.facts.distance is not None:
         st.caption(
-            f"Difference: {as_text(first.words)} minus {as_text(second.words)}; below 0 "
-            f"{as_text(first.words)} has the lower loss. Band: 95 % interval, paired "
+            f"Difference: {as_text(first)} minus {as_text(second)}; below 0 "
+            f"{as_text(first)} has the lower loss. Band: 95 % interval, paired "
             f"example by example. Distance of the two {line.facts.distance:.4g}, cosine of the "
             f"parameters {line.facts.points_cosine:.3f}."
         )
@@ -76,7 +78,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     show_ending(catalog, {"": question}, {"": line}, chart)
 
 
-def show_verdict(line: Difference) -> None:
+def show_verdict(line: Difference, pair: tuple[ChosenPoint, ChosenPoint]) -> None:
     """Which model has the lower loss, with both intervals; nothing before that is computed."""
     at = line.centre
     if at is None or line.paired_interval is None or line.unpaired_interval is None:
@@ -85,8 +87,7 @@ def show_verdict(line: Difference) -> None:
     paired, apart = (
         float(ends[1][at]) - middle for ends in (line.paired_interval, line.unpaired_interval)
     )
-    ordered = (first, second) if middle < 0 else (second, first)
-    better, worse = (as_text(point.words) for point in ordered)
+    better, worse = (as_text(point.words) for point in (pair if middle < 0 else reversed(pair)))
     difference_text = (
         f"{number_text(abs(middle), 3)} ± {number_text(paired, 2)} "
         f"(95 % interval, paired on {count:,} examples)"
@@ -104,10 +105,11 @@ def show_verdict(line: Difference) -> None:
     )
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    first, second, wish = choose()
-    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    first, second, wish = choose(app.catalog)
+    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
@@ -117,6 +119,7 @@ with sides.right:
             st.info("Both are the same point, so they do not differ: choose another.")
         elif stored_question is None:
             st.info(f"Not computed yet: {asking.PRESS_COMPUTE}.")
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_question is not None:
-        asking.show_answers(app, {"": stored_question}, show)
+        show_pair = partial(show, app.catalog, (first, second))
+        asking.show_answers(app, {"": stored_question}, show_pair)

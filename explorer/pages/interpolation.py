@@ -1,5 +1,6 @@
 """Loss on the straight line between two points: choose both, ask, look for barriers, export."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -24,15 +25,13 @@ from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._pairs import ChosenPoint, choose_pair
 from explorer.pages._text import as_text, joined_names
-from store import records
-
-app = parts.start_page()
-catalog = app.catalog
+from store import Catalog, records
 
 
-def choose() -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]]:
+def choose(catalog: Catalog) -> tuple[ChosenPoint, ChosenPoint, dict[str, asking.WantedQuestion]]:
     """Both points, and the question about each split that is shown, from the left column."""
     first, second = choose_pair(catalog, INTERPOLATION, from_start=True)
     problem = catalog.problem(first.model.problem_id)
@@ -69,8 +68,14 @@ def _settings_on(
     return replace(settings, split=split)
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
-    """The profiles so far, the heights on them, their checks and where they come from."""
+def show(catalog: Catalog, between: str, stored_questions: Mapping[str, records.Question]) -> None:
+    """The profiles so far, the heights on them, their checks and where they come from.
+
+    Args:
+        catalog: where they are.
+        between: which points, in words.
+        stored_questions: the questions, by the split of the data.
+    """
     from explorer.render.interpolation import draw
 
     lines: dict[str, Interpolation] = {
@@ -82,7 +87,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     names = subject_names(catalog, next(iter(stored_questions.values())))
     chart = partial(draw, lines, look, names)
     values = [value for line in lines.values() for value in line.loss]
-    charts.show_chart(chart(), f"Loss from {first.words} to {second.words}", values)
+    charts.show_chart(chart(), between, values)
     for name, line in lines.items():
         explain(name if len(lines) > 1 else "", line)
         heights.show_badges(stored_questions[name], line)
@@ -110,14 +115,16 @@ def explain(name: str, line: Interpolation) -> None:
     st.caption(f"{text[:1].upper()}{text[1:]}.", help=statistics.CAVEAT if banded else None)
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    first, second, wishes = choose()
-    questions_by_name = asking.find_questions(catalog, wishes)
+    first, second, wishes = choose(app.catalog)
+    questions_by_name = asking.find_questions(app.catalog, wishes)
 with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
-    parts.show_heading(f"Loss from {first.words} to {second.words}")
+    between = f"Loss from {first.words} to {second.words}"
+    parts.show_heading(between)
     stored_questions = {
         name: question for name, question in questions_by_name.items() if question is not None
     }
@@ -127,6 +134,6 @@ with sides.right:
         elif missing:
             which = f" on {joined_names(missing)}" if stored_questions else ""
             st.info(f"Not computed yet{which}: {asking.PRESS_COMPUTE}.")
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_questions:
-        asking.show_answers(app, stored_questions, show)
+        asking.show_answers(app, stored_questions, partial(show, app.catalog, between))

@@ -1,5 +1,6 @@
 """What is being computed, what waits, what failed and why; the device."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import streamlit as st
@@ -10,8 +11,11 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import kind_named, unreadable
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._facts import local_time, seconds_text
+from explorer.pages._progress import worker_stage
+from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
-from store import records
+from store import Catalog, records
 
 LIVE_SECONDS = 1.0
 LOOK_SECONDS = 5.0  # while nothing is computed: each run of a part costs Streamlit 0.1 s
@@ -23,9 +27,6 @@ STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]]
     "failed": (":material/error:", "red"),
     "cancelled": (":material/stop:", "orange"),
 }
-
-app = parts.start_page()
-catalog = app.catalog
 
 
 def show_title(
@@ -50,7 +51,7 @@ def show_title(
     )
 
 
-def questions_of(jobs: list[records.Job]) -> dict[str, records.Question]:
+def questions_of(catalog: Catalog, jobs: Sequence[records.Job]) -> dict[str, records.Question]:
     """The questions that the jobs answer, by key."""
     return catalog.questions_of(job.question_key for job in jobs if job.question_key)
 
@@ -62,7 +63,10 @@ def show_badge(state: str) -> None:
 
 
 def show_active(
-    job: records.Job, question: records.Question | None, subjects: links.Subjects
+    catalog: Catalog,
+    job: records.Job,
+    question: records.Question | None,
+    subjects: links.Subjects,
 ) -> None:
     """A job that is queued or running: only one that runs has a bar."""
     text, button = st.columns([5, 1], vertical_alignment="center")
@@ -71,7 +75,7 @@ def show_active(
             show_badge(job.status)
             show_title(job, question, subjects)
         if job.status == "running":
-            stage_text = as_text(parts.worker_stage(catalog, job.id) or "starting")
+            stage_text = as_text(worker_stage(catalog, job.id) or "starting")
             if job.units and job.task == "answer":
                 stage_text += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, stage_text)
@@ -81,7 +85,7 @@ def show_active(
         requests.cancel(catalog, job.id)
 
 
-def resume_button(job: records.Job, question: records.Question) -> None:
+def resume_button(catalog: Catalog, job: records.Job, question: records.Question) -> None:
     """The button that goes on where a job stopped."""
     if st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
         questions.resume(catalog, question)
@@ -95,49 +99,52 @@ def is_current(question: records.Question) -> bool:
 
 
 def show_ended(
-    job: records.Job, question: records.Question | None, subjects: links.Subjects
+    catalog: Catalog,
+    job: records.Job,
+    question: records.Question | None,
+    subjects: links.Subjects,
 ) -> None:
     """A job that is over."""
     with st.container(horizontal=True, vertical_alignment="center"):
         show_badge(job.status)
         show_title(job, question, subjects)
         if job.finished:
-            end_text = parts.local_time(job.finished, "%Y-%m-%d %H:%M:%S")
+            end_text = local_time(job.finished, "%Y-%m-%d %H:%M:%S")
             if job.started:  # not so where it ended before the supervisor had seen it run
                 took = (job.finished - job.started).total_seconds()
-                end_text += f" · {parts.seconds_text(took)}"
+                end_text += f" · {seconds_text(took)}"
             st.caption(end_text)
         if question is not None and question.status == "open" and is_current(question):
-            resume_button(job, question)
+            resume_button(catalog, job, question)
     if job.error:
         st.error(as_message(f"{job.title}: {job.error}."), icon=":material/error:")
 
 
-def active_jobs() -> list[records.Job]:
+def active_jobs(catalog: Catalog) -> list[records.Job]:
     """The jobs that are queued or running."""
     return catalog.jobs(status=("running", "queued"), limit=MOST_SHOWN)
 
 
-def show_queue(jobs: list[records.Job]) -> None:
+def show_queue(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
     """What is being computed and what waits, live; the page again when a job begins or ends."""
     shown_ids = {job.id for job in jobs}
 
     @parts.live_fragment(LIVE_SECONDS if jobs else None)
     def progress() -> None:
-        now = active_jobs() if shown_ids else []
+        now = active_jobs(catalog) if shown_ids else []
         if {job.id for job in now} != shown_ids:
             st.rerun()
         if not now:
             st.caption("Nothing is being computed. Ask for a surface or a line to see it here.")
             return
-        questions_by_key, subjects = questions_of(now), links.Subjects(catalog)
+        questions_by_key, subjects = questions_of(catalog, now), links.Subjects(catalog)
         for job in sorted(now, key=lambda j: (j.status != "running", j.priority, j.created)):
-            show_active(job, questions_by_key.get(job.question_key or ""), subjects)
+            show_active(catalog, job, questions_by_key.get(job.question_key or ""), subjects)
 
     progress()
 
 
-def look_for_jobs(jobs: list[records.Job]) -> None:
+def look_for_jobs(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
     """Run the page anew when the catalog has changed while nothing is computed.
 
     A look costs a few `stat` calls; the page itself, with fifty jobs, a quarter of a second.
@@ -152,21 +159,21 @@ def look_for_jobs(jobs: list[records.Job]) -> None:
     check_catalog()
 
 
-def show_ended_jobs() -> None:
+def show_ended_jobs(catalog: Catalog) -> None:
     """The jobs that have ended."""
     jobs = catalog.jobs(status=("done", "failed", "cancelled"), limit=MOST_SHOWN)
     if not jobs:
         st.caption("Nothing has ended yet.")
         return
-    questions_by_key, subjects = questions_of(jobs), links.Subjects(catalog)
+    questions_by_key, subjects = questions_of(catalog, jobs), links.Subjects(catalog)
     for job in jobs:
-        show_ended(job, questions_by_key.get(job.question_key or ""), subjects)
+        show_ended(catalog, job, questions_by_key.get(job.question_key or ""), subjects)
 
 
-def show_machine() -> None:
+def show_machine(app: AppState) -> None:
     """Where workers compute, and who is alive."""
     left, right = st.columns([2, 3], vertical_alignment="bottom")
-    now = catalog.recall("device", "auto")
+    now = app.catalog.recall("device", "auto")
     devices = ["auto", "cpu", "cuda", "mps"]
     wanted = left.selectbox(
         "Device for new workers",
@@ -175,7 +182,7 @@ def show_machine() -> None:
         help="auto takes the GPU where there is one. The device is stored with each answer.",
     )
     if wanted != now:
-        catalog.remember("device", wanted)
+        app.catalog.remember("device", wanted)
         app.supervisor.device = wanted
         st.toast("New workers compute there; the present one finishes first.")
     workers = app.supervisor.workers
@@ -183,12 +190,13 @@ def show_machine() -> None:
     right.caption(f"Worker process {processes} is alive." if workers else "No worker is running.")
 
 
+app = parts.start_page()
 parts.name_tab("Jobs")
 st.title("Jobs", anchor=False)
-show_machine()
-jobs = active_jobs()
+show_machine(app)
+jobs = active_jobs(app.catalog)
 st.subheader("Under way", anchor=False)
-show_queue(jobs)
+show_queue(app.catalog, jobs)
 st.subheader("Ended", anchor=False)
-show_ended_jobs()
-look_for_jobs(jobs)
+show_ended_jobs(app.catalog)
+look_for_jobs(app.catalog, jobs)

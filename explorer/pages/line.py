@@ -1,10 +1,12 @@
 """Loss along lines through one or several models: choose, ask, compare, export."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.subjects import Subject
 from explorer.kinds import statistics
 from explorer.kinds.eigenvalues import eigenvalue_words
 from explorer.kinds.line import LINE, Line, LineLook, LineSettings
@@ -15,22 +17,16 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
-from explorer.pages._address import check_address
 from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
+from explorer.pages._offers import offer_stored
 from explorer.pages._text import as_text, joined_names
-from store import records
-
-LIVE_SECONDS = 0.7
-Subjects = dict[str, questions.Subject]  # by label
-
-app = parts.start_page()
-catalog = app.catalog
+from store import Catalog, records
 
 
-def choose() -> tuple[Subjects, LineSettings]:
+def choose(catalog: Catalog) -> tuple[dict[str, Subject], LineSettings]:
     """The models' points by label, and the lines, from the left column."""
-    subjects = choose_subjects()
+    subjects = controls.choose_models(catalog)
     problem = next(iter(subjects.values()))[0].problem_id
     with st.expander("Objective", expanded=True):
         values = choose_objective(LineSettings, catalog.problem(problem))
@@ -40,22 +36,7 @@ def choose() -> tuple[Subjects, LineSettings]:
     return subjects, forms.checked_settings(LineSettings, values)
 
 
-def choose_subjects() -> Subjects:
-    """One model at any of its snapshots, or the final points of several."""
-    models_by_label = parts.known_models(catalog)
-    check_address("model", f"one of {', '.join(models_by_label)}", models_by_label.__contains__)
-    first = [next(iter(models_by_label))]
-    names = st.multiselect("Models", list(models_by_label), first, key="model", bind="query-params")
-    if not names:
-        st.info("Choose at least one model.")
-        st.stop()
-    if len(names) == 1:
-        model = models_by_label[names[0]]
-        return {names[0]: (model, controls.choose_point(catalog, model))}
-    return {name: (models_by_label[name], models_by_label[name].point_id) for name in names}
-
-
-def choose_direction() -> dict[str, object]:
+def choose_direction() -> forms.Values:
     """Random directions or the gradient's, as settings."""
     direction = forms.choose(LineSettings, "direction")
     if direction == "eigenvector":
@@ -67,7 +48,9 @@ def choose_direction() -> dict[str, object]:
     return {"direction": direction, "directions": count, **drawn}
 
 
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(
+    catalog: Catalog, settings: LineSettings, stored_questions: Mapping[str, records.Question]
+) -> None:
     """The profiles so far, their checks and where they come from."""
     from explorer.render.line import draw
 
@@ -81,7 +64,7 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     description = f"{settings.title} of {', '.join(lines)}: curves"
     chart = partial(draw, lines, look)
     charts.show_chart(chart(), description, values)
-    explain(lines)
+    explain(lines, settings.directions)
     for name, question in stored_questions.items():
         if len(stored_questions) > 1:
             st.caption(as_text(name))
@@ -89,12 +72,12 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     show_ending(catalog, stored_questions, lines, chart)
 
 
-def explain(lines: dict[str, Line]) -> None:
-    """What band and step mean, below the chart."""
+def explain(lines: Mapping[str, Line], directions: int) -> None:
+    """What band and step mean, below the chart of so many directions."""
     from explorer.render.line import loss_interval
 
-    if settings.directions > 1:
-        st.caption(f"SD: standard deviation over the {settings.directions} directions.")
+    if directions > 1:
+        st.caption(f"SD: standard deviation over the {directions} directions.")
     for name, line in lines.items():
         head = f" of {as_text(name)}" if len(lines) > 1 else ""
         if loss_interval(line) is not None:
@@ -117,14 +100,15 @@ def explain(lines: dict[str, Line]) -> None:
             )
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    subjects, settings = choose()
+    subjects, settings = choose(app.catalog)
     wishes = {
         name: asking.WantedQuestion(LINE, settings, (subject,))
         for name, subject in subjects.items()
     }
-    questions_by_name = asking.find_questions(catalog, wishes)
+    questions_by_name = asking.find_questions(app.catalog, wishes)
 with sides.top:
     missing = asking.ask_button(app, questions_by_name, wishes)
 with sides.right:
@@ -135,6 +119,6 @@ with sides.right:
     with st.container():
         if missing:
             st.info(f"Not computed yet for {joined_names(missing)}: {asking.PRESS_COMPUTE}.")
-            asking.offer_stored(app, missing)
+            offer_stored(app, missing)
     if stored_questions:
-        asking.show_answers(app, stored_questions, show)
+        asking.show_answers(app, stored_questions, partial(show, app.catalog, settings))

@@ -1,19 +1,16 @@
 """Curvature and gradient noise along a training run, against its optimiser's threshold."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from explorer.ask import questions
 from explorer.ask.subject_names import subject_names
-from explorer.importing import training as training_notes
 from explorer.kinds.stability import STABILITY, StabilityLook
 from explorer.kinds.stability_result import Stability
 from explorer.kinds.stability_settings import StabilitySettings
-from explorer.kinds.stability_threshold import OPTIMISERS, temperature
+from explorer.kinds.stability_threshold import temperature
 from explorer.pages import _asking as asking
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
@@ -21,58 +18,21 @@ from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
+from explorer.pages._facts import facts_line
 from explorer.pages._objective import choose_objective
-from explorer.wording import one_line
-from store import records
-
-if TYPE_CHECKING:
-    import numpy as np
+from explorer.pages._offers import offer_stored
+from explorer.pages._stability_training import (
+    Training,
+    choose_training,
+    has_moments,
+    threshold_note,
+)
+from store import Catalog, records
 
 EFFORT_NAMES = ("probes", "seed", "room", "tolerance")
 
-app = parts.start_page()
-catalog = app.catalog
 
-
-@dataclass(frozen=True)
-class Training:
-    """What the run was trained with; it draws lines and changes nothing that is stored."""
-
-    optimiser: str
-    rate: float | None
-    momentum: float
-    batch: int | None
-    preconditioned: bool  # which matrix is asked about: this is a setting of the question
-    recorded: training_notes.TrainingNotes  # its rates hold where none is given
-
-    def rates(self, steps: Sequence[int | str]) -> "np.ndarray | None":
-        """Learning rate at each snapshot; None where it is not known at all."""
-        import numpy as np
-
-        if self.rate is not None:
-            return np.full(len(steps), self.rate)
-        rates_found = [self.recorded.rate_at(step) for step in steps if isinstance(step, int)]
-        if len(rates_found) < len(steps) or None in rates_found:
-            return None
-        return np.array(rates_found, dtype=np.float64)
-
-    def look(self, steps: Sequence[int | str], log: bool) -> StabilityLook:
-        """How the run is drawn, against the training as far as it is known."""
-        rates = self.rates(steps)
-        width = charts.plot_width()
-        own = () if rates is None else tuple(rates.tolist())
-        momentum, batch = self.momentum, self.batch or 0
-        return StabilityLook(
-            log=log,
-            width=width,
-            optimiser=self.optimiser,
-            rates=own,
-            momentum=momentum,
-            batch=batch,
-        )
-
-
-def choose() -> tuple[records.Model, StabilitySettings, Training]:
+def choose(catalog: Catalog) -> tuple[asking.WantedQuestion, Training]:
     """The question and the training, from the left column."""
     model = controls.choose_model(catalog, STABILITY.fewest)
     with st.expander("Objective", expanded=True):
@@ -80,79 +40,18 @@ def choose() -> tuple[records.Model, StabilitySettings, Training]:
     with st.expander("Estimates"):
         values |= forms.choose_all(StabilitySettings, EFFORT_NAMES)
     with st.expander("Training", expanded=True):
-        training = choose_training(model)
+        training = choose_training(catalog, model)
     values["preconditioned"] = training.preconditioned
-    return model, forms.checked_settings(StabilitySettings, values), training
+    settings = forms.checked_settings(StabilitySettings, values)
+    return asking.WantedQuestion(STABILITY, settings, ((model, ""),)), training
 
 
-def choose_training(model: records.Model) -> Training:
-    """Optimiser, rate, momentum and batch size, filled in as far as they are known."""
-    recorded_training = training_notes.training_of(model)
-    usual = recorded_training.rule or (
-        "heavy ball" if recorded_training.momentum else "gradient descent"
-    )
-    optimiser = st.selectbox(
-        "Optimiser",
-        OPTIMISERS,
-        index=OPTIMISERS.index(usual),
-        key=f"optimiser-{model.id}",
-        help="SGD with momentum in torch is the heavy ball. This and what follows only draws the "
-        "threshold and scales the noise.",
-    )
-    if recorded_training.optimiser and recorded_training.rule is None:
-        st.text(
-            f"Trained by {one_line(recorded_training.optimiser, 40)}, whose threshold is not known."
-        )
-    recorded = (
-        f"{recorded_training.rates[0][1]:.3g} … {recorded_training.rates[-1][1]:.3g}"
-        if recorded_training.rates
-        else "unknown"
-    )
-    left, right = st.columns(2, gap="xsmall")
-    rate = left.number_input(
-        "Learning rate",
-        min_value=0.0,
-        value=recorded_training.rate,
-        format="%.4g",
-        key=f"rate-{model.id}",
-        placeholder=recorded,
-        help="Empty: as it was recorded at each snapshot, if it was.",
-    )
-    momentum = 0.0
-    if optimiser != "gradient descent":
-        label = "beta1" if optimiser == "Adam" else "Momentum"
-        momentum = right.number_input(
-            label, 0.0, 0.9999, recorded_training.momentum or 0.9, key=f"momentum-{model.id}"
-        )
-    batch = st.number_input(
-        "Batch size",
-        min_value=1,
-        value=recorded_training.batch,
-        key=f"batch-{model.id}",
-        placeholder="all",
-        help="Empty: all examples at once.",
-    )
-    if recorded_training.groups > 1 and rate == recorded_training.rate:
-        st.caption(
-            f"The largest learning rate of {recorded_training.groups} groups of parameters counts."
-        )
-    preconditioned = choose_matrix(model, optimiser)
-    return Training(optimiser, rate or None, momentum, batch, preconditioned, recorded_training)
-
-
-def choose_matrix(model: records.Model, optimiser: str) -> bool:
-    """Whether the Hessian is preconditioned, where the run was recorded so that it can be."""
-    if not has_moments(model):
-        return st.query_params.get("preconditioned") == "true"  # refused in a sentence
-    return bool(forms.choose(StabilitySettings, "preconditioned", usual=optimiser == "Adam"))
-
-
-def has_moments(model: records.Model) -> bool:
-    """Whether a snapshot of the run came with Adam's second moments."""
-    return any(point.optimiser_state for point in catalog.points(model.id))
-
-
-def show(stored_questions: dict[str, records.Question]) -> None:
+def show(
+    catalog: Catalog,
+    model: records.Model,
+    training: Training,
+    stored_questions: Mapping[str, records.Question],
+) -> None:
     """The run's course so far, in words and curves, and where it comes from."""
     from explorer.render.stability import draw
 
@@ -164,13 +63,17 @@ def show(stored_questions: dict[str, records.Question]) -> None:
     chart = partial(draw, stability, look, names)
     top = stability.values["lambda_max"]
     charts.show_chart(chart(), f"Largest eigenvalue along the training of {model.name}", top)
-    explain(stability, look)
-    checks.show_badges(question, stability, residual_badge)
+    explain_matrix(stability, training)
+    available = stability.facts.available
+    if note := threshold_note(training, available, look, has_moments(catalog, model)):
+        st.caption(note)
+    explain_noise(training, look)
+    checks.show_badges(question, stability, partial(residual_badge, stability))
     show_ending(catalog, {"": question}, {"": stability}, chart)
 
 
-def explain(stability: Stability, look: StabilityLook) -> None:
-    """What the curves are, and what the training's settings make of them."""
+def explain_matrix(stability: Stability, training: Training) -> None:
+    """What the curves are, and why one is missing."""
     import numpy as np
 
     st.caption(
@@ -189,46 +92,20 @@ def explain(stability: Stability, look: StabilityLook) -> None:
         st.caption(
             "The noise is unknown: the loss must give one value per example, not a sum and a count."
         )
-    if note := threshold_note(stability.facts.available, look):
-        st.caption(note)
-    if look.rates:
-        note = (
-            "Implicit regulariser: of steps of this rate and batch size without momentum (Barrett "
-            "and Dherin 2021; Smith et al. 2021)."
-        )
-        if training.batch:
-            scale = temperature(look.rates[-1], training.batch, training.momentum)
-            note += f" Temperature of the noise: {scale:.3g}."
-        st.caption(note)
 
 
-def threshold_note(count: int, look: StabilityLook) -> str:
-    """What the largest eigenvalue is held against, for data of so many examples."""
-    if training.optimiser == "Adam" and not training.preconditioned:
-        return "Adam's threshold is one of the Hessian preconditioned by its second moments" + (
-            ": tick that on the left to see it."
-            if has_moments(model)
-            else ", which this run did not record: no line is drawn; record it by "
-            "Recorder(..., optimizer_state=True) with snapshot(..., optimizer=optimizer)."
-        )
-    import numpy as np
-
-    thresholds = look.thresholds(training.preconditioned)
-    if thresholds is None or not np.isfinite(thresholds).any():
-        return "Give the learning rate on the left to see the optimiser's threshold."
-    least, most = np.nanmin(thresholds), np.nanmax(thresholds)
-    number = f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}, as recorded"
-    year = 2022 if training.optimiser == "Adam" else 2021
-    threshold_text = (
-        f"Threshold of {training.optimiser}: {number} (Cohen et al. {year}), for "
-        "steps of all examples"
+def explain_noise(training: Training, look: StabilityLook) -> None:
+    """What the training's settings make of the noise."""
+    if not look.rates:
+        return
+    note = (
+        "Implicit regulariser: of steps of this rate and batch size without momentum (Barrett "
+        "and Dherin 2021; Smith et al. 2021)."
     )
-    batch = training.batch or count
-    return (
-        f"{threshold_text}."
-        if batch >= count
-        else f"{threshold_text}; those of {batch:,} of {count:,} settle below it."
-    )
+    if training.batch:
+        scale = temperature(look.rates[-1], training.batch, training.momentum)
+        note += f" Temperature of the noise: {scale:.3g}."
+    st.caption(note)
 
 
 def residual_badge(stability: Stability) -> None:
@@ -253,22 +130,24 @@ def residual_badge(stability: Stability) -> None:
     )
 
 
+app = parts.start_page()
 sides = parts.sides()
 with sides.left:
-    model, settings, training = choose()
-    wish = asking.WantedQuestion(STABILITY, settings, ((model, ""),))
-    stored_question = asking.find_questions(catalog, {"": wish})[""]
+    wish, training = choose(app.catalog)
+    stored_question = asking.find_questions(app.catalog, {"": wish})[""]
 with sides.top:
     missing = asking.ask_button(app, {"": stored_question}, {"": wish})
 with sides.right:
+    model, _ = wish.subjects[0]
     parts.show_heading(f"Curvature along the training of {model.name}")
-    st.caption(f"{model.points} snapshots · {parts.facts_line(model)}")
+    st.caption(f"{model.points} snapshots · {facts_line(model)}")
     if stored_question is None:
         st.info(
             f"This run's curvature has not been computed yet: {asking.PRESS_COMPUTE}; it grows "
             "here snapshot by snapshot.",
             icon=STABILITY.icon,
         )
-        asking.offer_stored(app, missing)
+        offer_stored(app, missing)
     else:
-        asking.show_answers(app, {"": stored_question}, show)
+        show_run = partial(show, app.catalog, model, training)
+        asking.show_answers(app, {"": stored_question}, show_run)

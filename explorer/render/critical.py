@@ -5,18 +5,19 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 # isort: split
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import altair as alt
+import pyarrow as pa
 
 from explorer.kinds.critical import CriticalLook
 from explorer.kinds.critical_result import END_WORDS, Critical, EndReason
 from explorer.kinds.look import SubjectName
-from explorer.kinds.trajectory import spans
-from explorer.render.marks.arrow import arrow_table
+from explorer.render.critical_rows import SearchRow, search_rows
+from explorer.render.marks.arrow import Encodings, arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
 from explorer.render.marks.curve import GREY
-from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
+from explorer.render.marks.ticks import tick_label_expression, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
 COLOURS = {  # of the reasons for which a search ended, readable on any page
@@ -28,6 +29,13 @@ COLOURS = {  # of the reasons for which a search ended, readable on any page
     EndReason.VANISHING: GREEN,
 }
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")  # of the runs
+TOOLTIP_TITLES = {
+    "kind": "class",
+    "index_words": "index",
+    "loss_words": "loss",
+    "before_words": "before",
+    "after_words": "gradient",
+}
 SMALLEST_GRADIENT = 1e-16  # a gradient below, 0 too, is drawn there
 
 
@@ -45,26 +53,6 @@ def draw(
     return charts[look.picture](searches, look, names)
 
 
-def start_labels(searches: Critical, names: Sequence[SubjectName] = ()) -> list[str]:
-    """What each search began at, in words: "step 50", "final", "copy 2".
-
-    Args:
-        searches: the searches.
-        names: of the runs in their order, with their snapshots' steps; needed where there are
-            several.
-    """
-    runs, texts = spans(searches.settings.lengths or (1,)), []
-    for snapshot, copy in searches.settings.search_starts:
-        run, span = next((n, span) for n, span in enumerate(runs) if snapshot < span.stop)
-        at = snapshot - span.start
-        words = f"copy {copy}" if copy else "final"
-        if not copy and snapshot < span.stop - 1:
-            step = names[run].steps[at] if names and names[run].steps else at
-            words = f"step {step}" if isinstance(step, int) else step
-        texts.append(f"{names[run].text}, {words}" if len(names) > 1 else words)
-    return texts
-
-
 def index_chart(
     searches: Critical, look: CriticalLook, names: Sequence[SubjectName] = ()
 ) -> alt.LayerChart:
@@ -74,11 +62,11 @@ def index_chart(
     an estimate. What has no index, or no place on a log scale, is left out.
     """
     log = look.log
-    rows = [row for row in _search_rows(searches, names) if not log or row["loss"] > 0]
-    rows = [row for row in rows if math.isfinite(row["loss"]) and math.isfinite(row["share"])]
-    x = alt.X("share:Q", scale=_share_scale([row["high"] for row in rows] + [0.0]))
+    rows = [row for row in search_rows(searches, names) if not log or row.loss > 0]
+    rows = [row for row in rows if math.isfinite(row.loss) and math.isfinite(row.share)]
+    x = alt.X("share:Q", scale=_share_scale([row.high for row in rows] + [0.0]))
     x = x.axis(title="Negative eigenvalues, share of all", format="~%", gridOpacity=0.22)
-    losses = _axis_ends([row["loss"] for row in rows], log)
+    losses = _axis_ends([row.loss for row in rows], log)
     places = ticks(*losses, log, 6)
     y = alt.Y(
         "loss:Q",
@@ -93,12 +81,13 @@ def index_chart(
             gridOpacity=0.22,
         ),
     )
-    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(y=y)
+    base = alt.Chart(_table(rows)).encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
         x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
     )
     dots = base.mark_point(style="search", size=70, strokeWidth=1.8, opacity=0.9).encode(
-        x=x, tooltip=_tooltips(("start", "ended", "class", "loss text", "index", "gradient text"))
+        x=x,
+        tooltip=_tooltips("start", "ended", "kind", "loss_words", "index_words", "after_words"),
     )
     dots = dots.encode(**_point_encodings(rows, names))
     return _whole_chart([bars.encode(stroke=_stroke_encoding(rows)), dots], look)
@@ -110,65 +99,17 @@ def _whole_chart(layers: list[alt.Chart], look: CriticalLook) -> alt.LayerChart:
     )
 
 
-def _search_rows(searches: Critical, names: Sequence[SubjectName]) -> list[dict[str, Any]]:
-    """What is drawn and told of each search that was made."""
-    runs = spans(searches.settings.lengths or (1,))
-    share, low, high = searches.index_shares
-    own = {name: values.tolist() for name, values in searches.values.items()}
-    rows = []
-    for unit, start in enumerate(start_labels(searches, names)):
-        if not searches.computed[unit]:
-            continue
-        snapshot = searches.settings.search_starts[unit][0]
-        run = next(n for n, span in enumerate(runs) if snapshot < span.stop)
-        rows.append(
-            {
-                "start": start,
-                "run": names[run].text if len(names) > 1 else "",
-                "ended": searches.end_words[unit],
-                "class": searches.classes[unit],
-                "loss": own["loss"][unit],
-                "share": float(share[unit]),
-                "low": float(low[unit]),
-                "high": float(high[unit]),
-                "loss text": number_text(own["loss"][unit], 6),
-                "index": index_text(searches, unit),
-                "gradient text": number_text(own["gradient"][unit], 3),
-                "before": own["start_gradient"][unit],
-                "after": own["gradient"][unit],
-                "before text": number_text(own["start_gradient"][unit], 3),
-            }
-        )
-    return rows
+def _table(rows: Sequence[SearchRow]) -> pa.Table:
+    return arrow_table([vars(row) for row in rows or [SearchRow()]])
 
 
-def index_text(searches: Critical, unit: int) -> str:
-    """The index at the end of a search: exact, or estimated with its interval and sure bound."""
-    index, low, high, bound = (
-        float(searches.values[name][unit])
-        for name in ("index", "index_low", "index_high", "index_bound")
-    )
-    if math.isnan(index):
-        return ""
-    if searches.exact:
-        return f"{index:,.0f} of {searches.parameters:,}"
-    return f"about {index:,.0f} ({low:,.0f} to {high:,.0f}), at least {bound:,.0f}"
-
-
-def _empty_row() -> dict[str, Any]:
-    """A row that has no place."""
-    names = ("start", "run", "ended", "class", "loss text", "index", "gradient text", "before text")
-    numbers = ("loss", "share", "low", "high", "before", "after")
-    return dict.fromkeys(names, "") | dict.fromkeys(numbers, math.nan)
-
-
-def _reasons_present(rows: list[dict[str, object]]) -> list[EndReason]:
+def _reasons_present(rows: Sequence[SearchRow]) -> list[EndReason]:
     """The reasons that occur, in their order."""
-    reasons = {row["ended"] for row in rows}
+    reasons = {row.ended for row in rows}
     return [ended for ended in EndReason if END_WORDS[ended] in reasons] or [EndReason.CRITICAL]
 
 
-def _stroke_encoding(rows: list[dict[str, object]]) -> alt.Stroke:
+def _stroke_encoding(rows: Sequence[SearchRow]) -> alt.Stroke:
     present = _reasons_present(rows)
     scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=[COLOURS[e] for e in present])
     return alt.Stroke(
@@ -176,7 +117,7 @@ def _stroke_encoding(rows: list[dict[str, object]]) -> alt.Stroke:
     )
 
 
-def _point_encodings(rows: list[dict[str, object]], names: Sequence[SubjectName]) -> dict[str, Any]:
+def _point_encodings(rows: Sequence[SearchRow], names: Sequence[SubjectName]) -> Encodings:
     """Colours by the reason, filled where a point is critical; a shape a run."""
     present = _reasons_present(rows)
     fills = [COLOURS[e] if e == EndReason.CRITICAL else HOLLOW for e in present]
@@ -213,9 +154,10 @@ def _axis_ends(values: Sequence[float], log: bool) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _tooltips(names: Sequence[str]) -> list[alt.Tooltip]:
+def _tooltips(*names: str) -> list[alt.Tooltip]:
     return [
-        alt.Tooltip(field=name, type="nominal", title=name.removesuffix(" text")) for name in names
+        alt.Tooltip(field=name, type="nominal", title=TOOLTIP_TITLES.get(name, name))
+        for name in names
     ]
 
 
@@ -227,12 +169,16 @@ def gradients_chart(
     Norms below 1e-16 are drawn there, and those that are not finite left out.
     """
     rows = [
-        row | {name: max(row[name], SMALLEST_GRADIENT) for name in ("before", "after")}
-        for row in _search_rows(searches, names)
-        if math.isfinite(row["before"]) and math.isfinite(row["after"])
+        replace(
+            row,
+            before=max(row.before, SMALLEST_GRADIENT),
+            after=max(row.after, SMALLEST_GRADIENT),
+        )
+        for row in search_rows(searches, names)
+        if math.isfinite(row.before) and math.isfinite(row.after)
     ]
     target = searches.settings.target
-    values = [row[name] for row in rows for name in ("before", "after")]
+    values = [gradient for row in rows for gradient in (row.before, row.after)]
     ends = _axis_ends([*values, target], True)
     places = ticks(*ends, True, 7)
     axis = alt.Axis(
@@ -243,10 +189,10 @@ def gradients_chart(
         gridOpacity=0.22,
     )
     scale = alt.Scale(type="log", domain=list(ends), nice=False)
-    order = [row["start"] for row in rows]
+    order = [row.start for row in rows]
     x = alt.X("start:N", sort=order, title="Start").axis(labelOverlap=True, labelAngle=-45)
-    base = alt.Chart(arrow_table(rows or [_empty_row()])).encode(
-        x=x, tooltip=_tooltips(("start", "ended", "before text", "gradient text"))
+    base = alt.Chart(_table(rows)).encode(
+        x=x, tooltip=_tooltips("start", "ended", "before_words", "after_words")
     )
     before = alt.Y("before:Q", scale=scale, axis=axis)
     after = alt.Y("after:Q", scale=scale, axis=axis)

@@ -18,6 +18,28 @@ Drawing: TypeAlias = Chart | Relief
 Draw: TypeAlias = Callable[[object, Look, Sequence[SubjectName]], Drawing]  # of a kind
 
 
+def as_relief(drawing: Drawing) -> Relief:
+    """The drawing, which is in relief.
+
+    Raises:
+        TypeError: it is seen from above.
+    """
+    if not isinstance(drawing, Relief):
+        raise TypeError(f"the drawing must be in relief, got {type(drawing).__name__}")
+    return drawing
+
+
+def as_chart(drawing: Drawing) -> Chart:
+    """The drawing, which is seen from above.
+
+    Raises:
+        TypeError: it is in relief.
+    """
+    if isinstance(drawing, Relief):
+        raise TypeError("the drawing must be a chart, got a relief")
+    return drawing
+
+
 def drawing_of(
     kind: Kind,
     results: object,

@@ -4,10 +4,11 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
+import pyarrow as pa
 
 from explorer.kinds.look import SubjectName
 from explorer.kinds.measures import LAYERS, MEASURES, MEASURES_IN_READING_ORDER, NO, YES
@@ -49,60 +50,68 @@ def measures_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.L
     have no place and are left out.
     """
     rows = [row for name, one in named.items() for row in _value_rows(name, one)]
-    largest = max((row["value"] for row in rows), default=1.0)
-    rows = [row for row in rows if row["value"] >= SMALLEST_SHARE * largest] or [_empty_row()]
-    low = min(row["low"] for row in rows)
-    high = max(row["high"] for row in rows)
-    shared = _shared_encodings(rows, max(low, high * SMALLEST_SHARE) / 1.3, high * 1.3, "Value")
+    largest = max((row.value for row in rows), default=1.0)
+    rows = [row for row in rows if row.value >= SMALLEST_SHARE * largest] or [MeasureRow()]
+    low, high = min(row.low for row in rows), max(row.high for row in rows)
+    x, y = _axes(rows, max(low, high * SMALLEST_SHARE) / 1.3, high * 1.3, "Value")
+    base = alt.Chart(_table(rows)).encode(y=y)
     if len(named) > 1:
-        shared["yOffset"] = alt.YOffset("model:N", sort=list(named))
-        shared["color"] = alt.Color(
-            "model:N",
-            scale=alt.Scale(domain=list(named), range=series_colours(list(named))),
-            legend=alt.Legend(title=None, orient="top", symbolOpacity=1),
+        base = base.encode(
+            yOffset=alt.YOffset("model:N", sort=list(named)),
+            color=alt.Color(
+                "model:N",
+                scale=alt.Scale(domain=list(named), range=series_colours(list(named))),
+                legend=alt.Legend(title=None, orient="top", symbolOpacity=1),
+            ),
         )
-    base = alt.Chart(arrow_table(rows))
     bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
-        **{**shared, "x": _x_encoding_of(shared, "low")}
+        x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
     )
-    bars = bars.encode(x2="high:Q")
     shape = alt.Shape(
         "what:N",
         scale=alt.Scale(domain=["value", "at least"], range=["circle", "triangle-right"]),
         legend=None,
     )
     dots = base.mark_point(size=46, filled=True, opacity=1).encode(
-        **shared, shape=shape, tooltip=_tooltips(["model", "measure", "said"])
+        x=x, shape=shape, tooltip=_tooltips(["model", "measure", "said"])
     )
     return _whole_chart([bars, dots], rows, look)
 
 
-def _empty_row() -> dict[str, Any]:
-    """A row that draws an empty chart."""
-    return {"model": "", "measure": "", "value": 1.0, "low": 1.0, "high": 1.0} | {
-        "what": "value",
-        "said": "",
-    }
+@dataclass(frozen=True, kw_only=True)
+class MeasureRow:
+    """What is drawn and told of a measure at a model; as it is, it draws an empty chart."""
+
+    model: str = ""
+    measure: str = ""
+    value: float = 1.0
+    low: float = 1.0
+    high: float = 1.0
+    what: str = "value"  # or "at least"
+    expected: str = ""  # what a rescaling should do to it
+    said: str = ""
 
 
-def _value_rows(name: str, one: Sharpness) -> list[dict[str, Any]]:
+def _table(rows: Sequence[MeasureRow]) -> pa.Table:
+    return arrow_table([vars(row) for row in rows])
+
+
+def _value_rows(name: str, one: Sharpness) -> list[MeasureRow]:
     rows = []
     for measure in MEASURES:
         value = one.of(measure.name)
         if not (np.isfinite(value.value) and value.value > 0):
             continue
-        low = value.low if value.low > 0 else value.value
-        high = value.high if np.isfinite(value.high) else value.value
         rows.append(
-            {
-                "model": name,
-                "measure": measure.title,
-                "value": value.value,
-                "low": low,
-                "high": high,
-                "what": "at least" if value.is_bound else "value",
-                "said": value_text(value.value, value.low, value.high),
-            }
+            MeasureRow(
+                model=name,
+                measure=measure.title,
+                value=value.value,
+                low=value.low if value.low > 0 else value.value,
+                high=value.high if np.isfinite(value.high) else value.value,
+                what="at least" if value.is_bound else "value",
+                said=value_text(value.value, value.low, value.high),
+            )
         )
     return rows
 
@@ -136,11 +145,9 @@ def _short_number(value: float, digits: int) -> str:
     return number_text(value, digits)
 
 
-def _shared_encodings(
-    rows: list[dict[str, object]], low: float, high: float, title: str
-) -> dict[str, Any]:
-    """Place of a measure, in the order of the list, and of its value."""
-    titles_present = {row["measure"] for row in rows}
+def _axes(rows: Sequence[MeasureRow], low: float, high: float, title: str) -> tuple[alt.X, alt.Y]:
+    """Place of a measure's value, and of the measure, in the order of the list."""
+    titles_present = {row.measure for row in rows}
     order = [
         measure.title for measure in MEASURES_IN_READING_ORDER if measure.title in titles_present
     ] or [""]
@@ -155,27 +162,19 @@ def _shared_encodings(
     y_axis = alt.Axis(
         title=None, labelLimit=300, labelOverlap=False, grid=True, gridColor=GREY, gridOpacity=0.12
     )
-    return {
-        "x": alt.X(
-            "value:Q", scale=alt.Scale(type="log", domain=[low, high], nice=False), axis=axis
-        ),
-        "y": alt.Y("measure:N", sort=order, axis=y_axis),
-    }
-
-
-def _x_encoding_of(shared: Mapping[str, Any], name: str) -> alt.X:
-    """The same axis of another column."""
-    return alt.X(f"{name}:Q", scale=shared["x"]["scale"], axis=shared["x"]["axis"])
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    x = alt.X("value:Q", scale=scale, axis=axis)
+    return x, alt.Y("measure:N", sort=order, axis=y_axis)
 
 
 def _whole_chart(
-    layers: list[alt.Chart], rows: list[dict[str, object]], look: SharpnessLook
+    layers: list[alt.Chart], rows: Sequence[MeasureRow], look: SharpnessLook
 ) -> alt.LayerChart:
     """The layers, as high as the rows' measures need."""
     return alt.LayerChart(
         layer=layers,
         width=look.width,
-        height=ROW_HEIGHT * len({row["measure"] for row in rows}) + LEGEND_AND_AXIS,
+        height=ROW_HEIGHT * len({row.measure for row in rows}) + LEGEND_AND_AXIS,
         title=look.title or alt.Undefined,
     )
 
@@ -189,36 +188,34 @@ def ratios_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.Lay
 
     The colour says what a measure should do.
     """
-    rows: list[dict[str, Any]] = [
-        {
-            "model": name,
-            "measure": measure.title,
-            "value": ratio,
-            "expected": EXPECTED_WORDS[measure.invariant],
-            "said": number_text(ratio, 6),
-        }
+    rows = [
+        MeasureRow(
+            model=name,
+            measure=measure.title,
+            value=ratio,
+            expected=EXPECTED_WORDS[measure.invariant],
+            said=number_text(ratio, 6),
+        )
         for name, one in named.items()
         for measure in MEASURES
         if (ratio := one.ratios.get(measure.name, 0.0)) > 0
     ]
-    rows = rows or [_empty_row() | {"expected": EXPECTED_WORDS[YES]}]
-    values = [row["value"] for row in rows]
+    rows = rows or [MeasureRow(expected=EXPECTED_WORDS[YES])]
+    values = [row.value for row in rows]
     low, high = min([*values, 0.5]) / 1.3, max([*values, 2.0]) * 1.3
-    shared = _shared_encodings(rows, low, high, "Rescaled / as it was")
+    x, y = _axes(rows, low, high, "Rescaled / as it was")
     expected = list(EXPECTED_WORDS.values())
-    present = [words for words in expected if any(row["expected"] == words for row in rows)]
-    base = alt.Chart(arrow_table(rows))
+    present = [words for words in expected if any(row.expected == words for row in rows)]
+    base = alt.Chart(_table(rows)).encode(x=x, y=y)
     colour = alt.Color(
         "expected:N",
         scale=alt.Scale(domain=expected, range=[GREEN, BLUE, ORANGE]),
         legend=alt.Legend(title=None, orient="top", values=present),
     )
     tips = _tooltips(["model", "measure", "expected", "said"])
-    dots = base.mark_point(size=50, filled=True, opacity=1).encode(
-        **shared, color=colour, tooltip=tips
-    )
+    dots = base.mark_point(size=50, filled=True, opacity=1).encode(color=colour, tooltip=tips)
     one = alt.Chart(arrow_table([{"value": 1.0}])).mark_rule(color=GREY, strokeDash=[4, 3])
-    return _whole_chart([one.encode(x=shared["x"]), dots], rows, look)
+    return _whole_chart([one.encode(x=x), dots], rows, look)
 
 
 def worst_direction_chart(

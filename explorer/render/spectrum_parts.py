@@ -3,7 +3,6 @@
 import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
 
 # isort: split
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -16,7 +15,8 @@ from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
-from explorer.render.spectrum_density import SPIKE_COLOUR, chart_of_layers
+from explorer.render.spectrum_density import chart_of_layers
+from explorer.render.spectrum_spikes import SPIKE_COLOUR
 
 SIGNS = ("positive", "negative")
 
@@ -30,7 +30,7 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     size = np.abs(values) if look.log else values
     places = [n for n in range(len(values)) if not look.log or size[n] > 0]
     floor = min((float(size[n]) for n in places), default=1.0) / 3
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, object]] = [
         {
             "rank": spectrum.ranks[n],
             "value": float(size[n]),
@@ -46,7 +46,7 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     ] or [{"rank": "1", "value": 1.0, "low": 1.0, "high": 1.0, "sign": SIGNS[0]}]
     scale = alt.Scale(type="log" if look.log else "linear", nice=True)
     title = "Absolute eigenvalue" if look.log else "Eigenvalue"
-    order = [row["rank"] for row in rows]
+    order = [spectrum.ranks[n] for n in places]
     x = alt.X("rank:N", sort=order, title="Number, from the top; −1 is the smallest")
     x = x.axis(labelAngle=0, labelOverlap=True)
     colour = alt.Color("sign:N").scale(domain=SIGNS, range=[BLUE, SPIKE_COLOUR])
@@ -73,7 +73,7 @@ def layers_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     trace_estimates = spectrum.layers
     values = [e.value for e in trace_estimates.values()]
     reach = max((abs(value) for value in values), default=1.0) or 1.0
-    rows: list[dict[str, Any]] = [
+    rows: list[dict[str, object]] = [
         {
             "tensor": name,
             "trace": estimate.value,
@@ -84,7 +84,7 @@ def layers_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
         }
         for name, estimate in trace_estimates.items()
     ] or [{"tensor": "", "trace": 0.0, "low": 0.0, "high": 0.0, "said": "", "probes": 0}]
-    y = alt.Y("tensor:N", sort=[row["tensor"] for row in rows], title=None)
+    y = alt.Y("tensor:N", sort=list(trace_estimates), title=None)
     y = y.axis(labelLimit=220)
     tooltips = [
         alt.Tooltip("tensor:N"),

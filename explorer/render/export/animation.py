@@ -2,11 +2,11 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from PIL import Image
 
-from explorer.render.export.figure import save_figure
+from explorer.render.drawing import Drawing
+from explorer.render.export.composed import save_drawing
 
 ANIMATION_FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
 MOST_FRAMES = 40  # frames: each takes as long as a figure
@@ -20,7 +20,7 @@ def frame_indices(count: int) -> list[int]:
 
 
 def animation(
-    chart: Callable[[int], object],
+    draw: Callable[[int], Drawing],
     frames: Sequence[int],
     format: str,
     *,
@@ -32,7 +32,7 @@ def animation(
     """The charts of these frames, the last one held a while.
 
     Args:
-        chart: makes the Altair chart of a frame; all must have the same size.
+        draw: makes the drawing of a frame; all must have the same size.
         frames: in their order.
         format: "GIF", which repeats, or "MP4" (H.264, which papers and slides play).
         width_inches: of the picture, with `dpi` its width in pixels.
@@ -48,17 +48,17 @@ def animation(
         raise ValueError(
             f"an animation needs frames and {format_names}, got {len(frames)}, {format!r}"
         )
-    images = _frame_images(chart, frames, width_inches, dpi)
+    images = _frame_images(draw, frames, width_inches, dpi)
     return (_gif_bytes if format == "GIF" else _mp4_bytes)(images, seconds, hold)
 
 
 def _frame_images(
-    chart: Callable[[int], Any], frames: Sequence[int], inches: float, dpi: int
+    draw: Callable[[int], Drawing], frames: Sequence[int], inches: float, dpi: int
 ) -> Iterator[Image.Image]:
     """Each frame in the size of the first, cut to even numbers as H.264 wants them."""
     size = None
     for frame in frames:
-        png = save_figure(chart(frame), None, "png", inches, dpi)
+        png = save_drawing(draw(frame), "png", inches, dpi)
         image = Image.open(io.BytesIO(png)).convert("RGB")
         size = size or (image.width // 2 * 2, image.height // 2 * 2)
         yield image.crop((0, 0, *size))

@@ -50,20 +50,7 @@ def composed_still(
         ratio = picture.height / picture.width
     width = round(width_inches * POINTS * PLOT_SHARE)
     height = round(width * ratio)
-    url = "data:image/png;base64," + base64.b64encode(png).decode()
-    unit = alt.Scale(domain=[0, 1], nice=False, zero=False)
-    image = (
-        alt.Chart(arrow_table([{"url": url, "left": 0, "right": 1, "bottom": 0, "top": 1}]))
-        .mark_image(aspect=False)
-        .encode(
-            x=alt.X("left:Q", scale=unit, axis=None),
-            x2="right:Q",
-            y=alt.Y("top:Q", scale=unit, axis=None),
-            y2="bottom:Q",
-            url="url:N",
-        )
-    )
-    layers = [image]
+    layers = [_picture_layer(png)]
     if np.isfinite(field.heights).any():
         words = bar_title(field.scale, field.z[field.computed], field.z_label)
         layers.append(colour_bar(field.scale, words, round(height * 0.7)))
@@ -79,6 +66,23 @@ def composed_still(
         height=height,
         title=title or alt.Undefined,
         description=f"{field.z_label} in three dimensions.",
+    )
+
+
+def _picture_layer(png: bytes) -> alt.Chart:
+    """The picture over all of the plot."""
+    url = "data:image/png;base64," + base64.b64encode(png).decode()
+    unit = alt.Scale(domain=[0, 1], nice=False, zero=False)
+    return (
+        alt.Chart(arrow_table([{"url": url, "left": 0, "right": 1, "bottom": 0, "top": 1}]))
+        .mark_image(aspect=False)
+        .encode(
+            x=alt.X("left:Q", scale=unit, axis=None),
+            x2="right:Q",
+            y=alt.Y("top:Q", scale=unit, axis=None),
+            y2="bottom:Q",
+            url="url:N",
+        )
     )
 
 

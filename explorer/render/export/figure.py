@@ -5,11 +5,11 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 # isort: split
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 
 from explorer.kinds.provenance import Provenance
+from explorer.render.drawing import Chart
 from explorer.render.export.figure_width import fit_width
 from explorer.render.export.fonts import SANS
 from explorer.render.export.metadata import with_provenance
@@ -20,7 +20,7 @@ FORMATS = ("svg", "pdf", "png")
 
 
 def save_figure(
-    chart: alt.TopLevelMixin,
+    chart: Chart,
     path: str | Path | None,
     format: str,
     width_inches: float,
@@ -60,7 +60,7 @@ def require_figure(format: str, width_inches: float, dpi: int) -> None:
         raise ValueError(f"dpi must be from 30 to 2400, got {dpi}")
 
 
-def side_by_side(charts: Sequence[Any], columns: int = 2) -> alt.ConcatChart:
+def side_by_side(charts: Sequence[Chart], columns: int = 2) -> alt.ConcatChart:
     """The charts as panels of one figure, each with its own scales and legends.
 
     Raises:

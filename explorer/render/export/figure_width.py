@@ -1,11 +1,9 @@
 """Figures of exactly the width asked for, all axes and legends included."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from explorer.render.export.svg import POINTS, drawing_size, drawn_svg
-from explorer.render.export.views import INNER_VIEWS, all_views
+from explorer.render.export.views import INNER_VIEWS, Spec, all_views
 
 LEGEND_COLUMN = 66  # points that a symbol and its words need at least
 MOST_TRIES = 16  # drawings until one has the width asked for; two or three are usual
@@ -13,7 +11,7 @@ SMALLEST_PLOT, SMALLEST_STEP = 20.0, 0.05  # points of a plot's width, and betwe
 WIDEST_MARGIN = 0.15  # of the width, that a figure may leave free where nothing fits better
 
 
-def fit_width(spec: dict[str, object], width: float) -> str:
+def fit_width(spec: Spec, width: float) -> str:
     """The chart as SVG, its plots scaled until everything together is `width` points wide.
 
     Vega-Lite fits only single views by itself, and then changes their aspect ratio.
@@ -46,7 +44,7 @@ def fit_width(spec: dict[str, object], width: float) -> str:
     )
 
 
-def _scale_view(view: dict[str, Any], factor: float, width: float) -> dict[str, Any]:
+def _scale_view(view: Spec, factor: float, width: float) -> Spec:
     """The view with its plots, and what is placed in pixels of a plot, `factor` times as large.
 
     Legends below plots `width` points wide get fewer columns where these have no room.
@@ -64,7 +62,7 @@ def _scale_view(view: dict[str, Any], factor: float, width: float) -> dict[str, 
     return view
 
 
-def _scale_channel(channel: object, factor: float, width: float) -> Any:
+def _scale_channel(channel: object, factor: float, width: float) -> object:
     if not isinstance(channel, dict):
         return channel
     if isinstance(channel.get("value"), int | float):
@@ -77,12 +75,12 @@ def _scale_channel(channel: object, factor: float, width: float) -> Any:
     return {**channel, "legend": legend} if legend else channel
 
 
-def _widest_plot(spec: Mapping[str, Any]) -> float:
+def _widest_plot(spec: Spec) -> float:
     """Width of the widest single plot, in the chart's own pixels."""
     return max(v["width"] for v in all_views(spec) if isinstance(v.get("width"), int | float))
 
 
-def _width_across(spec: Mapping[str, Any]) -> float:
+def _width_across(spec: Spec) -> float:
     """Width of all plots that stand side by side, without axes and legends."""
     own = spec.get("width")
     if isinstance(own, int | float):

@@ -1,15 +1,10 @@
 """The look of a chart in a paper: text of 7 to 9 points, thin lines, no clutter."""
 
-import pandas  # noqa: F401 - whole before altair looks at it: another thread may be at it
-
-# isort: split
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import altair as alt
-
+from explorer.render.drawing import Chart
 from explorer.render.export.fonts import SANS, font_families
-from explorer.render.export.views import all_views, static_spec
+from explorer.render.export.views import Spec, all_views, static_spec
 
 # Marks of the screen, by their style, as they are in a paper.
 PAPER_MARKS: Mapping[str, Mapping[str, float]] = {
@@ -30,7 +25,7 @@ SYMBOL_SCALES = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def publication_config(fonts: Sequence[str] = SANS) -> dict[str, Any]:
+def publication_config(fonts: Sequence[str] = SANS) -> Spec:
     """Vega-Lite configuration for a paper: 7 to 9 pt at final size, thin lines, no clutter."""
     text = {"labelFontSize": 7, "titleFontSize": 8, "titleFontWeight": "normal"}
     black = {"labelColor": "black", "titleColor": "black"}
@@ -65,7 +60,7 @@ def publication_config(fonts: Sequence[str] = SANS) -> dict[str, Any]:
     }
 
 
-def paper_spec(chart: alt.TopLevelMixin, fonts: Sequence[str] = SANS) -> dict[str, Any]:
+def paper_spec(chart: Chart, fonts: Sequence[str] = SANS) -> Spec:
     """The chart as Vega-Lite in the publication style, without what only a screen needs."""
     spec = static_spec(chart)
     spec["config"] = publication_config(fonts)

@@ -4,14 +4,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from explorer.kinds import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, PlaneLook, SubjectName
-from explorer.render.drawing import Chart, drawing_of
-from explorer.render.export.views import inner_views, static_spec
+from explorer.render.drawing import Chart, as_chart, drawing_of
+from explorer.render.export.views import Spec, inner_views, static_spec
 from explorer.render.marks.colours import BLUE, SERIES_COLOURS, colour_table
 from explorer.render.marks.ticks import tick_label
 from explorer.render.relief3d.client import NoOpenGL, renderer
@@ -62,9 +62,7 @@ def thumbnail(kind: Kind, result: object, names: Sequence[SubjectName] = ()) -> 
         png = renderer().still(drawing.field, size=RENDERED_SIZE, background=None)
     except NoOpenGL:
         assert isinstance(look, PlaneLook)
-        flat = drawing_of(kind, result, replace(look, view="contour"), names)
-        assert not isinstance(flat, Relief)
-        png = small_chart(flat)
+        png = small_chart(as_chart(drawing_of(kind, result, replace(look, view="contour"), names)))
     return _framed_thumbnail(png, drawing.field)
 
 
@@ -78,7 +76,7 @@ def small_chart(chart: Chart) -> bytes:
         if key in spec:
             spec[key] = spec[key][:MOST_PLOTS]
     spec |= {"background": "transparent", "padding": MARGIN, "spacing": 0}
-    config: dict[str, Any] = {mark: {"color": BLUE} for mark in ("line", "area", "bar", "point")}
+    config: Spec = {mark: {"color": BLUE} for mark in ("line", "area", "bar", "point")}
     spec["config"] = config | {
         "view": {"stroke": None},
         "range": {"category": list(SERIES_COLOURS)},
@@ -93,7 +91,7 @@ def small_chart(chart: Chart) -> bytes:
     return file.getvalue()
 
 
-def _bare(view: dict[str, Any]) -> dict[str, Any]:
+def _bare(view: Spec) -> Spec:
     """The view without axes, legends, titles and words."""
     bare = {name: part for name, part in view.items() if name not in ("title", "resolve")}
     for key, inner in inner_views(view):
@@ -105,12 +103,12 @@ def _bare(view: dict[str, Any]) -> dict[str, Any]:
     return bare
 
 
-def _mark_style(view: dict[str, object]) -> str:
+def _mark_style(view: Spec) -> str:
     mark = view.get("mark")
     return str(mark.get("style", "")) if isinstance(mark, dict) else ""
 
 
-def _bare_channel(name: str, channel: object) -> Any:
+def _bare_channel(name: str, channel: object) -> object:
     """A channel without what tells its scale."""
     if not isinstance(channel, dict) or not {"field", "datum"} & channel.keys():
         return channel

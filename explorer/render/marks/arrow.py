@@ -1,8 +1,11 @@
 """Rows of values as the Arrow tables, column names and titles that Altair takes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import pyarrow as pa
+
+Encodings: TypeAlias = Mapping[str, Any]  # channel -> what Altair encodes it by, a type a channel
 
 PLAIN_CHARACTERS = " _-"  # beside letters and digits: what no part of Vega gives a meaning
 

@@ -4,9 +4,9 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import altair as alt
+from altair.typing import Optional
 
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row, axis_limits
@@ -87,7 +87,7 @@ def _plot_layers(row: Row, x: alt.X, width: int) -> list[alt.Chart]:
     return [*layers, hover_rule(row, x)]
 
 
-def _colour_encoding(row: Row, width: int) -> Any:
+def _colour_encoding(row: Row, width: int) -> Optional[alt.Color]:
     """One colour a name; for one curve the page's own, and no legend."""
     names = list(row.curves)
     if len(names) == 1:

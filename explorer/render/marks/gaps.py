@@ -1,19 +1,18 @@
 """Where a curve has points and where gaps; marks of what has no place at the foot of its plot."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import altair as alt
 import numpy as np
 
-from explorer.render.marks.arrow import arrow_table, tooltip_title
+from explorer.render.marks.arrow import Encodings, arrow_table, tooltip_title
 from explorer.render.marks.curve import Curve, Row
 from explorer.render.marks.scale import is_drawable
 from explorer.render.marks.ticks import number_text
 
 STROKE_PATH = "M0,-1L0,1"
-PointRows = list[dict[str, Any]]
+PointRow = dict[str, float | str]
+PointRows = list[PointRow]
 
 
 def drawable_rows(name: str, x: np.ndarray, y: np.ndarray, log: bool) -> PointRows:
@@ -31,7 +30,7 @@ def drawable_rows(name: str, x: np.ndarray, y: np.ndarray, log: bool) -> PointRo
 
 def isolated_rows(point_rows: PointRows) -> PointRows:
     """Points between two gaps, which a line does not show."""
-    sizes: dict[tuple[str, int], int] = {}
+    sizes: dict[tuple[float | str, float | str], int] = {}
     for row in point_rows:
         key = row["line"], row["gap"]
         sizes[key] = sizes.get(key, 0) + 1
@@ -54,7 +53,7 @@ def _reason_text(value: float) -> str:
     return "infinite" if math.isinf(value) else "not above 0"
 
 
-def rug_layer(hole_rows: PointRows, shared: Mapping[str, object], row: Row) -> alt.Chart:
+def rug_layer(hole_rows: PointRows, shared: Encodings, row: Row) -> alt.Chart:
     """Marks at the foot of the plot, and what they mean in a legend."""
     counts = {why: sum(hole["why"] == why for hole in hole_rows) for why in ("NaN", "infinite")}
     counts["not above 0"] = len(hole_rows) - sum(counts.values())

@@ -1,7 +1,6 @@
 """What a surface seen from above tells under the mouse: computed values, or an estimate."""
 
 import math
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -16,6 +15,7 @@ from explorer.render.marks.ticks import number_text
 HOVER_POINTS = 3600
 HOVER_BYTES = 380_000
 ESTIMATE_BYTES = 40  # of an estimate, more than of a value
+Cells = tuple[slice, slice]  # rows and columns of a surface
 
 
 def hover_layer(surface: Surface, preview: Preview, value: str) -> list[alt.Chart]:
@@ -26,28 +26,8 @@ def hover_layer(surface: Surface, preview: Preview, value: str) -> list[alt.Char
     """
     if not surface.computed.any():
         return []
-    names = list(surface.values)
-    cells, stride = _tooltip_cells(surface, len(names))
-    cell_y, cell_x = (
-        a.ravel() for a in np.meshgrid(surface.y[cells[0]], surface.x[cells[1]], indexing="ij")
-    )
-    j, i = (near[cells].ravel() for near in nearest_computed(surface.computed))
-    gap = preview.interpolated[cells].ravel()
-    columns: dict[str, Any] = {"cell x": cell_x.round(9), "cell y": cell_y.round(9)}
-    columns["x"] = [number_text(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()]
-    columns["y"] = [number_text(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()]
-    field_names = {
-        name: column_name(name if name not in columns else f"{name} (value)") for name in names
-    }
-    for name, grid in surface.values.items():
-        columns[field_names[name]] = [number_text(v) for v in grid[j, i].tolist()]
-        for n in np.flatnonzero(gap):
-            columns[field_names[name]][n] = "not computed"
-    likely, give = (grid[cells].ravel() for grid in (preview.values, preview.uncertainty))
-    for n in np.flatnonzero(gap):
-        columns[field_names[value]][n] = (
-            estimate_text(float(likely[n]), float(give[n])) + " (interpolated)"
-        )
+    cells, stride = _tooltip_cells(surface, len(surface.values))
+    columns, field_names = _told_columns(surface, preview, value, cells)
     half = [np.ptp(cell_extent(axis)) / len(axis) * stride / 2 for axis in (surface.x, surface.y)]
     return [
         alt.Chart(pa.table(columns))
@@ -73,6 +53,36 @@ def hover_layer(surface: Surface, preview: Preview, value: str) -> list[alt.Char
     ]
 
 
+def _told_columns(
+    surface: Surface, preview: Preview, value: str, cells: Cells
+) -> tuple[dict[str, np.ndarray | list[str]], dict[str, str]]:
+    """The middle of each cell and what it tells, and the columns' names by those of the values."""
+    cell_y, cell_x = (
+        a.ravel() for a in np.meshgrid(surface.y[cells[0]], surface.x[cells[1]], indexing="ij")
+    )
+    j, i = (near[cells].ravel() for near in nearest_computed(surface.computed))
+    gap = preview.interpolated[cells].ravel()
+    told = {
+        "x": [number_text(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()],
+        "y": [number_text(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()],
+    }
+    taken = {"cell x", "cell y", *told}
+    field_names = {
+        name: column_name(name if name not in taken else f"{name} (value)")
+        for name in surface.values
+    }
+    for name, grid in surface.values.items():
+        texts = [number_text(v) for v in grid[j, i].tolist()]
+        told[field_names[name]] = texts
+        for n in np.flatnonzero(gap):
+            texts[n] = "not computed"
+    likely, give = (grid[cells].ravel() for grid in (preview.values, preview.uncertainty))
+    for n in np.flatnonzero(gap):
+        estimate = estimate_text(float(likely[n]), float(give[n]))
+        told[field_names[value]][n] = f"{estimate} (interpolated)"
+    return {"cell x": cell_x.round(9), "cell y": cell_y.round(9), **told}, field_names
+
+
 def estimate_text(value: float, uncertainty: float) -> str:
     """A value with the digits that its uncertainty leaves: "≈ 1.23 ± 0.02"."""
     digits = 5
@@ -87,7 +97,7 @@ def _rounded_text(value: float, digits: int) -> str:
     return number_text(float(f"{value:.{digits - 1}e}"))
 
 
-def _tooltip_cells(surface: Surface, values: int) -> tuple[tuple[slice, slice], int]:
+def _tooltip_cells(surface: Surface, values: int) -> tuple[Cells, int]:
     """Rows and columns that the tooltips have room for, every `stride`-th, and that stride."""
     bytes_per_cell = 65 + 24 * values + ESTIMATE_BYTES * (not surface.computed.all())
     allowed = min(HOVER_POINTS, HOVER_BYTES // bytes_per_cell)

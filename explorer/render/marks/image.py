@@ -3,7 +3,6 @@
 import base64
 import io
 import math
-from typing import Any
 
 import altair as alt
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 from explorer.kinds.look import PlaneLook
 from explorer.kinds.preview import Preview
 from explorer.kinds.surface import Surface
-from explorer.render.marks.arrow import arrow_table
+from explorer.render.marks.arrow import Encodings, arrow_table
 from explorer.render.marks.scale import ColourScale, is_drawable
 
 IMAGE_PIXELS = 600  # per side at least: cell edges and hatching stay sharp on paper
@@ -36,8 +35,8 @@ def image_layer(
     preview: Preview,
     scale: ColourScale | None,
     look: PlaneLook,
-    x: dict[str, Any],
-    y: dict[str, Any],
+    x: Encodings,
+    y: Encodings,
 ) -> alt.Chart:
     """The colours, one PNG stretched over the cells; it also sets the axes of the whole chart."""
     left, right = cell_extent(surface.x)

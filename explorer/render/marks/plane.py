@@ -4,6 +4,7 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import altair as alt
 import numpy as np
@@ -133,52 +134,71 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
 
 def _marker_layers(surface: Surface, surface_preview: Preview, look: PlaneLook) -> list[alt.Chart]:
     """The centre and the lowest computed value; and what the holes mean, in the same legend."""
-    values = surface_preview.values
-    marker_layers: list[alt.Chart] = []
-    shapes: dict[str, str] = {}
-    finite_values = np.where(surface.computed & np.isfinite(values), values, np.inf)
-    lowest = None
-    if np.isfinite(finite_values).any():
-        j, i = np.unravel_index(finite_values.argmin(), finite_values.shape)
-        lowest = {"x": float(surface.x[i]), "y": float(surface.y[j])}
+    markers = _markers(surface, surface_preview.values)
+    shapes = {marker.words: marker.shape for marker in markers}
+    shapes |= _hole_shapes(surface, surface_preview, look.log)
+    if not shapes:
+        return []
+    return [_symbol_legend(shapes, look.width), *map(_marker_layer, markers)]
+
+
+@dataclass(frozen=True)
+class MarkedPlace:
+    """A place that is marked, and what it is called in the legend."""
+
+    x: float
+    y: float
+    words: str
+    shape: str
+
+
+def _markers(surface: Surface, values: np.ndarray) -> list[MarkedPlace]:
+    """The centre where it is in view, and the place of the lowest computed value; one if both."""
+    markers = []
     (left, right), (bottom, top) = cell_extent(surface.x), cell_extent(surface.y)
-    centre = {"x": 0.0, "y": 0.0} if left <= 0 <= right and bottom <= 0 <= top else None
-    name = "" if lowest is None else f"lowest, {number_text(finite_values[j, i], 4)}"
-    if lowest is not None and lowest == centre:
-        marks: list[tuple[dict[str, float] | None, str, str]]
-        marks = [(centre, f"Centre and {name}", CENTRE)]
-    else:
-        marks = [(centre, "Centre", CENTRE), (lowest, name.capitalize(), LOWEST)]
-    for place, name, shape in marks:
-        if place is not None:
-            shapes[name] = shape
-            marker_layers.append(
-                alt.Chart(arrow_table([place]))
-                .mark_point(
-                    style="marker",
-                    shape=shape,
-                    size=90,
-                    fill="white",
-                    stroke="#222222",
-                    strokeWidth=0.9,
-                    opacity=1,
-                )
-                .encode(x="x:Q", y="y:Q")
-            )
+    if left <= 0 <= right and bottom <= 0 <= top:
+        markers.append(MarkedPlace(0.0, 0.0, "Centre", CENTRE))
+    finite_values = np.where(surface.computed & np.isfinite(values), values, np.inf)
+    if not np.isfinite(finite_values).any():
+        return markers
+    j, i = np.unravel_index(finite_values.argmin(), finite_values.shape)
+    x, y = float(surface.x[i]), float(surface.y[j])
+    words = f"lowest, {number_text(finite_values[j, i], 4)}"
+    if markers and (x, y) == (0.0, 0.0):
+        return [replace(markers[0], words=f"Centre and {words}")]
+    return [*markers, MarkedPlace(x, y, words.capitalize(), LOWEST)]
+
+
+def _hole_shapes(surface: Surface, surface_preview: Preview, log: bool) -> dict[str, str]:
+    """The shapes of the sorts of holes that there are, by their words in the legend."""
+    values = surface_preview.values
     computed, gap = surface.computed, surface_preview.interpolated
     holes = {
         "NaN": (computed & np.isnan(values), NAN),
         "Infinite": (computed & np.isinf(values), INFINITE),
-        "Not above 0": (computed & np.isfinite(values) & (values <= 0) & look.log, NOT_POSITIVE),
+        "Not above 0": (computed & np.isfinite(values) & (values <= 0) & log, NOT_POSITIVE),
         "Interpolated": (gap, PREVIEW),
         "Not computed": (~computed & ~gap, PREVIEW),
     }
-    for name, (where, shape) in holes.items():
-        if where.any():
-            shapes[f"{name}, {where.sum():,}"] = shape
-    if not shapes:
-        return []
-    return [_symbol_legend(shapes, look.width), *marker_layers]
+    return {
+        f"{name}, {where.sum():,}": shape for name, (where, shape) in holes.items() if where.any()
+    }
+
+
+def _marker_layer(marker: MarkedPlace) -> alt.Chart:
+    return (
+        alt.Chart(arrow_table([{"x": marker.x, "y": marker.y}]))
+        .mark_point(
+            style="marker",
+            shape=marker.shape,
+            size=90,
+            fill="white",
+            stroke="#222222",
+            strokeWidth=0.9,
+            opacity=1,
+        )
+        .encode(x="x:Q", y="y:Q")
+    )
 
 
 def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:

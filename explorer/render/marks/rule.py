@@ -1,7 +1,7 @@
 """A vertical rule under the mouse, with the value of every curve there."""
 
 import hashlib
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import altair as alt
 import numpy as np
@@ -15,7 +15,7 @@ from explorer.render.marks.ticks import number_text
 def hover_rule(row: Row, x: alt.X) -> alt.Chart:
     """The rule at the nearest x of any curve."""
     xs = np.unique(np.concatenate([curve.x for curve in row.curves.values()]))
-    columns: dict[str, object] = {"x": xs, "x text": [number_text(at) for at in xs]}
+    columns: dict[str, np.ndarray | list[str]] = {"x": xs, "x text": [number_text(at) for at in xs]}
     for name, curve in row.curves.items():
         texts = np.full(len(xs), "", dtype=object)
         texts[np.searchsorted(xs, curve.x)] = _point_texts(curve)
@@ -45,7 +45,7 @@ def hover_rule(row: Row, x: alt.X) -> alt.Chart:
     )
 
 
-def _content_hash(columns: dict[str, Any]) -> str:
+def _content_hash(columns: Mapping[str, Iterable[object]]) -> str:
     """The beginning of a hash of the columns."""
     content = repr([(name, list(values)) for name, values in columns.items()])
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]

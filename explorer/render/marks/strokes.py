@@ -1,19 +1,17 @@
 """The lines and areas of a plot of curves: bands, thin lines, curves, marked places."""
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import altair as alt
 import numpy as np
 
-from explorer.render.marks.arrow import arrow_table, tooltip_title
+from explorer.render.marks.arrow import Encodings, arrow_table, tooltip_title
 from explorer.render.marks.curve import GREY, Curve, Row
-from explorer.render.marks.gaps import PointRows, drawable_rows, isolated_rows
+from explorer.render.marks.gaps import PointRow, PointRows, drawable_rows, isolated_rows
 from explorer.render.marks.scale import is_drawable
 from explorer.render.marks.ticks import number_text
 
-Encodings = Mapping[str, Any]  # channel -> what altair encodes it by
 FAINT_POINTS = 20_000  # of all thin lines of a curve; more would make the page slow
 # Opacity and stroke width of what a curve is made of. In the legend a band is a broad stroke.
 PART_LOOKS = {"curve": (1.0, 1.8), "faint": (0.35, 0.8), "band": (0.2, 9.0)}
@@ -55,7 +53,7 @@ def _stroke_layer(row: Row, part: str, rows: PointRows) -> alt.Chart:
     return layer.encode(**_part_legend(row)) if part == "curve" and row.parts else layer
 
 
-def _part_legend(row: Row) -> dict[str, object]:
+def _part_legend(row: Row) -> Encodings:
     """Opacity and width by part: two channels that share one legend.
 
     Only curves have them: Vega gives a legend the look of the first layer that has it.
@@ -73,7 +71,7 @@ def _part_legend(row: Row) -> dict[str, object]:
     }
 
 
-def _band_rows(name: str, curve: Curve, row: Row, bottom: float) -> Iterator[dict[str, object]]:
+def _band_rows(name: str, curve: Curve, row: Row, bottom: float) -> Iterator[PointRow]:
     """Rows of the area of a band; on a log scale what is not above 0 is cut off."""
     if curve.band is None:
         return
@@ -81,12 +79,14 @@ def _band_rows(name: str, curve: Curve, row: Row, bottom: float) -> Iterator[dic
     has_band &= np.isfinite(curve.band[0]) & is_drawable(curve.band[1], row.log)
     x, low = curve.x[curve.computed], curve.band[0][curve.computed]
     top = np.where(has_band, curve.band[1], np.nan)[curve.computed]
-    lower = dict(zip(x.tolist(), np.maximum(low, bottom).tolist(), strict=True))
+    lower: dict[float | str, float] = dict(
+        zip(x.tolist(), np.maximum(low, bottom).tolist(), strict=True)
+    )
     for point in drawable_rows(name, x, top, row.log):
         yield {**point, "number": 0, "low": lower[point["x"]]}
 
 
-def _faint_rows(name: str, curve: Curve, row: Row) -> Iterator[dict[str, object]]:
+def _faint_rows(name: str, curve: Curve, row: Row) -> Iterator[PointRow]:
     """Rows of the thin lines, every n-th point where they have very many."""
     if curve.faint is None:
         return

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+Camera: TypeAlias = Mapping[str, Sequence[float]]  # the CAMERA_PARTS, three numbers each
 # A view in scene coordinates. The angle is VTK's default; in a picture narrower than that aspect
 # ratio it widens, so that the whole width stays in view.
-HOME_CAMERA = {
+HOME_CAMERA: Camera = {
     "position": (2.8, -4.2, 3.55),
     "focal_point": (0.0, 0.0, 0.34),
     "up": (0.0, 0.0, 1.0),
@@ -17,13 +19,13 @@ VIEW_ANGLE, NARROWEST = 30.0, 4 / 3
 CAMERA_PARTS = ("position", "focal_point", "up")  # three numbers each, in this order in a look
 
 
-def camera_of(numbers: Sequence[float]) -> dict[str, tuple[float, ...]] | None:
+def camera_of(numbers: Sequence[float]) -> Camera | None:
     """The camera of a look's nine numbers; None where it has none."""
     parts = enumerate(CAMERA_PARTS)
     return {name: tuple(numbers[3 * n : 3 * n + 3]) for n, name in parts} if numbers else None
 
 
-def camera_numbers(camera: Mapping[str, Sequence[float]] | None) -> tuple[float, ...]:
+def camera_numbers(camera: Camera | None) -> tuple[float, ...]:
     """A camera as the nine numbers of a look; none for none."""
     return tuple(float(n) for name in CAMERA_PARTS for n in camera[name]) if camera else ()
 
@@ -34,7 +36,7 @@ def view_angle(aspect: float) -> float:
     return math.degrees(2 * math.atan(half))
 
 
-def picture_fractions(places: ArrayLike, camera: Mapping[str, object], aspect: float) -> np.ndarray:
+def picture_fractions(places: ArrayLike, camera: Camera, aspect: float) -> np.ndarray:
     """Fractions (..., 2) of the picture's width from the left and of its height from above.
 
     Args:

@@ -13,8 +13,9 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from explorer.codec import Json
+from explorer.render.relief3d.camera import Camera
 from explorer.render.relief3d.height import HeightField
 
 COMMAND = [sys.executable, "-m", "explorer.render.relief3d.process"]
@@ -52,20 +53,22 @@ class Renderer:
         self._kept_lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
         self._opengl: OpenGL | None = None
-        self._kept: OrderedDict[str, dict[str, object]] = OrderedDict()
+        self._kept: OrderedDict[str, Json] = OrderedDict()
 
-    def scene(self, field: HeightField, timeout: float = 60.0) -> dict[str, Any]:
+    def scene(self, field: HeightField, timeout: float = 60.0) -> Json:
         """The scene as JSON values for `surface_viewer`. Needs no OpenGL.
 
         Raises:
             RenderError: the renderer failed.
         """
-        return self._reply_to("scene", field, timeout=timeout)["scene"]
+        scene = self._reply_to("scene", field, timeout=timeout)["scene"]
+        assert isinstance(scene, dict)  # of our own process
+        return scene
 
     def still(
         self,
         field: HeightField,
-        camera: Mapping[str, Any] | None = None,
+        camera: Camera | None = None,
         size: tuple[int, int] = (1200, 900),
         *,
         background: str | None = "white",
@@ -83,10 +86,16 @@ class Renderer:
         opengl = self.opengl()
         if not opengl.ok:
             raise NoOpenGL(f"{opengl.reason}; {opengl.remedy}")
-        how: dict[str, Any] = {"size": list(size), "background": background, "scale": scale}
-        view = None if camera is None else dict(camera)
-        answer = self._reply_to("still", field, timeout=timeout, camera=view, **how)
-        return base64.b64decode(answer["png"])
+        reply = self._reply_to(
+            "still",
+            field,
+            timeout=timeout,
+            camera=None if camera is None else dict(camera),
+            size=list(size),
+            background=background,
+            scale=scale,
+        )
+        return base64.b64decode(str(reply["png"]))
 
     def export(
         self,
@@ -95,7 +104,7 @@ class Renderer:
         format: str,
         timeout: float = 60.0,
         *,
-        provenance: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, object] | None = None,
     ) -> Path:
         """The mesh file written: "vtp", "stl", "ply", "gltf" or "glb". Needs no OpenGL.
 
@@ -104,9 +113,16 @@ class Renderer:
         Raises:
             RenderError: the renderer failed, or could not write there.
         """
-        rest: dict[str, Any] = {"path": str(Path(path).resolve()), "format": format}
-        rest["provenance"] = None if provenance is None else dict(provenance)
-        return Path(self._reply_to("export", field, timeout=timeout, keep=False, **rest)["path"])
+        reply = self._reply_to(
+            "export",
+            field,
+            timeout=timeout,
+            keep=False,
+            path=str(Path(path).resolve()),
+            format=format,
+            provenance=None if provenance is None else dict(provenance),
+        )
+        return Path(str(reply["path"]))
 
     def ping(self, timeout: float = 60.0) -> int:
         """The process number of the child, which is running then.
@@ -114,7 +130,7 @@ class Renderer:
         Raises:
             RenderError: it cannot be started.
         """
-        return int(self._exchange({"method": "ping"}, timeout)["pid"])
+        return int(str(self._exchange({"method": "ping"}, timeout)["pid"]))
 
     def opengl(self) -> OpenGL:
         """Whether this machine can draw stills: tried once, in a process of its own.
@@ -157,7 +173,7 @@ class Renderer:
 
     def _reply_to(
         self, method: str, field: HeightField, *, timeout: float, keep: bool = True, **rest: object
-    ) -> dict[str, Any]:
+    ) -> Json:
         """The reply to a request about a height field, from those kept if it is there."""
         key = json.dumps([method, field.key, rest], sort_keys=True)
         with self._kept_lock:
@@ -172,7 +188,7 @@ class Renderer:
                 self._kept.popitem(last=False)
         return reply
 
-    def _exchange(self, request: Mapping[str, object], timeout: float) -> dict[str, Any]:
+    def _exchange(self, request: Mapping[str, object], timeout: float) -> Json:
         """The reply; a child that died is started again once."""
         line = json.dumps(request) + "\n"
         with self._lock:

@@ -1,13 +1,12 @@
 """What is written around a relief: numbers and names of its axes, as in the interactive view."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from explorer.render.relief3d.camera import HOME_CAMERA, picture_fractions
+from explorer.render.relief3d.camera import HOME_CAMERA, Camera, picture_fractions
 from explorer.render.relief3d.height import HIGHEST, HeightField, Tick
 
 NUMBER, NAME = 7.0, 8.0  # font sizes, in points
@@ -42,9 +41,7 @@ class Frame:
         return Frame(right - left, bottom - top, tuple(words), tuple(strokes))
 
 
-def axes_frame(
-    field: HeightField, camera: Mapping[str, Any] | None, width: float, height: float
-) -> Frame:
+def axes_frame(field: HeightField, camera: Camera | None, width: float, height: float) -> Frame:
     """The numbers and names that belong around the picture of a relief.
 
     As in the view: x and y along the two near edges of the floor, z at the leftmost corner.

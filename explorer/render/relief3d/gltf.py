@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +13,19 @@ from explorer.kinds.provenance import PROGRAM, VERSION
 UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # rows of (x, y, z) @ this: (x, z, -y)
 FLOAT, SHORT, WHOLE = 5126, 5123, 5125  # component types
 ARRAY, ELEMENT = 34962, 34963  # targets
+INDICES = "indices"
+DATA_URI = "data:application/octet-stream;base64"
+
+
+@dataclass(frozen=True)
+class Block:
+    """An array of the mesh as it lies in the file; its length is a multiple of 4 bytes."""
+
+    array: np.ndarray
+    component: int  # type of its numbers
+    kind: str  # of its rows
+    target: int = ARRAY
+    about: Mapping[str, object] = field(default_factory=dict)  # what its accessor says besides
 
 
 def gltf_bytes(
@@ -36,53 +50,63 @@ def gltf_bytes(
         binary: GLB instead of JSON.
         extras: JSON values that the file carries about itself.
     """
+    placed = (points @ UPRIGHT).astype("<f4")
+    ends = {"min": placed.min(0).tolist(), "max": placed.max(0).tolist()}
+    blocks = {
+        "POSITION": Block(placed, FLOAT, "VEC3", about=ends),
+        "NORMAL": Block((normals @ UPRIGHT).astype("<f4"), FLOAT, "VEC3"),
+        "COLOR_0": Block(_linear_colours(colours), SHORT, "VEC4", about={"normalized": True}),
+        INDICES: Block(np.asarray(triangles).astype("<u4").ravel(), WHOLE, "SCALAR", ELEMENT),
+    }
+    body = b"".join(block.array.tobytes() for block in blocks.values())
+    uri = "" if binary else f"{DATA_URI},{base64.b64encode(body).decode('ascii')}"
+    head = json.dumps(_document(blocks, uri, extras)).encode()
+    return _container(head, body) if binary else head
+
+
+def _linear_colours(colours: np.ndarray) -> np.ndarray:
+    """The sRGB colours (N, 3) as linear ones (N, 4) of 16 bits, opaque."""
     share = np.asarray(colours) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
-    painted = np.insert(np.rint(linear * 65535).astype("<u2"), 3, 65535, axis=1)
-    blocks = {  # name -> array, component type, type; all lengths are multiples of 4
-        "POSITION": ((points @ UPRIGHT).astype("<f4"), FLOAT, "VEC3"),
-        "NORMAL": ((normals @ UPRIGHT).astype("<f4"), FLOAT, "VEC3"),
-        "COLOR_0": (painted, SHORT, "VEC4"),
-        "indices": (np.asarray(triangles).astype("<u4").ravel(), WHOLE, "SCALAR"),
-    }
-    views, accessors, body = [], [], b""
-    for number, (name, (array, component, kind)) in enumerate(blocks.items()):
-        target = ELEMENT if name == "indices" else ARRAY
-        views.append(
-            {"buffer": 0, "byteOffset": len(body), "byteLength": array.nbytes, "target": target}
-        )
-        accessors.append(
-            {
-                "bufferView": number,
-                "componentType": component,
-                "count": len(array),
-                "type": kind,
-            }
-        )
-        body += array.tobytes()
-    placed = blocks["POSITION"][0]
-    accessors[0] |= {"min": placed.min(0).tolist(), "max": placed.max(0).tolist()}
-    accessors[2]["normalized"] = True
-    attributes = {name: place for place, name in enumerate(blocks) if name != "indices"}
+    return np.insert(np.rint(linear * 65535).astype("<u2"), 3, 65535, axis=1)
+
+
+def _document(
+    blocks: Mapping[str, Block], uri: str, extras: Mapping[str, object]
+) -> dict[str, object]:
+    """What the file says of its arrays, which lie one after the other in one buffer."""
+    lengths = [block.array.nbytes for block in blocks.values()]
+    starts = [sum(lengths[:place]) for place in range(len(lengths))]
+    attributes = {name: place for place, name in enumerate(blocks) if name != INDICES}
+    primitive = {"attributes": attributes, "indices": list(blocks).index(INDICES), "material": 0}
     rough = {"metallicFactor": 0.0, "roughnessFactor": 0.7}
-    buffer: dict[str, object] = {"byteLength": len(body)}
-    if not binary:
-        encoded = base64.b64encode(body).decode("ascii")
-        buffer["uri"] = f"data:application/octet-stream;base64,{encoded}"
-    document = {
+    return {
         "asset": {"version": "2.0", "generator": f"{PROGRAM} {VERSION}", "extras": dict(extras)},
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "surface"}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 3, "material": 0}]}],
+        "meshes": [{"primitives": [primitive]}],
         "materials": [{"pbrMetallicRoughness": rough, "doubleSided": True}],
-        "accessors": accessors,
-        "bufferViews": views,
-        "buffers": [buffer],
+        "accessors": [
+            {
+                "bufferView": place,
+                "componentType": block.component,
+                "count": len(block.array),
+                "type": block.kind,
+                **block.about,
+            }
+            for place, block in enumerate(blocks.values())
+        ],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": start, "byteLength": length, "target": block.target}
+            for block, start, length in zip(blocks.values(), starts, lengths, strict=True)
+        ],
+        "buffers": [{"byteLength": sum(lengths)} | ({"uri": uri} if uri else {})],
     }
-    head = json.dumps(document).encode()
-    if not binary:
-        return head
+
+
+def _container(head: bytes, body: bytes) -> bytes:
+    """The document and the buffer as GLB."""
     head += b" " * (-len(head) % 4)
     chunks = struct.pack("<II", len(head), 0x4E4F534A) + head
     chunks += struct.pack("<II", len(body), 0x004E4942) + body

@@ -31,6 +31,8 @@ LOWEST, HIGHEST = 0.12, 1.1
 STEEPEST_SHADE = (
     1e6  # heights beyond this many ranges are cut off anyway; bounded so that products stay finite
 )
+# Fields that are JSON values as they are.
+PLAIN_FIELDS = ("log", "clip", "limits", "colour_map", "contours", "x_label", "y_label", "z_label")
 
 
 @dataclass(frozen=True)
@@ -182,10 +184,9 @@ class HeightField:
         """Hash of everything that the picture shows."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain JSON values; arrays in base64, so that NaN and Inf survive."""
-        plain = ("log", "clip", "limits", "colour_map", "contours", "x_label", "y_label", "z_label")
-        values: dict[str, object] = {name: getattr(self, name) for name in plain}
+        values: dict[str, object] = {name: getattr(self, name) for name in PLAIN_FIELDS}
         values["markers"] = [list(marker) for marker in self.markers]
         for name in ("x", "y", "z"):
             values[name] = base64_text(getattr(self, name), "<f8")
@@ -197,12 +198,15 @@ class HeightField:
         """The height field of `to_json`."""
         x, y, z = (base64_array(values[name], "<f8") for name in ("x", "y", "z"))
         bits = np.unpackbits(base64_array(values["computed"], "u1"), count=x.size * y.size)
-        arrays: dict[str, Any] = {"x": x, "y": y, "z": z.reshape(y.size, x.size)}
-        markers = tuple((x, y, label, colour) for x, y, label, colour in values["markers"])
-        rest: dict[str, Any] = {name: values[name] for name in values.keys() - arrays.keys()}
-        rest |= {"limits": tuple(values["limits"])}
-        rest |= {"computed": bits.reshape(y.size, x.size), "markers": markers}
-        return cls(**arrays, **rest)
+        return cls(
+            x,
+            y,
+            z.reshape(y.size, x.size),
+            bits.reshape(y.size, x.size),
+            markers=tuple((x, y, label, colour) for x, y, label, colour in values["markers"]),
+            limits=tuple(values["limits"]),
+            **{name: values[name] for name in PLAIN_FIELDS if name != "limits"},
+        )
 
 
 def base64_text(array: ArrayLike, dtype: str) -> str:

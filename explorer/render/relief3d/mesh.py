@@ -6,11 +6,12 @@ All have the shape and the coordinates of the 3-D view, and say what these are i
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyvista as pv
 
+from explorer.codec import Json
 from explorer.kinds.provenance import PROGRAM
 from explorer.kinds.require import one_of
 from explorer.render.relief3d.gltf import gltf_bytes
@@ -19,12 +20,11 @@ from explorer.render.relief3d.scene import Scene, uncut_mesh
 from explorer.render.relief3d.solid import closed_solid
 
 FORMATS = ("vtp", "stl", "ply", "gltf", "glb")
+Notes: TypeAlias = Mapping[str, Any]  # JSON values that a file carries about itself
 HEADER_BYTES = 80  # bytes of a binary STL before the number of triangles
 
 
-def write_mesh(
-    scene: Scene, path: Path, format: str, provenance: Mapping[str, Any] | None = None
-) -> None:
+def write_mesh(scene: Scene, path: Path, format: str, provenance: Notes | None = None) -> None:
     """Write the surface as a mesh file, from arrays of its own: no export changes another.
 
     "vtp" (ParaView): not clipped, with arrays x, y, loss and log10_loss (NaN where the loss is not
@@ -43,7 +43,7 @@ def write_mesh(
     one_of("format", format, FORMATS)
     file_notes = {**(provenance or {}), "coordinates": coordinate_notes(scene.field)}
     if format == "stl":
-        path.write_bytes(_stl_bytes(closed_solid(scene.field), file_notes))
+        path.write_bytes(_stl_bytes(closed_solid(scene.field), _first_key(file_notes)))
         return
     mesh = uncut_mesh(scene.field) if format == "vtp" else scene.surface.copy(deep=True)
     if mesh.n_cells == 0:
@@ -67,7 +67,7 @@ def write_mesh(
         )
 
 
-def coordinate_notes(field: HeightField) -> dict[str, Any]:
+def coordinate_notes(field: HeightField) -> dict[str, Json]:
     """What the coordinates of the view are in the data's units: ends of each axis in both.
 
     Between them both are linear; z is that of log10 of the value on a log scale.
@@ -78,11 +78,11 @@ def coordinate_notes(field: HeightField) -> dict[str, Any]:
         ("y", field.y_label, (-1.0, 1.0), field.y[[0, -1]].tolist()),
         ("z", field.z_label, (LOWEST, HIGHEST), [low, high]),
     )
-    ends = {
-        axis: {"name": name, "view": list(view), "data": data} for axis, name, view, data in named
+    return {
+        axis: {"name": name, "view": list(view), "data": data}
+        | ({"log10": field.log} if axis == "z" else {})
+        for axis, name, view, data in named
     }
-    ends["z"]["log10"] = field.log
-    return ends
 
 
 def _normals(mesh: pv.PolyData) -> np.ndarray:
@@ -94,7 +94,7 @@ def _normals(mesh: pv.PolyData) -> np.ndarray:
     return normals / lengths
 
 
-def _with_measurements(mesh: pv.PolyData, file_notes: Mapping[str, object]) -> pv.PolyData:
+def _with_measurements(mesh: pv.PolyData, file_notes: Notes) -> pv.PolyData:
     """The mesh with what was measured at its points."""
     losses = np.asarray(mesh["loss"])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -105,10 +105,15 @@ def _with_measurements(mesh: pv.PolyData, file_notes: Mapping[str, object]) -> p
     return mesh
 
 
-def _stl_bytes(corners: np.ndarray, file_notes: Mapping[str, Any]) -> bytes:
+def _first_key(file_notes: Notes) -> str:
+    """The key of the first analysis that the notes name; "" where they name none."""
+    keys = (str(one["key"]) for one in file_notes.get("analyses", ()))
+    return next(filter(None, keys), "")
+
+
+def _stl_bytes(corners: np.ndarray, key: str) -> bytes:
     """Triangles (T, 3, 3) as binary STL; the header has room for the question's key."""
-    keys = [one["key"] for one in file_notes.get("analyses", ()) if one["key"]]
-    header = f"key={keys[0]} x,y=-1..1" if keys else f"{PROGRAM} x,y=-1..1"
+    header = f"key={key} x,y=-1..1" if key else f"{PROGRAM} x,y=-1..1"
     edges = corners[:, 1:].astype(np.float64) - corners[:, :1]
     normals = np.cross(edges[:, 0], edges[:, 1])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
@@ -123,7 +128,7 @@ def _stl_bytes(corners: np.ndarray, file_notes: Mapping[str, Any]) -> bytes:
     )
 
 
-def _ply_bytes(mesh: pv.PolyData, file_notes: Mapping[str, object]) -> bytes:
+def _ply_bytes(mesh: pv.PolyData, file_notes: Notes) -> bytes:
     """The mesh as binary PLY with normals and colours; its provenance in a comment."""
     faces = mesh.regular_faces
     names = ("x", "y", "z", "nx", "ny", "nz")

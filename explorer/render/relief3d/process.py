@@ -14,7 +14,7 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 if sys.platform == "linux" and not os.environ.get("DISPLAY"):
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
@@ -30,6 +30,7 @@ from explorer.render.relief3d.mesh import write_mesh
 from explorer.render.relief3d.still import still_picture
 
 SCENES_KEPT = 8  # a still usually follows the scene it shows
+Request: TypeAlias = Mapping[str, Any]  # JSON values that the client wrote, see its methods
 
 
 def scene_arrays(scene: scenes.Scene) -> dict[str, object]:
@@ -101,18 +102,18 @@ class Answers:
     def __init__(self) -> None:
         self._scenes: OrderedDict[str, scenes.Scene] = OrderedDict()
 
-    def scene(self, request: Mapping[str, object]) -> dict[str, Any]:
+    def scene(self, request: Request) -> dict[str, object]:
         """The scene as arrays."""
         return {"scene": scene_arrays(self._kept_scene(request))}
 
-    def still(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def still(self, request: Request) -> dict[str, object]:
         """A PNG in base64."""
         wanted = {name: request[name] for name in ("camera", "background", "scale")}
         size = (int(request["size"][0]), int(request["size"][1]))
         png = still_picture(self._kept_scene(request), size=size, **wanted)
         return {"png": base64.b64encode(png).decode("ascii")}
 
-    def export(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def export(self, request: Request) -> dict[str, object]:
         """A mesh file, complete or absent: written beside its place and renamed."""
         path = Path(request["path"])
         partial = path.with_name(f".{path.stem}.partial.{request['format']}")
@@ -125,11 +126,11 @@ class Answers:
             partial.unlink(missing_ok=True)
         return {"path": str(path)}
 
-    def ping(self, request: Mapping[str, object]) -> dict[str, Any]:
+    def ping(self, request: Request) -> dict[str, object]:
         """The process's number."""
         return {"pid": os.getpid()}
 
-    def _kept_scene(self, request: Mapping[str, Any]) -> scenes.Scene:
+    def _kept_scene(self, request: Request) -> scenes.Scene:
         field = HeightField.from_json(request["field"])
         scene = self._scenes.pop(field.key, None) or scenes.build_scene(field)
         self._scenes[field.key] = scene

@@ -1,13 +1,12 @@
 """A plane in relief: the height field of its values, and where it is seen from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from explorer.kinds.look import PlaneLook
 from explorer.kinds.surface import Surface
 from explorer.render.marks.scale import plane_axes_titles, require_value, value_title
-from explorer.render.relief3d.camera import camera_of
+from explorer.render.relief3d.camera import Camera, camera_of
 from explorer.render.relief3d.height import HeightField, Marker
 
 CENTRE: Marker = (0.0, 0.0, "centre", "#d03030")
@@ -18,7 +17,7 @@ class Relief:
     """A height field and where it is seen from: what its still, figure and view need."""
 
     field: HeightField
-    camera: Mapping[str, Any] | None = None  # the view's own unless given
+    camera: Camera | None = None  # the view's own unless given
 
 
 def draw_relief(

@@ -1,14 +1,14 @@
 """Stills of a scene: pictures without text. Only this needs OpenGL."""
 
 import io
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pyvista as pv
 
 from explorer.render.marks.colours import colour_table
-from explorer.render.relief3d.camera import HOME_CAMERA, view_angle
+from explorer.render.relief3d.camera import HOME_CAMERA, Camera, view_angle
 from explorer.render.relief3d.height import HeightField
 from explorer.render.relief3d.scene import AMBIENT, LIGHTS, SHINE, SPECULAR, Scene
 
@@ -17,7 +17,7 @@ LINE_WIDTH, WALL_LINE_WIDTH = 3.2, 2.6  # widths, in the pixels of supersampling
 
 def still_picture(
     scene: Scene,
-    camera: Mapping[str, Any] | None = None,
+    camera: Camera | None = None,
     size: tuple[int, int] = (1200, 900),
     background: str | None = "white",
     scale: float = 1.0,
@@ -39,7 +39,7 @@ def still_picture(
 def _furnish_plotter(
     plotter: pv.Plotter,
     scene: Scene,
-    camera: Mapping[str, Any],
+    camera: Camera,
     pixels: list[int],
     background: str | None,
     scale: float,
@@ -82,22 +82,23 @@ def _furnish_plotter(
 
 def _add_solid(plotter: pv.Plotter, mesh: pv.PolyData, field: HeightField) -> None:
     """Add a lit mesh: the surface coloured pixel by pixel, markers in their own colour."""
-    look: dict[str, Any] = {
-        "ambient": AMBIENT,
-        "diffuse": 1.0,
-        "specular": SPECULAR,
-        "specular_power": SHINE,
-    }
+    add_mesh = partial(
+        plotter.add_mesh,
+        mesh,
+        ambient=AMBIENT,
+        diffuse=1.0,
+        specular=SPECULAR,
+        specular_power=SHINE,
+    )
     if "shade" in mesh.point_data:
         table = pv.LookupTable(values=np.insert(colour_table(field.colour_map), 3, 255, axis=1))
-        look |= {"scalars": "shade", "cmap": table, "clim": (0, 1), "show_scalar_bar": False}
+        actor = add_mesh(scalars="shade", cmap=table, clim=(0, 1), show_scalar_bar=False)
     else:
-        look |= {"scalars": "colours", "rgb": True}
-    actor = plotter.add_mesh(mesh, **look)
+        actor = add_mesh(scalars="colours", rgb=True)
     actor.prop.interpolation = "Phong"
 
 
-def visible_walls(position: tuple[float, float, float]) -> list[str]:
+def visible_walls(position: Sequence[float]) -> list[str]:
     """Names of the floor and of the two walls behind the scene, seen from the position."""
     return ["floor", "x-" if position[0] >= 0 else "x+", "y-" if position[1] >= 0 else "y+"]
 

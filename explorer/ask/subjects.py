@@ -1,0 +1,80 @@
+"""What a question is about: models, points, whole runs, and the names by which people know them."""
+
+from collections.abc import Sequence
+
+from explorer.kinds import Kind
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.trajectory import OfRuns, RunSnapshots, spans
+from explorer.wording import printable
+from store import Catalog, records
+
+Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
+
+
+def models_of(kind: Kind, subjects: Sequence[Subject]) -> tuple[records.Model, ...]:
+    """The models of a question's subjects in its order."""
+    return tuple(model for model, _ in ordered_subjects(kind, subjects))
+
+
+def ordered_subjects(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
+    """The subjects as a question has them: runs after the first subject by their models' points.
+
+    In which order further runs are named changes nothing, and asks nothing new.
+
+    Raises:
+        ValueError: more or fewer than the kind has, or one run twice.
+    """
+    fits = len(subjects) == len(kind.subjects)
+    if kind.runs_from is not None:
+        runs = [model.id for model, _ in subjects[kind.runs_from :]]
+        fits = len(subjects) >= len(kind.subjects) and len(set(runs)) == len(runs)
+    if not fits:
+        needed = f"{len(kind.subjects)} ({', '.join(kind.subjects)})"
+        needed += " or more, each run once" if kind.whole_run else ""
+        raise ValueError(f"the subjects of {kind.name} must be {needed}, got {len(subjects)}")
+    further = list(subjects[1:])
+    if kind.whole_run:
+        further.sort(key=lambda subject: (subject[0].point_id, subject[0].id))
+    return [subjects[0], *further]
+
+
+def run_snapshots(catalog: Catalog, model: records.Model, fewest: int) -> RunSnapshots:
+    """The snapshots of a model's training in order, each once, its final one last.
+
+    Raises:
+        ValueError: they are fewer than needed.
+    """
+    states = {p.point_id: p.optimiser_state for p in catalog.points(model.id)}
+    order = [*(id for id in states if id != model.point_id), model.point_id]
+    if len(order) < fewest:
+        raise ValueError(
+            f"a run must have at least {fewest} different snapshots, {model.name} has "
+            f"{len(order)}; import more of its checkpoints together"
+        )
+    return RunSnapshots(model.name, tuple(order), tuple(states.get(id, "") for id in order))
+
+
+def named_points(kind: Kind, settings: ObjectiveSettings, points: Sequence[str]) -> list[str]:
+    """The point that each subject of a question is named by; a whole run's is its final one."""
+    if kind.runs_from is None or not isinstance(settings, OfRuns):
+        return list(points)
+    lengths = settings.lengths or [len(points) - kind.runs_from]
+    ends = (span.stop - 1 for span in spans(lengths))
+    runs = points[kind.runs_from :]
+    return [*points[: kind.runs_from], *(runs[end] for end in ends)]
+
+
+def point_of(catalog: Catalog, model_id: str, point_id: str) -> records.Point:
+    """A point as that model knows it: the same weights may be imported under several names."""
+    own = (point for point in catalog.points(model_id) if point.point_id == point_id)
+    return next(own, None) or catalog.point(point_id)
+
+
+def point_text(point: records.AnswerPoint) -> str:
+    """A point that an answer brought, as pages list it and their addresses name it."""
+    return f"{printable(point.label)} ({point.question_key[:8]})"
+
+
+def snapshot_text(point: records.Point) -> str:
+    """Which point of its model it is, in words: its training step, or else its file's name."""
+    return point.label if point.step is None else f"step {point.step}"

@@ -1,0 +1,114 @@
+"""An import as it goes on, and what the worker found in the files."""
+
+import streamlit as st
+
+from explorer.ask import requests
+from explorer.ask.subject_names import label_models
+from explorer.ask.subjects import point_of
+from explorer.contracts.facts import ModelFacts, PointFacts, ProblemFacts
+from explorer.contracts.progress import WorkerProgress
+from explorer.importing import following, storing
+from explorer.jobs.spool import Spool
+from explorer.pages import _parts as parts
+from explorer.pages._facts import facts_line, part_of_data
+from explorer.pages._import_form import complain
+from explorer.pages._links import kind_links
+from explorer.pages._text import as_text
+from store import Catalog, records
+
+LIVE_SECONDS = 0.7
+LIVE_FOLLOWED = 3.0
+UNDER_WAY = ("queued", "running")
+
+
+def show_outcome(catalog: Catalog, job_id: str) -> None:
+    """The import as it goes on, then what it found; live until it and its run have ended."""
+    unsettled = catalog.job(job_id).status in UNDER_WAY
+    grows = is_followed(catalog, catalog.job(job_id))
+
+    @parts.live_fragment(LIVE_SECONDS if unsettled else LIVE_FOLLOWED if grows else None)
+    def live_outcome() -> None:
+        job = catalog.job(job_id)
+        if job.status in UNDER_WAY:
+            show_progress(catalog, job)
+            return
+        if job.status == "failed":
+            complain(f"{job.title} failed: {job.error}")
+        elif job.status == "cancelled":
+            st.info(f"{as_text(job.title, 120)} was stopped; nothing was stored.")
+        else:
+            show_import(catalog, job)
+        if unsettled or (grows and not is_followed(catalog, job)):
+            st.rerun()  # there is nothing left to wait for, or less often
+
+    live_outcome()
+
+
+def is_followed(catalog: Catalog, job: records.Job) -> bool:
+    """Whether later imports of the same run will add to what this one found."""
+    model = storing.imported_model(catalog, job) if job.status == "done" else None
+    return model is not None and following.is_followed(catalog, model)
+
+
+def show_progress(catalog: Catalog, job: records.Job) -> None:
+    """How far the worker is, and the way to stop it."""
+    folder = Spool(catalog.jobs_folder).job(job.id)
+    progress = (folder.progress if folder else None) or WorkerProgress(
+        stage="waiting for the worker"
+    )
+    done, total = progress.done or 0, progress.total or 0
+    stage = as_text(progress.stage)
+    job_text = f"**{as_text(job.title, 120)}** · {stage}"
+    bar, button = st.columns([5, 1], vertical_alignment="center")
+    share = f" · {done:,} of {total:,}" if total else ""
+    bar.progress(done / total if total else 0.0, job_text + share)
+    if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
+        requests.cancel(catalog, job.id)
+
+
+def show_import(catalog: Catalog, job: records.Job) -> None:
+    """What the worker found."""
+    model = storing.imported_model(catalog, job)
+    if model is None:
+        st.info(f"{as_text(job.title, 120)} is done; a later import has taken its place.")
+        return
+    label = next(name for name, m in label_models(catalog.models()).items() if m.id == model.id)
+    st.subheader(as_text(label), anchor=False)
+    count = f"{model.points:,} snapshot{'' if model.points == 1 else 's'}"
+    st.caption(f"{facts_line(model)} · {count}")
+    for warning in storing.warnings(catalog, model):
+        st.warning(parts.sentence(ValueError(warning)), icon=":material/warning:")
+    kind_links(label)
+    st.markdown("**Measured at the final point**")
+    st.dataframe(measurement_columns(catalog, model), hide_index=True, key="measured")
+    st.caption(f"Fingerprint of the point: {model.point_id}")
+    st.markdown("**Tensors**")
+    st.dataframe(tensor_columns(model), hide_index=True, key="tensors")
+
+
+def measurement_columns(catalog: Catalog, model: records.Model) -> dict[str, list[object]]:
+    """Loss, metrics, cost and fingerprint of each split, column by column."""
+    facts = ProblemFacts.of(catalog.problem(model.problem_id).facts)
+    final = PointFacts.of(point_of(catalog, model.id, model.point_id).facts)
+    splits = facts.splits
+    rows: dict[str, list[object]] = {"Split": list(splits)}
+    rows["Examples"] = [split.count for split in splits.values()]
+    if any(part_of_data(split) for split in splits.values()):
+        rows["Part"] = [part_of_data(split) or "all" for split in splits.values()]
+    for name in ("loss", *facts.metrics):
+        rows[name.capitalize()] = [model.measurements.get(s, {}).get(name) for s in splits]
+    rows["Seconds per evaluation"] = [final.seconds.get(split) for split in splits]
+    rows["Values not finite"] = [final.not_finite] * len(splits)
+    rows["Fingerprint of the data"] = [split.fingerprint for split in splits.values()]
+    return rows
+
+
+def tensor_columns(model: records.Model) -> dict[str, list[object]]:
+    """Name, shape, type and role of each tensor, column by column."""
+    table = ModelFacts.of(model.facts).tensors
+    return {
+        "Name": [tensor.name for tensor in table],
+        "Shape": [" × ".join(map(str, tensor.shape)) or "scalar" for tensor in table],
+        "Type": [tensor.dtype for tensor in table],
+        "Role": [tensor.role for tensor in table],
+    }

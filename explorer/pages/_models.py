@@ -1,0 +1,90 @@
+"""The models as a table; one that is chosen can be analysed, renamed or deleted."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer.ask.subject_names import label_models
+from explorer.codec import JsonValue
+from explorer.contracts.facts import ModelFacts
+from explorer.pages import _parts as parts
+from explorer.pages._text import as_text
+from store import Catalog, records
+
+CHOSEN_KEY = "chosen model"  # its id, in the session
+SPLITS = ("train", "test")  # of the measurements that are listed
+
+
+def measurement(model: records.Model, split: str, name: str) -> float | None:
+    """A measurement of the model, if there is one."""
+    return model.measurements.get(split, {}).get(name)
+
+
+def seed_of(facts: ModelFacts) -> JsonValue:
+    """The seed of a model's training, as far as it is noted."""
+    return facts.seed if facts.seed is not None else facts.run.seed if facts.run else None
+
+
+def model_rows(models: Sequence[records.Model]) -> dict[str, list[object]]:
+    """The table of models, column by column."""
+    all_facts = [ModelFacts.of(model.facts) for model in models]
+    rows: dict[str, list[object]] = {
+        "Model": list(label_models(list(models))),
+        "Parameters": [facts.parameters for facts in all_facts],
+        "Snapshots": [m.points for m in models],
+        "Analyses": [m.analyses for m in models],
+    }
+    for split in SPLITS:
+        rows[f"Loss, {split}"] = [measurement(m, split, "loss") for m in models]
+        rows[f"Accuracy, {split}"] = [measurement(m, split, "accuracy") for m in models]
+    rows["Optimiser"] = [str(facts.optimiser or "") for facts in all_facts]
+    rows["Seed"] = [seed_of(facts) for facts in all_facts]
+    rows["What it shows"] = [facts.about or "" for facts in all_facts]
+    return rows
+
+
+def choose_model(models: Sequence[records.Model]) -> tuple[str, records.Model] | None:
+    """The model that is chosen in the table, with its label; None where none is."""
+    ids = [model.id for model in models]
+    chosen_id = st.session_state.get(CHOSEN_KEY)
+    loss = st.column_config.NumberColumn(format="%.4f")
+    percent = st.column_config.NumberColumn(format="percent")
+    table_state = st.dataframe(
+        model_rows(models),
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        # A selection is a row's number: with other rows it would be another model's.
+        key=f"models-{hash(tuple(ids))}",
+        selection_default={
+            "selection": {"rows": [ids.index(chosen_id)] if chosen_id in ids else []}
+        },
+        column_config={
+            "Model": st.column_config.TextColumn(width=130),
+            "What it shows": st.column_config.TextColumn(width="large"),
+            "Parameters": st.column_config.NumberColumn(format="localized"),
+            **{f"Loss, {split}": loss for split in SPLITS},
+            **{f"Accuracy, {split}": percent for split in SPLITS},
+        },
+    )
+    rows = table_state["selection"]["rows"]
+    st.session_state[CHOSEN_KEY] = ids[rows[0]] if rows else None
+    return (list(label_models(list(models)))[rows[0]], models[rows[0]]) if rows else None
+
+
+def rename_or_delete(catalog: Catalog, label: str, model: records.Model) -> None:
+    """The ways to rename a model and to move it to the trash, from which it comes back whole."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name", model.name, key=f"name-{model.id}", width=320)
+        # Never disabled: it would be while a name is typed, and take no press then.
+        if st.button("Rename", icon=":material/edit:") and name.strip() != model.name:
+            try:
+                catalog.rename_model(model.id, name)
+            except ValueError as error:
+                st.error(parts.sentence(error), icon=":material/error:")
+            else:
+                st.rerun()
+        if st.button("Delete", icon=":material/delete:", help="With its analyses, to the trash"):
+            catalog.delete_model(model.id)
+            st.toast(f"{as_text(label)} is in the trash; restore it at the bottom of this page.")
+            st.rerun()

@@ -1,0 +1,62 @@
+"""How far the work on a question is, with the way to stop or resume it."""
+
+import streamlit as st
+
+from explorer.ask import questions, requests
+from explorer.jobs.spool import Spool
+from explorer.kinds import kind_named
+from explorer.pages._facts import seconds_text
+from explorer.pages._running import AppState
+from explorer.pages._text import as_message, as_text
+from store import Catalog, records
+
+
+def show_progress(app: AppState, question: records.Question, name: str = "") -> None:
+    """How far an open question is, with the way to stop or resume it; `name` tells it apart."""
+    job = app.catalog.active_job_for(question.key)
+    share, kind = question.units_done / question.units, kind_named(question.kind)
+    if job is None:
+        _show_stopped(app, question, name)
+        return
+    measured = job.worker.get("units_per_second")
+    rate = measured if isinstance(measured, int | float) else 0.0
+    progress_text = kind.count_text(question.units_done, question.units)
+    if rate and question.units_done:
+        left = (question.units - question.units_done) / rate
+        speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
+        progress_text += f" · {speed} {kind.unit}/s · {seconds_text(left)} left"
+    elif job.status == "queued":
+        progress_text = "Waiting for the worker"
+    else:
+        progress_text = "Loading model and data"
+    folder = Spool(app.catalog.jobs_folder).job(job.id)
+    if folder and (progress := folder.progress) and progress.within:
+        progress_text += f" · {as_text(progress.within)}"
+    bar, button = st.columns([4, 1], vertical_alignment="center")
+    bar.progress(share, f"{as_text(name)}: {progress_text}" if name else progress_text)
+    if button.button("Stop", icon=":material/stop:", key=f"stop-{job.id}", width="stretch"):
+        requests.cancel(app.catalog, job.id)
+
+
+def _show_stopped(app: AppState, question: records.Question, name: str) -> None:
+    """An open question that nobody works on."""
+    last = next(
+        (job for job in app.catalog.jobs(limit=200) if job.question_key == question.key), None
+    )
+    if last and last.status == "failed":
+        st.error(as_message(f"{question.title} stopped: {last.error}."), icon=":material/error:")
+    text, button = st.columns([4, 1], vertical_alignment="center")
+    done = kind_named(question.kind).count_text(question.units_done, question.units)
+    of = f" of {as_text(name)}" if name else ""
+    text.caption(f"{done}{of} are stored.")
+    key = f"resume-{question.key}"
+    if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
+        questions.resume(app.catalog, question)
+        st.rerun()
+
+
+def worker_stage(catalog: Catalog, job_id: str) -> str:
+    """What a job's worker is doing, in its own word."""
+    folder = Spool(catalog.jobs_folder).job(job_id)
+    progress = folder.progress if folder else None
+    return progress.stage if progress else ""
