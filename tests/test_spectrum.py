@@ -15,7 +15,7 @@ from torch.func import functional_call, hessian, jacrev, vmap
 from torch.nn import functional
 
 from explorer.analysis import spectrum as analysis
-from explorer.analysis.curvature import spectrum_ends
+from explorer.analysis import spectrum_ends
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.codec import to_json

@@ -11,13 +11,13 @@ from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import blocks_of, map_maker_of, matrix_of_settings
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
-from explorer.analysis.curvature.spectrum_ends import STREAM, Rows, extremes
 from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
+from explorer.analysis.spectrum_ends import STREAM, Rows, extremes
 from explorer.codec import JsonValue
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.piece import Piece
