@@ -24,7 +24,7 @@ from explorer.kinds.look import SubjectName
 from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.critical import start_labels
+from explorer.render.critical_rows import start_labels
 from explorer.render.export.views import whole_spec
 from store import Catalog
 from tests.conftest import seeded

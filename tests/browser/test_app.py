@@ -227,6 +227,7 @@ def test_the_first_screen_shows_real_surfaces(page: "sync_api.Page", server: Ser
 
 def test_a_card_leads_to_its_analysis(page: "sync_api.Page", server: Server) -> None:
     """The link on the card opens the Surface page with the card's model, settings and chart."""
+    page.goto(server.address)
     page.get_by_role("link", name="mlp_b").click()
     page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
     done(page)
@@ -277,8 +278,11 @@ def test_downloads(page: "sync_api.Page", server: Server) -> None:
     page.keyboard.press("Escape")
 
 
-def test_refining_changes_the_whole_page(page: "sync_api.Page") -> None:
+def test_refining_changes_the_whole_page(page: "sync_api.Page", server: Server) -> None:
     """The button below the answer: the finer grid on the left, in the address, and computed."""
+    page.goto(server.url("surface", model="mlp_b", seed=6, x_count=15, y_count=15))
+    page.get_by_role("button", name="Compute 225 points").click()
+    done(page)
     page.get_by_role("button", name="Refine to 29 × 29").click()
     sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
         "29", timeout=PATIENCE
