@@ -80,7 +80,7 @@ def refusal_reason(value: object, depth: int = 0) -> str:
     """Why the value of a file is not handed to a module's `set_extra_state`; empty where it is.
 
     Numbers, texts, tensors and containers of them are data. Bytes that are a pickle would be code
-    to a module that unpickles them, and anything else was not read at all (see `harmless`).
+    to a module that unpickles them, and anything else was not read at all (see `harmless_types`).
     """
     if depth > _MAX_DEPTH:
         return f"it is nested more than {_MAX_DEPTH} deep"

@@ -48,7 +48,7 @@ def fit(held: object, model: nn.Module, source: object, part: str = "") -> Fit:
     saved under one of its names, as Hugging Face does, has the others too.
 
     Args:
-        held: what `read` returned, or tensors by name.
+        held: what `read_checkpoint` returned, or tensors by name.
         model: it is not changed.
         source: the file, for messages.
         part: the keys before the network's names, with dots between them; needed where the file

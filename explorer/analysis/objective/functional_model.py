@@ -21,7 +21,7 @@ class FunctionalModel(nn.Module):
 
 
 def named_views(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
-    """Views of a flat vector (D,) by the names that `Whole` gives parameters."""
+    """Views of a flat vector (D,) by the names that `FunctionalModel` gives parameters."""
     return {
         f"model.{block.name}": theta[block.start : block.stop].view(block.shape)
         for block in flat.blocks

@@ -22,7 +22,7 @@ class RandomOperations(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch loads its compiler, as in `cost`
+        return False  # else torch loads its compiler, as in `forward_cost`
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
