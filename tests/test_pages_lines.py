@@ -54,7 +54,7 @@ def subject(catalog: Catalog, text: str) -> Subject:
 def answer(catalog: Catalog, kind: Kind, settings: object, *names: str) -> None:
     """Have a question answered about these points."""
     (model, point), *others = (subject(catalog, name) for name in names)
-    key = questions.ask(catalog, kind, model, settings, point, others=others)
+    key = questions.ask(catalog, kind, model, settings, point=point, others=others)
     job = catalog.active_job_for(key)
     assert job is None or ended(catalog, job.id).status == "done"
 
@@ -235,7 +235,9 @@ def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
         (INTERPOLATION, InterpolationSettings(x_count=100)),
         (DIFFERENCE, DifferenceSettings(x_count=100)),
     ):
-        asked = questions.question_about(catalog, kind, model, settings, point, [other])
+        asked = questions.question_about(
+            catalog, kind, model, settings, point=point, others=[other]
+        )
         found.append(estimate(catalog, asked, model, True).per_unit)
     assert found[1] == pytest.approx(2 * found[0])
     assert found[0] > 0
@@ -311,7 +313,7 @@ def test_snapshots_without_a_step_go_by_their_files(
         assert ended(catalog, job).status == "done"
         (model,) = catalog.models()
         early = next(p.point_id for p in catalog.points(model.id) if p.label == "early")
-        key = questions.ask(catalog, INTERPOLATION, model, SHORT, early, others=[(model, "")])
+        key = questions.ask(catalog, INTERPOLATION, model, SHORT, point=early, others=[(model, "")])
         until(lambda: catalog.question(key).status == "complete")
         assert catalog.question(key).title == "Interpolation of mine at early to mine"
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))

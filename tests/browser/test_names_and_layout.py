@@ -97,7 +97,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             end, others = "", [start] if kind in (SHARPNESS, DIFFERENCE) else []
             if kind is INTERPOLATION:
                 end, others = start[1], [(model, model.point_id)]
-            key = questions.ask(catalog, kind, model, settings, end, others=others)
+            key = questions.ask(catalog, kind, model, settings, point=end, others=others)
             working = catalog.active_job_for(key)
             assert working
             job = ended(catalog, working.id)
