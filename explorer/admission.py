@@ -2,10 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
+from dataclasses import dataclass
+from importlib.machinery import (
+    ExtensionFileLoader,
+    ModuleSpec,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
 from zipimport import zipimporter
 
 from explorer.own_code import is_own
@@ -29,44 +34,73 @@ def admit(files: Mapping[Path, str], problem: Path, refusal: Callable[[Path], st
         problem: the problem file.
         refusal: why a file is refused, in words.
     """
-    source, create = SourceFileLoader.get_code, ExtensionFileLoader.create_module
-    sourceless, zipped = SourcelessFileLoader.get_code, zipimporter.get_code
+    _Admission(files, problem.resolve().parent, refusal).take_over()
 
-    def checked(name: str) -> bytes | None:
-        """The bytes of a file that may be loaded; None where it is none of the user's."""
+
+@dataclass(frozen=True)
+class _Admission:
+    """The files that may be loaded, and Python's loaders bound to them."""
+
+    files: Mapping[Path, str]  # sha256 by resolved path
+    folder: Path  # of the problem file
+    refusal: Callable[[Path], str]
+
+    def content(self, name: str) -> bytes | None:
+        """The bytes of a file that may be loaded; None where it is none of the user's.
+
+        Raises:
+            FileNotAdmitted: it is the user's own and not among the files, or has changed.
+        """
         path = Path(name).resolve()
-        if path not in files and not is_own(path):
+        if path not in self.files and not is_own(path):
             return None
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != files.get(path):
-            _refusals.append(FileNotAdmitted(refusal(path)))
+        if hashlib.sha256(content).hexdigest() != self.files.get(path):
+            _refusals.append(FileNotAdmitted(self.refusal(path)))
             raise _refusals[-1]
         return content
 
-    def get_source(self: SourceFileLoader, fullname: str) -> CodeType | None:
-        content = checked(self.path)
-        if content is None:
-            return source(self, fullname)
-        return self.source_to_code(content, self.path)
+    def take_over(self) -> None:
+        """Let Python's loaders ask first, from now on."""
+        self._guard_sources()
+        self._guard_bytecode()
+        self._guard_extensions()
 
-    def get_sourceless(self: SourcelessFileLoader, fullname: str) -> CodeType | None:
-        checked(self.path)
-        return sourceless(self, fullname)
+    def _guard_sources(self) -> None:
+        unguarded = SourceFileLoader.get_code
 
-    def get_zipped(self: zipimporter, fullname: str) -> CodeType:
-        checked(self.archive)
-        return zipped(self, fullname)
+        def get_code(loader: SourceFileLoader, fullname: str) -> CodeType | None:
+            content = self.content(loader.path)
+            if content is None:
+                return unguarded(loader, fullname)
+            return loader.source_to_code(content, loader.path)
 
-    def create_module(self: ExtensionFileLoader, spec: Any) -> ModuleType:
-        path = Path(self.path).resolve()
-        if path in files or path.is_relative_to(problem.resolve().parent):
-            checked(self.path)
-        return create(self, spec)
+        SourceFileLoader.get_code = get_code  # type: ignore[assignment, method-assign]
 
-    SourceFileLoader.get_code = get_source  # type: ignore[assignment, method-assign]
-    SourcelessFileLoader.get_code = get_sourceless  # type: ignore[method-assign]
-    zipimporter.get_code = get_zipped  # type: ignore[method-assign]
-    ExtensionFileLoader.create_module = create_module  # type: ignore[method-assign]
+    def _guard_bytecode(self) -> None:
+        sourceless, zipped = SourcelessFileLoader.get_code, zipimporter.get_code
+
+        def get_sourceless(loader: SourcelessFileLoader, fullname: str) -> CodeType | None:
+            self.content(loader.path)
+            return sourceless(loader, fullname)
+
+        def get_zipped(loader: zipimporter, fullname: str) -> CodeType:
+            self.content(loader.archive)
+            return zipped(loader, fullname)
+
+        SourcelessFileLoader.get_code = get_sourceless  # type: ignore[assignment, method-assign]
+        zipimporter.get_code = get_zipped  # type: ignore[assignment, method-assign]
+
+    def _guard_extensions(self) -> None:
+        unguarded = ExtensionFileLoader.create_module
+
+        def create_module(loader: ExtensionFileLoader, spec: ModuleSpec) -> ModuleType:
+            path = Path(loader.path).resolve()
+            if path in self.files or path.is_relative_to(self.folder):
+                self.content(loader.path)
+            return unguarded(loader, spec)
+
+        ExtensionFileLoader.create_module = create_module  # type: ignore[assignment, method-assign]
 
 
 def check_admitted() -> None:

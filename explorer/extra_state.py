@@ -7,8 +7,7 @@ value back, else what `torch.save` writes, which is read with `weights_only=True
 import io
 import json
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -46,20 +45,20 @@ def _bytes(value: object) -> bytes:
     return file.getvalue()
 
 
-def _is_same(first: Any, second: Any) -> bool:
+def _is_same(first: object, second: object) -> bool:
     """Whether two values are equal and of the same types throughout; NaN equals nothing."""
     if type(first) is not type(second):
         return False
-    if isinstance(first, dict):
+    if isinstance(first, dict) and isinstance(second, dict):
         return first.keys() == second.keys() and all(
             _is_same(v, second[n]) for n, v in first.items()
         )
-    if isinstance(first, list):
+    if isinstance(first, list) and isinstance(second, list):
         return len(first) == len(second) and all(map(_is_same, first, second))
     return bool(first == second)
 
 
-def decode_state(tensor: Tensor) -> Any:
+def decode_state(tensor: Tensor) -> object:
     """What `encode_state` was given."""
     content = _content(tensor)
     if not content.startswith(_MARK):
@@ -77,11 +76,11 @@ def _content(tensor: Tensor) -> bytes:
     return bytes(tensor.detach().cpu().contiguous().view(torch.uint8).flatten().tolist())
 
 
-def refusal_reason(value: Any, depth: int = 0) -> str:
+def refusal_reason(value: object, depth: int = 0) -> str:
     """Why the value of a file is not handed to a module's `set_extra_state`; empty where it is.
 
     Numbers, texts, tensors and containers of them are data. Bytes that are a pickle would be code
-    to a module that unpickles them, and anything else was not read at all (see `harmless`).
+    to a module that unpickles them, and anything else was not read at all (see `harmless_types`).
     """
     if depth > _MAX_DEPTH:
         return f"it is nested more than {_MAX_DEPTH} deep"
@@ -90,7 +89,7 @@ def refusal_reason(value: Any, depth: int = 0) -> str:
         return "it holds a pickle, which could run code" if content.startswith(_CODE) else ""
     if type(value) in _PLAIN:
         return ""
-    if type(value) not in _CONTAINERS:
+    if type(value) not in _CONTAINERS or not isinstance(value, Iterable):
         return f"it holds {type(value).__name__}, which is not read from files"
     parts = [*value, *value.values()] if isinstance(value, Mapping) else value
     return next((why for part in parts if (why := refusal_reason(part, depth + 1))), "")

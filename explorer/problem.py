@@ -7,7 +7,7 @@ in a worker.
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +15,13 @@ from torch.nn import functional
 
 PerToken = tuple[Tensor, Tensor]  # sum over what counts, and how much that is
 NO_LABEL = -(2**31) + 1  # what no data set has for a label
-Batch = Any  # a tensor, or a tuple, named tuple or dict of such, that share a first dimension
-Outputs = Any  # what a model gives: mostly a tensor; its own type where the loss knows it
-PerBatch = Callable[[Outputs, Batch], Tensor | tuple[Tensor, int | Tensor]]
+# A batch: a tensor, or a tuple, named tuple or dict of such, that share a first dimension.
+if TYPE_CHECKING:
+    Batch = Tensor | Sequence["Batch"] | Mapping[str, "Batch"]
+else:  # a name cannot stand for itself while the program runs
+    Batch = Tensor | Sequence | Mapping
+Outputs = object  # what a model gives: mostly a tensor, else what its loss knows
+PerBatch = Callable[..., Tensor | tuple[Tensor, float | Tensor]]  # of outputs and batch
 
 
 def first_input(model: nn.Module, batch: Batch) -> Outputs:
@@ -35,7 +39,13 @@ def first_input(model: nn.Module, batch: Batch) -> Outputs:
 
 
 def own_forward(model: nn.Module, batch: Batch) -> Outputs:
-    """Outputs of a model called with the entries of a dict, as Hugging Face models are."""
+    """Outputs of a model called with the entries of a dict, as Hugging Face models are.
+
+    Raises:
+        TypeError: the batch is none.
+    """
+    if not isinstance(batch, Mapping):
+        raise TypeError(f"the batch must be a dict of the model's arguments, got {type(batch)}")
     return model(**batch)
 
 
@@ -75,7 +85,7 @@ class Problem:
     """
 
     model: nn.Module  # holds the architecture; its weights come from a checkpoint
-    data: Mapping[str, Any]  # split name -> tensors with a common first dimension, or a data set
+    data: Mapping[str, object]  # split name -> tensors with a common first dimension, or a data set
     loss: PerBatch
     metrics: Mapping[str, PerBatch] = field(default_factory=dict)
     forward: Callable[[nn.Module, Batch], Outputs] = first_input
@@ -197,12 +207,12 @@ def own_loss(outputs: object, batch: Batch, shift: int = 1, ignored: int = -100)
         ValueError: the batch has no labels, or the model did not return a single number.
     """
     loss = getattr(outputs, "loss", None)
-    if not isinstance(batch, Mapping) or "labels" not in batch or loss is None or loss.dim():
+    labels = batch.get("labels") if isinstance(batch, Mapping) else None
+    if not isinstance(labels, Tensor) or not isinstance(loss, Tensor) or loss.dim():
         raise ValueError(
             "the batch must be a dict with labels, of which the model makes one number as "
             "outputs.loss; compute the loss from the logits instead, as token_cross_entropy does"
         )
-    labels = batch["labels"]
     count = (labels[:, shift:] if shift else labels).ne(ignored).sum()
     wide = torch.promote_types(loss.dtype, torch.float32)  # bfloat16 cannot count beyond 256
     mean = torch.where(count > 0, loss.to(wide), 0.0)  # the mean of no token is NaN
@@ -222,7 +232,7 @@ def labels_of(batch: Batch) -> Tensor:
         ValueError: it has none.
     """
     if isinstance(batch, Mapping) and "labels" in batch:
-        return batch["labels"]
+        return _one_tensor(batch["labels"])
     if isinstance(batch, Tensor | Mapping) or len(batch) < 2:
         named = isinstance(batch, Mapping)
         what = f"a dict of {', '.join(map(str, batch))}" if named else "one tensor"
@@ -230,7 +240,20 @@ def labels_of(batch: Batch) -> Tensor:
             'the labels must be batch["labels"] of a dict or batch[1] of a tuple, got '
             f"{what}; name them so, or write the loss yourself"
         )
-    return batch[1]
+    return _one_tensor(batch[1])
+
+
+def _one_tensor(labels: Batch) -> Tensor:
+    """The labels, where they are one tensor.
+
+    Raises:
+        ValueError: they are several.
+    """
+    if not isinstance(labels, Tensor):
+        raise ValueError(
+            f"the labels must be one tensor, got {type(labels).__name__}; write the loss yourself"
+        )
+    return labels
 
 
 def _classes(outputs: Tensor, labels: Tensor, axis: int) -> Tensor:

@@ -6,10 +6,11 @@ folder can be read at any moment, also of a run that was killed in the middle of
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from explorer.codec import Json
 
 HEAD, LOG = "run.json", "log.jsonl"
 OPTIMIZER = ".optimizer.safetensors"  # how the file of an optimiser's state ends
@@ -30,9 +31,7 @@ class Snapshot:
     file: Path
     optimizer: Path | None  # its state, where it was recorded
     values: Mapping[str, float]  # "loss" and what else was given, NaN and infinity as they were
-    trained_by: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # class and numbers of its optimiser
+    trained_by: Json = field(default_factory=dict)  # class and numbers of its optimiser
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Recording:
     """A run as far as it has been recorded."""
 
     folder: Path
-    head: Mapping[str, Any]  # hyper-parameters, seed, commit, versions
+    head: Json  # hyper-parameters, seed, commit, versions
     snapshots: tuple[Snapshot, ...]  # by step
     curves: Mapping[str, tuple[tuple[int, float], ...]]  # name -> (step, value), by step
     ended: bool  # whether the training script came to its end
@@ -58,21 +57,55 @@ def read_recording(folder: Path) -> Recording:
     head = _head(folder)
     log = _lines(folder / LOG)
     lines = _without_left_branches(log)
-    saved = {line["step"]: line for line in lines if "file" in line}
+    saved = {line.step: line for line in lines if line.file is not None}
     curves: dict[str, dict[int, float]] = {}
     for line in lines:
-        for name, value in {**_rates(line), **line.get("values", {})}.items():
-            curves.setdefault(name, {})[line["step"]] = float(value)
+        for name, value in {**_rates(line.learning_rates), **line.values}.items():
+            curves.setdefault(name, {})[line.step] = float(value)
     return Recording(
         folder,
         head,
         tuple(_snapshot(folder, saved[step]) for step in sorted(saved)),
         {name: tuple(sorted(points.items())) for name, points in curves.items()},
-        bool(log) and "ended" in log[-1],
+        bool(log) and log[-1].ended,
     )
 
 
-def _head(folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Line:
+    """One line of the log."""
+
+    step: int
+    values: Mapping[str, float]
+    learning_rates: Sequence[float]  # of the groups of the optimiser
+    trained_by: Json
+    file: str | None  # of a snapshot
+    optimizer: str | None  # of its optimiser's state
+    began: bool  # whether another process goes on with the run
+    ended: bool
+
+    @classmethod
+    def of(cls, text: bytes) -> "_Line | None":
+        """What a line says; None where it is none."""
+        try:
+            entry = json.loads(text)
+        except ValueError:
+            return None
+        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
+            return None
+        return cls(
+            step=entry["step"],
+            values=entry.get("values", {}),
+            learning_rates=entry.get("learning_rates", []),
+            trained_by=entry.get("trained_by") or {},
+            file=entry.get("file"),
+            optimizer=entry.get("optimizer"),
+            began=BEGAN in entry,
+            ended="ended" in entry,
+        )
+
+
+def _head(folder: Path) -> Json:
     try:
         head = json.loads((folder / HEAD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -84,54 +117,46 @@ def _head(folder: Path) -> dict[str, Any]:
     return head
 
 
-def _lines(log: Path) -> list[dict[str, Any]]:
+def _lines(log: Path) -> list[_Line]:
     """The whole lines of the log; what a killed writer left unfinished is passed over."""
     if not log.is_file():
         return []
-    entries = []
-    for line in log.read_bytes().split(b"\n")[:-1]:  # after the last newline nothing counts yet
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and isinstance(entry.get("step"), int):
-            entries.append(entry)
-    return entries
+    whole = log.read_bytes().split(b"\n")[:-1]  # after the last newline nothing counts yet
+    return [line for text in whole if (line := _Line.of(text)) is not None]
 
 
-def _without_left_branches(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _without_left_branches(lines: list[_Line]) -> list[_Line]:
     """The lines of the run as it went on: where it went back, not those of later steps before."""
-    kept_lines: list[dict[str, Any]] = []
+    kept_lines: list[_Line] = []
     continued = False
     for line in lines:
-        if BEGAN in line:
+        if line.began:
             continued = True
             continue
-        if continued and line["step"] >= 0:
-            kept_lines = [earlier for earlier in kept_lines if earlier["step"] <= line["step"]]
+        if continued and line.step >= 0:
+            kept_lines = [earlier for earlier in kept_lines if earlier.step <= line.step]
             continued = False
         kept_lines.append(line)
     return kept_lines
 
 
-def _rates(line: Mapping[str, Any]) -> dict[str, float]:
+def _rates(rates: Sequence[float]) -> dict[str, float]:
     """The learning rate of a snapshot's optimiser, or that of each of its groups."""
-    rates = line.get("learning_rates", [])
     if len(rates) == 1:
         return {LEARNING_RATE: rates[0]}
     return {f"{LEARNING_RATE}_{number}": rate for number, rate in enumerate(rates, 1)}
 
 
-def _snapshot(folder: Path, line: Mapping[str, Any]) -> Snapshot:
-    optimizer = line.get("optimizer")
-    values = {name: float(value) for name, value in line.get("values", {}).items()}
+def _snapshot(folder: Path, line: _Line) -> Snapshot:
+    values = {name: float(value) for name, value in line.values.items()}
     # names only: a log may come from elsewhere and must not lead out of its folder
-    other = folder / Path(optimizer).name if optimizer else None
-    trained_by = line.get("trained_by") or (_note(other) if other else {})
-    return Snapshot(line["step"], folder / Path(line["file"]).name, other, values, trained_by)
+    file = folder / Path(line.file or "").name
+    other = folder / Path(line.optimizer).name if line.optimizer else None
+    trained_by = line.trained_by or (_note(other) if other else {})
+    return Snapshot(line.step, file, other, values, trained_by)
 
 
-def _note(file: Path) -> dict[str, Any]:
+def _note(file: Path) -> Json:
     """Class and first moment's decay in the head of a file of an optimiser's state."""
     try:
         with file.open("rb") as stream:

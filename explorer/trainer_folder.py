@@ -9,9 +9,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from explorer.codec import Json
 from explorer.recording import FORMAT, LEARNING_RATE, Recording, RecordingError, Snapshot
 
 STATE = "trainer_state.json"
@@ -41,43 +42,55 @@ def read_trainer_folder(folder: Path) -> Recording:
         raise RecordingError(f"{folder} holds no checkpoint-* with a {STATE}; name its files")
     state = _state(list(snapshots.values())[-1] / STATE)
     curves: dict[str, dict[int, float]] = {}
-    for entry in state["log_history"]:
+    for step, entry in state.log:
         for name, value in entry.items():
             if isinstance(value, int | float) and not _NO_CURVE.fullmatch(name):
-                curves.setdefault(_NAMES.get(name, name), {})[entry["step"]] = float(value)
+                curves.setdefault(_NAMES.get(name, name), {})[step] = float(value)
     lines = {name: tuple(sorted(points.items())) for name, points in curves.items()}
     return Recording(
         folder,
         _head(folder, state),
         tuple(Snapshot(step, path, None, {}) for step, path in snapshots.items()),
         lines,
-        0 < state.get("max_steps", 0) <= state.get("global_step", 0),
+        0 < state.numbers.get("max_steps", 0) <= state.numbers.get("global_step", 0),
     )
 
 
-def _state(file: Path) -> dict[str, Any]:
-    """What the Trainer wrote, its log reduced to entries with a step."""
+@dataclass(frozen=True)
+class _State:
+    """What the Trainer wrote."""
+
+    log: tuple[tuple[int, Json], ...]  # its entries that have a step
+    numbers: Mapping[str, int]
+
+
+def _state(file: Path) -> _State:
+    """The state in a file.
+
+    Raises:
+        RecordingError: the file is no such state.
+    """
     try:
         state = json.loads(file.read_text(encoding="utf-8"))
         log = state.get("log_history", [])
-        entries = [e for e in log if isinstance(e, Mapping) and isinstance(e.get("step"), int)]
-        return {
-            "log_history": entries,
-            **{n: v for n, v in state.items() if isinstance(v, int) and n != "log_history"},
-        }
+        entries = [
+            (e["step"], e) for e in log if isinstance(e, Mapping) and isinstance(e.get("step"), int)
+        ]
+        numbers = {n: v for n, v in state.items() if isinstance(v, int)}
+        return _State(tuple(entries), numbers)
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise RecordingError(f"{file} is no state of a Trainer; copy it again") from error
 
 
-def _head(folder: Path, state: Mapping[str, Any]) -> dict[str, Any]:
+def _head(folder: Path, state: _State) -> Json:
     """What a recorded run's head says; the first logged values tell one run from the next."""
-    log = state["log_history"]
-    first = json.dumps(log[0] if log else {}, sort_keys=True)
+    first = json.dumps(state.log[0][1] if state.log else {}, sort_keys=True)
     names = {"train_batch_size": "batch_size", "max_steps": "max_steps"}
+    numbers = state.numbers
     return {
         "format": FORMAT,
         "started": f"Trainer {hashlib.sha256(first.encode()).hexdigest()[:16]}",
         "machine": str(folder.resolve()),
         "seed": None,
-        "hyperparameters": {own: state[name] for name, own in names.items() if name in state},
+        "hyperparameters": {own: numbers[name] for name, own in names.items() if name in numbers},
     }

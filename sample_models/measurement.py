@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors.torch import load_file
@@ -41,11 +42,16 @@ def load_problem(sample: Sample) -> Problem:
         return module.problem(**sample.arguments)
 
 
-def mean_per_example(values: Tensor | tuple[Tensor, int | Tensor]) -> Tensor:
+def mean_per_example(values: Tensor | tuple[Tensor, float | Tensor]) -> Tensor:
     """Mean per example of what a loss or metric returns: a value for each or (sum, count)."""
     if isinstance(values, tuple):
         return values[0] / values[1]
     return values.mean()
+
+
+def inputs_and_labels(problem: Problem, split: str) -> tuple[Tensor, Tensor]:
+    """The two tensors that every sample's split is."""
+    return cast("tuple[Tensor, Tensor]", problem.data[split])
 
 
 @torch.no_grad()
@@ -56,8 +62,9 @@ def measure(problem: Problem) -> dict[str, dict[str, float]]:
     """
     problem.model.eval()
     measured = {}
-    for split, batch in problem.data.items():
-        outputs = problem.forward(problem.model, batch).double()
+    for split in problem.data:
+        batch = inputs_and_labels(problem, split)
+        outputs = torch.as_tensor(problem.forward(problem.model, batch)).double()
         measured[split] = {"loss": float(mean_per_example(problem.loss(outputs, batch)))}
         for name, metric in problem.metrics.items():
             values = metric(outputs, batch)

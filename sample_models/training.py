@@ -11,7 +11,7 @@ from torch import Tensor
 
 from explorer.problem import Problem
 from sample_models import FOLDER, Sample, read_sample
-from sample_models.measurement import load_problem, mean_per_example, measure
+from sample_models.measurement import inputs_and_labels, load_problem, mean_per_example, measure
 
 
 def batches(size: int, examples: int, seed: int) -> Iterator[Tensor]:
@@ -42,7 +42,7 @@ def train(sample: Sample, problem: Problem) -> Iterator[int]:
         weight_decay=sample.weight_decay,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, sample.steps)
-    inputs, labels = problem.data["train"]
+    inputs, labels = inputs_and_labels(problem, "train")
     rows = batches(sample.batch_size, len(labels), sample.seed)
     yield 0
     for step in range(1, sample.steps + 1):

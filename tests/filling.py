@@ -96,7 +96,7 @@ def add_answer(
 ) -> records.Question:
     """A question about these subjects, answered."""
     (model, point), *others = subjects
-    key = questions.ask(catalog, kind, model, settings, point, others=others)
+    key = questions.ask(catalog, kind, model, settings, point=point, others=others)
     work(catalog)
     question = catalog.question(key)
     assert question is not None and question.status == "complete", catalog.jobs(limit=1)[0].error

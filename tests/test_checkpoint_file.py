@@ -22,7 +22,8 @@ from torch import nn
 
 from explorer.analysis.model import file_contents
 from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
-from explorer.analysis.model.checkpoints import fitted_tensors, read_checkpoint
+from explorer.analysis.model.checkpoint_reading import read_checkpoint
+from explorer.analysis.model.checkpoints import fitted_tensors
 from explorer.analysis.model.harmless_types import STAND_INS
 
 

@@ -9,12 +9,8 @@ from torch import nn
 
 from explorer import extra_state
 from explorer.analysis.model.adapters import CONFIG, Adapter, adapter_of
-from explorer.analysis.model.checkpoints import (
-    CheckpointError,
-    fit,
-    fitted_tensors,
-    read_checkpoint,
-)
+from explorer.analysis.model.checkpoint_reading import read_checkpoint
+from explorer.analysis.model.checkpoints import CheckpointError, fit, fitted_tensors
 from explorer.analysis.model.inspection import _check_built
 from explorer.analysis.objective.flat_model import FlatModel
 

@@ -10,12 +10,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from explorer.analysis.model.checkpoints import (
-    CheckpointError,
-    fit,
-    fitted_tensors,
-    read_checkpoint,
-)
+from explorer.analysis.model.checkpoint_reading import read_checkpoint
+from explorer.analysis.model.checkpoints import CheckpointError, fit, fitted_tensors
 from tests.conftest import small_problem
 
 

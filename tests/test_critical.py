@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from explorer.analysis import critical
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.kinds.critical import CRITICAL, taken_over
 from explorer.kinds.critical_result import END_WORDS, Critical, EndReason
@@ -24,7 +24,7 @@ from explorer.kinds.look import SubjectName
 from explorer.kinds.quadrature import Quadrature
 from explorer.pages import _running
 from explorer.problem import Problem
-from explorer.render.critical import start_labels
+from explorer.render.critical_rows import start_labels
 from explorer.render.export.views import whole_spec
 from store import Catalog
 from tests.drawing import drawn_critical, small_picture

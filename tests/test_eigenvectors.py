@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from explorer.analysis import convexity, line, projection, surface
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
 from explorer.analysis.directions.eigenvectors import eigenvectors
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.kinds.convexity import Convexity, ConvexitySettings
 from explorer.kinds.eigenvalues import axes_words

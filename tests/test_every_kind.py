@@ -74,7 +74,7 @@ def subjects(catalog: Catalog, kind: Kind) -> list[Subject]:
 def ask(catalog: Catalog, kind: Kind) -> str:
     """The key of the small question of a kind."""
     (model, point), *others = subjects(catalog, kind)
-    return questions.ask(catalog, kind, model, small_settings(kind), point, others=others)
+    return questions.ask(catalog, kind, model, small_settings(kind), point=point, others=others)
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from explorer.analysis.curvature import fisher, products
 from explorer.analysis.curvature.differentiable import DifferentiableModel
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, CurvatureError
 from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.spectrum import dense_matrix
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (

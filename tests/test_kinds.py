@@ -54,7 +54,6 @@ ALLOWED = {  # file -> what it may name, and why
     "store/questions.py": ({"directions"}, STORED),
     "store/records.py": ({"moments"}, STORED),
     "explorer/problem.py": ({"labels"}, WORD),
-    "explorer/analysis/curvature/fisher.py": ({"labels"}, WORD),
     "explorer/analysis/objective/random_directions.py": ({"layer"}, WORD),
     "explorer/render/marks/gaps.py": ({"line"}, WORD),
     **{

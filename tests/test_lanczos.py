@@ -5,16 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from explorer.analysis.curvature.lanczos import (
-    Lanczos,
-    Pairs,
-    asymmetry,
-    eigenpairs,
-    quadrature,
-    random_normal,
-    random_signs,
-)
+from explorer.analysis.curvature.eigenpairs import Pairs, eigenpairs
+from explorer.analysis.curvature.lanczos import Lanczos, asymmetry, quadrature
 from explorer.analysis.curvature.products import CurvatureError
+from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.curvature.trace import xtrace
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings

@@ -215,7 +215,9 @@ def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
         (INTERPOLATION, InterpolationSettings(x_count=100)),
         (DIFFERENCE, DifferenceSettings(x_count=100)),
     ):
-        asked = questions.question_about(catalog, kind, model, settings, point, [other])
+        asked = questions.question_about(
+            catalog, kind, model, settings, point=point, others=[other]
+        )
         found.append(estimate(catalog, asked, model, True).per_unit)
     assert found[1] == pytest.approx(2 * found[0])
     assert found[0] > 0

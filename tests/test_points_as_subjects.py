@@ -57,7 +57,7 @@ def test_a_line_is_asked_about_the_end_of_a_search(searched: tuple[Catalog, str]
     subject = subject_named(catalog, f"net@{key[:8]}:2")
     assert subject == (model, second.point_id)
     settings = LineSettings(**AXIS, precision="float64")
-    line = complete(catalog, questions.ask(catalog, LINE, *subject[:1], settings, subject[1]))
+    line = complete(catalog, questions.ask(catalog, LINE, model, settings, point=subject[1]))
     assert line.title == "Line of net at end of search 2"
     assert line.point_ids == (second.point_id,)
     assert points_brought(catalog, line) == [f"end of search 2 of Critical points of net ({key})"]
@@ -202,7 +202,7 @@ def test_pages_list_the_point_and_lead_to_it(
     catalog, key = searched
     (model,) = catalog.models()
     point = catalog.answer_points(key=key)[1]
-    asked = questions.ask(catalog, LINE, model, LineSettings(**AXIS), point.point_id)
+    asked = questions.ask(catalog, LINE, model, LineSettings(**AXIS), point=point.point_id)
     complete(catalog, asked)
     catalog.remember("samples", identities())
     monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))

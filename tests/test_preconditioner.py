@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis import stability
+from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.model import inspection, preconditioner
 from explorer.analysis.model.checkpoints import CheckpointError
@@ -18,7 +19,6 @@ from explorer.analysis.model.preconditioner import PREFIX, recorded_diagonal
 from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.device import restore_threads
 from explorer.analysis.objective.plane import objective_at
-from explorer.analysis.spectrum import dense_matrix
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint, InspectedFile, InspectedSnapshots
 from explorer.importing import sources

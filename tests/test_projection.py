@@ -1,10 +1,15 @@
 """Paths on the plane of a surface: exact least squares, true losses, one answer after a stop."""
 
+import contextlib
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 import torch
+from PIL import Image
 
 from explorer.analysis import projection as answered
 from explorer.analysis import run as fitted
@@ -176,10 +181,26 @@ def test_paths_drawn_over_a_surface(trained) -> None:
     assert whole_spec(draw(paths, ProjectionLook()))
 
 
+@contextlib.contextmanager
+def caught_downloads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[dict[str, Callable[[], bytes]]]:
+    """What makes the file of each button of a page, by the button's label."""
+    downloads: dict[str, Callable[[], bytes]] = {}
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            st, "download_button", lambda label, data, *_, **__: downloads.update({label: data})
+        )
+        yield downloads
+
+
 def test_paths_are_asked_on_the_surface_s_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The desk takes point and runs; a real worker answers; both pages draw two runs by address."""
+    """The desk takes point and runs; a real worker answers; both pages draw two runs by address.
+
+    What the surface's page hands out shows the paths: the figure, and they alone as they grow.
+    """
     grid = SurfaceSettings(x_count=5, y_count=5)
     with supervised(tmp_path / "catalog") as (catalog, _):
         problem = problem_file(tmp_path / "problem")
@@ -215,7 +236,10 @@ def test_paths_are_asked_on_the_surface_s_page(
     Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", runs=["one", "two"]))
     assert "movement; two random directions of" in " ".join(texts(app, "caption"))
-    fine(app.select_slider(key="until").set_value(2).run())
+    with caught_downloads(monkeypatch) as downloads:
+        fine(app.select_slider(key="until").set_value(2).run())
+    assert Image.open(io.BytesIO(downloads["Download GIF"]())).n_frames == 3
+    assert downloads["Download PDF"]().startswith(b"%PDF")
     app = fine(opened(RUN.page, model="one", x_count="5", y_count="5", runs=["two"]))
     assert "of all snapshots' variance" in " ".join(texts(app, "caption"))
     assert app.select_slider(key="until").options == [str(step) for step in range(9)]

@@ -317,27 +317,31 @@ def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
         if wrong >= 0:
             with pytest.raises(ValueError, match=f"the subjects of {kind.name} must be "):
                 questions.question_about(
-                    catalog, kind, model, kind.settings(), "", [(model, "")] * wrong
+                    catalog, kind, model, kind.settings(), point="", others=[(model, "")] * wrong
                 )
     if kind.whole_run:
         return
     if len(kind.subjects) > 1:
         other = dataclasses.replace(model, problem_id="another", name="b")
         with pytest.raises(ValueError, match=r"must be of one problem, .* got a and b"):
-            questions.question_about(catalog, kind, model, kind.settings(), "", [(other, "")])
+            questions.question_about(
+                catalog, kind, model, kind.settings(), point="", others=[(other, "")]
+            )
         file = catalog.put_file(b"early weights", ".safetensors")
         catalog.add_import(points=[stored_point("a", "1" * 64, 7, file)])
         early = questions.question_about(
-            catalog, kind, model, kind.settings(), "1" * 64, [(model, "")]
+            catalog, kind, model, kind.settings(), point="1" * 64, others=[(model, "")]
         )
         assert early.points == ("1" * 64, POINT)
         swapped = questions.question_about(
-            catalog, kind, model, kind.settings(), "", [(model, "1" * 64)]
+            catalog, kind, model, kind.settings(), point="", others=[(model, "1" * 64)]
         )
         assert swapped.points == (POINT, "1" * 64)
         assert swapped.key != early.key
         asked = catalog.question(
-            questions.ask(catalog, kind, model, kind.settings(), "1" * 64, others=[(model, "")])
+            questions.ask(
+                catalog, kind, model, kind.settings(), point="1" * 64, others=[(model, "")]
+            )
         )
         assert asked.title == f"{kind.title} of a at step 7 {kind.joined} a"
         assert (asked.model_ids, asked.model_names) == (("a", "a"), ("a", "a"))
@@ -394,14 +398,16 @@ def test_runs_and_how_they_divide_are_in_the_key(tmp_path):
         catalog.add_import(models=[last], points=points)
         others.append((catalog.model(name), ""))
     there, back = (
-        questions.question_about(catalog, kind, first, kind.settings(), "", order)
+        questions.question_about(catalog, kind, first, kind.settings(), point="", others=order)
         for order in (others, others[::-1])
     )
     assert there.key == back.key and there.settings.lengths == (3, 4, 5)
     swapped = questions.question_about(
-        catalog, kind, others[0][0], kind.settings(), "", [(first, "")]
+        catalog, kind, others[0][0], kind.settings(), point="", others=[(first, "")]
     )
-    straight = questions.question_about(catalog, kind, first, kind.settings(), "", others[:1])
+    straight = questions.question_about(
+        catalog, kind, first, kind.settings(), point="", others=others[:1]
+    )
     assert swapped.key != straight.key
     asked = catalog.question(
         questions.ask(catalog, kind, first, kind.settings(), others=others[::-1])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.analysis.curvature.lanczos import Lanczos, quadrature, random_signs
+from explorer.analysis.curvature.lanczos import Lanczos, quadrature
+from explorer.analysis.curvature.random_vectors import random_signs
 from explorer.kinds.eigenvalues import outliers, summary
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.random_matrices import (

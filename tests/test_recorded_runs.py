@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from explorer import recorded_runs
-from explorer.analysis.model import inspection
+from explorer.analysis.model.stored_tensors import count_not_finite
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing import sources, storing
 from explorer.importing.order import order_import
@@ -208,11 +208,11 @@ def test_only_the_file_that_was_agreed_to_is_run(tmp_path: Path) -> None:
 def test_a_mask_of_infinities_is_no_warning(tmp_path: Path) -> None:
     """What is infinite in the model as built is meant; what only a checkpoint has is counted."""
     mask = torch.full((3, 3), -math.inf).triu(1)
-    assert inspection._not_finite(mask, mask.clone()) == 0
+    assert count_not_finite(mask, mask.clone()) == 0
     worse = mask.clone()
     worse[2, 0] = math.nan
-    assert inspection._not_finite(worse, mask) == 1
-    assert inspection._not_finite(mask, None) == inspection._not_finite(mask, mask[0]) == 3
+    assert count_not_finite(worse, mask) == 1
+    assert count_not_finite(mask, None) == count_not_finite(mask, mask[0]) == 3
 
 
 def test_a_shipped_sample_leaves_a_model_its_name(catalog: Catalog, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from torch.func import functional_call, hessian, jacrev, vmap
 from torch.nn import functional
 
 from explorer.analysis import spectrum as analysis
+from explorer.analysis import spectrum_ends
 from explorer.ask import questions
 from explorer.ask.estimate import estimate
 from explorer.codec import to_json
@@ -93,7 +94,7 @@ def test_every_role_against_the_dense_matrix(small: Problem, matrix: str) -> Non
     assert pairs == pytest.approx([*values[::-1][:4], *values[:2][::-1]], abs=1e-13)
     assert residuals.max() < 1e-13
     for number, (nodes, weights) in enumerate(spectrum_answer.probes):
-        drawn = np.random.RandomState((0, analysis.STREAM["probes"], number))
+        drawn = np.random.RandomState((0, spectrum_ends.STREAM["probes"], number))
         signs = 2 * drawn.randint(0, 2, len(values)) - 1.0
         product = exact @ signs
         for power, moment in ((0, 1.0), (1, signs @ product / 43), (2, product @ product / 43)):
@@ -157,7 +158,7 @@ def test_the_loss_along_the_last_vector(small: Problem) -> None:
 @pytest.fixture
 def never_dense(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small matrices treated as large ones."""
-    monkeypatch.setattr(analysis, "MAX_DENSE_PARAMETERS", 0)
+    monkeypatch.setattr(spectrum_ends, "MAX_DENSE_PARAMETERS", 0)
 
 
 def test_without_the_dense_matrix(small: Problem, never_dense: None) -> None:
@@ -269,7 +270,7 @@ def test_parts_may_be_missing(
 ) -> None:
     """Whatever has come first, the rest is unknown and nothing fails."""
     if large:
-        monkeypatch.setattr(analysis, "MAX_DENSE_PARAMETERS", 0)
+        monkeypatch.setattr(spectrum_ends, "MAX_DENSE_PARAMETERS", 0)
     settings = replace(SMALL, batches=1)
     done = frozenset(range(settings.units)) - set(units)
     pieces = answered(small, settings, done)

@@ -12,7 +12,8 @@ from explorer.codec import to_json
 from explorer.importing.training import TrainingNotes, training_of
 from explorer.kinds.look import SubjectName
 from explorer.kinds.stability_result import Stability, StabilityFacts
-from explorer.recorder import Recorder, optimizer_note
+from explorer.optimizer_state import optimizer_note
+from explorer.recorder import Recorder
 from explorer.recording import LOG, read_recording
 from explorer.render.export.views import whole_spec
 from store import records

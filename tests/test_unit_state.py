@@ -13,13 +13,9 @@ import torch
 from torch import Tensor
 
 from explorer.analysis import critical
-from explorer.analysis.curvature.lanczos import (
-    Lanczos,
-    Pairs,
-    eigenpairs,
-    quadrature,
-    random_normal,
-)
+from explorer.analysis.curvature.eigenpairs import Pairs, eigenpairs
+from explorer.analysis.curvature.lanczos import Lanczos, quadrature
+from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.contracts.request import ImportRequest
 from explorer.jobs import unit_state
 from explorer.jobs.piece_files import read_arrival

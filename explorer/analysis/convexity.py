@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.curvature.differentiable import NotFinite
-from explorer.analysis.curvature.lanczos import eigenpairs, random_normal
+from explorer.analysis.curvature.eigenpairs import eigenpairs
 from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.directions.eigenvectors import plane_axes
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.evaluator import Evaluator
@@ -62,18 +63,8 @@ def answer(
     }
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
-        eigenvalue_rows = np.array([search.at(int(unit)) for unit in units])
-        low, high, residual_low, residual_high, steps = eigenvalue_rows.T
-        return {
-            **place(units),
-            **evaluator.values(coordinates[units]),
-            "lambda_min": low,
-            "lambda_max": high,
-            "residual_min": residual_low,
-            "residual_max": residual_high,
-            "ratio": ratio(low, high),
-            "lanczos_steps": steps,
-        }
+        eigenvalues = search.columns(units)
+        return {**place(units), **evaluator.values(coordinates[units]), **eigenvalues}
 
     return answer_pieces(settings.units, done, columns, facts, evaluator)
 
@@ -97,6 +88,19 @@ class Search:
         self._parents = frozenset(self._from.tolist())
         theta = self.evaluator.base
         self._most = max(2, KEPT_BYTES // (theta.numel() * theta.element_size()))
+
+    def columns(self, units: np.ndarray) -> dict[str, np.ndarray]:
+        """What is found at these units, as columns of the kind's table."""
+        rows = np.array([self.at(int(unit)) for unit in units])
+        low, high, residual_low, residual_high, steps = rows.T
+        return {
+            "lambda_min": low,
+            "lambda_max": high,
+            "residual_min": residual_low,
+            "residual_max": residual_high,
+            "ratio": ratio(low, high),
+            "lanczos_steps": steps,
+        }
 
     def at(self, unit: int) -> tuple[float, float, float, float, float]:
         """Smallest and largest eigenvalue, their residuals, Lanczos steps; NaN without a loss."""

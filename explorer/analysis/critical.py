@@ -10,16 +10,11 @@ from torch import Tensor
 
 from explorer.analysis.curvature.consistency import require_repeatable
 from explorer.analysis.curvature.differentiable import NotFinite
-from explorer.analysis.curvature.lanczos import (
-    Lanczos,
-    eigenpairs,
-    quadrature,
-    random_normal,
-    random_signs,
-    true_residuals,
-)
+from explorer.analysis.curvature.eigenpairs import eigenpairs, true_residuals
+from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.curvature.stationary_points import MovingObjective, run_search
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.flat_model import present_tensors

@@ -1,7 +1,6 @@
 """Answers lines: losses along random directions, the gradient's, or an eigenvector's."""
 
 from collections.abc import Iterator, Sequence, Set
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from explorer.analysis.objective.plane import (
     tuned_evaluator,
 )
 from explorer.analysis.objective.random_directions import RedrawnDirections
+from explorer.codec import JsonValue
 from explorer.kinds.line import LineSettings, places
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
@@ -60,7 +60,7 @@ def answer(
 
 def _directions(
     objective: Objective, settings: LineSettings
-) -> tuple[Tensor | RedrawnDirections, dict[str, Any]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, JsonValue]]:
     """The directions (K, D), and what a reader checks them by."""
     if settings.direction == "gradient":
         return gradient_direction(objective)

@@ -1,7 +1,6 @@
 """Answers a run: the plane of principal components, each run's path on it, the losses around."""
 
-from collections.abc import Iterator, Sequence, Set
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuned_evaluator,
 )
+from explorer.codec import JsonValue
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.run import (
@@ -34,6 +34,7 @@ from explorer.kinds.trajectory import spans
 from explorer.problem import Problem
 
 SQUARISH = 0.6  # of the longer axis: a shorter one is extended
+Numbers = list[float | None]  # NaN and infinity as None
 TINY = np.finfo(np.float64).tiny
 FLAT = 1e-9  # of the first component's variance: a smaller second one is rounding
 
@@ -63,23 +64,24 @@ def answer(
     gram = gram_matrix(subjects, blocks, end)
     fitted = runs[0] if settings.plane == "first" else slice(0, len(subjects))
     x, y, vectors = principal_plane(subjects, blocks, gram, fitted)
-    facts = _path_facts(gram, x, y, runs, subjects, blocks)
+    path, held = _path(gram, (x, y), runs, subjects, blocks)
+    own = own_losses(problem, subjects, settings, device)
+    losses = {name: _json([v[name] for v in own]) for name in objective.names}
+    facts: dict[str, JsonValue] = {"path": {**path, "values": losses}, "held": held}
     facts["explained"] = variance_shares(gram[fitted, fitted])[:KEPT_COMPONENTS].tolist()
     if len(runs) == 1:  # of several there is no walk to compare with
         facts["explained_by_random_walk"] = random_walk_shares(len(x))[:KEPT_COMPONENTS].tolist()
-    own = own_losses(problem, subjects, settings, device)
-    facts["path"]["values"] = {name: _json([v[name] for v in own]) for name in objective.names}
     facts |= _ranges(x, y, settings.margin)
     evaluator, evaluator_facts = tuned_evaluator(
         objective, vectors, settings.units - len(done), choices
     )
     coordinates, place = settings.columns(axes(settings, PlaneOfRunFacts.of(facts)))
-    facts |= evaluator_facts | precision_error(evaluator, coordinates)
+    measured = {**facts, **evaluator_facts, **precision_error(evaluator, coordinates)}
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:
         return place(units) | evaluator.values(coordinates[units])
 
-    return answer_pieces(settings.units, done, columns, facts, evaluator)
+    return answer_pieces(settings.units, done, columns, measured, evaluator)
 
 
 def _ranges(x: np.ndarray, y: np.ndarray, margin: float) -> dict[str, list[float]]:
@@ -147,15 +149,15 @@ def _differences(subjects: Sequence[Tensors], block: Block, origin: int = -1) ->
     return rows - rows[origin]
 
 
-def _path_facts(
+def _path(
     gram: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
+    plane: tuple[np.ndarray, np.ndarray],
     runs: Sequence[slice],
     subjects: Sequence[Tensors],
     blocks: Sequence[Block],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Numbers], Numbers]:
     """Where each snapshot lies, and how much of each run's own variance the plane shows."""
+    x, y = plane
     path = {"x": x, "y": y, "out": np.sqrt((np.diag(gram) - x**2 - y**2).clip(min=0))}
     own = [gram[run, run] for run in runs]
     path["moved"] = np.concatenate([_distances_from_first(part) for part in own])
@@ -168,7 +170,7 @@ def _path_facts(
         len(part) * (x[run].var() + y[run].var()) / max(np.trace(centred_gram(part)), TINY)
         for run, part in zip(runs, own, strict=True)
     ]
-    return {"path": {name: _json(value) for name, value in path.items()}, "held": _json(held)}
+    return {name: _json(value) for name, value in path.items()}, _json(held)
 
 
 def _distances_from_first(gram: np.ndarray) -> np.ndarray:
@@ -187,6 +189,6 @@ def _turns(gram: np.ndarray) -> np.ndarray:
     return angles
 
 
-def _json(values: Any) -> list[float | None]:
+def _json(values: Iterable[float]) -> Numbers:
     """Numbers as JSON knows them; None for NaN and infinity."""
     return [float(v) if np.isfinite(v) else None for v in values]

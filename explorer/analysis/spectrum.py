@@ -2,51 +2,27 @@
 
 import time
 from collections.abc import Iterator, Sequence, Set
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from explorer.analysis.curvature.consistency import require_repeatable
-from explorer.analysis.curvature.gradient import gradient
-from explorer.analysis.curvature.lanczos import (
-    Lanczos,
-    Pairs,
-    eigenpairs,
-    quadrature,
-    random_normal,
-    random_signs,
-    true_residuals,
-)
-from explorer.analysis.curvature.matrices import (
-    blocks_of,
-    dense_matrix,
-    map_maker_of,
-    matrix_of_settings,
-)
+from explorer.analysis.curvature.eigenpairs import eigenpairs
+from explorer.analysis.curvature.lanczos import Lanczos, quadrature
+from explorer.analysis.curvature.matrices import blocks_of, map_maker_of, matrix_of_settings
 from explorer.analysis.curvature.products import Curvature, Product
+from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective import device as devices
-from explorer.analysis.objective.batches import slice_examples
-from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.plane import NONE, Choices, objective_at
+from explorer.analysis.spectrum_ends import STREAM, Rows, extremes
 from explorer.codec import JsonValue
-from explorer.kinds.matrix import ESCAPE_POINTS, MAX_DENSE_PARAMETERS, MatrixRole, SpectrumSettings
+from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
-from explorer.problem import Problem, accuracy, cross_entropy
-
-STREAM = {"pairs": 0, "probes": 1, "trace": 2, "batches": 3}  # of random vectors, beside the seed
-ESCAPE_STEPS = np.linspace(
-    -1.0, 1.0, ESCAPE_POINTS
-)  # along the last pair's vector, in steps of `_reach`
-SHARE = 0.05  # of the parameters' norm: how far that goes
-
-Rows = list[tuple[MatrixRole, int, float, float]]
+from explorer.problem import Problem
 
 
 def answer(
@@ -123,100 +99,6 @@ def _columns(unit: int, rows: Rows) -> dict[str, np.ndarray]:
         "value": np.array(value, dtype=np.float64),
         "weight": np.array(weight, dtype=np.float64),
     }
-
-
-def extremes(
-    matrix: Product,
-    whole: Curvature,
-    objective: Objective,
-    settings: SpectrumSettings,
-    unit: UnitProgress | None = None,
-) -> tuple[Rows, dict[str, Any]]:
-    """The extreme pairs, all eigenvalues of a small matrix, the loss along the last pair's vector.
-
-    Raises:
-        CurvatureError: the model changes from call to call.
-    """
-    gap = require_repeatable(matrix, objective, settings.seed)
-    rows: Rows = []
-    if matrix.size <= MAX_DENSE_PARAMETERS:
-        every, vectors = np.linalg.eigh(dense_matrix(matrix))
-        pairs = _of_dense(matrix, every, vectors, settings)
-        rows += [(MatrixRole.ALL, n, float(value), 0.0) for n, value in enumerate(every)]
-    else:
-        start = random_normal(matrix, settings.seed, STREAM["pairs"])
-        top, bottom = settings.top, settings.bottom
-        pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room, unit=unit)
-    values_with_residuals = zip(pairs.values, pairs.residuals, strict=True)
-    rows += [
-        (MatrixRole.PAIR, n, float(v), float(r)) for n, (v, r) in enumerate(values_with_residuals)
-    ]
-    slope_of = gradient(objective)
-    theta = objective.flat.theta.to("cpu", torch.float64)
-    blocks = blocks_of(objective, settings)
-    picked = torch.cat([torch.arange(b.start, b.stop) for b in blocks])
-    last = torch.zeros_like(theta)
-    last[picked] = pairs.vectors[-1].to("cpu", torch.float64)
-    if settings.matrix == "scaled_hessian":  # back from the scaled coordinates
-        last *= theta.abs()
-        last /= last.norm().clamp(min=torch.finfo(torch.float64).tiny)
-    slope = float(slope_of @ last)
-    if slope > 0:
-        last, slope = -last, -slope
-    rows += _escape(objective, last)
-    facts = {
-        "asymmetry": gap,
-        "converged": pairs.converged,
-        "ended": pairs.ended,
-        "lanczos_steps": pairs.steps,
-        "dense": matrix.size <= MAX_DENSE_PARAMETERS,
-        "epsilon": torch.finfo(matrix.like.dtype).eps,
-        "gradient_norm": float(slope_of[picked].norm()),
-        "theta_norm": float(theta[picked].norm()),
-        "escape_slope": slope,
-        "loss": objective.means()["loss"],
-        "held_bytes": whole.held_bytes,
-        "budget_bytes": whole.budget,
-    }
-    if classes := _classes(objective):
-        facts["classes"] = classes
-    return rows, facts
-
-
-def _of_dense(
-    matrix: Product, every: np.ndarray, vectors: np.ndarray, settings: SpectrumSettings
-) -> Pairs:
-    """The wanted ends of all eigenvalues (D,), ascending."""
-    count = len(every)
-    order = np.arange(count)[::-1]
-    if settings.top + settings.bottom < count:
-        order = np.concatenate([order[: settings.top], order[count - settings.bottom :]])
-    chosen = torch.from_numpy(vectors[:, order].T.copy()).to(matrix.like)
-    residuals = true_residuals(matrix, chosen, every[order])
-    scale = float(np.abs(every).max())
-    return Pairs(every[order], residuals, chosen, 0, True, False, scale)
-
-
-def _escape(objective: Objective, vector: Tensor) -> Rows:
-    """The loss at distances along a unit vector (D,) float64, both ways."""
-    reach = SHARE * float(objective.flat.theta.double().norm())
-    steps = ESCAPE_STEPS * (reach or 1.0)
-    evaluator = Evaluator(objective, vector.unsqueeze(0))
-    losses = evaluator.values(steps[:, None])["loss"]
-    return [
-        (MatrixRole.ESCAPE, n, float(step), float(loss))
-        for n, (step, loss) in enumerate(zip(steps, losses, strict=True))
-    ]
-
-
-def _classes(objective: Objective) -> int:
-    """The number of classes of a classifier, else 0."""
-    problem = objective.problem
-    if problem.loss is not cross_entropy and accuracy not in problem.metrics.values():
-        return 0
-    with torch.inference_mode():
-        outputs = objective.outputs(slice_examples(objective.data, 0, 1))
-    return int(outputs.shape[1]) if isinstance(outputs, Tensor) and outputs.dim() == 2 else 0
 
 
 def _unit(

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 
 from explorer.analysis.curvature.differentiable import NotFinite
+from explorer.analysis.curvature.eigenpairs import eigenpairs
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.gradient_noise import NoNoise, covariance_trace
-from explorer.analysis.curvature.lanczos import eigenpairs, random_normal, random_signs
 from explorer.analysis.curvature.matrices import ScaledMatrix
 from explorer.analysis.curvature.products import Curvature, Product, hessian
+from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.model.preconditioner import inverse_root, split_preconditioner
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.named_tensors import Tensors

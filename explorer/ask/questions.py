@@ -64,6 +64,7 @@ def question_about(
     kind: Kind,
     model: records.Model,
     settings: ObjectiveSettings,
+    *,
     point: str = "",
     others: Sequence[Subject] = (),
 ) -> QuestionIdentity:
@@ -106,6 +107,7 @@ def ask(
     kind: Kind,
     model: records.Model,
     settings: ObjectiveSettings,
+    *,
     point: str = "",
     priority: int = FOREGROUND_PRIORITY,
     others: Sequence[Subject] = (),
@@ -119,7 +121,7 @@ def ask(
         ValueError: the settings do not fit the problem.
         CatalogError: the catalog cannot be read or written.
     """
-    question = question_about(catalog, kind, model, settings, point, others)
+    question = question_about(catalog, kind, model, settings, point=point, others=others)
     settings = question.settings
     models = models_of(kind, [(model, point), *others])
     name = title(catalog, question, models)

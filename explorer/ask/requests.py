@@ -7,9 +7,9 @@ from pathlib import Path
 from explorer import recorded_runs
 from explorer.codec import from_json
 from explorer.contracts.facts import ProblemFacts
-from explorer.contracts.request import AnswerRequest, Request, stored_import
+from explorer.contracts.request import AnswerRequest, ImportRequest, Request, stored_import
 from explorer.jobs.spool import Spool
-from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.kinds import Kind, kind_named, settings_from_json, unreadable
 from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.objective_settings import Needs
@@ -41,27 +41,26 @@ def request_of(catalog: Catalog, job: records.Job) -> Request:
         UnknownEntry: something that it is about is gone.
         ValueError: it was asked of another version of this program.
     """
-    if job.task == "import":
-        request = stored_import(job.request)
-        if request.run is None:
-            return request
-        snapshots = recorded_runs.inspected_snapshots(
-            catalog, request.run.identity, request.arguments
-        )
-        return replace(request, inspected=tuple(snapshots))
+    return _import_of(catalog, job) if job.task == "import" else _answer_of(catalog, job)
+
+
+def _import_of(catalog: Catalog, job: records.Job) -> ImportRequest:
+    """An import; of a recorded run with what earlier imports saw of its snapshots."""
+    request = stored_import(job.request)
+    if request.run is None:
+        return request
+    snapshots = recorded_runs.inspected_snapshots(catalog, request.run.identity, request.arguments)
+    return replace(request, inspected=tuple(snapshots))
+
+
+def _answer_of(catalog: Catalog, job: records.Job) -> AnswerRequest:
+    """What is missing of a question's answer."""
     question = catalog.question(job.question_key or "")
     if question is None:
         raise UnknownEntry("question", job.question_key or "")
-    if why := unreadable(question.kind, question.settings):
-        raise ValueError(f"{question.title} is {why}; go on with the program that asked it")
+    kind = _answerable_kind(question)
     problem = catalog.problem(question.problem_id)
-    kind = kind_named(question.kind)
-    if question.version != kind.version:
-        raise ValueError(
-            f"{question.title} was asked of another version of this program; compute it anew"
-        )
     needs = settings_from_json(kind.settings, question.settings).needs
-    split = ProblemFacts.of(problem.facts).splits[question.split]
     hashes = _file_hashes(catalog, question, needs)
     return AnswerRequest(
         key=question.key,
@@ -70,7 +69,7 @@ def request_of(catalog: Catalog, job: records.Job) -> Request:
         problem=Path(problem.path),
         arguments=problem.arguments,
         source_hash=problem.source_hash,
-        fingerprint=split.fingerprint,
+        fingerprint=ProblemFacts.of(problem.facts).splits[question.split].fingerprint,
         points=question.point_ids,
         files=tuple(catalog.file_path(hash).resolve() for hash in hashes),
         done=tuple(catalog.done_units(question.key, kind.table).tolist()),
@@ -78,6 +77,22 @@ def request_of(catalog: Catalog, job: records.Job) -> Request:
         states=_state_files(catalog, question.key),
         losses=tuple(_measured_losses(catalog, question)),
     )
+
+
+def _answerable_kind(question: records.Question) -> Kind:
+    """The kind of a question that this version answers.
+
+    Raises:
+        ValueError: another version asked it.
+    """
+    if why := unreadable(question.kind, question.settings):
+        raise ValueError(f"{question.title} is {why}; go on with the program that asked it")
+    kind = kind_named(question.kind)
+    if question.version != kind.version:
+        raise ValueError(
+            f"{question.title} was asked of another version of this program; compute it anew"
+        )
+    return kind
 
 
 def _state_files(catalog: Catalog, key: str) -> dict[str, tuple[Path, ...]]:

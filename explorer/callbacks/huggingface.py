@@ -5,9 +5,10 @@ Tested with a stand-in for its base class, and by hand with transformers 5.23.
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from explorer.callbacks.every import Every
+from explorer.recorder import Model, Optimizer
 
 try:
     from transformers import TrainerCallback
@@ -36,16 +37,29 @@ class RecorderCallback(TrainerCallback):
         self._every = Every(folder, every, settings)
 
     def on_train_begin(
-        self, args: object, state: "TrainerState", control: object, **kwargs: Any
+        self,
+        args: object,
+        state: "TrainerState",
+        control: object,
+        *,
+        model: Model,
+        **kwargs: object,
     ) -> None:
         """Begin the run."""
-        self._every.begin(kwargs["model"], state.global_step)
+        self._every.begin(model, state.global_step)
 
     def on_step_end(
-        self, args: object, state: "TrainerState", control: object, **kwargs: Any
+        self,
+        args: object,
+        state: "TrainerState",
+        control: object,
+        *,
+        model: Model,
+        optimizer: Optimizer | None = None,
+        **kwargs: object,
     ) -> None:
         """Keep the model when the step is one to keep."""
-        self._every.reached(kwargs["model"], state.global_step, kwargs.get("optimizer"))
+        self._every.reached(model, state.global_step, optimizer)
 
     def on_log(
         self,
@@ -53,7 +67,7 @@ class RecorderCallback(TrainerCallback):
         state: "TrainerState",
         control: object,
         logs: Mapping[str, object] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         """Keep the numbers that the trainer logs, such as loss and eval_loss."""
         numbers = {n: float(v) for n, v in (logs or {}).items() if isinstance(v, int | float)}
@@ -62,7 +76,14 @@ class RecorderCallback(TrainerCallback):
             self._every.log(state.global_step, **numbers)
 
     def on_train_end(
-        self, args: object, state: "TrainerState", control: object, **kwargs: Any
+        self,
+        args: object,
+        state: "TrainerState",
+        control: object,
+        *,
+        model: Model,
+        optimizer: Optimizer | None = None,
+        **kwargs: object,
     ) -> None:
         """Keep the final model."""
-        self._every.end(kwargs["model"], state.global_step, kwargs.get("optimizer"))
+        self._every.end(model, state.global_step, optimizer)

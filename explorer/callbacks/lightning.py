@@ -5,7 +5,7 @@ Tested with a stand-in for its base class, and by hand with Lightning 2.6.
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from explorer.callbacks.every import Every
 from explorer.recorder import Optimizer
@@ -22,6 +22,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 
 class RecorderCallback(Callback):
@@ -55,7 +56,7 @@ class RecorderCallback(Callback):
         self,
         trainer: "Trainer",
         pl_module: "LightningModule",
-        outputs: Any,
+        outputs: "STEP_OUTPUT",
         batch: object,
         batch_idx: int,
     ) -> None:

@@ -45,7 +45,7 @@ def answer(
         print_estimates(catalog, kind, settings, asks)
         return 0
     keys = [
-        questions.ask(catalog, kind, first, settings, point, others=others)
+        questions.ask(catalog, kind, first, settings, point=point, others=others)
         for (first, point), *others in asks
     ]
     jobs = [job.id for key in keys if (job := catalog.active_job_for(key))]

@@ -30,7 +30,9 @@ def print_estimates(
     """
     warm = False
     for (model, point), *others in asks:
-        question = questions.question_about(catalog, kind, model, settings, point, others)
+        question = questions.question_about(
+            catalog, kind, model, settings, point=point, others=others
+        )
         stored = catalog.question(question.key)
         done = stored.units_done if stored else 0
         units = question.settings.units

@@ -43,18 +43,8 @@ def order_import(
         ValueError: the arguments are no JSON values, as NaN and infinity; or a name or path is no
             UTF-8, which no database keeps.
     """
-    for words in (name, str(problem), *(str(c.file) for c in checkpoints)):
-        if not is_utf8(words):
-            raise ValueError(
-                f"{printable(words, MESSAGE_LENGTH)} is no UTF-8, so that the catalog cannot keep "
-                "it; rename the file, or give the model another name"
-            )
-    try:
-        sha256(dict(arguments))
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"arguments must be JSON values, without NaN or infinity, got {dict(arguments)}"
-        ) from error
+    _check_words(name, problem, checkpoints)
+    _check_arguments(arguments)
     request = ImportRequest(
         problem=problem.resolve(),
         arguments=dict(arguments),
@@ -74,3 +64,31 @@ def order_import(
     )
     requests.offer(catalog, job)
     return job.id
+
+
+def _check_words(name: str, problem: Path, checkpoints: Sequence[Checkpoint]) -> None:
+    """Refuse names and paths that no database keeps.
+
+    Raises:
+        ValueError: one is no UTF-8.
+    """
+    for words in (name, str(problem), *(str(c.file) for c in checkpoints)):
+        if not is_utf8(words):
+            raise ValueError(
+                f"{printable(words, MESSAGE_LENGTH)} is no UTF-8, so that the catalog cannot keep "
+                "it; rename the file, or give the model another name"
+            )
+
+
+def _check_arguments(arguments: Json) -> None:
+    """Refuse what is no JSON, as NaN and infinity.
+
+    Raises:
+        ValueError: the arguments are not JSON values.
+    """
+    try:
+        sha256(dict(arguments))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"arguments must be JSON values, without NaN or infinity, got {dict(arguments)}"
+        ) from error

@@ -61,9 +61,7 @@ def look_from_json(kind: Kind, values: Mapping[str, object]) -> Look:
     Raises:
         ValueError: an unknown name, or a value that cannot be drawn; the message names it.
     """
-    look = settings_from_json(kind.look, values)
-    assert isinstance(look, Look)
-    return look
+    return settings_from_json(kind.look, values)
 
 
 def unreadable(name: str, settings: Mapping[str, object]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from explorer.kinds.axes import PointsAlongX, XFrom, XTo, check_axis
 from explorer.kinds.direction_settings import DirectionSettings
 from explorer.kinds.facts import ChordFacts
-from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.grid import OnLine, coarse_to_fine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
 from explorer.kinds.piece import Piece, partial_answer
@@ -17,7 +17,7 @@ from explorer.kinds.statistics import Interval, interval
 
 
 @dataclass(frozen=True, kw_only=True)
-class DifferenceSettings(DirectionSettings):
+class DifferenceSettings(OnLine, DirectionSettings):
     """Both models at x times a random direction of one seed, scaled to each; x = 0: themselves."""
 
     x_min: XFrom = -1.0
@@ -32,21 +32,11 @@ class DifferenceSettings(DirectionSettings):
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
         """How many points there are, then the words of all its like."""
-        return (f"{self.x_count} points", *super().distinguishing_words)
-
-    @property
-    def units(self) -> int:
-        """Points on the line; one unit of work each."""
-        return self.x_count
+        return (self.size_words, *super().distinguishing_words)
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """Both models at each point."""
         return 2.0 * self.units
-
-    @property
-    def axis(self) -> np.ndarray:
-        """Values along x, shape (X,)."""
-        return axis_values(self.x_min, self.x_max, self.x_count)
 
 
 @dataclass(frozen=True)

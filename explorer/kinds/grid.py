@@ -61,6 +61,29 @@ class OnGrid:
         return coordinates, lambda units: {n: along[units] for n, along in place.items()}
 
 
+class OnLine:
+    """Settings of evenly spaced points on a line; `x_min`, `x_max`, `x_count` are their fields."""
+
+    x_min: float
+    x_max: float
+    x_count: int
+
+    @property
+    def units(self) -> int:
+        """Points on the line; one unit of work each."""
+        return self.x_count
+
+    @property
+    def size_words(self) -> str:
+        """How many points there are."""
+        return f"{self.x_count} points"
+
+    @property
+    def axis(self) -> np.ndarray:
+        """Values along x, shape (X,)."""
+        return axis_values(self.x_min, self.x_max, self.x_count)
+
+
 def axis_values(low: float, high: float, count: int) -> np.ndarray:
     """`count` evenly spaced values (count,), each the float nearest to the exact one.
 

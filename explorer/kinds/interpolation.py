@@ -9,7 +9,7 @@ import numpy as np
 
 from explorer.kinds.axes import axis_end, check_axis, points_along
 from explorer.kinds.facts import ChordFacts, number
-from explorer.kinds.grid import axis_values, coarse_to_fine
+from explorer.kinds.grid import OnLine, coarse_to_fine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -21,7 +21,7 @@ ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterpolationSettings(ObjectiveSettings):
+class InterpolationSettings(OnLine, ObjectiveSettings):
     """The points (1 - a) first + a second; with the defaults both ends are among them.
 
     Frozen running statistics are interpolated too, and beyond an end stay its own.
@@ -39,17 +39,7 @@ class InterpolationSettings(ObjectiveSettings):
     @property
     def distinguishing_words(self) -> tuple[str, ...]:
         """How many points there are, then the words of all its like."""
-        return (f"{self.x_count} points", *super().distinguishing_words)
-
-    @property
-    def units(self) -> int:
-        """Points on the line; one unit of work each."""
-        return self.x_count
-
-    @property
-    def axis(self) -> np.ndarray:
-        """Values of a, shape (X,)."""
-        return axis_values(self.x_min, self.x_max, self.x_count)
+        return (self.size_words, *super().distinguishing_words)
 
 
 @dataclass(frozen=True, kw_only=True)

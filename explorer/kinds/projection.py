@@ -10,7 +10,7 @@ from explorer.kinds.facts import AxesFacts
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import LAST, Look, Moment, PlotWidth
 from explorer.kinds.piece import Piece, partial_answer
-from explorer.kinds.trajectory import OfRuns, Trajectory, split_runs
+from explorer.kinds.trajectory import OfRuns, Trajectory, snapshot_places, split_runs
 
 PLACE_COLUMNS = ("x", "y", "out", "moved")  # columns of a snapshot beside its values
 
@@ -58,9 +58,7 @@ class Projection:
     @property
     def places(self) -> dict[str, np.ndarray]:
         """Run and number of each snapshot within it, (T,) each."""
-        runs = [np.full(length, run) for run, length in enumerate(self.lengths)]
-        numbers = [np.arange(length) for length in self.lengths]
-        return {"run": np.concatenate(runs), "snapshot": np.concatenate(numbers)}
+        return snapshot_places(self.lengths)
 
     @property
     def loss(self) -> np.ndarray:

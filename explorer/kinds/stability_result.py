@@ -11,7 +11,7 @@ from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
-from explorer.kinds.trajectory import spans
+from explorer.kinds.trajectory import snapshot_places, spans
 
 VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
 
@@ -66,9 +66,7 @@ class Stability:
     @property
     def places(self) -> dict[str, np.ndarray]:
         """Run and number of each snapshot within it, (T,) each."""
-        runs = [np.full(length, run) for run, length in enumerate(self.lengths)]
-        numbers = [np.arange(length) for length in self.lengths]
-        return {"run": np.concatenate(runs), "snapshot": np.concatenate(numbers)}
+        return snapshot_places(self.lengths)
 
     @property
     def trace_interval(self) -> tuple[np.ndarray, np.ndarray]:

@@ -66,6 +66,13 @@ def spans(lengths: Sequence[int]) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
+def snapshot_places(lengths: Sequence[int]) -> dict[str, np.ndarray]:
+    """Run and number of each snapshot within it, (T,) each."""
+    runs = [np.full(length, run) for run, length in enumerate(lengths)]
+    numbers = [np.arange(length) for length in lengths]
+    return {"run": np.concatenate(runs), "snapshot": np.concatenate(numbers)}
+
+
 def split_runs(path: TrajectoryType, lengths: Sequence[int]) -> list[TrajectoryType]:
     """The path of each run; of one run, whose lengths may be left out, the whole."""
     return [_part(path, span) for span in spans(lengths or [len(path.x)])]

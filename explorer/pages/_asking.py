@@ -40,7 +40,9 @@ class WantedQuestion:
             ValueError: the subjects or settings do not fit each other.
         """
         (model, point), *others = self.subjects
-        return questions.question_about(catalog, self.kind, model, self.settings, point, others)
+        return questions.question_about(
+            catalog, self.kind, model, self.settings, point=point, others=others
+        )
 
     def stored_question(self, catalog: Catalog) -> records.Question | None:
         """The question as the catalog has it; None if it was not asked or is in the trash."""
@@ -50,7 +52,9 @@ class WantedQuestion:
     def ask(self, app: AppState) -> None:
         """Have it answered."""
         (model, point), *others = self.subjects
-        key = questions.ask(app.catalog, self.kind, model, self.settings, point, others=others)
+        key = questions.ask(
+            app.catalog, self.kind, model, self.settings, point=point, others=others
+        )
         _draw_if_complete(app, key)
 
 

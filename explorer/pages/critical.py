@@ -71,7 +71,8 @@ def few_starts(snapshots: int) -> dict[str, int]:
 
 def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> None:
     """What was found so far, in words, charts and a table."""
-    from explorer.render.critical import draw, start_labels
+    from explorer.render.critical import draw
+    from explorer.render.critical_rows import start_labels
 
     (question,) = stored_questions.values()
     searches = questions.result_as(catalog, question, Critical)
@@ -168,7 +169,7 @@ def show_table(searches: Critical, starts: list[str], metrics: Collection[str]) 
         starts: where each began, in words.
         metrics: of the problem, by name.
     """
-    from explorer.render.critical import index_text
+    from explorer.render.critical_rows import index_text
 
     units_made = [unit for unit in range(len(starts)) if searches.computed[unit]]
 

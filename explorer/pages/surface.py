@@ -9,43 +9,29 @@ import streamlit as st
 
 from explorer.ask import questions
 from explorer.contracts.facts import ModelFacts
-from explorer.kinds.look import spans_decades
-from explorer.kinds.penalty import PENALTY_TERM, WITH_LOSS, with_penalty
-from explorer.kinds.piece import measured_names
+from explorer.kinds.penalty import with_penalty
 from explorer.kinds.projection import PROJECTION
-from explorer.kinds.setting import setting_field
-from explorer.kinds.surface import SURFACE, Surface, SurfaceLook, SurfaceSettings
+from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _asking as asking
-from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
 from explorer.pages import _parts as parts
 from explorer.pages import _planes as planes
 from explorer.pages import _trajectories as paths
-from explorer.pages._address import check_address, check_number
 from explorer.pages._export import export_plane
 from explorer.pages._facts import about_text, facts_line
 from explorer.pages._objective import choose_objective
 from explorer.pages._offers import offer_stored
 from explorer.pages._provenance import show_provenance
 from explorer.pages._running import AppState
-from explorer.render.relief3d.camera import camera_numbers
-from explorer.render.relief3d.client import RenderError, renderer
+from explorer.pages._surface_view import choose_look, decay_of, show_drawing
 from store import Catalog, records
 
 if TYPE_CHECKING:
     import numpy as np
 
     from explorer.render.drawing import Drawing
-
-VIEWS = {"Contour": "contour", "3-D": "relief"}  # on screen, and in a look
-VALUE_WORDS = {
-    "error of loss": "loss_se",
-    "weight decay": PENALTY_TERM,
-    "loss + weight decay": WITH_LOSS,
-}  # on screen, and in an answer
-DECAY = setting_field(SurfaceLook, "decay").setting
 
 
 @dataclass(frozen=True)
@@ -78,91 +64,6 @@ def choose(catalog: Catalog) -> ChosenPlane:
         for axis in "xy":
             values |= forms.choose_axis(SurfaceSettings, axis)
     return ChosenPlane(model, point, forms.checked_settings(SurfaceSettings, values))
-
-
-def choose_look(
-    values: Mapping[str, "np.ndarray"], decay: float, usual_decay: float
-) -> SurfaceLook:
-    """How the values are drawn; nothing here changes what is stored.
-
-    Args:
-        values: also those that the weight decay adds.
-        decay: the weight decay.
-        usual_decay: that of its field at first.
-    """
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        view = st.segmented_control(
-            "View", list(VIEWS), default="Contour", required=True, key="view", bind="query-params"
-        )
-        value = choose_value(values)
-        wide = value != "accuracy" and spans_decades(values[value])
-        log = controls.choose_scale(f"scale-{value}", wide)
-        with st.popover("Style", icon=":material/palette:"):
-            style = planes.choose_style(lines=14)
-            forms.choose(SurfaceLook, "decay", usual=usual_decay)
-    return SurfaceLook(
-        view=VIEWS[view],
-        value=value,
-        log=log,
-        clip=style.clip,
-        colour_map=style.colours,
-        levels=style.lines,
-        width=charts.plane_width(value),
-        camera=camera_numbers(st.session_state.get("camera")),
-        decay=decay,
-    )
-
-
-def choose_value(values: Mapping[str, "np.ndarray"]) -> str:
-    """Which of the values is drawn."""
-    plain = [name for name in measured_names(values) if name not in VALUE_WORDS.values()]
-    others = {word: name for word, name in VALUE_WORDS.items() if name in values}
-    names_by_word = {**{name: name for name in plain}, **others}
-    check_address("value", f"one of {', '.join(names_by_word)}", names_by_word.__contains__)
-    word = st.selectbox(
-        "Value",
-        list(names_by_word),
-        key="value",
-        bind="query-params",
-        width=190,
-        help="error of loss: its standard error as an estimate for unseen data of this kind",
-    )
-    return names_by_word[word]
-
-
-def decay_of(plane: ChosenPlane) -> float:
-    """The weight decay that is chosen: what its field, which comes later on the page, will say."""
-    check_number("decay", DECAY, whole=False)
-    in_address = st.query_params.get("decay", plane.usual_decay)
-    return float(st.session_state.get("decay", in_address))
-
-
-def show_drawing(drawing: "Drawing", values: "np.ndarray", description: str, key: str) -> None:
-    """The picture, from above or as a view to turn.
-
-    Args:
-        drawing: the chart or the relief.
-        values: what is drawn.
-        description: of a chart, in words.
-        key: what tells a chart from others.
-    """
-    from explorer.render.relief3d.relief import Relief
-
-    if not isinstance(drawing, Relief):
-        charts.show_chart(drawing, description, values, key)
-        return
-    from explorer.pages._viewer import surface_viewer
-
-    try:
-        scene = renderer().scene(drawing.field)
-    except RenderError as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    dark = st.context.theme.type == "dark"
-    height = int(min(680, max(320, 0.8 * charts.column_width())))
-    camera = surface_viewer(scene, key="relief", height=height, dark=dark)
-    if camera:
-        st.session_state["camera"] = camera
 
 
 def refine_button(app: AppState, plane: ChosenPlane) -> None:
@@ -203,7 +104,7 @@ def show_answer(
         st.caption("The first points are on their way.")
         st.skeleton(height=480)
         return
-    decay = decay_of(plane)
+    decay = decay_of(plane.usual_decay)
     values = with_penalty(surface.values, decay)
     look = choose_look(values, decay, plane.usual_decay)
     with st.container():

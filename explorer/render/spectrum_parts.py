@@ -15,7 +15,8 @@ from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, ORANGE
 from explorer.render.marks.curve import GREY, Curve, Row
 from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
-from explorer.render.spectrum_density import SPIKE_COLOUR, chart_of_layers
+from explorer.render.spectrum_density import chart_of_layers
+from explorer.render.spectrum_spikes import SPIKE_COLOUR
 
 SIGNS = ("positive", "negative")
 

@@ -20,16 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.analysis.curvature import products
-from explorer.analysis.curvature.lanczos import (
-    Lanczos,
-    eigenpairs,
-    quadrature,
-    random_normal,
-    random_signs,
-    true_residuals,
-)
+from explorer.analysis.curvature.eigenpairs import eigenpairs, true_residuals
+from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature
+from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.objective import Objective

@@ -235,8 +235,11 @@ def test_downloads(page: sync_api.Page, server: Server) -> None:
     page.keyboard.press("Escape")
 
 
-def test_refining_changes_the_whole_page(page: sync_api.Page) -> None:
+def test_refining_changes_the_whole_page(page: sync_api.Page, server: Server) -> None:
     """The button below the answer: the finer grid on the left, in the address, and computed."""
+    page.goto(server.url("surface", model="mlp_b", seed=6, x_count=9, y_count=9))
+    page.get_by_role("button", name="Compute 81 points").click()
+    done(page)
     page.get_by_role("button", name="Refine to 17 × 17").click()
     sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
         "17", timeout=PATIENCE

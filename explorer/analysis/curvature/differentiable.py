@@ -109,6 +109,20 @@ class DifferentiableModel:
         with sdpa_kernel(SDPBackend.MATH):  # the fused kernels have no second derivative
             return self.problem.forward(self.module, batch)
 
+    def tensor_outputs(self, batch: Batch) -> Tensor:
+        """Outputs of the model on a batch, with their graph, as they are needed one by one.
+
+        Raises:
+            CurvatureError: they are not one tensor.
+        """
+        outputs = self.outputs(batch)
+        if not isinstance(outputs, Tensor):
+            raise CurvatureError(
+                f"the outputs must be one tensor here, got {type(outputs).__name__}; let forward "
+                "return the logits"
+            )
+        return outputs
+
     def loss(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, float]:
         """Sum of the loss over a batch, and what it counts.
 

@@ -1,13 +1,13 @@
 """Parts of a model that torch differentiates once but not twice, replaced by equals that it can."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from torch.nn.utils.weight_norm import WeightNorm
 
-_NEW, _OLD = "_WeightNorm", "WeightNorm"  # as a parametrisation, and as a hook
+_NEW = "_WeightNorm"  # as a parametrisation; `WeightNorm` is the older one, as a hook
 
 
 def differentiable_twice(module: nn.Module) -> nn.Module:
@@ -22,7 +22,7 @@ def differentiable_twice(module: nn.Module) -> nn.Module:
                 if type(own).__name__ == _NEW:
                     inner[number] = _PlainWeightNorm(own.dim)  # type: ignore[arg-type]
         for hook in inner._forward_pre_hooks.values():
-            if type(hook).__name__ == _OLD:
+            if isinstance(hook, WeightNorm):
                 setattr(hook, "compute_weight", _weight_hook(hook))  # noqa: B010 - its type does not show it
     return module
 
@@ -36,7 +36,7 @@ def is_rewritten(module: nn.Module) -> bool:
         for own in inner
     )
     hooks = (h for inner in module.modules() for h in inner._forward_pre_hooks.values())
-    return any(norms) or any(type(hook).__name__ == _OLD for hook in hooks)
+    return any(norms) or any(isinstance(hook, WeightNorm) for hook in hooks)
 
 
 class _PlainWeightNorm(nn.Module):
@@ -60,7 +60,7 @@ def normalised_weight(size: Tensor, vector: Tensor, dim: int) -> Tensor:
     return vector * (size / length)
 
 
-def _weight_hook(hook: Any) -> Callable[[nn.Module], Tensor]:
+def _weight_hook(hook: WeightNorm) -> Callable[[nn.Module], Tensor]:
     def compute(module: nn.Module) -> Tensor:
         size, vector = (getattr(module, f"{hook.name}_{part}") for part in "gv")
         return normalised_weight(size, vector, -1 if hook.dim is None else hook.dim)

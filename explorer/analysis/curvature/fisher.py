@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -14,13 +15,17 @@ from explorer.analysis.curvature.products import LinearMap, MapMaker, jacobian
 from explorer.problem import (
     Batch,
     cross_entropy,
+    labels_of,
     pixel_cross_entropy,
     squared_error,
     token_cross_entropy,
 )
 
 STREAM = 5  # of the drawn labels, beside the seed
-CLASS_AXIS = {cross_entropy: 1, pixel_cross_entropy: 1, token_cross_entropy: -1}
+KNOWN = (cross_entropy, pixel_cross_entropy, token_cross_entropy, squared_error)
+CLASS_AXIS: Mapping[object, int] = MappingProxyType(
+    {cross_entropy: 1, pixel_cross_entropy: 1, token_cross_entropy: -1}
+)
 GOLDEN, FIRST, SECOND = (  # constants of SplitMix64
     np.uint64(n) for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )
@@ -48,7 +53,7 @@ def monte_carlo_fisher(seed: int, draws: int) -> MapMaker:
 
     def batch_map(model: DifferentiableModel, batch: Batch) -> tuple[LinearMap, float]:
         curve_of = _curve_of(model.problem.loss)
-        outputs = model.outputs(batch)
+        outputs = model.tensor_outputs(batch)
         _, count = model.loss(outputs, batch)
         seeds = [(seed, draw) for draw in range(draws)]
         curve = curve_of(outputs.detach(), batch, model.numbers, seeds)
@@ -58,6 +63,7 @@ def monte_carlo_fisher(seed: int, draws: int) -> MapMaker:
     return batch_map
 
 
+Bits = TypeVar("Bits", np.uint64, np.ndarray)
 Seeds = Sequence[tuple[int, int]]  # one for each draw
 Curve = Callable[[Tensor], Tensor]  # of the outputs' shape to the same
 
@@ -74,7 +80,7 @@ def _curve_of(loss: object) -> Callable[[Tensor, Batch, np.ndarray, Seeds], Curv
     if plain in CLASS_AXIS:
         ignored = loss.keywords.get("ignored") if isinstance(loss, partial) else None
         return partial(_classes, plain, ignored)
-    names = ", ".join(loss_function.__name__ for loss_function in (*CLASS_AXIS, squared_error))
+    names = ", ".join(loss_function.__name__ for loss_function in KNOWN)
     raise CurvatureError(
         "the Monte-Carlo Fisher matrix needs a loss that says how labels are distributed, one of "
         f"{names}; got {getattr(plain, '__name__', type(plain).__name__)}: choose gauss_newton"
@@ -95,7 +101,12 @@ def _normal(outputs: Tensor, batch: Batch, numbers: np.ndarray, seeds: Seeds) ->
 
 
 def _classes(
-    loss: Any, ignored: int | None, outputs: Tensor, batch: Batch, numbers: np.ndarray, seeds: Seeds
+    loss: object,
+    ignored: int | None,
+    outputs: Tensor,
+    batch: Batch,
+    numbers: np.ndarray,
+    seeds: Seeds,
 ) -> Curve:
     """By the gradients of each label's cross-entropy with drawn classes; 0 where it is ignored.
 
@@ -119,9 +130,9 @@ def _classes(
     return curve
 
 
-def _counted_labels(loss: Any, ignored: int | None, batch: Batch, often: Tensor) -> Tensor:
+def _counted_labels(loss: object, ignored: int | None, batch: Batch, often: Tensor) -> Tensor:
     """1 for each label that the loss does not ignore, 0 for others, (B, ..., 1)."""
-    given = batch["labels"] if isinstance(batch, Mapping) else batch[1]
+    given = labels_of(batch)
     if given.is_floating_point():  # shares of classes, none of which is ignored
         return often.new_ones(())
     usual = 255 if loss is pixel_cross_entropy else -100
@@ -154,7 +165,7 @@ def uniform_numbers(seed: Sequence[int], numbers: np.ndarray, count: int) -> np.
     return ((bits >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
-def _mix_bits(value: Any) -> Any:
+def _mix_bits(value: Bits) -> Bits:
     value = (value ^ (value >> np.uint64(30))) * FIRST
     value = (value ^ (value >> np.uint64(27))) * SECOND
     return value ^ (value >> np.uint64(31))

@@ -1,7 +1,4 @@
-"""The one Lanczos kernel: extreme eigenpairs with true residuals, and quadrature of the density."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""The one Lanczos kernel, and what it tells of a matrix: quadrature of the density, asymmetry."""
 
 import numpy as np
 import torch
@@ -10,6 +7,7 @@ from torch import Tensor
 
 from explorer.analysis.curvature.differentiable import NotFinite
 from explorer.analysis.curvature.products import Product
+from explorer.analysis.curvature.random_vectors import random_signs
 from explorer.kinds.progress import UnitProgress
 
 
@@ -125,97 +123,6 @@ def tridiagonal(alphas: list[float], betas: list[float]) -> tuple[np.ndarray, np
     return eigh_tridiagonal(np.array(alphas), np.array(betas[: len(alphas) - 1]))
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Extreme eigenpairs, the largest first; each |value - an eigenvalue| <= its residual."""
-
-    values: np.ndarray  # (k,)
-    residuals: np.ndarray  # (k,) norm(H v - value v), by a product of its own
-    vectors: Tensor  # (k, D) unit vectors
-    steps: int  # of Lanczos
-    converged: bool  # whether every residual is within the tolerance
-    ended: bool  # whether the space ended early: the matrix has few different eigenvalues
-    scale: float  # largest absolute value seen, an estimate of the matrix's norm
-
-
-def eigenpairs(
-    product: Product,
-    start: Tensor,
-    top: int,
-    bottom: int = 0,
-    tolerance: float = 1e-3,
-    most_steps: int = 300,
-    least: int = 0,
-    watch: Callable[[Lanczos], None] | None = None,
-    verified: bool = True,
-    unit: UnitProgress | None = None,
-) -> Pairs:
-    """The largest and the smallest (algebraically) eigenvalues.
-
-    Steps are taken until each wanted pair's residual, which the recurrence bounds, is within
-    `tolerance` times the largest absolute eigenvalue; then it is measured by a product.
-
-    Args:
-        product: the matrix.
-        start: (D,) random; a known approximate eigenvector makes the search shorter.
-        top: how many of the largest.
-        bottom: how many of the smallest.
-        tolerance: relative to the largest absolute eigenvalue.
-        most_steps: steps at most; as many vectors are held.
-        least: steps before which nothing counts as found: a start near an eigenvector that is not
-            extreme would hide the one that is.
-        watch: called after each step.
-        verified: whether residuals are measured by products of their own; else the recurrence's.
-        unit: of work, which keeps the steps, to go on from after a kill.
-
-    Raises:
-        ValueError: more pairs are wanted than the matrix has, or none.
-        NotFinite: a product is not finite.
-    """
-    wanted = top + bottom
-    if not 0 < wanted <= product.size:
-        raise ValueError(
-            f"the number of eigenpairs must be from 1 to {product.size:,}, the number of "
-            f"parameters, got {wanted:,}"
-        )
-    lanczos = Lanczos(product, start, max(most_steps, wanted), unit)
-    while True:
-        if lanczos.steps >= max(wanted, least) or lanczos.is_over:
-            values, coordinates = lanczos.ritz()
-            chosen = _ends(len(values), top, bottom)
-            scale = float(np.abs(values).max())
-            residuals = np.abs(lanczos.betas[-1] * coordinates[-1, chosen])
-            if lanczos.is_over or residuals.max() <= tolerance * scale / 2:
-                vectors = lanczos.vectors(coordinates[:, chosen])
-                if verified or lanczos.is_over:
-                    residuals = true_residuals(product, vectors, values[chosen])
-                converged = bool((residuals <= tolerance * scale).all())
-                if converged or lanczos.is_over:
-                    over = lanczos.betas[-1] == 0
-                    steps = lanczos.steps
-                    return Pairs(values[chosen], residuals, vectors, steps, converged, over, scale)
-        lanczos.step()
-        if watch:
-            watch(lanczos)
-
-
-def _ends(count: int, top: int, bottom: int) -> np.ndarray:
-    """Indices into ascending values of the largest, descending, then the smallest, descending."""
-    order = np.arange(count)[::-1]
-    if top + bottom >= count:
-        return order
-    return np.concatenate([order[:top], order[count - bottom :]])
-
-
-def true_residuals(product: Product, vectors: Tensor, values: np.ndarray) -> np.ndarray:
-    """norm(H v - value v) of each unit vector (k, D), (k,)."""
-    residuals = [
-        torch.linalg.vector_norm(product(v).sub_(v, alpha=float(value)), dtype=torch.float64)
-        for v, value in zip(vectors, values, strict=True)
-    ]
-    return torch.stack(residuals).cpu().numpy()
-
-
 def quadrature(lanczos: Lanczos) -> tuple[np.ndarray, np.ndarray]:
     """Nodes (m,) and weights (m,), summing to 1, of the start vector's spectral measure.
 
@@ -237,19 +144,3 @@ def asymmetry(product: Product, seed: int = 0) -> float:
     gap = torch.dot(one.double(), right.double()) - torch.dot(other.double(), left.double())
     size = torch.linalg.vector_norm(left.double()) * torch.linalg.vector_norm(other.double())
     return float(gap.abs() / size) if float(size) else float(gap.abs())
-
-
-def random_signs(product: Product, *seed: int) -> Tensor:
-    """A vector of random signs (D,); the same for good for a seed of one or several numbers.
-
-    Its quadratic forms have less variance than those of normal vectors.
-    """
-    drawn = np.random.RandomState(seed).randint(0, 2, product.size)
-    signs = torch.from_numpy((2 * drawn - 1).astype(np.float32))
-    return signs.to(dtype=product.like.dtype, device=product.like.device)
-
-
-def random_normal(product: Product, *seed: int) -> Tensor:
-    """A standard normal vector (D,); the same for good for a seed of one or several numbers."""
-    drawn = np.random.RandomState(seed).standard_normal(product.size)
-    return torch.from_numpy(drawn).to(dtype=product.like.dtype, device=product.like.device)

@@ -36,7 +36,7 @@ __all__ = [
 
 def directions_with_facts(
     flat: FlatModel, settings: DirectionSettings, axes: int
-) -> tuple[Tensor | RedrawnDirections, dict[str, Any]]:
+) -> tuple[Tensor | RedrawnDirections, dict[str, JsonValue]]:
     """The first `axes` directions of a seed around the point of `flat`, and their facts.
 
     A surface is also told the cosine of the angle between its two axes. They come as (axes, D) in
@@ -67,7 +67,7 @@ def directions_with_facts(
     return RedrawnDirections(flat.blocks, settings, axes) if rows is None else rows, facts
 
 
-def gradient_direction(objective: Objective) -> tuple[Tensor, dict[str, Any]]:
+def gradient_direction(objective: Objective) -> tuple[Tensor, dict[str, JsonValue]]:
     """The direction -g / norm(g), as long as the point is, (1, D); and its facts.
 
     g is the gradient of the mean loss at the objective's point. Statistics that are recomputed at
@@ -145,7 +145,7 @@ def _theta_norm(flat: FlatModel) -> float:
     return math.hypot(*(float(_theta(flat, s.within).norm()) for s in stretches(flat.blocks)))
 
 
-def direction_recipes(norms: list[float], settings: DirectionSettings) -> dict[str, Any]:
+def direction_recipes(norms: list[float], settings: DirectionSettings) -> dict[str, JsonValue]:
     """How each direction is made again, beside its norm."""
     recipe = {
         "seed": settings.seed,

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis.curvature.eigenpairs import Pairs, eigenpairs
 from explorer.analysis.curvature.gradient import gradient
-from explorer.analysis.curvature.lanczos import Pairs, eigenpairs, random_normal
 from explorer.analysis.curvature.products import Curvature, CurvatureError, hessian
+from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.directions.directions import direction_facts, directions_with_facts
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.random_directions import RedrawnDirections

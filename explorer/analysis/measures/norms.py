@@ -195,7 +195,7 @@ def _diagonals(point: MeasuredPoint) -> Iterator[Tensor]:
         for start in range(0, model.examples, model.usual_batch):
             batch = model.batch(start, min(start + model.usual_batch, model.examples))
             with model.with_derivatives(), torch.enable_grad():
-                outputs = model.outputs(batch)
+                outputs = model.tensor_outputs(batch)
                 drawn = torch.from_numpy(2.0 * rng.randint(0, 2, tuple(outputs.shape)) - 1)
                 factor = _factor(point, outputs.detach(), batch, drawn.to(outputs.detach()))
                 batch_gradient = model.flat_vector(

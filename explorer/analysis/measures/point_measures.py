@@ -12,9 +12,10 @@ from torch import Tensor
 from explorer.analysis.curvature import products
 from explorer.analysis.curvature.differentiable import DifferentiableModel
 from explorer.analysis.curvature.gradient import NoGradient, gradient
-from explorer.analysis.curvature.lanczos import Lanczos, quadrature, random_signs
+from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import ScaledMatrix, dense_matrix
 from explorer.analysis.curvature.products import Curvature, Product
+from explorer.analysis.curvature.random_vectors import random_signs
 from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
@@ -102,8 +103,8 @@ class LossAndGradient:
         model, value, self._count = self.model, 0.0, 0.0
         for start in range(0, model.examples, model.usual_batch):
             batch = model.batch(start, min(start + model.usual_batch, model.examples))
-            outputs = model.outputs(batch)
-            outputs = self._through(outputs) if self._through else outputs
+            through = self._through
+            outputs = through(model.tensor_outputs(batch)) if through else model.outputs(batch)
             loss = as_value("loss", model.problem.loss(outputs, batch))
             total, count = loss if isinstance(loss, tuple) else (loss.double().sum(), loss.numel())
             if torch.is_grad_enabled() and not total.requires_grad:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from explorer.analysis.curvature.lanczos import eigenpairs, random_normal, random_signs
+from explorer.analysis.curvature.eigenpairs import eigenpairs
 from explorer.analysis.curvature.products import Product
+from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.measures.point_measures import STREAM, MeasuredPoint, Measurement
 from explorer.kinds.estimates import Estimate
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -30,7 +29,7 @@ class Adapter:
     """The tensors of an adapter folder under the names in its file, and its settings."""
 
     folder: Path
-    tensors: Mapping[str, Any]
+    tensors: Mapping[str, object]
     config: Mapping[str, object]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +15,8 @@ from explorer.analysis.objective.batches import (
     to_device,
 )
 from explorer.analysis.objective.dataset import Examples
-from explorer.analysis.objective.example_values import Value
-from explorer.analysis.objective.examples import Source, examples_at, size_of
+from explorer.analysis.objective.example_values import Count, Value
+from explorer.analysis.objective.examples import Source, rows_at, size_of
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.forward_cost import forward_cost
 from explorer.analysis.objective.losses import LossAndMetrics
@@ -46,7 +45,7 @@ def examples_of(source: Source, many: int = EXAMPLES) -> Batch:
     places = np.linspace(0, count - 1, max(1, many - many % 2)).astype(int)
     if isinstance(source, Examples):
         return source.batch(places.tolist())
-    return examples_at(source, places)
+    return rows_at(source, places)
 
 
 def affordable_examples(problem: Problem, flat: FlatModel, source: Source, most: int) -> int:
@@ -157,7 +156,7 @@ def _exact(value: Value, examples: int) -> Value:
     return value.sum(), torch.tensor(float(value.shape[-1]), dtype=torch.float64)
 
 
-def _number(value: Any) -> Tensor:
+def _number(value: Count) -> Tensor:
     return torch.as_tensor(value).detach().to("cpu").to(torch.float64)
 
 
@@ -192,7 +191,7 @@ def _close(one: Value, other: Value, within: float) -> bool:
     if isinstance(one, tuple) or isinstance(other, tuple):
         pair = isinstance(one, tuple) and isinstance(other, tuple)
         means = pair and _near(one[0] / one[1], other[0] / other[1], within)
-        return means and _near(one[1], other[1], within)
+        return means and _near(_number(one[1]), _number(other[1]), within)
     return _near(one, other, within)
 
 

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psutil
 import safetensors
@@ -33,7 +33,7 @@ class CheckpointError(ValueError):
     """A file that holds no weights for this model; the message names the file and the key."""
 
 
-def file_content(path: Path) -> Any:
+def file_content(path: Path) -> object:
     """What a file holds, by its content and not by its suffix: safetensors, or what torch saved.
 
     Of a pickle that are tensors and plain values; harmless types come as stand-ins.

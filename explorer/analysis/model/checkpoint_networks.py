@@ -8,7 +8,6 @@ names are found.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +50,7 @@ class Network:
         """Whether it has them all."""
         return self.covered_count == len(self.wanted.groups)
 
-    def value(self, name: str) -> Any:
+    def value(self, name: str) -> object:
         """Its value for one of the model's names, by another one of a tied tensor if need be."""
         if name in self.paths:
             return self.contents.values[self.paths[name]]

@@ -1,23 +1,18 @@
 """A checkpoint becomes named tensors that fit the model, or a refusal that names file and key."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from explorer import extra_state
 from explorer.analysis.model.adapters import (
-    FILES,
     Adapter,
-    adapter_of,
     completed_tensors,
     is_adapter_alone,
 )
-from explorer.analysis.model.checkpoint_file import CheckpointError, file_content
+from explorer.analysis.model.checkpoint_file import CheckpointError
 from explorer.analysis.model.checkpoint_networks import Network, networks_in_file, number_sort
 from explorer.analysis.model.file_contents import FileContents
 from explorer.analysis.model.model_names import ModelNames
@@ -28,15 +23,6 @@ from explorer.analysis.model.network_choice import (
 )
 from explorer.wording import few, one_line, quote
 
-FOLDER_FILES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
-INDEX = ".index.json"
-MOST_INDEX_BYTES = 100_000_000
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -45,77 +31,6 @@ class Fit:
     tensors: dict[str, Tensor]
     remarks: tuple[str, ...] = ()  # what a user should know of the choice
     built: tuple[str, ...] = ()  # names of tensors that are the model's own, as problem() built it
-
-
-def read_checkpoint(path: Path) -> Any:
-    """What a checkpoint holds; pickles are read with `weights_only=True` alone.
-
-    Understood are safetensors, whole or in shards with their index, a local Hugging Face folder, an
-    adapter folder of PEFT, and what `torch.save` wrote.
-
-    Args:
-        path: the file or folder.
-
-    Raises:
-        CheckpointError: it is missing, truncated, no checkpoint, or wants to run code.
-    """
-    if path.is_dir():
-        if adapter := adapter_of(path):
-            return adapter
-        path = _file_of_folder(path)
-    return _read_shards(path) if path.name.endswith(INDEX) else file_content(path)
-
-
-def _file_of_folder(folder: Path) -> Path:
-    """The file with the weights in a folder that Hugging Face's `save_pretrained` wrote."""
-    for name in FOLDER_FILES:
-        if (folder / name).is_file():
-            return folder / name
-    raise CheckpointError(
-        f"{one_line(folder)} holds none of {', '.join((*FOLDER_FILES, *FILES))}; name the file "
-        "itself"
-    )
-
-
-def _read_shards(index: Path) -> dict[str, Tensor]:
-    """The tensors that an index lists, each from the shard that it names; shards lie beside it."""
-    where = _weight_map(index)
-    tensors: dict[str, Tensor] = {}
-    for shard in sorted(set(where.values())):
-        if Path(shard).name != shard or shard in ("..", "."):
-            raise CheckpointError(
-                f"{one_line(index)} names {quote(shard)}, which does not lie beside it"
-            )
-        if shard.endswith(INDEX):
-            raise CheckpointError(
-                f"{one_line(index)} names {quote(shard)}, an index, as a shard; copy it again"
-            )
-        held = file_content(index.with_name(shard))
-        listed = [name for name, file in where.items() if file == shard]
-        if lost := [n for n in listed if not isinstance(held, Mapping) or n not in held]:
-            raise CheckpointError(
-                f"{one_line(index)}: {one_line(shard)} lacks {few([quote(n) for n in lost])}; "
-                "copy index and shards again"
-            )
-        tensors |= {name: held[name] for name in listed}
-    return tensors
-
-
-def _weight_map(index: Path) -> dict[str, str]:
-    """The file of each tensor."""
-    if not index.is_file():
-        raise CheckpointError(f"there is no file {one_line(index)}; check the path")
-    try:
-        if index.stat().st_size > MOST_INDEX_BYTES:
-            raise ValueError
-        where = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        if not all(
-            isinstance(text, str) and "\0" not in text for text in (*where, *where.values())
-        ):
-            raise ValueError
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{one_line(index)} is no index of shards; copy it again") from error
-    return dict(where)
 
 
 def fitted_tensors(
@@ -133,7 +48,7 @@ def fit(held: object, model: nn.Module, source: object, part: str = "") -> Fit:
     saved under one of its names, as Hugging Face does, has the others too.
 
     Args:
-        held: what `read` returned, or tensors by name.
+        held: what `read_checkpoint` returned, or tensors by name.
         model: it is not changed.
         source: the file, for messages.
         part: the keys before the network's names, with dots between them; needed where the file
@@ -175,7 +90,7 @@ def _value(network: Network, name: str, source: object) -> Tensor:
     """The tensor for one of the model's names; a missing counter is the model's own."""
     value = network.value(name)
     if not extra_state.is_extra_state(name):
-        return network.wanted.values[name] if value is None else value
+        return value if isinstance(value, Tensor) else network.wanted.values[name]
     if isinstance(value, Tensor):
         value = extra_state.decode_state(value)
     if why := extra_state.refusal_reason(value):
@@ -232,7 +147,9 @@ def _check_extra(extra: list[str], source: object) -> None:
         )
 
 
-def _check_tensors(given: Mapping[str, Tensor], wanted: Mapping[str, Any], source: object) -> None:
+def _check_tensors(
+    given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: object
+) -> None:
     """Refuse shapes and types that differ; another floating-point type is none that differs."""
     own = {n: v for n, v in wanted.items() if not extra_state.is_extra_state(n)}
     where = one_line(source)

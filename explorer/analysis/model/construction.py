@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -117,7 +116,7 @@ def _equal(one: Tensor, other: Tensor) -> bool:
     return same and (one.is_meta or torch.equal(one.nan_to_num(), other.nan_to_num()))
 
 
-def _near(one: Any, other: Any) -> bool:
+def _near(one: object, other: object) -> bool:
     """Whether outputs are equal but for rounding."""
     leaves = [torch.utils._pytree.tree_leaves(outputs) for outputs in (one, other)]
     for first, second in zip(*leaves, strict=False):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
@@ -15,19 +14,22 @@ MOST_ENTRIES = 500_000  # of all dictionaries together, as they are reached
 MOST_CHARACTERS = 100_000_000  # of their names
 
 
+Container = Mapping[object, object] | list[object] | tuple[object, ...]
+
+
 @dataclass
 class FileContents:
     """Tensors and extra states of a file by their path, with the dictionary that each lies in."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)  # type of what is neither, by path
-    unnamed: Any = None  # a key of a tensor that is no text
+    unnamed: object = None  # a key of a tensor that is no text
     entries: int = 0
     characters: int = 0
 
     @classmethod
-    def of(cls, content: Any, source: object) -> "FileContents":
+    def of(cls, content: object, source: object) -> "FileContents":
         """What a file holds.
 
         Raises:
@@ -47,7 +49,7 @@ class FileContents:
             )
         return made
 
-    def _walk(self, content: object, path: str, around: tuple[int, ...], source: object) -> None:
+    def _walk(self, content: Container, path: str, around: tuple[int, ...], source: object) -> None:
         """Note what lies in a container and below it; one that holds itself ends there."""
         if id(content) in around or len(around) > DEEPEST:
             return
@@ -74,7 +76,7 @@ class FileContents:
         return _heads(self.values) or _heads(self.values, 1)
 
 
-def _entries(content: Any) -> Iterator[tuple[Any, Any]]:
+def _entries(content: Container) -> Iterator[tuple[object, object]]:
     """Keys and values of a dictionary; of a list what can hold tensors."""
     if isinstance(content, Mapping):
         return ((key, value) for key, value in content.items() if isinstance(key, str | int))

@@ -1,8 +1,9 @@
 """Batches that a problem's code changes in place: it gets copies, or is refused."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from explorer.problem import Batch, Outputs, Problem
 class OnCopies:
     """A forward that changes its batch in place, given copies."""
 
-    forward: Any
+    forward: Callable[[nn.Module, Batch], Outputs]
 
     def __call__(self, model: nn.Module, batch: Batch) -> Outputs:
         """Outputs of the model on a copy of the batch."""
@@ -77,4 +78,6 @@ def _tensors(given: object) -> list[Tensor]:
     """The tensors of a batch, or of a value, whose count may be a plain number."""
     if isinstance(given, tuple):
         return [t for part in given for t in _tensors(part)]
-    return [torch.as_tensor(given)] if isinstance(given, int | float) else tensors_of(given)
+    if isinstance(given, int | float):
+        return [torch.as_tensor(given)]
+    return tensors_of(cast(Batch, given))

@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from explorer.analysis.model import preconditioner
 from explorer.analysis.model.batch_coupling import MOST
-from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit, read_checkpoint
+from explorer.analysis.model.checkpoint_reading import read_checkpoint
+from explorer.analysis.model.checkpoints import CheckpointError, Fit, fit
 from explorer.analysis.model.fresh_model import check_as_made_anew, one_example_less
 from explorer.analysis.model.problem_trial import (
     check_repeatable,
@@ -22,11 +22,11 @@ from explorer.analysis.model.problem_trial import (
     without_gradient,
 )
 from explorer.analysis.model.problems import LoadedProblem
+from explorer.analysis.model.stored_tensors import count_not_finite, store_point, tensor_table
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.user_errors import run_user_code
 from explorer.contracts.checkpoint import Checkpoint, InspectedSnapshots
-from explorer.contracts.facts import TensorFacts
 from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem
@@ -60,67 +60,98 @@ def inspect(
         CheckpointError: a file holds no weights for this model.
         ProblemError: the problem fails, or two evaluations at one point differ.
     """
-    objectives: dict[str, Objective] = {}
-    no_gradient = ""
-    built = loaded.problem.model.state_dict()
-    own = {name: value for name, value in built.items() if isinstance(value, Tensor)}
-    checkpoint_points = [
-        (checkpoint, _earlier_hash(loaded, inspected_before, checkpoint))
-        for checkpoint in checkpoints
-    ]
-    missing = [checkpoint for checkpoint, point in checkpoint_points if point is None]
-    tensors: Tensors = {}
+    inspection = _Inspection(loaded, device, folder)
+    hashes = [_earlier_hash(loaded, inspected_before, checkpoint) for checkpoint in checkpoints]
+    pairs = zip(checkpoints, hashes, strict=True)
+    missing = [checkpoint for checkpoint, point in pairs if point is None]
     points: list[InspectedPoint] = []
-    remarks: list[str] = []
+    no_gradient = ""
     for number, checkpoint in enumerate(missing, start=1):
-        file = checkpoint.file
-        changed = _changed(checkpoint)  # before it is read: a later change is seen
-        weights = fit(read_checkpoint(file), loaded.problem.model, file, checkpoint.part)
-        tensors = weights.tensors
-        _check_built(weights, rebuilt if number == 1 else None, loaded)
-        remarks += weights.remarks
-        objectives = objectives or _objectives(loaded, tensors, device)
-        state = checkpoint.optimizer
-        beside = preconditioner.recorded_diagonal(state, loaded.problem.model) if state else {}
-        losses, seconds = _point_losses(tensors, objectives, loaded, file)
-        points.append(
-            InspectedPoint(
-                point_id=_stored_point(tensors, beside, folder),
-                label=checkpoint.name,
-                step=checkpoint.step,
-                changed=changed,
-                not_finite=sum(_not_finite(t, own.get(name)) for name, t in tensors.items()),
-                moments=content_hash(beside) if beside else "",
-                losses=losses,
-                seconds=seconds,
-            )
-        )
+        points.append(inspection.point(checkpoint, rebuilt if number == 1 else None))
         if number == 1:
-            for split, objective in objectives.items():
-                check_repeatable(objective, seconds[split], loaded)
-                given = replace(loaded, problem=objective.problem)
-                check_uncoupled(given, objective.flat, split, MOST)
-                if anew is not None and loaded.quick:
-                    few = one_example_less(
-                        few_examples(objective.problem, split, device), objective.problem
-                    )
-                    with run_user_code(
-                        f"evaluating {loaded.path} where weights have moved", loaded.path
-                    ):
-                        check_as_made_anew(
-                            objective.problem, objective.flat, few, loaded.path, anew
-                        )
-            no_gradient = without_gradient(objective)
+            inspection.check_problem(anew)
+            no_gradient = without_gradient(inspection.last_objective)
         progress(number, len(missing))
     return ImportResult(
         source_hash=loaded.source_hash,
         problem=loaded.facts,
         points=tuple(points),
-        final_point=checkpoint_points[-1][1] or points[-1].point_id,
-        tensors=_tensor_table(tensors, loaded),
+        final_point=hashes[-1] or points[-1].point_id,
+        tensors=tensor_table(inspection.tensors, loaded),
         no_gradient=no_gradient,
-        remarks=tuple(remarks),
+        remarks=tuple(inspection.remarks),
     )
+
+
+@dataclass
+class _Inspection:
+    """Checkpoints of one problem, looked at one after the other with the same objectives."""
+
+    loaded: LoadedProblem
+    device: torch.device
+    folder: Path
+    objectives: dict[str, Objective] = field(default_factory=dict)  # by split
+    tensors: Tensors = field(default_factory=dict)  # of the last checkpoint
+    seconds: dict[str, float] = field(default_factory=dict)  # each split's evaluation took
+    remarks: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Note the model's tensors as it was built."""
+        built = self.loaded.problem.model.state_dict()
+        self._own = {name: value for name, value in built.items() if isinstance(value, Tensor)}
+
+    @property
+    def last_objective(self) -> Objective:
+        """The objective of the last split."""
+        return list(self.objectives.values())[-1]
+
+    def point(
+        self, checkpoint: Checkpoint, rebuilt: Callable[[], nn.Module] | None
+    ) -> InspectedPoint:
+        """What a checkpoint is; its tensors go to a file."""
+        loaded, model = self.loaded, self.loaded.problem.model
+        changed = _changed(checkpoint)  # before it is read: a later change is seen
+        held = read_checkpoint(checkpoint.file)
+        weights = fit(held, model, checkpoint.file, checkpoint.part)
+        self.tensors = weights.tensors
+        _check_built(weights, rebuilt, loaded)
+        self.remarks += weights.remarks
+        self.objectives = self.objectives or _objectives(loaded, self.tensors, self.device)
+        state = checkpoint.optimizer
+        beside = preconditioner.recorded_diagonal(state, model) if state else {}
+        losses, self.seconds = _point_losses(self.tensors, self.objectives, loaded, checkpoint.file)
+        return InspectedPoint(
+            point_id=store_point(self.tensors, beside, self.folder),
+            label=checkpoint.name,
+            step=checkpoint.step,
+            changed=changed,
+            not_finite=sum(count_not_finite(t, self._own.get(n)) for n, t in self.tensors.items()),
+            moments=content_hash(beside) if beside else "",
+            losses=losses,
+            seconds=self.seconds,
+        )
+
+    def check_problem(self, anew: Callable[[], Problem | None] | None) -> None:
+        """See that values repeat on each split, do not couple examples, and hold for a new model.
+
+        Raises:
+            ProblemError: they do not.
+        """
+        for split, objective in self.objectives.items():
+            check_repeatable(objective, self.seconds[split], self.loaded)
+            given = replace(self.loaded, problem=objective.problem)
+            check_uncoupled(given, objective.flat, split, MOST)
+            if anew is not None and self.loaded.quick:
+                self._check_anew(split, objective, anew)
+
+    def _check_anew(
+        self, split: str, objective: Objective, anew: Callable[[], Problem | None]
+    ) -> None:
+        """See that a model made anew has the values of this one, at other weights."""
+        problem, path = objective.problem, self.loaded.path
+        few = one_example_less(few_examples(problem, split, self.device), problem)
+        with run_user_code(f"evaluating {path} where weights have moved", path):
+            check_as_made_anew(problem, objective.flat, few, path, anew)
 
 
 def _check_built(made: Fit, rebuilt: Callable[[], nn.Module] | None, loaded: LoadedProblem) -> None:
@@ -183,19 +214,6 @@ def _changed(checkpoint: Checkpoint) -> int:
     return checkpoint.file.stat().st_mtime_ns if checkpoint.file.exists() else 0
 
 
-def _stored_point(tensors: Tensors, beside: Tensors, folder: Path) -> str:
-    """Hash of one point, whose tensors go to a file.
-
-    What lies beside, its optimiser's preconditioner, goes with them and has a hash of its own.
-    """
-    point = content_hash(tensors)
-    partial = folder / f"{point}.partial"
-    named = {preconditioner.PREFIX + name: value for name, value in beside.items()}
-    safetensors.torch.save_file(_separate({**tensors, **named}), partial)
-    partial.replace(folder / f"{point}.safetensors")
-    return point
-
-
 def _point_losses(
     tensors: Tensors, objectives: Mapping[str, Objective], loaded: LoadedProblem, file: Path
 ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
@@ -209,37 +227,3 @@ def _point_losses(
         measured[split] = {n: v for n, v in values.items() if n in objective.names}
         seconds[split] = time.perf_counter() - began
     return measured, seconds
-
-
-def _separate(tensors: Tensors) -> dict[str, Tensor]:
-    """The tensors as a file takes them: whole, and each by itself where some share memory."""
-    separate_tensors: dict[str, Tensor] = {}
-    seen = set()
-    for name, tensor in tensors.items():
-        value = tensor.detach().contiguous()
-        storage = value.untyped_storage().data_ptr()
-        separate_tensors[name] = value.clone() if storage in seen else value
-        seen.add(storage)
-    return separate_tensors
-
-
-def _not_finite(value: Tensor, own: Tensor | None) -> int:
-    """Values that are NaN or infinite and not so in the model as built, like a mask of -inf."""
-    bad = ~value.isfinite()
-    if own is not None and own.shape == value.shape:
-        bad &= own.isfinite().to(bad.device)
-    return int(bad.sum())
-
-
-def _tensor_table(tensors: Tensors, loaded: LoadedProblem) -> tuple[TensorFacts, ...]:
-    """Name, shape, type and role of each tensor."""
-    parameters = {name for name, _ in loaded.problem.model.named_parameters(remove_duplicate=False)}
-    return tuple(
-        TensorFacts(
-            name=name,
-            shape=tuple(value.shape),
-            dtype=str(value.dtype).removeprefix("torch."),
-            role="parameter" if name in parameters else "buffer",
-        )
-        for name, value in tensors.items()
-    )

@@ -2,7 +2,8 @@
 
 import contextlib
 import pickletools
-from typing import IO, Any
+from collections.abc import Sequence
+from typing import IO
 
 MOST = 1_000  # levels; a checkpoint has a handful
 PICKLES = 5  # in a row in a file of the form before archives: numbers, versions, the content, names
@@ -21,7 +22,7 @@ def nests_deeply(file: IO[bytes]) -> bool:
 def _depth(file: IO[bytes]) -> int:
     """Levels of the deepest tuple up to the end of one pickle, or until they are too many."""
     stack: list[int] = []  # levels of what a reader of the pickle would have there; -1: a mark
-    memo: dict[Any, int] = {}
+    memo: dict[object, int] = {}
     deepest = 0
     for opcode, argument, _ in pickletools.genops(file):
         if opcode.name in _PUTS:
@@ -43,7 +44,7 @@ def _depth(file: IO[bytes]) -> int:
     return deepest
 
 
-def _pop_operands(stack: list[int], kinds: list[Any]) -> int:
+def _pop_operands(stack: list[int], kinds: Sequence[object]) -> int:
     """Take from the stack what an opcode takes; the most levels of it."""
     levels = 0
     if _MARK in kinds:

@@ -6,8 +6,8 @@ the point's id; a question that uses it has its hash among the settings.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors
 import torch
@@ -42,7 +42,7 @@ def recorded_diagonal(file: Path, model: nn.Module) -> dict[str, Tensor]:
         raise CheckpointError(f"{file} is no whole optimiser state; copy it again") from error
     if note.get("class") not in ADAMS or not state:
         return {}
-    groups = {_plain(n): group for group in json.loads(note["groups"]) for n in group["names"]}
+    groups = _groups(note["groups"])
     own = dict(model.named_parameters())
     strange = {name.rsplit("/", 1)[0] for name in state} - own.keys()
     if strange:
@@ -50,20 +50,38 @@ def recorded_diagonal(file: Path, model: nn.Module) -> dict[str, Tensor]:
     return {name: _diagonal(name, state, groups, value) for name, value in own.items()}
 
 
+@dataclass(frozen=True)
+class _Group:
+    """The settings of the parameters that are optimised alike."""
+
+    beta2: float
+    epsilon: float
+    amsgrad: bool
+
+
+def _groups(note: str) -> dict[str, _Group]:
+    """The group of each parameter, from the note in the file."""
+    return {
+        _plain(name): _Group(
+            float(group["betas"][1]), float(group["eps"]), bool(group.get("amsgrad"))
+        )
+        for group in json.loads(note)
+        for name in group["names"]
+    }
+
+
 def _plain(name: str) -> str:
     """A parameter's name without what wrappers of a model put before it."""
     return name.replace("_orig_mod.", "").removeprefix("module.")
 
 
-def _diagonal(
-    name: str, state: Tensors, groups: Mapping[str, Mapping[str, Any]], value: Tensor
-) -> Tensor:
-    group = groups.get(name, {})
-    moments = state.get(f"{name}/{'max_exp_avg_sq' if group.get('amsgrad') else 'exp_avg_sq'}")
+def _diagonal(name: str, state: Tensors, groups: Mapping[str, _Group], value: Tensor) -> Tensor:
+    largest = name in groups and groups[name].amsgrad
+    moments = state.get(f"{name}/{'max_exp_avg_sq' if largest else 'exp_avg_sq'}")
     if moments is None or moments.shape != value.shape:
         return torch.full_like(value, torch.inf, device="cpu")
-    seen = 1 - float(group["betas"][1]) ** float(state[f"{name}/step"])
-    return (moments / seen).sqrt() + float(group["eps"])
+    seen = 1 - groups[name].beta2 ** float(state[f"{name}/step"])
+    return (moments / seen).sqrt() + groups[name].epsilon
 
 
 def stored_diagonal(file: Path, digest: str) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from explorer.analysis.objective.device import free_bytes
 from explorer.analysis.objective.moved_parameters import moved_names
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.kinds.piece import COMPANION_COLUMNS
-from explorer.problem import Problem
+from explorer.problem import Batch, Problem
 
 COLUMN = re.compile("[a-z][a-z0-9_]*")
 TAKEN = ("loss", *COMPANION_COLUMNS, "unit", "question_key", "i", "j", "k", "x", "y")
@@ -43,8 +44,8 @@ def _is_torchs(model: nn.Module) -> bool:
     return type(model).__module__.partition(".")[0] == "torch"
 
 
-def check_problem(problem: object, path: Path) -> None:
-    """Refuse what can be no problem.
+def checked_problem(problem: object, path: Path) -> Problem:
+    """What `problem()` returned, where it can be a problem.
 
     Raises:
         ProblemError: what must hold, what came, the way out.
@@ -71,9 +72,10 @@ def check_problem(problem: object, path: Path) -> None:
                 raise ValueError("the name of a split must be text; put it in quotes")
             if not is_dataset(data):
                 _check_entries(data, "")
-                count_examples(data)
+                count_examples(cast(Batch, data))
         except ValueError as error:
             raise ProblemError(f"{path}, split {name!r}: {error}") from error
+    return problem
 
 
 def _check_model(model: object) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.batches import slice_examples, to_device
 from explorer.analysis.objective.dataset import Examples
+from explorer.analysis.objective.example_values import Value
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.labels import require_classes
@@ -146,14 +146,13 @@ def check_uncoupled(
         )
 
 
-def _check_value(name: str, value: Any, where: str) -> None:
+def _check_value(name: str, value: Value, where: str) -> None:
     """Refuse what is neither one real number per example nor a sum and a count."""
     parts = value if isinstance(value, tuple) else (value,)
     pair = len(parts) == 2 and isinstance(value, tuple)
     good = pair or isinstance(value, Tensor)
     for number, given in enumerate(parts):
-        single = isinstance(given, Tensor) and not given.is_complex()
-        single = single and not (pair and given.dim())
+        single = isinstance(given, Tensor) and not given.is_complex() and not (pair and given.dim())
         good = good and (single or (number == 1 and isinstance(given, int | float)))
     if not good:
         kinds = [_part_words(given) for given in parts]

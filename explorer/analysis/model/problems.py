@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import torch
 
@@ -113,7 +112,7 @@ def rerun_problem(path: Path, arguments: Mapping[str, object]) -> Problem | None
 
 
 def _call_problem(
-    function: Callable[..., Any], arguments: Mapping[str, Any], path: Path
+    function: Callable[..., object], arguments: Mapping[str, object], path: Path
 ) -> Problem:
     """What the file's function returns, which must be a problem."""
     with (
@@ -121,8 +120,7 @@ def _call_problem(
         torch.enable_grad(),
     ):  # which it may leave switched off
         problem = function(**arguments)
-    problem_check.check_problem(problem, path)
-    return problem_check.unwrap_model(problem)
+    return problem_check.unwrap_model(problem_check.checked_problem(problem, path))
 
 
 def _check_same(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
+from torch.utils.hooks import RemovableHandle
 
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.problem import Batch, Problem
@@ -161,7 +162,7 @@ def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
     kept: list[Tensor] = []  # no address is used twice while these live
     pairs: list[_Pair] = []
 
-    def watch(name: str, layer: nn.Module) -> Any:
+    def watch(name: str, layer: nn.Module) -> RemovableHandle:
         def hook(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             calls.append(name)
             if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in made:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Protocol, TypeGuard, cast
 
 import numpy as np
 import torch
@@ -26,7 +26,15 @@ class DataError(ValueError):
     """A data set that gives no usable examples; the message names the split and the example."""
 
 
-def is_dataset(data: object) -> bool:
+class MapStyle(Protocol):
+    """What gives its examples one by one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> object: ...
+
+
+def is_dataset(data: object) -> TypeGuard[MapStyle]:
     """Whether a split gives its examples one by one, and holds no tensors itself."""
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     return not isinstance(data, Tensor | Mapping | tuple | list) and (
@@ -37,7 +45,7 @@ def is_dataset(data: object) -> bool:
 class Examples(Dataset):
     """A map-style data set, or chosen examples of it, with the name of its split."""
 
-    def __init__(self, data: Any, split: str, chosen: np.ndarray | None = None) -> None:
+    def __init__(self, data: MapStyle, split: str, chosen: np.ndarray | None = None) -> None:
         """All examples of `data`, or those at the indices `chosen` (n,).
 
         Raises:
@@ -56,7 +64,7 @@ class Examples(Dataset):
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> object:
         place = int(self._chosen[index])
         try:
             return self._data[place]
@@ -108,9 +116,9 @@ class Examples(Dataset):
         """
         if isinstance(batch, _Failure):
             raise self.refusal(batch.message)
-        return map_tensors(batch, lambda tensor: tensor)  # lists become tuples
+        return map_tensors(cast(Batch, batch), lambda tensor: tensor)  # lists become tuples
 
-    def collate(self, examples: list[object]) -> Batch:
+    def collate(self, examples: list[object]) -> "Batch | _Failure":
         """The examples as one batch, or the failure."""
         failed = next((e for e in examples if isinstance(e, _Failure)), None)
         if failed is not None:
@@ -158,7 +166,7 @@ class _Failure:
         self.message = said
 
 
-def _length(data: Any, split: str) -> int:
+def _length(data: MapStyle, split: str) -> int:
     """How many examples a data set says it has.
 
     Raises:

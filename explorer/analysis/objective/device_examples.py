@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -102,8 +103,9 @@ def fits_on_device(source: Source, dtype: torch.dtype, device: torch.device) -> 
 
 def resident_examples(source: Source, dtype: torch.dtype, device: torch.device) -> Batch:
     """The examples as tensors on the device."""
-    data = read_examples(source, keep=True)[0] if isinstance(source, Examples) else source
-    return to_device(data, dtype, device)
+    if isinstance(source, Examples):
+        source = cast(Batch, read_examples(source, keep=True)[0])
+    return to_device(source, dtype, device)
 
 
 def calibration_batches(

@@ -1,14 +1,13 @@
 """The values of loss and metrics of all examples at many points, and their means and errors."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 Where = tuple[
     int, int, int
 ]  # the point in a example_values, the first example, the one after the last
-Value = Tensor | tuple[Tensor, Any]  # per example (..., B); or sum (...) and count
+Count = Tensor | float
+Value = Tensor | tuple[Tensor, Count]  # per example (..., B); or sum (...) and count
 
 
 class ExampleValues:
@@ -58,7 +57,7 @@ class ExampleValues:
             self._rows[term] = self._like.new_empty(self.points, self._examples)
         return self._rows[term]
 
-    def _add(self, term: int, point: int | slice, first: bool, total: Tensor, count: Any) -> None:
+    def _add(self, term: int, point: int | slice, first: bool, total: Tensor, count: Count) -> None:
         if term not in self._sums:
             sums = torch.zeros(
                 2, self.points, dtype=torch.float64, device=_as_float64(self._like).device

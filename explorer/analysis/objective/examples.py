@@ -1,15 +1,12 @@
 """The examples that settings choose, and the batches that they are cut into."""
 
 import itertools
+from typing import cast
 
 import numpy as np
 import torch
 
-from explorer.analysis.objective.batches import (
-    count_examples,
-    map_tensors,
-    slice_examples,
-)
+from explorer.analysis.objective.batches import count_examples, map_tensors, slice_examples
 from explorer.analysis.objective.dataset import PROBE_EXAMPLES, Examples, Span, is_dataset
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Problem
@@ -27,7 +24,9 @@ def split_of(problem: Problem, split: str) -> Source:
     if split not in problem.data:
         raise ValueError(f"split must be one of {', '.join(problem.data)}, got {split!r}")
     data = problem.data[split]
-    return Examples(data, split) if is_dataset(data) and not isinstance(data, Examples) else data
+    if isinstance(data, Examples):
+        return data
+    return Examples(data, split) if is_dataset(data) else cast(Batch, data)
 
 
 def size_of(source: Source) -> int:
@@ -41,10 +40,15 @@ def size_of(source: Source) -> int:
 
 def examples_at(source: Source, chosen: np.ndarray | None) -> Source:
     """The examples at these indices (n,); all for None."""
-    if chosen is None or isinstance(source, Examples):
-        return source.subset(chosen) if isinstance(source, Examples) else source
+    if isinstance(source, Examples):
+        return source.subset(chosen)
+    return source if chosen is None else rows_at(source, chosen)
+
+
+def rows_at(batch: Batch, chosen: np.ndarray) -> Batch:
+    """The examples of a batch at these indices (n,)."""
     index = torch.from_numpy(chosen)
-    return map_tensors(source, lambda tensor: tensor[index.to(tensor.device)])
+    return map_tensors(batch, lambda tensor: tensor[index.to(tensor.device)])
 
 
 def examples_of_settings(problem: Problem, settings: ObjectiveSettings) -> Source:

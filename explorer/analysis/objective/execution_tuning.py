@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ class Tuning:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
-    def json(self) -> dict[str, Any]:
+    def json(self) -> dict[str, object]:
         """JSON values, the quickest first."""
         return {
             "choice": to_json(self.choice),

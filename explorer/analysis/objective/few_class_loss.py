@@ -46,7 +46,7 @@ class FewClassLoss:
 
 
 def few_class_loss(outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """The same as `FewClass` enters, as a function: losses and right answers, (B,) each."""
+    """The same as `FewClassLoss` enters, as a function: losses and right answers, (B,) each."""
     labels = labels.long()
     margins = (outputs - outputs.gather(1, labels.unsqueeze(1))).t()
     order = torch.arange(outputs.shape[1], device=labels.device).unsqueeze(1)

@@ -1,7 +1,5 @@
 """A problem's forward pass as one function of named parameters."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -23,14 +21,14 @@ class FunctionalModel(nn.Module):
 
 
 def named_views(flat: FlatModel, theta: Tensor) -> dict[str, Tensor]:
-    """Views of a flat vector (D,) by the names that `Whole` gives parameters."""
+    """Views of a flat vector (D,) by the names that `FunctionalModel` gives parameters."""
     return {
         f"model.{block.name}": theta[block.start : block.stop].view(block.shape)
         for block in flat.blocks
     }
 
 
-def widen_reduced_floats(outputs: object) -> Any:
+def widen_reduced_floats(outputs: Outputs) -> Outputs:
     """Outputs with reduced floats as float32, whatever they are held in."""
     if isinstance(outputs, Tensor):
         return outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs

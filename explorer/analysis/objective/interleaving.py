@@ -21,7 +21,7 @@ class _Operations(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch loads its compiler, as in `cost`
+        return False  # else torch loads its compiler, as in `forward_cost`
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:

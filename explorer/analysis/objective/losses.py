@@ -34,26 +34,28 @@ class LossAndMetrics:
 
     def fused_values(self, outputs: Outputs, batch: Batch) -> list[Value]:
         """The values in a form that a compiler or vmap makes quick."""
-        if not self._is_few_class(outputs, batch):
+        logits = self._few_class_logits(outputs, batch)
+        if logits is None:
             return self.values(outputs, batch)
-        losses, right = few_class_loss(outputs, labels_of(batch))
+        losses, right = few_class_loss(logits, labels_of(batch))
         metrics = self._problem.metrics.items()
         others = [right if m is accuracy else as_value(n, m(outputs, batch)) for n, m in metrics]
         return [losses, *others]
 
     def few_class(self, outputs: Outputs, batch: Batch) -> FewClassLoss | None:
         """The quick way for batches like this one; None where it is not the ready cross-entropy."""
-        few = self._is_few_class(outputs, batch)
-        return FewClassLoss(outputs, labels_of(batch)) if few else None
+        logits = self._few_class_logits(outputs, batch)
+        return None if logits is None else FewClassLoss(logits, labels_of(batch))
 
-    def _is_few_class(self, outputs: Outputs, batch: Batch) -> bool:
-        """Whether these are the ready cross-entropy's logits (B, C) and whole labels (B,)."""
-        ready = self._problem.loss is cross_entropy and isinstance(outputs, Tensor)
-        if not ready or outputs.dim() != 2 or not 2 <= outputs.shape[1] <= FEW_CLASSES:
-            return False
+    def _few_class_logits(self, outputs: Outputs, batch: Batch) -> Tensor | None:
+        """The outputs, where they are the ready cross-entropy's logits (B, C) with labels (B,)."""
+        if self._problem.loss is not cross_entropy or not isinstance(outputs, Tensor):
+            return None
+        if outputs.dim() != 2 or not 2 <= outputs.shape[1] <= FEW_CLASSES:
+            return None
         labels = labels_of(batch)
         whole = not labels.is_floating_point() and labels.dtype != torch.bool
-        return whole and labels.shape == outputs.shape[:1]
+        return outputs if whole and labels.shape == outputs.shape[:1] else None
 
     def write(
         self,
@@ -64,7 +66,7 @@ class LossAndMetrics:
         where: Where,
     ) -> None:
         """Enter the values of a batch at one point."""
-        if few is None:
+        if few is None or not isinstance(outputs, Tensor):
             example_values.put(*where, self.values(outputs, batch))
             return
         metrics = list(self._problem.metrics.values())

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ def content_hash(tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
-def add_bytes(digest: Any, value: Tensor) -> None:
+def add_bytes(digest: "hashlib._Hash", value: Tensor) -> None:
     """Let a digest of `hashlib` see the bytes of a tensor."""
     whole = value.detach().cpu().contiguous()
     digest.update(whole.reshape(-1).view(torch.uint8).numpy().data)

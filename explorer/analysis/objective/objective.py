@@ -308,7 +308,7 @@ class Objective:
         return few
 
     def statistics(self) -> list[Tensor]:
-        """Copies of the buffers that `moved` makes anew at every point."""
+        """Copies of the buffers that `follow_parameters` makes anew at every point."""
         if not self.between and not self._calibration:
             return []
         return [buffer.clone() for buffer in self.flat.buffers.values()]

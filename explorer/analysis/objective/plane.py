@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +38,7 @@ def objective_at(
 
 def tuned_evaluator(
     objective: Objective, directions: Tensor | RedrawnDirections, points: int, choices: Choices
-) -> tuple[Evaluator, dict[str, Any]]:
+) -> tuple[Evaluator, dict[str, JsonValue]]:
     """An evaluator for so many points, and what is stored of it."""
     evaluator = Evaluator(objective, directions)
     return evaluator, tuning_facts(evaluator, points, choices)
@@ -69,7 +68,7 @@ def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[st
     }
 
 
-def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, Any]:
+def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, JsonValue]:
     """How far a reduced precision is from float32, at a sample of the coordinates (P, m).
 
     Empty for a precision that is not reduced. The sample is spread evenly over the order in which
@@ -92,6 +91,6 @@ def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, 
     return {"precision_error": {name: _json(value) for name, value in error_facts.items()}}
 
 
-def _json(value: Any) -> float | None:
+def _json(value: float) -> float | None:
     """A number as JSON knows it; None for NaN and infinity."""
     return float(value) if np.isfinite(value) else None

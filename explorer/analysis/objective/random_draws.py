@@ -1,12 +1,14 @@
 """Whether code draws random numbers, from torch, NumPy or Python."""
 
+import pickle
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -20,7 +22,7 @@ class RandomOperations(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch loads its compiler, as in `cost`
+        return False  # else torch loads its compiler, as in `forward_cost`
 
     @classmethod
     def ignore_compile_internals(cls) -> bool:
@@ -60,29 +62,36 @@ def watch_random_draws(device: torch.device) -> Iterator[DrawsSeen]:
         with draws:
             yield seen
     finally:
-        seen.drew = draws.private or _comparable_states(_states(device)) != _comparable_states(
-            moved
-        )
+        seen.drew = draws.private or _states(device).comparable != moved.comparable
         _put_back(before, device)
 
 
-def _states(device: torch.device) -> tuple[object, ...]:
+@dataclass(frozen=True)
+class _States:
+    """The states of all generators that a user's code may draw from."""
+
+    host: Tensor
+    device: Tensor | None  # None for the CPU
+    numpy: "dict[str, object] | tuple[str, np.ndarray, int, int, float]"
+    python: tuple[object, ...]
+
+    @property
+    def comparable(self) -> tuple[bytes, ...]:
+        """The states as what can be compared."""
+        there = b"" if self.device is None else self.device.numpy().tobytes()
+        others = pickle.dumps(self.numpy), pickle.dumps(self.python)
+        return (self.host.numpy().tobytes(), there, *others)
+
+
+def _states(device: torch.device) -> _States:
     there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     global_state = np.random.get_state()  # noqa: NPY002 - the user's code may use it
-    return torch.get_rng_state(), there, global_state, random.getstate()
+    return _States(torch.get_rng_state(), there, global_state, random.getstate())
 
 
-def _comparable_states(states: tuple[Any, ...]) -> tuple[Any, ...]:
-    """States as what can be compared."""
-    host, there, numpy_s, python_s = states
-    torch_states = (host.numpy().tobytes(), None if there is None else there.numpy().tobytes())
-    return (*torch_states, numpy_s[1].tobytes(), numpy_s[2:], python_s)
-
-
-def _put_back(states: tuple[Any, ...], device: torch.device) -> None:
-    host, there, numpy_s, python_s = states
-    torch.set_rng_state(host)
-    if there is not None:
-        torch.cuda.set_rng_state(there, device)
-    np.random.set_state(numpy_s)  # noqa: NPY002
-    random.setstate(python_s)
+def _put_back(states: _States, device: torch.device) -> None:
+    torch.set_rng_state(states.host)
+    if states.device is not None:
+        torch.cuda.set_rng_state(states.device, device)
+    np.random.set_state(states.numpy)  # noqa: NPY002
+    random.setstate(states.python)

@@ -21,11 +21,16 @@ class Stream:
         """`ready` puts a batch on the device."""
         self._spans = spans
         self._ready = ready
-        self._source = source
-        self._loader = Loader(source, spans, pinned) if isinstance(source, Examples) else None
+        self._one_pass = _passes(source, spans, pinned)
 
     def __iter__(self) -> Iterator[tuple[int, int, Batch]]:
         """Each batch with the number of its first example and that after its last."""
-        batches = self._loader or (slice_examples(self._source, *span) for span in self._spans)
-        for span, batch in zip(self._spans, batches, strict=True):
+        for span, batch in zip(self._spans, self._one_pass(), strict=True):
             yield *span, self._ready(batch)
+
+
+def _passes(source: Source, spans: Sequence[Span], pinned: bool) -> Callable[[], Iterator[Batch]]:
+    """What gives the batches of one pass after the other, where they lie."""
+    if isinstance(source, Examples):
+        return Loader(source, spans, pinned).__iter__
+    return lambda: (slice_examples(source, *span) for span in spans)
