@@ -29,9 +29,10 @@ from explorer.render import projection as drawn_paths
 from explorer.render.export.views import whole_spec
 from store import Catalog
 from tests.drawing import drawn_surface
+from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import of_weights
-from tests.screen import CATALOG_PAGE, badges, fine, identities, labels, opened, texts
-from tests.tiny import end_workers, ended, imported, supervised
+from tests.screen import CATALOG_PAGE, badges, fine, labels, opened, texts
+from tests.tiny import end_workers
 
 CPU = torch.device("cpu")
 DOUBLE = ObjectiveSettings(precision="float64")
@@ -192,20 +193,15 @@ def test_planes_and_lines_are_asked_and_shown(
 ) -> None:
     """Worker, store and pages: eigenvalues below the picture, links from the spectrum, cards."""
     plane = SurfaceSettings(direction="eigenvector", y_rank=-1, x_count=5, y_count=5)
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        model = imported(catalog, tmp_path / "tiny", "tiny")
-        for kind, settings in (
-            (SURFACE, plane),
-            (LINE, LineSettings(direction="eigenvector", rank=-1, x_count=5)),
-            (SPECTRUM, SpectrumSettings(top=2, bottom=1, probes=0)),
-        ):
-            working = catalog.active_job_for(questions.ask(catalog, kind, model, settings))
-            assert working and ended(catalog, working.id).status == "done"
-        stored_answer = questions.result_of(
-            catalog, catalog.question(questions.ask(catalog, SURFACE, model, plane))
-        )
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_tiny(catalog, tmp_path, "tiny")
+    asked = add_answer(catalog, SURFACE, plane, (model, ""))
+    stored_answer = questions.result_of(catalog, asked)
+    line_settings = LineSettings(direction="eigenvector", rank=-1, x_count=5)
+    add_answer(catalog, LINE, line_settings, (model, ""))
+    add_answer(catalog, SPECTRUM, SpectrumSettings(top=2, bottom=1, probes=0), (model, ""))
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
     address = {"model": "tiny", "direction": "eigenvector", "y_rank": "-1"}
     app = fine(opened(SURFACE.page, **address, x_count="5", y_count="5"))
     assert not [label for label in labels(app) if label.startswith("Compute")]

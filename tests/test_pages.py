@@ -294,31 +294,37 @@ def test_stop_and_resume(folder: Path) -> None:
     assert badges(fine(app)).count(":green-badge[") >= 3
 
 
-@pytest.mark.parametrize("page", [SURFACE_PAGE, LINE_PAGE])
+BAD_ADDRESSES = [
+    ({"x_count": "0"}, "a whole number from 2 to 2,001, got '0'"),
+    ({"x_count": "1"}, "from 2 to 2,001, got '1'"),
+    ({"x_count": "-5"}, "from 2 to 2,001, got '-5'"),
+    ({"x_count": "1000000000000"}, "from 2 to 2,001, got '1000000000000'"),
+    ({"x_count": "9" * 40}, "whole number"),
+    ({"x_count": "inf"}, "whole number"),
+    ({"x_count": "2.5"}, "whole number"),
+    ({"x_count": "many"}, "whole number"),
+    ({"x_min": "1", "x_max": "-1"}, "must increase, got 1.0 to -1.0"),
+    ({"x_min": "1"}, "must increase, got 1.0 to 1.0"),
+    ({"x_min": "nan"}, "finite number"),
+    ({"x_max": "inf"}, "finite number"),
+    ({"x_max": "1e999"}, "finite number"),
+    ({"x_min": "left"}, "finite number"),
+    ({"seed": "nan"}, "whole number"),
+    ({"seed": "-1"}, "from 0 to"),
+    ({"seed": "4294967296"}, "from 0 to"),
+    ({"precision": "float16"}, "precision"),
+    ({"split": "nothing"}, "split"),
+    ({"normalisation": "none"}, "normalisation"),
+    ({"model": "nobody"}, "nobody"),
+]
+BAD_LINES = [pair for pair in BAD_ADDRESSES if {"0", "left", "nobody"} & set(pair[0].values())]
+
+
 @pytest.mark.parametrize(
-    ("address", "words"),
+    ("page", "address", "words"),
     [
-        ({"x_count": "0"}, "a whole number from 2 to 2,001, got '0'"),
-        ({"x_count": "1"}, "from 2 to 2,001, got '1'"),
-        ({"x_count": "-5"}, "from 2 to 2,001, got '-5'"),
-        ({"x_count": "1000000000000"}, "from 2 to 2,001, got '1000000000000'"),
-        ({"x_count": "9" * 40}, "whole number"),
-        ({"x_count": "inf"}, "whole number"),
-        ({"x_count": "2.5"}, "whole number"),
-        ({"x_count": "many"}, "whole number"),
-        ({"x_min": "1", "x_max": "-1"}, "must increase, got 1.0 to -1.0"),
-        ({"x_min": "1"}, "must increase, got 1.0 to 1.0"),
-        ({"x_min": "nan"}, "finite number"),
-        ({"x_max": "inf"}, "finite number"),
-        ({"x_max": "1e999"}, "finite number"),
-        ({"x_min": "left"}, "finite number"),
-        ({"seed": "nan"}, "whole number"),
-        ({"seed": "-1"}, "from 0 to"),
-        ({"seed": "4294967296"}, "from 0 to"),
-        ({"precision": "float16"}, "precision"),
-        ({"split": "nothing"}, "split"),
-        ({"normalisation": "none"}, "normalisation"),
-        ({"model": "nobody"}, "nobody"),
+        *((SURFACE_PAGE, *pair) for pair in BAD_ADDRESSES),
+        *((LINE_PAGE, *pair) for pair in BAD_LINES),  # read by the same code: one of each type
     ],
     ids=str,
 )

@@ -16,8 +16,6 @@ from explorer.analysis import run as answered
 from explorer.analysis.model.problems import load_problem
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.ask import questions
-from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings, random_walk_shares, variance_shares
 from explorer.pages import _running
 from explorer.problem import Problem
@@ -25,9 +23,10 @@ from explorer.render.export.animation import MOST_FRAMES, animation, frame_indic
 from explorer.render.run import growing
 from sample_models import samples
 from store import Catalog
+from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import flat, seeded
-from tests.screen import fine, identities, opened, texts
-from tests.tiny import checkpoint, end_workers, ended, imported, problem_file, supervised
+from tests.screen import fine, opened, texts
+from tests.tiny import end_workers
 
 CPU = torch.device("cpu")
 SMALL = RunSettings(x_count=7, y_count=5)
@@ -160,32 +159,18 @@ def test_a_run_is_asked_by_its_model_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The desk takes every snapshot of a model, refuses too few; worker and page do the rest."""
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        lone = imported(catalog, tmp_path / "lone", "lone")
-        with pytest.raises(ValueError, match="at least 3 different snapshots, lone has 1"):
-            questions.question_about(catalog, RUN, lone, SMALL)
-        files = [
-            Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
-            for k in range(4)
-        ]
-        problem = problem_file(tmp_path / "problem")
-        job = ended(catalog, order_import(catalog, problem, {}, files, "several"))
-        assert job.status == "done", job.error
-        model = next(m for m in catalog.models() if m.name == "several")
-        key = questions.ask(catalog, RUN, model, SMALL)
-        working = catalog.active_job_for(key)
-        assert working and ended(catalog, working.id).status == "done"
-        question = catalog.question(key)
-        assert (
-            question
-            and len(question.point_ids) == 4
-            and question.title == "Training run of several"
-        )
-        run = questions.result_of(catalog, question)
-        assert run.computed.all() and run.path is not None and len(run.path.x) == 4
-        assert catalog.check_integrity() == []
+    catalog = new_catalog(tmp_path / "catalog")
+    lone = add_tiny(catalog, tmp_path, "lone")
+    with pytest.raises(ValueError, match="at least 3 different snapshots, lone has 1"):
+        questions.question_about(catalog, RUN, lone, SMALL)
+    model = add_tiny(catalog, tmp_path, "several", range(4))
+    question = add_answer(catalog, RUN, SMALL, (model, ""))
+    assert len(question.point_ids) == 4 and question.title == "Training run of several"
+    run = questions.result_of(catalog, question)
+    assert run.computed.all() and run.path is not None and len(run.path.x) == 4
+    assert catalog.check_integrity() == []
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(RUN.page, model="several", x_count="7", y_count="5"))
     captions = " ".join(texts(app, "caption"))
     assert "The plane holds" in captions and "4 snapshots" in captions
