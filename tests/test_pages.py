@@ -71,7 +71,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = add_model(catalog, sample.problem, weights, SAMPLE, sample.arguments, **facts)
     add_answer(catalog, SURFACE, PLANE, (model, ""))
     add_answer(catalog, LINE, LINE_21, (model, ""))
-    add_tiny(catalog, folder / "slow", "slow", [1], pause=PAUSE)
+    add_tiny(catalog, folder / "slow", "slow", [1], pause=PAUSE, gate=str(folder / "gate"))
     trap = trapped(LINE_21, unit=13)
     stumbling = add_tiny(catalog, folder / "stumbling", "stumbling", trap=trap, deed="stumble")
     questions.ask(catalog, LINE, stumbling, LINE_21)
@@ -282,10 +282,16 @@ def test_stop_and_resume(folder: Path) -> None:
     """Stop keeps what is there and offers to go on; Resume computes the rest only."""
     app = opened(SURFACE_PAGE, model="slow", x_count="13", y_count="13")
     pressed(app, "Compute 169 points")
+    catalog = Catalog(folder)
+    stored = until(lambda: next((q for q in catalog.questions("slow 13")[0] if q.units_done), None))
+    gate = Path(catalog.problem(stored.problem_id).arguments["gate"])
+    gate.touch()  # nothing more is computed until the slow page has had its time
     until(lambda: len(app.run().get("vega_lite_chart")))
     pressed(app, "Stop")
+    gate.unlink()
     until(lambda: "Resume" in labels(app.run()))
-    stored = Catalog(folder).questions("slow 13")[0][0]
+    stored = catalog.question(stored.key)
+    assert stored
     assert 0 < stored.units_done < 169
     fine(pressed(app, "Resume"))
     until(lambda: not app.run().get("progress") and "Resume" not in labels(app))

@@ -2,13 +2,14 @@
 
 `trap` is a value of the last layer's first weight (no BatchNorm is folded into that) at which the
 process that computes it dies, hangs or stumbles, so that a test can say at which point of a surface
-that happens; `pause` makes evaluations slow.
+that happens; `pause` makes evaluations slow, and none is made while there is a file `gate`.
 """
 
 import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -34,12 +35,20 @@ def log(event: str) -> None:
     os.close(file)
 
 
-def problem(width: int = 6, trap: float | None = None, deed: str = "kill", pause: float = 0.0):
+def problem(
+    width: int = 6,
+    trap: float | None = None,
+    deed: str = "kill",
+    pause: float = 0.0,
+    gate: str = "",
+):
     def forward(model: nn.Module, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         if "EVALUATIONS_LOG" in os.environ and len(batch[0]) > 2:  # not the probe of its cost
             log("e")
         with ONE_AT_A_TIME:  # however many cores evaluate
             time.sleep(pause)
+            while gate and Path(gate).exists():
+                time.sleep(0.01)
         if trap is not None and abs(float(model[3].weight[0, 0]) - trap) < 1e-6:
             if deed == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
