@@ -173,7 +173,7 @@ def charts_twice(answers: dict[str, Answer]) -> list[Chart]:
 
 @pytest.mark.filterwarnings("error", "ignore:Automatically deduplicated")  # the same answer twice
 def test_any_two_stand_side_by_side(answers: dict[str, Answer]) -> None:
-    """Charts of all kinds, each twice, are one valid picture, in light and in dark.
+    """Charts of all kinds, each twice, are one valid picture; each once, in a row and in dark, too.
 
     No name of a selection, a column or a data set of one means something else in another: the
     words of each chart by itself are all there, as panels as often as all have them together
@@ -181,11 +181,11 @@ def test_any_two_stand_side_by_side(answers: dict[str, Answer]) -> None:
     """
     charts = charts_twice(answers)
     alone = [texts(drawn(chart)) for chart in charts]
-    panels, row = side_by_side(charts, columns=4), alt.hconcat(*charts)
+    panels, row = side_by_side(charts, columns=4), alt.hconcat(*charts[: len(NAMES)])
     panels.config, row.config = _theme_config(dark=False), _theme_config(dark=True)
     assert texts(drawn(panels)) == sum(alone, Counter())
     in_row = texts(drawn(row))
-    assert not any(words - in_row for words in alone)
+    assert not any(words - in_row for words in alone[: len(NAMES)])
 
 
 PANELS = [(name, count) for n, name in enumerate(NAMES) for count in (4, 2 + n % 2)]

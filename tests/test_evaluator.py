@@ -395,14 +395,14 @@ def test_too_little_memory_halves_the_batch() -> None:
 
 
 def test_memory_stays_flat_over_many_points() -> None:
-    """10,000 points need no more memory than 1,000: 8 MB are left for the allocator's moods."""
+    """5,500 points need no more memory than 1,000: 8 MB are left for the allocator's moods."""
     evaluator = evaluator_of(small_problem(), ObjectiveSettings())
     steps = np.random.default_rng(0).normal(size=(500, 2)) * 0.1
     process = psutil.Process()
     for _ in range(2):
         evaluator.values(steps)
     before = process.memory_info().rss
-    for _ in range(18):
+    for _ in range(9):
         evaluator.values(steps)
     assert process.memory_info().rss - before < 8 << 20
 

@@ -19,7 +19,6 @@ from explorer.kinds.difference import DIFFERENCE
 from explorer.kinds.interpolation import INTERPOLATION
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.surface import SURFACE, SurfaceSettings
-from explorer.pages import _parts as parts
 from explorer.pages._facts import distinguishing_text
 from sample_models import samples
 from store import Catalog, records
@@ -541,9 +540,10 @@ def live_part() -> None:
 
     import streamlit as st
 
+    from explorer.pages._parts import live_fragment
     from store import CatalogBusy
 
-    @parts.live_fragment(60.0)
+    @live_fragment(60.0)
     def shown(name: str) -> None:
         st.caption(name)
         raise CatalogBusy(Path("/somewhere/catalog.duckdb"), 42, 10.0)

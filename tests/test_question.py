@@ -429,16 +429,15 @@ print([key(kind) for kind in KINDS])
 
 def test_another_process_finds_the_same_key():
     """Keys do not depend on the order in which a process hashes its strings."""
-    for seed in ("1", "2"):
-        done = subprocess.run(
-            [sys.executable, "-c", PRINT_KEYS],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.strip() == str([key(kind) for kind in KINDS])
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_KEYS],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": "1"},  # this process has another
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == str([key(kind) for kind in KINDS])
 
 
 def test_the_gradient_is_one_question():
