@@ -167,8 +167,9 @@ def test_the_empirical_fisher_matrix() -> None:
     fisher_matrix = matrix(Curvature(made, empirical_fisher))
     rows = []
     for number in range(13):
-        one = objective(little(examples=13), EXACT)
-        one.data = tuple(t[number : number + 1] for t in one.data)
+        problem = little(examples=13)
+        example = tuple(t[number : number + 1] for t in problem.data["train"])
+        one = objective(replace(problem, data={"train": example}), EXACT)
         theta = one.flat.theta.clone().requires_grad_()
         rows.append(torch.autograd.grad(loss_of(one)(theta), theta)[0])
     each = torch.stack(rows)
