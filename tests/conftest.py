@@ -1,6 +1,7 @@
 """Small problems with known answers, shared by the tests; float64, uneven batches on purpose."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -21,6 +22,12 @@ FEW = 23  # examples of the problem `small`
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all modules stay: no collection of garbage looks at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 class Net(nn.Module):

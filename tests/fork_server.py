@@ -5,6 +5,7 @@ Run as a module it is that process; it is started once a test process.
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import socket
@@ -195,5 +196,7 @@ if __name__ == "__main__":
 
     for module in pkgutil.iter_modules(explorer.commands.__path__):
         importlib.import_module(f"explorer.commands.{module.name}")
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and is shared by all that are forked
     with socket.socket(fileno=int(sys.argv[1])) as end:
         _serve(end)

@@ -83,7 +83,7 @@ def index_chart(
     )
     base = alt.Chart(_table(rows)).encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
-        x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
+        x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2=alt.X2("high:Q")
     )
     dots = base.mark_point(style="search", size=70, strokeWidth=1.8, opacity=0.9).encode(
         x=x,
@@ -196,7 +196,9 @@ def gradients_chart(
     )
     before = alt.Y("before:Q", scale=scale, axis=axis)
     after = alt.Y("after:Q", scale=scale, axis=axis)
-    lines = base.mark_rule(color=GREY, strokeWidth=1.2, opacity=0.6).encode(y=before, y2="after:Q")
+    lines = base.mark_rule(color=GREY, strokeWidth=1.2, opacity=0.6).encode(
+        y=before, y2=alt.Y2("after:Q")
+    )
     first = base.mark_tick(color=GREY, thickness=2, width=8).encode(y=before)
     last = base.mark_point(size=60, strokeWidth=1.8, opacity=0.9).encode(
         y=after, **_point_encodings(rows, ())

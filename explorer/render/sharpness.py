@@ -65,7 +65,7 @@ def measures_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.L
             ),
         )
     bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
-        x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2="high:Q"
+        x=alt.X("low:Q", scale=x["scale"], axis=x["axis"]), x2=alt.X2("high:Q")
     )
     shape = alt.Shape(
         "what:N",

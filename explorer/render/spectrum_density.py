@@ -147,12 +147,12 @@ def _layers(
                 )
             ]
             area = alt.Chart(arrow_table(rows)).mark_area(style="band", opacity=0.3, clip=True)
-            layers.append(area.encode(x=x, y=y, y2="low:Q"))
+            layers.append(area.encode(x=x, y=y, y2=alt.Y2("low:Q")))
         rows = _curve_rows(name, curve.x, curve.y.clip(min=floor))
         line = alt.Chart(arrow_table(rows)).mark_line(
             style="density", strokeWidth=1.8, strokeJoin="round", clip=True
         )
-        layers.append(line.encode(x=x, y=y, order="x:Q", **colour_encoding))
+        layers.append(line.encode(x=x, y=y, order=alt.Order("x:Q"), **colour_encoding))
     if reference_curves:
         layers.append(_reference_layer(reference_curves, x, y, floor))
     return layers
@@ -184,4 +184,4 @@ def _reference_layer(
     lines = alt.Chart(arrow_table(rows)).mark_line(
         style="reference", color=GREY, strokeWidth=1.8, clip=True
     )
-    return lines.encode(x=x, y=y, strokeDash=dashed, order="x:Q")
+    return lines.encode(x=x, y=y, strokeDash=dashed, order=alt.Order("x:Q"))

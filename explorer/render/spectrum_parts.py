@@ -60,7 +60,7 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     base = alt.Chart(arrow_table(rows)).encode(x=x, color=colour, tooltip=tooltips)
     axis = alt.Axis(tickCount=6, format="~g", gridColor=GREY, gridOpacity=0.22)
     y = alt.Y("low:Q", scale=scale, title=title, axis=axis)
-    bars = base.mark_rule(style="residual", strokeWidth=2).encode(y=y, y2="high:Q")
+    bars = base.mark_rule(style="residual", strokeWidth=2).encode(y=y, y2=alt.Y2("high:Q"))
     y = alt.Y("value:Q", scale=scale, title=title, axis=axis)
     dots = base.mark_point(style="pair", filled=True, size=60, opacity=1).encode(y=y)
     if not places:
@@ -97,7 +97,7 @@ def layers_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     bars = base.mark_bar(style="layer", color=BLUE, height=11).encode(x=x)
     # Grey reads on the bar and on both pages.
     spans = base.mark_rule(style="interval", color=GREY, strokeWidth=2.5)
-    spans = spans.encode(x="low:Q", x2="high:Q")
+    spans = spans.encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     return chart_of_layers([bars, spans], look, max(60, 20 * len(rows)))
 
 
@@ -140,7 +140,7 @@ def batches_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     bars = alt.Chart(arrow_table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
     bars = bars.encode(
         x=x,
-        x2="to:Q",
+        x2=alt.X2("to:Q"),
         y=alt.Y("count:Q", title="Mini-batches").axis(tickMinStep=1).scale(zero=True),
         y2=alt.datum(0),
         tooltip=[

@@ -84,7 +84,7 @@ def spike_layers(
         y=alt.value(look.height), y2=alt.value(RANKS_HEIGHT - 4), opacity=faint
     )
     bars = base.mark_rule(style="residual", color=SPIKE_COLOUR, strokeWidth=3, clip=True).encode(
-        x=x_encoding(*span, field="low"), x2="high:Q", y=alt.value(RANKS_HEIGHT - 4)
+        x=x_encoding(*span, field="low"), x2=alt.X2("high:Q"), y=alt.value(RANKS_HEIGHT - 4)
     )
     apart = [vars(row) for row in _rows_apart(rows, (span[1] - span[0]) / look.width)]
     rank_texts = alt.Chart(arrow_table(apart)).mark_text(
@@ -93,7 +93,9 @@ def spike_layers(
     return [
         lines,
         bars,
-        rank_texts.encode(x=x, y=alt.value(RANKS_HEIGHT - 7), text="rank:N", tooltip=tooltips),
+        rank_texts.encode(
+            x=x, y=alt.value(RANKS_HEIGHT - 7), text=alt.Text("rank:N"), tooltip=tooltips
+        ),
     ]
 
 

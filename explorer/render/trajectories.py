@@ -141,9 +141,9 @@ def _path_layers(track: Track, count: int) -> list[alt.Chart]:
     ]
 
     def at(*of: dict[str, object]) -> alt.Chart:
-        return alt.Chart(arrow_table(list(of))).encode(x="x:Q", y="y:Q")
+        return alt.Chart(arrow_table(list(of))).encode(x=alt.X("x:Q"), y=alt.Y("y:Q"))
 
-    line = at(*rows).encode(order="t:Q")
+    line = at(*rows).encode(order=alt.Order("t:Q"))
     start = at(rows[0]).encode(tooltip=tips)
     end = at(rows[-1]).encode(tooltip=tips)
     halo = line.mark_line(color="white", strokeWidth=4, opacity=0.65, strokeJoin="round", clip=True)
@@ -186,5 +186,7 @@ def _run_legend(tracks: Sequence[Track]) -> alt.Chart:
     return (
         alt.Chart(pa.table({"x": nowhere, "y": nowhere, "run": names}))
         .mark_point(opacity=1)
-        .encode(x="x:Q", y="y:Q", stroke=alt.Stroke("run:N", legend=legend, scale=scale))
+        .encode(
+            x=alt.X("x:Q"), y=alt.Y("y:Q"), stroke=alt.Stroke("run:N", legend=legend, scale=scale)
+        )
     )

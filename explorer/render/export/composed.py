@@ -57,7 +57,7 @@ def composed_still(
     if labels:
         rows = [{"x": x, "y": y, "text": text} for text, (x, y) in labels.items()]
         text = alt.Chart(arrow_table(rows)).mark_text(style="label", fontSize=11)
-        layers.append(text.encode(x="x:Q", y="y:Q", text="text:N"))
+        layers.append(text.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), text=alt.Text("text:N")))
     if frame is not None:
         layers += _frame_layers(frame)
     return alt.LayerChart(
@@ -78,10 +78,10 @@ def _picture_layer(png: bytes) -> alt.Chart:
         .mark_image(aspect=False)
         .encode(
             x=alt.X("left:Q", scale=unit, axis=None),
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=alt.Y("top:Q", scale=unit, axis=None),
-            y2="bottom:Q",
-            url="url:N",
+            y2=alt.Y2("bottom:Q"),
+            url=alt.Url("url:N"),
         )
     )
 
@@ -101,7 +101,9 @@ def _frame_layers(frame: Frame) -> list[alt.Chart]:
         tick_rules = alt.Chart(arrow_table(strokes)).mark_rule(
             style="tick", color="#777777", strokeWidth=0.5
         )
-        layers.append(tick_rules.encode(x="x:Q", y="y:Q", x2="x2:Q", y2="y2:Q"))
+        layers.append(
+            tick_rules.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), x2=alt.X2("x2:Q"), y2=alt.Y2("y2:Q"))
+        )
     for size in sorted({word.size for word in frame.words}):
         rows = []
         for word in frame.words:
@@ -110,7 +112,9 @@ def _frame_layers(frame: Frame) -> list[alt.Chart]:
                 rows.append({"x": x, "y": y, "text": word.text, "angle": word.angle})
         text = alt.Chart(arrow_table(rows)).mark_text(fontSize=size, baseline="middle", limit=0)
         angle = alt.Angle("angle:Q", scale=None)
-        layers.append(text.encode(x="x:Q", y="y:Q", text="text:N", angle=angle))
+        layers.append(
+            text.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), text=alt.Text("text:N"), angle=angle)
+        )
     return layers
 
 

@@ -19,10 +19,11 @@ def whole_spec(chart: Chart) -> Spec:
     """The chart as Vega-Lite with all its rows, whatever another thread sets in altair meanwhile.
 
     Altair's theme and its way with data are one for the process, and Streamlit sets both
-    while it sends a chart: a chart that holds plain rows asks for neither.
+    while it sends a chart: a chart that names its rows asks for neither.
     """
-    chart = _with_plain_rows(chart)
+    chart, rows = _with_named_rows(chart)
     spec: Spec = chart.to_dict(validate=False)  # what draws it checks it, far sooner
+    spec["datasets"] = rows | spec.get("datasets", {})
     config = spec.setdefault("config", {})
     config["view"] = VIEW_SIZE | config.get("view", {})
     return spec
@@ -44,16 +45,23 @@ def all_views(spec: Spec) -> list[Spec]:
     return [spec, *(deeper for view in inner for deeper in all_views(view))]
 
 
-def _with_plain_rows(chart: Chart) -> Chart:
-    """A copy of the chart whose tables are lists of rows."""
-    copy = chart.copy(deep=True)
+def _with_named_rows(chart: Chart) -> tuple[Chart, dict[str, list[Spec]]]:
+    """A copy of the chart whose tables are names, and the rows by those names.
+
+    Rows within the chart would be copied with every part of it, many times.
+    """
+    copy, rows, names = chart.copy(deep=True), {}, dict[int, str]()
     pending = [copy]
     while pending:
         view = pending.pop()
-        if isinstance(view.data, pa.Table):
-            view.data = alt.default_data_transformer(view.data, max_rows=len(view.data))
+        table = view.data
+        if isinstance(table, pa.Table):
+            name = names.setdefault(id(table), f"rows-{len(names)}")
+            if name not in rows:
+                rows[name] = alt.default_data_transformer(table, max_rows=len(table))["values"]
+            view.data = alt.NamedData(name)
         pending += [inner for key in INNER_VIEWS for inner in getattr(view, key, ())]
-    return copy
+    return copy, rows
 
 
 def _static_view(view: Spec) -> Spec:

@@ -134,7 +134,7 @@ def _line_layer(lines: list[np.ndarray], colour: str) -> alt.Chart:
     return (
         alt.Chart(arrow_table(rows))
         .mark_line(style="contour", strokeWidth=0.8, opacity=0.55, color=colour, clip=True)
-        .encode(x="x:Q", y="y:Q", detail="line:N", order="k:Q")
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), detail=alt.Detail("line:N"), order=alt.Order("k:Q"))
     )
 
 
@@ -170,7 +170,10 @@ def _line_length(line: np.ndarray) -> float:
 def _label_layers(rows: list[dict[str, object]], halo: bool) -> list[alt.Chart]:
     """Labels; the halo, in the colour of the level, interrupts their line."""
     text = alt.Chart(arrow_table(rows)).encode(
-        x="x:Q", y="y:Q", text="text:N", angle=alt.Angle("angle:Q", scale=None)
+        x=alt.X("x:Q"),
+        y=alt.Y("y:Q"),
+        text=alt.Text("text:N"),
+        angle=alt.Angle("angle:Q", scale=None),
     )
     below = [
         text.mark_text(style="contour-halo", fontSize=10, strokeWidth=4, strokeJoin="round").encode(

@@ -39,10 +39,10 @@ def hover_layer(surface: Surface, preview: Preview, value: str) -> list[alt.Char
         )
         .mark_rect(style="hover", opacity=0, clip=True)
         .encode(
-            x="left:Q",
-            x2="right:Q",
-            y="bottom:Q",
-            y2="top:Q",
+            x=alt.X("left:Q"),
+            x2=alt.X2("right:Q"),
+            y=alt.Y("bottom:Q"),
+            y2=alt.Y2("top:Q"),
             tooltip=[
                 alt.Tooltip(
                     field=field, type="nominal", title=tooltip_title(name.replace("_", " "))

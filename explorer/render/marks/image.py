@@ -48,10 +48,10 @@ def image_layer(
         .mark_image(aspect=False)
         .encode(
             x=alt.X("left:Q", **x),
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=alt.Y("top:Q", **y),
-            y2="bottom:Q",
-            url="url:N",
+            y2=alt.Y2("bottom:Q"),
+            url=alt.Url("url:N"),
         )
     )
 

@@ -197,7 +197,7 @@ def _marker_layer(marker: MarkedPlace) -> alt.Chart:
             strokeWidth=0.9,
             opacity=1,
         )
-        .encode(x="x:Q", y="y:Q")
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"))
     )
 
 
@@ -220,8 +220,8 @@ def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
         alt.Chart(pa.table({"x": nowhere, "y": nowhere, "mark": list(shapes)}))
         .mark_point(size=90, color="#888888", opacity=1)
         .encode(
-            x="x:Q",
-            y="y:Q",
+            x=alt.X("x:Q"),
+            y=alt.Y("y:Q"),
             shape=alt.Shape("mark:N", legend=legend).scale(
                 domain=list(shapes), range=list(shapes.values())
             ),

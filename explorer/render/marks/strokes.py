@@ -31,7 +31,7 @@ def stroke_layers(row: Row, shared: Encodings, bottom: float) -> list[alt.Chart]
     thin = [line for name, curve in row.curves.items() for line in _faint_rows(name, curve, row)]
     layers = []
     if areas:
-        layers.append(_stroke_layer(row, "band", areas).encode(**shared, y2="low:Q"))
+        layers.append(_stroke_layer(row, "band", areas).encode(**shared, y2=alt.Y2("low:Q")))
     if thin:
         layers.append(_stroke_layer(row, "faint", thin).encode(**shared))
     return [*layers, *_curve_layers(row, shared), *_spot_layers(row, shared)]
@@ -47,9 +47,9 @@ def _stroke_layer(row: Row, part: str, rows: PointRows) -> alt.Chart:
     else:
         style = "profile" if part == "curve" else part
         layer = base.mark_line(style=style, opacity=opacity, strokeWidth=width, strokeJoin="round")
-    layer = layer.encode(detail=["line:N", "number:Q", "gap:Q"])
+    layer = layer.encode(detail=[alt.Detail("line:N"), alt.Detail("number:Q"), alt.Detail("gap:Q")])
     if part != "band":  # Vega makes a path of its own of each point of an ordered area
-        layer = layer.encode(order="x:Q")
+        layer = layer.encode(order=alt.Order("x:Q"))
     return layer.encode(**_part_legend(row)) if part == "curve" and row.parts else layer
 
 
@@ -131,7 +131,7 @@ def _spot_layers(row: Row, shared: Encodings) -> list[alt.Chart]:
         layer = alt.Chart(arrow_table(ends)).mark_line(
             style="chord", color=GREY, strokeDash=[5, 4], strokeWidth=1.3, clip=True
         )
-        layers.append(layer.encode(**places, detail="spot:Q"))
+        layers.append(layer.encode(**places, detail=alt.Detail("spot:Q")))
     rings = [
         {
             "x": spot.x,
