@@ -130,10 +130,12 @@ class Files:
         return digest.hexdigest()
 
     def _name(self, temporary: Path, hash: str, suffix: str) -> None:
-        if self.has(hash):
-            os.utime(self.path(hash))  # young again, so that a collection running now spares it
-            return
         place = self.folder / hash[:2] / f"{hash}.{suffix}"
+        if self.has(hash):
+            place = self.path(hash)
+            if content_hash(place) == hash:
+                os.utime(place)  # young again, so that a collection running now spares it
+                return
         place.parent.mkdir(mode=0o700, exist_ok=True)
         temporary.replace(place)
 

@@ -61,6 +61,7 @@ class Lease:
         self._guard = threading.Lock()
         self._connection: Cursor | None = None
         self._users = 0
+        self._over = False  # the process ends: nobody begins to use it
         self._opened = self._used = 0.0
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -94,16 +95,24 @@ class Lease:
 
     def close(self) -> None:
         """Let the file go now if nobody in this process is using it."""
+        self._closed()
+
+    def _closed(self) -> bool:
+        """Let the file go unless somebody uses it, or is about to; whether it is let go."""
         with self._guard:
             if not self._users:
                 self._close_connection()
+            return not self._users
 
     def end(self) -> None:
-        """Close, at most some seconds later: a thread left in DuckDB at exit aborts the process."""
+        """Close for good, some seconds later at most.
+
+        A thread left in DuckDB at exit aborts the process.
+        """
         deadline = time.monotonic() + EXIT_SECONDS
-        while self._users and time.monotonic() < deadline:
+        self._over = True
+        while not self._closed() and time.monotonic() < deadline:
             time.sleep(IDLE_SECONDS / 5)
-        self.close()
         if self._watcher and self._ended.is_set():
             self._watcher.join(1)
 
@@ -111,10 +120,10 @@ class Lease:
         deadline = time.monotonic() + timeout
         while True:
             with self._guard:
-                cursor = self._try_cursor()
+                cursor = None if self._over else self._try_cursor()
             if cursor is not None:
                 return cursor
-            if time.monotonic() >= deadline:
+            if self._over or time.monotonic() >= deadline:
                 raise CatalogBusy(self.path, self._holder, timeout)
             time.sleep(random.uniform(*ATTEMPT_SECONDS))
 
@@ -162,7 +171,7 @@ class Lease:
                 return None
             raise (from_duckdb(error, self.path) or error) from error
         except OSError as error:
-            raise from_os(error, self.path.parent) from error
+            raise from_os(error, self.path) from error
 
     def _set_up(self, connection: Cursor) -> Cursor:
         try:

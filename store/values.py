@@ -67,7 +67,7 @@ class Values(Brought):
 
         Raises:
             UnknownEntry: the question was never asked.
-            ValueError: columns that do not fit each other or the table.
+            ValueError: columns that do not fit each other or the table, units of no question.
         """
         tables = [arrow_table(piece.columns) for piece in pieces]
         check_table(table)
@@ -81,6 +81,7 @@ class Values(Brought):
             for piece, rows, linked in zip(pieces, tables, files, strict=True):
                 new = _rows_not_stored(rows, stored)
                 units = np.unique(new["unit"].to_numpy())
+                _check_units(units, question)
                 question = _question_with_piece(question, piece, len(units))
                 brought.append(LinkedPiece(piece, units.tolist(), linked))
                 if len(units):
@@ -136,6 +137,19 @@ class Values(Brought):
             UnknownEntry: the question was never asked.
         """
         return self._read(lambda c: question_row(c, key)).units_done
+
+
+def _check_units(units: np.ndarray, question: Question) -> None:
+    """Refuse units that the question does not have: they would count as others.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if len(units) and not 0 <= units[0] <= units[-1] < question.units:
+        raise ValueError(
+            f"a piece has units {units[0]} to {units[-1]}, the question 0 to {question.units - 1}; "
+            "compute it anew"
+        )
 
 
 def _store_rows(

@@ -18,7 +18,7 @@ from explorer.jobs import job_folder
 from explorer.jobs.heartbeat import Beat
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.json_files import read_json, write_json
-from explorer.jobs.piece_files import read_arrival
+from explorer.jobs.piece_files import piece_files, read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.piece import Piece
@@ -300,3 +300,24 @@ def test_an_ending_is_read_while_it_is_written(tmp_path: Path) -> None:
         over.set()
         writer.join()
     assert endings == {None, "done"}
+
+
+@pytest.mark.parametrize("name", ["finished.json", "progress.json"])
+def test_a_pipe_or_a_link_in_a_job_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    """Whoever reads a job's folder goes on at once; only how it ended is asked for in words."""
+    folder = JobFolder(tmp_path / "20-1-abc")
+    folder.path.mkdir()
+    for put in (os.mkfifo, lambda file: file.symlink_to("/dev/zero"), Path.mkdir):
+        file = folder.path / name
+        put(file)
+        assert folder.progress is None
+        if name == "finished.json":
+            with pytest.raises(ValueError, match="compute it anew"):
+                _ = folder.ending
+        file.rmdir() if file.is_dir() else file.unlink()
+
+
+def test_a_pipe_among_pieces_is_none(tmp_path: Path) -> None:
+    """It is not opened."""
+    os.mkfifo(tmp_path / f"{1:020d}.safetensors")
+    assert piece_files(tmp_path) == []

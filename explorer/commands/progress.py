@@ -11,7 +11,7 @@ from explorer.supervisor.supervisor import Supervisor
 from explorer.wording import one_line
 from store import Catalog
 
-COUNT = re.compile(r"(\d[\d,]*) of (\d[\d,]*)$")  # at the end of what a job does
+COUNT = re.compile(r"(\d[\d,]*) of (\d[\d,]*)")  # in what a job does; what is within comes last
 
 
 def wait_for_jobs(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
@@ -72,7 +72,7 @@ def line_teller(title: str, write: Callable[[str], None] = print) -> Callable[[s
 
     def tell(doing: str) -> None:
         nonlocal last
-        stage = COUNT.sub("", doing)
+        stage = COUNT.split(doing, maxsplit=1)[0]
         if stage != last:
             write(f"{title}: {one_line(doing)}")
             last = stage

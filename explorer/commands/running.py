@@ -8,6 +8,7 @@ from pathlib import Path
 from explorer.ask import questions
 from explorer.wording import message
 from store import Catalog, CatalogError
+from store.errors import from_os
 
 FAILED, INTERRUPTED = 1, 130  # exit statuses
 UNCHECKED = "unchecked_catalog"  # the parameter of a command for where no database can be opened
@@ -34,6 +35,8 @@ def exit_status(
                 catalog.check()
         return int(command(*bound.args, **bound.kwargs, **catalogs) or 0)
     except (CatalogError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:  # it says neither what nor where
+            error = from_os(error, _folder(folder) / "catalog.duckdb")
         print(f"error: {message(error)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -190,7 +190,9 @@ class JobFolder:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise ValueError(f"{file} does not say how the job ended: {error}") from error
+            raise ValueError(
+                f"{file} does not say how the job ended ({error}); compute it anew"
+            ) from error
 
     def report(
         self, stage: str, done: int | None = None, total: int | None = None, within: str = ""

@@ -96,7 +96,7 @@ def files_of_pieces(folder: Path) -> list[Path]:
 
 
 def _is_ours(file: Path, name: re.Pattern[str]) -> bool:
-    return bool(name.fullmatch(file.name)) and not file.is_symlink()
+    return bool(name.fullmatch(file.name)) and not file.is_symlink() and file.is_file()
 
 
 def read_arrival(path: Path) -> Arrival:
@@ -110,8 +110,10 @@ def read_arrival(path: Path) -> Arrival:
         words = file.metadata() or {}
         columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dictionary)
     try:
-        piece = Piece(columns, json.loads(words["facts"]), float(words["seconds"]))
-        provenance = json.loads(words.get("provenance", "{}"))
+        facts, provenance = json.loads(words["facts"]), json.loads(words.get("provenance", "{}"))
+        if not isinstance(facts, dict) or not isinstance(provenance, dict):
+            raise ValueError(f"{path.name} has facts or a provenance that are none")
+        piece = Piece(columns, facts, float(words["seconds"]))
         note = from_json(PieceNote, json.loads(words.get("brought", "{}")))
     except (KeyError, RecursionError) as error:
         raise ValueError(f"{path.name} holds no piece of an answer") from error
@@ -126,7 +128,7 @@ def _check_beside(file: Path, digest: str) -> None:
     Raises:
         ValueError: it is not what was written.
     """
-    if not _is_ours(file, _BESIDE) or not file.is_file():
+    if not _is_ours(file, _BESIDE):
         raise ValueError(f"{file.name} is missing beside its piece")
     with file.open("rb") as stream:
         if hashlib.file_digest(stream, "sha256").hexdigest() != digest:

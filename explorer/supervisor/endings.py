@@ -9,6 +9,7 @@ from explorer.contracts.progress import Ending
 from explorer.importing import storing
 from explorer.jobs import vetting
 from explorer.jobs.job_folder import JobFolder
+from explorer.wording import one_line
 from store import Catalog, UnknownEntry, records
 
 MAX_ERROR_LENGTH = 2000  # characters of an error
@@ -23,7 +24,7 @@ def settle(catalog: Catalog, folder: JobFolder, ended: Ending) -> records.Job | 
         ValueError: an import without what it brought.
     """
     job = catalog.job(folder.id)
-    status, error = ended.status, ended.error[:MAX_ERROR_LENGTH] or None
+    status, error = ended.status, one_line(ended.error, MAX_ERROR_LENGTH) or None
     if status == "done" and job.task == "import":
         if ended.result is None:
             raise ValueError("its worker does not say what it found; import anew")

@@ -25,28 +25,42 @@ class Ingestion:
         self.catalog = catalog
 
     def ingest(self, folder: JobFolder, job: TrackedJob) -> None:
-        """Bring the job's pieces into the catalog, oldest first."""
+        """Bring the job's pieces into the catalog, oldest first.
+
+        Raises:
+            ValueError: a piece does not fit the question; all others are stored.
+        """
+        refusals: list[ValueError] = []
         for files in _file_batches(folder.piece_files()):
             pieces = list(filter(None, (_readable_arrival(folder, file) for file in files)))
             if not pieces:
                 continue
             record = self.catalog.job(folder.id)
-            done = self._store(record.question_key or "", job, pieces)
+            done = self._store(record.question_key or "", job, pieces, refusals)
             answered = [each.piece for each in pieces if each.piece.units]
             rates = [len(piece.units) / max(piece.seconds, 1e-9) for piece in answered]
             speed = {"worker": {"units_per_second": rates[-1]}} if rates else {}
             note(self.catalog, folder, job, units_done=done, attempts=0, **speed)
             tell(folder, job, stored_progress(record, done))
+        if refusals:
+            raise refusals[0]
 
-    def _store(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
-        """Store pieces and remove their files; how many units are answered then."""
+    def _store(
+        self, key: str, job: TrackedJob, pieces: Sequence[Arrival], refusals: list[ValueError]
+    ) -> int:
+        """Store pieces and remove their files; how many units are answered then.
+
+        Of a piece that does not fit the error is added to `refusals`.
+        """
         try:
             arrived = [answer_piece(self.catalog, key, piece) for piece in pieces]
             done = self.catalog.ingest_together(key, job.table, arrived)
-        except ValueError:  # one does not fit: those before it are kept
-            if len(pieces) == 1:
-                raise
-            return [self._store(key, job, [piece]) for piece in pieces][-1]
+        except ValueError as error:  # one does not fit: the others are kept
+            if len(pieces) > 1:
+                return [self._store(key, job, [piece], refusals) for piece in pieces][-1]
+            refusals.append(error)
+            pieces[0].file.rename(pieces[0].file.with_suffix(".damaged"))
+            return self.catalog.units_done(key)
         facts = {name: fact for each in pieces for name, fact in each.piece.facts.items()}
         storing.store_directions(self.catalog, key, facts)
         storing.note_choice(self.catalog, key, facts)
@@ -77,7 +91,7 @@ def _readable_arrival(folder: JobFolder, file: Path) -> Arrival | None:
     except (safetensors.SafetensorError, ValueError):
         file.rename(file.with_suffix(".damaged"))  # its units stay missing and come again
         return None
-    if arrival.job != folder.id:
+    if arrival.job and arrival.job != folder.id:  # the oldest versions did not say whose it is
         file.rename(file.with_suffix(".foreign"))
         log.warning("%s was computed for another job; it is left out", file)
         return None

@@ -178,8 +178,10 @@ class Supervisor:
         job = self._jobs.get(folder.id) or self._track_job(folder)
         if job is None:
             return False
-        ended = folder.ending  # read before the pieces: none can come after it
-        self._ingestion.ingest(folder, job)
+        try:
+            ended = folder.ending  # read before the pieces: none can come after it
+        finally:  # whatever it is, what was computed is stored
+            self._ingestion.ingest(folder, job)
         if ended:
             self._settle(folder, ended)
         elif folder.is_queued:
