@@ -336,8 +336,9 @@ def test_a_changed_problem_file_answers_nothing(served):
         f"{file} has changed since you agreed to run tiny_problem.py; read and agree: "
         f"python -m explorer agree {file}"
     )
+    agreed(file)
     questions.resume(catalog, catalog.question(key))
-    job = ended(catalog, catalog.active_job_for(agreed(file) and key).id)
+    job = ended(catalog, catalog.active_job_for(key).id)
     assert job.error == f"{file} has changed since its models were imported; import them again"
     assert catalog.question(key).units_done == 0
 

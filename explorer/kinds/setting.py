@@ -166,7 +166,8 @@ def setting_field(settings: type, name: str) -> SettingField:
     for described in setting_fields(settings):
         if described.name == name:
             return described
-    names = ", ".join(described.name for described in setting_fields(settings))
+    fields = (field for field in setting_fields(settings) if not field.setting.filled_in)
+    names = ", ".join(field.name for field in fields)
     raise ValueError(f"there is no setting {name!r}; there are {names}")
 
 
