@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from store.errors import from_os
 from store.lease import CONFIG, Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import is_read_only, log_of
@@ -37,7 +38,11 @@ def _copy(path: Path) -> Path:
     status = path.stat()
     copy_key = (path, status.st_mtime_ns, status.st_size)
     if copy_key not in _COPIES:
-        _COPIES[copy_key] = tempfile.TemporaryDirectory(prefix="catalog-")
-        for file in filter(Path.exists, (path, log_of(path))):
-            shutil.copyfile(file, Path(_COPIES[copy_key].name) / file.name)
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="catalog-")
+            for file in filter(Path.exists, (path, log_of(path))):
+                shutil.copyfile(file, Path(folder.name) / file.name)
+        except OSError as error:
+            raise from_os(error, Path(tempfile.gettempdir()) / "catalog") from error
+        _COPIES[copy_key] = folder
     return Path(_COPIES[copy_key].name) / path.name

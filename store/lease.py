@@ -162,7 +162,7 @@ class Lease:
                 return None
             raise (from_duckdb(error, self.path) or error) from error
         except OSError as error:
-            raise from_os(error, self.path.parent) from error
+            raise from_os(error, self.path) from error
 
     def _set_up(self, connection: Cursor) -> Cursor:
         try:

@@ -116,7 +116,7 @@ def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
                 put_row(cursor, "value_seals", seal)
         else:  # pieces do not name their units: what is new is one more piece
             seconds = question["seconds"] * len(units) / max(question["units_done"], 1)
-            told = either_of(json.loads(piece["provenance"]) for piece in pieces)
+            told = either_of(json.loads(piece["provenance"] or "{}") for piece in pieces)
             told = told or json.loads(question["provenance"])
             origin = {"seconds": seconds, "provenance": told, "ingested": now()}
             pieces = [

@@ -1,14 +1,17 @@
 """What a job waits for, in words, and stopping jobs from the command line."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from filelock import Timeout
 
+from explorer.ask import requests
 from explorer.codec import to_json
 from explorer.contracts.progress import StoredProgress
 from explorer.contracts.request import ImportRequest
@@ -17,7 +20,7 @@ from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.supervisor_lock import is_supervised, supervisor_lock
-from store import Catalog
+from store import Catalog, CatalogFull
 from tests.tiny import command_line
 
 ME = ProcessName.of(os.getpid())
@@ -45,6 +48,32 @@ class Queue:
 @pytest.fixture
 def queue(tmp_path):
     return Queue(tmp_path / "catalog")
+
+
+def test_a_job_that_cannot_be_signed_fails_and_one_without_space_waits(
+    tmp_path, monkeypatch
+) -> None:
+    """The job says why; where the spool is full, who asks is told and the job stays queued."""
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.check()
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    (state / "secret").write_bytes(b"abc")
+    monkeypatch.setenv("EXPLORER_STATE", str(state))
+    job = catalog.add_job("first", "import", "Import", to_json(REQUEST), priority=20, units=1)
+    with pytest.raises(ValueError, match=f"{state}/secret is damaged; remove it"):
+        requests.offer(catalog, job)
+    failed = catalog.job("first")
+    assert failed.status == "failed" and "is damaged; remove it" in failed.error
+    (state / "secret").unlink()
+    job = catalog.add_job("second", "import", "Import", to_json(REQUEST), priority=20, units=1)
+    with monkeypatch.context() as full:
+        full.setattr(JobFolder, "offer_once", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+        with pytest.raises(CatalogFull, match="free some space and try again"):
+            requests.offer(catalog, job)
+    assert catalog.job("second").status == "queued"
+    requests.offer(catalog, job)
+    assert [folder.id for folder in Spool(catalog.jobs_folder).jobs()] == ["second"]
 
 
 def test_a_pipe_in_place_of_the_lock_is_not_waited_for(queue):

@@ -15,8 +15,8 @@ from explorer.kinds.trajectory import Trajectory
 from explorer.render import (
     critical,
     sharpness,
-    spectrum_density,
     spectrum_parts,
+    spectrum_spikes,
     stability,
     training,
 )
@@ -54,7 +54,7 @@ HOSTILE = (
         *SERIES_COLOURS,
         *critical.COLOURS.values(),
         *stability.COLOURS,
-        spectrum_density.SPIKE_COLOUR,
+        spectrum_spikes.SPIKE_COLOUR,
         GREY,
     ],
 )

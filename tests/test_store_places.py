@@ -1,18 +1,20 @@
 """Where a catalog lies: lost databases, places that can only be read, names that are odd."""
 
+import errno
 import os
 import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import duckdb
 import numpy as np
 import pytest
 
 from explorer.__main__ import main
-from store import Catalog, CatalogLost, CatalogReadOnly, NotACatalog
+from store import Catalog, CatalogFull, CatalogLost, CatalogReadOnly, NotACatalog
 from store.migrations import MIGRATIONS
 from store.place import log_of
 from tests.stored import TABLE, first_schema, ingest, put_model, question
@@ -162,6 +164,21 @@ def test_an_old_archive_is_read_through_a_copy(read_only) -> None:
     assert applied == (len(MIGRATIONS),)
     catalog.close()
     assert (place / "old" / "catalog.duckdb").read_bytes() == before
+
+
+def test_an_old_archive_that_cannot_be_copied_is_not_empty(read_only, monkeypatch) -> None:
+    """No space for the copy is a sentence; with space again everything is there."""
+    place, lock = read_only
+    first_schema(place / "old")
+    lock()
+    catalog = Catalog(place / "old")
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "copyfile", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+        for _ in range(2):
+            with pytest.raises(CatalogFull, match="free some space and try again"):
+                catalog.question("q1")
+    assert catalog.question("q1").facts == {"a": 1}
+    catalog.close()
 
 
 @pytest.mark.parametrize("name", ["a#b", "a%20b", 'it\'s "q"', "ü ñ", "[x]*"])

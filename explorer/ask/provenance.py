@@ -38,14 +38,16 @@ def contributors(catalog: Catalog, question: records.Question) -> list[records.S
         return shares
     # Earlier versions took rows over without saying whose they are: their givers may know.
     origins = [share.provenance for key in taken_over.givers for share in catalog.shares(key)]
-    return [*shares, records.Share(provenance=either_of(origins), units=untold)]
+    given = min(untold, taken_over.points)
+    unknown = [records.Share(provenance={}, units=untold - given)] if given < untold else []
+    return [*shares, records.Share(provenance=either_of(origins), units=given), *unknown]
 
 
 def shared_provenance(
     question: records.Question, shares: Sequence[records.Share]
 ) -> dict[str, JsonValue]:
     """What holds for the whole answer: that in which all who computed it agree."""
-    if len(shares) < 2:
+    if not shares:
         return dict(question.provenance)
     first, *others = (share.provenance for share in shares)
     return {

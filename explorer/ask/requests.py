@@ -14,6 +14,7 @@ from explorer.kinds.execution import EarlierChoice
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.objective_settings import Needs
 from store import Catalog, UnknownEntry, records
+from store.errors import from_os
 
 FOREGROUND_PRIORITY = 20  # priority of what somebody is waiting for; lower is more urgent
 BACKGROUND_PRIORITY = 50
@@ -24,14 +25,18 @@ def offer(catalog: Catalog, job: records.Job) -> None:
 
     Raises:
         UnknownEntry: something that it is about is gone; the job has failed then.
-        ValueError: it was asked of another version of this program; the job has failed then.
+        ValueError: it was asked of another version of this program, or cannot be signed; the job
+            has failed then.
+        CatalogError: the spool cannot be written; the job waits to be offered again.
     """
     try:
         request = request_of(catalog, job)
+        Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer_once(request)
     except (UnknownEntry, ValueError) as error:
         catalog.update_job(job.id, status="failed", error=str(error))
         raise
-    Spool(catalog.jobs_folder).new(job.id, job.priority, job.created).offer_once(request)
+    except OSError as error:
+        raise from_os(error, catalog.jobs_folder) from error
 
 
 def request_of(catalog: Catalog, job: records.Job) -> Request:

@@ -1,5 +1,7 @@
 """How far the work on a question is, with the way to stop or resume it."""
 
+import contextlib
+
 import streamlit as st
 
 from explorer.ask import questions, requests
@@ -51,7 +53,8 @@ def _show_stopped(app: AppState, question: records.Question, name: str) -> None:
     text.caption(f"{done}{of} are stored.")
     key = f"resume-{question.key}"
     if button.button("Resume", icon=":material/play_arrow:", key=key, width="stretch"):
-        questions.resume(app.catalog, question)
+        with contextlib.suppress(ValueError):  # the job says why
+            questions.resume(app.catalog, question)
         st.rerun()
 
 

@@ -1,5 +1,6 @@
 """What is being computed, what waits, what failed and why; the device."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -88,7 +89,8 @@ def show_active(
 def resume_button(catalog: Catalog, job: records.Job, question: records.Question) -> None:
     """The button that goes on where a job stopped."""
     if st.button("Resume", key=f"resume-{job.id}", icon=":material/play_arrow:"):
-        questions.resume(catalog, question)
+        with contextlib.suppress(ValueError):  # the job says why
+            questions.resume(catalog, question)
 
 
 def is_current(question: records.Question) -> bool:

@@ -28,9 +28,7 @@ class LostJobs:
             self.recover(tracked)
         elif now - self._recovered < RECOVER_SECONDS:
             return
-        written = tuple(
-            file.stat().st_mtime_ns for file in sorted(self._catalog.folder.glob("catalog.duckdb*"))
-        )
+        written = self._catalog.mark
         if written != self._written:
             self._offer_lost(tracked)
         self._recovered, self._written = now, written

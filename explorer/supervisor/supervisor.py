@@ -121,7 +121,7 @@ class Supervisor:
             except CatalogError as error:
                 self.trouble = str(error)  # shown by the pages; pieces wait in the spool
             except OSError as error:
-                self.trouble = str(from_os(error, self.catalog.folder))
+                self.trouble = str(from_os(error, self.catalog.jobs_folder))
             except Exception:
                 log.exception("supervisor step")
             took = time.monotonic() - began

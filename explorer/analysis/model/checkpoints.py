@@ -90,7 +90,12 @@ def _value(network: Network, name: str, source: object) -> Tensor:
     """The tensor for one of the model's names; a missing counter is the model's own."""
     value = network.value(name)
     if not extra_state.is_extra_state(name):
-        return value if isinstance(value, Tensor) else network.wanted.values[name]
+        if value is not None and not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"{one_line(source)}: {quote(name)} is no tensor but {type(value).__name__}; save "
+                "the model's state_dict"
+            )
+        return network.wanted.values[name] if value is None else value
     if isinstance(value, Tensor):
         value = extra_state.decode_state(value)
     if why := extra_state.refusal_reason(value):

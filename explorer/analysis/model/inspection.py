@@ -211,7 +211,10 @@ def _earlier_hash(
 
 def _changed(checkpoint: Checkpoint) -> int:
     """When its file was last changed, in nanoseconds; 0 where it is missing."""
-    return checkpoint.file.stat().st_mtime_ns if checkpoint.file.exists() else 0
+    try:
+        return checkpoint.file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _point_losses(

@@ -24,7 +24,10 @@ def unchanged_problem(request: AnswerRequest, code: Code | None) -> LoadedProble
         ProblemError: it is no longer what the question was asked about.
     """
     path = request.problem
-    changed = path.stat().st_mtime if path.exists() else 0.0
+    try:
+        changed = path.stat().st_mtime
+    except FileNotFoundError:
+        changed = 0.0  # said when it is loaded
     loaded = _load_problem(path, json.dumps(request.arguments, sort_keys=True), changed, code)
     if loaded.source_hash != request.source_hash:
         raise ProblemError(CHANGED.format(path=path))
