@@ -16,6 +16,7 @@ from typing import (
     ClassVar,
     Literal,
     Protocol,
+    Self,
     TypeVar,
     Union,
     get_args,
@@ -229,3 +230,17 @@ def _refusal(where: str, wanted: str, value: object) -> str:
     return (
         f"{one_line(where) or 'the record'} must be {wanted}, got {one_line(repr(value), _SHOWN)}"
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredFacts:
+    """A record of facts; what another version has added stays among its `others`."""
+
+    @classmethod
+    def of(cls, facts: Json) -> Self:
+        """The facts as they are stored, or as a piece brings them.
+
+        Raises:
+            ValueError: they are none; the sentence names the field.
+        """
+        return from_json(cls, facts, ignore_unknown=True)

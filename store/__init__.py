@@ -1,5 +1,6 @@
 """The catalog: problems, models, questions and answers, in one folder DuckDB clients can read."""
 
+from store.arrays import CONTENT_HASH
 from store.catalog import Catalog
 from store.errors import (
     CannotMerge,
@@ -14,8 +15,11 @@ from store.errors import (
     NotACatalog,
     UnknownEntry,
 )
+from store.new_file import write_new
+from store.origins import either_of
 
 __all__ = [
+    "CONTENT_HASH",
     "CannotMerge",
     "CannotQuery",
     "Catalog",
@@ -28,4 +32,6 @@ __all__ = [
     "CatalogTooNew",
     "NotACatalog",
     "UnknownEntry",
+    "either_of",
+    "write_new",
 ]

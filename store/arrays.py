@@ -16,7 +16,7 @@ from store.errors import CatalogDamaged, UnknownEntry, from_os
 
 CHUNK_BYTES = 1 << 20  # bytes read at a time
 _SUFFIX = re.compile(r"[a-z0-9]{1,16}")
-_HASH = re.compile(r"[0-9a-f]{64}")
+CONTENT_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Files:
@@ -92,7 +92,7 @@ class Files:
         Raises:
             UnknownEntry: there is no such file.
         """
-        if _HASH.fullmatch(hash):
+        if CONTENT_HASH.fullmatch(hash):
             for file in (self.folder / hash[:2]).glob(f"{hash}.*"):
                 return file
         raise UnknownEntry("file", hash)
@@ -105,7 +105,7 @@ class Files:
 
     def all(self) -> Iterator[Path]:
         """Every file that is kept."""
-        yield from (p for p in self.folder.glob("??/*") if _HASH.fullmatch(p.stem))
+        yield from (p for p in self.folder.glob("??/*") if CONTENT_HASH.fullmatch(p.stem))
 
     def leftovers(self) -> Iterator[Path]:
         """Unfinished files of writers that died."""

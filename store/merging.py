@@ -1,11 +1,10 @@
 """Merging: everything of another catalog comes into this one, by the keys that contents give it."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from store.arrays import Files
+from store.arrays import CONTENT_HASH, Files
 from store.door import Door
 from store.errors import CatalogDamaged
 from store.lease import Cursor
@@ -14,7 +13,6 @@ from store.other_catalog import OtherCatalog, Row, open_snapshot, other_database
 from store.pictures import note_files
 from store.records import MergeCounts
 
-_HASH = re.compile(r"[0-9a-f]{64}")
 _KEPT_QUESTIONS = "(SELECT key FROM questions WHERE deleted IS NULL)"
 _KEPT_MODELS = """(SELECT id FROM models WHERE deleted IS NULL
     OR id IN (SELECT unnest(model_ids) FROM questions WHERE deleted IS NULL))"""
@@ -91,4 +89,4 @@ def _hashes(row: Row) -> Iterator[str]:
     """Everything in a row that could be the name of a file."""
     for cell in row.values():
         if isinstance(cell, str):
-            yield from _HASH.findall(cell)
+            yield from CONTENT_HASH.findall(cell)

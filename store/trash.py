@@ -1,8 +1,6 @@
 """Deleting in two steps, and files that nobody needs."""
 
-import re
-
-from store.arrays import is_older
+from store.arrays import CONTENT_HASH, is_older
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
@@ -12,7 +10,6 @@ from store.seals import ENTRY_QUERIES
 from store.tables import value_tables
 
 GRACE_SECONDS = 600.0  # seconds; a file this young may be about to get its row
-_HASH = re.compile(r"[0-9a-f]{64}")
 # Every place that can name a file. A hash anywhere in JSON counts: better one file too many kept
 # than one lost.
 _FILE_COLUMNS = (
@@ -149,5 +146,5 @@ def _named_files(cursor: Cursor) -> set[str]:
     named: set[str] = set()
     for table, column in _FILE_COLUMNS:
         rows = cursor.execute(f"SELECT {column} FROM {table}").fetchall()  # noqa: S608 - as listed
-        named.update(hash for (text,) in rows if text for hash in _HASH.findall(text))
+        named.update(hash for (text,) in rows if text for hash in CONTENT_HASH.findall(text))
     return named

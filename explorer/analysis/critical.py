@@ -75,17 +75,17 @@ def answer(
         objective.load(subjects[snapshot])
         if copy:
             _perturb(objective, settings, copy)
-        ground = MovingObjective(objective)
+        moving = MovingObjective(objective)
         half = progress.of_unit(unit, f"search {unit + 1}")
         if not checked:
             with contextlib.suppress(NotFinite):
                 require_repeatable(Curvature(objective, hessian), objective, settings.seed)
                 checked = True
-        end_values = search_from_here(ground, settings, half)
+        end_values = search_from_here(moving, settings, half)
         columns = {name: np.array([value]) for name, value in end_values.items()}
         place = {"unit": unit, "snapshot": snapshot, "copy": copy}
         columns |= {name: np.array([value], dtype=np.int64) for name, value in place.items()}
-        facts[f"products_{unit}"] = ground.products
+        facts[f"products_{unit}"] = moving.products
         points = _end_point(objective, subjects[snapshot], settings, unit)
         yield Piece(columns, facts, time.perf_counter() - began, points)
         facts = {}
@@ -116,34 +116,34 @@ def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> Non
 
 
 def search_from_here(
-    ground: MovingObjective, settings: CriticalSettings, unit: UnitProgress
+    moving: MovingObjective, settings: CriticalSettings, unit: UnitProgress
 ) -> dict[str, float]:
     """Where a search from the objective's present point ends, and what is there."""
-    objective, start = ground.objective, ground.theta
+    objective, start = moving.objective, moving.theta
     end_values = dict.fromkeys(VALUE_COLUMNS, np.nan)
     end_values |= {"steps": 0.0, "ended": float(EndReason.NOT_FINITE)}
     end_values["start_loss"] = objective.means()["loss"]
     with contextlib.suppress(NotFinite):  # what is known by then is stored
-        first = ground.gradient()
+        first = moving.gradient()
         end_values["start_gradient"] = float(np.linalg.norm(first))
-        steepness = _steepness(ground, first)
-        search = run_search(ground, settings, unit)
-        theta = ground.theta
+        steepness = _steepness(moving, first)
+        search = run_search(moving, settings, unit)
+        theta = moving.theta
         end_values |= {"steps": float(search.steps), "left": search.left, "ahead": search.ahead}
         end_values["distance"] = float(np.linalg.norm(theta - start))
         end_values["length"] = float(max(np.linalg.norm(start), np.linalg.norm(theta)))
-        slope = ground.gradient()
+        slope = moving.gradient()
         end_values["gradient"] = float(np.linalg.norm(slope))
-        end_values["hessian_gradient"] = _steepness(ground, slope)
-        end_values |= curvature_of(ground.matrix, settings)
+        end_values["hessian_gradient"] = _steepness(moving, slope)
+        end_values |= curvature_of(moving.matrix, settings)
         end_values["ended"] = float(_end_reason(search.ended, end_values, steepness))
-    return end_values | objective.means() | {"products": float(ground.products)}
+    return end_values | objective.means() | {"products": float(moving.products)}
 
 
-def _steepness(ground: MovingObjective, slope: np.ndarray) -> float:
+def _steepness(moving: MovingObjective, slope: np.ndarray) -> float:
     """norm(Hg) / norm(g); 0 without a gradient."""
     size = float(np.linalg.norm(slope))
-    return float(np.linalg.norm(ground.hessian_times(slope))) / size if size else 0.0
+    return float(np.linalg.norm(moving.hessian_times(slope))) / size if size else 0.0
 
 
 def _end_reason(ended: EndReason, end_values: dict[str, float], steepness: float) -> EndReason:

@@ -17,7 +17,7 @@ from explorer.analysis.objective.plane import (
     precision_error,
     tuned_evaluator,
 )
-from explorer.kinds.difference import DifferenceSettings, places
+from explorer.kinds.difference import DifferenceSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
 from explorer.problem import Problem
@@ -49,7 +49,7 @@ def answer(
     )
     other = Evaluator(second, directions_with_facts(second.flat, settings, 1)[0])
     other.use(objective.choice)
-    x, index = settings.axis, places(settings)
+    x, index = settings.axis, settings.places
     facts |= evaluator_facts | {"alone": [evaluator_facts.pop("stand_alone"), other.base_values()]}
     facts |= precision_error(first, x[index][:, None])
 

@@ -23,7 +23,7 @@ from explorer.analysis.objective.plane import (
     tuning_facts,
 )
 from explorer.codec import JsonValue
-from explorer.kinds.interpolation import InterpolationSettings, places
+from explorer.kinds.interpolation import InterpolationSettings
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
@@ -67,7 +67,7 @@ def answer(
     objective.between = batchnorm.differing_buffers(objective.flat, second.flat)
     evaluator = Chord(objective, second.flat.theta)
     facts = tuning_facts(evaluator, settings.units - len(done), choices)
-    x, index = settings.axis, places(settings)
+    x, index = settings.axis, settings.places
     facts |= precision_error(evaluator, x[index][:, None])
     facts |= chord_facts(evaluator.base, evaluator.other)
     facts |= {"alone": [facts.pop("stand_alone"), _at_other(evaluator)], "own": own}

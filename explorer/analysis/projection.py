@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explorer.analysis.directions.directions import direction_recipes, direction_rows
+from explorer.analysis.directions.directions import TINY, direction_recipes, direction_rows
 from explorer.analysis.directions.eigenvectors import eigenvectors
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
@@ -20,8 +20,6 @@ from explorer.kinds.progress import SILENT, Progress
 from explorer.kinds.projection import ProjectionSettings
 from explorer.kinds.trajectory import spans
 from explorer.problem import Problem
-
-TINY = np.finfo(np.float64).tiny
 
 
 def answer(

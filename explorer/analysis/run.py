@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.analysis.directions.directions import TINY
 from explorer.analysis.interpolation import own_losses
 from explorer.analysis.objective.moved_parameters import require_same_beside
 from explorer.analysis.objective.named_tensors import Tensors
@@ -35,7 +36,6 @@ from explorer.problem import Problem
 
 SQUARISH = 0.6  # of the longer axis: a shorter one is extended
 Numbers = list[float | None]  # NaN and infinity as None
-TINY = np.finfo(np.float64).tiny
 FLAT = 1e-9  # of the first component's variance: a smaller second one is rounding
 
 

@@ -12,8 +12,7 @@ from explorer.codec import Json, JsonValue
 from explorer.kinds import Kind
 from explorer.kinds.kind import named_code
 from explorer.kinds.objective_settings import ObjectiveSettings
-from store import Catalog, records
-from store.origins import either_of
+from store import Catalog, either_of, records
 
 _GIVEN_UNIT = "given_unit"  # column of the unit that a row had with its giver
 TAKEN_OVER_FACT = "taken_over"  # the fact that says how many points came from which questions

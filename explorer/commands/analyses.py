@@ -5,13 +5,18 @@ from store import Catalog, records
 MAX_QUESTIONS = 1_000_000  # questions that are looked through
 
 
+def all_questions(catalog: Catalog) -> list[records.Question]:
+    """All stored questions but the deleted, newest first."""
+    return catalog.questions(limit=MAX_QUESTIONS)[0]
+
+
 def question_by_key(catalog: Catalog, key: str) -> records.Question:
     """The only stored question whose key begins so.
 
     Raises:
         ValueError: there is none, or there are several.
     """
-    matches = [q for q in catalog.questions(limit=MAX_QUESTIONS)[0] if q.key.startswith(key)]
+    matches = [q for q in all_questions(catalog) if q.key.startswith(key)]
     if len(matches) != 1:
         raise ValueError(f"{len(matches)} analyses have a key that begins with {key!r}")
     return matches[0]

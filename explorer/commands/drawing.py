@@ -13,7 +13,7 @@ from explorer.commands.analyses import question_by_key
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.values import named_values
 from explorer.kinds import kind_named, look_from_json
-from store.new_file import write_new
+from store import write_new
 
 FORMATS = (".pdf", ".svg", ".png")
 

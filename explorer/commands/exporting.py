@@ -6,7 +6,7 @@ from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
 from explorer.commands.analyses import question_by_key
 from explorer.commands.parameters import OpenCatalog
-from store.new_file import write_new
+from store import write_new
 
 
 def export(key: str, file: Path, /, *, catalog: OpenCatalog) -> int:

@@ -3,14 +3,13 @@
 from collections import Counter
 from json import dumps
 
+from explorer.commands.analyses import all_questions
 from explorer.commands.json_values import finite_json
 from explorer.commands.parameters import OpenCatalog
 from explorer.contracts.facts import ModelFacts
 from explorer.kinds import kind_named, unreadable
 from explorer.wording import message
 from store import records
-
-MAX_QUESTIONS = 1_000_000  # questions that one listing holds
 
 
 def list_catalog(*, json: bool = False, catalog: OpenCatalog) -> int:
@@ -21,7 +20,7 @@ def list_catalog(*, json: bool = False, catalog: OpenCatalog) -> int:
         catalog: where they are.
     """
     models = catalog.models()
-    stored_questions, _ = catalog.questions(limit=MAX_QUESTIONS)
+    stored_questions = all_questions(catalog)
     if json:
         content = {
             "models": [_model_json(m) for m in models],

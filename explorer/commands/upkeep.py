@@ -5,14 +5,13 @@ from datetime import datetime
 from pathlib import Path
 
 from explorer.ask.question import ProblemIdentity, QuestionIdentity, sha256
+from explorer.commands.analyses import all_questions
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.tables import print_table
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import kind_named, settings_from_json, unreadable
 from explorer.wording import message
 from store import Catalog, records
-
-MAX_QUESTIONS = 1_000_000  # questions that are looked at together
 
 
 def check(*, seal: bool = False, catalog: OpenCatalog) -> int:
@@ -46,7 +45,7 @@ def key_mismatches(catalog: Catalog) -> list[str]:
     """A sentence for each analysis or direction whose key is not that of what it says it is."""
     problems = {problem.id: problem for problem in catalog.problems()}
     sentences = []
-    for question in catalog.questions(limit=MAX_QUESTIONS)[0]:
+    for question in all_questions(catalog):
         if _recomputed_key(question, problems) not in ("", question.key):
             sentences.append(
                 f"analysis {question.key}: its settings or subjects are not those of its key"

@@ -7,8 +7,7 @@ The catalog keeps facts as JSON under these names. What another version has adde
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from explorer.codec import OTHERS, Json, JsonValue, from_json, named
-from explorer.contracts.stored_facts import StoredFacts
+from explorer.codec import OTHERS, Json, JsonValue, StoredFacts, from_json, named
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +15,7 @@ from explorer.contracts.inspection import ImportResult, InspectedPoint
 from explorer.contracts.request import ImportRequest, stored_import
 from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.facts import AnswerFacts
-from store import Catalog, UnknownEntry, records
-
-_HASH = re.compile(r"[0-9a-f]{64}")
+from store import CONTENT_HASH, Catalog, UnknownEntry, records
 
 
 def store_import(catalog: Catalog, job: records.Job, result: ImportResult, folder: Path) -> None:
@@ -149,7 +146,11 @@ def _stored_point(
         ValueError: it names no file that lies in the job's folder.
     """
     left_file = folder / f"{point.point_id}.safetensors"
-    if not _HASH.fullmatch(point.point_id) or left_file.is_symlink() or not left_file.is_file():
+    if (
+        not CONTENT_HASH.fullmatch(point.point_id)
+        or left_file.is_symlink()
+        or not left_file.is_file()
+    ):
         raise ValueError(f"the import names a point that it has not left in {folder}; import anew")
     file = catalog.put_file(left_file, ".safetensors")
     return records.Point(

@@ -1,4 +1,4 @@
-"""A log that keeps the last of what it is given: `python log.py FILE < output`.
+"""A log that keeps the last of what it is given: `python bounded_log.py FILE < output`.
 
 It stands between a worker and the disk, in a process of its own: a thread of the worker would wait
 for the very lock that whoever prints may hold. Two files of at most `MAX_LOG_BYTES` bytes each are

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from explorer.kinds.axes import PointsAlongX, XFrom, XTo, check_axis
+from explorer.kinds.axes import PointsAlongX, XFrom, XTo
 from explorer.kinds.direction_settings import DirectionSettings
 from explorer.kinds.facts import ChordFacts
-from explorer.kinds.grid import OnLine, coarse_to_fine
+from explorer.kinds.grid import OnLine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
 from explorer.kinds.piece import Piece, partial_answer
-from explorer.kinds.reuse import on_grid
 from explorer.kinds.statistics import Interval, interval
 
 
@@ -23,16 +22,6 @@ class DifferenceSettings(OnLine, DirectionSettings):
     x_min: XFrom = -1.0
     x_max: XTo = 1.0
     x_count: PointsAlongX = 41
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no axis."""
-        super().__post_init__()
-        check_axis("x", self.x_min, self.x_max)
-
-    @property
-    def distinguishing_words(self) -> tuple[str, ...]:
-        """How many points there are, then the words of all its like."""
-        return (self.size_words, *super().distinguishing_words)
 
     def evaluations(self, parameters: int, examples: int) -> float:
         """Both models at each point."""
@@ -114,18 +103,6 @@ class DifferenceLook(CurvesLook):
         return cls(width=SMALL_WIDTH, height=SMALL_HEIGHT // 2)
 
 
-def places(settings: DifferenceSettings) -> np.ndarray:
-    """Index i of each unit of work, shape (P,)."""
-    return coarse_to_fine((settings.x_count,))[:, 0]
-
-
-def taken_over(
-    settings: DifferenceSettings, old: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The rows of another answer that stand on this axis, as rows of this one."""
-    return on_grid(old, (settings.axis,), (places(settings),))
-
-
 DIFFERENCE = Kind(
     name="difference",
     title="Difference",
@@ -139,5 +116,5 @@ DIFFERENCE = Kind(
     page="explorer/pages/difference.py",
     icon=":material/compare_arrows:",
     axes=("x_min", "x_max", "x_count"),
-    taken_over="explorer.kinds.difference:taken_over",
+    taken_over="explorer.kinds.grid:taken_over_on_line",
 )

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from explorer.codec import OTHERS, Json, named, prefixed
-from explorer.contracts.stored_facts import StoredFacts
+from explorer.codec import OTHERS, Json, StoredFacts, named, prefixed
 from explorer.kinds.execution import Choice, Timing
 from explorer.kinds.piece import Piece
 

@@ -1,11 +1,15 @@
 """Regular grids: the values along an axis, and the order in which points are worth computing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
+from explorer.kinds.axes import PointsAlongX, XFrom, XTo, check_axis
+from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.require import require
+from explorer.kinds.reuse import on_grid
 
 STRIDES = (8, 4, 2, 1)  # of the levels, coarse to fine; each level holds the one before
 COARSEST_STRIDE = STRIDES[0]
@@ -61,12 +65,23 @@ class OnGrid:
         return coordinates, lambda units: {n: along[units] for n, along in place.items()}
 
 
-class OnLine:
-    """Settings of evenly spaced points on a line; `x_min`, `x_max`, `x_count` are their fields."""
+@dataclass(frozen=True, kw_only=True)
+class OnLine(ObjectiveSettings):
+    """Settings of evenly spaced points on a line, whose kind gives the axis its defaults."""
 
-    x_min: float
-    x_max: float
-    x_count: int
+    x_min: XFrom
+    x_max: XTo
+    x_count: PointsAlongX
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no axis."""
+        super().__post_init__()
+        check_axis("x", self.x_min, self.x_max)
+
+    @property
+    def distinguishing_words(self) -> tuple[str, ...]:
+        """How many points there are, then the words of all its like."""
+        return (self.size_words, *super().distinguishing_words)
 
     @property
     def units(self) -> int:
@@ -82,6 +97,16 @@ class OnLine:
     def axis(self) -> np.ndarray:
         """Values along x, shape (X,)."""
         return axis_values(self.x_min, self.x_max, self.x_count)
+
+    @property
+    def places(self) -> np.ndarray:
+        """Index i of each unit of work, shape (P,)."""
+        return coarse_to_fine((self.x_count,))[:, 0]
+
+
+def taken_over_on_line(settings: OnLine, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows of another answer that stand on this line's axis, as rows of this one."""
+    return on_grid(old, (settings.axis,), (settings.places,))
 
 
 def axis_values(low: float, high: float, count: int) -> np.ndarray:

@@ -7,21 +7,19 @@ from typing import Annotated
 
 import numpy as np
 
-from explorer.kinds.axes import axis_end, check_axis, points_along
+from explorer.kinds.axes import axis_end, points_along
 from explorer.kinds.facts import ChordFacts, number
-from explorer.kinds.grid import OnLine, coarse_to_fine
+from explorer.kinds.grid import OnLine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
-from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.piece import Piece, partial_answer
-from explorer.kinds.reuse import on_grid
 from explorer.kinds.statistics import Interval, loss_interval
 
 ROUNDING = 1e-6  # of the range of losses: a smaller rise is rounding
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterpolationSettings(OnLine, ObjectiveSettings):
+class InterpolationSettings(OnLine):
     """The points (1 - a) first + a second; with the defaults both ends are among them.
 
     Frozen running statistics are interpolated too, and beyond an end stay its own.
@@ -30,16 +28,6 @@ class InterpolationSettings(OnLine, ObjectiveSettings):
     x_min: Annotated[float, axis_end("a from")] = -0.25
     x_max: Annotated[float, axis_end("a to")] = 1.25
     x_count: Annotated[int, points_along("the line")] = 61
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no axis."""
-        super().__post_init__()
-        check_axis("x", self.x_min, self.x_max)
-
-    @property
-    def distinguishing_words(self) -> tuple[str, ...]:
-        """How many points there are, then the words of all its like."""
-        return (self.size_words, *super().distinguishing_words)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,18 +151,6 @@ class Interpolation:
         return math.isfinite(rise) and bool(rise <= ROUNDING * np.ptp(loss))
 
 
-def places(settings: InterpolationSettings) -> np.ndarray:
-    """Index i of each unit of work, shape (P,)."""
-    return coarse_to_fine((settings.x_count,))[:, 0]
-
-
-def taken_over(
-    settings: InterpolationSettings, old: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The rows of another answer that stand on this axis, as rows of this one."""
-    return on_grid(old, (settings.axis,), (places(settings),))
-
-
 INTERPOLATION = Kind(
     name="interpolation",
     title="Interpolation",
@@ -188,6 +164,6 @@ INTERPOLATION = Kind(
     page="explorer/pages/interpolation.py",
     icon=":material/linear_scale:",
     axes=("x_min", "x_max", "x_count"),
-    taken_over="explorer.kinds.interpolation:taken_over",
+    taken_over="explorer.kinds.grid:taken_over_on_line",
     joined="to",
 )

@@ -144,6 +144,21 @@ class PlaneLook(Look):
         return replace(cls.usual(result), width=SMALL_HEIGHT)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LossPlaneLook(PlaneLook):
+    """How losses over a plane are drawn."""
+
+    @classmethod
+    def usual(cls, result: ResultDrawn) -> Self:
+        """On a log scale where the loss spans decades."""
+        return cls(log=spans_decades(result.loss))
+
+    @classmethod
+    def small(cls, result: ResultDrawn) -> Self:
+        """In relief."""
+        return replace(cls.usual(result), view="relief", width=SMALL_HEIGHT)
+
+
 def spans_decades(values: np.ndarray) -> bool:
     """Whether positive finite values span so much that a log scale shows more."""
     positive = values[np.isfinite(values) & (values > 0)]

@@ -1,12 +1,13 @@
 """Which loss is looked at: what the settings of every kind have in common."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.require import one_of, require
 from explorer.kinds.seed import MOST_SEED
-from explorer.kinds.setting import Setting, Settings
+from explorer.kinds.setting import Setting, Settings, SettingValue
 
 CURVATURE_PRECISIONS = ("float32", "float64")
 PRECISIONS = (*CURVATURE_PRECISIONS, "tf32", "bf16")
@@ -14,6 +15,15 @@ REDUCED_PRECISIONS = ("tf32", "bf16")  # precisions whose error is measured agai
 BATCHNORM_POLICIES = ("frozen", "recalibrated", "batch")
 FROZEN = ("frozen",)  # the only policy under which a loss is differentiated twice
 SUBSETS = ("all", "first", "random")
+
+
+def _count_of_examples(
+    label: str, help: str, unused_with: Mapping[str, tuple[SettingValue, ...]]
+) -> Setting:
+    """A number of examples, to which the data are the end."""
+    return Setting(
+        label, help, least=2, open_ended=True, unit="examples", step=64, unused_with=unused_with
+    )
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,7 @@ class ObjectiveSettings(Settings):
     ] = "all"
     examples: Annotated[
         int,
-        Setting(
-            "How many",
-            "Examples in the subset.",
-            least=2,
-            open_ended=True,  # the data are the end
-            unit="examples",
-            step=64,
-            unused_with={"subset": ("all",)},
-        ),
+        _count_of_examples("How many", "Examples in the subset.", {"subset": ("all",)}),
     ] = 0
     examples_seed: Annotated[
         int,
@@ -80,26 +82,18 @@ class ObjectiveSettings(Settings):
     ] = "frozen"
     batchnorm_batch: Annotated[
         int,
-        Setting(
+        _count_of_examples(
             "Examples a batch",
             "Whose statistics normalise them together.",
-            least=2,
-            open_ended=True,  # the data are the end
-            unit="examples",
-            step=64,
-            unused_with={"batchnorm": ("frozen",)},
+            {"batchnorm": ("frozen",)},
         ),
     ] = 128
     batchnorm_examples: Annotated[
         int,
-        Setting(
+        _count_of_examples(
             "Examples in all",
             "Of the split, from its start: seen to recalibrate.",
-            least=2,
-            open_ended=True,  # the data are the end
-            unit="examples",
-            step=64,
-            unused_with={"batchnorm": ("frozen", "batch")},
+            {"batchnorm": ("frozen", "batch")},
         ),
     ] = 1024
 

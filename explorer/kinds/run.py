@@ -1,7 +1,7 @@
 """Training runs on the plane of their principal components, with the loss around their paths."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -11,7 +11,7 @@ from explorer.kinds.axes import PointsAlongX, PointsAlongY
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind
-from explorer.kinds.look import LAST, SMALL_HEIGHT, Moment, PlaneLook, spans_decades
+from explorer.kinds.look import LAST, LossPlaneLook, Moment
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.setting import Setting
@@ -122,7 +122,7 @@ class Run(Surface):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunLook(PlaneLook):
+class RunLook(LossPlaneLook):
     """Which picture of training runs is drawn, and how."""
 
     picture: Annotated[
@@ -134,16 +134,6 @@ class RunLook(PlaneLook):
         ),
     ] = RUN_PICTURES[0]
     until: Moment = LAST
-
-    @classmethod
-    def usual(cls, result: Run) -> "RunLook":
-        """On a log scale where the loss spans decades."""
-        return cls(log=spans_decades(result.loss))
-
-    @classmethod
-    def small(cls, result: Run) -> "RunLook":
-        """In relief."""
-        return replace(cls.usual(result), view="relief", width=SMALL_HEIGHT)
 
 
 def as_floats(values: Iterable[float | None]) -> np.ndarray:

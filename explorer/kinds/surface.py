@@ -1,7 +1,7 @@
 """Loss over a plane through one point: of two random directions, or of two eigenvectors."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -11,7 +11,7 @@ from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind
-from explorer.kinds.look import SMALL_HEIGHT, PlaneLook, spans_decades
+from explorer.kinds.look import LossPlaneLook
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
@@ -81,7 +81,7 @@ class Surface:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SurfaceLook(PlaneLook):
+class SurfaceLook(LossPlaneLook):
     """How a surface is drawn: from above or in relief."""
 
     decay: Annotated[
@@ -94,16 +94,6 @@ class SurfaceLook(PlaneLook):
             open_ended=True,
         ),
     ] = 0.0
-
-    @classmethod
-    def usual(cls, result: Surface) -> "SurfaceLook":
-        """On a log scale where the loss spans decades."""
-        return cls(log=spans_decades(result.loss))
-
-    @classmethod
-    def small(cls, result: Surface) -> "SurfaceLook":
-        """In relief."""
-        return replace(cls.usual(result), view="relief", width=SMALL_HEIGHT)
 
 
 def taken_over(settings: SurfaceSettings, old: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

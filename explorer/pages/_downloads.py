@@ -11,6 +11,7 @@ import streamlit as st
 from explorer.ask.provenance import provenance_of
 from explorer.kinds.provenance import Provenance, document
 from explorer.pages._running import app_state
+from explorer.render.export.fonts import FONTS
 from explorer.render.relief3d.client import renderer
 from store import records
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from explorer.render.export.table import Result
 
 FIGURE_FORMATS = {"PDF": "application/pdf", "SVG": "image/svg+xml", "PNG": "image/png"}
-FONTS = {"Sans-serif": ("sans-serif",), "Serif": ("STIXGeneral", "serif"), "Times": ("serif",)}
 MESH_FORMATS = {"VTK (ParaView)": "vtp", "STL": "stl", "glTF": "glb"}
 MOVING_FORMATS = {"GIF": "image/gif", "MP4": "video/mp4"}
 

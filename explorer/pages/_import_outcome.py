@@ -17,7 +17,6 @@ from explorer.pages._text import as_text
 from store import Catalog, records
 
 LIVE_SECONDS = 0.7
-LIVE_FOLLOWED = 3.0
 UNDER_WAY = ("queued", "running")
 
 
@@ -26,7 +25,7 @@ def show_outcome(catalog: Catalog, job_id: str) -> None:
     unsettled = catalog.job(job_id).status in UNDER_WAY
     grows = is_followed(catalog, catalog.job(job_id))
 
-    @parts.live_fragment(LIVE_SECONDS if unsettled else LIVE_FOLLOWED if grows else None)
+    @parts.live_fragment(LIVE_SECONDS if unsettled else parts.FOLLOWED_SECONDS if grows else None)
     def live_outcome() -> None:
         job = catalog.job(job_id)
         if job.status in UNDER_WAY:

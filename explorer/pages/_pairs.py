@@ -30,7 +30,7 @@ class ChosenPoint:
 
     @property
     def subject(self) -> Subject:
-        """As the desk takes it."""
+        """What a question is asked about."""
         return self.model, self.point
 
     @property

@@ -15,6 +15,8 @@ from explorer.wording import printable
 from store import Catalog, CatalogError, records
 
 FIRST_MODEL_SECONDS = 1.0  # between two looks for a first model
+LIST_SECONDS = 1.0  # between two looks at a list of jobs or analyses while one is under way
+FOLLOWED_SECONDS = 3.0  # between two looks at a run that still grows
 LEFT_WIDTH = 250  # px
 # Streamlit has no container that stays in view within a column.
 IN_VIEW_CSS = """

@@ -15,7 +15,6 @@ from explorer.pages._text import as_text
 from store import Catalog, records
 
 PAGE_SIZE = 12  # cards
-LIVE_SECONDS = 1.0
 MOST_TRASH = 50  # things that are listed
 
 
@@ -49,7 +48,7 @@ def show_analyses(app: AppState) -> None:
     before = {model.id for model in catalog.models()}
     unsettled = bool(active_jobs(catalog)) or app.is_settling
 
-    @parts.live_fragment(LIVE_SECONDS if unsettled else None)
+    @parts.live_fragment(parts.LIST_SECONDS if unsettled else None)
     def live_gallery() -> None:
         subjects = links.Subjects(catalog)  # anew each time: a run that is followed grows
         start = (st.session_state.get("page", 1) - 1) * PAGE_SIZE

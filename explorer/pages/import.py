@@ -8,7 +8,7 @@ from explorer.contracts.facts import ModelFacts
 from explorer.importing import following
 from explorer.pages import _parts as parts
 from explorer.pages._import_form import JOB_KEY, choose_import, complain
-from explorer.pages._import_outcome import LIVE_FOLLOWED, show_outcome
+from explorer.pages._import_outcome import show_outcome
 from explorer.pages._text import as_message
 from store import Catalog
 
@@ -17,7 +17,7 @@ def show_followed_runs(catalog: Catalog) -> None:
     """The runs that are followed, with the way to stop; live while one is."""
     unsettled = any(not entry.stopped for entry in following.followed_runs(catalog).values())
 
-    @parts.live_fragment(LIVE_FOLLOWED if unsettled else None)
+    @parts.live_fragment(parts.FOLLOWED_SECONDS if unsettled else None)
     def live_runs() -> None:
         entries = following.followed_runs(catalog)
         runs = [(ModelFacts.of(model.facts).run, model) for model in catalog.models()]

@@ -18,7 +18,6 @@ from explorer.pages._running import AppState
 from explorer.pages._text import as_message, as_text
 from store import Catalog, records
 
-LIVE_SECONDS = 1.0
 LOOK_SECONDS = 5.0  # while nothing is computed: each run of a part costs Streamlit 0.1 s
 MOST_SHOWN = 50
 STATES: dict[str, tuple[str, Literal["blue", "gray", "green", "red", "orange"]]] = {
@@ -131,7 +130,7 @@ def show_queue(catalog: Catalog, jobs: Sequence[records.Job]) -> None:
     """What is being computed and what waits, live; the page again when a job begins or ends."""
     shown_ids = {job.id for job in jobs}
 
-    @parts.live_fragment(LIVE_SECONDS if jobs else None)
+    @parts.live_fragment(parts.LIST_SECONDS if jobs else None)
     def progress() -> None:
         now = active_jobs(catalog) if shown_ids else []
         if {job.id for job in now} != shown_ids:

@@ -28,8 +28,6 @@ from explorer.pages._text import as_text
 from explorer.pages._trajectories import choose_moment
 from store import Catalog, records
 
-LIVE_FOLLOWED = 3.0
-
 
 def choose(catalog: Catalog) -> tuple[dict[str, records.Model], RunSettings]:
     """The models by label, and what is asked about their runs, from the left column."""
@@ -85,7 +83,7 @@ def look_for_more(catalog: Catalog, points: Mapping[str, int]) -> None:
     """Run the page anew when a followed run has new snapshots, or is followed no longer."""
     growing = any(following.is_followed(catalog, catalog.model(id)) for id in points)
 
-    @parts.live_fragment(LIVE_FOLLOWED if growing else None)
+    @parts.live_fragment(parts.FOLLOWED_SECONDS if growing else None)
     def check_runs() -> None:
         if not growing:
             return

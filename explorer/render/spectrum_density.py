@@ -44,10 +44,10 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
     reference_curves = {
         name: Curve(
             grid,
-            smoothed_density(grid, curves_or_none.nodes, curves_or_none.weights, width),
+            smoothed_density(grid, reference.nodes, reference.weights, width),
             _all_computed(grid),
         )
-        for name, curves_or_none in fitted.items()
+        for name, reference in fitted.items()
     }
     floor = min((FLOOR_SHARE / (s.size or 1) for s in named.values()), default=FLOOR_SHARE) / width
     all_curves = {**spectrum_curves, **reference_curves}

@@ -93,7 +93,7 @@ class SearchEnd:
 
 
 def run_search(
-    ground: MovingObjective, settings: CriticalSettings, unit: UnitProgress
+    moving: MovingObjective, settings: CriticalSettings, unit: UnitProgress
 ) -> SearchEnd:
     """Go where the gradient is zero, by the method of the settings.
 
@@ -102,16 +102,16 @@ def run_search(
     Raises:
         NotFinite: the gradient or the Hessian is not finite on the way.
     """
-    slope = ground.gradient()
+    slope = moving.gradient()
     if not np.isfinite(slope).all():
         raise NotFinite("the gradient at this point is not finite; choose another start")
     if settings.method == "gradient_norm":
-        return _minimise_gradient_norm(ground, settings, unit)
-    return _newton(ground, slope, settings, unit)
+        return _minimise_gradient_norm(moving, settings, unit)
+    return _newton(moving, slope, settings, unit)
 
 
 def _newton(
-    ground: MovingObjective, slope: np.ndarray, settings: CriticalSettings, unit: UnitProgress
+    moving: MovingObjective, slope: np.ndarray, settings: CriticalSettings, unit: UnitProgress
 ) -> SearchEnd:
     """Newton-MR: steps p that make norm(g + H p) least, shortened until norm(g) falls enough.
 
@@ -121,27 +121,27 @@ def _newton(
     Source: Roosta, Liu, Xu and Mahoney 2018, arXiv:1810.00303; Armijo's rule on norm(g)^2 / 2. The
     longest step is a choice of ours.
     """
-    longest = float(np.linalg.norm(ground.theta)) or 1.0
+    longest = float(np.linalg.norm(moving.theta)) or 1.0
     taken = 0
     for record in unit.records():
         taken = int(record["taken"])
-        ground.go_on_from(record["theta"], int(record["products"]))
-        slope = ground.gradient()
+        moving.go_on_from(record["theta"], int(record["products"]))
+        slope = moving.gradient()
     for number in range(taken, settings.steps + 1):
         unit.report(number, settings.steps)
-        step = newton_step(ground, slope, settings.products)
+        step = newton_step(moving, slope, settings.products)
         if step.size <= settings.target:
             return step.search_end(EndReason.CRITICAL, number)
         if number == settings.steps:
             break
         if step.fall > -LEAST * step.size**2 or step.ahead > longest / LEAST:
             return step.search_end(EndReason.STALLED, number)
-        moved = _backtrack(ground, step, min(1.0, longest / step.ahead))
+        moved = _backtrack(moving, step, min(1.0, longest / step.ahead))
         if moved is None:
             return step.search_end(EndReason.STALLED, number)
         slope = moved
-        counts = {"taken": np.array(number + 1), "products": np.array(ground.products)}
-        unit.replace(theta=ground.theta, **counts)
+        counts = {"taken": np.array(number + 1), "products": np.array(moving.products)}
+        unit.replace(theta=moving.theta, **counts)
     return step.search_end(EndReason.STEPS, settings.steps)
 
 
@@ -165,7 +165,7 @@ class NewtonStep:
         return SearchEnd(ended, steps, left, self.ahead)
 
 
-def newton_step(ground: MovingObjective, slope: np.ndarray, most: int) -> NewtonStep:
+def newton_step(moving: MovingObjective, slope: np.ndarray, most: int) -> NewtonStep:
     """The vector p that makes norm(g + H p) least, as far as so many products by MINRES go.
 
     Raises:
@@ -179,53 +179,53 @@ def newton_step(ground: MovingObjective, slope: np.ndarray, most: int) -> Newton
             last_iterate = iterate.copy()
 
     size = len(slope)
-    operator = LinearOperator((size, size), matvec=ground.hessian_times, dtype=np.float64)
-    rough = torch.finfo(ground.matrix.like.dtype).eps ** 0.4
+    operator = LinearOperator((size, size), matvec=moving.hessian_times, dtype=np.float64)
+    rough = torch.finfo(moving.matrix.like.dtype).eps ** 0.4
     with np.errstate(all="ignore"):
         minres(operator, -slope, rtol=rough, maxiter=most, callback=keep)
-    bend = ground.hessian_times(last_iterate)
+    bend = moving.hessian_times(last_iterate)
     rest = float(np.linalg.norm(slope + bend))
     return NewtonStep(last_iterate, float(np.linalg.norm(slope)), rest, float(slope @ bend))
 
 
-def _backtrack(ground: MovingObjective, step: NewtonStep, share: float) -> np.ndarray | None:
+def _backtrack(moving: MovingObjective, step: NewtonStep, share: float) -> np.ndarray | None:
     """The gradient after so much of a step, or less, as makes it smaller; None where nothing does.
 
     Args:
-        ground: the objective; it moves.
+        moving: the objective; it moves.
         step: from where it stands.
         share: of the step that is tried first.
     """
-    here = ground.theta
+    here = moving.theta
     for _ in range(HALVINGS):
-        ground.move_to(here + share * step.vector)
-        slope = ground.gradient()
+        moving.move_to(here + share * step.vector)
+        slope = moving.gradient()
         if float(slope @ slope) <= step.size**2 + 2 * ARMIJO * share * step.fall:
             return slope
         share /= 2
-    ground.move_to(here)
+    moving.move_to(here)
     return None
 
 
 def _minimise_gradient_norm(
-    ground: MovingObjective, settings: CriticalSettings, unit: UnitProgress
+    moving: MovingObjective, settings: CriticalSettings, unit: UnitProgress
 ) -> SearchEnd:
     """Descent on norm(g)^2 / 2, whose gradient is H g, by L-BFGS; it ends at the best place seen.
 
     Source: Frye et al. 2019, arXiv:1901.10603, where it is compared with Newton's methods.
     """
-    best, best_theta, seen_steps = np.inf, ground.theta, 0
+    best, best_theta, seen_steps = np.inf, moving.theta, 0
 
     def downhill(theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal best, best_theta
-        ground.move_to(theta)
-        slope = ground.gradient()
+        moving.move_to(theta)
+        slope = moving.gradient()
         size = float(np.linalg.norm(slope))
         if not np.isfinite(size):
             return np.inf, np.zeros_like(theta)
         if size < best:
             best, best_theta = size, theta.copy()
-        return size**2 / 2, ground.hessian_times(slope)
+        return size**2 / 2, moving.hessian_times(slope)
 
     def watch(intermediate_result: object) -> None:
         nonlocal seen_steps
@@ -236,10 +236,10 @@ def _minimise_gradient_norm(
 
     options = {"maxiter": settings.steps, "maxfun": 20 * settings.steps, "ftol": 0.0, "gtol": 0.0}
     minimisation = minimize(
-        downhill, ground.theta, jac=True, method="L-BFGS-B", callback=watch, options=options
+        downhill, moving.theta, jac=True, method="L-BFGS-B", callback=watch, options=options
     )
-    ground.move_to(best_theta)
-    step, taken = newton_step(ground, ground.gradient(), settings.products), int(minimisation.nit)
+    moving.move_to(best_theta)
+    step, taken = newton_step(moving, moving.gradient(), settings.products), int(minimisation.nit)
     if best <= settings.target:
         return step.search_end(EndReason.CRITICAL, taken)
     return step.search_end(EndReason.STEPS if taken >= settings.steps else EndReason.STALLED, taken)

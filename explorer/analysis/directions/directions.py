@@ -23,7 +23,7 @@ from explorer.analysis.objective.random_directions import (
 from explorer.codec import JsonValue
 from explorer.kinds.direction_settings import DirectionSettings
 
-TINY = torch.finfo(torch.float64).tiny
+TINY = torch.finfo(torch.float64).tiny  # in place of a 0 that is divided by
 
 __all__ = [
     "direction_facts",

@@ -43,18 +43,13 @@ def _mean_rise(point: MeasuredPoint, scale: Tensor) -> Measurement:
         _rises(point, rho * scale * point.normal("noise", number)).mean()
         for number in range(point.settings.draws)
     ]
-    return _estimate(np.array(pairs))
+    return Measurement.mean_of(np.array(pairs))
 
 
 def _rises(point: MeasuredPoint, step: Tensor) -> np.ndarray:
     """L(w + d) - L(w) and L(w - d) - L(w): what is odd in d cancels in their mean."""
     places = (point.theta + step, point.theta - step)
     return np.array([point.means_at(place)["loss"] for place in places]) - point.loss
-
-
-def _estimate(values: np.ndarray) -> Measurement:
-    estimate = Estimate.of(values)
-    return Measurement(estimate.value, estimate.low, estimate.high)
 
 
 def _ball(point: MeasuredPoint, number: int) -> Tensor:
@@ -78,7 +73,7 @@ def ball_worst(point: MeasuredPoint) -> Measurement:
 def ball_average(point: MeasuredPoint) -> Measurement:
     """Mean rise over the ball."""
     draws = range(point.settings.draws)
-    return _estimate(np.array([_rises(point, _ball(point, n)).mean() for n in draws]))
+    return Measurement.mean_of(np.array([_rises(point, _ball(point, n)).mean() for n in draws]))
 
 
 def pac_bayes(point: MeasuredPoint) -> Measurement:

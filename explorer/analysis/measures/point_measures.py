@@ -19,6 +19,7 @@ from explorer.analysis.curvature.random_vectors import random_signs
 from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
+from explorer.kinds.estimates import Estimate
 from explorer.kinds.measures import MISSING_REASONS
 from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.problem import accuracy
@@ -51,6 +52,12 @@ class Measurement:
     def exact(cls, value: float, direction: Tensor | None = None) -> "Measurement":
         """What is no estimate."""
         return cls(value, value, value, direction)
+
+    @classmethod
+    def mean_of(cls, values: np.ndarray) -> "Measurement":
+        """The mean over random probes (m,) with its interval."""
+        estimate = Estimate.of(values)
+        return cls(estimate.value, estimate.low, estimate.high)
 
     @classmethod
     def at_least(cls, value: float, direction: Tensor | None = None) -> "Measurement":

@@ -9,7 +9,6 @@ from explorer.analysis.curvature.eigenpairs import eigenpairs
 from explorer.analysis.curvature.products import Product
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.measures.point_measures import STREAM, MeasuredPoint, Measurement
-from explorer.kinds.estimates import Estimate
 
 TOLERANCE = 1e-3  # of an eigenvalue's residual
 
@@ -38,14 +37,14 @@ def trace(point: MeasuredPoint) -> Measurement:
     """
     if point.is_small:
         return Measurement.exact(float(np.trace(point.matrix)))
-    return _estimate(np.array([form for form, *_ in point.probes]))
+    return Measurement.mean_of(np.array([form for form, *_ in point.probes]))
 
 
 def frobenius(point: MeasuredPoint) -> Measurement:
     """Square root of the sum of squared eigenvalues; the interval is that of the sum."""
     if point.is_small:
         return Measurement.exact(float(np.linalg.norm(point.matrix)))
-    squared_sum = _estimate(np.array([square for _, square, *_ in point.probes]))
+    squared_sum = Measurement.mean_of(np.array([square for _, square, *_ in point.probes]))
     value, low, high = (
         max(end, 0.0) ** 0.5 for end in (squared_sum.value, squared_sum.low, squared_sum.high)
     )
@@ -61,7 +60,7 @@ def scaled_trace(point: MeasuredPoint) -> Measurement:
     for number in range(point.settings.probes):
         signs = random_signs(matrix, point.settings.seed, STREAM["scaled"], number)
         forms.append(float(signs.double() @ matrix(signs).double()))
-    return _estimate(np.array(forms))
+    return Measurement.mean_of(np.array(forms))
 
 
 def effective_dimension(point: MeasuredPoint) -> Measurement:
@@ -78,12 +77,7 @@ def _sum_of(point: MeasuredPoint, function: Callable[[np.ndarray], np.ndarray]) 
     if point.is_small:
         return Measurement.exact(float(function(np.linalg.eigvalsh(point.matrix)).sum()))
     means = [float(weights @ function(nodes)) for *_, nodes, weights in point.probes]
-    return _estimate(point.size * np.array(means))
-
-
-def _estimate(values: np.ndarray) -> Measurement:
-    estimate = Estimate.of(values)
-    return Measurement(estimate.value, estimate.low, estimate.high)
+    return Measurement.mean_of(point.size * np.array(means))
 
 
 def gradient_norm(point: MeasuredPoint) -> Measurement:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from explorer.analysis.model.fresh_model import LARGEST_MADE_ANEW
 from explorer.analysis.objective.batches import slice_examples, to_device
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.in_place import InPlaceModel
@@ -15,7 +16,6 @@ from explorer.problem import Problem
 DEEP = 6  # of containers and closures within an attribute
 FEW = 4  # examples whose outputs are compared
 ROUNDING = 1e-5  # relative
-LARGEST = 20_000_000  # parameters of a model that is tried out for this alone
 _HOW = torch.float32, torch.device("cpu")
 
 
@@ -92,7 +92,7 @@ def _items_within(value: object) -> Iterator[tuple[str, object]]:
 def _outputs_of_both(problem: Problem, other: Problem) -> tuple[object, object] | None:
     """Outputs of both models on the first examples, with the first one's weights."""
     size = sum(parameter.numel() for parameter in problem.model.parameters())
-    if size > LARGEST or other.model is problem.model:
+    if size > LARGEST_MADE_ANEW or other.model is problem.model:
         return None
     try:
         flats = [InPlaceModel(made.model, *_HOW) for made in (problem, other)]

@@ -15,7 +15,7 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Batch, Problem
 
-LARGEST = 20_000_000  # parameters of a model that is made again for this alone
+LARGEST_MADE_ANEW = 20_000_000  # parameters of a model that is made again for a check alone
 ROUNDING = 1e-4  # of the largest value; weights move by a quarter of their size
 
 
@@ -44,7 +44,7 @@ def check_as_made_anew(
     Raises:
         ProblemError: they differ.
     """
-    if sum(parameter.numel() for parameter in problem.model.parameters()) > LARGEST:
+    if sum(parameter.numel() for parameter in problem.model.parameters()) > LARGEST_MADE_ANEW:
         return
     other = anew()
     if other is None:

@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor
 
-Where = tuple[
-    int, int, int
-]  # the point in a example_values, the first example, the one after the last
+Where = tuple[int, int, int]  # number of the point, first example, the one after the last
 Count = Tensor | float
 Value = Tensor | tuple[Tensor, Count]  # per example (..., B); or sum (...) and count
 

@@ -2,27 +2,18 @@
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from explorer.analysis.objective.batches import count_examples, slice_examples
 from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.torch_operations import TorchOperations
 from explorer.problem import Batch, Problem
 
 
-class _OutputBytes(TorchDispatchMode):
+class _OutputBytes(TorchOperations):
     """Counts the bytes that all operations within it put out."""
 
     total = 0
     operations = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch loads its compiler, 1.2 s of a worker's start, to skip it here
-
-    @classmethod
-    def ignore_compile_internals(cls) -> bool:
-        """No compiler is involved."""
-        return False
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         out = func(*args, **(kwargs or {}))

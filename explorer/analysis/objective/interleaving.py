@@ -4,29 +4,20 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from torch.utils._python_dispatch import TorchDispatchMode
+from explorer.analysis.objective.torch_operations import TorchOperations
 
 MOST = 48  # interruptions: of a small model before every operation
 PATIENCE = 3.0  # seconds; what waits for a lock that the first one holds is not there before
 T = TypeVar("T")
 
 
-class _Operations(TorchDispatchMode):
+class _Operations(TorchOperations):
     """Does something before each operation of torch in this thread."""
 
     def __init__(self, before: Callable[[int], None]) -> None:
         super().__init__()
         self.count = 0
         self._before = before
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch loads its compiler, as in `forward_cost`
-
-    @classmethod
-    def ignore_compile_internals(cls) -> bool:
-        """No compiler is involved."""
-        return False
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         self._before(self.count)

@@ -9,25 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+
+from explorer.analysis.objective.torch_operations import TorchOperations
 
 
-class RandomOperations(TorchDispatchMode):
+class RandomOperations(TorchOperations):
     """Takes down which operations draw random numbers, and which from a generator of their own."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: dict[str, None] = {}
         self.private = False
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else torch loads its compiler, as in `forward_cost`
-
-    @classmethod
-    def ignore_compile_internals(cls) -> bool:
-        """No compiler is involved."""
-        return False
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         if torch.Tag.nondeterministic_seeded in func.tags:

@@ -12,7 +12,8 @@ BUNDLED_FONTS = {
     "monospace": "DejaVu Sans Mono",
 }
 SANS = ("Liberation Sans", "sans-serif")
-SERIF = ("STIXGeneral", "serif")
+SERIF = ("STIXGeneral", "serif")  # like Times
+FONTS = {"Sans-serif": SANS, "Serif": SERIF}  # that a page offers, by title
 
 
 def font_families(fonts: Sequence[str]) -> tuple[str, ...]:
