@@ -61,13 +61,55 @@ def test_pieces_that_wait_are_stored_in_few_transactions(waiting, monkeypatch):
     assert asked.facts == {f"fact{n}": n for n in range(PIECES)}
 
 
-def test_one_piece_that_does_not_fit_takes_no_other_with_it(waiting):
-    """What came before it is stored though its job fails."""
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"unit": np.array([2 * PIECES]), "Top-1": np.ones(1)}, "got 'Top-1'"),
+        ({"unit": np.array([2 * PIECES]), "loss": np.ones((1, 1))}, "one dimension"),
+        ({"unit": np.array([10**6]), "loss": np.ones(1)}, "units 1000000 to 1000000"),
+        ({"unit": np.array([-3]), "loss": np.ones(1)}, "units -3 to -3"),
+    ],
+    ids=["a column of no table", "two dimensions", "beyond the last unit", "before the first"],
+)
+def test_one_piece_that_does_not_fit_takes_no_other_with_it(waiting, columns, words):
+    """What came before and after it is stored though its job fails."""
     supervisor, folder = waiting
-    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "Top-1": np.ones(1)}))
+    folder.put_piece(Piece(columns))
+    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "loss": np.ones(1)}))
     supervisor.step()
     job = supervisor.catalog.job("job")
-    assert job.status == "failed" and "got 'Top-1'" in job.error
+    assert job.status == "failed" and words in job.error
+    assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES + 1
+
+
+@pytest.mark.parametrize("content", ["", "null", "[1", "{}"])
+def test_an_ending_that_cannot_be_read_takes_no_piece_with_it(waiting, content: str) -> None:
+    """The job fails in words; what was computed is stored."""
+    supervisor, folder = waiting
+    (folder.path / "finished.json").write_text(content)
+    supervisor.step()
+    job = supervisor.catalog.job("job")
+    assert job.status == "failed" and job.error.endswith("compute it anew")
+    assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
+
+
+def test_pieces_with_words_that_are_none_are_put_aside(waiting) -> None:
+    """Facts that are no mapping: its units stay missing, and the other pieces are stored."""
+    supervisor, folder = waiting
+    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "loss": np.ones(1)}, None))  # type: ignore[arg-type]
+    supervisor.step()
+    assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
+    assert supervisor.catalog.job("job").status != "failed"
+
+
+def test_a_piece_of_a_version_that_did_not_say_whose_it_is_is_stored(waiting) -> None:
+    """The oldest versions wrote no job into a piece."""
+    supervisor, folder = waiting
+    file = folder.piece_files()[0]
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"job":"job"', b'"old":"job"'))
+    assert file.read_bytes() != content
+    supervisor.step()
     assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
 
 

@@ -237,6 +237,8 @@ def test_files_are_named_by_content_and_never_written_again(catalog, tmp_path):
     assert [p for p in (catalog.folder / "files").rglob("*") if p.is_file()] == [path]
     path.write_bytes(b"changed")
     assert catalog.check_integrity(contents=True) == [f"the file {path} is not what was stored"]
+    assert catalog.put_file(source, ".safetensors") == hash  # imported again: whole again
+    assert path.read_bytes() == source.read_bytes()
 
 
 def test_a_missing_file_is_found(catalog):

@@ -274,3 +274,35 @@ def test_the_time_that_others_have_grows_with_the_time_it_was_held(tmp_path):
     assert lease._connection is None
     assert 1.0 < gap < 3.0
     lease.end()
+
+
+AT_EXIT = """
+import sys, threading, time
+from pathlib import Path
+from store.lease import lease_of
+
+def slow(cursor, seconds):
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        cursor.execute("SELECT count(*) FROM range(1000000)").fetchall()
+
+def prepare(cursor, path):
+    opening.set()
+    slow(cursor, 0.5)
+    return cursor
+
+def use():
+    with lease.cursor(5) as cursor:
+        slow(cursor, 0.5)
+
+opening, lease = threading.Event(), lease_of(Path(sys.argv[1]), prepare)
+threading.Thread(target=use, daemon=True).start()
+opening.wait()
+"""
+
+
+def test_a_process_ends_in_peace_while_another_thread_opens(tmp_path: Path) -> None:
+    """A thread that is about to use the database has done so when the interpreter ends."""
+    process = child(AT_EXIT, tmp_path / "catalog.duckdb")
+    process.communicate()
+    assert process.returncode == 0
