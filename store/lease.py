@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class Lease:
         self._guard = threading.Lock()
         self._connection: Cursor | None = None
         self._users = 0
+        self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()  # that somebody still names
+        self._last_cursors: list[Cursor] = []
         self._over = False  # the process ends: nobody begins to use it
         self._opened = self._used = 0.0
         self._ended = threading.Event()
@@ -107,12 +110,15 @@ class Lease:
     def end(self) -> None:
         """Close for good, some seconds later at most.
 
-        A thread left in DuckDB at exit aborts the process.
+        A thread left in DuckDB at exit aborts the process, and so does one that drops the last
+        reference to a cursor then: those that are still named somewhere are kept from here on.
         """
         deadline = time.monotonic() + EXIT_SECONDS
         self._over = True
         while not self._closed() and time.monotonic() < deadline:
             time.sleep(IDLE_SECONDS / 5)
+        self._last_cursors = list(self._cursors)
+        time.sleep(IDLE_SECONDS / 5)  # for one that is being dropped at this moment
         if self._watcher and self._ended.is_set():
             self._watcher.join(1)
 
@@ -133,23 +139,25 @@ class Lease:
             self._close_connection()
         if self._broken or time.monotonic() < self._not_before:
             return None
-        if self._connection is None and not self._open():
+        connection = self._open() if self._connection is None else self._connection
+        if connection is None:
             return None
-        cursor = self._connection.cursor() if self._connection else None
-        self._users += cursor is not None
+        cursor = connection.cursor()
+        self._cursors.add(cursor)
+        self._users += 1
         return cursor
 
-    def _open(self) -> bool:
-        """Whether the file is ours now."""
+    def _open(self) -> Cursor | None:
+        """The connection, from now on this process's one; None while another process has it."""
         connection = self._connect()
         if connection is None:
-            return False
+            return None
         self._connection = self._set_up(connection)
         self._opened = self._used = time.monotonic()
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, args=(self._ended,), daemon=True)
         self._watcher.start()
-        return True
+        return self._connection
 
     def _connect(self) -> Cursor | None:
         """A connection to the file; None while another process holds it."""
