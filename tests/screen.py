@@ -1,8 +1,10 @@
 """Pages as Streamlit's `AppTest` shows them, and what stands on them."""
 
 import re
+from functools import cache
 from pathlib import Path
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from explorer.ask.question import sha256
@@ -14,6 +16,10 @@ from tests.tiny import ROOT
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 IMPORT_PAGE = "explorer/pages/import.py"
+
+
+# Each AppTest looks through the metadata of all packages that are installed: half a second.
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 def identities() -> list[str]:

@@ -3,11 +3,13 @@
 import hashlib
 import importlib.machinery
 import importlib.util
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -176,7 +178,13 @@ def _forget_modules() -> None:
 def _is_users(module: ModuleType) -> bool:
     """Whether a module comes from a file of the user's own."""
     file = getattr(module, "__file__", None)
-    return file is not None and is_own(Path(file).resolve())
+    return isinstance(file, str | Path) and _is_own_file(os.path.abspath(file))
+
+
+@lru_cache(maxsize=16_384)
+def _is_own_file(file: str) -> bool:
+    """The same, of a module's file: thousands are asked about at each run of a problem file."""
+    return is_own(Path(file).resolve())
 
 
 def _read_splits(
