@@ -3,7 +3,6 @@
 import hashlib
 import importlib.machinery
 import importlib.util
-import os
 import re
 import sys
 import time
@@ -178,7 +177,7 @@ def _forget_modules() -> None:
 def _is_users(module: ModuleType) -> bool:
     """Whether a module comes from a file of the user's own."""
     file = getattr(module, "__file__", None)
-    return isinstance(file, str | Path) and _is_own_file(os.path.abspath(file))
+    return isinstance(file, str | Path) and _is_own_file(str(Path(file).absolute()))
 
 
 @lru_cache(maxsize=16_384)
