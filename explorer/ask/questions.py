@@ -195,5 +195,6 @@ def resume(
                 question_key=question.key,
                 priority=priority,
                 units=question.units,
+                units_done=question.units_done,
             )
         requests.offer(catalog, job)
