@@ -174,7 +174,7 @@ def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records
         final = point == model.point_id
         where = "" if final else f" at {snapshot_text(point_of(catalog, model.id, point))}"
         names.append(model.name + where)
-    return f"{question.kind.title} of {f' {question.kind.joined} '.join(names)}"
+    return f"{question.kind.title} of {question.kind.joined_names(names)}"
 
 
 def resume(
