@@ -54,6 +54,13 @@ class CannotQuery(CatalogError):
         )
 
 
+class CannotFilter(CatalogError):
+    """A search that states no condition on analyses."""
+
+    def __init__(self, reason: str, way_out: str) -> None:
+        super().__init__(f"that cannot be searched for: {reason}; {way_out}")
+
+
 class CatalogTooNew(CatalogError):
     """A newer version of the program wrote the catalog."""
 

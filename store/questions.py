@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from store.door import Door
 from store.errors import UnknownEntry
+from store.filter_language import is_expression, parsed
+from store.filtering import WORDS, SqlOfConditions, models_named
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
 from store.rows import now, put_row, records, scalar
@@ -18,8 +20,6 @@ _ASKED_COLUMNS = (
 _BY_KEYS = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
 _UNDER_WAY = """SELECT count(*) FROM jobs
     WHERE question_key = ? AND status IN ('queued', 'running')"""
-_MATCHES_WORD = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
-    OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
 
 
 class Questions(Door):
@@ -88,7 +88,8 @@ class Questions(Door):
         """Questions, newest first, and how many there are in all.
 
         Args:
-            search: words that must all occur in title, kind, names of the models or settings.
+            search: words that must all occur in title, kind, names of the models or settings; or
+                a condition, as in `kind == "surface" and lr < 0.1`.
             kind: only of this kind.
             model_id: only about this model.
             status: only "open" or "complete".
@@ -108,9 +109,14 @@ class Questions(Door):
                 values.append(value)
 
         def work(cursor: Cursor) -> tuple[list[Question], int]:
-            for word in search.lower().split():
-                conditions.append(_MATCHES_WORD)
-                values.extend([word, _models_named(cursor, word)])
+            if is_expression(search):
+                condition = SqlOfConditions(cursor).sql(parsed(search))
+                conditions.append(condition.text)
+                values.extend(condition.values)
+            else:
+                for word in search.lower().split():
+                    conditions.append(WORDS)
+                    values.extend([word, models_named(cursor, word)])
             keys = _keys(cursor, conditions, values)
             return _questions_with_names(cursor, _BY_KEYS, [keys[offset : offset + limit]]), len(
                 keys
@@ -162,12 +168,6 @@ def question_row(cursor: Cursor, key: str) -> Question:
     if not questions:
         raise UnknownEntry("question", key)
     return questions[0]
-
-
-def _models_named(cursor: Cursor, word: str) -> list[str]:
-    """Ids of the models whose name contains the word: far fewer than there are questions."""
-    query = "SELECT id FROM models WHERE contains(lower(name), ?)"
-    return [id for (id,) in cursor.execute(query, [word]).fetchall()]
 
 
 def _keys(cursor: Cursor, conditions: list[str], values: list[object]) -> list[str]:

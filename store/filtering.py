@@ -1,0 +1,165 @@
+"""A condition on analyses as SQL with bound values: what its names stand for in a catalog."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from store.errors import CannotFilter
+from store.filter_language import Comparison, Condition, Joined, Name, Value, Word
+from store.lease import Cursor
+from store.rows import identifier
+
+COLUMNS = ("kind", "title", "status", "units", "units_done", "seconds", "created", "completed")
+MODEL_NAMES = ("model", "name")  # what the name of a model goes by
+MOST_NAMES_LISTED = 12
+WORDS = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
+    OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
+
+
+@dataclass(frozen=True)
+class Sql:
+    """A part of a statement with what is bound in it."""
+
+    text: str
+    values: tuple[object, ...] = ()
+
+    def within(self, text: str, *values: object) -> "Sql":
+        """The text with this at its braces, and what is bound after it."""
+        return Sql(text.replace("{}", self.text), (*self.values, *values))
+
+
+@dataclass(frozen=True)
+class FilterNames:
+    """The names that a catalog's analyses can be searched by."""
+
+    settings: frozenset[str]
+    model_facts: frozenset[str]  # of models, with what their runs were trained with
+    numbers: dict[str, frozenset[str]] = field(default_factory=dict)  # of results, by kind
+
+    @classmethod
+    def of(cls, cursor: Cursor) -> "FilterNames":
+        """Those of a catalog: all questions of one kind and version have the same settings."""
+        settings = cursor.execute(_SETTING_NAMES).fetchall()
+        facts = cursor.execute(_FACT_NAMES).fetchall()
+        return cls(frozenset(n for (n,) in settings), frozenset(n for (n,) in facts))
+
+    @property
+    def all(self) -> list[str]:
+        """All of them, what every analysis has first."""
+        numbers = [f"{kind}.{name}" for kind, names in self.numbers.items() for name in names]
+        return [*COLUMNS, *MODEL_NAMES, *sorted({*self.settings, *self.model_facts, *numbers})]
+
+
+_SETTING_NAMES = """SELECT DISTINCT unnest(json_keys(settings)) FROM (
+    SELECT any_value(settings) AS settings FROM questions GROUP BY kind, version)"""
+_PLACES_OF_FACTS = ("$", "$.run.hyperparameters", "$.run.trained_by")  # in a model's facts
+_FACT_NAMES = " UNION ".join(
+    f"SELECT unnest(json_keys(facts, '{place}')) FROM models"  # noqa: S608 - our own words
+    for place in _PLACES_OF_FACTS
+)
+
+
+class SqlOfConditions:
+    """Turns conditions into SQL on the table of questions."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        """For the analyses of the catalog that the cursor is of."""
+        self._cursor, self._names = cursor, FilterNames.of(cursor)
+
+    def sql(self, condition: Condition) -> Sql:
+        """The condition.
+
+        Raises:
+            CannotFilter: a name that nothing has, or a pattern that is none.
+        """
+        match condition:
+            case Joined(how="NOT", parts=(part,)):
+                return self.sql(part).within("(NOT {})")
+            case Joined(how=how, parts=parts):
+                return joined(f" {how} ", [self.sql(part) for part in parts])
+            case Word(text=word):
+                return Sql(WORDS, (word.lower(), models_named(self._cursor, word.lower())))
+            case Comparison(name=name, symbol=symbol, values=values):
+                return self._comparison(name, lambda column: compared(column, symbol, values))
+        raise AssertionError(condition)
+
+    def _comparison(self, name: Name, compare: Callable[[Sql], Sql]) -> Sql:
+        owner, _, key = name.text.rpartition(".")
+        if not owner and key in COLUMNS:
+            return compare(Sql(f"CAST({identifier(key)} AS VARCHAR)"))
+        if not owner and key in MODEL_NAMES:
+            return compare(Sql("name")).within(_OF_MODELS)
+        if owner in ("", "settings") and key in self._names.settings:
+            return compare(Sql("(settings ->> ?)", (_path("$", key),)))
+        if owner in ("", "model") and key in self._names.model_facts:
+            paths = [_path(place, key) for place in _PLACES_OF_FACTS]
+            texts = ", ".join(["facts ->> ?"] * len(paths))
+            return compare(Sql(f"coalesce({texts})", tuple(paths))).within(_OF_MODELS)
+        raise self._unknown(name)
+
+    def _unknown(self, name: Name) -> CannotFilter:
+        names = self._names.all
+        close = difflib.get_close_matches(name.text, names, MOST_NAMES_LISTED, 0.6) or names
+        more = ", ..." if len(close) > MOST_NAMES_LISTED else ""
+        listed = ", ".join(close[:MOST_NAMES_LISTED])
+        reason = f"nothing has {name.text!r} (character {name.place})"
+        return CannotFilter(reason, f"there are {listed}{more}")
+
+
+_OF_MODELS = "list_has_any(model_ids, (SELECT coalesce(list(id), []) FROM models WHERE {}))"
+
+
+def compared(column: Sql, symbol: str, values: tuple[Value, ...]) -> Sql:
+    """A column of text compared with a value, or with several for "in"; NULL is in no relation.
+
+    NaN neither: to DuckDB it is the largest of all numbers.
+
+    Raises:
+        CannotFilter: a pattern that is none.
+    """
+    if symbol == "in":
+        return joined(" OR ", [compared(column, "=", (value,)) for value in values])
+    (value,) = values
+    if value is None:
+        return column.within("({} IS NULL)" if symbol == "=" else "({} IS NOT NULL)")
+    if symbol == "~":
+        _require_pattern(str(value))
+        return column.within("coalesce(regexp_matches({}, ?), FALSE)", value)
+    if isinstance(value, bool | str):
+        text = str(value).lower() if isinstance(value, bool) else value
+        return column.within(f"coalesce({{}} {symbol} ?, FALSE)", text)
+    number = column.within("TRY_CAST({} AS DOUBLE)")
+    is_nan = number.within("NOT coalesce(isnan({}), FALSE)")
+    related = number.within(f"coalesce({{}} {symbol} CAST(? AS DOUBLE), FALSE)", value)
+    return related if symbol == "!=" else joined(" AND ", [related, is_nan])
+
+
+def joined(word: str, parts: Sequence[Sql]) -> Sql:
+    """Conditions with a word between them; of none, one that never holds."""
+    text = word.join(part.text for part in parts) or "FALSE"
+    return Sql(f"({text})", tuple(value for part in parts for value in part.values))
+
+
+def models_named(cursor: Cursor, word: str) -> list[str]:
+    """Ids of the models whose name contains the word: far fewer than there are questions."""
+    query = "SELECT id FROM models WHERE contains(lower(name), ?)"
+    return [id for (id,) in cursor.execute(query, [word]).fetchall()]
+
+
+def _path(place: str, key: str) -> str:
+    return f'{place}."{key}"'
+
+
+def _require_pattern(pattern: str) -> None:
+    """DuckDB's patterns are RE2's, which are nearly Python's.
+
+    Raises:
+        CannotFilter: it is none.
+    """
+    try:
+        duckdb.sql("SELECT regexp_matches('', ?)", params=[pattern])
+    except duckdb.Error as error:
+        why = " ".join(str(error).split()).partition(": ")[2]
+        raise CannotFilter(f"{pattern!r} is no pattern: {why}", "write one as in mlp_.*") from error
