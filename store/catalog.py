@@ -7,12 +7,22 @@ from store.pictures import Pictures
 from store.querying import SqlQueries
 from store.questions import Questions
 from store.rebuilding import CatalogRebuilding
+from store.result_numbers import AnswerNumbers
 from store.trash import Trash
 from store.values import Values
 
 
 class Catalog(
-    Models, Questions, Values, Jobs, Pictures, Trash, CatalogMerging, CatalogRebuilding, SqlQueries
+    Models,
+    Questions,
+    Values,
+    AnswerNumbers,
+    Jobs,
+    Pictures,
+    Trash,
+    CatalogMerging,
+    CatalogRebuilding,
+    SqlQueries,
 ):
     """A folder with everything that was asked and answered.
 

@@ -43,7 +43,11 @@ class FilterNames:
         """Those of a catalog: all questions of one kind and version have the same settings."""
         settings = cursor.execute(_SETTING_NAMES).fetchall()
         facts = cursor.execute(_FACT_NAMES).fetchall()
-        return cls(frozenset(n for (n,) in settings), frozenset(n for (n,) in facts))
+        numbers: dict[str, set[str]] = {}
+        for kind, name in cursor.execute(_NUMBER_NAMES).fetchall():
+            numbers.setdefault(kind, set()).add(name)
+        frozen = {kind: frozenset(names) for kind, names in numbers.items()}
+        return cls(frozenset(n for (n,) in settings), frozenset(n for (n,) in facts), frozen)
 
     @property
     def all(self) -> list[str]:
@@ -55,6 +59,10 @@ class FilterNames:
 _SETTING_NAMES = """SELECT DISTINCT unnest(json_keys(settings)) FROM (
     SELECT any_value(settings) AS settings FROM questions GROUP BY kind, version)"""
 _PLACES_OF_FACTS = ("$", "$.run.hyperparameters", "$.run.trained_by")  # in a model's facts
+_NUMBER_NAMES = """SELECT DISTINCT kind, unnest(names)
+    FROM (SELECT DISTINCT kind, names FROM result_numbers JOIN questions ON key = question_key)"""
+_NUMBER = """(SELECT n."values"[list_position(n.names, ?)] FROM result_numbers AS n
+    WHERE n.question_key = {}.key)"""
 _FACT_NAMES = " UNION ".join(
     f"SELECT unnest(json_keys(facts, '{place}')) FROM models"  # noqa: S608 - our own words
     for place in _PLACES_OF_FACTS
@@ -97,6 +105,10 @@ class SqlOfConditions:
             paths = [_path(place, key) for place in _PLACES_OF_FACTS]
             texts = ", ".join(["facts ->> ?"] * len(paths))
             return compare(Sql(f"coalesce({texts})", tuple(paths))).within(_OF_MODELS)
+        if not owner and any(key in names for names in self._names.numbers.values()):
+            return compare(Sql(_NUMBER.replace("{}", "questions"), (key,)))
+        if key in self._names.numbers.get(owner, ()):
+            return compare(Sql(_NUMBER.replace("{}", "others"), (key,))).within(_OF_ANSWERS, owner)
         raise self._unknown(name)
 
     def _unknown(self, name: Name) -> CannotFilter:
@@ -108,6 +120,9 @@ class SqlOfConditions:
         return CannotFilter(reason, f"there are {listed}{more}")
 
 
+_OF_ANSWERS = """list_has_any(model_ids, (SELECT coalesce(list(DISTINCT id), []) FROM
+    (SELECT unnest(model_ids) AS id FROM questions AS others
+     WHERE others.deleted IS NULL AND {} AND others.kind = ?)))"""
 _OF_MODELS = "list_has_any(model_ids, (SELECT coalesce(list(id), []) FROM models WHERE {}))"
 
 

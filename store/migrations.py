@@ -94,12 +94,23 @@ ALTER TABLE questions ADD COLUMN finished BOOLEAN;
 
 _HOSTS = "ALTER TABLE jobs ADD COLUMN host VARCHAR;"
 
+# Computed from the rows of an answer, for lists and searches; the view is for a user's own SQL.
+_NUMBERS = """
+CREATE TABLE result_numbers (question_key VARCHAR PRIMARY KEY, names VARCHAR[], "values" DOUBLE[],
+    lows DOUBLE[], highs DOUBLE[], units BIGINT);
+CREATE VIEW numbers AS
+    SELECT question_key AS key, kind, models, unnest(names) AS name, unnest("values") AS value,
+        unnest(lows) AS low, unnest(highs) AS high
+    FROM result_numbers JOIN analyses ON key = question_key;
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
     ("seals of what is stored, files that are ours", _SEALS),
     ("points and state that answers bring, answers that end early", _BROUGHT),
     ("hosts of workers", _HOSTS),
+    ("numbers of results", _NUMBERS),
 )
 TABLES = frozenset(
     {
@@ -120,6 +131,8 @@ TABLES = frozenset(
         "value_seals",
         "answer_points",
         "answer_states",
+        "result_numbers",
+        "numbers",
         "question_models",
         "analyses",
         "grids",

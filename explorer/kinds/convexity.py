@@ -11,6 +11,7 @@ from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ContourLines, PlaneLook, ValueName
+from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece
 from explorer.kinds.surface import Surface, SurfaceSettings
 
@@ -78,6 +79,18 @@ class Convexity(Surface):
     def has_eigenvalues(self) -> np.ndarray:
         """Where there are eigenvalues, (Y, X) bool."""
         return np.asarray(self.computed & np.isfinite(self.values["ratio"]))
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """How much of the plane is convex, and the ratio of the extreme eigenvalues on it."""
+        ratios = self.values["ratio"][self.has_eigenvalues]
+        if not len(ratios):
+            return {}
+        return {
+            "convex_share": ResultNumber(float(self.convex[self.has_eigenvalues].mean())),
+            "median_ratio": ResultNumber(float(np.median(ratios))),
+            "largest_ratio": ResultNumber(float(ratios.max())),
+        }
 
     @property
     def converged(self) -> np.ndarray:

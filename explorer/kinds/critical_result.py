@@ -11,6 +11,7 @@ from explorer.kinds.critical_settings import CriticalSettings
 from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
+from explorer.kinds.numbers import ResultNumber, ResultNumbers, loss_numbers
 from explorer.kinds.piece import Piece, partial_answer
 
 KERNEL_REMAINDER = (
@@ -104,6 +105,15 @@ class Critical:
     def is_critical(self) -> np.ndarray:
         """Which searches ended at a critical point, (T,) bool."""
         return np.asarray(self.values["ended"] == EndReason.CRITICAL)
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """How many searches ended at a critical point, at how many losses, the lowest of them."""
+        numbers = {
+            "critical_points": ResultNumber(float(self.is_critical.sum())),
+            "levels": ResultNumber(float(self.levels)),
+        }
+        return numbers | loss_numbers(self.loss[self.is_critical], None)
 
     @property
     def levels(self) -> int:

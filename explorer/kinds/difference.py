@@ -11,6 +11,7 @@ from explorer.kinds.facts import ChordFacts
 from explorer.kinds.grid import OnLine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, PlotHeight
+from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.statistics import Interval, interval
 
@@ -83,6 +84,18 @@ class Difference:
 
     def _interval(self, error: np.ndarray) -> Interval:
         return interval(self.loss, error, self.facts.examples, self.available)
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """The difference of the models themselves, and how far they are apart."""
+        numbers = {}
+        if (centre := self.centre) is not None:
+            ends = self.paired_interval or (np.full(len(self.x), np.nan),) * 2
+            low, high = (float(end[centre]) for end in ends)
+            numbers["difference"] = ResultNumber(float(self.loss[centre]), low, high)
+        if self.facts.distance is not None:
+            numbers["distance"] = ResultNumber(self.facts.distance)
+        return numbers
 
     @property
     def centre(self) -> int | None:

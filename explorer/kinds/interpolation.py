@@ -12,6 +12,7 @@ from explorer.kinds.facts import ChordFacts, number
 from explorer.kinds.grid import OnLine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
+from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.statistics import Interval, loss_interval
 
@@ -89,6 +90,19 @@ class Interpolation:
         first, last = self.ends(name)
         a = np.concatenate([[0.0], self.x[inner], [1.0]])
         return a, np.concatenate([[first], self.values[name][inner], [last]])
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Heights of the way by each definition, and how far the two points are apart."""
+        heights = {
+            "barrier": self.barrier,
+            "rise_above_mean": self.rise_above_mean,
+            "error_rise": self.error_rise,
+            "saddle": self.saddle,
+            "largest_rise": self.largest_rise,
+            "distance": self.facts.distance,
+        }
+        return {name: ResultNumber(n) for name, n in heights.items() if n is not None}
 
     @property
     def barrier(self) -> float:

@@ -14,6 +14,7 @@ from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import axis_values, coarse_to_fine
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import ProfileLook
+from explorer.kinds.numbers import ResultNumber, ResultNumbers, loss_numbers
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.require import require
 from explorer.kinds.reuse import on_grid
@@ -164,6 +165,16 @@ class Line:
     def interval(self) -> Interval | None:
         """95 % interval around each loss, (K, X) twice; None where losses have no such thing."""
         return loss_interval(self.values, self.facts.examples, self.available)
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Lowest and highest loss, that of the model by itself, and curvature along one line."""
+        numbers = loss_numbers(self.loss, self.facts.stand_alone_loss)
+        if math.isfinite(self.facts.slope):
+            numbers["slope"] = ResultNumber(self.facts.slope)
+        if self.facts.eigenvalue is not None:
+            numbers["eigenvalue"] = ResultNumber.within(self.facts.eigenvalue, self.facts.residual)
+        return numbers
 
     @property
     def places(self) -> dict[str, np.ndarray]:

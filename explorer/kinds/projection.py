@@ -9,6 +9,7 @@ from explorer.kinds.direction_settings import PlaneSettings
 from explorer.kinds.facts import AxesFacts
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import LAST, Look, Moment, PlotWidth
+from explorer.kinds.numbers import ResultNumber, ResultNumbers, largest, loss_numbers
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.trajectory import OfRuns, Trajectory, snapshot_places, split_runs
 
@@ -64,6 +65,14 @@ class Projection:
     def loss(self) -> np.ndarray:
         """True mean loss per example of each snapshot, (T,)."""
         return self.values["loss"]
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Lowest and highest loss of the snapshots, and how far they lie beside the plane."""
+        numbers = loss_numbers(self.loss, None)
+        if self.computed.any():
+            numbers["farthest_beside"] = ResultNumber(largest(self.values["out"]))
+        return numbers
 
     @property
     def paths(self) -> list[Trajectory]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from explorer.kinds.facts import AnswerFacts
+from explorer.kinds.numbers import ResultNumbers
 from explorer.kinds.piece import Piece
 
 
@@ -27,6 +28,10 @@ class Result(Protocol):
     @property
     def facts(self) -> AnswerFacts:
         """What the answer says of itself."""
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """The few numbers that it comes down to; those that are not known yet are left out."""
 
     @property
     def places(self) -> Mapping[str, np.ndarray]:

@@ -12,6 +12,7 @@ from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import LAST, LossPlaneLook, Moment
+from explorer.kinds.numbers import ResultNumber, ResultNumbers, loss_numbers
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.setting import Setting
@@ -104,6 +105,14 @@ class Run(Surface):
         values = {"loss": np.full(settings.shape, np.nan)} | answer.values
         facts = PlaneOfRunFacts.of(answer.facts)
         return cls(*axes(settings, facts), values, answer.computed, facts, settings.lengths)
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Lowest and highest loss on the plane, and how much of the run's variance it holds."""
+        numbers = loss_numbers(self.loss, self.facts.stand_alone_loss)
+        if self.facts.explained:
+            numbers["explained"] = ResultNumber(sum(self.facts.explained[:2]))
+        return numbers
 
     @property
     def path(self) -> Course | None:

@@ -10,6 +10,7 @@ import numpy as np
 from explorer.codec import OTHERS, Json
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.measures import LAYERS, MEASURE_PLACES, MEASURES, MISSING_REASONS, YES, Measure
+from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece
 from explorer.kinds.sharpness_settings import SharpnessSettings
 
@@ -112,6 +113,16 @@ class Sharpness:
             return Value(why=NOT_YET)
         value, low, high = (float(self.rows[n][own][0]) for n in ("value", "low", "high"))
         return Value(value, low, high, MISSING_REASONS[int(self.rows["why"][own][0])])
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Every measure that has a value, by its name."""
+        measures = {name: self.of(name) for name in self.chosen}
+        return {
+            name: ResultNumber(one.value, one.low, one.high)
+            for name, one in measures.items()
+            if not one.why
+        }
 
     def along(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Distances along the worst direction that a measure found, and the losses there."""

@@ -10,6 +10,7 @@ from explorer.kinds.eigenvalues import point_class
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
+from explorer.kinds.numbers import ResultNumber, ResultNumbers
 from explorer.kinds.piece import Piece
 from explorer.kinds.quadrature import Quadrature, correct_probes
 
@@ -117,6 +118,22 @@ class Spectrum:
         return np.asarray(
             (math.nan if loss is None else loss) + slope * steps + values[-1] * steps**2 / 2
         )
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Extreme eigenvalues, the trace, and how many eigenvalues are negative."""
+        numbers = {}
+        values, residuals = self.eigenvalues
+        if len(values):
+            for name, place in (("lambda_max", 0), ("lambda_min", -1)):
+                error = float(residuals[place])
+                numbers[name] = ResultNumber.within(float(values[place]), error)
+        for name, estimate in (("trace", self.trace), ("negative", self.negative)):
+            if estimate is not None:
+                numbers[name] = ResultNumber(estimate.value, estimate.low, estimate.high)
+        if math.isfinite(self.facts.gradient_norm):
+            numbers["gradient_norm"] = ResultNumber(self.facts.gradient_norm)
+        return numbers
 
     @property
     def tolerance(self) -> float:

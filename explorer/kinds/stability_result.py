@@ -8,6 +8,7 @@ from scipy.special import stdtrit
 
 from explorer.kinds import gradient_noise
 from explorer.kinds.facts import AnswerFacts
+from explorer.kinds.numbers import ResultNumber, ResultNumbers, largest
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.statistics import CONFIDENCE_LEVEL
@@ -67,6 +68,19 @@ class Stability:
     def places(self) -> dict[str, np.ndarray]:
         """Run and number of each snapshot within it, (T,) each."""
         return snapshot_places(self.lengths)
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Curvature at the last snapshot, and the largest eigenvalue of all."""
+        if not self.computed.any():
+            return {}
+        last, tops = int(np.flatnonzero(self.computed)[-1]), self.values["lambda_max"]
+        low, high = (float(end[last]) for end in self.trace_interval)
+        return {
+            "lambda_max": ResultNumber.within(tops[last], self.values["residual"][last]),
+            "highest_lambda_max": ResultNumber(largest(tops)),
+            "trace": ResultNumber(float(self.values["trace"][last]), low, high),
+        }
 
     @property
     def trace_interval(self) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from explorer.kinds.facts import AxesFacts
 from explorer.kinds.grid import OnGrid, axis_values
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import LossPlaneLook
+from explorer.kinds.numbers import ResultNumbers, loss_numbers
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.reuse import on_grid
 from explorer.kinds.setting import Setting
@@ -72,6 +73,11 @@ class Surface:
         answer = partial_answer(settings.shape, ("j", "i"), ("x", "y"), pieces)
         values = {"loss": np.full(settings.shape, np.nan)} | answer.values
         return cls(*settings.axes, values, answer.computed, AxesFacts.of(answer.facts))
+
+    @property
+    def numbers(self) -> ResultNumbers:
+        """Lowest and highest loss on the plane, and that of the model by itself."""
+        return loss_numbers(self.loss, self.facts.stand_alone_loss)
 
     @property
     def places(self) -> dict[str, np.ndarray]:

@@ -24,6 +24,7 @@ from explorer.kinds import kind_named
 from explorer.supervisor.endings import fail, fail_removed, settle
 from explorer.supervisor.ingestion import Ingestion
 from explorer.supervisor.lost_jobs import LostJobs
+from explorer.supervisor.result_numbers import ResultNumbers
 from explorer.supervisor.tracked_job import TrackedJob, stored_progress, tell
 from explorer.supervisor.worker_watch import WorkerWatch
 from store import Catalog, CatalogBusy, CatalogDamaged, CatalogError, CatalogFull
@@ -66,6 +67,7 @@ class Supervisor:
         self._stop = threading.Event()
         self._follower = Follower(catalog)
         self._ingestion = Ingestion(catalog)
+        self._result_numbers = ResultNumbers(catalog)
         self._reset()
         self._place = identity_of(catalog.folder)
 
@@ -115,6 +117,7 @@ class Supervisor:
                     if self.acquire():
                         self._look_for_lost()
                         self.step()
+                        self._result_numbers.keep_up()
                         self.catalog.close()  # now, not when its watcher gets to it
                         self._follower.check_runs()
                     self.trouble = ""

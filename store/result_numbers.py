@@ -1,0 +1,50 @@
+"""The few numbers that each answer comes down to: computed from it, and again where it has grown."""
+
+from collections.abc import Mapping, Sequence
+
+from store.door import Door
+from store.lease import Cursor
+from store.rows import put_row
+
+Numbers = Mapping[str, tuple[float, float, float]]  # name -> value and the ends of its interval
+
+_UNTOLD = """SELECT key FROM questions LEFT JOIN result_numbers ON question_key = key
+    WHERE status = 'complete' AND deleted IS NULL AND result_numbers.units IS DISTINCT FROM units_done
+    ORDER BY created DESC, key LIMIT ?"""
+_STORED = """SELECT question_key, names, "values", lows, highs FROM result_numbers
+    WHERE list_contains(CAST(? AS VARCHAR[]), question_key)"""
+
+
+class AnswerNumbers(Door):
+    """The part of the catalog about the numbers of answers."""
+
+    def set_numbers(self, key: str, numbers: Numbers, units: int) -> None:
+        """Keep the numbers of an answer, in place of earlier ones.
+
+        Args:
+            key: of the question.
+            numbers: value and ends by name; NaN stays NaN.
+            units: that were answered when they were computed.
+        """
+        columns = [list(column) for column in zip(*numbers.values(), strict=True)] or [[], [], []]
+        row = {"question_key": key, "names": list(numbers), "units": units}
+        row |= dict(zip(("values", "lows", "highs"), columns, strict=True))
+        renewed = ("names", "values", "lows", "highs", "units")
+        self._write(lambda c: put_row(c, "result_numbers", row, renewed))
+
+    def numbers(self, keys: Sequence[str]) -> dict[str, dict[str, tuple[float, float, float]]]:
+        """The numbers of those of these answers that have some: value and ends, by name."""
+
+        def work(
+            cursor: Cursor,
+        ) -> list[tuple[str, list[str], list[float], list[float], list[float]]]:
+            return cursor.execute(_STORED, [list(keys)]).fetchall()
+
+        return {
+            key: {name: ends for name, *ends in zip(*columns, strict=True)}
+            for key, *columns in self._read(work)
+        }
+
+    def answers_without_numbers(self, limit: int) -> list[str]:
+        """Keys of complete answers whose numbers are missing or of an earlier state, newest first."""
+        return self._read(lambda c: [key for (key,) in c.execute(_UNTOLD, [limit]).fetchall()])
