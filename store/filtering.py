@@ -61,7 +61,7 @@ _SETTING_NAMES = """SELECT DISTINCT unnest(json_keys(settings)) FROM (
 _PLACES_OF_FACTS = ("$", "$.run.hyperparameters", "$.run.trained_by")  # in a model's facts
 _NUMBER_NAMES = """SELECT DISTINCT kind, unnest(names)
     FROM (SELECT DISTINCT kind, names FROM result_numbers JOIN questions ON key = question_key)"""
-_NUMBER = """(SELECT n."values"[list_position(n.names, ?)] FROM result_numbers AS n
+_NUMBER = """(SELECT n.estimates[list_position(n.names, ?)] FROM result_numbers AS n
     WHERE n.question_key = {}.key)"""
 _FACT_NAMES = " UNION ".join(
     f"SELECT unnest(json_keys(facts, '{place}')) FROM models"  # noqa: S608 - our own words

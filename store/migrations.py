@@ -96,10 +96,10 @@ _HOSTS = "ALTER TABLE jobs ADD COLUMN host VARCHAR;"
 
 # Computed from the rows of an answer, for lists and searches; the view is for a user's own SQL.
 _NUMBERS = """
-CREATE TABLE result_numbers (question_key VARCHAR PRIMARY KEY, names VARCHAR[], "values" DOUBLE[],
+CREATE TABLE result_numbers (question_key VARCHAR PRIMARY KEY, names VARCHAR[], estimates DOUBLE[],
     lows DOUBLE[], highs DOUBLE[], units BIGINT);
 CREATE VIEW numbers AS
-    SELECT question_key AS key, kind, models, unnest(names) AS name, unnest("values") AS value,
+    SELECT question_key AS key, kind, models, unnest(names) AS name, unnest(estimates) AS value,
         unnest(lows) AS low, unnest(highs) AS high
     FROM result_numbers JOIN analyses ON key = question_key;
 """

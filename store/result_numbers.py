@@ -1,4 +1,4 @@
-"""The few numbers that each answer comes down to: computed from it, and again where it has grown."""
+"""The few numbers that each answer comes down to; they are computed from it at any time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,9 +9,10 @@ from store.rows import put_row
 Numbers = Mapping[str, tuple[float, float, float]]  # name -> value and the ends of its interval
 
 _UNTOLD = """SELECT key FROM questions LEFT JOIN result_numbers ON question_key = key
-    WHERE status = 'complete' AND deleted IS NULL AND result_numbers.units IS DISTINCT FROM units_done
+    WHERE status = 'complete' AND deleted IS NULL
+        AND result_numbers.units IS DISTINCT FROM units_done
     ORDER BY created DESC, key LIMIT ?"""
-_STORED = """SELECT question_key, names, "values", lows, highs FROM result_numbers
+_STORED = """SELECT question_key, names, estimates, lows, highs FROM result_numbers
     WHERE list_contains(CAST(? AS VARCHAR[]), question_key)"""
 
 
@@ -28,8 +29,8 @@ class AnswerNumbers(Door):
         """
         columns = [list(column) for column in zip(*numbers.values(), strict=True)] or [[], [], []]
         row = {"question_key": key, "names": list(numbers), "units": units}
-        row |= dict(zip(("values", "lows", "highs"), columns, strict=True))
-        renewed = ("names", "values", "lows", "highs", "units")
+        row |= dict(zip(("estimates", "lows", "highs"), columns, strict=True))
+        renewed = ("names", "estimates", "lows", "highs", "units")
         self._write(lambda c: put_row(c, "result_numbers", row, renewed))
 
     def numbers(self, keys: Sequence[str]) -> dict[str, dict[str, tuple[float, float, float]]]:
@@ -46,5 +47,5 @@ class AnswerNumbers(Door):
         }
 
     def answers_without_numbers(self, limit: int) -> list[str]:
-        """Keys of complete answers whose numbers are missing or of an earlier state, newest first."""
+        """Keys of complete answers whose numbers are missing or outdated, newest first."""
         return self._read(lambda c: [key for (key,) in c.execute(_UNTOLD, [limit]).fetchall()])

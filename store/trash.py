@@ -120,16 +120,8 @@ def _mark(cursor: Cursor, table: str, column: str, id: str, time: object) -> Non
 
 def _remove_deleted(cursor: Cursor) -> None:
     deleted_keys = "(SELECT key FROM questions WHERE deleted IS NOT NULL)"
-    rooms = (
-        "pieces",
-        "value_seals",
-        "directions",
-        "images",
-        "jobs",
-        "answer_states",
-        "result_numbers",
-    )
-    for table in (*value_tables(cursor), *rooms):
+    rooms = ("pieces", "value_seals", "directions", "images", "result_numbers", "jobs")
+    for table in (*value_tables(cursor), *rooms, "answer_states"):
         cursor.execute(f"DELETE FROM {table} WHERE question_key IN {deleted_keys}")  # noqa: S608 - our names
     cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
     cursor.execute(
