@@ -5,11 +5,8 @@ as Python has no such operator between two values, it is read as `@`, which is a
 """
 
 import ast
-import io
 import itertools
 import re
-import token
-import tokenize
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,7 +18,6 @@ _SYMBOLS: dict[type[ast.AST], str] = {
     ast.Eq: "=", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
 }  # fmt: skip
 _TURNED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_OPERATORS = {"==", "!=", "<", "<=", ">", ">=", "~"}
 
 
 @dataclass(frozen=True)
@@ -61,13 +57,8 @@ Condition: TypeAlias = Comparison | Word | Joined
 
 def is_expression(text: str) -> bool:
     """Whether a text compares something; else it is words to look for."""
-    try:
-        found = list(tokenize.generate_tokens(io.StringIO(text.strip()).readline))
-    except (tokenize.TokenError, SyntaxError):  # an open bracket or quote
-        return re.search(r"[<>~]|[=!]=", text) is not None
-    return any(part.type == token.OP and part.string in _OPERATORS for part in found) or any(
-        part.type == token.NAME and part.string == "in" for part in found[1:-2]
-    )
+    outside_of_quotes = re.sub(r"""("[^"]*"|'[^']*')""", "", text)
+    return re.search(r"[<>~]|[=!]=|\bin\s*[\[({]", outside_of_quotes) is not None
 
 
 def parsed(text: str) -> Condition:
