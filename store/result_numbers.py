@@ -42,7 +42,7 @@ class AnswerNumbers(Door):
             return cursor.execute(_STORED, [list(keys)]).fetchall()
 
         return {
-            key: {name: ends for name, *ends in zip(*columns, strict=True)}
+            key: {name: (one, low, high) for name, one, low, high in zip(*columns, strict=True)}
             for key, *columns in self._read(work)
         }
 

@@ -30,14 +30,11 @@ def question(key="q1", units=4, **changes) -> Question:
 
 
 def put_model(catalog: Catalog, id="m1", name="ResNet", point="w1", facts=None) -> str:
+    facts = {"parameters": 9} if facts is None else facts
     file_hash = catalog.put_file(f"weights of {id}".encode(), "safetensors")
     catalog.add_import(
         Problem(id="p1", name="rings", path="/x/rings.py", source_hash="0" * 64),
-        [
-            Model(
-                id=id, name=name, problem_id="p1", point_id=point, facts=facts or {"parameters": 9}
-            )
-        ],
+        [Model(id=id, name=name, problem_id="p1", point_id=point, facts=facts)],
         [Point(model_id=id, point_id=point, label="final", step=7, file_hash=file_hash)],
         [
             Measurement(
