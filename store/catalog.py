@@ -1,6 +1,7 @@
 """The only door to the database: `Catalog`, put together from its parts."""
 
 from store.jobs import Jobs
+from store.labels import Labels
 from store.merging import CatalogMerging
 from store.models import Models
 from store.pictures import Pictures
@@ -17,6 +18,7 @@ class Catalog(
     Questions,
     Values,
     AnswerNumbers,
+    Labels,
     Jobs,
     Pictures,
     Trash,

@@ -12,6 +12,7 @@ from store.lease import Cursor
 from store.rows import identifier
 
 COLUMNS = ("kind", "title", "status", "units", "units_done", "seconds", "created", "completed")
+LABELS = ("tag", "note", "favourite", "archived")  # of the analysis
 MODEL_NAMES = ("model", "name")  # what the name of a model goes by
 MOST_NAMES_LISTED = 12
 WORDS = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
@@ -53,7 +54,12 @@ class FilterNames:
     def all(self) -> list[str]:
         """All of them, what every analysis has first."""
         numbers = [f"{kind}.{name}" for kind, names in self.numbers.items() for name in names]
-        return [*COLUMNS, *MODEL_NAMES, *sorted({*self.settings, *self.model_facts, *numbers})]
+        return [
+            *COLUMNS,
+            *MODEL_NAMES,
+            *LABELS,
+            *sorted({*self.settings, *self.model_facts, *numbers}),
+        ]
 
 
 _SETTING_NAMES = """SELECT DISTINCT unnest(json_keys(settings)) FROM (
@@ -97,6 +103,9 @@ class SqlOfConditions:
         owner, _, key = name.text.rpartition(".")
         if not owner and key in COLUMNS:
             return compare(Sql(f"CAST({identifier(key)} AS VARCHAR)"))
+        if not owner and key in LABELS:
+            column = "unnest(tags)" if key == "tag" else identifier(key)
+            return compare(Sql("noted")).within(_OF_LABELS.replace("[]", column))
         if not owner and key in MODEL_NAMES:
             return compare(Sql("name")).within(_OF_MODELS)
         if owner in ("", "settings") and key in self._names.settings:
@@ -120,6 +129,8 @@ class SqlOfConditions:
         return CannotFilter(reason, f"there are {listed}{more}")
 
 
+_OF_LABELS = """(key IN (SELECT id FROM (
+    SELECT id, CAST([] AS VARCHAR) AS noted FROM labels WHERE what = 'analysis') WHERE {}))"""
 _OF_ANSWERS = """list_has_any(model_ids, (SELECT coalesce(list(DISTINCT id), []) FROM
     (SELECT unnest(model_ids) AS id FROM questions AS others
      WHERE others.deleted IS NULL AND {} AND others.kind = ?)))"""

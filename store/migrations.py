@@ -96,6 +96,8 @@ _HOSTS = "ALTER TABLE jobs ADD COLUMN host VARCHAR;"
 
 # Computed from the rows of an answer, for lists and searches; the view is for a user's own SQL.
 _NUMBERS = """
+CREATE TABLE labels (what VARCHAR, id VARCHAR, name VARCHAR, note VARCHAR, tags VARCHAR[],
+    favourite BOOLEAN, archived BOOLEAN, PRIMARY KEY (what, id));
 CREATE TABLE result_numbers (question_key VARCHAR PRIMARY KEY, names VARCHAR[], estimates DOUBLE[],
     lows DOUBLE[], highs DOUBLE[], units BIGINT);
 CREATE VIEW numbers AS
@@ -110,7 +112,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("seals of what is stored, files that are ours", _SEALS),
     ("points and state that answers bring, answers that end early", _BROUGHT),
     ("hosts of workers", _HOSTS),
-    ("numbers of results", _NUMBERS),
+    ("numbers of results, labels", _NUMBERS),
 )
 TABLES = frozenset(
     {
@@ -131,6 +133,7 @@ TABLES = frozenset(
         "value_seals",
         "answer_points",
         "answer_states",
+        "labels",
         "result_numbers",
         "numbers",
         "question_models",

@@ -18,7 +18,15 @@ from store.seals import seal_after, seal_rows
 from store.tables import append
 from store.values import new_rows, write_progress
 
-_PLAIN_TABLES = ("problems", "points", "measurements", "directions", "choices", "answer_points")
+_PLAIN_TABLES = (
+    "problems",
+    "points",
+    "measurements",
+    "directions",
+    "choices",
+    "answer_points",
+    "labels",
+)
 _BEGUN = "SELECT 1 FROM answer_states WHERE question_key = ? AND unit = ? LIMIT 1"
 
 

@@ -7,6 +7,7 @@ import pytest
 from store import Catalog
 from store.errors import CannotFilter
 from store.filter_language import is_expression
+from store.labels import Label
 from tests.stored import put_model, question
 
 MODELS = {
@@ -40,6 +41,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         catalog.ask(question(key, kind=kind, title=key, model_ids=models, settings=own))
         ends = {name: (value, value, value) for name, value in numbers.items()}
         catalog.set_numbers(key, ends, 0)
+    catalog.note_label(Label(what="analysis", id="s1", tags=("paper", "fig 2"), favourite=True))
+    catalog.note_label(Label(what="analysis", id="p1", tags=("paper",), note="a *wide* gap"))
     return catalog
 
 
@@ -74,6 +77,10 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         ("x_count > 1e400", ""),
         ('x_count > "a"', ""),  # a word is greater than no number
         ("title == 'it\\'", ""),
+        ('tag == "paper" and lr > 0', "s1 p1"),
+        ('tag in ["fig 2", "fig 3"]', "s1"),
+        ('note ~ "wide"', "p1"),
+        ("favourite == true or barrier > 0", "s1 i1"),
     ],
 )
 def test_a_condition_finds_what_meets_it(catalog: Catalog, text: str, keys: str) -> None:
