@@ -2,6 +2,7 @@
 
 from store.jobs import Jobs
 from store.labels import Labels
+from store.listing import Listings
 from store.merging import CatalogMerging
 from store.models import Models
 from store.pictures import Pictures
@@ -17,6 +18,7 @@ class Catalog(
     Models,
     Questions,
     Values,
+    Listings,
     AnswerNumbers,
     Labels,
     Jobs,

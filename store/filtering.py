@@ -99,6 +99,31 @@ class SqlOfConditions:
                 return self._comparison(name, lambda column: compared(column, symbol, values))
         raise AssertionError(condition)
 
+    def order(self, name: str, descending: bool) -> Sql:
+        """How analyses are put in order by a column; numbers as numbers, what lacks it last.
+
+        Raises:
+            CannotFilter: nothing has it.
+        """
+        column = self._column(Name(name, 1))
+        way = "DESC" if descending else "ASC"
+        number = column.within(f"TRY_CAST({{}} AS DOUBLE) {way} NULLS LAST")
+        text = column.within(f"{{}} {way} NULLS LAST")
+        return Sql(f"{number.text}, {text.text}", (*number.values, *text.values))
+
+    def _column(self, name: Name) -> Sql:
+        """One value of each analysis; of several models that of the first."""
+        owner, _, key = name.text.rpartition(".")
+        if not owner and key in MODEL_NAMES:
+            return Sql(_FIRST_MODEL.format("name"))
+        if owner in ("", "model") and key in self._names.model_facts - self._own_names(owner):
+            return _model_fact(key).within(_FIRST_MODEL)
+        return self._comparison(name, lambda column: column)
+
+    def _own_names(self, owner: str) -> frozenset[str]:
+        """The names of analyses that go before the same ones of models."""
+        return frozenset() if owner else self._names.settings | frozenset(COLUMNS)
+
     def _comparison(self, name: Name, compare: Callable[[Sql], Sql]) -> Sql:
         owner, _, key = name.text.rpartition(".")
         if not owner and key in COLUMNS:
@@ -111,9 +136,7 @@ class SqlOfConditions:
         if owner in ("", "settings") and key in self._names.settings:
             return compare(Sql("(settings ->> ?)", (_path("$", key),)))
         if owner in ("", "model") and key in self._names.model_facts:
-            paths = [_path(place, key) for place in _PLACES_OF_FACTS]
-            texts = ", ".join(["facts ->> ?"] * len(paths))
-            return compare(Sql(f"coalesce({texts})", tuple(paths))).within(_OF_MODELS)
+            return compare(_model_fact(key)).within(_OF_MODELS)
         if not owner and any(key in names for names in self._names.numbers.values()):
             return compare(Sql(_NUMBER.replace("{}", "questions"), (key,)))
         if key in self._names.numbers.get(owner, ()):
@@ -134,6 +157,7 @@ _OF_LABELS = """(key IN (SELECT id FROM (
 _OF_ANSWERS = """list_has_any(model_ids, (SELECT coalesce(list(DISTINCT id), []) FROM
     (SELECT unnest(model_ids) AS id FROM questions AS others
      WHERE others.deleted IS NULL AND {} AND others.kind = ?)))"""
+_FIRST_MODEL = "(SELECT {} FROM models WHERE id = model_ids[1])"
 _OF_MODELS = "list_has_any(model_ids, (SELECT coalesce(list(id), []) FROM models WHERE {}))"
 
 
@@ -172,6 +196,13 @@ def models_named(cursor: Cursor, word: str) -> list[str]:
     """Ids of the models whose name contains the word: far fewer than there are questions."""
     query = "SELECT id FROM models WHERE contains(lower(name), ?)"
     return [id for (id,) in cursor.execute(query, [word]).fetchall()]
+
+
+def _model_fact(key: str) -> Sql:
+    """A fact of a model: its own, or what its run was trained with."""
+    paths = [_path(place, key) for place in _PLACES_OF_FACTS]
+    texts = ", ".join(["facts ->> ?"] * len(paths))
+    return Sql(f"coalesce({texts})", tuple(paths))
 
 
 def _path(place: str, key: str) -> str:

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 from store.door import Door
 from store.errors import UnknownEntry
-from store.filter_language import is_expression, parsed
-from store.filtering import WORDS, SqlOfConditions, models_named
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
 from store.rows import now, put_row, records, scalar
@@ -17,7 +15,6 @@ _ASKED_COLUMNS = (
     "key", "kind", "version", "title", "settings", "problem_id", "model_ids", "point_ids", "units",
     "family", "objective",
 )  # fmt: skip
-_BY_KEYS = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[]))) ORDER BY created DESC, key"
 _UNDER_WAY = """SELECT count(*) FROM jobs
     WHERE question_key = ? AND status IN ('queued', 'running')"""
 
@@ -71,63 +68,13 @@ class Questions(Door):
     def questions_of(self, keys: Iterable[str]) -> dict[str, Question]:
         """The questions of those keys, also deleted ones; what was never asked is left out."""
         where = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
-        questions = self._read(lambda c: _questions_with_names(c, where, [list(keys)]))
+        questions = self._read(lambda c: questions_with_names(c, where, [list(keys)]))
         return {question.key: question for question in questions}
-
-    def questions(
-        self,
-        search: str = "",
-        *,
-        kind: str | None = None,
-        model_id: str | None = None,
-        status: str | None = None,
-        deleted: bool = False,
-        limit: int = 24,
-        offset: int = 0,
-    ) -> tuple[list[Question], int]:
-        """Questions, newest first, and how many there are in all.
-
-        Args:
-            search: words that must all occur in title, kind, names of the models or settings; or
-                a condition, as in `kind == "surface" and lr < 0.1`.
-            kind: only of this kind.
-            model_id: only about this model.
-            status: only "open" or "complete".
-            deleted: those in the trash instead.
-            limit: how many at most.
-            offset: how many to skip.
-        """
-        conditions = [f"deleted IS {'NOT ' if deleted else ''}NULL"]
-        values: list[object] = []
-        for condition, value in (
-            ("kind = ?", kind),
-            ("list_contains(model_ids, ?)", model_id),
-            ("status = ?", status),
-        ):
-            if value is not None:
-                conditions.append(condition)
-                values.append(value)
-
-        def work(cursor: Cursor) -> tuple[list[Question], int]:
-            if is_expression(search):
-                condition = SqlOfConditions(cursor).sql(parsed(search))
-                conditions.append(condition.text)
-                values.extend(condition.values)
-            else:
-                for word in search.lower().split():
-                    conditions.append(WORDS)
-                    values.extend([word, models_named(cursor, word)])
-            keys = _keys(cursor, conditions, values)
-            return _questions_with_names(cursor, _BY_KEYS, [keys[offset : offset + limit]]), len(
-                keys
-            )
-
-        return self._read(work)
 
     def relatives(self, family: str) -> list[Question]:
         """The questions of that family that are not deleted, the most answered first."""
         where = "WHERE family = ? AND deleted IS NULL ORDER BY units_done DESC, created, key"
-        return self._read(lambda c: _questions_with_names(c, where, [family]))
+        return self._read(lambda c: questions_with_names(c, where, [family]))
 
     def note_choice(self, objective: str, device: str, facts: Json) -> None:
         """Remember how an objective is best evaluated on a device, in place of an earlier note."""
@@ -164,19 +111,13 @@ def question_row(cursor: Cursor, key: str) -> Question:
     Raises:
         UnknownEntry: it was never asked.
     """
-    questions = _questions_with_names(cursor, "WHERE key = ?", [key])
+    questions = questions_with_names(cursor, "WHERE key = ?", [key])
     if not questions:
         raise UnknownEntry("question", key)
     return questions[0]
 
 
-def _keys(cursor: Cursor, conditions: list[str], values: list[object]) -> list[str]:
-    """Keys of all questions that meet the conditions, newest first: one scan counts and orders."""
-    query = f"SELECT key FROM questions WHERE {' AND '.join(conditions)} ORDER BY created DESC, key"  # noqa: S608
-    return [key for (key,) in cursor.execute(query, values).fetchall()]
-
-
-def _questions_with_names(cursor: Cursor, where: str, values: list[object]) -> list[Question]:
+def questions_with_names(cursor: Cursor, where: str, values: list[object]) -> list[Question]:
     """Questions with the names of their models."""
     query = f"SELECT * EXCLUDE (opened) FROM questions {where}"  # noqa: S608 - our own words
     questions = records(cursor, Question, query, values)

@@ -150,3 +150,38 @@ def test_numbers_go_with_their_answer(catalog: Catalog) -> None:
     assert numbers["i1"] == {"barrier": (math.inf,) * 3}
     assert numbers["s3"] == {}
     assert set(numbers) == {"s2", "i1", "s3"}
+
+
+@pytest.mark.parametrize(
+    ("order", "descending", "keys"),
+    [
+        ("lambda_max", True, "p1 i1 s1 s2 s3"),
+        ("x_count", False, "s1 s2 s3 i1 p1"),
+        ("x_count", True, "i1 s2 s3 s1 p1"),
+        ("lr", True, "s2 i1 p1 s1 s3"),
+        ("name", False, "s3 i1 p1 s1 s2"),
+        ("title", True, "s3 s2 s1 p1 i1"),
+    ],
+)
+def test_lists_go_by_any_column(catalog: Catalog, order: str, descending: bool, keys: str) -> None:
+    """By numbers as numbers, by words as words; what has no such value is last either way."""
+    listed, _ = catalog.questions(order=order, descending=descending)
+    assert [q.key for q in listed] == keys.split()
+
+
+def test_facets_count_what_is_searched_for(catalog: Catalog) -> None:
+    """Each kind, model, tag with how many there are, of the analyses that meet the condition."""
+    facets = catalog.facets("x_count > 0")
+    assert facets["kind"] == {"surface": 3, "interpolation": 1}
+    assert facets["model"] == {"cnn": 2, "mlp_1": 2, "mlp_2": 1}
+    assert facets["tag"] == {"fig 2": 1, "paper": 1}
+    assert facets["split"] == {"train": 4}
+
+
+def test_what_is_archived_is_listed_on_demand(catalog: Catalog) -> None:
+    """It is nowhere but where a search names it, and comes back as it was."""
+    catalog.note_label(Label(what="analysis", id="s3", archived=True))
+    assert "s3" not in {q.key for q in catalog.questions()[0]}
+    assert [q.key for q in catalog.questions("archived == true")[0]] == ["s3"]
+    catalog.note_label(Label(what="analysis", id="s3"))
+    assert "s3" in {q.key for q in catalog.questions()[0]}

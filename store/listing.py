@@ -1,0 +1,118 @@
+"""Lists of analyses: what is searched for, in an order, with counts of what there is."""
+
+from collections.abc import Mapping, Sequence
+
+from store.door import Door
+from store.filter_language import is_expression, parsed
+from store.filtering import WORDS, FilterNames, Sql, SqlOfConditions, joined, models_named
+from store.lease import Cursor
+from store.questions import questions_with_names
+from store.records import Question
+
+_BY_KEYS = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
+_NOT_ARCHIVED = "key NOT IN (SELECT id FROM labels WHERE what = 'analysis' AND archived)"
+FACETS = {  # what there is to choose from, as a column or several of each analysis
+    "kind": "[kind]",
+    "status": "[status]",
+    "model": "(SELECT list(name) FROM models WHERE list_contains(model_ids, id))",
+    "split": "[settings ->> 'split']",
+    "precision": "[settings ->> 'precision']",
+    "tag": "(SELECT any_value(tags) FROM labels WHERE what = 'analysis' AND id = key)",
+}
+
+
+class Listings(Door):
+    """The part of the catalog that lists analyses."""
+
+    def questions(
+        self,
+        search: str = "",
+        *,
+        kind: str | None = None,
+        model_id: str | None = None,
+        status: str | None = None,
+        deleted: bool = False,
+        order: str = "created",
+        descending: bool = True,
+        limit: int = 24,
+        offset: int = 0,
+    ) -> tuple[list[Question], int]:
+        """Questions in an order, and how many there are in all.
+
+        What is archived is listed only where the search is about that.
+
+        Args:
+            search: words that must all occur in title, kind, names of the models or settings; or
+                a condition, as in `kind == "surface" and lr < 0.1`.
+            kind: only of this kind.
+            model_id: only about this model.
+            status: only "open" or "complete".
+            deleted: those in the trash instead.
+            order: a name as in conditions; what has no such value comes last.
+            descending: the largest, or newest, first.
+            limit: how many at most.
+            offset: how many to skip.
+
+        Raises:
+            CannotFilter: the condition or the order cannot be read, or nothing has such a value.
+        """
+        equal = {"kind = ?": kind, "list_contains(model_ids, ?)": model_id, "status = ?": status}
+
+        def work(cursor: Cursor) -> tuple[list[Question], int]:
+            condition = _condition(cursor, search, equal, deleted)
+            keys = _keys(cursor, condition, order, descending)
+            page = keys[offset : offset + limit]
+            questions = {q.key: q for q in questions_with_names(cursor, _BY_KEYS, [page])}
+            return [questions[key] for key in page], len(keys)
+
+        return self._read(work)
+
+    def facets(self, search: str = "") -> dict[str, dict[str, int]]:
+        """Of what is searched for, how many have each kind, status, model, ...: the most first.
+
+        Raises:
+            CannotFilter: the condition cannot be read, or nothing has such a value.
+        """
+
+        def work(cursor: Cursor) -> dict[str, dict[str, int]]:
+            condition = _condition(cursor, search, {}, deleted=False)
+            return {name: _counts(cursor, condition, column) for name, column in FACETS.items()}
+
+        return self._read(work)
+
+    def filter_names(self) -> list[str]:
+        """The names that conditions can be about."""
+        return self._read(lambda cursor: FilterNames.of(cursor).all)
+
+
+def _condition(cursor: Cursor, search: str, equal: Mapping[str, str | None], deleted: bool) -> Sql:
+    """What is searched for, as one condition."""
+    parts = [Sql(f"deleted IS {'NOT ' if deleted else ''}NULL")]
+    parts += [Sql(text, (value,)) for text, value in equal.items() if value is not None]
+    if is_expression(search):
+        parts.append(SqlOfConditions(cursor).sql(parsed(search)))
+    else:
+        words = search.lower().split()
+        parts += [Sql(WORDS, (word, models_named(cursor, word))) for word in words]
+    if "archived" not in search and not deleted:
+        parts.append(Sql(_NOT_ARCHIVED))
+    return joined(" AND ", parts)
+
+
+def _keys(cursor: Cursor, condition: Sql, order: str, descending: bool) -> list[str]:
+    """Keys of all questions that meet the condition: one scan counts and orders."""
+    by = Sql("created DESC")
+    if order != "created":
+        by = SqlOfConditions(cursor).order(order, descending)
+    elif not descending:
+        by = Sql("created ASC")
+    query = f"SELECT key FROM questions WHERE {condition.text} ORDER BY {by.text}, key"  # noqa: S608
+    return [key for (key,) in cursor.execute(query, [*condition.values, *by.values]).fetchall()]
+
+
+def _counts(cursor: Cursor, condition: Sql, column: str) -> dict[str, int]:
+    query = f"""SELECT value, count(*) FROM (
+        SELECT unnest({column}) AS value FROM questions WHERE {condition.text})
+        WHERE value IS NOT NULL GROUP BY value ORDER BY count(*) DESC, value"""  # noqa: S608
+    rows: Sequence[tuple[str, int]] = cursor.execute(query, list(condition.values)).fetchall()
+    return dict(rows)
