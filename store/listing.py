@@ -60,10 +60,10 @@ class Listings(Door):
 
         def work(cursor: Cursor) -> tuple[list[Question], int]:
             condition = _condition(cursor, search, equal, deleted)
-            keys = _keys(cursor, condition, order, descending)
-            page = keys[offset : offset + limit]
+            by = _order(cursor, order, descending)
+            page, count = _page(cursor, condition, by, limit, offset)
             questions = {q.key: q for q in questions_with_names(cursor, _BY_KEYS, [page])}
-            return [questions[key] for key in page], len(keys)
+            return [questions[key] for key in page], count
 
         return self._read(work)
 
@@ -99,15 +99,23 @@ def _condition(cursor: Cursor, search: str, equal: Mapping[str, str | None], del
     return joined(" AND ", parts)
 
 
-def _keys(cursor: Cursor, condition: Sql, order: str, descending: bool) -> list[str]:
-    """Keys of all questions that meet the condition: one scan counts and orders."""
-    by = Sql("created DESC")
-    if order != "created":
-        by = SqlOfConditions(cursor).order(order, descending)
-    elif not descending:
-        by = Sql("created ASC")
-    query = f"SELECT key FROM questions WHERE {condition.text} ORDER BY {by.text}, key"  # noqa: S608
-    return [key for (key,) in cursor.execute(query, [*condition.values, *by.values]).fetchall()]
+def _order(cursor: Cursor, order: str, descending: bool) -> Sql:
+    if order == "created":
+        return Sql("created DESC" if descending else "created")
+    return SqlOfConditions(cursor).order(order, descending)
+
+
+def _page(
+    cursor: Cursor, condition: Sql, by: Sql, limit: int, offset: int
+) -> tuple[list[str], int]:
+    """Keys of a page of the questions that meet the condition, and how many do: in one scan."""
+    query = f"""WITH met AS MATERIALIZED (SELECT key FROM questions WHERE {condition.text})
+        SELECT (SELECT count(*) FROM met), (SELECT list(key) FROM (
+            SELECT key FROM questions WHERE key IN (SELECT key FROM met)
+            ORDER BY {by.text}, key LIMIT ? OFFSET ?))"""  # noqa: S608
+    values = [*condition.values, *by.values, limit, offset]
+    count, keys = cursor.execute(query, values).fetchall()[0]
+    return keys or [], count
 
 
 def _counts(cursor: Cursor, condition: Sql, column: str) -> dict[str, int]:
