@@ -3,6 +3,7 @@
 from store.arrays import CONTENT_HASH
 from store.catalog import Catalog
 from store.errors import (
+    CannotFilter,
     CannotMerge,
     CannotQuery,
     CatalogBusy,
@@ -20,6 +21,7 @@ from store.origins import either_of
 
 __all__ = [
     "CONTENT_HASH",
+    "CannotFilter",
     "CannotMerge",
     "CannotQuery",
     "Catalog",

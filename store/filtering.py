@@ -54,6 +54,7 @@ class FilterNames:
     def all(self) -> list[str]:
         """All of them, what every analysis has first."""
         numbers = [f"{kind}.{name}" for kind, names in self.numbers.items() for name in names]
+        numbers += [name for names in self.numbers.values() for name in names]
         return [
             *COLUMNS,
             *MODEL_NAMES,

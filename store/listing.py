@@ -1,6 +1,7 @@
 """Lists of analyses: what is searched for, in an order, with counts of what there is."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from store.door import Door
 from store.filter_language import is_expression, parsed
@@ -32,6 +33,7 @@ class Listings(Door):
         model_id: str | None = None,
         status: str | None = None,
         deleted: bool = False,
+        facets: Mapping[str, Sequence[str]] = MappingProxyType({}),
         order: str = "created",
         descending: bool = True,
         limit: int = 24,
@@ -48,6 +50,7 @@ class Listings(Door):
             model_id: only about this model.
             status: only "open" or "complete".
             deleted: those in the trash instead.
+            facets: only those that have one of these values, by the facet's name.
             order: a name as in conditions; what has no such value comes last.
             descending: the largest, or newest, first.
             limit: how many at most.
@@ -59,7 +62,12 @@ class Listings(Door):
         equal = {"kind = ?": kind, "list_contains(model_ids, ?)": model_id, "status = ?": status}
 
         def work(cursor: Cursor) -> tuple[list[Question], int]:
-            condition = _condition(cursor, search, equal, deleted)
+            parts = [
+                Sql(f"list_has_any({FACETS[name]}, CAST(? AS VARCHAR[]))", (list(some),))
+                for name, some in facets.items()
+                if some
+            ]
+            condition = joined(" AND ", [_condition(cursor, search, equal, deleted), *parts])
             by = _order(cursor, order, descending)
             page, count = _page(cursor, condition, by, limit, offset)
             questions = {q.key: q for q in questions_with_names(cursor, _BY_KEYS, [page])}

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from explorer.ask.subject_names import label_models
 from explorer.ask.subjects import named_points, point_text
-from explorer.kinds import KINDS, Kind, kind_named, settings_from_json
+from explorer.kinds import KINDS, Kind, kind_named, settings_from_json, unreadable
 from explorer.kinds.setting import setting_fields
 from explorer.pages._text import as_text
 from explorer.wording import printable
-from store import Catalog, records
+from store import Catalog, UnknownEntry, records
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,17 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
         steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
     words = kind.joined_names(dict.fromkeys(subject_words))  # labels tell models apart
     return Link(kind, words, link_parameters(question, models, steps))
+
+
+def address_of(question: records.Question, subjects: Subjects) -> str | None:
+    """The address of an analysis, from the app's own on; None where this version cannot show it."""
+    if unreadable(question.kind, question.settings):
+        return None
+    try:
+        link = link_to(question, subjects)
+    except UnknownEntry:  # damaged
+        return None
+    return f"/{Path(link.kind.page).stem}?{urlencode(link.parameters, doseq=True)}"
 
 
 def parameter_names(kind: Kind) -> list[tuple[str, str]]:

@@ -4,7 +4,8 @@ import math
 
 import streamlit as st
 
-from explorer.kinds import KINDS
+from explorer.pages import _analyses_table as table
+from explorer.pages import _browse as browse
 from explorer.pages import _cards as cards
 from explorer.pages import _links as links
 from explorer.pages import _models as model_table
@@ -12,9 +13,9 @@ from explorer.pages import _parts as parts
 from explorer.pages._facts import local_time
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
-from store import Catalog, records
+from store import CannotFilter, Catalog, records
 
-PAGE_SIZE = 12  # cards
+PAGE_SIZES = {"Cards": 12, "Table": 50}  # analyses of a page of the list
 MOST_TRASH = 50  # things that are listed
 
 
@@ -23,58 +24,61 @@ def active_jobs(catalog: Catalog) -> list[records.Job]:
     return catalog.jobs(status=("queued", "running"))
 
 
-def choose_filters() -> tuple[str, str | None]:
-    """Words to search for, and a kind."""
-    search = st.text_input(
-        "Search",
-        key="search",
-        bind="query-params",
-        placeholder="model, kind or setting",
-        icon=":material/search:",
-        label_visibility="collapsed",
-    )
-    titles = {kind.title: kind.name for kind in KINDS}
-    kind = st.pills(
-        "Kind", list(titles), key="kind", label_visibility="collapsed", bind="query-params"
-    )
-    return search or "", titles.get(kind) if kind else None
-
-
 def show_analyses(app: AppState) -> None:
-    """The gallery with its filters and pages; live while something is being computed."""
+    """The list with its filters and pages; live while something is being computed."""
     st.subheader("Analyses", anchor=False)
-    search, kind = choose_filters()
     catalog = app.catalog
+    try:
+        browsed = browse.choose_list(catalog)
+    except CannotFilter as error:
+        st.error(parts.sentence(error), icon=":material/error:")
+        return
     before = {model.id for model in catalog.models()}
     unsettled = bool(active_jobs(catalog)) or app.is_settling
 
     @parts.live_fragment(parts.LIST_SECONDS if unsettled else None)
-    def live_gallery() -> None:
+    def live_list() -> None:
         subjects = links.Subjects(catalog)  # anew each time: a run that is followed grows
-        start = (st.session_state.get("page", 1) - 1) * PAGE_SIZE
-        questions_on_page, total = catalog.questions(
-            search, kind=kind, limit=PAGE_SIZE, offset=start
-        )
+        total = show_list(catalog, browsed, subjects)
         jobs = active_jobs(catalog)
-        cards.show_cards(catalog, cards.cards_of(catalog, questions_on_page), subjects)
         if not total:
-            show_nothing_stored(search, bool(jobs))
-        pages = math.ceil(total / PAGE_SIZE)
-        if pages > 1:
-            st.pagination(pages, key="page")
+            show_nothing_stored(browsed, bool(jobs))
         if jobs:
             st.caption(f"{len(jobs)} jobs under way or waiting; see **Jobs**.")
         settled = not jobs and not app.is_settling
         if (unsettled and settled) or set(subjects.labels) != before:
             st.rerun()  # the table of models changes too, or there is nothing left to wait for
 
-    live_gallery()
+    live_list()
 
 
-def show_nothing_stored(search: str, working: bool) -> None:
+def show_list(catalog: Catalog, browsed: browse.Browsed, subjects: links.Subjects) -> int:
+    """A page of the list as cards or as a table; how many analyses there are in all."""
+    size = PAGE_SIZES[browsed.view]
+    start = (st.session_state.get("page", 1) - 1) * size
+    questions, total = catalog.questions(
+        browsed.search,
+        facets=browsed.facets,
+        order=browsed.order,
+        descending=browsed.descending,
+        limit=size,
+        offset=start,
+    )
+    if browsed.view == "Table" and questions:
+        table.show_table(catalog, questions, subjects)
+    else:
+        cards.show_cards(catalog, cards.cards_of(catalog, questions), subjects)
+    pages = math.ceil(total / size)
+    if pages > 1:
+        st.pagination(pages, key="page")
+    return total
+
+
+def show_nothing_stored(browsed: browse.Browsed, working: bool) -> None:
     """What to do where nothing is shown."""
-    if search:
-        st.info(f"Nothing matches “{as_text(search)}”; try a model's name, a kind, or a setting.")
+    if browsed.is_narrowed:
+        wanted = f"“{as_text(browsed.search)}”" if browsed.search.strip() else "these filters"
+        st.info(f"Nothing matches {wanted}; try a model's name, a kind, or a setting.")
     elif working:
         st.info("The first surfaces are being computed; they appear here as they are ready.")
     else:

@@ -1,0 +1,140 @@
+"""Analyses as a table of settings and numbers, and what can be done with the chosen ones."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from explorer.kinds import KINDS
+from explorer.pages import _cards as cards
+from explorer.pages import _links as links
+from explorer.pages import _parts as parts
+from explorer.pages._facts import local_time
+from explorer.wording import printable
+from store import Catalog, records
+
+TITLES = {kind.name: kind.title for kind in KINDS}
+Columns = dict[str, list[object]]  # of a table, by their headings
+
+
+def show_table(
+    catalog: Catalog, questions: Sequence[records.Question], subjects: links.Subjects
+) -> None:
+    """The analyses of a page of the list; below, what can be done with those that are chosen."""
+    columns, equal = table_columns(catalog, questions, subjects)
+    if equal:
+        with st.expander(f"{len(equal)} settings are equal in all"):
+            st.text("\n".join(f"{name}  {value}" for name, value in equal.items()))
+    state = st.dataframe(
+        columns,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        # A selection is a row's number: with other rows it would be another analysis.
+        key=f"analyses-{hash(tuple(q.key for q in questions))}",
+        column_config={
+            "": st.column_config.LinkColumn(display_text=":material/open_in_new:", width=40),
+            "Analysis": st.column_config.TextColumn(width=260),
+        },
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "CSV",
+            as_csv(columns),
+            "analyses.csv",
+            icon=":material/download:",
+            help="What this table shows",
+            on_click="ignore",
+        )
+        chosen = [questions[row] for row in state["selection"]["rows"] if row < len(questions)]
+        if chosen:
+            show_actions(catalog, chosen)
+
+
+def table_columns(
+    catalog: Catalog, questions: Sequence[records.Question], subjects: links.Subjects
+) -> tuple[Columns, dict[str, object]]:
+    """The columns of the table, and the settings that are equal in all rows."""
+    keys = [question.key for question in questions]
+    labels, numbers = catalog.labels("analysis", keys), catalog.numbers(keys)
+    settings, equal = split_settings([question.settings for question in questions])
+    columns: Columns = {
+        "": [links.address_of(question, subjects) for question in questions],
+        "Analysis": [printable(labels[q.key].name or q.title, 200) for q in questions],
+        "Kind": [TITLES.get(q.kind, q.kind) for q in questions],
+        "Status": [_status(question) for question in questions],
+        "Created": [local_time(question.created) for question in questions],
+        "Tags": [list(labels[key].tags) for key in keys],
+    }
+    if not any(columns["Tags"]):
+        del columns["Tags"]
+    for name in dict.fromkeys(name for key in keys for name in numbers.get(key, {})):
+        columns[name] = [numbers.get(key, {}).get(name, (None,))[0] for key in keys]
+    return columns | settings, equal
+
+
+def split_settings(
+    all_settings: Sequence[Mapping[str, object]],
+) -> tuple[Columns, dict[str, object]]:
+    """Settings that differ, as columns; and those that have one value in all that have them."""
+    names = dict.fromkeys(name for settings in all_settings for name in settings)
+    columns: Columns = {}
+    equal: dict[str, object] = {}
+    for name in names:
+        values = [_plain(settings.get(name)) for settings in all_settings]
+        different = {repr(value) for value in values if value is not None}
+        if len(different) > 1:
+            columns[name] = values
+        else:
+            equal[name] = next(value for value in values if value is not None)
+    return columns, equal
+
+
+def _plain(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def _status(question: records.Question) -> str:
+    return "complete" if question.status == "complete" else cards.count_text(question)
+
+
+def as_csv(columns: Columns) -> str:
+    """The table as text, NaN and infinity by name."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    shown = {name: values for name, values in columns.items() if name}
+    writer.writerow(shown)
+    writer.writerows(zip(*shown.values(), strict=True))
+    return file.getvalue()
+
+
+def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
+    """What can be done with the chosen analyses at once."""
+    st.caption(f"{len(chosen)} chosen")
+    keys = [question.key for question in chosen]
+    labels = catalog.labels("analysis", keys)
+    tag = st.text_input(
+        "Tag", key="new-tag", placeholder="tag", label_visibility="collapsed", width=140
+    )
+    if st.button("Add tag", icon=":material/sell:") and tag.strip():
+        try:
+            for key in keys:
+                catalog.note_label(replace(labels[key], tags=(*labels[key].tags, tag)))
+        except ValueError as error:
+            st.error(parts.sentence(error), icon=":material/error:")
+        else:
+            st.rerun()
+    archived = all(labels[key].archived for key in keys)
+    word = "Unarchive" if archived else "Archive"
+    if st.button(word, icon=":material/archive:", help="Listed only by archived == true"):
+        for key in keys:
+            catalog.note_label(replace(labels[key], archived=not archived))
+        st.rerun()
+    if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
+        for key in keys:
+            catalog.delete_question(key)
+        many = "analysis" if len(keys) == 1 else "analyses"
+        st.toast(f"{len(keys)} {many} in the trash; restore them at the bottom of this page.")
+        st.rerun()
