@@ -15,9 +15,11 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named
 from explorer.render.export.thumbnail import thumbnail
+from explorer.supervisor import result_numbers
 from store import CannotMerge, Catalog
 from tests.tiny import ROOT, agreed, ended, supervised, until
 
+BROKEN = """UPDATE questions SET settings = '{"no": 1}' WHERE key = ?"""
 HALF_DONE = "Convexity map of other"
 
 
@@ -40,6 +42,27 @@ def test_every_answer_is_there_and_is_drawn(old: Path) -> None:
         picture = thumbnail(kind_named(question.kind), result, subject_names(catalog, question))
         assert picture.startswith(b"\x89PNG"), question.title
     assert catalog.check_integrity(contents=True) == []
+
+
+def test_every_whole_answer_gets_its_numbers(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each kind some, by names that conditions can have; what is damaged holds up no other."""
+    monkeypatch.setattr(result_numbers, "ANSWERS_A_STEP", 5)
+    catalog = Catalog(old / "catalog")
+    first = catalog.questions(status="complete", order="created", descending=True)[0][0]
+    catalog._write(lambda c: c.execute(BROKEN, [first.key]))
+    keeper = result_numbers.ResultNumbers(catalog)
+    for _ in range(5):
+        keeper.keep_up()
+    whole = catalog.questions(status="complete", limit=100)[0]
+    numbers = catalog.numbers([question.key for question in whole])
+    assert set(numbers) == {question.key for question in whole} - {first.key}
+    for question in whole:
+        assert question.key == first.key or numbers[question.key], question.title
+    names = catalog.filter_names()
+    assert all(name.replace(".", "").isidentifier() for name in names)
+    for kind in KINDS:
+        if kind.name != first.kind:
+            assert any(name.startswith(f"{kind.name}.") for name in names), kind.name
 
 
 def test_it_is_merged_into_a_new_one(old: Path, tmp_path: Path) -> None:

@@ -1,0 +1,154 @@
+"""The list of analyses as it is browsed: conditions, facets, order, table, what is done at once."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer.kinds import kind_named
+from store import Catalog
+from store.labels import Label
+from store.records import Question
+from tests.filling import new_catalog
+from tests.screen import fine, opened, pressed, texts
+from tests.stored import put_model
+
+LAMBDAS = {"first": 3.0, "second": 40.0, "third": 7.0}  # of the models' spectra
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three models, each with a surface and a spectrum whose numbers are known."""
+    catalog = new_catalog(tmp_path_factory.mktemp("browse") / "catalog")
+    for place, (name, lambda_max) in enumerate(LAMBDAS.items()):
+        put_model(catalog, name, name, f"w{place}", facts={"parameters": 9, "lr": 0.1 * place})
+        for kind in ("surface", "spectrum"):
+            add_question(catalog, kind, name, place)
+        catalog.set_numbers(f"spectrum {name}", {"lambda_max": (lambda_max,) * 3}, 0)
+    catalog.close()
+    return catalog.folder
+
+
+def add_question(catalog: Catalog, name: str, model: str, place: int) -> None:
+    """A question about the model, its seed the model's number."""
+    kind = kind_named(name)
+    settings = kind.settings(seed=place)
+    catalog.ask(
+        Question(
+            key=f"{name} {model}",
+            kind=name,
+            version=kind.version,
+            title=f"{kind.title} of {model}",
+            settings=dataclasses.asdict(settings),
+            problem_id="p1",
+            model_ids=(model,),
+            point_ids=(f"w{place}",),
+            units=settings.units,
+        )
+    )
+
+
+def listed(app: AppTest) -> list[str]:
+    """The analyses of the table, from the top on."""
+    return list(app.dataframe[0].value["Analysis"])
+
+
+def test_a_table_shows_numbers_and_settings_that_differ(folder: Path) -> None:
+    """Results and differing settings are columns; what is equal in all is told once."""
+    app = fine(opened(view="Table", kind="Spectrum", order="lambda_max"))
+    assert listed(app) == [f"Spectrum of {name}" for name in ("second", "third", "first")]
+    table = app.dataframe[0].value
+    assert list(table["lambda_max"]) == [40.0, 7.0, 3.0]
+    assert list(table["seed"]) == [1, 2, 0]
+    assert "split" not in table
+    assert any("split  train" in text for text in texts(app, "text"))
+    assert "/spectrum?model=second&seed=1" in list(table[""])
+
+
+def test_a_condition_and_an_order_are_in_the_address(folder: Path) -> None:
+    """What an address says is what is listed; a number of another kind's analysis chooses, too."""
+    search = 'spectrum.lambda_max > 5 and kind == "surface"'
+    app = fine(opened(view="Table", search=search, order="lr", way="ascending"))
+    assert listed(app) == ["Surface of second", "Surface of third"]
+
+
+@pytest.mark.parametrize(
+    ("search", "sentence"),
+    [
+        ("kind ==", "cannot be read at its end"),
+        ("lambda_mux > 3", "nothing has 'lambda\\_mux' (character 1); there are lambda"),
+        ('name ~ "["', "is no pattern"),
+    ],
+)
+def test_a_bad_search_is_one_sentence_and_the_rest_stays(
+    folder: Path, search: str, sentence: str
+) -> None:
+    """It stands in place of the list; the models below are shown, and the search can be mended."""
+    app = opened(search=search)
+    assert not app.exception
+    (error,) = texts(app, "error")
+    assert sentence.replace("\\_", "_") in error.replace("\\", "")
+    assert set(app.dataframe[0].value["Model"]) == set(LAMBDAS)
+    app.text_input(key="search").set_value("").run()
+    assert not app.error
+
+
+def test_an_order_that_nothing_has_is_one_sentence(folder: Path) -> None:
+    """An address with an unknown column says so."""
+    (error,) = texts(opened(order="no_such"), "error")
+    assert "order in the address must be one of the columns" in error
+
+
+def test_facets_narrow_the_list(folder: Path) -> None:
+    """Values of one facet are united, facets meet; where nothing is left, that is said."""
+    app = fine(opened(view="Table", kind="Spectrum"))
+    app.multiselect(key="model").set_value(["first", "third"]).run()
+    assert set(listed(app)) == {"Spectrum of first", "Spectrum of third"}
+    app = fine(opened(view="Table", kind="Line"))
+    assert any("Nothing matches these filters" in text for text in texts(app, "info"))
+
+
+def test_tags_are_found_again(folder: Path) -> None:
+    """A tag is a column of the table, a facet, and a name in conditions."""
+    catalog = Catalog(folder)
+    catalog.note_label(Label(what="analysis", id="surface first", tags=("paper",)))
+    assert catalog.tags("analysis") == {"paper": 1}
+    app = fine(opened(view="Table", search='tag == "paper"'))
+    assert listed(app) == ["Surface of first"]
+    assert list(app.dataframe[0].value["Tags"]) == [["paper"]]
+    app = fine(opened(view="Table"))
+    app.multiselect(key="tag").set_value(["paper"]).run()
+    assert listed(app) == ["Surface of first"]
+    catalog.note_label(Label(what="analysis", id="surface first"))
+
+
+ACTIONS = """
+import streamlit as st
+from explorer.pages._analyses_table import show_actions
+from store import Catalog
+
+catalog = Catalog({folder!r})
+show_actions(catalog, [catalog.question(key) for key in {keys!r}])
+"""
+
+
+def test_what_is_chosen_is_tagged_archived_and_deleted_at_once(folder: Path) -> None:
+    """All chosen ones and no other; a tag that is none is one sentence; all comes back."""
+    catalog, keys = Catalog(folder), ["spectrum first", "spectrum third"]
+    app = fine(AppTest.from_string(ACTIONS.format(folder=str(folder), keys=keys)).run())
+    app.text_input(key="new-tag").set_value(" fig 2 ")
+    pressed(app, "Add tag")
+    assert [catalog.labels("analysis", keys)[key].tags for key in keys] == [("fig 2",)] * 2
+    app.text_input(key="new-tag").set_value("x" * 60)
+    (error,) = texts(pressed(app, "Add tag"), "error")
+    assert "a tag must be printable and have 1 to 40 characters" in error.lower()
+    pressed(app, "Archive")
+    assert {q.key for q in catalog.questions()[0]}.isdisjoint(keys)
+    pressed(app, "Unarchive")
+    pressed(app, "Delete")
+    assert {item.id for item in catalog.trash()} == set(keys)
+    for key in keys:
+        catalog.restore_question(key)
+        catalog.note_label(Label(what="analysis", id=key))
+    assert catalog.questions()[1] == 2 * len(LAMBDAS)
