@@ -35,7 +35,9 @@ def hover_rule(row: Row, x: alt.X) -> alt.Chart:
         .mark_rule(style="hover", color=GREY, strokeWidth=1)
         .encode(
             x=x,
-            opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0)),
+            opacity=alt.OpacityValue(
+                0, condition=[{"param": near.name, "empty": False, "value": 0.8}]
+            ),
             tooltip=[
                 alt.Tooltip(field=field, type="nominal", title=tooltip_title(title))
                 for field, title in titles.items()
