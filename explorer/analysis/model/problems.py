@@ -3,6 +3,7 @@
 import hashlib
 import importlib.machinery
 import importlib.util
+import os
 import re
 import sys
 import time
@@ -177,7 +178,16 @@ def _forget_modules() -> None:
 def _is_users(module: ModuleType) -> bool:
     """Whether a module comes from a file of the user's own."""
     file = getattr(module, "__file__", None)
-    return isinstance(file, str | Path) and _is_own_file(str(Path(file).absolute()))
+    if not isinstance(file, str | Path):
+        return False
+    path = str(file)
+    return _is_own_file(path if path.startswith(os.sep) else str(Path(path).absolute()))
+
+
+def note_loaded_modules() -> None:
+    """Look where all loaded modules come from: once, before processes are forked that ask it."""
+    for module in list(sys.modules.values()):
+        _is_users(module)
 
 
 @lru_cache(maxsize=16_384)
