@@ -127,6 +127,8 @@ def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
     assert asked.status == "open"
     assert 5 < asked.units_done == len(before["unit"]) < 1201
     questions.resume(catalog, asked)
+    resumed = catalog.active_job_for(key)
+    assert resumed and resumed.units_done >= asked.units_done  # what is there counts from the start
     answered(catalog, key)
     after = catalog.values(key, LINE.table)
     assert len(after["unit"]) == 1201
