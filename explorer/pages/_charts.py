@@ -1,7 +1,7 @@
 """Charts as a page shows them: as wide as their column, told in words too, in readable colours."""
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,10 +10,9 @@ from explorer.render.marks.colours import SERIES_COLOURS
 from explorer.wording import printable
 
 if TYPE_CHECKING:
-    import altair as alt
     from numpy.typing import ArrayLike
 
-    from explorer.render.drawing import Chart, Drawing
+    from explorer.render.drawing import Drawing
 
 AXIS_WIDTH = 105  # px beside a plot for its axis of values
 SMALLEST_WIDTH = 150  # px of a plot's width
@@ -117,7 +116,7 @@ def show_chart(
         values: whose range is told too.
         key: of the element.
     """
-    from explorer.render.drawing import as_chart
+    from explorer.render.drawing import as_chart, unchecked
 
     chart = as_chart(drawing).copy(deep=False)
     chart.config = _theme_config(st.context.theme.type == "dark")
@@ -125,22 +124,7 @@ def show_chart(
     # x and y of a plane have different scales.
     chart.autosize = {"type": "pad", "contains": "padding"}
     words = printable(description + _range_text(values), 400)
-    unchecked = cast("alt.Chart", _UncheckedChart(chart))
-    st.altair_chart(unchecked, width="content", key=key, alt=words)
-
-
-class _UncheckedChart:
-    """A chart as Streamlit reads it, without a comparison with the schema of Vega-Lite.
-
-    That takes longer than all else that a page does; the tests make it, for each kind.
-    """
-
-    def __init__(self, chart: "Chart") -> None:
-        self._chart = chart
-
-    def to_dict(self) -> dict[str, object]:
-        """The chart as Vega-Lite."""
-        return self._chart.to_dict(validate=False)
+    st.altair_chart(unchecked(chart), width="content", key=key, alt=words)
 
 
 def _range_text(values: "ArrayLike | None") -> str:
