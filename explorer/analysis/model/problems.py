@@ -178,10 +178,12 @@ def _forget_modules() -> None:
 def _is_users(module: ModuleType) -> bool:
     """Whether a module comes from a file of the user's own."""
     file = getattr(module, "__file__", None)
-    if not isinstance(file, str | Path):
-        return False
-    path = str(file)
-    return _is_own_file(path if path.startswith(os.sep) else str(Path(path).absolute()))
+    return isinstance(file, str | Path) and _is_own_file(_absolute(str(file)))
+
+
+def _absolute(file: str) -> str:
+    """The file from the root on; of thousands, so a `Path` is made of few."""
+    return file if file.startswith(os.sep) else str(Path(file).absolute())
 
 
 def note_loaded_modules() -> None:
