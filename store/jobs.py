@@ -29,6 +29,7 @@ class Jobs(Door):
         question_key: str | None = None,
         priority: int = 0,
         units: int | None = None,
+        units_done: int = 0,
     ) -> Job:
         """The job, queued; one of that id that is there already is left as it is.
 
@@ -45,6 +46,7 @@ class Jobs(Door):
             question_key=question_key,
             priority=priority,
             units=units,
+            units_done=units_done,
             created=now(),
         )
         self._write(lambda c: put_row(c, "jobs", vars(job)))

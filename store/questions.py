@@ -47,7 +47,8 @@ class Questions(Door):
                 and new_question.status == "open"
                 and not scalar(cursor, _UNDER_WAY, [new_question.key])
             ):
-                put_row(cursor, "jobs", {**vars(job), "created": now()})
+                done = new_question.units_done
+                put_row(cursor, "jobs", {**vars(job), "units_done": done, "created": now()})
             return new_question
 
         stored_question = self.question(question.key)

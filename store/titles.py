@@ -20,6 +20,10 @@ def replace_names(title: str, names: Sequence[str], places: Sequence[int], new: 
                 begin, end = spans[place]
                 title = title[:begin] + new + title[end:]
             return title
+    different = list(dict.fromkeys(names))  # a subject that comes again may be named once
+    if len(different) < len(names):
+        moved = sorted({different.index(names[place]) for place in places})
+        return replace_names(title, different, moved, new)
     return title
 
 

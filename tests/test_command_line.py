@@ -83,12 +83,16 @@ def computed(place: Path, *sets: str, kind: str = "line", model: str = "first") 
 
 @pytest.mark.parametrize("given", ["n\n", "\n", None], ids=["no", "enter", "nobody there"])
 def test_nothing_runs_without_agreement(tmp_path, given):
-    """Unless the user says yes to this file and hash, its code does not run; nothing is stored."""
+    """Unless the user says yes to this file and hash, its code does not run; nothing is stored.
+
+    Where nobody can answer, the option that does is named.
+    """
     file = problem_file(tmp_path)
     file.write_text(file.read_text() + f"\nopen({str(tmp_path / 'ran')!r}, 'w').close()\n")
     weights = checkpoint(tmp_path / FIRST)
     done = explorer(tmp_path, "import", file, weights, given=given)
-    assert (done.returncode, done.stderr) == (1, "nothing was imported\n")
+    hint = "" if given else "\nnobody is here to answer; give --yes to say yes\n"
+    assert (done.returncode, done.stderr) == (1, f"{hint}nothing was imported\n")
     assert f"{file}\nsha256 {hashlib.sha256(file.read_bytes()).hexdigest()}\n" in done.stdout
     catalog = Catalog(tmp_path / "catalog")
     assert (catalog.models(), catalog.jobs()) == ([], [])

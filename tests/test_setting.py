@@ -164,11 +164,15 @@ def test_help_lists_every_setting(kind: Kind, capsys: pytest.CaptureFixture[str]
             continue
         (line,) = own
         setting = described.setting
-        assert line.endswith(help_text(described))
+        assert line.endswith(help_text(described, setting_fields(kind.settings)))
         for part in (setting.label, setting.help, setting.unit, *setting.choices):
             assert part in line
         assert setting.range_text[1:] in line
-        assert "[default: " in line
+        assert ("[default: " in line) is not bool(setting.refusal(described.default))
+        for other in setting_fields(kind.settings):  # what it names there is
+            useless = re.search(rf"Of no use with {option_name(other.name)} ([^.]*)\.", line)
+            if useless and other.setting.choices:
+                assert set(useless[1].split(" or ")) <= set(other.setting.choices)
 
 
 FORM = """

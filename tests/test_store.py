@@ -398,6 +398,7 @@ def test_a_renamed_model_is_found_by_its_new_name(catalog):
         "q2": ("Interpolation of net at step 3 to a net", ("m2", "m1")),
         "q3": ("Curvature along a run of net", ("m2",)),
         "q4": ("made by hand", ("m2",)),
+        "q5": ("Sharpness of net", ("m2", "m2")),
     }
     for key, (title, models) in titles.items():
         catalog.ask(question(key, title=title, model_ids=models))
@@ -409,6 +410,7 @@ def test_a_renamed_model_is_found_by_its_new_name(catalog):
         "Interpolation of best of all at step 3 to a net",
         "Curvature along a run of best of all",
         "made by hand",
+        "Sharpness of best of all",
     ]
     assert catalog.job("j1").title == "Interpolation of a net to best of all"
     put_model(catalog, name="the net")  # imported once more, under another name

@@ -166,15 +166,17 @@ def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
 
 
 def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records.Model]) -> str:
-    """The kind and the names of its subjects, with the step of what is no final point."""
-    names = []
-    for model, point in zip(
-        models, named_points(question.kind, question.settings, question.points), strict=True
-    ):
+    """The kind and the names of its subjects, with the step of what is no final point.
+
+    A subject that comes again, as a model that is its own start, is named once.
+    """
+    points = named_points(question.kind, question.settings, question.points)
+    names: dict[tuple[str, str], str] = {}
+    for model, point in zip(models, points, strict=True):
         final = point == model.point_id
         where = "" if final else f" at {snapshot_text(point_of(catalog, model.id, point))}"
-        names.append(model.name + where)
-    return f"{question.kind.title} of {f' {question.kind.joined} '.join(names)}"
+        names[model.id, point] = model.name + where
+    return f"{question.kind.title} of {question.kind.joined_names(names.values())}"
 
 
 def resume(
@@ -195,5 +197,6 @@ def resume(
                 question_key=question.key,
                 priority=priority,
                 units=question.units,
+                units_done=question.units_done,
             )
         requests.offer(catalog, job)

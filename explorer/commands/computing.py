@@ -1,7 +1,7 @@
 """Asking a question of any kind: each setting is an option, described by what it says of itself."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from cyclopts import App, Group, Parameter
@@ -83,8 +83,13 @@ def option_name(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def help_text(described: SettingField) -> str:
-    """What `--help` says of a setting: label, help, range and unit, choices, its use, default."""
+def help_text(described: SettingField, others: Sequence[SettingField] = ()) -> str:
+    """What `--help` says of a setting: label, help, range and unit, choices, its use, default.
+
+    Args:
+        described: the setting.
+        others: those of the kind, of whose values some make it useless.
+    """
     setting = described.setting
     parts = [f"{setting.label}.", setting.help]
     if setting.range_text:
@@ -93,10 +98,15 @@ def help_text(described: SettingField) -> str:
     if setting.choices:
         word = "One of" if len(setting.choices) > 1 else "Always"
         parts.append(f"{word} {', '.join(setting.choices)}.")
-    for other, values in setting.unused_with.items():
-        parts.append(f"Of no use with {option_name(other)} {' or '.join(map(str, values))}.")
-    default = "all" if described.default in ("", ()) else described.default
-    return f"{' '.join(filter(None, parts))} [default: {default}]"
+    choices = {other.name: other.setting.choices for other in others}
+    for name, values in setting.unused_with.items():
+        useless = [str(v) for v in values if not choices.get(name) or v in choices[name]]
+        if useless:
+            parts.append(f"Of no use with {option_name(name)} {' or '.join(useless)}.")
+    if not setting.refusal(described.default):  # else it stands for a setting that is of no use
+        default = "all" if described.default in ("", ()) else described.default
+        parts.append(f"[default: {default}]")
+    return " ".join(filter(None, parts))
 
 
 def command_of(kind: Kind) -> Callable[..., int]:
@@ -123,7 +133,10 @@ def command_of(kind: Kind) -> Callable[..., int]:
             catalog=catalog,
         )
 
-    parameters = [*_shared_parameters(kind), *map(_option, described_fields)]
+    parameters = [
+        *_shared_parameters(kind),
+        *(_option(f, described_fields) for f in described_fields),
+    ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {}
     return command
@@ -157,9 +170,9 @@ def _shared_parameters(kind: Kind) -> list[inspect.Parameter]:
     ]
 
 
-def _option(described: SettingField) -> inspect.Parameter:
+def _option(described: SettingField, others: Sequence[SettingField]) -> inspect.Parameter:
     """The option of a setting; its text is read as --set reads it, with the same sentences."""
-    text = help_text(described)
+    text = help_text(described, others)
     if described.type is bool:
         negative = f"--no-{described.name.replace('_', '-')}"
         switch = Parameter(help=text, negative=negative, group=SETTINGS)

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from explorer.commands.user_answer import user_answer
 from explorer.consent import ConsentError, agree, code_to_agree
 from explorer.own_code import Code
 from explorer.wording import message, printable
@@ -29,10 +30,7 @@ def user_agrees(code: Code, yes: bool) -> bool:
 
 def _user_answers_yes(code: Code) -> bool:
     while True:
-        try:
-            answer = input("Run it? [y/N, s shows the source] ").strip().lower()
-        except EOFError:  # nobody is there to ask
-            return False
+        answer = user_answer("Run it? [y/N, s shows the source] ")
         if answer != "s":
             return answer in ("y", "yes")
         for file in code.files:

@@ -5,6 +5,7 @@ import sys
 from explorer.ask import requests
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.subjects import model_named
+from explorer.commands.user_answer import user_answer
 from explorer.wording import message
 
 MAX_JOBS = 1_000_000  # jobs that are looked through
@@ -34,7 +35,7 @@ def delete(name: str, /, *, yes: bool = False, catalog: OpenCatalog) -> int:
     """
     model = model_named(catalog.models(), name)
     what = f"{model.name} with {model.analyses:,} analyses"
-    if not yes and not _confirm(f"Move {what} to the trash?"):
+    if not yes and not _user_answers_yes(f"Move {what} to the trash?"):
         print("nothing was deleted", file=sys.stderr)
         return 1
     for job in catalog.jobs(status=("queued", "running"), limit=MAX_JOBS):
@@ -60,8 +61,5 @@ def restore(name: str, /, *, catalog: OpenCatalog) -> int:
     return 0
 
 
-def _confirm(prompt: str) -> bool:
-    try:
-        return input(f"{prompt} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:  # nobody is there to ask
-        return False
+def _user_answers_yes(prompt: str) -> bool:
+    return user_answer(f"{prompt} [y/N] ") in ("y", "yes")

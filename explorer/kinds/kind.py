@@ -1,7 +1,7 @@
 """What a kind of analysis is: its settings, its result, where it is answered, drawn and shown."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from explorer.kinds.look import Look
@@ -47,6 +47,10 @@ class Kind:
     def unit_point(self, unit: int) -> tuple[str, str]:
         """Name and label of the point that a unit of work brings."""
         return str(unit + 1), self.point_words.format(unit + 1)
+
+    def joined_names(self, names: Iterable[str]) -> str:
+        """The subjects' names in one."""
+        return f" {self.joined} ".join(names)
 
     @property
     def whole_run(self) -> bool:

@@ -122,7 +122,7 @@ def _choose_momentum(notes: TrainingNotes, optimiser: str, model_id: str) -> flo
         "beta1" if optimiser == "Adam" else "Momentum",
         0.0,
         LARGEST_MOMENTUM,
-        notes.momentum or USUAL_MOMENTUM,
+        min(notes.momentum or USUAL_MOMENTUM, LARGEST_MOMENTUM),
         key=f"momentum-{model_id}",
     )
 

@@ -64,7 +64,7 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
     y = alt.Y("value:Q", scale=scale, title=title, axis=axis)
     dots = base.mark_point(style="pair", filled=True, size=60, opacity=1).encode(y=y)
     if not places:
-        bars, dots = (layer.encode(opacity=alt.value(0)) for layer in (bars, dots))
+        bars, dots = (layer.encode(opacity=alt.OpacityValue(0)) for layer in (bars, dots))
     return chart_of_layers([bars, dots], look, 220)
 
 

@@ -65,7 +65,7 @@ def rug_layer(hole_rows: PointRows, shared: Encodings, row: Row) -> alt.Chart:
         .mark_point(style="rug", size=90, strokeWidth=1.2, opacity=1)
         .encode(
             x=shared["x"],
-            y=alt.value(row.height - 6),
+            y=alt.YValue(row.height - 6),
             color=shared["color"],
             shape=alt.Shape("note:N", legend=legend, scale=scale),
             tooltip=[alt.Tooltip("x:Q"), alt.Tooltip("value:N", title=tooltip_title(row.words))],
