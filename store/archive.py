@@ -4,10 +4,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import duckdb
-
 from store.errors import from_os
-from store.lease import CONFIG, Cursor
+from store.instance import attach
+from store.lease import Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import is_read_only, log_of
 
@@ -28,7 +27,7 @@ def prepare_connection(connection: Cursor, path: Path) -> Cursor:
         return connection
     copy = _copy(path)  # while we read it nobody writes it
     connection.close()
-    migrated = duckdb.connect(copy, config=CONFIG)
+    migrated = attach(str(copy), read_only=False)
     migrate(migrated, path)
     return migrated
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 _FULL = ("no space left", "file too large", "disk quota", "could not write", "could not sync")
+_OPEN_HERE = ("different configuration than existing", "Unique file handle conflict")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -154,7 +155,7 @@ def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
 
 def holder_of(error: duckdb.Error) -> int | None:
     """The process that DuckDB names as the holder of the lock, where it names one."""
-    if "different configuration" in str(error):  # somebody in this process opened it otherwise
+    if any(words in str(error) for words in _OPEN_HERE):
         return os.getpid()
     match = re.search(r"PID (\d+)", str(error))
     return int(match.group(1)) if match else None
@@ -162,8 +163,4 @@ def holder_of(error: duckdb.Error) -> int | None:
 
 def is_held(error: duckdb.Error) -> bool:
     """Whether the database could not be opened because someone else has it open."""
-    duckdb_message = str(error)
-    return (
-        "Could not set lock" in duckdb_message
-        or "different configuration than existing" in duckdb_message
-    )
+    return any(words in str(error) for words in ("Could not set lock", *_OPEN_HERE))

@@ -12,8 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
+from store.instance import CONFIG
 from store.integrity import changed_entries, changed_values
-from store.lease import ATTEMPT_SECONDS, CONFIG, Cursor
+from store.lease import ATTEMPT_SECONDS, Cursor
 from store.migrations import MIGRATIONS, stored_version
 from store.place import openable
 from store.tables import value_tables

@@ -7,7 +7,8 @@ import duckdb
 
 from store.door import Door
 from store.errors import CannotQuery, CatalogBusy, from_duckdb, holder_of, is_held
-from store.lease import ATTEMPT_SECONDS, CONFIG, Cursor
+from store.instance import CONFIG
+from store.lease import ATTEMPT_SECONDS, Cursor
 from store.place import openable
 from store.records import Table
 

@@ -10,7 +10,8 @@ import duckdb
 from store.blocks import damaged_blocks
 from store.checking import IntegrityChecks
 from store.errors import CatalogBusy, CatalogError, CatalogReadOnly, NotACatalog, is_held
-from store.lease import CONFIG, Cursor
+from store.instance import CONFIG
+from store.lease import Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import has_content, log_of, make_folder, openable
 from store.records import RebuildCounts

@@ -11,7 +11,7 @@ from explorer.ask.question import sha256
 from explorer.pages._text import JOINER
 from sample_models import samples
 from store import Catalog
-from tests.tiny import ROOT
+from tests.tiny import ROOT, until
 
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
@@ -65,6 +65,12 @@ def asked_keys(folder: Path) -> set[str]:
     """Keys of all questions that were ever asked."""
     catalog = Catalog(folder)
     return {q.key for deleted in (False, True) for q in catalog.questions(deleted=deleted)[0]}
+
+
+def answered(folder: Path) -> None:
+    """Wait until no job is left; the catalog costs less to look at than a page."""
+    catalog = Catalog(folder)
+    until(lambda: not catalog.jobs(status=("queued", "running"), limit=1))
 
 
 def one_sentence(app: AppTest) -> str:

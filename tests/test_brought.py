@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save
 
 from store import Catalog
-from store.lease import CONFIG
+from store.instance import CONFIG
 from store.rebuilding import _copy_rows
 from store.records import AnswerPiece, PointFile, StateFile
 from tests.stored import TABLE, ingest, put_model, question

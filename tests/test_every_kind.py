@@ -215,11 +215,12 @@ def test_an_answer_survives_the_store_and_a_merge(
 
 @every_kind
 def test_an_answer_is_drawn_in_light_dark_and_print(kind: Kind, catalog: Catalog) -> None:
-    """Its drawing is valid Vega-Lite: the browser's compiler takes it in both themes, and print."""
+    """Its drawing is valid Vega-Lite: its schema and compiler take it in both themes, and print."""
     question = question_of(catalog, kind)
     result, names = questions.result_of(catalog, question), subject_names(catalog, question)
     chart = drawing_of(kind, result, kind.look.usual(result), names)
     assert not isinstance(chart, Relief)  # a look at first sight is flat
+    chart.to_dict(validate=True)  # what a page shows is not compared with the schema
     spec = whole_spec(chart)
     drawn = [vl_convert.vegalite_to_svg(spec, theme=theme) for theme in ("default", "dark")]
     assert all(svg.startswith("<svg") and "<path" in svg for svg in drawn)

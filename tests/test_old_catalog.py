@@ -17,7 +17,13 @@ from explorer.kinds import KINDS, kind_named
 from explorer.render.export.thumbnail import thumbnail
 from explorer.supervisor import result_numbers
 from store import CannotMerge, Catalog
-from tests.tiny import ROOT, agreed, ended, supervised, until
+from tests.tiny import (
+    ROOT,
+    agreed,
+    ended,
+    supervised,
+    until_stored,
+)
 
 BROKEN = """UPDATE questions SET settings = '{"no": 1}' WHERE key = ?"""
 HALF_DONE = "Convexity map of other"
@@ -93,7 +99,7 @@ def test_what_was_half_done_goes_on(old: Path) -> None:
         job = order_import(catalog, agreed(old / "problem.py"), {}, weights, "other")
         assert ended(catalog, job).status == "done"
         questions.resume(catalog, catalog.question(question.key))
-        until(lambda: catalog.question(question.key).status == "complete")
+        until_stored(catalog, lambda: catalog.question(question.key).status == "complete")
         values = catalog.values(question.key, table)
     rows = [values["unit"].tolist().index(unit) for unit in stored["unit"]]
     assert len(stored["unit"]) == 30 and sorted(values["unit"]) == list(range(169))

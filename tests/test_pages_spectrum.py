@@ -13,6 +13,7 @@ from store import Catalog
 from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.screen import (
     CATALOG_PAGE,
+    answered,
     asked_keys,
     badges,
     charts,
@@ -23,7 +24,7 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.tiny import broken_file, checkpoint, problem_file, until
+from tests.tiny import broken_file, checkpoint, problem_file
 
 LARGE = SpectrumSettings(top=2, bottom=1, probes=3, steps=10)
 SHORT = {"top": "2", "bottom": "1", "probes": "3", "steps": "10"}
@@ -94,9 +95,11 @@ def test_ten_more_probes_continue(folder: Path) -> None:
     app = fine(opened(SPECTRUM.page, model="wide", **SHORT))
     fine(pressed(app, "10 more probes"))
     (key,) = asked_keys(folder) - before
-    until(lambda: not fine(app.run()).get("progress"))
+    answered(folder)
+    fine(app.run())
     asked = Catalog(folder).question(key)
     assert asked.settings["probes"] == 13 and asked.status == "complete"
+    assert not app.get("progress")
     assert asked.facts["taken_over"]["points"] == 4
     assert "13 probes of 10 steps" in badges(app)
     assert "at least" in " ".join(texts(app, "markdown"))  # the verdict came with the pairs
@@ -107,8 +110,9 @@ def test_the_other_matrices_are_asked_and_drawn_beside(folder: Path) -> None:
     app = fine(opened(SPECTRUM.page, model="tiny", **STORED))
     before = charts(app)
     fine(pressed(app, "Compute Gauss-Newton and empirical Fisher"))
-    until(lambda: not fine(app.run()).get("progress") and charts(app) > before)
-    assert charts(app) == before + 1
+    answered(folder)
+    assert charts(fine(app.run())) == before + 1
+    assert not app.get("progress")
     assert computes(app) == []
     app = fine(opened(SPECTRUM.page, model="tiny", matrix="fisher", labels="3", **STORED))
     assert computes(app)[0].startswith("Compute 6 parts")
@@ -154,7 +158,8 @@ def test_a_failed_spectrum_is_one_sentence(folder: Path) -> None:
     """A point without a finite loss: the worker refuses, and the page shows its sentence."""
     app = fine(opened(SPECTRUM.page, model="broken"))
     pressed(app, "Compute 11 parts")
-    until(lambda: app.run().error)
+    answered(folder)
+    app.run()
     assert [e.value for e in app.exception] == []
     (said,) = [e.value for e in app.error]
     assert said.startswith("Spectrum of broken stopped: ") and said.endswith(".")

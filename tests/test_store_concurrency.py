@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from store import Catalog, CatalogBusy, CatalogFull
+from store import Catalog, CatalogBusy, CatalogFull, NotACatalog
 from store.lease import Lease
 from store.note import read_note, write_note
 from tests.stored import TABLE, ingest, question
@@ -306,3 +306,22 @@ def test_a_process_ends_in_peace_while_another_thread_opens(tmp_path: Path) -> N
     process = child(AT_EXIT, tmp_path / "catalog.duckdb")
     process.communicate()
     assert process.returncode == 0
+
+
+def test_two_catalogs_at_once_and_in_turns_keep_to_themselves(tmp_path):
+    """What one has is not seen in the other, whichever DuckDB instance serves it; also damaged."""
+    catalogs = [Catalog(tmp_path / name) for name in ("it's", "other", "third")]
+    for count, catalog in enumerate(catalogs, start=1):
+        catalog.ask(question(f"q{count}"))
+        ingest(catalog, np.arange(count), f"q{count}")
+    for _ in range(2):
+        with catalogs[0]._lease.cursor(1), catalogs[1]._lease.cursor(1):
+            keys = [[q.key for q in catalog.questions()[0]] for catalog in catalogs]
+        assert keys == [["q1"], ["q2"], ["q3"]]
+        for catalog in catalogs:
+            catalog.close()
+    (tmp_path / "other" / "catalog.duckdb").write_bytes(b"no database" * 1000)
+    with pytest.raises(NotACatalog):
+        catalogs[1].check()
+    assert len(catalogs[0].values("q1", TABLE)["unit"]) == 1
+    assert len(catalogs[2].values("q3", TABLE)["unit"]) == 3

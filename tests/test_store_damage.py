@@ -12,7 +12,7 @@ import pytest
 from explorer.__main__ import main
 from store import Catalog, CatalogDamaged, CatalogError
 from store.blocks import damaged_blocks
-from store.lease import CONFIG
+from store.instance import CONFIG
 from store.records import Direction, Point
 from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
 

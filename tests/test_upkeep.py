@@ -14,7 +14,7 @@ import pytest
 
 from explorer.__main__ import main
 from store import CannotQuery, Catalog
-from store.lease import CONFIG
+from store.instance import CONFIG
 from store.new_file import write_new
 from tests.stored import ingest, put_model, question
 

@@ -1,7 +1,10 @@
 """Where and with what a piece was computed, as the process that computes it says."""
 
 import platform
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
+
+version = cache(metadata.version)  # each piece says it, and reading it takes milliseconds
 
 
 def provenance(device: str) -> dict[str, str]:

@@ -116,15 +116,15 @@ def show_chart(
         values: whose range is told too.
         key: of the element.
     """
-    from explorer.render.drawing import as_chart
+    from explorer.render.drawing import as_chart, unchecked
 
     chart = as_chart(drawing).copy(deep=False)
     chart.config = _theme_config(st.context.theme.type == "dark")
     # Streamlit would otherwise ask for "fit": then a plot's axes are taken from its width, and the
     # x and y of a plane have different scales.
     chart.autosize = {"type": "pad", "contains": "padding"}
-    alt = printable(description + _range_text(values), 400)
-    st.altair_chart(chart, width="content", key=key, alt=alt)
+    words = printable(description + _range_text(values), 400)
+    st.altair_chart(unchecked(chart), width="content", key=key, alt=words)
 
 
 def _range_text(values: "ArrayLike | None") -> str:

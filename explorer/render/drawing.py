@@ -40,6 +40,25 @@ def as_chart(drawing: Drawing) -> Chart:
     return drawing
 
 
+def unchecked(chart: Chart) -> alt.Chart:
+    """The chart as Streamlit reads it, not compared with the schema of Vega-Lite.
+
+    That took longer than all else that a page does; the tests compare a chart of each kind.
+    """
+    return cast(alt.Chart, _UncheckedChart(chart))
+
+
+class _UncheckedChart:
+    """What can be written as Vega-Lite, and nothing else."""
+
+    def __init__(self, chart: Chart) -> None:
+        self._chart = chart
+
+    def to_dict(self) -> dict[str, object]:
+        """The chart as Vega-Lite."""
+        return self._chart.to_dict(validate=False)
+
+
 def drawing_of(
     kind: Kind,
     results: object,

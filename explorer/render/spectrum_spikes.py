@@ -22,15 +22,15 @@ RANKS_DISTANCE = 15  # px that the numbers of two spikes need
 def x_encoding(low: float, high: float, field: str = "x") -> alt.X:
     """The axis of the eigenvalues between these ends."""
     values = ticks(low, high, False, 7)
-    axis = alt.Axis(
-        title="Eigenvalue",
-        values=values,
-        labelExpr=tick_label_expression(values),
-        labelFlush=False,
-        grid=False,
-    )
+    axis = {
+        "title": "Eigenvalue",
+        "values": values,
+        "labelExpr": tick_label_expression(values),
+        "labelFlush": False,
+        "grid": False,
+    }
     return alt.X(
-        f"{field}:Q", scale=alt.Scale(domain=[low, high], nice=False, zero=False), axis=axis
+        f"{field}:Q", scale={"domain": [low, high], "nice": False, "zero": False}, axis=axis
     )
 
 
@@ -79,12 +79,13 @@ def spike_layers(
     ]
     x = x_encoding(*span)
     base = alt.Chart(arrow_table([vars(row) for row in rows])).encode(x=x, tooltip=tooltips)
-    faint = alt.condition("datum.converged == 'yes'", alt.value(0.7), alt.value(0.3))
+    converged = {"test": "datum.converged == 'yes'", "value": 0.7}
+    faint = alt.OpacityValue(0.3, condition=converged)
     lines = base.mark_rule(style="spike", color=SPIKE_COLOUR, strokeWidth=1.2, clip=True).encode(
-        y=alt.value(look.height), y2=alt.value(RANKS_HEIGHT - 4), opacity=faint
+        y=alt.YValue(look.height), y2=alt.Y2Value(RANKS_HEIGHT - 4), opacity=faint
     )
     bars = base.mark_rule(style="residual", color=SPIKE_COLOUR, strokeWidth=3, clip=True).encode(
-        x=x_encoding(*span, field="low"), x2=alt.X2("high:Q"), y=alt.value(RANKS_HEIGHT - 4)
+        x=x_encoding(*span, field="low"), x2=alt.X2("high:Q"), y=alt.YValue(RANKS_HEIGHT - 4)
     )
     apart = [vars(row) for row in _rows_apart(rows, (span[1] - span[0]) / look.width)]
     rank_texts = alt.Chart(arrow_table(apart)).mark_text(
@@ -94,7 +95,7 @@ def spike_layers(
         lines,
         bars,
         rank_texts.encode(
-            x=x, y=alt.value(RANKS_HEIGHT - 7), text=alt.Text("rank:N"), tooltip=tooltips
+            x=x, y=alt.YValue(RANKS_HEIGHT - 7), text=alt.Text("rank:N"), tooltip=tooltips
         ),
     ]
 

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.machinery
 import importlib.util
+import os
 import re
 import sys
 import time
@@ -177,7 +178,18 @@ def _forget_modules() -> None:
 def _is_users(module: ModuleType) -> bool:
     """Whether a module comes from a file of the user's own."""
     file = getattr(module, "__file__", None)
-    return isinstance(file, str | Path) and _is_own_file(str(Path(file).absolute()))
+    return isinstance(file, str | Path) and _is_own_file(_absolute(str(file)))
+
+
+def _absolute(file: str) -> str:
+    """The file from the root on; of thousands, so a `Path` is made of few."""
+    return file if file.startswith(os.sep) else str(Path(file).absolute())
+
+
+def note_loaded_modules() -> None:
+    """Look where all loaded modules come from: once, before processes are forked that ask it."""
+    for module in list(sys.modules.values()):
+        _is_users(module)
 
 
 @lru_cache(maxsize=16_384)

@@ -30,12 +30,14 @@ def hover_rule(row: Row, x: alt.X) -> alt.Chart:
         fields=["x"],
         empty=False,
     )
+    # Of the channel's own class: altair seeks the class of other values among hundreds.
+    shown = alt.OpacityValue(0, condition=[{"param": near.name, "value": 0.8, "empty": False}])
     return (
         alt.Chart(pa.table(columns))
         .mark_rule(style="hover", color=GREY, strokeWidth=1)
         .encode(
             x=x,
-            opacity=alt.when(near).then(alt.value(0.8)).otherwise(alt.value(0)),
+            opacity=shown,
             tooltip=[
                 alt.Tooltip(field=field, type="nominal", title=tooltip_title(title))
                 for field, title in titles.items()
