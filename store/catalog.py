@@ -1,7 +1,7 @@
 """The only door to the database: `Catalog`, put together from its parts."""
 
+from store.annotations import Annotations
 from store.jobs import Jobs
-from store.labels import Labels
 from store.listing import Listings
 from store.merging import CatalogMerging
 from store.models import Models
@@ -20,7 +20,7 @@ class Catalog(
     Values,
     Listings,
     AnswerNumbers,
-    Labels,
+    Annotations,
     Jobs,
     Pictures,
     Trash,

@@ -12,7 +12,7 @@ from store.lease import Cursor
 from store.rows import identifier
 
 COLUMNS = ("kind", "title", "status", "units", "units_done", "seconds", "created", "completed")
-LABELS = ("tag", "note", "favourite", "archived")  # of the analysis
+ANNOTATIONS = ("tag", "note", "favourite", "archived")  # of the analysis
 MODEL_NAMES = ("model", "name")  # what the name of a model goes by
 MOST_NAMES_LISTED = 12
 WORDS = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
@@ -58,7 +58,7 @@ class FilterNames:
         return [
             *COLUMNS,
             *MODEL_NAMES,
-            *LABELS,
+            *ANNOTATIONS,
             *sorted({*self.settings, *self.model_facts, *numbers}),
         ]
 
@@ -129,9 +129,9 @@ class SqlOfConditions:
         owner, _, key = name.text.rpartition(".")
         if not owner and key in COLUMNS:
             return compare(Sql(f"CAST({identifier(key)} AS VARCHAR)"))
-        if not owner and key in LABELS:
+        if not owner and key in ANNOTATIONS:
             column = "unnest(tags)" if key == "tag" else identifier(key)
-            return compare(Sql("noted")).within(_OF_LABELS.replace("[]", column))
+            return compare(Sql("noted")).within(_OF_ANNOTATIONS.replace("[]", column))
         if not owner and key in MODEL_NAMES:
             return compare(Sql("name")).within(_OF_MODELS)
         if owner in ("", "settings") and key in self._names.settings:
@@ -153,8 +153,8 @@ class SqlOfConditions:
         return CannotFilter(reason, f"there are {listed}{more}")
 
 
-_OF_LABELS = """(key IN (SELECT id FROM (
-    SELECT id, CAST([] AS VARCHAR) AS noted FROM labels WHERE what = 'analysis') WHERE {}))"""
+_OF_ANNOTATIONS = """(key IN (SELECT id FROM (
+    SELECT id, CAST([] AS VARCHAR) AS noted FROM annotations WHERE what = 'analysis') WHERE {}))"""
 _OF_ANSWERS = """list_has_any(model_ids, (SELECT coalesce(list(DISTINCT id), []) FROM
     (SELECT unnest(model_ids) AS id FROM questions AS others
      WHERE others.deleted IS NULL AND {} AND others.kind = ?)))"""

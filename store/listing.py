@@ -11,14 +11,14 @@ from store.questions import questions_with_names
 from store.records import Question
 
 _BY_KEYS = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
-_NOT_ARCHIVED = "key NOT IN (SELECT id FROM labels WHERE what = 'analysis' AND archived)"
+_NOT_ARCHIVED = "key NOT IN (SELECT id FROM annotations WHERE what = 'analysis' AND archived)"
 FACETS = {  # what there is to choose from, as a column or several of each analysis
     "kind": "[kind]",
     "status": "[status]",
     "model": "(SELECT list(name) FROM models WHERE list_contains(model_ids, id))",
     "split": "[settings ->> 'split']",
     "precision": "[settings ->> 'precision']",
-    "tag": "(SELECT any_value(tags) FROM labels WHERE what = 'analysis' AND id = key)",
+    "tag": "(SELECT any_value(tags) FROM annotations WHERE what = 'analysis' AND id = key)",
 }
 
 

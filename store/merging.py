@@ -27,7 +27,7 @@ _BROUGHT_ROWS = {
     "directions": f"SELECT * FROM directions WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
     "images": f"SELECT * FROM images WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608
     "choices": "SELECT * FROM choices",
-    "labels": f"""SELECT * FROM labels
+    "annotations": f"""SELECT * FROM annotations
         WHERE id IN {_KEPT_MODELS} OR id IN {_KEPT_QUESTIONS}""",  # noqa: S608
     "answer_points": f"""SELECT * FROM answer_points WHERE question_key IN {_KEPT_QUESTIONS}
         OR point_id IN (SELECT unnest(point_ids) FROM questions WHERE deleted IS NULL)""",  # noqa: S608

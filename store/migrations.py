@@ -96,7 +96,7 @@ _HOSTS = "ALTER TABLE jobs ADD COLUMN host VARCHAR;"
 
 # Computed from the rows of an answer, for lists and searches; the view is for a user's own SQL.
 _NUMBERS = """
-CREATE TABLE labels (what VARCHAR, id VARCHAR, name VARCHAR, note VARCHAR, tags VARCHAR[],
+CREATE TABLE annotations (what VARCHAR, id VARCHAR, name VARCHAR, note VARCHAR, tags VARCHAR[],
     favourite BOOLEAN, archived BOOLEAN, PRIMARY KEY (what, id));
 CREATE TABLE result_numbers (question_key VARCHAR PRIMARY KEY, names VARCHAR[], estimates DOUBLE[],
     lows DOUBLE[], highs DOUBLE[], units BIGINT);
@@ -112,7 +112,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("seals of what is stored, files that are ours", _SEALS),
     ("points and state that answers bring, answers that end early", _BROUGHT),
     ("hosts of workers", _HOSTS),
-    ("numbers of results, labels", _NUMBERS),
+    ("numbers of results, annotations", _NUMBERS),
 )
 TABLES = frozenset(
     {
@@ -133,7 +133,7 @@ TABLES = frozenset(
         "value_seals",
         "answer_points",
         "answer_states",
-        "labels",
+        "annotations",
         "result_numbers",
         "numbers",
         "question_models",

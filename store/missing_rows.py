@@ -25,7 +25,7 @@ _PLAIN_TABLES = (
     "directions",
     "choices",
     "answer_points",
-    "labels",
+    "annotations",
 )
 _BEGUN = "SELECT 1 FROM answer_states WHERE question_key = ? AND unit = ? LIMIT 1"
 

@@ -135,7 +135,7 @@ def _remove_deleted(cursor: Cursor) -> None:
     cursor.execute("DELETE FROM points WHERE model_id NOT IN (SELECT id FROM models)")
     cursor.execute("DELETE FROM measurements WHERE point_id NOT IN (SELECT point_id FROM points)")
     cursor.execute(
-        """DELETE FROM labels WHERE id NOT IN (SELECT id FROM models)
+        """DELETE FROM annotations WHERE id NOT IN (SELECT id FROM models)
         AND id NOT IN (SELECT key FROM questions)"""
     )
     for what, ids in ENTRY_QUERIES.items():

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from store import Catalog
+from store.annotations import Annotation
 from store.errors import CannotFilter
 from store.filter_language import is_expression
-from store.labels import Label
 from tests.stored import put_model, question
 
 MODELS = {
@@ -41,8 +41,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         catalog.ask(question(key, kind=kind, title=key, model_ids=models, settings=own))
         ends = {name: (value, value, value) for name, value in numbers.items()}
         catalog.set_numbers(key, ends, 0)
-    catalog.note_label(Label(what="analysis", id="s1", tags=("paper", "fig 2"), favourite=True))
-    catalog.note_label(Label(what="analysis", id="p1", tags=("paper",), note="a *wide* gap"))
+    catalog.annotate(Annotation(what="analysis", id="s1", tags=("paper", "fig 2"), favourite=True))
+    catalog.annotate(Annotation(what="analysis", id="p1", tags=("paper",), note="a *wide* gap"))
     return catalog
 
 
@@ -180,8 +180,8 @@ def test_facets_count_what_is_searched_for(catalog: Catalog) -> None:
 
 def test_what_is_archived_is_listed_on_demand(catalog: Catalog) -> None:
     """It is nowhere but where a search names it, and comes back as it was."""
-    catalog.note_label(Label(what="analysis", id="s3", archived=True))
+    catalog.annotate(Annotation(what="analysis", id="s3", archived=True))
     assert "s3" not in {q.key for q in catalog.questions()[0]}
     assert [q.key for q in catalog.questions("archived == true")[0]] == ["s3"]
-    catalog.note_label(Label(what="analysis", id="s3"))
+    catalog.annotate(Annotation(what="analysis", id="s3"))
     assert "s3" in {q.key for q in catalog.questions()[0]}

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.kinds import kind_named
 from store import Catalog
-from store.labels import Label
+from store.annotations import Annotation
 from store.records import Question
 from tests.filling import new_catalog
 from tests.screen import fine, opened, pressed, texts
@@ -112,7 +112,7 @@ def test_facets_narrow_the_list(folder: Path) -> None:
 def test_tags_are_found_again(folder: Path) -> None:
     """A tag is a column of the table, a facet, and a name in conditions."""
     catalog = Catalog(folder)
-    catalog.note_label(Label(what="analysis", id="surface first", tags=("paper",)))
+    catalog.annotate(Annotation(what="analysis", id="surface first", tags=("paper",)))
     assert catalog.tags("analysis") == {"paper": 1}
     app = fine(opened(view="Table", search='tag == "paper"'))
     assert listed(app) == ["Surface of first"]
@@ -120,7 +120,7 @@ def test_tags_are_found_again(folder: Path) -> None:
     app = fine(opened(view="Table"))
     app.multiselect(key="tag").set_value(["paper"]).run()
     assert listed(app) == ["Surface of first"]
-    catalog.note_label(Label(what="analysis", id="surface first"))
+    catalog.annotate(Annotation(what="analysis", id="surface first"))
 
 
 ACTIONS = """
@@ -139,7 +139,7 @@ def test_what_is_chosen_is_tagged_archived_and_deleted_at_once(folder: Path) -> 
     app = fine(AppTest.from_string(ACTIONS.format(folder=str(folder), keys=keys)).run())
     app.text_input(key="new-tag").set_value(" fig 2 ")
     pressed(app, "Add tag")
-    assert [catalog.labels("analysis", keys)[key].tags for key in keys] == [("fig 2",)] * 2
+    assert [catalog.annotations("analysis", keys)[key].tags for key in keys] == [("fig 2",)] * 2
     app.text_input(key="new-tag").set_value("x" * 60)
     (error,) = texts(pressed(app, "Add tag"), "error")
     assert "a tag must be printable and have 1 to 40 characters" in error.lower()
@@ -150,5 +150,5 @@ def test_what_is_chosen_is_tagged_archived_and_deleted_at_once(folder: Path) -> 
     assert {item.id for item in catalog.trash()} == set(keys)
     for key in keys:
         catalog.restore_question(key)
-        catalog.note_label(Label(what="analysis", id=key))
+        catalog.annotate(Annotation(what="analysis", id=key))
     assert catalog.questions()[1] == 2 * len(LAMBDAS)

@@ -58,15 +58,15 @@ def table_columns(
 ) -> tuple[Columns, dict[str, object]]:
     """The columns of the table, and the settings that are equal in all rows."""
     keys = [question.key for question in questions]
-    labels, numbers = catalog.labels("analysis", keys), catalog.numbers(keys)
+    annotations, numbers = catalog.annotations("analysis", keys), catalog.numbers(keys)
     settings, equal = split_settings([question.settings for question in questions])
     columns: Columns = {
         "": [links.address_of(question, subjects) for question in questions],
-        "Analysis": [printable(labels[q.key].name or q.title, 200) for q in questions],
+        "Analysis": [printable(annotations[q.key].name or q.title, 200) for q in questions],
         "Kind": [TITLES.get(q.kind, q.kind) for q in questions],
         "Status": [_status(question) for question in questions],
         "Created": [local_time(question.created) for question in questions],
-        "Tags": [list(labels[key].tags) for key in keys],
+        "Tags": [list(annotations[key].tags) for key in keys],
     }
     if not any(columns["Tags"]):
         del columns["Tags"]
@@ -114,23 +114,23 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
     """What can be done with the chosen analyses at once."""
     st.caption(f"{len(chosen)} chosen")
     keys = [question.key for question in chosen]
-    labels = catalog.labels("analysis", keys)
+    annotations = catalog.annotations("analysis", keys)
     tag = st.text_input(
         "Tag", key="new-tag", placeholder="tag", label_visibility="collapsed", width=140
     )
     if st.button("Add tag", icon=":material/sell:") and tag.strip():
         try:
             for key in keys:
-                catalog.note_label(replace(labels[key], tags=(*labels[key].tags, tag)))
+                catalog.annotate(replace(annotations[key], tags=(*annotations[key].tags, tag)))
         except ValueError as error:
             st.error(parts.sentence(error), icon=":material/error:")
         else:
             st.rerun()
-    archived = all(labels[key].archived for key in keys)
+    archived = all(annotations[key].archived for key in keys)
     word = "Unarchive" if archived else "Archive"
     if st.button(word, icon=":material/archive:", help="Listed only by archived == true"):
         for key in keys:
-            catalog.note_label(replace(labels[key], archived=not archived))
+            catalog.annotate(replace(annotations[key], archived=not archived))
         st.rerun()
     if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
         for key in keys:

@@ -11,7 +11,7 @@ MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 40, 20_000  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label:
+class Annotation:
     """What is noted about one model or analysis."""
 
     what: str  # "model" or "analysis"
@@ -23,41 +23,43 @@ class Label:
     archived: bool = False
 
 
-class Labels(Door):
+class Annotations(Door):
     """The part of the catalog about what a user notes; no number depends on it."""
 
-    def labels(self, what: str, ids: Sequence[str]) -> dict[str, Label]:
+    def annotations(self, what: str, ids: Sequence[str]) -> dict[str, Annotation]:
         """What is noted about each of these models or analyses."""
-        query = """SELECT * FROM labels
+        query = """SELECT * FROM annotations
             WHERE what = ? AND list_contains(CAST(? AS VARCHAR[]), id)"""
-        rows = self._read(lambda c: records(c, Label, query, [what, list(ids)]))
-        return {id: Label(what=what, id=id) for id in ids} | {label.id: label for label in rows}
+        rows = self._read(lambda c: records(c, Annotation, query, [what, list(ids)]))
+        return {id: Annotation(what=what, id=id) for id in ids} | {
+            annotation.id: annotation for annotation in rows
+        }
 
-    def note_label(self, label: Label) -> None:
+    def annotate(self, annotation: Annotation) -> None:
         """Keep what is noted, in place of what was.
 
         Raises:
             ValueError: a tag is empty, too long or not printable, or the note too long.
         """
-        tags = tuple(dict.fromkeys(tag.strip() for tag in label.tags))
+        tags = tuple(dict.fromkeys(tag.strip() for tag in annotation.tags))
         for tag in tags:
             if not tag or len(tag) > MAX_TAG_LENGTH or not tag.isprintable():
                 raise ValueError(
                     f"a tag must be printable and have 1 to {MAX_TAG_LENGTH} characters, "
                     f"got {tag[:60]!r}"
                 )
-        if len(label.note) > MAX_NOTE_LENGTH:
+        if len(annotation.note) > MAX_NOTE_LENGTH:
             raise ValueError(f"a note must have at most {MAX_NOTE_LENGTH:,} characters")
-        row = vars(replace(label, tags=tags))
+        row = vars(replace(annotation, tags=tags))
         renewed = [name for name in row if name not in ("what", "id")]
-        self._write(lambda c: put_row(c, "labels", row, renewed))
+        self._write(lambda c: put_row(c, "annotations", row, renewed))
 
     def tags(self, what: str) -> dict[str, int]:
         """All tags of models or analyses, each with how many have it, the most frequent first."""
 
         def work(cursor: Cursor) -> list[tuple[str, int]]:
             query = """SELECT tag, count(*) FROM (
-                SELECT unnest(tags) AS tag FROM labels WHERE what = ?)
+                SELECT unnest(tags) AS tag FROM annotations WHERE what = ?)
                 GROUP BY tag ORDER BY count(*) DESC, tag"""
             return cursor.execute(query, [what]).fetchall()
 
