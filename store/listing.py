@@ -33,6 +33,7 @@ class Listings(Door):
         model_id: str | None = None,
         status: str | None = None,
         deleted: bool = False,
+        archived: bool = True,
         facets: Mapping[str, Sequence[str]] = MappingProxyType({}),
         order: str = "created",
         descending: bool = True,
@@ -41,8 +42,6 @@ class Listings(Door):
     ) -> tuple[list[Question], int]:
         """Questions in an order, and how many there are in all.
 
-        What is archived is listed only where the search is about that.
-
         Args:
             search: words that must all occur in title, kind, names of the models or settings; or
                 a condition, as in `kind == "surface" and lr < 0.1`.
@@ -50,6 +49,7 @@ class Listings(Door):
             model_id: only about this model.
             status: only "open" or "complete".
             deleted: those in the trash instead.
+            archived: also those that are archived.
             facets: only those that have one of these values, by the facet's name.
             order: a name as in conditions; what has no such value comes last.
             descending: the largest, or newest, first.
@@ -62,12 +62,8 @@ class Listings(Door):
         equal = {"kind = ?": kind, "list_contains(model_ids, ?)": model_id, "status = ?": status}
 
         def work(cursor: Cursor) -> tuple[list[Question], int]:
-            parts = [
-                Sql(f"list_has_any({FACETS[name]}, CAST(? AS VARCHAR[]))", (list(some),))
-                for name, some in facets.items()
-                if some
-            ]
-            condition = joined(" AND ", [_condition(cursor, search, equal, deleted), *parts])
+            condition = _condition(cursor, search, equal, deleted=deleted, archived=archived)
+            condition = joined(" AND ", [condition, *_facet_conditions(facets)])
             by = _order(cursor, order, descending)
             page, count = _page(cursor, condition, by, limit, offset)
             questions = {q.key: q for q in questions_with_names(cursor, _BY_KEYS, [page])}
@@ -75,7 +71,7 @@ class Listings(Door):
 
         return self._read(work)
 
-    def facets(self, search: str = "") -> dict[str, dict[str, int]]:
+    def facets(self, search: str = "", *, archived: bool = True) -> dict[str, dict[str, int]]:
         """Of what is searched for, how many have each kind, status, model, ...: the most first.
 
         Raises:
@@ -83,7 +79,7 @@ class Listings(Door):
         """
 
         def work(cursor: Cursor) -> dict[str, dict[str, int]]:
-            condition = _condition(cursor, search, {}, deleted=False)
+            condition = _condition(cursor, search, {}, deleted=False, archived=archived)
             return {name: _counts(cursor, condition, column) for name, column in FACETS.items()}
 
         return self._read(work)
@@ -93,7 +89,9 @@ class Listings(Door):
         return self._read(lambda cursor: FilterNames.of(cursor).all)
 
 
-def _condition(cursor: Cursor, search: str, equal: Mapping[str, str | None], deleted: bool) -> Sql:
+def _condition(
+    cursor: Cursor, search: str, equal: Mapping[str, str | None], *, deleted: bool, archived: bool
+) -> Sql:
     """What is searched for, as one condition."""
     parts = [Sql(f"deleted IS {'NOT ' if deleted else ''}NULL")]
     parts += [Sql(text, (value,)) for text, value in equal.items() if value is not None]
@@ -102,9 +100,17 @@ def _condition(cursor: Cursor, search: str, equal: Mapping[str, str | None], del
     else:
         words = search.lower().split()
         parts += [Sql(WORDS, (word, models_named(cursor, word))) for word in words]
-    if "archived" not in search and not deleted:
+    if not archived:
         parts.append(Sql(_NOT_ARCHIVED))
     return joined(" AND ", parts)
+
+
+def _facet_conditions(facets: Mapping[str, Sequence[str]]) -> list[Sql]:
+    return [
+        Sql(f"list_has_any({FACETS[name]}, CAST(? AS VARCHAR[]))", (list(values),))
+        for name, values in facets.items()
+        if values
+    ]
 
 
 def _order(cursor: Cursor, order: str, descending: bool) -> Sql:

@@ -179,9 +179,10 @@ def test_facets_count_what_is_searched_for(catalog: Catalog) -> None:
 
 
 def test_what_is_archived_is_listed_on_demand(catalog: Catalog) -> None:
-    """It is nowhere but where a search names it, and comes back as it was."""
+    """It is left out of lists that say so, found by conditions, and comes back as it was."""
     catalog.annotate(Annotation(what="analysis", id="s3", archived=True))
-    assert "s3" not in {q.key for q in catalog.questions()[0]}
+    assert "s3" not in {q.key for q in catalog.questions(archived=False)[0]}
+    assert catalog.facets(archived=False)["kind"]["surface"] == 2
     assert [q.key for q in catalog.questions("archived == true")[0]] == ["s3"]
     catalog.annotate(Annotation(what="analysis", id="s3"))
     assert "s3" in {q.key for q in catalog.questions()[0]}

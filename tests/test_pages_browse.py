@@ -144,7 +144,10 @@ def test_what_is_chosen_is_tagged_archived_and_deleted_at_once(folder: Path) -> 
     (error,) = texts(pressed(app, "Add tag"), "error")
     assert "a tag must be printable and have 1 to 40 characters" in error.lower()
     pressed(app, "Archive")
-    assert {q.key for q in catalog.questions()[0]}.isdisjoint(keys)
+    assert {q.key for q in catalog.questions(archived=False)[0]}.isdisjoint(keys)
+    table = fine(opened(view="Table", kind="Spectrum"))
+    assert listed(table) == ["Spectrum of second"]
+    assert len(listed(fine(opened(view="Table", search="archived == true")))) == len(keys)
     pressed(app, "Unarchive")
     pressed(app, "Delete")
     assert {item.id for item in catalog.trash()} == set(keys)

@@ -5,9 +5,13 @@ from store import Catalog, records
 MAX_QUESTIONS = 1_000_000  # questions that are looked through
 
 
-def all_questions(catalog: Catalog) -> list[records.Question]:
-    """All stored questions but the deleted, newest first."""
-    return catalog.questions(limit=MAX_QUESTIONS)[0]
+def all_questions(catalog: Catalog, search: str = "") -> list[records.Question]:
+    """All stored questions but the deleted, newest first; with a search those that meet it.
+
+    Raises:
+        CannotFilter: the search is a condition that cannot be read.
+    """
+    return catalog.questions(search, limit=MAX_QUESTIONS)[0]
 
 
 def question_by_key(catalog: Catalog, key: str) -> records.Question:

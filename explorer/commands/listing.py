@@ -12,15 +12,17 @@ from explorer.wording import message
 from store import records
 
 
-def list_catalog(*, json: bool = False, catalog: OpenCatalog) -> int:
+def list_catalog(search: str = "", /, *, json: bool = False, catalog: OpenCatalog) -> int:
     """Models with their losses, then analyses with their keys and how far they are.
 
     Args:
+        search: words, or a condition as in `kind == "surface" and lr < 0.1`: then only the analyses
+            that meet it.
         json: as JSON.
         catalog: where they are.
     """
-    models = catalog.models()
-    stored_questions = all_questions(catalog)
+    models = [] if search else catalog.models()
+    stored_questions = all_questions(catalog, search)
     if json:
         content = {
             "models": [_model_json(m) for m in models],

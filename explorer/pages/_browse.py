@@ -41,6 +41,11 @@ class Browsed:
     view: str
 
     @property
+    def archived(self) -> bool:
+        """Whether what is archived is listed: where the search is about that."""
+        return "archived" in self.search
+
+    @property
     def is_narrowed(self) -> bool:
         """Whether anything is left out."""
         return bool(self.search.strip()) or any(self.facets.values())
@@ -61,7 +66,7 @@ def choose_list(catalog: Catalog) -> Browsed:
         help=SEARCH_HELP,
         label_visibility="collapsed",
     )
-    counts = catalog.facets(search or "")
+    counts = catalog.facets(search or "", archived="archived" in (search or ""))
     titles = {kind.title: kind.name for kind in KINDS}
     kind = st.pills(
         "Kind",

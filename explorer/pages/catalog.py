@@ -59,6 +59,7 @@ def show_list(catalog: Catalog, browsed: browse.Browsed, subjects: links.Subject
     questions, total = catalog.questions(
         browsed.search,
         facets=browsed.facets,
+        archived=browsed.archived,
         order=browsed.order,
         descending=browsed.descending,
         limit=size,
