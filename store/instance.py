@@ -20,7 +20,6 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 _idle: list[duckdb.DuckDBPyConnection] = []
-_left_to_parent: list[duckdb.DuckDBPyConnection] = []
 _guard = threading.Lock()
 
 
@@ -78,12 +77,3 @@ def end_idle() -> None:
         connections = [_idle.pop() for _ in range(len(_idle))]
     for connection in connections:
         connection.close()
-
-
-def _leave_to_parent() -> None:
-    """Begin a forked process without the instances whose threads are in its parent."""
-    _left_to_parent.extend(_idle)
-    _idle.clear()
-
-
-os.register_at_fork(after_in_child=_leave_to_parent)

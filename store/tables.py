@@ -23,14 +23,25 @@ def check_table(table: str) -> str:
 
 def table_columns(cursor: Cursor, table: str) -> dict[str, str]:
     """Columns of a table with their types; empty when there is no such table."""
-    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
-    return dict(cursor.execute(query, [table]).fetchall())
+    return _columns_of(cursor, table) if has_table(cursor, table) else {}
+
+
+def has_table(cursor: Cursor, table: str) -> bool:
+    """Whether there is a table of that name."""
+    query = "SELECT table_oid FROM duckdb_tables() WHERE table_name = ?"
+    return cursor.execute(query, [table]).fetchone() is not None
+
+
+def _columns_of(cursor: Cursor, table: str) -> dict[str, str]:
+    """Columns of a table that is there; `duckdb_columns()` would go through those of all others."""
+    cursor.execute(f'SELECT * FROM "{table}" LIMIT 0')  # noqa: S608 - a table's name
+    return {column[0]: str(column[1]) for column in cursor.description or ()}
 
 
 def arrow_types(cursor: Cursor, table: str) -> dict[str, pa.DataType]:
-    """Columns of a table of values with their types in Arrow."""
+    """Columns of a table of values that is there with their types in Arrow."""
     arrow = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string()}
-    return {name: arrow[type] for name, type in table_columns(cursor, table).items()}
+    return {name: arrow[type] for name, type in _columns_of(cursor, table).items()}
 
 
 def value_tables(cursor: Cursor) -> list[str]:

@@ -13,7 +13,7 @@ from store.questions import question_row
 from store.records import AnswerPiece, Json, Question, Share
 from store.rows import now, put_rows, records, sql_value
 from store.seals import seal_after, seal_rows
-from store.tables import append, arrow_table, check_table, table_columns
+from store.tables import append, arrow_table, check_table, has_table
 
 
 class Values(Brought):
@@ -104,7 +104,7 @@ class Values(Brought):
         """
 
         def work(cursor: Cursor) -> dict[str, np.ndarray]:
-            if not table_columns(cursor, table):
+            if not has_table(cursor, table):
                 return {}
             return cursor.execute(
                 f"SELECT * EXCLUDE (question_key) FROM {check_table(table)}"  # noqa: S608 - checked
@@ -182,7 +182,7 @@ def _question_with_piece(question: Question, piece: AnswerPiece, units: int) -> 
 
 
 def _stored_units(cursor: Cursor, key: str, table: str) -> np.ndarray:
-    if not table_columns(cursor, table):
+    if not has_table(cursor, table):
         return np.empty(0, dtype=np.int64)
     query = f"SELECT DISTINCT unit FROM {check_table(table)} WHERE question_key = ? ORDER BY unit"  # noqa: S608
     return cursor.execute(query, [key]).fetchnumpy()["unit"]

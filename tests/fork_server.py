@@ -193,9 +193,11 @@ if __name__ == "__main__":
 
     import explorer.commands
     import explorer.jobs.worker.__main__
+    from explorer.analysis.model.problems import note_loaded_modules
 
     for module in pkgutil.iter_modules(explorer.commands.__path__):
         importlib.import_module(f"explorer.commands.{module.name}")
+    note_loaded_modules()
     gc.collect()
     gc.freeze()  # what is loaded stays, and is shared by all that are forked
     with socket.socket(fileno=int(sys.argv[1])) as end:

@@ -29,6 +29,7 @@ from tests.tiny import (
     supervised,
     tensors,
     until,
+    until_stored,
 )
 from tests.tiny_problem import problem
 
@@ -82,8 +83,8 @@ def test_a_run_is_imported_while_it_grows_until_it_ends(catalog: Catalog, tmp_pa
     script.start()
     until(lambda: (folder / "run.json").exists())
     follow(catalog, folder, problem_file(tmp_path / "p"))
-    until(lambda: steps(catalog, folder))
-    until(lambda: str(folder) not in following.followed_runs(catalog))
+    until_stored(catalog, lambda: steps(catalog, folder))
+    until_stored(catalog, lambda: str(folder) not in following.followed_runs(catalog))
     script.join()
     assert steps(catalog, folder) == [0, 1, 2, 3, 4, 5]
     model = model_of(catalog, folder)
@@ -97,11 +98,11 @@ def test_a_changed_problem_file_is_not_run(catalog: Catalog, tmp_path: Path) -> 
     folder, file = tmp_path / "run", problem_file(tmp_path / "p")
     record(folder, 1)
     follow(catalog, folder, file)
-    until(lambda: steps(catalog, folder) == [1])
+    until_stored(catalog, lambda: steps(catalog, folder) == [1])
     jobs = len(catalog.jobs(limit=1000))
     file.write_text(file.read_text() + "\n# changed\n")
     record(folder, 2)
-    until(lambda: stopped(catalog, folder))
+    until_stored(catalog, lambda: stopped(catalog, folder))
     assert stopped(catalog, folder).startswith(f"{file} has changed since you agreed to run")
     assert len(catalog.jobs(limit=1000)) == jobs and steps(catalog, folder) == [1]
 
@@ -115,7 +116,7 @@ def test_an_import_under_way_is_waited_for(catalog: Catalog, tmp_path: Path) -> 
     follow(catalog, folder, file)
     assert ended(catalog, job_id).status == "done"
     record(folder, 3)
-    until(lambda: steps(catalog, folder) == [1, 2, 3])
+    until_stored(catalog, lambda: steps(catalog, folder) == [1, 2, 3])
     model = model_of(catalog, folder)
     assert model and model.name == "mine"
     assert len({job.id for job in catalog.jobs(limit=1000)} - before) == 2
@@ -126,12 +127,12 @@ def test_a_deleted_model_stays_deleted(catalog: Catalog, tmp_path: Path) -> None
     folder, file = tmp_path / "run", problem_file(tmp_path / "p")
     record(folder, 1)
     follow(catalog, folder, file)
-    until(lambda: steps(catalog, folder))
+    until_stored(catalog, lambda: steps(catalog, folder))
     model = model_of(catalog, folder)
     assert model
     catalog.delete_model(model.id)
     record(folder, 2)
-    until(lambda: stopped(catalog, folder))
+    until_stored(catalog, lambda: stopped(catalog, folder))
     assert "deleted" in stopped(catalog, folder) and model_of(catalog, folder) is None
 
 
@@ -142,7 +143,7 @@ def test_a_failed_import_stops_it(catalog: Catalog, tmp_path: Path) -> None:
     agreed(file)
     record(folder, 1)
     follow(catalog, folder, file)
-    until(lambda: stopped(catalog, folder))
+    until_stored(catalog, lambda: stopped(catalog, folder))
     assert "failed: OSError: no data" in stopped(catalog, folder)
     following.unfollow(catalog, folder)
     assert str(folder) not in following.followed_runs(catalog)
@@ -173,11 +174,11 @@ def test_a_run_is_followed_before_its_first_snapshot(catalog: Catalog, tmp_path:
     time.sleep(1.0)
     assert steps(catalog, folder) == [] and stopped(catalog, folder) == ""
     record(folder, 3)
-    until(lambda: steps(catalog, folder) == [3])
+    until_stored(catalog, lambda: steps(catalog, folder) == [3])
     model = model_of(catalog, folder)
     assert model and model.name == "early" and following.is_followed(catalog, model)
     record(folder, end=True)
-    until(lambda: str(folder) not in following.followed_runs(catalog))
+    until_stored(catalog, lambda: str(folder) not in following.followed_runs(catalog))
     assert not following.is_followed(catalog, model)
 
 

@@ -20,7 +20,15 @@ from explorer.importing.order import order_import
 from explorer.kinds.line import LINE, LineSettings
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
-from tests.tiny import agreed, checkpoint, ended, problem_file, supervised, until
+from tests.tiny import (
+    agreed,
+    checkpoint,
+    ended,
+    problem_file,
+    supervised,
+    until,
+    until_stored,
+)
 
 HEAD = """
 import os, pickle, sys, warnings
@@ -249,14 +257,14 @@ def test_the_death_of_either_process_is_noticed(tmp_path: Path, victim: str) -> 
         gate.touch()  # no point is evaluated as long as it is there
         (model,) = catalog.models()
         key = questions.ask(catalog, LINE, model, LineSettings(x_count=5))
-        job = until(lambda: (j := catalog.active_job_for(key)) and j.pid and j)
+        job = until_stored(catalog, lambda: (j := catalog.active_job_for(key)) and j.pid and j)
         worker = psutil.Process(job.pid)
         (problem,) = until(worker.children)
         killed, other = (worker, problem) if victim == "worker" else (problem, worker)
         os.kill(killed.pid, signal.SIGKILL)
         until(lambda: not other.is_running() or other.status() == psutil.STATUS_ZOMBIE)
         gate.unlink()
-        until(lambda: catalog.active_job_for(key) is None)
+        until_stored(catalog, lambda: catalog.active_job_for(key) is None)
         assert catalog.question(key).status == "complete"
         assert catalog.job(job.id).pid != job.pid
 
@@ -273,7 +281,7 @@ def test_two_projects_have_a_module_of_one_name(served: Served) -> None:
         for name, activation in activations.items():
             settings = LineSettings(x_count=3, seed=seed)
             key = questions.ask(catalog, LINE, model_named(catalog, name), settings)
-            until(lambda key=key: catalog.active_job_for(key) is None)
+            until_stored(catalog, lambda key=key: catalog.active_job_for(key) is None)
             centre = questions.result_of(catalog, catalog.question(key)).values["loss"].ravel()[1]
             assert centre == pytest.approx(torch_s_loss(activation), rel=1e-6)
 
@@ -291,7 +299,7 @@ def test_a_problem_stays_warm_between_its_questions(tmp_path: Path) -> None:
         (model,) = catalog.models()
         for seed in range(3):
             key = questions.ask(catalog, LINE, model, LineSettings(x_count=3, seed=seed))
-            until(lambda key=key: catalog.active_job_for(key) is None)
+            until_stored(catalog, lambda key=key: catalog.active_job_for(key) is None)
             assert catalog.question(key).status == "complete"
     runs = trace.read_text().split()
     _, asked = dict.fromkeys(runs)  # the import, which also runs the file anew, and the questions

@@ -20,7 +20,11 @@ from explorer.jobs.spool import Spool
 from explorer.supervisor import supervisor as supervisors
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog
-from tests.tiny import ROOT, until
+from tests.tiny import (
+    ROOT,
+    until,
+    until_stored,
+)
 
 BEGIN = """
 import os, sys, time
@@ -189,7 +193,7 @@ def test_a_spool_that_was_removed_is_made_anew(tmp_path, monkeypatch):
         until(lambda: Spool(catalog.jobs_folder).job("known"))
         until(lambda: Spool(catalog.jobs_folder).job("known").catalog_progress)
         shutil.rmtree(catalog.jobs_folder)
-        until(lambda: catalog.job("known").status == "failed")
+        until_stored(catalog, lambda: catalog.job("known").status == "failed")
         assert "was removed while it ran" in catalog.job("known").error
         until(lambda: (catalog.jobs_folder / "workers").is_dir() and not supervisor.trouble)
     finally:

@@ -16,7 +16,13 @@ from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named
 from explorer.render.export.thumbnail import thumbnail
 from store import CannotMerge, Catalog
-from tests.tiny import ROOT, agreed, ended, supervised, until
+from tests.tiny import (
+    ROOT,
+    agreed,
+    ended,
+    supervised,
+    until_stored,
+)
 
 HALF_DONE = "Convexity map of other"
 
@@ -70,7 +76,7 @@ def test_what_was_half_done_goes_on(old: Path) -> None:
         job = order_import(catalog, agreed(old / "problem.py"), {}, weights, "other")
         assert ended(catalog, job).status == "done"
         questions.resume(catalog, catalog.question(question.key))
-        until(lambda: catalog.question(question.key).status == "complete")
+        until_stored(catalog, lambda: catalog.question(question.key).status == "complete")
         values = catalog.values(question.key, table)
     rows = [values["unit"].tolist().index(unit) for unit in stored["unit"]]
     assert len(stored["unit"]) == 30 and sorted(values["unit"]) == list(range(169))

@@ -39,7 +39,13 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.tiny import ROOT, ended, trapped, until
+from tests.tiny import (
+    ROOT,
+    ended,
+    trapped,
+    until,
+    until_stored,
+)
 
 SAMPLE = "mlp_b"
 PLANE = SurfaceSettings(x_count=11, y_count=11)
@@ -106,7 +112,7 @@ def test_pictures_appear_on_the_cards(folder: Path) -> None:
     opened()
     catalog = Catalog(folder)
     keys = [q.key for q in catalog.questions(status="complete")[0]]
-    until(lambda: len(catalog.images(keys)) == len(keys))
+    until_stored(catalog, lambda: len(catalog.images(keys)) == len(keys))
     assert len(fine(opened()).get("image")) == len(keys) >= 2
 
 
@@ -282,7 +288,9 @@ def test_stop_and_resume(folder: Path) -> None:
     app = opened(SURFACE_PAGE, model="slow", x_count="13", y_count="13")
     pressed(app, "Compute 169 points")
     catalog = Catalog(folder)
-    stored = until(lambda: next((q for q in catalog.questions("slow 13")[0] if q.units_done), None))
+    stored = until_stored(
+        catalog, lambda: next((q for q in catalog.questions("slow 13")[0] if q.units_done), None)
+    )
     gate = Path(catalog.problem(stored.problem_id).arguments["gate"])
     gate.touch()  # nothing more is computed until the slow page has had its time
     until(lambda: len(app.run().get("vega_lite_chart")))

@@ -23,7 +23,11 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.tiny import checkpoint, problem_file, until
+from tests.tiny import (
+    checkpoint,
+    problem_file,
+    until_stored,
+)
 
 QUICK = {"ascent": 4, "restarts": 2, "draws": 4, "probes": 4, "steps": 10}
 SETTINGS = SharpnessSettings(**QUICK, rescaling="layer")
@@ -105,7 +109,7 @@ def test_a_second_model_is_asked_for_and_compared(folder: Path) -> None:
     pressed(app, compute)
     catalog = Catalog(folder)
     (key,) = asked_keys(folder) - before
-    until(lambda: catalog.question(key).status == "complete")
+    until_stored(catalog, lambda: catalog.question(key).status == "complete")
     app = fine(opened(SHARPNESS.page, **address))
     assert any("No initial parameters are known" in text for text in texts(app, "caption"))
     app = fine(opened(SHARPNESS.page, **{**address, "rescaling": "none"}))

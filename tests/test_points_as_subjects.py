@@ -23,7 +23,11 @@ from explorer.pages._links import Subjects, link_to
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.screen import fine, identities, opened
-from tests.tiny import imported, supervised, until
+from tests.tiny import (
+    imported,
+    supervised,
+    until_stored,
+)
 
 SETTINGS = CriticalSettings(lengths=(1,), starts=2, steps=5, products=10)
 WAITING = CriticalSettings(lengths=(1,), starts=2, steps=6, products=10)
@@ -32,7 +36,7 @@ AXIS = {"x_count": 3}
 
 def complete(catalog: Catalog, key: str) -> records.Question:
     """The question once it is answered."""
-    until(lambda: catalog.question(key).status == "complete")
+    until_stored(catalog, lambda: catalog.question(key).status == "complete")
     return catalog.question(key)
 
 

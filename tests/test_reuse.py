@@ -26,7 +26,11 @@ from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.fork_server import started_worker
 from tests.stored import stored_model
-from tests.tiny import imported, supervised, until
+from tests.tiny import (
+    imported,
+    supervised,
+    until_stored,
+)
 
 PLACES = {"unit", "i", "j", "x", "y"}
 
@@ -44,7 +48,7 @@ class Served:
         """The question about that model once it is complete."""
         kind = LINE if isinstance(settings, LineSettings) else SURFACE
         key = questions.ask(self.catalog, kind, self.model(model), settings)
-        until(lambda: self.catalog.active_job_for(key) is None)
+        until_stored(self.catalog, lambda: self.catalog.active_job_for(key) is None)
         asked = self.catalog.question(key)
         assert asked.status == "complete", self.catalog.jobs(limit=1)[0].error
         return asked

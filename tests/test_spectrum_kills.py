@@ -14,7 +14,15 @@ from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
 from store import Catalog, records
-from tests.tiny import checkpoint, ended, imported, problem_file, supervised, until
+from tests.tiny import (
+    checkpoint,
+    ended,
+    imported,
+    problem_file,
+    supervised,
+    until,
+    until_stored,
+)
 
 SETTINGS = SpectrumSettings(probes=100, steps=60, top=4)
 KILLS = 2
@@ -26,7 +34,7 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     with supervised(tmp_path / "whole") as (catalog, _):
         model = imported(catalog, tmp_path / "one", "model")
         key = questions.ask(catalog, SPECTRUM, model, SETTINGS)
-        until(lambda: catalog.question(key).status == "complete")
+        until_stored(catalog, lambda: catalog.question(key).status == "complete")
         whole = catalog.values(key, SPECTRUM.table)
     with supervised(tmp_path / "killed") as (catalog, supervisor):
         model = imported(catalog, tmp_path / "other", "model")
@@ -39,12 +47,12 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
             (worker,) = supervisor.workers
             before = catalog.values(key, SPECTRUM.table)
             os.kill(worker.pid, signal.SIGKILL)
-            until(lambda s=stored: catalog.units_done(key) > s)  # type: ignore[misc]
+            until_stored(catalog, lambda s=stored: catalog.units_done(key) > s)  # type: ignore[misc]
             after = catalog.values(key, SPECTRUM.table)
             kept = np.isin(after["unit"], np.unique(before["unit"]))
             for name, values in before.items():
                 assert np.array_equal(after[name][kept], values, equal_nan=True), name
-        until(lambda: catalog.question(key).status == "complete")
+        until_stored(catalog, lambda: catalog.question(key).status == "complete")
         stored_rows = catalog.values(key, SPECTRUM.table)
     assert stored_rows.keys() == whole.keys()
     for name, values in whole.items():
@@ -78,16 +86,16 @@ def test_a_search_killed_midway_goes_on_from_its_last_step(tmp_path: Path) -> No
     """
     with supervised(tmp_path / "whole") as (catalog, _):
         key = questions.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "one"), LONG)
-        until(lambda: catalog.question(key).status == "complete")
+        until_stored(catalog, lambda: catalog.question(key).status == "complete")
         whole, facts = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
     with supervised(tmp_path / "killed") as (catalog, supervisor):
         assert questions.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "other"), LONG) == key
         for steps in (20, 60):
-            until(lambda n=steps: kept_steps(catalog, key) > n)  # type: ignore[misc]
+            until_stored(catalog, lambda n=steps: kept_steps(catalog, key) > n)  # type: ignore[misc]
             (worker,) = until(lambda: supervisor.workers)  # the next one, if the last was killed
             os.kill(worker.pid, signal.SIGKILL)
             assert not catalog.units_done(key), "the pairs were found before the kill"
-        until(lambda: catalog.question(key).status == "complete")
+        until_stored(catalog, lambda: catalog.question(key).status == "complete")
         stored_rows, told = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
         assert catalog.answer_states(key) == {}
     for name, values in whole.items():

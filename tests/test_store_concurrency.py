@@ -325,26 +325,3 @@ def test_two_catalogs_at_once_and_in_turns_keep_to_themselves(tmp_path):
         catalogs[1].check()
     assert len(catalogs[0].values("q1", TABLE)["unit"]) == 1
     assert len(catalogs[2].values("q3", TABLE)["unit"]) == 3
-
-
-FORKING = """
-import os
-catalog = Catalog(sys.argv[1])
-ingest(catalog, np.arange(2))
-catalog.close()
-if not os.fork():
-    print(ingest(catalog, np.arange(2, 4)), flush=True)
-    catalog.close()
-    os._exit(0)
-os.wait()
-print(len(catalog.done_units("q1", TABLE)))
-"""
-
-
-def test_a_forked_process_goes_on_with_a_catalog_of_its_parent(tmp_path):
-    """DuckDB's threads are not in it: it starts its own, and nothing waits for the others."""
-    catalog = Catalog(tmp_path)
-    catalog.ask(question())
-    catalog.close()
-    out, _ = child(FORKING, tmp_path).communicate(timeout=60)
-    assert out.split() == ["4", "4"]

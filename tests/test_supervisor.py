@@ -45,6 +45,7 @@ from tests.tiny import (
     tensors,
     trapped,
     until,
+    until_stored,
 )
 from tests.tiny_problem import problem
 
@@ -57,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple]:
     folder = tmp_path_factory.mktemp("served")
     with supervised(folder / "catalog") as (catalog, supervisor):
         imported(catalog, folder, "quick")
-        imported(catalog, folder, "slow", seed=1, pause=PAUSE)
+        imported(catalog, folder, "slow", seed=1, pause=PAUSE, gate=str(folder / "gate"))
         yield catalog, supervisor, folder
 
 
@@ -67,11 +68,22 @@ def named(catalog: Catalog, name: str) -> records.Model:
 
 def answered(catalog: Catalog, key: str) -> records.Question:
     """The question once its job has ended well."""
-    until(lambda: catalog.active_job_for(key) is None)
+    until_stored(catalog, lambda: catalog.active_job_for(key) is None)
     asked = catalog.question(key)
     assert asked is not None
     assert asked.status == "complete", [job.error for job in catalog.jobs()[:3]]
     return asked
+
+
+@contextlib.contextmanager
+def gate_closed(folder: Path) -> Iterator[None]:
+    """Meanwhile no evaluation of the slow model ends."""
+    gate = folder / "gate"
+    gate.touch()
+    try:
+        yield
+    finally:
+        gate.unlink()
 
 
 def test_a_model_is_imported_and_a_surface_answered(served):
@@ -117,21 +129,25 @@ def test_progress_is_told_while_it_goes_on(served):
 
 def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
     """After a cancel the question is open with what was computed; resuming computes the rest."""
-    catalog, _, _ = served
-    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=1201, seed=2))
-    job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done > 5 and j)
-    requests.cancel(catalog, job.id)
+    catalog, _, folder = served
+    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=2))
+    job = until_stored(
+        catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done > 5 and j
+    )
+    with gate_closed(folder):  # it cannot end before it is cancelled
+        assert catalog.active_job_for(key) is not None
+        requests.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
     asked = catalog.question(key)
     before = catalog.values(key, LINE.table)
     assert asked.status == "open"
-    assert 5 < asked.units_done == len(before["unit"]) < 1201
+    assert 5 < asked.units_done == len(before["unit"]) < 801
     questions.resume(catalog, asked)
     resumed = catalog.active_job_for(key)
     assert resumed and resumed.units_done >= asked.units_done  # what is there counts from the start
     answered(catalog, key)
     after = catalog.values(key, LINE.table)
-    assert len(after["unit"]) == 1201
+    assert len(after["unit"]) == 801
     kept = np.isin(after["unit"], before["unit"])
     assert after["loss"][kept].tobytes() == before["loss"].tobytes()
     requests.cancel(catalog, job.id)
@@ -151,15 +167,16 @@ def test_cancelling_what_is_over_changes_nothing(served):
 
 def test_a_queued_job_can_be_cancelled(served):
     """What no worker has begun is cancelled without one."""
-    catalog, _, _ = served
+    catalog, _, folder = served
     model = named(catalog, "slow")
-    first = questions.ask(catalog, LINE, model, LineSettings(x_count=1201, seed=3))
-    until(lambda: catalog.active_job_for(first).units_done)
-    waiting = questions.ask(catalog, LINE, model, LineSettings(x_count=301, seed=4))
-    job = catalog.active_job_for(waiting)
-    requests.cancel(catalog, job.id)
-    assert ended(catalog, job.id, 5).status == "cancelled"
-    assert catalog.active_job_for(first) is not None
+    with gate_closed(folder):  # the worker has the first one in hand, and goes on with nothing
+        first = questions.ask(catalog, LINE, model, LineSettings(x_count=101, seed=3))
+        until_stored(catalog, lambda: catalog.active_job_for(first).status == "running")
+        waiting = questions.ask(catalog, LINE, model, LineSettings(x_count=51, seed=4))
+        job = catalog.active_job_for(waiting)
+        requests.cancel(catalog, job.id)
+        assert ended(catalog, job.id).status == "cancelled"
+        assert catalog.active_job_for(first) is not None
     assert catalog.question(waiting).units_done == 0
     answered(catalog, first)
 
@@ -175,7 +192,7 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
         LineSettings(x_count=801, seed=5),
         priority=requests.BACKGROUND_PRIORITY,
     )
-    until(lambda: catalog.active_job_for(long).units_done)
+    until_stored(catalog, lambda: catalog.active_job_for(long).units_done)
     [worker] = supervisor.workers
     answered(catalog, questions.ask(catalog, LINE, quick, LineSettings(x_count=31, seed=5)))
     job = catalog.active_job_for(long)
@@ -190,7 +207,9 @@ def test_the_more_urgent_goes_first_at_a_piece_border(served):
     spool = Spool(catalog.jobs_folder)
     first, second = spool.job(job.id), spool.job(catalog.active_job_for(later).id)
     done = catalog.question(long).units_done
-    until(lambda: catalog.question(long).units_done > min(done, 800))  # a border has been passed
+    until_stored(
+        catalog, lambda: catalog.question(long).units_done > min(done, 800)
+    )  # a border has been passed
     claimed = not second.is_queued  # one of equal priority goes only after the first has ended
     assert not claimed or not first.path.exists() or first.ending
     answered(catalog, long)
@@ -210,10 +229,12 @@ def test_a_job_that_makes_way_is_cancelled_without_harm(served, monkeypatch):
         LineSettings(x_count=801, seed=7),
         priority=requests.BACKGROUND_PRIORITY,
     )
-    beneath = until(lambda: (j := catalog.active_job_for(long)) and j.units_done and j)
+    beneath = until_stored(
+        catalog, lambda: (j := catalog.active_job_for(long)) and j.units_done and j
+    )
     [worker] = supervisor.workers
     urgent = questions.ask(catalog, LINE, slow, LineSettings(x_count=401, seed=8))
-    until(lambda: catalog.active_job_for(urgent).units_done)
+    until_stored(catalog, lambda: catalog.active_job_for(urgent).units_done)
     requests.cancel(catalog, beneath.id)
     answered(catalog, urgent)
     assert ended(catalog, beneath.id).status == "cancelled"
@@ -400,7 +421,7 @@ def test_a_worker_that_hangs_is_ended_by_a_cancel(served, monkeypatch):
     trap = trapped(settings, unit=40)
     model = imported(catalog, folder / "hangs", "hangs", trap=trap, deed="hang")
     key = questions.ask(catalog, LINE, model, settings)
-    job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
+    job = until_stored(catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     [worker] = supervisor.workers
     requests.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
@@ -414,7 +435,7 @@ def test_an_analysis_deleted_for_good_while_it_runs_holds_up_no_other(served):
     """With its rows gone from the catalog a job disappears; worker and other jobs go on."""
     catalog, supervisor, _ = served
     key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=14))
-    until(lambda: catalog.active_job_for(key).units_done)
+    until_stored(catalog, lambda: catalog.active_job_for(key).units_done)
     [worker] = supervisor.workers
     catalog.delete_question(key)
     catalog.empty_trash()
@@ -429,7 +450,7 @@ def test_a_piece_that_the_catalog_refuses_ends_only_its_own_job(served):
     """A piece with a column that no table can have fails its job; the next one is answered."""
     catalog, _, _ = served
     key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=15))
-    job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
+    job = until_stored(catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     folder = Spool(catalog.jobs_folder).job(job.id)
     units = np.array([800], dtype=np.int64)
     folder.put_piece(Piece({"unit": units, "Top-1": units}))
@@ -493,13 +514,13 @@ def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
     catalog, _, _ = served
     settings = LineSettings(x_count=801, seed=33)
     key = questions.ask(catalog, LINE, named(catalog, "slow"), settings)
-    job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
+    job = until_stored(catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     asked = catalog.question(key)
     assert asked.provenance == provenance(asked.facts["device"])
     folder = Spool(catalog.jobs_folder).job(job.id)
     units = np.array([800], dtype=np.int64)
     folder.put_piece(Piece({"unit": units, "loss": units * 1.0}), {"cluster": "of the worker"})
-    until(lambda: "cluster" in catalog.question(key).provenance)
+    until_stored(catalog, lambda: "cluster" in catalog.question(key).provenance)
     assert catalog.question(key).provenance == {**asked.provenance, "cluster": "of the worker"}
     requests.cancel(catalog, job.id)
     ended(catalog, job.id)
@@ -513,7 +534,7 @@ def worker_alone(folder: Path) -> tuple[Catalog, str]:
     supervisor.start()
     model = imported(catalog, folder, "slow", pause=PAUSE)
     key = questions.ask(catalog, LINE, model, LineSettings(x_count=401))
-    until(lambda: catalog.active_job_for(key).units_done)
+    until_stored(catalog, lambda: catalog.active_job_for(key).units_done)
     supervisor.stop()
     return catalog, key
 
@@ -544,7 +565,9 @@ def test_another_app_takes_over_the_running_worker(tmp_path):
         assert first.stdout.readline() == "ready\n"
         model = imported(catalog, tmp_path, "slow", pause=PAUSE)
         key = questions.ask(catalog, LINE, model, LineSettings(x_count=801))
-        job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
+        job = until_stored(
+            catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done and j
+        )
         first.kill()
         first.wait()
         worker = ProcessName.of(job.pid)
@@ -552,7 +575,7 @@ def test_another_app_takes_over_the_running_worker(tmp_path):
         until(lambda: len(folder.piece_files()) >= 3)  # written while nobody ingests
         stored = catalog.question(key).units_done
         second = app_process(tmp_path / "catalog")
-        until(lambda: catalog.question(key).units_done > stored)
+        until_stored(catalog, lambda: catalog.question(key).units_done > stored)
         assert worker.alive
         assert Spool(catalog.jobs_folder).workers() == [worker]
         answered(catalog, key)
@@ -636,7 +659,9 @@ def test_a_full_disk_loses_nothing_and_the_job_goes_on_afterwards(small_disk, tm
     with supervised(small_disk / "catalog") as (catalog, supervisor):
         model = imported(catalog, tmp_path, "slow", pause=PAUSE)
         key = questions.ask(catalog, LINE, model, LineSettings(x_count=801))
-        job = until(lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
+        job = until_stored(
+            catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done and j
+        )
         filler = small_disk / "filler"
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(b"\0" * 512):
@@ -649,7 +674,7 @@ def test_a_full_disk_loses_nothing_and_the_job_goes_on_afterwards(small_disk, tm
         before = catalog.values(key, LINE.table)
         filler.unlink()
         until(lambda: not supervisor.trouble)
-        until(lambda: catalog.active_job_for(key) is None)
+        until_stored(catalog, lambda: catalog.active_job_for(key) is None)
         asked = catalog.question(key)
         print(f"then: {catalog.job(job.id).status}, {catalog.job(job.id).error}")
         if asked.status != "complete":

@@ -1,9 +1,11 @@
 """State of a unit half done: a search killed midway goes on to the same bits, whatever is left."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from explorer.analysis import critical
 from explorer.analysis.curvature.eigenpairs import Pairs, eigenpairs
 from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.random_vectors import random_normal
+from explorer.analysis.objective.device import restore_threads
 from explorer.contracts.request import ImportRequest
 from explorer.jobs import unit_state
 from explorer.jobs.piece_files import read_arrival
@@ -35,6 +38,15 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
+@cache
+def decaying(size: int) -> Tensor:
+    """A matrix (S, S) with the eigenvalues 0.9^n."""
+    values = 0.9 ** torch.arange(size, dtype=torch.float64)
+    basis, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((size, size)))
+    turned = torch.from_numpy(basis)
+    return (turned * values) @ turned.T
+
+
 @dataclass
 class Mortal:
     """A matrix of decaying eigenvalues, whose product number `lives` + 1 does not return."""
@@ -45,10 +57,7 @@ class Mortal:
     products: int = 0
 
     def __post_init__(self) -> None:
-        values = 0.95 ** torch.arange(self.size, dtype=torch.float64)
-        basis, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((self.size,) * 2))
-        turned = torch.from_numpy(basis)
-        self.entries = ((turned * values) @ turned.T).to(self.dtype)
+        self.entries = decaying(self.size).to(self.dtype)
         self.like = self.entries.new_empty(0)
 
     def __call__(self, vector: Tensor) -> Tensor:
@@ -67,6 +76,15 @@ class Kept:
         self.job = Spool(folder / "jobs").new("a", 20, datetime(2026, 1, 1, tzinfo=UTC))
         self.job.offer(ImportRequest(problem=folder, arguments={}, checkpoints=(), name="a"))
         self.parts: list[Path] = []
+
+    def copied(self, folder: Path) -> "Kept":
+        """The same in another folder, with files of its own."""
+        other = Kept(folder)
+        for part in self.parts:
+            copy = other.files.folder / part.relative_to(self.files.folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            other.parts.append(Path(shutil.copy(part, copy)))
+        return other
 
     def put(self, piece: Piece) -> None:
         """Write a piece, and take its part of the state."""
@@ -98,16 +116,24 @@ class Interrupted(NamedTuple):
     products: int
 
 
-@pytest.fixture(params=[torch.float32, torch.float64], ids=str)
-def interrupted(request: pytest.FixtureRequest, tmp_path: Path) -> Interrupted:
-    """What is kept of a search killed in its step 26."""
-    unharmed, kept = Mortal(dtype=request.param), Kept(tmp_path)
-    whole = pairs_of(unharmed, None)
-    with pytest.raises(Killed):
-        pairs_of(Mortal(KILLED_AT, request.param), kept.unit())
+@pytest.fixture(scope="module", params=[torch.float32, torch.float64], ids=str)
+def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    """A search killed in its step 26."""
+    unharmed, kept = Mortal(dtype=request.param), Kept(tmp_path_factory.mktemp("killed"))
+    with restore_threads():
+        torch.set_num_threads(1)
+        whole = pairs_of(unharmed, None)
+        with pytest.raises(Killed):
+            pairs_of(Mortal(KILLED_AT, request.param), kept.unit())
     assert whole.steps > KILLED_AT + 5
     assert len(kept.parts) == KILLED_AT + 1  # the first product, then the steps
     return Interrupted(kept, whole, unharmed.products)
+
+
+@pytest.fixture
+def interrupted(killed: Interrupted, tmp_path: Path) -> Interrupted:
+    """What is kept of a search killed in its step 26, to be harmed."""
+    return killed._replace(kept=killed.kept.copied(tmp_path))
 
 
 def same(one: Pairs, other: Pairs) -> bool:

@@ -15,17 +15,24 @@ from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog
-from tests.tiny import app_process, end_workers, imported, supervised, until
+from tests.tiny import (
+    app_process,
+    end_workers,
+    imported,
+    supervised,
+    until,
+    until_stored,
+)
 
-PAUSE = 0.002  # seconds per point
-FEW_KILLS = (2, 1, SurfaceSettings(x_count=81, y_count=71))  # 12 s of work, 5 of waits before them
-MANY_KILLS = (50, 10, SurfaceSettings(x_count=161, y_count=151))  # 49 s of work, 32 s of waits
+PAUSE = 0.004  # seconds per point
+FEW_KILLS = (2, 1, SurfaceSettings(x_count=61, y_count=51))  # 12 s of work, 5 of waits before them
+MANY_KILLS = (50, 10, SurfaceSettings(x_count=121, y_count=101))  # 49 s of work, 32 s of waits
 
 
 def wait_for_all(catalog: Catalog, key: str) -> None:
     """Until the answer is complete, however long a busy machine takes, as long as it goes on."""
     while (asked := catalog.question(key)).status != "complete":
-        until(lambda done=asked.units_done: catalog.question(key).units_done > done)
+        until_stored(catalog, lambda done=asked.units_done: catalog.question(key).units_done > done)
 
 
 def undisturbed(

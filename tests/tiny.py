@@ -87,9 +87,25 @@ def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
     raise TimeoutError(f"nothing happened within {seconds:g} s")
 
 
+def until_stored(catalog: Catalog, holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    """What `holds` returns once it is true of what is stored: asked after each change of that.
+
+    Raises:
+        TimeoutError: it did not become true.
+    """
+    seen: tuple[int, ...] | None = None
+
+    def changed_and_holds() -> Any:
+        nonlocal seen
+        last, seen = seen, catalog.mark  # before the look: what comes after it is another change
+        return None if seen == last else holds()
+
+    return until(changed_and_holds, seconds)
+
+
 def ended(catalog: Catalog, job_id: str, seconds: float = PATIENCE) -> records.Job:
     """The job once it is over."""
-    until(lambda: catalog.job(job_id).status not in ("queued", "running"), seconds)
+    until_stored(catalog, lambda: catalog.job(job_id).status not in ("queued", "running"), seconds)
     return catalog.job(job_id)
 
 

@@ -17,6 +17,7 @@ from explorer.render.critical_rows import SearchRow, search_rows
 from explorer.render.marks.arrow import Encodings, arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE
 from explorer.render.marks.curve import GREY
+from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.ticks import tick_label_expression, ticks
 
 HOLLOW = "rgba(0,0,0,0)"
@@ -70,16 +71,19 @@ def index_chart(
     places = ticks(*losses, log, 6)
     y = alt.Y(
         "loss:Q",
-        scale=alt.Scale(
-            type="log" if log else "linear", domain=list(losses), nice=False, zero=False
-        ),
-        axis=alt.Axis(
-            title="Loss",
-            values=places,
-            labelExpr=tick_label_expression(places),
-            gridColor=GREY,
-            gridOpacity=0.22,
-        ),
+        scale={
+            "type": "log" if log else "linear",
+            "domain": list(losses),
+            "nice": False,
+            "zero": False,
+        },
+        axis={
+            "title": "Loss",
+            "values": places,
+            "labelExpr": tick_label_expression(places),
+            "gridColor": GREY,
+            "gridOpacity": 0.22,
+        },
     )
     base = alt.Chart(_table(rows)).encode(y=y)
     bars = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
@@ -94,9 +98,7 @@ def index_chart(
 
 
 def _whole_chart(layers: list[alt.Chart], look: CriticalLook) -> alt.LayerChart:
-    return alt.LayerChart(
-        layer=layers, width=look.width, height=look.height, title=look.title or alt.Undefined
-    )
+    return layered_chart(layers, look.width, look.height, look.title)
 
 
 def _table(rows: Sequence[SearchRow]) -> pa.Table:
@@ -111,9 +113,9 @@ def _reasons_present(rows: Sequence[SearchRow]) -> list[EndReason]:
 
 def _stroke_encoding(rows: Sequence[SearchRow]) -> alt.Stroke:
     present = _reasons_present(rows)
-    scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=[COLOURS[e] for e in present])
+    scale = {"domain": [END_WORDS[e] for e in present], "range": [COLOURS[e] for e in present]}
     return alt.Stroke(
-        "ended:N", scale=scale, legend=alt.Legend(title=None, orient="top", symbolOpacity=1)
+        "ended:N", scale=scale, legend={"title": None, "orient": "top", "symbolOpacity": 1}
     )
 
 
@@ -121,8 +123,8 @@ def _point_encodings(rows: Sequence[SearchRow], names: Sequence[SubjectName]) ->
     """Colours by the reason, filled where a point is critical; a shape a run."""
     present = _reasons_present(rows)
     fills = [COLOURS[e] if e == EndReason.CRITICAL else HOLLOW for e in present]
-    scale = alt.Scale(domain=[END_WORDS[e] for e in present], range=fills)
-    legend = alt.Legend(title=None, orient="top", symbolOpacity=1)
+    scale = {"domain": [END_WORDS[e] for e in present], "range": fills}
+    legend = {"title": None, "orient": "top", "symbolOpacity": 1}
     looks: dict[str, object] = {
         "stroke": _stroke_encoding(rows),
         "fill": alt.Fill("ended:N", scale=scale, legend=legend),
@@ -131,15 +133,15 @@ def _point_encodings(rows: Sequence[SearchRow], names: Sequence[SubjectName]) ->
         shapes = [SHAPES[n % len(SHAPES)] for n in range(len(names))]
         looks["shape"] = alt.Shape(
             "run:N",
-            scale=alt.Scale(domain=[name.text for name in names], range=shapes),
-            legend=alt.Legend(title=None, orient="top", symbolFillColor=GREY),
+            scale={"domain": [name.text for name in names], "range": shapes},
+            legend={"title": None, "orient": "top", "symbolFillColor": GREY},
         )
     return looks
 
 
-def _share_scale(values: Sequence[float]) -> alt.Scale:
+def _share_scale(values: Sequence[float]) -> dict[str, object]:
     """From 0 to a little more than the largest, which is 1 at most."""
-    return alt.Scale(domain=[0, min(1.0, 1.06 * max(values) or 0.01)], nice=False)
+    return {"domain": [0, min(1.0, 1.06 * max(values) or 0.01)], "nice": False}
 
 
 def _axis_ends(values: Sequence[float], log: bool) -> tuple[float, float]:
@@ -181,14 +183,14 @@ def gradients_chart(
     values = [gradient for row in rows for gradient in (row.before, row.after)]
     ends = _axis_ends([*values, target], True)
     places = ticks(*ends, True, 7)
-    axis = alt.Axis(
-        title="Norm of the gradient",
-        values=places,
-        labelExpr=tick_label_expression(places),
-        gridColor=GREY,
-        gridOpacity=0.22,
-    )
-    scale = alt.Scale(type="log", domain=list(ends), nice=False)
+    axis = {
+        "title": "Norm of the gradient",
+        "values": places,
+        "labelExpr": tick_label_expression(places),
+        "gridColor": GREY,
+        "gridOpacity": 0.22,
+    }
+    scale = {"type": "log", "domain": list(ends), "nice": False}
     order = [row.start for row in rows]
     x = alt.X("start:N", sort=order, title="Start").axis(labelOverlap=True, labelAngle=-45)
     base = alt.Chart(_table(rows)).encode(

@@ -13,6 +13,7 @@ from explorer.kinds.projection import Projection, ProjectionLook
 from explorer.kinds.surface import Surface
 from explorer.render.drawing import Drawing
 from explorer.render.marks.image import cell_extent
+from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.scale import plane_axes_titles
 from explorer.render.trajectories import Track, drawing_until, last_moment, make_tracks
 
@@ -49,7 +50,7 @@ def draw(
     """
     places = projection.values
     titles = plane_axes_titles(projection.facts)
-    scale = alt.Scale(zero=False, padding=12)
+    scale = {"zero": False, "padding": 12}
     x, y = (
         alt.X("x:Q", title=titles[0], scale=scale),
         alt.Y("y:Q", title=titles[1], scale=scale),
@@ -60,12 +61,8 @@ def draw(
         if np.isfinite(a + b)
     ]
     empty = alt.Chart(alt.Data(values=rows)).mark_point(opacity=0, style="nothing")
-    plane = alt.LayerChart(
-        layer=[empty.encode(x=x, y=y)],
-        width=look.width,
-        height=round(look.width * HEIGHT_SHARE),
-        title=look.title or alt.Undefined,
-    )
+    height = round(look.width * HEIGHT_SHARE)
+    plane = layered_chart([empty.encode(x=x, y=y)], look.width, height, look.title)
     tracks = tracks_of(projection, names[1:], on_plane=False)
     return drawing_until(plane, tracks)(last_moment(tracks, look.until))
 

@@ -103,9 +103,9 @@ def variance_chart(facts: PlaneOfRunFacts, look: RunLook) -> alt.Chart:
         alt.Chart(arrow_table(rows))
         .mark_bar()
         .encode(
-            x=alt.X("component:O", title="Principal component", axis=alt.Axis(labelAngle=0)),
+            x=alt.X("component:O", title="Principal component", axis={"labelAngle": 0}),
             xOffset=alt.XOffset("of:N", sort=list(shares_by_source)),
-            y=alt.Y("share:Q", title="Share of the variance", axis=alt.Axis(format="%")),
+            y=alt.Y("share:Q", title="Share of the variance", axis={"format": "%"}),
             color=alt.Color("of:N", sort=list(shares_by_source))
             .scale(domain=list(shares_by_source), range=[BLUE, ORANGE][: len(shares_by_source)])
             .legend(title=None, orient="top"),

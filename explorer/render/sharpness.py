@@ -19,6 +19,7 @@ from explorer.render.marks import curves
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import BLUE, GREEN, ORANGE, series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
+from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.ticks import number_text, tick_label_expression, ticks
 
 ROW_HEIGHT, LEGEND_AND_AXIS = 21, 96  # px of a measure's row, and of legend and axis
@@ -60,8 +61,8 @@ def measures_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.L
             yOffset=alt.YOffset("model:N", sort=list(named)),
             color=alt.Color(
                 "model:N",
-                scale=alt.Scale(domain=list(named), range=series_colours(list(named))),
-                legend=alt.Legend(title=None, orient="top", symbolOpacity=1),
+                scale={"domain": list(named), "range": series_colours(list(named))},
+                legend={"title": None, "orient": "top", "symbolOpacity": 1},
             ),
         )
     bars = base.mark_rule(strokeWidth=2, opacity=0.6).encode(
@@ -69,7 +70,7 @@ def measures_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.L
     )
     shape = alt.Shape(
         "what:N",
-        scale=alt.Scale(domain=["value", "at least"], range=["circle", "triangle-right"]),
+        scale={"domain": ["value", "at least"], "range": ["circle", "triangle-right"]},
         legend=None,
     )
     dots = base.mark_point(size=46, filled=True, opacity=1).encode(
@@ -152,17 +153,22 @@ def _axes(rows: Sequence[MeasureRow], low: float, high: float, title: str) -> tu
         measure.title for measure in MEASURES_IN_READING_ORDER if measure.title in titles_present
     ] or [""]
     places = ticks(low, high, True, 7)
-    axis = alt.Axis(
-        title=title,
-        values=places,
-        labelExpr=tick_label_expression(places),
-        gridColor=GREY,
-        gridOpacity=0.22,
-    )
-    y_axis = alt.Axis(
-        title=None, labelLimit=300, labelOverlap=False, grid=True, gridColor=GREY, gridOpacity=0.12
-    )
-    scale = alt.Scale(type="log", domain=[low, high], nice=False)
+    axis = {
+        "title": title,
+        "values": places,
+        "labelExpr": tick_label_expression(places),
+        "gridColor": GREY,
+        "gridOpacity": 0.22,
+    }
+    y_axis = {
+        "title": None,
+        "labelLimit": 300,
+        "labelOverlap": False,
+        "grid": True,
+        "gridColor": GREY,
+        "gridOpacity": 0.12,
+    }
+    scale = {"type": "log", "domain": [low, high], "nice": False}
     x = alt.X("value:Q", scale=scale, axis=axis)
     return x, alt.Y("measure:N", sort=order, axis=y_axis)
 
@@ -171,12 +177,8 @@ def _whole_chart(
     layers: list[alt.Chart], rows: Sequence[MeasureRow], look: SharpnessLook
 ) -> alt.LayerChart:
     """The layers, as high as the rows' measures need."""
-    return alt.LayerChart(
-        layer=layers,
-        width=look.width,
-        height=ROW_HEIGHT * len({row.measure for row in rows}) + LEGEND_AND_AXIS,
-        title=look.title or alt.Undefined,
-    )
+    height = ROW_HEIGHT * len({row.measure for row in rows}) + LEGEND_AND_AXIS
+    return layered_chart(layers, look.width, height, look.title)
 
 
 def _tooltips(names: list[str]) -> list[alt.Tooltip]:
@@ -209,8 +211,8 @@ def ratios_chart(named: Mapping[str, Sharpness], look: SharpnessLook) -> alt.Lay
     base = alt.Chart(_table(rows)).encode(x=x, y=y)
     colour = alt.Color(
         "expected:N",
-        scale=alt.Scale(domain=expected, range=[GREEN, BLUE, ORANGE]),
-        legend=alt.Legend(title=None, orient="top", values=present),
+        scale={"domain": expected, "range": [GREEN, BLUE, ORANGE]},
+        legend={"title": None, "orient": "top", "values": present},
     )
     tips = _tooltips(["model", "measure", "expected", "said"])
     dots = base.mark_point(size=50, filled=True, opacity=1).encode(color=colour, tooltip=tips)

@@ -16,6 +16,7 @@ from explorer.kinds.spectrum_result import Spectrum
 from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row
+from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.rule import hover_rule
 from explorer.render.marks.ticks import tick_label_expression, ticks
 from explorer.render.spectrum_spikes import RANKS_HEIGHT, spike_layers, x_encoding
@@ -66,12 +67,7 @@ def density_chart(spectra: Spectrum | Mapping[str, Spectrum], look: SpectrumLook
 
 def chart_of_layers(layers: Sequence[alt.Chart], look: Look, height: int) -> alt.LayerChart:
     """Layers as a chart whose plot, without axes and legends, has that size."""
-    return alt.LayerChart(
-        layer=list(layers),
-        width=look.width,
-        height=height,
-        title=look.title or alt.Undefined,
-    )
+    return layered_chart(layers, look.width, height, look.title)
 
 
 def _all_computed(grid: np.ndarray) -> np.ndarray:
@@ -109,14 +105,14 @@ def _y_encoding(curves_by_name: Mapping[str, Curve], floor: float, look: Spectru
     else:
         high = top * stretch
     values = ticks(bottom, high, look.log, max(3, look.height // 45))
-    axis = alt.Axis(
-        title="Density",
-        values=values,
-        labelExpr=tick_label_expression(values),
-        gridColor=GREY,
-        gridOpacity=0.22,
-    )
-    scale = alt.Scale(type="log" if look.log else "linear", domain=[bottom, high], nice=False)
+    axis = {
+        "title": "Density",
+        "values": values,
+        "labelExpr": tick_label_expression(values),
+        "gridColor": GREY,
+        "gridOpacity": 0.22,
+    }
+    scale = {"type": "log" if look.log else "linear", "domain": [bottom, high], "nice": False}
     return alt.Y("density:Q", scale=scale, axis=axis)
 
 
@@ -132,10 +128,14 @@ def _layers(
     names = list(spectrum_curves)
     colour_encoding: dict[str, object] = {}
     if len(names) > 1:
-        scale = alt.Scale(domain=names, range=series_colours(names))
-        legend = alt.Legend(
-            title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2, columns=2
-        )
+        scale = {"domain": names, "range": series_colours(names)}
+        legend = {
+            "title": None,
+            "orient": "top",
+            "symbolType": "stroke",
+            "symbolStrokeWidth": 2,
+            "columns": 2,
+        }
         colour_encoding["color"] = alt.Color("line:N", scale=scale, legend=legend)
     for name, curve in spectrum_curves.items():
         if curve.band is not None and len(spectrum_curves) == 1:
@@ -173,13 +173,18 @@ def _reference_layer(
         high = curve.y > floor
         is_drawn = np.convolve(high, np.ones(3), "same") > 0  # with a foot on both sides
         rows += _curve_rows(name, curve.x[is_drawn], curve.y[is_drawn].clip(min=floor))
-    legend = alt.Legend(  # one below the other: it has to fit a column of a paper
-        title=None, orient="top", symbolType="stroke", symbolSize=500, labelLimit=0, columns=1
-    )
-    scale = alt.Scale(
-        domain=list(reference_curves),
-        range=[list(d) for d in REFERENCE_DASHES[: len(reference_curves)]],
-    )
+    legend = {  # one below the other: it has to fit a column of a paper
+        "title": None,
+        "orient": "top",
+        "symbolType": "stroke",
+        "symbolSize": 500,
+        "labelLimit": 0,
+        "columns": 1,
+    }
+    scale = {
+        "domain": list(reference_curves),
+        "range": [list(d) for d in REFERENCE_DASHES[: len(reference_curves)]],
+    }
     dashed = alt.StrokeDash("line:N", scale=scale, legend=legend)
     lines = alt.Chart(arrow_table(rows)).mark_line(
         style="reference", color=GREY, strokeWidth=1.8, clip=True

@@ -44,7 +44,7 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
         }
         for n in places
     ] or [{"rank": "1", "value": 1.0, "low": 1.0, "high": 1.0, "sign": SIGNS[0]}]
-    scale = alt.Scale(type="log" if look.log else "linear", nice=True)
+    scale = {"type": "log" if look.log else "linear", "nice": True}
     title = "Absolute eigenvalue" if look.log else "Eigenvalue"
     order = [spectrum.ranks[n] for n in places]
     x = alt.X("rank:N", sort=order, title="Number, from the top; −1 is the smallest")
@@ -58,7 +58,7 @@ def pairs_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
         alt.Tooltip("residual:N", title="± residual"),
     ]
     base = alt.Chart(arrow_table(rows)).encode(x=x, color=colour, tooltip=tooltips)
-    axis = alt.Axis(tickCount=6, format="~g", gridColor=GREY, gridOpacity=0.22)
+    axis = {"tickCount": 6, "format": "~g", "gridColor": GREY, "gridOpacity": 0.22}
     y = alt.Y("low:Q", scale=scale, title=title, axis=axis)
     bars = base.mark_rule(style="residual", strokeWidth=2).encode(y=y, y2=alt.Y2("high:Q"))
     y = alt.Y("value:Q", scale=scale, title=title, axis=axis)
@@ -134,8 +134,8 @@ def batches_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
         for a, b, count in zip(edges[:-1], edges[1:], counts, strict=True)
     ]
     at = ticks(low, high, False, 7)
-    axis = alt.Axis(values=at, labelExpr=tick_label_expression(at), grid=False)
-    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
+    axis = {"values": at, "labelExpr": tick_label_expression(at), "grid": False}
+    scale = {"domain": [low, high], "nice": False, "zero": False}
     x = alt.X("from:Q", scale=scale, axis=axis, title="Largest eigenvalue")
     bars = alt.Chart(arrow_table(rows)).mark_bar(style="bin", color=BLUE, binSpacing=1)
     bars = bars.encode(
@@ -155,8 +155,8 @@ def batches_chart(spectrum: Spectrum, look: SpectrumLook) -> alt.LayerChart:
             [{"from": full[0], "words": "all examples", "value": number_text(full[0])}]
         )
         mark = alt.Chart(own).mark_rule(style="whole", strokeWidth=2.2, strokeDash=[5, 4])
-        legend = alt.Legend(title=None, orient="top", symbolType="stroke", symbolStrokeWidth=2)
-        colour = alt.Color("words:N", scale=alt.Scale(range=[SPIKE_COLOUR]), legend=legend)
+        legend = {"title": None, "orient": "top", "symbolType": "stroke", "symbolStrokeWidth": 2}
+        colour = alt.Color("words:N", scale={"range": [SPIKE_COLOUR]}, legend=legend)
         tooltips = [alt.Tooltip("value:N", title="all examples")]
         chart_layers.append(mark.encode(x=x, color=colour, tooltip=tooltips))
     return chart_of_layers(chart_layers, look, 180)

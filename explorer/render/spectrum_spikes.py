@@ -22,15 +22,15 @@ RANKS_DISTANCE = 15  # px that the numbers of two spikes need
 def x_encoding(low: float, high: float, field: str = "x") -> alt.X:
     """The axis of the eigenvalues between these ends."""
     values = ticks(low, high, False, 7)
-    axis = alt.Axis(
-        title="Eigenvalue",
-        values=values,
-        labelExpr=tick_label_expression(values),
-        labelFlush=False,
-        grid=False,
-    )
+    axis = {
+        "title": "Eigenvalue",
+        "values": values,
+        "labelExpr": tick_label_expression(values),
+        "labelFlush": False,
+        "grid": False,
+    }
     return alt.X(
-        f"{field}:Q", scale=alt.Scale(domain=[low, high], nice=False, zero=False), axis=axis
+        f"{field}:Q", scale={"domain": [low, high], "nice": False, "zero": False}, axis=axis
     )
 
 

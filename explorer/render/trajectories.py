@@ -14,6 +14,7 @@ from explorer.kinds.trajectory import Trajectory
 from explorer.render.drawing import Chart, Drawing
 from explorer.render.marks.arrow import arrow_table, column_name, tooltip_title
 from explorer.render.marks.colours import series_colours
+from explorer.render.marks.layers import plain_layer
 from explorer.render.marks.ticks import number_text
 from explorer.render.relief3d.height import Marker
 from explorer.render.relief3d.relief import Relief
@@ -123,7 +124,7 @@ def chart_until(plane: Chart, tracks: Sequence[Track]) -> Callable[[int], Chart]
             for track, count in zip(tracks, snapshots_until(tracks, moment), strict=True):
                 layers += _path_layers(track, count) if count else []
         legend = [_run_legend(tracks)] if len(tracks) > 1 else []
-        chart.layer = [*plane.layer, *legend, *layers]
+        chart.layer = [*plane.layer, *(plain_layer(layer) for layer in (*legend, *layers))]
         return chart
 
     return until
@@ -179,10 +180,14 @@ def _run_legend(tracks: Sequence[Track]) -> alt.Chart:
     """Which colour is which run; on a channel of its own, as the colours' scale is the loss's."""
     names = [track.name for track in tracks]
     nowhere = pa.nulls(len(names), pa.float64())
-    legend = alt.Legend(
-        title=None, orient="top", symbolType="stroke", symbolStrokeWidth=3, labelLimit=0
-    )
-    scale = alt.Scale(domain=names, range=[track.colour for track in tracks])
+    legend = {
+        "title": None,
+        "orient": "top",
+        "symbolType": "stroke",
+        "symbolStrokeWidth": 3,
+        "labelLimit": 0,
+    }
+    scale = {"domain": names, "range": [track.colour for track in tracks]}
     return (
         alt.Chart(pa.table({"x": nowhere, "y": nowhere, "run": names}))
         .mark_point(opacity=1)

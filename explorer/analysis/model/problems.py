@@ -186,6 +186,12 @@ def _absolute(file: str) -> str:
     return file if file.startswith(os.sep) else str(Path(file).absolute())
 
 
+def note_loaded_modules() -> None:
+    """Look where all loaded modules come from: once, before processes are forked that ask it."""
+    for module in list(sys.modules.values()):
+        _is_users(module)
+
+
 @lru_cache(maxsize=16_384)
 def _is_own_file(file: str) -> bool:
     """The same, of a module's file: thousands are asked about at each run of a problem file."""

@@ -6,6 +6,7 @@ answers.
 """
 
 import argparse
+import gc
 import os
 import signal
 import time
@@ -37,6 +38,7 @@ def main() -> None:
     name = ProcessName.of(os.getpid())
     context = WorkerContext(given.jobs.resolve(), name, device, seconds)
     serve = partial(partial, serve_jobs, context)
+    gc.freeze()  # what is loaded stays, and is shared by the processes of all problems
     Isolation(Spool(context.jobs), JobSubject.of, serve, write_failure).serve(given.linger)
 
 

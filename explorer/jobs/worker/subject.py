@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from explorer.analysis.model.problems import note_loaded_modules
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.consent import agreed_code
 from explorer.contracts.request import AnswerRequest, Request
@@ -37,6 +38,7 @@ class JobSubject:
         if asked_about and asked_about != code.hash:
             raise ProblemError(CHANGED.format(path=path))
         _import_answer_module(request)
+        note_loaded_modules()
         arguments = json.dumps(request.arguments, sort_keys=True)
         return cls(path, arguments, code, request.task)
 

@@ -15,6 +15,7 @@ from explorer.render.export.fonts import SANS
 from explorer.render.export.metadata import with_provenance
 from explorer.render.export.svg import POINTS
 from explorer.render.marks.arrow import arrow_table
+from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.plane import bar_title, colour_bar
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.frame import Frame
@@ -60,19 +61,14 @@ def composed_still(
         layers.append(text.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), text=alt.Text("text:N")))
     if frame is not None:
         layers += _frame_layers(frame)
-    return alt.LayerChart(
-        layer=layers,
-        width=width,
-        height=height,
-        title=title or alt.Undefined,
-        description=f"{field.z_label} in three dimensions.",
-    )
+    description = f"{field.z_label} in three dimensions."
+    return layered_chart(layers, width, height, title, description)
 
 
 def _picture_layer(png: bytes) -> alt.Chart:
     """The picture over all of the plot."""
     url = "data:image/png;base64," + base64.b64encode(png).decode()
-    unit = alt.Scale(domain=[0, 1], nice=False, zero=False)
+    unit = {"domain": [0, 1], "nice": False, "zero": False}
     return (
         alt.Chart(arrow_table([{"url": url, "left": 0, "right": 1, "bottom": 0, "top": 1}]))
         .mark_image(aspect=False)

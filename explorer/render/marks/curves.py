@@ -11,6 +11,7 @@ from altair.typing import Optional
 from explorer.render.marks.colours import series_colours
 from explorer.render.marks.curve import GREY, Curve, Row, axis_limits
 from explorer.render.marks.gaps import rug_layer, undrawable_rows
+from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.rule import hover_rule
 from explorer.render.marks.scale import value_title
 from explorer.render.marks.strokes import stroke_layers
@@ -34,9 +35,7 @@ def chart(
     plots = []
     for row in rows:
         x = _x_encoding(span or _x_range(row.curves), x_title if row is rows[-1] else None, width)
-        plots.append(
-            alt.LayerChart(layer=_plot_layers(row, x, width), width=width, height=row.height)
-        )
+        plots.append(layered_chart(_plot_layers(row, x, width), width, row.height))
     whole = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=12)
     if title:
         whole.title = title
@@ -51,29 +50,29 @@ def _x_range(curves: Mapping[str, Curve]) -> tuple[float, float]:
 
 def _x_encoding(span: tuple[float, float], title: str | None, width: int) -> alt.X:
     low, high = span
-    scale = alt.Scale(domain=[low, high], nice=False, zero=False)
+    scale = {"domain": [low, high], "nice": False, "zero": False}
     axis = _axis(ticks(low, high, False, 6), title, grid=False)
     axis["titleLimit"] = width  # a title with long names would widen the picture
     return alt.X("x:Q", scale=scale, axis=axis)
 
 
-def _axis(values: list[float], title: str | None, grid: bool) -> alt.Axis:
-    return alt.Axis(
-        title=title,
-        values=values,
-        labelExpr=tick_label_expression(values),
-        labelFlush=False,
-        grid=grid,
-        gridColor=GREY,
-        gridOpacity=0.22,
-    )
+def _axis(values: list[float], title: str | None, grid: bool) -> dict[str, object]:
+    return {
+        "title": title,
+        "values": values,
+        "labelExpr": tick_label_expression(values),
+        "labelFlush": False,
+        "grid": grid,
+        "gridColor": GREY,
+        "gridOpacity": 0.22,
+    }
 
 
 def _plot_layers(row: Row, x: alt.X, width: int) -> list[alt.Chart]:
     """Lines and areas, marks of what has no place, the rule that tells the values."""
     low, high = axis_limits(row)
     places = ticks(low, high, row.log, max(3, row.height // 45))
-    scale = alt.Scale(type="log" if row.log else "linear", domain=[low, high], nice=False)
+    scale = {"type": "log" if row.log else "linear", "domain": [low, high], "nice": False}
     if not row.log:
         scale["zero"] = False
     y = alt.Y("y:Q", scale=scale, axis=_axis(places, value_title(row.value), grid=True))
@@ -92,14 +91,14 @@ def _colour_encoding(row: Row, width: int) -> Optional[alt.Color]:
     names = list(row.curves)
     if len(names) == 1:
         return alt.Undefined
-    legend = alt.Legend(
-        title=None,
-        orient="top",
-        columns=max(1, width // (50 + 6 * max(map(len, names)))),
-        symbolType="stroke",
-        symbolStrokeWidth=2,
-        symbolOpacity=1,
-        labelLimit=width,
-    )
-    scale = alt.Scale(domain=names, range=list(row.colours) or series_colours(names))
+    legend = {
+        "title": None,
+        "orient": "top",
+        "columns": max(1, width // (50 + 6 * max(map(len, names)))),
+        "symbolType": "stroke",
+        "symbolStrokeWidth": 2,
+        "symbolOpacity": 1,
+        "labelLimit": width,
+    }
+    scale = {"domain": names, "range": list(row.colours) or series_colours(names)}
     return alt.Color("line:N", legend=legend, scale=scale)

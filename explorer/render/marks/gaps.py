@@ -58,7 +58,8 @@ def rug_layer(hole_rows: PointRows, shared: Encodings, row: Row) -> alt.Chart:
     counts = {why: sum(hole["why"] == why for hole in hole_rows) for why in ("NaN", "infinite")}
     counts["not above 0"] = len(hole_rows) - sum(counts.values())
     note = f"No {row.words}: " + ", ".join(f"{n:,} {why}" for why, n in counts.items() if n)
-    legend = alt.Legend(title=None, orient="bottom", symbolSize=90, labelLimit=0)
+    legend = {"title": None, "orient": "bottom", "symbolSize": 90, "labelLimit": 0}
+    scale = {"domain": [note], "range": [STROKE_PATH]}
     return (
         alt.Chart(arrow_table([{**hole, "note": note} for hole in hole_rows]))
         .mark_point(style="rug", size=90, strokeWidth=1.2, opacity=1)
@@ -66,7 +67,7 @@ def rug_layer(hole_rows: PointRows, shared: Encodings, row: Row) -> alt.Chart:
             x=shared["x"],
             y=alt.YValue(row.height - 6),
             color=shared["color"],
-            shape=alt.Shape("note:N", legend=legend).scale(domain=[note], range=[STROKE_PATH]),
+            shape=alt.Shape("note:N", legend=legend, scale=scale),
             tooltip=[alt.Tooltip("x:Q"), alt.Tooltip("value:N", title=tooltip_title(row.words))],
         )
     )

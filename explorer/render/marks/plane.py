@@ -17,6 +17,7 @@ from explorer.render.marks.arrow import arrow_table
 from explorer.render.marks.contours import contour_layers
 from explorer.render.marks.hover import hover_layer
 from explorer.render.marks.image import cell_extent, image_layer
+from explorer.render.marks.layers import layered_chart
 from explorer.render.marks.scale import (
     ColourScale,
     colour_scale,
@@ -82,22 +83,20 @@ def plane_chart(
         *_marker_layers(surface, surface_preview, look),
         *hover_layer(surface, surface_preview, look.value),
     ]
-    return alt.LayerChart(
-        layer=layers,
-        width=look.width,
-        height=height,
-        title=look.title or alt.Undefined,
-    )
+    return layered_chart(layers, look.width, height, look.title)
 
 
 def _axis_keywords(axis: np.ndarray, title: str) -> dict[str, object]:
     """Scale and axis of one coordinate, as keywords of its channel."""
     values = coordinate_ticks(axis)
     return {
-        "scale": alt.Scale(domain=list(cell_extent(axis)), nice=False, zero=False),
-        "axis": alt.Axis(
-            title=title, grid=False, values=values, labelExpr=tick_label_expression(values)
-        ),
+        "scale": {"domain": list(cell_extent(axis)), "nice": False, "zero": False},
+        "axis": {
+            "title": title,
+            "grid": False,
+            "values": values,
+            "labelExpr": tick_label_expression(values),
+        },
     }
 
 
@@ -117,16 +116,21 @@ def colour_bar(scale: ColourScale, title: list[str], height: int) -> alt.Chart:
         alt.Chart(arrow_table([{"value": scale.low}]))
         .mark_point(opacity=0, size=0)
         .encode(
-            color=alt.Color("value:Q")
-            .scale(
-                type="log" if scale.log else "linear", domain=stops, range=hexes, interpolate="rgb"
-            )
-            .legend(
-                title=title,
-                values=values,
-                labelExpr=tick_label_expression(values),
-                gradientLength=max(60, height - 22 * len(title)),
-                titlePadding=8,
+            color=alt.Color(
+                "value:Q",
+                scale={
+                    "type": "log" if scale.log else "linear",
+                    "domain": stops,
+                    "range": hexes,
+                    "interpolate": "rgb",
+                },
+                legend={
+                    "title": title,
+                    "values": values,
+                    "labelExpr": tick_label_expression(values),
+                    "gradientLength": max(60, height - 22 * len(title)),
+                    "titlePadding": 8,
+                },
             )
         )
     )
@@ -206,15 +210,16 @@ def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
 
     It hangs on the shape alone: with fill and stroke beside it Streamlit shows three legends.
     """
-    legend = alt.Legend(
-        title=None,
-        orient="bottom",
-        direction="horizontal",
-        columns=max(1, width // 140),
-        symbolSize=90,
-        symbolStrokeWidth=1,
-        labelLimit=0,
-    )
+    legend = {
+        "title": None,
+        "orient": "bottom",
+        "direction": "horizontal",
+        "columns": max(1, width // 140),
+        "symbolSize": 90,
+        "symbolStrokeWidth": 1,
+        "labelLimit": 0,
+    }
+    scale = {"domain": list(shapes), "range": list(shapes.values())}
     nowhere = pa.nulls(len(shapes), pa.float64())  # a NaN would not be JSON
     return (
         alt.Chart(pa.table({"x": nowhere, "y": nowhere, "mark": list(shapes)}))
@@ -222,8 +227,6 @@ def _symbol_legend(shapes: dict[str, str], width: int) -> alt.Chart:
         .encode(
             x=alt.X("x:Q"),
             y=alt.Y("y:Q"),
-            shape=alt.Shape("mark:N", legend=legend).scale(
-                domain=list(shapes), range=list(shapes.values())
-            ),
+            shape=alt.Shape("mark:N", legend=legend, scale=scale),
         )
     )

@@ -59,14 +59,14 @@ def _part_legend(row: Row) -> Encodings:
     Only curves have them: Vega gives a legend the look of the first layer that has it.
     """
     looks = [PART_LOOKS[part] for part in row.parts]
-    domain = list(row.parts.values())
-    legend = alt.Legend(title=None, orient="top", symbolType="stroke", labelLimit=0)
+    scale: dict[str, object] = {"type": "ordinal", "domain": list(row.parts.values())}
+    legend = {"title": None, "orient": "top", "symbolType": "stroke", "labelLimit": 0}
     return {
-        "opacity": alt.Opacity("part:N", legend=legend).scale(
-            type="ordinal", domain=domain, range=[opacity for opacity, _ in looks]
+        "opacity": alt.Opacity(
+            "part:N", legend=legend, scale=scale | {"range": [opacity for opacity, _ in looks]}
         ),
-        "strokeWidth": alt.StrokeWidth("part:N", legend=legend).scale(
-            type="ordinal", domain=domain, range=[width for _, width in looks]
+        "strokeWidth": alt.StrokeWidth(
+            "part:N", legend=legend, scale=scale | {"range": [width for _, width in looks]}
         ),
     }
 
