@@ -21,11 +21,13 @@ from tests.networks import Snapshots, seeded, trained_perceptron
 FEW = 23  # examples of the problem `small`
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
+gc.disable()  # until all is collected: what modules and tests are made of stays
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 
 def pytest_collection_finish() -> None:
     """Thousands of tests and all modules stay: no collection of garbage looks at them again."""
+    gc.enable()
     gc.collect()
     gc.freeze()
 

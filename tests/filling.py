@@ -4,6 +4,7 @@ For tests of what is done with an answer; that workers and supervisors work as p
 own is shown by the tests of those.
 """
 
+import gc
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ def work(catalog: Catalog, pieces: int | None = None) -> None:
         if pieces:
             _cancel_after_piece(job)
         worker.run(job)
+        gc.freeze()  # it has collected: what a job has loaded is not looked at after each other one
     Supervisor(catalog, "cpu", hires=False).step()
 
 

@@ -396,7 +396,7 @@ def test_too_little_memory_halves_the_batch() -> None:
 
 def test_memory_stays_flat_over_many_points() -> None:
     """5,500 points need no more memory than 1,000: 8 MB are left for the allocator's moods."""
-    evaluator = evaluator_of(small_problem(), ObjectiveSettings())
+    evaluator = evaluator_of(small_problem(11), ObjectiveSettings())
     steps = np.random.default_rng(0).normal(size=(500, 2)) * 0.1
     process = psutil.Process()
     for _ in range(2):

@@ -19,6 +19,7 @@ from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.screen import (
     CATALOG_PAGE,
     PAUSE,
+    answered,
     asked_keys,
     badges,
     charts,
@@ -28,7 +29,7 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.tiny import checkpoint, problem_file, until
+from tests.tiny import checkpoint, problem_file
 
 STEPS = (0, 400, 800)
 FILES = ((1, "early"), (2, "late"))
@@ -130,7 +131,8 @@ def test_compute_asks_once_and_ends_with_the_answer(folder: Path) -> None:
     assert asked_keys(folder) == before
     fine(pressed(app, "Compute 25 points"))
     assert len(asked_keys(folder) - before) == 1
-    until(lambda: not fine(app.run()).get("progress") and charts(app))
+    answered(folder)
+    assert charts(fine(app.run())) == 1 and not app.get("progress")
     assert "other statistics change the ends by" in badges(app)
     (asked,) = Catalog(folder).questions("recalibrated")[0]
     assert asked.title == "Interpolation of tiny to other tiny"

@@ -221,33 +221,45 @@ def test_a_failed_script_did_not_end(tmp_path: Path) -> None:
 
 
 TRAINING = """
-import sys, torch
+import os, sys, torch
 from explorer.recorder import Recorder
 model = torch.nn.Linear(64, 64)
-run = Recorder(sys.argv[1], seed=0)
-for step in range(10**6):
-    run.snapshot(model, step, loss=1.0)
-    print(step, flush=True)
+for _ in sys.stdin:
+    if not os.fork():
+        print(os.getpid(), flush=True)
+        run = Recorder(sys.argv[1], seed=0)
+        for step in range(10**6):
+            run.snapshot(model, step, loss=1.0)
+            print(step, flush=True)
+    os.wait()
+    print("ended", flush=True)
 """
 
 
 def test_sigkill_loses_no_snapshot_that_had_returned(tmp_path: Path) -> None:
-    """Five SIGKILLs of one script: every step it printed is there, whole, and it goes on."""
+    """Five SIGKILLs of one training: every step it printed is there, whole, and it goes on.
+
+    One process has loaded torch; each training is forked from it.
+    """
+    script = subprocess.Popen(
+        [sys.executable, "-c", TRAINING, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert script.stdin is not None and script.stdout is not None
     for kill in range(5):
-        script = subprocess.Popen(
-            [sys.executable, "-c", TRAINING, str(tmp_path)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert script.stdout is not None
-        script.stdout.readline()
+        print("train", file=script.stdin, flush=True)
+        training = int(script.stdout.readline())
+        printed = [int(script.stdout.readline())]
         time.sleep(0.01 * kill)
-        os.kill(script.pid, signal.SIGKILL)
-        printed = [int(line) for line in script.communicate()[0].split()]
+        os.kill(training, signal.SIGKILL)
+        printed += map(int, iter(script.stdout.readline, "ended\n"))
         found = read_recording(tmp_path)
         steps = [s.step for s in found.snapshots]
         assert steps == list(range(len(steps))) and set(printed) <= set(steps)
+    script.communicate()
     for snapshot in found.snapshots:
         assert safetensors.torch.load_file(snapshot.file)["weight"].shape == (64, 64)
 

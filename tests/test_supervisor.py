@@ -58,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple]:
     folder = tmp_path_factory.mktemp("served")
     with supervised(folder / "catalog") as (catalog, supervisor):
         imported(catalog, folder, "quick")
-        imported(catalog, folder, "slow", seed=1, pause=PAUSE)
+        imported(catalog, folder, "slow", seed=1, pause=PAUSE, gate=str(folder / "gate"))
         yield catalog, supervisor, folder
 
 
@@ -73,6 +73,17 @@ def answered(catalog: Catalog, key: str) -> records.Question:
     assert asked is not None
     assert asked.status == "complete", [job.error for job in catalog.jobs()[:3]]
     return asked
+
+
+@contextlib.contextmanager
+def gate_closed(folder: Path) -> Iterator[None]:
+    """Meanwhile no evaluation of the slow model ends."""
+    gate = folder / "gate"
+    gate.touch()
+    try:
+        yield
+    finally:
+        gate.unlink()
 
 
 def test_a_model_is_imported_and_a_surface_answered(served):
@@ -118,23 +129,25 @@ def test_progress_is_told_while_it_goes_on(served):
 
 def test_a_cancelled_job_keeps_its_points_and_goes_on_later(served):
     """After a cancel the question is open with what was computed; resuming computes the rest."""
-    catalog, _, _ = served
-    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=1201, seed=2))
+    catalog, _, folder = served
+    key = questions.ask(catalog, LINE, named(catalog, "slow"), LineSettings(x_count=801, seed=2))
     job = until_stored(
         catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done > 5 and j
     )
-    requests.cancel(catalog, job.id)
+    with gate_closed(folder):  # it cannot end before it is cancelled
+        assert catalog.active_job_for(key) is not None
+        requests.cancel(catalog, job.id)
     assert ended(catalog, job.id).status == "cancelled"
     asked = catalog.question(key)
     before = catalog.values(key, LINE.table)
     assert asked.status == "open"
-    assert 5 < asked.units_done == len(before["unit"]) < 1201
+    assert 5 < asked.units_done == len(before["unit"]) < 801
     questions.resume(catalog, asked)
     resumed = catalog.active_job_for(key)
     assert resumed and resumed.units_done >= asked.units_done  # what is there counts from the start
     answered(catalog, key)
     after = catalog.values(key, LINE.table)
-    assert len(after["unit"]) == 1201
+    assert len(after["unit"]) == 801
     kept = np.isin(after["unit"], before["unit"])
     assert after["loss"][kept].tobytes() == before["loss"].tobytes()
     requests.cancel(catalog, job.id)
@@ -154,15 +167,16 @@ def test_cancelling_what_is_over_changes_nothing(served):
 
 def test_a_queued_job_can_be_cancelled(served):
     """What no worker has begun is cancelled without one."""
-    catalog, _, _ = served
+    catalog, _, folder = served
     model = named(catalog, "slow")
-    first = questions.ask(catalog, LINE, model, LineSettings(x_count=1201, seed=3))
-    until_stored(catalog, lambda: catalog.active_job_for(first).units_done)
-    waiting = questions.ask(catalog, LINE, model, LineSettings(x_count=301, seed=4))
-    job = catalog.active_job_for(waiting)
-    requests.cancel(catalog, job.id)
-    assert ended(catalog, job.id, 5).status == "cancelled"
-    assert catalog.active_job_for(first) is not None
+    with gate_closed(folder):  # the worker has the first one in hand, and goes on with nothing
+        first = questions.ask(catalog, LINE, model, LineSettings(x_count=101, seed=3))
+        until_stored(catalog, lambda: catalog.active_job_for(first).status == "running")
+        waiting = questions.ask(catalog, LINE, model, LineSettings(x_count=51, seed=4))
+        job = catalog.active_job_for(waiting)
+        requests.cancel(catalog, job.id)
+        assert ended(catalog, job.id).status == "cancelled"
+        assert catalog.active_job_for(first) is not None
     assert catalog.question(waiting).units_done == 0
     answered(catalog, first)
 

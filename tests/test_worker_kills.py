@@ -24,9 +24,9 @@ from tests.tiny import (
     until_stored,
 )
 
-PAUSE = 0.002  # seconds per point
-FEW_KILLS = (2, 1, SurfaceSettings(x_count=81, y_count=71))  # 12 s of work, 5 of waits before them
-MANY_KILLS = (50, 10, SurfaceSettings(x_count=161, y_count=151))  # 49 s of work, 32 s of waits
+PAUSE = 0.004  # seconds per point
+FEW_KILLS = (2, 1, SurfaceSettings(x_count=61, y_count=51))  # 12 s of work, 5 of waits before them
+MANY_KILLS = (50, 10, SurfaceSettings(x_count=121, y_count=101))  # 49 s of work, 32 s of waits
 
 
 def wait_for_all(catalog: Catalog, key: str) -> None:

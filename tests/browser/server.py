@@ -20,6 +20,10 @@ FLAGS = [
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    # The page is put together by the processor itself: through SwiftShader, whatever turns or
+    # fades on it took a whole core. Only what the page draws in WebGL goes that way.
+    "--disable-gpu-compositing",
+    "--disable-gpu-rasterization",
     "--disable-background-networking",
 ]
 PATIENCE = 180_000  # milliseconds; a machine that does something else too is slow

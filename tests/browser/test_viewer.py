@@ -32,6 +32,9 @@ st.code(json.dumps({"camera": camera, "runs": st.session_state.runs}))
 """
 
 
+RUNS = "JSON.parse(document.querySelector('[data-testid=stCode]').innerText).runs"
+
+
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("app")
@@ -74,6 +77,8 @@ def told(page: sync_api.Page) -> dict:
 
 
 def drag(page: sync_api.Page, dx: int, dy: int) -> None:
+    """Turn the view with the mouse, and wait until the script has heard of it."""
+    runs = told(page)["runs"]
     box = page.locator(".viewer").bounding_box()
     assert box
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -82,6 +87,7 @@ def drag(page: sync_api.Page, dx: int, dy: int) -> None:
     for step in range(1, 9):
         page.mouse.move(x + dx * step / 8, y + dy * step / 8)
     page.mouse.up()
+    page.wait_for_function(f"runs => {RUNS} > runs", arg=runs)
 
 
 def test_the_surface_is_drawn(page: sync_api.Page) -> None:

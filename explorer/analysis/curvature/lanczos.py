@@ -1,5 +1,7 @@
 """The one Lanczos kernel, and what it tells of a matrix: quadrature of the density, asymmetry."""
 
+import math
+
 import numpy as np
 import torch
 from scipy.linalg import eigh_tridiagonal
@@ -71,13 +73,13 @@ class Lanczos:
         alpha, beta = torch.stack(
             [(along[number].double() + again[number].double()), norm]
         ).tolist()
-        if not np.isfinite([alpha, beta]).all():
+        if not (math.isfinite(alpha) and math.isfinite(beta)):
             raise NotFinite(
                 "a product with the matrix is not finite, so that it has no spectrum; choose "
                 "another point or float64"
             )
         scale = max(abs(a) for a in [*self.alphas, alpha])
-        ended = beta < np.sqrt(self.product.size) * torch.finfo(rest.dtype).eps * scale
+        ended = beta < math.sqrt(self.product.size) * torch.finfo(rest.dtype).eps * scale
         rest = rest if ended else rest / beta
         if not number:
             self._note(0.0, 0.0, self.first)
