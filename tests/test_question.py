@@ -346,7 +346,8 @@ def test_a_question_has_the_subjects_of_its_kind(tmp_path, kind):
         assert asked.title == f"{kind.title} of a at step 7 {kind.joined} a"
         assert (asked.model_ids, asked.model_names) == (("a", "a"), ("a", "a"))
         alone = questions.ask(catalog, kind, model, kind.settings(), others=[(model, "")])
-        assert catalog.question(alone).title == f"{kind.title} of a"
+        named = "a" if kind.own_second else f"a {kind.joined} a"
+        assert catalog.question(alone).title == f"{kind.title} of {named}"
 
 
 KEY_BEFORE = "574d956ecf1398f061749f5034d00c611b5b08dea04ff0695d720a102c6af519"

@@ -39,14 +39,17 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     with supervised(tmp_path / "killed") as (catalog, supervisor):
         model = imported(catalog, tmp_path / "other", "model")
         assert questions.ask(catalog, SPECTRUM, model, SETTINGS) == key
+        killed: set[int] = set()
         for kill in range(KILLS):
             stored = until(
                 lambda n=kill: (u := catalog.units_done(key)) > 10 * (n + 1) and u  # type: ignore[misc]
             )
             assert stored < SETTINGS.units, "the spectrum was complete before the kill"
-            (worker,) = supervisor.workers
+            # what the last one left may be stored before the next one has begun
+            (worker,) = until(lambda d=killed: [w for w in supervisor.workers if w.pid not in d])  # type: ignore[misc]
             before = catalog.values(key, SPECTRUM.table)
             os.kill(worker.pid, signal.SIGKILL)
+            killed.add(worker.pid)
             until_stored(catalog, lambda s=stored: catalog.units_done(key) > s)  # type: ignore[misc]
             after = catalog.values(key, SPECTRUM.table)
             kept = np.isin(after["unit"], np.unique(before["unit"]))

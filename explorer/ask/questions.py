@@ -166,17 +166,14 @@ def _new_job(key: str, name: str, priority: int, units: int) -> records.Job:
 
 
 def title(catalog: Catalog, question: QuestionIdentity, models: Sequence[records.Model]) -> str:
-    """The kind and the names of its subjects, with the step of what is no final point.
-
-    A subject that comes again, as a model that is its own start, is named once.
-    """
+    """The kind and the names of its subjects, with the step of what is no final point."""
     points = named_points(question.kind, question.settings, question.points)
-    names: dict[tuple[str, str], str] = {}
+    names = []
     for model, point in zip(models, points, strict=True):
         final = point == model.point_id
         where = "" if final else f" at {snapshot_text(point_of(catalog, model.id, point))}"
-        names[model.id, point] = model.name + where
-    return f"{question.kind.title} of {question.kind.joined_names(names.values())}"
+        names.append(model.name + where)
+    return f"{question.kind.title} of {question.kind.joined_names(names)}"
 
 
 def resume(

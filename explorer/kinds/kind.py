@@ -1,7 +1,7 @@
 """What a kind of analysis is: its settings, its result, where it is answered, drawn and shown."""
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from explorer.kinds.look import Look
@@ -27,6 +27,7 @@ class Kind:
     axes: tuple[str, ...] = ()  # the settings that only say where the points lie
     taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
     joined: str = "and"  # the word between the names of two subjects
+    own_second: bool = False  # the second subject may be the first again, which is then said once
     runs_from: int | None = None  # from this subject on each stands for all snapshots of its model
     fewest: int = 1  # snapshots that each run must have
     later: tuple[str, ...] = ()  # settings that came later: at their default they are in no key
@@ -48,9 +49,9 @@ class Kind:
         """Name and label of the point that a unit of work brings."""
         return str(unit + 1), self.point_words.format(unit + 1)
 
-    def joined_names(self, names: Iterable[str]) -> str:
-        """The subjects' names in one."""
-        return f" {self.joined} ".join(names)
+    def joined_names(self, names: Sequence[str]) -> str:
+        """The subjects' names in one; names tell different subjects apart."""
+        return f" {self.joined} ".join(dict.fromkeys(names) if self.own_second else names)
 
     @property
     def whole_run(self) -> bool:

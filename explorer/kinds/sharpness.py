@@ -73,5 +73,6 @@ SHARPNESS = Kind(
     later=("measures",),
     taken_over="explorer.kinds.sharpness:taken_over",
     joined="from",
+    own_second=True,
     unit="measures",
 )

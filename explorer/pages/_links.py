@@ -75,7 +75,7 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
         subject_words.append(name if final else f"{name}@{step}")
         # Pages about two points do not start at final ones.
         steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
-    words = kind.joined_names(dict.fromkeys(subject_words))  # labels tell models apart
+    words = kind.joined_names(subject_words)
     return Link(kind, words, link_parameters(question, models, steps))
 
 
