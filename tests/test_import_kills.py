@@ -16,7 +16,7 @@ from store import Catalog
 from tests import tiny
 
 FILES = 4
-PAUSE = 0.2  # seconds per evaluation: an import of them all takes some
+PAUSE = 0.05  # seconds per evaluation: an import of them all takes some
 
 
 def at_work(spool: Spool, not_by: ProcessName | None = None) -> ProcessName | None:
