@@ -1,5 +1,8 @@
 """Small problems with known answers, shared by the tests; float64, uneven batches on purpose."""
 
+import tests.before_torch  # noqa: F401 - it is first
+
+# isort: split
 import atexit
 import gc
 import os
