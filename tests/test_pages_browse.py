@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer.kinds import kind_named
+from explorer.pages._analyses_table import split_settings
 from store import Catalog
 from store.annotations import Annotation
 from store.records import Question
@@ -64,6 +65,12 @@ def test_a_table_shows_numbers_and_settings_that_differ(folder: Path) -> None:
     assert "split" not in table
     assert any("split  train" in text for text in texts(app, "text"))
     assert "/spectrum?model=second&seed=1" in list(table[""])
+
+
+def test_settings_that_say_nothing_are_left_out() -> None:
+    """One value in all is told once, two make a column, and none at all makes neither."""
+    columns, equal = split_settings([{"a": 1, "b": None, "c": 2}, {"a": 1, "c": 3}])
+    assert (columns, equal) == ({"c": [2, 3]}, {"a": 1})
 
 
 def test_a_condition_and_an_order_are_in_the_address(folder: Path) -> None:

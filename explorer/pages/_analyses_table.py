@@ -87,7 +87,7 @@ def split_settings(
         different = {repr(value) for value in values if value is not None}
         if len(different) > 1:
             columns[name] = values
-        else:
+        elif different:  # else nothing is said of it anywhere
             equal[name] = next(value for value in values if value is not None)
     return columns, equal
 
