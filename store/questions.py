@@ -8,7 +8,7 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
-from store.rows import now, put_row, records, scalar
+from store.rows import among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
 
 _ASKED_COLUMNS = (
@@ -67,8 +67,8 @@ class Questions(Door):
 
     def questions_of(self, keys: Iterable[str]) -> dict[str, Question]:
         """The questions of those keys, also deleted ones; what was never asked is left out."""
-        where = "WHERE key IN (SELECT unnest(CAST(? AS VARCHAR[])))"
-        questions = self._read(lambda c: questions_with_names(c, where, [list(keys)]))
+        where, values = among("key", list(keys))
+        questions = self._read(lambda c: questions_with_names(c, f"WHERE {where}", values))
         return {question.key: question for question in questions}
 
     def relatives(self, family: str) -> list[Question]:
@@ -92,8 +92,7 @@ class Questions(Door):
 
         def work(cursor: Cursor) -> None:
             with seal_after(cursor, "analysis", [key]):
-                for row in rows:
-                    put_row(cursor, "directions", {**vars(row), "question_key": key})
+                put_rows(cursor, "directions", [{**vars(row), "question_key": key} for row in rows])
 
         self._write(work)
 
@@ -121,7 +120,6 @@ def questions_with_names(cursor: Cursor, where: str, values: list[object]) -> li
     """Questions with the names of their models."""
     query = f"SELECT * EXCLUDE (opened) FROM questions {where}"  # noqa: S608 - our own words
     questions = records(cursor, Question, query, values)
-    ids = list({id for question in questions for id in question.model_ids})
-    query = "SELECT id, name FROM models WHERE id IN (SELECT unnest(CAST(? AS VARCHAR[])))"
-    names = dict(cursor.execute(query, [ids]).fetchall())
+    where, ids = among("id", list({id for question in questions for id in question.model_ids}))
+    names = dict(cursor.execute(f"SELECT id, name FROM models WHERE {where}", ids).fetchall())  # noqa: S608
     return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in questions]

@@ -1,5 +1,6 @@
 """Between rows and records: binding, JSON, times."""
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,9 @@ from typing import TypeVar
 from store.lease import Cursor
 
 Record = TypeVar("Record")
+MOST_MARKS = 50  # values that are bound one by one
+MOST_ROWS = 200  # of a statement
+_PRIMARY_KEYS: dict[str, tuple[str, ...]] = {}
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -41,6 +45,14 @@ def sql_value(value: object) -> object:
     return value
 
 
+def among(column: str, values: Sequence[object]) -> tuple[str, list[object]]:
+    """The condition that a column of texts or whole numbers is one of these, and what it binds."""
+    if len(values) <= MOST_MARKS:  # planned in half the time
+        return (f"{column} IN ({_marks(values)})" if values else "FALSE"), list(values)
+    type = "BIGINT" if isinstance(values[0], int) else "VARCHAR"
+    return f"{column} IN (SELECT unnest(CAST(? AS {type}[])))", [list(values)]
+
+
 def put_row(
     cursor: Cursor, table: str, values: Mapping[str, object], renewed: Sequence[str] = ()
 ) -> None:
@@ -51,18 +63,64 @@ def put_row(
 def put_rows(
     cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]], renewed: Sequence[str] = ()
 ) -> None:
-    """Add rows of the same columns in one statement, as `put` adds one; no key may come twice."""
-    if not rows:
-        return
+    """Add rows of the same columns, as `put_row` adds one; no key may come twice.
+
+    Looking first and then adding takes a third of the time of INSERT ... ON CONFLICT.
+    """
+    for start in range(0, len(rows), MOST_ROWS):
+        _put_rows(cursor, table, rows[start : start + MOST_ROWS], renewed)
+
+
+def _put_rows(
+    cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]], renewed: Sequence[str]
+) -> None:
+    key = _primary_key(cursor, identifier(table))
     names = [identifier(name) for name in rows[0]]
-    marks = ", ".join(["(" + ", ".join("?" * len(names)) + ")"] * len(rows))
-    renewal = ", ".join(f"{identifier(name)} = excluded.{name}" for name in renewed)
-    conflict = f"UPDATE SET {renewal}" if renewal else "NOTHING"
-    cursor.execute(
-        f"INSERT INTO {identifier(table)} ({', '.join(names)})"  # noqa: S608 - identifiers checked
-        f" VALUES {marks} ON CONFLICT DO {conflict}",
-        [sql_value(row[name]) for row in rows for name in names],
-    )
+    bound = {
+        tuple(row[name] for name in key): [sql_value(row[name]) for name in names] for row in rows
+    }
+    taken = _taken_keys(cursor, table, key, list(bound))
+    new = [values for entry, values in bound.items() if entry not in taken]
+    if new:
+        one = f"({_marks(names)})"
+        values = f"SELECT {one[1:-1]}" if len(new) == 1 else f"VALUES {', '.join([one] * len(new))}"
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) {values}",
+            list(itertools.chain.from_iterable(new)),
+        )
+    for entry in taken if renewed else ():
+        row = dict(zip(names, bound[entry], strict=True))
+        changes = ", ".join(f"{identifier(name)} = ?" for name in renewed)
+        same = " AND ".join(f"{name} = ?" for name in key)
+        cursor.execute(
+            f"UPDATE {table} SET {changes} WHERE {same}",  # noqa: S608 - identifiers checked
+            [*(row[name] for name in renewed), *entry],
+        )
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _taken_keys(
+    cursor: Cursor, table: str, key: Sequence[str], entries: Sequence[tuple[object, ...]]
+) -> set[tuple[object, ...]]:
+    """Those of the keys that the table has."""
+    columns = zip(key, zip(*entries, strict=True), strict=True)
+    parts = [among(name, list(dict.fromkeys(values))) for name, values in columns]
+    query = f"SELECT {', '.join(key)} FROM {table} WHERE {' AND '.join(text for text, _ in parts)}"  # noqa: S608
+    stored = cursor.execute(query, [value for _, values in parts for value in values]).fetchall()
+    return {tuple(row) for row in stored} & set(entries)
+
+
+def _primary_key(cursor: Cursor, table: str) -> tuple[str, ...]:
+    """The columns of a table's key: every catalog's tables are those of today's schema."""
+    if table not in _PRIMARY_KEYS:
+        query = """SELECT constraint_column_names FROM duckdb_constraints()
+            WHERE table_name = ? AND constraint_type = 'PRIMARY KEY'"""
+        (names,) = cursor.execute(query, [table]).fetchall()[0]
+        _PRIMARY_KEYS[table] = tuple(names)
+    return _PRIMARY_KEYS[table]
 
 
 def records(
