@@ -31,10 +31,9 @@ os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and all modules stay: no collection of garbage looks at them again."""
-    gc.enable()
-    gc.collect()
+    """Thousands of tests and all modules stay: no collection of garbage ever looks at them."""
     gc.freeze()
+    gc.enable()
 
 
 class Net(nn.Module):

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy  # loads scipy.stats when it is first used
 import torch
-from scipy import stats
 
 from explorer.analysis import difference, line
 from explorer.analysis.directions.directions import direction_rows
@@ -63,7 +63,7 @@ def test_differences_are_those_of_each_example(pair: Any) -> None:
         one, two = (losses_at(problem, point, x) for point in (first, second))
         for name, rows in (("loss_first", one), ("loss_second", two), ("difference", one - two)):
             got = [comparison.values[f"{name}{end}"][i] for end in ("", "_se")]
-            assert got == pytest.approx((rows.mean(), stats.sem(rows)), rel=1e-9), name
+            assert got == pytest.approx((rows.mean(), scipy.stats.sem(rows)), rel=1e-9), name
 
 
 def test_at_zero_it_is_the_difference_of_the_models(pair: Any) -> None:

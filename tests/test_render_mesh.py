@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyvista import read
 
 from explorer.kinds.grid import coarse_to_fine
 from explorer.kinds.provenance import Provenance, document
+from explorer.render.relief3d import scene as scenes
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
+from explorer.render.relief3d.mesh import FORMATS, write_mesh
 from explorer.render.relief3d.solid import PLATE_THICKNESS, closed_solid
-
-pv = pytest.importorskip("pyvista")
-from explorer.render.relief3d import scene as scenes  # noqa: E402
-from explorer.render.relief3d.mesh import FORMATS, write_mesh  # noqa: E402
 
 X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
 BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)
@@ -190,7 +189,7 @@ def test_meshes_say_what_they_are_of_and_in_which_units(tmp_path: Path) -> None:
     for format in ("gltf", "glb"):
         content = (tmp_path / f"a.{format}").read_bytes()
         found[format] = document_of(content)[0]["asset"]["extras"]
-    vtp = pv.read(tmp_path / "a.vtp")
+    vtp = read(tmp_path / "a.vtp")
     found["vtp"] = json.loads(vtp.field_data["provenance"][0])
     lines = (tmp_path / "a.ply").read_bytes().split(b"\n")
     (comment,) = [line for line in lines if line.startswith(b"comment ")]
@@ -205,7 +204,7 @@ def test_meshes_say_what_they_are_of_and_in_which_units(tmp_path: Path) -> None:
     assert KEY.encode() in header and not header.startswith(b"solid")
     # The same shape: all in the coordinates of the view.
     for format in ("vtp", "ply"):
-        mesh = pv.read(tmp_path / f"a.{format}")
+        mesh = read(tmp_path / f"a.{format}")
         assert mesh.bounds == pytest.approx(made.surface.bounds, abs=1e-6)
 
 
@@ -222,8 +221,8 @@ def test_ply_is_read_by_another_library(tmp_path: Path) -> None:
     """Points, triangles and colours are those of the scene."""
     made = scenes.build_scene(field())
     write_mesh(made, tmp_path / "a.ply", "ply")
-    read = pv.read(tmp_path / "a.ply")
-    assert (read.n_points, read.n_cells) == (made.surface.n_points, made.surface.n_cells)
-    colours = next(read[name] for name in read.array_names if "RGB" in name.upper())
+    mesh = read(tmp_path / "a.ply")
+    assert (mesh.n_points, mesh.n_cells) == (made.surface.n_points, made.surface.n_cells)
+    colours = next(mesh[name] for name in mesh.array_names if "RGB" in name.upper())
     assert np.array_equal(np.asarray(colours)[:, :3], made.surface["colours"])
     assert io.BytesIO((tmp_path / "a.ply").read_bytes()).readline() == b"ply\n"

@@ -5,19 +5,18 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from pyvista import read
 
 from explorer.kinds.grid import coarse_to_fine
 from explorer.kinds.surface import SurfaceLook
 from explorer.render.marks.scale import colour_scale
 from explorer.render.marks.ticks import AXIS_TICKS, VALUE_TICKS, tick_labels, ticks
+from explorer.render.relief3d import scene as scenes
 from explorer.render.relief3d.camera import HOME_CAMERA
 from explorer.render.relief3d.client import renderer
 from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField
-
-pv = pytest.importorskip("pyvista")
-from explorer.render.relief3d import scene as scenes  # noqa: E402
-from explorer.render.relief3d.mesh import write_mesh  # noqa: E402
-from explorer.render.relief3d.still import still_picture  # noqa: E402
+from explorer.render.relief3d.mesh import write_mesh
+from explorer.render.relief3d.still import still_picture
 
 X, Y = np.linspace(-1.0, 1.0, 21), np.linspace(-2.0, 3.0, 17)
 BOWL = 0.01 + np.add.outer((Y / 3) ** 2, X**2)
@@ -173,7 +172,7 @@ def test_vtp_has_what_was_measured_at_its_points(tmp_path) -> None:
     z = BOWL.copy()
     z[3, 3], z[0, 0] = np.nan, -0.5
     write_mesh(scenes.build_scene(field(z, clip=0.3)), tmp_path / "a.vtp", "vtp")
-    mesh = pv.read(tmp_path / "a.vtp")
+    mesh = read(tmp_path / "a.vtp")
     finite = z[np.isfinite(z)]
     assert mesh.n_points == finite.size
     assert sorted(mesh["loss"]) == sorted(finite)
@@ -187,7 +186,7 @@ def test_shape_files_read_back(format: str, tmp_path) -> None:
     """The file holds the shape as shown; glTF has y up and keeps the colours."""
     made = scenes.build_scene(field(clip=0.8))
     write_mesh(made, tmp_path / f"a.{format}", format)
-    mesh = pv.read(tmp_path / f"a.{format}")
+    mesh = read(tmp_path / f"a.{format}")
     if format in ("gltf", "glb"):
         mesh = mesh.combine().extract_surface(algorithm="dataset_surface")
         mesh.rotate_x(90, inplace=True)

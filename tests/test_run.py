@@ -10,7 +10,6 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image, ImageSequence
-from sklearn.decomposition import PCA
 
 from explorer.analysis import run as answered
 from explorer.analysis.model.problems import load_problem
@@ -43,6 +42,8 @@ def test_coordinates_are_those_of_a_principal_component_analysis(trained) -> Non
     blocks = FlatModel(problem.model, torch.float64, CPU).blocks
     gram = answered.gram_matrix(points, blocks)
     x, y, vectors = answered.principal_plane(points, blocks, gram)
+    from sklearn.decomposition import PCA  # takes long to import
+
     components = PCA(n_components=2).fit(matrix)
     assert variance_shares(gram)[:2] == pytest.approx(
         components.explained_variance_ratio_, rel=1e-9

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.torch
+import scipy  # loads scipy.stats when it is first used
 import torch
-from scipy import stats
 
 from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.model.problems import load_problem
@@ -49,8 +49,8 @@ def share_held(
     parts: np.ndarray, mean: float, available: int | None, corrected: bool = True
 ) -> float:
     """Share of the samples, a row each, whose interval holds the mean."""
-    skewness = stats.skew(parts, axis=1) if corrected else 0.0
-    errors = stats.sem(parts, axis=1)
+    skewness = scipy.stats.skew(parts, axis=1) if corrected else 0.0
+    errors = scipy.stats.sem(parts, axis=1)
     low, high = interval(parts.mean(axis=1), errors, parts.shape[1], available, skewness)
     return float(np.mean((low <= mean) & (mean <= high)))
 
@@ -101,8 +101,8 @@ def test_new_data_of_the_same_kind() -> None:
 def test_without_skewness_it_is_students() -> None:
     """An oracle: SciPy's own interval of the mean; a finite population's is sqrt(1 - f) of it."""
     rows = np.random.default_rng(1).normal(2, 3, size=37)
-    mean, error = rows.mean(), stats.sem(rows)
-    wanted = stats.t.interval(0.95, 36, mean, error)
+    mean, error = rows.mean(), scipy.stats.sem(rows)
+    wanted = scipy.stats.t.interval(0.95, 36, mean, error)
     assert interval(mean, error, 37) == pytest.approx(wanted, rel=1e-12)
     low, high = interval(mean, error, 37, 100)
     assert (high - low) / (wanted[1] - wanted[0]) == pytest.approx((1 - 0.37) ** 0.5, rel=1e-12)
@@ -127,7 +127,7 @@ def test_the_cubic_is_undone() -> None:
     a, b = (2 - f) * skewness / scale, (1 - 2 * f) * skewness / scale
     for end, sign in zip(interval(mean, error, count, whole, skewness), (1, -1), strict=True):
         t = (mean - end) / (error * np.sqrt(1 - f))
-        quantile = stats.t.ppf(0.975, count - 1)
+        quantile = scipy.stats.t.ppf(0.975, count - 1)
         assert t + a * t**2 + a**2 * t**3 / 3 + b == pytest.approx(sign * quantile, rel=1e-9)
 
 
@@ -155,5 +155,5 @@ def test_error_and_skewness_are_those_of_the_losses(scale: float) -> None:
     objective = Objective(scaled, ObjectiveSettings(precision="float64"), CPU)
     rows = Evaluator(objective, torch.zeros(1, len(objective.flat.theta))).losses(np.zeros((1, 1)))
     means = objective.means()
-    assert means["loss_se"] == pytest.approx(stats.sem(rows[0]), rel=1e-12)
-    assert means["loss_skewness"] == pytest.approx(stats.skew(rows[0]), rel=1e-9)
+    assert means["loss_se"] == pytest.approx(scipy.stats.sem(rows[0]), rel=1e-12)
+    assert means["loss_skewness"] == pytest.approx(scipy.stats.skew(rows[0]), rel=1e-9)

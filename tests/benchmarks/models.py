@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import safetensors.torch
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.analysis.model.problems import load_problem
 from explorer.problem import Batch, Problem, accuracy, cross_entropy
-from sample_models.digits_mlp import MLP
 from tests.benchmarks import data
 from tests.benchmarks.networks import FromBytes, ResNet
 from tests.benchmarks.transformer import SEQUENCE, sequences, trained
@@ -56,6 +54,10 @@ def digits() -> Case:
 
 def wide_digits() -> Case:
     """A perceptron 64-64-64-10 on all digits, trained for thirty epochs of Adam."""
+    from sklearn.datasets import load_digits  # takes long to import
+
+    from sample_models.digits_mlp import MLP
+
     pixels, labels = load_digits(return_X_y=True)
     inputs, classes = torch.from_numpy(pixels / 16).float(), torch.from_numpy(labels).long()
     with torch.random.fork_rng():

@@ -3,6 +3,7 @@
 Making the recorder, which asks git for the commit once, is not in it; writing snapshots is.
 """
 
+import importlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,6 @@ from torch.nn import functional
 
 from explorer.problem import Problem
 from explorer.recorder import Recorder
-from sample_models import digits_cnn, digits_mlp
 from sample_models.measurement import one_thread
 from tests.benchmarks.report import Row, interleaved, ratio
 
@@ -82,9 +82,14 @@ def study(title: str, make: Callable[[], Problem], steps: int) -> Study:
     return measured
 
 
+def sample(name: str) -> Callable[[], Problem]:
+    """A function that imports a sample's problem file, and with it scikit-learn, and makes it."""
+    return lambda: importlib.import_module(f"sample_models.{name}").problem()
+
+
 STUDIES: dict[str, Study] = {
-    "digits CNN": study("digits CNN", digits_cnn.problem, 100),
-    "digits MLP": study("digits MLP", digits_mlp.problem, 100),
+    "digits CNN": study("digits CNN", sample("digits_cnn"), 100),
+    "digits MLP": study("digits MLP", sample("digits_mlp"), 100),
 }
 
 
