@@ -1,4 +1,4 @@
-"""Bad input for curvature, asked of a real worker by every kind: a sentence, or what is true."""
+"""Bad input for curvature, asked of the worker's code by every kind: a sentence, or the truth."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,8 +22,9 @@ from explorer.kinds.spectrum import SPECTRUM
 from explorer.kinds.stability import STABILITY
 from explorer.kinds.stability_settings import StabilitySettings
 from store import Catalog, records
+from tests.filling import new_catalog, work
 from tests.problem_texts import HEAD, state
-from tests.tiny import agreed, ended, supervised
+from tests.tiny import agreed
 
 SETTINGS: dict[Kind, Any] = {
     SPECTRUM: SpectrumSettings(top=3, bottom=1, probes=2, steps=5, batches=2),
@@ -61,10 +62,11 @@ def linear(tensors: State) -> State:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Path]]:
-    """A catalog with its supervisor and worker, and a folder for bad input."""
+    """A catalog, and a folder for bad input."""
     folder = tmp_path_factory.mktemp("curvature")
-    with supervised(folder / "catalog") as (catalog, _):
-        yield catalog, folder
+    catalog = new_catalog(folder / "catalog")
+    yield catalog, folder
+    catalog.close()
 
 
 def imported(
@@ -83,8 +85,11 @@ def imported(
         file = at / f"step_{number}.pt"
         torch.save(change({n: t * (1 + number / 10) for n, t in state().items()}), file)
         files.append(Checkpoint(file=file, step=number))
-    job = ended(catalog, order_import(catalog, agreed(at / "p.py"), {}, files, name))
-    return job, next((model for model in catalog.models() if model.name == name), None)
+    job_id = order_import(catalog, agreed(at / "p.py"), {}, files, name)
+    work(catalog)
+    return catalog.job(job_id), next(
+        (model for model in catalog.models() if model.name == name), None
+    )
 
 
 def answers(
@@ -93,14 +98,18 @@ def answers(
     settings: dict[Kind, Any] = SETTINGS,
 ) -> dict[str, tuple[records.Job, Any]]:
     """By kind: the job that was asked about the model, ended, and what is stored then."""
-    catalog, jobs_with_answers = served[0], {}
+    catalog, asked, jobs_with_answers = served[0], {}, {}
     assert model is not None
     for kind, wanted in settings.items():
         others = [(model, catalog.points(model.id)[0].point_id)] if kind is SHARPNESS else []
         key = questions.ask(catalog, kind, model, wanted, others=others)
         working = catalog.active_job_for(key)
         assert working is not None
-        job = ended(catalog, working.id)
+        asked[kind] = key, working.id
+    work(catalog)
+    for kind, (key, job_id) in asked.items():
+        job = catalog.job(job_id)
+        assert job.status in ("done", "failed")
         assert "\n" not in (job.error or "") and "Traceback" not in (job.error or "")
         jobs_with_answers[kind.name] = job, questions.result_of(catalog, catalog.question(key))
     return jobs_with_answers

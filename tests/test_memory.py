@@ -34,16 +34,17 @@ WORKER = 1000 << 20  # of a worker beside the copies of a model: measured 540 to
 
 def peak(catalog: Catalog, job_id: str) -> int:
     """The most bytes that a process of the worker held until the job had ended well."""
-    most = 0
+    most, looked_at = 0, None
 
     def over() -> bool:
-        nonlocal most
+        nonlocal most, looked_at
         for worker in Spool(catalog.jobs_folder).workers():
             with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, IndexError):
                 for process in psutil.Process(worker.pid).children():
                     status = Path(f"/proc/{process.pid}/status").read_text()
                     most = max(most, int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) << 10)
-        return catalog.job(job_id).status not in ("queued", "running")
+        before, looked_at = looked_at, catalog.mark  # nothing is opened where nothing has changed
+        return looked_at != before and catalog.job(job_id).status not in ("queued", "running")
 
     tiny.until(over, 600)
     assert catalog.job(job_id).status == "done", catalog.job(job_id).error

@@ -22,12 +22,8 @@ from explorer.pages import _running
 from explorer.pages._links import Subjects, link_to
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
-from tests.screen import fine, identities, opened
-from tests.tiny import (
-    imported,
-    supervised,
-    until_stored,
-)
+from tests.filling import add_tiny, new_catalog, work
+from tests.screen import fine, opened
 
 SETTINGS = CriticalSettings(lengths=(1,), starts=2, steps=5, products=10)
 WAITING = CriticalSettings(lengths=(1,), starts=2, steps=6, products=10)
@@ -36,19 +32,21 @@ AXIS = {"x_count": 3}
 
 def complete(catalog: Catalog, key: str) -> records.Question:
     """The question once it is answered."""
-    until_stored(catalog, lambda: catalog.question(key).status == "complete")
-    return catalog.question(key)
+    work(catalog)
+    question = catalog.question(key)
+    assert question is not None and question.status == "complete"
+    return question
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, str]]:
-    """A catalog with a model and a search for critical points from it, and a supervisor."""
+    """A catalog with a model and a search for critical points from it."""
     folder = tmp_path_factory.mktemp("searched")
-    with supervised(folder / "catalog") as (catalog, _):
-        model = imported(catalog, folder, "net")
-        key = questions.ask(catalog, CRITICAL, model, SETTINGS)
-        complete(catalog, key)
-        yield catalog, key
+    catalog = new_catalog(folder / "catalog")
+    model = add_tiny(catalog, folder, "net")
+    key = complete(catalog, questions.ask(catalog, CRITICAL, model, SETTINGS)).key
+    yield catalog, key
+    catalog.close()
 
 
 def test_a_line_is_asked_about_the_end_of_a_search(searched: tuple[Catalog, str]) -> None:
@@ -208,7 +206,6 @@ def test_pages_list_the_point_and_lead_to_it(
     point = catalog.answer_points(key=key)[1]
     asked = questions.ask(catalog, LINE, model, LineSettings(**AXIS), point=point.point_id)
     complete(catalog, asked)
-    catalog.remember("samples", identities())
     monkeypatch.setenv("EXPLORER_CATALOG", str(catalog.folder))
     try:
         app = fine(opened(CRITICAL.page, model="net", starts="2", steps="5", products="10"))

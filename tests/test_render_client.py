@@ -39,13 +39,13 @@ def test_importing_the_door_imports_no_vtk() -> None:
 
 
 def test_killed_between_requests_it_answers_the_next(own: Renderer) -> None:
-    """Three deaths by SIGKILL while idle: each next request gets its answer, from a new process."""
+    """Two deaths by SIGKILL while idle: each next request gets its answer, from a new process."""
     seen = [own.ping()]
-    for death in range(3):
+    for death in range(2):
         os.kill(seen[-1], signal.SIGKILL)
         assert own.scene(bowl(death))["surface"]
         seen.append(own.ping())
-    assert len(set(seen)) == 4
+    assert len(set(seen)) == 3
 
 
 def test_killed_during_a_request_it_is_asked_again(own: Renderer) -> None:

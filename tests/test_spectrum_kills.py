@@ -14,6 +14,7 @@ from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
 from store import Catalog, records
+from tests.filling import add_answer, add_tiny, new_catalog
 from tests.tiny import (
     checkpoint,
     ended,
@@ -24,25 +25,26 @@ from tests.tiny import (
     until_stored,
 )
 
-SETTINGS = SpectrumSettings(probes=100, steps=60, top=4)
+SETTINGS = SpectrumSettings(probes=60, steps=40, top=4)
 KILLS = 2
 
 
 @pytest.mark.slow
 def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     """SIGKILL twice midway: stored probes stay as they are, and all equal those of one go."""
-    with supervised(tmp_path / "whole") as (catalog, _):
-        model = imported(catalog, tmp_path / "one", "model")
-        key = questions.ask(catalog, SPECTRUM, model, SETTINGS)
-        until_stored(catalog, lambda: catalog.question(key).status == "complete")
-        whole = catalog.values(key, SPECTRUM.table)
+    catalog = new_catalog(tmp_path / "whole")
+    model = add_tiny(catalog, tmp_path / "one", "model")
+    key = add_answer(catalog, SPECTRUM, SETTINGS, (model, "")).key
+    whole = catalog.values(key, SPECTRUM.table)
+    catalog.close()
     with supervised(tmp_path / "killed") as (catalog, supervisor):
         model = imported(catalog, tmp_path / "other", "model")
         assert questions.ask(catalog, SPECTRUM, model, SETTINGS) == key
         killed: set[int] = set()
         for kill in range(KILLS):
-            stored = until(
-                lambda n=kill: (u := catalog.units_done(key)) > 10 * (n + 1) and u  # type: ignore[misc]
+            stored = until_stored(
+                catalog,
+                lambda n=kill: (u := catalog.units_done(key)) > 10 * (n + 1) and u,  # type: ignore[misc]
             )
             assert stored < SETTINGS.units, "the spectrum was complete before the kill"
             # what the last one left may be stored before the next one has begun

@@ -68,9 +68,9 @@ def test_a_kill_loses_no_acknowledged_piece_and_tears_none(tmp_path):
 def test_two_processes_write_in_turns(tmp_path):
     """Both busy writers get through without an error, and so does a reader between them."""
     catalog = Catalog(tmp_path)
-    catalog.ask(question(units=24 * ROWS))
+    catalog.ask(question(units=16 * ROWS))
     start = time.monotonic()
-    writers = [child(WRITER, tmp_path, first, 12) for first in (0, 12)]
+    writers = [child(WRITER, tmp_path, first, 8) for first in (0, 8)]
     waits = []
     while any(writer.poll() is None for writer in writers):
         asked = time.monotonic()
@@ -106,13 +106,13 @@ def test_a_held_catalog_is_reported_with_its_holder(tmp_path):
 def test_threads_share_a_catalog(tmp_path):
     """Four threads ingest and read, each through its own object, while a fifth lets the file go."""
     catalog = Catalog(tmp_path)
-    catalog.ask(question(units=4 * 10 * ROWS))
+    catalog.ask(question(units=4 * 6 * ROWS))
     errors: list[Exception] = []
 
     def work(number: int) -> None:
         mine = Catalog(tmp_path)
         try:
-            for n in range(number * 10, number * 10 + 10):
+            for n in range(number * 6, number * 6 + 6):
                 ingest(mine, np.arange(n * ROWS, n * ROWS + ROWS))
                 assert (n * ROWS) in mine.values("q1", TABLE)["unit"]
                 mine.questions("surface")
@@ -127,7 +127,7 @@ def test_threads_share_a_catalog(tmp_path):
         time.sleep(0.01)
     assert errors == []
     assert catalog.question("q1").status == "complete"
-    assert catalog.done_units("q1", TABLE).tolist() == list(range(4 * 10 * ROWS))
+    assert catalog.done_units("q1", TABLE).tolist() == list(range(4 * 6 * ROWS))
 
 
 def test_overlapping_pieces_from_threads_are_stored_once(tmp_path):

@@ -25,7 +25,7 @@ from tests.tiny import (
 )
 
 PAUSE = 0.004  # seconds per point
-FEW_KILLS = (2, 1, SurfaceSettings(x_count=61, y_count=51))  # 12 s of work, 5 of waits before them
+FEW_KILLS = (2, 1, SurfaceSettings(x_count=51, y_count=41))  # 8 s of work, 5 of waits before them
 MANY_KILLS = (50, 10, SurfaceSettings(x_count=121, y_count=101))  # 49 s of work, 32 s of waits
 
 

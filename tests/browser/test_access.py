@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright import sync_api
 
-from store import Catalog
 from tests.browser.server import CHROMIUM, FLAGS, PATIENCE, Server, in_a_browser
-from tests.tiny import end_workers, until
+from tests.filling import new_catalog
+from tests.tiny import until
 
 pytestmark = in_a_browser
 FOREIGN = "evil.example"
@@ -24,12 +24,12 @@ CONNECT = """address => new Promise(done => {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The app as a user starts it, with its token."""
-    folder = tmp_path_factory.mktemp("door") / "catalog"
-    running = Server(folder, arguments=())
+    """The app as a user starts it, with its token; no samples are imported behind the door."""
+    catalog = new_catalog(tmp_path_factory.mktemp("door") / "catalog")
+    catalog.close()
+    running = Server(catalog.folder, arguments=())
     yield running
     running.end()
-    end_workers(Catalog(folder))
 
 
 @pytest.fixture(scope="module")

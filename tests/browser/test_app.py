@@ -312,8 +312,8 @@ def gate(slow: tuple[records.Model, Path]) -> Iterator[Gate]:
 @pytest.mark.parametrize(
     ("kind", "size", "drawn"),
     [
-        (SURFACE, {"x_count": 21, "y_count": 21}, "canvas.scene"),
-        (LINE, {"x_count": 441}, "[data-testid=stVegaLiteChart]"),
+        (SURFACE, {"x_count": 15, "y_count": 15}, "canvas.scene"),
+        (LINE, {"x_count": 225}, "[data-testid=stVegaLiteChart]"),
     ],
     ids=["surface", "line"],
 )
@@ -328,9 +328,9 @@ def test_what_is_done_as_the_answer_becomes_complete_counts(
     """A choice made before the page has heard of the end takes effect; nothing open is closed."""
     tab = context.new_page()
     connection = Connection(tab)
-    gate.allow(400)
+    gate.allow(200)
     tab.goto(server.url(kind.name, model="slow", seed=4, view="3-D", **size))
-    tab.get_by_role("button", name="Compute 441 points").click()
+    tab.get_by_role("button", name="Compute 225 points").click()
     picture = tab.locator(drawn)
     picture.wait_for()
     picture.evaluate("element => { element.known = true; }")
