@@ -1,24 +1,22 @@
 """Problems, models, their points and what was measured there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import AnswerPoint, Measurement, Model, Point, Problem
-from store.rows import Record, now, put_row, records
+from store.rows import Record, is_among, now, put_row, records, scalar
 from store.seals import seal_after
 from store.titles import replace_names
 
-_MODELS = """
-SELECT models.*,
-    (SELECT count(*) FROM points WHERE model_id = models.id) AS points,
-    coalesce(asked.analyses, 0) AS analyses
-FROM models LEFT JOIN (
-    SELECT model_id, count(*) AS analyses
-    FROM (SELECT DISTINCT key, unnest(model_ids) AS model_id FROM questions WHERE deleted IS NULL)
-    GROUP BY model_id) AS asked ON asked.model_id = models.id
+# How often a model is named: planned in half the time that joins of the same counts take.
+_COUNTS = """
+SELECT 'points', model_id, count(*) FROM points GROUP BY model_id
+UNION ALL SELECT 'analyses', model_id, count(*)
+FROM (SELECT unnest(list_distinct(model_ids)) AS model_id FROM questions WHERE deleted IS NULL)
+GROUP BY model_id
 """
 
 
@@ -78,7 +76,7 @@ class Models(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        return _only_row(self._read(lambda c: _models(c, "WHERE models.id = ?", [id])), "model", id)
+        return _only_row(self._read(lambda c: _models(c, "WHERE id = ?", [id])), "model", id)
 
     def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
         """The models whose name or facts contain every word of `search`, newest first."""
@@ -100,8 +98,8 @@ class Models(Door):
             raise ValueError(f"a model's name must be printable and not empty, got {name!r}")
 
         def work(cursor: Cursor) -> None:
-            model = _only_row(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
-            _retitle(cursor, model, new)
+            _only_row(_models(cursor, "WHERE id = ?", [model_id]), "model", model_id)
+            _retitle(cursor, model_id, new)
             cursor.execute("UPDATE models SET name = ? WHERE id = ?", [new, model_id])
 
         self._write(work)
@@ -156,9 +154,8 @@ def _put_problem(cursor: Cursor, problem: Problem) -> None:
 
 def _put_model(cursor: Cursor, model: Model) -> None:
     columns = ("id", "name", "problem_id", "point_id", "facts", "deleted")
-    for stored_model in _models(cursor, "WHERE models.id = ?", [model.id]):
-        if stored_model.name != model.name:
-            _retitle(cursor, stored_model, model.name)
+    if scalar(cursor, "SELECT name FROM models WHERE id = ?", [model.id]) not in (None, model.name):
+        _retitle(cursor, model.id, model.name)
     row: dict[str, object] = {name: getattr(model, name) for name in columns}
     row["created"] = model.created or now()
     put_row(cursor, "models", row, columns[1:])
@@ -166,19 +163,19 @@ def _put_model(cursor: Cursor, model: Model) -> None:
 
 def models_at(cursor: Cursor, points: Iterable[str]) -> list[str]:
     """Ids of the models that have one of these points."""
-    query = """SELECT DISTINCT model_id FROM points
-        WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))"""
-    return [id for (id,) in cursor.execute(query, [list(points)]).fetchall()]
+    condition, values = is_among("point_id", list(points), "VARCHAR")
+    query = f"SELECT DISTINCT model_id FROM points WHERE {condition}"  # noqa: S608 - our own words
+    return [id for (id,) in cursor.execute(query, values).fetchall()]
 
 
-def _retitle(cursor: Cursor, model: Model, new: str) -> None:
+def _retitle(cursor: Cursor, model_id: str, new: str) -> None:
     """Put a model's new name into the titles of its analyses and of their jobs."""
     rows = cursor.execute(
-        "SELECT key, title, model_ids FROM questions WHERE list_contains(model_ids, ?)", [model.id]
+        "SELECT key, title, model_ids FROM questions WHERE list_contains(model_ids, ?)", [model_id]
     ).fetchall()
     names = dict(cursor.execute("SELECT id, name FROM models").fetchall())
     for key, old, ids in rows:
-        places = [place for place, id in enumerate(ids) if id == model.id]
+        places = [place for place, id in enumerate(ids) if id == model_id]
         title = replace_names(old, [names.get(id, id) for id in ids], places, new)
         if title != old:
             cursor.execute("UPDATE questions SET title = ? WHERE key = ?", [title, key])
@@ -186,17 +183,35 @@ def _retitle(cursor: Cursor, model: Model, new: str) -> None:
 
 
 def _models(cursor: Cursor, where: str, values: Sequence[object]) -> list[Model]:
-    """Models with the measurements of their final points."""
-    models = records(cursor, Model, f"{_MODELS} {where}", values)
-    query = """SELECT * FROM measurements WHERE point_id IN (SELECT unnest(CAST(? AS VARCHAR[])))
-        ORDER BY split, name"""
+    """Models with the measurements of their final points, and how many points and analyses."""
+    models = records(cursor, Model, f"SELECT * FROM models {where}", values)  # noqa: S608
+    if not models:
+        return []
+    rows: list[tuple[str, str, int]] = cursor.execute(_COUNTS).fetchall()
+    counts = {(what, model_id): count for what, model_id, count in rows}
+    measurements = _measurements(cursor, {model.point_id for model in models})
+    return [
+        replace(
+            model,
+            measurements=measurements.get((model.point_id, model.problem_id), {}),
+            points=counts.get(("points", model.id), 0),
+            analyses=counts.get(("analyses", model.id), 0),
+        )
+        for model in models
+    ]
+
+
+def _measurements(
+    cursor: Cursor, points: Collection[str]
+) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
+    """What was measured at these points, by point and problem: split -> name -> value."""
+    condition, values = is_among("point_id", points, "VARCHAR")
+    query = f"SELECT * FROM measurements WHERE {condition} ORDER BY split, name"  # noqa: S608
     measurements: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for row in records(cursor, Measurement, query, [[model.point_id for model in models]]):
+    for row in records(cursor, Measurement, query, values):
         splits = measurements.setdefault((row.point_id, row.problem_id), {})
         splits.setdefault(row.split, {})[row.name] = row.value
-    return [
-        replace(m, measurements=measurements.get((m.point_id, m.problem_id), {})) for m in models
-    ]
+    return measurements
 
 
 def _only_row(rows: list[Record], what: str, id: str) -> Record:

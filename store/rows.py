@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from store.lease import Cursor
 
 Record = TypeVar("Record")
+FEW_VALUES = 64  # of which DuckDB plans a list in half the time of a subquery
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -39,6 +40,15 @@ def sql_value(value: object) -> object:
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None)
     return value
+
+
+def is_among(column: str, values: Collection[object], type: str) -> tuple[str, list[object]]:
+    """The condition that a column has one of these values of an SQL type, and what it binds."""
+    if not values:
+        return "FALSE", []
+    if len(values) <= FEW_VALUES:
+        return f"{column} IN ({', '.join('?' * len(values))})", list(values)
+    return f"{column} IN (SELECT unnest(CAST(? AS {type}[])))", [list(values)]
 
 
 def put_row(

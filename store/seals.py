@@ -65,9 +65,11 @@ def seal_after(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
 
 def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
     """The hash of an entry as it is now; None where there is none."""
-    first, *others = [cursor.execute(q, [id]).fetchall() for q in _SEALED_QUERIES[what]]
+    query, *queries = _SEALED_QUERIES[what]
+    first = cursor.execute(query, [id]).fetchall()
     if not first:
         return None
+    others = [cursor.execute(q, [id]).fetchall() for q in queries]
     later = [cursor.execute(q, [id]).fetchall() for q in _LATER_QUERIES.get(what, ())]
     sealed = [first, *others, *filter(None, later)]
     return hashlib.sha256(json.dumps(sealed).encode()).hexdigest()

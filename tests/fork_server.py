@@ -258,10 +258,12 @@ if __name__ == "__main__":
     import explorer.jobs.worker.__main__
     import explorer.supervisor.supervisor
     from explorer.analysis.model.problems import note_loaded_modules
+    from store import instance
 
     for module in pkgutil.iter_modules(explorer.commands.__path__):
         importlib.import_module(f"explorer.commands.{module.name}")
     note_loaded_modules()
+    instance.CONFIG["threads"] = 1  # as in the test process
     gc.collect()
     gc.freeze()  # what is loaded stays, and is shared by all that are forked
     with socket.socket(fileno=int(sys.argv[1])) as end:

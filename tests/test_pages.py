@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
@@ -23,6 +22,7 @@ from explorer.pages._facts import distinguishing_text
 from sample_models import samples
 from store import Catalog, records
 from store.door import Door
+from tests.app_test import AppTest
 from tests.filling import add_answer, add_model, add_tiny, new_catalog, work
 from tests.screen import (
     CATALOG_PAGE,
@@ -444,8 +444,7 @@ def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
 
 PAGES = """
 import os, sys
-from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=60)
+from tests.app_test import AppTest
 visits = [({}, "catalog"), ({"model": "mlp_b", "x_count": "11", "y_count": "11"}, "surface"),
     ({"model": "mlp_b", "x_count": "11", "y_count": "11", "view": "3-D"}, "surface"),
     ({"model": "mlp_b", "x_count": "21"}, "line"), ({}, "interpolation"), ({}, "difference"),

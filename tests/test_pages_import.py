@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
-from streamlit.testing.v1 import AppTest
 
 from explorer.importing import following
 from explorer.pages import _running
 from store import Catalog
+from tests.app_test import AppTest
 from tests.screen import (
     CATALOG_PAGE,
     IMPORT_PAGE,
