@@ -25,6 +25,7 @@ from tests.networks import Snapshots, seeded, trained_perceptron
 FEW = 23  # examples of the problem `small`
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
+instance.CONFIG["threads"] = 1  # catalogs are tiny: another thread wakes up for nothing
 gc.disable()  # until all is collected: what modules and tests are made of stays
 instance.CONFIG["threads"] = 1  # tables are small: others wait for work more than they do of it
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
