@@ -28,7 +28,7 @@ from explorer.problem import Problem, cross_entropy
 from store import Catalog
 from tests.conftest import small_problem
 from tests.filling import add_answer, add_model, new_catalog
-from tests.networks import Snapshots, perceptron
+from tests.networks import Snapshots, chebyshev, chebyshev_slopes, perceptron
 from tests.screen import fine, opened, texts
 from tests.tiny import checkpoint, problem_file
 
@@ -44,35 +44,28 @@ def settings_for(count: int, **others) -> StabilitySettings:
 
 
 def trained(rate: float, momentum: float, steps: int) -> tuple[Problem, Snapshots]:
-    """A tanh network after full-batch steps on a Chebyshev polynomial of degree 5, 20 points.
-
-    The loss is half the mean squared error, as in the published code of Cohen et al. 2021; with
-    twice that, steps of 0.4 diverge at once.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = nn.Sequential(
-            nn.Linear(1, 50), nn.Tanh(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 1)
-        ).double()
-    x = torch.linspace(-1, 1, 20, dtype=torch.float64).unsqueeze(1)
-    y = torch.cos(5 * torch.acos(x))
-    parameters = list(net.parameters())
-    velocities = [torch.zeros_like(p) for p in parameters]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # operations are too small for more
+    """A tanh network after full-batch steps on a Chebyshev polynomial."""
+    problem = chebyshev(50)
+    weights = [parameter.detach().numpy() for parameter in problem.model.parameters()]
+    velocities = [np.zeros_like(weight) for weight in weights]
     for _ in range(steps):
-        loss = ((net(x) - y) ** 2).mean() / 2
-        slopes = torch.autograd.grad(loss, parameters)
-        with torch.no_grad():
-            for weight, slope, velocity in zip(parameters, slopes, velocities, strict=True):
-                velocity.mul_(momentum).add_(slope)
-                weight.sub_(velocity, alpha=rate)
-    torch.set_num_threads(threads)
+        for weight, slope, velocity in zip(
+            weights, chebyshev_slopes(problem), velocities, strict=True
+        ):
+            velocity *= momentum
+            velocity += slope
+            weight -= rate * velocity
+    return problem, [problem.model.state_dict()]
 
-    def half(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return (outputs - batch[1]).square().flatten(1).mean(dim=1) / 2
 
-    return Problem(net, {"train": (x, y)}, half), [net.state_dict()]
+def test_the_steps_of_the_training_are_along_the_gradient() -> None:
+    """The slopes by hand are those of autograd, to rounding."""
+    problem = chebyshev(50)
+    inputs = problem.data["train"]
+    loss = problem.loss(problem.model(inputs[0]), inputs).mean()
+    exact = torch.autograd.grad(loss, list(problem.model.parameters()))
+    for slope, gradient_of_one in zip(chebyshev_slopes(problem), exact, strict=True):
+        assert slope == pytest.approx(gradient_of_one.numpy(), rel=1e-12, abs=1e-14)
 
 
 @pytest.mark.parametrize(
