@@ -18,7 +18,6 @@ from explorer.analysis.measures.point_measures import MeasuredPoint
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.stability import STABILITY
 from explorer.kinds.stability_result import Stability, StabilityFacts
@@ -28,9 +27,10 @@ from explorer.pages import _running
 from explorer.problem import Problem, cross_entropy
 from store import Catalog
 from tests.conftest import small_problem
+from tests.filling import add_answer, add_model, new_catalog
 from tests.networks import Snapshots, chebyshev, chebyshev_slopes, perceptron
-from tests.screen import fine, identities, opened, texts
-from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
+from tests.screen import fine, opened, texts
+from tests.tiny import checkpoint, problem_file
 
 CPU = torch.device("cpu")
 
@@ -266,34 +266,21 @@ def test_a_run_is_asked_by_its_model_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Worker, store and page do a run's snapshots; the training's settings change no key."""
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        files = [
-            Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
-            for k in range(4)
-        ]
-        problem = problem_file(tmp_path / "problem")
-        order = order_import(
-            catalog,
-            problem,
-            {},
-            files,
-            "several",
-            facts={"learning_rate": 0.05, "momentum": 0.9, "batch_size": 8},
-        )
-        assert ended(catalog, order).status == "done"
-        model = next(m for m in catalog.models() if m.name == "several")
-        key = questions.ask(catalog, STABILITY, model, StabilitySettings())
-        working = catalog.active_job_for(key)
-        assert working and ended(catalog, working.id).status == "done"
-        question = catalog.question(key)
-        assert question and question.title == "Curvature along a run of several"
-        stored_answer = questions.result_of(catalog, question)
-        assert (
-            stored_answer.computed.all() and np.isfinite(stored_answer.values["lambda_max"]).all()
-        )
-        assert catalog.check_integrity() == []
+    catalog = new_catalog(tmp_path / "catalog")
+    files = [
+        Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
+        for k in range(4)
+    ]
+    problem = problem_file(tmp_path / "problem")
+    facts = {"learning_rate": 0.05, "momentum": 0.9, "batch_size": 8}
+    model = add_model(catalog, problem, files, "several", **facts)
+    question = add_answer(catalog, STABILITY, StabilitySettings(), (model, ""))
+    assert question.title == "Curvature along a run of several"
+    stored_answer = questions.result_of(catalog, question)
+    assert stored_answer.computed.all() and np.isfinite(stored_answer.values["lambda_max"]).all()
+    assert catalog.check_integrity() == []
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(STABILITY.page, model="several"))
     assert len(app.get("vega_lite_chart")) == 1
     said = " ".join(texts(app, "caption"))
@@ -315,4 +302,3 @@ def test_a_run_is_asked_by_its_model_and_shown(
     assert "Threshold of Nesterov: 15 to 30, as recorded (Cohen et al. 2021)" in said
     assert next(box.value for box in app.number_input if box.label == "Learning rate") is None
     _running.stop_apps()
-    end_workers(Catalog(tmp_path / "catalog"))
