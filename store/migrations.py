@@ -226,6 +226,5 @@ def _newest(connection: Cursor) -> int:
     Raises:
         duckdb.CatalogException: it has not.
     """
-    query = "SELECT max(version) FROM migrations WHERE NOT EXISTS (FROM questions WHERE false)"
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row and row[0] else 0
+    query = "SELECT version FROM migrations UNION ALL SELECT NULL FROM questions WHERE false"
+    return max((int(version) for (version,) in connection.execute(query).fetchall()), default=0)

@@ -261,11 +261,12 @@ def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
     """One job from the button, also with a second tab; its progress; the chart when complete."""
     address = {"model": "slow", "x_count": "9", "y_count": "9"}
     app, other = opened(SURFACE_PAGE, **address), opened(SURFACE_PAGE, **address)
-    jobs = {job.id for job in Catalog(folder).jobs()}
+    catalog = Catalog(folder)
+    jobs = {job.id for job in catalog.jobs()}
     fine(pressed(app, "Compute 81 points"))
     fine(pressed(other, "Compute 81 points"))
     assert "Stop" in labels(app)
-    (new,) = [job for job in Catalog(folder).jobs() if job.id not in jobs]
+    (new,) = [job for job in catalog.jobs() if job.id not in jobs]
     said: list[str] = []
 
     def grown() -> bool:
@@ -274,12 +275,12 @@ def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
         said.extend(bar.proto.text for bar in bars)
         return not bars
 
-    until(grown)
+    until_stored(catalog, grown)
     assert any("of 81 points · " in text for text in said)
     assert len(app.get("vega_lite_chart")) == 1
     assert "all finite" in badges(app)
-    assert ended(Catalog(folder), new.id).status == "done"
-    assert {job.id for job in Catalog(folder).jobs()} - jobs == {new.id}
+    assert ended(catalog, new.id).status == "done"
+    assert {job.id for job in catalog.jobs()} - jobs == {new.id}
     assert len(fine(other.run()).get("vega_lite_chart")) == 1
 
 
@@ -296,13 +297,15 @@ def test_stop_and_resume(folder: Path) -> None:
     until(lambda: len(app.run().get("vega_lite_chart")))
     pressed(app, "Stop")
     gate.unlink()
-    until(lambda: "Resume" in labels(app.run()))
+    until_stored(catalog, lambda: not catalog.active_job_for(stored.key))
+    assert "Resume" in labels(app.run())
     stored = catalog.question(stored.key)
     assert stored
     assert 0 < stored.units_done < 169
     fine(pressed(app, "Resume"))
-    until(lambda: not app.run().get("progress") and "Resume" not in labels(app))
-    whole = Catalog(folder).question(stored.key)
+    until_stored(catalog, lambda: not catalog.active_job_for(stored.key))
+    assert not app.run().get("progress") and "Resume" not in labels(app)
+    whole = catalog.question(stored.key)
     assert whole and (whole.status, whole.units_done) == ("complete", 169)
     assert badges(fine(app)).count(":green-badge[") >= 3
 
