@@ -145,6 +145,28 @@ TABLES = frozenset(
     }
 )
 
+# The primary key of each table that rows are put into.
+KEYS: dict[str, tuple[str, ...]] = {
+    "problems": ("id",),
+    "models": ("id",),
+    "points": ("model_id", "point_id"),
+    "measurements": ("point_id", "problem_id", "split", "name"),
+    "questions": ("key",),
+    "pieces": ("question_key", "first_unit"),
+    "directions": ("question_key", "axis"),
+    "jobs": ("id",),
+    "images": ("question_key",),
+    "settings": ("name",),
+    "choices": ("objective", "device"),
+    "kept_files": ("hash",),
+    "seals": ("what", "id"),
+    "value_seals": ("question_key", "first_unit"),
+    "answer_points": ("question_key", "name", "point_id"),
+    "answer_states": ("question_key", "unit", "part"),
+    "annotations": ("what", "id"),
+    "result_numbers": ("question_key",),
+}
+
 
 def migrate(connection: Cursor, path: Path) -> None:
     """Bring the schema up to date; each step and its record are one transaction, a new schema one.
@@ -204,6 +226,5 @@ def _newest(connection: Cursor) -> int:
     Raises:
         duckdb.CatalogException: it has not.
     """
-    query = "SELECT max(version) FROM migrations WHERE NOT EXISTS (FROM questions WHERE false)"
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row and row[0] else 0
+    query = "SELECT version FROM migrations UNION ALL SELECT NULL FROM questions WHERE false"
+    return max((int(version) for (version,) in connection.execute(query).fetchall()), default=0)

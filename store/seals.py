@@ -52,15 +52,20 @@ def seal_after(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
         what: "problem", "model" or "analysis".
         ids: of the entries; such as are not there yet are new.
     """
-    unchanged_ids = [
-        id
+    unchanged_seals = {
+        id: seal
         for id in dict.fromkeys(ids)
-        if seal_of(cursor, what, id) == stored_seal(cursor, what, id)
-    ]
+        if (seal := stored_seal(cursor, what, id)) == seal_of(cursor, what, id)
+    }
     yield
-    for id in unchanged_ids:
-        if digest := seal_of(cursor, what, id):
-            put_row(cursor, "seals", {"what": what, "id": id, "digest": digest}, ("digest",))
+    for id, seal in unchanged_seals.items():
+        digest = seal_of(cursor, what, id)
+        if digest and seal is None:
+            put_row(cursor, "seals", {"what": what, "id": id, "digest": digest})
+        elif digest:  # a plain UPDATE takes a third of the time of an INSERT that may become one
+            cursor.execute(
+                "UPDATE seals SET digest = ? WHERE what = ? AND id = ?", [digest, what, id]
+            )
 
 
 def seal_of(cursor: Cursor, what: str, id: str) -> str | None:

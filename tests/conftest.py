@@ -27,7 +27,6 @@ os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # nev
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
 instance.CONFIG["threads"] = 1  # catalogs are tiny: another thread wakes up for nothing
 gc.disable()  # until all is collected: what modules and tests are made of stays
-instance.CONFIG["threads"] = 1  # tables are small: others wait for work more than they do of it
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 

@@ -163,7 +163,7 @@ def test_all_that_is_called_critical_is_known_in_closed_form() -> None:
         for seed in range(1, 5)
         for scale in (1, 2, 8)
     ]
-    critical_points = found_from(problem, starts, steps=60)
+    critical_points = found_from(problem, starts, steps=20)
     assert critical_points.is_critical.sum() >= 6
     indices = set()
     for unit in np.flatnonzero(critical_points.is_critical):
