@@ -39,7 +39,8 @@ def _copy(path: Path) -> Path:
     if copy_key not in _COPIES:
         try:
             folder = tempfile.TemporaryDirectory(prefix="catalog-")
-            for file in filter(Path.exists, (path, log_of(path))):
+            # the database last: closing it frees the lock that keeps others from writing
+            for file in filter(Path.exists, (log_of(path), path)):
                 shutil.copyfile(file, Path(folder.name) / file.name)
         except OSError as error:
             raise from_os(error, Path(tempfile.gettempdir()) / "catalog") from error

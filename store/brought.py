@@ -7,7 +7,7 @@ from store.door import Door
 from store.lease import Cursor
 from store.pictures import note_files
 from store.records import AnswerPiece, AnswerPoint, AnswerState, PointFile, StateFile
-from store.rows import among, now, put_row, records, scalar
+from store.rows import is_among, now, put_row, records, scalar
 from store.seals import seal_after
 from store.tables import value_tables
 
@@ -96,9 +96,11 @@ def store_brought(cursor: Cursor, key: str, pieces: Sequence[LinkedPiece]) -> No
             if point.unit in linked.units:
                 _put_point(cursor, key, point, linked.files[str(point.file)])
     if units := [unit for linked in pieces for unit in linked.units]:
-        done, values = among("unit", units)
-        query = f"DELETE FROM answer_states WHERE question_key = ? AND {done}"  # noqa: S608
-        cursor.execute(query, [key, *values])
+        condition, values = is_among("unit", units, "BIGINT")
+        cursor.execute(
+            f"DELETE FROM answer_states WHERE question_key = ? AND {condition}",  # noqa: S608
+            [key, *values],
+        )
     for linked in pieces:
         if (state := linked.piece.state) and not is_stored(cursor, key, state.unit):
             _put_state(cursor, key, state, linked.files[str(state.file)])

@@ -70,10 +70,13 @@ class IntegrityChecks(Door):
 
     def _bad_blocks(self) -> list[str]:
         """What is wrong in the database beside its tables: in an index, or where nothing is."""
-        with self._lease.writing:
-            bad = self._read(lambda c: damaged_blocks(self._lease.path))
+        try:
+            with self._lease.writing:
+                bad = self._read(lambda c: damaged_blocks(self._lease.path))
+        except CatalogDamaged as error:
+            return [str(error)]
         if not bad:
             return []
         named = ", ".join(map(str, bad[:5]))
-        error = CatalogDamaged(self._lease.path, f"block {named} is damaged, outside the tables")
-        return [str(error)]
+        damage = CatalogDamaged(self._lease.path, f"block {named} is damaged, outside the tables")
+        return [str(damage)]

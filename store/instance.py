@@ -16,6 +16,8 @@ TEMPORARY_SUFFIX = ".tmp"  # of the folder beside a database
 USE_DATABASE = "USE catalog"  # for a connection; a file `catalog.duckdb` has this name by itself
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.4.0",  # DuckDB 1.4 and 1.5 clients can read the file
+    "autoinstall_known_extensions": False,  # a file that names one fetches nothing
+    "autoload_known_extensions": False,
     "memory_limit": "2GB",
     "threads": min(4, os.cpu_count() or 1),
 }

@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -41,6 +42,7 @@ ATTEMPT_SECONDS = (
 )  # seconds between two attempts, drawn anew; a failed one costs 10 ms
 
 Cursor = duckdb.DuckDBPyConnection
+Taken = TypeVar("Taken")
 
 
 class Lease:
@@ -73,6 +75,8 @@ class Lease:
         self._not_before = 0.0
         self._broken = False  # DuckDB refuses everything after a failed write: close and open again
         self._holder: int | None = None
+        self._let_go = False  # another connection of this process has the file open
+        self.beside: Cursor | None = None  # that connection, which is interrupted at the end
         self._note = path.with_suffix(".wanted")
 
     @contextlib.contextmanager
@@ -83,7 +87,7 @@ class Lease:
             CatalogError: busy, not a catalog, too new, full or damaged.
         """
         with _interrupts():
-            cursor, clean = self._take_cursor(timeout), False
+            cursor, clean = self._take(timeout, self._try_cursor), False
         try:
             with _interrupts():
                 yield cursor
@@ -96,6 +100,24 @@ class Lease:
             raise catalog_error from error
         finally:
             self._give_back(cursor, clean)
+
+    @contextlib.contextmanager
+    def let_go(self, timeout: float) -> Iterator[None]:
+        """Nobody in this process has the file open by this lease meanwhile.
+
+        For a connection beside it: a process that closes a file, however it had opened it, loses
+        every lock that it has on it.
+
+        Raises:
+            CatalogBusy: it is in use here.
+        """
+        self._take(timeout, self._try_let_go)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._users -= 1
+                self._let_go, self.beside = False, None
 
     def reopen_next(self) -> None:
         """Open the file anew for the next use."""
@@ -122,24 +144,40 @@ class Lease:
         deadline = time.monotonic() + EXIT_SECONDS
         self._over = True
         while not self._closed() and time.monotonic() < deadline:
+            if self.beside is not None:
+                with contextlib.suppress(duckdb.Error):  # closed at this moment
+                    self.beside.interrupt()
             time.sleep(IDLE_SECONDS / 5)
         self._last_cursors = list(self._cursors)
         time.sleep(IDLE_SECONDS / 5)  # for one that is being dropped at this moment
         if self._watcher and self._ended.is_set():
             self._watcher.join(1)
 
-    def _take_cursor(self, timeout: float) -> Cursor:
+    def _take(self, timeout: float, attempt: Callable[[], Taken | None]) -> Taken:
+        """What `attempt` gives as soon as it gives something."""
         deadline = time.monotonic() + timeout
         while True:
             with self._guard:
-                cursor = None if self._over else self._try_cursor()
-            if cursor is not None:
-                return cursor
+                taken = None if self._over else attempt()
+            if taken is not None:
+                return taken
             if self._over or time.monotonic() >= deadline:
                 raise CatalogBusy(self.path, self._holder, timeout)
             time.sleep(random.uniform(*ATTEMPT_SECONDS))
 
+    def _try_let_go(self) -> bool | None:
+        self._let_others_in()
+        self._holder = os.getpid()
+        if self._users:
+            return None
+        self._close_connection()
+        self._users, self._let_go = 1, True
+        return True
+
     def _try_cursor(self) -> Cursor | None:
+        if self._let_go:
+            self._holder = os.getpid()
+            return None
         self._let_others_in()
         if self._connection is not None and self._is_replaced():
             self._broken = True

@@ -7,9 +7,8 @@ from store.door import Door
 from store.filter_language import is_expression, parsed
 from store.filtering import WORDS, FilterNames, Sql, SqlOfConditions, joined, models_named
 from store.lease import Cursor
-from store.questions import questions_with_names
+from store.questions import questions_by_key
 from store.records import Question
-from store.rows import among
 
 _NOT_ARCHIVED = "key NOT IN (SELECT id FROM annotations WHERE what = 'analysis' AND archived)"
 FACETS = {  # what there is to choose from, as a column or several of each analysis
@@ -66,8 +65,7 @@ class Listings(Door):
             condition = joined(" AND ", [condition, *_facet_conditions(facets)])
             by = _order(cursor, order, descending)
             page, count = _page(cursor, condition, by, limit, offset)
-            where, keys = among("key", page)
-            questions = {q.key: q for q in questions_with_names(cursor, f"WHERE {where}", keys)}
+            questions = {q.key: q for q in questions_by_key(cursor, page)}
             return [questions[key] for key in page], count
 
         return self._read(work)

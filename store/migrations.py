@@ -1,6 +1,8 @@
 """The schema as a list of steps. Append only: a step that was released is never changed."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -143,9 +145,31 @@ TABLES = frozenset(
     }
 )
 
+# The primary key of each table that rows are put into.
+KEYS: dict[str, tuple[str, ...]] = {
+    "problems": ("id",),
+    "models": ("id",),
+    "points": ("model_id", "point_id"),
+    "measurements": ("point_id", "problem_id", "split", "name"),
+    "questions": ("key",),
+    "pieces": ("question_key", "first_unit"),
+    "directions": ("question_key", "axis"),
+    "jobs": ("id",),
+    "images": ("question_key",),
+    "settings": ("name",),
+    "choices": ("objective", "device"),
+    "kept_files": ("hash",),
+    "seals": ("what", "id"),
+    "value_seals": ("question_key", "first_unit"),
+    "answer_points": ("question_key", "name", "point_id"),
+    "answer_states": ("question_key", "unit", "part"),
+    "annotations": ("what", "id"),
+    "result_numbers": ("question_key",),
+}
+
 
 def migrate(connection: Cursor, path: Path) -> None:
-    """Bring the schema up to date; each step and its record are one transaction.
+    """Bring the schema up to date; each step and its record are one transaction, a new schema one.
 
     Raises:
         CatalogTooNew: the schema is newer than this program.
@@ -154,16 +178,27 @@ def migrate(connection: Cursor, path: Path) -> None:
     stored = stored_version(connection, path)
     if stored > len(MIGRATIONS):
         raise CatalogTooNew(path, f"schema {stored}", f"up to {len(MIGRATIONS)}")
-    for version, (name, statements) in enumerate(MIGRATIONS[stored:], start=stored + 1):
+    if stored == 0:
         connection.execute("BEGIN")
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS migrations"
-            " (version BIGINT PRIMARY KEY, name VARCHAR, applied TIMESTAMP)"
+            "CREATE TABLE migrations (version BIGINT PRIMARY KEY, name VARCHAR, applied TIMESTAMP)"
         )
-        connection.execute(statements)
-        applied = datetime.now(UTC).replace(tzinfo=None)
-        connection.execute("INSERT INTO migrations VALUES (?, ?, ?)", [version, name, applied])
+        _take(connection, 0, MIGRATIONS)
         connection.execute("COMMIT")
+    for version, step in enumerate(MIGRATIONS[stored:] if stored else (), start=stored):
+        connection.execute("BEGIN")
+        _take(connection, version, (step,))
+        connection.execute("COMMIT")
+
+
+def _take(connection: Cursor, stored: int, steps: Sequence[tuple[str, str]]) -> None:
+    """Take the steps that follow those stored, and record them."""
+    applied = datetime.now(UTC).replace(tzinfo=None)
+    for _, statements in steps:
+        connection.execute(statements)
+    rows = [(stored + place, name, applied) for place, (name, _) in enumerate(steps, start=1)]
+    marks = ", ".join(["(?, ?, ?)"] * len(rows))
+    connection.execute(f"INSERT INTO migrations VALUES {marks}", list(chain(*rows)))  # noqa: S608
 
 
 def stored_version(connection: Cursor, path: Path) -> int:
@@ -191,6 +226,5 @@ def _newest(connection: Cursor) -> int:
     Raises:
         duckdb.CatalogException: it has not.
     """
-    query = "SELECT max(version) FROM migrations WHERE NOT EXISTS (FROM questions WHERE false)"
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row and row[0] else 0
+    query = "SELECT version FROM migrations UNION ALL SELECT NULL FROM questions WHERE false"
+    return max((int(version) for (version,) in connection.execute(query).fetchall()), default=0)

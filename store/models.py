@@ -1,19 +1,23 @@
 """Problems, models, their points and what was measured there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import AnswerPoint, Measurement, Model, Point, Problem
-from store.rows import Record, among, now, put_row, put_rows, records, scalar
+from store.rows import Record, is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
 from store.titles import replace_names
 
-_POINTS = "SELECT model_id, count(*) FROM points WHERE {} GROUP BY model_id"
-_ANALYSES = """SELECT unnest(list_distinct(model_ids)) AS model_id, count(*) FROM questions
-    WHERE deleted IS NULL GROUP BY model_id"""
+# How often a model is named: planned in half the time that joins of the same counts take.
+_COUNTS = """
+SELECT 'points', model_id, count(*) FROM points GROUP BY model_id
+UNION ALL SELECT 'analyses', model_id, count(*)
+FROM (SELECT unnest(list_distinct(model_ids)) AS model_id FROM questions WHERE deleted IS NULL)
+GROUP BY model_id
+"""
 
 
 class Models(Door):
@@ -70,7 +74,7 @@ class Models(Door):
         Raises:
             UnknownEntry: there is none.
         """
-        return _only_row(self._read(lambda c: _models(c, "WHERE models.id = ?", [id])), "model", id)
+        return _only_row(self._read(lambda c: _models(c, "WHERE id = ?", [id])), "model", id)
 
     def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
         """The models whose name or facts contain every word of `search`, newest first."""
@@ -92,8 +96,8 @@ class Models(Door):
             raise ValueError(f"a model's name must be printable and not empty, got {name!r}")
 
         def work(cursor: Cursor) -> None:
-            model = _only_row(_models(cursor, "WHERE models.id = ?", [model_id]), "model", model_id)
-            _retitle(cursor, model.id, new)
+            _only_row(_models(cursor, "WHERE id = ?", [model_id]), "model", model_id)
+            _retitle(cursor, model_id, new)
             cursor.execute("UPDATE models SET name = ? WHERE id = ?", [new, model_id])
 
         self._write(work)
@@ -150,8 +154,7 @@ def _put_problem(cursor: Cursor, problem: Problem) -> None:
 
 def _put_model(cursor: Cursor, model: Model) -> None:
     columns = ("id", "name", "problem_id", "point_id", "facts", "deleted")
-    old = scalar(cursor, "SELECT name FROM models WHERE id = ?", [model.id])
-    if old is not None and old != model.name:
+    if scalar(cursor, "SELECT name FROM models WHERE id = ?", [model.id]) not in (None, model.name):
         _retitle(cursor, model.id, model.name)
     row: dict[str, object] = {name: getattr(model, name) for name in columns}
     row["created"] = model.created or now()
@@ -160,8 +163,8 @@ def _put_model(cursor: Cursor, model: Model) -> None:
 
 def models_at(cursor: Cursor, points: Iterable[str]) -> list[str]:
     """Ids of the models that have one of these points."""
-    where, values = among("point_id", list(points))
-    query = f"SELECT DISTINCT model_id FROM points WHERE {where}"  # noqa: S608 - our own words
+    condition, values = is_among("point_id", list(points), "VARCHAR")
+    query = f"SELECT DISTINCT model_id FROM points WHERE {condition}"  # noqa: S608 - our own words
     return [id for (id,) in cursor.execute(query, values).fetchall()]
 
 
@@ -180,31 +183,35 @@ def _retitle(cursor: Cursor, model_id: str, new: str) -> None:
 
 
 def _models(cursor: Cursor, where: str, values: Sequence[object]) -> list[Model]:
-    """Models with the measurements of their final points, and how much there is of each.
-
-    Four small queries: one with all of this takes twice as long.
-    """
+    """Models with the measurements of their final points, and how many points and analyses."""
     models = records(cursor, Model, f"SELECT * FROM models {where}", values)  # noqa: S608
     if not models:
         return []
-    here, ids = among("model_id", [model.id for model in models])
-    points = dict(cursor.execute(_POINTS.format(here), ids).fetchall())
-    analyses = dict(cursor.execute(_ANALYSES).fetchall())
-    final, ids = among("point_id", [model.point_id for model in models])
-    query = f"SELECT * FROM measurements WHERE {final} ORDER BY split, name"  # noqa: S608
-    measurements: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for row in records(cursor, Measurement, query, ids):
-        splits = measurements.setdefault((row.point_id, row.problem_id), {})
-        splits.setdefault(row.split, {})[row.name] = row.value
+    rows: list[tuple[str, str, int]] = cursor.execute(_COUNTS).fetchall()
+    counts = {(what, model_id): count for what, model_id, count in rows}
+    measurements = _measurements(cursor, {model.point_id for model in models})
     return [
         replace(
-            m,
-            measurements=measurements.get((m.point_id, m.problem_id), {}),
-            points=points.get(m.id, 0),
-            analyses=analyses.get(m.id, 0),
+            model,
+            measurements=measurements.get((model.point_id, model.problem_id), {}),
+            points=counts.get(("points", model.id), 0),
+            analyses=counts.get(("analyses", model.id), 0),
         )
-        for m in models
+        for model in models
     ]
+
+
+def _measurements(
+    cursor: Cursor, points: Collection[str]
+) -> dict[tuple[str, str], dict[str, dict[str, float]]]:
+    """What was measured at these points, by point and problem: split -> name -> value."""
+    condition, values = is_among("point_id", points, "VARCHAR")
+    query = f"SELECT * FROM measurements WHERE {condition} ORDER BY split, name"  # noqa: S608
+    measurements: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for row in records(cursor, Measurement, query, values):
+        splits = measurements.setdefault((row.point_id, row.problem_id), {})
+        splits.setdefault(row.split, {})[row.name] = row.value
+    return measurements
 
 
 def _only_row(rows: list[Record], what: str, id: str) -> Record:

@@ -1,8 +1,6 @@
 """Another catalog: opened to be read, as it stood at that moment."""
 
 import contextlib
-import random
-import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +9,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from store.errors import CannotMerge, CatalogBusy, CatalogDamaged, from_duckdb, holder_of, is_held
-from store.instance import CONFIG
+from store.archive import prepare_connection
+from store.errors import CannotMerge, CatalogDamaged, from_duckdb
 from store.integrity import changed_entries, changed_values
-from store.lease import ATTEMPT_SECONDS, Cursor
+from store.isolated import isolated
+from store.lease import Cursor, lease_of
 from store.migrations import MIGRATIONS, stored_version
-from store.place import openable
 from store.tables import value_tables
 
 Row = dict[str, Any]  # cells of whatever types the columns of a query have
@@ -91,34 +89,18 @@ def open_snapshot(place: Path, timeout: float) -> Iterator[Cursor]:
         CannotMerge: its schema is another one.
         CatalogError: busy, not a catalog, too new, or damaged.
     """
-    connection = _connect_read_only(place, timeout)
-    try:
-        with connection.cursor() as cursor:
-            their_version = stored_version(cursor, place)
-            if their_version != len(MIGRATIONS):
-                newer = their_version > len(MIGRATIONS)
-                raise CannotMerge(
-                    place,
-                    f"has schema {their_version}, this program's is {len(MIGRATIONS)}",
-                    "update this program" if newer else "open it once with this program",
-                )
-            cursor.execute("BEGIN")
-            yield cursor
-    finally:
-        connection.close()
-
-
-def _connect_read_only(place: Path, timeout: float) -> Cursor:
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return duckdb.connect(openable(place), read_only=True, config=CONFIG)
-        except duckdb.Error as error:
-            if not is_held(error):
-                raise (from_duckdb(error, place) or error) from error
-            if time.monotonic() >= deadline:
-                raise CatalogBusy(place, holder_of(error), timeout) from error
-        time.sleep(random.uniform(*ATTEMPT_SECONDS))
+    lease = lease_of(place, prepare_connection)
+    with isolated(lease, timeout) as connection, connection.cursor() as cursor:
+        their_version = stored_version(cursor, place)
+        if their_version != len(MIGRATIONS):
+            newer = their_version > len(MIGRATIONS)
+            raise CannotMerge(
+                place,
+                f"has schema {their_version}, this program's is {len(MIGRATIONS)}",
+                "update this program" if newer else "open it once with this program",
+            )
+        cursor.execute("BEGIN")
+        yield cursor
 
 
 def _in_utc(cell: object) -> object:

@@ -1,24 +1,24 @@
 """Queries of the user's own: read only, and of nothing but the catalog."""
 
-import random
-import time
-
 import duckdb
 
 from store.door import Door
-from store.errors import CannotQuery, CatalogBusy, from_duckdb, holder_of, is_held
-from store.instance import CONFIG
-from store.lease import ATTEMPT_SECONDS, Cursor
-from store.place import openable
+from store.errors import CannotQuery, from_duckdb
+from store.isolated import isolated
+from store.lease import Cursor
 from store.records import Table
 
-# A query reads no other file, loads nothing and cannot change these.
-_ISOLATED_CONFIG = {**CONFIG, "enable_external_access": "false", "lock_configuration": "true"}
+# A query opens no file, loads nothing and cannot change these. Without the first it could write
+# over the database itself, its log and what lies in its `.tmp`, which DuckDB 2.0.0 leaves open.
+_LOCKS = ("SET disabled_filesystems = 'LocalFileSystem'", "SET lock_configuration = true")
+_READING = {  # PIVOT is two statements
+    duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI
+}  # fmt: skip
 _USER_ERRORS = (
     duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException
     | duckdb.InvalidInputException | duckdb.PermissionException | duckdb.ConversionException
     | duckdb.OutOfRangeException | duckdb.NotImplementedException | duckdb.InvalidTypeException
-    | duckdb.TypeMismatchException | duckdb.SyntaxException
+    | duckdb.TypeMismatchException | duckdb.SyntaxException | duckdb.InterruptException
 )  # fmt: skip
 
 
@@ -32,29 +32,25 @@ class SqlQueries(Door):
             CannotQuery: it is none, more than one, writes, or reads something else.
         """
         self.check()
-        self.close()  # one process has a database open in one way only
-        with self._connect_isolated(openable(self._lease.path)) as connection:
+        with isolated(self._lease, self._timeout) as connection:
             try:
-                if len(connection.extract_statements(statement)) != 1:
-                    raise CannotQuery("give one statement, such as SELECT * FROM analyses")
-                connection.execute(statement)
-                columns = tuple(column[0] for column in connection.description or ())
-                return Table(columns, connection.fetchall())
+                for lock in _LOCKS:
+                    connection.execute(lock)
+                return _answer(connection, statement)
             except duckdb.Error as error:
                 if isinstance(error, _USER_ERRORS):
                     raise CannotQuery(" ".join(str(error).split())) from error
                 raise (from_duckdb(error, self._lease.path) or error) from error
 
-    def _connect_isolated(self, place: str) -> Cursor:
-        """A connection for reading; another process lets it in as it does any of ours."""
-        deadline = time.monotonic() + self._timeout
-        while True:
-            try:
-                return duckdb.connect(place, read_only=True, config=_ISOLATED_CONFIG)
-            except duckdb.Error as error:
-                if not is_held(error):
-                    raise (from_duckdb(error, self._lease.path) or error) from error
-                if time.monotonic() >= deadline:
-                    raise CatalogBusy(self._lease.path, holder_of(error), self._timeout) from error
-            self._lease.leave_note()
-            time.sleep(random.uniform(*ATTEMPT_SECONDS))
+
+def _answer(connection: Cursor, statement: str) -> Table:
+    try:
+        statement.encode()
+    except UnicodeEncodeError as error:
+        raise CannotQuery("the statement has half a character in it") from error
+    types = [part.type for part in connection.extract_statements(statement)]
+    if len(types) != 1 or types[0] not in _READING:
+        raise CannotQuery("give one statement that reads, such as SELECT * FROM analyses")
+    connection.execute(statement)
+    columns = tuple(column[0] for column in connection.description or ())
+    return Table(columns, connection.fetchall())

@@ -1,14 +1,14 @@
 """Questions: asked once, found again."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
-from store.rows import among, now, put_row, put_rows, records, scalar
+from store.rows import is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
 
 _ASKED_COLUMNS = (
@@ -67,8 +67,7 @@ class Questions(Door):
 
     def questions_of(self, keys: Iterable[str]) -> dict[str, Question]:
         """The questions of those keys, also deleted ones; what was never asked is left out."""
-        where, values = among("key", list(keys))
-        questions = self._read(lambda c: questions_with_names(c, f"WHERE {where}", values))
+        questions = self._read(lambda c: questions_by_key(c, list(keys)))
         return {question.key: question for question in questions}
 
     def relatives(self, family: str) -> list[Question]:
@@ -116,10 +115,19 @@ def question_row(cursor: Cursor, key: str) -> Question:
     return questions[0]
 
 
+def questions_by_key(cursor: Cursor, keys: Collection[str]) -> list[Question]:
+    """The questions of those keys with the names of their models, in any order."""
+    condition, values = is_among("key", keys, "VARCHAR")
+    return questions_with_names(cursor, f"WHERE {condition}", values)
+
+
 def questions_with_names(cursor: Cursor, where: str, values: list[object]) -> list[Question]:
     """Questions with the names of their models."""
     query = f"SELECT * EXCLUDE (opened) FROM questions {where}"  # noqa: S608 - our own words
     questions = records(cursor, Question, query, values)
-    where, ids = among("id", list({id for question in questions for id in question.model_ids}))
-    names = dict(cursor.execute(f"SELECT id, name FROM models WHERE {where}", ids).fetchall())  # noqa: S608
+    if not questions:
+        return []
+    named, ids = is_among("id", {i for q in questions for i in q.model_ids}, "VARCHAR")
+    query = f"SELECT id, name FROM models WHERE {named}"  # noqa: S608 - our own words
+    names = dict(cursor.execute(query, ids).fetchall())
     return [replace(q, model_names=tuple(names.get(i, i) for i in q.model_ids)) for q in questions]

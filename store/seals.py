@@ -60,9 +60,11 @@ def seal_after(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
 
 def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
     """The hash of an entry as it is now; None where there is none."""
-    first, *others = [cursor.execute(q, [id]).fetchall() for q in _SEALED_QUERIES[what]]
+    query, *queries = _SEALED_QUERIES[what]
+    first = cursor.execute(query, [id]).fetchall()
     if not first:
         return None
+    others = [cursor.execute(q, [id]).fetchall() for q in queries]
     later: list[object] = []
     if what == "analysis":
         (*row, finished), *_ = first

@@ -18,12 +18,14 @@ from torch import nn
 from explorer.analysis.objective.device import restore_threads
 from explorer.jobs import local_workers
 from explorer.problem import Problem, accuracy, cross_entropy
+from store import instance
 from tests.fork_server import forked_worker, started_worker
 from tests.networks import Snapshots, seeded, trained_perceptron
 
 FEW = 23  # examples of the problem `small`
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
+instance.CONFIG["threads"] = 1  # catalogs are tiny: another thread wakes up for nothing
 gc.disable()  # until all is collected: what modules and tests are made of stays
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 

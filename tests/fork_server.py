@@ -1,4 +1,4 @@
-"""Workers and commands forked from a process that has loaded all: a real start without its wait.
+"""Workers, commands, apps forked from a process that has loaded all: a start without its wait.
 
 Run as a module it is that process; it is started once a test process.
 """
@@ -6,8 +6,10 @@ Run as a module it is that process; it is started once a test process.
 import atexit
 import contextlib
 import gc
+import importlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,16 +17,17 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from explorer.jobs import local_workers
 
 started_worker = local_workers.start_worker  # for tests of what only a real start shows
 MAX_BYTES = 1 << 20  # of a message
 POLL_SECONDS = 0.01
+WORKER = "worker"  # the role of a worker as it is; another is the module that it is
 
 
 class ForkedWorker:
@@ -51,6 +54,24 @@ class ForkedWorker:
                 raise subprocess.TimeoutExpired("worker", timeout)
             time.sleep(POLL_SECONDS)
         return status
+
+
+class ForkedApp(ForkedWorker):
+    """A forked supervisor of a catalog, as `subprocess.Popen` shows the one that it starts."""
+
+    def __init__(self, server: "ForkServer", pid: int, stdout: TextIO) -> None:
+        super().__init__(server, pid)
+        self.stdout = stdout
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def communicate(self) -> None:
+        """Wait until it has ended."""
+        self.wait()
+        self.stdout.close()
 
 
 class ForkServer:
@@ -101,6 +122,16 @@ def forked_command(
         return subprocess.CompletedProcess(arguments, status, files[1].read(), files[2].read())
 
 
+def forked_app(folder: Path, worker: str) -> ForkedApp:
+    """A process that supervises the catalog; its workers run the module `worker`."""
+    ours, theirs = os.pipe()
+    arguments = [str(folder), worker]
+    question = {"role": "app", "arguments": arguments, "environment": dict(os.environ)}
+    with Path(os.devnull).open() as nothing, os.fdopen(theirs, "w") as end:
+        pid = server().ask(question, nothing.fileno(), end.fileno(), sys.__stderr__.fileno())["pid"]
+    return ForkedApp(server(), pid, os.fdopen(ours))
+
+
 def forked_worker(
     arguments: list[str], environment: Mapping[str, str], output: IO[bytes]
 ) -> ForkedWorker:
@@ -109,9 +140,13 @@ def forked_worker(
 
 
 def _worker_of(
-    server: ForkServer, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]
+    server: ForkServer,
+    arguments: list[str],
+    environment: Mapping[str, str],
+    output: IO[bytes],
+    role: str = WORKER,
 ) -> ForkedWorker:
-    question = {"role": "worker", "arguments": arguments, "environment": dict(environment)}
+    question = {"role": role, "arguments": arguments, "environment": dict(environment)}
     with Path(os.devnull).open() as nothing:
         files = [nothing.fileno(), output.fileno(), output.fileno()]
         return ForkedWorker(server, server.ask(question, *files)["pid"])
@@ -151,7 +186,7 @@ def _be(question: Mapping[str, Any], files: list[int]) -> None:
         os.environ.clear()
         os.environ.update(question["environment"])
         sys.argv = [question["role"], *question["arguments"]]
-        status = _worker() if question["role"] == "worker" else _command()
+        status = ROLES.get(question["role"], _other_worker)()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
         if isinstance(error.code, str):
@@ -172,10 +207,40 @@ def _worker() -> int:
     return 0
 
 
+def _other_worker() -> int:
+    """A worker that is another module: it works as it is imported."""
+    importlib.import_module(sys.argv[0])
+    return 0
+
+
 def _command() -> int:
-    """The command's status; its workers are forked from what this process is now."""
+    """The command's status."""
     from explorer.commands.app import main  # imported before the first fork
 
+    _fork_workers_from_here(WORKER)
+    return int(main() or 0)
+
+
+def _app() -> int:
+    """Supervise a catalog until the process is killed."""
+    from explorer.supervisor.supervisor import Supervisor  # imported before the first fork
+    from store import Catalog
+
+    folder, worker = sys.argv[1:]
+    _fork_workers_from_here(worker)
+    catalog = Catalog(Path(folder), timeout=60)
+    catalog.check()
+    Supervisor(catalog, "cpu").start()
+    print("ready", flush=True)
+    time.sleep(3600)
+    return 0
+
+
+ROLES: dict[str, Callable[[], int]] = {WORKER: _worker, "command": _command, "app": _app}
+
+
+def _fork_workers_from_here(role: str) -> None:
+    """Have this process's workers forked from what it is now."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if not os.fork():
         ours.close()
@@ -183,21 +248,22 @@ def _command() -> int:
         os._exit(0)
     theirs.close()
     own = ForkServer(ours)
-    local_workers.start_worker = lambda *details: _worker_of(own, *details)  # type: ignore[assignment]
-    return int(main() or 0)
+    local_workers.start_worker = lambda *details: _worker_of(own, *details, role=role)  # type: ignore[assignment]
 
 
 if __name__ == "__main__":
-    import importlib
     import pkgutil
 
     import explorer.commands
     import explorer.jobs.worker.__main__
+    import explorer.supervisor.supervisor
     from explorer.analysis.model.problems import note_loaded_modules
+    from store import instance
 
     for module in pkgutil.iter_modules(explorer.commands.__path__):
         importlib.import_module(f"explorer.commands.{module.name}")
     note_loaded_modules()
+    instance.CONFIG["threads"] = 1  # as in the test process
     gc.collect()
     gc.freeze()  # what is loaded stays, and is shared by all that are forked
     with socket.socket(fileno=int(sys.argv[1])) as end:

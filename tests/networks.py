@@ -62,6 +62,41 @@ def trained_perceptron() -> tuple[Problem, Snapshots]:
     return problem, taken
 
 
+def chebyshev(width: int) -> Problem:
+    """A tanh network on a Chebyshev polynomial of degree 5, 20 points; half the squared error.
+
+    So is the loss in the published code of Cohen et al. 2021; with twice that, steps of 0.4 of
+    gradient descent diverge at once.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(
+            nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)
+        ).double()
+    x = torch.linspace(-1, 1, 20, dtype=torch.float64).unsqueeze(1)
+
+    def half(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return (outputs - batch[1]).square().flatten(1).mean(dim=1) / 2
+
+    return Problem(net, {"train": (x, torch.cos(5 * torch.acos(x)))}, half)
+
+
+def chebyshev_slopes(problem: Problem) -> list[np.ndarray]:
+    """The gradient of that problem's mean loss by each parameter, by hand: thousands of steps."""
+    x, y = (tensor.numpy() for tensor in problem.data["train"])
+    weights = [parameter.detach().numpy() for parameter in problem.model.parameters()]
+    in_weight, in_bias, weight, bias, out_weight, out_bias = weights
+    first = np.tanh(x @ in_weight.T + in_bias)
+    second = np.tanh(first @ weight.T + bias)
+    of_outputs = (second @ out_weight.T + out_bias - y) / len(x)
+    of_second = (of_outputs @ out_weight) * (1 - second**2)
+    of_first = (of_second @ weight) * (1 - first**2)
+    return [
+        *(of_first.T @ x, of_first.sum(0), of_second.T @ first, of_second.sum(0)),
+        *(of_outputs.T @ second, of_outputs.sum(0)),
+    ]
+
+
 def flat(point: dict[str, torch.Tensor]) -> np.ndarray:
     """A point as one vector."""
     return torch.cat([value.reshape(-1) for value in point.values()]).numpy()

@@ -1,25 +1,18 @@
 """Pages as Streamlit's `AppTest` shows them, and what stands on them."""
 
 import re
-from functools import cache
 from pathlib import Path
-
-from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
 
 from explorer.ask.question import sha256
 from explorer.pages._text import JOINER
 from sample_models import samples
 from store import Catalog
-from tests.tiny import ROOT, until
+from tests.app_test import AppTest
+from tests.tiny import ROOT, until_stored
 
 PAUSE = 0.02  # seconds per point of the model "slow": long enough to see it grow
 CATALOG_PAGE, JOBS_PAGE = "explorer/pages/catalog.py", "explorer/pages/jobs.py"
 IMPORT_PAGE = "explorer/pages/import.py"
-
-
-# Each AppTest looks through the metadata of all packages that are installed: half a second.
-manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 def identities() -> list[str]:
@@ -70,7 +63,7 @@ def asked_keys(folder: Path) -> set[str]:
 def answered(folder: Path) -> None:
     """Wait until no job is left; the catalog costs less to look at than a page."""
     catalog = Catalog(folder)
-    until(lambda: not catalog.jobs(status=("queued", "running"), limit=1))
+    until_stored(catalog, lambda: not catalog.jobs(status=("queued", "running"), limit=1))
 
 
 def one_sentence(app: AppTest) -> str:

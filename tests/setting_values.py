@@ -15,7 +15,7 @@ from explorer.kinds.setting import (
     setting_fields,
 )
 
-FEW = 5  # of whatever a setting counts, where it may be so few
+FEW = 3  # of whatever a setting counts, where it may be so few
 NAMES = ("test", "further")  # of what has no list of choices: splits, tensors
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import runpy
 import stat
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from explorer.__main__ import main
 from explorer.access import COOKIE, HostGuard, TokenGuard, user_token
@@ -111,14 +113,11 @@ def test_a_new_problem_file_runs_and_is_never_written_over(
     """`new-problem` writes a problem that gives a loss; a file that is there stays."""
     file = tmp_path / "mine.py"
     assert main(["new-problem", str(file)]) == 0
-    script = (
-        "import runpy, torch\n"
-        f"made = runpy.run_path({str(file)!r})['problem'](width=8)\n"
-        "batch = made.data['test']\n"
-        "losses = made.loss(made.forward(made.model, batch), batch)\n"
-        "assert losses.shape == (100,) and losses.isfinite().all()\n"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+    with torch.random.fork_rng():
+        made = runpy.run_path(str(file))["problem"](width=8)
+    batch = made.data["test"]
+    losses = made.loss(made.forward(made.model, batch), batch)
+    assert losses.shape == (100,) and losses.isfinite().all()
     file.write_text("mine")
     assert main(["new-problem", str(file)]) == 1
     assert "exists already" in capsys.readouterr().err

@@ -238,8 +238,9 @@ def test_both_trainings_of_the_recorder_s_study_are_the_same(tmp_path: Path) -> 
     assert [s.step for s in found.snapshots] == [100, 200] and found.ended
 
 
-def test_the_recorder_s_study_gives_a_row_with_its_target() -> None:
+def test_the_recorder_s_study_gives_a_row_with_its_target(monkeypatch: pytest.MonkeyPatch) -> None:
     """One figure per study, recorded over bare, with the spread over the rounds."""
+    monkeypatch.setattr(recorder, "BLOCKS", 2)
     study = recorder.study("tiny", line, 100)
     [row] = recorder.rows({"tiny": study}, CPU, 2)
     assert row.figure is not None and 0 < row.figure[0] <= row.figure[1] <= row.figure[2]

@@ -17,10 +17,9 @@ from explorer.kinds.convexity import CONVEXITY, Convexity, ConvexitySettings, ne
 from explorer.kinds.grid import STRIDES, level_indices
 from explorer.pages import _running
 from explorer.problem import Problem
-from store import Catalog
+from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import of_weights, perceptron
-from tests.screen import badges, fine, identities, labels, opened, texts
-from tests.tiny import end_workers, ended, imported, supervised
+from tests.screen import badges, fine, labels, opened, texts
 
 CPU = torch.device("cpu")
 SMALL = ConvexitySettings(x_count=3, y_count=3, precision="float64", tolerance=1e-6)
@@ -59,17 +58,17 @@ def test_every_point_agrees_with_the_whole_matrix() -> None:
     assert convexity_map.converged.all() and convexity_map.has_eigenvalues.all()
 
 
-@pytest.mark.parametrize("cut", [1, 9])
-def test_what_is_left_after_a_stop_is_the_same_to_the_last_bit(cut: int) -> None:
+def test_what_is_left_after_a_stop_is_the_same_to_the_last_bit() -> None:
     """With any first units stored, the others have the bits of an answer in one go."""
     problem, _ = perceptron()
     settings = dataclasses.replace(SMALL, precision="float32", tolerance=1e-3, x_count=5)
     whole = mapped(problem, settings)
-    pieces = answer(problem, settings, frozenset(range(cut)))
-    rest = Convexity.from_pieces(settings, pieces)
-    assert rest.computed.sum() == settings.units - cut
-    for name, values in whole.values.items():
-        assert np.array_equal(values[rest.computed], rest.values[name][rest.computed]), name
+    for cut in (1, 9):
+        pieces = answer(problem, settings, frozenset(range(cut)))
+        rest = Convexity.from_pieces(settings, pieces)
+        assert rest.computed.sum() == settings.units - cut
+        for name, values in whole.values.items():
+            assert np.array_equal(values[rest.computed], rest.values[name][rest.computed]), name
 
 
 def test_the_model_is_left_as_it_was() -> None:
@@ -168,16 +167,14 @@ def test_what_has_no_eigenvalues_is_refused(given: dict, words: str) -> None:
 def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker, store and page do a small map; its chart, its words, its badge."""
     settings = ConvexitySettings(x_count=3, y_count=3)
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        model = imported(catalog, tmp_path / "tiny", "tiny")
-        key = questions.ask(catalog, CONVEXITY, model, settings)
-        working = catalog.active_job_for(key)
-        assert working and ended(catalog, working.id).status == "done"
-        convexity_map = questions.result_of(catalog, catalog.question(key))
-        assert convexity_map.has_eigenvalues.all() and convexity_map.converged.all()
-        assert catalog.check_integrity() == []
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_tiny(catalog, tmp_path / "tiny", "tiny")
+    question = add_answer(catalog, CONVEXITY, settings, (model, ""))
+    convexity_map = questions.result_of(catalog, question)
+    assert convexity_map.has_eigenvalues.all() and convexity_map.converged.all()
+    assert catalog.check_integrity() == []
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(CONVEXITY.page, model="tiny", x_count="3", y_count="3"))
     assert len(app.get("vega_lite_chart")) == 1
     assert f"at {convexity_map.convex.sum()} of 9 points" in " ".join(texts(app, "caption"))
@@ -188,4 +185,3 @@ def test_a_map_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (said,) = opened(CONVEXITY.page, model="tiny", precision="bf16").error
     assert "precision in the address must be one of float32, float64" in said.value
     _running.stop_apps()
-    end_workers(Catalog(tmp_path / "catalog"))

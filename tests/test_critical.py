@@ -26,11 +26,10 @@ from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.render.critical_rows import start_labels
 from explorer.render.export.views import whole_spec
-from store import Catalog
 from tests.drawing import drawn_critical, small_picture
+from tests.filling import add_answer, add_tiny, new_catalog
 from tests.networks import of_weights, perceptron, seeded
-from tests.screen import badges, fine, identities, opened, texts
-from tests.tiny import end_workers, ended, imported, supervised
+from tests.screen import badges, fine, opened, texts
 
 CPU = torch.device("cpu")
 every_method = pytest.mark.parametrize("method", METHODS)
@@ -164,7 +163,7 @@ def test_all_that_is_called_critical_is_known_in_closed_form() -> None:
         for seed in range(1, 5)
         for scale in (1, 2, 8)
     ]
-    critical_points = found_from(problem, starts, steps=60)
+    critical_points = found_from(problem, starts, steps=20)
     assert critical_points.is_critical.sum() >= 6
     indices = set()
     for unit in np.flatnonzero(critical_points.is_critical):
@@ -421,24 +420,20 @@ def test_starts_have_names() -> None:
 
 def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker, store and page do a model without snapshots; more copies keep those there are."""
-    settings = CriticalSettings(starts=2, steps=8)
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        model = imported(catalog, tmp_path / "tiny", "tiny")
-        key = questions.ask(catalog, CRITICAL, model, settings)
-        working = catalog.active_job_for(key)
-        assert working and ended(catalog, working.id).status == "done"
-        critical_points = questions.result_of(catalog, catalog.question(key))
-        assert critical_points.computed.all() and critical_points.settings.lengths == (1,)
-        more = questions.ask(catalog, CRITICAL, model, dataclasses.replace(settings, starts=3))
-        working = catalog.active_job_for(more)
-        assert working and ended(catalog, working.id).status == "done"
-        again = questions.result_of(catalog, catalog.question(more))
-        assert again.facts.taken_over.points == 2
-        assert again.loss[:2].tolist() == critical_points.loss.tolist()
-        assert catalog.check_integrity() == []
+    settings = CriticalSettings(starts=2, steps=5, products=10)
+    catalog = new_catalog(tmp_path / "catalog")
+    model = add_tiny(catalog, tmp_path / "tiny", "tiny")
+    question = add_answer(catalog, CRITICAL, settings, (model, ""))
+    critical_points = questions.result_of(catalog, question)
+    assert critical_points.computed.all() and critical_points.settings.lengths == (1,)
+    more = add_answer(catalog, CRITICAL, dataclasses.replace(settings, starts=3), (model, ""))
+    again = questions.result_of(catalog, more)
+    assert again.facts.taken_over.points == 2
+    assert again.loss[:2].tolist() == critical_points.loss.tolist()
+    assert catalog.check_integrity() == []
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
-    app = fine(opened(CRITICAL.page, model="tiny", starts="2", steps="8"))
+    app = fine(opened(CRITICAL.page, model="tiny", starts="2", steps="5", products="10"))
     assert len(app.get("vega_lite_chart")) == 2
     assert f"{critical_points.is_critical.sum()} of 2 searches" in " ".join(texts(app, "markdown"))
     assert "exact index" in badges(app)
@@ -446,4 +441,3 @@ def test_a_search_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (said,) = opened(CRITICAL.page, model="tiny", precision="bf16").error
     assert "must be one of float32, float64, got 'bf16'" in said.value
     _running.stop_apps()
-    end_workers(Catalog(tmp_path / "catalog"))

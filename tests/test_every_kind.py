@@ -17,7 +17,6 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import vl_convert
-from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.ask.provenance import provenance_of
@@ -35,6 +34,7 @@ from explorer.render.export.figure import save_figure
 from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
 from store import Catalog, records
+from tests.app_test import AppTest
 from tests.filling import add_tiny, new_catalog, work
 from tests.setting_values import bad_values, changed_settings, settings_beside, small_settings
 from tests.tiny import ROOT

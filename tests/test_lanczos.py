@@ -178,7 +178,7 @@ def test_the_interval_of_a_trace_covers_it(values: np.ndarray) -> None:
     pairs = eigenpairs(matrix, random_normal(matrix, 0), top=10, bottom=3)
     held, alone = 0, 0
     for seed in range(250):
-        spectrum = spectrum_of(matrix, pairs, seed, probes=10, steps=15)
+        spectrum = spectrum_of(matrix, pairs, seed, probes=10, steps=9)
         trace = spectrum.trace
         assert trace is not None
         held += trace.low <= values.sum() <= trace.high

@@ -93,9 +93,10 @@ def test_mean_and_spread_are_over_lines() -> None:
 def test_more_lines_take_over_what_fewer_have(problem: Problem) -> None:
     """The rows of three lines are the first of five, at the places that both have, in every bit."""
     few, many = replace(SMALL, directions=3), replace(SMALL, directions=5, x_count=13)
+    pieces = answered(problem, few)
     old = {
-        name: np.concatenate([piece.columns[name] for piece in answered(problem, few)])
-        for name in answered(problem, few)[0].columns
+        name: np.concatenate([piece.columns[name] for piece in pieces])
+        for name in pieces[0].columns
     }
     line_answer = taken_over(many, old)
     k, i = places(many)

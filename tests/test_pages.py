@@ -10,7 +10,6 @@ from typing import Any
 
 import duckdb
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
@@ -23,6 +22,7 @@ from explorer.pages._facts import distinguishing_text
 from sample_models import samples
 from store import Catalog, records
 from store.door import Door
+from tests.app_test import AppTest
 from tests.filling import add_answer, add_model, add_tiny, new_catalog, work
 from tests.screen import (
     CATALOG_PAGE,
@@ -261,11 +261,12 @@ def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
     """One job from the button, also with a second tab; its progress; the chart when complete."""
     address = {"model": "slow", "x_count": "9", "y_count": "9"}
     app, other = opened(SURFACE_PAGE, **address), opened(SURFACE_PAGE, **address)
-    jobs = {job.id for job in Catalog(folder).jobs()}
+    catalog = Catalog(folder)
+    jobs = {job.id for job in catalog.jobs()}
     fine(pressed(app, "Compute 81 points"))
     fine(pressed(other, "Compute 81 points"))
     assert "Stop" in labels(app)
-    (new,) = [job for job in Catalog(folder).jobs() if job.id not in jobs]
+    (new,) = [job for job in catalog.jobs() if job.id not in jobs]
     said: list[str] = []
 
     def grown() -> bool:
@@ -274,12 +275,12 @@ def test_compute_asks_once_grows_and_ends_with_the_answer(folder: Path) -> None:
         said.extend(bar.proto.text for bar in bars)
         return not bars
 
-    until(grown)
+    until_stored(catalog, grown)
     assert any("of 81 points · " in text for text in said)
     assert len(app.get("vega_lite_chart")) == 1
     assert "all finite" in badges(app)
-    assert ended(Catalog(folder), new.id).status == "done"
-    assert {job.id for job in Catalog(folder).jobs()} - jobs == {new.id}
+    assert ended(catalog, new.id).status == "done"
+    assert {job.id for job in catalog.jobs()} - jobs == {new.id}
     assert len(fine(other.run()).get("vega_lite_chart")) == 1
 
 
@@ -296,13 +297,15 @@ def test_stop_and_resume(folder: Path) -> None:
     until(lambda: len(app.run().get("vega_lite_chart")))
     pressed(app, "Stop")
     gate.unlink()
-    until(lambda: "Resume" in labels(app.run()))
+    until_stored(catalog, lambda: not catalog.active_job_for(stored.key))
+    assert "Resume" in labels(app.run())
     stored = catalog.question(stored.key)
     assert stored
     assert 0 < stored.units_done < 169
     fine(pressed(app, "Resume"))
-    until(lambda: not app.run().get("progress") and "Resume" not in labels(app))
-    whole = Catalog(folder).question(stored.key)
+    until_stored(catalog, lambda: not catalog.active_job_for(stored.key))
+    assert not app.run().get("progress") and "Resume" not in labels(app)
+    whole = catalog.question(stored.key)
     assert whole and (whole.status, whole.units_done) == ("complete", 169)
     assert badges(fine(app)).count(":green-badge[") >= 3
 
@@ -444,8 +447,7 @@ def test_jobs_tell_why_one_failed_and_offer_to_resume(folder: Path) -> None:
 
 PAGES = """
 import os, sys
-from streamlit.testing.v1 import AppTest
-app = AppTest.from_file("app.py", default_timeout=60)
+from tests.app_test import AppTest
 visits = [({}, "catalog"), ({"model": "mlp_b", "x_count": "11", "y_count": "11"}, "surface"),
     ({"model": "mlp_b", "x_count": "11", "y_count": "11", "view": "3-D"}, "surface"),
     ({"model": "mlp_b", "x_count": "21"}, "line"), ({}, "interpolation"), ({}, "difference"),

@@ -4,13 +4,13 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from explorer.kinds import kind_named
 from explorer.pages._analyses_table import split_settings
 from store import Catalog
 from store.annotations import Annotation
 from store.records import Question
+from tests.app_test import AppTest
 from tests.filling import new_catalog
 from tests.screen import fine, opened, pressed, texts
 from tests.stored import put_model

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
-from streamlit.testing.v1 import AppTest
 
 from explorer.importing import following
 from explorer.pages import _running
 from store import Catalog
+from tests.app_test import AppTest
 from tests.screen import (
     CATALOG_PAGE,
     IMPORT_PAGE,
@@ -25,7 +25,7 @@ from tests.screen import (
     pressed,
     texts,
 )
-from tests.tiny import checkpoint, end_workers, problem_file, record, tensors, until
+from tests.tiny import checkpoint, end_workers, problem_file, record, tensors, until_stored
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,8 @@ def filled(place: Path, checkpoints: str, **fields: str) -> AppTest:
 
 def settled(app: AppTest) -> AppTest:
     """The page once its import has ended."""
-    until(lambda: not app.run().get("progress") and not app.info)
+    catalog = Catalog(_running.catalog_folder())
+    until_stored(catalog, lambda: not app.run().get("progress") and not app.info)
     return app
 
 
@@ -161,7 +162,7 @@ def test_a_failed_import_says_why(place: Path) -> None:
     app = filled(place, str(place / "wide.safetensors"))
     agreement(app).check().run()
     pressed(app, "Import")
-    until(lambda: app.run().error)
+    until_stored(Catalog(place / "catalog"), lambda: app.run().error)
     said = one_sentence(app)
     assert said.startswith("Import of wide failed: ")
     assert "wide.safetensors: 0.weight must have shape (6, 8), got (7, 8)" in said
@@ -177,9 +178,14 @@ def test_follow_is_offered_for_a_growing_run(place: Path) -> None:
     toggle.set_value(True).run()
     fine(pressed(app, "Import"))
     assert f"{place}/run · 0 snapshots" in texts(app, "markdown")
-    until(lambda: f"{place}/run · 1 snapshots" in texts(fine(app.run()), "markdown"))
+
+    def lists(count: int) -> bool:
+        return f"{place}/run · {count} snapshots" in texts(fine(app.run()), "markdown")
+
+    catalog = Catalog(place / "catalog")
+    until_stored(catalog, lambda: lists(1))
     record(place / "run", 2)
-    until(lambda: f"{place}/run · 2 snapshots" in texts(fine(app.run()), "markdown"))
+    until_stored(catalog, lambda: lists(2))
     assert "followed" in [title.value for title in app.subheader]  # still shown after it has grown
     fine(pressed(app, "Unfollow"))
     assert following.followed_runs(Catalog(place / "catalog")) == {}

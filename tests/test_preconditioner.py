@@ -30,9 +30,10 @@ from explorer.pages import _running
 from explorer.problem import Problem
 from explorer.recorder import Recorder
 from explorer.recording import read_recording
-from store import Catalog
-from tests.screen import CATALOG_PAGE, fine, identities, opened, texts
-from tests.tiny import end_workers, ended, problem_file, supervised
+from tests.filling import add_answer, done, new_catalog
+from tests.networks import chebyshev, chebyshev_slopes
+from tests.screen import CATALOG_PAGE, fine, opened, texts
+from tests.tiny import problem_file
 
 CPU = torch.device("cpu")
 
@@ -45,33 +46,21 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def half(outputs: Tensor, batch: tuple[Tensor, ...]) -> Tensor:
-    return (outputs - batch[1]).square().flatten(1).mean(dim=1) / 2
-
-
-def chebyshev(width: int) -> Problem:
-    """A tanh network on a Chebyshev polynomial of degree 5, 20 points; half the squared error."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = nn.Sequential(
-            nn.Linear(1, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1)
-        ).double()
-    x = torch.linspace(-1, 1, 20, dtype=torch.float64).unsqueeze(1)
-    return Problem(net, {"train": (x, torch.cos(5 * torch.acos(x)))}, half)
-
-
 def trained(
     problem: Problem, folder: Path, steps: int, kept: set[int], **given
 ) -> torch.optim.Adam:
     """Full-batch Adam, recorded with its state after the steps that are kept."""
-    model, (x, y) = problem.model, problem.data["train"]
-    optimizer = torch.optim.Adam(model.parameters(), **{"lr": 1e-3, "betas": (0.5, 0.999), **given})
+    model = problem.model
+    optimizer = torch.optim.Adam(
+        model.parameters(), **{"lr": 1e-3, "betas": (0.5, 0.999), "fused": True, **given}
+    )
     with Recorder(folder, optimizer_state=True) as run:
         for step in range(steps + 1):
             if step in kept:
                 run.snapshot(model, step, optimizer=optimizer)
-            optimizer.zero_grad()
-            half(model(x), (x, y)).mean().backward()
+            slopes = chebyshev_slopes(problem)
+            for parameter, slope in zip(model.parameters(), slopes, strict=True):
+                parameter.grad = torch.from_numpy(slope) if parameter.requires_grad else None
             if step < steps:
                 optimizer.step()
     return optimizer
@@ -224,38 +213,36 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     for name, state in (("kept", True), ("left", False)):
         recorded_run(tmp_path / name, state)
     preconditioned = StabilitySettings(preconditioned=True, probes=2)
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        problem = problem_file(tmp_path / "problem")
-        for name in ("kept", "left"):
-            order = sources.order(catalog, sources.resolve([str(tmp_path / name)]), problem, {})
-            assert ended(catalog, order).status == "done"
-        models = {model.name: model for model in catalog.models()}
-        with pytest.raises(ValueError, match=r"no snapshot of left has .* optimizer_state=True"):
-            questions.question_about(catalog, STABILITY, models["left"], preconditioned)
-        question = questions.question_about(catalog, STABILITY, models["kept"], preconditioned)
-        assert [bool(digest) for digest in question.settings.moments] == [False, True, True, True]
-        plain = questions.question_about(
-            catalog, STABILITY, models["kept"], StabilitySettings(probes=2)
-        )
-        assert plain.points == question.points and plain.key != question.key
-        for settings in (preconditioned, StabilitySettings(probes=2)):
-            key = questions.ask(catalog, STABILITY, models["kept"], settings)
-            working = catalog.active_job_for(key)
-            assert working and ended(catalog, working.id).status == "done"
-            stored_answer = questions.result_of(catalog, catalog.question(key))
-            has_value = np.isfinite(stored_answer.values["lambda_max"]).tolist()
-            assert has_value == [not settings.preconditioned, True, True, True]
-        again = sources.order(
-            catalog, sources.resolve([str(tmp_path / "kept")]), problem, {}, name="kept"
-        )
-        assert ended(catalog, again).status == "done"
-        assert (
-            questions.question_about(catalog, STABILITY, models["kept"], preconditioned).key
-            == question.key
-        )
-        assert catalog.check_integrity() == []
+    catalog = new_catalog(tmp_path / "catalog")
+    problem = problem_file(tmp_path / "problem")
+    for name in ("kept", "left"):
+        order = sources.order(catalog, sources.resolve([str(tmp_path / name)]), problem, {})
+        done(catalog, order)
+    models = {model.name: model for model in catalog.models()}
+    with pytest.raises(ValueError, match=r"no snapshot of left has .* optimizer_state=True"):
+        questions.question_about(catalog, STABILITY, models["left"], preconditioned)
+    question = questions.question_about(catalog, STABILITY, models["kept"], preconditioned)
+    assert [bool(digest) for digest in question.settings.moments] == [False, True, True, True]
+    plain = questions.question_about(
+        catalog, STABILITY, models["kept"], StabilitySettings(probes=2)
+    )
+    assert plain.points == question.points and plain.key != question.key
+    for settings in (preconditioned, StabilitySettings(probes=2)):
+        stored_question = add_answer(catalog, STABILITY, settings, (models["kept"], ""))
+        stored_answer = questions.result_of(catalog, stored_question)
+        has_value = np.isfinite(stored_answer.values["lambda_max"]).tolist()
+        assert has_value == [not settings.preconditioned, True, True, True]
+    again = sources.order(
+        catalog, sources.resolve([str(tmp_path / "kept")]), problem, {}, name="kept"
+    )
+    done(catalog, again)
+    assert (
+        questions.question_about(catalog, STABILITY, models["kept"], preconditioned).key
+        == question.key
+    )
+    assert catalog.check_integrity() == []
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(STABILITY.page, model="kept", probes="2"))
     said = " ".join(texts(app, "caption"))
     assert "preconditioned by Adam's second moments" in said and "Threshold of Adam: 600 " in said
@@ -265,4 +252,3 @@ def test_a_recorded_run_is_asked_and_shown(tmp_path: Path, monkeypatch: pytest.M
     wrong = opened(STABILITY.page, model="left", preconditioned="true")
     assert "No snapshot of left has Adam's second moments; record" in wrong.error[0].value
     _running.stop_apps()
-    end_workers(Catalog(tmp_path / "catalog"))

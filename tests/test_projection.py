@@ -17,7 +17,6 @@ from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds.look import SubjectName
 from explorer.kinds.projection import PROJECTION, Projection, ProjectionLook, ProjectionSettings
 from explorer.kinds.run import RUN, Run, RunLook, RunSettings
@@ -29,11 +28,11 @@ from explorer.render.projection import draw, outside_count, tracks_of
 from explorer.render.run import draw as draw_run
 from explorer.render.run import tracks_of as run_tracks
 from explorer.render.trajectories import chart_until, moments, pins, snapshots_until
-from store import Catalog
 from tests.drawing import drawn_surface, small_picture
+from tests.filling import add_model, new_catalog, work
 from tests.networks import flat
-from tests.screen import fine, identities, opened, texts
-from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
+from tests.screen import fine, opened, texts
+from tests.tiny import checkpoint, problem_file
 
 CPU = torch.device("cpu")
 Points = list[dict[str, torch.Tensor]]
@@ -202,43 +201,40 @@ def test_paths_are_asked_on_the_surface_s_page(
     What the surface's page hands out shows the paths: the figure, and they alone as they grow.
     """
     grid = SurfaceSettings(x_count=5, y_count=5)
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        problem = problem_file(tmp_path / "problem")
-        for name, seeds in (("one", range(4)), ("two", range(4, 9))):
-            files = [
-                Checkpoint(file=checkpoint(tmp_path / f"{name}{k}.safetensors", seed=k), step=k)
-                for k in seeds
-            ]
-            job = ended(catalog, order_import(catalog, problem, {}, files, name))
-            assert job.status == "done", job.error
-        one, two = sorted(catalog.models(), key=lambda model: model.name)
-        asks = [
-            questions.ask(catalog, SURFACE, one, grid),
-            questions.ask(
-                catalog, PROJECTION, one, ProjectionSettings(), others=[(one, ""), (two, "")]
-            ),
-            questions.ask(catalog, RUN, one, RunSettings(x_count=5, y_count=5), others=[(two, "")]),
+    catalog = new_catalog(tmp_path / "catalog")
+    problem = problem_file(tmp_path / "problem")
+    for name, seeds in (("one", range(4)), ("two", range(4, 9))):
+        files = [
+            Checkpoint(file=checkpoint(tmp_path / f"{name}{k}.safetensors", seed=k), step=k)
+            for k in seeds
         ]
-        for key in asks:
-            job = catalog.active_job_for(key)
-            assert job is None or ended(catalog, job.id).status == "done"
-        question = catalog.question(asks[1])
-        assert question and question.units == 9 and question.status == "complete"
-        stored_answer = questions.result_of(catalog, question)
-        assert sorted(stored_answer.lengths) == [4, 5] and stored_answer.computed.all()
-        measured = [catalog.measurements(id)["train"]["loss"] for id in question.point_ids[1:]]
-        assert stored_answer.loss == pytest.approx(measured, rel=1e-6)
-        assert catalog.measurements_by_point(one.id).keys() == {
-            p.point_id for p in catalog.points(one.id)
-        }
-        assert catalog.check_integrity() == []
+        add_model(catalog, problem, files, name)
+    one, two = sorted(catalog.models(), key=lambda model: model.name)
+    asks = [
+        questions.ask(catalog, SURFACE, one, grid),
+        questions.ask(
+            catalog, PROJECTION, one, ProjectionSettings(), others=[(one, ""), (two, "")]
+        ),
+        questions.ask(catalog, RUN, one, RunSettings(x_count=5, y_count=5), others=[(two, "")]),
+    ]
+    work(catalog)
+    question = catalog.question(asks[1])
+    assert question and question.units == 9 and question.status == "complete"
+    stored_answer = questions.result_of(catalog, question)
+    assert sorted(stored_answer.lengths) == [4, 5] and stored_answer.computed.all()
+    measured = [catalog.measurements(id)["train"]["loss"] for id in question.point_ids[1:]]
+    assert stored_answer.loss == pytest.approx(measured, rel=1e-6)
+    assert catalog.measurements_by_point(one.id).keys() == {
+        p.point_id for p in catalog.points(one.id)
+    }
+    assert catalog.check_integrity() == []
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(SURFACE.page, model="one", x_count="5", y_count="5", runs=["one", "two"]))
     assert "movement; two random directions of" in " ".join(texts(app, "caption"))
     with caught_downloads(monkeypatch) as downloads:
-        fine(app.select_slider(key="until").set_value(2).run())
-    assert Image.open(io.BytesIO(downloads["Download GIF"]())).n_frames == 3
+        fine(app.select_slider(key="until").set_value(1).run())
+    assert Image.open(io.BytesIO(downloads["Download GIF"]())).n_frames == 2
     assert downloads["Download PDF"]().startswith(b"%PDF")
     app = fine(opened(RUN.page, model="one", x_count="5", y_count="5", runs=["two"]))
     assert "of all snapshots' variance" in " ".join(texts(app, "caption"))
@@ -248,4 +244,3 @@ def test_paths_are_asked_on_the_surface_s_page(
     assert "runs in the address must be models of one problem" in said.value
     fine(opened())  # with a card for each
     _running.stop_apps()
-    end_workers(Catalog(tmp_path / "catalog"))

@@ -423,10 +423,10 @@ def test_runs_and_how_they_divide_are_in_the_key(tmp_path):
     ]
 
 
-PRINT_KEYS = """
+PRINT_KEYS = f"""
+from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.kinds import KINDS
-from tests.test_question import key
-print([key(kind) for kind in KINDS])
+print([QuestionIdentity(kind, kind.settings(), {IDENTITY}, ("{POINT}",)).key for kind in KINDS])
 """
 
 

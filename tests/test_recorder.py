@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -154,44 +156,73 @@ def test_a_run_beside_goes_on_there(tmp_path: Path) -> None:
     assert not (tmp_path / "run-3").exists()
 
 
-HOLDING = """
-import sys, torch
+TRAINING = """
+import os, sys, torch
 from explorer.recorder import Recorder
-run = Recorder(sys.argv[1], seed=1)
-run.snapshot(torch.nn.Linear(3, 3), 0)
-print("recording", flush=True)
-sys.stdin.read()
+model = torch.nn.Linear(64, 64)
+for folder in sys.stdin:
+    if not os.fork():
+        print(os.getpid(), flush=True)
+        run = Recorder(folder.strip(), seed=0)
+        for step in range(10**6):
+            run.snapshot(model, step, loss=1.0)
+            print(step, flush=True)
+    os.wait()
+    print("ended", flush=True)
 """
 
 
-def test_two_processes_at_once(tmp_path: Path) -> None:
-    """The folder belongs to the process that records there, until it ends."""
-    command = [sys.executable, "-c", HOLDING, str(tmp_path / "run")]
+class Trainings:
+    """Trainings by a process that has loaded torch; each is forked from it, and ends by a kill."""
+
+    def __init__(self, script: "subprocess.Popen[str]") -> None:
+        assert script.stdin is not None and script.stdout is not None
+        self._orders, self._said = script.stdin, script.stdout
+
+    def start(self, folder: Path) -> tuple[int, int]:
+        """The id of a training that records to a folder, and the first step that it has printed."""
+        print(folder, file=self._orders, flush=True)
+        return int(self._said.readline()), int(self._said.readline())
+
+    def kill(self, training: int) -> list[int]:
+        """The steps that it had printed besides."""
+        os.kill(training, signal.SIGKILL)
+        return [int(line) for line in iter(self._said.readline, "ended\n")]
+
+
+@pytest.fixture(scope="module")
+def trainings() -> Iterator[Trainings]:
+    """One process has loaded torch for all trainings of these tests."""
+    command = [sys.executable, "-c", TRAINING]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as script:
-        assert script.stdout is not None
-        script.stdout.readline()
-        with pytest.warns(UserWarning, match="another process records a run there"):
-            beside = Recorder(tmp_path / "run", seed=1)
-        with pytest.raises(ValueError, match="cannot be resumed: another process"):
-            Recorder(tmp_path / "run", seed=1, resume=True)
-        script.communicate("")
+        yield Trainings(script)
+
+
+def test_two_processes_at_once(tmp_path: Path, trainings: Trainings) -> None:
+    """The folder belongs to the process that records there, until it ends."""
+    training, _ = trainings.start(tmp_path / "run")
+    with pytest.warns(UserWarning, match="another process records a run there"):
+        beside = Recorder(tmp_path / "run", seed=0)
+    with pytest.raises(ValueError, match="cannot be resumed: another process"):
+        Recorder(tmp_path / "run", seed=0, resume=True)
+    trainings.kill(training)
     assert beside.folder == tmp_path / "run-2"
-    assert Recorder(tmp_path / "run", seed=1).folder == tmp_path / "run"
+    assert Recorder(tmp_path / "run", seed=0).folder == tmp_path / "run"
 
 
-def test_the_example_of_the_readme(tmp_path: Path) -> None:
-    """Exactly the script that README shows records a run that can be read."""
+def test_the_example_of_the_readme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Exactly the script that README shows records a run that can be read, and says nothing."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     (script,) = (block for block in blocks if "Recorder(" in block)
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    monkeypatch.chdir(tmp_path)
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # as for a user
+        exec(script, {"__name__": "__main__"})
+    assert capfd.readouterr() == ("", "")
     found = read_recording(tmp_path / "runs" / "first")
     assert [s.step for s in found.snapshots] == list(range(0, 301, 100)) and found.ended
     assert found.snapshots[-1].trained_by == {"class": "Adam", "beta1": 0.9}
@@ -220,46 +251,15 @@ def test_a_failed_script_did_not_end(tmp_path: Path) -> None:
     assert len(found.snapshots) == 1 and not found.ended
 
 
-TRAINING = """
-import os, sys, torch
-from explorer.recorder import Recorder
-model = torch.nn.Linear(64, 64)
-for _ in sys.stdin:
-    if not os.fork():
-        print(os.getpid(), flush=True)
-        run = Recorder(sys.argv[1], seed=0)
-        for step in range(10**6):
-            run.snapshot(model, step, loss=1.0)
-            print(step, flush=True)
-    os.wait()
-    print("ended", flush=True)
-"""
-
-
-def test_sigkill_loses_no_snapshot_that_had_returned(tmp_path: Path) -> None:
-    """Five SIGKILLs of one training: every step it printed is there, whole, and it goes on.
-
-    One process has loaded torch; each training is forked from it.
-    """
-    script = subprocess.Popen(
-        [sys.executable, "-c", TRAINING, str(tmp_path)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert script.stdin is not None and script.stdout is not None
+def test_sigkill_loses_no_snapshot_that_had_returned(tmp_path: Path, trainings: Trainings) -> None:
+    """Five SIGKILLs of one training: every step it printed is there, whole, and it goes on."""
     for kill in range(5):
-        print("train", file=script.stdin, flush=True)
-        training = int(script.stdout.readline())
-        printed = [int(script.stdout.readline())]
+        training, first = trainings.start(tmp_path)
         time.sleep(0.01 * kill)
-        os.kill(training, signal.SIGKILL)
-        printed += map(int, iter(script.stdout.readline, "ended\n"))
+        printed = [first, *trainings.kill(training)]
         found = read_recording(tmp_path)
         steps = [s.step for s in found.snapshots]
         assert steps == list(range(len(steps))) and set(printed) <= set(steps)
-    script.communicate()
     for snapshot in found.snapshots:
         assert safetensors.torch.load_file(snapshot.file)["weight"].shape == (64, 64)
 

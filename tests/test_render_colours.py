@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,7 @@ def test_contour_lines_reach_the_border() -> None:
             assert (near.all(axis=1) | (outside < 1e-5)).all() and near.all(axis=1).any()
 
 
+@cache
 def hostile_charts() -> dict[str, Any]:
     """A chart of each builder that takes names, with names that mean something to Vega."""
     x = np.linspace(-1, 1, 3)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from explorer.commands.app import main
 from explorer.commands.computing import help_text, option_name
@@ -19,6 +18,7 @@ from explorer.kinds.setting import (
     Settings,
     setting_fields,
 )
+from tests.app_test import AppTest
 
 DESCRIBED = [(kind, described) for kind in KINDS for described in setting_fields(kind.settings)]
 every_setting = pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from explorer.analysis.measures.point_measures import MeasuredPoint
 from explorer.analysis.objective.plane import objective_at
 from explorer.ask import questions
 from explorer.contracts.checkpoint import Checkpoint
-from explorer.importing.order import order_import
 from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.kinds.stability import STABILITY
 from explorer.kinds.stability_result import Stability, StabilityFacts
@@ -28,9 +27,10 @@ from explorer.pages import _running
 from explorer.problem import Problem, cross_entropy
 from store import Catalog
 from tests.conftest import small_problem
-from tests.networks import Snapshots, perceptron
-from tests.screen import fine, identities, opened, texts
-from tests.tiny import checkpoint, end_workers, ended, problem_file, supervised
+from tests.filling import add_answer, add_model, new_catalog
+from tests.networks import Snapshots, chebyshev, chebyshev_slopes, perceptron
+from tests.screen import fine, opened, texts
+from tests.tiny import checkpoint, problem_file
 
 CPU = torch.device("cpu")
 
@@ -44,35 +44,28 @@ def settings_for(count: int, **others) -> StabilitySettings:
 
 
 def trained(rate: float, momentum: float, steps: int) -> tuple[Problem, Snapshots]:
-    """A tanh network after full-batch steps on a Chebyshev polynomial of degree 5, 20 points.
-
-    The loss is half the mean squared error, as in the published code of Cohen et al. 2021; with
-    twice that, steps of 0.4 diverge at once.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = nn.Sequential(
-            nn.Linear(1, 50), nn.Tanh(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 1)
-        ).double()
-    x = torch.linspace(-1, 1, 20, dtype=torch.float64).unsqueeze(1)
-    y = torch.cos(5 * torch.acos(x))
-    parameters = list(net.parameters())
-    velocities = [torch.zeros_like(p) for p in parameters]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # operations are too small for more
+    """A tanh network after full-batch steps on a Chebyshev polynomial."""
+    problem = chebyshev(50)
+    weights = [parameter.detach().numpy() for parameter in problem.model.parameters()]
+    velocities = [np.zeros_like(weight) for weight in weights]
     for _ in range(steps):
-        loss = ((net(x) - y) ** 2).mean() / 2
-        slopes = torch.autograd.grad(loss, parameters)
-        with torch.no_grad():
-            for weight, slope, velocity in zip(parameters, slopes, velocities, strict=True):
-                velocity.mul_(momentum).add_(slope)
-                weight.sub_(velocity, alpha=rate)
-    torch.set_num_threads(threads)
+        for weight, slope, velocity in zip(
+            weights, chebyshev_slopes(problem), velocities, strict=True
+        ):
+            velocity *= momentum
+            velocity += slope
+            weight -= rate * velocity
+    return problem, [problem.model.state_dict()]
 
-    def half(outputs: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        return (outputs - batch[1]).square().flatten(1).mean(dim=1) / 2
 
-    return Problem(net, {"train": (x, y)}, half), [net.state_dict()]
+def test_the_steps_of_the_training_are_along_the_gradient() -> None:
+    """The slopes by hand are those of autograd, to rounding."""
+    problem = chebyshev(50)
+    inputs = problem.data["train"]
+    loss = problem.loss(problem.model(inputs[0]), inputs).mean()
+    exact = torch.autograd.grad(loss, list(problem.model.parameters()))
+    for slope, gradient_of_one in zip(chebyshev_slopes(problem), exact, strict=True):
+        assert slope == pytest.approx(gradient_of_one.numpy(), rel=1e-12, abs=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -273,34 +266,21 @@ def test_a_run_is_asked_by_its_model_and_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Worker, store and page do a run's snapshots; the training's settings change no key."""
-    with supervised(tmp_path / "catalog") as (catalog, _):
-        files = [
-            Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
-            for k in range(4)
-        ]
-        problem = problem_file(tmp_path / "problem")
-        order = order_import(
-            catalog,
-            problem,
-            {},
-            files,
-            "several",
-            facts={"learning_rate": 0.05, "momentum": 0.9, "batch_size": 8},
-        )
-        assert ended(catalog, order).status == "done"
-        model = next(m for m in catalog.models() if m.name == "several")
-        key = questions.ask(catalog, STABILITY, model, StabilitySettings())
-        working = catalog.active_job_for(key)
-        assert working and ended(catalog, working.id).status == "done"
-        question = catalog.question(key)
-        assert question and question.title == "Curvature along a run of several"
-        stored_answer = questions.result_of(catalog, question)
-        assert (
-            stored_answer.computed.all() and np.isfinite(stored_answer.values["lambda_max"]).all()
-        )
-        assert catalog.check_integrity() == []
+    catalog = new_catalog(tmp_path / "catalog")
+    files = [
+        Checkpoint(file=checkpoint(tmp_path / f"s{k}.safetensors", seed=k), step=k * 10)
+        for k in range(4)
+    ]
+    problem = problem_file(tmp_path / "problem")
+    facts = {"learning_rate": 0.05, "momentum": 0.9, "batch_size": 8}
+    model = add_model(catalog, problem, files, "several", **facts)
+    question = add_answer(catalog, STABILITY, StabilitySettings(), (model, ""))
+    assert question.title == "Curvature along a run of several"
+    stored_answer = questions.result_of(catalog, question)
+    assert stored_answer.computed.all() and np.isfinite(stored_answer.values["lambda_max"]).all()
+    assert catalog.check_integrity() == []
+    catalog.close()
     monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    Catalog(tmp_path / "catalog").remember("samples", identities())
     app = fine(opened(STABILITY.page, model="several"))
     assert len(app.get("vega_lite_chart")) == 1
     said = " ".join(texts(app, "caption"))
@@ -322,4 +302,3 @@ def test_a_run_is_asked_by_its_model_and_shown(
     assert "Threshold of Nesterov: 15 to 30, as recorded (Cohen et al. 2021)" in said
     assert next(box.value for box in app.number_input if box.label == "Learning rate") is None
     _running.stop_apps()
-    end_workers(Catalog(tmp_path / "catalog"))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from store import Catalog, CatalogTooNew, NotACatalog, UnknownEntry
-from store.migrations import MIGRATIONS
+from store.migrations import KEYS, MIGRATIONS
 from store.records import AnswerPiece, Direction, Measurement, Point
 from tests.stored import TABLE, first_schema, ingest, piece, put_model, question
 
@@ -487,3 +487,12 @@ def test_an_answer_keeps_who_computed_how_much(catalog):
         catalog.ingest("q1", TABLE, columns, {}, 0.0, origin)
     shares = [(share.provenance, share.units) for share in catalog.shares("q1")]
     assert shares == [(one, 4), (other, 3)]
+
+
+def test_the_keys_that_rows_are_put_by_are_those_of_the_tables(catalog):
+    """All tables that have a primary key, with its columns in order."""
+    query = """SELECT table_name, constraint_column_names FROM duckdb_constraints()
+        WHERE constraint_type = 'PRIMARY KEY' AND table_name <> 'migrations'"""
+    with catalog._lease.cursor(1) as cursor:
+        stored = {table: tuple(names) for table, names in cursor.execute(query).fetchall()}
+    assert stored == KEYS

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from store import Catalog, CatalogBusy, CatalogFull, NotACatalog
+from store.isolated import isolated
 from store.lease import Lease
 from store.note import read_note, write_note
 from tests.stored import TABLE, ingest, question
@@ -306,6 +307,70 @@ def test_a_process_ends_in_peace_while_another_thread_opens(tmp_path: Path) -> N
     process = child(AT_EXIT, tmp_path / "catalog.duckdb")
     process.communicate()
     assert process.returncode == 0
+
+
+LONG_QUERY_AT_EXIT = """
+import threading, time
+catalog = Catalog(sys.argv[1])
+def ask():
+    while True:
+        try:
+            catalog.query("SELECT count(*) FROM range(100000000000) t(a) WHERE a % 7 = hash(a) % 5")
+        except CatalogError:
+            pass
+threading.Thread(target=ask, daemon=True).start()
+while catalog._lease.beside is None:
+    time.sleep(0.01)
+"""
+
+
+def test_a_process_ends_in_peace_while_another_thread_queries(tmp_path: Path) -> None:
+    """A query of minutes is interrupted, and no other begins, when the interpreter ends."""
+    process = child(LONG_QUERY_AT_EXIT, tmp_path)
+    process.communicate()
+    assert process.returncode == 0
+
+
+LOCKING = """
+import fcntl, sys
+with open(sys.argv[1], "rb+") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+"""
+
+
+@pytest.mark.parametrize("way", ["check", "query", "merge"])
+def test_the_lock_on_a_database_in_use_stays(tmp_path: Path, way: str) -> None:
+    """Nothing that this process does beside its own use of a database lets another one in."""
+    catalog, other = Catalog(tmp_path / "a", timeout=0.1), Catalog(tmp_path / "b")
+    catalog.check()
+    with catalog._lease.cursor(1):
+        if way == "check":
+            assert catalog.check_integrity(contents=True) == []
+        else:
+            with pytest.raises(CatalogBusy):
+                catalog.query("SELECT 1") if way == "query" else _merge(other, catalog)
+        database = catalog.folder / "catalog.duckdb"
+        locked = subprocess.run(
+            [sys.executable, "-c", LOCKING, database], capture_output=True, text=True
+        )
+    assert "BlockingIOError" in locked.stderr
+
+
+def _merge(other: Catalog, catalog: Catalog) -> None:
+    other.check()
+    other._timeout = 0.1
+    other.merge(catalog.folder)
+
+
+def test_a_query_has_the_database_to_itself_in_its_process(tmp_path: Path) -> None:
+    """What would open the file beside it is busy, and goes on when the query is done."""
+    catalog = Catalog(tmp_path, timeout=0.1)
+    catalog.check()
+    with isolated(catalog._lease, 1) as connection:
+        with pytest.raises(CatalogBusy, match=f"process {os.getpid()}"):
+            catalog.models()
+        assert connection.execute("SELECT count(*) FROM models").fetchone() == (0,)
+    assert catalog.models() == []
 
 
 def test_two_catalogs_at_once_and_in_turns_keep_to_themselves(tmp_path):

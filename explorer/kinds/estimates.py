@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
-from explorer.kinds.statistics import CONFIDENCE_LEVEL
+from explorer.kinds.statistics import student_quantile
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,5 @@ class Estimate:
         count, mean = len(values), float(np.mean(values))
         if count < 2:
             return cls(mean, -np.inf, np.inf, count)
-        reach = (
-            stdtrit(count - 1, (1 + CONFIDENCE_LEVEL) / 2) * np.std(values, ddof=1) / np.sqrt(count)
-        )
+        reach = student_quantile(count - 1) * np.std(values, ddof=1) / np.sqrt(count)
         return cls(mean, float(mean - reach), float(mean + reach), count)

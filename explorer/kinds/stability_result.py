@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from explorer.kinds import gradient_noise
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.numbers import ResultNumber, ResultNumbers, largest
 from explorer.kinds.piece import Piece, partial_answer
 from explorer.kinds.stability_settings import StabilitySettings
-from explorer.kinds.statistics import CONFIDENCE_LEVEL
+from explorer.kinds.statistics import student_quantile
 from explorer.kinds.trajectory import snapshot_places, spans
 
 VALUE_COLUMNS = ("lambda_max", "residual", "trace", "trace_se", "squares", "gradient_norm", "noise")
@@ -85,7 +84,7 @@ class Stability:
     @property
     def trace_interval(self) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the 95 % interval of the trace by its probes, (T,) each."""
-        reach = stdtrit(self.probes - 1, (1 + CONFIDENCE_LEVEL) / 2) * self.values["trace_se"]
+        reach = student_quantile(self.probes - 1) * self.values["trace_se"]
         return self.values["trace"] - reach, self.values["trace"] + reach
 
     @property

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from scipy.optimize import brentq
-from scipy.special import stdtrit
 from torch import Tensor
 
 from explorer.analysis.measures.point_measures import (
@@ -16,7 +15,7 @@ from explorer.analysis.measures.point_measures import (
     accuracy_of,
 )
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.statistics import CONFIDENCE_LEVEL
+from explorer.kinds.statistics import student_quantile
 
 LEAST, MOST = 1e-6, 100.0  # sigma that is looked for
 HALVINGS = 16  # of the logarithmic range: sigma to 0.03 %
@@ -121,11 +120,7 @@ def largest_sigma(point: MeasuredPoint, scaled: bool) -> tuple[float, float, flo
     here, more = drops(best), drops(best * NUDGE)
     less = drops(best / NUDGE)
     slope = (np.mean(more) - np.mean(less)) / (2 * math.log(NUDGE))
-    reach = (
-        stdtrit(len(here) - 1, (1 + CONFIDENCE_LEVEL) / 2)
-        * np.std(here, ddof=1)
-        / math.sqrt(len(here))
-    )
+    reach = student_quantile(len(here) - 1) * np.std(here, ddof=1) / math.sqrt(len(here))
     wide = math.exp(min(reach / slope, 50.0)) if slope > 0 else math.inf
     return best, best / wide, best * wide
 

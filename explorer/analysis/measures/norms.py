@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 from torch import Tensor, nn
 
 from explorer.analysis.curvature import products
@@ -19,7 +18,7 @@ from explorer.analysis.measures.point_measures import (
 )
 from explorer.analysis.objective.parameters import Block
 from explorer.kinds.estimates import Estimate
-from explorer.kinds.statistics import CONFIDENCE_LEVEL
+from explorer.kinds.statistics import student_quantile
 from explorer.problem import Batch, cross_entropy, squared_error
 
 SWEEPS = 200  # of the closed-form minimisation over rows and columns
@@ -142,7 +141,7 @@ def normalised_sharpness(point: MeasuredPoint) -> Measurement:
     ]
     groups = len(left)
     spread = np.sqrt((groups - 1) ** 2 / groups) * np.std(left, ddof=1)
-    reach = float(stdtrit(groups - 1, (1 + CONFIDENCE_LEVEL) / 2) * spread)
+    reach = float(student_quantile(groups - 1) * spread)
     return Measurement(whole, whole - reach, whole + reach)
 
 

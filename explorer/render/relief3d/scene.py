@@ -204,7 +204,7 @@ def _marker_pins(field: HeightField) -> pv.PolyData:
             center=middle, direction=(0, 0, 1), radius=PIN / 5, height=STICK, resolution=12
         )
         for part in (head, stick.triangulate().compute_normals(cell_normals=False)):
-            rgb = np.array(pv.Color(colour).int_rgb, dtype=np.uint8)
+            rgb = np.frombuffer(bytes.fromhex(colour.removeprefix("#")), dtype=np.uint8)
             part["colours"] = np.tile(rgb, (part.n_points, 1))
             parts.append(part)
     return pv.merge(parts, merge_points=False) if parts else pv.PolyData()

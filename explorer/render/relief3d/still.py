@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import pyvista as pv
+import pyvista as pv  # what draws in it is loaded when it is first named: a second
 
 from explorer.render.marks.colours import colour_table
 from explorer.render.relief3d.camera import HOME_CAMERA, Camera, view_angle
@@ -37,7 +37,7 @@ def still_picture(
 
 
 def _furnish_plotter(
-    plotter: pv.Plotter,
+    plotter: "pv.Plotter",
     scene: Scene,
     camera: Camera,
     pixels: list[int],
@@ -80,7 +80,7 @@ def _furnish_plotter(
     plotter.reset_camera_clipping_range()
 
 
-def _add_solid(plotter: pv.Plotter, mesh: pv.PolyData, field: HeightField) -> None:
+def _add_solid(plotter: "pv.Plotter", mesh: pv.PolyData, field: HeightField) -> None:
     """Add a lit mesh: the surface coloured pixel by pixel, markers in their own colour."""
     add_mesh = partial(
         plotter.add_mesh,
