@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from store.lease import Cursor
+from store.migrations import KEYS
 
 Record = TypeVar("Record")
 FEW_VALUES = 64  # that a query lists one by one: it is planned in half the time
 MOST_ROWS = 200  # of a statement
-_PRIMARY_KEYS: dict[str, tuple[str, ...]] = {}
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -75,7 +75,7 @@ def put_rows(
 def _put_rows(
     cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]], renewed: Sequence[str]
 ) -> None:
-    key = _primary_key(cursor, identifier(table))
+    key = KEYS[table]
     names = [identifier(name) for name in rows[0]]
     bound = {
         tuple(row[name] for name in key): [sql_value(row[name]) for name in names] for row in rows
@@ -114,16 +114,6 @@ def _taken_keys(
     query = f"SELECT {', '.join(key)} FROM {table} WHERE {' AND '.join(text for text, _ in parts)}"  # noqa: S608
     stored = cursor.execute(query, [value for _, values in parts for value in values]).fetchall()
     return {tuple(row) for row in stored} & set(entries)
-
-
-def _primary_key(cursor: Cursor, table: str) -> tuple[str, ...]:
-    """The columns of a table's key: every catalog's tables are those of today's schema."""
-    if table not in _PRIMARY_KEYS:
-        query = """SELECT constraint_column_names FROM duckdb_constraints()
-            WHERE table_name = ? AND constraint_type = 'PRIMARY KEY'"""
-        (names,) = cursor.execute(query, [table]).fetchall()[0]
-        _PRIMARY_KEYS[table] = tuple(names)
-    return _PRIMARY_KEYS[table]
 
 
 def records(
