@@ -38,6 +38,13 @@ class NotACatalog(CatalogError):
         )
 
 
+class NotADatabase(NotACatalog):
+    """The file is of another format, or its beginning is damaged."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "is not a DuckDB database")
+
+
 class CannotMerge(CatalogError):
     """What was named cannot be brought into the catalog; both are as they were."""
 
@@ -139,7 +146,7 @@ def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
     duckdb_message = " ".join(str(error).split())
     small = duckdb_message.lower()
     if "not a valid duckdb database file" in small:
-        return NotACatalog(path, "is not a DuckDB database")
+        return NotADatabase(path)
     if "read a database file with version number" in small or "newer version of duckdb" in small:
         return CatalogTooNew(path, "a later DuckDB file format", f"DuckDB {duckdb.__version__}")
     if any(words in small for words in _FULL):

@@ -3,7 +3,8 @@
 import contextlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import duckdb
 
@@ -11,6 +12,8 @@ from store.errors import CatalogBusy, from_duckdb, holder_of, is_held
 from store.instance import CONFIG
 from store.lease import ATTEMPT_SECONDS, Cursor, Lease
 from store.place import openable
+
+ISOLATED = {**CONFIG, "enable_external_access": "false"}  # no other file
 
 
 @contextlib.contextmanager
@@ -20,22 +23,30 @@ def isolated(lease: Lease, timeout: float) -> Iterator[Cursor]:
     Raises:
         CatalogError: busy, not a catalog, too new, or damaged.
     """
-    place = openable(lease.path)
-    with lease.let_go(timeout), _connect(lease, place, timeout) as connection:
+    with (
+        lease.let_go(timeout),
+        connect_isolated(lease.path, timeout, lease.leave_note) as connection,
+    ):
         lease.beside = connection
         yield connection
 
 
-def _connect(lease: Lease, place: str, timeout: float) -> Cursor:
-    deadline = time.monotonic() + timeout
+def connect_isolated(
+    path: Path, timeout: float, leave_note: Callable[[], None] = lambda: None
+) -> Cursor:
+    """A connection that reads only this database; the caller sees to it that nobody here has it.
+
+    Raises:
+        CatalogError: as for `isolated`.
+    """
+    place, deadline = openable(path), time.monotonic() + timeout
     while True:
         try:
-            config = {**CONFIG, "enable_external_access": "false"}
-            return duckdb.connect(place, read_only=True, config=config)
+            return duckdb.connect(place, read_only=True, config=ISOLATED)
         except duckdb.Error as error:
             if not is_held(error):
-                raise (from_duckdb(error, lease.path) or error) from error
+                raise (from_duckdb(error, path) or error) from error
             if time.monotonic() >= deadline:
-                raise CatalogBusy(lease.path, holder_of(error), timeout) from error
-        lease.leave_note()
+                raise CatalogBusy(path, holder_of(error), timeout) from error
+        leave_note()
         time.sleep(random.uniform(*ATTEMPT_SECONDS))

@@ -250,6 +250,7 @@ class RebuildCounts:
     aside: Path | None  # where the old one is kept; none where there was none with content
     rows: int  # that were saved
     incomplete: int  # tables of which not all could be read
+    log_lost: bool  # the old one's log could not be read: what was stored last is not among them
     files: int  # beside the database, all kept
 
 

@@ -10,6 +10,7 @@ from safetensors.numpy import save
 
 from store import Catalog
 from store.instance import CONFIG
+from store.isolated import connect_isolated
 from store.rebuilding import _copy_rows
 from store.records import AnswerPiece, PointFile, StateFile
 from tests.stored import TABLE, ingest, put_model, question
@@ -222,7 +223,10 @@ def test_a_new_database_takes_it_all_over(catalog: Catalog, tmp_path: Path) -> N
     other = Catalog(tmp_path / "other")
     other.check()
     other.close()
-    with duckdb.connect(other.folder / "catalog.duckdb", config=CONFIG) as new:
-        assert _copy_rows(new, catalog.folder / "catalog.duckdb")[1] == 0
+    with (
+        duckdb.connect(other.folder / "catalog.duckdb", config=CONFIG) as new,
+        connect_isolated(catalog.folder / "catalog.duckdb", 1) as old,
+    ):
+        assert _copy_rows(new, old)[1] == 0
     assert states(other) == {1: [0]} and other.question("q3").ended_early
     assert other.answer_points(key="q1") == catalog.answer_points(key="q1")

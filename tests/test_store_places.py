@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -14,9 +15,20 @@ import numpy as np
 import pytest
 
 from explorer.__main__ import main
-from store import Catalog, CatalogFull, CatalogLost, CatalogReadOnly, NotACatalog
+from store import (
+    Catalog,
+    CatalogError,
+    CatalogFull,
+    CatalogLost,
+    CatalogReadOnly,
+    CatalogTooNew,
+    NotACatalog,
+    rebuilding,
+)
+from store.lease import Cursor
 from store.migrations import MIGRATIONS
 from store.place import log_of
+from store.rebuilding import _copy_rows
 from tests.stored import TABLE, first_schema, ingest, put_model, question
 
 
@@ -123,6 +135,62 @@ def test_a_damaged_database_gives_what_can_be_read_of_it(catalog: Catalog) -> No
     assert main(["--catalog", str(catalog.folder), "rebuild"]) == 0
     assert [m.name for m in catalog.models()] == ["ResNet"]
     assert len(list(catalog.folder.glob("catalog.duckdb.*.old"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("INSERT INTO migrations VALUES (99, 'later', now())", CatalogTooNew),
+        ("DROP TABLE migrations", NotACatalog),
+    ],
+)
+def test_what_another_program_wrote_is_not_rebuilt(
+    catalog: Catalog, statement: str, error: type[CatalogError]
+) -> None:
+    """A newer version's database and somebody else's are no damage: they stay where they are."""
+    catalog.close()
+    with duckdb.connect(catalog.folder / "catalog.duckdb") as plain:
+        plain.execute(statement)
+    before = (catalog.folder / "catalog.duckdb").read_bytes()
+    with pytest.raises(error):
+        catalog.rebuild()
+    assert (catalog.folder / "catalog.duckdb").read_bytes() == before
+
+
+def test_a_damaged_log_costs_only_what_it_had(
+    catalog: Catalog, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is copied without it, no deleted row is missed, and the old is there meanwhile."""
+    ingest(catalog, np.arange(5000), key=catalog.ask(question("big", units=5000)).key)
+    catalog.close()
+    database, log = catalog.folder / "catalog.duckdb", catalog.folder / "catalog.duckdb.wal"
+    with duckdb.connect(database) as plain:
+        plain.execute("DELETE FROM surface_values WHERE unit % 2 = 0")
+    script = """
+import os, signal, sys, duckdb
+c = duckdb.connect(sys.argv[1])
+c.execute("UPDATE models SET name = 'from the log'")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", script, database])
+    content = bytearray(log.read_bytes())
+    content[len(content) // 2] ^= 4
+    log.write_bytes(content)
+    before = database.read_bytes()
+
+    def copy_rows(new: Cursor, old: Cursor) -> tuple[int, int]:
+        assert (database.read_bytes(), log.read_bytes()) == (before, bytes(content))
+        return _copy_rows(new, old)
+
+    monkeypatch.setattr(rebuilding, "_copy_rows", copy_rows)
+    assert main(["--catalog", str(catalog.folder), "rebuild"]) == 0
+    assert "rows were saved; what its log had is not among them;" in capsys.readouterr().out
+    assert [m.name for m in catalog.models()] == ["ResNet"]
+    assert len(catalog.values("big", TABLE)["unit"]) == 2500
+    catalog.close()
+    kept = {p.suffix: p.read_bytes() for p in catalog.folder.glob("catalog.duckdb.*.old*")}
+    assert kept == {".old": before, ".wal": bytes(content)}
+    assert {p.suffix for p in catalog.folder.iterdir()} == {"", ".duckdb", *kept}
 
 
 def test_a_catalog_that_can_only_be_read_is_listed_and_exported(read_only, capsys) -> None:

@@ -83,9 +83,10 @@ def rebuild(*, unchecked_catalog: OpenCatalog) -> int:
         incomplete_text = (
             f"; {rebuilt.incomplete:,} tables could not be read whole" if rebuilt.incomplete else ""
         )
+        log_text = "; what its log had is not among them" if rebuilt.log_lost else ""
         print(
-            f"{rebuilt.rows:,} rows were saved{incomplete_text}; the old database is kept "
-            f"as {rebuilt.aside}"
+            f"{rebuilt.rows:,} rows were saved{incomplete_text}{log_text}; "
+            f"the old database is kept as {rebuilt.aside}"
         )
     else:
         print("names, settings and answers were in the old database, and are lost with it")
