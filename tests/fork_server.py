@@ -27,7 +27,6 @@ from explorer.jobs import local_workers
 started_worker = local_workers.start_worker  # for tests of what only a real start shows
 MAX_BYTES = 1 << 20  # of a message
 POLL_SECONDS = 0.01
-WORKER = "worker"  # the role of a worker as it is; another is the module that it is
 
 
 class ForkedWorker:
@@ -122,11 +121,10 @@ def forked_command(
         return subprocess.CompletedProcess(arguments, status, files[1].read(), files[2].read())
 
 
-def forked_app(folder: Path, worker: str) -> ForkedApp:
-    """A process that supervises the catalog; its workers run the module `worker`."""
+def forked_app(folder: Path) -> ForkedApp:
+    """Another process that supervises the catalog, as the app does."""
     ours, theirs = os.pipe()
-    arguments = [str(folder), worker]
-    question = {"role": "app", "arguments": arguments, "environment": dict(os.environ)}
+    question = {"role": "app", "arguments": [str(folder)], "environment": dict(os.environ)}
     with Path(os.devnull).open() as nothing, os.fdopen(theirs, "w") as end:
         pid = server().ask(question, nothing.fileno(), end.fileno(), sys.__stderr__.fileno())["pid"]
     return ForkedApp(server(), pid, os.fdopen(ours))
@@ -140,13 +138,9 @@ def forked_worker(
 
 
 def _worker_of(
-    server: ForkServer,
-    arguments: list[str],
-    environment: Mapping[str, str],
-    output: IO[bytes],
-    role: str = WORKER,
+    server: ForkServer, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]
 ) -> ForkedWorker:
-    question = {"role": role, "arguments": arguments, "environment": dict(environment)}
+    question = {"role": "worker", "arguments": arguments, "environment": dict(environment)}
     with Path(os.devnull).open() as nothing:
         files = [nothing.fileno(), output.fileno(), output.fileno()]
         return ForkedWorker(server, server.ask(question, *files)["pid"])
@@ -186,7 +180,7 @@ def _be(question: Mapping[str, Any], files: list[int]) -> None:
         os.environ.clear()
         os.environ.update(question["environment"])
         sys.argv = [question["role"], *question["arguments"]]
-        status = ROLES.get(question["role"], _other_worker)()
+        status = ROLES[question["role"]]()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
         if isinstance(error.code, str):
@@ -207,17 +201,11 @@ def _worker() -> int:
     return 0
 
 
-def _other_worker() -> int:
-    """A worker that is another module: it works as it is imported."""
-    importlib.import_module(sys.argv[0])
-    return 0
-
-
 def _command() -> int:
     """The command's status."""
     from explorer.commands.app import main  # imported before the first fork
 
-    _fork_workers_from_here(WORKER)
+    _fork_workers_from_here()
     return int(main() or 0)
 
 
@@ -226,9 +214,8 @@ def _app() -> int:
     from explorer.supervisor.supervisor import Supervisor  # imported before the first fork
     from store import Catalog
 
-    folder, worker = sys.argv[1:]
-    _fork_workers_from_here(worker)
-    catalog = Catalog(Path(folder), timeout=60)
+    _fork_workers_from_here()
+    catalog = Catalog(sys.argv[1], timeout=60)
     catalog.check()
     Supervisor(catalog, "cpu").start()
     print("ready", flush=True)
@@ -236,10 +223,10 @@ def _app() -> int:
     return 0
 
 
-ROLES: dict[str, Callable[[], int]] = {WORKER: _worker, "command": _command, "app": _app}
+ROLES: dict[str, Callable[[], int]] = {"worker": _worker, "command": _command, "app": _app}
 
 
-def _fork_workers_from_here(role: str) -> None:
+def _fork_workers_from_here() -> None:
     """Have this process's workers forked from what it is now."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if not os.fork():
@@ -248,7 +235,7 @@ def _fork_workers_from_here(role: str) -> None:
         os._exit(0)
     theirs.close()
     own = ForkServer(ours)
-    local_workers.start_worker = lambda *details: _worker_of(own, *details, role=role)  # type: ignore[assignment]
+    local_workers.start_worker = lambda *details: _worker_of(own, *details)  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

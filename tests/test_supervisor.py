@@ -31,10 +31,10 @@ from explorer.supervisor import lost_jobs, worker_watch
 from explorer.supervisor import supervisor as supervisors
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, CatalogError, records
+from tests.fork_server import forked_app
 from tests.tiny import (
     ROOT,
     agreed,
-    app_process,
     checkpoint,
     dumped,
     end_workers,
@@ -558,7 +558,7 @@ def test_a_damaged_piece_is_computed_again(tmp_path):
 
 def test_another_app_takes_over_the_running_worker(tmp_path):
     """The app dies by SIGKILL; the worker goes on, and the next app ingests all that it left."""
-    first = app_process(tmp_path / "catalog")
+    first = forked_app(tmp_path / "catalog")
     catalog = Catalog(tmp_path / "catalog", timeout=60)
     second = None
     try:
@@ -574,7 +574,7 @@ def test_another_app_takes_over_the_running_worker(tmp_path):
         [folder] = Spool(catalog.jobs_folder).jobs()
         until(lambda: len(folder.piece_files()) >= 3)  # written while nobody ingests
         stored = catalog.question(key).units_done
-        second = app_process(tmp_path / "catalog")
+        second = forked_app(tmp_path / "catalog")
         until_stored(catalog, lambda: catalog.question(key).units_done > stored)
         assert worker.alive
         assert Spool(catalog.jobs_folder).workers() == [worker]

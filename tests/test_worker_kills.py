@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,7 +15,6 @@ from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from store import Catalog
-from tests.fork_server import ForkedApp
 from tests.tiny import (
     app_process,
     end_workers,
@@ -56,7 +56,7 @@ class Killer:
         self.early = False
         self.spool = Spool(folder / "jobs")
         self.dead: set[ProcessName] = set()
-        self.app: ForkedApp
+        self.app: subprocess.Popen
         self.start_app()
 
     def start_app(self) -> None:

@@ -29,7 +29,7 @@ from explorer.recorder import Recorder
 from explorer.supervisor.supervisor import Supervisor
 from sample_models import samples
 from store import Catalog, records
-from tests.fork_server import WORKER, ForkedApp, forked_app, forked_command
+from tests.fork_server import forked_command
 from tests.tiny_problem import problem
 
 ROOT = Path(__file__).parent.parent
@@ -158,9 +158,25 @@ def _is_there(pid: int) -> bool:
         return False
 
 
-def app_process(folder: Path, worker: str = WORKER) -> ForkedApp:
-    """Another process that supervises the catalog, as the app does; `worker` may be a module."""
-    return forked_app(folder, worker)
+APP = """
+import sys, time
+from explorer.jobs import local_workers
+from explorer.supervisor.supervisor import Supervisor
+from store import Catalog
+
+local_workers.WORKER_COMMAND = [sys.executable, "-m", sys.argv[2]]
+catalog = Catalog(sys.argv[1], timeout=60)
+catalog.check()
+Supervisor(catalog, "cpu").start()
+print("ready", flush=True)
+time.sleep(3600)
+"""
+
+
+def app_process(folder: Path, worker: str = "explorer.jobs.worker") -> subprocess.Popen:
+    """Another process that supervises the catalog, as the app does; `worker` is a module."""
+    command = [sys.executable, "-c", APP, str(folder), worker]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def command_line(
