@@ -1,6 +1,7 @@
 """A condition on analyses as SQL with bound values: what its names stand for in a catalog."""
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,25 @@ class Sql:
     def within(self, text: str, *values: object) -> "Sql":
         """The text with this at its braces, and what is bound after it."""
         return Sql(text.replace("{}", self.text), (*self.values, *values))
+
+    @property
+    def with_values(self) -> str:
+        """The text with its values in their places: for a reader, who runs it elsewhere."""
+        first, *others = self.text.split("?")  # no text of ours has one but for a value
+        literals = map(_literal, self.values)
+        return first + "".join(
+            f"{value}{text}" for value, text in zip(literals, others, strict=True)
+        )
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"CAST('{value}' AS DOUBLE)"
+    return "NULL" if value is None else str(value)
 
 
 @dataclass(frozen=True)

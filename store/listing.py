@@ -18,6 +18,8 @@ FACETS = {  # what there is to choose from, as a column or several of each analy
     "split": "[settings ->> 'split']",
     "precision": "[settings ->> 'precision']",
     "tag": "(SELECT any_value(tags) FROM annotations WHERE what = 'analysis' AND id = key)",
+    "favourite": """(SELECT list(CAST(favourite AS VARCHAR)) FROM annotations
+        WHERE what = 'analysis' AND id = key AND favourite)""",
 }
 
 
@@ -67,6 +69,33 @@ class Listings(Door):
             page, count = _page(cursor, condition, by, limit, offset)
             questions = {q.key: q for q in questions_by_key(cursor, page)}
             return [questions[key] for key in page], count
+
+        return self._read(work)
+
+    def listing_query(
+        self,
+        search: str = "",
+        *,
+        archived: bool = True,
+        facets: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        order: str = "created",
+        descending: bool = True,
+    ) -> str:
+        """The SQL that lists the same analyses as `questions`, for use with `query`.
+
+        Raises:
+            CannotFilter: as for `questions`.
+        """
+
+        def work(cursor: Cursor) -> str:
+            condition = _condition(cursor, search, {}, deleted=False, archived=archived)
+            condition = joined(" AND ", [condition, *_facet_conditions(facets)])
+            by = _order(cursor, order, descending)
+            columns = "key, kind, title, status, units_done, units, created, settings"
+            return " ".join(
+                f"SELECT {columns} FROM questions WHERE {condition.with_values} "  # noqa: S608
+                f"ORDER BY {by.with_values}, key".split()
+            )
 
         return self._read(work)
 

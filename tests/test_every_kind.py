@@ -6,6 +6,7 @@ problem, and about them one small question of each kind. What changes it works o
 
 import dataclasses
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,12 @@ import pytest
 import vl_convert
 
 from explorer.ask import questions
+from explorer.ask.command_text import compute_command, values_query
 from explorer.ask.provenance import provenance_of
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.ask.subject_names import subject_names
 from explorer.ask.subjects import Subject
+from explorer.commands.app import main
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.setting import setting_fields
@@ -235,6 +238,20 @@ def test_an_answer_has_a_small_picture(kind: Kind, catalog: Catalog) -> None:
     make_thumbnail(catalog, key)
     picture = catalog.image(key)
     assert picture is not None and picture.startswith(b"\x89PNG")
+
+
+@every_kind
+def test_its_command_and_its_sql_find_it(
+    kind: Kind, catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is copied from the page: the command asks the same question, the SQL has its rows."""
+    question = question_of(catalog, kind)
+    words = shlex.split(compute_command(catalog, question))
+    assert words[:3] == ["python", "-m", "explorer"]
+    assert main(words[3:]) == 0
+    assert capsys.readouterr().out == f"{question.key}\n"
+    rows = catalog.query(values_query(question)).rows
+    assert len(rows) == len(catalog.values(question.key, kind.table)["unit"])
 
 
 @every_kind

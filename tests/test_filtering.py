@@ -88,6 +88,9 @@ def test_a_condition_finds_what_meets_it(catalog: Catalog, text: str, keys: str)
     listed, count = catalog.questions(text)
     assert sorted(q.key for q in listed) == sorted(keys.split())
     assert count == len(listed)
+    rows = catalog.query(catalog.listing_query(text, order="x_count")).rows
+    by_count, _ = catalog.questions(text, order="x_count")
+    assert [row[0] for row in rows] == [q.key for q in by_count]  # its SQL says the same
 
 
 @pytest.mark.parametrize(

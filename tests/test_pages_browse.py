@@ -1,18 +1,20 @@
 """The list of analyses as it is browsed: conditions, facets, order, table, what is done at once."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 
 import pytest
 
 from explorer.kinds import kind_named
 from explorer.pages._analyses_table import split_settings
+from explorer.pages._models import CHOSEN_KEY
 from store import Catalog
 from store.annotations import Annotation
 from store.records import Question
 from tests.app_test import AppTest
 from tests.filling import new_catalog
-from tests.screen import fine, opened, pressed, texts
+from tests.screen import fine, labels, opened, pressed, texts
 from tests.stored import put_model
 
 LAMBDAS = {"first": 3.0, "second": 40.0, "third": 7.0}  # of the models' spectra
@@ -162,3 +164,71 @@ def test_what_is_chosen_is_tagged_archived_and_deleted_at_once(folder: Path) -> 
         catalog.restore_question(key)
         catalog.annotate(Annotation(what="analysis", id=key))
     assert catalog.questions()[1] == 2 * len(LAMBDAS)
+
+
+def test_a_deletion_is_undone_by_a_press(folder: Path) -> None:
+    """Of an analysis and of a model with all its analyses, in the session that deleted them."""
+    catalog = Catalog(folder)
+    app = fine(opened())
+    app.button(key="delete-surface first").click().run()
+    assert [item.id for item in catalog.trash()] == ["surface first"]
+    fine(pressed(app, "Undo"))
+    assert catalog.trash() == []
+    assert "Undo" not in labels(app)
+    app.session_state[CHOSEN_KEY] = "second"
+    app.run()
+    (button,) = [b for b in app.button if b.label == "Delete"]
+    button.click().run()
+    assert {item.what for item in catalog.trash()} == {"model"}
+    assert catalog.questions()[1] == 2 * len(LAMBDAS) - 2
+    fine(pressed(app, "Undo"))
+    assert catalog.trash() == [] and catalog.questions()[1] == 2 * len(LAMBDAS)
+
+
+def test_what_is_noted_is_shown_and_a_note_fetches_nothing(folder: Path) -> None:
+    """A name in place of the title, tags, a star that a press turns, a note without its images."""
+    catalog = Catalog(folder)
+    noted = Annotation(
+        what="analysis",
+        id="surface first",
+        name="The wide one",
+        note="**Look** at ![it](http://example.org/a.png)",
+        tags=("fig 2",),
+    )
+    catalog.annotate(noted)
+    app = fine(opened())
+    assert any("The wide one" in element.label for element in app.get("page_link"))
+    assert any("fig 2" in text and "-badge" in text for text in texts(app, "markdown"))
+    (note,) = [text for text in texts(app, "markdown") if "Look" in text]
+    assert "\\!\\[" in note or "\\![" in note
+    app.button(key="star-surface first").click().run()
+    assert catalog.annotations("analysis", [noted.id])[noted.id].favourite
+    table = fine(opened(view="Table", favourite="true"))
+    assert listed(table) == ["The wide one"]
+    catalog.annotate(Annotation(what="analysis", id="surface first"))
+
+
+def test_the_form_keeps_what_is_written(folder: Path) -> None:
+    """Name, note and tags of the dialog, once it is saved."""
+    catalog = Catalog(folder)
+    app = fine(opened())
+    app.button(key="notes-spectrum third").click().run()
+    app.text_input(key="noted-name").set_value("Sharp")
+    app.text_area(key="noted-note").set_value("at the *edge*")
+    fine(pressed(app, "Save"))
+    kept = catalog.annotations("analysis", ["spectrum third"])["spectrum third"]
+    assert (kept.name, kept.note, kept.tags) == ("Sharp", "at the *edge*", ())
+    catalog.annotate(Annotation(what="analysis", id="spectrum third"))
+
+
+def test_a_list_is_copied_as_link_command_and_sql(folder: Path) -> None:
+    """Words, facets and all: the command's condition and the SQL list what the page lists."""
+    catalog = Catalog(folder)
+    app = fine(opened(search="first", kind="Spectrum", split="train"))
+    link, command, sql = texts(app, "code")
+    assert "search=first" in link and "kind=Spectrum" in link
+    words = shlex.split(command)
+    assert words[:5] == ["python", "-m", "explorer", "--catalog", str(folder)]
+    assert words[5] == "list" and len(words) == 7
+    assert [q.key for q in catalog.questions(words[6])[0]] == ["spectrum first"]
+    assert [row[0] for row in catalog.query(sql).rows] == ["spectrum first"]

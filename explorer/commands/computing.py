@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Group, Parameter
 
 from explorer.ask import questions
+from explorer.ask.command_text import option_name
 from explorer.commands.estimates import print_estimates
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
@@ -76,11 +77,6 @@ def chosen_settings(
             raise ValueError(f"{name} is given by {option_name(name)} and by --set; give it once")
         values[name] = value_of(option) if isinstance(option, str) else option
     return settings_from_json(kind.settings, values)
-
-
-def option_name(name: str) -> str:
-    """The option that gives a setting."""
-    return f"--{name.replace('_', '-')}"
 
 
 def help_text(described: SettingField, others: Sequence[SettingField] = ()) -> str:

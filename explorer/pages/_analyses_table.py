@@ -11,7 +11,9 @@ from explorer.kinds import KINDS
 from explorer.pages import _cards as cards
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._annotations import notes_button
 from explorer.pages._facts import local_time
+from explorer.pages._undo import delete
 from explorer.wording import printable
 from store import Catalog, records
 
@@ -66,10 +68,13 @@ def table_columns(
         "Kind": [TITLES.get(q.kind, q.kind) for q in questions],
         "Status": [_status(question) for question in questions],
         "Created": [local_time(question.created) for question in questions],
-        "Tags": [list(annotations[key].tags) for key in keys],
     }
-    if not any(columns["Tags"]):
-        del columns["Tags"]
+    noted: Columns = {
+        "Favourite": [annotations[key].favourite for key in keys],
+        "Tags": [list(annotations[key].tags) for key in keys],
+        "Note": [annotations[key].note for key in keys],
+    }
+    columns |= {name: values for name, values in noted.items() if any(values)}
     for name in dict.fromkeys(name for key in keys for name in numbers.get(key, {})):
         columns[name] = [numbers.get(key, {}).get(name, (None,))[0] for key in keys]
     return columns | settings, equal
@@ -132,9 +137,14 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
         for key in keys:
             catalog.annotate(replace(annotations[key], archived=not archived))
         st.rerun()
-    if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
+    starred = all(annotations[key].favourite for key in keys)
+    star = ":material/star:" if starred else ":material/star_outline:"
+    if st.button("No favourite" if starred else "Favourite", icon=star):
         for key in keys:
-            catalog.delete_question(key)
-        many = "analysis" if len(keys) == 1 else "analyses"
-        st.toast(f"{len(keys)} {many} in the trash; restore them at the bottom of this page.")
+            catalog.annotate(replace(annotations[key], favourite=not starred))
+        st.rerun()
+    if len(chosen) == 1:
+        notes_button(catalog, annotations[keys[0]], chosen[0].title, "Notes")
+    if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
+        delete(catalog, "analysis", keys, f"{len(keys)} analyses" if keys[1:] else chosen[0].title)
         st.rerun()

@@ -1,14 +1,18 @@
 """What a list of analyses is narrowed down to, in which order, and how it is shown."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
+from explorer.ask.command_text import program_words
 from explorer.kinds import KINDS
 from explorer.pages._address import check_address
+from explorer.pages._sharing import address_now, show_texts
 from explorer.pages._text import as_text
 from store import Catalog
+from store.filter_language import is_expression
 
 VIEWS = ("Cards", "Table")
 ORDERS = ("created", "title", "seconds", "units")  # what every analysis has, first in the list
@@ -20,6 +24,7 @@ MENU_FACETS = {  # facets in the menu, with their labels
     "split": "Data",
     "precision": "Precision",
     "tag": "Tags",
+    "favourite": "Favourites",
 }
 SEARCH_HELP = """Words that all must occur, or a condition on settings, models and results:
 
@@ -46,9 +51,46 @@ class Browsed:
         return "archived" in self.search
 
     @property
+    def condition(self) -> str:
+        """All that narrows the list down, as one search."""
+        search = self.search.strip()
+        parts = [f"({search})"] if is_expression(search) else map(_in_quotes, search.split())
+        chosen = [
+            f"{name} in [{', '.join(map(_in_quotes, values))}]"
+            for name, values in self.facets.items()
+            if values
+        ]
+        hidden = [] if self.archived else ["not archived == true"]
+        return " and ".join([*parts, *chosen, *hidden])
+
+    @property
     def is_narrowed(self) -> bool:
         """Whether anything is left out."""
         return bool(self.search.strip()) or any(self.facets.values())
+
+
+def _in_quotes(text: str) -> str:
+    mark = "'" if '"' in text else '"'
+    return f"{mark}{text}{mark}"
+
+
+def copy_list(catalog: Catalog, browsed: Browsed) -> None:
+    """The list as a link, as a command and as SQL, each with a button that copies it."""
+    with st.popover("Copy", icon=":material/content_copy:"):
+        words = [*program_words(catalog), "list", browsed.condition]
+        show_texts(
+            {
+                "Link": address_now(),
+                "Command": shlex.join(words),
+                "SQL": catalog.listing_query(
+                    browsed.search,
+                    facets=browsed.facets,
+                    archived=browsed.archived,
+                    order=browsed.order,
+                    descending=browsed.descending,
+                ),
+            }
+        )
 
 
 def choose_list(catalog: Catalog) -> Browsed:
@@ -80,9 +122,10 @@ def choose_list(catalog: Catalog) -> Browsed:
             "View", VIEWS, default=VIEWS[0], key="view", bind="query-params", required=True
         )
         order, descending = _choose_order(catalog)
-        facets = _choose_facets(counts)
-    kinds = (titles[kind],) if kind else ()
-    return Browsed(search or "", {"kind": kinds, **facets}, order, descending, view or VIEWS[0])
+        facets = {"kind": (titles[kind],) if kind else (), **_choose_facets(counts)}
+        browsed = Browsed(search or "", facets, order, descending, view or VIEWS[0])
+        copy_list(catalog, browsed)
+    return browsed
 
 
 def _choose_order(catalog: Catalog) -> tuple[str, bool]:

@@ -9,10 +9,13 @@ from explorer.kinds import unreadable
 from explorer.kinds.facts import AnswerFacts
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
+from explorer.pages._annotations import favourite_button, notes_button, show_note, show_tags
 from explorer.pages._facts import distinguishing_text, local_time
 from explorer.pages._text import as_text
+from explorer.pages._undo import delete
 from explorer.wording import printable
 from store import Catalog, UnknownEntry, records
+from store.annotations import Annotation
 
 ACROSS = 4  # cards in a row
 LATEST_JOBS = 200  # among which that of an open question is looked for
@@ -25,6 +28,7 @@ class Card:
     question: records.Question
     image: bytes | None
     last: records.Job | None  # its latest job, while it is open
+    annotation: Annotation
 
 
 def cards_of(catalog: Catalog, questions: Sequence[records.Question]) -> list[Card]:
@@ -34,7 +38,8 @@ def cards_of(catalog: Catalog, questions: Sequence[records.Question]) -> list[Ca
     if any(question.status == "open" for question in questions):
         for job in catalog.jobs(limit=LATEST_JOBS):  # the latest first
             latest.setdefault(job.question_key, job)
-    return [Card(q, images.get(q.key), latest.get(q.key)) for q in questions]
+    noted = catalog.annotations("analysis", [question.key for question in questions])
+    return [Card(q, images.get(q.key), latest.get(q.key), noted[q.key]) for q in questions]
 
 
 def show_cards(catalog: Catalog, cards: Sequence[Card], subjects: links.Subjects) -> None:
@@ -71,33 +76,36 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.page_link(
                 link.kind.page,
-                label=f"**{as_text(link.words, 120)}**",
+                label=f"**{as_text(card.annotation.name or link.words, 120)}**",
                 icon=link.kind.icon,
                 query_params=link.parameters,
                 help="Open this analysis",
                 width="stretch",
             )
-            delete_button(catalog, question.key)
+            favourite_button(catalog, card.annotation)
+            notes_button(catalog, card.annotation, question.title)
+            delete_button(catalog, question)
         early = f"ended early, {count_text(question)} · " if question.ended_early else ""
         words = f"{distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
         st.caption(words)
+        show_tags(card.annotation.tags)
+        show_note(card.annotation)
         if question.status == "open":
             show_progress(question, card.last)
 
 
-def delete_button(catalog: Catalog, key: str) -> None:
+def delete_button(catalog: Catalog, question: records.Question) -> None:
     """The way of an analysis to the trash."""
     if st.button(
         "",
-        key=f"delete-{key}",
+        key=f"delete-{question.key}",
         icon=":material/delete:",
         type="tertiary",
         help="Move to the trash",
     ):
-        users = len(catalog.users_of_points(key))
-        kept = f" {users:,} analyses keep points that it brought." if users else ""
-        catalog.delete_question(key)
-        st.toast(f"Moved to the trash; restore it at the bottom of this page.{kept}")
+        if users := len(catalog.users_of_points(question.key)):
+            st.toast(f"{users:,} analyses keep points that it brought.")
+        delete(catalog, "analysis", [question.key], question.title)
         st.rerun()
 
 

@@ -1,6 +1,6 @@
 """The models as a table; one that is chosen can be analysed, renamed or deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -8,8 +8,10 @@ from explorer.ask.subject_names import label_models
 from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.pages import _parts as parts
-from explorer.pages._text import as_text
+from explorer.pages._annotations import notes_button
+from explorer.pages._undo import delete
 from store import Catalog, records
+from store.annotations import Annotation
 
 CHOSEN_KEY = "chosen model"  # its id, in the session
 SPLITS = ("train", "test")  # of the measurements that are listed
@@ -25,11 +27,14 @@ def seed_of(facts: ModelFacts) -> JsonValue:
     return facts.seed if facts.seed is not None else facts.run.seed if facts.run else None
 
 
-def model_rows(models: Sequence[records.Model]) -> dict[str, list[object]]:
-    """The table of models, column by column."""
+def model_rows(
+    models: Sequence[records.Model], noted: Mapping[str, Annotation]
+) -> dict[str, list[object]]:
+    """The table of models, column by column; `noted` is what is noted of each, by its id."""
+    labels = label_models(list(models))
     all_facts = [ModelFacts.of(model.facts) for model in models]
     rows: dict[str, list[object]] = {
-        "Model": list(label_models(list(models))),
+        "Model": [("★ " if noted[m.id].favourite else "") + label for label, m in labels.items()],
         "Parameters": [facts.parameters for facts in all_facts],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
@@ -40,17 +45,33 @@ def model_rows(models: Sequence[records.Model]) -> dict[str, list[object]]:
     rows["Optimiser"] = [str(facts.optimiser or "") for facts in all_facts]
     rows["Seed"] = [seed_of(facts) for facts in all_facts]
     rows["What it shows"] = [facts.about or "" for facts in all_facts]
+    if any(noted[model.id].tags for model in models):
+        rows["Tags"] = [list(noted[model.id].tags) for model in models]
     return rows
 
 
-def choose_model(models: Sequence[records.Model]) -> tuple[str, records.Model] | None:
+def listed_models(catalog: Catalog) -> tuple[list[records.Model], dict[str, Annotation]]:
+    """The models that are listed, and what is noted of each; archived ones if they are wished."""
+    models = catalog.models()
+    noted = catalog.annotations("model", [model.id for model in models])
+    archived = [model.id for model in models if noted[model.id].archived]
+    if archived and not st.toggle(
+        f"{len(archived)} archived too", key="archived", bind="query-params"
+    ):
+        models = [model for model in models if model.id not in archived]
+    return models, noted
+
+
+def choose_model(
+    models: Sequence[records.Model], noted: Mapping[str, Annotation]
+) -> tuple[str, records.Model] | None:
     """The model that is chosen in the table, with its label; None where none is."""
     ids = [model.id for model in models]
     chosen_id = st.session_state.get(CHOSEN_KEY)
     loss = st.column_config.NumberColumn(format="%.4f")
     percent = st.column_config.NumberColumn(format="percent")
     table_state = st.dataframe(
-        model_rows(models),
+        model_rows(models, noted),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -72,8 +93,10 @@ def choose_model(models: Sequence[records.Model]) -> tuple[str, records.Model] |
     return (list(label_models(list(models)))[rows[0]], models[rows[0]]) if rows else None
 
 
-def rename_or_delete(catalog: Catalog, label: str, model: records.Model) -> None:
-    """The ways to rename a model and to move it to the trash, from which it comes back whole."""
+def show_actions(
+    catalog: Catalog, label: str, model: records.Model, annotation: Annotation
+) -> None:
+    """The ways to rename a model, to note something, to move it to the trash whole."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", model.name, key=f"name-{model.id}", width=320)
         # Never disabled: it would be while a name is typed, and take no press then.
@@ -84,7 +107,7 @@ def rename_or_delete(catalog: Catalog, label: str, model: records.Model) -> None
                 st.error(parts.sentence(error), icon=":material/error:")
             else:
                 st.rerun()
+        notes_button(catalog, annotation, label, "Notes")
         if st.button("Delete", icon=":material/delete:", help="With its analyses, to the trash"):
-            catalog.delete_model(model.id)
-            st.toast(f"{as_text(label)} is in the trash; restore it at the bottom of this page.")
+            delete(catalog, "model", [model.id], label)
             st.rerun()

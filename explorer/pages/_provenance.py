@@ -11,6 +11,8 @@ from explorer.kinds import kind_named
 from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.setting import setting_fields
 from explorer.pages._facts import part_of_data, seconds_text
+from explorer.pages._recent import note_recent
+from explorer.pages._sharing import show_sharing
 from explorer.pages._text import as_text
 from store import Catalog, records
 
@@ -20,7 +22,16 @@ SHOWN_FACTS = ("examples", "parameters", "moved", "evaluated", "chosen", "taken_
 def show_provenance(
     catalog: Catalog, question: records.Question, facts: AnswerFacts, name: str = ""
 ) -> None:
-    """What the answer was computed from; `name` tells it from others on the page."""
+    """What can be noted and copied of the answer, and what it was computed from.
+
+    Args:
+        catalog: where it is.
+        question: the question.
+        facts: of its answer.
+        name: tells it from others on the page.
+    """
+    note_recent(catalog, question.key)
+    show_sharing(catalog, question, name)
     with st.expander(
         f"Provenance of {as_text(name)}" if name else "Provenance", icon=":material/fingerprint:"
     ):

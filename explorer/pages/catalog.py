@@ -10,7 +10,9 @@ from explorer.pages import _cards as cards
 from explorer.pages import _links as links
 from explorer.pages import _models as model_table
 from explorer.pages import _parts as parts
+from explorer.pages import _undo as undo
 from explorer.pages._facts import local_time
+from explorer.pages._recent import offer_recent
 from explorer.pages._running import AppState
 from explorer.pages._text import as_text
 from store import CannotFilter, Catalog, records
@@ -26,8 +28,11 @@ def active_jobs(catalog: Catalog) -> list[records.Job]:
 
 def show_analyses(app: AppState) -> None:
     """The list with its filters and pages; live while something is being computed."""
-    st.subheader("Analyses", anchor=False)
     catalog = app.catalog
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Analyses", anchor=False, width="content")
+        offer_recent(catalog, links.Subjects(catalog))
+        undo.offer_undo(catalog)
     try:
         browsed = browse.choose_list(catalog)
     except CannotFilter as error:
@@ -88,13 +93,13 @@ def show_nothing_stored(browsed: browse.Browsed, working: bool) -> None:
 
 def show_models(app: AppState) -> None:
     """The models with their facts; choosing one leads to its surface."""
-    models = app.catalog.models()
+    models, noted = model_table.listed_models(app.catalog)
     if models:
-        chosen = model_table.choose_model(models)
+        chosen = model_table.choose_model(models, noted)
         if chosen:
             label, model = chosen
             links.kind_links(label)
-            model_table.rename_or_delete(app.catalog, label, model)
+            model_table.show_actions(app.catalog, label, model, noted[model.id])
     elif active_jobs(app.catalog) or app.is_settling:
         st.info("The sample models are being imported; this takes a few seconds at first.")
     else:

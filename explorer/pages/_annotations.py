@@ -1,0 +1,112 @@
+"""What a user notes about a model or an analysis: name, tags, note, favourite, archive."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias
+
+import streamlit as st
+
+from explorer.pages import _parts as parts
+from explorer.pages._text import as_text, in_badge
+from store import Catalog
+from store.annotations import MAX_NOTE_LENGTH, MAX_TAG_LENGTH, Annotation
+
+TagColour: TypeAlias = Literal["blue", "green", "orange", "red", "violet", "gray"]
+TAG_COLOURS: tuple[TagColour, ...] = ("blue", "green", "orange", "red", "violet", "gray")
+NOTE_HEIGHT = 180  # px
+ARCHIVED_HELP = {
+    "analysis": "Listed only where the search says archived == true",
+    "model": "Listed only with the others that are archived",
+}
+
+
+def tag_colour(tag: str) -> TagColour:
+    """The colour of a tag, the same one everywhere and always."""
+    return TAG_COLOURS[zlib.crc32(tag.encode()) % len(TAG_COLOURS)]
+
+
+def show_tags(tags: Sequence[str]) -> None:
+    """Tags side by side, each in its colour."""
+    if tags:
+        with st.container(horizontal=True, gap="xsmall"):
+            for tag in tags:
+                st.badge(in_badge(tag, MAX_TAG_LENGTH), color=tag_colour(tag))
+
+
+def show_note(annotation: Annotation) -> None:
+    """A note as its writer meant it: Markdown; its pictures are links, for they lie elsewhere."""
+    if annotation.note:
+        with st.expander("Note", icon=":material/sticky_note_2:"):
+            st.markdown(annotation.note.replace("![", "\\!["))
+
+
+def favourite_button(catalog: Catalog, annotation: Annotation) -> None:
+    """A star that is full where this is a favourite; a press turns it."""
+    word = "Remove from the favourites" if annotation.favourite else "Make it a favourite"
+    icon = ":material/star:" if annotation.favourite else ":material/star_outline:"
+    if st.button("", key=f"star-{annotation.id}", icon=icon, type="tertiary", help=word):
+        catalog.annotate(replace(annotation, favourite=not annotation.favourite))
+        st.rerun()
+
+
+def notes_button(catalog: Catalog, annotation: Annotation, title: str, words: str = "") -> None:
+    """A button that opens the form.
+
+    Args:
+        catalog: where it is kept.
+        annotation: what is noted so far.
+        title: of the analysis or model, as it is without a name given by the user.
+        words: on the button; none: its icon alone.
+    """
+    if st.button(
+        words,
+        key=f"notes-{annotation.id}",
+        icon=":material/edit_note:",
+        type="secondary" if words else "tertiary",
+        help="Name, tags and a note of your own",
+    ):
+        edit_annotation(catalog, annotation, title)
+
+
+@st.dialog("Name, tags and note", width="medium")
+def edit_annotation(catalog: Catalog, annotation: Annotation, title: str) -> None:
+    """The form; nothing is kept before it is saved."""
+    st.caption(as_text(title, 200))
+    name = annotation.name
+    if annotation.what == "analysis":
+        name = st.text_input(
+            "Name", annotation.name or "", placeholder=title, key="noted-name"
+        ).strip()
+    tags = st.multiselect(
+        "Tags",
+        list(dict.fromkeys([*annotation.tags, *catalog.tags(annotation.what)])),
+        annotation.tags,
+        accept_new_options=True,
+        placeholder="choose, or write a new one",
+    )
+    note = st.text_area(
+        "Note",
+        annotation.note,
+        height=NOTE_HEIGHT,
+        max_chars=MAX_NOTE_LENGTH,
+        help="Markdown",
+        key="noted-note",
+    )
+    favourite = st.checkbox("Favourite", annotation.favourite)
+    archived = st.checkbox("Archived", annotation.archived, help=ARCHIVED_HELP[annotation.what])
+    if st.button("Save", type="primary", icon=":material/check:"):
+        changed = replace(
+            annotation,
+            name=name or None,
+            tags=tuple(tags),
+            note=note,
+            favourite=favourite,
+            archived=archived,
+        )
+        try:
+            catalog.annotate(changed)
+        except ValueError as error:
+            st.error(parts.sentence(error), icon=":material/error:")
+        else:
+            st.rerun()

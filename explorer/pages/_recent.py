@@ -1,0 +1,54 @@
+"""What was looked at last, in this catalog: noted as it is shown, offered on the first page."""
+
+import contextlib
+import time
+
+import streamlit as st
+
+from explorer.kinds import unreadable
+from explorer.pages._links import Subjects, link_to
+from explorer.pages._text import as_text
+from store import Catalog, CatalogError, UnknownEntry
+
+RECENT_KEY = "recent"  # of the list in the catalog, and of what this session has noted
+MOST_RECENT = 8
+NOTED_SECONDS = 60.0  # for which an answer that stays on the page is not noted again
+
+
+def note_recent(catalog: Catalog, key: str) -> None:
+    """Put an answer first in the list; where the catalog cannot be written it stays as it is."""
+    noted = st.session_state.setdefault(RECENT_KEY, {})
+    if time.monotonic() - noted.get(key, -NOTED_SECONDS) < NOTED_SECONDS:
+        return
+    noted[key] = time.monotonic()
+    with contextlib.suppress(CatalogError):
+        keys = _recent_keys(catalog)
+        if keys[:1] != [key]:
+            catalog.remember(RECENT_KEY, [key, *(k for k in keys if k != key)][:MOST_RECENT])
+
+
+def offer_recent(catalog: Catalog, subjects: Subjects) -> None:
+    """Links to what was looked at last; nothing where that was nothing."""
+    keys = _recent_keys(catalog)
+    questions = catalog.questions_of(keys)
+    shown = [q for key in keys if (q := questions.get(key)) and not q.deleted]
+    shown = [q for q in shown if not unreadable(q.kind, q.settings)]
+    if not shown:
+        return
+    noted = catalog.annotations("analysis", [question.key for question in shown])
+    with st.popover("Recent", icon=":material/history:"):
+        for question in shown:
+            with contextlib.suppress(UnknownEntry):  # damaged
+                link = link_to(question, subjects)
+                name = noted[question.key].name or f"{link.kind.title} of {link.words}"
+                st.page_link(
+                    link.kind.page,
+                    label=as_text(name, 120),
+                    icon=link.kind.icon,
+                    query_params=link.parameters,
+                )
+
+
+def _recent_keys(catalog: Catalog) -> list[str]:
+    kept: list[object] = catalog.recall(RECENT_KEY, [])
+    return [key for key in kept if isinstance(key, str)]

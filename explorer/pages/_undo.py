@@ -1,0 +1,40 @@
+"""The way back from a deletion: beside the heading until the next one, or until it is taken."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from explorer.pages._text import as_text
+from store import Catalog
+
+DELETED_KEY = "deleted"  # what was deleted last, in the session
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What was moved to the trash by one press."""
+
+    what: str  # "model" or "analysis"
+    ids: tuple[str, ...]
+    words: str  # what it was, for people
+
+
+def delete(catalog: Catalog, what: str, ids: Sequence[str], words: str) -> None:
+    """Move models or analyses to the trash, and offer the way back."""
+    for id in ids:
+        (catalog.delete_model if what == "model" else catalog.delete_question)(id)
+    st.session_state[DELETED_KEY] = Deleted(what, tuple(ids), words)
+
+
+def offer_undo(catalog: Catalog) -> None:
+    """What was deleted last in this session, with a button that takes it out of the trash."""
+    deleted = st.session_state.get(DELETED_KEY)
+    if not isinstance(deleted, Deleted):
+        return
+    st.caption(f"{as_text(deleted.words, 80)} moved to the trash", width="content")
+    if st.button("Undo", icon=":material/undo:", key="undo"):
+        for id in deleted.ids:
+            (catalog.restore_model if deleted.what == "model" else catalog.restore_question)(id)
+        del st.session_state[DELETED_KEY]
+        st.rerun()
