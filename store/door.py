@@ -14,7 +14,7 @@ from store.archive import prepare_connection
 from store.arrays import Files
 from store.errors import CatalogBusy, CatalogReadOnly, NotACatalog, from_duckdb
 from store.lease import Cursor, lease_of
-from store.place import is_read_only, log_of
+from store.place import is_read_only, mark_of
 
 Result = TypeVar("Result")
 MAX_ATTEMPTS = 5  # of a transaction that met another one
@@ -29,8 +29,14 @@ class Door:
         Args:
             folder: where it lies, or shall lie.
             timeout: seconds to wait while another process holds the database.
+
+        Raises:
+            NotACatalog: the path leads nowhere.
         """
-        self.folder = Path(folder).expanduser().resolve()
+        try:
+            self.folder = Path(folder).expanduser().resolve()
+        except RuntimeError as error:  # links in a circle, nobody of that name
+            raise NotACatalog(Path(folder), "is a path that leads nowhere") from error
         self._timeout = timeout
         self._lease = lease_of(self.folder / "catalog.duckdb", prepare_connection)
         self._files = Files(self.folder / "files")
@@ -48,12 +54,7 @@ class Door:
     @property
     def mark(self) -> tuple[int, ...]:
         """Another one after each change of the database; it costs a few looks at the disk."""
-        status_numbers = []
-        for file in (self._lease.path, log_of(self._lease.path)):
-            with contextlib.suppress(OSError):
-                status = file.stat()
-                status_numbers += [status.st_mtime_ns, status.st_size, status.st_ino]
-        return tuple(status_numbers)
+        return mark_of(self._lease.path)
 
     def check(self) -> None:
         """Open once: create what is missing and bring the schema up to date.

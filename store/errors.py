@@ -83,6 +83,12 @@ class CatalogLost(CatalogError):
     """The database is gone while what belongs to it is there."""
 
     def __init__(self, path: Path, files: int, log: bool) -> None:
+        if not files and not log:
+            super().__init__(
+                f"{path} was open here and is gone: put its folder back where it was, or start the "
+                "program again to begin an empty catalog"
+            )
+            return
         beside = [f"{files:,} files" if files else "", f"its log {path.name}.wal" if log else ""]
         super().__init__(
             f"{path} is gone or empty, though {' and '.join(filter(None, beside))} of it are there;"

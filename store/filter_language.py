@@ -6,12 +6,14 @@ as Python has no such operator between two values, it is read as `@`, which is a
 
 import ast
 import itertools
+import math
 import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from store.errors import CannotFilter
 
+MAX_WHOLE = 10**18
 MAX_LENGTH = 2000  # characters of a text
 Value: TypeAlias = str | float | int | bool | None
 _SYMBOLS: dict[type[ast.AST], str] = {
@@ -99,6 +101,14 @@ def _readable_code(text: str) -> str:
     )
 
 
+def _number(value: float) -> float:
+    """A number as the database has it: whole ones of more than 18 digits are floats."""
+    try:
+        return value if abs(value) < MAX_WHOLE else float(value)
+    except OverflowError:
+        return math.inf
+
+
 class _Reader:
     """Turns Python's tree into conditions; whatever else stands in it is refused with its place."""
 
@@ -150,10 +160,12 @@ class _Reader:
         match node:
             case ast.Constant(value=str()):
                 return self._quoted(node)
-            case ast.Constant(value=int() | float() | None as value):
+            case ast.Constant(value=bool() | None as value):
                 return value
+            case ast.Constant(value=int() | float() as value):
+                return _number(value)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-                return -number
+                return -_number(number)
             case ast.Name(id=text) if text.lower() in ("true", "false"):
                 return text.lower() == "true"
         raise self._refusal(node, "is no value; put words in quotes")

@@ -97,6 +97,8 @@ class SqlOfConditions:
             case Word(text=word):
                 return Sql(WORDS, (word.lower(), models_named(self._cursor, word.lower())))
             case Comparison(name=name, symbol=symbol, values=values):
+                if symbol == "~":
+                    _require_pattern(self._cursor, str(values[0]))
                 return self._comparison(name, lambda column: compared(column, symbol, values))
         raise AssertionError(condition)
 
@@ -176,7 +178,6 @@ def compared(column: Sql, symbol: str, values: tuple[Value, ...]) -> Sql:
     if value is None:
         return column.within("({} IS NULL)" if symbol == "=" else "({} IS NOT NULL)")
     if symbol == "~":
-        _require_pattern(str(value))
         return column.within("coalesce(regexp_matches({}, ?), FALSE)", value)
     if isinstance(value, bool | str):
         text = str(value).lower() if isinstance(value, bool) else value
@@ -210,14 +211,14 @@ def _path(place: str, key: str) -> str:
     return f'{place}."{key}"'
 
 
-def _require_pattern(pattern: str) -> None:
+def _require_pattern(cursor: Cursor, pattern: str) -> None:
     """DuckDB's patterns are RE2's, which are nearly Python's.
 
     Raises:
         CannotFilter: it is none.
     """
     try:
-        duckdb.sql("SELECT regexp_matches('', ?)", params=[pattern])
+        cursor.execute("SELECT regexp_matches('', ?)", [pattern])
     except duckdb.Error as error:
         why = " ".join(str(error).split()).partition(": ")[2]
         raise CannotFilter(f"{pattern!r} is no pattern: {why}", "write one as in mlp_.*") from error

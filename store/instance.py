@@ -12,6 +12,7 @@ import duckdb
 from store.errors import is_held
 
 MAX_IDLE = 2  # that are kept without a file; each has threads of its own
+TEMPORARY_SUFFIX = ".tmp"  # of the folder beside a database
 USE_DATABASE = "USE catalog"  # for a connection; a file `catalog.duckdb` has this name by itself
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "storage_compatibility_version": "v1.4.0",  # DuckDB 1.4 and 1.5 clients can read the file
@@ -31,22 +32,35 @@ def attach(place: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     Raises:
         duckdb.Error: somebody else has it open, it is no database, or it is damaged.
     """
-    with _guard:
-        connection = _idle.pop() if _idle else None
-    if connection is None:
-        connection = duckdb.connect(":memory:", config=CONFIG)
-    quoted = place.replace("'", "''")
+    connection = _instance(place + TEMPORARY_SUFFIX)
     options = "TYPE DUCKDB, READ_ONLY" if read_only else "TYPE DUCKDB"
     try:
-        connection.execute(f"ATTACH '{quoted}' AS catalog ({options})")
+        connection.execute(f"ATTACH {_quoted(place)} AS catalog ({options})")
         connection.execute(USE_DATABASE)
-    except duckdb.Error as error:
-        if is_held(error):
+    except BaseException as error:
+        if isinstance(error, duckdb.Error) and is_held(error):
             _keep(connection)
         else:
             connection.close()  # whatever it is, it does not meet the next file
         raise
     return connection
+
+
+def _instance(temporary: str) -> duckdb.DuckDBPyConnection:
+    """One without a file; what does not fit into its memory lies in that folder."""
+    with _guard:
+        connection = _idle.pop() if _idle else None
+    if connection is not None:
+        try:
+            connection.execute(f"SET temp_directory = {_quoted(temporary)}")
+            return connection
+        except duckdb.Error:  # it has used another one
+            connection.close()
+    return duckdb.connect(":memory:", config={**CONFIG, "temp_directory": temporary})
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:
@@ -58,7 +72,7 @@ def detach(connection: duckdb.DuckDBPyConnection) -> None:
     try:
         connection.execute("USE memory")
         connection.execute("DETACH catalog")
-    except duckdb.Error:
+    except BaseException:
         connection.close()
         raise
     _keep(connection)

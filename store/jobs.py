@@ -72,10 +72,9 @@ class Jobs(Door):
 
     def active_job_for(self, key: str) -> Job | None:
         """The job that is answering the question or waits to; None when there is none."""
-        query = """SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')
-            ORDER BY created LIMIT 1"""
+        query = "SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')"
         jobs = self._read(lambda c: records(c, Job, query, [key]))
-        return jobs[0] if jobs else None
+        return min(jobs, key=lambda job: str(job.created), default=None)
 
     def update_job(self, id: str, /, **fields: object) -> None:
         """Change fields of a job. `started` and `finished` follow from the status unless given.

@@ -19,12 +19,15 @@ from typing import TypeVar
 
 import duckdb
 
-from store.errors import CatalogBusy, from_duckdb, from_os, holder_of, is_held
+from store.errors import CatalogBusy, CatalogLost, from_duckdb, from_os, holder_of, is_held
 from store.instance import USE_DATABASE, attach, detach, end_idle
 from store.note import read_note, write_note
-from store.place import is_read_only, make_folder, openable, refuse_a_lost_database
+from store.place import is_read_only, make_folder, mark_of, openable, refuse_a_lost_database
 
-IDLE_SECONDS = 0.05  # seconds without use after which the file is let go
+IDLE_SECONDS = 0.12  # seconds without use after which the file is let go
+WANTED_SECONDS = 0.02  # the same, where another process waits for it
+WATCH_SECONDS = 0.02  # between two looks whether it is
+MAX_FREE = 4  # cursors that are kept for the next use
 MAX_HELD_SECONDS = (
     0.5  # seconds after which it is let go though it is in use all the time: other clients
 )
@@ -62,6 +65,9 @@ class Lease:
         self._users = 0
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()  # that somebody still names
         self._last_cursors: list[Cursor] = []
+        self._free: list[Cursor] = []  # cursors that nobody uses, of the connection there is
+        self._prepared: tuple[int, ...] = ()  # state of the file that was let go, schema and all
+        self._identity: tuple[int, int] | None = None  # of the file that was opened: device, inode
         self._over = False  # the process ends: nobody begins to use it
         self._opened = self._used = 0.0
         self._ended = threading.Event()
@@ -80,10 +86,12 @@ class Lease:
         Raises:
             CatalogError: busy, not a catalog, too new, full or damaged.
         """
-        cursor = self._take(timeout, self._try_cursor)
+        with _interrupts():
+            cursor, clean = self._take(timeout, self._try_cursor), False
         try:
-            cursor.execute(USE_DATABASE)
-            yield cursor
+            with _interrupts():
+                yield cursor
+            clean = True
         except duckdb.Error as error:
             catalog_error = from_duckdb(error, self.path)
             if catalog_error is None:
@@ -91,7 +99,7 @@ class Lease:
             self._broken = True
             raise catalog_error from error
         finally:
-            self._give_back(cursor)
+            self._give_back(cursor, clean)
 
     @contextlib.contextmanager
     def let_go(self, timeout: float) -> Iterator[None]:
@@ -117,7 +125,8 @@ class Lease:
 
     def close(self) -> None:
         """Let the file go now if nobody in this process is using it."""
-        self._closed()
+        with _interrupts():
+            self._closed()
 
     def _closed(self) -> bool:
         """Let the file go unless somebody uses it, or is about to; whether it is let go."""
@@ -170,6 +179,8 @@ class Lease:
             self._holder = os.getpid()
             return None
         self._let_others_in()
+        if self._connection is not None and self._is_replaced():
+            self._broken = True
         if self._broken and not self._users:
             self._close_connection()
         if self._broken or time.monotonic() < self._not_before:
@@ -177,10 +188,27 @@ class Lease:
         connection = self._open() if self._connection is None else self._connection
         if connection is None:
             return None
-        cursor = connection.cursor()
-        self._cursors.add(cursor)
+        cursor = self._free.pop() if self._free else self._new_cursor(connection)
         self._users += 1
         return cursor
+
+    def _new_cursor(self, connection: Cursor) -> Cursor:
+        cursor = connection.cursor()
+        self._cursors.add(cursor)
+        try:
+            cursor.execute(USE_DATABASE)
+        except duckdb.Error as error:
+            self._broken = True
+            raise (from_duckdb(error, self.path) or error) from error
+        return cursor
+
+    def _is_replaced(self) -> bool:
+        """Whether another file, or none, lies where the one that is open was."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return True
+        return (status.st_dev, status.st_ino) != self._identity
 
     def _open(self) -> Cursor | None:
         """The connection, from now on this process's one; None while another process has it."""
@@ -188,6 +216,7 @@ class Lease:
         if connection is None:
             return None
         self._connection = self._set_up(connection)
+        self._holder = None
         self._opened = self._used = time.monotonic()
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, args=(self._ended,), daemon=True)
@@ -199,13 +228,18 @@ class Lease:
         try:
             place = openable(self.path)
             read_only = is_read_only(self.path)
-            if not read_only:
-                make_folder(self.path.parent)
-                refuse_a_lost_database(self.path)
             is_new = not self.path.exists()
+            if not read_only:
+                refuse_a_lost_database(self.path)
+            if is_new and self._identity is not None:  # moved away, or no longer mounted
+                raise CatalogLost(self.path, 0, False)
+            if is_new:
+                make_folder(self.path.parent)
             connection = attach(place, read_only=read_only)
             if is_new:
                 self.path.chmod(0o600)
+            status = self.path.stat()
+            self._identity = (status.st_dev, status.st_ino)
             return connection
         except duckdb.Error as error:
             if is_held(error):
@@ -217,6 +251,8 @@ class Lease:
             raise from_os(error, self.path) from error
 
     def _set_up(self, connection: Cursor) -> Cursor:
+        if self._prepared and self._prepared == mark_of(self.path) and not is_read_only(self.path):
+            return connection
         try:
             return self._prepare(connection, self.path)
         except duckdb.Error as error:
@@ -226,11 +262,13 @@ class Lease:
             connection.close()
             raise
 
-    def _give_back(self, cursor: Cursor) -> None:
-        with contextlib.suppress(duckdb.Error):  # a database found broken refuses this as well
-            cursor.close()
+    def _give_back(self, cursor: Cursor, clean: bool) -> None:
         with self._guard:
             self._users -= 1
+            if clean and not self._broken and len(self._free) < MAX_FREE:
+                self._free.append(cursor)
+            else:
+                _close_cursor(cursor)
             self._used = time.monotonic()
             self._let_others_in()
 
@@ -247,27 +285,32 @@ class Lease:
 
     def _watch(self, ended: threading.Event) -> None:
         """Close the connection once it is idle or wanted elsewhere."""
-        while not ended.wait(max(self._used + IDLE_SECONDS - time.monotonic(), IDLE_SECONDS / 5)):
+        while not ended.wait(WATCH_SECONDS):
             with self._guard:
                 self._let_others_in()
-                if (
-                    not ended.is_set()
-                    and not self._users
-                    and time.monotonic() - self._used > IDLE_SECONDS
-                ):
+                if not ended.is_set() and not self._users and self._is_idle():
                     self._close_connection()
 
+    def _is_idle(self) -> bool:
+        """Whether it has not been used for as long as it is kept open."""
+        unused = time.monotonic() - self._used
+        return unused > IDLE_SECONDS or (unused > WANTED_SECONDS and self._is_wanted())
+
     def _close_connection(self) -> None:
-        if self._connection is not None:
+        connection, broken = self._connection, self._broken
+        self._connection, self._broken, self._prepared = None, False, ()
+        self._ended.set()
+        while self._free:
+            _close_cursor(self._free.pop())
+        if connection is not None:
             with contextlib.suppress(
                 duckdb.Error
             ):  # the last checkpoint; the log keeps what it had
-                if self._broken:
-                    self._connection.close()
+                if broken:
+                    connection.close()
                 else:
-                    detach(self._connection)
-        self._connection, self._broken = None, False
-        self._ended.set()
+                    detach(connection)
+                    self._prepared = mark_of(self.path)
 
     def leave_note(self) -> None:
         """Tell the process that holds the file that somebody waits for it."""
@@ -284,6 +327,22 @@ class Lease:
             return False
 
 
+@contextlib.contextmanager
+def _interrupts() -> Iterator[None]:
+    """Ctrl+C is what it is elsewhere, whatever DuckDB makes of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Query interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _close_cursor(cursor: Cursor) -> None:
+    with contextlib.suppress(duckdb.Error):  # a database found broken refuses this as well
+        cursor.close()
+
+
 _leases: dict[Path, Lease] = {}
 _registry = threading.Lock()
 
@@ -296,6 +355,8 @@ def lease_of(path: Path, prepare: Callable[[Cursor, Path], Cursor]) -> Lease:
 
 @atexit.register
 def _close_all() -> None:
-    for lease in _leases.values():
+    with _registry:
+        leases = list(_leases.values())
+    for lease in leases:
         lease.end()
     end_idle()

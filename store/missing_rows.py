@@ -13,7 +13,7 @@ from store.origins import either_of
 from store.other_catalog import OtherCatalog, Row
 from store.questions import question_row
 from store.records import MergeCounts
-from store.rows import now, put_row, row_count, scalar
+from store.rows import now, put_row, put_rows, row_count, scalar
 from store.seals import seal_after, seal_rows
 from store.tables import append
 from store.values import new_rows, write_progress
@@ -54,8 +54,7 @@ def add_missing(
 def _add_all(cursor: Cursor, theirs: OtherCatalog, brought: Mapping[str, Sequence[Row]]) -> int:
     """Add the rows that are not there; how many units of work of analyses that were."""
     for table in _PLAIN_TABLES:
-        for row in brought[table]:
-            put_row(cursor, table, row)
+        put_rows(cursor, table, brought[table])
     for row in brought["models"]:
         put_row(cursor, "models", row, () if row["deleted"] else ("deleted",))
     images = {row["question_key"]: row for row in brought["images"]}
@@ -120,8 +119,8 @@ def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
         added += len(units)
         pieces = theirs.rows("SELECT * FROM pieces WHERE question_key = ?", [key])
         if len(fresh) == len(rows):
-            for seal in theirs.rows("SELECT * FROM value_seals WHERE question_key = ?", [key]):
-                put_row(cursor, "value_seals", seal)
+            seals = theirs.rows("SELECT * FROM value_seals WHERE question_key = ?", [key])
+            put_rows(cursor, "value_seals", seals)
         else:  # pieces do not name their units: what is new is one more piece
             seconds = question["seconds"] * len(units) / max(question["units_done"], 1)
             told = either_of(json.loads(piece["provenance"] or "{}") for piece in pieces)
@@ -131,8 +130,7 @@ def _add_values(cursor: Cursor, theirs: OtherCatalog, question: Row) -> int:
                 {"question_key": key, "first_unit": int(units[0]), "units": len(units), **origin}
             ]
             seal_rows(cursor, key, table, [fresh])
-        for piece in pieces:
-            put_row(cursor, "pieces", piece)
+        put_rows(cursor, "pieces", pieces)
     return added
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
-from store.rows import put_row
+from store.rows import put_row, put_rows
 
 
 class Pictures(Door):
@@ -62,5 +62,4 @@ class Pictures(Door):
 
 def note_files(cursor: Cursor, hashes: Iterable[str]) -> None:
     """Note files that were put: they may be removed when nothing names them any more."""
-    for hash in hashes:
-        put_row(cursor, "kept_files", {"hash": hash})
+    put_rows(cursor, "kept_files", [{"hash": hash} for hash in hashes])

@@ -1,5 +1,6 @@
 """Where a database lies: what the folder allows, and the path by which DuckDB opens it."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def refuse_a_lost_database(database: Path) -> None:
 def log_of(database: Path) -> Path:
     """Where DuckDB keeps what was committed and is not in the database yet."""
     return database.with_name(database.name + LOG_SUFFIX)
+
+
+def mark_of(database: Path) -> tuple[int, ...]:
+    """Another one after each change of the database; it costs a few looks at the disk."""
+    numbers = []
+    for file in (database, log_of(database)):
+        with contextlib.suppress(OSError):
+            status = file.stat()
+            numbers += [status.st_mtime_ns, status.st_size, status.st_ino]
+    return tuple(numbers)
 
 
 def openable(database: Path) -> str:

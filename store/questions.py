@@ -8,7 +8,7 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
-from store.rows import is_among, now, put_row, records, scalar
+from store.rows import is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
 
 _ASKED_COLUMNS = (
@@ -91,8 +91,7 @@ class Questions(Door):
 
         def work(cursor: Cursor) -> None:
             with seal_after(cursor, "analysis", [key]):
-                for row in rows:
-                    put_row(cursor, "directions", {**vars(row), "question_key": key})
+                put_rows(cursor, "directions", [{**vars(row), "question_key": key} for row in rows])
 
         self._write(work)
 

@@ -1,5 +1,6 @@
 """Between rows and records: binding, JSON, times."""
 
+import itertools
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -10,8 +11,8 @@ from store.lease import Cursor
 from store.migrations import KEYS
 
 Record = TypeVar("Record")
-FEW_ROWS = 4  # that are looked for before they are put
-FEW_VALUES = 64  # of which DuckDB plans a list in half the time of a subquery
+FEW_VALUES = 64  # that a query lists one by one: it is planned in half the time
+MOST_ROWS = 200  # of a statement
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -49,7 +50,7 @@ def is_among(column: str, values: Collection[object], type: str) -> tuple[str, l
     if not values:
         return "FALSE", []
     if len(values) <= FEW_VALUES:
-        return f"{column} IN ({', '.join('?' * len(values))})", list(values)
+        return f"{column} IN ({_marks(values)})", list(values)
     return f"{column} IN (SELECT unnest(CAST(? AS {type}[])))", [list(values)]
 
 
@@ -63,32 +64,56 @@ def put_row(
 def put_rows(
     cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]], renewed: Sequence[str] = ()
 ) -> None:
-    """Add rows of the same columns in one statement, as `put` adds one; no key may come twice."""
-    if not rows:
-        return
+    """Add rows of the same columns, as `put_row` adds one; no key may come twice.
+
+    Looking first and then adding takes a third of the time of INSERT ... ON CONFLICT.
+    """
+    for start in range(0, len(rows), MOST_ROWS):
+        _put_rows(cursor, table, rows[start : start + MOST_ROWS], renewed)
+
+
+def _put_rows(
+    cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]], renewed: Sequence[str]
+) -> None:
+    key = KEYS[table]
     names = [identifier(name) for name in rows[0]]
-    marks = ", ".join(["(" + ", ".join("?" * len(names)) + ")"] * len(rows))
-    renewal = ", ".join(f"{identifier(name)} = excluded.{name}" for name in renewed)
-    conflict = f" ON CONFLICT DO {f'UPDATE SET {renewal}' if renewal else 'NOTHING'}"
-    if not _are_any_stored(cursor, table, rows):
-        conflict = ""  # DuckDB plans the look and the plain statement in half the time
-    cursor.execute(
-        f"INSERT INTO {identifier(table)} ({', '.join(names)})"  # noqa: S608 - identifiers checked
-        f" VALUES {marks}{conflict}",
-        [sql_value(row[name]) for row in rows for name in names],
-    )
+    bound = {
+        tuple(row[name] for name in key): [sql_value(row[name]) for name in names] for row in rows
+    }
+    taken = _taken_keys(cursor, table, key, list(bound))
+    new = [values for entry, values in bound.items() if entry not in taken]
+    if new:
+        one = f"({_marks(names)})"
+        values = f"SELECT {one[1:-1]}" if len(new) == 1 else f"VALUES {', '.join([one] * len(new))}"
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(names)}) {values}",
+            list(itertools.chain.from_iterable(new)),
+        )
+    for entry in taken if renewed else ():
+        row = dict(zip(names, bound[entry], strict=True))
+        changes = ", ".join(f"{identifier(name)} = ?" for name in renewed)
+        same = " AND ".join(f"{name} = ?" for name in key)
+        cursor.execute(
+            f"UPDATE {table} SET {changes} WHERE {same}",  # noqa: S608 - identifiers checked
+            [*(row[name] for name in renewed), *entry],
+        )
 
 
-def _are_any_stored(cursor: Cursor, table: str, rows: Sequence[Mapping[str, object]]) -> bool:
-    """Whether the key of any of these rows is taken; for many rows it is not looked at."""
-    if len(rows) > FEW_ROWS:
-        return True
-    keys = KEYS[table]
-    one = f"({' AND '.join(f'{name} = ?' for name in keys)})"
-    query = f"SELECT 1 FROM {identifier(table)} WHERE {' OR '.join([one] * len(rows))} LIMIT 1"  # noqa: S608 - identifiers checked
-    return (
-        scalar(cursor, query, [sql_value(row[name]) for row in rows for name in keys]) is not None
-    )
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _taken_keys(
+    cursor: Cursor, table: str, key: Sequence[str], entries: Sequence[tuple[object, ...]]
+) -> set[tuple[object, ...]]:
+    """Those of the keys that the table has."""
+    parts = [
+        is_among(name, set(values), "BIGINT" if isinstance(values[0], int) else "VARCHAR")
+        for name, values in zip(key, zip(*entries, strict=True), strict=True)
+    ]
+    query = f"SELECT {', '.join(key)} FROM {table} WHERE {' AND '.join(text for text, _ in parts)}"  # noqa: S608
+    stored = cursor.execute(query, [value for _, values in parts for value in values]).fetchall()
+    return {tuple(row) for row in stored} & set(entries)
 
 
 def records(

@@ -24,18 +24,13 @@ _SEALED_QUERIES = {
     ),
     "analysis": (
         """SELECT kind, version, settings, problem_id, model_ids, point_ids, units, units_done,
-            status, facts, provenance FROM questions WHERE key = ?""",
+            status, facts, provenance, finished FROM questions WHERE key = ?""",
         "SELECT axis, id, recipe, facts FROM directions WHERE question_key = ? ORDER BY axis",
     ),
 }  # fmt: skip
 # What came later: where there is nothing of it, a hash is what it was before.
-_LATER_QUERIES = {
-    "analysis": (
-        """SELECT name, point_id, unit, model_id, file_hash, label FROM answer_points
-            WHERE question_key = ? ORDER BY ALL""",
-        "SELECT finished FROM questions WHERE key = ? AND finished",
-    )
-}
+_POINTS_QUERY = """SELECT name, point_id, unit, model_id, file_hash, label FROM answer_points
+    WHERE question_key = ? ORDER BY ALL"""
 ENTRY_QUERIES = {
     "problem": "SELECT id FROM problems",
     "model": "SELECT id FROM models",
@@ -52,20 +47,15 @@ def seal_after(cursor: Cursor, what: str, ids: Iterable[str]) -> Iterator[None]:
         what: "problem", "model" or "analysis".
         ids: of the entries; such as are not there yet are new.
     """
-    unchanged_seals = {
-        id: seal
+    unchanged_ids = [
+        id
         for id in dict.fromkeys(ids)
-        if (seal := stored_seal(cursor, what, id)) == seal_of(cursor, what, id)
-    }
+        if seal_of(cursor, what, id) == stored_seal(cursor, what, id)
+    ]
     yield
-    for id, seal in unchanged_seals.items():
-        digest = seal_of(cursor, what, id)
-        if digest and seal is None:
-            put_row(cursor, "seals", {"what": what, "id": id, "digest": digest})
-        elif digest:  # a plain UPDATE takes a third of the time of an INSERT that may become one
-            cursor.execute(
-                "UPDATE seals SET digest = ? WHERE what = ? AND id = ?", [digest, what, id]
-            )
+    for id in unchanged_ids:
+        if digest := seal_of(cursor, what, id):
+            put_row(cursor, "seals", {"what": what, "id": id, "digest": digest}, ("digest",))
 
 
 def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
@@ -75,9 +65,13 @@ def seal_of(cursor: Cursor, what: str, id: str) -> str | None:
     if not first:
         return None
     others = [cursor.execute(q, [id]).fetchall() for q in queries]
-    later = [cursor.execute(q, [id]).fetchall() for q in _LATER_QUERIES.get(what, ())]
-    sealed = [first, *others, *filter(None, later)]
-    return hashlib.sha256(json.dumps(sealed).encode()).hexdigest()
+    later: list[object] = []
+    if what == "analysis":
+        (*row, finished), *_ = first
+        first = [tuple(row)]
+        points = cursor.execute(_POINTS_QUERY, [id]).fetchall()
+        later = [part for part in (points, [(finished,)] if finished else []) if part]
+    return hashlib.sha256(json.dumps([first, *others, *later]).encode()).hexdigest()
 
 
 def stored_seal(cursor: Cursor, what: str, id: str) -> str | None:

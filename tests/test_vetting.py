@@ -4,9 +4,9 @@ No worker is started here: what could be claimed is what one would run.
 """
 
 import json
-import logging
 import os
 import shutil
+import unittest
 from pathlib import Path
 
 import numpy as np
@@ -79,15 +79,15 @@ def plant(path: Path, request: object = PLANTED) -> Path:
     return path
 
 
-def test_a_planted_job_is_never_run(place, caplog):
+def test_a_planted_job_is_never_run(place):
     """No job of the database: no worker takes it, before or after a supervisor looks."""
     planted = plant(place.spool.new("planted", 1, None).path)
     assert place.claimed() == []
-    with caplog.at_level(logging.WARNING):
+    with unittest.TestCase().assertLogs("explorer", "WARNING") as logged:
         place.look()
     assert place.claimed() == []
     assert place.spool.jobs() == [] and place.catalog.jobs() == []
-    assert f"{planted} is no job of this catalog and is not run" in caplog.text
+    assert f"{planted} is no job of this catalog and is not run" in logged.output[0]
     (kept,) = (place.spool.folder / "refused").iterdir()
     assert json.loads((kept / "request.json").read_text()) == PLANTED
 
