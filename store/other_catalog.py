@@ -91,7 +91,10 @@ def open_snapshot(place: Path, timeout: float) -> Iterator[Cursor]:
     """
     lease = lease_of(place, prepare_connection)
     with isolated(lease, timeout) as connection, connection.cursor() as cursor:
-        their_version = stored_version(cursor, place)
+        try:
+            their_version = stored_version(cursor, place)
+        except duckdb.Error as error:
+            raise (from_duckdb(error, place) or error) from error
         if their_version != len(MIGRATIONS):
             newer = their_version > len(MIGRATIONS)
             raise CannotMerge(
