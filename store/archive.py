@@ -4,9 +4,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from store.database_file import Cursor
 from store.errors import from_os
 from store.instance import attach
-from store.lease import Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import is_read_only, log_of
 from store.stored_code import refuse_stored_code

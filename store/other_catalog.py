@@ -10,10 +10,11 @@ import duckdb
 import pyarrow as pa
 
 from store.archive import prepare_connection
+from store.database_file import Cursor
 from store.errors import CannotMerge, CatalogDamaged, from_duckdb
 from store.integrity import changed_entries, changed_values
 from store.isolated import isolated
-from store.lease import Cursor, lease_of
+from store.lease import lease_of
 from store.migrations import MIGRATIONS, stored_version
 from store.tables import value_tables
 

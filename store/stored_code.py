@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from store.database_file import Cursor
 from store.errors import NotACatalog
 from store.instance import USE_DATABASE
-from store.lease import Cursor
 from store.migrations import KEYS
 from store.place import log_of
 

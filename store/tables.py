@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.migrations import TABLES
 from store.rows import identifier
 

@@ -25,7 +25,7 @@ from store import (
     NotACatalog,
     rebuilding,
 )
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.migrations import MIGRATIONS
 from store.place import log_of
 from store.rebuilding import _copy_rows
