@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from store.database_file import Cursor
 from store.door import Door
-from store.lease import Cursor
 from store.rows import put_row, records
 
 MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 40, 20_000  # characters

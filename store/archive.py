@@ -4,11 +4,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from store.database_file import Cursor
 from store.errors import from_os
 from store.instance import attach
-from store.lease import Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import is_read_only, log_of
+from store.stored_code import refuse_stored_code
 
 _COPIES: dict[tuple[Path, int, int], tempfile.TemporaryDirectory[str]] = {}  # gone with the process
 
@@ -18,8 +19,9 @@ def prepare_connection(connection: Cursor, path: Path) -> Cursor:
 
     Raises:
         CatalogTooNew: the schema is newer than this program.
-        NotACatalog: a DuckDB database with tables of somebody else.
+        NotACatalog: a DuckDB database with tables of somebody else, or with code.
     """
+    refuse_stored_code(connection, path)
     if not is_read_only(path):
         migrate(connection, path)
         return connection

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from store.database_file import Cursor
 from store.door import Door
-from store.lease import Cursor
 from store.pictures import note_files
 from store.records import AnswerPiece, AnswerPoint, AnswerState, PointFile, StateFile
 from store.rows import is_among, now, put_row, records, scalar

@@ -12,8 +12,9 @@ import duckdb
 
 from store.archive import prepare_connection
 from store.arrays import Files
+from store.database_file import Cursor
 from store.errors import CatalogBusy, CatalogReadOnly, NotACatalog, from_duckdb
-from store.lease import Cursor, lease_of
+from store.lease import lease_of
 from store.place import is_read_only, mark_of
 
 Result = TypeVar("Result")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from store.database_file import Cursor
 from store.errors import CannotFilter
 from store.filter_language import Comparison, Condition, Joined, Name, Value, Word
-from store.lease import Cursor
 from store.rows import identifier
 
 COLUMNS = ("kind", "title", "status", "units", "units_done", "seconds", "created", "completed")

@@ -1,6 +1,6 @@
 """What is not as it was stored, and which rows point to nothing: there are no foreign keys."""
 
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.rows import row_count
 from store.seals import (
     ENTRY_QUERIES,

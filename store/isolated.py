@@ -8,9 +8,10 @@ from pathlib import Path
 
 import duckdb
 
+from store.database_file import Cursor
 from store.errors import CatalogBusy, from_duckdb, holder_of, is_held
 from store.instance import CONFIG
-from store.lease import ATTEMPT_SECONDS, Cursor, Lease
+from store.lease import ATTEMPT_SECONDS, Lease
 from store.place import openable
 
 ISOLATED = {**CONFIG, "enable_external_access": "false"}  # no other file

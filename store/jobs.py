@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import TypeVar
 
+from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
-from store.lease import Cursor
 from store.records import Job, Json
 from store.rows import identifier, now, put_row, records, scalar, sql_value
 

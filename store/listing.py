@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from store.database_file import Cursor
 from store.door import Door
 from store.filter_language import is_expression, parsed
 from store.filtering import WORDS, FilterNames, Sql, SqlOfConditions, joined, models_named
-from store.lease import Cursor
 from store.questions import questions_by_key
 from store.records import Question
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from store.arrays import CONTENT_HASH, Files
+from store.database_file import Cursor
 from store.door import Door
 from store.errors import CatalogDamaged
-from store.lease import Cursor
 from store.missing_rows import add_missing
 from store.other_catalog import OtherCatalog, Row, open_snapshot, other_database
 from store.pictures import note_files

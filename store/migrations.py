@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 
+from store.database_file import Cursor
 from store.errors import CatalogTooNew, NotACatalog
-from store.lease import Cursor
 
 # No foreign keys (DuckDB 2.0 refuses to delete child and parent in one transaction), no sequences
 # (ids come from contents, so that catalogs merge). Times are UTC.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from store.brought import is_stored
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.models import models_at
 from store.origins import either_of
 from store.other_catalog import OtherCatalog, Row

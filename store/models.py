@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
-from store.lease import Cursor
 from store.records import AnswerPoint, Measurement, Model, Point, Problem
 from store.rows import Record, is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after

@@ -10,10 +10,11 @@ import duckdb
 import pyarrow as pa
 
 from store.archive import prepare_connection
+from store.database_file import Cursor
 from store.errors import CannotMerge, CatalogDamaged, from_duckdb
 from store.integrity import changed_entries, changed_values
 from store.isolated import isolated
-from store.lease import Cursor, lease_of
+from store.lease import lease_of
 from store.migrations import MIGRATIONS, stored_version
 from store.tables import value_tables
 
@@ -91,7 +92,10 @@ def open_snapshot(place: Path, timeout: float) -> Iterator[Cursor]:
     """
     lease = lease_of(place, prepare_connection)
     with isolated(lease, timeout) as connection, connection.cursor() as cursor:
-        their_version = stored_version(cursor, place)
+        try:
+            their_version = stored_version(cursor, place)
+        except duckdb.Error as error:
+            raise (from_duckdb(error, place) or error) from error
         if their_version != len(MIGRATIONS):
             newer = their_version > len(MIGRATIONS)
             raise CannotMerge(

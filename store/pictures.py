@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
-from store.lease import Cursor
 from store.rows import put_row, put_rows
 
 

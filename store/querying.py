@@ -2,10 +2,10 @@
 
 import duckdb
 
+from store.database_file import Cursor
 from store.door import Door
 from store.errors import CannotQuery, from_duckdb
 from store.isolated import isolated
-from store.lease import Cursor
 from store.records import Table
 
 # A query opens no file, loads nothing and cannot change these. Without the first it could write

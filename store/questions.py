@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
+from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
-from store.lease import Cursor
 from store.records import Direction, Job, Json, Question
 from store.rows import is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after

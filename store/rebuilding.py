@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from store.checking import IntegrityChecks
+from store.database_file import Cursor
 from store.errors import (
     CatalogDamaged,
     CatalogReadOnly,
@@ -20,7 +21,6 @@ from store.errors import (
     from_os,
 )
 from store.isolated import ISOLATED, connect_isolated
-from store.lease import Cursor
 from store.migrations import MIGRATIONS, migrate, stored_version
 from store.place import has_content, log_of, make_folder, openable
 from store.records import RebuildCounts

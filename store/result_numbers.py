@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from store.database_file import Cursor
 from store.door import Door
-from store.lease import Cursor
 from store.rows import put_row
 
 Numbers = Mapping[str, tuple[float, float, float]]  # name -> value and the ends of its interval

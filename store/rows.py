@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.migrations import KEYS
 
 Record = TypeVar("Record")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.rows import put_row, put_rows, scalar
 from store.tables import arrow_types, value_tables
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.migrations import TABLES
 from store.rows import identifier
 
@@ -46,7 +46,8 @@ def arrow_types(cursor: Cursor, table: str) -> dict[str, pa.DataType]:
 
 def value_tables(cursor: Cursor) -> list[str]:
     """The tables that hold values."""
-    query = "SELECT table_name FROM duckdb_columns() WHERE column_name = 'unit' AND NOT internal"
+    query = """SELECT table_name FROM duckdb_columns() WHERE column_name = 'unit' AND NOT internal
+        AND table_name IN (SELECT table_name FROM duckdb_tables())"""  # a view is none
     return sorted({name for (name,) in cursor.execute(query).fetchall()} - TABLES)
 
 

@@ -1,9 +1,9 @@
 """Deleting in two steps, and files that nobody needs."""
 
 from store.arrays import CONTENT_HASH, is_older
+from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
-from store.lease import Cursor
 from store.records import CollectedFiles, TrashEntry
 from store.rows import now, records, scalar, sql_value
 from store.seals import ENTRY_QUERIES

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from store.brought import Brought, LinkedPiece, drop_states, store_brought
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.questions import question_row
 from store.records import AnswerPiece, Json, Question, Share
 from store.rows import now, put_rows, records, sql_value

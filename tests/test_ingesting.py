@@ -121,7 +121,7 @@ def test_the_database_is_closed_after_each_step(waiting, monkeypatch):
     wait = supervisor._stop.wait
 
     def after_a_step(seconds: float) -> bool:
-        closed.append(lease._connection is None)
+        closed.append(not lease._file.is_open)
         supervisor._stop.set()
         return wait(0)
 

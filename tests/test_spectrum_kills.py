@@ -25,7 +25,7 @@ from tests.tiny import (
     until_stored,
 )
 
-SETTINGS = SpectrumSettings(probes=60, steps=40, top=4)
+SETTINGS = SpectrumSettings(probes=48, steps=40, top=4)
 KILLS = 2
 
 
@@ -44,7 +44,7 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
         for kill in range(KILLS):
             stored = until_stored(
                 catalog,
-                lambda n=kill: (u := catalog.units_done(key)) > 10 * (n + 1) and u,  # type: ignore[misc]
+                lambda n=kill: (u := catalog.units_done(key)) > 6 * (n + 1) and u,  # type: ignore[misc]
             )
             assert stored < SETTINGS.units, "the spectrum was complete before the kill"
             # what the last one left may be stored before the next one has begun

@@ -272,7 +272,7 @@ def test_the_time_that_others_have_grows_with_the_time_it_was_held(tmp_path):
     with lease.cursor(1):
         lease._opened -= 6.0
     gap = lease._not_before - time.monotonic()
-    assert lease._connection is None
+    assert not lease._file.is_open
     assert 1.0 < gap < 3.0
     lease.end()
 

@@ -13,14 +13,15 @@ from tests.tiny import ROOT
 
 INTERRUPTED = """
 import os, signal, sys, threading
-from store import Catalog
+from store import Catalog, instance
 
+instance.CONFIG["threads"] = 1  # another thread of the database would work on, unheard of
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests run in the background
 catalog = Catalog(sys.argv[1])
 catalog.check()
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
-    long = "SELECT count(*) FROM range(3000000) a, range(3000000) b"
+    long = "SELECT sum(sin(a.range + b.range)) FROM range(100000) a, range(100000000) b"
     catalog._read(lambda cursor: cursor.execute(long))
 except KeyboardInterrupt:
     print("interrupted,", "whole" if catalog.models() == [] else "lost")

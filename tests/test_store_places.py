@@ -25,7 +25,7 @@ from store import (
     NotACatalog,
     rebuilding,
 )
-from store.lease import Cursor
+from store.database_file import Cursor
 from store.migrations import MIGRATIONS
 from store.place import log_of
 from store.rebuilding import _copy_rows
@@ -155,6 +155,45 @@ def test_what_another_program_wrote_is_not_rebuilt(
     with pytest.raises(error):
         catalog.rebuild()
     assert (catalog.folder / "catalog.duckdb").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("DROP TABLE problems; CREATE VIEW Problems AS {reading}", "view Problems"),
+        ("DROP TABLE migrations; CREATE VIEW migrations AS {reading}", "view migrations"),
+        ("CREATE MACRO max(a) AS {reading}", "macro max"),
+        ('CREATE MACRO "||"(a, b) AS {reading}', r"macro \|\|"),
+    ],
+)
+def test_a_catalog_reads_no_file_by_code_in_it(
+    catalog: Catalog, tmp_path: Path, code: str, name: str
+) -> None:
+    """A view in place of a table, a macro in place of a function: refused, or harmless."""
+    file = tmp_path / "secret"
+    file.write_text("a secret")
+    reading = f"(SELECT content FROM read_text('{file}'))"  # noqa: S608 - our own words
+    hostile = Catalog(shutil.copytree(catalog.folder, tmp_path / "hostile"))
+    with duckdb.connect(hostile.folder / "catalog.duckdb") as plain:
+        plain.execute(code.format(reading=reading))
+    with pytest.raises(NotACatalog, match=f"code of its own, the {name}, which"):
+        hostile.check()
+    other = Catalog(tmp_path / "other")
+    try:
+        other.merge(hostile.folder)
+        said = ""
+    except CatalogError as error:
+        said = str(error)
+    assert "a secret" not in said + str(other.query("SELECT * FROM problems").rows)
+
+
+def test_views_of_ones_own_are_no_code_that_is_run(catalog: Catalog) -> None:
+    """A view and a macro under names that nobody else uses are queried as one likes."""
+    catalog.close()
+    with duckdb.connect(catalog.folder / "catalog.duckdb") as plain:
+        plain.execute("CREATE MACRO twice(a) AS 2 * a; CREATE VIEW mine AS SELECT twice(3) AS unit")
+    assert catalog.query("SELECT * FROM mine").rows == [(6,)]
+    assert catalog.check_integrity(contents=True) == []
 
 
 def test_a_damaged_log_costs_only_what_it_had(

@@ -28,7 +28,7 @@ from store import Catalog, records
 from tests.browser.server import PATIENCE, Server, in_a_browser
 from tests.drawing import WITHOUT_OPENGL
 from tests.filling import add_answer, add_model, new_catalog
-from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended
+from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended, sample_identities
 
 pytestmark = in_a_browser
 SAMPLE = "mlp_b"
@@ -85,7 +85,10 @@ def server(folder: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def new_server(tmp_path: Path) -> Iterator[Server]:
-    """The app without a catalog, as a user starts it first."""
+    """The app as a user starts it first, but that it knows all samples except one."""
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.remember("samples", sample_identities(without=SAMPLE))
+    catalog.close()
     running = Server(tmp_path / "catalog")
     yield running
     running.end()
