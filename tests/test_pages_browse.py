@@ -8,7 +8,6 @@ import pytest
 
 from explorer.kinds import kind_named
 from explorer.pages._analyses_table import split_settings
-from explorer.pages._models import CHOSEN_KEY
 from store import Catalog
 from store.annotations import Annotation
 from store.records import Question
@@ -166,6 +165,25 @@ def test_what_is_chosen_is_tagged_archived_and_deleted_at_once(folder: Path) -> 
     assert catalog.questions()[1] == 2 * len(LAMBDAS)
 
 
+ON_A_MODEL = """
+from explorer.pages._models import show_actions
+from explorer.pages._undo import offer_undo
+from store import Catalog
+
+catalog = Catalog({folder!r})
+offer_undo(catalog)
+model = catalog.model({model!r})
+show_actions(catalog, model.name, model, catalog.annotations("model", [model.id])[model.id])
+"""
+FORM = """
+from explorer.pages._annotations import edit_annotation
+from store import Catalog
+
+catalog = Catalog({folder!r})
+edit_annotation(catalog, catalog.annotations("analysis", [{key!r}])[{key!r}], "its title")
+"""
+
+
 def test_a_deletion_is_undone_by_a_press(folder: Path) -> None:
     """Of an analysis and of a model with all its analyses, in the session that deleted them."""
     catalog = Catalog(folder)
@@ -175,11 +193,10 @@ def test_a_deletion_is_undone_by_a_press(folder: Path) -> None:
     fine(pressed(app, "Undo"))
     assert catalog.trash() == []
     assert "Undo" not in labels(app)
-    app.session_state[CHOSEN_KEY] = "second"
-    app.run()
-    (button,) = [b for b in app.button if b.label == "Delete"]
-    button.click().run()
-    assert {item.what for item in catalog.trash()} == {"model"}
+    script = ON_A_MODEL.format(folder=str(folder), model="second")
+    app = fine(AppTest.from_string(script).run())
+    pressed(app, "Delete")
+    assert "second" in {item.title for item in catalog.trash()}
     assert catalog.questions()[1] == 2 * len(LAMBDAS) - 2
     fine(pressed(app, "Undo"))
     assert catalog.trash() == [] and catalog.questions()[1] == 2 * len(LAMBDAS)
@@ -211,8 +228,8 @@ def test_what_is_noted_is_shown_and_a_note_fetches_nothing(folder: Path) -> None
 def test_the_form_keeps_what_is_written(folder: Path) -> None:
     """Name, note and tags of the dialog, once it is saved."""
     catalog = Catalog(folder)
-    app = fine(opened())
-    app.button(key="notes-spectrum third").click().run()
+    script = FORM.format(folder=str(folder), key="spectrum third")
+    app = fine(AppTest.from_string(script).run())
     app.text_input(key="noted-name").set_value("Sharp")
     app.text_area(key="noted-note").set_value("at the *edge*")
     fine(pressed(app, "Save"))

@@ -11,7 +11,7 @@ from explorer.kinds import KINDS
 from explorer.pages import _cards as cards
 from explorer.pages import _links as links
 from explorer.pages import _parts as parts
-from explorer.pages._annotations import notes_button
+from explorer.pages._annotations import FULL_STAR, notes_button
 from explorer.pages._facts import local_time
 from explorer.pages._undo import delete
 from explorer.wording import printable
@@ -70,7 +70,7 @@ def table_columns(
         "Created": [local_time(question.created) for question in questions],
     }
     noted: Columns = {
-        "Favourite": [annotations[key].favourite for key in keys],
+        "Favourite": [FULL_STAR if annotations[key].favourite else "" for key in keys],
         "Tags": [list(annotations[key].tags) for key in keys],
         "Note": [annotations[key].note for key in keys],
     }
@@ -138,8 +138,7 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
             catalog.annotate(replace(annotations[key], archived=not archived))
         st.rerun()
     starred = all(annotations[key].favourite for key in keys)
-    star = ":material/star:" if starred else ":material/star_outline:"
-    if st.button("No favourite" if starred else "Favourite", icon=star):
+    if st.button("No favourite" if starred else "Favourite", icon=":material/star:"):
         for key in keys:
             catalog.annotate(replace(annotations[key], favourite=not starred))
         st.rerun()

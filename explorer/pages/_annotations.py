@@ -14,6 +14,7 @@ from store.annotations import MAX_NOTE_LENGTH, MAX_TAG_LENGTH, Annotation
 
 TagColour: TypeAlias = Literal["blue", "green", "orange", "red", "violet", "gray"]
 TAG_COLOURS: tuple[TagColour, ...] = ("blue", "green", "orange", "red", "violet", "gray")
+FULL_STAR = "★"
 NOTE_HEIGHT = 180  # px
 ARCHIVED_HELP = {
     "analysis": "Listed only where the search says archived == true",
@@ -27,11 +28,9 @@ def tag_colour(tag: str) -> TagColour:
 
 
 def show_tags(tags: Sequence[str]) -> None:
-    """Tags side by side, each in its colour."""
-    if tags:
-        with st.container(horizontal=True, gap="xsmall"):
-            for tag in tags:
-                st.badge(in_badge(tag, MAX_TAG_LENGTH), color=tag_colour(tag))
+    """Tags one after the other, each in its colour."""
+    for tag in tags:
+        st.badge(in_badge(tag, MAX_TAG_LENGTH), color=tag_colour(tag))
 
 
 def show_note(annotation: Annotation) -> None:
@@ -44,8 +43,8 @@ def show_note(annotation: Annotation) -> None:
 def favourite_button(catalog: Catalog, annotation: Annotation) -> None:
     """A star that is full where this is a favourite; a press turns it."""
     word = "Remove from the favourites" if annotation.favourite else "Make it a favourite"
-    icon = ":material/star:" if annotation.favourite else ":material/star_outline:"
-    if st.button("", key=f"star-{annotation.id}", icon=icon, type="tertiary", help=word):
+    star = FULL_STAR if annotation.favourite else "☆"
+    if st.button(star, key=f"star-{annotation.id}", type="tertiary", help=word):
         catalog.annotate(replace(annotation, favourite=not annotation.favourite))
         st.rerun()
 

@@ -73,25 +73,27 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
             st.image(card.image, width="stretch", alt=printable(question.title, 200))
         else:
             st.skeleton(height=150)
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            st.page_link(
-                link.kind.page,
-                label=f"**{as_text(card.annotation.name or link.words, 120)}**",
-                icon=link.kind.icon,
-                query_params=link.parameters,
-                help="Open this analysis",
-                width="stretch",
-            )
-            favourite_button(catalog, card.annotation)
-            notes_button(catalog, card.annotation, question.title)
-            delete_button(catalog, question)
+        st.page_link(
+            link.kind.page,
+            label=f"**{as_text(card.annotation.name or link.words, 120)}**",
+            icon=link.kind.icon,
+            query_params=link.parameters,
+            help="Open this analysis",
+            width="stretch",
+        )
         early = f"ended early, {count_text(question)} · " if question.ended_early else ""
         words = f"{distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
         st.caption(words)
-        show_tags(card.annotation.tags)
-        show_note(card.annotation)
         if question.status == "open":
             show_progress(question, card.last)
+        if card.annotation.tags:
+            with st.container(horizontal=True, gap="xsmall"):
+                show_tags(card.annotation.tags)
+        with st.container(horizontal=True, gap="small"):
+            favourite_button(catalog, card.annotation)
+            notes_button(catalog, card.annotation, question.title)
+            delete_button(catalog, question)
+        show_note(card.annotation)
 
 
 def delete_button(catalog: Catalog, question: records.Question) -> None:

@@ -8,7 +8,7 @@ from explorer.ask.subject_names import label_models
 from explorer.codec import JsonValue
 from explorer.contracts.facts import ModelFacts
 from explorer.pages import _parts as parts
-from explorer.pages._annotations import notes_button
+from explorer.pages._annotations import FULL_STAR, notes_button
 from explorer.pages._undo import delete
 from store import Catalog, records
 from store.annotations import Annotation
@@ -34,7 +34,10 @@ def model_rows(
     labels = label_models(list(models))
     all_facts = [ModelFacts.of(model.facts) for model in models]
     rows: dict[str, list[object]] = {
-        "Model": [("★ " if noted[m.id].favourite else "") + label for label, m in labels.items()],
+        "Model": [
+            (f"{FULL_STAR} " if noted[m.id].favourite else "") + label
+            for label, m in labels.items()
+        ],
         "Parameters": [facts.parameters for facts in all_facts],
         "Snapshots": [m.points for m in models],
         "Analyses": [m.analyses for m in models],
