@@ -226,8 +226,12 @@ def test_what_is_noted_is_shown_and_a_note_fetches_nothing(folder: Path) -> None
 
 
 def test_the_form_keeps_what_is_written(folder: Path) -> None:
-    """Name, note and tags of the dialog, once it is saved."""
+    """Name, note and tags of the dialog, once it is saved; a card's button opens it."""
     catalog = Catalog(folder)
+    page = fine(opened())
+    page.button(key="notes-spectrum third").click().run()
+    assert "Spectrum of third" in texts(fine(page), "caption")
+    assert page.text_area(key="noted-note").value == ""
     script = FORM.format(folder=str(folder), key="spectrum third")
     app = fine(AppTest.from_string(script).run())
     app.text_input(key="noted-name").set_value("Sharp")

@@ -70,4 +70,4 @@ def _subject_text(catalog: Catalog, model_id: str, point_id: str) -> str:
     for brought in catalog.answer_points(model_id=model_id):
         if brought.point_id == point_id:
             return f"{name}@{brought.question_key[:KEY_LETTERS]}:{brought.name}"
-    return name
+    return f"{name}@{point_id[:KEY_LETTERS]}"  # which is gone: the command says so

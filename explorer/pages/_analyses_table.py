@@ -143,7 +143,7 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
             catalog.annotate(replace(annotations[key], favourite=not starred))
         st.rerun()
     if len(chosen) == 1:
-        notes_button(catalog, annotations[keys[0]], chosen[0].title, "Notes")
+        notes_button(annotations[keys[0]], chosen[0].title, "Notes")
     if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
         delete(catalog, "analysis", keys, f"{len(keys)} analyses" if keys[1:] else chosen[0].title)
         st.rerun()

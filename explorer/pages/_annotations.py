@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import streamlit as st
 
 from explorer.pages import _parts as parts
+from explorer.pages._running import app_state
 from explorer.pages._text import as_text, in_badge
 from store import Catalog
 from store.annotations import MAX_NOTE_LENGTH, MAX_TAG_LENGTH, Annotation
@@ -15,6 +16,7 @@ from store.annotations import MAX_NOTE_LENGTH, MAX_TAG_LENGTH, Annotation
 TagColour: TypeAlias = Literal["blue", "green", "orange", "red", "violet", "gray"]
 TAG_COLOURS: tuple[TagColour, ...] = ("blue", "green", "orange", "red", "violet", "gray")
 FULL_STAR = "★"
+EDITED_KEY = "edited annotation"  # what, id and title, in the session
 NOTE_HEIGHT = 180  # px
 ARCHIVED_HELP = {
     "analysis": "Listed only where the search says archived == true",
@@ -49,11 +51,10 @@ def favourite_button(catalog: Catalog, annotation: Annotation) -> None:
         st.rerun()
 
 
-def notes_button(catalog: Catalog, annotation: Annotation, title: str, words: str = "") -> None:
+def notes_button(annotation: Annotation, title: str, words: str = "") -> None:
     """A button that opens the form.
 
     Args:
-        catalog: where it is kept.
         annotation: what is noted so far.
         title: of the analysis or model, as it is without a name given by the user.
         words: on the button; none: its icon alone.
@@ -65,10 +66,26 @@ def notes_button(catalog: Catalog, annotation: Annotation, title: str, words: st
         type="secondary" if words else "tertiary",
         help="Name, tags and a note of your own",
     ):
-        edit_annotation(catalog, annotation, title)
+        st.session_state[EDITED_KEY] = (annotation.what, annotation.id, title)
+        st.rerun()
 
 
-@st.dialog("Name, tags and note", width="medium")
+def show_open_form() -> None:
+    """The form whose button was pressed, until it is saved or closed.
+
+    It belongs to the whole page: a part that runs by itself would take it away with its next run.
+    """
+    if edited := st.session_state.get(EDITED_KEY):
+        what, id, title = edited
+        catalog = app_state().catalog
+        edit_annotation(catalog, catalog.annotations(what, [id])[id], title)
+
+
+def _close_form() -> None:
+    st.session_state.pop(EDITED_KEY, None)
+
+
+@st.dialog("Name, tags and note", width="medium", on_dismiss=_close_form)
 def edit_annotation(catalog: Catalog, annotation: Annotation, title: str) -> None:
     """The form; nothing is kept before it is saved."""
     st.caption(as_text(title, 200))
@@ -108,4 +125,5 @@ def edit_annotation(catalog: Catalog, annotation: Annotation, title: str) -> Non
         except ValueError as error:
             st.error(parts.sentence(error), icon=":material/error:")
         else:
+            _close_form()
             st.rerun()

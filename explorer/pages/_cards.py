@@ -91,7 +91,7 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
                 show_tags(card.annotation.tags)
         with st.container(horizontal=True, gap="small"):
             favourite_button(catalog, card.annotation)
-            notes_button(catalog, card.annotation, question.title)
+            notes_button(card.annotation, question.title)
             delete_button(catalog, question)
         show_note(card.annotation)
 

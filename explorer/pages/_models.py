@@ -110,7 +110,7 @@ def show_actions(
                 st.error(parts.sentence(error), icon=":material/error:")
             else:
                 st.rerun()
-        notes_button(catalog, annotation, label, "Notes")
+        notes_button(annotation, label, "Notes")
         if st.button("Delete", icon=":material/delete:", help="With its analyses, to the trash"):
             delete(catalog, "model", [model.id], label)
             st.rerun()

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer.kinds import KINDS
+from explorer.pages._annotations import show_open_form
 from explorer.pages._parts import run_guarded
 
 MENU_WIDTH = 252  # px
@@ -34,4 +35,5 @@ def show_page() -> None:
             ],
         }
     )
+    run_guarded(show_open_form)
     run_guarded(page.run)

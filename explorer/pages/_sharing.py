@@ -19,7 +19,7 @@ def show_sharing(catalog: Catalog, question: records.Question, name: str = "") -
         if name:
             st.caption(as_text(name), width="content")
         favourite_button(catalog, annotation)
-        notes_button(catalog, annotation, question.title)
+        notes_button(annotation, question.title)
         with st.popover("Copy", icon=":material/content_copy:", key=f"copy-{question.key}"):
             show_texts(
                 {

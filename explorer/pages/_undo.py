@@ -34,7 +34,7 @@ def offer_undo(catalog: Catalog) -> None:
         return
     st.caption(f"{as_text(deleted.words, 80)} moved to the trash", width="content")
     if st.button("Undo", icon=":material/undo:", key="undo"):
+        del st.session_state[DELETED_KEY]  # also if the trash has been emptied meanwhile
         for id in deleted.ids:
             (catalog.restore_model if deleted.what == "model" else catalog.restore_question)(id)
-        del st.session_state[DELETED_KEY]
         st.rerun()
