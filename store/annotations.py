@@ -36,23 +36,29 @@ class Annotations(Door):
         }
 
     def annotate(self, annotation: Annotation) -> None:
-        """Keep what is noted, in place of what was.
+        """Keep all that is noted, in place of what was.
 
         Raises:
             ValueError: a tag is empty, too long or not printable, or the note too long.
         """
-        tags = tuple(dict.fromkeys(tag.strip() for tag in annotation.tags))
-        for tag in tags:
-            if not tag or len(tag) > MAX_TAG_LENGTH or not tag.isprintable():
-                raise ValueError(
-                    f"a tag must be printable and have 1 to {MAX_TAG_LENGTH} characters, "
-                    f"got {tag[:60]!r}"
-                )
-        if len(annotation.note) > MAX_NOTE_LENGTH:
-            raise ValueError(f"a note must have at most {MAX_NOTE_LENGTH:,} characters")
-        row = vars(replace(annotation, tags=tags))
-        renewed = [name for name in row if name not in ("what", "id")]
-        self._write(lambda c: put_row(c, "annotations", row, renewed))
+        row = vars(_checked(annotation))
+        self._write(lambda c: put_row(c, "annotations", row, _RENEWED))
+
+    def change_annotation(self, what: str, id: str, **fields: object) -> None:
+        """Keep these fields of what is noted; the others stay as they are by now.
+
+        Raises:
+            ValueError: as for `annotate`.
+        """
+
+        def work(cursor: Cursor) -> None:
+            query = "SELECT * FROM annotations WHERE what = ? AND id = ?"
+            stored = records(cursor, Annotation, query, [what, id])
+            annotation = stored[0] if stored else Annotation(what=what, id=id)
+            changed = _checked(replace(annotation, **fields))  # type: ignore[arg-type]
+            put_row(cursor, "annotations", vars(changed), _RENEWED)
+
+        self._write(work)
 
     def tags(self, what: str) -> dict[str, int]:
         """All tags of models or analyses, each with how many have it, the most frequent first."""
@@ -64,3 +70,24 @@ class Annotations(Door):
             return cursor.execute(query, [what]).fetchall()
 
         return dict(self._read(work))
+
+
+_RENEWED = ("name", "note", "tags", "favourite", "archived")
+
+
+def _checked(annotation: Annotation) -> Annotation:
+    """The annotation, each tag once and without blanks around it.
+
+    Raises:
+        ValueError: a tag is empty, too long or not printable, or the note too long.
+    """
+    tags = tuple(dict.fromkeys(tag.strip() for tag in annotation.tags))
+    for tag in tags:
+        if not tag or len(tag) > MAX_TAG_LENGTH or not tag.isprintable():
+            raise ValueError(
+                f"a tag must be printable and have 1 to {MAX_TAG_LENGTH} characters, "
+                f"got {tag[:60]!r}"
+            )
+    if len(annotation.note) > MAX_NOTE_LENGTH:
+        raise ValueError(f"a note must have at most {MAX_NOTE_LENGTH:,} characters")
+    return replace(annotation, tags=tags)

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from store.errors import CannotFilter
 
 MAX_WHOLE = 10**18
+FLAGS = ("favourite", "archived")  # names that are a condition by themselves
 MAX_LENGTH = 2000  # characters of a text
 Value: TypeAlias = str | float | int | bool | None
 _SYMBOLS: dict[type[ast.AST], str] = {
@@ -59,7 +60,11 @@ Condition: TypeAlias = Comparison | Word | Joined
 
 def is_expression(text: str) -> bool:
     """Whether a text compares something; else it is words to look for."""
-    outside_of_quotes = re.sub(r"""("[^"]*"|'[^']*')""", "", text)
+    outside_of_quotes = re.sub(r"""("[^"]*"|'[^']*')""", '""', text)
+    if re.fullmatch(
+        r'(\s|[()]|and\b|or\b|not\b|"")*""(\s|[()]|and\b|or\b|not\b|"")*', outside_of_quotes
+    ):
+        return True  # words in quotes alone
     return re.search(r"[<>~]|[=!]=|\bin\s*[\[({]", outside_of_quotes) is not None
 
 
@@ -71,6 +76,7 @@ def parsed(text: str) -> Condition:
     """
     if len(text) > MAX_LENGTH:
         raise CannotFilter(f"it is longer than {MAX_LENGTH:,} characters", "shorten it")
+    text = text.strip()
     code = _readable_code(text)
     try:
         body = ast.parse(code, mode="eval").body
@@ -94,6 +100,8 @@ def _readable_code(text: str) -> str:
     backslashes.
     """
     parts = re.split(r"""("[^"]*"|'[^']*')""", re.sub(r"\s", " ", text))
+    if any("#" in part for part in parts[::2]):  # for the parser the rest would be a remark
+        raise CannotFilter("# has no meaning outside of quotes", _EXAMPLE)
     outside = [part.replace("~", "@") for part in parts[::2]]
     inside = [part.replace("\\", "/") for part in parts[1::2]]
     return "".join(
@@ -132,7 +140,9 @@ class _Reader:
             case ast.Constant(value=str()):
                 return Word(self._quoted(node))
             case ast.Name() | ast.Attribute():
-                return Comparison(self._name(node), "!=", (None,))
+                name = self._name(node)
+                is_flag = name.text in FLAGS
+                return Comparison(name, "=" if is_flag else "!=", (True if is_flag else None,))
         raise self._refusal(node, "is neither a comparison nor a word in quotes")
 
     def _comparison(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> Condition:

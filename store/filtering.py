@@ -17,7 +17,8 @@ ANNOTATIONS = ("tag", "note", "favourite", "archived")  # of the analysis
 MODEL_NAMES = ("model", "name")  # what the name of a model goes by
 MOST_NAMES_LISTED = 12
 WORDS = """(contains(lower(concat_ws(' ', title, kind, settings)), ?)
-    OR list_has_any(model_ids, CAST(? AS VARCHAR[])))"""
+    OR list_has_any(model_ids, CAST(? AS VARCHAR[]))
+    OR key IN (SELECT id FROM annotations WHERE what = 'analysis' AND contains(lower(name), ?)))"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class FilterNames:
         for kind, name in cursor.execute(_NUMBER_NAMES).fetchall():
             numbers.setdefault(kind, set()).add(name)
         frozen = {kind: frozenset(names) for kind, names in numbers.items()}
-        return cls(frozenset(n for (n,) in settings), frozenset(n for (n,) in facts), frozen)
+        plain = [frozenset(n for (n,) in rows if '"' not in n) for rows in (settings, facts)]
+        return cls(plain[0], plain[1], frozen)
 
     @property
     def all(self) -> list[str]:
@@ -88,8 +90,8 @@ _SETTING_NAMES = """SELECT DISTINCT unnest(json_keys(settings)) FROM (
 _PLACES_OF_FACTS = ("$", "$.run.hyperparameters", "$.run.trained_by")  # in a model's facts
 _NUMBER_NAMES = """SELECT DISTINCT kind, unnest(names)
     FROM (SELECT DISTINCT kind, names FROM result_numbers JOIN questions ON key = question_key)"""
-_NUMBER = """(SELECT n.estimates[list_position(n.names, ?)] FROM result_numbers AS n
-    WHERE n.question_key = {}.key)"""
+_NUMBER = """CAST((SELECT n.estimates[list_position(n.names, ?)] FROM result_numbers AS n
+    WHERE n.question_key = {}.key) AS VARCHAR)"""
 _FACT_NAMES = " UNION ".join(
     f"SELECT unnest(json_keys(facts, '{place}')) FROM models"  # noqa: S608 - our own words
     for place in _PLACES_OF_FACTS
@@ -115,7 +117,7 @@ class SqlOfConditions:
             case Joined(how=how, parts=parts):
                 return joined(f" {how} ", [self.sql(part) for part in parts])
             case Word(text=word):
-                return Sql(WORDS, (word.lower(), models_named(self._cursor, word.lower())))
+                return words_sql(self._cursor, word.lower())
             case Comparison(name=name, symbol=symbol, values=values):
                 if symbol == "~":
                     _require_pattern(self._cursor, str(values[0]))
@@ -136,19 +138,32 @@ class SqlOfConditions:
 
     def _column(self, name: Name) -> Sql:
         """One value of each analysis; of several models that of the first."""
-        owner, _, key = name.text.rpartition(".")
+        owner, key = self._parts(name)
         if not owner and key in MODEL_NAMES:
             return Sql(_FIRST_MODEL.format("name"))
+        if not owner and key in ANNOTATIONS:
+            column = "array_to_string(tags, ', ')" if key == "tag" else identifier(key)
+            return Sql(_ANNOTATION.replace("[]", column))
+        if owner and key in self._names.numbers.get(owner, ()):
+            number = _NUMBER.replace("{}", "questions")
+            return Sql(f"(CASE WHEN kind = ? THEN {number} END)", (owner, key))
         if owner in ("", "model") and key in self._names.model_facts - self._own_names(owner):
             return _model_fact(key).within(_FIRST_MODEL)
         return self._comparison(name, lambda column: column)
+
+    def _parts(self, name: Name) -> tuple[str, str]:
+        """Whose a name is and what it is there; a setting or fact may have a dot in its name."""
+        if name.text in self._names.settings | self._names.model_facts:
+            return "", name.text
+        owner, _, key = name.text.rpartition(".")
+        return owner, key
 
     def _own_names(self, owner: str) -> frozenset[str]:
         """The names of analyses that go before the same ones of models."""
         return frozenset() if owner else self._names.settings | frozenset(COLUMNS)
 
     def _comparison(self, name: Name, compare: Callable[[Sql], Sql]) -> Sql:
-        owner, _, key = name.text.rpartition(".")
+        owner, key = self._parts(name)
         if not owner and key in COLUMNS:
             return compare(Sql(f"CAST({identifier(key)} AS VARCHAR)"))
         if not owner and key in ANNOTATIONS:
@@ -177,6 +192,8 @@ class SqlOfConditions:
 
 _OF_ANNOTATIONS = """(key IN (SELECT id FROM (
     SELECT id, CAST([] AS VARCHAR) AS noted FROM annotations WHERE what = 'analysis') WHERE {}))"""
+_ANNOTATION = """(SELECT CAST([] AS VARCHAR) FROM annotations
+    WHERE what = 'analysis' AND id = key)"""
 _OF_ANSWERS = """list_has_any(model_ids, (SELECT coalesce(list(DISTINCT id), []) FROM
     (SELECT unnest(model_ids) AS id FROM questions AS others
      WHERE others.deleted IS NULL AND {} AND others.kind = ?)))"""
@@ -212,6 +229,11 @@ def joined(word: str, parts: Sequence[Sql]) -> Sql:
     """Conditions with a word between them; of none, one that never holds."""
     text = word.join(part.text for part in parts) or "FALSE"
     return Sql(f"({text})", tuple(value for part in parts for value in part.values))
+
+
+def words_sql(cursor: Cursor, word: str) -> Sql:
+    """That a word in small letters is somewhere in what an analysis says of itself."""
+    return Sql(WORDS, (word, models_named(cursor, word), word))
 
 
 def models_named(cursor: Cursor, word: str) -> list[str]:

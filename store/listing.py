@@ -5,8 +5,9 @@ from types import MappingProxyType
 
 from store.database_file import Cursor
 from store.door import Door
+from store.errors import CannotFilter
 from store.filter_language import is_expression, parsed
-from store.filtering import WORDS, FilterNames, Sql, SqlOfConditions, joined, models_named
+from store.filtering import FilterNames, Sql, SqlOfConditions, joined, words_sql
 from store.questions import questions_by_key
 from store.records import Question
 
@@ -92,10 +93,11 @@ class Listings(Door):
             condition = joined(" AND ", [condition, *_facet_conditions(facets)])
             by = _order(cursor, order, descending)
             columns = "key, kind, title, status, units_done, units, created, settings"
-            return " ".join(
-                f"SELECT {columns} FROM questions WHERE {condition.with_values} "  # noqa: S608
-                f"ORDER BY {by.with_values}, key".split()
+            where, order_by = (
+                Sql(" ".join(part.text.split()), part.values).with_values
+                for part in (condition, by)
             )
+            return f"SELECT {columns} FROM questions WHERE {where} ORDER BY {order_by}, key"  # noqa: S608
 
         return self._read(work)
 
@@ -121,13 +123,14 @@ def _condition(
     cursor: Cursor, search: str, equal: Mapping[str, str | None], *, deleted: bool, archived: bool
 ) -> Sql:
     """What is searched for, as one condition."""
+    if search.encode(errors="replace") != search.encode(errors="surrogatepass"):
+        raise CannotFilter("it has characters that are no text", "write it anew")
     parts = [Sql(f"deleted IS {'NOT ' if deleted else ''}NULL")]
     parts += [Sql(text, (value,)) for text, value in equal.items() if value is not None]
     if is_expression(search):
         parts.append(SqlOfConditions(cursor).sql(parsed(search)))
     else:
-        words = search.lower().split()
-        parts += [Sql(WORDS, (word, models_named(cursor, word))) for word in words]
+        parts += [words_sql(cursor, word) for word in search.lower().split()]
     if not archived:
         parts.append(Sql(_NOT_ARCHIVED))
     return joined(" AND ", parts)

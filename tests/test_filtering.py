@@ -81,6 +81,10 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
         ('tag in ["fig 2", "fig 3"]', "s1"),
         ('note ~ "wide"', "p1"),
         ("favourite == true or barrier > 0", "s1 i1"),
+        ('favourite and kind == "surface"', "s1"),
+        ('lambda_max == "abc" or lambda_max ~ "z" or lambda_max in ["a"]', ""),
+        (" lr == 0.2 or momentum > 1", "s2"),
+        ('"S1"', "s1"),
     ],
 )
 def test_a_condition_finds_what_meets_it(catalog: Catalog, text: str, keys: str) -> None:
@@ -164,6 +168,9 @@ def test_numbers_go_with_their_answer(catalog: Catalog) -> None:
         ("lr", True, "s2 i1 p1 s1 s3"),
         ("name", False, "s3 i1 p1 s1 s2"),
         ("title", True, "s3 s2 s1 p1 i1"),
+        ("spectrum.lambda_max", True, "p1 i1 s1 s2 s3"),
+        ("tag", False, "p1 s1 i1 s2 s3"),
+        ("note", False, "s1 p1 i1 s2 s3"),
     ],
 )
 def test_lists_go_by_any_column(catalog: Catalog, order: str, descending: bool, keys: str) -> None:

@@ -17,8 +17,13 @@ from explorer.kinds import KINDS, kind_named
 from explorer.render.export.thumbnail import thumbnail
 from explorer.supervisor import result_numbers
 from store import CannotMerge, Catalog
-from tests.filling import done, work
-from tests.tiny import ROOT, agreed
+from tests.tiny import (
+    ROOT,
+    agreed,
+    ended,
+    supervised,
+    until_stored,
+)
 
 BROKEN = """UPDATE questions SET settings = '{"no": 1}' WHERE key = ?"""
 HALF_DONE = "Convexity map of other"
@@ -86,17 +91,16 @@ def test_it_is_merged_into_a_new_one(old: Path, tmp_path: Path) -> None:
 
 def test_what_was_half_done_goes_on(old: Path) -> None:
     """After the problem is imported from where it lies now: the 30 points stay, the rest comes."""
-    catalog = Catalog(old / "catalog")
-    catalog.check()
-    (question,) = catalog.questions(status="open")[0]
-    table = kind_named(question.kind).table
-    stored = catalog.values(question.key, table)
-    weights = [Checkpoint(file=old / "other.safetensors")]
-    done(catalog, order_import(catalog, agreed(old / "problem.py"), {}, weights, "other"))
-    questions.resume(catalog, catalog.question(question.key))
-    work(catalog)
-    assert catalog.question(question.key).status == "complete"
-    values = catalog.values(question.key, table)
+    with supervised(old / "catalog") as (catalog, _):
+        (question,) = catalog.questions(status="open")[0]
+        table = kind_named(question.kind).table
+        stored = catalog.values(question.key, table)
+        weights = [Checkpoint(file=old / "other.safetensors")]
+        job = order_import(catalog, agreed(old / "problem.py"), {}, weights, "other")
+        assert ended(catalog, job).status == "done"
+        questions.resume(catalog, catalog.question(question.key))
+        until_stored(catalog, lambda: catalog.question(question.key).status == "complete")
+        values = catalog.values(question.key, table)
     rows = [values["unit"].tolist().index(unit) for unit in stored["unit"]]
     assert len(stored["unit"]) == 30 and sorted(values["unit"]) == list(range(169))
     assert all((values[name][rows] == stored[name]).all() for name in stored if name != "unit")

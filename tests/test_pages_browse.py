@@ -178,9 +178,10 @@ show_actions(catalog, model.name, model, catalog.annotations("model", [model.id]
 FORM = """
 from explorer.pages._annotations import edit_annotation
 from store import Catalog
+from store.annotations import Annotation
 
 catalog = Catalog({folder!r})
-edit_annotation(catalog, catalog.annotations("analysis", [{key!r}])[{key!r}], "its title")
+edit_annotation(catalog, Annotation(what="analysis", id={key!r}), "its title")
 """
 
 
@@ -217,7 +218,7 @@ def test_what_is_noted_is_shown_and_a_note_fetches_nothing(folder: Path) -> None
     assert any("The wide one" in element.label for element in app.get("page_link"))
     assert any("fig 2" in text and "-badge" in text for text in texts(app, "markdown"))
     (note,) = [text for text in texts(app, "markdown") if "Look" in text]
-    assert "\\!\\[" in note or "\\![" in note
+    assert "![" not in note and "[it]" in note
     app.button(key="star-surface first").click().run()
     assert catalog.annotations("analysis", [noted.id])[noted.id].favourite
     table = fine(opened(view="Table", favourite="true"))
@@ -231,14 +232,16 @@ def test_the_form_keeps_what_is_written(folder: Path) -> None:
     page = fine(opened())
     page.button(key="notes-spectrum third").click().run()
     assert "Spectrum of third" in texts(fine(page), "caption")
-    assert page.text_area(key="noted-note").value == ""
+    assert page.text_area(key="noted-note-spectrum third").value == ""
     script = FORM.format(folder=str(folder), key="spectrum third")
     app = fine(AppTest.from_string(script).run())
-    app.text_input(key="noted-name").set_value("Sharp")
-    app.text_area(key="noted-note").set_value("at the *edge*")
+    app.text_input(key="noted-name-spectrum third").set_value("Sharp")
+    app.text_area(key="noted-note-spectrum third").set_value("at the *edge*")
+    catalog.change_annotation("analysis", "spectrum third", tags=("meanwhile",))  # another tab
     fine(pressed(app, "Save"))
     kept = catalog.annotations("analysis", ["spectrum third"])["spectrum third"]
-    assert (kept.name, kept.note, kept.tags) == ("Sharp", "at the *edge*", ())
+    assert (kept.name, kept.note, kept.tags) == ("Sharp", "at the *edge*", ("meanwhile",))
+    assert listed(fine(opened(view="Table", search="sharp"))) == ["Sharp"]  # found by that name
     catalog.annotate(Annotation(what="analysis", id="spectrum third"))
 
 

@@ -13,6 +13,7 @@ from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
 from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
 from explorer.kinds.line import LINE, LineSettings
+from explorer.pages import _running
 from sample_models import samples
 from store import Catalog
 from tests.filling import add_answer, add_model, add_tiny, new_catalog
@@ -100,7 +101,7 @@ def test_between_two_models_there_is_a_barrier(folder: Path) -> None:
 def test_every_card_leads_to_its_analysis(folder: Path) -> None:
     """The address of each card opens a page that has nothing to compute and shows a chart."""
     links = [link.proto for link in fine(opened(CATALOG_PAGE)).get("page_link")]
-    links = [link for link in links if "=" in link.query_string]
+    links = [link for link in links if link.label.startswith("**")]  # those of cards
     assert len(links) == 7
     names = {link.label for link in links}
     assert {"**mlp_a@0 to mlp_a**", "**mlp_a and mlp_b**", "**mlp_a@400**"} <= names
@@ -302,3 +303,19 @@ def test_snapshots_without_a_step_go_by_their_files(
     app = fine(opened(INTERPOLATION.page, **dict(parse_qsl(link.query_string))))
     assert (computes(app), charts(app)) == ([], 1)
     assert [e.value for e in app.subheader] == ["Loss from mine at early to mine"]
+
+
+def test_two_models_of_one_point_have_one_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run and its last checkpoint imported alone: one question, both curves, its facts once."""
+    catalog = new_catalog(tmp_path / "catalog")
+    alone = add_tiny(catalog, tmp_path, "alone", [0])
+    add_tiny(catalog, tmp_path, "run", [3, 0])
+    add_answer(catalog, LINE, LineSettings(x_count=5), (alone, ""))
+    catalog.close()
+    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
+    app = fine(opened(LINE.page, model=["alone", "run"], x_count="5"))
+    assert computes(app) == []
+    assert len([e for e in app.expander if e.label.startswith("Provenance")]) == 1
+    _running.stop_apps()

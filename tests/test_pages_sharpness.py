@@ -92,8 +92,8 @@ def test_its_card_leads_to_it(folder: Path) -> None:
     words = "train · rescaled by layer · seed 0"
     assert len([text for text in texts(app, "caption") if text.startswith(words)]) == 1
     links = [link.proto for link in app.get("page_link")]
-    link = next(link for link in links if "rescaling=layer" in link.query_string)
-    assert link.label == "**run from run@1**"
+    link = next(link for link in links if link.label == "**run from run@1**")
+    assert "rescaling=layer" in link.query_string
     app = fine(opened(SHARPNESS.page, **dict(parse_qsl(link.query_string))))
     assert not [label for label in labels(app) if label.startswith("Compute")]
     assert charts(app) == 3

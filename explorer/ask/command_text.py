@@ -26,7 +26,7 @@ def compute_command(catalog: Catalog, question: records.Question) -> str:
     points = named_points(kind, settings, question.point_ids)
     words = [*program_words(catalog), "compute", kind.name]
     for model_id, point_id in zip(question.model_ids, points, strict=True):
-        words += ["--model", _subject_text(catalog, model_id, point_id)]
+        words.append(f"--model={_subject_text(catalog, model_id, point_id)}")
     if len(question.model_ids) > len(kind.subjects) == 1:
         words.append("--together")
     for described in setting_fields(kind.settings):
@@ -64,10 +64,12 @@ def _subject_text(catalog: Catalog, model_id: str, point_id: str) -> str:
     name = model.name if plain else model.id[:KEY_LETTERS]
     if point_id == model.point_id:
         return name
-    for point in catalog.points(model_id):
-        if point.point_id == point_id:
-            return f"{name}@{point.label if point.step is None else point.step}"
+    points = catalog.points(model_id)
+    texts = {p.point_id: p.label if p.step is None else str(p.step) for p in points}
+    text = texts.get(point_id, "@")
+    if "@" not in text and list(texts.values()).count(text) == 1:
+        return f"{name}@{text}"
     for brought in catalog.answer_points(model_id=model_id):
         if brought.point_id == point_id:
             return f"{name}@{brought.question_key[:KEY_LETTERS]}:{brought.name}"
-    return f"{name}@{point_id[:KEY_LETTERS]}"  # which is gone: the command says so
+    return f"{name}@{point_id[:KEY_LETTERS]}"

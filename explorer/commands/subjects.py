@@ -39,6 +39,9 @@ def subject_named(catalog: Catalog, text: str) -> Subject:
     stored_points = catalog.points(model.id)
     steps = {str(point.step): point.point_id for point in stored_points if point.step is not None}
     points = {point.label: point.point_id for point in stored_points} | steps
+    by_id = [p for p in points.values() if len(step) >= FEWEST_KEY_LETTERS and p.startswith(step)]
+    if step not in points and len(set(by_id)) == 1:
+        return model, by_id[0]
     if step not in points and (brought := _brought_point(catalog, model, step)):
         return model, brought
     if step not in points:

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import streamlit as st
 
@@ -126,7 +125,8 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
     if st.button("Add tag", icon=":material/sell:") and tag.strip():
         try:
             for key in keys:
-                catalog.annotate(replace(annotations[key], tags=(*annotations[key].tags, tag)))
+                tags = (*annotations[key].tags, tag)
+                catalog.change_annotation("analysis", key, tags=tags)
         except ValueError as error:
             st.error(parts.sentence(error), icon=":material/error:")
         else:
@@ -135,12 +135,12 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
     word = "Unarchive" if archived else "Archive"
     if st.button(word, icon=":material/archive:", help="Listed only by archived == true"):
         for key in keys:
-            catalog.annotate(replace(annotations[key], archived=not archived))
+            catalog.change_annotation("analysis", key, archived=not archived)
         st.rerun()
     starred = all(annotations[key].favourite for key in keys)
     if st.button("No favourite" if starred else "Favourite", icon=":material/star:"):
         for key in keys:
-            catalog.annotate(replace(annotations[key], favourite=not starred))
+            catalog.change_annotation("analysis", key, favourite=not starred)
         st.rerun()
     if len(chosen) == 1:
         notes_button(annotations[keys[0]], chosen[0].title, "Notes")

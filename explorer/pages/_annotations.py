@@ -2,21 +2,20 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import streamlit as st
 
 from explorer.pages import _parts as parts
 from explorer.pages._running import app_state
-from explorer.pages._text import as_text, in_badge
-from store import Catalog
+from explorer.pages._text import as_text, in_badge, without_images
+from store import Catalog, CatalogError
 from store.annotations import MAX_NOTE_LENGTH, MAX_TAG_LENGTH, Annotation
 
 TagColour: TypeAlias = Literal["blue", "green", "orange", "red", "violet", "gray"]
 TAG_COLOURS: tuple[TagColour, ...] = ("blue", "green", "orange", "red", "violet", "gray")
 FULL_STAR = "★"
-EDITED_KEY = "edited annotation"  # what, id and title, in the session
+EDITED_KEY = "edited annotation"  # with its title, in the session
 NOTE_HEIGHT = 180  # px
 ARCHIVED_HELP = {
     "analysis": "Listed only where the search says archived == true",
@@ -39,7 +38,7 @@ def show_note(annotation: Annotation) -> None:
     """A note as its writer meant it: Markdown; its pictures are links, for they lie elsewhere."""
     if annotation.note:
         with st.expander("Note", icon=":material/sticky_note_2:"):
-            st.markdown(annotation.note.replace("![", "\\!["))
+            st.markdown(without_images(annotation.note))
 
 
 def favourite_button(catalog: Catalog, annotation: Annotation) -> None:
@@ -47,7 +46,8 @@ def favourite_button(catalog: Catalog, annotation: Annotation) -> None:
     word = "Remove from the favourites" if annotation.favourite else "Make it a favourite"
     star = FULL_STAR if annotation.favourite else "☆"
     if st.button(star, key=f"star-{annotation.id}", type="tertiary", help=word):
-        catalog.annotate(replace(annotation, favourite=not annotation.favourite))
+        wanted = not annotation.favourite
+        catalog.change_annotation(annotation.what, annotation.id, favourite=wanted)
         st.rerun()
 
 
@@ -66,7 +66,7 @@ def notes_button(annotation: Annotation, title: str, words: str = "") -> None:
         type="secondary" if words else "tertiary",
         help="Name, tags and a note of your own",
     ):
-        st.session_state[EDITED_KEY] = (annotation.what, annotation.id, title)
+        st.session_state[EDITED_KEY] = (annotation, title)
         st.rerun()
 
 
@@ -76,9 +76,8 @@ def show_open_form() -> None:
     It belongs to the whole page: a part that runs by itself would take it away with its next run.
     """
     if edited := st.session_state.get(EDITED_KEY):
-        what, id, title = edited
-        catalog = app_state().catalog
-        edit_annotation(catalog, catalog.annotations(what, [id])[id], title)
+        annotation, title = edited  # as it was when the form was opened
+        edit_annotation(app_state().catalog, annotation, title)
 
 
 def _close_form() -> None:
@@ -87,42 +86,49 @@ def _close_form() -> None:
 
 @st.dialog("Name, tags and note", width="medium", on_dismiss=_close_form)
 def edit_annotation(catalog: Catalog, annotation: Annotation, title: str) -> None:
-    """The form; nothing is kept before it is saved."""
+    """The form; nothing is kept before it is saved, and then only what was changed in it."""
+    parts.run_guarded(lambda: _show_form(catalog, annotation, title))
+
+
+def _show_form(catalog: Catalog, annotation: Annotation, title: str) -> None:
+    id, fields = annotation.id, dict[str, object]()
     st.caption(as_text(title, 200))
-    name = annotation.name
     if annotation.what == "analysis":
         name = st.text_input(
-            "Name", annotation.name or "", placeholder=title, key="noted-name"
-        ).strip()
-    tags = st.multiselect(
-        "Tags",
-        list(dict.fromkeys([*annotation.tags, *catalog.tags(annotation.what)])),
-        annotation.tags,
-        accept_new_options=True,
-        placeholder="choose, or write a new one",
+            "Name", annotation.name or "", placeholder=title, key=f"noted-name-{id}"
+        )
+        fields["name"] = name.strip() or None
+    known = dict.fromkeys([*annotation.tags, *catalog.tags(annotation.what)])
+    fields["tags"] = tuple(
+        st.multiselect(
+            "Tags",
+            list(known),
+            annotation.tags,
+            accept_new_options=True,
+            placeholder="choose, or write a new one",
+            key=f"noted-tags-{id}",
+        )
     )
-    note = st.text_area(
+    fields["note"] = st.text_area(
         "Note",
         annotation.note,
         height=NOTE_HEIGHT,
         max_chars=MAX_NOTE_LENGTH,
         help="Markdown",
-        key="noted-note",
+        key=f"noted-note-{id}",
     )
-    favourite = st.checkbox("Favourite", annotation.favourite)
-    archived = st.checkbox("Archived", annotation.archived, help=ARCHIVED_HELP[annotation.what])
+    fields["favourite"] = st.checkbox("Favourite", annotation.favourite, key=f"noted-star-{id}")
+    fields["archived"] = st.checkbox(
+        "Archived",
+        annotation.archived,
+        help=ARCHIVED_HELP[annotation.what],
+        key=f"noted-archived-{id}",
+    )
     if st.button("Save", type="primary", icon=":material/check:"):
-        changed = replace(
-            annotation,
-            name=name or None,
-            tags=tuple(tags),
-            note=note,
-            favourite=favourite,
-            archived=archived,
-        )
+        changed = {n: value for n, value in fields.items() if value != getattr(annotation, n)}
         try:
-            catalog.annotate(changed)
-        except ValueError as error:
+            catalog.change_annotation(annotation.what, id, **changed)
+        except (ValueError, CatalogError) as error:
             st.error(parts.sentence(error), icon=":material/error:")
         else:
             _close_form()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from explorer.pages._export import export_line
+from explorer.pages._parts import each_once
 from explorer.pages._provenance import show_provenance
 from store import Catalog, records
 
@@ -36,6 +37,6 @@ def show_provenances(
     results: Mapping[str, "Result"],
 ) -> None:
     """What each answer was computed from; names tell several apart."""
-    for name, question in questions_by_name.items():
+    for name, question in each_once(questions_by_name).items():
         apart = name if len(questions_by_name) > 1 else ""
         show_provenance(catalog, question, results[name].facts, apart)

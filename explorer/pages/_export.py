@@ -14,6 +14,7 @@ from explorer.pages._downloads import (
     numbers_download,
     relief_download,
 )
+from explorer.pages._parts import each_once
 from explorer.pages._text import as_text
 from explorer.pages._trajectories import DrawnPaths
 from explorer.wording import NAME_LENGTH
@@ -80,7 +81,7 @@ def export_line(
                 file_name(next(iter(questions_by_name.values()))), chart, questions_by_name.values()
             )
         with numbers:
-            for name, question in questions_by_name.items():
+            for name, question in each_once(questions_by_name).items():
                 st.caption(as_text(name))
                 numbers_download(file_name(question), question, lines[name])
 
@@ -114,7 +115,7 @@ def export_numbers(
 ) -> None:
     """The numbers of each answer."""
     with st.popover("Export", icon=":material/download:", key="export-numbers"):
-        for name, question in questions_by_name.items():
+        for name, question in each_once(questions_by_name).items():
             st.caption(as_text(name))
             numbers_download(file_name(question), question, results[name])
 

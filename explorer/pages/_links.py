@@ -36,6 +36,12 @@ class Subjects:
         self._steps: dict[tuple[str, str], int | str] = {}
         self._catalog = catalog
 
+    def label(self, id: str, name: str) -> str:
+        """What a model is called on pages; a deleted one by no other's name."""
+        label = self.labels.get(id, printable(name))
+        alone = id in self.labels or label not in self.labels.values()
+        return label if alone else f"{label} ({id[:6]})"
+
     def model(self, id: str) -> records.Model:
         """The model of that id, also a deleted one."""
         if id not in self._models:
@@ -64,7 +70,7 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
     """
     kind = kind_named(question.kind)
     named = zip(question.model_ids, question.model_names, strict=True)
-    models = [subjects.labels.get(id, printable(name)) for id, name in named]
+    models = [subjects.label(id, name) for id, name in named]
     settings = settings_from_json(kind.settings, question.settings)
     points = named_points(kind, settings, question.point_ids)
     subject_words: list[str] = []

@@ -1,6 +1,6 @@
 """The models as a table; one that is chosen can be analysed, renamed or deleted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -28,10 +28,10 @@ def seed_of(facts: ModelFacts) -> JsonValue:
 
 
 def model_rows(
-    models: Sequence[records.Model], noted: Mapping[str, Annotation]
+    labels: Mapping[str, records.Model], noted: Mapping[str, Annotation]
 ) -> dict[str, list[object]]:
     """The table of models, column by column; `noted` is what is noted of each, by its id."""
-    labels = label_models(list(models))
+    models = list(labels.values())
     all_facts = [ModelFacts.of(model.facts) for model in models]
     rows: dict[str, list[object]] = {
         "Model": [
@@ -53,28 +53,29 @@ def model_rows(
     return rows
 
 
-def listed_models(catalog: Catalog) -> tuple[list[records.Model], dict[str, Annotation]]:
-    """The models that are listed, and what is noted of each; archived ones if they are wished."""
-    models = catalog.models()
-    noted = catalog.annotations("model", [model.id for model in models])
-    archived = [model.id for model in models if noted[model.id].archived]
+def listed_models(catalog: Catalog) -> tuple[dict[str, records.Model], dict[str, Annotation]]:
+    """The models that are listed, by label, and what is noted of all; archived ones if wished."""
+    labels = label_models(catalog.models())
+    noted = catalog.annotations("model", [model.id for model in labels.values()])
+    archived = [model.id for model in labels.values() if noted[model.id].archived]
     if archived and not st.toggle(
         f"{len(archived)} archived too", key="archived", bind="query-params"
     ):
-        models = [model for model in models if model.id not in archived]
-    return models, noted
+        labels = {label: m for label, m in labels.items() if m.id not in archived}
+    return labels, noted
 
 
 def choose_model(
-    models: Sequence[records.Model], noted: Mapping[str, Annotation]
+    labels: Mapping[str, records.Model], noted: Mapping[str, Annotation]
 ) -> tuple[str, records.Model] | None:
     """The model that is chosen in the table, with its label; None where none is."""
+    models = list(labels.values())
     ids = [model.id for model in models]
     chosen_id = st.session_state.get(CHOSEN_KEY)
     loss = st.column_config.NumberColumn(format="%.4f")
     percent = st.column_config.NumberColumn(format="percent")
     table_state = st.dataframe(
-        model_rows(models, noted),
+        model_rows(labels, noted),
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
@@ -93,7 +94,7 @@ def choose_model(
     )
     rows = table_state["selection"]["rows"]
     st.session_state[CHOSEN_KEY] = ids[rows[0]] if rows else None
-    return (list(label_models(list(models)))[rows[0]], models[rows[0]]) if rows else None
+    return (list(labels)[rows[0]], models[rows[0]]) if rows else None
 
 
 def show_actions(

@@ -1,7 +1,7 @@
 """What the pages share: guarding, living parts, the two sides, the heading, the models."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import streamlit as st
@@ -105,6 +105,17 @@ def known_models(catalog: Catalog) -> dict[str, records.Model]:
         nothing_yet()
         st.stop()
     return models_by_label
+
+
+def each_once(questions: Mapping[str, records.Question]) -> dict[str, records.Question]:
+    """Questions by name, one that several names have under the first of them.
+
+    Models of the same weights are asked the same question.
+    """
+    names: dict[str, str] = {}
+    for name, question in questions.items():
+        names.setdefault(question.key, name)
+    return {name: questions[name] for name in names.values()}
 
 
 def show_heading(words: str) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.ask.command_text import compute_command, values_query
 from explorer.pages._annotations import favourite_button, notes_button, show_tags
 from explorer.pages._links import Subjects, address_of
-from explorer.pages._text import as_text
+from explorer.pages._text import as_text, without_images
 from store import Catalog, records
 
 
@@ -30,7 +30,7 @@ def show_sharing(catalog: Catalog, question: records.Question, name: str = "") -
             )
         show_tags(annotation.tags)
     if annotation.note:
-        st.markdown(annotation.note.replace("![", "\\!["))
+        st.markdown(without_images(annotation.note))
 
 
 def show_texts(texts: Mapping[str, str]) -> None:

@@ -51,6 +51,11 @@ def in_badge(words: object, most: int = NAME_LENGTH) -> str:
     return as_text(words, most).replace("\\[", "[").replace("\\]", "]")
 
 
+def without_images(markdown: str) -> str:
+    """A user's own Markdown; a browser would fetch its images from their hosts."""
+    return markdown.replace("![", f"!{JOINER}[")
+
+
 def joined_names(names: Iterable[object], last: str = ", ") -> str:
     """The names one after the other, each `as_text`, with this between them."""
     return last.join(map(as_text, names))

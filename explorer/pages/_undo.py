@@ -1,12 +1,13 @@
 """The way back from a deletion: beside the heading until the next one, or until it is taken."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from explorer.pages._text import as_text
-from store import Catalog
+from store import Catalog, UnknownEntry
 
 DELETED_KEY = "deleted"  # what was deleted last, in the session
 
@@ -22,8 +23,10 @@ class Deleted:
 
 def delete(catalog: Catalog, what: str, ids: Sequence[str], words: str) -> None:
     """Move models or analyses to the trash, and offer the way back."""
+    remove = catalog.delete_model if what == "model" else catalog.delete_question
     for id in ids:
-        (catalog.delete_model if what == "model" else catalog.delete_question)(id)
+        with contextlib.suppress(UnknownEntry):  # gone already
+            remove(id)
     st.session_state[DELETED_KEY] = Deleted(what, tuple(ids), words)
 
 
@@ -34,7 +37,9 @@ def offer_undo(catalog: Catalog) -> None:
         return
     st.caption(f"{as_text(deleted.words, 80)} moved to the trash", width="content")
     if st.button("Undo", icon=":material/undo:", key="undo"):
-        del st.session_state[DELETED_KEY]  # also if the trash has been emptied meanwhile
+        del st.session_state[DELETED_KEY]
+        restore = catalog.restore_model if deleted.what == "model" else catalog.restore_question
         for id in deleted.ids:
-            (catalog.restore_model if deleted.what == "model" else catalog.restore_question)(id)
+            with contextlib.suppress(UnknownEntry):
+                restore(id)
         st.rerun()

@@ -1,6 +1,7 @@
 """Home: what has been computed, with pictures; the models it was computed for."""
 
 import math
+from functools import partial
 
 import streamlit as st
 
@@ -60,16 +61,19 @@ def show_analyses(app: AppState) -> None:
 def show_list(catalog: Catalog, browsed: browse.Browsed, subjects: links.Subjects) -> int:
     """A page of the list as cards or as a table; how many analyses there are in all."""
     size = PAGE_SIZES[browsed.view]
-    start = (st.session_state.get("page", 1) - 1) * size
-    questions, total = catalog.questions(
+    list_page = partial(
+        catalog.questions,
         browsed.search,
         facets=browsed.facets,
         archived=browsed.archived,
         order=browsed.order,
         descending=browsed.descending,
         limit=size,
-        offset=start,
     )
+    questions, total = list_page(offset=(st.session_state.get("page", 1) - 1) * size)
+    if total and not questions:  # the list is shorter than it was
+        st.session_state["page"] = math.ceil(total / size)
+        questions, total = list_page(offset=(st.session_state["page"] - 1) * size)
     if browsed.view == "Table" and questions:
         table.show_table(catalog, questions, subjects)
     else:
@@ -93,13 +97,15 @@ def show_nothing_stored(browsed: browse.Browsed, working: bool) -> None:
 
 def show_models(app: AppState) -> None:
     """The models with their facts; choosing one leads to its surface."""
-    models, noted = model_table.listed_models(app.catalog)
-    if models:
-        chosen = model_table.choose_model(models, noted)
+    labels, noted = model_table.listed_models(app.catalog)
+    if labels:
+        chosen = model_table.choose_model(labels, noted)
         if chosen:
             label, model = chosen
             links.kind_links(label)
             model_table.show_actions(app.catalog, label, model, noted[model.id])
+    elif noted:
+        st.info("All models are archived.")
     elif active_jobs(app.catalog) or app.is_settling:
         st.info("The sample models are being imported; this takes a few seconds at first.")
     else:
