@@ -13,9 +13,10 @@ from explorer.kinds import Kind
 from explorer.kinds.difference import DIFFERENCE, DifferenceSettings
 from explorer.kinds.interpolation import INTERPOLATION, InterpolationSettings
 from explorer.kinds.line import LINE, LineSettings
-from explorer.pages import _running
+from explorer.pages._parts import each_once
 from sample_models import samples
 from store import Catalog
+from tests import stored
 from tests.filling import add_answer, add_model, add_tiny, new_catalog
 from tests.screen import (
     CATALOG_PAGE,
@@ -305,17 +306,7 @@ def test_snapshots_without_a_step_go_by_their_files(
     assert [e.value for e in app.subheader] == ["Loss from mine at early to mine"]
 
 
-def test_two_models_of_one_point_have_one_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run and its last checkpoint imported alone: one question, both curves, its facts once."""
-    catalog = new_catalog(tmp_path / "catalog")
-    alone = add_tiny(catalog, tmp_path, "alone", [0])
-    add_tiny(catalog, tmp_path, "run", [3, 0])
-    add_answer(catalog, LINE, LineSettings(x_count=5), (alone, ""))
-    catalog.close()
-    monkeypatch.setenv("EXPLORER_CATALOG", str(tmp_path / "catalog"))
-    app = fine(opened(LINE.page, model=["alone", "run"], x_count="5"))
-    assert computes(app) == []
-    assert len([e for e in app.expander if e.label.startswith("Provenance")]) == 1
-    _running.stop_apps()
+def test_one_question_of_two_models_is_told_once() -> None:
+    """A recorded run and its last checkpoint imported alone are asked the same: by the first."""
+    one, other = stored.question("q1"), stored.question("q2")
+    assert each_once({"run": one, "alone": one, "next": other}) == {"run": one, "next": other}
