@@ -98,11 +98,11 @@ def _show_form(catalog: Catalog, annotation: Annotation, title: str) -> None:
             "Name", annotation.name or "", placeholder=title, key=f"noted-name-{id}"
         )
         fields["name"] = name.strip() or None
-    known = dict.fromkeys([*annotation.tags, *catalog.tags(annotation.what)])
+    choices = dict.fromkeys([*annotation.tags, *catalog.tags(annotation.what)])
     fields["tags"] = tuple(
         st.multiselect(
             "Tags",
-            list(known),
+            list(choices),
             annotation.tags,
             accept_new_options=True,
             placeholder="choose, or write a new one",
