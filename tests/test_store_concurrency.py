@@ -92,14 +92,19 @@ def test_two_processes_write_in_turns(tmp_path):
     assert catalog.question("q1").status == "complete"
 
 
+HOLDER = """
+import duckdb, time
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+time.sleep(99)
+"""
+
+
 def test_a_held_catalog_is_reported_with_its_holder(tmp_path):
     """After the time allowed, while it still holds it, the message names the process that does."""
     Catalog(tmp_path).check()
     Catalog(tmp_path).close()
-    holder = child(
-        "import duckdb, time; c = duckdb.connect(sys.argv[1])\nprint(1, flush=True); time.sleep(99)",
-        tmp_path / "catalog.duckdb",
-    )
+    holder = child(HOLDER, tmp_path / "catalog.duckdb")
     try:
         holder.stdout.readline()
         with pytest.raises(CatalogBusy, match=f"process {holder.pid} ") as caught:
