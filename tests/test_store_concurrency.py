@@ -15,16 +15,25 @@ from store import Catalog, CatalogBusy, CatalogFull, NotACatalog
 from store.isolated import isolated
 from store.lease import Lease
 from store.note import read_note, write_note
+from tests.fork_server import ForkedProcess, forked_script
 from tests.stored import TABLE, ingest, question
 
 ROOT = Path(__file__).parent.parent
 ROWS = 50  # per piece
 
 
-def child(code: str, *arguments: object) -> subprocess.Popen:
-    head = "import sys; from store import *; import numpy as np; from tests.stored import *\n"
+HEAD = "import sys; from store import *; import numpy as np; from tests.stored import *\n"
+
+
+def child(code: str, *arguments: object) -> ForkedProcess:
+    """Another process that runs the code."""
+    return forked_script(HEAD + code, *arguments)
+
+
+def started_child(code: str, *arguments: object) -> subprocess.Popen:
+    """The same, that also ends as Python does."""
     return subprocess.Popen(
-        [sys.executable, "-c", head + code, *map(str, arguments)],
+        [sys.executable, "-c", HEAD + code, *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
@@ -304,7 +313,7 @@ opening.wait()
 
 def test_a_process_ends_in_peace_while_another_thread_opens(tmp_path: Path) -> None:
     """A thread that is about to use the database has done so when the interpreter ends."""
-    process = child(AT_EXIT, tmp_path / "catalog.duckdb")
+    process = started_child(AT_EXIT, tmp_path / "catalog.duckdb")
     process.communicate()
     assert process.returncode == 0
 
@@ -326,7 +335,7 @@ while catalog._lease.beside is None:
 
 def test_a_process_ends_in_peace_while_another_thread_queries(tmp_path: Path) -> None:
     """A query of minutes is interrupted, and no other begins, when the interpreter ends."""
-    process = child(LONG_QUERY_AT_EXIT, tmp_path)
+    process = started_child(LONG_QUERY_AT_EXIT, tmp_path)
     process.communicate()
     assert process.returncode == 0
 
