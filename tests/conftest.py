@@ -23,11 +23,24 @@ from tests.fork_server import forked_worker, started_worker
 from tests.networks import Snapshots, seeded, trained_perceptron
 
 FEW = 23  # examples of the problem `small`
+LONGEST = (  # of the modules, where each is one process's
+    *("test_app", "test_supervisor", "test_pages", "test_command_line", "test_every_kind"),
+    *("test_curvature", "test_following", "test_drawing", "test_evaluator", "test_isolation"),
+    *("test_import_kills", "test_reuse", "test_bad_input", "test_bad_curvature", "test_viewer"),
+    *("test_old_catalog", "test_pages_lines", "test_pages_spectrum", "test_consent"),
+    *("test_memory", "test_store_concurrency", "test_spectrum_kills", "test_worker_kills"),
+)
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
 instance.CONFIG["threads"] = 1  # catalogs are tiny: another thread wakes up for nothing
 gc.disable()  # until all is collected: what modules and tests are made of stays
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The modules that take longest come first, so that none of them is alone at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 def pytest_collection_finish() -> None:

@@ -1,6 +1,6 @@
-"""Workers, commands, apps forked from a process that has loaded all: a start without its wait.
+"""Workers, commands, apps and scripts forked from a process that has loaded all they need.
 
-Run as a module it is that process; it is started once a test process.
+Run as a module it is that process; all processes of one test run share one.
 """
 
 import atexit
@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, TextIO
+
+from filelock import FileLock
 
 from explorer.jobs import local_workers
 
@@ -55,8 +58,8 @@ class ForkedWorker:
         return status
 
 
-class ForkedApp(ForkedWorker):
-    """A forked supervisor of a catalog, as `subprocess.Popen` shows the one that it starts."""
+class ForkedProcess(ForkedWorker):
+    """A forked process as `subprocess.Popen` shows the one that it starts."""
 
     def __init__(self, server: "ForkServer", pid: int, stdout: TextIO) -> None:
         super().__init__(server, pid)
@@ -67,10 +70,16 @@ class ForkedApp(ForkedWorker):
         if self.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
 
-    def communicate(self) -> None:
-        """Wait until it has ended."""
-        self.wait()
-        self.stdout.close()
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """What else it writes, once it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it has closed its output, and goes on.
+        """
+        with self.stdout:
+            said = self.stdout.read()
+        self.wait(timeout)
+        return said, None
 
 
 class ForkServer:
@@ -88,17 +97,29 @@ class ForkServer:
 
 @lru_cache(maxsize=1)
 def server() -> ForkServer:
-    """The server of this process, started when it is first needed; it ends with this one."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
+    """The server of this test run, started by who first needs it; it ends with the last of them."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"of-{os.getpid()}")
+    address = Path(tempfile.gettempdir()) / f"explorer-forks-{run}"
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with FileLock(f"{address}.lock"):
+        if not address.exists():
+            _start(address)
+        connection.connect(str(address))
+    return ForkServer(connection)
+
+
+def _start(address: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(address))
+        listener.listen()
         subprocess.Popen(
-            [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.fork_server", str(listener.fileno())],
             cwd=local_workers.ROOT,
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
-            pass_fds=[theirs.fileno()],
+            pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl+C is for the tests
         )
-    return ForkServer(ours)
 
 
 def forked_command(
@@ -121,13 +142,22 @@ def forked_command(
         return subprocess.CompletedProcess(arguments, status, files[1].read(), files[2].read())
 
 
-def forked_app(folder: Path) -> ForkedApp:
+def forked_app(folder: Path) -> ForkedProcess:
     """Another process that supervises the catalog, as the app does."""
+    return _with_output("app", [str(folder)])
+
+
+def forked_script(code: str, *arguments: object) -> ForkedProcess:
+    """`python -c CODE ARGUMENTS`, what it needs loaded before; its standard output is a pipe."""
+    return _with_output("script", [code, *map(str, arguments)])
+
+
+def _with_output(role: str, arguments: list[str]) -> ForkedProcess:
     ours, theirs = os.pipe()
-    question = {"role": "app", "arguments": [str(folder)], "environment": dict(os.environ)}
+    question = {"role": role, "arguments": arguments, "environment": dict(os.environ)}
     with Path(os.devnull).open() as nothing, os.fdopen(theirs, "w") as end:
         pid = server().ask(question, nothing.fileno(), end.fileno(), sys.__stderr__.fileno())["pid"]
-    return ForkedApp(server(), pid, os.fdopen(ours))
+    return ForkedProcess(server(), pid, os.fdopen(ours))
 
 
 def forked_worker(
@@ -146,27 +176,47 @@ def _worker_of(
         return ForkedWorker(server, server.ask(question, *files)["pid"])
 
 
-def _serve(connection: socket.socket) -> None:
-    """Fork and tell of the forked until the other end is closed."""
+def _serve(end: socket.socket) -> None:
+    """Fork and tell of the forked until all have gone who are connected, or come to a listener."""
     statuses: dict[int, int] = {}
-    while True:
-        message, files, _, _ = socket.recv_fds(connection, MAX_BYTES, 3)
-        if not message:
-            return
-        question = json.loads(message)
-        with contextlib.suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                statuses[ended[0]] = os.waitstatus_to_exitcode(ended[1])
-        if "poll" in question:
-            connection.send(json.dumps({"status": statuses.get(question["poll"])}).encode())
-            continue
-        pid = os.fork()
-        if not pid:
-            connection.close()
-            _be(question, files)
-        for file in files:
-            os.close(file)
-        connection.send(json.dumps({"pid": pid}).encode())
+    listens = end.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    with selectors.DefaultSelector() as ends:
+        ends.register(end, selectors.EVENT_READ)
+        while True:
+            for key, _ in ends.select():
+                asker = key.fileobj
+                assert isinstance(asker, socket.socket)
+                if listens and asker is end:
+                    ends.register(end.accept()[0], selectors.EVENT_READ)
+                elif not _answer(asker, ends, statuses):
+                    ends.unregister(asker)
+                    asker.close()
+                    if len(ends.get_map()) <= listens:
+                        return
+
+
+def _answer(asker: socket.socket, ends: selectors.BaseSelector, statuses: dict[int, int]) -> bool:
+    """Answer one question; whether there was one."""
+    message, files, _, _ = socket.recv_fds(asker, MAX_BYTES, 3)
+    if not message:
+        return False
+    question = json.loads(message)
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            statuses[ended[0]] = os.waitstatus_to_exitcode(ended[1])
+    if "poll" in question:
+        asker.send(json.dumps({"status": statuses.get(question["poll"])}).encode())
+        return True
+    pid = os.fork()
+    if not pid:
+        for key in list(ends.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        ends.close()
+        _be(question, files)
+    for file in files:
+        os.close(file)
+    asker.send(json.dumps({"pid": pid}).encode())
+    return True
 
 
 def _be(question: Mapping[str, Any], files: list[int]) -> None:
@@ -223,7 +273,19 @@ def _app() -> int:
     return 0
 
 
-ROLES: dict[str, Callable[[], int]] = {"worker": _worker, "command": _command, "app": _app}
+def _script() -> int:
+    """Run the code that is the first argument."""
+    code = sys.argv.pop(1)
+    exec(compile(code, "<script>", "exec"), {"__name__": "__main__"})
+    return 0
+
+
+ROLES: dict[str, Callable[[], int]] = {
+    "worker": _worker,
+    "command": _command,
+    "app": _app,
+    "script": _script,
+}
 
 
 def _fork_workers_from_here() -> None:
@@ -245,13 +307,20 @@ if __name__ == "__main__":
     import explorer.jobs.worker.__main__
     import explorer.supervisor.supervisor
     from explorer.analysis.model.problems import note_loaded_modules
+    from explorer.kinds import KINDS
+    from explorer.kinds.kind import named_code
     from store import instance
 
     for module in pkgutil.iter_modules(explorer.commands.__path__):
         importlib.import_module(f"explorer.commands.{module.name}")
+    for kind in KINDS:
+        named_code(kind.answer)
     note_loaded_modules()
     instance.CONFIG["threads"] = 1  # as in the test process
     gc.collect()
     gc.freeze()  # what is loaded stays, and is shared by all that are forked
-    with socket.socket(fileno=int(sys.argv[1])) as end:
-        _serve(end)
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        address = Path(listener.getsockname())
+        _serve(listener)
+    for file in (address, Path(f"{address}.lock")):
+        file.unlink(missing_ok=True)

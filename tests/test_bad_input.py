@@ -1,8 +1,13 @@
-"""Bad input, one real import each in one worker: what is said, and that nothing is stored."""
+"""Bad input, one real import each: what is said, and that nothing is stored.
+
+What could end a process, or run where it should not, goes to a worker in a process of its own; the
+others are imported by the same code in this one.
+"""
 
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from explorer.ask import questions
 from explorer.importing import sources, storing
 from explorer.kinds.line import LINE, LineSettings
 from store import Catalog, records
+from tests.filling import new_catalog, work
 from tests.problem_texts import HEAD, state
 from tests.tiny import agreed, dumped, ended, supervised
 
@@ -247,26 +253,65 @@ CHECKPOINTS = {
 }
 
 
+# What a worker must survive: shown in one that is a process of its own.
+DANGEROUS = {"end of the program", "end of the program at once", "hostile", "hostile pickle"}
+
+
+@dataclass
+class Served:
+    """A catalog with a good model, what waits for its jobs, and a folder for bad input."""
+
+    catalog: Catalog
+    folder: Path
+    wait: Callable[[Catalog, str], records.Job]
+
+    def imported(self, folder: Path, body: str, content: object = None) -> records.Job:
+        """The job that imported w.pt through p.py of the folder, ended."""
+        folder.mkdir(parents=True)
+        (folder / "p.py").write_text(HEAD + body + "\n")
+        file = folder / "w.pt"
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        else:
+            torch.save(state() if content is None else content, file)
+        found = sources.resolve([str(file)])
+        problem = agreed(folder / "p.py")
+        return self.wait(self.catalog, sources.order(self.catalog, found, problem, {}, folder.name))
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog, Path]]:
-    """A catalog with a good model, its supervisor and worker, and a folder for bad input."""
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Served by this process."""
     folder = tmp_path_factory.mktemp("bad")
+    catalog = new_catalog(folder / "catalog")
+    served = Served(catalog, folder, ended_here)
+    assert served.imported(folder / "good", "def problem(): return made()").status == "done"
+    yield served
+    catalog.close()
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Served by a supervisor and its worker."""
+    folder = tmp_path_factory.mktemp("dangerous")
     with supervised(folder / "catalog") as (catalog, _):
-        assert imported(catalog, folder / "good", "def problem(): return made()").status == "done"
-        yield catalog, folder
+        served = Served(catalog, folder, ended)
+        assert served.imported(folder / "good", "def problem(): return made()").status == "done"
+        yield served
 
 
-def imported(catalog: Catalog, folder: Path, body: str, content: object = None) -> records.Job:
-    """The job that imported w.pt through p.py of the folder, ended."""
-    folder.mkdir(parents=True)
-    (folder / "p.py").write_text(HEAD + body + "\n")
-    file = folder / "w.pt"
-    if isinstance(content, bytes):
-        file.write_bytes(content)
-    else:
-        torch.save(state() if content is None else content, file)
-    found = sources.resolve([str(file)])
-    return ended(catalog, sources.order(catalog, found, agreed(folder / "p.py"), {}, folder.name))
+@pytest.fixture
+def served(request: pytest.FixtureRequest) -> Served:
+    """The one or the other, as the case of a test is."""
+    case = request.node.callspec.params.get("case") if hasattr(request.node, "callspec") else None
+    served: Served = request.getfixturevalue("beside" if case in DANGEROUS else "here")
+    return served
+
+
+def ended_here(catalog: Catalog, job_id: str) -> records.Job:
+    """The job, ended with all that waits."""
+    work(catalog)
+    return catalog.job(job_id)
 
 
 def without_jobs(catalog: Catalog) -> str:
@@ -283,24 +328,24 @@ def check_refusal(catalog: Catalog, job: records.Job, words: tuple[str, ...], be
 
 
 @pytest.mark.parametrize("case", PROBLEMS)
-def test_a_bad_problem_is_one_sentence(served: tuple[Catalog, Path], case: str) -> None:
+def test_a_bad_problem_is_one_sentence(served: Served, case: str) -> None:
     """The file, what is wrong and where, the way out; the catalog as before, the worker alive."""
-    catalog, folder = served
+    catalog, folder = served.catalog, served.folder
     body, words = PROBLEMS[case]
     before = without_jobs(catalog)
-    job = imported(catalog, folder / f"problem {case}", body)
+    job = served.imported(folder / f"problem {case}", body)
     path = str(folder / f"problem {case}" / "p.py")
     check_refusal(catalog, job, (path, *words), before)
 
 
 @pytest.mark.parametrize("case", CHECKPOINTS)
-def test_a_bad_checkpoint_is_one_sentence(served: tuple[Catalog, Path], case: str) -> None:
+def test_a_bad_checkpoint_is_one_sentence(served: Served, case: str) -> None:
     """The file, the key, the way out; nothing runs, nothing is stored."""
-    catalog, folder = served
+    catalog, folder = served.catalog, served.folder
     content, words = CHECKPOINTS[case]
     at = folder / f"file {case}"
     before = without_jobs(catalog)
-    job = imported(catalog, at, "def problem(): return made()", content(folder))
+    job = served.imported(at, "def problem(): return made()", content(folder))
     check_refusal(catalog, job, (str(at / "w.pt"), *words), before)
     assert not (folder / "ran").exists()
 
@@ -313,21 +358,21 @@ def test_a_bad_checkpoint_is_one_sentence(served: tuple[Catalog, Path], case: st
         "lambda o, b: (o.argmax(1) != b[1]).float()",
     ],
 )
-def test_a_loss_without_gradient(served: tuple[Catalog, Path], loss: str) -> None:
+def test_a_loss_without_gradient(served: Served, loss: str) -> None:
     """It is imported with a warning that names the file; a line along the gradient says why not."""
-    catalog, folder = served
+    catalog, folder = served.catalog, served.folder
     at = folder / f"gradient {abs(hash(loss))}"
-    job = imported(catalog, at, f"def problem(): return made(loss={loss})")
+    job = served.imported(at, f"def problem(): return made(loss={loss})")
     model = storing.imported_model(catalog, job)
     assert model is not None
     (warning,) = storing.warnings(catalog, model)
     assert warning.startswith(f"{at / 'p.py'}: the loss has no gradient: ")
     settings = LineSettings(direction="gradient", x_count=5)
     key = questions.ask(catalog, LINE, model, settings)
-    failed = ended(catalog, catalog.active_job_for(key).id)
+    failed = served.wait(catalog, catalog.active_job_for(key).id)
     assert failed.error.startswith("the loss has no gradient: ")
     assert "choose a random direction" in failed.error
-    line = ended(catalog, _asked(catalog, model))
+    line = served.wait(catalog, _asked(catalog, model))
     assert line.status == "done", line.error
 
 
@@ -355,23 +400,22 @@ def _asked(catalog: Catalog, model: records.Model) -> str:
     ids=["NaN", "half", "NaN loss", "beyond float32"],
 )
 def test_what_is_odd_but_allowed_is_warned_of(
-    served: tuple[Catalog, Path], body: str, content: dict, words: str
+    served: Served, body: str, content: dict, words: str
 ) -> None:
     """Such models are stored with their values as they are, and one sentence says so."""
-    catalog, folder = served
+    catalog, folder = served.catalog, served.folder
     at = folder / words[:20].strip() / body[:8] / str(len(words))
-    job = imported(catalog, at, f"def problem(): return {body}", state() | content)
+    job = served.imported(at, f"def problem(): return {body}", state() | content)
     assert job.status == "done", job.error
     model = storing.imported_model(catalog, job)
     assert model is not None
     assert [said for said in storing.warnings(catalog, model) if words in said]
 
 
-def test_a_good_problem_has_no_warning_and_keeps_its_worker(served: tuple[Catalog, Path]) -> None:
+def test_a_good_problem_has_no_warning_and_keeps_its_worker(beside: Served) -> None:
     """After all that the same worker imports a good model; BatchNorm and dropout are no offence."""
-    catalog, folder = served
-    job = imported(
-        catalog,
+    catalog, folder = beside.catalog, beside.folder
+    job = beside.imported(
         folder / "good again",
         "def problem(): return made(nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3), nn.Dropout()))",
     )

@@ -1,8 +1,6 @@
 """Followed runs: what a real Recorder adds is imported by a real supervisor and worker."""
 
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,8 +16,9 @@ from explorer.recorder import Recorder
 from explorer.render.export.views import whole_spec
 from explorer.render.training import curves_chart
 from store import Catalog, records
+from tests.fork_server import forked_script
 from tests.tiny import (
-    ROOT,
+    PATIENCE,
     agreed,
     command_line,
     end_workers,
@@ -186,12 +185,13 @@ def test_the_command_line_follows_a_run_of_another_process(tmp_path: Path) -> No
     """`import --follow` on a fresh catalog stays while a script records, and ends with it."""
     folder, file = tmp_path / "run", problem_file(tmp_path / "p")
     record(folder)
-    script = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], cwd=ROOT)
+    script = forked_script(SCRIPT, folder)
     place = tmp_path / "catalog"
     try:
         done = command_line("import", "--yes", "--follow", file, folder, catalog=place)
         assert (done.returncode, done.stderr) == (0, "")
-        assert script.wait() == 0
+        assert script.wait(PATIENCE) == 0
+        script.communicate()
     finally:
         end_workers(Catalog(place))
     own = Catalog(place)

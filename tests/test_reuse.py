@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from explorer.ask import questions, requests
 from explorer.ask.provenance import contributors, provenance_of
 from explorer.codec import from_json
-from explorer.jobs import local_workers
+from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.execution import EarlierChoice
@@ -24,22 +23,17 @@ from explorer.kinds.reuse import on_grid
 from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
-from tests.fork_server import started_worker
+from tests.filling import add_answer, add_tiny, new_catalog
 from tests.stored import stored_model
-from tests.tiny import (
-    imported,
-    supervised,
-    until_stored,
-)
 
 PLACES = {"unit", "i", "j", "x", "y"}
 
 
 class Served:
-    """A catalog with a worker that writes down which units it has answered."""
+    """A catalog with a worker that counts the units which it has answered."""
 
-    def __init__(self, catalog: Catalog, log: Path) -> None:
-        self.catalog, self.log, self.read = catalog, log, 0
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog, self.units = catalog, 0
 
     def model(self, name: str = "first") -> records.Model:
         return next(model for model in self.catalog.models() if model.name == name)
@@ -47,17 +41,12 @@ class Served:
     def answered(self, settings: Any, model: str = "first") -> records.Question:
         """The question about that model once it is complete."""
         kind = LINE if isinstance(settings, LineSettings) else SURFACE
-        key = questions.ask(self.catalog, kind, self.model(model), settings)
-        until_stored(self.catalog, lambda: self.catalog.active_job_for(key) is None)
-        asked = self.catalog.question(key)
-        assert asked.status == "complete", self.catalog.jobs(limit=1)[0].error
-        return asked
+        return add_answer(self.catalog, kind, settings, (self.model(model), ""))
 
     def computed(self) -> int:
         """How many units the worker has put into pieces since this was last asked."""
-        lines = self.log.read_text().splitlines()
-        fresh, self.read = lines[self.read :], len(lines)
-        return sum(len(line.split()) - 2 for line in fresh if line.split()[1] == "i")
+        units, self.units = self.units, 0
+        return units
 
     def values(self, asked: records.Question) -> dict[str, np.ndarray]:
         return self.catalog.values(asked.key, f"{asked.kind}_values")
@@ -65,18 +54,21 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The tiny model in two versions, and the logging worker."""
+    """The tiny model in two versions, and the counting worker."""
     folder = tmp_path_factory.mktemp("served")
+    catalog = new_catalog(folder / "catalog")
+    for seed, name in enumerate(("first", "second")):
+        add_tiny(catalog, folder, name, [seed])
+    counted, put_piece = Served(catalog), JobFolder.put_piece
+
+    def put_and_count(job: JobFolder, piece: Piece, *provenance: Any) -> None:
+        counted.units += len(piece.units)
+        put_piece(job, piece, *provenance)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            local_workers, "WORKER_COMMAND", [sys.executable, "-m", "tests.logging_worker"]
-        )
-        patch.setattr(local_workers, "start_worker", started_worker)
-        patch.setenv("EVALUATIONS_LOG", str(folder / "log"))
-        with supervised(folder / "catalog") as (catalog, _):
-            imported(catalog, folder, "first")
-            imported(catalog, folder, "second", seed=1)
-            yield Served(catalog, folder / "log")
+        patch.setattr(JobFolder, "put_piece", put_and_count)
+        yield counted
+    catalog.close()
 
 
 def equal_where_both(old: dict[str, np.ndarray], new: dict[str, np.ndarray]) -> int:

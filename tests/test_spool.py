@@ -3,8 +3,6 @@
 import os
 import resource
 import shutil
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ from explorer.jobs.piece_files import piece_files, read_arrival
 from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.kinds.piece import Piece
+from tests.fork_server import forked_script
 
 ROOT = Path(__file__).parent.parent
 ME = ProcessName.of(os.getpid())
@@ -179,15 +178,7 @@ def test_four_processes_take_each_job_once(tmp_path):
     """The same between processes, and each claim names the process that has it."""
     spool = Spool(tmp_path)
     wanted = [offered(spool, f"job{n}", second=n).id for n in range(40)]
-    takers = [
-        subprocess.Popen(
-            [sys.executable, "-c", TAKER, str(tmp_path)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(4)
-    ]
+    takers = [forked_script(TAKER, tmp_path) for _ in range(4)]
     (tmp_path / "go").touch()
     lines = [line for taker in takers for line in taker.communicate(timeout=60)[0].splitlines()]
     assert sorted(lines) == sorted(f"{job_id} True" for job_id in wanted)

@@ -3,7 +3,6 @@
 import contextlib
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,9 +30,8 @@ from explorer.supervisor import lost_jobs, worker_watch
 from explorer.supervisor import supervisor as supervisors
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, CatalogError, records
-from tests.fork_server import forked_app
+from tests.fork_server import forked_app, forked_script
 from tests.tiny import (
-    ROOT,
     agreed,
     checkpoint,
     dumped,
@@ -501,9 +499,9 @@ def test_a_question_asked_just_before_a_kill_is_answered(served, monkeypatch, wh
     """SIGKILL of who asks, in another process: question and job are stored together, and done."""
     monkeypatch.setattr(lost_jobs, "RECOVER_SECONDS", 0.0)
     catalog, _, _ = served
-    given = [sys.executable, "-c", KILLED, str(catalog.folder), when, str(seed)]
-    done = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    asker = forked_script(KILLED, catalog.folder, when, seed)
+    assert asker.wait(60) == -signal.SIGKILL
+    asker.communicate()
     settings = LineSettings(x_count=9, seed=seed)
     asked = questions.question_about(catalog, LINE, named(catalog, "quick"), settings)
     answered(catalog, asked.key)

@@ -21,6 +21,7 @@ from explorer.render.relief3d.height import HeightField
 COMMAND = [sys.executable, "-m", "explorer.render.relief3d.process"]
 ROOT = Path(__file__).resolve().parents[3]
 KEPT_ANSWERS = 24  # answers kept: a page asks for the same picture on every rerun
+PROBE_SECONDS = 90.0  # for a trial of OpenGL, which ends itself before
 APT_COMMAND = "apt-get install --no-install-recommends libegl1 libgl1-mesa-dri"
 REGISTRY = "_loss_surface_explorer_renderer"  # a module without a file: no reload removes it
 
@@ -133,7 +134,7 @@ class Renderer:
         return int(str(self._exchange({"method": "ping"}, timeout)["pid"]))
 
     def opengl(self) -> OpenGL:
-        """Whether this machine can draw stills: tried once, in a process of its own.
+        """Whether this machine can draw stills: tried once, in a copy of the child.
 
         VTK fails by a segmentation fault, which nothing can catch.
         """
@@ -149,24 +150,14 @@ class Renderer:
 
     def _probe_opengl(self) -> OpenGL:
         try:
-            done = subprocess.run(
-                [*COMMAND, "--probe"],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
-        except subprocess.TimeoutExpired:
-            return OpenGL(
-                False, "no picture can be drawn here: OpenGL did not answer in 60 s", _REMEDY
-            )
-        if done.returncode == 0 and "drawn" in done.stdout:
+            status = int(str(self._exchange({"method": "probe"}, PROBE_SECONDS)["status"]))
+        except RenderError as error:
+            return OpenGL(False, f"no picture can be drawn here: {error}", _REMEDY)
+        if status == 0:
             return OpenGL(True)
-        how = f"ended with code {done.returncode}"
-        if done.returncode < 0:
-            how = f"was ended by {signal.Signals(-done.returncode).name}"
+        how = f"ended with code {status}"
+        if status < 0:
+            how = f"was ended by {signal.Signals(-status).name}"
         return OpenGL(
             False, f"no picture can be drawn here: OpenGL does not work (a trial {how})", _REMEDY
         )

@@ -1,6 +1,7 @@
 """The renderer: a child process that answers one JSON request per line. VTK may crash only here.
 
-Request: {"method": "scene" | "still" | "export" | "ping", "field": HeightField.to_json(), ...}.
+Request: {"method": "scene" | "still" | "export" | "ping" | "probe", "field": HeightField.to_json(),
+...}.
 Reply: {"ok": true, ...} or {"ok": false, "error": one sentence}. The process ends when its input is
 closed, so it never outlives the app.
 """
@@ -14,8 +15,9 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, NoReturn, TextIO, TypeAlias
 
+os.environ.setdefault("VTK_SMP_BACKEND_IN_USE", "Sequential")  # a copy has no threads of a pool
 if sys.platform == "linux" and not os.environ.get("DISPLAY"):
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
@@ -29,6 +31,8 @@ from explorer.render.relief3d.height import HIGHEST, LOWEST, HeightField, base64
 from explorer.render.relief3d.mesh import write_mesh
 from explorer.render.relief3d.still import still_picture
 
+METHODS = ("scene", "still", "export", "ping", "probe")
+PROBE_SECONDS = 60  # after which a trial of OpenGL is ended
 SCENES_KEPT = 8  # a still usually follows the scene it shows
 Request: TypeAlias = Mapping[str, Any]  # JSON values that the client wrote, see its methods
 
@@ -130,6 +134,14 @@ class Answers:
         """The process's number."""
         return {"pid": os.getpid()}
 
+    def probe(self, request: Request) -> dict[str, object]:
+        """How a copy of this process ended in which OpenGL was tried: 0, or less a signal."""
+        pv.Plotter  # noqa: B018 - what draws is loaded here: the copy has it, and the first still
+        copy = os.fork()
+        if not copy:
+            _try_opengl()
+        return {"status": os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])}
+
     def _kept_scene(self, request: Request) -> scenes.Scene:
         field = HeightField.from_json(request["field"])
         scene = self._scenes.pop(field.key, None) or scenes.build_scene(field)
@@ -142,7 +154,7 @@ class Answers:
 def serve(requests: TextIO, replies: TextIO) -> None:
     """Answer until the input ends. A request that fails gets its reason."""
     answers = Answers()
-    methods = {name: getattr(answers, name) for name in ("scene", "still", "export", "ping")}
+    methods = {name: getattr(answers, name) for name in METHODS}
     for line in requests:
         try:
             request = json.loads(line)
@@ -154,23 +166,25 @@ def serve(requests: TextIO, replies: TextIO) -> None:
         replies.flush()
 
 
-def probe_opengl() -> None:
-    """Draw one small picture; without OpenGL this process ends by a signal."""
-    still_picture(
-        scenes.build_scene(HeightField(np.arange(2), np.arange(2), np.eye(2))), size=(32, 32)
-    )
+def _try_opengl() -> NoReturn:
+    """Draw one small picture and end; without OpenGL this process ends by a signal."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(PROBE_SECONDS)
+    try:
+        field = HeightField(np.arange(2), np.arange(2), np.eye(2))
+        still_picture(scenes.build_scene(field), size=(32, 32))
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 def main() -> None:
-    """Serve on stdin and stdout, or probe OpenGL."""
+    """Serve on stdin and stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the app, which closes our input
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what VTK and its libraries print must not come between the replies
-    if "--probe" in sys.argv:
-        probe_opengl()
-        print("drawn", file=replies, flush=True)
-    else:
-        serve(sys.stdin, replies)
+    serve(sys.stdin, replies)
 
 
 if __name__ == "__main__":
