@@ -91,11 +91,10 @@ def test_every_kind_after_any_way(kind: str, norm: bool) -> None:
         assert facts["chosen"].startswith(("by shapes", "by the clock")), way
 
 
-@pytest.mark.parametrize("first", KINDS)
-def test_every_kind_after_every_other(first: str) -> None:
-    """On one objective, each kind goes by what the one before it chose."""
+def test_every_kind_after_another() -> None:
+    """Each kind goes by what the one before it chose."""
     problem = perceptron(norm=False)
-    _, facts = answered(problem, first, {})
+    _, facts = answered(problem, "run", {})
     for kind in KINDS:
         losses, facts = answered(problem, kind, remembered(from_json(Choice, facts["choice"])))
         assert np.isfinite(losses).all(), kind

@@ -175,8 +175,10 @@ def gone(file: Path) -> None:
     file.unlink()
 
 
-@pytest.mark.parametrize("harm", [cut, spoilt, gone])
-@pytest.mark.parametrize("part", [0, 1, 10, KILLED_AT])
+@pytest.mark.parametrize(
+    ("part", "harm"),
+    [(0, cut), (1, gone), (10, cut), (10, spoilt), (10, gone), (KILLED_AT, spoilt)],
+)
 def test_a_damaged_part_costs_what_follows(
     interrupted: Interrupted, harm: Callable[[Path], None], part: int
 ) -> None:
