@@ -14,6 +14,7 @@ from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from store import Catalog
 from tests import tiny
+from tests.fork_server import forked_app
 
 FILES = 4
 PAUSE = 0.05  # seconds per evaluation: an import of them all takes some
@@ -34,9 +35,9 @@ def test_an_import_survives_a_kill(tmp_path: Path, victim: str) -> None:
     files = [tiny.checkpoint(tmp_path / f"step_{n}.safetensors", n) for n in range(FILES)]
     given = [Checkpoint(file=file, step=n) for n, file in enumerate(files)]
     before = {file: file.read_bytes() for file in files}
-    app = tiny.app_process(tmp_path / "catalog")
+    app = forked_app(tmp_path / "catalog")
     try:
-        assert app.stdout is not None and app.stdout.readline() == "ready\n"
+        assert app.stdout.readline() == "ready\n"
         with closing(Catalog(tmp_path / "catalog", timeout=60)) as catalog:
             job = order_import(catalog, problem, {"pause": PAUSE}, given, "killed")
             spool = Spool(catalog.jobs_folder)
@@ -51,7 +52,7 @@ def test_an_import_survives_a_kill(tmp_path: Path, victim: str) -> None:
                 app.communicate()
                 time.sleep(0.5)
                 assert not catalog.models()
-                app = tiny.app_process(tmp_path / "catalog")
+                app = forked_app(tmp_path / "catalog")
             assert tiny.ended(catalog, job).status == "done"
             (model,) = catalog.models()
             steps = sorted(p.step for p in catalog.points(model.id) if p.step is not None)
