@@ -57,6 +57,15 @@ def problem():
     return replace(made, forward=forward)
 """
 
+# Starts the app with live parts that are drawn less often: each time takes half a second of a
+# processor.
+CALMER = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from explorer.pages import _asking, _parts
+_asking.LIVE_SECONDS = _parts.LIST_SECONDS = 2.5
+""" + (ROOT / "app.py").read_text().replace("__file__", repr(str(ROOT / "app.py")))
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -69,7 +78,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    running = Server(folder)
+    script = folder.parent / "app.py"
+    script.write_text(CALMER)
+    running = Server(folder, script=script)
     yield running
     if running.process.poll() is None:
         running.end()
