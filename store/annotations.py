@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from store.database_file import Cursor
 from store.door import Door
+from store.read_memory import remembered
 from store.rows import put_row, records
 
 MAX_TAG_LENGTH, MAX_NOTE_LENGTH = 40, 20_000  # characters
@@ -26,6 +27,7 @@ class Annotation:
 class Annotations(Door):
     """The part of the catalog about what a user notes; no number depends on it."""
 
+    @remembered
     def annotations(self, what: str, ids: Sequence[str]) -> dict[str, Annotation]:
         """What is noted about each of these models or analyses."""
         query = """SELECT * FROM annotations

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from store.database_file import Cursor
 from store.door import Door
 from store.pictures import note_files
+from store.read_memory import remembered
 from store.records import AnswerPiece, AnswerPoint, AnswerState, PointFile, StateFile
 from store.rows import is_among, now, put_row, records, scalar
 from store.seals import seal_after
@@ -19,6 +20,7 @@ _LISTED = """(question_key IN (SELECT key FROM questions WHERE deleted IS NULL) 
 class Brought(Door):
     """The part of the catalog about points and state of answers."""
 
+    @remembered
     def answer_points(
         self, *, key: str | None = None, model_id: str | None = None
     ) -> list[AnswerPoint]:

@@ -57,6 +57,11 @@ class Door:
         """Another one after each change of the database; it costs a few looks at the disk."""
         return mark_of(self._lease.path)
 
+    @property
+    def _state(self) -> tuple[int, ...]:
+        """Another one after each change; by this process's commits too, which are seen at once."""
+        return (self._lease.commits, *self.mark)
+
     def check(self) -> None:
         """Open once: create what is missing and bring the schema up to date.
 
@@ -113,7 +118,10 @@ class Door:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self._lease.writing, self._lease.cursor(self._timeout) as cursor:
-                    return self._commit(cursor, work)
+                    try:
+                        return self._commit(cursor, work)
+                    finally:
+                        self._lease.commits += 1
             except duckdb.TransactionException:
                 if attempt == MAX_ATTEMPTS:
                     break

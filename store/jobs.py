@@ -7,6 +7,7 @@ from typing import TypeVar
 from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
+from store.read_memory import remembered
 from store.records import Job, Json
 from store.rows import identifier, now, put_row, records, scalar, sql_value
 
@@ -52,6 +53,7 @@ class Jobs(Door):
         self._write(lambda c: put_row(c, "jobs", vars(job)))
         return self.job(id)
 
+    @remembered
     def job(self, id: str) -> Job:
         """The job of that id.
 
@@ -63,6 +65,7 @@ class Jobs(Door):
             raise UnknownEntry("job", id)
         return jobs[0]
 
+    @remembered
     def jobs(self, status: str | Sequence[str] | None = None, limit: int = 100) -> list[Job]:
         """Jobs of that status or these, newest first."""
         statuses = [status] if isinstance(status, str) else list(status or STATUSES)
@@ -70,6 +73,7 @@ class Jobs(Door):
             ORDER BY created DESC, id LIMIT ?"""
         return self._read(lambda c: records(c, Job, query, [statuses, limit]))
 
+    @remembered
     def active_job_for(self, key: str) -> Job | None:
         """The job that is answering the question or waits to; None when there is none."""
         query = "SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')"
@@ -113,6 +117,7 @@ class Jobs(Door):
         row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
         self._write(lambda c: put_row(c, "settings", row, ("value",)))
 
+    @remembered
     def recall(self, name: str, default: T) -> T:
         """The value kept under that name; the default where there is none of its type."""
         query = "SELECT value FROM settings WHERE name = ?"

@@ -22,6 +22,7 @@ from store.database_file import Cursor, DatabaseFile
 from store.errors import CatalogBusy, from_duckdb
 from store.instance import end_idle
 from store.note import read_note, write_note
+from store.read_memory import ReadMemory
 
 IDLE_SECONDS = 0.12  # without use, after which the file is let go
 WANTED_SECONDS = 0.02  # the same, where another process waits for it
@@ -51,6 +52,8 @@ class Lease:
         self.writing = (
             threading.RLock()
         )  # one writer at a time: reading what is stored, then adding
+        self.commits = 0  # that were tried: one of them is seen only once it is done
+        self.memory = ReadMemory()
         self.beside: Cursor | None = None  # another connection, which is interrupted at the end
         self._file = DatabaseFile(path, prepare)
         self._guard = threading.Lock()

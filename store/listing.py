@@ -9,6 +9,7 @@ from store.errors import CannotFilter
 from store.filter_language import is_expression, parsed
 from store.filtering import FilterNames, Sql, SqlOfConditions, joined, words_sql
 from store.questions import questions_by_key
+from store.read_memory import remembered
 from store.records import Question
 
 _NOT_ARCHIVED = "key NOT IN (SELECT id FROM annotations WHERE what = 'analysis' AND archived)"
@@ -27,6 +28,7 @@ FACETS = {  # what there is to choose from, as a column or several of each analy
 class Listings(Door):
     """The part of the catalog that lists analyses."""
 
+    @remembered
     def questions(
         self,
         search: str = "",
@@ -73,6 +75,7 @@ class Listings(Door):
 
         return self._read(work)
 
+    @remembered
     def listing_query(
         self,
         search: str = "",
@@ -101,6 +104,7 @@ class Listings(Door):
 
         return self._read(work)
 
+    @remembered
     def facets(self, search: str = "", *, archived: bool = True) -> dict[str, dict[str, int]]:
         """Of what is searched for, how many have each kind, status, model, ...: the most first.
 
@@ -114,6 +118,7 @@ class Listings(Door):
 
         return self._read(work)
 
+    @remembered
     def filter_names(self) -> list[str]:
         """The names that conditions can be about."""
         return self._read(lambda cursor: FilterNames.of(cursor).all)

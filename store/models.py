@@ -6,6 +6,7 @@ from dataclasses import replace
 from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
+from store.read_memory import remembered
 from store.records import AnswerPoint, Measurement, Model, Point, Problem
 from store.rows import Record, is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
@@ -23,6 +24,7 @@ GROUP BY model_id
 class Models(Door):
     """The part of the catalog about what questions can be asked of."""
 
+    @remembered
     def problem(self, id: str) -> Problem:
         """The problem of that id.
 
@@ -34,6 +36,7 @@ class Models(Door):
         )
         return _only_row(problems, "problem", id)
 
+    @remembered
     def problems(self) -> list[Problem]:
         """All problems, by name."""
         return self._read(
@@ -68,6 +71,7 @@ class Models(Door):
 
         self._write(work)
 
+    @remembered
     def model(self, id: str) -> Model:
         """The model of that id, also a deleted one.
 
@@ -76,6 +80,7 @@ class Models(Door):
         """
         return _only_row(self._read(lambda c: _models(c, "WHERE id = ?", [id])), "model", id)
 
+    @remembered
     def models(self, search: str = "", include_deleted: bool = False) -> list[Model]:
         """The models whose name or facts contain every word of `search`, newest first."""
         conditions = ["TRUE" if include_deleted else "deleted IS NULL"]
@@ -102,11 +107,13 @@ class Models(Door):
 
         self._write(work)
 
+    @remembered
     def points(self, model_id: str) -> list[Point]:
         """The points of a model by step; those without one come last."""
         order = "SELECT * FROM points WHERE model_id = ? ORDER BY step NULLS LAST, created, label"
         return self._read(lambda c: records(c, Point, order, [model_id]))
 
+    @remembered
     def point(self, point_id: str) -> Point:
         """The point of that id, as the first model that has it knows it, or an answer.
 
@@ -124,6 +131,7 @@ class Models(Door):
 
         return _only_row(self._read(work), "point", point_id)
 
+    @remembered
     def measurements(self, point_id: str) -> dict[str, dict[str, float]]:
         """What was measured at a point: split -> name -> value."""
         query = "SELECT * FROM measurements WHERE point_id = ? ORDER BY split, name"
@@ -133,6 +141,7 @@ class Models(Door):
             values_by_split.setdefault(row.split, {})[row.name] = row.value
         return values_by_split
 
+    @remembered
     def measurements_by_point(self, model_id: str) -> dict[str, dict[str, dict[str, float]]]:
         """What was measured at each point of a model: point -> split -> name -> value."""
         query = """SELECT measurements.* FROM measurements

@@ -7,6 +7,7 @@ from dataclasses import replace
 from store.database_file import Cursor
 from store.door import Door
 from store.errors import UnknownEntry
+from store.read_memory import remembered
 from store.records import Direction, Job, Json, Question
 from store.rows import is_among, now, put_row, put_rows, records, scalar
 from store.seals import seal_after
@@ -61,6 +62,7 @@ class Questions(Door):
             return stored_question
         return self._write(work)
 
+    @remembered
     def question(self, key: str) -> Question | None:
         """The question of that key, also a deleted one; None when it was never asked."""
         return self.questions_of([key]).get(key)
@@ -70,6 +72,7 @@ class Questions(Door):
         questions = self._read(lambda c: questions_by_key(c, list(keys)))
         return {question.key: question for question in questions}
 
+    @remembered
     def relatives(self, family: str) -> list[Question]:
         """The questions of that family that are not deleted, the most answered first."""
         where = "WHERE family = ? AND deleted IS NULL ORDER BY units_done DESC, created, key"
@@ -80,6 +83,7 @@ class Questions(Door):
         row = {"objective": objective, "device": device, "facts": facts, "noted": now()}
         self._write(lambda c: put_row(c, "choices", row, ("facts", "noted")))
 
+    @remembered
     def choices(self, objective: str) -> dict[str, Json]:
         """What was noted about evaluating an objective, by device."""
         query = "SELECT device, facts FROM choices WHERE objective = ? ORDER BY device"
@@ -95,6 +99,7 @@ class Questions(Door):
 
         self._write(work)
 
+    @remembered
     def directions(self, key: str) -> list[Direction]:
         """The directions of an answer, by axis."""
         query = (

@@ -10,6 +10,7 @@ import pyarrow as pa
 from store.brought import Brought, LinkedPiece, drop_states, store_brought
 from store.database_file import Cursor
 from store.questions import question_row
+from store.read_memory import remembered
 from store.records import AnswerPiece, Json, Question, Share
 from store.rows import now, put_rows, records, sql_value
 from store.seals import seal_after, seal_rows
@@ -119,10 +120,12 @@ class Values(Brought):
             name: _fill_gaps(v) for name, v in columns.items() if not np.ma.getmaskarray(v).all()
         }
 
+    @remembered
     def done_units(self, key: str, table: str) -> np.ndarray:
         """The units that are answered, sorted, (U,) int64."""
         return self._read(lambda c: _stored_units(c, key, table))
 
+    @remembered
     def shares(self, key: str) -> list[Share]:
         """Who computed how much of an answer, the largest share first; pieces that say it alone."""
         query = """SELECT provenance, CAST(sum(units) AS BIGINT) AS units FROM pieces

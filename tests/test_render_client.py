@@ -7,15 +7,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.render.relief3d import client
 from explorer.render.relief3d.client import NoOpenGL, Renderer, RenderError
 from explorer.render.relief3d.height import HeightField
 from tests.drawing import WITHOUT_OPENGL
+from tests.filling import add_answer, add_tiny, new_catalog
+from tests.screen import charts, fine, opened, texts
 
 
 def bowl(shift: float = 0.0, count: int = 21) -> HeightField:
@@ -28,6 +32,25 @@ def own() -> Iterator[Renderer]:
     made = Renderer()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def poor() -> Iterator[Renderer]:
+    """That of a machine without OpenGL."""
+    made = Renderer(WITHOUT_OPENGL)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with a small surface."""
+    folder = tmp_path_factory.mktemp("poor")
+    catalog = new_catalog(folder / "catalog")
+    model = add_tiny(catalog, folder, "tiny")
+    add_answer(catalog, SURFACE, SurfaceSettings(x_count=5, y_count=5), (model, ""))
+    catalog.close()
+    return catalog.folder
 
 
 def test_importing_the_door_imports_no_vtk() -> None:
@@ -119,21 +142,31 @@ def test_it_ends_with_the_app() -> None:
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_without_opengl_stills_say_what_to_install(tmp_path) -> None:
+def test_without_opengl_stills_say_what_to_install(poor: Renderer, tmp_path) -> None:
     """The trial crashes, the app does not; the view in the browser and mesh files still work."""
-    poor = Renderer(WITHOUT_OPENGL)
-    try:
-        found = poor.opengl()
-        assert not found.ok
-        assert "ended by SIG" in found.reason
-        assert "libegl1 libgl1-mesa-dri" in found.remedy
-        with pytest.raises(NoOpenGL, match="apt-get install --no-install-recommends libegl1"):
-            poor.still(bowl())
-        assert poor.scene(bowl())["surface"]
-        for format in ("vtp", "stl", "glb"):
-            assert poor.export(bowl(), tmp_path / f"a.{format}", format).stat().st_size > 1000
-    finally:
-        poor.close()
+    found = poor.opengl()
+    assert not found.ok
+    assert "ended by SIG" in found.reason
+    assert "libegl1 libgl1-mesa-dri" in found.remedy
+    with pytest.raises(NoOpenGL, match="apt-get install --no-install-recommends libegl1"):
+        poor.still(bowl())
+    assert poor.scene(bowl())["surface"]
+    for format in ("vtp", "stl", "glb"):
+        assert poor.export(bowl(), tmp_path / f"a.{format}", format).stat().st_size > 1000
+
+
+@pytest.mark.parametrize(("view", "drawn"), [("contour", 1), ("3-D", 0)])
+def test_without_opengl_a_page_works(
+    poor: Renderer, folder: Path, monkeypatch: pytest.MonkeyPatch, view: str, drawn: int
+) -> None:
+    """Contour and 3-D view are there; the export of the picture says which packages are missing."""
+    client.renderer()
+    monkeypatch.setattr(sys.modules[client.REGISTRY], "renderer", poor)
+    app = fine(opened(SURFACE.page, model="tiny", x_count="5", y_count="5", view=view))
+    assert charts(app) == drawn
+    assert len(app.get("bidi_component")) == 2 - drawn  # the ruler of the column; the viewer
+    (said,) = texts(app, "warning")
+    assert f"`{client.APT_COMMAND}`" in said
 
 
 def test_the_process_has_one_renderer() -> None:

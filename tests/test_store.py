@@ -493,6 +493,6 @@ def test_the_keys_that_rows_are_put_by_are_those_of_the_tables(catalog):
     """All tables that have a primary key, with its columns in order."""
     query = """SELECT table_name, constraint_column_names FROM duckdb_constraints()
         WHERE constraint_type = 'PRIMARY KEY' AND table_name <> 'migrations'"""
-    with catalog._lease.cursor(1) as cursor:
+    with catalog._lease.cursor(10) as cursor:
         stored = {table: tuple(names) for table, names in cursor.execute(query).fetchall()}
     assert stored == KEYS

@@ -22,11 +22,8 @@ from explorer.jobs.spool import Spool
 from explorer.kinds import Kind
 from explorer.kinds.line import LINE
 from explorer.kinds.surface import SURFACE, SurfaceSettings
-from sample_models import samples
 from store import Catalog, records
 from tests.browser.server import PATIENCE, Server, in_a_browser
-from tests.drawing import WITHOUT_OPENGL
-from tests.filling import add_answer, add_model, new_catalog
 from tests.tiny import ROOT, agreed, checkpoint, end_workers, ended, sample_identities
 
 pytestmark = in_a_browser
@@ -60,43 +57,43 @@ def problem():
     return replace(made, forward=forward)
 """
 
+# Starts the app with live parts that are drawn less often: each time takes half a second of a
+# processor.
+CALMER = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from explorer.pages import _asking, _parts
+_asking.LIVE_SECONDS = _parts.LIST_SECONDS = 2.5
+""" + (ROOT / "app.py").read_text().replace("__file__", repr(str(ROOT / "app.py")))
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a catalog with a sample and a small surface of it."""
-    catalog = new_catalog(tmp_path_factory.mktemp("app") / "catalog")
-    sample = next(one for one in samples() if one.name == SAMPLE)
-    weights = [Checkpoint(file=sample.weights)]
-    model = add_model(catalog, sample.problem, weights, SAMPLE, sample.arguments)
-    add_answer(catalog, SURFACE, SurfaceSettings(x_count=7, y_count=7), (model, ""))
+    """Of a catalog as a user starts it first, but that the app knows all samples except one."""
+    catalog = Catalog(tmp_path_factory.mktemp("app") / "catalog")
+    catalog.remember("samples", sample_identities(without=SAMPLE))
     catalog.close()
     return catalog.folder
 
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    running = Server(folder)
+    script = folder.parent / "app.py"
+    script.write_text(CALMER)
+    running = Server(folder, script=script)
     yield running
     if running.process.poll() is None:
         running.end()
     end_workers(Catalog(folder))
 
 
-@pytest.fixture
-def new_server(tmp_path: Path) -> Iterator[Server]:
-    """The app as a user starts it first, but that it knows all samples except one."""
-    catalog = Catalog(tmp_path / "catalog")
-    catalog.remember("samples", sample_identities(without=SAMPLE))
-    catalog.close()
-    running = Server(tmp_path / "catalog")
-    yield running
-    running.end()
-    end_workers(Catalog(tmp_path / "catalog"))
-
-
 @pytest.fixture(scope="module")
-def page(context: sync_api.BrowserContext) -> sync_api.Page:
-    return context.new_page()
+def page(context: sync_api.BrowserContext, server: Server) -> sync_api.Page:
+    """The first screen, once the sample and its surface have a picture there."""
+    first = context.new_page()
+    first.goto(server.address)
+    first.get_by_test_id("stMain").locator("img").first.wait_for()
+    return first
 
 
 class Connection:
@@ -172,83 +169,85 @@ def open_files(pid: int) -> Iterator[str]:
             yield str(descriptor.readlink())
 
 
-def test_the_first_screen_shows_real_surfaces(page: sync_api.Page, new_server: Server) -> None:
+def test_the_first_screen_shows_real_surfaces(page: sync_api.Page, server: Server) -> None:
     """Nothing but opening the app: a picture of a sample's loss surface appears on a card."""
-    page.goto(new_server.address)
     picture = page.get_by_test_id("stMain").locator("img").first
-    picture.wait_for()
     assert picture.get_attribute("alt") == "Surface of mlp_b"
     assert picture.evaluate("image => image.naturalWidth") > 200
     assert page.get_by_test_id("stException").count() == 0
     if sys.platform == "linux":  # Streamlit would watch all below the project, .venv and all
-        assert "anon_inode:inotify" not in set(open_files(new_server.process.pid))
+        assert "anon_inode:inotify" not in set(open_files(server.process.pid))
 
 
-def test_a_card_leads_to_its_analysis(page: sync_api.Page, server: Server) -> None:
+def test_a_card_leads_to_its_analysis(page: sync_api.Page) -> None:
     """The link on the card opens the Surface page with the card's model, settings and chart."""
-    page.goto(server.address)
     page.get_by_role("link", name="mlp_b").first.click()
     page.get_by_role("heading", name="Loss surface of mlp_b").wait_for()
     done(page)
     sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
-        "7", timeout=PATIENCE
+        "31", timeout=PATIENCE
     )
     page.get_by_test_id("stVegaLiteChart").wait_for()
     assert page.get_by_role("button", name="Compute").count() == 0
 
 
-def test_a_new_plane_is_computed_and_turned_to_three_dimensions(
-    page: sync_api.Page, server: Server, folder: Path
-) -> None:
-    """A plane asked by address, one press: its answer, in the catalog too, and in 3-D."""
+@pytest.fixture(scope="module")
+def plane(page: sync_api.Page, server: Server) -> sync_api.Page:
+    """A plane asked by address, one press, and its answer."""
     page.goto(server.url("surface", model="mlp_b", seed=5, x_count=9, y_count=9))
     page.get_by_role("button", name="Compute 81 points").click()
     done(page)
-    assert badge(page, "centre = stand-alone loss").count() == 1
+    return page
+
+
+def test_a_new_plane_is_computed(plane: sync_api.Page, folder: Path) -> None:
+    """Its answer is checked, and in the catalog too."""
+    assert badge(plane, "centre = stand-alone loss").count() == 1
     catalog = opened(folder)
     asked = catalog.question(
         question(catalog, "mlp_b", SurfaceSettings(seed=5, x_count=9, y_count=9))
     )
     assert asked and (asked.status, asked.units_done) == ("complete", 81)
-    page.get_by_text("3-D", exact=True).click()
-    page.locator("canvas.scene").wait_for()
-    assert "view=3-D" in page.url
-    assert page.get_by_test_id("stException").count() == 0
 
 
-def test_downloads(page: sync_api.Page, server: Server) -> None:
+def test_downloads(plane: sync_api.Page) -> None:
     """The Export popover hands out a PDF and a CSV of all points of the model."""
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download PDF").click()
+    plane.get_by_role("button", name="Export").click()
+    with plane.expect_download() as waiting:
+        plane.get_by_role("button", name="Download PDF").click()
     pdf = Path(waiting.value.path()).read_bytes()
     assert waiting.value.suggested_filename.startswith("surface-mlp-b-")
     assert pdf.startswith(b"%PDF")
     assert pdf.rstrip().endswith(b"%%EOF")
-    page.get_by_role("tab", name="Numbers").click()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Download CSV").click()
+    plane.get_by_role("tab", name="Numbers").click()
+    with plane.expect_download() as waiting:
+        plane.get_by_role("button", name="Download CSV").click()
     text = Path(waiting.value.path()).read_text()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {row["model"] for row in rows} == {"mlp_b"}
     assert len(rows) == 81
     assert {(float(row["x"]), float(row["y"])) for row in rows} >= {(-1, -1), (0, 0), (1, -1)}
     assert min(float(row["loss"]) for row in rows) > 0
-    page.keyboard.press("Escape")
+    plane.keyboard.press("Escape")
 
 
-def test_refining_changes_the_whole_page(page: sync_api.Page, server: Server) -> None:
+def test_refining_changes_the_whole_page(plane: sync_api.Page) -> None:
     """The button below the answer: the finer grid on the left, in the address, and computed."""
-    page.goto(server.url("surface", model="mlp_b", seed=6, x_count=9, y_count=9))
-    page.get_by_role("button", name="Compute 81 points").click()
-    done(page)
-    page.get_by_role("button", name="Refine to 17 × 17").click()
-    sync_api.expect(page.get_by_label("Points", exact=True).first).to_have_value(
+    plane.get_by_role("button", name="Refine to 17 × 17").click()
+    sync_api.expect(plane.get_by_label("Points", exact=True).first).to_have_value(
         "17", timeout=PATIENCE
     )
-    done(page)
-    page.get_by_role("button", name="Refine to 33 × 33").wait_for()
-    assert "x_count=17&y_count=17" in page.url
+    done(plane)
+    plane.get_by_role("button", name="Refine to 33 × 33").wait_for()
+    assert "x_count=17&y_count=17" in plane.url
+
+
+def test_an_answer_is_turned_to_three_dimensions(plane: sync_api.Page) -> None:
+    """One click, without an error; the address says it."""
+    plane.get_by_text("3-D", exact=True).click()
+    plane.locator("canvas.scene").wait_for()
+    assert "view=3-D" in plane.url
+    assert plane.get_by_test_id("stException").count() == 0
 
 
 def test_a_deep_link_restores_the_settings(
@@ -272,7 +271,7 @@ def test_a_deep_link_restores_the_settings(
 
 
 @pytest.fixture(scope="module")
-def slow(server: Server, folder: Path) -> tuple[records.Model, Path]:
+def slow(page: sync_api.Page, folder: Path) -> tuple[records.Model, Path]:
     """A model that takes its time, imported while the app runs; where its evaluations are noted."""
     problem = folder.parent / "slow" / "slow_problem.py"
     problem.parent.mkdir()
@@ -421,24 +420,6 @@ def test_ctrl_c_ends_the_server_quietly(server: Server, folder: Path) -> None:
     said = Path(server.log.name).read_text()[before:]
     assert "terminate called" not in said
     assert "Traceback" not in said
-
-
-def test_without_opengl(page: sync_api.Page, server: Server, folder: Path) -> None:
-    """Contour and 3-D view work; the export of the picture says which packages are missing."""
-    poor = Server(folder, **WITHOUT_OPENGL)
-    try:
-        settings = {"model": "mlp_b", "seed": 5, "x_count": 9, "y_count": 9}
-        page.goto(poor.url("surface", **settings))
-        done(page)
-        page.get_by_test_id("stVegaLiteChart").wait_for()
-        page.get_by_text("3-D", exact=True).click()
-        page.locator("canvas.scene").wait_for()
-        page.get_by_role("button", name="Export").click()
-        page.get_by_role("tab", name="3-D picture").click()
-        page.get_by_text("apt-get install --no-install-recommends libegl1").wait_for()
-        assert page.get_by_test_id("stException").count() == 0
-    finally:
-        poor.end()
 
 
 def test_nothing_left_this_machine_and_nothing_broke(context: sync_api.BrowserContext) -> None:
