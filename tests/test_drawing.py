@@ -26,8 +26,9 @@ from explorer.render.drawing import Chart, drawing_of
 from explorer.render.export.composed import save_drawing
 from explorer.render.export.figure import save_figure, side_by_side
 from explorer.render.export.figure_width import fit_width
+from explorer.render.export.fonts import SANS
 from explorer.render.export.paper_style import paper_spec
-from explorer.render.export.svg import POINTS, drawing_size
+from explorer.render.export.svg import POINTS, convert_svg, drawing_size, with_raised_digits
 from explorer.render.export.thumbnail import small_chart, thumbnail
 from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
@@ -208,10 +209,11 @@ def test_figures_have_their_width(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_alone_has_its_width(answers: dict[str, Answer], name: str) -> None:
-    """A single chart has room at every width; at each kind another of them is tried."""
+    """A single chart has room at every width, and prints; each kind is tried at one of them."""
     width = WIDTHS[NAMES.index(name) % len(WIDTHS)]
     svg = fit_width(paper_spec(answers[name].drawn()), width * POINTS)
     assert 0.85 * width * POINTS <= drawing_size(svg)[0] <= width * POINTS
+    assert convert_svg(with_raised_digits(svg, SANS), "pdf", width, 300).startswith(b"%PDF")
 
 
 def test_ticks_of_contour_and_relief_are_the_same() -> None:

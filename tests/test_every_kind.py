@@ -33,7 +33,6 @@ from explorer.pages import _links as links
 from explorer.pages._running import make_thumbnail
 from explorer.render.drawing import drawing_of
 from explorer.render.export import table
-from explorer.render.export.figure import save_figure
 from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
 from store import Catalog, records
@@ -217,8 +216,8 @@ def test_an_answer_survives_the_store_and_a_merge(
 
 
 @every_kind
-def test_an_answer_is_drawn_in_light_dark_and_print(kind: Kind, catalog: Catalog) -> None:
-    """Its drawing is valid Vega-Lite: its schema and compiler take it in both themes, and print."""
+def test_an_answer_is_drawn_in_light_and_dark(kind: Kind, catalog: Catalog) -> None:
+    """Its drawing is valid Vega-Lite: its schema and compiler take it in both themes."""
     question = question_of(catalog, kind)
     result, names = questions.result_of(catalog, question), subject_names(catalog, question)
     chart = drawing_of(kind, result, kind.look.usual(result), names)
@@ -228,7 +227,6 @@ def test_an_answer_is_drawn_in_light_dark_and_print(kind: Kind, catalog: Catalog
     drawn = [vl_convert.vegalite_to_svg(spec, theme=theme) for theme in ("default", "dark")]
     assert all(svg.startswith("<svg") and "<path" in svg for svg in drawn)
     assert drawn[0] != drawn[1]
-    assert save_figure(chart, None, "pdf", 3.25).startswith(b"%PDF")
 
 
 @every_kind

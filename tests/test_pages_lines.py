@@ -191,22 +191,20 @@ def test_many_directions(folder: Path) -> None:
 
 
 def test_the_gradient_of_a_snapshot(folder: Path) -> None:
-    """Its norm and slope are told; there is nothing to draw from a seed."""
+    """Its norm and slope are told; there is nothing to draw from a seed.
+
+    The interval of a single line is named below the chart, with its number of examples.
+    """
     address = {"model": "mlp_a", "step": "400", "x_count": "21", "direction": "gradient"}
     app = fine(opened(LINE.page, **address))
     assert [e.value for e in app.subheader] == ["Loss along the negative gradient of mlp_a"]
     assert charts(app) == 1
-    assert any(text.startswith("Norm of the gradient ") for text in texts(app, "caption"))
-    assert "seed" not in {element.key for element in app.number_input}
-
-
-def test_a_band_says_what_it_is_for(folder: Path) -> None:
-    """The interval of a single line is named below the chart, with its number of examples."""
-    address = {"model": "mlp_a", "step": "400", "x_count": "21", "direction": "gradient"}
-    captions = texts(fine(opened(LINE.page, **address)), "caption")
+    captions = texts(app, "caption")
+    assert any(text.startswith("Norm of the gradient ") for text in captions)
     assert any(
         text.startswith("Band: 95 % interval for the loss on unseen data") for text in captions
     )
+    assert "seed" not in {element.key for element in app.number_input}
 
 
 def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
@@ -227,22 +225,31 @@ def test_a_point_of_a_difference_takes_two_evaluations(folder: Path) -> None:
     assert found[0] > 0
 
 
-BAD = [
+BAD_PAIRS = [
     ({"to": "nobody"}, "to in the address must be one of mlp_"),
     ({"to": "tiny"}, "only models of one problem have the same tensors"),
     ({"step": "7"}, "step in the address must be one of 0, 400, 800, got '7'"),
     ({"to": "mlp_a", "to_step": "early"}, "to_step in the address must be one of 0, 400, 800"),
+    ({"x_min": "3"}, "must increase, got 3.0 to 1.0"),
+]
+BAD = [
+    *BAD_PAIRS,
     ({"model": "nobody"}, "nobody"),
     ({"x_count": "1"}, "from 2 to 2,001, got '1'"),
-    ({"x_min": "3"}, "must increase, got 3.0 to 1.0"),
     ({"x_max": "inf"}, "finite number"),
     ({"split": "nothing"}, "split"),
     ({"precision": "float16"}, "precision"),
 ]
 
 
-@pytest.mark.parametrize("page", [INTERPOLATION.page, DIFFERENCE.page])
-@pytest.mark.parametrize(("address", "words"), BAD, ids=str)
+@pytest.mark.parametrize(
+    ("page", "address", "words"),
+    [
+        *((INTERPOLATION.page, *pair) for pair in BAD),
+        *((DIFFERENCE.page, *pair) for pair in BAD_PAIRS),  # the others are read by the same code
+    ],
+    ids=str,
+)
 def test_bad_input_is_one_sentence(folder: Path, page: str, address: dict, words: str) -> None:
     """What makes no question is refused in one sentence, never replaced; nothing is stored."""
     if page == DIFFERENCE.page:
