@@ -266,6 +266,17 @@ def test_its_page_opens_on_the_answer(kind: Kind, catalog: Catalog, folder: Path
     assert stored or offered or not kind.own_page  # a page need not have a control for each setting
 
 
+@pytest.mark.parametrize("kinds", [KINDS[:6], KINDS[-6:]], ids=["first", "last"])
+def test_kinds_stand_side_by_side(kinds: list[Kind], catalog: Catalog, folder: Path) -> None:
+    """Six answers of different kinds on the page Compare: each drawn, without an error."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["panel"] = [question_of(catalog, kind).key for kind in kinds]
+    app.switch_page("explorer/pages/compare.py").run()
+    assert [e.value for e in (*app.exception, *app.error)] == []
+    assert {kind.title for kind in kinds} <= {heading.value for heading in app.subheader}
+    assert len(app.get("vega_lite_chart")) >= len(kinds)
+
+
 @every_kind
 def test_exports_load(kind: Kind, catalog: Catalog) -> None:
     """CSV and Parquet hold the same rows, which are the result's; each says what it is of."""

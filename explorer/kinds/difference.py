@@ -126,6 +126,7 @@ DIFFERENCE = Kind(
     answer="explorer.analysis.difference:answer",
     look=DifferenceLook,
     draw="explorer.render.difference:draw",
+    overlaid=True,
     page="explorer/pages/difference.py",
     icon=":material/compare_arrows:",
     axes=("x_min", "x_max", "x_count"),

@@ -175,6 +175,7 @@ INTERPOLATION = Kind(
     answer="explorer.analysis.interpolation:answer",
     look=InterpolationLook,
     draw="explorer.render.interpolation:draw",
+    overlaid=True,
     page="explorer/pages/interpolation.py",
     icon=":material/linear_scale:",
     axes=("x_min", "x_max", "x_count"),

@@ -217,6 +217,7 @@ LINE = Kind(
     answer="explorer.analysis.line:answer",
     look=LineLook,
     draw="explorer.render.line:draw",
+    overlaid=True,
     page="explorer/pages/line.py",
     icon=":material/show_chart:",
     axes=("directions", "x_min", "x_max", "x_count"),

@@ -67,6 +67,7 @@ SHARPNESS = Kind(
     answer="explorer.analysis.sharpness:answer",
     look=SharpnessLook,
     draw="explorer.render.sharpness:draw",
+    overlaid=True,
     page="explorer/pages/sharpness.py",
     icon=":material/change_history:",
     axes=("rescaling", "alpha", "measures"),

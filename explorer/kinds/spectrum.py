@@ -77,6 +77,7 @@ SPECTRUM = Kind(
     answer="explorer.analysis.spectrum:answer",
     look=SpectrumLook,
     draw="explorer.render.spectrum:draw",
+    overlaid=True,
     page="explorer/pages/spectrum.py",
     icon=":material/bar_chart:",
     axes=("probes", "batches", "trace_products"),

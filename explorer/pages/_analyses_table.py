@@ -12,6 +12,7 @@ from explorer.pages import _links as links
 from explorer.pages import _parts as parts
 from explorer.pages._annotations import FULL_STAR, notes_button
 from explorer.pages._facts import local_time
+from explorer.pages._pins import FEWEST_PANELS, MOST_PANELS
 from explorer.pages._undo import delete
 from explorer.wording import printable
 from store import Catalog, records
@@ -144,6 +145,10 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
         st.rerun()
     if len(chosen) == 1:
         notes_button(annotations[keys[0]], chosen[0].title, "Notes")
+    if FEWEST_PANELS <= len(chosen) <= MOST_PANELS and st.button(
+        "Compare", icon=":material/compare:", help="Side by side, on one scale"
+    ):
+        st.switch_page("explorer/pages/compare.py", query_params={"panel": keys})
     if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
         delete(catalog, "analysis", keys, f"{len(keys)} analyses" if keys[1:] else chosen[0].title)
         st.rerun()

@@ -21,9 +21,10 @@ def show_page() -> None:
         initial_sidebar_state=MENU_WIDTH,
     )
     catalog = st.Page(PAGES / "catalog.py", title="Catalog", icon=":material/apps:", default=True)
+    compare = st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:")
     page = st.navigation(
         {
-            "": [catalog],
+            "": [catalog, compare],
             "Analyse": [
                 st.Page(kind.page, title=kind.title, icon=kind.icon)
                 for kind in KINDS

@@ -8,6 +8,7 @@ import streamlit as st
 from explorer.ask.command_text import compute_command, values_query
 from explorer.pages._annotations import favourite_button, notes_button, show_tags
 from explorer.pages._links import Subjects, address_of
+from explorer.pages._pins import pin_button
 from explorer.pages._text import as_text, without_images
 from store import Catalog, records
 
@@ -19,6 +20,7 @@ def show_sharing(catalog: Catalog, question: records.Question, name: str = "") -
         if name:
             st.caption(as_text(name), width="content")
         favourite_button(catalog, annotation)
+        pin_button(catalog, question.key)
         notes_button(annotation, question.title)
         with st.popover("Copy", icon=":material/content_copy:", key=f"copy-{question.key}"):
             show_texts(

@@ -1,6 +1,9 @@
 """A plane of values drawn as its look says: from above, or in relief."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from explorer.kinds.look import PlaneLook
 from explorer.kinds.surface import Surface
@@ -8,6 +11,8 @@ from explorer.render.drawing import Drawing
 from explorer.render.marks.plane import plane_chart
 from explorer.render.relief3d.height import Marker
 from explorer.render.relief3d.relief import CENTRE, draw_relief
+
+DIFFERENCE_NAME = "difference"  # of the one value of such a plane
 
 
 def draw_plane(
@@ -24,3 +29,38 @@ def draw_plane(
     if look.view == "relief":
         return draw_relief(surface, look, axis_titles, markers)
     return plane_chart(surface, look, axis_titles)
+
+
+def is_plane_of_losses(result: object) -> bool:
+    """Whether a result has a difference to another of its like, point by point."""
+    return isinstance(result, Surface)
+
+
+def difference_of(result: object, baseline: object) -> Surface:
+    """The losses of a plane minus another's at the same points; NaN where one is unknown.
+
+    Raises:
+        TypeError: they are no planes of losses.
+    """
+    if not isinstance(result, Surface) or not isinstance(baseline, Surface):
+        raise TypeError("only planes of losses have a difference point by point")
+    both = result.computed & baseline.computed
+    with np.errstate(invalid="ignore"):
+        difference = np.where(both, result.loss - baseline.loss, np.nan)
+    return replace(result, values={DIFFERENCE_NAME: difference}, computed=both)
+
+
+def draw_difference_of(result: object, baseline: object, width: int) -> Drawing | None:
+    """The picture of a plane of losses minus another, its colours around 0; None where all is 0.
+
+    Raises:
+        TypeError: they are no planes of losses.
+    """
+    plane = difference_of(result, baseline)
+    values = plane.values[DIFFERENCE_NAME]
+    most = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
+    if not most > 0:
+        return None
+    limits = (-most, most)
+    look = PlaneLook(value=DIFFERENCE_NAME, colour_map="coolwarm", limits=limits, width=width)
+    return draw_plane(plane, look)

@@ -1,0 +1,216 @@
+"""The panels of the page Compare: answers of one kind beside or over each other, on one scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
+from explorer.kinds import Kind, kind_named
+from explorer.kinds.look import CurvesLook, Look, PlaneLook, spans_decades
+from explorer.pages import _charts as charts
+from explorer.pages._facts import distinguishing_text
+from explorer.pages._links import Subjects, link_to
+from explorer.pages._text import as_text
+from explorer.render.relief3d.client import RenderError, renderer
+from store import Catalog, records
+
+if TYPE_CHECKING:
+    from explorer.kinds.result import Result
+    from explorer.render.drawing import Drawing
+
+VIEWS = {"Contour": "contour", "3-D": "relief"}  # of planes: on screen, and in a look
+GAP, PLANE_AXES = 24, 180  # px between columns, and of a plane's axis and colours
+MOST_PLANE = 480  # px
+MOST_ACROSS = 3  # panels in a row
+RELIEF_SHARE = 0.85  # height of a view to turn over its width
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A pinned answer and what it is called here."""
+
+    catalog: Catalog
+    question: records.Question
+    label: str
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of analysis."""
+        return kind_named(self.question.kind)
+
+    @cached_property
+    def result(self) -> "Result":
+        """The answer, as far as it is stored."""
+        return questions.result_of(self.catalog, self.question)
+
+    @property
+    def is_plane(self) -> bool:
+        """Whether it can be seen from above or in relief."""
+        return issubclass(self.kind.look, PlaneLook)
+
+    @property
+    def is_plane_of_losses(self) -> bool:
+        """Whether it has a difference to another, point by point."""
+        from explorer.render.plane import is_plane_of_losses
+
+        return is_plane_of_losses(self.result)
+
+    def draw(self, look: Look) -> "Drawing":
+        """Its picture.
+
+        Raises:
+            ValueError: the look asks for what it has not.
+        """
+        from explorer.render.drawing import drawing_of
+
+        names = subject_names(self.catalog, self.question)
+        return drawing_of(self.kind, self.result, look, names)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How panels are looked at."""
+
+    view: str  # of planes, as in a look
+    shared: bool  # one scale of values for all panels of a kind
+    linked: bool  # one camera for all views to turn
+
+
+def panels_of(catalog: Catalog, pinned: Sequence[records.Question]) -> list[Panel]:
+    """The answers by labels that tell them apart."""
+    subjects = Subjects(catalog)
+    noted = catalog.annotations("analysis", [question.key for question in pinned])
+    labels = []
+    for question in pinned:
+        link = link_to(question, subjects)
+        labels.append(noted[question.key].name or f"{link.kind.title} of {link.words}")
+    told = [
+        label if labels.count(label) == 1 else f"{label} · {distinguishing_text(question)}"
+        for label, question in zip(labels, pinned, strict=True)
+    ]
+    told = [
+        label if told.count(label) == 1 else f"{label} ({question.key[:6]})"
+        for label, question in zip(told, pinned, strict=True)
+    ]
+    return [Panel(catalog, question, label) for question, label in zip(pinned, told, strict=True)]
+
+
+def show_kind(panels: Sequence[Panel], choices: Choices) -> None:
+    """The panels of one kind: in one picture where the kind has such, else side by side."""
+    kind = panels[0].kind
+    if kind.overlaid and len(panels) > 1 and choices.shared:
+        _show_overlaid(panels)
+        return
+    across = min(MOST_ACROSS, len(panels))
+    width = _panel_width(across)
+    looks = _looks(panels, choices, width)
+    for first in range(0, len(panels), across):
+        columns = st.columns(across)
+        for column, place in zip(columns, range(first, len(panels)), strict=False):
+            with column:
+                _show_panel(panels[place], looks[place], width, choices)
+
+
+def _show_overlaid(panels: Sequence[Panel]) -> None:
+    """All in one picture, with one legend and one cursor."""
+    from explorer.render.drawing import drawing_of
+
+    kind = panels[0].kind
+    width = charts.plot_width()
+    results = {panel.label: panel.result for panel in panels}
+    look = replace(kind.look.usual(panels[0].result), width=width)
+    if isinstance(look, CurvesLook):
+        look = replace(look, height=charts.plot_height(width))
+    try:
+        drawing = drawing_of(kind, results, look)
+    except ValueError as error:
+        st.error(as_text(f"These cannot be drawn in one picture: {error}.", 300))
+        return
+    charts.show_chart(drawing, f"{kind.title} of {', '.join(results)}", key=f"over-{kind.name}")
+
+
+def _panel_width(across: int) -> int:
+    """Width in px of each of so many panels in a row."""
+    return (charts.column_width() - (across - 1) * GAP) // across
+
+
+def _plane_width(panel: int) -> int:
+    """Width in px of a plane's plot, beside its axis and its colours, in a panel that wide."""
+    return max(charts.SMALLEST_WIDTH, panel - PLANE_AXES)
+
+
+def _looks(panels: Sequence[Panel], choices: Choices, width: int) -> list[Look]:
+    """How each is drawn: the same for all on one scale, each its own usual way otherwise."""
+    plot = max(charts.SMALLEST_WIDTH, width - charts.AXIS_WIDTH)
+    looks = [replace(p.kind.look.usual(p.result), width=plot) for p in panels]
+    planes = [look for look in looks if isinstance(look, PlaneLook)]
+    if len(planes) < len(looks):
+        return looks
+    planes = [replace(look, view=choices.view, width=_plane_width(width)) for look in planes]
+    if choices.shared:
+        planes = _on_one_scale(panels, planes)
+    return list(planes)
+
+
+def _on_one_scale(panels: Sequence[Panel], looks: Sequence[PlaneLook]) -> list[PlaneLook]:
+    """The looks with the limits of all values together, so that a colour means one value."""
+    import numpy as np
+
+    value = looks[0].value
+    values = [panel.result.values.get(value) for panel in panels]
+    whole = np.concatenate([np.ravel(one) for one in values if one is not None] or [np.empty(0)])
+    log = looks[0].log if value != "loss" else spans_decades(whole)
+    drawable = whole[np.isfinite(whole) & ((whole > 0) | (not log))]
+    limits = (float(drawable.min()), float(drawable.max())) if drawable.size else ()
+    limits = limits if limits and limits[0] < limits[1] else ()
+    return [replace(look, log=log, limits=limits, value=value) for look in looks]
+
+
+def _show_panel(panel: Panel, look: Look, width: int, choices: Choices) -> None:
+    """One panel, or the sentence why there is none."""
+    from explorer.render.relief3d.relief import Relief
+
+    st.markdown(f"**{as_text(panel.label, 160)}**", help=distinguishing_text(panel.question))
+    if not panel.question.units_done:
+        st.info("Nothing of it is computed yet.")
+        return
+    try:
+        drawing = panel.draw(look)
+        if isinstance(drawing, Relief):
+            _show_relief(panel, drawing, width, choices)
+            return
+    except (ValueError, RenderError) as error:
+        st.error(as_text(str(error), 300), icon=":material/error:")
+        return
+    charts.show_chart(drawing, panel.label, key=f"panel-{panel.question.key}")
+
+
+def _show_relief(panel: Panel, drawing: "Drawing", width: int, choices: Choices) -> None:
+    from explorer.pages._viewer import surface_viewer
+    from explorer.render.drawing import as_relief
+
+    surface_viewer(
+        renderer().scene(as_relief(drawing).field),
+        key=f"relief-{panel.question.key}",
+        height=int(RELIEF_SHARE * width),
+        dark=st.context.theme.type == "dark",
+        link="compare" if choices.linked else None,
+    )
+
+
+def draw_difference(panel: Panel, baseline: Panel, across: int) -> "Drawing | None":
+    """The plane of losses of a panel minus the baseline's; None where they are equal.
+
+    So many stand `across` a row.
+
+    Raises:
+        TypeError: they are no planes of losses.
+    """
+    from explorer.render.plane import draw_difference_of
+
+    width = min(MOST_PLANE, _plane_width(_panel_width(across)))
+    return draw_difference_of(panel.result, baseline.result, width)

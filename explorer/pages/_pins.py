@@ -1,0 +1,54 @@
+"""Answers that are pinned: kept at hand, to be set side by side on the page Compare."""
+
+import contextlib
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer.kinds import unreadable
+from store import Catalog, CatalogError, records
+
+PINS_KEY = "pinned"  # of the list in the catalog
+FEWEST_PANELS, MOST_PANELS = 2, 6
+FULL_HELP = f"{MOST_PANELS} are pinned already: unpin one on the page Compare"
+
+
+def pinned_keys(catalog: Catalog) -> list[str]:
+    """The questions' keys, the first pinned first."""
+    kept: list[object] = catalog.recall(PINS_KEY, [])
+    return [key for key in kept if isinstance(key, str)][:MOST_PANELS]
+
+
+def pin(catalog: Catalog, keys: Sequence[str]) -> None:
+    """Pin answers, as long as there is room."""
+    catalog.remember(PINS_KEY, list(dict.fromkeys([*pinned_keys(catalog), *keys]))[:MOST_PANELS])
+
+
+def unpin(catalog: Catalog, keys: Sequence[str]) -> None:
+    """Pin answers no more."""
+    catalog.remember(PINS_KEY, [key for key in pinned_keys(catalog) if key not in keys])
+
+
+def readable_questions(catalog: Catalog, keys: Sequence[str]) -> list[records.Question]:
+    """The questions of these keys that are there and that this version can show, in this order."""
+    questions = catalog.questions_of(keys)
+    present = [q for key in keys if (q := questions.get(key)) and not q.deleted]
+    return [q for q in present if not unreadable(q.kind, q.settings)]
+
+
+def pin_button(catalog: Catalog, key: str) -> None:
+    """A button that pins an answer, or takes it off again."""
+    keys = pinned_keys(catalog)
+    pinned, full = key in keys, len(keys) >= MOST_PANELS
+    words = "Unpin: it leaves the page Compare" if pinned else "Pin it to the page Compare"
+    if st.button(
+        "",
+        key=f"pin-{key}",
+        icon=":material/keep_off:" if pinned else ":material/keep:",
+        type="tertiary",
+        help=FULL_HELP if full and not pinned else words,
+        disabled=full and not pinned,
+    ):
+        with contextlib.suppress(CatalogError):
+            (unpin if pinned else pin)(catalog, [key])
+        st.rerun()

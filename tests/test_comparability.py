@@ -1,0 +1,121 @@
+"""What keeps two stored answers from being compared, and in what they differ."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.ask.comparability import compared_rows, hindrances
+from explorer.codec import to_json
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from store import Catalog, records
+from tests.stored import question
+
+DATA = {
+    "train": {"count": 9, "fingerprint": "a" * 64},
+    "test": {"count": 5, "fingerprint": "b" * 64},
+}
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """Two problems with the same data, one of another loss; a model of each, and one decayed."""
+    catalog = Catalog(tmp_path / "catalog")
+    for id, loss in (("p1", "cross_entropy"), ("p2", "mean_squared")):
+        problem = records.Problem(
+            id=id,
+            name=id,
+            path=f"/x/{id}.py",
+            source_hash="0" * 64,
+            facts={"splits": DATA, "loss": loss},
+        )
+        models = [("m1", 0.0), ("m3", 0.1)] if id == "p1" else [("m2", 0.0)]
+        catalog.add_import(
+            problem,
+            [
+                records.Model(
+                    id=m, name=m, problem_id=id, point_id=f"w{m}", facts={"weight_decay": decay}
+                )
+                for m, decay in models
+            ],
+            [
+                records.Point(
+                    model_id=m,
+                    point_id=f"w{m}",
+                    label="final",
+                    file_hash=catalog.put_file(m.encode(), "safetensors"),
+                )
+                for m, _ in models
+            ],
+            [],
+        )
+    yield catalog
+    catalog.close()
+
+
+def asked(catalog: Catalog, model: str = "m1", **changes: Any) -> records.Question:
+    """A stored question about a surface, or about a line where `kind` says so."""
+    kind = changes.pop("kind", SURFACE)
+    settings = (SurfaceSettings if kind is SURFACE else LineSettings)(**changes)
+    key = f"{kind.name} {model} {sorted(changes.items())}"
+    return catalog.ask(
+        question(
+            key,
+            kind=kind.name,
+            settings=to_json(settings),
+            units=settings.units,
+            model_ids=(model,),
+            point_ids=(f"w{model}",),
+            problem_id="p2" if model == "m2" else "p1",
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"split": "test"}, "other data (train aaaaaaaaaaaa, test bbbbbbbbbbbb)"),
+        ({"model": "m2"}, "another loss (cross_entropy, mean_squared)"),
+        ({"precision": "float64"}, "other Precision (float32, float64)"),
+        ({"batchnorm": "recalibrated"}, "other BatchNorm (frozen, recalibrated)"),
+    ],
+)
+def test_other_losses_have_numbers_that_are_not_compared(
+    catalog: Catalog, changes: dict[str, Any], words: str
+) -> None:
+    """Other data, another loss, another precision or policy: a reason each, of whatever kinds."""
+    for kind in (SURFACE, LINE):
+        reasons = hindrances(catalog, asked(catalog), asked(catalog, kind=kind, **changes))
+        assert words in reasons.of_numbers
+        assert words in reasons.words
+
+
+@pytest.mark.parametrize("changes", [{"seed": 4}, {"normalisation": "raw"}, {"x_count": 5}])
+def test_other_places_have_no_difference_point_by_point(
+    catalog: Catalog, changes: dict[str, Any]
+) -> None:
+    """Another plane or another grid of the same loss: numbers are compared, points are not."""
+    reasons = hindrances(catalog, asked(catalog), asked(catalog, **changes))
+    assert reasons.of_numbers == () and len(reasons.of_places) == 1
+    of_kinds = hindrances(catalog, asked(catalog), asked(catalog, kind=LINE, seed=4))
+    assert of_kinds.words == ""
+
+
+def test_another_training_is_a_remark(catalog: Catalog) -> None:
+    """The stored loss has no penalty in it: models trained with and without are comparable."""
+    reasons = hindrances(catalog, asked(catalog), asked(catalog, "m3"))
+    assert reasons.words == ""
+    (remark,) = reasons.remarks
+    assert "weight decay (0, 0.1)" in remark
+
+
+def test_rows_tell_what_is_equal_and_what_is_not(catalog: Catalog) -> None:
+    """Settings by their labels, data and problem by theirs; a hash by its beginning."""
+    rows = {r.name: r for r in compared_rows(catalog, [asked(catalog), asked(catalog, seed=4)])}
+    assert rows["Seed"].values == ("0", "4") and not rows["Seed"].equal
+    assert rows["Normalisation"].equal and rows["Problem: loss"].equal
+    assert rows["Data: fingerprint"].values == ("a" * 12,) * 2
+    mixed = compared_rows(catalog, [asked(catalog), asked(catalog, kind=LINE)])
+    assert {r.name: r.values for r in mixed}["How many directions"] == ("", "1")
