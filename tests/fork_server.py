@@ -30,6 +30,7 @@ from explorer.jobs import local_workers
 started_worker = local_workers.start_worker  # for tests of what only a real start shows
 MAX_BYTES = 1 << 20  # of a message
 POLL_SECONDS = 0.01
+ADDRESS_VARIABLE = "EXPLORER_TEST_FORKS"  # where the server of this test run listens
 
 
 class ForkedWorker:
@@ -99,7 +100,8 @@ class ForkServer:
 def server() -> ForkServer:
     """The server of this test run, started by who first needs it; it ends with the last of them."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"of-{os.getpid()}")
-    address = Path(tempfile.gettempdir()) / f"explorer-forks-{run}"
+    usual = Path(tempfile.gettempdir()) / f"explorer-forks-{run}"
+    address = Path(os.environ.setdefault(ADDRESS_VARIABLE, str(usual)))  # for the forked too
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with FileLock(f"{address}.lock"):
         if not address.exists():
@@ -164,34 +166,27 @@ def forked_worker(
     arguments: list[str], environment: Mapping[str, str], output: IO[bytes]
 ) -> ForkedWorker:
     """A worker with these arguments in a session of its own, in place of a started one."""
-    return _worker_of(server(), arguments, environment, output)
-
-
-def _worker_of(
-    server: ForkServer, arguments: list[str], environment: Mapping[str, str], output: IO[bytes]
-) -> ForkedWorker:
     question = {"role": "worker", "arguments": arguments, "environment": dict(environment)}
     with Path(os.devnull).open() as nothing:
         files = [nothing.fileno(), output.fileno(), output.fileno()]
-        return ForkedWorker(server, server.ask(question, *files)["pid"])
+        return ForkedWorker(server(), server().ask(question, *files)["pid"])
 
 
-def _serve(end: socket.socket) -> None:
-    """Fork and tell of the forked until all have gone who are connected, or come to a listener."""
+def _serve(listener: socket.socket) -> None:
+    """Fork and tell of the forked until all have gone who were connected."""
     statuses: dict[int, int] = {}
-    listens = end.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     with selectors.DefaultSelector() as ends:
-        ends.register(end, selectors.EVENT_READ)
+        ends.register(listener, selectors.EVENT_READ)
         while True:
             for key, _ in ends.select():
                 asker = key.fileobj
                 assert isinstance(asker, socket.socket)
-                if listens and asker is end:
-                    ends.register(end.accept()[0], selectors.EVENT_READ)
+                if asker is listener:
+                    ends.register(listener.accept()[0], selectors.EVENT_READ)
                 elif not _answer(asker, ends, statuses):
                     ends.unregister(asker)
                     asker.close()
-                    if len(ends.get_map()) <= listens:
+                    if len(ends.get_map()) == 1:
                         return
 
 
@@ -255,7 +250,7 @@ def _command() -> int:
     """The command's status."""
     from explorer.commands.app import main  # imported before the first fork
 
-    _fork_workers_from_here()
+    local_workers.start_worker = forked_worker  # type: ignore[assignment]
     return int(main() or 0)
 
 
@@ -264,7 +259,7 @@ def _app() -> int:
     from explorer.supervisor.supervisor import Supervisor  # imported before the first fork
     from store import Catalog
 
-    _fork_workers_from_here()
+    local_workers.start_worker = forked_worker  # type: ignore[assignment]
     catalog = Catalog(sys.argv[1], timeout=60)
     catalog.check()
     Supervisor(catalog, "cpu").start()
@@ -288,17 +283,12 @@ ROLES: dict[str, Callable[[], int]] = {
 }
 
 
-def _fork_workers_from_here() -> None:
-    """Have this process's workers forked from what it is now."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if not os.fork():
-        ours.close()
-        _serve(theirs)
-        os._exit(0)
-    theirs.close()
-    own = ForkServer(ours)
-    local_workers.start_worker = lambda *details: _worker_of(own, *details)  # type: ignore[assignment]
-
+# What is loaded when it is first needed, at hand in all that are forked.
+LOADED_LATE = (
+    *("pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.pandas_compat", "pyarrow.parquet"),
+    *("torch._dynamo", "torch._inductor.config", "torch.fx.experimental.symbolic_shapes"),
+    *("cyclopts.utils", "explorer.render.export.table"),
+)
 
 if __name__ == "__main__":
     import pkgutil
@@ -313,6 +303,8 @@ if __name__ == "__main__":
 
     for module in pkgutil.iter_modules(explorer.commands.__path__):
         importlib.import_module(f"explorer.commands.{module.name}")
+    for name in LOADED_LATE:
+        importlib.import_module(name)
     for kind in KINDS:
         named_code(kind.answer)
     note_loaded_modules()
