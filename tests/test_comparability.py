@@ -1,5 +1,6 @@
 """What keeps two stored answers from being compared, and in what they differ."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,15 +93,35 @@ def test_other_losses_have_numbers_that_are_not_compared(
         assert words in reasons.words
 
 
-@pytest.mark.parametrize("changes", [{"seed": 4}, {"normalisation": "raw"}, {"x_count": 5}])
+@pytest.mark.parametrize("changes", [{"seed": 4}, {"x_count": 5}])
 def test_other_places_have_no_difference_point_by_point(
     catalog: Catalog, changes: dict[str, Any]
 ) -> None:
     """Another plane or another grid of the same loss: numbers are compared, points are not."""
     reasons = hindrances(catalog, asked(catalog), asked(catalog, **changes))
     assert reasons.of_numbers == () and len(reasons.of_places) == 1
-    of_kinds = hindrances(catalog, asked(catalog), asked(catalog, kind=LINE, seed=4))
-    assert of_kinds.words == ""
+
+
+@pytest.mark.parametrize("changes", [{"normalisation": "raw"}, {"x_max": 2.0}])
+def test_numbers_of_other_ranges_are_not_compared(
+    catalog: Catalog, changes: dict[str, Any]
+) -> None:
+    """A plane that goes farther, or in other units, has another highest loss."""
+    reasons = hindrances(catalog, asked(catalog), asked(catalog, **changes))
+    assert len(reasons.of_numbers) == 1 and reasons.of_places == ()
+
+
+def test_another_kind_has_no_difference_point_by_point(catalog: Catalog) -> None:
+    """Of two kinds nothing hinders the numbers that mean the same in both."""
+    reasons = hindrances(catalog, asked(catalog), asked(catalog, kind=LINE, seed=4, x_max=3.0))
+    assert reasons.of_numbers == () and reasons.words == "another kind of analysis"
+
+
+def test_settings_that_came_later_are_at_their_default(catalog: Catalog) -> None:
+    """An answer that was asked before a setting existed differs in nothing from one after."""
+    old = asked(catalog)
+    settings = {name: value for name, value in old.settings.items() if name != "direction"}
+    assert hindrances(catalog, dataclasses.replace(old, settings=settings), old).words == ""
 
 
 def test_another_training_is_a_remark(catalog: Catalog) -> None:

@@ -1,15 +1,17 @@
 """The page Compare: pinned answers side by side, against a baseline, with what they differ in."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from explorer.ask.questions import result_of
 from explorer.codec import to_json
-from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.kinds.surface import SURFACE, Surface, SurfaceSettings
 from explorer.pages import _panels as panels
 from explorer.pages import _pins as pins
-from explorer.render.plane import DIFFERENCE_NAME, difference_of
+from explorer.render.plane import DIFFERENCE_NAME, difference_of, draw_difference_of
 from store import Catalog, records
 from tests.app_test import AppTest
 from tests.filling import new_catalog
@@ -19,7 +21,13 @@ from tests.stored import question
 COMPARE_PAGE = "explorer/pages/compare.py"
 SIDE = 5  # points of a plane
 HEIGHTS = {"low": 1.0, "high": 3.0}  # of the models' bowls
-KEYS = {"low": "bowl low", "high": "bowl high", "other": "bowl other"}
+KEYS = {
+    "low": "bowl low",
+    "high": "bowl high",
+    "other": "bowl other",
+    "nan": "bowl nan",
+    "part": "bowl part",
+}
 SPLITS = {name: {"count": 9, "fingerprint": name * 16} for name in ("test", "rest")}
 
 
@@ -47,13 +55,23 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, height in HEIGHTS.items():
         add_bowl(catalog, KEYS[name], name, height, "test")
     add_bowl(catalog, KEYS["other"], "low", 5.0, "rest")
+    add_bowl(catalog, KEYS["nan"], "low", np.nan, "test", seed=1)
+    add_bowl(catalog, KEYS["part"], "low", 9.0, "test", seed=2, units=4)
     catalog.close()
     return catalog.folder
 
 
-def add_bowl(catalog: Catalog, key: str, model: str, height: float, split: str) -> None:
-    """A whole surface, `height` times the squared distance from its centre."""
-    settings = SurfaceSettings(x_count=SIDE, y_count=SIDE, split=split)
+def add_bowl(
+    catalog: Catalog,
+    key: str,
+    model: str,
+    height: float,
+    split: str,
+    seed: int = 0,
+    units: int | None = None,
+) -> None:
+    """A surface, `height` times the squared distance from its centre; its first points or all."""
+    settings = SurfaceSettings(x_count=SIDE, y_count=SIDE, split=split, seed=seed)
     catalog.ask(
         question(
             key,
@@ -68,8 +86,8 @@ def add_bowl(catalog: Catalog, key: str, model: str, height: float, split: str) 
     x, y = settings.axes
     j, i = (index.ravel() for index in np.indices((SIDE, SIDE)))
     loss = height * (x[i] ** 2 + y[j] ** 2)
-    units = np.arange(settings.units)
-    rows = {"unit": units, "i": i, "j": j, "loss": loss}
+    rows = {"unit": np.arange(settings.units), "i": i, "j": j, "loss": loss}
+    rows = {name: column[:units] for name, column in rows.items()}
     catalog.ingest(key, SURFACE.table, rows, {}, 0.1, {"device": "cpu"})
 
 
@@ -94,7 +112,7 @@ def test_numbers_are_set_against_the_baseline_and_ranked(folder: Path) -> None:
         ("Surface of low", "2", "", "1 of 2"),
         ("Surface of high", "6", "4", "2 of 2"),
     ]
-    app.selectbox(key="baseline").set_value("Surface of high").run()
+    app.selectbox[0].set_value(KEYS["high"]).run()
     assert [row[2] for row in numbers(fine(app))] == ["-4", ""]
 
 
@@ -109,6 +127,29 @@ def test_what_is_not_comparable_says_why_and_has_no_rank(folder: Path) -> None:
         ("", "not comparable"),
     ]
     assert any("No difference point by point: other data" in t for t in texts(app, "caption"))
+
+
+def test_nan_and_unfinished_answers_have_no_rank(folder: Path) -> None:
+    """A plane that is NaN everywhere, and one of which the highest loss may not be known yet."""
+    app = compared("low", "nan", "part", "high")
+    told = {analysis: (value, rank) for analysis, value, _, rank in numbers(app)}
+    assert [rank for _, rank in told.values()] == ["1 of 2", "", "2 of 2"]  # NaN has no highest
+    assert [value for value, _ in told.values()][1].endswith("(4 of 25 points)")
+    assert len(app.get("vega_lite_chart")) >= 4
+
+
+def test_a_difference_that_is_finite_nowhere_is_told(folder: Path) -> None:
+    """Infinity minus a number is not called equal; planes of other points are not subtracted."""
+    catalog = Catalog(folder)
+    low = result_of(catalog, catalog.questions_of([KEYS["low"]])[KEYS["low"]])
+    assert isinstance(low, Surface)
+    infinite = dataclasses.replace(low, values={"loss": np.full((SIDE, SIDE), np.inf)})
+    with pytest.raises(ValueError, match="finite nowhere"):
+        draw_difference_of(infinite, low, 400)
+    with pytest.raises(ValueError, match="of other points"):
+        difference_of(dataclasses.replace(low, x=low.x + 1), low)
+    with pytest.raises(ValueError, match="no point is computed in both"):
+        difference_of(dataclasses.replace(low, computed=np.zeros((SIDE, SIDE), bool)), low)
 
 
 def test_planes_share_their_colours(folder: Path) -> None:
@@ -158,16 +199,37 @@ def test_pins_are_kept_and_taken_out(folder: Path) -> None:
     app.button(key=f"out-{KEYS['high']}").click().run()
     assert pins.pinned_keys(catalog) == [KEYS["low"]]
     assert any("Pin two to six analyses" in text for text in texts(fine(app), "info"))
-    pins.pin(catalog, [f"key {number}" for number in range(9)])
-    assert len(pins.pinned_keys(catalog)) == pins.MOST_PANELS
+    pins.pin(catalog, [*KEYS.values(), *KEYS.values()])
+    assert pins.pinned_keys(catalog) == list(KEYS.values())[: pins.MOST_PANELS]
     pins.unpin(catalog, pins.pinned_keys(catalog))
+
+
+def test_pins_that_are_gone_make_room(folder: Path) -> None:
+    """Six pins of answers that are no more do not lock the button for ever."""
+    catalog = Catalog(folder)
+    catalog.remember(pins.PINS_KEY, [f"gone {number}" for number in range(6)])
+    pins.pin(catalog, [KEYS["low"]])
+    assert pins.pinned_keys(catalog) == [KEYS["low"]]
+    pins.unpin(catalog, [KEYS["low"]])
+
+
+def test_an_address_of_another_catalog_shows_no_pins_of_ours(folder: Path) -> None:
+    """Its keys are unknown here: that is said, also after the page has run again."""
+    catalog = Catalog(folder)
+    pins.pin(catalog, [KEYS["low"], KEYS["high"]])
+    app = fine(opened(COMPARE_PAGE, panel=["theirs", "too"]))  # type: ignore[arg-type]
+    for page in (app, app.run()):
+        assert "2 of 2 analyses are not in this catalog, or unreadable." in texts(page, "warning")
+        assert not page.dataframe
+    pins.unpin(catalog, [KEYS["low"], KEYS["high"]])
 
 
 def test_what_is_gone_is_told_and_the_rest_stays(folder: Path) -> None:
     """A key that the catalog does not have, and one in the trash."""
     catalog = Catalog(folder)
     catalog.delete_question(KEYS["other"])
-    app = fine(opened(COMPARE_PAGE, panel=[*KEYS.values(), "unknown"]))  # type: ignore[arg-type]
-    assert "2 of 4 analyses are not in this catalog any more." in texts(app, "warning")
+    wanted = [KEYS["low"], KEYS["other"], KEYS["high"], "unknown"]
+    app = fine(opened(COMPARE_PAGE, panel=wanted))  # type: ignore[arg-type]
+    assert "2 of 4 analyses are not in this catalog, or unreadable." in texts(app, "warning")
     assert len(numbers(app)) == 2
     catalog.restore_question(KEYS["other"])

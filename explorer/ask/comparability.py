@@ -7,8 +7,9 @@ from itertools import chain
 
 from explorer.ask.provenance import provenance_of
 from explorer.contracts.facts import ModelFacts, ProblemFacts
-from explorer.kinds import kind_named
+from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.seed import MOST_SEED
 from explorer.kinds.setting import setting_fields
 from store import Catalog, records
 
@@ -33,9 +34,9 @@ class ComparedRow:
 class Hindrances:
     """Why an answer cannot be set against another, in words such as "other data (train, test)"."""
 
-    of_numbers: tuple[str, ...] = ()  # they are of other losses
+    of_numbers: tuple[str, ...] = ()  # they mean something else
     of_places: tuple[str, ...] = ()  # they are at other points
-    remarks: tuple[str, ...] = ()  # they are comparable, but not alike
+    remarks: tuple[str, ...] = ()  # the numbers are comparable, but the answers are not alike
 
     @property
     def words(self) -> str:
@@ -56,9 +57,10 @@ def _texts(catalog: Catalog, question: records.Question) -> dict[str, str]:
     texts = {"Analysis": origin.kind, "Model": ", ".join(origin.models), "Points": points}
     for head, facts in (("Data", origin.data), ("Problem", origin.problem)):
         texts |= {f"{head}: {name}": _text(value) for name, value in facts.items() if value}
-    for described in setting_fields(kind_named(question.kind).settings):
-        if described.name in question.settings and described.name != "split":
-            texts[described.setting.label] = _text(question.settings[described.name])
+    settings = _settings(question)
+    for described in setting_fields(type(settings)):
+        if described.name != "split":
+            texts[described.setting.label] = _text(getattr(settings, described.name))
     texts |= {
         f"Computed: {name}": str(v) for name, v in origin.computed.items() if name != "shares"
     }
@@ -74,38 +76,54 @@ def _text(value: object) -> str:
 
 
 def hindrances(catalog: Catalog, first: records.Question, other: records.Question) -> Hindrances:
-    """What keeps the numbers of one answer from being set against those of another.
+    """What keeps the numbers of one answer, and its points, from being set against another's.
 
-    Its places, too, where both are of one kind: a difference point by point wants the same points.
+    Of two kinds the objective's settings alone are compared. Another seed or another number of
+    points is no other question, but there is no difference point by point.
     """
-    numbers = _other_problem(catalog, first, other)
-    objective = {described.name for described in setting_fields(ObjectiveSettings)}
-    places = []
-    for described in setting_fields(kind_named(first.kind).settings):
-        name, setting = described.name, described.setting
-        pair = (first.settings.get(name), other.settings.get(name))
-        if name == "split" or setting.filled_in or pair[0] == pair[1]:
+    numbers, remarks = _other_problem(catalog, first, other)
+    remarks += _other_training(catalog, first, other)
+    places = [] if first.kind == other.kind else ["another kind of analysis"]
+    kind = kind_named(first.kind)
+    own = kind.settings if first.kind == other.kind else ObjectiveSettings
+    values = [_settings(question) for question in (first, other)]
+    for described in setting_fields(own):
+        pair = [getattr(one, described.name) for one in values]
+        if described.name == "split" or described.setting.filled_in or pair[0] == pair[1]:
             continue
-        words = f"other {setting.label} ({pair[0]}, {pair[1]})"
-        if name in objective:
-            numbers.append(words)
-        elif first.kind == other.kind:
+        words = f"other {described.setting.label} ({_text(pair[0])}, {_text(pair[1])})"
+        drawn = described.setting.most == MOST_SEED
+        if drawn or (described.name in kind.axes and described.type is int):
             places.append(words)
-    remarks = _other_training(catalog, first, other)
+        else:
+            numbers.append(words)
+    if kind.whole_run and first.kind == other.kind and first.point_ids != other.point_ids:
+        places.append("planes through other points")
     return Hindrances(tuple(numbers), tuple(places), tuple(remarks))
 
 
-def _other_problem(catalog: Catalog, first: records.Question, other: records.Question) -> list[str]:
-    """In what data and loss differ."""
-    facts = [ProblemFacts.of(catalog.problem(one.problem_id).facts) for one in (first, other)]
+def _settings(question: records.Question) -> ObjectiveSettings:
+    """All its settings, with those that came after it was asked."""
+    return settings_from_json(kind_named(question.kind).settings, question.settings)
+
+
+def _other_problem(
+    catalog: Catalog, first: records.Question, other: records.Question
+) -> tuple[list[str], list[str]]:
+    """In what data and loss differ, and what is known of neither."""
+    problems = [catalog.problem(one.problem_id) for one in (first, other)]
+    facts = [ProblemFacts.of(problem.facts) for problem in problems]
     splits = [fact.splits.get(one.split) for fact, one in zip(facts, (first, other), strict=True)]
     data = [split.fingerprint[:HASH_LETTERS] if split else "unknown" for split in splits]
-    words = []
-    if data[0] != data[1]:
-        words.append(f"other data ({first.split} {data[0]}, {other.split} {data[1]})")
+    hindering = []
+    if data[0] != data[1] or "unknown" in data:
+        hindering.append(f"other data ({first.split} {data[0]}, {other.split} {data[1]})")
     if facts[0].loss != facts[1].loss:
-        words.append(f"another loss ({facts[0].loss}, {facts[1].loss})")
-    return words
+        hindering.append(f"another loss ({facts[0].loss}, {facts[1].loss})")
+    sources = [(problem.source_hash, dict(problem.arguments)) for problem in problems]
+    if sources[0] == sources[1]:
+        return hindering, []
+    return hindering, [f"another problem file or arguments; both losses are called {facts[0].loss}"]
 
 
 def _other_training(

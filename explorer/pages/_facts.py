@@ -27,13 +27,18 @@ def facts_line(model: records.Model) -> str:
     return " · ".join(fact_texts)
 
 
-def distinguishing_text(question: records.Question) -> str:
-    """The settings that tell one analysis from another, as text of a page."""
+def distinguishing_words(question: records.Question) -> str:
+    """The settings that tell one analysis from another."""
     kind = kind_named(question.kind)
     words = list(settings_from_json(kind.settings, question.settings).distinguishing_words)
     if kind.runs_from is not None:
         words.append(f"{len(question.point_ids) - kind.runs_from} snapshots")
-    return as_text(" · ".join(words), 200)
+    return " · ".join(words)
+
+
+def distinguishing_text(question: records.Question) -> str:
+    """The same as text of a page."""
+    return as_text(distinguishing_words(question), 200)
 
 
 def part_of_data(split: SplitFacts) -> str:

@@ -1,6 +1,7 @@
 """The panels of the page Compare: answers of one kind beside or over each other, on one scale."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -8,15 +9,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from explorer.ask import questions
+from explorer.ask.comparability import hindrances
 from explorer.ask.subject_names import subject_names
 from explorer.kinds import Kind, kind_named
 from explorer.kinds.look import CurvesLook, Look, PlaneLook, spans_decades
 from explorer.pages import _charts as charts
-from explorer.pages._facts import distinguishing_text
+from explorer.pages._facts import distinguishing_text, distinguishing_words
 from explorer.pages._links import Subjects, link_to
 from explorer.pages._text import as_text
 from explorer.render.relief3d.client import RenderError, renderer
-from store import Catalog, records
+from explorer.wording import printable
+from store import Catalog, UnknownEntry, records
 
 if TYPE_CHECKING:
     from explorer.kinds.result import Result
@@ -26,6 +29,7 @@ VIEWS = {"Contour": "contour", "3-D": "relief"}  # of planes: on screen, and in 
 GAP, PLANE_AXES = 24, 180  # px between columns, and of a plane's axis and colours
 MOST_PLANE = 480  # px
 MOST_ACROSS = 3  # panels in a row
+LABEL_LETTERS = 160
 RELIEF_SHARE = 0.85  # height of a view to turn over its width
 
 
@@ -46,6 +50,14 @@ class Panel:
     def result(self) -> "Result":
         """The answer, as far as it is stored."""
         return questions.result_of(self.catalog, self.question)
+
+    @property
+    def progress(self) -> str:
+        """How much of it is computed; empty of a whole answer."""
+        question = self.question
+        if question.status == "complete":
+            return ""
+        return self.kind.count_text(question.units_done, question.units)
 
     @property
     def is_plane(self) -> bool:
@@ -81,38 +93,64 @@ class Choices:
 
 
 def panels_of(catalog: Catalog, pinned: Sequence[records.Question]) -> list[Panel]:
-    """The answers by labels that tell them apart."""
+    """The answers by labels that tell them apart; one whose model is damaged is left out."""
     subjects = Subjects(catalog)
     noted = catalog.annotations("analysis", [question.key for question in pinned])
-    labels = []
+    labels: dict[str, str] = {}
     for question in pinned:
-        link = link_to(question, subjects)
-        labels.append(noted[question.key].name or f"{link.kind.title} of {link.words}")
-    told = [
-        label if labels.count(label) == 1 else f"{label} · {distinguishing_text(question)}"
-        for label, question in zip(labels, pinned, strict=True)
-    ]
-    told = [
-        label if told.count(label) == 1 else f"{label} ({question.key[:6]})"
-        for label, question in zip(told, pinned, strict=True)
-    ]
-    return [Panel(catalog, question, label) for question, label in zip(pinned, told, strict=True)]
+        with contextlib.suppress(UnknownEntry):
+            link = link_to(question, subjects)
+            label = noted[question.key].name or f"{link.kind.title} of {link.words}"
+            labels[question.key] = printable(label, LABEL_LETTERS)
+    questions = [question for question in pinned if question.key in labels]
+    labels = _told_apart(labels, {q.key: distinguishing_words(q) for q in questions})
+    labels = _told_apart(labels, {question.key: question.key[:6] for question in questions})
+    return [Panel(catalog, question, labels[question.key]) for question in questions]
+
+
+def _told_apart(labels: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    """The labels; of several that are equal each with words of its own."""
+    several = {label for label in labels.values() if [*labels.values()].count(label) > 1}
+    return {
+        key: f"{label} ({words[key]})" if label in several else label
+        for key, label in labels.items()
+    }
 
 
 def show_kind(panels: Sequence[Panel], choices: Choices) -> None:
     """The panels of one kind: in one picture where the kind has such, else side by side."""
-    kind = panels[0].kind
-    if kind.overlaid and len(panels) > 1 and choices.shared:
-        _show_overlaid(panels)
+    begun = [panel for panel in panels if panel.question.units_done]
+    for panel in panels:
+        if panel not in begun:
+            st.info(f"{as_text(panel.label, LABEL_LETTERS)}: nothing of it is computed yet.")
+    if not begun:
         return
-    across = min(MOST_ACROSS, len(panels))
+    if panels[0].kind.overlaid and choices.shared:
+        for group in _comparable_groups(begun):
+            _show_overlaid(group)
+        return
+    across = min(MOST_ACROSS, len(begun))
     width = _panel_width(across)
-    looks = _looks(panels, choices, width)
-    for first in range(0, len(panels), across):
+    looks = _looks(begun, choices, width)
+    for first in range(0, len(begun), across):
         columns = st.columns(across)
-        for column, place in zip(columns, range(first, len(panels)), strict=False):
+        for column, place in zip(columns, range(first, len(begun)), strict=False):
             with column:
-                _show_panel(panels[place], looks[place], width, choices)
+                _show_panel(begun[place], looks[place], width, choices)
+
+
+def _comparable_groups(panels: Sequence[Panel]) -> list[list[Panel]]:
+    """Panels whose numbers mean the same, together: they have their axes in common."""
+    groups: list[list[Panel]] = []
+    for panel in panels:
+        for group in groups:
+            first = group[0]
+            if not hindrances(panel.catalog, first.question, panel.question).of_numbers:
+                group.append(panel)
+                break
+        else:
+            groups.append([panel])
+    return groups
 
 
 def _show_overlaid(panels: Sequence[Panel]) -> None:
@@ -122,15 +160,22 @@ def _show_overlaid(panels: Sequence[Panel]) -> None:
     kind = panels[0].kind
     width = charts.plot_width()
     results = {panel.label: panel.result for panel in panels}
-    look = replace(kind.look.usual(panels[0].result), width=width)
+    usual = [kind.look.usual(result) for result in results.values()]
+    look = replace(usual[0], width=width)
     if isinstance(look, CurvesLook):
-        look = replace(look, height=charts.plot_height(width))
+        log = any(isinstance(one, CurvesLook) and one.log for one in usual)
+        look = replace(look, height=charts.plot_height(width), log=log)
+    names = subject_names(panels[0].catalog, panels[0].question) if len(panels) == 1 else ()
+    if len(panels) == 1:
+        st.markdown(f"**{as_text(panels[0].label, LABEL_LETTERS)}**")
     try:
-        drawing = drawing_of(kind, results, look)
+        drawn = results if len(panels) > 1 else panels[0].result
+        drawing = drawing_of(kind, drawn, look, names)
     except ValueError as error:
         st.error(as_text(f"These cannot be drawn in one picture: {error}.", 300))
         return
-    charts.show_chart(drawing, f"{kind.title} of {', '.join(results)}", key=f"over-{kind.name}")
+    key = f"over-{panels[0].question.key}"
+    charts.show_chart(drawing, f"{kind.title} of {', '.join(results)}", key=key)
 
 
 def _panel_width(across: int) -> int:
@@ -174,10 +219,10 @@ def _show_panel(panel: Panel, look: Look, width: int, choices: Choices) -> None:
     """One panel, or the sentence why there is none."""
     from explorer.render.relief3d.relief import Relief
 
-    st.markdown(f"**{as_text(panel.label, 160)}**", help=distinguishing_text(panel.question))
-    if not panel.question.units_done:
-        st.info("Nothing of it is computed yet.")
-        return
+    label = as_text(panel.label, LABEL_LETTERS)
+    st.markdown(f"**{label}**", help=distinguishing_text(panel.question))
+    if panel.progress:
+        st.caption(panel.progress)
     try:
         drawing = panel.draw(look)
         if isinstance(drawing, Relief):
@@ -208,7 +253,7 @@ def draw_difference(panel: Panel, baseline: Panel, across: int) -> "Drawing | No
     So many stand `across` a row.
 
     Raises:
-        TypeError: they are no planes of losses.
+        ValueError: there is no such difference.
     """
     from explorer.render.plane import draw_difference_of
 

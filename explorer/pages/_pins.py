@@ -1,12 +1,11 @@
 """Answers that are pinned: kept at hand, to be set side by side on the page Compare."""
 
-import contextlib
 from collections.abc import Sequence
 
 import streamlit as st
 
 from explorer.kinds import unreadable
-from store import Catalog, CatalogError, records
+from store import Catalog, records
 
 PINS_KEY = "pinned"  # of the list in the catalog
 FEWEST_PANELS, MOST_PANELS = 2, 6
@@ -20,8 +19,9 @@ def pinned_keys(catalog: Catalog) -> list[str]:
 
 
 def pin(catalog: Catalog, keys: Sequence[str]) -> None:
-    """Pin answers, as long as there is room."""
-    catalog.remember(PINS_KEY, list(dict.fromkeys([*pinned_keys(catalog), *keys]))[:MOST_PANELS])
+    """Pin answers, as long as there is room; what can no longer be shown makes room."""
+    shown = [question.key for question in readable_questions(catalog, pinned_keys(catalog))]
+    catalog.remember(PINS_KEY, list(dict.fromkeys([*shown, *keys]))[:MOST_PANELS])
 
 
 def unpin(catalog: Catalog, keys: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ def readable_questions(catalog: Catalog, keys: Sequence[str]) -> list[records.Qu
 
 def pin_button(catalog: Catalog, key: str) -> None:
     """A button that pins an answer, or takes it off again."""
-    keys = pinned_keys(catalog)
+    keys = [question.key for question in readable_questions(catalog, pinned_keys(catalog))]
     pinned, full = key in keys, len(keys) >= MOST_PANELS
     words = "Unpin: it leaves the page Compare" if pinned else "Pin it to the page Compare"
     if st.button(
@@ -49,6 +49,5 @@ def pin_button(catalog: Catalog, key: str) -> None:
         help=FULL_HELP if full and not pinned else words,
         disabled=full and not pinned,
     ):
-        with contextlib.suppress(CatalogError):
-            (unpin if pinned else pin)(catalog, [key])
+        (unpin if pinned else pin)(catalog, [key])
         st.rerun()

@@ -1,6 +1,6 @@
 """Pinned answers side by side: on one scale, against a baseline, with what they differ in."""
 
-import contextlib
+import math
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
@@ -16,23 +16,28 @@ from explorer.pages._links import Subjects, link_to
 from explorer.pages._panels import Panel
 from explorer.pages._text import as_text
 from explorer.render.marks.ticks import number_text
-from store import Catalog, CatalogError
+from store import Catalog
 
 PANEL_PARAMETER = "panel"  # in the address, once for each
+NO_PANEL = [""]  # in the address: none, not even those that are pinned
+BASELINE_KEY = "baseline"
+COMMON_NUMBERS = ("loss",)  # that mean the same whatever kind of analysis has them
 VALUE_DIGITS = 4
 
 
 def chosen_panels(catalog: Catalog) -> list[Panel]:
-    """Those that the address names, else the pinned ones, which the address names from then on."""
-    named = st.query_params.get_all(PANEL_PARAMETER)
-    keys = list(dict.fromkeys(named))[: pins.MOST_PANELS] or pins.pinned_keys(catalog)
-    questions = pins.readable_questions(catalog, keys)
-    if missing := len(keys) - len(questions):
-        st.warning(f"{missing} of {len(keys)} analyses are not in this catalog any more.")
-    present = [question.key for question in questions]
-    if present != named:
-        st.query_params[PANEL_PARAMETER] = present
-    return panels_.panels_of(catalog, questions)
+    """Those that the address names, else the pinned ones, which it names from then on."""
+    named = list(dict.fromkeys(st.query_params.get_all(PANEL_PARAMETER)))
+    if not named:
+        named = pins.pinned_keys(catalog)
+        st.query_params[PANEL_PARAMETER] = named
+    wanted = [key for key in named if key][: pins.MOST_PANELS]
+    if len(named) > pins.MOST_PANELS:
+        st.warning(f"The address names {len(named)} analyses: the first {len(wanted)} are shown.")
+    panels = panels_.panels_of(catalog, pins.readable_questions(catalog, wanted))
+    if missing := len(wanted) - len(panels):
+        st.warning(f"{missing} of {len(wanted)} analyses are not in this catalog, or unreadable.")
+    return panels
 
 
 def show_list(catalog: Catalog, panels: Sequence[Panel]) -> None:
@@ -50,7 +55,7 @@ def show_list(catalog: Catalog, panels: Sequence[Panel]) -> None:
             ):
                 st.page_link(
                     link.kind.page,
-                    label=as_text(panel.label, 60),
+                    label=as_text(panel.label, panels_.LABEL_LETTERS),
                     icon=link.kind.icon,
                     query_params=link.parameters,
                 )
@@ -61,24 +66,41 @@ def show_list(catalog: Catalog, panels: Sequence[Panel]) -> None:
                     type="tertiary",
                     help="Take it out of the comparison",
                 ):
-                    take_out(catalog, panels, panel)
+                    take_out(catalog, panel)
 
 
-def take_out(catalog: Catalog, panels: Sequence[Panel], panel: Panel) -> None:
+def take_out(catalog: Catalog, panel: Panel) -> None:
     """Compare the others; it is pinned no more."""
-    with contextlib.suppress(CatalogError):
-        pins.unpin(catalog, [panel.question.key])
-    st.query_params[PANEL_PARAMETER] = [p.question.key for p in panels if p is not panel]
+    named = st.query_params.get_all(PANEL_PARAMETER)
+    rest = [key for key in named if key != panel.question.key]
+    st.query_params[PANEL_PARAMETER] = rest or NO_PANEL
+    pins.unpin(catalog, [panel.question.key])
     st.rerun()
+
+
+def choose_baseline(panels: Sequence[Panel]) -> Panel:
+    """What the others are set against; the address keeps it."""
+    labels = {panel.question.key: panel.label for panel in panels}
+    named = st.query_params.get(BASELINE_KEY, "")
+    keys = list(labels)
+    key = st.selectbox(
+        "Baseline",
+        keys,
+        index=keys.index(named) if named in labels else 0,
+        format_func=lambda key: labels.get(key, ""),
+        width=320,
+    )
+    if key != named:
+        st.query_params[BASELINE_KEY] = key
+    return panels[keys.index(key)]
 
 
 def choose(panels: Sequence[Panel]) -> tuple[Panel, panels_.Choices]:
     """The baseline, and how panels are looked at."""
-    labels = [panel.label for panel in panels]
     planes = any(panel.is_plane for panel in panels)
     view, linked = "Contour", False
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        label = st.selectbox("Baseline", labels, key="baseline", width=320)
+        baseline = choose_baseline(panels)
         if planes:
             view = st.segmented_control(
                 "View",
@@ -93,7 +115,8 @@ def choose(panels: Sequence[Panel]) -> tuple[Panel, panels_.Choices]:
             True,
             key="shared",
             bind="query-params",
-            help="Axes, colours and contour lines mean the same in all panels of a kind",
+            help="Colours, contour lines and heights mean the same in all planes of a kind; curves "
+            "that are comparable share one picture",
         )
         if view == "3-D":
             linked = st.toggle(
@@ -104,7 +127,7 @@ def choose(panels: Sequence[Panel]) -> tuple[Panel, panels_.Choices]:
                 help="Turning one 3-D view turns all",
             )
     choices = panels_.Choices(panels_.VIEWS[view], shared, linked)
-    return panels[labels.index(label)], choices
+    return baseline, choices
 
 
 def show_hindrances(baseline: Panel, others: Mapping[str, Hindrances]) -> None:
@@ -112,61 +135,89 @@ def show_hindrances(baseline: Panel, others: Mapping[str, Hindrances]) -> None:
     for label, reasons in others.items():
         if reasons.of_numbers:
             st.warning(
-                f"{as_text(label)} is not comparable with {as_text(baseline.label)}: "
+                f"{as_text(label, panels_.LABEL_LETTERS)} is not comparable with "
+                f"{as_text(baseline.label, panels_.LABEL_LETTERS)}: "
                 f"{as_text(', '.join(reasons.of_numbers), 300)}.",
                 icon=":material/difference:",
             )
         elif reasons.remarks:
-            st.caption(f"{as_text(label)}: {as_text(', '.join(reasons.remarks), 300)}.")
+            words = as_text(", ".join(reasons.remarks), 300)
+            st.caption(f"{as_text(label, panels_.LABEL_LETTERS)}: {words}.")
 
 
 def show_numbers(panels: Sequence[Panel], baseline: Panel, hindered: Collection[str]) -> None:
     """Each number that several answers come down to, with interval, difference and rank."""
-    numbers = {panel.label: panel.result.numbers for panel in panels}
-    names = dict.fromkeys(name for of in numbers.values() for name in of)
-    rows = []
-    for name in names:
-        of_each = {label: of[name] for label, of in numbers.items() if name in of}
-        if len(of_each) > 1:
-            rows += _number_rows(name, of_each, baseline.label, hindered)
+    by_name: dict[tuple[str, str], dict[str, ResultNumber]] = {}
+    for panel in panels:
+        for name, number in panel.result.numbers.items():
+            kind = "" if name in COMMON_NUMBERS else panel.kind.title
+            by_name.setdefault((kind, name), {})[panel.label] = number
+    parts_done = {panel.label: panel.progress for panel in panels if panel.progress}
+    rows = [
+        row
+        for (_, name), numbers in by_name.items()
+        if len(numbers) > 1
+        for row in _number_rows(name, numbers, baseline.label, hindered, parts_done)
+    ]
     if not rows:
         return
     st.subheader("Numbers", anchor=False)
     st.dataframe({name: [row[name] for row in rows] for name in rows[0]}, hide_index=True)
     st.caption(
-        "Rank 1 is the lowest of those that are comparable with the baseline. Intervals: 95 %, or "
-        "where the number must lie."
+        "Rank 1 is the lowest of those that are whole and comparable with the baseline; equal ones "
+        "share a rank. Intervals: 95 %, or where the number must lie; of a difference from both "
+        "intervals' ends, so that it is rather too wide."
     )
 
 
 def _number_rows(
-    name: str, numbers: Mapping[str, ResultNumber], baseline: str, hindered: Collection[str]
+    name: str,
+    numbers: Mapping[str, ResultNumber],
+    baseline: str,
+    hindered: Collection[str],
+    parts_done: Mapping[str, str],
 ) -> list[dict[str, str]]:
     """A row for each answer that has the number."""
-    comparable = {label: number.value for label, number in numbers.items() if label not in hindered}
-    ranks = {
-        label: place
-        for place, label in enumerate(sorted(comparable, key=comparable.__getitem__), 1)
+    ranked = {
+        label: number.value
+        for label, number in numbers.items()
+        if label not in hindered
+        and label not in parts_done
+        and math.isfinite(number.value)
+        and not _is_bound(number)
     }
     first = numbers.get(baseline)
     rows = []
     for label, number in numbers.items():
-        apart = first is not None and label != baseline and label in comparable
+        lower = sum(value < number.value for value in ranked.values())
+        rank = f"{lower + 1} of {len(ranked)}" if label in ranked else ""
+        apart = first is not None and label != baseline and label not in hindered
+        value = number_text(number.value, VALUE_DIGITS)
         rows.append(
             {
                 "Number": name.replace("_", " "),
                 "Analysis": label,
-                "Value": number_text(number.value, VALUE_DIGITS),
+                "Value": f"{value} ({parts_done[label]})" if label in parts_done else value,
                 "Interval": _interval_text(number),
                 "Minus baseline": _difference_text(number, first) if apart and first else "",
-                "Rank": f"{ranks[label]} of {len(ranks)}" if label in ranks else "not comparable",
+                "Rank": "not comparable" if label in hindered else rank,
             }
         )
     return rows
 
 
+def _is_bound(number: ResultNumber) -> bool:
+    """Whether the number is only known to be as high, or as low, as that."""
+    return math.isinf(number.low) or math.isinf(number.high)
+
+
 def _difference_text(number: ResultNumber, first: ResultNumber) -> str:
-    return number_text(number.value - first.value, VALUE_DIGITS)
+    """The difference, with the ends that it has where both lie in their intervals."""
+    text = number_text(number.value - first.value, VALUE_DIGITS)
+    low, high = number.low - first.high, number.high - first.low
+    if not (math.isfinite(low) and math.isfinite(high)) or low == high:
+        return text
+    return f"{text} ({number_text(low, VALUE_DIGITS)} to {number_text(high, VALUE_DIGITS)})"
 
 
 def _interval_text(number: ResultNumber) -> str:
@@ -181,7 +232,7 @@ def show_differences(
     planes = [panel for panel in panels if panel.is_plane_of_losses and panel is not baseline]
     if not baseline.is_plane_of_losses or not planes:
         return
-    st.subheader(f"Minus {as_text(baseline.label, 120)}", anchor=False)
+    st.subheader(f"Minus {as_text(baseline.label, panels_.LABEL_LETTERS)}", anchor=False)
     across = min(panels_.MOST_ACROSS, len(planes))
     for first in range(0, len(planes), across):
         for column, panel in zip(st.columns(across), planes[first:], strict=False):
@@ -190,11 +241,15 @@ def show_differences(
 
 
 def _show_difference(panel: Panel, baseline: Panel, reasons: str, across: int) -> None:
-    st.markdown(f"**{as_text(panel.label, 160)}**")
+    st.markdown(f"**{as_text(panel.label, panels_.LABEL_LETTERS)}**")
     if reasons:
         st.caption(f"No difference point by point: {as_text(reasons, 300)}.")
         return
-    drawing = panels_.draw_difference(panel, baseline, across)
+    try:
+        drawing = panels_.draw_difference(panel, baseline, across)
+    except ValueError as error:
+        st.caption(f"No difference point by point: {as_text(error, 300)}.")
+        return
     if drawing is None:
         st.caption("Equal to the baseline wherever both are computed.")
         return

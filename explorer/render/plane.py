@@ -40,11 +40,15 @@ def difference_of(result: object, baseline: object) -> Surface:
     """The losses of a plane minus another's at the same points; NaN where one is unknown.
 
     Raises:
-        TypeError: they are no planes of losses.
+        ValueError: they are no planes of losses, of other points, or not computed at the same ones.
     """
     if not isinstance(result, Surface) or not isinstance(baseline, Surface):
-        raise TypeError("only planes of losses have a difference point by point")
+        raise ValueError("only planes of losses have a difference point by point")
+    if not all(map(np.array_equal, (result.x, result.y), (baseline.x, baseline.y))):
+        raise ValueError("the planes are of other points")
     both = result.computed & baseline.computed
+    if not both.any():
+        raise ValueError("no point is computed in both yet")
     with np.errstate(invalid="ignore"):
         difference = np.where(both, result.loss - baseline.loss, np.nan)
     return replace(result, values={DIFFERENCE_NAME: difference}, computed=both)
@@ -54,13 +58,17 @@ def draw_difference_of(result: object, baseline: object, width: int) -> Drawing 
     """The picture of a plane of losses minus another, its colours around 0; None where all is 0.
 
     Raises:
-        TypeError: they are no planes of losses.
+        ValueError: there is no difference, or it is finite nowhere.
     """
     plane = difference_of(result, baseline)
-    values = plane.values[DIFFERENCE_NAME]
-    most = float(np.max(np.abs(values), initial=0.0, where=np.isfinite(values)))
-    if not most > 0:
+    values = plane.values[DIFFERENCE_NAME][plane.computed]
+    if not values.any():
         return None
-    limits = (-most, most)
-    look = PlaneLook(value=DIFFERENCE_NAME, colour_map="coolwarm", limits=limits, width=width)
+    finite = np.abs(values[np.isfinite(values)])
+    if not finite.size:
+        raise ValueError("the difference is finite nowhere")
+    most = float(finite.max()) or 1.0
+    look = PlaneLook(
+        value=DIFFERENCE_NAME, colour_map="coolwarm", limits=(-most, most), width=width
+    )
     return draw_plane(plane, look)
