@@ -120,7 +120,6 @@ class Values(Brought):
             name: _fill_gaps(v) for name, v in columns.items() if not np.ma.getmaskarray(v).all()
         }
 
-    @remembered
     def done_units(self, key: str, table: str) -> np.ndarray:
         """The units that are answered, sorted, (U,) int64."""
         return self._read(lambda c: _stored_units(c, key, table))

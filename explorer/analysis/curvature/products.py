@@ -200,6 +200,9 @@ def _derivative(of: Parts, by: Parts) -> LinearMap:
     of = [of[number] for number in moving]
 
     def apply(vectors: Parts) -> Parts:
+        if any(tensor.is_complex() for tensor in of):
+            given = [vectors[number] for number in moving]
+            return torch.autograd.grad(of, by, given, retain_graph=True, materialize_grads=True)
         # the gradient of a number: to check the shapes of given ones torch loads an algebra system
         pairs = zip(of, (vectors[number] for number in moving), strict=True)
         number = torch.stack([(tensor * vector).sum() for tensor, vector in pairs]).sum()

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ from explorer.render.relief3d.still import still_picture
 
 METHODS = ("scene", "still", "export", "ping", "probe")
 PROBE_SECONDS = 60  # after which a trial of OpenGL is ended
+MOST_FILES = 4096  # descriptors that a copy may have inherited
 SCENES_KEPT = 8  # a still usually follows the scene it shows
 Request: TypeAlias = Mapping[str, Any]  # JSON values that the client wrote, see its methods
 
@@ -137,10 +139,13 @@ class Answers:
     def probe(self, request: Request) -> dict[str, object]:
         """How a copy of this process ended in which OpenGL was tried: 0, or less a signal."""
         pv.Plotter  # noqa: B018 - what draws is loaded here: the copy has it, and the first still
+        if sys.platform != "linux":  # elsewhere a copy may not draw; this process may end by it
+            _draw_once()
+            return {"status": 0}
         copy = os.fork()
         if not copy:
             _try_opengl()
-        return {"status": os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])}
+        return {"status": _exit_status(copy)}
 
     def _kept_scene(self, request: Request) -> scenes.Scene:
         field = HeightField.from_json(request["field"])
@@ -166,17 +171,37 @@ def serve(requests: TextIO, replies: TextIO) -> None:
         replies.flush()
 
 
+def _draw_once() -> None:
+    """Draw one small picture; without OpenGL this process ends by a signal."""
+    field = HeightField(np.arange(2), np.arange(2), np.eye(2))
+    still_picture(scenes.build_scene(field), size=(32, 32))
+
+
 def _try_opengl() -> NoReturn:
-    """Draw one small picture and end; without OpenGL this process ends by a signal."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(PROBE_SECONDS)
+    """Draw once and end, holding nothing that another process waits for."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1):
+        os.dup2(nothing, stream)
+    os.closerange(3, MOST_FILES)
+    status = 1
     try:
-        field = HeightField(np.arange(2), np.arange(2), np.eye(2))
-        still_picture(scenes.build_scene(field), size=(32, 32))
+        _draw_once()
+        status = 0
     except BaseException:
         traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+    os._exit(status)
+
+
+def _exit_status(process: int) -> int:
+    """How a copy of this process ended; it is ended where that takes too long."""
+    deadline = time.monotonic() + PROBE_SECONDS
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    os.kill(process, signal.SIGKILL)
+    return -signal.SIGKILL
 
 
 def main() -> None:
