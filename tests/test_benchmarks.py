@@ -19,6 +19,7 @@ from tests.benchmarks import (
     models,
     peers,
     recorder,
+    spectrum,
     surface,
 )
 from tests.benchmarks.against_limit import Variant
@@ -100,6 +101,12 @@ def test_table_of_a_model_against_its_limit(case: Case, capsys, tmp_path: Path) 
     stored = json.loads((tmp_path / "figures.json").read_text())
     assert stored["machine"]["torch"] == torch.__version__
     assert [row["figure"] for row in stored["rows"]] == [list(row.figure) for row in rows]
+
+
+def test_a_product_is_set_against_a_gradient(case: Case) -> None:
+    """The spectrum's study runs on any case, and its row has a ratio."""
+    (row,) = spectrum.product(lambda device: case, "<= 9", 1)(CPU, 1)
+    assert row.figure is not None and row.figure[0] > 0 and "graphs kept" in row.note
 
 
 def test_rows_say_what_came_out() -> None:

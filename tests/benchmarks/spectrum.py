@@ -67,9 +67,10 @@ def product(make: Callable[[torch.device], Case], target: str, times: int) -> St
         vector = random_normal(matrix, 0)
 
         def gradient() -> None:
-            for start, stop in matrix._spans:
-                batch = space.batch(start, stop)
-                space.gradients(space.loss(space.outputs(batch), batch)[0], kept=False)
+            with space.with_derivatives(), torch.enable_grad():
+                for start, stop in matrix._spans:
+                    batch = space.batch(start, stop)
+                    space.gradients(space.loss(space.outputs(batch), batch)[0], kept=False)
 
         matrix(vector)  # makes the graphs
         found = interleaved(
