@@ -274,9 +274,9 @@ class Served:
             file.write_bytes(content)
         else:
             torch.save(state() if content is None else content, file)
-        found = sources.resolve([str(file)])
+        given = sources.resolve([str(file)])
         problem = agreed(folder / "p.py")
-        return self.wait(self.catalog, sources.order(self.catalog, found, problem, {}, folder.name))
+        return self.wait(self.catalog, sources.order(self.catalog, given, problem, {}, folder.name))
 
 
 @pytest.fixture(scope="module")

@@ -142,10 +142,10 @@ def test_it_ends_with_the_app() -> None:
 
 def test_without_opengl_stills_say_what_to_install(poor: Renderer, tmp_path) -> None:
     """The trial crashes, the app does not; the view in the browser and mesh files still work."""
-    found = poor.opengl()
-    assert not found.ok
-    assert "ended by SIG" in found.reason
-    assert "libegl1 libgl1-mesa-dri" in found.remedy
+    opengl = poor.opengl()
+    assert not opengl.ok
+    assert "ended by SIG" in opengl.reason
+    assert "libegl1 libgl1-mesa-dri" in opengl.remedy
     with pytest.raises(NoOpenGL, match="apt-get install --no-install-recommends libegl1"):
         poor.still(bowl())
     assert poor.scene(bowl())["surface"]
