@@ -34,10 +34,10 @@ def new_catalog(folder: Path) -> Catalog:
     return catalog
 
 
-def work(catalog: Catalog, pieces: int | None = None) -> None:
+def work(catalog: Catalog, pieces: int | None = None, device: str = "cpu") -> None:
     """Do what waits in the spool; of each job only the first piece if it is to be one alone."""
     spool = Spool(catalog.jobs_folder)
-    worker = Worker(spool, torch.device("cpu"))
+    worker = Worker(spool, torch.device(device))
     while job := spool.claim_next(ProcessName.of(os.getpid())):
         if pieces:
             _cancel_after_piece(job)

@@ -124,11 +124,11 @@ def imported(
 
 
 @contextlib.contextmanager
-def supervised(folder: Path) -> Iterator[tuple[Catalog, Supervisor]]:
+def supervised(folder: Path, device: str = "cpu") -> Iterator[tuple[Catalog, Supervisor]]:
     """A catalog with a running supervisor; its workers end with it."""
     catalog = Catalog(folder)
     catalog.check()
-    supervisor = Supervisor(catalog, "cpu")
+    supervisor = Supervisor(catalog, device)
     supervisor.start()
     try:
         yield catalog, supervisor

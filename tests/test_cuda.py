@@ -1,0 +1,181 @@
+"""What a CUDA device answers, beside the processor: every kind, whole, resumed, after a kill.
+
+Left out where there is no such device.
+"""
+
+import dataclasses
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.ask import questions
+from explorer.jobs.spool import Spool
+from explorer.kinds import KINDS, Kind
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from store import Catalog, records
+from tests.filling import add_tiny, new_catalog, work
+from tests.setting_values import small_settings
+from tests.tiny import supervised, until
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+SNAPSHOTS = 3
+# Of the largest of a column: two devices add in other orders, and what is made of differences
+# (residuals, curvatures of critical points) has lost digits before it is compared.
+AGREEMENT = 1e-3
+LARGE = SurfaceSettings(x_count=801, y_count=801)  # seconds of work on a GPU
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a catalog with two runs of one problem."""
+    folder = tmp_path_factory.mktemp("cuda")
+    catalog = new_catalog(folder / "catalog")
+    for name, first in (("one", 0), ("other", SNAPSHOTS)):
+        add_tiny(catalog, folder, name, range(first, first + SNAPSHOTS))
+    catalog.close()
+    return catalog.folder
+
+
+def asked(imported: Path, folder: Path) -> Catalog:
+    """A copy of the catalog in which a small question of every kind waits."""
+    shutil.copytree(imported, folder / "catalog")
+    catalog = Catalog(folder / "catalog")
+    catalog.check()
+    one, other = sorted(catalog.models(), key=lambda model: model.name)
+    for kind in KINDS:
+        further = (other, "") if kind.whole_run else (one, catalog.points(one.id)[0].point_id)
+        others = [further] * (len(kind.subjects) - 1)
+        questions.ask(catalog, kind, one, small_settings(kind), others=others)
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def answered(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Catalog]:
+    """By device: a catalog with the answer of each kind."""
+    catalogs = {}
+    for device in ("cpu", "cuda"):
+        catalogs[device] = asked(imported, tmp_path_factory.mktemp(device))
+        work(catalogs[device], device=device)
+    return catalogs
+
+
+def question_of(catalog: Catalog, kind: Kind) -> records.Question:
+    (question,), _ = catalog.questions(kind=kind.name)
+    return question
+
+
+def columns(catalog: Catalog, kind: Kind) -> dict[str, np.ndarray]:
+    """The stored columns of a kind's answer, ordered by the columns of whole numbers."""
+    values = catalog.values(question_of(catalog, kind).key, kind.table)
+    whole = [name for name, column in values.items() if column.dtype.kind in "iu"]
+    order = np.lexsort([values[name] for name in whole])
+    return {name: column[order] for name, column in values.items()}
+
+
+def assert_agree(one: dict[str, np.ndarray], other: dict[str, np.ndarray], share: float) -> None:
+    """The columns differ by no more than a share of each one's largest number."""
+    assert one.keys() == other.keys()
+    for name, column in one.items():
+        if column.dtype.kind != "f":
+            assert np.array_equal(column, other[name]), name
+            continue
+        finite = np.isfinite(column)
+        largest = np.abs(column[finite]).max(initial=0.0)
+        difference = np.abs(other[name][finite] - column[finite]).max(initial=0.0)
+        print(f"{name}: largest {largest:.3g}, difference {difference:.1e}")
+        np.testing.assert_allclose(
+            other[name], column, rtol=share, atol=share * largest, err_msg=name
+        )
+
+
+@every_kind
+def test_cuda_agrees_with_the_processor(kind: Kind, answered: dict[str, Catalog]) -> None:
+    """The same question on both devices: the same rows, and values that agree."""
+    for catalog in answered.values():
+        assert question_of(catalog, kind).status == "complete", catalog.jobs(limit=20)
+    assert_agree(columns(answered["cpu"], kind), columns(answered["cuda"], kind), AGREEMENT)
+
+
+@every_kind
+def test_the_same_question_has_the_same_answer(
+    kind: Kind, answered: dict[str, Catalog], again: Catalog
+) -> None:
+    """Asked a second time of the same device: the same bits."""
+    assert_agree(columns(answered["cuda"], kind), columns(again, kind), 0.0)
+
+
+@pytest.fixture(scope="module")
+def again(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """Another catalog with the answers of CUDA."""
+    catalog = asked(imported, tmp_path_factory.mktemp("again"))
+    work(catalog, device="cuda")
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def resumed(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A catalog with the answers of CUDA, each stopped after its first piece and resumed."""
+    catalog = asked(imported, tmp_path_factory.mktemp("resumed"))
+    work(catalog, pieces=1, device="cuda")
+    for question in catalog.questions(limit=100)[0]:
+        if question.status == "open":
+            questions.resume(catalog, question)
+    work(catalog, device="cuda")
+    return catalog
+
+
+@every_kind
+def test_a_stopped_answer_goes_on(
+    kind: Kind, answered: dict[str, Catalog], resumed: Catalog
+) -> None:
+    """Stopped after a piece and resumed on CUDA: the values of one go."""
+    assert question_of(resumed, kind).status == "complete"
+    assert_agree(columns(answered["cuda"], kind), columns(resumed, kind), 1e-5)
+
+
+@pytest.mark.parametrize(("precision", "share"), [("tf32", 1e-2), ("bf16", 5e-2)])
+def test_reduced_precision_is_another_question_with_a_near_answer(
+    answered: dict[str, Catalog], imported: Path, precision: str, share: float
+) -> None:
+    """TF32 and bfloat16 give another key, and losses within their rounding of float32's."""
+    catalog = answered["cuda"]
+    model = next(model for model in catalog.models() if model.name == "one")
+    small = SurfaceSettings(x_count=21, y_count=21)
+    keys = [
+        questions.ask(catalog, SURFACE, model, dataclasses.replace(small, precision=name))
+        for name in ("float32", precision)
+    ]
+    work(catalog, device="cuda")
+    exact, near = (catalog.values(key, SURFACE.table)["loss"] for key in keys)
+    assert keys[0] != keys[1]
+    np.testing.assert_allclose(near, exact, rtol=share, atol=share * exact.min())
+
+
+def surface_after_kills(imported: Path, folder: Path, kills: int) -> dict[str, np.ndarray]:
+    """The columns of a large surface, whose worker was killed so often after pieces of it."""
+    shutil.copytree(imported, folder)
+    with supervised(folder, device="cuda") as (catalog, _):
+        model = next(model for model in catalog.models() if model.name == "one")
+        key = questions.ask(catalog, SURFACE, model, LARGE)
+        done = 0
+        for _ in range(kills):
+            until(lambda done=done: catalog.question(key).units_done > done)
+            done = catalog.question(key).units_done
+            assert done < LARGE.units, "complete before all kills had landed"
+            jobs = Spool(catalog.jobs_folder).jobs()
+            os.kill(next(job.worker.pid for job in jobs if job.worker), signal.SIGKILL)
+        until(lambda: catalog.question(key).status == "complete")
+        return catalog.values(key, SURFACE.table)
+
+
+@pytest.mark.usefixtures("started_workers")
+def test_a_killed_worker_loses_nothing(imported: Path, tmp_path: Path) -> None:
+    """A worker on CUDA, killed twice at work: the surface is that of an undisturbed worker."""
+    whole = surface_after_kills(imported, tmp_path / "undisturbed", 0)
+    assert_agree(whole, surface_after_kills(imported, tmp_path / "killed", 2), 1e-5)
