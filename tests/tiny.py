@@ -148,10 +148,10 @@ def end_workers(catalog: Catalog) -> None:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     # not until the spool lists none: one that was killed before it began is not known to be dead
-    until(lambda: not any(_is_there(worker.pid) for worker in workers))
+    until(lambda: not any(is_there(worker.pid) for worker in workers))
 
 
-def _is_there(pid: int) -> bool:
+def is_there(pid: int) -> bool:
     """Whether a process of that id runs; its parent may not have heard yet that it has ended."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
