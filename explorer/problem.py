@@ -53,7 +53,7 @@ def own_forward(model: nn.Module, batch: Batch) -> Outputs:
 def derivatives() -> Iterator[None]:
     """A stretch of `forward` or `loss` in which `torch.autograd.grad` works.
 
-    Points are evaluated in inference mode, which records nothing. A residual of a differential
+    Points are evaluated in a mode that records nothing. A residual of a differential
     equation differentiates its outputs by its inputs; with `create_graph=True` they can be
     differentiated by the parameters as well. `torch.func` needs no such stretch.
     """

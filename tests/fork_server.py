@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -309,6 +310,8 @@ if __name__ == "__main__":
         named_code(kind.answer)
     note_loaded_modules()
     instance.CONFIG["threads"] = 1  # as in the test process
+    for registered in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        registered.atexit = False  # of torch's libraries: none of them ends with what is forked
     gc.collect()
     gc.freeze()  # what is loaded stays, and is shared by all that are forked
     with socket.socket(fileno=int(sys.argv[1])) as listener:

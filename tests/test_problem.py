@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from explorer.analysis.curvature.gradient import gradient
+from explorer.analysis.objective import evaluation_mode
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.rewrites import is_traceable
@@ -290,3 +291,23 @@ def test_several_inputs_in_a_tuple() -> None:
     )
     wanted = float(net(a, b).square().mean())
     assert objective(problem, "float32", 4).means()["loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("forward", [residual, pushed])
+def test_derivatives_where_inference_mode_has_none(forward: Callable, monkeypatch) -> None:
+    """With a torch whose `torch.func` gives zeros in inference mode, points are not in it."""
+    net = seeded(lambda: nn.Sequential(nn.Linear(1, 6), nn.Tanh(), nn.Linear(6, 1)))
+    places = torch.linspace(0, 1, EXAMPLES).unsqueeze(1)
+    modes = []
+
+    def noting(model: nn.Module, batch: dict) -> Tensor:
+        modes.append(torch.is_inference_mode_enabled())
+        return forward(model, batch)
+
+    data = {"train": {"x": places}}
+    problem = Problem(net, data, lambda outputs, batch: outputs.square().squeeze(1), forward=noting)
+    usual = objective(problem, "float32", 4).means()
+    monkeypatch.setattr(evaluation_mode, "FIRST_WITH_DERIVATIVES", (99, 0))
+    del modes[:]
+    assert objective(problem, "float32", 4).means() == usual
+    assert modes and not any(modes)

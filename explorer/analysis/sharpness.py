@@ -21,6 +21,7 @@ from explorer.analysis.measures.point_measures import (
 )
 from explorer.analysis.measures.rescaling import RescaledPoint, rescale_point
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
@@ -123,7 +124,7 @@ def _start(objective: Objective, subjects: Sequence[Tensors]) -> Tensor | None:
 def _at_rescaled_point(here: MeasuredPoint, other: RescaledPoint) -> MeasuredPoint:
     """Standing on the rescaled point."""
     objective = here.objective.twin()
-    with torch.inference_mode():
+    with evaluation_mode():
         objective.flat.theta.copy_(other.theta)
     return MeasuredPoint(objective, here.settings, here.start)
 

@@ -11,6 +11,7 @@ from explorer.analysis.curvature.matrices import blocks_of, dense_matrix
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.objective.batches import slice_examples
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
 from explorer.codec import JsonValue
@@ -125,6 +126,6 @@ def _classes(objective: Objective) -> int:
     problem = objective.problem
     if problem.loss is not cross_entropy and accuracy not in problem.metrics.values():
         return 0
-    with torch.inference_mode():
+    with evaluation_mode():
         outputs = objective.outputs(slice_examples(objective.data, 0, 1))
     return int(outputs.shape[1]) if isinstance(outputs, Tensor) and outputs.dim() == 2 else 0

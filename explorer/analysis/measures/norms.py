@@ -16,6 +16,7 @@ from explorer.analysis.measures.point_measures import (
     Measurement,
     NotApplicable,
 )
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.parameters import Block
 from explorer.kinds.estimates import Estimate
 from explorer.kinds.statistics import student_quantile
@@ -97,7 +98,7 @@ def last_linear(point: MeasuredPoint) -> Block:
     layers = {n: m for n, m in objective.flat.module.named_modules() if isinstance(m, nn.Linear)}
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
     try:
-        with objective.flat.at_theta(), torch.inference_mode():
+        with objective.flat.at_theta(), evaluation_mode():
             batch = next(iter(objective.batches))[2]
             outputs = objective.problem.forward(objective.flat.module, batch)
     finally:

@@ -16,6 +16,7 @@ from explorer.analysis.curvature.lanczos import Lanczos, quadrature
 from explorer.analysis.curvature.matrices import ScaledMatrix, dense_matrix
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.random_vectors import random_signs
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.examples import examples_at
 from explorer.analysis.objective.losses import as_value
 from explorer.analysis.objective.objective import Objective
@@ -149,12 +150,12 @@ class MeasuredPoint:
     def means_at(self, theta: Tensor) -> dict[str, float]:
         """Loss and metrics at parameters (D,)."""
         flat = self.objective.flat
-        with torch.inference_mode():
+        with evaluation_mode():
             flat.theta.copy_(theta)
         try:
             return self.objective.means()
         finally:
-            with torch.inference_mode():
+            with evaluation_mode():
                 flat.theta.copy_(self.theta)
 
     @cached_property
@@ -222,7 +223,7 @@ def _is_classifier(objective: Objective) -> bool:
     problem = objective.problem
     if accuracy_of(objective) is None:
         return False
-    with torch.inference_mode():
+    with evaluation_mode():
         for _, _, batch in objective.batches:
             outputs = objective.outputs(batch)
             break

@@ -15,6 +15,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from explorer.analysis.measures.point_measures import STREAM
 from explorer.analysis.objective.batches import slice_examples
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.sharpness_settings import SharpnessSettings
@@ -72,7 +73,7 @@ def _rescale_model(
     examples = slice_examples(objective.data, 0, min(EXAMPLES, objective.examples))
 
     def outputs() -> list[Tensor]:
-        with flat.at_theta(), torch.inference_mode():
+        with flat.at_theta(), evaluation_mode():
             model_outputs = objective.problem.forward(flat.module, examples)
         leaves = torch.utils._pytree.tree_leaves(model_outputs)
         return [leaf.double() for leaf in leaves if isinstance(leaf, Tensor)]

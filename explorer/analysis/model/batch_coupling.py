@@ -15,6 +15,7 @@ from explorer.analysis.objective.batches import (
     to_device,
 )
 from explorer.analysis.objective.dataset import Examples
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import Count, Value
 from explorer.analysis.objective.examples import Source, rows_at, size_of
 from explorer.analysis.objective.flat_model import FlatModel
@@ -105,7 +106,7 @@ class _Trial:
             return tensor[torch.tensor(examples, device=tensor.device)]
 
         batch = map_tensors(self.batch, rows_of)
-        with self.flat.at_theta(), torch.inference_mode():
+        with self.flat.at_theta(), evaluation_mode():
             outputs = self.problem.forward(self.flat.module, batch)
             given = LossAndMetrics(self.problem).values(outputs, batch)
         return [_exact(value, len(examples)) for value in given]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from explorer.analysis.model.fresh_model import LARGEST_MADE_ANEW
 from explorer.analysis.objective.batches import slice_examples, to_device
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.in_place import InPlaceModel
 from explorer.analysis.objective.user_errors import ProblemError
@@ -103,7 +104,7 @@ def _outputs_of_both(problem: Problem, other: Problem) -> tuple[object, object] 
         outputs = []
         for flat, made in zip(flats, (problem, other), strict=True):
             batch = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, data)
-            with flat.at_theta(), torch.random.fork_rng(), torch.inference_mode():
+            with flat.at_theta(), torch.random.fork_rng(), evaluation_mode():
                 torch.manual_seed(0)
                 outputs.append(made.forward(flat.module, batch))
     except Exception:  # what fails here is told, or done otherwise, where it is evaluated

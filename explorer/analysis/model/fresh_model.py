@@ -8,6 +8,7 @@ from torch import Tensor
 
 from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.objective.batches import count_examples, slice_examples
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.flat_model import FlatModel, convert_tensor
 from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.model_copies import move_weights
@@ -80,7 +81,7 @@ def _plain(other: Problem, state: Tensors, like: Tensor, batch: Batch) -> list[T
 def _values(problem: Problem, model: torch.nn.Module, batch: Batch) -> list[Tensor]:
     """Each term of a batch: a value per example, or the mean of a sum and a count."""
     batch = copy_batch(batch)
-    with torch.inference_mode():
+    with evaluation_mode():
         values = LossAndMetrics(problem).values(problem.forward(model, batch), batch)
         exact = [v[0] / v[1] if isinstance(v, tuple) else v for v in values]
         return [torch.as_tensor(value).double().cpu() for value in exact]

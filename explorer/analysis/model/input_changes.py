@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.analysis.objective.batches import map_tensors, tensors_of
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.flat_model import FlatModel
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.problem import Batch, Outputs, Problem
@@ -45,7 +46,7 @@ def protect_inputs(problem: Problem, flat: FlatModel, batch: Batch, path: Path) 
     if isinstance(problem.forward, OnCopies):
         return problem
     given = copy_batch(batch)
-    with flat.at_theta(), torch.inference_mode():
+    with flat.at_theta(), evaluation_mode():
         outputs = problem.forward(flat.module, given)
         changed = not _equal(given, batch)
         for name, term in {"loss": problem.loss, **problem.metrics}.items():

@@ -20,6 +20,7 @@ from explorer.analysis.model.input_changes import copy_batch
 from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.batches import slice_examples, to_device
 from explorer.analysis.objective.dataset import Examples
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import Value
 from explorer.analysis.objective.examples import head_of, split_of
 from explorer.analysis.objective.flat_model import FlatModel
@@ -57,7 +58,7 @@ def try_problem(loaded: LoadedProblem, point: Tensors, device: torch.device) -> 
     for split in problem.data:
         batch = copy_batch(few_examples(problem, split, device))
         where = f"(outputs, batch) of {path} on split {split!r}"
-        with flat.at_theta(), torch.inference_mode():
+        with flat.at_theta(), evaluation_mode():
             with run_user_code(where.replace("(outputs", "forward(model"), path):
                 outputs = problem.forward(flat.module, batch)
             with run_user_code(f"labels{where}", path):
@@ -112,7 +113,7 @@ def ready_problem(
     problem, source = loaded.problem, split_of(loaded.problem, split)
     if not isinstance(source, Examples):
         with run_user_code(f"evaluating {loaded.path} on split {split!r}", loaded.path):
-            with flat.at_theta(), torch.inference_mode():
+            with flat.at_theta(), evaluation_mode():
                 outputs = problem.forward(
                     flat.module, copy_batch(few_examples(problem, split, device))
                 )

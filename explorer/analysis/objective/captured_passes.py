@@ -5,6 +5,7 @@ import warnings
 import torch
 from torch import Tensor
 
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import ExampleValues
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.passes import Place, enter_points
@@ -19,7 +20,7 @@ class CudaGraphPoint:
     def __init__(self, objective: Objective, place: Place, axes: int) -> None:
         self._step = objective.flat.theta.new_zeros(1, axes)
         self._row = objective.empty_values(1)
-        with torch.inference_mode():
+        with evaluation_mode():
             side = torch.cuda.Stream()
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
@@ -59,7 +60,7 @@ class TracedPoints:
         self._steps = objective.flat.theta.new_zeros(example_values.points, axes)
         put_back = objective.flat.keep()
         try:
-            with torch.inference_mode(), warnings.catch_warnings(record=True) as said:
+            with evaluation_mode(), warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always")
                 self._points()  # makes the room that the record takes in
                 # what changes must be an input: a record takes any other tensor for a constant

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from explorer.analysis.objective.captured_passes import CudaGraphPoint, TracedPoints
 from explorer.analysis.objective.device import core_count, precision_flags, restore_threads
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import ExampleValues
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.objective import Objective
@@ -233,7 +234,7 @@ class _Lane:
             self._evaluator.place(thetas, whole)
             self._objective.stacked_write(self._example_values, thetas)
             return
-        with torch.inference_mode():
+        with evaluation_mode():
             if self._repeated is not None and not self._objective.streams:
                 self._repeated.fill(self._example_values, steps)
                 return

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.flat_model import FlatModel, NoCopy
 from explorer.analysis.objective.in_place import InPlaceModel
 from explorer.analysis.objective.interleaving import run_interrupted
@@ -143,7 +144,7 @@ def move_weights(flat: FlatModel) -> Iterator[None]:
 def _values_of(problem: Problem, flat: FlatModel, batch: Batch) -> Values:
     """Each term's values on the batch, and the outputs, as the model stands."""
     batch = _fresh(batch)
-    with flat.at_theta(), torch.inference_mode():
+    with flat.at_theta(), evaluation_mode():
         outputs = problem.forward(flat.module, batch)
         values = LossAndMetrics(problem).values(outputs, batch)
         leaves = torch.utils._pytree.tree_leaves((outputs, values))

@@ -12,6 +12,7 @@ from explorer.analysis.objective import batchnorm, model_copies
 from explorer.analysis.objective.batch_values import BatchValues
 from explorer.analysis.objective.batches import channels_last, count_examples, slice_examples
 from explorer.analysis.objective.device_examples import DeviceExamples, calibration_batches
+from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import ExampleValues, Where
 from explorer.analysis.objective.examples import Source, batch_spans, require_declared
 from explorer.analysis.objective.few_class_loss import FewClassLoss
@@ -325,7 +326,7 @@ class Objective:
         """Mean of each term, and the loss's standard error, at the parameters as they stand."""
         example_values = self.empty_values(1)
         self.on_pass()
-        with self.flat.at_theta(), torch.inference_mode():
+        with self.flat.at_theta(), evaluation_mode():
             self.follow_parameters()
             self.write(example_values, 0)
         return {name: float(value[0]) for name, value in example_values.means_and_errors().items()}
