@@ -50,8 +50,9 @@ def trained(
         return loss
 
     def run() -> float:
+        place = Path(tempfile.mkdtemp(dir=folder)) if folder else None  # a run goes on in no other's
         # threads that wait for each other would drown what is measured
-        with one_thread(), Recorder(folder) if folder else nullcontext() as recorder:
+        with one_thread(), Recorder(place) if place else nullcontext() as recorder:
             began = time.perf_counter()
             for number in range(steps):
                 loss = step(number)
