@@ -50,7 +50,7 @@ def trained(
         return loss
 
     def run() -> float:
-        place = Path(tempfile.mkdtemp(dir=folder)) if folder else None  # a run goes on in no other's
+        place = Path(tempfile.mkdtemp(dir=folder)) if folder else None  # else it goes on
         # threads that wait for each other would drown what is measured
         with one_thread(), Recorder(place) if place else nullcontext() as recorder:
             began = time.perf_counter()
