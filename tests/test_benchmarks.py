@@ -241,7 +241,8 @@ def test_both_trainings_of_the_recorder_s_study_are_the_same(tmp_path: Path) -> 
         assert recorder.trained(problem, CPU, 201, folder)() > 0
     one, other = (problem.model.state_dict() for problem in made)
     assert all(torch.equal(one[name], other[name]) for name in one)
-    found = read_recording(tmp_path)
+    (place,) = tmp_path.iterdir()
+    found = read_recording(place)
     assert [s.step for s in found.snapshots] == [100, 200] and found.ended
 
 

@@ -35,7 +35,7 @@ def trained(
         problem: its model is trained.
         device: to train on.
         steps: of Adam.
-        folder: to record to; the bare loop without one.
+        folder: in which each run gets one to record to; the bare loop without one.
     """
     model = problem.model.to(device).train()
     images, labels = (tensor.to(device) for tensor in problem.data["train"])
