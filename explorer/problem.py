@@ -53,9 +53,9 @@ def own_forward(model: nn.Module, batch: Batch) -> Outputs:
 def derivatives() -> Iterator[None]:
     """A stretch of `forward` or `loss` in which `torch.autograd.grad` works.
 
-    Points are evaluated in a mode that records nothing. A residual of a differential
-    equation differentiates its outputs by its inputs; with `create_graph=True` they can be
-    differentiated by the parameters as well. `torch.func` needs no such stretch.
+    Points are evaluated with nothing recorded. A residual of a differential equation differentiates
+    its outputs by its inputs; with `create_graph=True` the parameters can follow. `torch.func` needs
+    no such stretch.
     """
     with torch.inference_mode(False), torch.enable_grad():
         yield

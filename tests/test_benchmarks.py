@@ -242,8 +242,8 @@ def test_both_trainings_of_the_recorder_s_study_are_the_same(tmp_path: Path) -> 
     one, other = (problem.model.state_dict() for problem in made)
     assert all(torch.equal(one[name], other[name]) for name in one)
     (place,) = tmp_path.iterdir()
-    found = read_recording(place)
-    assert [s.step for s in found.snapshots] == [100, 200] and found.ended
+    recording = read_recording(place)
+    assert [s.step for s in recording.snapshots] == [100, 200] and recording.ended
 
 
 def test_the_recorder_s_study_gives_a_row_with_its_target(monkeypatch: pytest.MonkeyPatch) -> None:

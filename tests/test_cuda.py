@@ -17,14 +17,13 @@ from explorer.ask import questions
 from explorer.jobs.spool import Spool
 from explorer.kinds import KINDS, Kind
 from explorer.kinds.surface import SURFACE, SurfaceSettings
-from store import Catalog, records
-from tests.filling import add_tiny, new_catalog, work
-from tests.setting_values import small_settings
+from store import Catalog
+from tests.filling import work
+from tests.small_answers import ask, columns_by_unit, question_of, two_runs
 from tests.tiny import is_there, supervised, until
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-SNAPSHOTS = 3
 # Of the largest of a column: two devices add in other orders, and what is made of differences
 # (residuals, curvatures of critical points) has lost digits before it is compared.
 AGREEMENT = 1e-3
@@ -35,24 +34,16 @@ LARGE = SurfaceSettings(x_count=801, y_count=801)  # seconds of work on a GPU
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a catalog with two runs of one problem."""
-    folder = tmp_path_factory.mktemp("cuda")
-    catalog = new_catalog(folder / "catalog")
-    for name, first in (("one", 0), ("other", SNAPSHOTS)):
-        add_tiny(catalog, folder, name, range(first, first + SNAPSHOTS))
-    catalog.close()
-    return catalog.folder
+    return two_runs(tmp_path_factory.mktemp("cuda"))
 
 
-def asked(imported: Path, folder: Path) -> Catalog:
+def with_questions(imported: Path, folder: Path) -> Catalog:
     """A copy of the catalog in which a small question of every kind waits."""
     shutil.copytree(imported, folder / "catalog")
     catalog = Catalog(folder / "catalog")
     catalog.check()
-    one, other = sorted(catalog.models(), key=lambda model: model.name)
     for kind in KINDS:
-        further = (other, "") if kind.whole_run else (one, catalog.points(one.id)[0].point_id)
-        others = [further] * (len(kind.subjects) - 1)
-        questions.ask(catalog, kind, one, small_settings(kind), others=others)
+        ask(catalog, kind)
     return catalog
 
 
@@ -61,22 +52,9 @@ def answered(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     """By device: a catalog with the answer of each kind."""
     catalogs = {}
     for device in ("cpu", "cuda"):
-        catalogs[device] = asked(imported, tmp_path_factory.mktemp(device))
+        catalogs[device] = with_questions(imported, tmp_path_factory.mktemp(device))
         work(catalogs[device], device=device)
     return catalogs
-
-
-def question_of(catalog: Catalog, kind: Kind) -> records.Question:
-    (question,), _ = catalog.questions(kind=kind.name)
-    return question
-
-
-def columns(catalog: Catalog, kind: Kind) -> dict[str, np.ndarray]:
-    """The stored columns of a kind's answer, ordered by the columns of whole numbers."""
-    values = catalog.values(question_of(catalog, kind).key, kind.table)
-    whole = [name for name, column in values.items() if column.dtype.kind in "iu"]
-    order = np.lexsort([values[name] for name in whole])
-    return {name: column[order] for name, column in values.items()}
 
 
 def assert_agree(one: dict[str, np.ndarray], other: dict[str, np.ndarray], share: float) -> None:
@@ -100,7 +78,9 @@ def test_cuda_agrees_with_the_processor(kind: Kind, answered: dict[str, Catalog]
     """The same question on both devices: the same rows, and values that agree."""
     for catalog in answered.values():
         assert question_of(catalog, kind).status == "complete", catalog.jobs(limit=20)
-    assert_agree(columns(answered["cpu"], kind), columns(answered["cuda"], kind), AGREEMENT)
+    assert_agree(
+        columns_by_unit(answered["cpu"], kind), columns_by_unit(answered["cuda"], kind), AGREEMENT
+    )
 
 
 @every_kind
@@ -108,13 +88,13 @@ def test_the_same_question_has_the_same_answer(
     kind: Kind, answered: dict[str, Catalog], again: Catalog
 ) -> None:
     """Asked a second time of the same device: the same bits."""
-    assert_agree(columns(answered["cuda"], kind), columns(again, kind), 0.0)
+    assert_agree(columns_by_unit(answered["cuda"], kind), columns_by_unit(again, kind), 0.0)
 
 
 @pytest.fixture(scope="module")
 def again(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """Another catalog with the answers of CUDA."""
-    catalog = asked(imported, tmp_path_factory.mktemp("again"))
+    catalog = with_questions(imported, tmp_path_factory.mktemp("again"))
     work(catalog, device="cuda")
     return catalog
 
@@ -122,7 +102,7 @@ def again(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 @pytest.fixture(scope="module")
 def resumed(imported: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """A catalog with the answers of CUDA, each stopped after its first piece and resumed."""
-    catalog = asked(imported, tmp_path_factory.mktemp("resumed"))
+    catalog = with_questions(imported, tmp_path_factory.mktemp("resumed"))
     work(catalog, pieces=1, device="cuda")
     for question in catalog.questions(limit=100)[0]:
         if question.status == "open":
@@ -137,7 +117,7 @@ def test_a_stopped_answer_goes_on(
 ) -> None:
     """Stopped after a piece and resumed on CUDA: the values of one go."""
     assert question_of(resumed, kind).status == "complete"
-    assert_agree(columns(answered["cuda"], kind), columns(resumed, kind), 1e-5)
+    assert_agree(columns_by_unit(answered["cuda"], kind), columns_by_unit(resumed, kind), 1e-5)
 
 
 @pytest.mark.parametrize(("precision", "share"), [("tf32", 1e-2), ("bf16", 5e-2)])

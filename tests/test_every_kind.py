@@ -24,7 +24,6 @@ from explorer.ask.command_text import compute_command, values_query
 from explorer.ask.provenance import provenance_of
 from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.ask.subject_names import subject_names
-from explorer.ask.subjects import Subject
 from explorer.commands.app import main
 from explorer.kinds import KINDS, Kind, settings_from_json
 from explorer.kinds.objective_settings import ObjectiveSettings
@@ -35,13 +34,13 @@ from explorer.render.drawing import drawing_of
 from explorer.render.export import table
 from explorer.render.export.views import whole_spec
 from explorer.render.relief3d.relief import Relief
-from store import Catalog, records
+from store import Catalog
 from tests.app_test import AppTest
-from tests.filling import add_tiny, new_catalog, work
-from tests.setting_values import bad_values, changed_settings, settings_beside, small_settings
+from tests.filling import work
+from tests.setting_values import bad_values, changed_settings, settings_beside
+from tests.small_answers import ask, columns_by_unit, question_of, two_runs
 from tests.tiny import ROOT
 
-SNAPSHOTS = 3  # of each run: a plane of principal components takes as many
 # Several points in one launch agree with each alone to this, relative to the largest of a column.
 AGREEMENT = 1e-5
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -50,12 +49,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a catalog with two runs of one problem."""
-    folder = tmp_path_factory.mktemp("every kind")
-    catalog = new_catalog(folder / "catalog")
-    for name, first in (("one", 0), ("other", SNAPSHOTS)):
-        add_tiny(catalog, folder, name, range(first, first + SNAPSHOTS))
-    catalog.close()
-    return catalog.folder
+    return two_runs(tmp_path_factory.mktemp("every kind"))
 
 
 def copied(source: Path, target: Path) -> Catalog:
@@ -64,19 +58,6 @@ def copied(source: Path, target: Path) -> Catalog:
     catalog = Catalog(target)
     catalog.check()
     return catalog
-
-
-def subjects(catalog: Catalog, kind: Kind) -> list[Subject]:
-    """The end of the first run; for a further subject the run's start, or the other whole run."""
-    one, other = sorted(catalog.models(), key=lambda model: model.name)
-    further = (other, "") if kind.whole_run else (one, catalog.points(one.id)[0].point_id)
-    return [(one, ""), *[further] * (len(kind.subjects) - 1)]
-
-
-def ask(catalog: Catalog, kind: Kind) -> str:
-    """The key of the small question of a kind."""
-    (model, point), *others = subjects(catalog, kind)
-    return questions.ask(catalog, kind, model, small_settings(kind), point=point, others=others)
 
 
 @pytest.fixture(scope="module")
@@ -121,20 +102,6 @@ def merged(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     catalog.check()
     catalog.merge(filled)
     return catalog
-
-
-def question_of(catalog: Catalog, kind: Kind) -> records.Question:
-    """The question of that kind."""
-    (question,), _ = catalog.questions(kind=kind.name)
-    return question
-
-
-def columns_by_unit(catalog: Catalog, kind: Kind) -> dict[str, np.ndarray]:
-    """The stored columns of a kind's answer; the rows in an order that its pieces do not change."""
-    columns = catalog.values(question_of(catalog, kind).key, kind.table)
-    whole = [name for name, column in columns.items() if column.dtype.kind in "iu"]
-    order = np.lexsort([columns[name] for name in whole])
-    return {name: column[order] for name, column in columns.items()}
 
 
 IDENTITY = ProblemIdentity("5" * 64, {}, "loss", (), {"train": "7" * 64, "test": "8" * 64})
