@@ -54,8 +54,8 @@ def derivatives() -> Iterator[None]:
     """A stretch of `forward` or `loss` in which `torch.autograd.grad` works.
 
     Points are evaluated with nothing recorded. A residual of a differential equation differentiates
-    its outputs by its inputs; with `create_graph=True` the parameters can follow. `torch.func` needs
-    no such stretch.
+    its outputs by its inputs; with `create_graph=True` the parameters can follow.
+    `torch.func` needs no such stretch.
     """
     with torch.inference_mode(False), torch.enable_grad():
         yield
