@@ -13,8 +13,8 @@ from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM
-from store import Catalog, records
-from tests.filling import add_answer, add_tiny, new_catalog
+from store import Catalog
+from tests.filling import add_answer, add_tiny, done, new_catalog
 from tests.tiny import (
     checkpoint,
     ended,
@@ -27,6 +27,8 @@ from tests.tiny import (
 
 SETTINGS = SpectrumSettings(probes=48, steps=40, top=4)
 KILLS = 2
+PAUSE = 0.0005  # seconds per pass through the model: however quick the machine is, kills come before the end
+LONG_PAUSE = 0.01  # for a search that is kept once a second
 
 
 @pytest.mark.slow
@@ -34,12 +36,12 @@ def test_a_killed_spectrum_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     """SIGKILL twice midway: stored probes stay as they are, and all equal those of one go."""
     catalog = new_catalog(tmp_path / "whole")
     model = add_tiny(catalog, tmp_path / "one", "model")
-    key = add_answer(catalog, SPECTRUM, SETTINGS, (model, "")).key
-    whole = catalog.values(key, SPECTRUM.table)
+    whole_key = add_answer(catalog, SPECTRUM, SETTINGS, (model, "")).key
+    whole = catalog.values(whole_key, SPECTRUM.table)
     catalog.close()
     with supervised(tmp_path / "killed") as (catalog, supervisor):
-        model = imported(catalog, tmp_path / "other", "model")
-        assert questions.ask(catalog, SPECTRUM, model, SETTINGS) == key
+        model = imported(catalog, tmp_path / "other", "model", pause=PAUSE)
+        key = questions.ask(catalog, SPECTRUM, model, SETTINGS)
         killed: set[int] = set()
         for kill in range(KILLS):
             stored = until_stored(
@@ -74,14 +76,11 @@ def kept_steps(catalog: Catalog, key: str) -> int:
     return sum(len(load_file(catalog.file_path(p.file_hash))["numbers"]) for p in parts)
 
 
-def wide(catalog: Catalog, folder: Path) -> records.Model:
-    """A model whose search for pairs takes hundreds of steps."""
-    file = checkpoint(folder / "wide.safetensors", width=WIDE)
-    checkpoints = [Checkpoint(file=file)]
-    problem = problem_file(folder / "problem")
-    job = ended(catalog, order_import(catalog, problem, {"width": WIDE}, checkpoints, "wide"))
-    assert job.status == "done", job.error
-    return next(model for model in catalog.models() if model.name == "wide")
+def order_wide(catalog: Catalog, folder: Path, pause: float = 0.0) -> str:
+    """The import of a model whose search for pairs takes hundreds of steps."""
+    checkpoints = [Checkpoint(file=checkpoint(folder / "wide.safetensors", width=WIDE))]
+    arguments = {"width": WIDE, "pause": pause}
+    return order_import(catalog, problem_file(folder / "problem"), arguments, checkpoints, "wide")
 
 
 def test_a_search_killed_midway_goes_on_from_its_last_step(tmp_path: Path) -> None:
@@ -89,12 +88,15 @@ def test_a_search_killed_midway_goes_on_from_its_last_step(tmp_path: Path) -> No
 
     What is kept of the unit lies in the catalog, and is dropped once the unit is done.
     """
-    with supervised(tmp_path / "whole") as (catalog, _):
-        key = questions.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "one"), LONG)
-        until_stored(catalog, lambda: catalog.question(key).status == "complete")
-        whole, facts = catalog.values(key, SPECTRUM.table), catalog.question(key).facts
+    catalog = new_catalog(tmp_path / "whole")
+    done(catalog, order_wide(catalog, tmp_path / "one"))
+    question = add_answer(catalog, SPECTRUM, LONG, (catalog.models()[0], ""))
+    whole, facts = catalog.values(question.key, SPECTRUM.table), question.facts
+    catalog.close()
     with supervised(tmp_path / "killed") as (catalog, supervisor):
-        assert questions.ask(catalog, SPECTRUM, wide(catalog, tmp_path / "other"), LONG) == key
+        job = ended(catalog, order_wide(catalog, tmp_path / "other", LONG_PAUSE))
+        assert job.status == "done", job.error
+        key = questions.ask(catalog, SPECTRUM, catalog.models()[0], LONG)
         for steps in (20, 60):
             until_stored(catalog, lambda n=steps: kept_steps(catalog, key) > n)  # type: ignore[misc]
             (worker,) = until(lambda: supervisor.workers)  # the next one, if the last was killed

@@ -2,7 +2,8 @@
 
 `trap` is a value of the last layer's first weight (no BatchNorm is folded into that) at which the
 process that computes it dies, hangs or stumbles, so that a test can say at which point of a surface
-that happens; `pause` makes evaluations slow, and none is made while there is a file `gate`.
+that happens; `pause` makes every pass through the model slow, and none forward is made while there
+is a file `gate`.
 """
 
 import os
@@ -55,7 +56,10 @@ def problem(
             if deed == "hang":
                 time.sleep(3600)
             raise RuntimeError("stumbled over the trap")
-        return model(batch[0])
+        outputs = model(batch[0])
+        if pause and outputs.requires_grad:  # its passes back are slow too
+            outputs.register_hook(lambda slopes: time.sleep(pause))
+        return outputs
 
     return Problem(
         model=nn.Sequential(
