@@ -27,7 +27,7 @@ from tests.tiny import (
 
 SETTINGS = SpectrumSettings(probes=48, steps=40, top=4)
 KILLS = 2
-PAUSE = 0.0005  # seconds per pass through the model: however quick the machine is, kills come before the end
+PAUSE = 0.0005  # seconds per pass through the model: kills come before the end on any machine
 LONG_PAUSE = 0.01  # for a search that is kept once a second
 
 
