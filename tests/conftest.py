@@ -25,10 +25,11 @@ from tests.networks import Snapshots, seeded, trained_perceptron
 FEW = 23  # examples of the problem `small`
 LONGEST = (  # of the modules, where each is one process's
     *("test_app", "test_supervisor", "test_pages", "test_command_line", "test_every_kind"),
-    *("test_curvature", "test_following", "test_drawing", "test_evaluator", "test_isolation"),
+    *("test_curvature", "test_spectrum_kills", "test_worker_kills", "test_memory"),
+    *("test_following", "test_drawing", "test_evaluator", "test_isolation"),
     *("test_import_kills", "test_reuse", "test_bad_input", "test_bad_curvature", "test_viewer"),
     *("test_old_catalog", "test_pages_lines", "test_pages_spectrum", "test_consent"),
-    *("test_memory", "test_store_concurrency", "test_spectrum_kills", "test_worker_kills"),
+    *("test_store_concurrency",),
 )
 os.environ["EXPLORER_STATE"] = tempfile.mkdtemp(prefix="explorer-state-")  # never the user's own
 atexit.register(shutil.rmtree, os.environ["EXPLORER_STATE"], ignore_errors=True)
