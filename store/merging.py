@@ -29,6 +29,7 @@ _BROUGHT_ROWS = {
     "choices": "SELECT * FROM choices",
     "annotations": f"""SELECT * FROM annotations
         WHERE id IN {_KEPT_MODELS} OR id IN {_KEPT_QUESTIONS}""",  # noqa: S608
+    "documents": "SELECT * FROM documents WHERE deleted IS NULL",
     "answer_points": f"""SELECT * FROM answer_points WHERE question_key IN {_KEPT_QUESTIONS}
         OR point_id IN (SELECT unnest(point_ids) FROM questions WHERE deleted IS NULL)""",  # noqa: S608
     "answer_states": f"SELECT * FROM answer_states WHERE question_key IN {_KEPT_QUESTIONS}",  # noqa: S608

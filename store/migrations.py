@@ -108,6 +108,12 @@ CREATE VIEW numbers AS
     FROM result_numbers JOIN analyses ON key = question_key;
 """
 
+# What users put together out of analyses and name: figures, studies.
+_DOCUMENTS = """
+CREATE TABLE documents (what VARCHAR, id VARCHAR, name VARCHAR, content JSON, created TIMESTAMP,
+    changed TIMESTAMP, deleted TIMESTAMP, PRIMARY KEY (what, id));
+"""
+
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("first schema", _FIRST),
     ("families of questions, remembered choices", _FAMILIES),
@@ -115,6 +121,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("points and state that answers bring, answers that end early", _BROUGHT),
     ("hosts of workers", _HOSTS),
     ("numbers of results, annotations", _NUMBERS),
+    ("documents that users name", _DOCUMENTS),
 )
 TABLES = frozenset(
     {
@@ -136,6 +143,7 @@ TABLES = frozenset(
         "answer_points",
         "answer_states",
         "annotations",
+        "documents",
         "result_numbers",
         "numbers",
         "question_models",
@@ -164,6 +172,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "answer_points": ("question_key", "name", "point_id"),
     "answer_states": ("question_key", "unit", "part"),
     "annotations": ("what", "id"),
+    "documents": ("what", "id"),
     "result_numbers": ("question_key",),
 }
 

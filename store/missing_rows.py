@@ -26,6 +26,7 @@ _PLAIN_TABLES = (
     "choices",
     "answer_points",
     "annotations",
+    "documents",
 )
 _BEGUN = "SELECT 1 FROM answer_states WHERE question_key = ? AND unit = ? LIMIT 1"
 

@@ -2,7 +2,7 @@
 
 from store.arrays import CONTENT_HASH, is_older
 from store.database_file import Cursor
-from store.door import Door
+from store.documents import Documents
 from store.errors import UnknownEntry
 from store.records import CollectedFiles, TrashEntry
 from store.rows import now, records, scalar, sql_value
@@ -22,11 +22,12 @@ _FILE_COLUMNS = (
 _TRASH_QUERY = """
 SELECT 'model' AS what, id, name AS title, deleted FROM models WHERE deleted IS NOT NULL
 UNION ALL SELECT 'analysis', key, title, deleted FROM questions WHERE deleted IS NOT NULL
+UNION ALL SELECT what, id, name, deleted FROM documents WHERE deleted IS NOT NULL
 ORDER BY deleted DESC, what, title
 """
 
 
-class Trash(Door):
+class Trash(Documents):
     """The part of the catalog about what goes."""
 
     def delete_question(self, key: str) -> None:
@@ -81,6 +82,19 @@ class Trash(Door):
 
         self._write(work)
 
+    def restore(self, entry: TrashEntry) -> None:
+        """Take out of the trash what an entry of it names.
+
+        Raises:
+            UnknownEntry: it is gone.
+        """
+        if entry.what == "model":
+            self.restore_model(entry.id)
+        elif entry.what == "analysis":
+            self.restore_question(entry.id)
+        else:
+            self.restore_document(entry.what, entry.id)
+
     def trash(self) -> list[TrashEntry]:
         """What can still be restored, latest first."""
         return self._read(lambda c: records(c, TrashEntry, _TRASH_QUERY))
@@ -124,6 +138,7 @@ def _remove_deleted(cursor: Cursor) -> None:
     for table in (*value_tables(cursor), *rooms, "answer_states"):
         cursor.execute(f"DELETE FROM {table} WHERE question_key IN {deleted_keys}")  # noqa: S608 - our names
     cursor.execute("DELETE FROM questions WHERE deleted IS NOT NULL")
+    cursor.execute("DELETE FROM documents WHERE deleted IS NOT NULL")
     cursor.execute(
         """DELETE FROM answer_points WHERE question_key NOT IN (SELECT key FROM questions)
         AND point_id NOT IN (SELECT unnest(point_ids) FROM questions)"""

@@ -73,14 +73,8 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
             st.image(card.image, width="stretch", alt=printable(question.title, 200))
         else:
             st.skeleton(height=150)
-        st.page_link(
-            link.kind.page,
-            label=f"**{as_text(card.annotation.name or link.words, 120)}**",
-            icon=link.kind.icon,
-            query_params=link.parameters,
-            help="Open this analysis",
-            width="stretch",
-        )
+        name = as_text(card.annotation.name or link.words, 120)
+        links.show_link(link, f"**{name}**", help="Open this analysis", width="stretch")
         early = f"ended early, {count_text(question)} · " if question.ended_early else ""
         words = f"{distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
         st.caption(words)

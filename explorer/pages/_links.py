@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -83,6 +84,18 @@ def link_to(question: records.Question, subjects: Subjects) -> Link:
         steps.append(None if final and (len(models) == 1 or kind.whole_run) else step)
     words = kind.joined_names(subject_words)
     return Link(kind, words, link_parameters(question, models, steps))
+
+
+def show_link(link: Link, label: str, **options: Any) -> None:
+    """The way to an analysis, with its kind's icon.
+
+    Args:
+        link: where it is shown.
+        label: Markdown.
+        options: of `st.page_link`, as its help and another icon.
+    """
+    options = {"icon": link.kind.icon, "query_params": link.parameters, **options}
+    st.page_link(link.kind.page, label=label, **options)
 
 
 def address_of(question: records.Question, subjects: Subjects) -> str | None:

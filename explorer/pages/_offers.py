@@ -27,12 +27,7 @@ def offer_stored(app: AppState, missing: Mapping[str, WantedQuestion]) -> None:
         return
     st.caption("Stored with other settings:")
     for link, words in offered_links[:MOST_OFFERED]:
-        st.page_link(
-            link.kind.page,
-            label=as_text(f"{link.words}: {words}", 200),
-            icon=":material/history:",
-            query_params=link.parameters,
-        )
+        links.show_link(link, as_text(f"{link.words}: {words}", 200), icon=":material/history:")
 
 
 def _similar_answers(catalog: Catalog, wish: WantedQuestion) -> list[records.Question]:

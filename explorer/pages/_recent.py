@@ -6,7 +6,7 @@ import time
 import streamlit as st
 
 from explorer.kinds import unreadable
-from explorer.pages._links import Subjects, link_to
+from explorer.pages._links import Subjects, link_to, show_link
 from explorer.pages._text import as_text
 from store import Catalog, CatalogError, UnknownEntry
 
@@ -41,12 +41,7 @@ def offer_recent(catalog: Catalog, subjects: Subjects) -> None:
             with contextlib.suppress(UnknownEntry):  # damaged
                 link = link_to(question, subjects)
                 name = noted[question.key].name or f"{link.kind.title} of {link.words}"
-                st.page_link(
-                    link.kind.page,
-                    label=as_text(name, 120),
-                    icon=link.kind.icon,
-                    query_params=link.parameters,
-                )
+                show_link(link, as_text(name, 120))
 
 
 def _recent_keys(catalog: Catalog) -> list[str]:

@@ -122,10 +122,7 @@ def show_trash(catalog: Catalog) -> None:
             left, right = st.columns([5, 1], vertical_alignment="center")
             left.markdown(f"{as_text(item.title, 120)} · deleted {local_time(item.deleted)}")
             if right.button("Restore", key=f"restore-{item.id}"):
-                restore = (
-                    catalog.restore_question if item.what == "analysis" else catalog.restore_model
-                )
-                restore(item.id)
+                catalog.restore(item)
                 st.rerun()
         if st.button("Empty the trash", icon=":material/delete_forever:"):
             removed = catalog.empty_trash()

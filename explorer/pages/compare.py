@@ -11,7 +11,7 @@ from explorer.pages import _panels as panels_
 from explorer.pages import _parts as parts
 from explorer.pages import _pins as pins
 from explorer.pages._compared_numbers import show_numbers
-from explorer.pages._links import Subjects, link_to
+from explorer.pages._links import Subjects, link_to, show_link
 from explorer.pages._panels import Panel
 from explorer.pages._text import as_text
 from store import Catalog
@@ -49,12 +49,7 @@ def show_list(catalog: Catalog, panels: Sequence[Panel]) -> None:
                 horizontal=True,
                 vertical_alignment="center",
             ):
-                st.page_link(
-                    link.kind.page,
-                    label=as_text(panel.label, panels_.LABEL_LETTERS),
-                    icon=link.kind.icon,
-                    query_params=link.parameters,
-                )
+                show_link(link, as_text(panel.label, panels_.LABEL_LETTERS))
                 if st.button(
                     "",
                     key=f"out-{panel.question.key}",

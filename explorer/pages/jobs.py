@@ -42,13 +42,7 @@ def show_title(
         st.markdown(words)
         return
     link = links.link_to(question, subjects)
-    st.page_link(
-        link.kind.page,
-        label=f"**{words}**",
-        icon=link.kind.icon,
-        query_params=link.parameters,
-        help="Open this analysis",
-    )
+    links.show_link(link, f"**{words}**", help="Open this analysis")
 
 
 def questions_of(catalog: Catalog, jobs: Sequence[records.Job]) -> dict[str, records.Question]:
