@@ -9,7 +9,7 @@ from store.door import Door
 from store.errors import UnknownEntry
 from store.read_memory import remembered
 from store.records import Job, Json
-from store.rows import identifier, now, put_row, records, scalar, sql_value
+from store.rows import identifier, is_among, now, put_row, records, scalar, sql_value
 
 T = TypeVar("T")
 STATUSES = ("queued", "running", "done", "failed", "cancelled")
@@ -79,6 +79,16 @@ class Jobs(Door):
         query = "SELECT * FROM jobs WHERE question_key = ? AND status IN ('queued', 'running')"
         jobs = self._read(lambda c: records(c, Job, query, [key]))
         return min(jobs, key=lambda job: str(job.created), default=None)
+
+    @remembered
+    def latest_jobs(self, keys: Sequence[str]) -> dict[str, Job]:
+        """The job that each of these questions has under way, else the last that it had, by key."""
+        condition, values = is_among("question_key", keys, "VARCHAR")
+        query = f"""SELECT * FROM jobs WHERE {condition}
+            QUALIFY row_number() OVER (PARTITION BY question_key
+                ORDER BY status IN ('queued', 'running') DESC, created DESC, id) = 1"""  # noqa: S608
+        jobs = self._read(lambda c: records(c, Job, query, values))
+        return {job.question_key: job for job in jobs if job.question_key}
 
     def update_job(self, id: str, /, **fields: object) -> None:
         """Change fields of a job. `started` and `finished` follow from the status unless given.

@@ -114,6 +114,17 @@ class Models(Door):
         return self._read(lambda c: records(c, Point, order, [model_id]))
 
     @remembered
+    def points_of(self, model_ids: Sequence[str]) -> dict[str, list[Point]]:
+        """The points of each of these models, as `points` orders them: one read for all."""
+        condition, values = is_among("model_id", model_ids, "VARCHAR")
+        query = f"""SELECT * FROM points WHERE {condition}
+            ORDER BY step NULLS LAST, created, label"""  # noqa: S608 - our own words
+        points: dict[str, list[Point]] = {id: [] for id in model_ids}
+        for point in self._read(lambda c: records(c, Point, query, values)):
+            points[point.model_id].append(point)
+        return points
+
+    @remembered
     def point(self, point_id: str) -> Point:
         """The point of that id, as the first model that has it knows it, or an answer.
 

@@ -1,7 +1,7 @@
 """Questions: asked once, found again."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from store.database_file import Cursor
@@ -77,6 +77,16 @@ class Questions(Door):
         """The questions of that family that are not deleted, the most answered first."""
         where = "WHERE family = ? AND deleted IS NULL ORDER BY units_done DESC, created, key"
         return self._read(lambda c: questions_with_names(c, where, [family]))
+
+    @remembered
+    def timed_questions(self, objectives: Sequence[str], each: int) -> list[Question]:
+        """The questions of these objectives that took time, the latest first: so many of each."""
+        condition, values = is_among("objective", objectives, "VARCHAR")
+        where = f"""WHERE key IN (SELECT key FROM questions
+            WHERE {condition} AND deleted IS NULL AND seconds > 0 QUALIFY row_number()
+                OVER (PARTITION BY objective ORDER BY created DESC, key) <= ?)
+            ORDER BY created DESC, key"""  # noqa: S608 - our own words
+        return self._read(lambda c: questions_with_names(c, where, [*values, each]))
 
     def note_choice(self, objective: str, device: str, facts: Json) -> None:
         """Remember how an objective is best evaluated on a device, in place of an earlier note."""

@@ -1,6 +1,7 @@
 """How long a question will take, from what was measured on this machine before."""
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from explorer.ask.question import QuestionIdentity
@@ -29,13 +30,19 @@ class TimeEstimate:
         return self.start + self.setup + self.units * self.per_unit
 
 
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured of a model and its like before."""
+
+    counts: Mapping[str, int]  # examples of each split
+    seconds: Mapping[str, float]  # that one evaluation of each split took at the import
+    answers: Sequence[records.Question]  # what was asked, the first to be believed first
+
+
 def estimate(
     catalog: Catalog, question: QuestionIdentity, model: records.Model, warm: bool
 ) -> TimeEstimate:
     """The time for what is to be computed of a question about a model.
-
-    The rate is that of the latest answer about the same objective, of any kind; without one it is
-    that of the import, which evaluated the model once.
 
     Args:
         catalog: what was measured.
@@ -43,19 +50,30 @@ def estimate(
         model: that it is about.
         warm: whether a worker is waiting for work.
     """
+    splits = ProblemFacts.of(catalog.problem(model.problem_id).facts).splits
+    measurements = Measurements(
+        {name: split.count for name, split in splits.items()},
+        PointFacts.of(catalog.point(model.point_id).facts).seconds,
+        catalog.questions(model_id=model.id, limit=50)[0],  # the latest first
+    )
+    return estimate_by(measurements, question, model, warm)
+
+
+def estimate_by(
+    measurements: Measurements, question: QuestionIdentity, model: records.Model, warm: bool
+) -> TimeEstimate:
+    """The same from what was measured.
+
+    The rate is that of the first answer about the same objective, of any kind; without one it is
+    that of the import, which evaluated the model once.
+    """
     timing = Timing()
     settings = question.settings
-    splits = ProblemFacts.of(catalog.problem(model.problem_id).facts).splits
-    examples = settings.examples or splits[settings.split].count
-    measured = PointFacts.of(catalog.point(model.point_id).facts).seconds
-    per_pass = measured.get(settings.split, math.nan)
+    examples = settings.examples or measurements.counts[settings.split]
+    per_pass = measurements.seconds.get(settings.split, math.nan)
     parameters = ModelFacts.of(model.facts).parameters or 0
-    for old in _timed_questions(catalog, question, model):
-        if (
-            old.objective == question.objective
-            and old.seconds
-            and (passes := _evaluations_spent(old, parameters, examples))
-        ):
+    for old in _timed_questions(measurements.answers, question):
+        if passes := _evaluations_spent(old, parameters, examples):
             per_pass = old.seconds / passes
             timing = AnswerFacts.of(old.facts).timing
             break
@@ -66,18 +84,19 @@ def estimate(
 
 
 def _timed_questions(
-    catalog: Catalog, question: QuestionIdentity, model: records.Model
-) -> list[records.Question]:
-    """Answers about the model, the latest first; those of an own pace tell only their kind's.
+    answers: Sequence[records.Question], question: QuestionIdentity
+) -> Iterator[records.Question]:
+    """Answers that tell a question's time; those of an own pace tell only their kind's.
 
     Evaluations are a guess there, so that its kind's own answers come first where it is asked.
     """
-    listed, _ = catalog.questions(model_id=model.id, limit=50)
-    readable_questions = [old for old in listed if not unreadable(old.kind, old.settings)]
-    others = [old for old in readable_questions if not kind_named(old.kind).own_pace]
-    if not question.kind.own_pace:
-        return others
-    return [old for old in readable_questions if old.kind == question.kind.name] + others
+    alike = [old for old in answers if old.objective == question.objective and old.seconds]
+    own = [old for old in alike if question.kind.own_pace and old.kind == question.kind.name]
+    for old in (*own, *alike):
+        if unreadable(old.kind, old.settings):
+            continue
+        if old in own or not kind_named(old.kind).own_pace:
+            yield old
 
 
 def _evaluations_spent(old: records.Question, parameters: int, examples: int) -> float:

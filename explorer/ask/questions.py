@@ -14,6 +14,7 @@ from explorer.ask.question import ProblemIdentity, QuestionIdentity
 from explorer.ask.requests import FOREGROUND_PRIORITY
 from explorer.ask.reuse import take_over
 from explorer.ask.subjects import (
+    Reads,
     Subject,
     models_of,
     named_points,
@@ -60,7 +61,7 @@ def result_as(catalog: Catalog, question: records.Question, result: type[R]) -> 
 
 
 def question_about(
-    catalog: Catalog,
+    catalog: Reads,
     kind: Kind,
     model: records.Model,
     settings: ObjectiveSettings,

@@ -1,12 +1,24 @@
 """What a question is about: models, points, whole runs, and the names by which people know them."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from explorer.kinds import Kind
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.trajectory import OfRuns, RunSnapshots, spans
 from explorer.wording import printable
 from store import Catalog, records
+
+
+class Reads(Protocol):
+    """Where models' problems and points are read: a catalog, or what was read of one at once."""
+
+    def problem(self, id: str) -> records.Problem:
+        """The problem of that id."""
+
+    def points(self, model_id: str) -> list[records.Point]:
+        """The points of a model by step; those without one come last."""
+
 
 Subject = tuple[records.Model, str]  # a model and the id of its point; "" for the final one
 
@@ -38,7 +50,7 @@ def ordered_subjects(kind: Kind, subjects: Sequence[Subject]) -> list[Subject]:
     return [subjects[0], *further]
 
 
-def run_snapshots(catalog: Catalog, model: records.Model, fewest: int) -> RunSnapshots:
+def run_snapshots(catalog: Reads, model: records.Model, fewest: int) -> RunSnapshots:
     """The snapshots of a model's training in order, each once, its final one last.
 
     Raises:
