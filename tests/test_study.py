@@ -242,19 +242,25 @@ def test_the_same_weights_twice_are_asked_once(catalog: Catalog) -> None:
 
 
 def test_cheap_models_and_questions_come_first_and_a_model_in_one_go(catalog: Catalog) -> None:
-    """The order of the jobs: by problem, by model, within it by time, and no model twice."""
-    add_tiny(catalog, catalog.folder.parent, "a slow one", pause=0.01)
+    """By problem, by model, within it by time; what was never timed, and its model, last."""
+    add_tiny(catalog, catalog.folder.parent, "slow", deed="none")
     study = Study(models=models(catalog), questions=(line(LONG), line()))
-    study = study.with_questions([line(LineSettings(x_count=2001))])
-    missing = study_run.in_order(missing_cells(cells(catalog, study)))
-    names = [cell.wish.subjects[0][0].name for cell in missing]
-    assert len(missing) == 9
-    assert names[6:] == ["a slow one"] * 3
-    assert len({*names[:3]}) == len({*names[3:6]}) == 1
-    for start in (0, 3, 6):
-        seconds = [cell.seconds for cell in missing[start : start + 3]]
-        assert seconds == sorted(seconds) and all(map(math.isfinite, seconds))
-        assert [cell.units for cell in missing[start : start + 3]] == [3, 9, 2001]
+    asked = missing_cells(cells(catalog, study))
+    assert [cell.units for cell in asked] == [9, 3] * 3
+    for rates, wanted in (
+        ({"alone": 5.0, "run": 1.0, "slow": 9.0}, ["run", "alone", "slow"]),
+        ({"alone": 1.0, "run": 5.0, "slow": 9.0}, ["alone", "run", "slow"]),
+        ({"alone": 1.0, "run": 5.0, "slow": 3.0}, ["slow", "alone", "run"]),  # of another problem
+        ({"alone": 1.0, "run": 5.0, "slow": math.nan}, ["alone", "run", "slow"]),
+    ):
+        timed = [
+            dataclasses.replace(cell, seconds=rates[cell.wish.subjects[0][0].name] * cell.units)
+            for cell in asked
+        ]
+        ordered = study_run.in_order(timed)
+        assert [cell.wish.subjects[0][0].name for cell in ordered[::2]] == wanted
+        assert [cell.wish.subjects[0][0].name for cell in ordered[1::2]] == wanted
+        assert [cell.units for cell in ordered[:4]] == [3, 9] * 2
 
 
 def counted(catalog: Catalog, monkeypatch: pytest.MonkeyPatch, study: Study) -> int:
