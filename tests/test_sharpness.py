@@ -25,7 +25,13 @@ from explorer.kinds.measures import MEASURE_PLACES, MEASURES, MISSING_REASONS, N
 from explorer.kinds.piece import Piece
 from explorer.kinds.sharpness import SHARPNESS, taken_over
 from explorer.kinds.sharpness_comparison import ranks, unequal_losses
-from explorer.kinds.sharpness_result import RescalingFacts, Sharpness, SharpnessFacts, Value
+from explorer.kinds.sharpness_result import (
+    MeasureRole,
+    RescalingFacts,
+    Sharpness,
+    SharpnessFacts,
+    Value,
+)
 from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
 from explorer.render import sharpness as render
@@ -678,6 +684,18 @@ def test_pieces_may_be_missing(whole: Sharpness) -> None:
     assert part.computed.sum() == part.computed.size - 6
     assert math.isnan(part.of("sam").value) and part.of("sam").why == "Not computed yet."
     assert "sam" not in part.ratios
+
+
+def test_a_measure_of_0_has_not_moved(whole: Sharpness) -> None:
+    """Invariant measures are exactly 0 where the loss is flat: 0 twice is no move, 0 and 1 one."""
+    settings, rows = replace(QUICK, rescaling="layer"), dict(whole.rows)
+    invariant = [MEASURE_PLACES[m.name] for m in MEASURES if m.invariant == YES]
+    is_value = (rows["role"] == MeasureRole.MEASURE) & np.isin(rows["i"], invariant)
+    rows["value"] = np.where(is_value, 0.0, rows["value"])
+    assert replace(whole, rows=rows).moved_measures(settings) == []
+    rescaled = is_value & (rows["unit"] >= len(whole.chosen))
+    rows["value"] = np.where(rescaled, 1.0, rows["value"])
+    assert len(replace(whole, rows=rows).moved_measures(settings)) == len(invariant)
 
 
 def test_definitions_are_one_line() -> None:

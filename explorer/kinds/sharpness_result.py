@@ -153,13 +153,18 @@ class Sharpness:
         """
         expected = {YES, LAYERS} if settings.rescaling == "layer" else {YES}
         rounding = ROUNDING_UNITS * self.facts.epsilon * abs(self.loss)
-        ratios = self.ratios
         return [
-            m.title
-            for m in MEASURES
-            if m.invariant in expected
-            and abs(ratios.get(m.name, 1.0) - 1) > 0.01 + rounding / abs(self.of(m.name).value)
+            measure.title
+            for measure in MEASURES
+            if measure.invariant in expected and self._has_moved(measure.name, rounding)
         ]
+
+    def _has_moved(self, name: str, rounding: float) -> bool:
+        """Whether a measure differs at the rescaled point by more than 1 % and rounding."""
+        here, there = self.of(name).value, self.of(name, rescaled=True).value
+        if not np.isfinite([here, there]).all():
+            return False
+        return abs(there - here) > 0.01 * abs(here) + rounding  # no ratio: it may be 0
 
     @property
     def loss(self) -> float:
