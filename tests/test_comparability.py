@@ -111,6 +111,14 @@ def test_numbers_of_other_ranges_are_not_compared(
     assert len(reasons.of_numbers) == 1 and reasons.of_places == ()
 
 
+def test_numbers_of_another_version_are_not_compared(catalog: Catalog) -> None:
+    """A kind's version is raised when the same question gets another answer; of two kinds, none."""
+    old, new = asked(catalog), dataclasses.replace(asked(catalog), key="new", version=2)
+    assert hindrances(catalog, old, new).of_numbers == ("another version (1, 2)",)
+    line = dataclasses.replace(asked(catalog, kind=LINE), version=2)
+    assert hindrances(catalog, old, line).of_numbers == ()
+
+
 def test_another_kind_has_no_difference_point_by_point(catalog: Catalog) -> None:
     """Of two kinds nothing hinders the numbers that mean the same in both."""
     reasons = hindrances(catalog, asked(catalog), asked(catalog, kind=LINE, seed=4, x_max=3.0))

@@ -84,6 +84,8 @@ def hindrances(catalog: Catalog, first: records.Question, other: records.Questio
     numbers, remarks = _other_problem(catalog, first, other)
     remarks += _other_training(catalog, first, other)
     places = [] if first.kind == other.kind else ["another kind of analysis"]
+    if first.kind == other.kind and first.version != other.version:
+        numbers.append(f"another version ({first.version}, {other.version})")
     kind = kind_named(first.kind)
     own = kind.settings if first.kind == other.kind else ObjectiveSettings
     values = [_settings(question) for question in (first, other)]
