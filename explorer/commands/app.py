@@ -19,6 +19,7 @@ COMMANDS = {  # name -> where it is, and what it is for; it is imported when it 
     "import": ("importing:import_checkpoints", "Import checkpoints of one model."),
     "agree": ("consent:agree_to_code", "Show all code that a problem file loads; agree to run it."),
     "compute": ("computing:compute", "Answer a question about one or several models."),
+    "study": ("study:study", "Compute, list, export or import a study of models and questions."),
     "list": ("listing:list_catalog", "List models and analyses."),
     "jobs": ("jobs:list_jobs", "List what is computed, what waits and behind what."),
     "cancel": ("jobs:cancel_jobs", "Stop jobs; what they have computed stays."),
@@ -80,8 +81,8 @@ def command_app() -> App:
     ) -> int:
         command, bound, given_later = app.parse_args(tokens, exit_on_error=False, print_error=False)
         if command.__name__ == "help_print" and not {"--help", "-h"} & set(tokens):
-            what = f"kind after {' '.join(tokens)}" if tokens else "command"
-            raise CycloptsError(msg=f"Name a {what}; --help lists them.")
+            after = f" after {' '.join(tokens)}" if tokens else ""
+            raise CycloptsError(msg=f"Name a {_next_word(tokens)}{after}; --help lists them.")
         from explorer.commands.running import exit_status  # here: it loads the catalog's software
 
         return exit_status(command, bound, catalog, given_later)
@@ -89,10 +90,15 @@ def command_app() -> App:
     return app
 
 
+def _next_word(tokens: Sequence[str]) -> str:
+    """What is named after these words."""
+    return "kind" if tuple(tokens[:1]) == ("compute",) else "command"
+
+
 def _usage_sentence(error: CycloptsError) -> str:
     """What is wrong with the command line, and what there is instead."""
     if isinstance(error, UnknownCommandError) and error.unused_tokens and error.app is not None:
-        what = "kind" if error.command_chain else "command"
+        what = _next_word(error.command_chain or ())
         names = [name for name in error.app if not name.startswith("-")]
         return f"there is no {what} {error.unused_tokens[0]!r}; there are {', '.join(names)}"
     words = " ".join(str(error).split()).removesuffix(".")

@@ -1,5 +1,6 @@
 """Waiting for jobs on the terminal: one line each with a bar; plain lines in a pipe or a file."""
 
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 
@@ -14,8 +15,20 @@ from store import Catalog
 COUNT = re.compile(r"(\d[\d,]*) of (\d[\d,]*)")  # in what a job does; what is within comes last
 
 
-def wait_for_jobs(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
+class JobFailed(ValueError):
+    """A job ended otherwise than done; the message is its error."""
+
+
+def wait_for_jobs(
+    catalog: Catalog, jobs: Sequence[str], device: str, *, keep_going: bool = False
+) -> None:
     """Supervise until the jobs have ended, or follow the supervisor that is there.
+
+    Args:
+        catalog: where they are.
+        jobs: their ids.
+        device: to compute on.
+        keep_going: wait for the others where one fails; the catalog says why it did.
 
     Raises:
         ValueError: a job failed; the message is its error.
@@ -24,7 +37,8 @@ def wait_for_jobs(catalog: Catalog, jobs: Sequence[str], device: str) -> None:
     supervisor.start()
     try:
         for job_id in jobs:
-            _wait_for_job(catalog, job_id, supervisor)
+            with contextlib.suppress(*([JobFailed] if keep_going else [])):
+                _wait_for_job(catalog, job_id, supervisor)
     finally:
         supervisor.stop()
 
@@ -41,7 +55,7 @@ def _wait_for_job(catalog: Catalog, job_id: str, supervisor: Supervisor) -> None
         job = job_progress.wait_for_job(catalog, job_id, supervisor, line_teller(title))
         print(f"{title}: {job.status}", flush=True)
     if job.status != "done":
-        raise ValueError(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
+        raise JobFailed(f"{job.title} {job.status}: {job.error or 'resume it to go on'}")
 
 
 def bar(console: Console) -> Progress:

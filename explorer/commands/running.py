@@ -35,7 +35,8 @@ def exit_status(
                 catalog.check()
         return int(command(*bound.args, **bound.kwargs, **catalogs) or 0)
     except (CatalogError, ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is None:  # it says neither what nor where
+        # The system's own error without a file says neither what nor where; ours are sentences.
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
             error = from_os(error, _folder(folder) / "catalog.duckdb")
         print(f"error: {message(error)}", file=sys.stderr)
         return FAILED
