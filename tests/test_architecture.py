@@ -42,6 +42,7 @@ ANYWHERE = (
     "explorer.VERSION",
     "explorer.codec",
     "explorer.contracts",
+    "explorer.csv_text",
     "explorer.private_folder",
     "explorer.wording",
 )
@@ -51,6 +52,7 @@ INSIDE = {
     "store/": ("store",),
     "sample_models/": ("sample_models", "explorer.problem", "explorer.analysis"),
     "explorer/problem.py": (),
+    "explorer/csv_text.py": (),
     "explorer/wording.py": (),
     "explorer/codec.py": (),
     "explorer/contracts/": ("explorer.contracts", "explorer.kinds.execution"),

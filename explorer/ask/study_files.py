@@ -1,13 +1,12 @@
 """A study as a file: what is asked, as JSON; the numbers of its answers, as CSV."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 
 from explorer.ask.study import Study, study_from_json
 from explorer.ask.study_cells import Cell
 from explorer.codec import Json, to_json
+from explorer.csv_text import csv_text
 from explorer.kinds import kind_named
 from store import Catalog
 
@@ -47,16 +46,13 @@ def numbers_file(catalog: Catalog, study: Study, cells: Sequence[Cell]) -> bytes
         cells: of the study.
     """
     stored = catalog.numbers(sorted({cell.wish.key for cell in cells if cell.wish.key}))
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
+    lines: list[list[object]] = [list(COLUMNS)]
     for cell in cells:
         before, after = _beside(study, cell)
         numbers = stored.get(cell.wish.key, {})
         rows = [[name, *value_and_ends] for name, value_and_ends in numbers.items()]
-        for row in rows or [["", "", "", ""]]:
-            writer.writerow([*before, *row, *after])
-    return file.getvalue().encode()
+        lines += [[*before, *row, *after] for row in rows or [["", "", "", ""]]]
+    return csv_text(lines).encode()
 
 
 def _beside(study: Study, cell: Cell) -> tuple[list[object], list[object]]:

@@ -1,8 +1,6 @@
 """Asking the catalog's database in SQL."""
 
-import csv
 import math
-import sys
 from json import dumps
 from typing import Annotated
 
@@ -10,6 +8,7 @@ from cyclopts import CycloptsError, Parameter
 
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.tables import print_table, text_of
+from explorer.csv_text import csv_text
 
 
 def sql(
@@ -25,7 +24,7 @@ def sql(
     Args:
         statement: such as 'SELECT * FROM analyses'; or 'SHOW TABLES'.
         json: a list of objects.
-        as_csv: NULL is empty, NaN is NaN.
+        as_csv: NULL is empty, NaN is NaN; a text that is a spreadsheet's formula begins with '.
         catalog: that is asked.
 
     Raises:
@@ -38,12 +37,17 @@ def sql(
         rows = [dict(zip(table.columns, map(_json, row), strict=True)) for row in table.rows]
         print(dumps(rows, ensure_ascii=False, allow_nan=False, indent=1))
     elif as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(table.columns)
-        writer.writerows(["" if v is None else text_of(v) for v in row] for row in table.rows)
+        lines = [table.columns, *([_csv_value(v) for v in row] for row in table.rows)]
+        print(csv_text(lines, end="\n"), end="")
     else:
         print_table(table)
     return 0
+
+
+def _csv_value(value: object) -> object:
+    """A value for CSV, in which numbers stay numbers; NaN by its name."""
+    named = isinstance(value, bytes) or (isinstance(value, float) and math.isnan(value))
+    return text_of(value) if named else value
 
 
 def _json(value: object) -> object:

@@ -1,11 +1,10 @@
 """Analyses as a table of settings and numbers, and what can be done with the chosen ones."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from explorer.csv_text import csv_text
 from explorer.kinds import KINDS
 from explorer.pages import _cards as cards
 from explorer.pages import _links as links
@@ -107,12 +106,8 @@ def _status(question: records.Question) -> str:
 
 def as_csv(columns: Columns) -> str:
     """The table as text, NaN and infinity by name."""
-    file = io.StringIO()
-    writer = csv.writer(file)
     shown = {name: values for name, values in columns.items() if name}
-    writer.writerow(shown)
-    writer.writerows(zip(*shown.values(), strict=True))
-    return file.getvalue()
+    return csv_text([list(shown), *zip(*shown.values(), strict=True)])
 
 
 def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
