@@ -26,6 +26,7 @@ class Kind:
     icon: str  # Material symbol of the page
     axes: tuple[str, ...] = ()  # the settings that only say where the points lie
     taken_over: str = ""  # "module:function", numpy: settings, old columns -> rows at equal points
+    over: str = ""  # "module:function": draws it over the picture of another kind, its plane
     overlaid: bool = False  # whether `draw` takes several results by name, for one picture
     joined: str = "and"  # the word between the names of two subjects
     own_second: bool = False  # the second subject may be the first again, which is then said once

@@ -7,8 +7,13 @@ import numpy as np
 
 from explorer.kinds.setting import Setting, SettingError, Settings
 
-# Perceptually uniform and readable by the colour-blind; "coolwarm" diverges (Moreland 2009).
-COLOUR_MAPS = ("viridis", "cividis", "magma", "inferno", "plasma", "coolwarm")
+# Perceptually uniform and readable by the colour-blind; coolwarm (Moreland 2009) and vik diverge.
+# Source of batlow, oslo, vik: Crameri 2018, doi:10.5281/zenodo.1243862.
+CRAMERI_MAPS = ("batlow", "oslo", "vik")
+COLOUR_MAPS = (
+    *("viridis", "cividis", "magma", "inferno", "plasma"),
+    *("coolwarm", *CRAMERI_MAPS),
+)
 VIEWS = ("contour", "relief")  # of a plane: from above, or in three dimensions
 DECADES_FOR_LOG = 1.5  # a loss that spans more is first shown on a log scale
 CAMERA_NUMBERS = 9  # position, focal point and up
@@ -110,6 +115,7 @@ class PlaneLook(Look):
             open_ended=True,
         ),
     ] = ()
+    bar: Annotated[bool, Setting("Colour bar", "What the colours mean, beside the plane.")] = True
     view: Annotated[
         str, Setting("View", "contour: from above; relief: in three dimensions.", choices=VIEWS)
     ] = VIEWS[0]

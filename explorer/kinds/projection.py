@@ -102,6 +102,7 @@ PROJECTION = Kind(
     answer="explorer.analysis.projection:answer",
     look=ProjectionLook,
     draw="explorer.render.projection:draw",
+    over="explorer.render.projection:draw_over",
     page="explorer/pages/surface.py",  # it is drawn over the surface of the same plane
     icon=":material/conversion_path:",
     joined="with",

@@ -36,6 +36,7 @@ def composed_still(
     title: str = "",
     labels: Mapping[str, tuple[float, float]] | None = None,
     frame: Frame | None = None,
+    bar: bool = True,
 ) -> alt.LayerChart:
     """A rendered picture with its axes, a colour bar and a title as vector text, for `save_figure`.
 
@@ -46,13 +47,14 @@ def composed_still(
         title: above the picture.
         labels: text -> its place as fractions of the picture's width and height, from below left.
         frame: numbers and names of the axes.
+        bar: whether there is a colour bar.
     """
     with Image.open(io.BytesIO(png)) as picture:
         ratio = picture.height / picture.width
     width = round(width_inches * POINTS * PLOT_SHARE)
     height = round(width * ratio)
     layers = [_picture_layer(png)]
-    if np.isfinite(field.heights).any():
+    if bar and np.isfinite(field.heights).any():
         words = bar_title(field.scale, field.z[field.computed], field.z_label)
         layers.append(colour_bar(field.scale, words, round(height * 0.7)))
     if labels:
@@ -152,7 +154,7 @@ def relief_chart(relief: Relief, width_inches: float, dpi: int) -> alt.LayerChar
     content_file = io.BytesIO()
     rgb_picture.crop((left, top, right, bottom)).save(content_file, "PNG")
     frame = whole.crop(*(edge * points for edge in (left, top, right, bottom)))
-    return composed_still(content_file.getvalue(), field, width_inches, frame=frame)
+    return composed_still(content_file.getvalue(), field, width_inches, frame=frame, bar=relief.bar)
 
 
 def _content_box(picture: Image.Image) -> tuple[int, int, int, int]:

@@ -1,6 +1,7 @@
 """The look of a chart in a paper: text of 7 to 9 points, thin lines, no clutter."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from explorer.render.drawing import Chart
 from explorer.render.export.fonts import SANS, font_families
@@ -25,9 +26,22 @@ SYMBOL_SCALES = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def publication_config(fonts: Sequence[str] = SANS) -> Spec:
-    """Vega-Lite configuration for a paper: 7 to 9 pt at final size, thin lines, no clutter."""
-    text = {"labelFontSize": 7, "titleFontSize": 8, "titleFontWeight": "normal"}
+@dataclass(frozen=True)
+class TextSizes:
+    """Sizes of a figure's words at its final width, in points."""
+
+    heading: float = 9
+    axis: float = 8
+    tick: float = 7
+
+
+def publication_config(fonts: Sequence[str] = SANS, sizes: TextSizes = TextSizes()) -> Spec:
+    """Vega-Lite configuration for a paper: thin lines, no clutter."""
+    text = {
+        "labelFontSize": sizes.tick,
+        "titleFontSize": sizes.axis,
+        "titleFontWeight": "normal",
+    }
     black = {"labelColor": "black", "titleColor": "black"}
     return {
         "font": ", ".join(font_families(fonts)),
@@ -35,7 +49,7 @@ def publication_config(fonts: Sequence[str] = SANS) -> Spec:
         "padding": 1,
         "view": {"stroke": None},
         "range": {"category": list(COLOURS)},
-        "title": {"fontSize": 9, "fontWeight": "normal", "offset": 5, "color": "black"},
+        "title": {"fontSize": sizes.heading, "fontWeight": "normal", "offset": 5, "color": "black"},
         "axis": {
             **text,
             **black,
@@ -60,10 +74,10 @@ def publication_config(fonts: Sequence[str] = SANS) -> Spec:
     }
 
 
-def paper_spec(chart: Chart, fonts: Sequence[str] = SANS) -> Spec:
+def paper_spec(chart: Chart, fonts: Sequence[str] = SANS, sizes: TextSizes = TextSizes()) -> Spec:
     """The chart as Vega-Lite in the publication style, without what only a screen needs."""
     spec = static_spec(chart)
-    spec["config"] = publication_config(fonts)
+    spec["config"] = publication_config(fonts, sizes)
     spec["autosize"] = {"type": "pad", "contains": "padding"}
     for view in all_views(spec):
         mark = view.get("mark")

@@ -1,5 +1,6 @@
 """Drawings as SVG, and what becomes of them: pages, PDF and pixels."""
 
+import io
 import re
 from collections.abc import Sequence
 
@@ -68,6 +69,20 @@ def convert_svg(svg: str, format: str, width_inches: float, dpi: int) -> bytes:
     if format == "svg":
         return page.encode()
     if format == "pdf":
-        return bytes(vl_convert.svg_to_pdf(page))
+        return _settled_pdf(vl_convert.svg_to_pdf(page))
     pixels = round(width_inches * dpi) + 0.01  # vl-convert rounds down
     return bytes(vl_convert.svg_to_png(page, scale=1.0, ppi=pixels / width_inches))
+
+
+def _settled_pdf(content: bytes) -> bytes:
+    """The document written anew, always the same way: vl-convert orders two fonts by chance."""
+    import pikepdf
+
+    file = io.BytesIO()
+    with pikepdf.open(io.BytesIO(content)) as document:
+        document.save(
+            file,
+            deterministic_id=True,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,  # a plain table, as metadata.py
+        )  # adds to
+    return file.getvalue()

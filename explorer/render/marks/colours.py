@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from explorer.kinds.look import COLOUR_MAPS
+from explorer.kinds.look import COLOUR_MAPS, CRAMERI_MAPS
 from explorer.kinds.require import one_of
 
 # Of curves, bars and dots: each has a contrast of at least 3 to 1 to a white and a dark page, and
@@ -61,9 +61,16 @@ def colour_table(name: str) -> np.ndarray:
         ValueError: no such colour map; the message lists them.
     """
     one_of("colour_map", name, COLOUR_MAPS)
-    import matplotlib  # half a second that the start of the app must not pay
+    # here: half a second that the start of the app must not pay
+    if name in CRAMERI_MAPS:
+        from cmcrameri import cm
 
-    table = matplotlib.colormaps[name](np.arange(256), bytes=True)[:, :3]
+        colours = cm.cmaps[name]
+    else:
+        import matplotlib
+
+        colours = matplotlib.colormaps[name]
+    table = colours(np.arange(256), bytes=True)[:, :3]
     table = np.ascontiguousarray(table, dtype=np.uint8)
     table.setflags(write=False)
     return table

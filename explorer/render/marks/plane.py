@@ -76,8 +76,9 @@ def plane_chart(
         ratio = 0.8
     height = round(look.width * ratio)
     layers = [image_layer(surface, surface_preview, scale, look, x, y)]
-    if scale is not None:
+    if scale is not None and look.bar:
         layers.append(colour_bar(scale, bar_title(scale, values, value_title(look.value)), height))
+    if scale is not None:
         layers += contour_layers(surface, surface_preview, scale, look, ratio)
     layers += [
         *_marker_layers(surface, surface_preview, look),

@@ -18,6 +18,7 @@ class Relief:
 
     field: HeightField
     camera: Camera | None = None  # the view's own unless given
+    bar: bool = True  # whether a figure of it has a colour bar
 
 
 def draw_relief(
@@ -48,4 +49,4 @@ def draw_relief(
         z_label=value_title(look.value),
         markers=tuple(markers),
     )
-    return Relief(field, camera_of(look.camera))
+    return Relief(field, camera_of(look.camera), look.bar)

@@ -1,0 +1,137 @@
+"""The panels of a recipe: stored answers, how each is drawn in the figure, or why it cannot be."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from explorer.ask import questions
+from explorer.ask.subject_names import subject_names
+from explorer.figures.recipe import OWN_COLOURS, FigurePanel, FigureStyle, Recipe
+from explorer.kinds import Kind, kind_named, look_from_json, unreadable
+from explorer.kinds.kind import named_code
+from explorer.kinds.look import CurvesLook, Look, PlaneLook, spans_decades
+from explorer.kinds.result import Result
+from explorer.render.drawing import Drawing, drawing_of
+from store import Catalog, records
+
+
+@dataclass(frozen=True)
+class StoredPanel:
+    """A panel with the answers that it shows, and how it is drawn."""
+
+    panel: FigurePanel
+    question: records.Question
+    result: Result
+    look: Look
+    over: tuple[records.Question, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of analysis."""
+        return kind_named(self.question.kind)
+
+    def draw(self, catalog: Catalog) -> Drawing:
+        """Its picture, with what is drawn over it.
+
+        Raises:
+            ValueError: the look asks for what the answer has not, or it has nothing to be drawn.
+        """
+        names = subject_names(catalog, self.question)
+        drawing = drawing_of(self.kind, self.result, self.look, names)
+        for question in self.over:
+            kind = kind_named(question.kind)
+            result = questions.result_of(catalog, question)
+            draw_over = named_code(kind.over)
+            assert callable(draw_over)
+            look = kind.look.usual(result)
+            drawing = draw_over(drawing, result, look, subject_names(catalog, question))
+        return drawing
+
+
+def stored_panels(catalog: Catalog, recipe: Recipe) -> list[StoredPanel]:
+    """The recipe's panels as the figure shows them.
+
+    Raises:
+        ValueError: an answer is not there, in the trash, unreadable, or not begun; or a look is
+            none of its kind. The sentence names the panel.
+    """
+    panels = []
+    for place, panel in enumerate(recipe.panels):
+        try:
+            panels.append(_stored_panel(catalog, panel, recipe.style))
+        except ValueError as error:
+            raise ValueError(f"panel {place + 1}: {error}") from error
+    if recipe.style.scale != "own":
+        return _on_one_scale(panels, recipe.style)
+    return panels
+
+
+def _stored_panel(catalog: Catalog, panel: FigurePanel, style: FigureStyle) -> StoredPanel:
+    question = readable_question(catalog, panel.key)
+    if not question.units_done:
+        raise ValueError(f"nothing of {question.title} is computed yet; wait, or take it out")
+    kind = kind_named(question.kind)
+    result = questions.result_of(catalog, question)
+    look = look_from_json(kind, {**asdict(kind.look.usual(result)), **panel.look})
+    if isinstance(look, PlaneLook) and style.colours != OWN_COLOURS:
+        look = replace(look, colour_map=style.colours)
+    over = tuple(readable_question(catalog, key) for key in panel.over)
+    for other in over:
+        if not kind_named(other.kind).over:
+            raise ValueError(f"{other.title} cannot be drawn over another picture; take it out")
+    return StoredPanel(panel, question, result, look, over)
+
+
+def readable_question(catalog: Catalog, key: str) -> records.Question:
+    """The question of that key.
+
+    Raises:
+        ValueError: it is not there, in the trash, or of a newer version.
+    """
+    question = catalog.question(key)
+    if question is None or question.deleted:
+        where = "in the trash; restore it" if question else "not in this catalog; compute it again"
+        raise ValueError(f"the analysis {key[:12]} is {where}, or take it out of the figure")
+    if why := unreadable(question.kind, question.settings):
+        raise ValueError(f"{question.title} is {why}; update this program to draw it")
+    return question
+
+
+def _on_one_scale(panels: Sequence[StoredPanel], style: FigureStyle) -> list[StoredPanel]:
+    """The panels with planes of the same value on the limits of all of them together."""
+    by_value: dict[str, list[StoredPanel]] = {}
+    for panel in panels:
+        if isinstance(panel.look, PlaneLook):
+            by_value.setdefault(panel.look.value, []).append(panel)
+    changed: dict[int, StoredPanel] = {}
+    for value, group in by_value.items():
+        looks = _shared_looks(group, value)
+        for place, (panel, look) in enumerate(zip(group, looks, strict=True)):
+            bar = look.bar and (style.scale == "shared" or _last_in_row(place, len(group), style))
+            changed[id(panel)] = replace(panel, look=replace(look, bar=bar))
+    return [changed.get(id(panel), panel) for panel in panels]
+
+
+def _last_in_row(place: int, count: int, style: FigureStyle) -> bool:
+    return (place + 1) % style.columns == 0 or place == count - 1
+
+
+def _shared_looks(panels: Sequence[StoredPanel], value: str) -> list[PlaneLook]:
+    looks = [panel.look for panel in panels if isinstance(panel.look, PlaneLook)]
+    all_values = [panel.result.values.get(value) for panel in panels]
+    parts = [np.ravel(one) for one in all_values if one is not None]
+    whole = np.concatenate(parts or [np.empty(0)])
+    log = spans_decades(whole) if any(look.log for look in looks) else False
+    drawable = whole[np.isfinite(whole) & ((whole > 0) | (not log))]
+    low, high = (float(drawable.min()), float(drawable.max())) if drawable.size else (0.0, 0.0)
+    limits = (low, high) if low < high else ()
+    return [replace(look, log=log, limits=look.limits or limits) for look in looks]
+
+
+def as_high(panel: StoredPanel, share: float) -> StoredPanel:
+    """The panel with its plots so much higher, where its look says how high they are."""
+    look = panel.look
+    if not isinstance(look, CurvesLook):
+        return panel
+    return replace(panel, look=replace(look, height=max(50, round(look.height * share))))
