@@ -23,6 +23,7 @@ from explorer.render.relief3d.frame import axes_frame as frame_of
 from explorer.render.relief3d.height import HeightField
 from explorer.render.relief3d.relief import Relief
 
+BAR_SHARE = 0.6  # of the picture's height that a colour bar takes
 PLOT_SHARE = 0.8  # of the figure's width, the rest being axes and the colour bar
 OVERSAMPLING = 1.25  # pixels rendered for one in the figure, as margins are cut off
 ASPECT = 4 / 3  # width of a relief's picture over its height
@@ -56,7 +57,7 @@ def composed_still(
     layers = [_picture_layer(png)]
     if bar and np.isfinite(field.heights).any():
         words = bar_title(field.scale, field.z[field.computed], field.z_label)
-        layers.append(colour_bar(field.scale, words, round(height * 0.7)))
+        layers.append(colour_bar(field.scale, words, round(height * BAR_SHARE)))
     if labels:
         rows = [{"x": x, "y": y, "text": text} for text, (x, y) in labels.items()]
         text = alt.Chart(arrow_table(rows)).mark_text(style="label", fontSize=11)

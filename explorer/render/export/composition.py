@@ -10,6 +10,7 @@ from explorer.render.export.page_text import SVG_NAMESPACE, place_text, replace_
 from explorer.render.export.svg import drawing_size
 
 HEADING_LINE = 1.45  # height of a heading's line, in its size
+LETTER_WIDTH = 0.48  # of a bold letter or bracket, in its size
 MANY_IDS = 1000  # between the numbers of one drawing's gradients and clips and of the next
 
 
@@ -123,7 +124,7 @@ def _write_heading(
     if cell.letter:
         place_text(page, cell.letter, left, line, style.text_size, style.fonts, bold=True)
     if cell.heading:
-        beside = 0.72 * style.text_size * len(cell.letter) + 3 if cell.letter else 0.0
+        beside = LETTER_WIDTH * style.text_size * len(cell.letter) + 4 if cell.letter else 0.0
         place_text(page, cell.heading, left + beside, line, style.text_size, style.fonts)
 
 

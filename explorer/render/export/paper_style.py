@@ -8,7 +8,7 @@ from explorer.render.export.fonts import SANS, font_families
 from explorer.render.export.views import Spec, all_views, static_spec
 
 # Marks of the screen, by their style, as they are in a paper.
-PAPER_MARKS: Mapping[str, Mapping[str, float]] = {
+PAPER_MARKS: Mapping[str, Mapping[str, float | str]] = {
     "contour": {"strokeWidth": 0.4},
     "contour-label": {"fontSize": 7},
     "contour-halo": {"fontSize": 7, "strokeWidth": 2.5},
@@ -20,6 +20,10 @@ PAPER_MARKS: Mapping[str, Mapping[str, float]] = {
     "end": {"size": 20, "strokeWidth": 0.7},
     "profile-point": {"size": 6},
     "rug": {"size": 30, "strokeWidth": 0.6},
+    "density": {"strokeWidth": 0.9},
+    "spike": {"strokeWidth": 0.5},
+    "rank": {"fontSize": 7, "fontWeight": "normal"},
+    "tick": {},  # of a picture in three dimensions: thin already
 }
 SYMBOL_SCALES = {"symbolSize": 0.4, "symbolStrokeWidth": 0.55}  # of their size on the screen
 # Source: Okabe & Ito 2008, "Color Universal Design": told apart by the colour-blind, and in print.
@@ -82,7 +86,7 @@ def paper_spec(chart: Chart, fonts: Sequence[str] = SANS, sizes: TextSizes = Tex
     for view in all_views(spec):
         mark = view.get("mark")
         if isinstance(mark, dict):
-            mark.update(PAPER_MARKS.get(mark.get("style", ""), {}))
+            mark.update(PAPER_MARKS.get(mark.get("style", ""), _thinner(mark)))
         for channel in view.get("encoding", {}).values():
             _thin_strokes(channel)
             legend = (channel.get("legend") if isinstance(channel, dict) else None) or {}
@@ -90,6 +94,16 @@ def paper_spec(chart: Chart, fonts: Sequence[str] = SANS, sizes: TextSizes = Tex
                 name: legend[name] * part for name, part in SYMBOL_SCALES.items() if name in legend
             }
     return spec
+
+
+def _thinner(mark: Spec) -> dict[str, float]:
+    """Stroke and size of a mark that has no style of its own here."""
+    parts = {"strokeWidth": SYMBOL_SCALES["symbolStrokeWidth"], "size": SYMBOL_SCALES["symbolSize"]}
+    return {
+        name: mark[name] * part
+        for name, part in parts.items()
+        if isinstance(mark.get(name), int | float)
+    }
 
 
 def _thin_strokes(channel: object) -> None:
