@@ -14,6 +14,7 @@ from explorer.render.export.figure import require_figure
 from explorer.render.export.figure_width import fit_width
 from explorer.render.export.fonts import FONTS
 from explorer.render.export.metadata import with_provenance
+from explorer.render.export.page_text import Pen
 from explorer.render.export.paper_style import TextSizes, paper_spec
 from explorer.render.export.svg import (
     POINTS,
@@ -54,11 +55,17 @@ def provenances(catalog: Catalog, recipe: Recipe) -> list[Provenance]:
     return [provenance_of(catalog, readable_question(catalog, key)) for key in recipe.keys]
 
 
-def figure_page(catalog: Catalog, recipe: Recipe) -> str:
-    """The figure as SVG of its final size in points; as `figure_file`."""
+def figure_page(catalog: Catalog, recipe: Recipe, *, glyphs: bool = True) -> str:
+    """The figure as SVG of its final size in points; as `figure_file`.
+
+    Args:
+        catalog: that has the answers.
+        recipe: what is shown, and how.
+        glyphs: whether TeX is drawn; else it stays as it is written.
+    """
     if not recipe.panels:
         raise ValueError("a figure needs at least one panel; add an analysis")
-    style = _page_style(recipe.style)
+    style = _page_style(recipe.style, glyphs)
     panels = stored_panels(catalog, recipe)
     cells = [_cell(catalog, recipe, place, panel, style) for place, panel in enumerate(panels)]
     if recipe.style.level:
@@ -66,10 +73,9 @@ def figure_page(catalog: Catalog, recipe: Recipe) -> str:
     return renumber_ids(compose(cells, style, dict(recipe.words)))
 
 
-def _page_style(style: FigureStyle) -> PageStyle:
-    return PageStyle(
-        style.width * POINTS, style.columns, style.gap, style.text_size, FONTS[style.font]
-    )
+def _page_style(style: FigureStyle, glyphs: bool = True) -> PageStyle:
+    pen = Pen(FONTS[style.font], glyphs)
+    return PageStyle(style.width * POINTS, style.columns, style.gap, style.text_size, pen)
 
 
 def _cell(
@@ -94,8 +100,8 @@ def _drawn(drawing: Drawing, width: float, style: FigureStyle, page: PageStyle) 
     if isinstance(drawing, Relief):
         drawing = relief_chart(drawing, width / POINTS, style.dpi)
     sizes = TextSizes(style.text_size, (style.text_size + style.tick_size) / 2, style.tick_size)
-    svg = fit_width(paper_spec(drawing, page.fonts, sizes), width)
-    return with_raised_digits(svg, page.fonts)
+    svg = fit_width(paper_spec(drawing, page.pen.fonts, sizes), width)
+    return with_raised_digits(svg, page.pen.fonts)
 
 
 def _levelled(

@@ -160,5 +160,6 @@ CONVEXITY = Kind(
     draw="explorer.render.convexity:draw",
     page="explorer/pages/convexity.py",
     icon=":material/south_america:",
+    sources=("li2018",),
     later=("direction", "x_rank", "y_rank"),
 )

@@ -64,6 +64,7 @@ CRITICAL = Kind(
     draw="explorer.render.critical:draw",
     page="explorer/pages/critical.py",
     icon=":material/adjust:",
+    sources=("roosta2018",),
     axes=("starts", "every"),
     taken_over="explorer.kinds.critical:taken_over",
     unit="searches",

@@ -129,6 +129,7 @@ DIFFERENCE = Kind(
     overlaid=True,
     page="explorer/pages/difference.py",
     icon=":material/compare_arrows:",
+    sources=("li2018",),
     axes=("x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.grid:taken_over_on_line",
 )

@@ -52,6 +52,7 @@ class DirectionSettings(ObjectiveSettings):
             "filter: each output filter gets the norm of the model's own (Li et al. 2018); layer: "
             "each tensor does; raw: plain Gaussian.",
             choices=NORMALISATIONS,
+            sources={"filter": "li2018", "layer": "li2018"},
             unused_with=NO_SEED_WITH,
         ),
     ] = "filter"

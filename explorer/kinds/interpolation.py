@@ -178,6 +178,7 @@ INTERPOLATION = Kind(
     overlaid=True,
     page="explorer/pages/interpolation.py",
     icon=":material/linear_scale:",
+    sources=("goodfellow2015",),
     axes=("x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.grid:taken_over_on_line",
     joined="to",

@@ -36,6 +36,7 @@ class Kind:
     own_pace: bool = False  # its evaluations are guesses: they time questions of its kind alone
     of_samples: Mapping[str, int] = field(default_factory=dict)
     # settings with which it is asked of each shipped model at the first start; none: it is not
+    sources: tuple[str, ...] = ()  # keys of explorer/figures/bibliography.py: whom a figure cites
     unit: str = "points"  # the word for units of work
     point_words: str = ""  # of the point that each unit brings, with its number: "end of search {}"
     first_facts: tuple[str, ...] = ()  # facts that unit 0 brings: they go with its rows

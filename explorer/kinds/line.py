@@ -220,6 +220,7 @@ LINE = Kind(
     overlaid=True,
     page="explorer/pages/line.py",
     icon=":material/show_chart:",
+    sources=("li2018",),
     axes=("directions", "x_min", "x_max", "x_count"),
     taken_over="explorer.kinds.line:taken_over",
     later=("rank",),

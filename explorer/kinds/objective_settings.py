@@ -78,6 +78,7 @@ class ObjectiveSettings(Settings):
             "frozen: the model's running statistics; recalibrated: recomputed at every point; "
             "batch: each batch by its own statistics.",
             choices=BATCHNORM_POLICIES,
+            sources={"recalibrated": "izmailov2018"},
         ),
     ] = "frozen"
     batchnorm_batch: Annotated[

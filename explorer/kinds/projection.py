@@ -105,5 +105,6 @@ PROJECTION = Kind(
     over="explorer.render.projection:draw_over",
     page="explorer/pages/surface.py",  # it is drawn over the surface of the same plane
     icon=":material/conversion_path:",
+    sources=("li2018",),
     joined="with",
 )

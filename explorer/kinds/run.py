@@ -198,4 +198,5 @@ RUN = Kind(
     draw="explorer.render.run:draw",
     page="explorer/pages/run.py",
     icon=":material/timeline:",
+    sources=("li2018",),
 )

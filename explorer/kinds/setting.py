@@ -51,6 +51,7 @@ class Setting:
     step: float | None = None  # by which a form's buttons change it
     short: str = ""  # the label where there is little room
     unused_with: Mapping[str, tuple[SettingValue, ...]] = field(default_factory=dict, hash=False)
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False)  # choice -> whom it cites
     filled_in: bool = False  # from the subjects: nobody chooses it
     in_links: bool = False  # in every address: a page may have another default
 

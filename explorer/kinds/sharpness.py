@@ -70,6 +70,7 @@ SHARPNESS = Kind(
     overlaid=True,
     page="explorer/pages/sharpness.py",
     icon=":material/change_history:",
+    sources=("keskar2017", "foret2021", "kwon2021", "andriushchenko2023"),
     axes=("rescaling", "alpha", "measures"),
     later=("measures",),
     taken_over="explorer.kinds.sharpness:taken_over",

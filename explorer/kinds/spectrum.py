@@ -80,6 +80,7 @@ SPECTRUM = Kind(
     overlaid=True,
     page="explorer/pages/spectrum.py",
     icon=":material/bar_chart:",
+    sources=("ghorbani2019", "ubaru2017"),
     axes=("probes", "batches", "trace_products"),
     taken_over="explorer.kinds.spectrum:taken_over",
     later=("labels",),

@@ -66,6 +66,7 @@ STABILITY = Kind(
     draw="explorer.render.stability:draw",
     page="explorer/pages/stability.py",
     icon=":material/ssid_chart:",
+    sources=("cohen2021",),
     unit="snapshots",
     later=("preconditioned", "moments"),
 )

@@ -119,6 +119,7 @@ SURFACE = Kind(
     draw="explorer.render.surface:draw",
     page="explorer/pages/surface.py",
     icon=":material/landscape:",
+    sources=("li2018",),
     of_samples={"x_count": 31, "y_count": 31},
     axes=("x_min", "x_max", "x_count", "y_min", "y_max", "y_count"),
     taken_over="explorer.kinds.surface:taken_over",

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-from explorer.render.export.fonts import SANS
-from explorer.render.export.page_text import SVG_NAMESPACE, place_text, replace_words
+from explorer.render.export.page_text import SVG_NAMESPACE, Pen, place_text, replace_words
 from explorer.render.export.svg import drawing_size
 
 HEADING_LINE = 1.45  # height of a heading's line, in its size
@@ -46,7 +45,7 @@ class PageStyle:
     columns: int = 1
     gap: float = 12.0
     text_size: float = 9.0
-    fonts: Sequence[str] = SANS
+    pen: Pen = field(default_factory=Pen)
 
     def cell_width(self, span: int) -> float:
         """The width of a cell that takes so many columns."""
@@ -111,7 +110,7 @@ def _place(
     group.set("transform", f"translate({left:g},{top + head:g})")
     for part in _inner(cell.svg, len(page)):
         group.append(part)
-    replace_words(group, words, style.fonts)
+    replace_words(group, words, style.pen)
     _write_heading(page, cell, left, top + style.text_size, style)
     for note in cell.notes:
         _write_note(group, note, width, height, style)
@@ -122,10 +121,10 @@ def _write_heading(
     page: ElementTree.Element, cell: Cell, left: float, line: float, style: PageStyle
 ) -> None:
     if cell.letter:
-        place_text(page, cell.letter, left, line, style.text_size, style.fonts, bold=True)
+        place_text(page, cell.letter, left, line, style.text_size, style.pen, bold=True)
     if cell.heading:
         beside = LETTER_WIDTH * style.text_size * len(cell.letter) + 4 if cell.letter else 0.0
-        place_text(page, cell.heading, left + beside, line, style.text_size, style.fonts)
+        place_text(page, cell.heading, left + beside, line, style.text_size, style.pen)
 
 
 def _write_note(
@@ -136,7 +135,7 @@ def _write_note(
     if note.tip:
         tip_x, tip_y = note.tip[0] * width, (1 - note.tip[1]) * height
         _draw_arrow(group, x, y, tip_x, tip_y)
-    place_text(group, note.text, x, y - 2, size, style.fonts, anchor="middle", halo=True)
+    place_text(group, note.text, x, y - 2, size, style.pen, anchor="middle", halo=True)
 
 
 def _draw_arrow(group: ElementTree.Element, x: float, y: float, to_x: float, to_y: float) -> None:

@@ -2,15 +2,34 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, cast
 from xml.etree import ElementTree
 
-from explorer.render.export.fonts import BUNDLED_FONTS, font_families
+from explorer.render.export.fonts import BUNDLED_FONTS, SANS, font_families
 
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 TEX = re.compile(r"(?<!\\)\$[^$]+(?<!\\)\$")
 SANS_FILE, SERIF_FILE = "DejaVuSans.ttf", "STIXGeneral.ttf"  # of the text around the formulas
 HALIGN = {"start": "left", "middle": "center", "end": "right"}
+
+
+@dataclass(frozen=True)
+class Pen:
+    """In which fonts words are written, and whether TeX is drawn or stays as it is written."""
+
+    fonts: Sequence[str] = SANS
+    glyphs: bool = True
+
+    def draws(self, words: str) -> bool:
+        """Whether words become glyphs."""
+        return self.glyphs and has_tex(words)
+
+    @property
+    def font_file(self) -> str:
+        """Of the words around formulas."""
+        serif = BUNDLED_FONTS["serif"] in font_families(self.fonts)
+        return SERIF_FILE if serif else SANS_FILE
 
 
 class Drawable(Protocol):
@@ -44,7 +63,7 @@ def place_text(
     x: float,
     y: float,
     size: float,
-    fonts: Sequence[str],
+    pen: Pen,
     *,
     anchor: str = "start",
     bold: bool = False,
@@ -58,7 +77,7 @@ def place_text(
         x: of their anchor, in points.
         y: of their line.
         size: of the letters, in points.
-        fonts: in which they are, if they have no TeX.
+        pen: that writes or draws them.
         anchor: "start", "middle" or "end" of them is at x.
         bold: whether they are.
         halo: a white edge, so that they are read on any colour.
@@ -66,8 +85,8 @@ def place_text(
     Raises:
         ValueError: TeX that cannot be drawn.
     """
-    if has_tex(words):
-        glyphs = _tex_group(words, size, "black", HALIGN[anchor], _font_file(fonts))
+    if pen.draws(words):
+        glyphs = _tex_group(words, size, "black", HALIGN[anchor], pen.font_file)
         glyphs.set("transform", f"translate({x:g},{y:g})")
         parent.append(glyphs)
         return
@@ -76,7 +95,7 @@ def place_text(
         text.text = words
         text.set("transform", f"translate({x:g},{y:g})")
         text.set("text-anchor", anchor)
-        text.set("font-family", ", ".join(font_families(fonts)))
+        text.set("font-family", ", ".join(font_families(pen.fonts)))
         text.set("font-size", f"{size:g}px")
         text.set("fill", "white" if edge else "black")
         if edge:
@@ -87,10 +106,8 @@ def place_text(
             text.set("font-weight", "bold")
 
 
-def replace_words(
-    group: ElementTree.Element, words: Mapping[str, str], fonts: Sequence[str]
-) -> None:
-    """Write other words in the place of those that a drawing has; TeX becomes glyphs.
+def replace_words(group: ElementTree.Element, words: Mapping[str, str], pen: Pen) -> None:
+    """Write other words in the place of those that a drawing has.
 
     Raises:
         ValueError: TeX that cannot be drawn.
@@ -101,27 +118,23 @@ def replace_words(
                 continue
             said = "".join(text.itertext())
             new = words.get(said, said)
-            if has_tex(new):
+            if pen.draws(new):
                 parent.remove(text)
-                parent.insert(place, _glyphs_for(text, new, fonts))
+                parent.insert(place, _glyphs_for(text, new, pen))
             elif new != said:
                 for inner in list(text):
                     text.remove(inner)
                 text.text = new
 
 
-def _glyphs_for(text: ElementTree.Element, words: str, fonts: Sequence[str]) -> ElementTree.Element:
+def _glyphs_for(text: ElementTree.Element, words: str, pen: Pen) -> ElementTree.Element:
     """Glyphs where a text was: of its size and colour, turned and anchored as it."""
     size = float(text.get("font-size", "8px").removesuffix("px"))
     halign = HALIGN.get(text.get("text-anchor", "start"), "left")
-    glyphs = _tex_group(words, size, text.get("fill", "black"), halign, _font_file(fonts))
+    glyphs = _tex_group(words, size, text.get("fill", "black"), halign, pen.font_file)
     if transform := text.get("transform"):
         glyphs.set("transform", transform)
     return glyphs
-
-
-def _font_file(fonts: Sequence[str]) -> str:
-    return SERIF_FILE if BUNDLED_FONTS["serif"] in font_families(fonts) else SANS_FILE
 
 
 def _tex_group(

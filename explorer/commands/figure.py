@@ -1,0 +1,80 @@
+"""Making a figure that was put together on its page, or that a recipe file describes."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from explorer.commands.parameters import OpenCatalog
+from explorer.wording import message
+from store import Catalog, write_new
+
+
+def figure(
+    name: str = "",
+    file: Path | None = None,
+    /,
+    *,
+    recipe: Annotated[
+        Path | None, Parameter(help="a recipe to follow, instead of a stored one")
+    ] = None,
+    catalog: OpenCatalog,
+) -> int:
+    """Make a stored figure, byte for byte as its page does; without a name, list them.
+
+    Args:
+        name: of the figure.
+        file: ends in .pdf, .svg, .png, .txt (caption), .bib (sources), .json (recipe) or .zip
+            (all of these, a LaTeX overlay, the numbers); NAME.pdf here if not given; never
+            overwritten.
+        recipe: a JSON file as .json gives it.
+        catalog: where the figure and its answers are.
+
+    Raises:
+        ValueError: no such ending, figure or recipe, or a panel cannot be drawn.
+        FileExistsError: a file of that name is there.
+    """
+    from explorer.figures.files import MAKERS
+    from explorer.figures.recipe import FIGURE, Recipe
+    from explorer.render.relief3d.client import RenderError
+
+    if not name:
+        return _list_figures(catalog)
+    target = file or Path(f"{name}.pdf")
+    if target.suffix not in MAKERS:
+        raise ValueError(f"the file must end in {', '.join(MAKERS)}, got {target.name}")
+    if target.exists():  # before the work: never over a file of the user's
+        raise FileExistsError(f"{target} is there already; name another file")
+    content = _recipe_content(recipe) if recipe else catalog.document_named(FIGURE, name).content
+    try:
+        made = MAKERS[target.suffix](catalog, Recipe.of(content), name)
+    except RenderError as error:
+        raise ValueError(str(error)) from error
+    write_new(target, made)
+    print(message(str(target)))
+    return 0
+
+
+def _recipe_content(file: Path) -> object:
+    """The JSON values of a recipe file.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is no recipe: {error}") from error
+
+
+def _list_figures(catalog: Catalog) -> int:
+    from explorer.figures.recipe import FIGURE
+
+    figures = catalog.documents(FIGURE)
+    for document in figures:
+        print(message(document.name))
+    if not figures:
+        print("no figures yet: the page Figure makes them", file=sys.stderr)
+    return 0

@@ -1,0 +1,137 @@
+"""BibTeX of the methods that a figure shows, by the keys that kinds and settings name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publication."""
+
+    sort: str  # of the entry: inproceedings, article, misc
+    authors: str
+    title: str
+    year: int
+    where: str = ""  # conference or journal
+    arxiv: str = ""
+    doi: str = ""
+
+    def entry(self, key: str) -> str:
+        """As BibTeX."""
+        place = "booktitle" if self.sort == "inproceedings" else "journal"
+        fields = {
+            "author": self.authors,
+            "title": f"{{{self.title}}}",
+            place: self.where,
+            "year": str(self.year),
+            "eprint": self.arxiv,
+            "archiveprefix": "arXiv" if self.arxiv else "",
+            "doi": self.doi,
+        }
+        lines = [f"  {name} = {{{text}}}," for name, text in fields.items() if text]
+        return "\n".join([f"@{self.sort}{{{key},", *lines, "}"])
+
+
+SOURCES = {
+    "li2018": Source(
+        "inproceedings",
+        "Li, Hao and Xu, Zheng and Taylor, Gavin and Studer, Christoph and Goldstein, Tom",
+        "Visualizing the Loss Landscape of Neural Nets",
+        2018,
+        "Advances in Neural Information Processing Systems",
+        "1712.09913",
+    ),
+    "goodfellow2015": Source(
+        "inproceedings",
+        "Goodfellow, Ian J. and Vinyals, Oriol and Saxe, Andrew M.",
+        "Qualitatively Characterizing Neural Network Optimization Problems",
+        2015,
+        "International Conference on Learning Representations",
+        "1412.6544",
+    ),
+    "ghorbani2019": Source(
+        "inproceedings",
+        "Ghorbani, Behrooz and Krishnan, Shankar and Xiao, Ying",
+        "An Investigation into Neural Net Optimization via Hessian Eigenvalue Density",
+        2019,
+        "International Conference on Machine Learning",
+        "1901.10159",
+    ),
+    "ubaru2017": Source(
+        "article",
+        "Ubaru, Shashanka and Chen, Jie and Saad, Yousef",
+        "Fast Estimation of $tr(f(A))$ via Stochastic Lanczos Quadrature",
+        2017,
+        "SIAM Journal on Matrix Analysis and Applications",
+        doi="10.1137/16M1104974",
+    ),
+    "keskar2017": Source(
+        "inproceedings",
+        "Keskar, Nitish Shirish and Mudigere, Dheevatsa and Nocedal, Jorge and "
+        "Smelyanskiy, Mikhail and Tang, Ping Tak Peter",
+        "On Large-Batch Training for Deep Learning: Generalization Gap and Sharp Minima",
+        2017,
+        "International Conference on Learning Representations",
+        "1609.04836",
+    ),
+    "foret2021": Source(
+        "inproceedings",
+        "Foret, Pierre and Kleiner, Ariel and Mobahi, Hossein and Neyshabur, Behnam",
+        "Sharpness-Aware Minimization for Efficiently Improving Generalization",
+        2021,
+        "International Conference on Learning Representations",
+        "2010.01412",
+    ),
+    "kwon2021": Source(
+        "inproceedings",
+        "Kwon, Jungmin and Kim, Jeongseop and Park, Hyunseo and Choi, In Kwon",
+        "{ASAM}: Adaptive Sharpness-Aware Minimization for Scale-Invariant Learning of Deep "
+        "Neural Networks",
+        2021,
+        "International Conference on Machine Learning",
+        "2102.11600",
+    ),
+    "andriushchenko2023": Source(
+        "inproceedings",
+        'Andriushchenko, Maksym and Croce, Francesco and M{\\"u}ller, Maximilian and '
+        "Hein, Matthias and Flammarion, Nicolas",
+        "A Modern Look at the Relationship between Sharpness and Generalization",
+        2023,
+        "International Conference on Machine Learning",
+        "2302.07011",
+    ),
+    "cohen2021": Source(
+        "inproceedings",
+        "Cohen, Jeremy M. and Kaur, Simran and Li, Yuanzhi and Kolter, J. Zico and "
+        "Talwalkar, Ameet",
+        "Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability",
+        2021,
+        "International Conference on Learning Representations",
+        "2103.00065",
+    ),
+    "roosta2018": Source(
+        "misc",
+        "Roosta, Fred and Liu, Yang and Xu, Peng and Mahoney, Michael W.",
+        "{Newton-MR}: Inexact {Newton} Method with Minimum Residual Sub-problem Solver",
+        2018,
+        arxiv="1810.00303",
+    ),
+    "izmailov2018": Source(
+        "inproceedings",
+        "Izmailov, Pavel and Podoprikhin, Dmitrii and Garipov, Timur and Vetrov, Dmitry and "
+        "Wilson, Andrew Gordon",
+        "Averaging Weights Leads to Wider Optima and Better Generalization",
+        2018,
+        "Conference on Uncertainty in Artificial Intelligence",
+        "1803.05407",
+    ),
+}
+
+
+def bibliography(keys: Sequence[str]) -> str:
+    """The entries of these keys, each once, in their order.
+
+    Raises:
+        KeyError: a key that there is not.
+    """
+    return "\n\n".join(SOURCES[key].entry(key) for key in dict.fromkeys(keys)) + "\n"

@@ -1,0 +1,98 @@
+"""All that can be taken away of a figure: pictures, caption, sources, recipe, numbers, a bundle."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+
+from explorer.ask import questions
+from explorer.ask.provenance import provenance_of
+from explorer.figures.caption import caption, sources
+from explorer.figures.making import figure_file, figure_page
+from explorer.figures.panels import readable_question
+from explorer.figures.recipe import Recipe
+from explorer.render.export.latex_overlay import overlay_tex, split_words
+from explorer.render.export.svg import convert_svg
+from store import Catalog
+
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # of all files in a bundle: the same figure is the same file
+PICTURES = (".pdf", ".svg", ".png")
+
+
+def caption_file(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
+    """The draft of the caption."""
+    return caption(catalog, recipe).encode()
+
+
+def sources_file(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
+    """BibTeX of the methods."""
+    return sources(catalog, recipe).encode()
+
+
+def recipe_file(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
+    """The recipe as JSON, from which the figure can be made again."""
+    return (json.dumps(recipe.to_json(), ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def overlay_files(catalog: Catalog, recipe: Recipe, name: str) -> dict[str, bytes]:
+    """The drawing without words as a PDF, and the TeX file that writes them over it."""
+    page = figure_page(catalog, recipe, glyphs=False)
+    bare, words = split_words(page)
+    picture = f"{name}-bare.pdf"
+    return {
+        picture: convert_svg(bare, "pdf", recipe.style.width, recipe.style.dpi),
+        f"{name}.tex": overlay_tex(words, page, picture).encode(),
+    }
+
+
+def overlay_bundle(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
+    """The overlay's two files as one."""
+    return _zipped(overlay_files(catalog, recipe, name))
+
+
+def bundle(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
+    """Everything as one file: pictures, overlay, caption, sources, recipe, the panels' numbers."""
+    from explorer.render.export import table
+
+    files = {f"{name}{end}": figure_file(catalog, recipe, end[1:]) for end in PICTURES}
+    files |= overlay_files(catalog, recipe, name)
+    files[f"{name}-caption.txt"] = caption_file(catalog, recipe, name)
+    files[f"{name}.bib"] = sources_file(catalog, recipe, name)
+    files[f"{name}.json"] = recipe_file(catalog, recipe, name)
+    for key in recipe.keys:
+        question = readable_question(catalog, key)
+        result, provenance = (
+            questions.result_of(catalog, question),
+            provenance_of(catalog, question),
+        )
+        stem = f"numbers/{question.kind}-{key[:8]}"
+        files[f"{stem}.csv"] = table.to_csv(result, provenance)
+        files[f"{stem}.csv.json"] = table.provenance_json(provenance)
+        files[f"{stem}.parquet"] = table.to_parquet(result, provenance)
+    return _zipped(files)
+
+
+def _picture(format: str) -> Callable[[Catalog, Recipe, str], bytes]:
+    def picture(catalog: Catalog, recipe: Recipe, name: str) -> bytes:
+        return figure_file(catalog, recipe, format)
+
+    return picture
+
+
+# By the ending of a file's name: what makes it of a catalog, a recipe and the figure's name.
+MAKERS: dict[str, Callable[[Catalog, Recipe, str], bytes]] = {
+    **{ending: _picture(ending[1:]) for ending in PICTURES},
+    ".txt": caption_file,
+    ".bib": sources_file,
+    ".json": recipe_file,
+    ".zip": bundle,
+}
+
+
+def _zipped(files: dict[str, bytes]) -> bytes:
+    """The files in one, the same bytes for the same files."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, LONG_AGO), content, zipfile.ZIP_DEFLATED)
+    return whole.getvalue()
