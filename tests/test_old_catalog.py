@@ -14,6 +14,7 @@ from explorer.ask.subject_names import subject_names
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
 from explorer.kinds import KINDS, kind_named
+from explorer.kinds.sharpness import SHARPNESS
 from explorer.render.export.thumbnail import thumbnail
 from explorer.supervisor import result_numbers
 from store import CannotMerge, Catalog
@@ -69,6 +70,48 @@ def test_every_whole_answer_gets_its_numbers(old: Path, monkeypatch: pytest.Monk
     for kind in KINDS:
         if kind.name != first.kind:
             assert any(name.startswith(f"{kind.name}.") for name in names), kind.name
+
+
+def test_rows_that_no_kind_reads_hold_up_no_other(old: Path) -> None:
+    """An answer whose reading meets an index out of range is left out once; the others are told."""
+    catalog = Catalog(old / "catalog")
+    broken = next(q for q in catalog.questions(limit=100)[0] if q.kind == SHARPNESS.name)
+    catalog._write(lambda c: c.execute(f"UPDATE {SHARPNESS.table} SET why = 99"))  # noqa: S608
+    keeper = result_numbers.ResultNumbers(catalog)
+    keeper.keep_up()
+    with pytest.raises(IndexError):
+        _ = questions.result_of(catalog, broken).numbers
+    keys = {question.key for question in catalog.questions(status="complete", limit=100)[0]}
+    assert set(catalog.numbers(list(keys))) == keys - {broken.key}
+
+
+def test_numbers_wait_while_pieces_come(old: Path) -> None:
+    """Each piece changes the catalog: meanwhile nobody looks, until an answer is whole or rest."""
+    catalog = Catalog(old / "catalog")
+    keeper = result_numbers.ResultNumbers(catalog)
+
+    def has_numbers() -> bool:
+        return bool(catalog.numbers([key]))
+
+    def take_numbers() -> None:
+        catalog._write(lambda c: c.execute("DELETE FROM result_numbers"))
+
+    key = catalog.questions(status="complete")[0][0].key
+    keeper.keep_up(at_work=True)  # at first what a former run has left out
+    keeper.keep_up(at_work=True)
+    assert has_numbers()
+    take_numbers()
+    keeper.keep_up(at_work=True)
+    assert not has_numbers()
+    keeper.expect()
+    keeper.keep_up(at_work=True)
+    assert has_numbers()
+    keeper.keep_up(at_work=True)
+    take_numbers()
+    keeper.keep_up(at_work=True)
+    assert not has_numbers()
+    keeper.keep_up()
+    assert has_numbers()
 
 
 def test_it_is_merged_into_a_new_one(old: Path, tmp_path: Path) -> None:

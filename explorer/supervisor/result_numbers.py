@@ -1,11 +1,15 @@
 """Numbers of results, computed as answers become complete, and of those that came without."""
 
 import logging
+import time
 
 from explorer.ask import questions
-from store import Catalog
+from store import Catalog, UnknownEntry
 
 ANSWERS_A_STEP = 20  # so that what waits in the spool does not wait behind a large catalog
+LOOK_SECONDS = 30.0  # between two looks while pieces come: each changes the catalog
+# Of an answer that is damaged, or of a version that is not known.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, UnknownEntry, ValueError)
 log = logging.getLogger(__name__)
 
 
@@ -15,10 +19,22 @@ class ResultNumbers:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._seen: tuple[int, ...] = ()  # state of the database's files when none was missing
+        self._expected = True  # whether some are missing, as far as is known
+        self._looked = 0.0  # when it was last seen that none is
         self._refused: set[str] = set()  # answers that cannot be read: not tried again
 
-    def keep_up(self) -> None:
-        """Compute some that are missing, where the database has changed since none was."""
+    def expect(self) -> None:
+        """Note that an answer has become complete: look at the next opportunity."""
+        self._expected = True
+
+    def keep_up(self, at_work: bool = False) -> None:
+        """Compute some that are missing, where the database has changed since none was.
+
+        Args:
+            at_work: whether pieces are still to come; looks are rare then, unless one is expected.
+        """
+        if at_work and not self._expected and time.monotonic() - self._looked < LOOK_SECONDS:
+            return
         mark = self._catalog.mark
         if mark == self._seen:
             return
@@ -28,8 +44,9 @@ class ResultNumbers:
         ]
         for key in missing:
             self._compute(key)
+        self._expected = bool(missing)  # there may be more
         if not missing:
-            self._seen = mark
+            self._seen, self._looked = mark, time.monotonic()
 
     def _compute(self, key: str) -> None:
         question = self._catalog.question(key)
@@ -37,11 +54,7 @@ class ResultNumbers:
             return
         try:
             numbers = questions.result_of(self._catalog, question).numbers
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-        ) as error:  # of a version that is not known, damaged
+        except UNREADABLE as error:
             log.info("no numbers of analysis %s", key, exc_info=error)
             self._refused.add(key)
             return

@@ -31,9 +31,8 @@ from store import Catalog, CatalogBusy, CatalogDamaged, CatalogError, CatalogFul
 from store.errors import from_os
 
 STEP_SECONDS = 0.15
-REST_FACTOR = (
-    2.0  # times as long as a step took until the next: other clients want the database too
-)
+# Times as long as a step took until the next: other clients want the database too.
+REST_FACTOR = 2.0
 MAX_REST_SECONDS = 2.0  # at most
 JOB_FOLDER_ERRORS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
 log = logging.getLogger(__name__)
@@ -117,9 +116,9 @@ class Supervisor:
                     if self.acquire():
                         self._look_for_lost()
                         self.step()
-                        self._result_numbers.keep_up()
-                        self.catalog.close()  # now, not when its watcher gets to it
                         self._follower.check_runs()
+                        self._result_numbers.keep_up(at_work=bool(self._jobs))
+                        self.catalog.close()  # now, not when its watcher gets to it
                     self.trouble = ""
             except CatalogError as error:
                 self.trouble = str(error)  # shown by the pages; pieces wait in the spool
@@ -222,6 +221,7 @@ class Supervisor:
             return
         self._forget(folder)
         if ended.status == "done" and job.question_key:
+            self._result_numbers.expect()
             self._completed(job.question_key)
 
     def _forget(self, folder: JobFolder) -> None:
