@@ -9,19 +9,23 @@ from explorer.contracts.progress import Ending
 from explorer.importing import storing
 from explorer.jobs import vetting
 from explorer.jobs.job_folder import JobFolder
+from explorer.supervisor.tracked_job import TrackedJob
 from explorer.wording import one_line
 from store import Catalog, UnknownEntry, records
 
 MAX_ERROR_LENGTH = 2000  # characters of an error
+MAX_OFFERS = 3  # of what is missing of an answer, without a new unit
 OWN_ERRORS = (UnknownEntry, ValueError)  # about the job itself: said as they are
 log = logging.getLogger(__name__)
 
 
-def settle(catalog: Catalog, folder: JobFolder, ended: Ending) -> records.Job | None:
+def settle(
+    catalog: Catalog, folder: JobFolder, tracked: TrackedJob, ended: Ending
+) -> records.Job | None:
     """Write how a job ended; the job, or None where it goes on as a piece of it was damaged.
 
     Raises:
-        ValueError: an import without what it brought.
+        ValueError: an import without what it brought; an answer that stays incomplete.
     """
     job = catalog.job(folder.id)
     status, error = ended.status, one_line(ended.error, MAX_ERROR_LENGTH) or None
@@ -32,11 +36,30 @@ def settle(catalog: Catalog, folder: JobFolder, ended: Ending) -> records.Job | 
     if status == "done" and job.task == "answer":
         question = catalog.question(job.question_key or "")
         if question and question.status != "complete":  # a piece was damaged
+            _count_offer(tracked, question)
             folder.path.joinpath("finished.json").unlink()
             folder.offer(requests.request_of(catalog, job))
             return None
     catalog.update_job(folder.id, status=status, error=error)
     return job
+
+
+def _count_offer(job: TrackedJob, question: records.Question) -> None:
+    """Count one more offer of what is missing; a unit that has come since begins the count anew.
+
+    Raises:
+        ValueError: there were enough.
+    """
+    if question.units_done != job.units_offered_at:
+        job.offers, job.units_offered_at = 0, question.units_done
+    if job.offers >= MAX_OFFERS:
+        missing = question.units - question.units_done
+        raise ValueError(
+            f"{missing:,} of its {question.units:,} units are missing though its workers say that "
+            f"all are done, {job.offers + 1} times in a row; see that nothing changes or cuts the "
+            "files of jobs, and compute it anew"
+        )
+    job.offers += 1
 
 
 def fail(catalog: Catalog, folder: JobFolder, error: Exception) -> None:

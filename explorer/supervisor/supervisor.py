@@ -185,7 +185,7 @@ class Supervisor:
         finally:  # whatever it is, what was computed is stored
             self._ingestion.ingest(folder, job)
         if ended:
-            self._settle(folder, ended)
+            self._settle(folder, job, ended)
         elif folder.is_queued:
             return self._keep_waiting(folder)
         else:
@@ -214,9 +214,9 @@ class Supervisor:
         fail(self.catalog, folder, error)
         self._forget(folder)
 
-    def _settle(self, folder: JobFolder, ended: Ending) -> None:
+    def _settle(self, folder: JobFolder, tracked: TrackedJob, ended: Ending) -> None:
         """Write how a job ended, then remove its folder."""
-        job = settle(self.catalog, folder, ended)
+        job = settle(self.catalog, folder, tracked, ended)
         if job is None:
             return
         self._forget(folder)

@@ -17,6 +17,8 @@ class TrackedJob:
     lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
     cancelled: float | None = None  # since when
     told: StoredProgress | None = None  # what stands in its folder
+    offers: int = 0  # of what its workers called done, since its answer had other units
+    units_offered_at: int = -1  # units that were answered then
 
 
 def tell(folder: JobFolder, job: TrackedJob, progress: StoredProgress) -> None:
