@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from explorer.jobs import queue_state
+from explorer.jobs.queue_state import JobState, job_state
 from explorer.jobs.spool import Spool
 from explorer.jobs.spool_identity import identity_of
 from explorer.jobs.vetting import ACTIVE_STATUSES
@@ -18,7 +18,7 @@ def wait_for_job(
     catalog: Catalog,
     job_id: str,
     supervisor: Supervisor,
-    tell: Callable[[str], None] = lambda progress: None,
+    tell: Callable[[JobState], None] = lambda state: None,
 ) -> records.Job:
     """The job once it has ended.
 
@@ -35,7 +35,8 @@ def wait_for_job(
     job = catalog.job(job_id)
     last_look = time.monotonic()
     while job.status in ACTIVE_STATUSES:
-        tell(supervisor.trouble or queue_state.progress_text(spool, job_id))
+        trouble = supervisor.trouble
+        tell(JobState(trouble) if trouble else job_state(spool, job_id))
         time.sleep(POLL_SECONDS)
         if identity_of(catalog.folder) != place:
             raise ValueError(moved_sentence(catalog))

@@ -281,13 +281,13 @@ def test_a_stopped_worker_is_told_of_and_ended_by_a_cancel(served, monkeypatch):
     with other_worker(spool) as (process, worker):
         assert folder.claim(worker)
         supervisor.step()
-        assert queue_state.progress_text(spool, "known") == "starting"
+        assert queue_state.job_state(spool, "known").words == "starting"
         process.send_signal(signal.SIGSTOP)
         said = f"its worker is silent; `kill -CONT {worker.pid}` lets it go on where it was stopped"
-        until(lambda: supervisor.step() or queue_state.progress_text(spool, "known") == said)
+        until(lambda: supervisor.step() or queue_state.job_state(spool, "known").words == said)
         assert folder.worker == worker
         process.send_signal(signal.SIGCONT)
-        until(lambda: supervisor.step() or queue_state.progress_text(spool, "known") != said)
+        until(lambda: supervisor.step() or queue_state.job_state(spool, "known").words != said)
         process.send_signal(signal.SIGSTOP)
         folder.cancel()
         until(lambda: supervisor.step() or not folder.path.exists())
@@ -367,4 +367,4 @@ def test_a_claim_of_another_machine_is_not_called_dead_here(served):
     for _ in range(5):
         supervisor.step()
     assert folder.worker == AWAY
-    assert "on another-machine" in queue_state.progress_text(spool, "known")
+    assert "on another-machine" in queue_state.job_state(spool, "known").words

@@ -16,6 +16,7 @@ from explorer import job_progress
 from explorer.jobs import bounded_log, heartbeat, local_workers
 from explorer.jobs.local_workers import LocalWorkers
 from explorer.jobs.process import MARK_VARIABLE, ProcessName
+from explorer.jobs.queue_state import JobState
 from explorer.jobs.spool import Spool
 from explorer.supervisor import supervisor as supervisors
 from explorer.supervisor.supervisor import Supervisor
@@ -163,7 +164,7 @@ def test_waiting_ends_when_the_catalog_has_moved(tmp_path):
     supervisor.start()
     told = []
 
-    def move(said: str) -> None:
+    def move(said: JobState) -> None:
         told.append(said)
         if len(told) == 3:
             catalog.close()

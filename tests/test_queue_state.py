@@ -131,31 +131,33 @@ def test_each_job_says_what_it_waits_for(queue, monkeypatch):
     """Behind what is at work, how far that is, and how many stand between."""
     monkeypatch.setattr(queue_state, "is_supervised", lambda folder: True)
     first, second, third = (queue.add(name) for name in ("a", "b", "c"))
-    assert queue_state.waiting_reason(queue.spool, "a") == "waits for a worker to start"
-    assert queue_state.waiting_reason(queue.spool, "b") == "waits behind Import of a (0 of 10)"
+    assert queue_state.job_state(queue.spool, "a").words == "waits for a worker to start"
+    assert queue_state.job_state(queue.spool, "b").words == "waits behind Import of a (0 of 10)"
     assert first.claim(ME)
     first.write_catalog_progress(StoredProgress(title="Import of a", units=1000, units_done=0))
     first.report("inspecting", 300, 1000)
-    assert queue_state.waiting_reason(queue.spool, "a") == ""
-    assert queue_state.progress_text(queue.spool, "a") == "inspecting 300 of 1,000"
-    assert queue_state.waiting_reason(queue.spool, "b") == "waits behind Import of a (300 of 1,000)"
-    said = queue_state.waiting_reason(queue.spool, "c")
+    assert queue_state.job_state(queue.spool, "a").done == 300
+    assert queue_state.job_state(queue.spool, "a").words == "inspecting 300 of 1,000"
+    assert (
+        queue_state.job_state(queue.spool, "b").words == "waits behind Import of a (300 of 1,000)"
+    )
+    said = queue_state.job_state(queue.spool, "c").words
     assert said == "waits behind Import of a (300 of 1,000) and 1 more"
     queue.add("d", priority=5)
-    said = queue_state.waiting_reason(queue.spool, "d")
+    said = queue_state.job_state(queue.spool, "d").words
     assert said == "begins after the piece in hand of Import of a (300 of 1,000)"
     second.cancel()
-    assert queue_state.progress_text(queue.spool, "b") == "is being cancelled"
+    assert queue_state.job_state(queue.spool, "b").words == "is being cancelled"
     assert third.is_queued
 
 
 def test_where_nobody_is_at_work_that_is_said(queue):
     """With no app and no command a job waits for one; a supervisor of another process counts."""
     queue.add("a")
-    assert queue_state.progress_text(queue.spool, "a").endswith("none is running")
+    assert queue_state.job_state(queue.spool, "a").words.endswith("none is running")
     with supervisor_lock(queue.spool.folder):
-        assert queue_state.progress_text(queue.spool, "a") == "waits for a worker to start"
-    assert queue_state.progress_text(queue.spool, "unknown") == "starting"
+        assert queue_state.job_state(queue.spool, "a").words == "waits for a worker to start"
+    assert queue_state.job_state(queue.spool, "unknown").words == "starting"
 
 
 def test_jobs_are_listed_and_cancelled_by_command(queue):

@@ -32,7 +32,7 @@ def list_jobs(*, all: bool = False, json: bool = False, catalog: OpenCatalog) ->
         key=lambda j: (j.status != "running", j.priority, str(j.created)),
     )
     over = catalog.jobs(status=("done", "failed", "cancelled"), limit=MAX_JOBS) if all else []
-    progress_texts = {job.id: queue_state.progress_text(spool, job.id) for job in under_way}
+    progress_texts = {job.id: queue_state.job_state(spool, job.id).words for job in under_way}
     if json:
         content = [_job_json(job, progress_texts.get(job.id, "")) for job in (*under_way, *over)]
         print(dumps(finite_json(content), ensure_ascii=False, allow_nan=False, indent=1))

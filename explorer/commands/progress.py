@@ -1,18 +1,16 @@
 """Waiting for jobs on the terminal: one line each with a bar; plain lines in a pipe or a file."""
 
 import contextlib
-import re
 from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from explorer import job_progress
+from explorer.jobs.queue_state import JobState
 from explorer.supervisor.supervisor import Supervisor
 from explorer.wording import one_line
 from store import Catalog
-
-COUNT = re.compile(r"(\d[\d,]*) of (\d[\d,]*)")  # in what a job does; what is within comes last
 
 
 class JobFailed(ValueError):
@@ -69,26 +67,24 @@ def bar(console: Console) -> Progress:
     )
 
 
-def bar_teller(progress: Progress, task: TaskID) -> Callable[[str], None]:
+def bar_teller(progress: Progress, task: TaskID) -> Callable[[JobState], None]:
     """A function that shows what a job does, and how far it is."""
 
-    def tell(doing: str) -> None:
-        count = COUNT.search(doing)
-        done, total = (int(n.replace(",", "")) for n in count.groups()) if count else (0, None)
-        progress.update(task, doing=one_line(doing), completed=done, total=total)
+    def tell(state: JobState) -> None:
+        words = one_line(state.words)
+        progress.update(task, doing=words, completed=state.done or 0, total=state.total)
 
     return tell
 
 
-def line_teller(title: str, write: Callable[[str], None] = print) -> Callable[[str], None]:
+def line_teller(title: str, write: Callable[[str], None] = print) -> Callable[[JobState], None]:
     """A function that writes a line whenever a job does something else, whatever the count."""
-    last = ""
+    last_stage = ""
 
-    def tell(doing: str) -> None:
-        nonlocal last
-        stage = COUNT.split(doing, maxsplit=1)[0]
-        if stage != last:
-            write(f"{title}: {one_line(doing)}")
-            last = stage
+    def tell(state: JobState) -> None:
+        nonlocal last_stage
+        if state.stage != last_stage:
+            write(f"{title}: {one_line(state.words)}")
+            last_stage = state.stage
 
     return tell

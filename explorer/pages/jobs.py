@@ -74,7 +74,7 @@ def show_active(
                 stage_text += f" · {job.units_done:,} of {job.units:,} done"
             st.progress(job.units_done / job.units if job.units else 0.0, stage_text)
         else:
-            st.caption(as_text(queue_state.progress_text(Spool(catalog.jobs_folder), job.id)))
+            st.caption(as_text(queue_state.job_state(Spool(catalog.jobs_folder), job.id).words))
     if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch"):
         requests.cancel(catalog, job.id)
 
