@@ -10,6 +10,7 @@ from explorer.codec import Json, from_json, to_json
 from explorer.kinds import Kind, kind_named, settings_from_json
 from explorer.kinds.setting import setting_fields
 from store import Catalog, records
+from store.documents import MAX_NAME_LENGTH
 
 STUDY = "study"  # the sort of the catalog's document
 # Subjects that each model of a study has one of its own for: itself, the start of its training.
@@ -100,6 +101,16 @@ def add_study(catalog: Catalog, name: str, study: Study) -> str:
         ValueError: the name is taken, empty, too long or not printable.
     """
     return catalog.add_document(STUDY, name, to_json(study))
+
+
+def free_name(catalog: Catalog, name: str) -> str:
+    """The name, or with a number that no study has yet."""
+    taken = {document.name for document in catalog.documents(STUDY)}
+    number, free = 2, name
+    while free in taken:
+        free = f"{name[: MAX_NAME_LENGTH - 6]} ({number})"
+        number += 1
+    return free
 
 
 def change_study(catalog: Catalog, id: str, study: Study) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from explorer.ask.study import add_study, free_name, study_of
 from explorer.csv_text import csv_text
 from explorer.kinds import KINDS
 from explorer.pages import _cards as cards
@@ -14,7 +15,7 @@ from explorer.pages._facts import local_time
 from explorer.pages._pins import FEWEST_PANELS, MOST_PANELS
 from explorer.pages._undo import delete
 from explorer.wording import printable
-from store import Catalog, records
+from store import Catalog, UnknownEntry, records
 
 TITLES = {kind.name: kind.title for kind in KINDS}
 Columns = dict[str, list[object]]  # of a table, by their headings
@@ -144,6 +145,23 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
         "Compare", icon=":material/compare:", help="Side by side, on one scale"
     ):
         st.switch_page("explorer/pages/compare.py", query_params={"panel": keys})
+    if st.button(
+        "New study of these", icon=":material/grid_view:", help="All their questions of each model"
+    ):
+        begin_study(catalog, chosen)
     if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
         delete(catalog, "analysis", keys, f"{len(keys)} analyses" if keys[1:] else chosen[0].title)
         st.rerun()
+
+
+def begin_study(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
+    """Show a new study of the models and the questions of these analyses."""
+    try:
+        study = study_of(catalog, chosen)
+    except (ValueError, UnknownEntry) as error:
+        st.error(parts.sentence(error), icon=":material/error:")
+        return
+    count = f"{len(chosen)} analyses" if chosen[1:] else printable(chosen[0].title)
+    name = free_name(catalog, f"Study of {count}")
+    add_study(catalog, name, study)
+    st.switch_page("explorer/pages/study.py", query_params={"study": name})

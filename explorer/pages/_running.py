@@ -196,6 +196,8 @@ class Thumbnails:
 
     def request(self, key: str) -> None:
         """Have a picture of this question drawn."""
+        if self._thread.is_alive():
+            self.drawing.set()
         self._keys.put(key)
 
     def stop(self) -> None:

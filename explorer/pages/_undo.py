@@ -1,8 +1,9 @@
 """The way back from a deletion: beside the heading until the next one, or until it is taken."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
@@ -16,14 +17,14 @@ DELETED_KEY = "deleted"  # what was deleted last, in the session
 class Deleted:
     """What was moved to the trash by one press."""
 
-    what: str  # "model" or "analysis"
+    what: str  # "model", "analysis", or the sort of a document
     ids: tuple[str, ...]
     words: str  # what it was, for people
 
 
 def delete(catalog: Catalog, what: str, ids: Sequence[str], words: str) -> None:
-    """Move models or analyses to the trash, and offer the way back."""
-    remove = catalog.delete_model if what == "model" else catalog.delete_question
+    """Move models, analyses or documents to the trash, and offer the way back."""
+    remove = _ways(catalog, what)[0]
     for id in ids:
         with contextlib.suppress(UnknownEntry):  # gone already
             remove(id)
@@ -38,8 +39,17 @@ def offer_undo(catalog: Catalog) -> None:
     st.caption(f"{as_text(deleted.words, 80)} moved to the trash", width="content")
     if st.button("Undo", icon=":material/undo:", key="undo"):
         del st.session_state[DELETED_KEY]
-        restore = catalog.restore_model if deleted.what == "model" else catalog.restore_question
+        restore = _ways(catalog, deleted.what)[1]
         for id in deleted.ids:
             with contextlib.suppress(UnknownEntry):
                 restore(id)
         st.rerun()
+
+
+def _ways(catalog: Catalog, what: str) -> tuple[Callable[[str], None], Callable[[str], None]]:
+    """The way to the trash and the way back."""
+    if what == "model":
+        return catalog.delete_model, catalog.restore_model
+    if what == "analysis":
+        return catalog.delete_question, catalog.restore_question
+    return partial(catalog.delete_document, what), partial(catalog.restore_document, what)

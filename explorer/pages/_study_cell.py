@@ -1,0 +1,133 @@
+"""One cell of a study's matrix: its picture and number, how far it is, or why it is empty."""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from explorer.ask.study import StudyQuestion
+from explorer.ask.study_cells import Cell
+from explorer.pages._facts import seconds_text
+from explorer.pages._links import Subjects, link_to, show_link
+from explorer.pages._text import as_message, as_text
+from explorer.render.marks.ticks import number_text
+from explorer.wording import printable
+from store import Catalog, UnknownEntry, records
+
+DIGITS = 4
+PICTURE_HEIGHT = 148  # px of a cell with a picture, whether it has come or not
+SENTENCE_LETTERS = {True: 64, False: 36}  # in a cell with pictures or without; all on hover
+Numbers = Mapping[str, tuple[float, float, float]]  # value and ends, by name
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What cells show beside how far they are."""
+
+    catalog: Catalog
+    subjects: Subjects
+    images: Mapping[str, bytes]  # by key
+    numbers: Mapping[str, Numbers]  # by key
+    pictures: bool  # whether cells have room for pictures
+
+
+def show_cell(cell: Cell, question: StudyQuestion, shown: Shown) -> None:
+    """The cell in its frame; all of a page have one height."""
+    height: int | Literal["stretch"] = PICTURE_HEIGHT if shown.pictures else "stretch"
+    with st.container(
+        border=True,
+        gap="xxsmall",
+        height=height,
+        horizontal_alignment="center",
+        vertical_alignment="top" if cell.state == "answered" else "center",
+    ):
+        if cell.state == "answered":
+            _show_answer(cell, question, shown)
+        elif cell.state in ("refused", "failed"):
+            _show_sentence(cell, shown)
+        else:
+            _show_progress(cell, shown)
+
+
+def _show_answer(cell: Cell, question: StudyQuestion, shown: Shown) -> None:
+    image = shown.images.get(cell.wish.key)
+    title = printable(cell.stored.title if cell.stored else "", 200)
+    if image:
+        st.image(image, width="stretch", alt=title)
+    elif shown.pictures:
+        st.skeleton(height=80)
+    _show_way(cell, shown, f"**{_number_text(shown.numbers.get(cell.wish.key, {}), question)}**")
+
+
+def _number_text(numbers: Numbers, question: StudyQuestion) -> str:
+    """The number that the column shows; without one the way alone."""
+    name = shown_number(question, numbers)
+    return number_text(numbers[name][0], DIGITS) if name in numbers else "open"
+
+
+def shown_number(question: StudyQuestion, numbers: Iterable[str]) -> str:
+    """The name of the number that a column shows: the one that was chosen, else the first."""
+    return question.number or next(iter(numbers), "")
+
+
+def _show_sentence(cell: Cell, shown: Shown) -> None:
+    failed = cell.state == "failed"
+    if failed:
+        st.badge("failed", icon=":material/error:", color="red")
+    sentence = cell.sentence[:1].upper() + cell.sentence[1:].removesuffix(".") + "."
+    st.caption(as_text(sentence, SENTENCE_LETTERS[shown.pictures]), help=as_message(sentence))
+    if failed:
+        _show_way(cell, shown, "open")
+
+
+def _show_progress(cell: Cell, shown: Shown) -> None:
+    """How far an answer is, and how long the rest takes."""
+    question = cell.wish.question
+    if question is None:
+        return
+    count = question.kind.count_text(cell.units_done, cell.units)
+    left = f"≈ {seconds_text(cell.seconds)}" if math.isfinite(cell.seconds) else "never timed"
+    if cell.state == "computing":
+        st.progress(cell.units_done / cell.units, f"{count} · {left}")
+        _show_way(cell, shown, "open")
+    elif cell.state == "waiting":
+        st.badge("waiting", icon=":material/schedule:", color="gray")
+        _show_way(cell, shown, left)
+    elif cell.state == "partly":
+        st.badge(f"stopped · {count}", icon=":material/stop:", color="orange")
+        _show_way(cell, shown, left)
+    else:
+        st.caption("not asked", text_alignment="center")
+        _show_way(cell, shown, left)
+
+
+def _show_way(cell: Cell, shown: Shown, label: str) -> None:
+    """The way to the analysis, or to where it can be asked."""
+    question = cell.stored or _unasked(cell, shown.subjects)
+    with contextlib.suppress(UnknownEntry):  # damaged
+        link = link_to(question, shown.subjects)
+        show_link(link, label, icon=None, help=f"{link.kind.title} of {as_text(link.words, 120)}")
+
+
+def _unasked(cell: Cell, subjects: Subjects) -> records.Question:
+    """The question as it would be stored."""
+    wish = cell.wish
+    if wish.question is None:
+        raise UnknownEntry("question", wish.key)
+    models = [model for model, _ in wish.subjects]
+    return records.Question(
+        key=wish.key,
+        kind=wish.question.kind.name,
+        version=wish.question.kind.version,
+        title="",
+        settings=dataclasses.asdict(wish.question.settings),
+        problem_id=models[0].problem_id,
+        model_ids=tuple(model.id for model in models),
+        point_ids=wish.question.points,
+        units=cell.units,
+        model_names=tuple(model.name for model in models),
+    )

@@ -1,0 +1,141 @@
+"""A question of any kind for a study: its settings from their own descriptions."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer.ask.study import (
+    EACH,
+    START,
+    Study,
+    StudyModel,
+    StudyQuestion,
+    StudySubject,
+    settings_to_keep,
+    study_model,
+    usual_subjects,
+)
+from explorer.ask.subject_names import label_models
+from explorer.contracts.facts import ProblemFacts
+from explorer.kinds import KINDS, Kind
+from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.setting import SettingField, SettingValue, setting_fields
+from explorer.pages._forms import checked_settings
+from explorer.pages._text import as_text
+from store import Catalog
+
+ACROSS = 4  # settings in a row
+SUBJECT_WORDS = {EACH: "each model", START: "start of its training"}
+
+
+def choose_question(catalog: Catalog, study: Study) -> StudyQuestion:
+    """The question that is put together here."""
+    titles = {kind.title: kind for kind in KINDS}
+    title = st.selectbox("Kind", list(titles), key="study-kind", width=320)
+    kind = titles[title]
+    subjects = _choose_subjects(catalog, kind)
+    settings = checked_settings(kind.settings, _choose_settings(kind, _splits(catalog, study)))
+    return StudyQuestion(
+        kind=kind.name, settings=settings_to_keep(kind, settings), subjects=subjects
+    )
+
+
+def _choose_subjects(catalog: Catalog, kind: Kind) -> tuple[StudySubject, ...]:
+    """Which models a question with several subjects is about; of one it is each model."""
+    usual = usual_subjects(kind)
+    if len(usual) == 1:
+        return usual
+    labels = label_models(catalog.models())
+    own: dict[str, StudySubject] = {SUBJECT_WORDS[EACH]: EACH}
+    starts: dict[str, StudySubject] = {} if kind.whole_run else {SUBJECT_WORDS[START]: START}
+    fixed: dict[str, StudySubject] = {name: study_model(model) for name, model in labels.items()}
+    options = own | starts | fixed
+    subjects = []
+    with st.container(horizontal=True):
+        for place, (name, subject) in enumerate(zip(kind.subjects, usual, strict=True)):
+            words = SUBJECT_WORDS[subject] if not isinstance(subject, StudyModel) else ""
+            chosen = st.selectbox(
+                name.capitalize(),
+                list(options),
+                list(options).index(words),
+                format_func=as_text,
+                key=f"study-{kind.name}-subject-{place}",
+                width=240,
+            )
+            subjects.append(options[chosen])
+    return tuple(subjects)
+
+
+def _splits(catalog: Catalog, study: Study) -> list[str]:
+    """The splits that the problems of a study's models have, or those of all models."""
+    own = {model.id for model in study.models}
+    models = catalog.models()
+    problems = {m.problem_id for m in models if m.id in own} or {m.problem_id for m in models}
+    splits = [ProblemFacts.of(p.facts).splits for p in catalog.problems() if p.id in problems]
+    return list(dict.fromkeys(name for names in splits for name in names)) or ["train"]
+
+
+def _choose_settings(kind: Kind, splits: Sequence[str]) -> dict[str, SettingValue]:
+    """All settings that matter beside the others: the kind's own, then those of the loss."""
+    shared = {described.name for described in setting_fields(ObjectiveSettings)}
+    described_fields = [f for f in setting_fields(kind.settings) if not f.setting.filled_in]
+    values: dict[str, SettingValue] = {}
+    for title, fields in (
+        (kind.title, [f for f in described_fields if f.name not in shared]),
+        ("Objective", [f for f in described_fields if f.name in shared]),
+    ):
+        st.caption(title)
+        place = 0
+        for described in fields:
+            # Those that come later in the class are at their defaults as yet.
+            if not described.counts({**_defaults(described_fields), **values}):
+                continue
+            if place % ACROSS == 0:
+                columns = st.columns(ACROSS)
+            with columns[place % ACROSS]:
+                values[described.name] = _control(kind, described, splits)
+            place += 1
+    return values
+
+
+def _defaults(fields: Sequence[SettingField]) -> dict[str, SettingValue]:
+    return {described.name: described.default for described in fields}
+
+
+def _control(kind: Kind, described: SettingField, splits: Sequence[str]) -> SettingValue:
+    """The control of one setting; it is kept in no address, unlike those of a kind's own page."""
+    setting, key = described.setting, f"study-{kind.name}-{described.name}"
+    help = " ".join(filter(None, (setting.help, setting.range_text))) or None
+    if described.several:
+        placeholder = f"All {len(setting.choices)}"
+        return tuple(
+            st.multiselect(
+                setting.label, setting.choices, key=key, placeholder=placeholder, help=help
+            )
+        )
+    if described.type is bool:
+        return st.checkbox(setting.label, bool(described.default), key=key, help=help)
+    if described.type is str:
+        words = list(setting.choices or (splits if described.default in splits else ()))
+        if not words:
+            return st.text_input(setting.label, str(described.default), key=key, help=help)
+        index = words.index(str(described.default)) if described.default in words else 0
+        return st.selectbox(
+            setting.label,
+            words,
+            index,
+            format_func=lambda w: as_text(w) or "all",
+            key=key,
+            help=help,
+        )
+    least, most = described.ends
+    return st.number_input(
+        setting.label,
+        min_value=least,
+        max_value=most,
+        value=described.type(described.default),
+        step=int(setting.step or 1) if described.type is int else setting.step,
+        format="%d" if described.type is int else "%.4g",
+        key=key,
+        help=help,
+    )
