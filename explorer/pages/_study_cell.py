@@ -20,7 +20,7 @@ from store import Catalog, UnknownEntry, records
 
 DIGITS = 4
 PICTURE_HEIGHT = 148  # px of a cell with a picture, whether it has come or not
-SENTENCE_LETTERS = {True: 64, False: 36}  # in a cell with pictures or without; all on hover
+LONG_SENTENCE, SHORT_SENTENCE = 64, 36  # letters of one in a cell; all of it on hover
 Numbers = Mapping[str, tuple[float, float, float]]  # value and ends, by name
 
 
@@ -79,7 +79,8 @@ def _show_sentence(cell: Cell, shown: Shown) -> None:
     if failed:
         st.badge("failed", icon=":material/error:", color="red")
     sentence = cell.sentence[:1].upper() + cell.sentence[1:].removesuffix(".") + "."
-    st.caption(as_text(sentence, SENTENCE_LETTERS[shown.pictures]), help=as_message(sentence))
+    letters = LONG_SENTENCE if shown.pictures and not failed else SHORT_SENTENCE
+    st.caption(as_text(sentence, letters), help=as_message(sentence))
     if failed:
         _show_way(cell, shown, "open")
 
