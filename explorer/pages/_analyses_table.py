@@ -6,6 +6,7 @@ import streamlit as st
 
 from explorer.ask.study import add_study, free_name, study_of
 from explorer.csv_text import csv_text
+from explorer.figures.recipe import MOST_PANELS as MOST_FIGURE_PANELS
 from explorer.kinds import KINDS
 from explorer.pages import _cards as cards
 from explorer.pages import _links as links
@@ -149,6 +150,10 @@ def show_actions(catalog: Catalog, chosen: Sequence[records.Question]) -> None:
         "New study of these", icon=":material/grid_view:", help="All their questions of each model"
     ):
         begin_study(catalog, chosen)
+    if len(chosen) <= MOST_FIGURE_PANELS and st.button(
+        "Figure", icon=":material/dashboard:", help="A new figure for a paper"
+    ):
+        st.switch_page("explorer/pages/figure.py", query_params={"panel": keys})
     if st.button("Delete", icon=":material/delete:", help="Move to the trash"):
         delete(catalog, "analysis", keys, f"{len(keys)} analyses" if keys[1:] else chosen[0].title)
         st.rerun()

@@ -1,0 +1,278 @@
+"""Controls of a figure: of its layout, its panels, their looks, words and notes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import streamlit as st
+
+from explorer.ask import questions
+from explorer.figures.panels import readable_question
+from explorer.figures.recipe import MOST_PANELS, FigurePanel, Recipe
+from explorer.kinds import kind_named
+from explorer.kinds.look import CAMERA_NUMBERS
+from explorer.kinds.setting import SettingField, setting_fields
+from explorer.pages import _parts as parts
+from explorer.pages._links import Subjects, link_to, show_link
+from explorer.pages._text import as_text
+from explorer.render.export.composition import Note
+from explorer.render.relief3d.camera import camera_numbers
+from store import Catalog, records
+from store.documents import Document
+
+OF_THE_FIGURE = ("width", "title", "limits", "camera", "bar")  # parts of a look that it sets itself
+MOST_OFFERED = 200  # analyses to add
+
+
+def choose_fields(
+    settings: type, values: Mapping[str, object], key: str, names: Sequence[str]
+) -> dict[str, Any]:
+    """The values of fields of a settings class, a control each, two in a row."""
+    described = [field for field in setting_fields(settings) if field.name in names]
+    chosen: dict[str, Any] = {}
+    for start in range(0, len(described), 2):
+        for field, column in zip(described[start : start + 2], st.columns(2), strict=False):
+            with column:
+                chosen[field.name] = _control(field, values[field.name], f"{key}-{field.name}")
+    return chosen
+
+
+def _control(field: SettingField, value: Any, key: str) -> object:
+    setting, help = field.setting, field.setting.help or None
+    label = f"{setting.label}, {setting.unit}" if setting.unit else setting.label
+    if field.type is bool:
+        return st.toggle(label, bool(value), key=key, help=help)
+    if setting.choices:
+        options = list(setting.choices)
+        index = options.index(value) if value in options else 0
+        return st.selectbox(label, options, index=index, key=key, help=help)
+    if field.type is str:
+        return st.text_input(label, str(value), key=key, help=help)
+    low, high = field.ends
+    step = field.type(setting.step or 1)
+    return st.number_input(
+        label, low, high, field.type(value), step, key=key, help=help,
+        format="%d" if field.type is int else "%.4g",
+    )  # fmt: skip
+
+
+def edit_panels(catalog: Catalog, figure: Document, recipe: Recipe) -> Recipe:
+    """The recipe as the panels' controls say."""
+    st.subheader("Panels", anchor=False)
+    subjects = Subjects(catalog)
+    for place in range(len(recipe.panels)):
+        try:
+            recipe = _edit_panel(catalog, figure, recipe, place, subjects)
+        except ValueError as error:
+            st.error(parts.sentence(error), icon=":material/error:")
+    recipe = _add_panel(catalog, figure, recipe, subjects)
+    return _edit_words(figure, recipe)
+
+
+def _edit_panel(
+    catalog: Catalog, figure: Document, recipe: Recipe, place: int, subjects: Subjects
+) -> Recipe:
+    panel = recipe.panels[place]
+    key = f"{figure.id}-{place}-{panel.key[:12]}"
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"**{recipe.letter(place) or place + 1}**", width="content")
+            question = _panel_link(catalog, panel, subjects)
+            moved = _move_buttons(recipe, place, key)
+        if moved is not None:
+            _keep_and_rerun(catalog, figure, moved)
+        if question is None:
+            return recipe
+        left, right = st.columns([4, 1])
+        heading = left.text_input(
+            "Heading", panel.heading, key=f"{key}-heading", help="TeX between dollar signs."
+        )
+        most = recipe.style.columns
+        span = right.number_input("Columns", 1, most, min(panel.span, most), key=f"{key}-span")
+        with st.expander("How it is drawn", icon=":material/palette:"):
+            look = _edit_look(catalog, question, panel, key)
+            over = _choose_over(catalog, question, panel, key)
+        notes = _edit_notes(panel, key)
+    changes = {"heading": heading, "span": int(span), "look": look, "over": over, "notes": notes}
+    return recipe.with_panel(place, **changes)
+
+
+def _panel_link(
+    catalog: Catalog, panel: FigurePanel, subjects: Subjects
+) -> records.Question | None:
+    """The way to the panel's analysis; a sentence where there is none."""
+    try:
+        question = readable_question(catalog, panel.key)
+    except ValueError as error:
+        st.error(parts.sentence(error), icon=":material/error:")
+        return None
+    link = link_to(question, subjects)
+    show_link(link, as_text(f"{link.kind.title} of {link.words}", 120))
+    return question
+
+
+def _move_buttons(recipe: Recipe, place: int, key: str) -> Recipe | None:
+    """The recipe with the panel moved or taken out, if a button was pressed."""
+    panels = list(recipe.panels)
+    st.space("stretch")
+    up = st.button("", icon=":material/arrow_upward:", key=f"{key}-up", disabled=not place,
+                   type="tertiary", help="Earlier")  # fmt: skip
+    down = st.button("", icon=":material/arrow_downward:", key=f"{key}-down", type="tertiary",
+                     disabled=place == len(panels) - 1, help="Later")  # fmt: skip
+    out = st.button("", icon=":material/close:", key=f"{key}-out", type="tertiary",
+                    help="Take it out of the figure")  # fmt: skip
+    if out:
+        del panels[place]
+    elif up or down:
+        other = place - 1 if up else place + 1
+        panels[place], panels[other] = panels[other], panels[place]
+    else:
+        return None
+    return replace(recipe, panels=tuple(panels))
+
+
+def _keep_and_rerun(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
+    catalog.change_document(figure.what, figure.id, recipe.to_json())
+    st.rerun()
+
+
+def _edit_look(
+    catalog: Catalog, question: records.Question, panel: FigurePanel, key: str
+) -> dict[str, Any]:
+    """What of the panel's look is not as usual."""
+    kind = kind_named(question.kind)
+    usual = asdict(kind.look.usual(questions.result_of(catalog, question)))
+    now = {**usual, **panel.look}
+    fields = [field for field in setting_fields(kind.look) if not field.several]
+    names = [field.name for field in fields if field.name not in OF_THE_FIGURE]
+    chosen = choose_fields(kind.look, now, key, names)
+    chosen = {name: value for name, value in chosen.items() if value != usual[name]}
+    if "camera" in usual and (camera := _choose_camera(list(now["camera"]), key)):
+        chosen["camera"] = camera
+    return chosen
+
+
+def _choose_camera(camera: list[float], key: str) -> list[float]:
+    """The camera of a view in three dimensions: the panel's, or where a view was last turned."""
+    turned = camera_numbers(st.session_state.get("camera"))
+    if len(turned) == CAMERA_NUMBERS and st.button(
+        "Camera as last turned",
+        key=f"{key}-camera",
+        icon=":material/photo_camera:",
+        help="Where you stood in the 3-D view of an analysis's page, in this session.",
+    ):
+        return [round(number, 6) for number in turned]
+    if camera and st.button("Usual camera", key=f"{key}-usual", icon=":material/home:"):
+        return []
+    return camera
+
+
+def _choose_over(
+    catalog: Catalog, question: records.Question, panel: FigurePanel, key: str
+) -> tuple[str, ...]:
+    """Answers that are drawn over the panel, as paths over a plane of the same point."""
+    offered = [
+        other
+        for other in catalog.questions(limit=MOST_OFFERED)[0]
+        if kind_named(other.kind).over
+        and other.status == "complete"
+        and other.point_ids[:1] == question.point_ids[:1]
+        and other.key != question.key
+    ]
+    titles = {other.key: other.title for other in offered}
+    titles |= {kept: kept[:12] for kept in panel.over if kept not in titles}
+    if not titles:
+        return ()
+    chosen = st.multiselect(
+        "Drawn over it",
+        list(titles),
+        list(panel.over),
+        format_func=lambda kept: titles.get(kept, kept[:12]),
+        key=f"{key}-over",
+    )
+    return tuple(chosen)
+
+
+def _edit_notes(panel: FigurePanel, key: str) -> tuple[Note, ...]:
+    """Words on the panel, with arrows."""
+    rows = [
+        {
+            "text": n.text,
+            "x": n.x,
+            "y": n.y,
+            "to x": (*n.tip, None)[0],
+            "to y": (*n.tip, None, None)[1],
+        }
+        for n in panel.notes
+    ]
+    with st.expander("Notes on it", icon=":material/format_quote:"):
+        st.caption("At shares of the panel, from its lower left corner; an arrow if it has an end.")
+        columns = {name: [row[name] for row in rows] for name in ("text", "x", "y", "to x", "to y")}
+        edited = st.data_editor(
+            columns, num_rows="dynamic", key=f"{key}-notes", column_config=NOTE_COLUMNS
+        )
+    return tuple(_notes_of(edited))
+
+
+NOTE_COLUMNS = {
+    "text": st.column_config.TextColumn("Words"),
+    **{
+        name: st.column_config.NumberColumn(name, min_value=0.0, max_value=1.0, step=0.01)
+        for name in ("x", "y", "to x", "to y")
+    },
+}
+
+
+def _notes_of(columns: Mapping[str, Sequence[Any]]) -> list[Note]:
+    """The notes of the rows that have words and a place."""
+    notes = []
+    for text, x, y, to_x, to_y in zip(
+        *(columns[name] for name in ("text", "x", "y", "to x", "to y")), strict=True
+    ):
+        if text and None not in (x, y):
+            tip = () if None in (to_x, to_y) else (float(to_x), float(to_y))
+            notes.append(Note(str(text), float(x), float(y), tip))
+    return notes
+
+
+def _add_panel(catalog: Catalog, figure: Document, recipe: Recipe, subjects: Subjects) -> Recipe:
+    """A menu of the stored analyses."""
+    if len(recipe.panels) >= MOST_PANELS:
+        st.caption(f"A figure has at most {MOST_PANELS} panels.")
+        return recipe
+    stored = [
+        question for question in catalog.questions(limit=MOST_OFFERED)[0] if question.units_done
+    ]
+    titles = {question.key: f"{question.title} · {question.key[:6]}" for question in stored}
+    chosen = st.selectbox(
+        "Add a panel",
+        list(titles),
+        index=None,
+        format_func=lambda key: titles.get(key, key[:12]),
+        placeholder="An analysis",
+        key=f"{figure.id}-add-{len(recipe.panels)}",
+    )
+    if chosen:
+        added = replace(recipe, panels=(*recipe.panels, FigurePanel(key=chosen)))
+        _keep_and_rerun(catalog, figure, added)
+    return recipe
+
+
+def _edit_words(figure: Document, recipe: Recipe) -> Recipe:
+    """What is written in the place of words of axes and bars."""
+    with st.expander("Words of axes and colour bars", icon=":material/title:"):
+        st.caption(
+            r"For example *Loss* as `$\mathcal{L}(\theta)$`; letters between dollars are TeX."
+        )
+        columns = {"words": list(recipe.words), "written": list(recipe.words.values())}
+        edited = st.data_editor(columns, num_rows="dynamic", key=f"{figure.id}-words")
+    words = {
+        str(said): str(new)
+        for said, new in zip(edited["words"], edited["written"], strict=True)
+        if said and new
+    }
+    try:
+        return replace(recipe, words=words)
+    except ValueError as error:
+        st.error(parts.sentence(error), icon=":material/error:")
+        return recipe

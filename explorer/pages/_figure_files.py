@@ -1,0 +1,91 @@
+"""A figure as it will be in print, and the files that are made of it."""
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from explorer.figures.recipe import Recipe
+from explorer.pages import _parts as parts
+from explorer.pages._export import file_word
+from explorer.pages._text import as_text
+from explorer.render.relief3d.client import RenderError
+from store import Catalog
+from store.documents import Document
+
+PREVIEW_DPI = 160
+PREVIEWS_KEY = "figure-previews"  # of the last ones in the session: recipe and counts -> PNG
+MOST_PREVIEWS = 4
+MEDIA = {
+    ".pdf": ("PDF", "application/pdf"),
+    ".svg": ("SVG", "image/svg+xml"),
+    ".png": ("PNG", "image/png"),
+    ".txt": ("Caption", "text/plain"),
+    ".bib": ("BibTeX", "text/plain"),
+    ".json": ("Recipe", "application/json"),
+    ".zip": ("Everything", "application/zip"),
+}
+
+
+def show_preview(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
+    """The figure as a picture, and its files; or the sentence why there is none."""
+    if not recipe.panels:
+        st.info("Add a panel below.")
+        return
+    try:
+        png = _preview(catalog, recipe)
+    except (ValueError, RenderError) as error:
+        st.error(parts.sentence(error), icon=":material/error:")
+        return
+    style = recipe.style
+    st.image(
+        png, caption=f"{as_text(figure.name, 80)} · {style.width:.4g} in wide", width="stretch"
+    )
+    _show_downloads(catalog, figure, recipe)
+
+
+def _preview(catalog: Catalog, recipe: Recipe) -> bytes:
+    """The picture, made once as long as neither the recipe nor its answers change."""
+    from explorer.figures.making import figure_file
+
+    counts = [question.units_done for question in catalog.questions_of(list(recipe.keys)).values()]
+    key = repr((recipe.to_json(), counts))
+    previews: dict[str, bytes] = st.session_state.setdefault(PREVIEWS_KEY, {})
+    if key not in previews:
+        with st.spinner("Drawing", show_time=True):
+            previews[key] = figure_file(catalog, recipe, "png", PREVIEW_DPI)
+        for old in list(previews)[:-MOST_PREVIEWS]:
+            del previews[old]
+    return previews[key]
+
+
+def _show_downloads(catalog: Catalog, figure: Document, recipe: Recipe) -> None:
+    from explorer.figures.files import MAKERS, overlay_bundle
+
+    stem = file_word(figure.name)
+    makers: dict[str, tuple[str, str, Callable[[Catalog, Recipe, str], bytes]]] = {
+        ending: (*MEDIA[ending], maker) for ending, maker in MAKERS.items()
+    }
+    with st.container(horizontal=True, gap="xsmall"):
+        for ending, (label, media, maker) in makers.items():
+            st.download_button(
+                label,
+                partial(maker, catalog, recipe, stem),
+                f"{stem}{ending}",
+                media,
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"{figure.id}{ending}",
+            )
+        st.download_button(
+            "LaTeX overlay",
+            partial(overlay_bundle, catalog, recipe, stem),
+            f"{stem}-overlay.zip",
+            "application/zip",
+            on_click="ignore",
+            icon=":material/download:",
+            key=f"{figure.id}-overlay",
+            help="The drawing without words, and a TeX file that writes them in your paper's font.",
+        )
+    st.caption("Without a browser: ", width="content")
+    st.code(f"python -m explorer figure '{figure.name}' {stem}.pdf", language="bash")
