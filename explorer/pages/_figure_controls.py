@@ -27,13 +27,18 @@ MOST_OFFERED = 200  # analyses to add
 def choose_fields(
     settings: type, values: Mapping[str, object], key: str, names: Sequence[str]
 ) -> dict[str, Any]:
-    """The values of fields of a settings class, a control each, two in a row."""
+    """The values of fields of a settings class, a control each: two in a row, switches below."""
     described = [field for field in setting_fields(settings) if field.name in names]
+    switches = [field for field in described if field.type is bool]
+    others = [field for field in described if field.type is not bool]
     chosen: dict[str, Any] = {}
-    for start in range(0, len(described), 2):
-        for field, column in zip(described[start : start + 2], st.columns(2), strict=False):
+    for start in range(0, len(others), 2):
+        for field, column in zip(others[start : start + 2], st.columns(2), strict=False):
             with column:
                 chosen[field.name] = _control(field, values[field.name], f"{key}-{field.name}")
+    with st.container(horizontal=True, gap="medium"):
+        for field in switches:
+            chosen[field.name] = _control(field, values[field.name], f"{key}-{field.name}")
     return chosen
 
 
@@ -195,44 +200,44 @@ def _choose_over(
 
 def _edit_notes(panel: FigurePanel, key: str) -> tuple[Note, ...]:
     """Words on the panel, with arrows."""
-    rows = [
-        {
-            "text": n.text,
-            "x": n.x,
-            "y": n.y,
-            "to x": (*n.tip, None)[0],
-            "to y": (*n.tip, None, None)[1],
-        }
-        for n in panel.notes
-    ]
+    rows = [(n.text, n.x, n.y, *(n.tip or (None, None))) for n in panel.notes]
     with st.expander("Notes on it", icon=":material/format_quote:"):
         st.caption("At shares of the panel, from its lower left corner; an arrow if it has an end.")
-        columns = {name: [row[name] for row in rows] for name in ("text", "x", "y", "to x", "to y")}
-        edited = st.data_editor(
-            columns, num_rows="dynamic", key=f"{key}-notes", column_config=NOTE_COLUMNS
-        )
-    return tuple(_notes_of(edited))
+        edited = _edit_rows(NOTE_COLUMNS, rows, f"{key}-notes", NOTE_CONFIG)
+    return tuple(
+        Note(text, float(x), float(y), () if None in (to_x, to_y) else (float(to_x), float(to_y)))
+        for text, x, y, to_x, to_y in edited
+        if text and None not in (x, y)
+    )
 
 
-NOTE_COLUMNS = {
-    "text": st.column_config.TextColumn("Words"),
-    **{
-        name: st.column_config.NumberColumn(name, min_value=0.0, max_value=1.0, step=0.01)
-        for name in ("x", "y", "to x", "to y")
-    },
+NOTE_COLUMNS = {"words": "str", "x": "float", "y": "float", "to x": "float", "to y": "float"}
+NOTE_CONFIG = {
+    name: st.column_config.NumberColumn(name, min_value=0.0, max_value=1.0, step=0.01)
+    for name in list(NOTE_COLUMNS)[1:]
 }
+WORD_COLUMNS = {"words": "str", "written": "str"}
 
 
-def _notes_of(columns: Mapping[str, Sequence[Any]]) -> list[Note]:
-    """The notes of the rows that have words and a place."""
-    notes = []
-    for text, x, y, to_x, to_y in zip(
-        *(columns[name] for name in ("text", "x", "y", "to x", "to y")), strict=True
-    ):
-        if text and None not in (x, y):
-            tip = () if None in (to_x, to_y) else (float(to_x), float(to_y))
-            notes.append(Note(str(text), float(x), float(y), tip))
-    return notes
+def _edit_rows(
+    columns: Mapping[str, str],
+    rows: Sequence[tuple[object, ...]],
+    key: str,
+    config: Mapping[str, Any] | None = None,
+) -> list[tuple[Any, ...]]:
+    """The rows of a table as they are edited; None where a cell is empty.
+
+    The table begins as it was at first in this session: edits count from there.
+    """
+    import pandas as pd
+
+    begun = st.session_state.setdefault(f"{key}-begun", list(rows))
+    table = pd.DataFrame(begun, columns=list(columns)).astype(dict(columns))
+    edited = st.data_editor(table, num_rows="dynamic", key=key, column_config=config)
+    return [
+        tuple(None if pd.isna(cell) else cell for cell in row)
+        for row in edited.itertuples(index=False)
+    ]
 
 
 def _add_panel(catalog: Catalog, figure: Document, recipe: Recipe, subjects: Subjects) -> Recipe:
@@ -264,13 +269,9 @@ def _edit_words(figure: Document, recipe: Recipe) -> Recipe:
         st.caption(
             r"For example *Loss* as `$\mathcal{L}(\theta)$`; letters between dollars are TeX."
         )
-        columns = {"words": list(recipe.words), "written": list(recipe.words.values())}
-        edited = st.data_editor(columns, num_rows="dynamic", key=f"{figure.id}-words")
-    words = {
-        str(said): str(new)
-        for said, new in zip(edited["words"], edited["written"], strict=True)
-        if said and new
-    }
+        rows = list(recipe.words.items())
+        edited = _edit_rows(WORD_COLUMNS, rows, f"{figure.id}-words")
+    words = {str(said): str(new) for said, new in edited if said and new}
     try:
         return replace(recipe, words=words)
     except ValueError as error:
