@@ -162,8 +162,16 @@ INSIDE = {
     "explorer/private_folder.py": (),
     "explorer/access.py": ("explorer.private_folder",),
     "explorer/problem_template.py": ("explorer.problem",),
+    "explorer/figures/": (
+        "explorer.figures",
+        "explorer.kinds",
+        "explorer.ask",
+        "explorer.render",
+        "store",
+    ),
     "explorer/pages/": (
         "explorer.pages",
+        "explorer.figures",
         "explorer.access",
         "explorer.consent",
         "explorer.own_code",
@@ -180,6 +188,7 @@ INSIDE = {
     "explorer/__main__.py": ("explorer.commands",),
     "explorer/commands/": (
         "explorer.commands",
+        "explorer.figures",
         "explorer.access",
         "explorer.consent",
         "explorer.own_code",

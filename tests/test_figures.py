@@ -1,0 +1,239 @@
+"""Figures of stored answers: exact widths, the same bytes again, sentences for what fails."""
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from explorer.figures.bibliography import SOURCES
+from explorer.figures.caption import caption, sources
+from explorer.figures.files import MAKERS, overlay_files
+from explorer.figures.making import figure_file, figure_page
+from explorer.figures.recipe import FIGURE, FigurePanel, FigureStyle, Recipe
+from explorer.figures.widths import VENUES, venue_named
+from explorer.kinds import KINDS
+from explorer.kinds.line import LINE, LineSettings
+from explorer.kinds.setting import setting_fields
+from explorer.kinds.surface import SURFACE, SurfaceSettings
+from explorer.render.export.composition import Cell, Note, rows_of
+from explorer.render.export.svg import drawing_size
+from store import Catalog
+from tests.filling import add_answer, add_tiny, new_catalog
+from tests.screen import fine, opened, texts
+from tests.tiny import command_line
+
+PAGE = "explorer/pages/figure.py"
+TEX = r"$\mathcal{L}(\theta)$"
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A surface and a line of the tiny model."""
+    folder = tmp_path_factory.mktemp("figures")
+    catalog = new_catalog(folder / "catalog")
+    model = add_tiny(catalog, folder, "tiny")
+    add_answer(catalog, SURFACE, SurfaceSettings(x_count=5, y_count=5), (model, ""))
+    add_answer(catalog, LINE, LineSettings(x_count=11), (model, ""))
+    catalog.close()
+    return catalog.folder
+
+
+@pytest.fixture
+def catalog(folder: Path) -> Catalog:
+    return Catalog(folder)
+
+
+def two_panels(catalog: Catalog, **style: object) -> Recipe:
+    """The surface from above and the line, with TeX and a note."""
+    keys = {question.kind: question.key for question in catalog.questions()[0]}
+    panels = (
+        FigurePanel(key=keys["surface"], heading=f"Plane {TEX}", notes=(NOTE,)),
+        FigurePanel(key=keys["line"], heading="A line"),
+    )
+    return Recipe(panels=panels, style=FigureStyle(**style), words={"Loss": f"Loss {TEX}"})  # type: ignore[arg-type]
+
+
+NOTE = Note("here", 0.5, 0.5, (0.4, 0.6))
+
+
+def test_a_recipe_survives_json(catalog: Catalog) -> None:
+    """Written and read it is the same; what is no recipe is refused by the field's name."""
+    recipe = two_panels(catalog, width=3.25, columns=1)
+    assert Recipe.of(json.loads(json.dumps(recipe.to_json()))) == recipe
+    with pytest.raises(ValueError, match="panels"):
+        Recipe.of({"panels": 3})
+    with pytest.raises(ValueError, match="width must be"):
+        FigureStyle(width=0.2)
+
+
+@pytest.mark.parametrize("tex", [r"$\frac{1$", r"$\nosuchcommand$"])
+def test_tex_that_cannot_be_read_is_one_sentence(tex: str) -> None:
+    """In a heading, a note and a word of an axis."""
+    for refused in (
+        lambda: FigurePanel(key="k", heading=tex),
+        lambda: FigurePanel(key="k", notes=(Note(tex, 0.1, 0.1),)),
+        lambda: Recipe(words={"Loss": tex}),
+    ):
+        with pytest.raises(ValueError, match=r"TeX .* cannot be read"):
+            refused()
+
+
+@pytest.mark.parametrize("width", [3.25, 5.5, 6.75])
+def test_the_page_is_exactly_as_wide(catalog: Catalog, width: float) -> None:
+    """The width of the PDF's page and of the PNG's pixels, whatever the columns."""
+    recipe = two_panels(catalog, width=width, columns=1 if width < 4 else 2)
+    assert drawing_size(figure_page(catalog, recipe))[0] == pytest.approx(72 * width)
+    pdf = figure_file(catalog, recipe, "pdf")
+    box = re.search(rb"/MediaBox \[\s*0 0 ([\d.]+)", pdf)
+    assert box is not None
+    assert float(box[1]) == pytest.approx(72 * width, abs=0.1)
+
+
+def test_the_same_recipe_is_the_same_file(catalog: Catalog) -> None:
+    """Byte for byte, in every format, though two fonts and TeX are in it."""
+    recipe = two_panels(catalog)
+    for ending, maker in MAKERS.items():
+        assert maker(catalog, recipe, "f") == maker(catalog, recipe, "f"), ending
+
+
+def test_the_command_makes_the_same_bytes(catalog: Catalog, tmp_path: Path) -> None:
+    """Another process, from the stored recipe and from its file; no file is overwritten."""
+    recipe = two_panels(catalog, text_size=8.0)
+    catalog.add_document(FIGURE, "Paper 1", recipe.to_json())
+    catalog.close()
+    target, written = tmp_path / "one.pdf", tmp_path / "recipe.json"
+    assert command_line("figure", "Paper 1", target, catalog=catalog.folder).returncode == 0
+    assert target.read_bytes() == figure_file(catalog, recipe, "pdf")
+    catalog.close()
+    again = command_line("figure", "Paper 1", target, catalog=catalog.folder)
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    assert command_line("figure", "Paper 1", written, catalog=catalog.folder).returncode == 0
+    other = tmp_path / "two.pdf"
+    words = ("figure", "Paper 1", other, "--recipe", written)
+    assert command_line(*words, catalog=catalog.folder).returncode == 0
+    assert other.read_bytes() == target.read_bytes()
+    assert "Paper 1" in command_line("figure", catalog=catalog.folder).stdout
+
+
+@pytest.mark.skipif(shutil.which("pdffonts") is None, reason="needs poppler-utils")
+def test_words_are_text_in_embedded_fonts(catalog: Catalog, tmp_path: Path) -> None:
+    """Every font of the PDF is embedded, and its words are found."""
+    file = tmp_path / "f.pdf"
+    file.write_bytes(figure_file(catalog, two_panels(catalog), "pdf"))
+    fonts = subprocess.run(["pdffonts", file], capture_output=True, text=True, check=True).stdout
+    rows = fonts.splitlines()[2:]
+    assert rows
+    assert all(" yes yes " in row for row in rows), fonts
+    said = subprocess.run(["pdftotext", file, "-"], capture_output=True, text=True, check=True)
+    assert "A line" in said.stdout
+    assert "(b)" in said.stdout
+
+
+def test_curves_are_as_high_as_the_plane_beside_them(catalog: Catalog) -> None:
+    """The line is drawn again, and the figure is no higher for it."""
+    levelled = figure_page(catalog, two_panels(catalog, level=True))
+    plain = figure_page(catalog, two_panels(catalog, level=False))
+    assert levelled != plain
+    assert drawing_size(levelled)[1] == pytest.approx(drawing_size(plain)[1], abs=3)
+
+
+def test_panels_stand_where_they_fit() -> None:
+    """A wide panel begins a row of its own."""
+    cells = [Cell("", span=span) for span in (1, 2, 1, 1, 3)]
+    assert [[cell.span for cell in row] for row in rows_of(cells, 2)] == [[1], [2], [1, 1], [3]]
+
+
+def test_a_panel_that_cannot_be_drawn_is_named(catalog: Catalog) -> None:
+    """An answer that is not there, in the trash, or a look that is none: one sentence."""
+    recipe = two_panels(catalog)
+    with pytest.raises(ValueError, match="panel 2: the analysis nothing is not in this catalog"):
+        figure_page(catalog, recipe.with_panel(1, key="nothing"))
+    with pytest.raises(ValueError, match="panel 1: there is no setting 'colour'"):
+        figure_page(catalog, recipe.with_panel(0, look={"colour": "red"}))
+    with pytest.raises(ValueError, match=r"panel 1: .* cannot be drawn over another picture"):
+        figure_page(catalog, recipe.with_panel(0, over=(recipe.panels[1].key,)))
+    key = recipe.panels[1].key
+    catalog.delete_question(key)
+    with pytest.raises(ValueError, match=r"panel 2: .* in the trash"):
+        figure_page(catalog, recipe)
+    catalog.restore_question(key)
+    with pytest.raises(ValueError, match="at least one panel"):
+        figure_page(catalog, Recipe())
+    with pytest.raises(ValueError, match="no room"):
+        figure_page(catalog, replace(recipe, style=FigureStyle(width=1.0, columns=6)))
+
+
+def test_a_caption_says_what_is_shown(catalog: Catalog) -> None:
+    """Model, data, normalisation, seed and precision of each panel; whom its methods are from."""
+    said = caption(catalog, two_panels(catalog))
+    for words in ("(a) Surface of tiny", "train (40 examples)", "filter", "seed 0", "float32"):
+        assert words in said
+    assert "@inproceedings{li2018," in sources(catalog, two_panels(catalog))
+
+
+def test_every_source_that_is_named_is_there() -> None:
+    """Of kinds and of choices of settings."""
+    named = {key for kind in KINDS for key in kind.sources}
+    for kind in KINDS:
+        assert kind.sources, kind.name
+        for described in setting_fields(kind.settings):
+            named |= set(described.setting.sources.values())
+            assert set(described.setting.sources) <= set(described.setting.choices)
+    assert named <= set(SOURCES)
+
+
+def test_the_overlay_writes_all_words_and_the_picture_none(catalog: Catalog) -> None:
+    """The PDF has no text left; TeX stays TeX, other words are escaped."""
+    recipe = two_panels(catalog).with_panel(1, heading="50 % & more_so")
+    files = overlay_files(catalog, recipe, "f")
+    assert b"/Font" not in files["f-bare.pdf"]
+    tex = files["f.tex"].decode()
+    assert "Plane " + TEX in tex
+    assert r"50 \% \& more\_so" in tex
+    assert tex.count("{") == tex.count("}")
+
+
+def test_a_bundle_has_everything(catalog: Catalog) -> None:
+    """Pictures, words, recipe and the numbers of each panel with where they come from."""
+    content = MAKERS[".zip"](catalog, two_panels(catalog), "f")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+        assert Recipe.of(json.loads(archive.read("f.json"))) == two_panels(catalog)
+    for ending in (".pdf", ".svg", ".png", ".tex", ".bib", ".json", "-bare.pdf", "-caption.txt"):
+        assert f"f{ending}" in names
+    assert sum(name.endswith(".parquet") for name in names) == 2
+
+
+def test_venues_have_widths_and_sources() -> None:
+    """Names are each there once, columns are no wider than pages."""
+    assert len({venue.name for venue in VENUES}) == len(VENUES)
+    assert all(1 < venue.column <= venue.full < 8 and venue.source for venue in VENUES)
+    assert venue_named("ICML").column == 3.25
+    assert venue_named("Nature").full * 25.4 == pytest.approx(183)
+    with pytest.raises(ValueError, match="there is no venue 'X'"):
+        venue_named("X")
+
+
+def test_the_page_makes_keeps_and_shows_a_figure(folder: Path, catalog: Catalog) -> None:
+    """Of the analyses that the address names; a heading is kept, a wrong one is a sentence."""
+    keys = [question.key for question in catalog.questions()[0]]
+    app = fine(opened(PAGE, panel=keys))  # type: ignore[arg-type]
+    (figure,) = [f for f in catalog.documents(FIGURE) if f.name == "Figure 1"]
+    assert [panel.key for panel in Recipe.of(figure.content).panels] == keys
+    assert figure.id in app.query_params["figure"]
+    heading = next(field for field in app.text_input if field.label == "Heading")
+    fine(heading.set_value(f"First {TEX}").run())
+    kept = Recipe.of(catalog.document(FIGURE, figure.id).content)
+    assert kept.panels[0].heading == f"First {TEX}"
+    heading = next(field for field in app.text_input if field.label == "Heading")
+    heading.set_value(r"$\frac{1$").run()
+    assert any("cannot be read" in text for text in texts(app, "error"))
+    assert not app.exception
+    assert Recipe.of(catalog.document(FIGURE, figure.id).content) == kept
