@@ -82,27 +82,28 @@ def test_what_is_fixed_or_stored_passes(tmp_path: Path, body: str) -> None:
     assert load_problem(written(tmp_path, body), {}, twice=True).problem.model
 
 
-def test_the_loss_is_what_was_measured_at_the_import(tmp_path: Path) -> None:
-    """Another loss of the same point is refused; rounding, subsets and NaN are not."""
+def asked(*measured: float | None, kind: str = "surface", **changed: str) -> AnswerRequest:
+    """A request about points whose losses were measured at their import."""
     settings = {"split": "train", "subset": "all", "batchnorm": "frozen", "precision": "float32"}
+    return AnswerRequest(
+        key="k",
+        kind=kind,
+        settings=settings | changed,
+        problem=Path("mine.py"),
+        arguments={},
+        source_hash="s",
+        fingerprint="f",
+        points=("p",) * len(measured),
+        files=(Path("p.safetensors"),) * len(measured),
+        losses=measured,
+    )
+
+
+def test_the_loss_is_what_was_measured_at_the_import() -> None:
+    """Another loss of the same point is refused; rounding, subsets and NaN are not."""
     piece = Piece({"unit": np.arange(1)}, {"stand_alone": {"loss": 1.838}})
-
-    def asked(changed: dict[str, str], measured: float | None) -> AnswerRequest:
-        return AnswerRequest(
-            key="k",
-            kind="surface",
-            settings=settings | changed,
-            problem=tmp_path / "mine.py",
-            arguments={},
-            source_hash="s",
-            fingerprint="f",
-            points=("p",),
-            files=(tmp_path / "p.safetensors",),
-            losses=(measured,),
-        )
-
     with pytest.raises(ProblemError, match=r"was 0\.2495 at its import and is 1\.838 now"):
-        check_as_measured(piece, asked({}, 0.2495))
+        check_as_measured(piece, asked(0.2495))
     for changed, measured in (
         ({}, 1.8380001),
         ({}, None),
@@ -110,7 +111,23 @@ def test_the_loss_is_what_was_measured_at_the_import(tmp_path: Path) -> None:
         ({"subset": "first"}, 0.2495),
         ({"precision": "bf16"}, 0.2495),
     ):
-        check_as_measured(piece, asked(changed, measured))
+        check_as_measured(piece, asked(measured, **changed))
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        ("interpolation", {"own": [{"loss": None}, {"loss": 1.838}]}),
+        ("difference", {"alone": [{"loss": None}, {"loss": 1.838}]}),
+        ("run", {"path": {"values": {"loss": [None, 1.838]}}, "stand_alone": {"loss": 1.838}}),
+    ],
+)
+def test_each_loss_is_that_of_its_own_point(kind: str, facts: dict) -> None:
+    """Whatever the kind, and whatever is no number at the points before it."""
+    piece = Piece({"unit": np.arange(1)}, facts)
+    check_as_measured(piece, asked(0.2495, 1.838, kind=kind))
+    with pytest.raises(ProblemError, match=r"was 0\.2495 at its import and is 1\.838 now"):
+        check_as_measured(piece, asked(1.838, 0.2495, kind=kind))
 
 
 def test_a_constant_of_another_precision_is_told_with_its_line(tmp_path: Path) -> None:

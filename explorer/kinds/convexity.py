@@ -154,6 +154,7 @@ CONVEXITY = Kind(
     subjects=("point",),
     settings=ConvexitySettings,
     result=Convexity,
+    facts=ConvexityFacts,
     version=1,
     answer="explorer.analysis.convexity:answer",
     look=ConvexityLook,

@@ -8,6 +8,7 @@ import numpy as np
 
 from explorer.kinds.critical_result import Critical
 from explorer.kinds.critical_settings import CriticalSettings
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, LogScale, Look, PlotHeight
 from explorer.kinds.setting import Setting
@@ -58,6 +59,7 @@ CRITICAL = Kind(
     runs_from=0,
     settings=CriticalSettings,
     result=Critical,
+    facts=AnswerFacts,
     version=1,
     answer="explorer.analysis.critical:answer",
     look=CriticalLook,

@@ -122,6 +122,7 @@ DIFFERENCE = Kind(
     subjects=("first", "second"),
     settings=DifferenceSettings,
     result=Difference,
+    facts=ChordFacts,
     version=1,
     answer="explorer.analysis.difference:answer",
     look=DifferenceLook,

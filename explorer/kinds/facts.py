@@ -82,6 +82,11 @@ class AnswerFacts(StoredFacts):
         """The loss of the model by itself."""
         return self.stand_alone.get("loss")
 
+    @property
+    def point_losses(self) -> tuple[float | None, ...]:
+        """The loss at each point that the answer is about, in their order, as far as it says it."""
+        return (self.stand_alone.get("loss", self.loss),)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AxesFacts(AnswerFacts):
@@ -106,6 +111,11 @@ class ChordFacts(AxesFacts):
     alone: tuple[Values, ...] = ()  # at the ends, each model by itself
     own: tuple[Values, ...] = ()  # the same, with each model's own statistics
     statistics: str = ""  # where the running statistics between them come from
+
+    @property
+    def point_losses(self) -> tuple[float | None, ...]:
+        """The loss of each of the two by itself."""
+        return tuple(values.get("loss") for values in self.own or self.alone)
 
 
 def number(values: Values, name: str) -> float:

@@ -171,6 +171,7 @@ INTERPOLATION = Kind(
     subjects=("from", "to"),
     settings=InterpolationSettings,
     result=Interpolation,
+    facts=ChordFacts,
     version=1,
     answer="explorer.analysis.interpolation:answer",
     look=InterpolationLook,

@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from explorer.kinds.facts import AnswerFacts
 from explorer.kinds.look import Look
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.result import Result
@@ -18,6 +19,7 @@ class Kind:
     subjects: tuple[str, ...]  # what the question is about, in order: "point"
     settings: type[ObjectiveSettings]
     result: type[Result]
+    facts: type[AnswerFacts]  # what an answer says of itself
     version: int  # raise it when the same question gets another answer
     answer: str  # "module:function", torch
     look: type[Look]  # how the result is drawn

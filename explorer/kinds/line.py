@@ -213,6 +213,7 @@ LINE = Kind(
     subjects=("point",),
     settings=LineSettings,
     result=Line,
+    facts=LineFacts,
     version=2,
     answer="explorer.analysis.line:answer",
     look=LineLook,

@@ -98,6 +98,7 @@ PROJECTION = Kind(
     later=("direction", "x_rank", "y_rank"),
     settings=ProjectionSettings,
     result=Projection,
+    facts=ProjectionFacts,
     version=1,
     answer="explorer.analysis.projection:answer",
     look=ProjectionLook,

@@ -88,6 +88,11 @@ class PlaneOfRunFacts(AxesFacts):
     x_range: tuple[float, float] = (0.0, 1.0)
     y_range: tuple[float, float] = (0.0, 1.0)
 
+    @property
+    def point_losses(self) -> tuple[float | None, ...]:
+        """The true loss of each snapshot of all runs; the plane stands on one of them alone."""
+        return self.path.values.get("loss", ()) if self.path else ()
+
 
 @dataclass(frozen=True)
 class Run(Surface):
@@ -192,6 +197,7 @@ RUN = Kind(
     later=("lengths", "plane"),
     settings=RunSettings,
     result=Run,
+    facts=PlaneOfRunFacts,
     version=1,
     answer="explorer.analysis.run:answer",
     look=RunLook,

@@ -10,7 +10,7 @@ from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_WIDTH, Look, PlotWidth
 from explorer.kinds.measures import MEASURE_PLACES
 from explorer.kinds.setting import Setting
-from explorer.kinds.sharpness_result import Sharpness
+from explorer.kinds.sharpness_result import Sharpness, SharpnessFacts
 from explorer.kinds.sharpness_settings import SharpnessSettings
 
 SHARPNESS_PICTURES = ("values", "ratios", "direction")
@@ -63,6 +63,7 @@ SHARPNESS = Kind(
     subjects=("point", "start"),  # the second: initial parameters, or the point where unknown
     settings=SharpnessSettings,
     result=Sharpness,
+    facts=SharpnessFacts,
     version=2,  # 1 had two measures less
     answer="explorer.analysis.sharpness:answer",
     look=SharpnessLook,

@@ -11,7 +11,7 @@ from explorer.kinds.look import CurvesLook, LogScale, PlotHeight, PlotWidth
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.random_matrices import REFERENCE_NAMES
 from explorer.kinds.setting import Setting
-from explorer.kinds.spectrum_result import PAIR_FACTS, Spectrum
+from explorer.kinds.spectrum_result import PAIR_FACTS, Spectrum, SpectrumFacts
 
 KERNEL_WIDTH = 0.005  # of the range: the usual width of the kernel that smooths a density
 SPECTRUM_PICTURES = ("density", "pairs", "layers", "escape", "batches")
@@ -73,6 +73,7 @@ SPECTRUM = Kind(
     subjects=("point",),
     settings=SpectrumSettings,
     result=Spectrum,
+    facts=SpectrumFacts,
     version=1,
     answer="explorer.analysis.spectrum:answer",
     look=SpectrumLook,

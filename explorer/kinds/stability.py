@@ -8,7 +8,7 @@ import numpy as np
 from explorer.kinds.kind import Kind
 from explorer.kinds.look import SMALL_HEIGHT, SMALL_WIDTH, CurvesLook, LogScale, PlotHeight
 from explorer.kinds.setting import Setting
-from explorer.kinds.stability_result import Stability
+from explorer.kinds.stability_result import Stability, StabilityFacts
 from explorer.kinds.stability_settings import StabilitySettings
 from explorer.kinds.stability_threshold import OPTIMISERS, threshold
 
@@ -60,6 +60,7 @@ STABILITY = Kind(
     fewest=3,
     settings=StabilitySettings,
     result=Stability,
+    facts=StabilityFacts,
     version=1,
     answer="explorer.analysis.stability:answer",
     look=StabilityLook,

@@ -113,6 +113,7 @@ SURFACE = Kind(
     subjects=("point",),
     settings=SurfaceSettings,
     result=Surface,
+    facts=AxesFacts,
     version=2,
     answer="explorer.analysis.surface:answer",
     look=SurfaceLook,

@@ -4,7 +4,7 @@ import math
 
 from explorer.analysis.objective.user_errors import ProblemError
 from explorer.contracts.request import AnswerRequest
-from explorer.kinds.facts import ChordFacts
+from explorer.kinds import kind_named
 from explorer.kinds.piece import Piece
 
 RELATIVE, ABSOLUTE = 1e-3, 1e-6  # more than rounding on any device
@@ -25,8 +25,9 @@ def check_as_measured(piece: Piece, request: AnswerRequest) -> None:
     frozen = settings.get("batchnorm", "frozen") == "frozen"
     if not (whole and frozen) or settings.get("precision", "float32") not in ("float32", "float64"):
         return
-    for before, now in zip(request.losses, losses_of(piece), strict=False):
-        if before is None or not (math.isfinite(before) and math.isfinite(now)):
+    now_losses = kind_named(request.kind).facts.of(piece.facts).point_losses
+    for before, now in zip(request.losses, now_losses, strict=False):
+        if before is None or now is None or not (math.isfinite(before) and math.isfinite(now)):
             continue
         if not math.isclose(before, now, rel_tol=RELATIVE, abs_tol=ABSOLUTE):
             raise ProblemError(
@@ -35,13 +36,3 @@ def check_as_measured(piece: Piece, request: AnswerRequest) -> None:
                 "holds is made anew each time; draw it from a fixed seed in problem(), then import "
                 "again"
             )
-
-
-def losses_of(piece: Piece) -> list[float]:
-    """The losses at the points that an answer is about, as its facts say them."""
-    if "path" in piece.facts:  # of a run: its first point is not where the plane stands
-        return []
-    facts = ChordFacts.of(piece.facts)
-    points = facts.own or facts.alone or [facts.stand_alone or {"loss": facts.loss}]
-    losses = (values.get("loss") for values in points)
-    return [loss for loss in losses if loss is not None]
