@@ -1,6 +1,7 @@
 """The folder for what is one user's own and belongs to no catalog: token, secret, agreements."""
 
 import os
+import uuid
 from pathlib import Path
 
 VARIABLE = "EXPLORER_STATE"  # the environment's; another folder than the usual one
@@ -36,7 +37,7 @@ def made_private_folder() -> Path:
 
 def write_private(path: Path, content: str) -> None:
     """Write a file that its owner alone can read, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
         partial.touch(mode=0o600)
         partial.write_text(content, encoding="utf-8")

@@ -1,7 +1,7 @@
 """Jobs, and the few things the app remembers."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from store.database_file import Cursor
@@ -124,13 +124,40 @@ class Jobs(Door):
 
     def remember(self, name: str, value: object) -> None:
         """Keep a JSON value under a name, in place of an earlier one."""
-        row = {"name": name, "value": json.dumps(value, ensure_ascii=False)}
-        self._write(lambda c: put_row(c, "settings", row, ("value",)))
+        self._write(lambda c: put_row(c, "settings", _kept_row(name, value), ("value",)))
+
+    def change_remembered(self, name: str, default: T, change: Callable[[T], T]) -> T:
+        """The value kept under a name as it is from now on: a change of what was kept till now.
+
+        One transaction: what another thread or process keeps there meanwhile is not lost.
+
+        Args:
+            name: of the value.
+            default: what is changed where there is none of its type.
+            change: from the value kept to the new one; may be called more than once.
+        """
+
+        def work(cursor: Cursor) -> T:
+            kept = _kept_value(cursor, name, default)
+            value = change(kept)
+            if value != kept:
+                put_row(cursor, "settings", _kept_row(name, value), ("value",))
+            return value
+
+        return self._write(work)
 
     @remembered
     def recall(self, name: str, default: T) -> T:
         """The value kept under that name; the default where there is none of its type."""
-        query = "SELECT value FROM settings WHERE name = ?"
-        stored_text = self._read(lambda c: scalar(c, query, [name]))
-        value = default if stored_text is None else json.loads(str(stored_text))
-        return value if isinstance(value, type(default)) else default
+        return self._read(lambda c: _kept_value(c, name, default))
+
+
+def _kept_row(name: str, value: object) -> dict[str, str]:
+    return {"name": name, "value": json.dumps(value, ensure_ascii=False)}
+
+
+def _kept_value(cursor: Cursor, name: str, default: T) -> T:
+    """The value kept under that name; the default where there is none of its type."""
+    stored_text = scalar(cursor, "SELECT value FROM settings WHERE name = ?", [name])
+    value = default if stored_text is None else json.loads(str(stored_text))
+    return value if isinstance(value, type(default)) else default

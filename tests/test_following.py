@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,41 @@ def test_a_failed_import_stops_it(catalog: Catalog, tmp_path: Path) -> None:
     assert "failed: OSError: no data" in stopped(catalog, folder)
     following.unfollow(catalog, folder)
     assert str(folder) not in following.followed_runs(catalog)
+
+
+def test_lists_that_threads_change_at_once_lose_nothing(tmp_path: Path) -> None:
+    """A page follows while the supervisor unfollows: each change is kept."""
+    catalog, file = Catalog(tmp_path / "catalog"), problem_file(tmp_path / "p")
+    catalog.check()
+    catalog.jobs_folder.mkdir(exist_ok=True)
+    ended_runs = [tmp_path / f"ended {n}" for n in range(8)]
+    for folder in ended_runs:
+        follow(catalog, folder, file)
+    begun_runs = [tmp_path / f"begun {n}" for n in range(8)]
+
+    def change(number: int) -> None:
+        follow(catalog, begun_runs[number], file)
+        following.unfollow(catalog, ended_runs[number])
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(change, range(8)))
+    assert set(following.followed_runs(catalog)) == {str(folder) for folder in begun_runs}
+
+
+def test_what_was_followed_anew_is_not_stopped(tmp_path: Path) -> None:
+    """What a look found out about an agreement says nothing of one that was given since."""
+    catalog, file = Catalog(tmp_path / "catalog"), problem_file(tmp_path / "p")
+    catalog.check()
+    catalog.jobs_folder.mkdir(exist_ok=True)
+    follower, folder = following.Follower(catalog), tmp_path / "run"
+    follow(catalog, folder, file)
+    looked_at = following.followed_runs(catalog)[str(folder)]
+    following.follow(catalog, folder, file, "0" * 64, {})
+    follower._stop(folder, looked_at, "its code has changed")
+    assert stopped(catalog, folder) == ""
+    following.unfollow(catalog, folder)
+    follower._stop(folder, looked_at, "its code has changed")
+    assert following.followed_runs(catalog) == {}
 
 
 def test_nothing_followed_leaves_the_catalog_alone(tmp_path: Path) -> None:

@@ -162,6 +162,25 @@ def test_overlapping_pieces_from_threads_are_stored_once(tmp_path):
     assert catalog.values("q1", TABLE)["unit"].tolist() == list(range(ROWS))
 
 
+def test_a_remembered_list_that_threads_add_to_loses_nothing(tmp_path):
+    """What each changes is what is kept at that moment, not what it read before."""
+    catalog = Catalog(tmp_path)
+    catalog.check()
+    barrier = threading.Barrier(8)
+
+    def add(number: int) -> None:
+        barrier.wait()
+        catalog.change_remembered("pinned", [], lambda kept: sorted([*kept, number]))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert catalog.recall("pinned", []) == list(range(8))
+    assert catalog.change_remembered("pinned", "", lambda kept: kept + "a") == "a"  # was no text
+
+
 def test_a_foreign_transaction_in_this_process_is_waited_for(tmp_path):
     """A conflict with somebody else's open transaction is tried again until it is gone."""
     catalog = Catalog(tmp_path)

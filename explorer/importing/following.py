@@ -5,6 +5,7 @@ that the list has changed, so that a look costs a few `stat` calls and leaves th
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,21 +57,22 @@ def follow(
     run = FollowedRun(
         problem=problem.resolve(), digest=digest, arguments=dict(arguments), name=name
     )
-    _set_run(catalog, str(folder.resolve()), run)
+    _change_run(catalog, folder.resolve(), lambda earlier: run)
 
 
 def unfollow(catalog: Catalog, folder: Path) -> None:
     """Leave the run in the folder alone from now on."""
-    _set_run(catalog, str(folder.resolve()), None)
+    _change_run(catalog, folder.resolve(), lambda earlier: None)
 
 
 def followed_runs(catalog: Catalog) -> dict[str, FollowedRun]:
     """The runs by folder; those whose following stopped say why."""
     entries: dict[str, object] = catalog.recall(NAME, {})
-    return {
-        folder: from_json(FollowedRun, entry, ignore_unknown=True)
-        for folder, entry in entries.items()
-    }
+    return {folder: _stored_run(entry) for folder, entry in entries.items()}
+
+
+def _stored_run(entry: object) -> FollowedRun:
+    return from_json(FollowedRun, entry, ignore_unknown=True)
 
 
 def is_followed(catalog: Catalog, model: records.Model) -> bool:
@@ -80,14 +82,21 @@ def is_followed(catalog: Catalog, model: records.Model) -> bool:
     return run is not None and not run.stopped
 
 
-def _set_run(catalog: Catalog, folder: str, run: FollowedRun | None) -> None:
-    runs = {name: other for name, other in followed_runs(catalog).items() if name != folder}
-    if run is not None:
-        runs[folder] = run
-    catalog.remember(NAME, {name: to_json(other) for name, other in runs.items()})
-    write_json(
-        Spool(catalog.jobs_folder).folder / MARKER, folder
-    )  # replaced: what is linked there stays
+def _change_run(
+    catalog: Catalog, folder: Path, change: Callable[[FollowedRun | None], FollowedRun | None]
+) -> None:
+    """Change how a run is followed, from what is stored at that moment; None where it is not."""
+
+    def change_entries(entries: dict[str, object]) -> dict[str, object]:
+        others = {name: entry for name, entry in entries.items() if name != str(folder)}
+        earlier = _stored_run(entries[str(folder)]) if str(folder) in entries else None
+        run = change(earlier)
+        return others if run is None else {**others, str(folder): to_json(run)}
+
+    empty: dict[str, object] = {}
+    catalog.change_remembered(NAME, empty, change_entries)
+    marker = Spool(catalog.jobs_folder).folder / MARKER
+    write_json(marker, str(folder))  # replaced: what is linked there stays
 
 
 class Follower:
@@ -185,7 +194,7 @@ class Follower:
             )
         elif recording.ended:
             self._note_end(recording)
-            unfollow(self._catalog, folder)
+            self._replace(folder, run, None)
 
     def _has_new_snapshots(self, recording: Recording, run: FollowedRun) -> bool:
         """Whether a snapshot is not in the catalog as it lies in the folder."""
@@ -225,7 +234,11 @@ class Follower:
 
     def _stop(self, folder: Path, run: FollowedRun, why: str) -> None:
         """Follow no longer, and keep why."""
-        _set_run(self._catalog, str(folder), replace(run, stopped=why))
+        self._replace(folder, run, replace(run, stopped=why))
+
+    def _replace(self, folder: Path, looked_at: FollowedRun, run: FollowedRun | None) -> None:
+        """Put another in the place of what was looked at, unless somebody has changed that."""
+        _change_run(self._catalog, folder, lambda now: run if now == looked_at else now)
 
 
 def _file_mark(file: Path) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Answers that are pinned: kept at hand, to be set side by side on the page Compare."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -14,19 +14,34 @@ FULL_HELP = f"{MOST_PANELS} are pinned already: unpin one on the page Compare"
 
 def pinned_keys(catalog: Catalog) -> list[str]:
     """The questions' keys, the first pinned first."""
-    kept: list[object] = catalog.recall(PINS_KEY, [])
+    return _keys_in(catalog.recall(PINS_KEY, []))
+
+
+def _keys_in(kept: list[object]) -> list[str]:
     return [key for key in kept if isinstance(key, str)][:MOST_PANELS]
+
+
+def _change_pins(catalog: Catalog, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the list as it is at that moment: another session may have changed it."""
+    empty: list[object] = []
+    catalog.change_remembered(PINS_KEY, empty, lambda kept: list(change(_keys_in(kept))))
 
 
 def pin(catalog: Catalog, keys: Sequence[str]) -> None:
     """Pin answers, as long as there is room; what can no longer be shown makes room."""
-    shown = [question.key for question in readable_questions(catalog, pinned_keys(catalog))]
-    catalog.remember(PINS_KEY, list(dict.fromkeys([*shown, *keys]))[:MOST_PANELS])
+    before = pinned_keys(catalog)
+    gone = {*before} - {question.key for question in readable_questions(catalog, before)}
+
+    def add(pinned: list[str]) -> list[str]:
+        stay = [key for key in pinned if key not in gone]
+        return list(dict.fromkeys([*stay, *keys]))[:MOST_PANELS]
+
+    _change_pins(catalog, add)
 
 
 def unpin(catalog: Catalog, keys: Sequence[str]) -> None:
     """Pin answers no more."""
-    catalog.remember(PINS_KEY, [key for key in pinned_keys(catalog) if key not in keys])
+    _change_pins(catalog, lambda pinned: [key for key in pinned if key not in keys])
 
 
 def readable_questions(catalog: Catalog, keys: Sequence[str]) -> list[records.Question]:

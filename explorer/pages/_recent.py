@@ -22,9 +22,13 @@ def note_recent(catalog: Catalog, key: str) -> None:
         return
     noted[key] = time.monotonic()
     with contextlib.suppress(CatalogError):
-        keys = _recent_keys(catalog)
-        if keys[:1] != [key]:
-            catalog.remember(RECENT_KEY, [key, *(k for k in keys if k != key)][:MOST_RECENT])
+        if _recent_keys(catalog)[:1] != [key]:
+            empty: list[str] = []
+            catalog.change_remembered(
+                RECENT_KEY,
+                empty,
+                lambda keys: [key, *(k for k in keys if k != key)][:MOST_RECENT],
+            )
 
 
 def offer_recent(catalog: Catalog, subjects: Subjects) -> None:
