@@ -134,21 +134,34 @@ def training_curves(catalog: Catalog, model: records.Model) -> dict[str, dict[st
 
 
 def models_of(
-    catalog: Catalog, identity: RunIdentity, include_deleted: bool = False
+    catalog: Catalog,
+    identity: RunIdentity,
+    part: str | None = None,
+    include_deleted: bool = False,
 ) -> list[records.Model]:
-    """The models imported from the run, one for each problem and arguments, newest first."""
+    """The models imported from the run, one for each problem, arguments and part, newest first.
+
+    Args:
+        catalog: where they are.
+        identity: of the run.
+        part: only those of these weights in its files; "" for the usual ones.
+        include_deleted: whether also those in the trash.
+    """
+    models = catalog.models(include_deleted=include_deleted)
+    all_facts = ((model, ModelFacts.of(model.facts)) for model in models)
     return [
         model
-        for model in catalog.models(include_deleted=include_deleted)
-        if (run := ModelFacts.of(model.facts).run) is not None
+        for model, facts in all_facts
+        if (run := facts.run) is not None
         and RunIdentity(started=run.started, machine=run.machine, seed=run.seed) == identity
+        and part in (None, facts.part)
     ]
 
 
 def inspected_snapshots(
     catalog: Catalog, identity: RunIdentity, arguments: Json
 ) -> list[InspectedSnapshots]:
-    """What needs no second inspection: for each problem with its facts the snapshots by file name.
+    """What needs no second inspection: for each problem and part the snapshots by file name.
 
     Only the worker can say which of the problems is still the one in the file.
     """
@@ -160,6 +173,7 @@ def inspected_snapshots(
                 InspectedSnapshots(
                     source_hash=problem.source_hash,
                     problem=ProblemFacts.of(problem.facts),
+                    part=ModelFacts.of(model.facts).part,
                     files={
                         point.label: _inspected_file(point)
                         for point in catalog.points(model.id)  # of one label the later comes last

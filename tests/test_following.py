@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +26,10 @@ from tests.tiny import (
     command_line,
     end_workers,
     ended,
+    point_of_weights,
     problem_file,
     record,
+    record_two,
     supervised,
     tensors,
     until,
@@ -42,8 +46,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
             yield catalog
 
 
-def follow(catalog: Catalog, folder: Path, file: Path) -> None:
-    following.follow(catalog, folder, file, code_of(file).hash, {})
+def follow(catalog: Catalog, folder: Path, file: Path, **fields: Any) -> None:
+    run = following.FollowedRun(problem=file, digest=code_of(file).hash, arguments={})
+    following.follow(catalog, folder, replace(run, **fields))
 
 
 def model_of(catalog: Catalog, folder: Path) -> records.Model | None:
@@ -122,6 +127,43 @@ def test_an_import_under_way_is_waited_for(catalog: Catalog, tmp_path: Path) -> 
     assert len({job.id for job in catalog.jobs(limit=1000)} - before) == 2
 
 
+def test_a_part_of_a_run_is_followed(catalog: Catalog, tmp_path: Path) -> None:
+    """What follows is imported by the part that was named; a model of another part is left out."""
+    folder, file = tmp_path / "run", problem_file(tmp_path / "p")
+    record_two(folder, 1)
+    run = sources.resolve([str(folder)])
+    job_id = sources.order(catalog, run, file, {}, name="student", part="student")
+    assert ended(catalog, job_id).status == "done"
+    follow(catalog, folder, file, part="ema", name="averaged")
+
+    def averaged_points() -> list[str]:
+        own = [m for m in catalog.models() if m.name == "averaged"]
+        return [p.point_id for m in own for p in catalog.points(m.id)]
+
+    until_stored(catalog, lambda: len(averaged_points()) == 1)
+    record_two(folder, 2, end=True)
+    until_stored(catalog, lambda: str(folder) not in following.followed_runs(catalog))
+    assert averaged_points() == [point_of_weights(1001), point_of_weights(1002)]
+    (student,) = (m for m in catalog.models() if m.name == "student")
+    assert [p.point_id for p in catalog.points(student.id)] == [point_of_weights(1)]
+
+
+def test_the_command_line_follows_a_part(tmp_path: Path) -> None:
+    """`import --follow --part ema` has the weights of that part alone."""
+    folder, file, place = tmp_path / "run", problem_file(tmp_path / "p"), tmp_path / "catalog"
+    record_two(folder, 1, end=True)
+    try:
+        words = ("import", "--yes", "--follow", "--part", "ema", file, folder)
+        done = command_line(*words, catalog=place)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.endswith("1 snapshots\n")
+    finally:
+        end_workers(Catalog(place))
+    own = Catalog(place)
+    (model,) = (m for m in own.models() if m.facts.get("run"))
+    assert [p.point_id for p in own.points(model.id)] == [point_of_weights(1001)]
+
+
 def test_a_deleted_model_stays_deleted(catalog: Catalog, tmp_path: Path) -> None:
     """A run goes on after its model went to the trash: following stops and says why."""
     folder, file = tmp_path / "run", problem_file(tmp_path / "p")
@@ -176,7 +218,7 @@ def test_what_was_followed_anew_is_not_stopped(tmp_path: Path) -> None:
     follower, folder = following.Follower(catalog), tmp_path / "run"
     follow(catalog, folder, file)
     looked_at = following.followed_runs(catalog)[str(folder)]
-    following.follow(catalog, folder, file, "0" * 64, {})
+    follow(catalog, folder, file, digest="0" * 64)
     follower._stop(folder, looked_at, "its code has changed")
     assert stopped(catalog, folder) == ""
     following.unfollow(catalog, folder)
@@ -205,7 +247,7 @@ def test_a_run_is_followed_before_its_first_snapshot(catalog: Catalog, tmp_path:
     assert found.recording and not found.checkpoints and not found.errors
     with pytest.raises(ValueError, match="has no snapshot yet; follow it"):
         sources.order(catalog, found, file, {})
-    following.follow(catalog, folder, file, code_of(file).hash, {}, name="early")
+    follow(catalog, folder, file, name="early")
     time.sleep(1.0)
     assert steps(catalog, folder) == [] and stopped(catalog, folder) == ""
     record(folder, 3)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,8 +23,10 @@ from tests.tiny import (
     command_line,
     end_workers,
     ended,
+    point_of_weights,
     problem_file,
     record,
+    record_two,
     supervised,
     tensors,
 )
@@ -68,6 +71,49 @@ def test_a_growing_run_stays_one_model(catalog: Catalog, tmp_path: Path) -> None
     assert (again.id, again.point_id) == (after.id, after.point_id)
     assert again.facts["parameters"] == before.facts["parameters"]
     assert catalog.points(again.id) == grown
+
+
+def test_two_networks_of_a_run_are_two_models(catalog: Catalog, tmp_path: Path) -> None:
+    """Imported by either part, in any order, each model has its own weights and no other's."""
+    file, folder = problem_file(tmp_path / "p"), tmp_path / "run"
+    record_two(folder, 1, 2)
+    seeds = {"student": (1, 2), "ema": (1001, 1002)}
+    models = {part: brought(catalog, file, folder, part=part) for part in ("student", "ema")}
+    record_two(folder, 3)
+    for part in ("ema", "student"):
+        again = brought(catalog, file, folder, part=part)
+        assert again.id == models[part].id and again.facts["part"] == part
+        own = [point.point_id for point in catalog.points(again.id)]
+        assert own == [point_of_weights(seed) for seed in (*seeds[part], seeds[part][0] + 2)]
+        assert again.point_id == own[-1]
+
+
+def test_a_model_of_a_part_keeps_the_id_of_an_earlier_version(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """Once a run's model had one id whatever its part: it grows on, and the other part is apart."""
+    file, folder = problem_file(tmp_path / "p"), tmp_path / "run"
+    record_two(folder, 1)
+    job = catalog.job(sources.order(catalog, sources.resolve([str(folder)]), file, {}, part="ema"))
+    assert ended(catalog, job.id).status == "done"
+    made = storing.imported_model(catalog, job)
+    identity = recorded_runs.identity(read_recording(folder))
+    old_id = storing.run_model_id(made.problem_id, identity)
+    assert made.id != old_id
+
+    def give_old_id(cursor: Any) -> None:
+        cursor.execute("UPDATE models SET id = ? WHERE id = ?", [old_id, made.id])
+        cursor.execute("UPDATE points SET model_id = ? WHERE model_id = ?", [old_id, made.id])
+        cursor.execute("DELETE FROM seals WHERE what = 'model'")
+
+    catalog._write(give_old_id)
+    record_two(folder, 2)
+    grown = brought(catalog, file, folder, part="ema")
+    other = brought(catalog, file, folder, part="student")
+    assert grown.id == old_id != other.id
+    for model, first in ((grown, 1001), (other, 1)):
+        own = [point.point_id for point in catalog.points(model.id)]
+        assert own == [point_of_weights(first), point_of_weights(first + 1)]
 
 
 def test_facts_of_the_run(catalog: Catalog, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import torch
 from explorer import consent
 from explorer.analysis.directions.directions import direction_rows
 from explorer.analysis.objective.flat_model import FlatModel
+from explorer.analysis.objective.named_tensors import content_hash
 from explorer.ask.question import sha256
 from explorer.contracts.checkpoint import Checkpoint
 from explorer.importing.order import order_import
@@ -218,6 +219,23 @@ def record(folder: Path, *steps: int, end: bool = False) -> None:
         run.snapshot(model, step, loss=math.nan if step == 10 else step / 10)
     if end:
         run.__exit__(None)
+
+
+def record_two(folder: Path, *steps: int, end: bool = False) -> None:
+    """Begin or continue a run of two networks, student and ema, with other weights at each step."""
+    run = Recorder(folder, seed=4)
+    for step in steps:
+        both = torch.nn.ModuleDict({"student": problem().model, "ema": problem().model})
+        both["student"].load_state_dict(tensors(seed=step))
+        both["ema"].load_state_dict(tensors(seed=1000 + step))
+        run.snapshot(both, step)
+    if end:
+        run.__exit__(None)
+
+
+def point_of_weights(seed: int) -> str:
+    """The id of the point that these weights of the tiny model are."""
+    return content_hash(tensors(seed=seed))
 
 
 def trapped(settings: LineSettings, unit: int) -> float:

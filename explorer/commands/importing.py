@@ -2,13 +2,11 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from explorer import recorded_runs
-from explorer.codec import JsonValue
 from explorer.commands.consent import user_agrees
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.progress import wait_for_jobs
@@ -16,7 +14,6 @@ from explorer.commands.values import named_values
 from explorer.consent import code_to_agree
 from explorer.importing import following, sources, storing
 from explorer.importing.sources import Sources
-from explorer.own_code import Code
 from explorer.supervisor.supervisor import Supervisor
 from explorer.wording import message
 from store import Catalog
@@ -62,7 +59,10 @@ def import_checkpoints(
         return 1
     arguments = named_values(argument)
     if follow:
-        return _follow(catalog, import_sources, code, arguments, name)
+        run = following.FollowedRun(
+            problem=code.problem, digest=code.hash, arguments=arguments, name=name, part=part
+        )
+        return _follow(catalog, import_sources, run)
     job = sources.order(catalog, import_sources, problem_path, arguments, name, part)
     wait_for_jobs(catalog, [job], "auto")
     model = storing.imported_model(catalog, catalog.job(job))
@@ -71,13 +71,7 @@ def import_checkpoints(
     return 0
 
 
-def _follow(
-    catalog: Catalog,
-    run_sources: Sources,
-    code: Code,
-    arguments: Mapping[str, JsonValue],
-    name: str,
-) -> int:
+def _follow(catalog: Catalog, run_sources: Sources, run: following.FollowedRun) -> int:
     """Import what a recorded run has and brings, until it has ended; Ctrl-C leaves it alone.
 
     Raises:
@@ -89,13 +83,14 @@ def _follow(
         run_sources.recording.folder.resolve(),
         recorded_runs.identity(run_sources.recording),
     )
-    following.follow(catalog, folder, code.problem, code.hash, arguments, name)
+    following.follow(catalog, folder, run)
     supervisor, printed_count = Supervisor(catalog, "auto"), -1
     supervisor.start()
     try:
         while True:
             entry = following.followed_runs(catalog).get(str(folder))
-            count = max((m.points for m in recorded_runs.models_of(catalog, identity)), default=0)
+            models = recorded_runs.models_of(catalog, identity, run.part)
+            count = max((model.points for model in models), default=0)
             if count != printed_count:
                 print(f"{message(folder)}: {count:,} snapshots", flush=True)
                 printed_count = count

@@ -56,4 +56,5 @@ class InspectedSnapshots:
 
     source_hash: str
     problem: ProblemFacts
+    part: str = ""  # keys before the weights that were inspected; "" for the usual ones
     files: Mapping[str, InspectedFile] = field(default_factory=dict)  # by label

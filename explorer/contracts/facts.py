@@ -106,6 +106,7 @@ class ModelFacts(StoredFacts):
     no_gradient: str = ""  # why it has none, if so
     remarks: tuple[str, ...] = ()  # on the choice among the weights in its files
     run: RunFacts | None = None
+    part: str = ""  # keys before its weights in its files; "" for the usual ones
     import_job: str | None = field(default=None, metadata=named("import"))
     sample: bool | None = None  # whether it is shipped with the program
     title: str | None = None

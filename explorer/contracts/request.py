@@ -53,6 +53,11 @@ class ImportRequest:
     inspected: tuple[InspectedSnapshots, ...] = ()  # of the run, by earlier imports
     task: Literal["import"] = "import"
 
+    @property
+    def part(self) -> str:
+        """Keys before the weights in each of its files; "" for the usual ones."""
+        return self.checkpoints[-1].part if self.checkpoints else ""
+
 
 Request = AnswerRequest | ImportRequest
 

@@ -30,33 +30,16 @@ class FollowedRun:
     """A run whose snapshots are imported as they come."""
 
     problem: Path
-    digest: str  # of the code that the user agreed to run
+    digest: str  # of the code that the user agreed to run; no other is run
     arguments: Json  # of the problem file's function
     name: str = ""  # of the model that its first import makes; the folder's unless given
+    part: str = ""  # keys before the weights in each snapshot; the usual ones unless given
     stopped: str = ""  # why it is followed no longer, once it is
 
 
-def follow(
-    catalog: Catalog,
-    folder: Path,
-    problem: Path,
-    digest: str,
-    arguments: Json,
-    name: str = "",
-) -> None:
-    """Import what the run in the folder records from now on, until it has ended.
-
-    Args:
-        catalog: where its model is or will be.
-        folder: of the recorded run.
-        problem: the problem file.
-        digest: hash of the code that the user agreed to run; no other is run.
-        arguments: of its function `problem`.
-        name: of the model that its first import makes; the folder's unless given.
-    """
-    run = FollowedRun(
-        problem=problem.resolve(), digest=digest, arguments=dict(arguments), name=name
-    )
+def follow(catalog: Catalog, folder: Path, run: FollowedRun) -> None:
+    """Import what the run in the folder records from now on, until it has ended."""
+    run = replace(run, problem=run.problem.resolve(), arguments=dict(run.arguments))
     _change_run(catalog, folder.resolve(), lambda earlier: run)
 
 
@@ -77,9 +60,9 @@ def _stored_run(entry: object) -> FollowedRun:
 
 def is_followed(catalog: Catalog, model: records.Model) -> bool:
     """Whether more snapshots of the model are to be expected."""
-    recorded = ModelFacts.of(model.facts).run
-    run = followed_runs(catalog).get(recorded.folder) if recorded else None
-    return run is not None and not run.stopped
+    facts = ModelFacts.of(model.facts)
+    run = followed_runs(catalog).get(facts.run.folder) if facts.run else None
+    return run is not None and not run.stopped and run.part == facts.part
 
 
 def _change_run(
@@ -173,10 +156,10 @@ class Follower:
         """Order the snapshots that are missing, or note the end of the run and stop."""
         folder = recording.folder
         if recording.snapshots and self._has_new_snapshots(recording, run):
-            if job_id := self._job_under_way(str(folder)):
+            if job_id := self._job_under_way(str(folder), run.part):
                 self._jobs[str(folder)] = job_id
                 return
-            if self._is_deleted(recording):
+            if self._is_deleted(recording, run.part):
                 self._stop(folder, run, "its model was deleted; restore it and follow again")
                 return
             if agreed_code(run.problem, run.digest).hash != run.digest:
@@ -187,10 +170,11 @@ class Follower:
             if run_sources.errors:
                 self._stop(folder, run, run_sources.errors[0])
                 return
-            first = not recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
+            identity = recorded_runs.identity(recording)
+            first = not recorded_runs.models_of(self._catalog, identity, run.part)
             name = run.name if first else ""
             self._jobs[str(folder)] = sources.order(
-                self._catalog, run_sources, run.problem, run.arguments, name
+                self._catalog, run_sources, run.problem, run.arguments, name, run.part
             )
         elif recording.ended:
             self._note_end(recording)
@@ -201,26 +185,27 @@ class Follower:
         identity = recorded_runs.identity(recording)
         marks = {(s.file.stem, *_file_mark(s.file)[:1]) for s in recording.snapshots}
         return not any(
-            marks <= {(label, file.changed) for label, file in inspected.files.items()}
+            inspected.part == run.part
+            and marks <= {(label, file.changed) for label, file in inspected.files.items()}
             for inspected in recorded_runs.inspected_snapshots(
                 self._catalog, identity, run.arguments
             )
         )
 
-    def _job_under_way(self, folder: str) -> str:
-        """The import of this run that somebody else ordered, if it goes on."""
+    def _job_under_way(self, folder: str, part: str) -> str:
+        """The import of these weights of this run that somebody else ordered, if it goes on."""
         jobs = self._catalog.jobs(status=("queued", "running"), limit=1000)
         for job in jobs:
-            run = stored_import(job.request).run if job.task == "import" else None
-            if run is not None and str(run.folder) == folder:
+            order = stored_import(job.request) if job.task == "import" else None
+            if order and order.run and (str(order.run.folder), order.part) == (folder, part):
                 return job.id
         return ""
 
-    def _is_deleted(self, recording: Recording) -> bool:
+    def _is_deleted(self, recording: Recording, part: str) -> bool:
         """Whether the run's models are all in the trash, from which no import shall take them."""
         identity = recorded_runs.identity(recording)
-        models = recorded_runs.models_of(self._catalog, identity, include_deleted=True)
-        return bool(models) and not recorded_runs.models_of(self._catalog, identity)
+        models = recorded_runs.models_of(self._catalog, identity, part, include_deleted=True)
+        return bool(models) and all(model.deleted is not None for model in models)
 
     def _note_end(self, recording: Recording) -> None:
         """Bring the models' facts of the run up to its last line."""

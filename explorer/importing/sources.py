@@ -210,7 +210,8 @@ def order(
         raise ValueError("; ".join(sources.errors) or missing)
     run = recorded_runs.run_folder_of(sources.recording) if sources.recording else None
     if run and not name:
-        name = next((m.name for m in recorded_runs.models_of(catalog, run.identity)), "")
+        models = recorded_runs.models_of(catalog, run.identity, part)
+        name = models[0].name if models else ""
     return order_import(
         catalog,
         problem,

@@ -33,9 +33,7 @@ def store_import(catalog: Catalog, job: records.Job, result: ImportResult, folde
         arguments=request.arguments,
         facts=to_json(result.problem),
     )
-    run = request.run
-    subject = {"run": _whole_identity(run.identity)} if run else {"point": result.final_point}
-    model_id = sha256({"problem": identity.id, **subject})
+    model_id = _model_id(catalog, identity.id, request, result)
     points, measurements = [], []
     for point in result.points:
         points.append(_stored_point(catalog, model_id, point, folder))
@@ -58,9 +56,32 @@ def store_import(catalog: Catalog, job: records.Job, result: ImportResult, folde
         questions.ask(catalog, kind, model, settings, priority=priority)
 
 
-def _whole_identity(identity: RunIdentity) -> dict[str, JsonValue]:
-    """What a run's models are named after: its fields, those that are None too."""
-    return {"started": identity.started, "machine": identity.machine, "seed": identity.seed}
+def _model_id(
+    catalog: Catalog, problem_id: str, request: ImportRequest, result: ImportResult
+) -> str:
+    """The id of an import's model; of a run one for each part of its files.
+
+    Earlier versions gave a run's model one id whatever its part, which it keeps.
+    """
+    if request.run is None:
+        return sha256({"problem": problem_id, "point": result.final_point})
+    partless_id = run_model_id(problem_id, request.run.identity)
+    usual_part = ""
+    with contextlib.suppress(UnknownEntry):
+        usual_part = ModelFacts.of(catalog.model(partless_id).facts).part
+    if request.part == usual_part:
+        return partless_id
+    return run_model_id(problem_id, request.run.identity, request.part)
+
+
+def run_model_id(problem_id: str, identity: RunIdentity, part: str | None = None) -> str:
+    """The id of a run's model, after the run's fields, those that are None too; and its part."""
+    run: dict[str, JsonValue] = {
+        "started": identity.started,
+        "machine": identity.machine,
+        "seed": identity.seed,
+    }
+    return sha256({"problem": problem_id, "run": run} | ({} if part is None else {"part": part}))
 
 
 def _model_name(catalog: Catalog, model_id: str, request: ImportRequest) -> str:
@@ -76,7 +97,7 @@ def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
     own = (m for m in catalog.models() if ModelFacts.of(m.facts).import_job == job.id)
     if (model := next(own, None)) is not None or request.run is None:
         return model
-    for model in recorded_runs.models_of(catalog, request.run.identity):
+    for model in recorded_runs.models_of(catalog, request.run.identity, request.part):
         problem = catalog.problem(model.problem_id)
         if (problem.path, problem.arguments) == (str(request.problem), request.arguments):
             return model

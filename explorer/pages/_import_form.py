@@ -175,4 +175,11 @@ def order_import(catalog: Catalog, wanted: WantedImport, follow: bool) -> None:
         return
     if follow and checkpoint_sources.recording:
         folder = checkpoint_sources.recording.folder
-        following.follow(catalog, folder, code.problem, code.hash, wanted.arguments, wanted.name)
+        run = following.FollowedRun(
+            problem=code.problem,
+            digest=code.hash,
+            arguments=wanted.arguments,
+            name=wanted.name,
+            part=wanted.part,
+        )
+        following.follow(catalog, folder, run)

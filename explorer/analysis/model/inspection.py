@@ -201,6 +201,8 @@ def _earlier_hash(
     for earlier in inspected_before:
         if earlier.source_hash != loaded.source_hash or earlier.problem != loaded.facts:
             continue
+        if earlier.part != checkpoint.part:  # other weights of the same file
+            continue
         inspected = earlier.files.get(checkpoint.name)
         if inspected is None or inspected.changed != changed:
             continue
