@@ -50,6 +50,12 @@ def test_a_default_is_a_value_that_is_taken(kind: Kind, described: SettingField)
 
 
 @every_setting
+def test_a_seed_says_that_it_is_one(kind: Kind, described: SettingField) -> None:
+    """By that, not by its range, a comparison knows that another one is no other question."""
+    assert described.setting.seed == described.name.endswith("seed")
+
+
+@every_setting
 def test_what_a_setting_is_of_no_use_with_exists(kind: Kind, described: SettingField) -> None:
     """The words that make a setting useless are choices of another setting of the kind."""
     for name, unused in described.setting.unused_with.items():

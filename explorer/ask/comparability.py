@@ -9,7 +9,6 @@ from explorer.ask.provenance import provenance_of
 from explorer.contracts.facts import ModelFacts, ProblemFacts
 from explorer.kinds import kind_named, settings_from_json
 from explorer.kinds.objective_settings import ObjectiveSettings
-from explorer.kinds.seed import MOST_SEED
 from explorer.kinds.setting import setting_fields
 from store import Catalog, records
 
@@ -94,8 +93,7 @@ def hindrances(catalog: Catalog, first: records.Question, other: records.Questio
         if described.name == "split" or described.setting.filled_in or pair[0] == pair[1]:
             continue
         words = f"other {described.setting.label} ({_text(pair[0])}, {_text(pair[1])})"
-        drawn = described.setting.most == MOST_SEED
-        if drawn or (described.name in kind.axes and described.type is int):
+        if described.setting.seed or (described.name in kind.axes and described.type is int):
             places.append(words)
         else:
             numbers.append(words)

@@ -42,6 +42,7 @@ class DirectionSettings(ObjectiveSettings):
             "Of the random directions.",
             least=0,
             most=MOST_SEED,
+            seed=True,
             unused_with=NO_SEED_WITH,
         ),
     ] = 0

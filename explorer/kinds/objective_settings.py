@@ -58,6 +58,7 @@ class ObjectiveSettings(Settings):
             "Of the random choice of examples.",
             least=0,
             most=MOST_SEED,
+            seed=True,
             short="Seed",
             unused_with={"subset": ("all", "first")},
         ),

@@ -53,6 +53,7 @@ class Setting:
     unused_with: Mapping[str, tuple[SettingValue, ...]] = field(default_factory=dict, hash=False)
     sources: Mapping[str, str] = field(default_factory=dict, hash=False)  # choice -> whom it cites
     filled_in: bool = False  # from the subjects: nobody chooses it
+    seed: bool = False  # of random draws: another one gives another sample of the same thing
     in_links: bool = False  # in every address: a page may have another default
 
     @property
