@@ -85,12 +85,12 @@ def test_an_analysis_becomes_a_row_and_a_column_of_the_same_key(runs: Catalog, k
 @every_kind
 def test_each_kind_can_be_asked_of_each_model_of_a_run(runs: Catalog, kind: Kind) -> None:
     """With its usual subjects a kind is about each run of the study alone: two other questions."""
-    asked = StudyQuestion(
+    pair = StudyQuestion(
         kind=kind.name,
         settings=dataclasses.asdict(small_settings(kind)),
         subjects=usual_subjects(kind),
     )
-    first, second = cells(runs, Study(models=models(runs), questions=(asked,)))
+    first, second = cells(runs, Study(models=models(runs), questions=(pair,)))
     assert first.wish.refusal == second.wish.refusal == ""
     assert first.wish.key != second.wish.key
     for cell in (first, second):
@@ -245,8 +245,8 @@ def test_cheap_models_and_questions_come_first_and_a_model_in_one_go(catalog: Ca
     """By problem, by model, within it by time; what was never timed, and its model, last."""
     add_tiny(catalog, catalog.folder.parent, "slow", deed="none")
     study = Study(models=models(catalog), questions=(line(LONG), line()))
-    asked = missing_cells(cells(catalog, study))
-    assert [cell.units for cell in asked] == [9, 3] * 3
+    missing = missing_cells(cells(catalog, study))
+    assert [cell.units for cell in missing] == [9, 3] * 3
     for rates, wanted in (
         ({"alone": 5.0, "run": 1.0, "slow": 9.0}, ["run", "alone", "slow"]),
         ({"alone": 1.0, "run": 5.0, "slow": 9.0}, ["alone", "run", "slow"]),
@@ -255,7 +255,7 @@ def test_cheap_models_and_questions_come_first_and_a_model_in_one_go(catalog: Ca
     ):
         timed = [
             dataclasses.replace(cell, seconds=rates[cell.wish.subjects[0][0].name] * cell.units)
-            for cell in asked
+            for cell in missing
         ]
         ordered = study_run.in_order(timed)
         assert [cell.wish.subjects[0][0].name for cell in ordered[::2]] == wanted
@@ -288,12 +288,12 @@ def test_a_large_study_takes_as_many_reads_as_a_small_one(tmp_path: Path, monkey
     copies = [dataclasses.replace(model, id=sha256(n), name=f"m{n}") for n in range(200)]
     all_points = [dataclasses.replace(p, model_id=copy.id) for copy in copies for p in points]
     catalog.add_import(problem, copies, all_points)
-    asked = [line(LineSettings(x_count=n)) for n in (3, 5, 7, 9)]
-    asked.append(StudyQuestion(kind="run", settings={"x_count": 3, "y_count": 3}))
-    large = Study(models=tuple(map(study_model, copies)), questions=tuple(asked))
+    columns = [line(LineSettings(x_count=n)) for n in (3, 5, 7, 9)]
+    columns.append(StudyQuestion(kind="run", settings={"x_count": 3, "y_count": 3}))
+    large = Study(models=tuple(map(study_model, copies)), questions=tuple(columns))
     add_answer(catalog, LINE, SHORT, (model, ""))
     questions.ask(catalog, LINE, model, LONG)  # open
-    small = Study(models=(study_model(model),), questions=(line(LONG), asked[-1]))
+    small = Study(models=(study_model(model),), questions=(line(LONG), columns[-1]))
     assert counted(catalog, monkeypatch, small) == counted(catalog, monkeypatch, large) <= 8
     all_cells = cells(catalog, large)
     assert len(all_cells) == 1000

@@ -24,8 +24,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("place")
     catalog = new_catalog(place / "catalog")
     models = [add_tiny(catalog, place, name, [seed]) for seed, name in enumerate(("one", "two"))]
-    asked = [StudyQuestion(kind=LINE.name, settings={"x_count": n}) for n in COUNTS]
-    add_study(catalog, "sweep", Study(models=tuple(map(study_model, models)), questions=(*asked,)))
+    questions = [StudyQuestion(kind=LINE.name, settings={"x_count": n}) for n in COUNTS]
+    add_study(
+        catalog, "sweep", Study(models=tuple(map(study_model, models)), questions=(*questions,))
+    )
     refused = StudyQuestion(kind="horoscope")
     broken = Study(models=(study_model(models[0]),), questions=(refused,))
     add_study(catalog, "broken", broken)

@@ -42,9 +42,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = [add_tiny(catalog, place, name, [seed]) for seed, name in enumerate(("one", "two"))]
     add_answer(catalog, LINE, LineSettings(x_count=3), (models[0], ""))
     ResultNumbers(catalog).keep_up()
-    asked = StudyQuestion(kind=LINE.name, settings={"x_count": 3})
+    line = StudyQuestion(kind=LINE.name, settings={"x_count": 3})
     rows = tuple(map(study_model, models))
-    questions = (asked, StudyQuestion(kind="horoscope"))
+    questions = (line, StudyQuestion(kind="horoscope"))
     add_study(catalog, "sweep", Study(models=rows, questions=questions))
     catalog.close()
     return catalog.folder
