@@ -239,6 +239,33 @@ def test_a_named_tuple_stays_one() -> None:
     )
 
 
+class Scaled(nn.Module):
+    """A network whose outputs are multiplied by a parameter without dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = network()
+        self.scale = nn.Parameter(torch.tensor(1.5))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.scale * self.inner(inputs)
+
+
+def test_a_parameter_without_dimensions_has_gradient_noise() -> None:
+    """The covariance's trace is that of the gradients of a plain loop over the examples."""
+    model = Scaled()
+    ours = objective(made(model=model))
+    inputs, labels = made(model=model).data["train"]
+    norms = []
+    for place in range(len(inputs)):
+        loss = functional.cross_entropy(model(inputs[place : place + 1]), labels[place : place + 1])
+        slopes = torch.autograd.grad(loss, list(model.parameters()))
+        norms.append(sum(float((slope.double() ** 2).sum()) for slope in slopes))
+    slope = gradient(ours)
+    wanted = float(np.mean(norms)) - float(slope @ slope)
+    assert covariance_trace(ours, slope) == pytest.approx(wanted, rel=1e-4)
+
+
 class Attributes(dict):
     """A dict whose entries are attributes too, held twice."""
 

@@ -113,7 +113,7 @@ def _norms_one_by_one(objective: Objective, batch: Batch) -> Tensor:
 
 def _sums_of_squares(gradients: Iterable[Tensor]) -> Tensor:
     norms = [
-        torch.linalg.vector_norm(own.flatten(1), dim=1, dtype=torch.float64) ** 2
+        torch.linalg.vector_norm(own.reshape(len(own), -1), dim=1, dtype=torch.float64) ** 2
         for own in gradients
     ]
     return torch.stack(norms).sum(dim=0)
