@@ -266,6 +266,38 @@ def test_a_parameter_without_dimensions_has_gradient_noise() -> None:
     assert covariance_trace(ours, slope) == pytest.approx(wanted, rel=1e-4)
 
 
+class Assigning(nn.Module):
+    """A network whose forward pass sets a buffer anew: to a constant, or to what it has seen."""
+
+    def __init__(self, seen: bool) -> None:
+        super().__init__()
+        self.inner, self.seen = network(), seen
+        self.register_buffer("hidden", torch.zeros(1, 4))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.hidden = torch.zeros(1, 4)
+        outputs = self.inner(inputs + self.hidden)
+        if self.seen:
+            self.hidden = inputs.mean(0, keepdim=True)
+        return outputs
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_buffer_that_the_forward_pass_assigns_stays_the_model_s(seen: bool) -> None:
+    """Losses along a line are those without it, also a second time; then it is as it was."""
+    steps = np.array([[-0.5], [0.0], [0.5]])
+    losses = []
+    for model in (network(), Assigning(seen)):
+        ours = objective(made(model=model))
+        assert ours.means()
+        evaluator = Evaluator(ours, torch.ones(1, ours.flat.theta.numel()))
+        first, second = (evaluator.values(steps)["loss"] for _ in range(2))
+        assert np.array_equal(first, second)
+        losses.append(first)
+    assert np.allclose(*losses, rtol=1e-6)
+    assert not ours.flat.buffers["hidden"].is_inference()
+
+
 class Attributes(dict):
     """A dict whose entries are attributes too, held twice."""
 

@@ -128,14 +128,23 @@ class FlatModel:
 
         `theta` (D,) is a copy of the parameters that somebody has anyhow.
         """
-        buffers = list(self.buffers.values())
-        parts = [self.theta, *buffers]
-        kept = [self.theta.clone() if theta is None else theta, *(b.clone() for b in buffers)]
+        buffers = {
+            # of inference mode if a forward pass has put it in the place of the model's own
+            name: buffer.clone() if buffer.is_inference() else buffer
+            for name, buffer in self.buffers.items()
+        }
+        kept_theta = self.theta.clone() if theta is None else theta
+        kept = {name: buffer.clone() for name, buffer in buffers.items()}
 
         @torch.no_grad()
         def put_back() -> None:
-            for part, value in zip(parts, kept, strict=True):
-                part.copy_(value)
+            self.theta.copy_(kept_theta)
+            for name, now in self.buffers.items():
+                if name in kept:
+                    buffers[name].copy_(kept[name])
+                    if now.is_inference():
+                        owner, _, own_name = name.rpartition(".")
+                        setattr(self.module.get_submodule(owner), own_name, buffers[name])
 
         return put_back
 
