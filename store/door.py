@@ -13,12 +13,13 @@ import duckdb
 from store.archive import prepare_connection
 from store.arrays import Files
 from store.database_file import Cursor
-from store.errors import CatalogBusy, CatalogReadOnly, NotACatalog, from_duckdb
+from store.errors import CatalogBusy, CatalogReadOnly, NotACatalog, from_duckdb, is_of_a_value
 from store.lease import lease_of
 from store.place import is_read_only, mark_of
 
 Result = TypeVar("Result")
 MAX_ATTEMPTS = 5  # of a transaction that met another one
+MOST_ERROR_LETTERS = 300
 
 
 class Door:
@@ -112,6 +113,7 @@ class Door:
 
         Raises:
             CatalogReadOnly: it can only be read.
+            ValueError: a value is one that the database cannot hold.
         """
         if self.read_only:
             raise CatalogReadOnly(self.folder)
@@ -139,6 +141,8 @@ class Door:
             self._lease.reopen_next()
         except duckdb.Error as error:
             _roll_back(cursor)
+            if is_of_a_value(error):  # the database is as it was
+                raise ValueError(f"a value cannot be stored: {_one_line(error)}") from error
             if from_duckdb(error, self._lease.path):
                 self._lease.reopen_next()
             raise
@@ -146,6 +150,10 @@ class Door:
             _roll_back(cursor)
             raise
         return result
+
+
+def _one_line(error: duckdb.Error) -> str:
+    return " ".join(str(error).split())[:MOST_ERROR_LETTERS]
 
 
 def _roll_back(cursor: Cursor) -> None:

@@ -166,6 +166,14 @@ def from_duckdb(error: duckdb.Error, path: Path) -> CatalogError | None:
     return None if isinstance(error, ours) else CatalogDamaged(path, duckdb_message)
 
 
+def is_of_a_value(error: duckdb.Error) -> bool:
+    """Whether a value to be written was one that no column can hold: a huge number, half a letter.
+
+    Both are refused before anything is written.
+    """
+    return isinstance(error, duckdb.DataError) or "Python Conversion Failure" in str(error)
+
+
 def holder_of(error: duckdb.Error) -> int | None:
     """The process that DuckDB names as the holder of the lock, where it names one."""
     if any(words in str(error) for words in _OPEN_HERE):

@@ -102,6 +102,22 @@ def test_pieces_with_words_that_are_none_are_put_aside(waiting) -> None:
     assert supervisor.catalog.job("job").status != "failed"
 
 
+@pytest.mark.parametrize(
+    "facts", [{"half \ud800": 1}, {"note": "\udfff"}, {"directions": {}, "x": "\ud800"}]
+)
+def test_a_value_that_no_database_holds_takes_no_other_piece_with_it(waiting, facts) -> None:
+    """Half a letter in the facts: the job fails in words, and the next one is served."""
+    supervisor, folder = waiting
+    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "loss": np.ones(1)}, facts))
+    supervisor.step()
+    job = supervisor.catalog.job("job")
+    assert job.status == "failed" and "a value cannot be stored" in job.error
+    assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
+    assert not list(folder.piece_files())
+    supervisor.step()
+    assert not supervisor.trouble
+
+
 def test_a_piece_of_a_version_that_did_not_say_whose_it_is_is_stored(waiting) -> None:
     """The oldest versions wrote no job into a piece."""
     supervisor, folder = waiting

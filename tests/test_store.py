@@ -496,3 +496,15 @@ def test_the_keys_that_rows_are_put_by_are_those_of_the_tables(catalog):
     with catalog._lease.cursor(10) as cursor:
         stored = {table: tuple(names) for table, names in cursor.execute(query).fetchall()}
     assert stored == KEYS
+
+
+@pytest.mark.parametrize("units", [10**30, -(10**30)])
+def test_a_number_that_no_column_holds_is_refused(tmp_path, units) -> None:
+    """As a wrong value, not as damage of the catalog, which stays as it was and in use."""
+    catalog = Catalog(tmp_path / "catalog")
+    catalog.ask(question("q1"))
+    with pytest.raises(ValueError, match="a value cannot be stored"):
+        catalog.ask(question("q2", units=units))
+    assert [q.key for q in catalog.questions()[0]] == ["q1"]
+    catalog.ask(question("q3"))
+    assert {q.key for q in catalog.questions()[0]} == {"q1", "q3"}
