@@ -166,7 +166,7 @@ for folder in sys.stdin:
         run = Recorder(folder.strip(), seed=0)
         for step in range(10**6):
             run.snapshot(model, step, loss=1.0)
-            print(step, flush=True)
+            os.write(1, b"%d\\n" % step)  # whole or not at all, also when killed
     os.wait()
     print("ended", flush=True)
 """
