@@ -160,6 +160,13 @@ def test_a_stopped_answer_goes_on_to_the_same_values(
         )
 
 
+@every_kind
+def test_an_answer_says_what_its_objective_is(kind: Kind, catalog: Catalog) -> None:
+    """How many examples of how many, how many parameters and the device are among its facts."""
+    facts = kind.facts.of(question_of(catalog, kind).facts)
+    assert 0 < facts.examples <= facts.available and facts.parameters > 0 and facts.device
+
+
 def test_answers_were_stopped_midway(resumed: Catalog) -> None:
     """Most kinds were stopped before their whole answer was there, so that resuming is tried."""
     stopped = resumed.jobs(status="cancelled")

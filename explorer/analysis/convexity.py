@@ -13,7 +13,6 @@ from explorer.analysis.curvature.eigenpairs import eigenpairs
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.curvature.random_vectors import random_normal
 from explorer.analysis.directions.eigenvectors import plane_axes
-from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
@@ -54,12 +53,8 @@ def answer(
     whole(random_normal(whole, settings.seed, STREAM))
     facts |= {
         "stand_alone": evaluator.base_values(),
-        "examples": objective.examples,
-        "available": objective.available,
-        "parameters": whole.size,
         "tolerance": settings.tolerance,
-        "device": devices.device_title(device),
-        **objective.moved_facts,
+        **objective.facts,
     }
 
     def columns(units: np.ndarray) -> dict[str, np.ndarray]:

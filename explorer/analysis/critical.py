@@ -16,12 +16,10 @@ from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.curvature.stationary_points import MovingObjective, run_search
-from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.flat_model import present_tensors
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NONE, Choices
-from explorer.codec import JsonValue
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.critical_result import (
     KERNEL_CURVATURE,
@@ -59,14 +57,7 @@ def answer(
     """
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
-    size = objective.flat.theta.numel()
-    facts: dict[str, JsonValue] = {
-        "examples": objective.examples,
-        "available": objective.available,
-        "parameters": size,
-        "device": devices.device_title(device),
-        **objective.moved_facts,
-    }
+    facts = objective.facts
     checked = False
     for unit, (snapshot, copy) in enumerate(settings.search_starts):
         if unit in done:

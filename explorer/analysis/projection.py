@@ -40,8 +40,7 @@ def answer(
     vectors, facts = _axes(objective, settings)
     plane = Plane(parameter_vector(subjects[0], objective.flat.blocks), vectors)
     snapshots, blocks = subjects[1:], objective.flat.blocks
-    facts |= {"axes_cosine": plane.cosine}
-    facts |= {"parameters": vectors.shape[1], "examples": objective.examples}
+    facts |= objective.facts | {"axes_cosine": plane.cosine}
     facts["held"] = [
         _variance_share(snapshots[span], blocks, plane) for span in spans(settings.lengths)
     ]

@@ -20,7 +20,6 @@ from explorer.analysis.measures.point_measures import (
     accuracy_of,
 )
 from explorer.analysis.measures.rescaling import RescaledPoint, rescale_point
-from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.named_tensors import Tensors
@@ -133,16 +132,12 @@ def _facts(here: MeasuredPoint) -> dict[str, JsonValue]:
     """What a reader needs beside the values."""
     name = accuracy_of(here.objective)
     facts: dict[str, JsonValue] = {
-        "examples": here.objective.examples,
-        "available": here.objective.available,
-        "parameters": here.size,
-        "device": devices.device_title(here.objective.device),
+        **here.objective.facts,
         "loss": here.loss if np.isfinite(here.loss) else None,
         "epsilon": torch.finfo(here.theta.dtype).eps,
         "theta_norm": float(here.theta.double().norm()),
         "evaluated": "double backward and forward passes",
         "started": here.start is not None,
-        **here.objective.moved_facts,
     }
     return facts | ({"accuracy": here.means[name]} if name else {})
 

@@ -12,7 +12,6 @@ from explorer.analysis.curvature.matrices import blocks_of, map_maker_of, matrix
 from explorer.analysis.curvature.products import Curvature, Product
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.curvature.trace import xtrace
-from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
@@ -48,11 +47,7 @@ def answer(
     matrix = matrix_of_settings(whole, objective, settings)
     facts: dict[str, JsonValue] = {
         "size": matrix.size,
-        "parameters": whole.size,
-        "examples": objective.examples,
-        "available": objective.available,
-        "device": devices.device_title(device),
-        **objective.moved_facts,
+        **objective.facts,
         "layers": [block.name for block in blocks_of(objective, settings)],
         "evaluated": _product_words(whole),
     }

@@ -15,11 +15,9 @@ from explorer.analysis.curvature.matrices import ScaledMatrix
 from explorer.analysis.curvature.products import Curvature, Product, hessian
 from explorer.analysis.curvature.random_vectors import random_normal, random_signs
 from explorer.analysis.model.preconditioner import inverse_root, split_preconditioner
-from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.plane import NONE, Choices
-from explorer.codec import JsonValue
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.stability_result import VALUE_COLUMNS
@@ -48,14 +46,7 @@ def answer(
     """
     objective = Objective(problem, settings, device)
     objective.on_pass = progress.check
-    facts: dict[str, JsonValue] = {
-        "examples": objective.examples,
-        "available": objective.available,
-        "parameters": objective.flat.theta.numel(),
-        "tolerance": settings.tolerance,
-        "device": devices.device_title(device),
-        **objective.moved_facts,
-    }
+    facts = {**objective.facts, "tolerance": settings.tolerance}
     for unit, subject in enumerate(subjects):
         if unit in done:
             continue

@@ -11,6 +11,7 @@ from torch import Tensor
 from explorer.analysis.objective import batchnorm, model_copies
 from explorer.analysis.objective.batch_values import BatchValues
 from explorer.analysis.objective.batches import channels_last, count_examples, slice_examples
+from explorer.analysis.objective.device import device_title
 from explorer.analysis.objective.device_examples import DeviceExamples, calibration_batches
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.example_values import ExampleValues, Where
@@ -24,6 +25,7 @@ from explorer.analysis.objective.losses import LossAndMetrics
 from explorer.analysis.objective.moved_parameters import moved_words
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.usual_choice import Workload
+from explorer.codec import JsonValue
 from explorer.kinds.execution import Choice
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Batch, Outputs, Problem
@@ -140,10 +142,19 @@ class Objective:
         return slice_examples(self.data, 0, min(many, count_examples(self.data)))
 
     @property
-    def moved_facts(self) -> dict[str, str]:
-        """As "moved" which parameters move, in words, where it is not all."""
+    def facts(self) -> dict[str, JsonValue]:
+        """What every answer says of its objective: its examples, parameters, device.
+
+        As "moved" stands which parameters move, in words, where it is not all.
+        """
         moved = self.flat.moved
-        return {} if moved is None else {"moved": moved_words(self.problem.model, moved)}
+        return {
+            "examples": self.examples,
+            "available": self.available,
+            "parameters": self.flat.theta.numel(),
+            "device": device_title(self.device),
+            **({} if moved is None else {"moved": moved_words(self.problem.model, moved)}),
+        }
 
     @property
     def one_point_at_a_time(self) -> bool:

@@ -56,15 +56,11 @@ def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[st
         evaluator.values(np.zeros((objective.choice.lanes, evaluator.axes)))
     return {
         "stand_alone": evaluator.base_values(),
-        "examples": objective.examples,
-        "available": objective.available,
-        "parameters": objective.flat.theta.numel(),
         "choice": to_json(objective.choice),
         "evaluated": choice_words(objective.choice),
         "chosen": choice_reason(evaluator, bool(timing.seconds)),
         "timing": to_json(timing),
-        "device": title,
-        **objective.moved_facts,
+        **objective.facts,
     }
 
 
