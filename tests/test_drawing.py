@@ -149,7 +149,7 @@ def test_the_small_picture_is_of_the_same_drawing(answers: dict[str, Answer], na
 def test_the_figure_is_of_the_same_drawing(answers: dict[str, Answer]) -> None:
     """What pages and command line save is the figure of the drawing, whichever kind it is of."""
     one = answers["line"]
-    assert save_drawing(one.drawn(), "svg", 5.5) == save_figure(one.drawn(), None, "svg", 5.5)
+    assert save_drawing(one.drawn(), "svg", 5.5) == save_figure(one.drawn(), "svg", 5.5)
 
 
 def texts(svg: str) -> Counter[str]:

@@ -61,7 +61,7 @@ def pdf_says(tool: str, content: bytes, tmp_path, *after: str) -> str:
 @pytest.mark.parametrize("width", [3.25, 5.5, 6.7654])
 def test_pdf_is_exactly_as_wide(name, width, tmp_path):
     """The page is as wide as asked for, to a hundredth of a point."""
-    told = pdf_says("pdfinfo", save_figure(charts()[name], None, "pdf", width), tmp_path)
+    told = pdf_says("pdfinfo", save_figure(charts()[name], "pdf", width), tmp_path)
     found = float(re.search(r"Page size:\s+([\d.]+) x", told)[1])
     assert found == pytest.approx(72 * width, abs=0.01)
 
@@ -79,7 +79,7 @@ def test_pdf_is_exactly_as_wide(name, width, tmp_path):
 )
 def test_pdf_has_its_fonts_and_its_text(fonts, embedded, tmp_path):
     """The font is embedded, also after one that no machine has; titles and ticks are text."""
-    content = save_figure(charts()["surface"], None, "pdf", 3.25, fonts=fonts)
+    content = save_figure(charts()["surface"], "pdf", 3.25, fonts=fonts)
     lines = pdf_says("pdffonts", content, tmp_path).splitlines()[2:]
     assert lines and all(embedded in line and line.split()[-5] == "yes" for line in lines)
     text = pdf_says("pdftotext", content, tmp_path, "-")
@@ -90,17 +90,15 @@ def test_pdf_has_its_fonts_and_its_text(fonts, embedded, tmp_path):
 @pytest.mark.parametrize("width, dpi", [(3.25, 300), (6.7, 150), (3.3333, 600)])
 def test_png_size_and_resolution(width, dpi):
     """Pixels are width times resolution, and the file says the resolution."""
-    image = Image.open(io.BytesIO(save_figure(charts()["lines"], None, "png", width, dpi)))
+    image = Image.open(io.BytesIO(save_figure(charts()["lines"], "png", width, dpi=dpi)))
     assert image.width == round(width * dpi)
     assert image.info["dpi"][0] == pytest.approx(dpi, abs=0.05)  # stored in pixels per metre
 
 
 @pytest.mark.parametrize("name", ["surface", "lines"])
-def test_svg_width_and_content(name, tmp_path):
+def test_svg_width_and_content(name):
     """The SVG is measured in inches, keeps text, fetches nothing and carries no tooltips' cells."""
-    path = tmp_path / "figure.svg"
-    svg = save_figure(charts()[name], path, "svg", 3.25).decode()
-    assert path.read_text() == svg
+    svg = save_figure(charts()[name], "svg", 3.25).decode()
     assert re.match(r'<svg [^>]*width="3\.25in" height="[\d.]+in" viewBox="0 0 234 ', svg)
     assert "<text" in svg and ", sans-serif" in svg
     addresses = re.findall(r'href="(.{5})', svg)
@@ -110,24 +108,22 @@ def test_svg_width_and_content(name, tmp_path):
 
 @poppler
 def test_composed_still_is_picture_and_vector_text(tmp_path):
-    """The picture keeps its pixels; colour bar, title and labels are text of the page."""
+    """The picture keeps its pixels; the words of the colour bar are text of the page."""
     file, surface = io.BytesIO(), a_surface()
     Image.new("RGBA", (1200, 900), (10, 120, 200, 128)).save(file, "PNG")
     chart = composed_still(
         file.getvalue(),
         HeightField(surface.x, surface.y, surface.loss, surface.computed, log=True, z_label="Loss"),
         3.25,
-        title="In three dimensions",
-        labels={"first": (0.2, 0.05)},
     )
-    content = save_figure(chart, None, "pdf", 3.25)
+    content = save_figure(chart, "pdf", 3.25)
     text = pdf_says("pdftotext", content, tmp_path, "-")
-    assert all(words in text for words in ("In three dimensions", "first", "Loss"))
+    assert "Loss" in text
     stored = subprocess.run(
         ["pdfimages", "-list", str(tmp_path / "figure.pdf")], capture_output=True, text=True
     ).stdout
     assert re.search(r"\b1200\s+900\b", stored)
-    assert Image.open(io.BytesIO(save_figure(chart, None, "png", 3.25))).width == 975
+    assert Image.open(io.BytesIO(save_figure(chart, "png", 3.25))).width == 975
 
 
 def test_refusals():
@@ -135,9 +131,9 @@ def test_refusals():
     chart = charts()["surface"]
     for bad in (("gif", 3), ("pdf", 0.1), ("pdf", 99)):
         with pytest.raises(ValueError, match="must be"):
-            save_figure(chart, None, *bad)
+            save_figure(chart, *bad)
     with pytest.raises(ValueError, match="no room"):
-        save_figure(chart, None, "svg", 0.9)
+        save_figure(chart, "svg", 0.9)
     assert font_families(["Arial", "serif"]) == ("Arial", "STIXGeneral", "serif")
 
 
@@ -160,7 +156,7 @@ def test_rows_are_one_per_point():
 def test_lines_are_as_thin_as_a_paper_wants():
     """Thin lines, their mean and the legend's strokes are thinner than on a screen."""
     chart = drawn_line(a_line(4), second="accuracy")
-    svg = save_figure(chart, None, "svg", 3.25).decode()
+    svg = save_figure(chart, "svg", 3.25).decode()
     widths = {float(width) for width in re.findall(r'stroke-width="([\d.]+)"', svg)}
     assert widths and max(widths - {max(widths)}) <= 1 < max(widths) < 5  # the legend's band
     assert "mean of 4 directions" in svg
@@ -173,7 +169,7 @@ def panels(count: int) -> alt.ConcatChart:
 @pytest.mark.parametrize(("count", "width"), [(1, 3.25), (2, 5.5), (3, 5.5), (4, 7.0)])
 def test_panels_side_by_side_have_the_width(count: int, width: float) -> None:
     """The search for the plots' size ends for any number of panels."""
-    svg = save_figure(panels(count), None, "svg", width).decode()
+    svg = save_figure(panels(count), "svg", width).decode()
     assert f'width="{width:g}in"' in svg and svg.count("Second direction") >= count
 
 
@@ -183,7 +179,7 @@ def test_panels_of_lines_fit_in_a_row(count: int, width: float) -> None:
     """One beside the other, or one sentence with a way out."""
     row = side_by_side([drawn_line(a_line())] * count, columns=count)
     try:
-        svg = save_figure(row, None, "svg", width).decode()
+        svg = save_figure(row, "svg", width).decode()
     except ValueError as error:
         assert "fewer panels" in str(error) and width / count < 1.7
     else:
@@ -193,7 +189,7 @@ def test_panels_of_lines_fit_in_a_row(count: int, width: float) -> None:
 def test_the_same_figure_is_the_same_file() -> None:
     """Also where Vega has counted on in between."""
     first, _, second = (
-        save_figure(charts()[name], None, "svg", 3.25) for name in ("surface", "lines", "surface")
+        save_figure(charts()[name], "svg", 3.25) for name in ("surface", "lines", "surface")
     )
     assert first == second
 
@@ -203,7 +199,7 @@ def test_raised_digits_are_in_a_bundled_font(tmp_path) -> None:
     """A tick of 10⁶ is one text in a font that comes with matplotlib, whatever the machine has."""
     surface = a_surface()
     high = Surface(surface.x, surface.y, {"loss": surface.loss * 1e6}, surface.computed)
-    content = save_figure(drawn_surface(high, log=True), None, "pdf", 3.25)
+    content = save_figure(drawn_surface(high, log=True), "pdf", 3.25)
     assert "10⁶" in pdf_says("pdftotext", content, tmp_path, "-")
     fonts = pdf_says("pdffonts", content, tmp_path).splitlines()[2:]
     assert {line.split()[0].partition("+")[2] for line in fonts} == {"LiberationSans", "DejaVuSans"}
@@ -216,9 +212,9 @@ def test_a_figure_has_a_white_page_whatever_the_chart_s_own() -> None:
         .configure(background="#000000")
         .configure_axis(labelColor="white")
     )
-    picture = Image.open(io.BytesIO(save_figure(chart, None, "png", 3.25))).convert("RGB")
+    picture = Image.open(io.BytesIO(save_figure(chart, "png", 3.25))).convert("RGB")
     assert picture.getpixel((0, 0)) == (255, 255, 255)
-    svg = save_figure(chart, None, "svg", 3.25).decode()
+    svg = save_figure(chart, "svg", 3.25).decode()
     assert 'fill="white"' in svg and "#000000" not in svg.partition("<text")[0]
     assert not re.search(r'<text[^>]*fill="white"', svg)
 

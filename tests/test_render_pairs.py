@@ -108,4 +108,4 @@ def test_both_go_into_a_paper() -> None:
         ),
         drawn_difference(a_difference(), names=("mlp_a", "mlp_b at step 700")),
     ):
-        assert save_figure(chart, None, "pdf", 3.25).startswith(b"%PDF")
+        assert save_figure(chart, "pdf", 3.25).startswith(b"%PDF")

@@ -53,7 +53,7 @@ def a_surface() -> Surface:
 def test_nothing_is_of_the_moment_of_the_export() -> None:
     """The same picture is the same file, and what it says is what was asked and computed."""
     for format in ("svg", "png"):
-        first, second = (save_figure(small(), None, format, 3, provenance=[TOLD]) for _ in range(2))
+        first, second = (save_figure(small(), format, 3, provenance=[TOLD]) for _ in range(2))
         assert first == second
     (told,) = document([TOLD])["analyses"]
     assert told["settings"]["reach"] == "inf" and told["computed"]["device"] == "cpu"
@@ -62,20 +62,20 @@ def test_nothing_is_of_the_moment_of_the_export() -> None:
 
 def test_svg_holds_it_as_metadata() -> None:
     """Names with quotes, brackets and control characters leave it well-formed."""
-    content = save_figure(small(), None, "svg", 3, provenance=[TOLD])
+    content = save_figure(small(), "svg", 3, provenance=[TOLD])
     root = ElementTree.fromstring(content)
     told = root.find("{http://www.w3.org/2000/svg}metadata")
     title = root.find("{http://www.w3.org/2000/svg}title")
     assert told is not None and title is not None and told.text
     assert json.loads(told.text) == document([TOLD])
     assert NAMES[0] in (title.text or "")
-    assert save_figure(small(), None, "svg", 3).count(b"<metadata") == 0
+    assert save_figure(small(), "svg", 3).count(b"<metadata") == 0
 
 
 def test_png_holds_it_as_text() -> None:
     """The picture stays as it is."""
-    plain = save_figure(small(), None, "png", 3)
-    told = save_figure(small(), None, "png", 3, provenance=[TOLD])
+    plain = save_figure(small(), "png", 3)
+    told = save_figure(small(), "png", 3, provenance=[TOLD])
     with Image.open(io.BytesIO(told)) as picture, Image.open(io.BytesIO(plain)) as before:
         picture.load()
         assert json.loads(picture.info["Provenance"]) == document([TOLD])
@@ -88,7 +88,7 @@ def test_png_holds_it_as_text() -> None:
 def test_pdf_holds_it_as_information(tmp_path: Path) -> None:
     """Other programs read title, key and the whole of it; the page is the same."""
     path = tmp_path / "a.pdf"
-    path.write_bytes(save_figure(small(), None, "pdf", 3, provenance=[TOLD]))
+    path.write_bytes(save_figure(small(), "pdf", 3, provenance=[TOLD]))
     done = subprocess.run(
         ["pdfinfo", "-custom", str(path)], capture_output=True, text=True, check=True
     )

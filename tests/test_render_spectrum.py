@@ -201,7 +201,7 @@ def test_charts_fit_a_column_of_a_paper() -> None:
         drawn_spectrum({"Hessian": found, "Gauss-Newton": found, "empirical Fisher": found})
     )
     for chart in charts:
-        assert save_figure(chart, None, "svg", 3.25).startswith(b"<svg")
+        assert save_figure(chart, "svg", 3.25).startswith(b"<svg")
 
 
 def test_refusals() -> None:

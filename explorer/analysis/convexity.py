@@ -118,8 +118,15 @@ class Search:
         random = random_normal(matrix, self.settings.seed, STREAM)
         start = start + random / torch.linalg.vector_norm(random)
         bottom = 1 if matrix.size > 1 else 0
-        tolerance, most_steps = self.settings.tolerance, self.settings.room
-        pairs = eigenpairs(matrix, start, 1, bottom, tolerance, most_steps, least=LEAST_STEPS)
+        pairs = eigenpairs(
+            matrix,
+            start,
+            1,
+            bottom,
+            tolerance=self.settings.tolerance,
+            most_steps=self.settings.room,
+            least=LEAST_STEPS,
+        )
         self._hold(unit, pairs.vectors.sum(dim=0))
         (high, low), (of_high, of_low) = (v[[0, -1]] for v in (pairs.values, pairs.residuals))
         return float(low), float(high), float(of_low), float(of_high), float(pairs.steps)

@@ -175,7 +175,9 @@ def curvature_of(matrix: Curvature, settings: CriticalSettings) -> dict[str, flo
         sign = _sign(matrix.like, matrix.size, values, residuals)
         return _curvature_columns(values, residuals, sign, ((every < -sign).sum(),) * 4)
     start = random_normal(matrix, settings.seed, STREAM["pairs"])
-    pairs = eigenpairs(matrix, start, 1, settings.bottom, settings.tolerance, settings.room)
+    pairs = eigenpairs(
+        matrix, start, 1, settings.bottom, tolerance=settings.tolerance, most_steps=settings.room
+    )
     sign = _sign(matrix.like, matrix.size, pairs.values, pairs.residuals)
     bound = int((pairs.values < -sign).sum())
     resolution = max(sign, RESOLUTION * pairs.scale)

@@ -163,5 +163,5 @@ def _batch(objective: Objective, settings: SpectrumSettings, number: int) -> Row
     alone = Curvature(objective, map_maker_of(settings), examples=chosen)
     matrix = matrix_of_settings(alone, objective, settings)
     start = random_normal(matrix, settings.seed, STREAM["batches"])
-    pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room)
+    pairs = eigenpairs(matrix, start, 1, 0, tolerance=settings.tolerance, most_steps=settings.room)
     return [(MatrixRole.BATCH, number, float(pairs.values[0]), float(pairs.residuals[0]))]

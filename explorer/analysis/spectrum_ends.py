@@ -81,7 +81,15 @@ def _pairs(
         return pairs, [(MatrixRole.ALL, n, float(value), 0.0) for n, value in enumerate(every)]
     start = random_normal(matrix, settings.seed, STREAM["pairs"])
     top, bottom = settings.top, settings.bottom
-    pairs = eigenpairs(matrix, start, top, bottom, settings.tolerance, settings.room, unit=unit)
+    pairs = eigenpairs(
+        matrix,
+        start,
+        top,
+        bottom,
+        tolerance=settings.tolerance,
+        most_steps=settings.room,
+        unit=unit,
+    )
     return pairs, []
 
 

@@ -82,7 +82,9 @@ def curvature_of(
     if diagonal:
         matrix = ScaledMatrix(matrix, inverse_root(objective, diagonal))
     start = random_normal(matrix, settings.seed, STREAM["pairs"])
-    pairs = eigenpairs(matrix, start, 1, 0, settings.tolerance, settings.room, unit=unit)
+    pairs = eigenpairs(
+        matrix, start, 1, 0, tolerance=settings.tolerance, most_steps=settings.room, unit=unit
+    )
     forms, squares = np.empty(settings.probes), np.empty(settings.probes)
     for number in range(settings.probes):
         probe = random_signs(matrix, settings.seed, STREAM["probes"], number)

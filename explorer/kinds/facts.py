@@ -30,8 +30,6 @@ class PrecisionError:
     points: float
     range: float | None = None  # of the losses there
     largest: float | None = None  # None where it is not finite
-    largest_relative: float | None = None
-    root_mean_square: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

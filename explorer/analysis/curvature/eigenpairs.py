@@ -1,6 +1,5 @@
 """Extreme eigenpairs of a matrix that is known by its products, with true residuals."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +29,10 @@ def eigenpairs(
     start: Tensor,
     top: int,
     bottom: int = 0,
+    *,
     tolerance: float = 1e-3,
     most_steps: int = 300,
     least: int = 0,
-    watch: Callable[[Lanczos], None] | None = None,
-    verified: bool = True,
     unit: UnitProgress | None = None,
 ) -> Pairs:
     """The largest and the smallest (algebraically) eigenvalues.
@@ -51,8 +49,6 @@ def eigenpairs(
         most_steps: steps at most; as many vectors are held.
         least: steps before which nothing counts as found: a start near an eigenvector that is not
             extreme would hide the one that is.
-        watch: called after each step.
-        verified: whether residuals are measured by products of their own; else the recurrence's.
         unit: of work, which keeps the steps, to go on from after a kill.
 
     Raises:
@@ -68,17 +64,13 @@ def eigenpairs(
     lanczos = Lanczos(product, start, max(most_steps, wanted), unit)
     while True:
         if lanczos.steps >= max(wanted, least) or lanczos.is_over:
-            pairs = _accepted_pairs(lanczos, (top, bottom), tolerance, verified)
+            pairs = _accepted_pairs(lanczos, (top, bottom), tolerance)
             if pairs is not None:
                 return pairs
         lanczos.step()
-        if watch:
-            watch(lanczos)
 
 
-def _accepted_pairs(
-    lanczos: Lanczos, wanted: tuple[int, int], tolerance: float, verified: bool
-) -> Pairs | None:
+def _accepted_pairs(lanczos: Lanczos, wanted: tuple[int, int], tolerance: float) -> Pairs | None:
     """The wanted pairs, top and bottom, where they are good enough or no step is left; else None.
 
     The recurrence's bounds come first: vectors and their true residuals are made only then.
@@ -90,8 +82,7 @@ def _accepted_pairs(
     if not (lanczos.is_over or residuals.max() <= tolerance * scale / 2):
         return None
     vectors = lanczos.vectors(coordinates[:, chosen])
-    if verified or lanczos.is_over:
-        residuals = true_residuals(lanczos.product, vectors, values[chosen])
+    residuals = true_residuals(lanczos.product, vectors, values[chosen])
     converged = bool((residuals <= tolerance * scale).all())
     if not converged and not lanczos.is_over:
         return None

@@ -25,7 +25,7 @@ def scaled_lambda_max(point: MeasuredPoint) -> Measurement:
 
 def _largest(point: MeasuredPoint, matrix: Product) -> Measurement:
     start = random_normal(matrix, point.settings.seed, 0)
-    pairs = eigenpairs(matrix, start, 1, 0, TOLERANCE, point.settings.room)
+    pairs = eigenpairs(matrix, start, 1, 0, tolerance=TOLERANCE, most_steps=point.settings.room)
     value, residual = float(pairs.values[0]), float(pairs.residuals[0])
     return Measurement(value, value - residual, value + residual)
 

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import altair as alt
 import numpy as np
@@ -34,19 +34,15 @@ def composed_still(
     field: HeightField,
     width_inches: float,
     *,
-    title: str = "",
-    labels: Mapping[str, tuple[float, float]] | None = None,
     frame: Frame | None = None,
     bar: bool = True,
 ) -> alt.LayerChart:
-    """A rendered picture with its axes, a colour bar and a title as vector text, for `save_figure`.
+    """A rendered picture with its axes and a colour bar as vector text, for `save_figure`.
 
     Args:
         png: the picture without any text.
         field: what it shows; gives the colour bar its units.
         width_inches: the width it is made for; `save_figure` may give it another.
-        title: above the picture.
-        labels: text -> its place as fractions of the picture's width and height, from below left.
         frame: numbers and names of the axes.
         bar: whether there is a colour bar.
     """
@@ -58,14 +54,10 @@ def composed_still(
     if bar and np.isfinite(field.heights).any():
         words = bar_title(field.scale, field.z[field.computed], field.z_label)
         layers.append(colour_bar(field.scale, words, round(height * BAR_SHARE)))
-    if labels:
-        rows = [{"x": x, "y": y, "text": text} for text, (x, y) in labels.items()]
-        text = alt.Chart(arrow_table(rows)).mark_text(style="label", fontSize=11)
-        layers.append(text.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), text=alt.Text("text:N")))
     if frame is not None:
         layers += _frame_layers(frame)
     description = f"{field.z_label} in three dimensions."
-    return layered_chart(layers, width, height, title, description)
+    return layered_chart(layers, width, height, "", description)
 
 
 def _picture_layer(png: bytes) -> alt.Chart:
@@ -134,7 +126,7 @@ def save_drawing(
     """
     require_figure(format, width_inches, dpi)
     chart = relief_chart(drawing, width_inches, dpi) if isinstance(drawing, Relief) else drawing
-    return save_figure(chart, None, format, width_inches, dpi, fonts, provenance)
+    return save_figure(chart, format, width_inches, dpi=dpi, fonts=fonts, provenance=provenance)
 
 
 def relief_chart(relief: Relief, width_inches: float, dpi: int) -> alt.LayerChart:

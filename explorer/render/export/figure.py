@@ -4,7 +4,6 @@ import pandas  # noqa: F401 - whole before altair looks at it: another thread ma
 
 # isort: split
 from collections.abc import Sequence
-from pathlib import Path
 
 import altair as alt
 
@@ -21,17 +20,17 @@ FORMATS = ("svg", "pdf", "png")
 
 def save_figure(
     chart: Chart,
-    path: str | Path | None,
     format: str,
     width_inches: float,
+    *,
     dpi: int = 300,
     fonts: Sequence[str] = SANS,
     provenance: Sequence[Provenance] = (),
 ) -> bytes:
     """The chart as a figure of exactly that width, all axes, legends and titles included.
 
-    Its height follows. Text stays text (PDF: fonts embedded). Also written to `path` if given. The
-    file carries the provenance of each analysis that it shows.
+    Its height follows. Text stays text (PDF: fonts embedded). It carries the provenance of each
+    analysis that it shows.
 
     Raises:
         ValueError: an unknown format, a width or a resolution that is out of range, or axes and
@@ -40,10 +39,7 @@ def save_figure(
     require_figure(format, width_inches, dpi)
     drawing = with_raised_digits(fit_width(paper_spec(chart, fonts), width_inches * POINTS), fonts)
     drawing = renumber_ids(drawing)
-    content = with_provenance(convert_svg(drawing, format, width_inches, dpi), format, provenance)
-    if path is not None:
-        Path(path).write_bytes(content)
-    return content
+    return with_provenance(convert_svg(drawing, format, width_inches, dpi), format, provenance)
 
 
 def require_figure(format: str, width_inches: float, dpi: int) -> None:
