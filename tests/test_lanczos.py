@@ -236,6 +236,16 @@ def test_xtrace_of_low_rank_is_exact() -> None:
     assert xtrace(Matrix(torch.zeros(50, 50, dtype=torch.float64)), tests) == (0, 0)
 
 
+@pytest.mark.parametrize("value", [-2.5, 0.0])
+def test_xtrace_of_a_single_row_is_its_entry(value: float) -> None:
+    """Of one parameter there is one test vector, without an error; two are refused."""
+    matrix = Matrix(torch.full((1, 1), value, dtype=torch.float64))
+    tests = -torch.ones(1, 1, dtype=torch.float64)
+    assert xtrace(matrix, tests) == (pytest.approx(value), 0)
+    with pytest.raises(ValueError, match="from 1 to 1, got 2"):
+        xtrace(matrix, tests.expand(2, 1))
+
+
 def test_what_is_not_symmetric_is_seen() -> None:
     """A matrix with a skew part of a percent; a symmetric one gives rounding alone."""
     matrix = with_spectrum(bulk(100))

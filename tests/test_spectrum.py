@@ -24,7 +24,7 @@ from explorer.kinds.estimates import Estimate
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
 from explorer.kinds.spectrum import SPECTRUM, taken_over
 from explorer.kinds.spectrum_result import Spectrum
-from explorer.problem import Problem
+from explorer.problem import Problem, squared_error
 from explorer.render.export import table
 from store import Catalog
 from tests.conftest import FEW as EXAMPLES
@@ -213,6 +213,17 @@ def test_the_trace_by_xtrace(small: Problem, never_dense: None) -> None:
         np.trace(oracle(small, "hessian")), rel=1e-6
     )
     assert spectrum_answer.trace.probes == 0
+
+
+def test_the_trace_of_one_parameter_alone() -> None:
+    """The one entry, 2 mean(x^2), with no error; also while the eigenvalues are yet to come."""
+    inputs = torch.tensor([[1.0], [2.0], [3.0]])
+    model = torch.nn.Linear(1, 1, bias=False)
+    problem = Problem(model, {"train": (inputs, inputs)}, squared_error)
+    settings = replace(SMALL, trace_products=2)
+    trace = Spectrum.from_pieces(settings, answered(problem, settings, frozenset({0}))).trace
+    assert trace is not None and (trace.low, trace.high) == (trace.value, trace.value)
+    assert trace.value == pytest.approx(2 * 14 / 3)
 
 
 def columns_of(pieces: list[Piece]) -> dict[str, np.ndarray]:

@@ -177,7 +177,7 @@ class Spectrum:
         """
         counts, values, errors = self.of(MatrixRole.TRACE)
         if len(values) and not len(self.of(MatrixRole.ALL)[1]):
-            reach = student_quantile(int(counts[0]) - 1) * float(errors[0])
+            reach = student_quantile(max(1, int(counts[0]) - 1)) * float(errors[0])
             value = float(values[0])
             return Estimate(value, float(value - reach), float(value + reach), 0)
         return self.quadrature.sum_of(lambda nodes: nodes)

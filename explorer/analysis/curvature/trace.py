@@ -19,14 +19,14 @@ def xtrace(product: Product, tests: Tensor) -> tuple[float, float]:
 
     Args:
         product: the matrix, (D, D).
-        tests: k random vectors of norm sqrt(D), (k, D), with 2 <= k <= D.
+        tests: k random vectors of norm sqrt(D), (k, D), with 2 <= k <= D; one for a single row.
 
     Raises:
         ValueError: fewer than two test vectors, or more than there are dimensions.
     """
     count, size = tests.shape
-    if not 2 <= count <= size:
-        raise ValueError(f"test vectors must be from 2 to {size:,}, got {count:,}")
+    if not min(2, size) <= count <= size:
+        raise ValueError(f"test vectors must be from {min(2, size)} to {size:,}, got {count:,}")
     ranges = torch.stack([product(test) for test in tests])
     basis, upper = torch.linalg.qr(ranges.t())
     images = torch.stack([product(column) for column in basis.t()])  # rows: A q
@@ -44,7 +44,9 @@ def xtrace(product: Product, tests: Tensor) -> tuple[float, float]:
         outside = size - mine @ mine  # squared norm of what of the test vector is outside
         scale = (size - count + 1) / outside if outside > 1e-9 * size else 0.0
         estimates.append(np.trace(inner) - normal @ inner @ normal + scale * rest)
-    return float(np.mean(estimates)), float(np.std(estimates, ddof=1) / np.sqrt(count))
+    # a single vector is the only one that there is in one dimension, and its estimate exact
+    error = float(np.std(estimates, ddof=1) / np.sqrt(count)) if count > 1 else 0.0
+    return float(np.mean(estimates)), error
 
 
 def _left_out(upper: np.ndarray) -> np.ndarray:
