@@ -95,8 +95,11 @@ def refusal_reason(value: object, depth: int = 0) -> str:
     return next((why for part in parts if (why := refusal_reason(part, depth + 1))), "")
 
 
-def load_extra_state(module: Model, name: str, tensor: Tensor) -> None:
-    """Hand the extra state of that name to its module, as `load_state_dict` would."""
+def load_extra_state(module: Model, name: str, state: object) -> None:
+    """Hand the extra state of that name to its module, as `load_state_dict` would.
+
+    It is what `encode_state` gave, or what a state dict holds.
+    """
     module.get_submodule(name.removesuffix(NAME_SUFFIX).removesuffix(".")).set_extra_state(
-        decode_state(tensor)
+        decode_state(state) if isinstance(state, Tensor) else state
     )

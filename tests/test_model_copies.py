@@ -1,23 +1,29 @@
 """The model that is moved is the model that is asked: copies and lanes only where they agree."""
 
 import copy
+import threading
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from explorer import extra_state
 from explorer.analysis import interpolation, line, sharpness, spectrum
 from explorer.analysis.curvature import gradient_noise
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.curvature.matrices import dense_matrix
 from explorer.analysis.curvature.products import Curvature, hessian
+from explorer.analysis.model import problem_trial
+from explorer.analysis.model.problems import LoadedProblem
 from explorer.analysis.objective.objective import Objective
 from explorer.kinds.interpolation import Interpolation, InterpolationSettings
 from explorer.kinds.line import LineSettings
 from explorer.kinds.matrix import SpectrumSettings
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.kinds.sharpness_settings import SharpnessSettings
-from explorer.problem import Problem, cross_entropy
+from explorer.problem import Batch, Problem, cross_entropy
 from tests import unusual_models as unusual
 
 CPU = torch.device("cpu")
@@ -137,12 +143,59 @@ def test_lanes_only_where_copies_do_not_disturb_each_other(kind: str) -> None:
         assert objective.choice.batch == objective.examples
 
 
+class Scaled(unusual.Net):
+    """Its outputs are multiplied by an extra state; with a lock it cannot be copied."""
+
+    def __init__(self, locked: bool = False) -> None:
+        super().__init__()
+        self.scale = 1.0
+        self.lock = threading.Lock() if locked else None
+
+    def get_extra_state(self) -> dict:
+        return {"scale": self.scale}
+
+    def set_extra_state(self, state: dict) -> None:
+        self.scale = state["scale"]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scale * super().forward(x)
+
+
+@pytest.mark.parametrize("how", ["copied", "locked", "a loss that reads the model"])
+def test_an_extra_state_that_forward_uses_is_the_point_s(how: str) -> None:
+    """The loss is torch's with both loaded, in float32 and float64; then all is as it was."""
+    model = unusual.made(partial(Scaled, how == "locked"))
+
+    def loss(outputs: torch.Tensor, batch: Batch) -> torch.Tensor:
+        read = model.a.weight.square().sum() if how.startswith("a loss") else 0.0
+        return cross_entropy(outputs, batch) + read
+
+    problem = Problem(model, {"train": unusual.data()}, loss)
+    state = dict(model.state_dict())
+    point = {**state, "_extra_state": extra_state.encode_state({"scale": 2.5})}
+    loaded = LoadedProblem(Path("p.py"), problem, "hash", {})
+    flat = problem_trial.try_problem(loaded, point, CPU)
+    assert flat.is_copy == (how == "copied")
+    with torch.no_grad():
+        inputs, labels = unusual.data()
+        plain = cross_entropy(2.5 * model(inputs), (inputs, labels)).mean()
+        plain += model.a.weight.square().sum() if how.startswith("a loss") else 0.0
+    for objective in (
+        Objective(problem, ObjectiveSettings(), CPU, flat=flat),
+        Objective(problem, DOUBLE, CPU),
+    ):
+        objective.load(point)
+        assert objective.means()["loss"] == pytest.approx(float(plain), rel=1e-6)
+        assert objective.twin().means()["loss"] == pytest.approx(float(plain), rel=1e-6)
+    assert model.scale == 1.0
+
+
 def test_the_trained_part_moves_alone() -> None:
     """Frozen weights stay, a tensor without values is passed over; patterns choose otherwise."""
     problem = unusual.problem_of("frozen")
     objective = Objective(problem, DOUBLE, CPU)
     assert [block.name for block in objective.flat.blocks] == ["lora_A", "lora_B", "scale"]
-    assert objective.moved_facts == {"moved": "3 of 7 tensors, 21 of 72 parameters"}
+    assert objective.facts["moved"] == "3 of 7 tensors, 21 of 72 parameters"
     pieces = list(
         line.answer(
             problem, [problem.model.state_dict()], LineSettings(x_count=5), frozenset(), CPU

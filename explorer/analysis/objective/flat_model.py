@@ -89,6 +89,7 @@ class FlatModel:
     ) -> None:
         """Make room for the parameters that move."""
         self.moved = moved
+        self.extra_states: dict[str, Tensor] = {}  # by name, as they were loaded
         self.blocks = parameter_blocks(model, moved)
         if not self.blocks:
             raise ValueError("the model must have parameters, got none")
@@ -121,6 +122,7 @@ class FlatModel:
         made = FlatModel(self.module, self.theta.dtype, self.theta.device, self.moved)
         for module, own in zip(made.module.modules(), self.module.modules(), strict=True):
             module.training = own.training
+        made.extra_states = self.extra_states
         return made
 
     def keep(self, theta: Tensor | None = None) -> Callable[[], None]:
@@ -155,9 +157,15 @@ class FlatModel:
             state = self.module.state_dict()
             for name, value in tensors.items():
                 if extra_state.is_extra_state(name):
-                    extra_state.load_extra_state(self.module, name, value)
+                    self.extra_states = {**self.extra_states, name: value}
                 else:
                     state[name].copy_(value)
+            self._load_extra_states()
+
+    def _load_extra_states(self) -> None:
+        """Hand each module its extra state of this point."""
+        for name, value in self.extra_states.items():
+            extra_state.load_extra_state(self.module, name, value)
 
 
 def present_tensors(flat: FlatModel, point: Tensors) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ class InPlaceModel(FlatModel):
     def on_tensors_of(cls, flat: FlatModel, model: nn.Module) -> "InPlaceModel":
         """A model standing on the very tensors of a copy of it, without any of its own."""
         made = cls.__new__(cls)
-        made.module, made.moved = model, flat.moved
+        made.module, made.moved, made.extra_states = model, flat.moved, flat.extra_states
         made.blocks, made.theta, made.views = flat.blocks, flat.theta, flat.views
         made._differentiable = False
         own, copied = dict(model.named_parameters()), dict(flat.module.named_parameters())
@@ -96,6 +96,7 @@ class InPlaceModel(FlatModel):
             tensor.data = value
         for parameter in self.parameters:
             parameter.requires_grad_(self._differentiable)
+        self._load_extra_states()
         self.module.eval()
 
     @contextmanager
@@ -111,6 +112,7 @@ class InPlaceModel(FlatModel):
     def twin(self) -> "InPlaceModel":
         """Another point in the same model; the two take turns."""
         made = InPlaceModel(self.module, self.theta.dtype, self.theta.device, self.moved)
+        made.extra_states = self.extra_states
         views = {id(view) for view in self.views}
         pairs = zip(made._values, self._values, strict=True)
         with torch.no_grad():

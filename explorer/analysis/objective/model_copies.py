@@ -62,9 +62,9 @@ def checked_model(flat: FlatModel, problem: Problem, batch: Batch) -> FlatModel:
     """A model that stands for the problem's own, on the same point: the given one if it does."""
     if not flat.is_copy or stands_for(flat, problem, batch):
         return flat
-    theta, buffers = flat.theta, flat.module.state_dict()
+    theta = flat.theta
     made = InPlaceModel(problem.model, theta.dtype, theta.device, flat.moved)
-    made.load(buffers)
+    made.load({**flat.module.state_dict(), **flat.extra_states})
     return made
 
 
