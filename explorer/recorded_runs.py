@@ -133,7 +133,7 @@ def training_curves(catalog: Catalog, model: records.Model) -> dict[str, dict[st
     return curves_by_name
 
 
-def models_of(
+def models_of_run(
     catalog: Catalog,
     identity: RunIdentity,
     part: str | None = None,
@@ -166,7 +166,7 @@ def inspected_snapshots(
     Only the worker can say which of the problems is still the one in the file.
     """
     entries = []
-    for model in models_of(catalog, identity):
+    for model in models_of_run(catalog, identity):
         problem = catalog.problem(model.problem_id)
         if problem.arguments == arguments:
             entries.append(

@@ -16,7 +16,7 @@ Measurements = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class ShippedCheckpoint:
     """Weights after a number of training steps."""
 
     path: Path
@@ -44,7 +44,7 @@ class Sample:
     torch: str  # the version that trained it
     weights: Path  # the final weights
     measured: Measurements  # at the final weights
-    checkpoints: tuple[Checkpoint, ...]  # by step; the last one equals the final weights
+    checkpoints: tuple[ShippedCheckpoint, ...]  # by step; the last one equals the final weights
 
 
 def samples(folder: Path = FOLDER) -> list[Sample]:
@@ -57,7 +57,7 @@ def read_sample(recipe: Path) -> Sample:
     folder = recipe.resolve().parent.parent
     fields = json.loads(recipe.read_text(encoding="utf-8"))
     checkpoints = tuple(
-        Checkpoint(folder / entry["file"], entry["step"], entry["measured"])
+        ShippedCheckpoint(folder / entry["file"], entry["step"], entry["measured"])
         for entry in fields.pop("checkpoints")
     )
     fields["problem"] = FOLDER / fields["problem"]

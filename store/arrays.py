@@ -62,7 +62,7 @@ class Files:
         try:
             temporary.chmod(0o600)
             os.utime(temporary)  # young: a row that names it is about to come
-            hash = content_hash(temporary)
+            hash = file_hash(temporary)
             with temporary.open("rb") as stream:
                 os.fsync(stream.fileno())
             self._name(temporary, hash, suffix.removeprefix("."))
@@ -133,7 +133,7 @@ class Files:
         place = self.folder / hash[:2] / f"{hash}.{suffix}"
         if self.has(hash):
             place = self.path(hash)
-            if content_hash(place) == hash:
+            if file_hash(place) == hash:
                 os.utime(place)  # young again, so that a collection running now spares it
                 return
         place.parent.mkdir(mode=0o700, exist_ok=True)
@@ -148,7 +148,7 @@ def is_older(path: Path, seconds: float) -> bool:
         return False
 
 
-def content_hash(path: Path) -> str:
+def file_hash(path: Path) -> str:
     """sha256 of a file's content, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

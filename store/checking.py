@@ -1,6 +1,6 @@
 """Looking for damage: tables that cannot be read, changed content, what does not fit together."""
 
-from store.arrays import content_hash
+from store.arrays import file_hash
 from store.blocks import damaged_blocks
 from store.door import Door
 from store.errors import CatalogDamaged
@@ -32,7 +32,7 @@ class IntegrityChecks(Door):
             if not self._files.has(hash)
         ]
         if contents:
-            changed = [p for p in self._files.all() if content_hash(p) != p.stem]
+            changed = [p for p in self._files.all() if file_hash(p) != p.stem]
             wrong += [f"the file {path} is not what was stored" for path in changed]
         return wrong
 

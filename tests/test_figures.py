@@ -21,7 +21,7 @@ from explorer.kinds import KINDS
 from explorer.kinds.line import LINE, LineSettings
 from explorer.kinds.setting import setting_fields
 from explorer.kinds.surface import SURFACE, SurfaceSettings
-from explorer.render.export.composition import Cell, Note, rows_of
+from explorer.render.export.composition import FigureCell, Note, rows_of
 from explorer.render.export.svg import drawing_size
 from store import Catalog
 from tests.filling import add_answer, add_tiny, new_catalog
@@ -146,7 +146,7 @@ def test_curves_are_as_high_as_the_plane_beside_them(catalog: Catalog) -> None:
 
 def test_panels_stand_where_they_fit() -> None:
     """A wide panel begins a row of its own."""
-    cells = [Cell("", span=span) for span in (1, 2, 1, 1, 3)]
+    cells = [FigureCell("", span=span) for span in (1, 2, 1, 1, 3)]
     assert [[cell.span for cell in row] for row in rows_of(cells, 2)] == [[1], [2], [1, 1], [3]]
 
 

@@ -57,7 +57,7 @@ def test_every_whole_answer_gets_its_numbers(old: Path, monkeypatch: pytest.Monk
     catalog = Catalog(old / "catalog")
     first = catalog.questions(status="complete", order="created", descending=True)[0][0]
     catalog._write(lambda c: c.execute(BROKEN, [first.key]))
-    keeper = result_numbers.ResultNumbers(catalog)
+    keeper = result_numbers.NumbersKeeper(catalog)
     for _ in range(5):
         keeper.keep_up()
     whole = catalog.questions(status="complete", limit=100)[0]
@@ -77,7 +77,7 @@ def test_rows_that_no_kind_reads_hold_up_no_other(old: Path) -> None:
     catalog = Catalog(old / "catalog")
     broken = next(q for q in catalog.questions(limit=100)[0] if q.kind == SHARPNESS.name)
     catalog._write(lambda c: c.execute(f"UPDATE {SHARPNESS.table} SET why = 99"))  # noqa: S608
-    keeper = result_numbers.ResultNumbers(catalog)
+    keeper = result_numbers.NumbersKeeper(catalog)
     keeper.keep_up()
     with pytest.raises(IndexError):
         _ = questions.result_of(catalog, broken).numbers
@@ -88,7 +88,7 @@ def test_rows_that_no_kind_reads_hold_up_no_other(old: Path) -> None:
 def test_numbers_wait_while_pieces_come(old: Path) -> None:
     """Each piece changes the catalog: meanwhile nobody looks, until an answer is whole or rest."""
     catalog = Catalog(old / "catalog")
-    keeper = result_numbers.ResultNumbers(catalog)
+    keeper = result_numbers.NumbersKeeper(catalog)
 
     def has_numbers() -> bool:
         return bool(catalog.numbers([key]))

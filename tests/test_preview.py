@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explorer.kinds.grid import STRIDES, axis_values, coarse_to_fine, level, level_indices
-from explorer.kinds.preview import Preview, preview, summary
+from explorer.kinds.preview import Preview, preview, preview_words
 
 
 def axes(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -196,21 +196,21 @@ def test_equal_values_stay_equal() -> None:
     """A flat surface is shown flat and certain."""
     shown = at_level(np.full((25, 25), 3.0), 4)
     assert shown.values == pytest.approx(np.full((25, 25), 3.0), rel=1e-15)
-    assert "less than 0.01 %" in summary(shown)
+    assert "less than 0.01 %" in preview_words(shown)
 
 
 def test_summary_counts_and_measures() -> None:
     """The text tells the points, and the change that 95 % of the interpolated cells stay below."""
     truth = like_a_loss()
     shown = at_level(truth, 2)
-    text = summary(shown)
+    text = preview_words(shown)
     assert text.startswith("preview from 169 of 625 points: 95 % of the interpolated cells change")
     stated = float(text.split("less than ")[1].split(" %")[0]) / 100
     gap = shown.interpolated
     # The text has two digits.
     assert ((shown.uncertainty / shown.values)[gap] <= stated * 1.05).mean() >= 0.945
-    assert summary(at_level(truth - 1, 2)).endswith(" % of the range from the level before")
-    assert summary(grown(truth, 7)) == (
+    assert preview_words(at_level(truth - 1, 2)).endswith(" % of the range from the level before")
+    assert preview_words(grown(truth, 7)) == (
         "preview from 7 of 625 points: every place shows the nearest computed value"
     )
-    assert summary(grown(truth, 625)) == ""
+    assert preview_words(grown(truth, 625)) == ""

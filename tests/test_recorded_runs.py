@@ -123,7 +123,7 @@ def test_facts_of_the_run(catalog: Catalog, tmp_path: Path) -> None:
     assert run["hyperparameters"] == {"lr": 0.1, "clip": "Infinity"} and run["seed"] == 3
     assert run["curves"] == {"loss": [[0, 0.0], [10, "NaN"]]}
     assert run["machine"] and "commit" in run
-    assert recorded_runs.models_of(
+    assert recorded_runs.models_of_run(
         catalog, recorded_runs.identity(read_recording(tmp_path / "run"))
     )
 

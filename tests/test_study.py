@@ -30,7 +30,7 @@ from explorer.ask.study_reads import StudyReads
 from explorer.codec import to_json
 from explorer.kinds import KINDS, Kind, kind_named
 from explorer.kinds.line import LINE, LineSettings
-from explorer.supervisor.result_numbers import ResultNumbers
+from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog, UnknownEntry, records
 from tests.filling import add_answer, add_tiny, new_catalog, work
 from tests.setting_values import small_settings
@@ -354,7 +354,7 @@ def test_numbers_are_a_table_with_a_row_for_what_has_none(catalog: Catalog) -> N
     study = Study(models=(alone, run), questions=(line(), StudyQuestion(kind="horoscope")))
     model = next(model for model in catalog.models() if model.id == alone.id)
     question = add_answer(catalog, LINE, SHORT, (model, ""))
-    ResultNumbers(catalog).keep_up()
+    NumbersKeeper(catalog).keep_up()
     stored = catalog.numbers([question.key])[question.key]
     text = numbers_file(catalog, study, cells(catalog, study)).decode()
     rows = list(csv.DictReader(io.StringIO(text)))

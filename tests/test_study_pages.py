@@ -11,7 +11,7 @@ from explorer.ask.study import Study, StudyModel, StudyQuestion, add_study, stud
 from explorer.ask.study_cells import cells
 from explorer.kinds.line import LINE, LineSettings
 from explorer.pages import _running
-from explorer.supervisor.result_numbers import ResultNumbers
+from explorer.supervisor.result_numbers import NumbersKeeper
 from store import Catalog
 from tests.app_test import AppTest
 from tests.filling import add_answer, add_tiny, new_catalog, work
@@ -41,7 +41,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     catalog = new_catalog(place / "catalog")
     models = [add_tiny(catalog, place, name, [seed]) for seed, name in enumerate(("one", "two"))]
     add_answer(catalog, LINE, LineSettings(x_count=3), (models[0], ""))
-    ResultNumbers(catalog).keep_up()
+    NumbersKeeper(catalog).keep_up()
     line = StudyQuestion(kind=LINE.name, settings={"x_count": 3})
     rows = tuple(map(study_model, models))
     questions = (line, StudyQuestion(kind="horoscope"))

@@ -16,7 +16,7 @@ from explorer.analysis.directions.eigenvectors import plane_axes
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
-from explorer.analysis.objective.plane import NONE, Choices, objective_at
+from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
 from explorer.kinds.convexity import ConvexitySettings, neighbours, ratio
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
@@ -33,7 +33,7 @@ def answer(
     settings: ConvexitySettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the plane that are not in `done`, coarse levels first.

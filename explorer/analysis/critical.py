@@ -19,7 +19,7 @@ from explorer.analysis.curvature.stationary_points import MovingObjective, run_s
 from explorer.analysis.objective.flat_model import present_tensors
 from explorer.analysis.objective.named_tensors import Tensors, content_hash
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.plane import NONE, Choices
+from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.kinds.critical import CRITICAL
 from explorer.kinds.critical_result import (
     KERNEL_CURVATURE,
@@ -47,7 +47,7 @@ def answer(
     settings: CriticalSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The searches that are not in `done`, each a piece and independent of all others.

@@ -11,8 +11,8 @@ from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
-    NONE,
-    Choices,
+    NO_CHOICES,
+    EarlierChoices,
     objective_at,
     precision_error,
     tuned_evaluator,
@@ -31,7 +31,7 @@ def answer(
     settings: DifferenceSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the line that are not in `done`, coarse levels first.

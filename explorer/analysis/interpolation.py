@@ -16,8 +16,8 @@ from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import STRETCH
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
-    NONE,
-    Choices,
+    NO_CHOICES,
+    EarlierChoices,
     objective_at,
     precision_error,
     tuning_facts,
@@ -52,7 +52,7 @@ def answer(
     settings: InterpolationSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the line that are not in `done`, coarse levels first.

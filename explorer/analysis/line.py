@@ -12,8 +12,8 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
-    NONE,
-    Choices,
+    NO_CHOICES,
+    EarlierChoices,
     objective_at,
     precision_error,
     tuned_evaluator,
@@ -32,7 +32,7 @@ def answer(
     settings: LineSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the lines that are not in `done`, coarse levels first.

@@ -13,7 +13,7 @@ from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
 from explorer.analysis.objective.pieces import TARGET_SECONDS
-from explorer.analysis.objective.plane import NONE, Choices, objective_at
+from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
 from explorer.codec import JsonValue
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress
@@ -28,7 +28,7 @@ def answer(
     settings: ProjectionSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The snapshots that are not in `done`, in order; the first subject is the plane's centre.

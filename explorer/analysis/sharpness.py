@@ -15,7 +15,7 @@ from explorer.analysis.measures import worst_case as worst
 from explorer.analysis.measures.noise_scale import noise_scale
 from explorer.analysis.measures.point_measures import (
     MeasuredPoint,
-    Measurement,
+    MeasureValue,
     NotApplicable,
     accuracy_of,
 )
@@ -24,7 +24,7 @@ from explorer.analysis.objective.evaluation_mode import evaluation_mode
 from explorer.analysis.objective.memory import is_out_of_memory
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.plane import NONE, Choices, objective_at
+from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
 from explorer.codec import JsonValue
 from explorer.kinds.measures import MEASURE_PLACES, MEASURES
 from explorer.kinds.piece import Piece
@@ -34,7 +34,7 @@ from explorer.kinds.sharpness_settings import SharpnessSettings
 from explorer.problem import Problem
 
 REACH = 1.5  # lengths of a direction found to which the loss along it is drawn, both ways
-COMPUTED: Mapping[str, Callable[[MeasuredPoint], Measurement]] = {
+COMPUTED: Mapping[str, Callable[[MeasuredPoint], MeasureValue]] = {
     "keskar": worst.keskar,
     "keskar_half": worst.keskar_half,
     "sam": worst.sam,
@@ -74,7 +74,7 @@ def answer(
     settings: SharpnessSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The measures that are not in `done`, each a piece; the second subject is the start.

@@ -15,7 +15,7 @@ from explorer.analysis.curvature.trace import xtrace
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.parameters import Block
-from explorer.analysis.objective.plane import NONE, Choices, objective_at
+from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices, objective_at
 from explorer.analysis.spectrum_ends import STREAM, Rows, extremes
 from explorer.codec import JsonValue
 from explorer.kinds.matrix import MatrixRole, SpectrumSettings
@@ -30,7 +30,7 @@ def answer(
     settings: SpectrumSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The units of work that are not in `done`: the pairs, then each probe, each a piece.

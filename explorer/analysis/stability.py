@@ -17,7 +17,7 @@ from explorer.analysis.curvature.random_vectors import random_normal, random_sig
 from explorer.analysis.model.preconditioner import inverse_root, split_preconditioner
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.plane import NONE, Choices
+from explorer.analysis.objective.plane import NO_CHOICES, EarlierChoices
 from explorer.kinds.piece import Piece
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
 from explorer.kinds.stability_result import VALUE_COLUMNS
@@ -33,7 +33,7 @@ def answer(
     settings: StabilitySettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The snapshots that are not in `done`, each a piece.
@@ -57,15 +57,15 @@ def answer(
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
             if diagonal or not settings.preconditioned:
                 half = progress.of_unit(unit, f"snapshot {unit + 1}")
-                snapshot_values |= curvature_of(objective, settings, diagonal, half)
-            snapshot_values |= noise_of(objective)
+                snapshot_values |= snapshot_curvature(objective, settings, diagonal, half)
+            snapshot_values |= snapshot_noise(objective)
         columns = {name: np.array([value]) for name, value in snapshot_values.items()}
         columns["unit"] = np.array([unit], dtype=np.int64)
         yield Piece(columns, facts, seconds=time.perf_counter() - began)
         facts = {}
 
 
-def curvature_of(
+def snapshot_curvature(
     objective: Objective,
     settings: StabilitySettings,
     diagonal: Tensors,
@@ -100,7 +100,7 @@ def curvature_of(
     }
 
 
-def noise_of(objective: Objective) -> dict[str, float]:
+def snapshot_noise(objective: Objective) -> dict[str, float]:
     """Norm of the gradient, and tr(Sigma), NaN where the loss is not one value per example."""
     slope = gradient(objective)
     try:

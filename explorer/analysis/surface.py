@@ -9,8 +9,8 @@ from explorer.analysis.directions.eigenvectors import plane_axes
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.pieces import answer_pieces
 from explorer.analysis.objective.plane import (
-    NONE,
-    Choices,
+    NO_CHOICES,
+    EarlierChoices,
     objective_at,
     precision_error,
     tuned_evaluator,
@@ -27,7 +27,7 @@ def answer(
     settings: SurfaceSettings,
     done: Set[int],
     device: torch.device,
-    choices: Choices = NONE,
+    choices: EarlierChoices = NO_CHOICES,
     progress: Progress = SILENT,
 ) -> Iterator[Piece]:
     """The points of the plane that are not in `done`, coarse levels first.

@@ -89,7 +89,7 @@ def _follow(catalog: Catalog, run_sources: Sources, run: following.FollowedRun) 
     try:
         while True:
             entry = following.followed_runs(catalog).get(str(folder))
-            models = recorded_runs.models_of(catalog, identity, run.part)
+            models = recorded_runs.models_of_run(catalog, identity, run.part)
             count = max((model.points for model in models), default=0)
             if count != printed_count:
                 print(f"{message(folder)}: {count:,} snapshots", flush=True)

@@ -9,7 +9,7 @@ from explorer.figures.recipe import FigureStyle, Recipe
 from explorer.kinds.provenance import Provenance
 from explorer.render.drawing import Drawing
 from explorer.render.export.composed import relief_chart
-from explorer.render.export.composition import Cell, PageStyle, compose, rows_of
+from explorer.render.export.composition import FigureCell, PageStyle, compose, rows_of
 from explorer.render.export.figure import require_figure
 from explorer.render.export.figure_width import fit_width
 from explorer.render.export.fonts import FONTS
@@ -80,7 +80,7 @@ def _page_style(style: FigureStyle, glyphs: bool = True) -> PageStyle:
 
 def _cell(
     catalog: Catalog, recipe: Recipe, place: int, panel: StoredPanel, style: PageStyle
-) -> Cell:
+) -> FigureCell:
     """The panel, drawn as wide as its columns.
 
     Raises:
@@ -92,7 +92,7 @@ def _cell(
         svg = _drawn(drawing, style.cell_width(wanted.span), recipe.style, style)
     except ValueError as error:
         raise ValueError(f"panel {place + 1}: {error}") from error
-    return Cell(svg, wanted.heading, recipe.letter(place), wanted.notes, wanted.span)
+    return FigureCell(svg, wanted.heading, recipe.letter(place), wanted.notes, wanted.span)
 
 
 def _drawn(drawing: Drawing, width: float, style: FigureStyle, page: PageStyle) -> str:
@@ -108,9 +108,9 @@ def _levelled(
     catalog: Catalog,
     recipe: Recipe,
     panels: Sequence[StoredPanel],
-    cells: Sequence[Cell],
+    cells: Sequence[FigureCell],
     style: PageStyle,
-) -> list[Cell]:
+) -> list[FigureCell]:
     """The cells, those of curves as high as the highest other of their row."""
     levelled = list(cells)
     for row in rows_of(_numbered(cells), style.columns):
@@ -121,14 +121,19 @@ def _levelled(
     return levelled
 
 
-def _numbered(cells: Sequence[Cell]) -> list[Cell]:
+def _numbered(cells: Sequence[FigureCell]) -> list[FigureCell]:
     """The cells with their places for drawings: to see which stand in one row."""
     return [replace(cell, svg=str(place)) for place, cell in enumerate(cells)]
 
 
 def _raised(
-    catalog: Catalog, recipe: Recipe, place: int, panel: StoredPanel, cell: Cell, target: float
-) -> Cell:
+    catalog: Catalog,
+    recipe: Recipe,
+    place: int,
+    panel: StoredPanel,
+    cell: FigureCell,
+    target: float,
+) -> FigureCell:
     """The cell drawn as high as `target` points, if it is lower and its kind can be."""
     style = _page_style(recipe.style)
     for _ in range(MOST_TRIES):
@@ -145,5 +150,5 @@ def _raised(
     return cell
 
 
-def _height(cell: Cell) -> float:
+def _height(cell: FigureCell) -> float:
     return drawing_size(cell.svg)[1]

@@ -171,7 +171,7 @@ class Follower:
                 self._stop(folder, run, run_sources.errors[0])
                 return
             identity = recorded_runs.identity(recording)
-            first = not recorded_runs.models_of(self._catalog, identity, run.part)
+            first = not recorded_runs.models_of_run(self._catalog, identity, run.part)
             name = run.name if first else ""
             self._jobs[str(folder)] = sources.order(
                 self._catalog, run_sources, run.problem, run.arguments, name, run.part
@@ -204,13 +204,13 @@ class Follower:
     def _is_deleted(self, recording: Recording, part: str) -> bool:
         """Whether the run's models are all in the trash, from which no import shall take them."""
         identity = recorded_runs.identity(recording)
-        models = recorded_runs.models_of(self._catalog, identity, part, include_deleted=True)
+        models = recorded_runs.models_of_run(self._catalog, identity, part, include_deleted=True)
         return bool(models) and all(model.deleted is not None for model in models)
 
     def _note_end(self, recording: Recording) -> None:
         """Bring the models' facts of the run up to its last line."""
         facts = recorded_runs.run_facts(recording)
-        models = recorded_runs.models_of(self._catalog, recorded_runs.identity(recording))
+        models = recorded_runs.models_of_run(self._catalog, recorded_runs.identity(recording))
         grown = [
             replace(model, facts=to_json(replace(ModelFacts.of(model.facts), run=facts)))
             for model in models

@@ -61,7 +61,7 @@ def resolve(named: Iterable[str]) -> Sources:
                     files.pop(path, None)
                     files[_readable_path(path)] = None
         except OSError as error:
-            errors.append(unreadable(error, name))
+            errors.append(read_error_text(error, name))
         except ValueError as error:
             errors.append(str(error))
     if recordings and (files or len(recordings) > 1):
@@ -144,10 +144,10 @@ def problem_file(name: str) -> tuple[Path, bytes]:
             raise ValueError(f"there is no problem file {path}; check the path")
         return path.resolve(), path.read_bytes()
     except OSError as error:
-        raise ValueError(unreadable(error, name)) from error
+        raise ValueError(read_error_text(error, name)) from error
 
 
-def unreadable(error: OSError, name: str) -> str:
+def read_error_text(error: OSError, name: str) -> str:
     """Why a file cannot be read, and what to do."""
     denied = isinstance(error, PermissionError)
     out = "permissions" if denied else "path" if error.errno == errno.ENAMETOOLONG else "disk"
@@ -210,7 +210,7 @@ def order(
         raise ValueError("; ".join(sources.errors) or missing)
     run = recorded_runs.run_folder_of(sources.recording) if sources.recording else None
     if run and not name:
-        models = recorded_runs.models_of(catalog, run.identity, part)
+        models = recorded_runs.models_of_run(catalog, run.identity, part)
         name = models[0].name if models else ""
     return order_import(
         catalog,

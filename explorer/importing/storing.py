@@ -97,7 +97,7 @@ def imported_model(catalog: Catalog, job: records.Job) -> records.Model | None:
     own = (m for m in catalog.models() if ModelFacts.of(m.facts).import_job == job.id)
     if (model := next(own, None)) is not None or request.run is None:
         return model
-    for model in recorded_runs.models_of(catalog, request.run.identity, request.part):
+    for model in recorded_runs.models_of_run(catalog, request.run.identity, request.part):
         problem = catalog.problem(model.problem_id)
         if (problem.path, problem.arguments) == (str(request.problem), request.arguments):
             return model

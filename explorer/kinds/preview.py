@@ -75,7 +75,7 @@ def preview(values: np.ndarray, computed: np.ndarray) -> Preview:
     return Preview(filled_values, uncertainty, computed, stride, log)
 
 
-def summary(preview: Preview) -> str:
+def preview_words(preview: Preview) -> str:
     """How much is computed and how far the rest is settled, for a page; empty when complete."""
     computed, gap = preview.computed, preview.interpolated
     if computed.all():

@@ -79,7 +79,7 @@ def show_card(catalog: Catalog, card: Card, subjects: links.Subjects) -> None:
         words = f"{distinguishing_text(question)}  \n{early}{loss_and_day(question)}"
         st.caption(words)
         if question.status == "open":
-            show_progress(question, card.last)
+            show_card_progress(question, card.last)
         if card.annotation.tags:
             with st.container(horizontal=True, gap="xsmall"):
                 show_tags(card.annotation.tags)
@@ -119,7 +119,7 @@ def count_text(question: records.Question) -> str:
     return f"{question.units_done:,} of {question.units:,}"
 
 
-def show_progress(question: records.Question, last: records.Job | None) -> None:
+def show_card_progress(question: records.Question, last: records.Job | None) -> None:
     """How far an open question is: only one that is worked on has a bar."""
     done = count_text(question)
     state = last.status if last else "stopped"

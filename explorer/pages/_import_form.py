@@ -128,7 +128,7 @@ def choose_import(catalog: Catalog) -> None:
         help="Needs a problem file, checkpoints, and your agreement to run the file.",
     )
     if pressed and wanted:  # not so where the file has changed since the page was drawn
-        order_import(catalog, wanted, follow)
+        start_import(catalog, wanted, follow)
 
 
 def agree_to_run(code: Code) -> bool:
@@ -156,7 +156,7 @@ def choose_to_follow(checkpoint_sources: sources.Sources) -> bool:
     )
 
 
-def order_import(catalog: Catalog, wanted: WantedImport, follow: bool) -> None:
+def start_import(catalog: Catalog, wanted: WantedImport, follow: bool) -> None:
     """Order what the fields say, also of what the run will bring."""
     code, checkpoint_sources = wanted.code, wanted.checkpoint_sources
     try:

@@ -23,13 +23,13 @@ UNDER_WAY = ("queued", "running")
 def show_outcome(catalog: Catalog, job_id: str) -> None:
     """The import as it goes on, then what it found; live until it and its run have ended."""
     unsettled = catalog.job(job_id).status in UNDER_WAY
-    grows = is_followed(catalog, catalog.job(job_id))
+    grows = gains_snapshots(catalog, catalog.job(job_id))
 
     @parts.live_fragment(LIVE_SECONDS if unsettled else parts.FOLLOWED_SECONDS if grows else None)
     def live_outcome() -> None:
         job = catalog.job(job_id)
         if job.status in UNDER_WAY:
-            show_progress(catalog, job)
+            show_import_progress(catalog, job)
             return
         if job.status == "failed":
             complain(f"{job.title} failed: {job.error}")
@@ -37,19 +37,19 @@ def show_outcome(catalog: Catalog, job_id: str) -> None:
             st.info(f"{as_text(job.title, 120)} was stopped; nothing was stored.")
         else:
             show_import(catalog, job)
-        if unsettled or (grows and not is_followed(catalog, job)):
+        if unsettled or (grows and not gains_snapshots(catalog, job)):
             st.rerun()  # there is nothing left to wait for, or less often
 
     live_outcome()
 
 
-def is_followed(catalog: Catalog, job: records.Job) -> bool:
+def gains_snapshots(catalog: Catalog, job: records.Job) -> bool:
     """Whether later imports of the same run will add to what this one found."""
     model = storing.imported_model(catalog, job) if job.status == "done" else None
     return model is not None and following.is_followed(catalog, model)
 
 
-def show_progress(catalog: Catalog, job: records.Job) -> None:
+def show_import_progress(catalog: Catalog, job: records.Job) -> None:
     """How far the worker is, and the way to stop it."""
     folder = Spool(catalog.jobs_folder).job(job.id)
     progress = (folder.progress if folder else None) or WorkerProgress(

@@ -65,7 +65,7 @@ def listed_models(catalog: Catalog) -> tuple[dict[str, records.Model], dict[str,
     return labels, noted
 
 
-def choose_model(
+def select_model(
     labels: Mapping[str, records.Model], noted: Mapping[str, Annotation]
 ) -> tuple[str, records.Model] | None:
     """The model that is chosen in the table, with its label; None where none is."""

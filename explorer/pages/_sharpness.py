@@ -54,7 +54,7 @@ def show_losses(answers: Answers) -> None:
         st.warning(as_message(sentence), icon=":material/warning:")
 
 
-def show_table(answers: Answers) -> None:
+def show_measures(answers: Answers) -> None:
     """A row for each measure: its value at each model, and whether it is invariant."""
     rows = [_row(measure, answers.results) for measure in answers.measures]
     columns = {

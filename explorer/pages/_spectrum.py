@@ -24,7 +24,7 @@ VERDICTS = {
 SEMIDEFINITE = ("gauss_newton", "empirical_fisher", "fisher")  # their signs say nothing of the loss
 
 
-def value_text(value: float) -> str:
+def five_digits(value: float) -> str:
     """A number for people."""
     return number_text(value, 5)
 
@@ -34,12 +34,12 @@ def interval_text(estimate: Estimate | None) -> str:
     if estimate is None:
         return "no probe yet"
     if estimate.low == estimate.high:
-        return f"{value_text(estimate.value)} (exact)"
+        return f"{five_digits(estimate.value)} (exact)"
     rests = f"{estimate.probes} probes" if estimate.probes else "XTrace"
     if not math.isfinite(estimate.low):
-        return f"{value_text(estimate.value)} (1 probe: no interval)"
-    ends = f"{value_text(estimate.low)} to {value_text(estimate.high)}"
-    return f"{value_text(estimate.value)} ({ends}, {rests})"
+        return f"{five_digits(estimate.value)} (1 probe: no interval)"
+    ends = f"{five_digits(estimate.low)} to {five_digits(estimate.high)}"
+    return f"{five_digits(estimate.value)} ({ends}, {rests})"
 
 
 def show_verdict(spectrum: Spectrum) -> None:
@@ -52,8 +52,8 @@ def show_verdict(spectrum: Spectrum) -> None:
     scale = float(abs(values).max())
     step = facts.gradient_norm / scale if scale else math.inf
     grounds = (
-        f"norm of the gradient {value_text(facts.gradient_norm)}; a Newton step of at least "
-        f"{value_text(step)} beside parameters of norm {value_text(facts.theta_norm)}"
+        f"norm of the gradient {five_digits(facts.gradient_norm)}; a Newton step of at least "
+        f"{five_digits(step)} beside parameters of norm {five_digits(facts.theta_norm)}"
     )
     if settings.matrix in SEMIDEFINITE:
         word = MATRIX_WORDS[settings.matrix]
@@ -65,7 +65,7 @@ def show_verdict(spectrum: Spectrum) -> None:
         f"{VERDICTS[spectrum.kind_of_point]} ({grounds}).",
         help="A point counts as critical when the gradient over the largest absolute eigenvalue "
         "is below a thousandth of the norm of the parameters. Signs are those of eigenvalues "
-        f"beyond {value_text(spectrum.tolerance)}, the largest residual or rounding.",
+        f"beyond {five_digits(spectrum.tolerance)}, the largest residual or rounding.",
     )
     st.markdown(index_line(spectrum))
 
@@ -76,11 +76,11 @@ def index_line(spectrum: Spectrum) -> str:
     if exact:
         return (
             f"Index: **{spectrum.index:,}** of {spectrum.size:,} eigenvalues are below "
-            f"−{value_text(spectrum.tolerance)} (all are known)."
+            f"−{five_digits(spectrum.tolerance)} (all are known)."
         )
     line = (
         f"Index: at least **{spectrum.index:,}** of {spectrum.size:,} eigenvalues are below "
-        f"−{value_text(spectrum.tolerance)}, the number of pairs found there"
+        f"−{five_digits(spectrum.tolerance)}, the number of pairs found there"
     )
     negative_count = spectrum.negative
     if negative_count is None:
@@ -89,7 +89,7 @@ def index_line(spectrum: Spectrum) -> str:
     line += f"; estimated {negative_count.value:,.0f}"
     if math.isfinite(negative_count.low):
         line += f" ({low:,.0f} to {negative_count.high:,.0f}, {negative_count.probes} probes)"
-    return f"{line} below −{value_text(spectrum.resolution)}, the resolution of the quadrature."
+    return f"{line} below −{five_digits(spectrum.resolution)}, the resolution of the quadrature."
 
 
 def show_outliers(spectrum: Spectrum) -> None:
@@ -115,7 +115,7 @@ def show_pair_table(spectrum: Spectrum) -> None:
     st.dataframe(
         {
             "number": spectrum.ranks,
-            "eigenvalue": [value_text(value) for value in values],
+            "eigenvalue": [five_digits(value) for value in values],
             "± residual": [number_text(value, 3) for value in residuals],
             "converged": [bool(r <= limit) for r in residuals],
         },
@@ -125,13 +125,13 @@ def show_pair_table(spectrum: Spectrum) -> None:
     )
 
 
-def show_traces(spectrum: Spectrum, z: float) -> None:
+def show_trace_table(spectrum: Spectrum, z: float) -> None:
     """Sums over all eigenvalues, each with its 95 % interval."""
     rows = {
         "Trace": spectrum.trace,
         "Squared Frobenius norm": spectrum.quadrature.squared_norm,
-        f"Effective dimension at z = {value_text(z)}": spectrum.quadrature.effective_dimension(z),
-        f"log det of the positive part + {value_text(z)}": spectrum.quadrature.log_determinant(z),
+        f"Effective dimension at z = {five_digits(z)}": spectrum.quadrature.effective_dimension(z),
+        f"log det of the positive part + {five_digits(z)}": spectrum.quadrature.log_determinant(z),
     }
     st.table({"": list(rows), "value (95 % interval)": [interval_text(e) for e in rows.values()]})
 
@@ -143,14 +143,14 @@ def show_summary_table(spectrum: Spectrum) -> None:
         return
     st.subheader("All eigenvalues", anchor=False)
     summary_values = summary(every, spectrum.tolerance)
-    summary_texts = {name: value_text(value) for name, value in summary_values.items()}
+    summary_texts = {name: five_digits(value) for name, value in summary_values.items()}
     summary_texts["share negative"] = f"{summary_values['share negative']:.2%}"
     sign = summary_values["sign of the determinant"]
     summary_texts["sign of the determinant"] = {1.0: "+", -1.0: "−"}.get(sign, "0 within rounding")
     st.table({"": list(summary_texts), "value": list(summary_texts.values())})
 
 
-def show_badges(question: records.Question, spectrum: Spectrum) -> None:
+def show_spectrum_badges(question: records.Question, spectrum: Spectrum) -> None:
     """Self-checks of the answer, each green or telling what is off."""
     facts = spectrum.facts
     with st.container(horizontal=True, gap="small"):

@@ -83,7 +83,7 @@ def _explain_references(spectrum: Spectrum, look: SpectrumLook) -> None:
     for name in look.overlays:
         if name in fitted_references:
             parameter_texts = ", ".join(
-                f"{n} {words.value_text(v)}" for n, v in fitted_references[name].parameters.items()
+                f"{n} {words.five_digits(v)}" for n, v in fitted_references[name].parameters.items()
             )
             st.caption(f"{name}: {parameter_texts}.")
         else:
@@ -144,7 +144,7 @@ def show_traces(question: records.Question, spectrum: Spectrum) -> None:
         help="Of the effective dimension, the sum of λ / (λ + z) over positive eigenvalues λ, and "
         "of the log-determinant, the sum of ln(max(λ, 0) + z).",
     )
-    words.show_traces(spectrum, float(z))
+    words.show_trace_table(spectrum, float(z))
     if spectrum.layers:
         look = SpectrumLook(picture="layers", width=charts.plot_width(TENSOR_NAMES_WIDTH))
         chart = partial(draw, spectrum, look)
@@ -166,7 +166,7 @@ def show_escape(question: records.Question, spectrum: Spectrum) -> None:
     text = (
         "Along the eigenvector v of the smallest eigenvalue λ, in its downhill sense: the loss, "
         "and as predicted loss + slope t + λ t² / 2 with slope "
-        f"{words.value_text(facts.escape_slope)} and λ = {words.value_text(lowest)}."
+        f"{words.five_digits(facts.escape_slope)} and λ = {words.five_digits(lowest)}."
     )
     if spectrum.settings.matrix != "hessian":
         text += " λ is that of this matrix, which is not the loss's own curvature."

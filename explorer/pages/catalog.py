@@ -99,7 +99,7 @@ def show_models(app: AppState) -> None:
     """The models with their facts; choosing one leads to its surface."""
     labels, noted = model_table.listed_models(app.catalog)
     if labels:
-        chosen = model_table.choose_model(labels, noted)
+        chosen = model_table.select_model(labels, noted)
         if chosen:
             label, model = chosen
             links.kind_links(label)

@@ -86,7 +86,7 @@ def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> 
     description += f"{', '.join(name.text for name in names)} ended"
     charts.show_chart(chart(), description, searches.loss[searches.computed])
     explain(searches)
-    show_badges(searches)
+    show_search_badges(searches)
     export_line({"": question}, {"": searches}, chart)
     st.subheader("Before and after", anchor=False)
     gradients = replace(look, picture="gradients", height=320)
@@ -99,7 +99,7 @@ def show(catalog: Catalog, stored_questions: Mapping[str, records.Question]) -> 
     export_chart("gradients", before, [question])
     st.subheader("All searches", anchor=False)
     metrics = ProblemFacts.of(catalog.problem(question.problem_id).facts).metrics
-    show_table(searches, start_labels(searches, names), metrics)
+    show_search_table(searches, start_labels(searches, names), metrics)
     show_ends(catalog, question)
     show_provenance(catalog, question, searches.facts)
 
@@ -140,7 +140,7 @@ def explain(searches: Critical) -> None:
     st.caption(explanation)
 
 
-def show_badges(searches: Critical) -> None:
+def show_search_badges(searches: Critical) -> None:
     """What to keep in mind."""
     with st.container(horizontal=True, gap="small"):
         checks.moved_parameters_badge(searches.facts)
@@ -161,7 +161,7 @@ def show_badges(searches: Critical) -> None:
         )
 
 
-def show_table(searches: Critical, starts: list[str], metrics: Collection[str]) -> None:
+def show_search_table(searches: Critical, starts: list[str], metrics: Collection[str]) -> None:
     """All searches with what was found at their ends.
 
     Args:

@@ -17,11 +17,11 @@ from explorer.kinds.interpolation import (
     InterpolationSettings,
 )
 from explorer.pages import _asking as asking
+from explorer.pages import _barriers as barriers
 from explorer.pages import _charts as charts
 from explorer.pages import _checks as checks
 from explorer.pages import _controls as controls
 from explorer.pages import _forms as forms
-from explorer.pages import _heights as heights
 from explorer.pages import _parts as parts
 from explorer.pages._ending import show_ending
 from explorer.pages._objective import choose_objective
@@ -90,14 +90,14 @@ def show(catalog: Catalog, between: str, stored_questions: Mapping[str, records.
     charts.show_chart(chart(), between, values)
     for name, line in lines.items():
         explain(name if len(lines) > 1 else "", line)
-        heights.show_badges(stored_questions[name], line)
+        barriers.show_barrier_badges(stored_questions[name], line)
         checks.show_badges(stored_questions[name], line)
     show_ending(catalog, stored_questions, lines, chart)
 
 
 def explain(name: str, line: Interpolation) -> None:
     """What lies between the points, below the chart."""
-    from explorer.render.interpolation import loss_interval
+    from explorer.render.interpolation import loss_band
 
     facts, notes = line.facts, []
     if facts.distance is not None:
@@ -106,7 +106,7 @@ def explain(name: str, line: Interpolation) -> None:
         )
     if facts.statistics:
         notes.append(f"running statistics {facts.statistics}")
-    banded = loss_interval(line) is not None
+    banded = loss_band(line) is not None
     if banded:
         notes.append(f"band: {statistics.interval_words(facts.examples, line.available)}")
     text = "; ".join(notes)

@@ -74,13 +74,13 @@ def show(
 
 def explain(lines: Mapping[str, Line], directions: int) -> None:
     """What band and step mean, below the chart of so many directions."""
-    from explorer.render.line import loss_interval
+    from explorer.render.line import loss_band
 
     if directions > 1:
         st.caption(f"SD: standard deviation over the {directions} directions.")
     for name, line in lines.items():
         head = f" of {as_text(name)}" if len(lines) > 1 else ""
-        if loss_interval(line) is not None:
+        if loss_band(line) is not None:
             st.caption(
                 f"Band{head}: {statistics.interval_words(line.facts.examples, line.available)}.",
                 help=statistics.CAVEAT,

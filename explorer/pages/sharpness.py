@@ -99,7 +99,7 @@ def show(
     answers = words.Answers(stored_questions, results, settings)
     words.show_losses(answers)
     tabs: dict[str, Callable[[], None]] = {
-        "Values": partial(words.show_table, answers),
+        "Values": partial(words.show_measures, answers),
         "Chart": partial(figures.show_values, answers),
         "Rescaling": partial(figures.show_rescaling, answers),
         "Worst directions": partial(figures.show_directions, answers),

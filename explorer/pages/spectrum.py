@@ -116,7 +116,7 @@ def show(
     spectrum = results[own]
     words.show_verdict(spectrum)
     look = figures.show_density(spectrum)
-    words.show_badges(question, spectrum)
+    words.show_spectrum_badges(question, spectrum)
     with st.container(horizontal=True, gap="small"):
         figures.export_density(spectrum_name(settings), question, spectrum, look)
         if question.status == "complete" and not spectrum.facts.dense:

@@ -135,9 +135,9 @@ def explain(surface: Surface, values: "np.ndarray", drawn_paths: paths.DrawnPath
     if drawn_paths:
         paths.explain_paths(drawn_paths, surface)
     if not surface.computed.all():
-        from explorer.kinds.preview import preview, summary
+        from explorer.kinds.preview import preview, preview_words
 
-        st.caption(summary(preview(values, surface.computed)))
+        st.caption(preview_words(preview(values, surface.computed)))
 
 
 def show(

@@ -57,7 +57,7 @@ def _value_row(
             line.x,
             line.values[value],
             line.computed,
-            loss_interval(line) if look.band and value == "loss" else None,
+            loss_band(line) if look.band and value == "loss" else None,
         )
         for name, line in named.items()
     }
@@ -73,6 +73,6 @@ def _end_spots(name: str, line: Interpolation, value: str, ends: tuple[str, str]
     return [Spot(0.0, first, "chord", to=(1.0, last)), *rings]
 
 
-def loss_interval(line: Interpolation) -> Band | None:
+def loss_band(line: Interpolation) -> Band | None:
     """The 95 % interval around the loss, where it is wide enough to see."""
     return visible_band(line.interval, line.loss, line.computed)

@@ -69,11 +69,11 @@ def mean_curve(line: Line, value: str = "loss", band: bool = True) -> Curve:
     if len(values) > 1:
         mean, spread = line.mean(value), line.spread(value)
         return Curve(line.x, mean, line.complete, (mean - spread, mean + spread), values)
-    band_ends = loss_interval(line) if band and value == "loss" else None
+    band_ends = loss_band(line) if band and value == "loss" else None
     return Curve(line.x, values[0], line.computed[0], band_ends)
 
 
-def loss_interval(line: Line) -> Band | None:
+def loss_band(line: Line) -> Band | None:
     """The 95 % interval around a single line's loss, where it is wide enough to see."""
     bounds = line.interval if len(line.loss) == 1 else None
     return bounds and visible_band((bounds[0][0], bounds[1][0]), line.loss[0], line.computed[0])

@@ -13,7 +13,7 @@ UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, UnknownEn
 log = logging.getLogger(__name__)
 
 
-class ResultNumbers:
+class NumbersKeeper:
     """Sees to it that each complete answer has its numbers."""
 
     def __init__(self, catalog: Catalog) -> None:

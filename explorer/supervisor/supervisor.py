@@ -24,7 +24,7 @@ from explorer.kinds import kind_named
 from explorer.supervisor.endings import fail, fail_removed, settle
 from explorer.supervisor.ingestion import Ingestion
 from explorer.supervisor.lost_jobs import LostJobs
-from explorer.supervisor.result_numbers import ResultNumbers
+from explorer.supervisor.result_numbers import NumbersKeeper
 from explorer.supervisor.tracked_job import TrackedJob, stored_progress, tell
 from explorer.supervisor.worker_watch import WorkerWatch
 from store import Catalog, CatalogBusy, CatalogDamaged, CatalogError, CatalogFull
@@ -66,7 +66,7 @@ class Supervisor:
         self._stop = threading.Event()
         self._follower = Follower(catalog)
         self._ingestion = Ingestion(catalog)
-        self._result_numbers = ResultNumbers(catalog)
+        self._result_numbers = NumbersKeeper(catalog)
         self._reset()
         self._place = identity_of(catalog.folder)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from explorer.analysis.measures.point_measures import (
     MeasuredPoint,
-    Measurement,
+    MeasureValue,
     NotApplicable,
     accuracy_of,
 )
@@ -23,7 +23,7 @@ NUDGE = 1.1  # factor of sigma by which the slope of the accuracy is measured
 PRIORS = 10  # of the prior's sigma, within a factor e
 
 
-def average(point: MeasuredPoint) -> Measurement:
+def average(point: MeasuredPoint) -> MeasureValue:
     """Mean of L(w + d) - L(w) over d from N(0, rho^2).
 
     Source: Andriushchenko et al. 2023, arXiv:2302.07011.
@@ -31,18 +31,18 @@ def average(point: MeasuredPoint) -> Measurement:
     return _mean_rise(point, torch.ones_like(point.theta))
 
 
-def adaptive_average(point: MeasuredPoint) -> Measurement:
+def adaptive_average(point: MeasuredPoint) -> MeasureValue:
     """The same over d from N(0, rho^2 w^2)."""
     return _mean_rise(point, point.theta.abs())
 
 
-def _mean_rise(point: MeasuredPoint, scale: Tensor) -> Measurement:
+def _mean_rise(point: MeasuredPoint, scale: Tensor) -> MeasureValue:
     rho = point.settings.noise
     pairs = [
         _rises(point, rho * scale * point.normal("noise", number)).mean()
         for number in range(point.settings.draws)
     ]
-    return Measurement.mean_of(np.array(pairs))
+    return MeasureValue.mean_of(np.array(pairs))
 
 
 def _rises(point: MeasuredPoint, step: Tensor) -> np.ndarray:
@@ -58,7 +58,7 @@ def _ball(point: MeasuredPoint, number: int) -> Tensor:
     return drawn * (point.settings.radius * share / float(drawn.double().norm()))
 
 
-def ball_worst(point: MeasuredPoint) -> Measurement:
+def ball_worst(point: MeasuredPoint) -> MeasureValue:
     """The largest rise among uniform draws from the ball and their opposites."""
     best, worst = -math.inf, torch.zeros_like(point.theta)
     for number in range(point.settings.draws):
@@ -66,16 +66,16 @@ def ball_worst(point: MeasuredPoint) -> Measurement:
         for sign, rise in zip((1, -1), _rises(point, step), strict=True):
             if rise > best:
                 best, worst = float(rise), sign * step
-    return Measurement.at_least(best, worst)
+    return MeasureValue.at_least(best, worst)
 
 
-def ball_average(point: MeasuredPoint) -> Measurement:
+def ball_average(point: MeasuredPoint) -> MeasureValue:
     """Mean rise over the ball."""
     draws = range(point.settings.draws)
-    return Measurement.mean_of(np.array([_rises(point, _ball(point, n)).mean() for n in draws]))
+    return MeasureValue.mean_of(np.array([_rises(point, _ball(point, n)).mean() for n in draws]))
 
 
-def pac_bayes(point: MeasuredPoint) -> Measurement:
+def pac_bayes(point: MeasuredPoint) -> MeasureValue:
     """1 / sigma^2 of the largest sigma whose noise costs at most `drop` of the accuracy.
 
     Source: Jiang et al. 2020, arXiv:1912.02178.
@@ -83,7 +83,7 @@ def pac_bayes(point: MeasuredPoint) -> Measurement:
     return _inverse_square(*largest_sigma(point, scaled=False))
 
 
-def pac_bayes_magnitude(point: MeasuredPoint) -> Measurement:
+def pac_bayes_magnitude(point: MeasuredPoint) -> MeasureValue:
     """The same for noise sigma abs(w_i).
 
     Source: Dziugaite et al. 2020, arXiv:2010.11924.
@@ -91,8 +91,8 @@ def pac_bayes_magnitude(point: MeasuredPoint) -> Measurement:
     return _inverse_square(*largest_sigma(point, scaled=True))
 
 
-def _inverse_square(best: float, low: float, high: float) -> Measurement:
-    return Measurement(best**-2, high**-2, low**-2 if low else math.inf)
+def _inverse_square(best: float, low: float, high: float) -> MeasureValue:
+    return MeasureValue(best**-2, high**-2, low**-2 if low else math.inf)
 
 
 def largest_sigma(point: MeasuredPoint, scaled: bool) -> tuple[float, float, float]:
@@ -146,7 +146,7 @@ def _drops(point: MeasuredPoint, scaled: bool) -> Callable[[float], np.ndarray]:
     return drops
 
 
-def bound_mcallester(point: MeasuredPoint) -> Measurement:
+def bound_mcallester(point: MeasuredPoint) -> MeasureValue:
     """E + sqrt((KL + ln(2 sqrt(m) / delta)) / 2m) of the 0-1 loss under the PAC-Bayes noise.
 
     Source: McAllester 1999; Maurer 2004, arXiv:cs/0411099.
@@ -154,7 +154,7 @@ def bound_mcallester(point: MeasuredPoint) -> Measurement:
     return _bound(point, mcallester)
 
 
-def bound_dziugaite(point: MeasuredPoint) -> Measurement:
+def bound_dziugaite(point: MeasuredPoint) -> MeasureValue:
     """The largest q with kl(E, q) <= (KL + ln(m / delta)) / (m - 1).
 
     Source: Dziugaite and Roy 2017, arXiv:1703.11008; Langford and Seeger 2001.
@@ -162,7 +162,9 @@ def bound_dziugaite(point: MeasuredPoint) -> Measurement:
     return _bound(point, dziugaite)
 
 
-def _bound(point: MeasuredPoint, bound: Callable[[float, float, int, float], float]) -> Measurement:
+def _bound(
+    point: MeasuredPoint, bound: Callable[[float, float, int, float], float]
+) -> MeasureValue:
     """A bound at the mean error of the draws, and at the ends of its interval.
 
     Both Gaussians have the variance of the largest prior on a grid, fixed beforehand, that is not
@@ -182,7 +184,7 @@ def _bound(point: MeasuredPoint, bound: Callable[[float, float, int, float], flo
         bound(min(max(error, 0.0), 1.0), divergence, count, delta)
         for error in (errors.value, errors.low, errors.high)
     )
-    return Measurement(value, low, high)
+    return MeasureValue(value, low, high)
 
 
 def prior_width(largest: float) -> tuple[float, float]:

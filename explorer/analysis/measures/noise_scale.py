@@ -1,11 +1,11 @@
 """The gradient-noise scale as a measure of a point."""
 
 from explorer.analysis.curvature.gradient_noise import NoNoise, covariance_trace
-from explorer.analysis.measures.point_measures import MeasuredPoint, Measurement, NotApplicable
+from explorer.analysis.measures.point_measures import MeasuredPoint, MeasureValue, NotApplicable
 from explorer.kinds import gradient_noise
 
 
-def noise_scale(point: MeasuredPoint) -> Measurement:
+def noise_scale(point: MeasuredPoint) -> MeasureValue:
     """tr(Sigma) / norm(g)^2 over all the examples; no sampling, hence no interval.
 
     Raises:
@@ -23,4 +23,4 @@ def noise_scale(point: MeasuredPoint) -> Measurement:
         declared = point.objective.problem.batch_size
         why = "An example's loss depends on" if declared else "It needs one loss per example"
         raise NotApplicable(why) from error
-    return Measurement.exact(float(gradient_noise.noise_scale(trace, squared_norm, examples)))
+    return MeasureValue.exact(float(gradient_noise.noise_scale(trace, squared_norm, examples)))

@@ -13,7 +13,7 @@ from explorer.analysis.curvature.products import Curvature
 from explorer.analysis.measures.point_measures import (
     STREAM,
     MeasuredPoint,
-    Measurement,
+    MeasureValue,
     NotApplicable,
 )
 from explorer.analysis.objective.evaluation_mode import evaluation_mode
@@ -26,7 +26,7 @@ SWEEPS = 200  # of the closed-form minimisation over rows and columns
 GROUPS = 5  # of probes left out in turn
 
 
-def fisher_rao(point: MeasuredPoint) -> Measurement:
+def fisher_rao(point: MeasuredPoint) -> MeasureValue:
     """W' F w with the empirical Fisher matrix.
 
     Source: Liang et al. 2019, arXiv:1711.01530: over examples with their labels.
@@ -38,10 +38,10 @@ def fisher_rao(point: MeasuredPoint) -> Measurement:
             raise NotApplicable("It needs one loss per example") from error
         raise
     theta = point.theta
-    return Measurement.exact(float(theta.double() @ fisher(theta).double()))
+    return MeasureValue.exact(float(theta.double() @ fisher(theta).double()))
 
 
-def relative_flatness(point: MeasuredPoint) -> Measurement:
+def relative_flatness(point: MeasuredPoint) -> MeasureValue:
     """Sum over s, s' of <w_s, w_s'> Tr(H_ss') of the last linear layer.
 
     With G = W W' it is the trace of (G^1/2 x I) H (G^1/2 x I): by all its diagonal where that
@@ -55,7 +55,7 @@ def relative_flatness(point: MeasuredPoint) -> Measurement:
     roots = vectors * np.sqrt(values.clip(min=0))  # G = roots roots'
     kept = roots[:, values > 1e-12 * max(values.max(), 0)]
     if not kept.size:
-        return Measurement.exact(0.0)
+        return MeasureValue.exact(0.0)
     settings = point.settings
     inputs = weight.shape[1]
     if kept.shape[1] * inputs <= settings.probes * settings.steps:
@@ -64,14 +64,14 @@ def relative_flatness(point: MeasuredPoint) -> Measurement:
             for root in kept.T
             for place in range(inputs)
         ]
-        return Measurement.exact(float(np.sum(forms)))
+        return MeasureValue.exact(float(np.sum(forms)))
     forms = []
     for number in range(settings.probes):
         rng = np.random.RandomState([settings.seed, STREAM["flatness"], number])
         signs = 2.0 * rng.randint(0, 2, (kept.shape[1], inputs)) - 1
         forms.append(_form(point, block, kept @ signs))
     estimate = Estimate.of(np.array(forms))
-    return Measurement(estimate.value, estimate.low, estimate.high)
+    return MeasureValue(estimate.value, estimate.low, estimate.high)
 
 
 def _form(point: MeasuredPoint, block: Block, within: np.ndarray) -> float:
@@ -116,7 +116,7 @@ def last_linear(point: MeasuredPoint) -> Block:
     raise NotApplicable("It is about a last linear layer")
 
 
-def normalised_sharpness(point: MeasuredPoint) -> Measurement:
+def normalised_sharpness(point: MeasuredPoint) -> MeasureValue:
     """Sum over weight tensors of the least of sum h e^(s_i + s'_j) + w^2 e^(-s_i - s'_j).
 
     h is the diagonal of the Gauss-Newton matrix, never negative, so that the minimum exists; it
@@ -129,7 +129,7 @@ def normalised_sharpness(point: MeasuredPoint) -> Measurement:
     if point.is_small:
         matrix = dense_matrix(Curvature(point.objective, products.gauss_newton))
         diagonal = torch.from_numpy(np.diag(matrix).clip(min=0).copy())
-        return Measurement.exact(_least(point, blocks, diagonal))
+        return MeasureValue.exact(_least(point, blocks, diagonal))
     squares = list(_diagonals(point))
     parts = [
         torch.stack(squares[n::GROUPS]).sum(dim=0) for n in range(GROUPS) if squares[n::GROUPS]
@@ -143,7 +143,7 @@ def normalised_sharpness(point: MeasuredPoint) -> Measurement:
     groups = len(left)
     spread = np.sqrt((groups - 1) ** 2 / groups) * np.std(left, ddof=1)
     reach = float(student_quantile(groups - 1) * spread)
-    return Measurement(whole, whole - reach, whole + reach)
+    return MeasureValue(whole, whole - reach, whole + reach)
 
 
 def _least(point: MeasuredPoint, blocks: Sequence[Block], diagonal: Tensor) -> float:

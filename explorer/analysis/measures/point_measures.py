@@ -41,7 +41,7 @@ class NotApplicable(ValueError):
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasureValue:
     """A measure's value, the ends of its interval, and the worst direction found."""
 
     value: float
@@ -50,18 +50,18 @@ class Measurement:
     direction: Tensor | None = None  # (D,), to the worst place
 
     @classmethod
-    def exact(cls, value: float, direction: Tensor | None = None) -> "Measurement":
+    def exact(cls, value: float, direction: Tensor | None = None) -> "MeasureValue":
         """What is no estimate."""
         return cls(value, value, value, direction)
 
     @classmethod
-    def mean_of(cls, values: np.ndarray) -> "Measurement":
+    def mean_of(cls, values: np.ndarray) -> "MeasureValue":
         """The mean over random probes (m,) with its interval."""
         estimate = Estimate.of(values)
         return cls(estimate.value, estimate.low, estimate.high)
 
     @classmethod
-    def at_least(cls, value: float, direction: Tensor | None = None) -> "Measurement":
+    def at_least(cls, value: float, direction: Tensor | None = None) -> "MeasureValue":
         """The best that was found of a maximum."""
         return cls(value, value, float("inf"), direction)
 

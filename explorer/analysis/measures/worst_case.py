@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor
 
-from explorer.analysis.measures.point_measures import MeasuredPoint, Measurement, NotApplicable
+from explorer.analysis.measures.point_measures import MeasuredPoint, MeasureValue, NotApplicable
 from explorer.kinds.estimates import Estimate
 
 KESKAR_STEPS = 10  # of L-BFGS-B from each start
@@ -17,7 +17,7 @@ STRIDE = 2.5  # an ascent could cross the set's radius so many times
 Project = Callable[[Tensor], Tensor]
 
 
-def keskar(point: MeasuredPoint, share: float = 1.0) -> Measurement:
+def keskar(point: MeasuredPoint, share: float = 1.0) -> MeasureValue:
     """100 (max L(w + d) - L(w)) / (1 + L(w)) over abs(d_i) <= box (abs(w_i) + 1).
 
     Source: Keskar et al. 2017, arXiv:1609.04836, metric 2.1 with A = I: 10 iterations of L-BFGS-B;
@@ -31,12 +31,12 @@ def keskar(point: MeasuredPoint, share: float = 1.0) -> Measurement:
     return _in_box(point, reach, same, same, "box")
 
 
-def keskar_half(point: MeasuredPoint) -> Measurement:
+def keskar_half(point: MeasuredPoint) -> MeasureValue:
     """The same in a box of half the size."""
     return keskar(point, 0.5)
 
 
-def keskar_subspace(point: MeasuredPoint, share: float = 1.0) -> Measurement:
+def keskar_subspace(point: MeasuredPoint, share: float = 1.0) -> MeasureValue:
     """The same over d = A y with abs(y_i) <= box (abs((A+ w)_i) + 1), A random.
 
     Source: Keskar et al. 2017, arXiv:1609.04836, metric 2.1 with A of 100 columns; that they are
@@ -50,7 +50,7 @@ def keskar_subspace(point: MeasuredPoint, share: float = 1.0) -> Measurement:
     return _in_box(point, reach, lambda y: y @ across, lambda g: across @ g, "subspace")
 
 
-def keskar_subspace_half(point: MeasuredPoint) -> Measurement:
+def keskar_subspace_half(point: MeasuredPoint) -> MeasureValue:
     """In a box of half the size."""
     return keskar_subspace(point, 0.5)
 
@@ -69,7 +69,7 @@ def _subspace(point: MeasuredPoint) -> Tensor:
 
 def _in_box(
     point: MeasuredPoint, reach: Tensor, forth: Project, back: Project, stream: str
-) -> Measurement:
+) -> MeasureValue:
     """The largest rise over coordinates y of a box, in percent of 1 + the loss.
 
     Args:
@@ -101,10 +101,10 @@ def _in_box(
         bounds = np.stack([-ends, ends], axis=1)
         minimize(downhill, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
     rise = 100 * (best - point.loss) / (1 + point.loss)
-    return Measurement.at_least(rise, aside(best_y))
+    return MeasureValue.at_least(rise, aside(best_y))
 
 
-def sam(point: MeasuredPoint) -> Measurement:
+def sam(point: MeasuredPoint) -> MeasureValue:
     """L(w + rho g / norm(g)) - L(w).
 
     Source: Foret et al. 2021, arXiv:2010.01412, equation 2.
@@ -112,7 +112,7 @@ def sam(point: MeasuredPoint) -> Measurement:
     return _one_step(point, torch.ones_like(point.theta), point.settings.rho)
 
 
-def asam(point: MeasuredPoint) -> Measurement:
+def asam(point: MeasuredPoint) -> MeasureValue:
     """The same in coordinates scaled by abs(w) + eta.
 
     Source: Kwon et al. 2021, arXiv:2102.11600.
@@ -121,15 +121,15 @@ def asam(point: MeasuredPoint) -> Measurement:
     return _one_step(point, scale, point.settings.adaptive_rho)
 
 
-def asam_0(point: MeasuredPoint) -> Measurement:
+def asam_0(point: MeasuredPoint) -> MeasureValue:
     """With eta 0, which no rescaling changes."""
     return _one_step(point, point.theta.abs(), point.settings.adaptive_rho)
 
 
-def _one_step(point: MeasuredPoint, scale: Tensor, rho: float) -> Measurement:
+def _one_step(point: MeasuredPoint, scale: Tensor, rho: float) -> MeasureValue:
     """L(w + d) - L(w) with d = rho T^2 g / norm(T g) for T the scale (D,)."""
     step = _uphill(point.loss_and_gradient(point.theta)[1], scale, rho)
-    return Measurement.exact(point.loss_and_gradient.loss(point.theta + step) - point.loss, step)
+    return MeasureValue.exact(point.loss_and_gradient.loss(point.theta + step) - point.loss, step)
 
 
 def _uphill(slope: Tensor, scale: Tensor, rho: float) -> Tensor:
@@ -141,7 +141,7 @@ def _uphill(slope: Tensor, scale: Tensor, rho: float) -> Tensor:
     return (rho * scale.double() * across / norm).to(slope)
 
 
-def m_sharpness(point: MeasuredPoint) -> Measurement:
+def m_sharpness(point: MeasuredPoint) -> MeasureValue:
     """The mean over batches, drawn without replacement, of each batch's own SAM.
 
     A last batch that is not full is left out. The interval is over batches as a sample of all.
@@ -163,12 +163,12 @@ def m_sharpness(point: MeasuredPoint) -> Measurement:
         step = _uphill(steep, torch.ones_like(theta), settings.rho)
         rises.append(loss_and_gradient.loss(theta + step) - loss)
     if len(rises) == 1:
-        return Measurement.exact(rises[0])
+        return MeasureValue.exact(rises[0])
     estimate = Estimate.of(np.array(rises))
-    return Measurement(estimate.value, estimate.low, estimate.high)
+    return MeasureValue(estimate.value, estimate.low, estimate.high)
 
 
-def adaptive_max(point: MeasuredPoint) -> Measurement:
+def adaptive_max(point: MeasuredPoint) -> MeasureValue:
     """The largest rise over abs(d_i) <= rho abs(w_i), by projected signed ascent.
 
     Source: Andriushchenko et al. 2023, arXiv:2302.07011, p = infinity.
@@ -182,7 +182,7 @@ def adaptive_max(point: MeasuredPoint) -> Measurement:
     return _ascent(point, rho, torch.sign, lambda u: u.clamp(-rho, rho), start_of)
 
 
-def adaptive_euclid(point: MeasuredPoint) -> Measurement:
+def adaptive_euclid(point: MeasuredPoint) -> MeasureValue:
     """The largest rise over norm(d / abs(w)) <= rho, by projected normalised ascent.
 
     Source: Andriushchenko et al. 2023, arXiv:2302.07011, p = 2.
@@ -203,7 +203,7 @@ def adaptive_euclid(point: MeasuredPoint) -> Measurement:
 
 def _ascent(
     point: MeasuredPoint, rho: float, steepest: Project, project: Project, start_of: Callable
-) -> Measurement:
+) -> MeasureValue:
     """Projected ascent of u with d = abs(w) u, from 0 and random places; the best place seen.
 
     Args:
@@ -229,4 +229,4 @@ def _ascent(
                 best, best_d = loss, scale * u
             if step < settings.ascent and bool(torch.isfinite(steep).all()):
                 u = project(u + stride * steepest(scale * steep))
-    return Measurement.at_least(best - base, best_d)
+    return MeasureValue.at_least(best - base, best_d)

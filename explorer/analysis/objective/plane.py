@@ -23,8 +23,8 @@ from explorer.problem import Problem
 CHECKED_POINTS = 16  # at which the error of a reduced precision is measured, at most
 CHECKED_SHARE = 0.05  # of all points, but 4 at least
 
-Choices = Mapping[str, EarlierChoice]  # device -> what an earlier run chose there
-NONE: Choices = MappingProxyType({})
+EarlierChoices = Mapping[str, EarlierChoice]  # device -> what an earlier run chose there
+NO_CHOICES: EarlierChoices = MappingProxyType({})
 
 
 def objective_at(
@@ -37,14 +37,19 @@ def objective_at(
 
 
 def tuned_evaluator(
-    objective: Objective, directions: Tensor | RedrawnDirections, points: int, choices: Choices
+    objective: Objective,
+    directions: Tensor | RedrawnDirections,
+    points: int,
+    choices: EarlierChoices,
 ) -> tuple[Evaluator, dict[str, JsonValue]]:
     """An evaluator for so many points, and what is stored of it."""
     evaluator = Evaluator(objective, directions)
     return evaluator, tuning_facts(evaluator, points, choices)
 
 
-def tuning_facts(evaluator: Evaluator, points: int, choices: Choices) -> dict[str, JsonValue]:
+def tuning_facts(
+    evaluator: Evaluator, points: int, choices: EarlierChoices
+) -> dict[str, JsonValue]:
     """What is stored of an evaluator once it is tuned for so many points, or as it was before."""
     objective = evaluator.objective
     title = devices.device_title(objective.device)

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 PROGRESS_SECONDS = 0.5  # between two words about how far reading is
-Progress = Callable[[int, int], None]  # examples read, and how many there are
-_progress: ContextVar[Progress | None] = ContextVar("progress of reading", default=None)
+ReadingProgress = Callable[[int, int], None]  # examples read, and how many there are
+_progress: ContextVar[ReadingProgress | None] = ContextVar("progress of reading", default=None)
 
 
 @contextmanager
-def report_reading_to(progress: Progress) -> Iterator[None]:
+def report_reading_to(progress: ReadingProgress) -> Iterator[None]:
     """A stretch in which `progress` is told how far reading is; it may end that by an exception."""
     token = _progress.set(progress)
     try:

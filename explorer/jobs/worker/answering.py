@@ -21,7 +21,7 @@ from explorer.analysis.model.problem_trial import ready_problem
 from explorer.analysis.model.problems import LoadedProblem, load_problem, rerun_problem
 from explorer.analysis.objective import device as devices
 from explorer.analysis.objective.named_tensors import Tensors
-from explorer.analysis.objective.plane import Choices
+from explorer.analysis.objective.plane import EarlierChoices
 from explorer.analysis.objective.reading_progress import report_reading_to
 from explorer.analysis.objective.user_errors import end_forked_copy, explain_problem_errors
 from explorer.contracts.inspection import ImportResult
@@ -52,7 +52,7 @@ class Answer(Protocol):
         settings: ObjectiveSettings,
         done: Set[int],
         device: torch.device,
-        choices: Choices,
+        choices: EarlierChoices,
         progress: Progress,
         /,
     ) -> Iterator[Piece]:

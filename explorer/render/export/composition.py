@@ -27,7 +27,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Cell:
+class FigureCell:
     """A drawing on the page and what is written on it."""
 
     svg: str
@@ -54,9 +54,9 @@ class PageStyle:
         return column * span + self.gap * (span - 1)
 
 
-def rows_of(cells: Sequence[Cell], columns: int) -> list[list[Cell]]:
+def rows_of(cells: Sequence[FigureCell], columns: int) -> list[list[FigureCell]]:
     """The cells in rows: each goes where it still fits."""
-    rows: list[list[Cell]] = []
+    rows: list[list[FigureCell]] = []
     left = 0
     for cell in cells:
         span = min(cell.span, columns)
@@ -68,7 +68,7 @@ def rows_of(cells: Sequence[Cell], columns: int) -> list[list[Cell]]:
     return rows
 
 
-def compose(cells: Sequence[Cell], style: PageStyle, words: dict[str, str]) -> str:
+def compose(cells: Sequence[FigureCell], style: PageStyle, words: dict[str, str]) -> str:
     """The page as SVG, as wide as the style says and as high as it gets.
 
     Args:
@@ -97,7 +97,7 @@ def compose(cells: Sequence[Cell], style: PageStyle, words: dict[str, str]) -> s
 
 def _place(
     page: ElementTree.Element,
-    cell: Cell,
+    cell: FigureCell,
     left: float,
     top: float,
     style: PageStyle,
@@ -118,7 +118,7 @@ def _place(
 
 
 def _write_heading(
-    page: ElementTree.Element, cell: Cell, left: float, line: float, style: PageStyle
+    page: ElementTree.Element, cell: FigureCell, left: float, line: float, style: PageStyle
 ) -> None:
     if cell.letter:
         place_text(page, cell.letter, left, line, style.text_size, style.pen, bold=True)

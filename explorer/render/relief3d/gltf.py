@@ -18,7 +18,7 @@ DATA_URI = "data:application/octet-stream;base64"
 
 
 @dataclass(frozen=True)
-class Block:
+class BufferArray:
     """An array of the mesh as it lies in the file; its length is a multiple of 4 bytes."""
 
     array: np.ndarray
@@ -53,10 +53,10 @@ def gltf_bytes(
     placed = (points @ UPRIGHT).astype("<f4")
     ends = {"min": placed.min(0).tolist(), "max": placed.max(0).tolist()}
     blocks = {
-        "POSITION": Block(placed, FLOAT, "VEC3", about=ends),
-        "NORMAL": Block((normals @ UPRIGHT).astype("<f4"), FLOAT, "VEC3"),
-        "COLOR_0": Block(_linear_colours(colours), SHORT, "VEC4", about={"normalized": True}),
-        INDICES: Block(np.asarray(triangles).astype("<u4").ravel(), WHOLE, "SCALAR", ELEMENT),
+        "POSITION": BufferArray(placed, FLOAT, "VEC3", about=ends),
+        "NORMAL": BufferArray((normals @ UPRIGHT).astype("<f4"), FLOAT, "VEC3"),
+        "COLOR_0": BufferArray(_linear_colours(colours), SHORT, "VEC4", about={"normalized": True}),
+        INDICES: BufferArray(np.asarray(triangles).astype("<u4").ravel(), WHOLE, "SCALAR", ELEMENT),
     }
     body = b"".join(block.array.tobytes() for block in blocks.values())
     uri = "" if binary else f"{DATA_URI},{base64.b64encode(body).decode('ascii')}"
@@ -72,7 +72,7 @@ def _linear_colours(colours: np.ndarray) -> np.ndarray:
 
 
 def _document(
-    blocks: Mapping[str, Block], uri: str, extras: Mapping[str, object]
+    blocks: Mapping[str, BufferArray], uri: str, extras: Mapping[str, object]
 ) -> dict[str, object]:
     """What the file says of its arrays, which lie one after the other in one buffer."""
     lengths = [block.array.nbytes for block in blocks.values()]

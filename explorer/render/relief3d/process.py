@@ -36,7 +36,7 @@ METHODS = ("scene", "still", "export", "ping", "probe")
 PROBE_SECONDS = 60  # after which a trial of OpenGL is ended
 MOST_FILES = 4096  # descriptors that a copy may have inherited
 SCENES_KEPT = 8  # a still usually follows the scene it shows
-Request: TypeAlias = Mapping[str, Any]  # JSON values that the client wrote, see its methods
+RenderRequest: TypeAlias = Mapping[str, Any]  # JSON values that the client wrote, see its methods
 
 
 def scene_arrays(scene: scenes.Scene) -> dict[str, object]:
@@ -102,24 +102,24 @@ def _mesh_arrays(mesh: pv.PolyData, colours: str) -> dict[str, object] | None:
     }
 
 
-class Answers:
-    """Answers requests, and keeps the last scenes."""
+class RequestHandler:
+    """RequestHandler requests, and keeps the last scenes."""
 
     def __init__(self) -> None:
         self._scenes: OrderedDict[str, scenes.Scene] = OrderedDict()
 
-    def scene(self, request: Request) -> dict[str, object]:
+    def scene(self, request: RenderRequest) -> dict[str, object]:
         """The scene as arrays."""
         return {"scene": scene_arrays(self._kept_scene(request))}
 
-    def still(self, request: Request) -> dict[str, object]:
+    def still(self, request: RenderRequest) -> dict[str, object]:
         """A PNG in base64."""
         wanted = {name: request[name] for name in ("camera", "background", "scale")}
         size = (int(request["size"][0]), int(request["size"][1]))
         png = still_picture(self._kept_scene(request), size=size, **wanted)
         return {"png": base64.b64encode(png).decode("ascii")}
 
-    def export(self, request: Request) -> dict[str, object]:
+    def export(self, request: RenderRequest) -> dict[str, object]:
         """A mesh file, complete or absent: written beside its place and renamed."""
         path = Path(request["path"])
         partial = path.with_name(f".{path.stem}.partial.{request['format']}")
@@ -132,11 +132,11 @@ class Answers:
             partial.unlink(missing_ok=True)
         return {"path": str(path)}
 
-    def ping(self, request: Request) -> dict[str, object]:
+    def ping(self, request: RenderRequest) -> dict[str, object]:
         """The process's number."""
         return {"pid": os.getpid()}
 
-    def probe(self, request: Request) -> dict[str, object]:
+    def probe(self, request: RenderRequest) -> dict[str, object]:
         """How a copy of this process ended in which OpenGL was tried: 0, or less a signal."""
         pv.Plotter  # noqa: B018 - what draws is loaded here: the copy has it, and the first still
         if sys.platform != "linux":  # elsewhere a copy may not draw; this process may end by it
@@ -147,7 +147,7 @@ class Answers:
             _try_opengl()
         return {"status": _exit_status(copy)}
 
-    def _kept_scene(self, request: Request) -> scenes.Scene:
+    def _kept_scene(self, request: RenderRequest) -> scenes.Scene:
         field = HeightField.from_json(request["field"])
         scene = self._scenes.pop(field.key, None) or scenes.build_scene(field)
         self._scenes[field.key] = scene
@@ -158,7 +158,7 @@ class Answers:
 
 def serve(requests: TextIO, replies: TextIO) -> None:
     """Answer until the input ends. A request that fails gets its reason."""
-    answers = Answers()
+    answers = RequestHandler()
     methods = {name: getattr(answers, name) for name in METHODS}
     for line in requests:
         try:

@@ -11,7 +11,7 @@ LINEAR_RISE = 0.02  # of error: below, two models count as linearly connected (F
 END_ROUNDING = {"float64": 1e-10, "float32": 1e-5, "tf32": 1e-2, "bf16": 5e-2}
 
 
-def show_badges(question: records.Question, line: Interpolation) -> None:
+def show_barrier_badges(question: records.Question, line: Interpolation) -> None:
     """The heights over the points computed so far, and whether the ends are the two models."""
     with st.container(horizontal=True, gap="small"):
         st.badge(
