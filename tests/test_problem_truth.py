@@ -1,7 +1,9 @@
 """Problems as people write them: torch's own value, or one sentence; never another number."""
 
+import re
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -610,7 +612,7 @@ def test_the_advice_for_a_single_number_gives_the_users_own_mean() -> None:
     ("code", "said"),
     [
         (lambda: nn.Linear(2, 2)(torch.ones(1, 2, dtype=torch.bfloat16)), "x.to(weight.dtype)"),
-        (lambda: nn.Linear(2, 2)(torch.ones(1, 2, dtype=torch.uint8)), "batch[0].float() / 255"),
+        (lambda: nn.Linear(2, 2)(torch.ones(1, 2, dtype=torch.uint8)), "dtype) / 255"),
         (lambda: torch.ones(2, 2) @ torch.ones(2, 2).double(), "x.to(weight.dtype)"),
         (lambda: functional.nll_loss(torch.ones(1, 2), torch.ones(1)), "mend it there"),
     ],
@@ -619,6 +621,25 @@ def test_types_that_do_not_fit_have_a_way_out(code: Callable[[], Tensor], said: 
     with pytest.raises(ProblemError) as caught, run_user_code("this", Path("p.py")):
         code()
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64", "bf16"])
+def test_images_of_bytes_have_a_way_out_in_each_precision(precision: str) -> None:
+    """The forward that the refusal writes gives torch's loss, and a Hessian where there is one."""
+    images = (drawn(EXAMPLES, 4).abs() * 50).to(torch.uint8)
+    problem = Problem(network(), {"train": (images, classes())}, cross_entropy)
+    with pytest.raises(ProblemError) as caught:
+        problem_trial.try_problem(loaded(problem), problem.model.state_dict(), CPU)
+    advised = re.search(r"Problem\(\.\.\., forward=(lambda .*)\)$", str(caught.value))
+    assert advised is not None
+    problem = replace(problem, forward=eval(advised[1]))
+    ours = objective(problem, precision=precision)
+    wanted = functional.cross_entropy(problem.model(images / 255), classes())
+    assert ours.means()["loss"] == pytest.approx(
+        float(wanted), rel=1e-2 if precision == "bf16" else ROUNDING
+    )
+    if precision != "bf16":
+        assert np.isfinite(dense_matrix(Curvature(ours, hessian))).all()
 
 
 def test_as_many_values_as_examples_in_some_batches_alone_is_refused(

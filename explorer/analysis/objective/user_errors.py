@@ -14,8 +14,8 @@ from explorer.own_code import is_own
 _OURS = Path(__file__).resolve().parents[2]
 _STANDARD = Path(traceback.__file__).resolve().parent
 _PRECISION = (
-    "a constant there has another precision than the weights: choose precision float32, or make it "
-    "with the dtype of the inputs"
+    "a tensor there has another precision than the weights: choose precision float32, or make it "
+    "with theirs, as by .to(next(model.parameters()).dtype)"
 )
 LONGEST = 300  # characters of an error's own words
 _DEVICE = re.compile(r"\bcuda\b|on device|same device|expected device|meta tensor", re.IGNORECASE)
@@ -135,7 +135,9 @@ def _way_out(error: BaseException, path: Path) -> str:
         )
     if re.search(r"(got|\() ?(Byte|Char|Short|Int|Long|unsigned char)\b", text):
         return (
-            "make whole numbers such as images of uint8 floats in forward: batch[0].float() / 255"
+            "make whole numbers such as images of uint8 floats of the weights' precision: "
+            "Problem(..., forward=lambda model, batch: "
+            "model(batch[0].to(next(model.parameters()).dtype) / 255))"
         )
     if _DEVICE.search(text):
         return "leave model and data on the CPU: they are moved to the device that computes"
