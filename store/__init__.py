@@ -15,6 +15,7 @@ from store.errors import (
     CatalogTooNew,
     NotACatalog,
     UnknownEntry,
+    UnreadableAnswer,
 )
 from store.new_file import write_new
 from store.origins import either_of
@@ -34,6 +35,7 @@ __all__ = [
     "CatalogTooNew",
     "NotACatalog",
     "UnknownEntry",
+    "UnreadableAnswer",
     "either_of",
     "write_new",
 ]

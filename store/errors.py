@@ -139,6 +139,10 @@ class UnknownEntry(CatalogError):
         )
 
 
+class UnreadableAnswer(CatalogError, ValueError):
+    """What is stored of an analysis is none that this version can show."""
+
+
 def from_os(error: OSError, path: Path) -> CatalogError:
     """The error of the catalog that says what the system's says."""
     system_message = os.strerror(error.errno) if error.errno else str(error)

@@ -92,3 +92,10 @@ def stored_model(catalog: Catalog, name: str, path: str, facts: dict[str, Any]) 
 
 def stored_point(model_id: str, id: str, step: int, file: str) -> records.Point:
     return records.Point(model_id=model_id, point_id=id, label=model_id, step=step, file_hash=file)
+
+
+def line_rows(units: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of a line along one direction, each at the place that its unit has as an index."""
+    units = np.asarray(units, dtype=np.int64)
+    places = {"k": np.zeros_like(units), "i": units, "x": units * 0.5}
+    return {"unit": units, **places, "loss": units / 7}

@@ -19,6 +19,7 @@ from explorer.supervisor.endings import MAX_OFFERS
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog
 from tests.filling import add_tiny, new_catalog
+from tests.stored import line_rows
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_an_answer_that_grows_is_offered_as_often_as_it_takes(
     for unit in range(9):
         job = spool.claim_next(ProcessName.of(os.getpid()))
         assert job is not None
-        job.put_piece(Piece({"unit": np.array([unit]), "loss": np.array([1.0])}))
+        job.put_piece(Piece(line_rows(np.array([unit]))))
         job.finish("done")
         supervisor.step()
     question = catalog.question(key)

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -267,3 +268,72 @@ def test_exports_load(kind: Kind, catalog: Catalog) -> None:
     for name in rows.column_names:
         ours, theirs = (one.column(name).to_pandas().to_numpy() for one in (rows, csv))
         np.testing.assert_array_equal(theirs.astype(ours.dtype), ours, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def hollow(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The filled catalog as an early version could have stored it: each kind lacks a column."""
+    catalog = copied(filled, tmp_path_factory.mktemp("hollow") / "catalog")
+
+    def work(cursor: duckdb.DuckDBPyConnection) -> None:
+        cursor.execute("DELETE FROM value_seals")
+        for kind in KINDS:
+            cursor.execute(f'UPDATE {kind.table} SET "{kind.columns[0]}" = NULL')  # noqa: S608
+
+    catalog._write(work)
+    catalog.close()
+    return catalog.folder
+
+
+def error_sentence(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence of a command; what a thread of an app before it logs is none."""
+    (sentence,) = (
+        line for line in capsys.readouterr().err.splitlines() if not line.startswith("no thumbnail")
+    )
+    return str(sentence)
+
+
+@every_kind
+def test_an_answer_that_lacks_a_column_is_one_sentence_on_its_page(
+    kind: Kind, hollow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stored before pieces were looked at: no page of it ends in a traceback."""
+    monkeypatch.setenv("EXPLORER_CATALOG", str(hollow))
+    catalog = Catalog(hollow)
+    link = links.link_to(question_of(catalog, kind), links.Subjects(catalog))
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for name, value in link.parameters.items():
+        app.query_params[name] = value
+    app.switch_page(kind.page).run()
+    assert [e.value for e in app.exception] == []
+    told = any("is no answer to it" in element.value for element in app.error)
+    offered = any(element.icon == ":material/history:" for element in app.get("page_link"))
+    assert told or offered or not kind.own_page
+
+
+@every_kind
+def test_an_answer_that_lacks_a_column_is_one_sentence_on_the_command_line(
+    kind: Kind, hollow: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Export and draw refuse it by the column's name, and the check lists it."""
+    key = question_of(Catalog(hollow), kind).key
+    for command, file in (("export", "values.csv"), ("draw", "picture.svg")):
+        assert main(["--catalog", hollow, command, key, tmp_path / file]) == 1
+        assert f"lack the columns {kind.columns[0]};" in error_sentence(capsys)
+    assert main(["--catalog", hollow, "check"]) == 1
+    assert f"analysis {key}: what is stored of" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@every_kind
+def test_an_answer_of_a_later_version_is_one_sentence_on_the_command_line(
+    kind: Kind, filled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a setting that this version does not know: export and draw say what pages say."""
+    catalog = copied(filled, tmp_path / "catalog")
+    key = question_of(catalog, kind).key
+    change = "UPDATE questions SET settings = json_merge_patch(settings, '{\"future\": 1}')"
+    catalog._write(lambda cursor: cursor.execute(change))
+    for command, file in (("export", "values.csv"), ("draw", "picture.svg")):
+        assert main(["--catalog", catalog.folder, command, key, tmp_path / file]) == 1
+        assert error_sentence(capsys).endswith("update this program to see it")

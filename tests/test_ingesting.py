@@ -12,14 +12,16 @@ from explorer.kinds.line import LINE
 from explorer.kinds.piece import Piece
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
+from tests.stored import line_rows
 
 PIECES = 70
+LAST = np.array([2 * PIECES])  # the unit that no piece has
 QUESTION = records.Question(
     key="a" * 64,
     kind="line",
     version=1,
     title="Line of net",
-    settings={},
+    settings={"split": "train", "x_count": 2 * PIECES + 1},
     problem_id="p",
     model_ids=("m",),
     point_ids=("x",),
@@ -39,7 +41,7 @@ def waiting(tmp_path: Path) -> tuple[Supervisor, JobFolder]:
     folder.offer(ImportRequest(problem=Path("/p.py"), arguments={}, checkpoints=(), name="job"))
     for n in range(PIECES):
         units = np.arange(2 * n, 2 * n + 2)
-        folder.put_piece(Piece({"unit": units, "loss": units / 7}, {f"fact{n}": n}, 0.5))
+        folder.put_piece(Piece(line_rows(units), {f"fact{n}": n}, 0.5))
     return supervisor, folder
 
 
@@ -64,22 +66,60 @@ def test_pieces_that_wait_are_stored_in_few_transactions(waiting, monkeypatch):
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"unit": np.array([2 * PIECES]), "Top-1": np.ones(1)}, "got 'Top-1'"),
-        ({"unit": np.array([2 * PIECES]), "loss": np.ones((1, 1))}, "one dimension"),
-        ({"unit": np.array([10**6]), "loss": np.ones(1)}, "units 1000000 to 1000000"),
-        ({"unit": np.array([-3]), "loss": np.ones(1)}, "units -3 to -3"),
+        ({**line_rows(LAST), "Top-1": np.ones(1)}, "got 'Top-1'"),
+        ({**line_rows(LAST), "top": np.ones((1, 1))}, "one dimension"),
+        ({**line_rows(LAST), "unit": np.array([10**6])}, "units 1000000 to 1000000"),
+        ({**line_rows(LAST), "unit": np.array([-3])}, "units -3 to -3"),
+        ({"unit": LAST, "loss": np.ones(1)}, "its rows lack the columns k, i, x"),
+        ({**line_rows(LAST), "i": LAST + 1}, "stand at no place of the answer"),
+        ({**line_rows(LAST), "k": np.array([-1])}, "stand at no place of the answer"),
+        ({**line_rows(LAST), "i": LAST + 0.5}, "stand at no place of the answer"),
     ],
-    ids=["a column of no table", "two dimensions", "beyond the last unit", "before the first"],
+    ids=[
+        "a column of no table",
+        "two dimensions",
+        "beyond the last unit",
+        "before the first",
+        "without the columns of its kind",
+        "beyond the last place",
+        "before the first place",
+        "at no whole place",
+    ],
 )
 def test_one_piece_that_does_not_fit_takes_no_other_with_it(waiting, columns, words):
-    """What came before and after it is stored though its job fails."""
+    """What came before and after it is stored though its job fails; the piece is put aside."""
     supervisor, folder = waiting
     folder.put_piece(Piece(columns))
-    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "loss": np.ones(1)}))
+    folder.put_piece(Piece(line_rows(LAST)))
     supervisor.step()
     job = supervisor.catalog.job("job")
     assert job.status == "failed" and words in job.error
     assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES + 1
+
+
+@pytest.mark.parametrize(
+    ("facts", "seconds", "words"),
+    [
+        ({"device": ["cpu"]}, 0.1, "device must be text"),
+        ({"directions": 7}, 0.1, "directions must be a list"),
+        ({"directions": [{"recipe": {"seed": float("nan")}}]}, 0.1, "not JSON compliant"),
+        ({}, float("nan"), "must take 0 seconds or more, got nan"),
+        ({}, float("inf"), "must take 0 seconds or more, got inf"),
+        ({}, -1.0, "must take 0 seconds or more, got -1.0"),
+    ],
+)
+def test_odd_facts_and_seconds_are_refused_before_anything_is_stored(
+    waiting, facts, seconds, words
+):
+    """The job fails in a sentence; neither its rows nor its facts nor its seconds are there."""
+    supervisor, folder = waiting
+    folder.put_piece(Piece(line_rows(LAST), facts, seconds))
+    supervisor.step()
+    catalog = supervisor.catalog
+    job, question = catalog.job("job"), catalog.question(QUESTION.key)
+    assert job.status == "failed" and words in job.error
+    assert len(catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
+    assert question.seconds == PIECES * 0.5 and not question.facts.keys() & facts.keys()
 
 
 @pytest.mark.parametrize("content", ["", "null", "[1", "{}"])
@@ -96,19 +136,19 @@ def test_an_ending_that_cannot_be_read_takes_no_piece_with_it(waiting, content: 
 def test_pieces_with_words_that_are_none_are_put_aside(waiting) -> None:
     """Facts that are no mapping: its units stay missing, and the other pieces are stored."""
     supervisor, folder = waiting
-    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "loss": np.ones(1)}, None))  # type: ignore[arg-type]
+    folder.put_piece(Piece(line_rows(LAST), None))  # type: ignore[arg-type]
     supervisor.step()
     assert len(supervisor.catalog.done_units(QUESTION.key, LINE.table)) == 2 * PIECES
     assert supervisor.catalog.job("job").status != "failed"
 
 
 @pytest.mark.parametrize(
-    "facts", [{"half \ud800": 1}, {"note": "\udfff"}, {"directions": {}, "x": "\ud800"}]
+    "facts", [{"half \ud800": 1}, {"note": "\udfff"}, {"directions": [], "x": "\ud800"}]
 )
 def test_a_value_that_no_database_holds_takes_no_other_piece_with_it(waiting, facts) -> None:
     """Half a letter in the facts: the job fails in words, and the next one is served."""
     supervisor, folder = waiting
-    folder.put_piece(Piece({"unit": np.array([2 * PIECES]), "loss": np.ones(1)}, facts))
+    folder.put_piece(Piece(line_rows(LAST), facts))
     supervisor.step()
     job = supervisor.catalog.job("job")
     assert job.status == "failed" and "a value cannot be stored" in job.error

@@ -86,7 +86,7 @@ def add_bowl(
     x, y = settings.axes
     j, i = (index.ravel() for index in np.indices((SIDE, SIDE)))
     loss = height * (x[i] ** 2 + y[j] ** 2)
-    rows = {"unit": np.arange(settings.units), "i": i, "j": j, "loss": loss}
+    rows = {"unit": np.arange(settings.units), "i": i, "j": j, "x": x[i], "y": y[j], "loss": loss}
     rows = {name: column[:units] for name, column in rows.items()}
     catalog.ingest(key, SURFACE.table, rows, {}, 0.1, {"device": "cpu"})
 

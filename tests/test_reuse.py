@@ -24,7 +24,7 @@ from explorer.kinds.surface import SURFACE, SurfaceSettings
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, records
 from tests.filling import add_answer, add_tiny, new_catalog
-from tests.stored import stored_model
+from tests.stored import line_rows, stored_model
 
 PLACES = {"unit", "i", "j", "x", "y"}
 
@@ -418,7 +418,7 @@ def arrive(catalog: Catalog, key: str, facts: dict[str, Any]) -> None:
         assert folder.claim(ProcessName.of(os.getpid()))
     asked = catalog.question(key)
     unit = np.array([asked.units_done], dtype=np.int64)
-    folder.put_piece(Piece({"unit": unit, "loss": unit * 1.0}, facts, 0.1))
+    folder.put_piece(Piece(line_rows(unit), facts, 0.1))
     supervisor = Supervisor(catalog, "cpu")
     assert supervisor.acquire()
     supervisor.step()

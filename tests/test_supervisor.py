@@ -31,6 +31,7 @@ from explorer.supervisor import supervisor as supervisors
 from explorer.supervisor.supervisor import Supervisor
 from store import Catalog, CatalogError, records
 from tests.fork_server import forked_app, forked_script
+from tests.stored import line_rows
 from tests.tiny import (
     agreed,
     checkpoint,
@@ -451,7 +452,7 @@ def test_a_piece_that_the_catalog_refuses_ends_only_its_own_job(served):
     job = until_stored(catalog, lambda: (j := catalog.active_job_for(key)) and j.units_done and j)
     folder = Spool(catalog.jobs_folder).job(job.id)
     units = np.array([800], dtype=np.int64)
-    folder.put_piece(Piece({"unit": units, "Top-1": units}))
+    folder.put_piece(Piece({**line_rows(units), "Top-1": units}))
     job = ended(catalog, job.id)
     assert job.status == "failed"
     assert "got 'Top-1'" in job.error
@@ -517,7 +518,7 @@ def test_an_answer_tells_what_the_pieces_say_of_where_they_come_from(served):
     assert asked.provenance == provenance(asked.facts["device"])
     folder = Spool(catalog.jobs_folder).job(job.id)
     units = np.array([800], dtype=np.int64)
-    folder.put_piece(Piece({"unit": units, "loss": units * 1.0}), {"cluster": "of the worker"})
+    folder.put_piece(Piece(line_rows(units)), {"cluster": "of the worker"})
     until_stored(catalog, lambda: "cluster" in catalog.question(key).provenance)
     assert catalog.question(key).provenance == {**asked.provenance, "cluster": "of the worker"}
     requests.cancel(catalog, job.id)

@@ -25,11 +25,12 @@ from explorer.ask.subjects import (
 )
 from explorer.contracts.facts import ProblemFacts
 from explorer.jobs.spool import Spool
-from explorer.kinds import Kind, Piece, kind_named, settings_from_json
+from explorer.kinds import Kind, Piece, kind_named, settings_from_json, unreadable
 from explorer.kinds.objective_settings import ObjectiveSettings
+from explorer.kinds.reading import read_result
 from explorer.kinds.result import Result
 from explorer.kinds.trajectory import OfRuns
-from store import Catalog, records
+from store import Catalog, UnreadableAnswer, records
 
 R = TypeVar("R", bound=Result)
 _ONE_AT_A_TIME = threading.Lock()  # two tabs that ask the same get one job
@@ -41,8 +42,24 @@ def default_catalog_folder() -> Path:
 
 
 def result_of(catalog: Catalog, question: records.Question) -> Result:
-    """The result of a question of any kind as far as it is stored."""
-    return result_as(catalog, question, kind_named(question.kind).result)
+    """The result of a question of any kind as far as it is stored.
+
+    Raises:
+        UnreadableAnswer: another version asked it, or what is stored is no answer to it.
+    """
+    if why := unreadable(question.kind, question.settings):
+        raise UnreadableAnswer(f"{question.title} is {why}: update this program to see it")
+    kind = kind_named(question.kind)
+    settings = settings_from_json(kind.settings, question.settings)
+    columns = catalog.values(question.key, kind.table)
+    pieces = [Piece(columns, question.facts)] if columns else []
+    try:
+        return read_result(kind, settings, pieces)
+    except ValueError as error:
+        raise UnreadableAnswer(
+            f"what is stored of {question.title} ({question.key[:8]}) is no answer to it: {error}; "
+            "move it to the trash, empty that and compute it anew"
+        ) from error
 
 
 def result_as(catalog: Catalog, question: records.Question, result: type[R]) -> R:
@@ -50,14 +67,12 @@ def result_as(catalog: Catalog, question: records.Question, result: type[R]) -> 
 
     Raises:
         TypeError: they are of another class.
+        UnreadableAnswer: as for `result_of`.
     """
-    kind = kind_named(question.kind)
-    if kind.result is not result:
-        raise TypeError(f"{kind.name} has results {kind.result.__name__}, got {result.__name__}")
-    settings = settings_from_json(kind.settings, question.settings)
-    columns = catalog.values(question.key, kind.table)
-    pieces = [Piece(columns, question.facts)] if columns else []
-    return result.from_pieces(settings, pieces)
+    stored = result_of(catalog, question)
+    if not isinstance(stored, result):
+        raise TypeError(f"{question.kind} has results {type(stored).__name__}, not {result}")
+    return stored
 
 
 def question_about(

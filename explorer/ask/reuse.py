@@ -88,6 +88,8 @@ def _rows_of_relatives(
         own = relative.facts.keys() - {TAKEN_OVER_FACT, *kind.first_facts}
         if relative.units_done and own and missing.any():
             old = catalog.values(relative.key, kind.table)
+            if not {"unit", *kind.columns} <= old.keys():
+                continue  # damaged, which the check says
             beside = {_GIVEN_UNIT: old["unit"]} if kind.point_words else {}
             taken_rows = cast(TakenOver, named_code(kind.taken_over))
             columns = taken_rows(settings, {**old, **beside})

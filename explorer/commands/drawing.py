@@ -52,7 +52,7 @@ def draw(
     if file.exists():  # never over a file of the user's
         raise FileExistsError(f"{file} is there already; name another file")
     question = question_by_key(catalog, key)
-    kind, result = kind_named(question.kind), questions.result_of(catalog, question)
+    result, kind = questions.result_of(catalog, question), kind_named(question.kind)
     usual = dataclasses.asdict(kind.look.usual(result))
     own_look = look_from_json(kind, {**usual, **named_values(look or ())})
     drawing = drawing_of(kind, result, own_look, subject_names(catalog, question))

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from explorer.ask import questions
 from explorer.ask.question import ProblemIdentity, QuestionIdentity, sha256
 from explorer.commands.analyses import all_questions
 from explorer.commands.parameters import OpenCatalog
 from explorer.commands.tables import print_table
 from explorer.contracts.facts import ProblemFacts
 from explorer.kinds import kind_named, settings_from_json, unreadable
+from explorer.kinds.reading import check_numbers
 from explorer.wording import message
 from store import Catalog, records
 
@@ -22,7 +24,7 @@ def check(*, seal: bool = False, catalog: OpenCatalog) -> int:
         catalog: that is looked through.
     """
     wrong = catalog.check_integrity(contents=True)
-    wrong = wrong or key_mismatches(catalog)
+    wrong = wrong or [*key_mismatches(catalog), *unreadable_answers(catalog)]
     if not wrong and seal:
         print(f"{catalog.seal():,} entries were hashed as they are now")
     print("\n".join(map(message, wrong)) if wrong else "no damage found")
@@ -55,6 +57,19 @@ def key_mismatches(catalog: Catalog) -> list[str]:
                 sentences.append(
                     f"analysis {question.key}: its direction {direction.axis} is another one"
                 )
+    return sentences
+
+
+def unreadable_answers(catalog: Catalog) -> list[str]:
+    """A sentence for each analysis whose stored values or facts are no answer to it."""
+    sentences = []
+    for question in all_questions(catalog):
+        if unreadable(question.kind, question.settings):
+            continue  # another version's
+        try:
+            check_numbers(questions.result_of(catalog, question))
+        except ValueError as error:
+            sentences.append(f"analysis {question.key}: {error}")
     return sentences
 
 

@@ -208,16 +208,18 @@ def _measurements(
     ]
 
 
-def store_directions(catalog: Catalog, key: str, facts: Json) -> None:
-    """Store the recipe of each direction that an answer was computed along."""
-    rows = [
+def directions_of(facts: Json) -> list[records.Direction]:
+    """Each direction that an answer was computed along, with its recipe.
+
+    Raises:
+        ValueError: facts that are none.
+    """
+    return [
         records.Direction(
             id=sha256(direction.recipe), axis=axis, recipe=direction.recipe, facts=direction.others
         )
         for axis, direction in enumerate(AnswerFacts.of(facts).directions)
     ]
-    if rows:
-        catalog.add_directions(key, rows)
 
 
 def note_choice(catalog: Catalog, key: str, facts: Json) -> None:

@@ -156,6 +156,7 @@ CONVEXITY = Kind(
     result=Convexity,
     facts=ConvexityFacts,
     version=1,
+    columns=("i", "j", "x", "y", "ratio"),
     answer="explorer.analysis.convexity:answer",
     look=ConvexityLook,
     draw="explorer.render.convexity:draw",

@@ -61,6 +61,7 @@ CRITICAL = Kind(
     result=Critical,
     facts=AnswerFacts,
     version=1,
+    columns=("snapshot", "copy", "loss", "ended"),
     answer="explorer.analysis.critical:answer",
     look=CriticalLook,
     draw="explorer.render.critical:draw",

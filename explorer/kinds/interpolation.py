@@ -173,6 +173,7 @@ INTERPOLATION = Kind(
     result=Interpolation,
     facts=ChordFacts,
     version=1,
+    columns=("i", "x", "loss"),
     answer="explorer.analysis.interpolation:answer",
     look=InterpolationLook,
     draw="explorer.render.interpolation:draw",

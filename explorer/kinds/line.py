@@ -215,6 +215,7 @@ LINE = Kind(
     result=Line,
     facts=LineFacts,
     version=2,
+    columns=("k", "i", "x", "loss"),
     answer="explorer.analysis.line:answer",
     look=LineLook,
     draw="explorer.render.line:draw",

@@ -78,11 +78,16 @@ def partial_answer(
         indices: the columns that say where a row stands along each axis of the shape.
         coordinates: the columns that say which point that is.
         pieces: of the answer, in any order.
+
+    Raises:
+        IndexError: a row stands at no place of the answer.
     """
     answer = PartialAnswer({}, np.zeros(shape, dtype=bool), {})
     places = ("unit", *indices, *coordinates)
     for piece in pieces:
         place = tuple(piece.columns[name] for name in indices)
+        if any((index < 0).any() for index in place):
+            raise IndexError("a row stands before the first place")
         answer.computed[place] = True
         for name, column in piece.columns.items():
             if name not in places:

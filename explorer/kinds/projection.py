@@ -100,6 +100,7 @@ PROJECTION = Kind(
     result=Projection,
     facts=ProjectionFacts,
     version=1,
+    columns=("x", "y", "out", "loss"),
     answer="explorer.analysis.projection:answer",
     look=ProjectionLook,
     draw="explorer.render.projection:draw",

@@ -199,6 +199,7 @@ RUN = Kind(
     result=Run,
     facts=PlaneOfRunFacts,
     version=1,
+    columns=("i", "j", "x", "y", "loss"),
     answer="explorer.analysis.run:answer",
     look=RunLook,
     draw="explorer.render.run:draw",

@@ -75,6 +75,7 @@ SPECTRUM = Kind(
     result=Spectrum,
     facts=SpectrumFacts,
     version=1,
+    columns=("role", "i", "value", "weight"),
     answer="explorer.analysis.spectrum:answer",
     look=SpectrumLook,
     draw="explorer.render.spectrum:draw",

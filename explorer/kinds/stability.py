@@ -62,6 +62,7 @@ STABILITY = Kind(
     result=Stability,
     facts=StabilityFacts,
     version=1,
+    columns=("loss", "lambda_max"),
     answer="explorer.analysis.stability:answer",
     look=StabilityLook,
     draw="explorer.render.stability:draw",

@@ -10,6 +10,7 @@ from explorer.importing import storing
 from explorer.importing.brought import answer_piece
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.piece_files import Arrival, read_arrival
+from explorer.kinds.reading import check_pieces
 from explorer.supervisor.tracked_job import TrackedJob, note, stored_progress, tell
 from store import Catalog
 
@@ -53,19 +54,38 @@ class Ingestion:
         Of a piece that does not fit the error is added to `refusals`.
         """
         try:
-            arrived = [answer_piece(self.catalog, key, piece) for piece in pieces]
-            done = self.catalog.ingest_together(key, job.table, arrived)
+            done = self._store_together(key, job, pieces)
         except ValueError as error:  # one does not fit: the others are kept
             if len(pieces) > 1:
                 return [self._store(key, job, [piece], refusals) for piece in pieces][-1]
             refusals.append(error)
             pieces[0].file.rename(pieces[0].file.with_suffix(".damaged"))
             return self.catalog.units_done(key)
-        facts = {name: fact for each in pieces for name, fact in each.piece.facts.items()}
-        storing.store_directions(self.catalog, key, facts)
-        storing.note_choice(self.catalog, key, facts)
         for each in pieces:
             each.remove()
+        return done
+
+    def _store_together(self, key: str, job: TrackedJob, pieces: Sequence[Arrival]) -> int:
+        """Store pieces that are of their question's kind; how many units are answered then.
+
+        Raises:
+            ValueError: one does not fit the question; nothing is stored.
+        """
+        if job.kind is None or job.settings is None:
+            raise ValueError("an import brings no pieces of an answer; import anew")
+        try:
+            check_pieces(job.kind, job.settings, [each.piece for each in pieces])
+        except ValueError as error:
+            raise ValueError(
+                f"its worker left a piece that is none: {error}; compute it anew"
+            ) from error
+        facts = {name: fact for each in pieces for name, fact in each.piece.facts.items()}
+        directions = storing.directions_of(facts)
+        arrived = [answer_piece(self.catalog, key, piece) for piece in pieces]
+        done = self.catalog.ingest_together(key, job.kind.table, arrived)
+        if directions:
+            self.catalog.add_directions(key, directions)
+        storing.note_choice(self.catalog, key, facts)
         return done
 
 

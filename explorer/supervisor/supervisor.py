@@ -20,7 +20,7 @@ from explorer.jobs.process import ProcessName
 from explorer.jobs.spool import Spool
 from explorer.jobs.spool_identity import identity_of
 from explorer.jobs.supervisor_lock import remove_impostor, supervisor_lock
-from explorer.kinds import kind_named
+from explorer.kinds import kind_named, settings_from_json
 from explorer.supervisor.endings import fail, fail_removed, settle
 from explorer.supervisor.ingestion import Ingestion
 from explorer.supervisor.lost_jobs import LostJobs
@@ -198,7 +198,10 @@ class Supervisor:
         if record is None:
             return None
         question = self.catalog.question(record.question_key) if record.question_key else None
-        job = TrackedJob(kind_named(question.kind).table if question else "")
+        job = TrackedJob()
+        if question:
+            job.kind = kind_named(question.kind)
+            job.settings = settings_from_json(job.kind.settings, question.settings)
         tell(folder, job, stored_progress(record, record.units_done))
         self._jobs[folder.id] = job
         return job

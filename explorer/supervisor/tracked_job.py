@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from explorer.contracts.progress import StoredProgress
 from explorer.jobs.job_folder import JobFolder
 from explorer.jobs.process import ProcessName
+from explorer.kinds import Kind
+from explorer.kinds.objective_settings import ObjectiveSettings
 from store import Catalog, records
 
 
@@ -12,7 +14,8 @@ from store import Catalog, records
 class TrackedJob:
     """What the supervisor remembers of a job in the spool."""
 
-    table: str = ""  # of an answer's kind
+    kind: Kind | None = None  # of an answer
+    settings: ObjectiveSettings | None = None  # of its question
     worker: ProcessName | None = None  # as it is noted in the catalog
     lost: int = 0  # looks in a row that found it neither queued nor claimed nor over
     cancelled: float | None = None  # since when
