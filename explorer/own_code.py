@@ -167,8 +167,9 @@ class _Walk:
 
 def _search_path() -> list[str]:
     """Where modules are looked for after the problem's folder; not where a command was started."""
-    given = {os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p}  # noqa: PTH100
-    started = {"", str(Path.cwd()), str(ROOT)} - given
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    python_path = {os.path.abspath(entry) for entry in entries if entry}  # noqa: PTH100
+    started = {"", str(Path.cwd()), str(ROOT)} - python_path
     return [entry for entry in sys.path if entry not in started]
 
 

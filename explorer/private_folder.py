@@ -15,8 +15,8 @@ def private_folder() -> Path:
     """
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "state") / NAME
+    state_home = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (state_home if state_home.is_absolute() else Path.home() / ".local" / "state") / NAME
 
 
 def made_private_folder() -> Path:

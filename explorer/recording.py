@@ -121,8 +121,8 @@ def _lines(log: Path) -> list[_Line]:
     """The whole lines of the log; what a killed writer left unfinished is passed over."""
     if not log.is_file():
         return []
-    whole = log.read_bytes().split(b"\n")[:-1]  # after the last newline nothing counts yet
-    return [line for text in whole if (line := _Line.of(text)) is not None]
+    complete_lines = log.read_bytes().split(b"\n")[:-1]  # after the last newline nothing counts yet
+    return [line for text in complete_lines if (line := _Line.of(text)) is not None]
 
 
 def _without_left_branches(lines: list[_Line]) -> list[_Line]:

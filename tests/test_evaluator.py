@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from explorer.analysis.objective import execution_tuning
+from explorer.analysis.objective.choice_checks import ROUNDING, checked_choice
 from explorer.analysis.objective.choice_words import choice_words
 from explorer.analysis.objective.device import core_count
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.rewrites import ROUNDING, with_rewrites
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import Problem, accuracy, cross_entropy, squared_error
@@ -222,8 +222,8 @@ def test_folding_that_changes_the_loss_is_not_chosen() -> None:
     model = Twice()
     model.norm.running_mean += 0.5
     evaluator = evaluator_of(Problem(model, data, cross_entropy), ObjectiveSettings())
-    assert not with_rewrites(evaluator).folded
-    assert with_rewrites(evaluator_of(small_problem(), ObjectiveSettings())).folded
+    assert not checked_choice(evaluator).folded
+    assert checked_choice(evaluator_of(small_problem(), ObjectiveSettings())).folded
 
 
 class Deciding(nn.Module):
@@ -248,7 +248,7 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     torch.manual_seed(28)  # of whose weights the skewness once had other bits
     problem = Problem(Deciding().layers, data, cross_entropy, metrics)
     evaluator = evaluator_of(problem, ObjectiveSettings())
-    chosen = with_rewrites(evaluator)
+    chosen = checked_choice(evaluator)
     assert chosen.traced
     values_by_way = []
     for way in (chosen, replace(chosen, traced=False)):
@@ -257,10 +257,10 @@ def test_a_perceptron_is_traced_to_the_bit_and_a_model_that_decides_is_not() -> 
     for name, values in values_by_way[0].items():
         assert np.array_equal(values, values_by_way[1][name]), name
     deciding = evaluator_of(Problem(Deciding(), data, cross_entropy, metrics), ObjectiveSettings())
-    assert not with_rewrites(deciding).traced
+    assert not checked_choice(deciding).traced
     assert deciding.objective.choice.lanes > 1
     own = replace(problem, forward=lambda model, batch: model(batch[0]))
-    assert not with_rewrites(evaluator_of(own, ObjectiveSettings())).traced
+    assert not checked_choice(evaluator_of(own, ObjectiveSettings())).traced
 
 
 def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +270,7 @@ def test_long_work_is_measured_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     """
     evaluator = evaluator_of(small_problem(), ObjectiveSettings())
     short = execution_tuning.measured_tuning(evaluator, 5)
-    assert short.seconds == {} and short.choice == with_rewrites(evaluator)
+    assert short.seconds == {} and short.choice == checked_choice(evaluator)
     monkeypatch.setattr(execution_tuning, "COMPILE_GAIN", 0.0)
     monkeypatch.setattr(execution_tuning, "LONG", 0.0)
     long = execution_tuning.measured_tuning(evaluator, 1_000_000)

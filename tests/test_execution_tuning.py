@@ -12,9 +12,9 @@ from torch import nn
 
 from explorer.analysis import difference, interpolation, line, run, surface
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.choice_checks import checked_choice, use_or_fall_back
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.rewrites import use_or_fall_back, with_rewrites
 from explorer.codec import from_json
 from explorer.kinds.difference import DifferenceSettings
 from explorer.kinds.execution import Choice, EarlierChoice, Timing
@@ -105,7 +105,7 @@ def test_a_record_that_fails_for_all_examples_is_left_out(monkeypatch: pytest.Mo
     problem = perceptron(norm=False)
     objective = Objective(problem, ObjectiveSettings(), CPU)
     evaluator = Evaluator(objective, torch.randn(1, objective.flat.theta.numel()))
-    usual = with_rewrites(evaluator)
+    usual = checked_choice(evaluator)
 
     class Failing:
         def __init__(self, *given: Any) -> None:

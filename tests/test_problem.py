@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from explorer.analysis.curvature.gradient import gradient
 from explorer.analysis.objective import evaluation_mode
+from explorer.analysis.objective.choice_checks import is_traceable
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.rewrites import is_traceable
 from explorer.kinds.objective_settings import ObjectiveSettings
 from explorer.problem import (
     Problem,

@@ -49,8 +49,8 @@ def answer(
     evaluator = Evaluator(objective, vectors)
     coordinates, place = settings.columns(settings.axes)
     search = Search(evaluator, settings, coordinates)
-    whole = Curvature(objective, hessian)  # says at once what cannot be differentiated
-    whole(random_normal(whole, settings.seed, STREAM))
+    matrix = Curvature(objective, hessian)  # says at once what cannot be differentiated
+    matrix(random_normal(matrix, settings.seed, STREAM))
     facts |= {
         "stand_alone": evaluator.base_values(),
         "tolerance": settings.tolerance,

@@ -28,8 +28,7 @@ from explorer.kinds.critical_result import (
     EndReason,
 )
 from explorer.kinds.critical_settings import PROBE_STEPS, CriticalSettings
-from explorer.kinds.eigenvalues import CRITICAL_SHARE as NEAR
-from explorer.kinds.eigenvalues import point_class
+from explorer.kinds.eigenvalues import CRITICAL_SHARE, point_class
 from explorer.kinds.matrix import MAX_DENSE_PARAMETERS
 from explorer.kinds.piece import Piece, PiecePoint
 from explorer.kinds.progress import SILENT, Progress, UnitProgress
@@ -67,12 +66,12 @@ def answer(
         if copy:
             _perturb(objective, settings, copy)
         moving = MovingObjective(objective)
-        half = progress.of_unit(unit, f"search {unit + 1}")
+        unit_progress = progress.of_unit(unit, f"search {unit + 1}")
         if not checked:
             with contextlib.suppress(NotFinite):
                 require_repeatable(Curvature(objective, hessian), objective, settings.seed)
                 checked = True
-        end_values = search_from_here(moving, settings, half)
+        end_values = search_from_here(moving, settings, unit_progress)
         columns = {name: np.array([value]) for name, value in end_values.items()}
         place = {"unit": unit, "snapshot": snapshot, "copy": copy}
         columns |= {name: np.array([value], dtype=np.int64) for name, value in place.items()}
@@ -97,9 +96,9 @@ def _end_point(
 
 def _perturb(objective: Objective, settings: CriticalSettings, copy: int) -> None:
     """Add Gaussian noise to each tensor, in root mean squares of its values."""
-    drawn = np.random.RandomState([settings.seed, STREAM["copies"], copy])
+    generator = np.random.RandomState([settings.seed, STREAM["copies"], copy])
     theta = objective.flat.theta
-    noise = torch.from_numpy(drawn.standard_normal(theta.numel())).to(theta)
+    noise = torch.from_numpy(generator.standard_normal(theta.numel())).to(theta)
     for block in objective.flat.blocks:
         own = block.layer(theta)
         rms = float(torch.linalg.vector_norm(own, dtype=torch.float64)) / own.numel() ** 0.5
@@ -152,7 +151,7 @@ def _end_reason(ended: EndReason, end_values: dict[str, float], steepness: float
         kind = point_class(
             ends, end_values["sign_tolerance"], end_values["gradient"], end_values["length"]
         )
-        far = end_values["ahead"] > NEAR * end_values["length"]
+        far = end_values["ahead"] > CRITICAL_SHARE * end_values["length"]
         return EndReason.VANISHING if far or kind == "not critical" else ended
     scale = max(float(np.abs(ends).max()), steepness)
     flat = (

@@ -113,13 +113,13 @@ def _variance_share(
     mean = torch.zeros_like(plane.centre)
     for snapshot in snapshots:
         mean += parameter_vector(snapshot, blocks) / len(snapshots)
-    whole = inside = 0.0
+    total = inside = 0.0
     for snapshot in snapshots:
         moved = parameter_vector(snapshot, blocks) - mean
         along = plane.coordinates(moved)
-        whole += float(moved @ moved)
+        total += float(moved @ moved)
         inside += float(along @ plane.gram @ along)
-    return inside / whole if whole > TINY and np.isfinite(whole) else None
+    return inside / total if total > TINY and np.isfinite(total) else None
 
 
 def parameter_vector(point: Tensors, blocks: Sequence[Block]) -> Tensor:

@@ -9,9 +9,7 @@ from torch import Tensor
 
 from explorer.analysis.curvature.gradient import NoGradient
 from explorer.analysis.curvature.products import CurvatureError
-from explorer.analysis.measures import average_case as noise
-from explorer.analysis.measures import norms, spectral
-from explorer.analysis.measures import worst_case as worst
+from explorer.analysis.measures import average_case, norms, spectral, worst_case
 from explorer.analysis.measures.noise_scale import noise_scale
 from explorer.analysis.measures.point_measures import (
     MeasuredPoint,
@@ -35,18 +33,18 @@ from explorer.problem import Problem
 
 REACH = 1.5  # lengths of a direction found to which the loss along it is drawn, both ways
 COMPUTED: Mapping[str, Callable[[MeasuredPoint], MeasureValue]] = {
-    "keskar": worst.keskar,
-    "keskar_half": worst.keskar_half,
-    "sam": worst.sam,
-    "m_sharpness": worst.m_sharpness,
-    "asam": worst.asam,
-    "asam_0": worst.asam_0,
-    "adaptive_max": worst.adaptive_max,
-    "adaptive_euclid": worst.adaptive_euclid,
-    "average": noise.average,
-    "adaptive_average": noise.adaptive_average,
-    "ball_worst": noise.ball_worst,
-    "ball_average": noise.ball_average,
+    "keskar": worst_case.keskar,
+    "keskar_half": worst_case.keskar_half,
+    "sam": worst_case.sam,
+    "m_sharpness": worst_case.m_sharpness,
+    "asam": worst_case.asam,
+    "asam_0": worst_case.asam_0,
+    "adaptive_max": worst_case.adaptive_max,
+    "adaptive_euclid": worst_case.adaptive_euclid,
+    "average": average_case.average,
+    "adaptive_average": average_case.adaptive_average,
+    "ball_worst": average_case.ball_worst,
+    "ball_average": average_case.ball_average,
     "lambda_max": spectral.lambda_max,
     "trace": spectral.trace,
     "frobenius": spectral.frobenius,
@@ -56,14 +54,14 @@ COMPUTED: Mapping[str, Callable[[MeasuredPoint], MeasureValue]] = {
     "fisher_rao": norms.fisher_rao,
     "relative_flatness": norms.relative_flatness,
     "normalised_sharpness": norms.normalised_sharpness,
-    "pac_bayes": noise.pac_bayes,
-    "pac_bayes_magnitude": noise.pac_bayes_magnitude,
+    "pac_bayes": average_case.pac_bayes,
+    "pac_bayes_magnitude": average_case.pac_bayes_magnitude,
     "gradient_norm": spectral.gradient_norm,
     "noise_scale": noise_scale,
-    "bound_mcallester": noise.bound_mcallester,
-    "bound_dziugaite": noise.bound_dziugaite,
-    "keskar_subspace": worst.keskar_subspace,
-    "keskar_subspace_half": worst.keskar_subspace_half,
+    "bound_mcallester": average_case.bound_mcallester,
+    "bound_dziugaite": average_case.bound_dziugaite,
+    "keskar_subspace": worst_case.keskar_subspace,
+    "keskar_subspace_half": worst_case.keskar_subspace_half,
 }
 Row = tuple[int, int, int, int, float, float, float, float]
 

@@ -43,26 +43,26 @@ def answer(
     """
     objective = objective_at(problem, subjects[0], settings, device)
     objective.on_pass = progress.check
-    whole = Curvature(objective, map_maker_of(settings))
-    matrix = matrix_of_settings(whole, objective, settings)
+    full_matrix = Curvature(objective, map_maker_of(settings))
+    matrix = matrix_of_settings(full_matrix, objective, settings)
     facts: dict[str, JsonValue] = {
         "size": matrix.size,
         **objective.facts,
         "layers": [block.name for block in blocks_of(objective, settings)],
-        "evaluated": _product_words(whole),
+        "evaluated": _product_words(full_matrix),
     }
     for unit in range(settings.units):
         if unit in done:
             continue
         began = time.perf_counter()
-        before = whole.products
-        half = progress.of_unit(unit, _unit_name(settings, unit))
+        before = full_matrix.products
+        unit_progress = progress.of_unit(unit, _unit_name(settings, unit))
         if unit == 0:
-            rows, pair_facts = extremes(matrix, whole, objective, settings, half)
+            rows, pair_facts = extremes(matrix, full_matrix, objective, settings, unit_progress)
             facts |= pair_facts
         else:
-            rows = _unit(matrix, objective, settings, unit, half)
-        facts[f"products_{unit}"] = whole.products - before
+            rows = _unit(matrix, objective, settings, unit, unit_progress)
+        facts[f"products_{unit}"] = full_matrix.products - before
         yield Piece(_columns(unit, rows), facts, seconds=time.perf_counter() - began)
         facts = {}
 
@@ -101,11 +101,11 @@ def _unit(
     objective: Objective,
     settings: SpectrumSettings,
     unit: int,
-    half: UnitProgress,
+    unit_progress: UnitProgress,
 ) -> Rows:
     """A probe, the trace or a mini-batch."""
     if unit <= settings.probes:
-        return probe(matrix, blocks_of(objective, settings), settings, unit - 1, half)
+        return probe(matrix, blocks_of(objective, settings), settings, unit - 1, unit_progress)
     if settings.trace_products and unit == settings.unit_of(MatrixRole.TRACE):
         return _trace(matrix, settings)
     number = unit - settings.unit_of(MatrixRole.BATCH)

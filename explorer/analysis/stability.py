@@ -56,8 +56,8 @@ def answer(
         snapshot_values = objective.means() | dict.fromkeys(VALUE_COLUMNS, np.nan)
         with contextlib.suppress(NotFinite):  # as is the loss, which is stored
             if diagonal or not settings.preconditioned:
-                half = progress.of_unit(unit, f"snapshot {unit + 1}")
-                snapshot_values |= snapshot_curvature(objective, settings, diagonal, half)
+                unit_progress = progress.of_unit(unit, f"snapshot {unit + 1}")
+                snapshot_values |= snapshot_curvature(objective, settings, diagonal, unit_progress)
             snapshot_values |= snapshot_noise(objective)
         columns = {name: np.array([value]) for name, value in snapshot_values.items()}
         columns["unit"] = np.array([unit], dtype=np.int64)

@@ -38,9 +38,11 @@ def contributors(catalog: Catalog, question: records.Question) -> list[records.S
         return shares
     # Earlier versions took rows over without saying whose they are: their givers may know.
     origins = [share.provenance for key in taken_over.givers for share in catalog.shares(key)]
-    given = min(untold, taken_over.points)
-    unknown = [records.Share(provenance={}, units=untold - given)] if given < untold else []
-    return [*shares, records.Share(provenance=either_of(origins), units=given), *unknown]
+    taken_units = min(untold, taken_over.points)
+    shares = [*shares, records.Share(provenance=either_of(origins), units=taken_units)]
+    if taken_units < untold:
+        shares.append(records.Share(provenance={}, units=untold - taken_units))
+    return shares
 
 
 def shared_provenance(

@@ -83,7 +83,7 @@ class QuestionIdentity:
 
     def _identity(self, settings: Mapping[str, object]) -> dict[str, object]:
         usual = {f.name: f.default for f in dataclasses.fields(self.kind.settings)}
-        kept = {
+        key_settings = {
             name: value
             for name, value in settings.items()
             if name not in self.kind.later or value != usual[name]
@@ -91,7 +91,7 @@ class QuestionIdentity:
         return {
             "kind": self.kind.name,
             "version": self.kind.version,
-            "settings": kept,
+            "settings": key_settings,
             "points": list(self.points),
             **self._problem,
         }

@@ -104,11 +104,11 @@ def _state_files(catalog: Catalog, key: str) -> dict[str, tuple[Path, ...]]:
     """What units half done go on from: unit -> files of its parts, up to one that is lost."""
     files: dict[str, tuple[Path, ...]] = {}
     for unit, parts in catalog.answer_states(key).items():
-        kept: list[Path] = []
+        paths: list[Path] = []
         with contextlib.suppress(UnknownEntry):
             for part in parts:
-                kept.append(catalog.file_path(part.file_hash).resolve())
-        files[str(unit)] = tuple(kept)
+                paths.append(catalog.file_path(part.file_hash).resolve())
+        files[str(unit)] = tuple(paths)
     return files
 
 

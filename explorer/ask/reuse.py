@@ -41,18 +41,21 @@ def take_over(
     family = {relative.key: relative for relative in catalog.relatives(question.family)}
     if (done := family.pop(question.key, question).units_done) or not family:
         return done
-    given = list(_rows_of_relatives(catalog, kind, settings, list(family.values())))
-    counts = [len(np.unique(columns["unit"])) for _, columns in given]
-    whole = sum(counts) == question.units
-    facts = _shared_entries([giver.facts for giver, _ in given]) if whole else {}
-    for giver, columns in given:
+    rows_by_giver = list(_rows_of_relatives(catalog, kind, settings, list(family.values())))
+    counts = [len(np.unique(columns["unit"])) for _, columns in rows_by_giver]
+    complete = sum(counts) == question.units
+    facts = _shared_entries([giver.facts for giver, _ in rows_by_giver]) if complete else {}
+    for giver, columns in rows_by_giver:
         if kind.first_facts and 0 in columns["unit"]:
             facts |= {n: v for n, v in giver.facts.items() if n in kind.first_facts}
-    provenance = _shared_entries([giver.provenance for giver, _ in given]) if whole else {}
-    if whole:
-        catalog.add_directions(question.key, catalog.directions(given[0][0].key))
-    for place, (giver, columns) in enumerate(given):  # after each, it is said where it is from
-        givers = [giver.key for giver, _ in given[: place + 1]]
+    provenance = (
+        _shared_entries([giver.provenance for giver, _ in rows_by_giver]) if complete else {}
+    )
+    if complete:
+        catalog.add_directions(question.key, catalog.directions(rows_by_giver[0][0].key))
+    for place, (giver, columns) in enumerate(rows_by_giver):
+        # after each, it is said where it is from
+        givers = [giver.key for giver, _ in rows_by_giver[: place + 1]]
         facts[TAKEN_OVER_FACT] = {"points": done + counts[place], "from": givers}
         rows = {name: values for name, values in columns.items() if name != _GIVEN_UNIT}
         origin = either_of(share.provenance for share in contributors(catalog, giver))

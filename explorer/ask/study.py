@@ -105,9 +105,9 @@ def add_study(catalog: Catalog, name: str, study: Study) -> str:
 
 def free_name(catalog: Catalog, name: str) -> str:
     """The name, or with a number that no study has yet."""
-    taken = {document.name for document in catalog.documents(STUDY)}
+    names = {document.name for document in catalog.documents(STUDY)}
     number, free = 2, name
-    while free in taken:
+    while free in names:
         free = f"{name[: MAX_NAME_LENGTH - 6]} ({number})"
         number += 1
     return free
@@ -178,8 +178,10 @@ def row_and_column(
     finals = [subject for subject in subjects if subject[1] == subject[0].point_id]
     main = subjects[0] if kind.whole_run or not finals else finals[0]
     roles = tuple(_role(catalog, kind, main, place, one) for place, one in enumerate(subjects))
-    kept = settings_to_keep(kind, settings)
-    return study_model(*main), StudyQuestion(kind=kind.name, settings=kept, subjects=roles)
+    stored_settings = settings_to_keep(kind, settings)
+    return study_model(*main), StudyQuestion(
+        kind=kind.name, settings=stored_settings, subjects=roles
+    )
 
 
 def study_model(model: records.Model, point: str = "") -> StudyModel:

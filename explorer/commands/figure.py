@@ -49,10 +49,10 @@ def figure(
         raise FileExistsError(f"{target} is there already; name another file")
     content = _recipe_content(recipe) if recipe else catalog.document_named(FIGURE, name).content
     try:
-        made = MAKERS[target.suffix](catalog, Recipe.of(content), name)
+        file_content = MAKERS[target.suffix](catalog, Recipe.of(content), name)
     except RenderError as error:
         raise ValueError(str(error)) from error
-    write_new(target, made)
+    write_new(target, file_content)
     print(message(str(target)))
     return 0
 

@@ -29,8 +29,8 @@ def caption(catalog: Catalog, recipe: Recipe) -> str:
         for place, panel in enumerate(stored_panels(catalog, recipe))
     ]
     keys = ", ".join(key[:KEY_LETTERS] for key in recipe.keys)
-    made = f"Made with {PROGRAM} {VERSION} (analyses {keys})."
-    return "\n".join([*sentences, made]) + "\n"
+    origin = f"Made with {PROGRAM} {VERSION} (analyses {keys})."
+    return "\n".join([*sentences, origin]) + "\n"
 
 
 def sources(catalog: Catalog, recipe: Recipe) -> str:

@@ -121,9 +121,9 @@ def _shared_looks(panels: Sequence[StoredPanel], value: str) -> list[PlaneLook]:
     looks = [panel.look for panel in panels if isinstance(panel.look, PlaneLook)]
     all_values = [panel.result.values.get(value) for panel in panels]
     parts = [np.ravel(one) for one in all_values if one is not None]
-    whole = np.concatenate(parts or [np.empty(0)])
-    log = spans_decades(whole) if any(look.log for look in looks) else False
-    drawable = whole[np.isfinite(whole) & ((whole > 0) | (not log))]
+    values_together = np.concatenate(parts or [np.empty(0)])
+    log = spans_decades(values_together) if any(look.log for look in looks) else False
+    drawable = values_together[np.isfinite(values_together) & ((values_together > 0) | (not log))]
     low, high = (float(drawable.min()), float(drawable.max())) if drawable.size else (0.0, 0.0)
     limits = (low, high) if low < high else ()
     return [replace(look, log=log, limits=look.limits or limits) for look in looks]

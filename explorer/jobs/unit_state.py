@@ -119,7 +119,7 @@ def _part(file: Path) -> dict[str, np.ndarray] | None:
     """The arrays of a part, as they were kept; None where the file is not what its name says."""
     try:
         with file.open("rb") as stream:
-            whole = hashlib.file_digest(stream, "sha256").hexdigest() == file.stem
-        return load_file(file) if whole else None
+            intact = hashlib.file_digest(stream, "sha256").hexdigest() == file.stem
+        return load_file(file) if intact else None
     except (OSError, safetensors.SafetensorError):
         return None

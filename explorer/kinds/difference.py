@@ -47,8 +47,8 @@ class Difference:
         names = ("loss_first", "loss_second", "difference")
         values = {name: np.full(settings.x_count, np.nan) for name in names} | answer.values
         facts = ChordFacts.of(answer.facts)
-        whole = facts.available or None if settings.subset == "random" else None
-        return cls(settings.axis, values, answer.computed, facts, whole)
+        available = facts.available or None if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, facts, available)
 
     @property
     def places(self) -> dict[str, np.ndarray]:

@@ -58,8 +58,8 @@ class Interpolation:
         answer = partial_answer((settings.x_count,), ("i",), ("x",), pieces)
         values = {"loss": np.full(settings.x_count, np.nan)} | answer.values
         facts = ChordFacts.of(answer.facts)
-        whole = facts.available or None if settings.subset == "random" else None
-        return cls(settings.axis, values, answer.computed, facts, whole)
+        available = facts.available or None if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, facts, available)
 
     @property
     def places(self) -> dict[str, np.ndarray]:

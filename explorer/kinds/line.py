@@ -75,9 +75,9 @@ class LineSettings(DirectionSettings):
             return (size, self.split, self.direction)
         if self.direction == "eigenvector":
             return (size, self.split, f"{self.direction} {rank_words(self.rank)}")
-        split, *drawn = super().distinguishing_words
+        split, *direction_words = super().distinguishing_words
         several = (f"{self.directions} directions",) if self.directions > 1 else ()
-        return (size, split, *several, *drawn)
+        return (size, split, *several, *direction_words)
 
     @property
     def units(self) -> int:
@@ -189,8 +189,8 @@ class Line:
         answer = partial_answer(shape, ("k", "i"), ("x",), pieces)
         values = {"loss": np.full(shape, np.nan)} | answer.values
         facts = LineFacts.of(answer.facts)
-        whole = facts.available or None if settings.subset == "random" else None
-        return cls(settings.axis, values, answer.computed, facts, whole, settings)
+        available = facts.available or None if settings.subset == "random" else None
+        return cls(settings.axis, values, answer.computed, facts, available, settings)
 
 
 def places(settings: LineSettings) -> tuple[np.ndarray, np.ndarray]:

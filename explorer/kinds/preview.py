@@ -84,8 +84,8 @@ def preview_words(preview: Preview) -> str:
     if not gap.any():
         return f"{source}: every place shows the nearest computed value"
     finite_values = preview.values[computed & np.isfinite(preview.values)]
-    whole = np.abs(preview.values[gap]) if preview.log else float(np.ptp(finite_values)) or 1.0
-    percent = 100 * np.quantile(preview.uncertainty[gap] / whole, 0.95)
+    scale = np.abs(preview.values[gap]) if preview.log else float(np.ptp(finite_values)) or 1.0
+    percent = 100 * np.quantile(preview.uncertainty[gap] / scale, 0.95)
     text = f"{percent:,.0f} %" if percent >= 10 else f"{max(percent, 0.01):.2g} %"
     text += "" if preview.log else " of the range"
     return (

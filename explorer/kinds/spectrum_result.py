@@ -104,9 +104,10 @@ class Spectrum:
         """The number of each extreme eigenvalue: 1, 2, ... from the top, and ..., -2, -1."""
         count = len(self.eigenvalues[0])
         top = min(self.settings.top, count)
-        whole = count == self.size
+        complete = count == self.size
         return [
-            str(n + 1) if whole or n < top else f"\N{MINUS SIGN}{count - n}" for n in range(count)
+            str(n + 1) if complete or n < top else f"\N{MINUS SIGN}{count - n}"
+            for n in range(count)
         ]
 
     def predicted_losses(self, steps: np.ndarray) -> np.ndarray:

@@ -110,8 +110,8 @@ def loss_and_day(question: records.Question) -> str:
     alone = AnswerFacts.of(question.facts).stand_alone_loss
     loss = [f"loss {alone:.4g}"] if isinstance(alone, int | float) else []
     moment = local_time(question.completed or question.created)
-    whole = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
-    return " · ".join([*loss, whole])
+    unbroken = moment.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
+    return " · ".join([*loss, unbroken])
 
 
 def count_text(question: records.Question) -> str:

@@ -84,17 +84,17 @@ def number_field(described: SettingField, *, label: str = "", help: str = "") ->
         label: of the field, where it is not the setting's.
         help: of the field, where it is not the setting's.
     """
-    name, setting, whole = described.name, described.setting, described.type is int
-    check_number(name, setting, whole)
+    name, setting, is_whole = described.name, described.setting, described.type is int
+    check_number(name, setting, is_whole)
     least, most = described.ends
-    step = int(setting.step or 1) if whole else setting.step
+    step = int(setting.step or 1) if is_whole else setting.step
     return st.number_input(
         label or setting.label,
         min_value=least,
         max_value=most,
         value=described.type(described.default),
         step=step,
-        format="%d" if whole else "%.4g",
+        format="%d" if is_whole else "%.4g",
         key=name,
         bind="query-params",
         help=help or setting.help or None,

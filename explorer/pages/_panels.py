@@ -169,8 +169,8 @@ def _show_overlaid(panels: Sequence[Panel]) -> None:
     if len(panels) == 1:
         st.markdown(f"**{as_text(panels[0].label, LABEL_LETTERS)}**")
     try:
-        drawn = results if len(panels) > 1 else panels[0].result
-        drawing = drawing_of(kind, drawn, look, names)
+        shown_results = results if len(panels) > 1 else panels[0].result
+        drawing = drawing_of(kind, shown_results, look, names)
     except ValueError as error:
         st.error(as_text(f"These cannot be drawn in one picture: {error}.", 300))
         return
@@ -207,9 +207,11 @@ def _on_one_scale(panels: Sequence[Panel], looks: Sequence[PlaneLook]) -> list[P
 
     value = looks[0].value
     values = [panel.result.values.get(value) for panel in panels]
-    whole = np.concatenate([np.ravel(one) for one in values if one is not None] or [np.empty(0)])
-    log = looks[0].log if value != "loss" else spans_decades(whole)
-    drawable = whole[np.isfinite(whole) & ((whole > 0) | (not log))]
+    values_together = np.concatenate(
+        [np.ravel(one) for one in values if one is not None] or [np.empty(0)]
+    )
+    log = looks[0].log if value != "loss" else spans_decades(values_together)
+    drawable = values_together[np.isfinite(values_together) & ((values_together > 0) | (not log))]
     limits = (float(drawable.min()), float(drawable.max())) if drawable.size else ()
     limits = limits if limits and limits[0] < limits[1] else ()
     return [replace(look, log=log, limits=limits, value=value) for look in looks]

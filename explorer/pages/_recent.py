@@ -49,5 +49,5 @@ def offer_recent(catalog: Catalog, subjects: Subjects) -> None:
 
 
 def _recent_keys(catalog: Catalog) -> list[str]:
-    kept: list[object] = catalog.recall(RECENT_KEY, [])
-    return [key for key in kept if isinstance(key, str)]
+    keys: list[object] = catalog.recall(RECENT_KEY, [])
+    return [key for key in keys if isinstance(key, str)]

@@ -47,9 +47,9 @@ def chosen_figure(catalog: Catalog) -> Document | None:
 
 def add_figure(catalog: Catalog, recipe: Recipe, name: str = NAME) -> None:
     """Keep a new figure under a free name and show it."""
-    taken = {figure.name for figure in catalog.documents(FIGURE)}
+    names = {figure.name for figure in catalog.documents(FIGURE)}
     number = 1
-    while f"{name} {number}" in taken:
+    while f"{name} {number}" in names:
         number += 1
     id = catalog.add_document(FIGURE, f"{name} {number}", recipe.to_json())
     st.query_params.from_dict({PARAMETER: id})

@@ -44,8 +44,8 @@ def choose_direction() -> forms.Values:
     if direction != "random":
         return {"direction": direction}
     count = forms.choose(LineSettings, "directions")
-    drawn = planes.choose_directions(LineSettings)
-    return {"direction": direction, "directions": count, **drawn}
+    random_settings = planes.choose_directions(LineSettings)
+    return {"direction": direction, "directions": count, **random_settings}
 
 
 def show(

@@ -99,10 +99,10 @@ class DifferentiableModel:
         """Examples from start to stop, on the device."""
         self.numbers = self._numbers[start:stop]
         if isinstance(self.data, Examples):
-            taken = self.data.batch(range(start, stop))
+            batch = self.data.batch(range(start, stop))
         else:
-            taken = slice_examples(self.data, start, stop)
-        return to_device(taken, self.flat.theta.dtype, self.flat.theta.device)
+            batch = slice_examples(self.data, start, stop)
+        return to_device(batch, self.flat.theta.dtype, self.flat.theta.device)
 
     def outputs(self, batch: Batch) -> Outputs:
         """Outputs of the model on a batch, with their graph."""

@@ -90,8 +90,8 @@ def _curve_of(loss: object) -> Callable[[Tensor, Batch, np.ndarray, Seeds], Curv
 def _normal(outputs: Tensor, batch: Batch, numbers: np.ndarray, seeds: Seeds) -> Curve:
     """By the gradients of each example's squared error from drawn targets."""
     count = outputs.flatten(1).shape[1]
-    drawn = np.stack([ndtri(uniform_numbers(seed, numbers, count)) for seed in seeds], axis=1)
-    slopes = torch.from_numpy(drawn).to(outputs) * (2 / count) ** 0.5  # (B, draws, outputs)
+    normal = np.stack([ndtri(uniform_numbers(seed, numbers, count)) for seed in seeds], axis=1)
+    slopes = torch.from_numpy(normal).to(outputs) * (2 / count) ** 0.5  # (B, draws, outputs)
 
     def curve(moved: Tensor) -> Tensor:
         along = slopes @ moved.flatten(1).unsqueeze(-1)
@@ -132,18 +132,18 @@ def _classes(
 
 def _counted_labels(loss: object, ignored: int | None, batch: Batch, often: Tensor) -> Tensor:
     """1 for each label that the loss does not ignore, 0 for others, (B, ..., 1)."""
-    given = labels_of(batch)
-    if given.is_floating_point():  # shares of classes, none of which is ignored
+    labels = labels_of(batch)
+    if labels.is_floating_point():  # shares of classes, none of which is ignored
         return often.new_ones(())
     usual = 255 if loss is pixel_cross_entropy else -100
-    return given.ne(usual if ignored is None else ignored).unsqueeze(-1).to(often)
+    return labels.ne(usual if ignored is None else ignored).unsqueeze(-1).to(often)
 
 
 def sample_classes(shares: Tensor, numbers: np.ndarray, seed: Sequence[int]) -> Tensor:
     """A class (B, ...) for each row of probabilities (B, ..., C) of the examples numbered, (B,)."""
     places = shares[0, ..., 0].numel()
-    drawn = torch.from_numpy(uniform_numbers(seed, numbers, places)).view(shares.shape[:-1])
-    below = shares.double().cumsum(-1) <= drawn.to(shares.device).unsqueeze(-1)
+    uniform = torch.from_numpy(uniform_numbers(seed, numbers, places)).view(shares.shape[:-1])
+    below = shares.double().cumsum(-1) <= uniform.to(shares.device).unsqueeze(-1)
     return below.sum(-1).clamp(max=shares.shape[-1] - 1)
 
 

@@ -75,9 +75,9 @@ class MatrixBlock:
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The product with a vector of the block's size."""
-        whole = vector.new_zeros(self.inner.size)
-        whole[self.block.start : self.block.stop] = vector
-        return self.inner(whole)[self.block.start : self.block.stop]
+        padded = vector.new_zeros(self.inner.size)
+        padded[self.block.start : self.block.stop] = vector
+        return self.inner(padded)[self.block.start : self.block.stop]
 
 
 def dense_matrix(matrix: Product) -> np.ndarray:
@@ -87,5 +87,5 @@ def dense_matrix(matrix: Product) -> np.ndarray:
         unit = matrix.like.new_zeros(matrix.size)
         unit[number] = 1
         rows.append(matrix(unit).to("cpu", torch.float64))
-    made = torch.stack(rows).numpy()
-    return np.asarray((made + made.T) / 2)
+    dense = torch.stack(rows).numpy()
+    return np.asarray((dense + dense.T) / 2)

@@ -116,9 +116,9 @@ class Curvature:
         count = self.model.examples
         self._spans = [(a, min(a + batch, count)) for a in range(0, count, batch)]
         graph = self._fixed + self._each * batch
-        whole = graph * (len(self._spans) + HELD - 1) <= self.budget
-        kept = self.budget // graph - HELD
-        self.kept = len(self._spans) if whole else max(0, min(kept, len(self._spans)))
+        all_fit = graph * (len(self._spans) + HELD - 1) <= self.budget
+        fitting = self.budget // graph - HELD
+        self.kept = len(self._spans) if all_fit else max(0, min(fitting, len(self._spans)))
         if not self.model.flat.is_copy:
             self.kept = 0  # a graph ends with the stretch in which the model has our tensors
         self._maps: dict[int, tuple[LinearMap, float]] = {}
@@ -127,10 +127,10 @@ class Curvature:
         if number in self._maps:
             return self._maps[number]
         with explain_torch_errors(), self.model.with_derivatives():
-            made = self._maker(self.model, self.model.batch(*self._spans[number]))
+            linear_map = self._maker(self.model, self.model.batch(*self._spans[number]))
         if number < self.kept:
-            self._maps[number] = made
-        return made
+            self._maps[number] = linear_map
+        return linear_map
 
     def _product(self, vector: Tensor) -> Tensor:
         parts, total, count = self.model.split(vector), None, 0.0
@@ -167,11 +167,11 @@ class Curvature:
 
         noted = torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved)
         with noted, explain_torch_errors(), self.model.with_derivatives():
-            made = self._maker(self.model, self.model.batch(0, examples))
+            linear_map = self._maker(self.model, self.model.batch(0, examples))
         held = [] if isinstance(self.model.data, Examples) else tensors_of(self.model.data)
         for own in (self.model.flat.theta, *held):
             seen.pop(own.untyped_storage().data_ptr(), None)
-        del made
+        del linear_map
         return sum(seen.values())
 
 
@@ -201,8 +201,10 @@ def _derivative(of: Parts, by: Parts) -> LinearMap:
 
     def apply(vectors: Parts) -> Parts:
         if any(tensor.is_complex() for tensor in of):
-            given = [vectors[number] for number in moving]
-            return torch.autograd.grad(of, by, given, retain_graph=True, materialize_grads=True)
+            chosen_vectors = [vectors[number] for number in moving]
+            return torch.autograd.grad(
+                of, by, chosen_vectors, retain_graph=True, materialize_grads=True
+            )
         # the gradient of a number: to check the shapes of given ones torch loads an algebra system
         pairs = zip(of, (vectors[number] for number in moving), strict=True)
         number = torch.stack([(tensor * vector).sum() for tensor, vector in pairs]).sum()

@@ -12,12 +12,12 @@ def random_signs(product: Product, *seed: int) -> Tensor:
 
     Its quadratic forms have less variance than those of normal vectors.
     """
-    drawn = np.random.RandomState(seed).randint(0, 2, product.size)
-    signs = torch.from_numpy((2 * drawn - 1).astype(np.float32))
+    bits = np.random.RandomState(seed).randint(0, 2, product.size)
+    signs = torch.from_numpy((2 * bits - 1).astype(np.float32))
     return signs.to(dtype=product.like.dtype, device=product.like.device)
 
 
 def random_normal(product: Product, *seed: int) -> Tensor:
     """A standard normal vector (D,); the same for good for a seed of one or several numbers."""
-    drawn = np.random.RandomState(seed).standard_normal(product.size)
-    return torch.from_numpy(drawn).to(dtype=product.like.dtype, device=product.like.device)
+    normal = np.random.RandomState(seed).standard_normal(product.size)
+    return torch.from_numpy(normal).to(dtype=product.like.dtype, device=product.like.device)

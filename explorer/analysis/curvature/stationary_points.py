@@ -78,8 +78,8 @@ class MovingObjective:
 
 def matrix_times_vector(matrix: Product, vector: np.ndarray) -> np.ndarray:
     """A matrix times a vector (D,) of NumPy, float64."""
-    given = torch.from_numpy(np.array(vector, dtype=np.float64)).to(matrix.like)
-    return np.asarray(matrix(given).to("cpu", torch.float64).numpy())
+    tensor = torch.from_numpy(np.array(vector, dtype=np.float64)).to(matrix.like)
+    return np.asarray(matrix(tensor).to("cpu", torch.float64).numpy())
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ def _newton(
     longest step is a choice of ours.
     """
     longest = float(np.linalg.norm(moving.theta)) or 1.0
-    taken = 0
+    steps = 0
     for record in unit.records():
-        taken = int(record["taken"])
+        steps = int(record["taken"])
         moving.go_on_from(record["theta"], int(record["products"]))
         slope = moving.gradient()
-    for number in range(taken, settings.steps + 1):
+    for number in range(steps, settings.steps + 1):
         unit.report(number, settings.steps)
         step = newton_step(moving, slope, settings.products)
         if step.size <= settings.target:
@@ -239,7 +239,7 @@ def _minimise_gradient_norm(
         downhill, moving.theta, jac=True, method="L-BFGS-B", callback=watch, options=options
     )
     moving.move_to(best_theta)
-    step, taken = newton_step(moving, moving.gradient(), settings.products), int(minimisation.nit)
+    step, steps = newton_step(moving, moving.gradient(), settings.products), int(minimisation.nit)
     if best <= settings.target:
-        return step.search_end(EndReason.CRITICAL, taken)
-    return step.search_end(EndReason.STEPS if taken >= settings.steps else EndReason.STALLED, taken)
+        return step.search_end(EndReason.CRITICAL, steps)
+    return step.search_end(EndReason.STEPS if steps >= settings.steps else EndReason.STALLED, steps)

@@ -53,9 +53,9 @@ def _rises(point: MeasuredPoint, step: Tensor) -> np.ndarray:
 
 def _ball(point: MeasuredPoint, number: int) -> Tensor:
     """A uniform draw from the ball, (D,)."""
-    drawn = point.normal("ball", number)
+    normal = point.normal("ball", number)
     share = point.rng("ball", number, 1).uniform() ** (1 / point.size)
-    return drawn * (point.settings.radius * share / float(drawn.double().norm()))
+    return normal * (point.settings.radius * share / float(normal.double().norm()))
 
 
 def ball_worst(point: MeasuredPoint) -> MeasureValue:

@@ -53,23 +53,23 @@ def relative_flatness(point: MeasuredPoint) -> MeasureValue:
     weight = point.theta[block.start : block.stop].view(block.shape)
     values, vectors = np.linalg.eigh((weight @ weight.t()).double().cpu().numpy())
     roots = vectors * np.sqrt(values.clip(min=0))  # G = roots roots'
-    kept = roots[:, values > 1e-12 * max(values.max(), 0)]
-    if not kept.size:
+    nonzero_roots = roots[:, values > 1e-12 * max(values.max(), 0)]
+    if not nonzero_roots.size:
         return MeasureValue.exact(0.0)
     settings = point.settings
     inputs = weight.shape[1]
-    if kept.shape[1] * inputs <= settings.probes * settings.steps:
+    if nonzero_roots.shape[1] * inputs <= settings.probes * settings.steps:
         forms = [
             _form(point, block, np.outer(root, np.eye(inputs)[place]))
-            for root in kept.T
+            for root in nonzero_roots.T
             for place in range(inputs)
         ]
         return MeasureValue.exact(float(np.sum(forms)))
     forms = []
     for number in range(settings.probes):
         rng = np.random.RandomState([settings.seed, STREAM["flatness"], number])
-        signs = 2.0 * rng.randint(0, 2, (kept.shape[1], inputs)) - 1
-        forms.append(_form(point, block, kept @ signs))
+        signs = 2.0 * rng.randint(0, 2, (nonzero_roots.shape[1], inputs)) - 1
+        forms.append(_form(point, block, nonzero_roots @ signs))
     estimate = Estimate.of(np.array(forms))
     return MeasureValue(estimate.value, estimate.low, estimate.high)
 
@@ -135,7 +135,7 @@ def normalised_sharpness(point: MeasuredPoint) -> MeasureValue:
         torch.stack(squares[n::GROUPS]).sum(dim=0) for n in range(GROUPS) if squares[n::GROUPS]
     ]
     total, count = torch.stack(parts).sum(dim=0), len(squares)
-    whole = _least(point, blocks, total / count)
+    estimate = _least(point, blocks, total / count)
     left = [
         _least(point, blocks, (total - part) / (count - len(squares[n::GROUPS])))
         for n, part in enumerate(parts)
@@ -143,7 +143,7 @@ def normalised_sharpness(point: MeasuredPoint) -> MeasureValue:
     groups = len(left)
     spread = np.sqrt((groups - 1) ** 2 / groups) * np.std(left, ddof=1)
     reach = float(student_quantile(groups - 1) * spread)
-    return MeasureValue(whole, whole - reach, whole + reach)
+    return MeasureValue(estimate, estimate - reach, estimate + reach)
 
 
 def _least(point: MeasuredPoint, blocks: Sequence[Block], diagonal: Tensor) -> float:
@@ -196,8 +196,8 @@ def _diagonals(point: MeasuredPoint) -> Iterator[Tensor]:
             batch = model.batch(start, min(start + model.usual_batch, model.examples))
             with model.with_derivatives(), torch.enable_grad():
                 outputs = model.tensor_outputs(batch)
-                drawn = torch.from_numpy(2.0 * rng.randint(0, 2, tuple(outputs.shape)) - 1)
-                factor = _factor(point, outputs.detach(), batch, drawn.to(outputs.detach()))
+                signs = torch.from_numpy(2.0 * rng.randint(0, 2, tuple(outputs.shape)) - 1)
+                factor = _factor(point, outputs.detach(), batch, signs.to(outputs.detach()))
                 batch_gradient = model.flat_vector(
                     model.gradients((outputs * factor).sum(), kept=False)
                 )

@@ -82,11 +82,11 @@ class LossAndGradient:
         """
         if self.model.problem.batch_size:
             raise NotApplicable("An example's loss depends on its batch")
-        made = copy.copy(self)
-        made.model = copy.copy(self.model)
-        made.model.data = examples_at(self.model.data, chosen)
-        made.model.examples = len(chosen)
-        return made
+        part = copy.copy(self)
+        part.model = copy.copy(self.model)
+        part.model.data = examples_at(self.model.data, chosen)
+        part.model.examples = len(chosen)
+        return part
 
     def loss(self, theta: Tensor) -> float:
         """The mean loss at parameters (D,)."""
@@ -104,8 +104,8 @@ class LossAndGradient:
                     self.model.flat_vector(self.model.gradients(total, kept=False)).double()
                 )
             )
-        whole = torch.stack(parts).sum(dim=0) / self._count
-        return loss, whole.to(theta.dtype)
+        gradient = torch.stack(parts).sum(dim=0) / self._count
+        return loss, gradient.to(theta.dtype)
 
     def _sum(self, seen: Callable[[Tensor], None]) -> float:
         model, value, self._count = self.model, 0.0, 0.0

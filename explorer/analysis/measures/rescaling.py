@@ -113,8 +113,8 @@ def _factors(width: int, settings: SharpnessSettings, number: int, like: Tensor)
     if settings.rescaling == "layer":
         return torch.full((width,), settings.alpha).to(like)
     rng = np.random.RandomState([settings.seed, STREAM["rescaling"], number])
-    drawn = settings.alpha ** rng.uniform(-1, 1, width)
-    return torch.from_numpy(drawn).to(like)
+    factors = settings.alpha ** rng.uniform(-1, 1, width)
+    return torch.from_numpy(factors).to(like)
 
 
 @torch.no_grad()

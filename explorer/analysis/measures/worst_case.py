@@ -176,8 +176,8 @@ def adaptive_max(point: MeasuredPoint) -> MeasureValue:
     rho = point.settings.max_rho
 
     def start_of(number: int) -> Tensor:
-        drawn = point.rng("ascent", 0, number).uniform(-rho, rho, point.size)
-        return torch.from_numpy(drawn).to(point.theta)
+        uniform = point.rng("ascent", 0, number).uniform(-rho, rho, point.size)
+        return torch.from_numpy(uniform).to(point.theta)
 
     return _ascent(point, rho, torch.sign, lambda u: u.clamp(-rho, rho), start_of)
 

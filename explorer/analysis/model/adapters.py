@@ -63,30 +63,33 @@ def completed_tensors(adapter: Adapter, model: nn.Module) -> tuple[dict[str, obj
     _check_scale(adapter, model)
     places = {_peft_name(name): name for name in wanted.values}
     tensors = {n: t for n, t in adapter.tensors.items() if isinstance(t, Tensor)}
-    given = {_place(name, places): tensor for name, tensor in tensors.items()}
+    placed = {_place(name, places): tensor for name, tensor in tensors.items()}
     if strange := [name for name in tensors if not _place(name, places)]:
         raise CheckpointError(
             f"{where} has {few([quote(n) for n in strange])}, for which the model has no place; "
             "build it in problem() with the same adapter, as get_peft_model(base, config) does"
         )
     lacks = [
-        n for n in wanted.values if n not in given and (_without_adapter_name(n) != n or _is_own(n))
+        n
+        for n in wanted.values
+        if n not in placed and (_without_adapter_name(n) != n or _is_own(n))
     ]
-    if lacks or not given:
+    if lacks or not placed:
         raise CheckpointError(
             f"{where} lacks {few([quote(n) for n in lacks]) or 'tensors'}; is it an adapter of "
             "this model and these arguments?"
         )
-    if odd := [n for n, t in given.items() if not can_replace(t, wanted.values[n])]:
+    if odd := [n for n, t in placed.items() if not can_replace(t, wanted.values[n])]:
         shape = tuple(wanted.values[odd[0]].shape)
         raise CheckpointError(
             f"{where}: {one_line(odd[0], 80)} must have shape {shape}, got "
-            f"{tuple(given[odd[0]].shape)}; build the adapter with the settings in {CONFIG}"
+            f"{tuple(placed[odd[0]].shape)}; build the adapter with the settings in {CONFIG}"
         )
-    own = [n for n in wanted.values if n not in given]
+    own = [n for n in wanted.values if n not in placed]
     base = {wanted.own[n]: wanted.values[n] for n in own}
-    whole = {wanted.own[n]: tensor for n, tensor in given.items()} | base
-    return whole, [wanted.own[n] for n in own if not n.endswith(COUNTER) and not is_extra_state(n)]
+    completed = {wanted.own[n]: tensor for n, tensor in placed.items()} | base
+    told = [n for n in own if not n.endswith(COUNTER) and not is_extra_state(n)]
+    return completed, [wanted.own[n] for n in told]
 
 
 def _peft_name(name: str) -> str:

@@ -75,11 +75,11 @@ def why_coupled(problem: Problem, flat: FlatModel, batch: Batch) -> str:
     if count < 2 or model_copies.draws_random_numbers(flat, problem, few):
         return ""  # random numbers are dealt with by themselves
     trial = _Trial(problem, flat, batch)
-    whole = trial.values(trial.whole)
-    if not _alike(whole, trial.values(trial.whole), COMPANY):
+    values_together = trial.values(trial.whole)
+    if not _alike(values_together, trial.values(trial.whole), COMPANY):
         return ""  # not even steady, which is told elsewhere
     for said, other, within in trial.others():
-        for name, one, two in zip(["loss", *problem.metrics], whole, other, strict=True):
+        for name, one, two in zip(["loss", *problem.metrics], values_together, other, strict=True):
             if not _alike([one], [two], within):
                 return f"{name} {said} ({_value_words(one)} becomes {_value_words(two)})"
     return trial.failure
@@ -108,8 +108,8 @@ class _Trial:
         batch = map_tensors(self.batch, rows_of)
         with self.flat.at_theta(), evaluation_mode():
             outputs = self.problem.forward(self.flat.module, batch)
-            given = LossAndMetrics(self.problem).values(outputs, batch)
-        return [_exact(value, len(examples)) for value in given]
+            term_values = LossAndMetrics(self.problem).values(outputs, batch)
+        return [_exact(value, len(examples)) for value in term_values]
 
     def others(self) -> list[tuple[str, list[Value], float]]:
         """What is said of a difference, the values that the whole must have, and how nearly."""

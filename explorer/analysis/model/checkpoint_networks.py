@@ -83,14 +83,14 @@ class Network:
         Networks further inside are not its own.
         """
         homes = {self.contents.homes[path] for path in self.paths.values()}
-        taken = set(self.paths.values())
+        own_paths = set(self.paths.values())
         inside = tuple(o.prefix for o in others if len(o.prefix) > len(self.prefix))
         return [
             path.removeprefix(self.prefix)
             for path, home in self.contents.homes.items()
             if home in homes
             and path.startswith(self.prefix)
-            and path not in taken
+            and path not in own_paths
             and not (inside and path.startswith(inside))
         ]
 

@@ -72,10 +72,10 @@ def fit(held: object, model: nn.Module, source: object, part: str = "") -> Fit:
                 f"{one_line(source)}: {quote(part)} holds no tensor of this model; parts of it "
                 f"that do are {few([quote(n.part) for n in everywhere])}"
             )
-    network, whole, remark = choose_network(candidates, everywhere, part, source)
+    network, all_networks, remark = choose_network(candidates, everywhere, part, source)
     if network is None:
         raise _no_network_refusal(candidates, contents, wanted, model, source)
-    _check_extra(network.extra(whole), source)
+    _check_extra(network.extra(all_networks), source)
     values = {wanted.own[name]: _value(network, name, source) for name in wanted.values}
     _check_tensors(values, {wanted.own[n]: v for n, v in wanted.values.items()}, source)
     return Fit(values, (remark,) if remark else (), tuple(built))

@@ -96,17 +96,17 @@ def _outputs_of_both(problem: Problem, other: Problem) -> tuple[object, object] 
     if size > LARGEST_MADE_ANEW or other.model is problem.model:
         return None
     try:
-        flats = [InPlaceModel(made.model, *_HOW) for made in (problem, other)]
+        flats = [InPlaceModel(built.model, *_HOW) for built in (problem, other)]
         flats[1].load(problem.model.state_dict())
         data = to_device(
             slice_examples(head_of(split_of(problem, next(iter(problem.data)))), 0, FEW), *_HOW
         )
         outputs = []
-        for flat, made in zip(flats, (problem, other), strict=True):
+        for flat, built in zip(flats, (problem, other), strict=True):
             batch = torch.utils._pytree.tree_map_only(Tensor, Tensor.clone, data)
             with flat.at_theta(), torch.random.fork_rng(), evaluation_mode():
                 torch.manual_seed(0)
-                outputs.append(made.forward(flat.module, batch))
+                outputs.append(built.forward(flat.module, batch))
     except Exception:  # what fails here is told, or done otherwise, where it is evaluated
         return None
     return outputs[0], outputs[1]

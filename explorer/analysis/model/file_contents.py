@@ -35,19 +35,19 @@ class FileContents:
         Raises:
             CheckpointError: no tensor is in it, or names without end.
         """
-        made = cls()
+        contents = cls()
         if isinstance(content, Mapping | list | tuple):
-            made._walk(content, "", (), source)
-        if made.unnamed is not None and not made.values:
+            contents._walk(content, "", (), source)
+        if contents.unnamed is not None and not contents.values:
             raise CheckpointError(
-                f"{one_line(source)}: tensors must have names, got {one_line(repr(made.unnamed))}; "
-                "save model.state_dict()"
+                f"{one_line(source)}: tensors must have names, got "
+                f"{one_line(repr(contents.unnamed))}; save model.state_dict()"
             )
-        if not any(isinstance(value, Tensor) for value in made.values.values()):
+        if not any(isinstance(value, Tensor) for value in contents.values.values()):
             raise CheckpointError(
                 f"{one_line(source)} holds no dictionary of tensors; save model.state_dict()"
             )
-        return made
+        return contents
 
     def _walk(self, content: Container, path: str, around: tuple[int, ...], source: object) -> None:
         """Note what lies in a container and below it; one that holds itself ends there."""

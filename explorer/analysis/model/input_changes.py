@@ -45,14 +45,14 @@ def protect_inputs(problem: Problem, flat: FlatModel, batch: Batch, path: Path) 
     """
     if isinstance(problem.forward, OnCopies):
         return problem
-    given = copy_batch(batch)
+    passed_batch = copy_batch(batch)
     with flat.at_theta(), evaluation_mode():
-        outputs = problem.forward(flat.module, given)
-        changed = not _equal(given, batch)
+        outputs = problem.forward(flat.module, passed_batch)
+        changed = not _equal(passed_batch, batch)
         for name, term in {"loss": problem.loss, **problem.metrics}.items():
-            before = copy_batch(given)
-            value = term(outputs, given)
-            if not _equal(given, before):
+            before = copy_batch(passed_batch)
+            value = term(outputs, passed_batch)
+            if not _equal(passed_batch, before):
                 raise ProblemError(
                     f"{path}: {name} changes its batch in place, so that it has another value when "
                     "it is called again; let it work on a clone()"

@@ -139,8 +139,8 @@ class _Inspection:
         """
         for split, objective in self.objectives.items():
             check_repeatable(objective, self.seconds[split], self.loaded)
-            given = replace(self.loaded, problem=objective.problem)
-            check_uncoupled(given, objective.flat, split, MOST)
+            bounded = replace(self.loaded, problem=objective.problem)
+            check_uncoupled(bounded, objective.flat, split, MOST)
             if anew is not None and self.loaded.quick:
                 self._check_anew(split, objective, anew)
 

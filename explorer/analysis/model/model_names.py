@@ -14,8 +14,8 @@ class ModelNames:
     def __init__(self, model: nn.Module) -> None:
         """Names without what wrappers put between them, and which of them are of one tensor."""
         state = model.state_dict(keep_vars=True)
-        kept = [name for name in state if not is_counter(name)]
-        outer = "module." if kept and all(n.startswith("module.") for n in kept) else ""
+        kept_names = [name for name in state if not is_counter(name)]
+        outer = "module." if kept_names and all(n.startswith("module.") for n in kept_names) else ""
         names = [without_wrappers(name).removeprefix(outer) for name in state]
         self.unwraps = len(set(map(without_parallel_wrapper, names))) == len(names)
         own = map(without_parallel_wrapper, names) if self.unwraps else names

@@ -30,12 +30,12 @@ def choose_network(
     Raises:
         CheckpointError: several are meant as well as each other.
     """
-    whole = tuple(network for network in everywhere if network.whole)
+    networks = tuple(network for network in everywhere if network.whole)
     meant = [network for network in candidates if network.whole]
-    exact = [n for n in meant if n.fits and not n.extra(whole)]
+    exact = [n for n in meant if n.fits and not n.extra(networks)]
     fitting = exact or [n for n in meant if n.fits] or meant[:1]
     if len(fitting) < 2 or len({network.content for network in fitting}) == 1:
-        return (fitting[0] if fitting else None), whole, ""
+        return (fitting[0] if fitting else None), networks, ""
     fitting.sort(key=lambda n: bool({*AVERAGED, *SLOW} & set(n.part.split("."))))
     names = _distinguishing_names([network.part for network in fitting])
     sizes = [network.size_words(names[network.part]) for network in fitting]
@@ -43,8 +43,9 @@ def choose_network(
     averaged = [n for n in fitting if n.part in AVERAGED and n.is_apart]
     if not part and len(usual) == 1 and len(averaged) == len(fitting) - 1:
         beside = few([s for n, s in zip(fitting, sizes, strict=True) if n is not usual[0]])
-        remark = f"{one_line(source)} also holds {beside}; {usual[0].part} was taken"
-        return usual[0], whole, f"{remark}: name another one as the part, --part {averaged[0].part}"
+        remark = f"{one_line(source)} also holds {beside}; {usual[0].part} was taken: "
+        remark += f"name another one as the part, --part {averaged[0].part}"
+        return usual[0], networks, remark
     held = f"{', '.join(sizes[:-1])} and {sizes[-1]}" if len(sizes) < 5 else few(sizes, 4)
     shown = names[fitting[0].part]
     raise CheckpointError(

@@ -95,8 +95,7 @@ def load_problem(
         other = _call_problem(function, arguments, path)
         _check_same(splits, _read_splits(other, path)[1], path)
         check_same_construction(problem, other, path)
-    made = replace(problem, data=data)
-    return LoadedProblem(path, made, source_hash, splits, quick)
+    return LoadedProblem(path, replace(problem, data=data), source_hash, splits, quick)
 
 
 def rerun_problem(path: Path, arguments: Mapping[str, object]) -> Problem | None:
@@ -164,8 +163,8 @@ def _run_file(path: Path) -> ModuleType:
 def _module_name(path: Path) -> str:
     """The file's own name, unless something else goes by it."""
     name = re.sub(r"\W", "_", path.stem)
-    taken = name in sys.modules or name in sys.stdlib_module_names or name in _OURS
-    return f"problem_{name}" if taken else name
+    is_taken = name in sys.modules or name in sys.stdlib_module_names or name in _OURS
+    return f"problem_{name}" if is_taken else name
 
 
 def _forget_modules() -> None:
@@ -234,10 +233,10 @@ def _examples_and_fingerprint(source: Source) -> tuple[Source, str]:
     if not isinstance(source, Examples):
         return source, fingerprint(source)
     cpu = torch.device("cpu")
-    kept, identity = read_examples(
+    in_memory, identity = read_examples(
         source, keep=fits_on_device(source, torch.get_default_dtype(), cpu)
     )
-    return source if kept is None else kept, identity
+    return source if in_memory is None else in_memory, identity
 
 
 def _in_batches(identity: str, batch_size: int | None) -> str:

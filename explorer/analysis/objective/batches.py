@@ -30,11 +30,13 @@ def _as_class_of(batch: Mapping[str, Batch], values: dict[str, Batch]) -> Mappin
     if type(batch) is dict:
         return values
     try:
-        made = type(batch)(values)  # type: ignore[call-arg]
-        whole = len(made) == len(values) and all(made[name] is v for name, v in values.items())
+        converted = type(batch)(values)  # type: ignore[call-arg]
+        faithful = len(converted) == len(values) and all(
+            converted[name] is v for name, v in values.items()
+        )
     except Exception:  # whatever a class of the user's says to a dict
         return values
-    return made if whole else values
+    return converted if faithful else values
 
 
 def tensors_of(batch: Batch) -> list[Tensor]:

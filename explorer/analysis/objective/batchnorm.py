@@ -157,19 +157,19 @@ def _pairs(module: nn.Module, forward: Forward, example: Batch) -> list[_Pair]:
 
     Whether the output is used elsewhere too is not seen here: who folds compares losses.
     """
-    made: dict[int, str] = {}
+    layer_of_output: dict[int, str] = {}
     calls: list[str] = []
-    kept: list[Tensor] = []  # no address is used twice while these live
+    outputs: list[Tensor] = []  # no address is used twice while these live
     pairs: list[_Pair] = []
 
     def watch(name: str, layer: nn.Module) -> RemovableHandle:
         def hook(_: nn.Module, inputs: tuple[object, ...], output: object) -> None:
             calls.append(name)
-            if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in made:
-                pairs.append(_Pair(made[id(inputs[0])], name))
+            if isinstance(layer, _BatchNorm) and inputs and id(inputs[0]) in layer_of_output:
+                pairs.append(_Pair(layer_of_output[id(inputs[0])], name))
             elif is_foldable(layer) and isinstance(output, Tensor):
-                made[id(output)] = name
-                kept.append(output)
+                layer_of_output[id(output)] = name
+                outputs.append(output)
 
         return layer.register_forward_hook(hook)
 

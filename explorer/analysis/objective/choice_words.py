@@ -1,7 +1,7 @@
 """A way of evaluating in words, and why it was taken."""
 
+from explorer.analysis.objective.choice_checks import ROUNDING
 from explorer.analysis.objective.evaluator import Evaluator
-from explorer.analysis.objective.rewrites import ROUNDING
 from explorer.kinds.execution import Choice
 
 

@@ -70,10 +70,10 @@ class DeviceExamples:
         """The first so many; where examples are streamed, no more than those at hand."""
         if count >= self.count:
             return self
-        made = copy.copy(self)
-        made._streamed, made.data = None, slice_examples(self.data, 0, count)
-        made.count = count_examples(made.data)
-        return made
+        first = copy.copy(self)
+        first._streamed, first.data = None, slice_examples(self.data, 0, count)
+        first.count = count_examples(first.data)
+        return first
 
     def batches(
         self, spans: Sequence[Span], lay_out: Callable[[Batch], Batch]

@@ -60,7 +60,7 @@ class Evaluator:
         self.objective.use(choice)
         choice = self.objective.choice  # which may be less than was asked for
         twins = (self.objective.twin() for _ in range(choice.lanes - 1))
-        self._lanes = [_Lane(made, self) for made in (self.objective, *twins)]
+        self._lanes = [_Lane(copied, self) for copied in (self.objective, *twins)]
         self._pool = ThreadPoolExecutor(choice.lanes, thread_name_prefix="lane")
 
     def with_first_examples(self, examples: int, precision: str = "") -> "Evaluator":
@@ -69,10 +69,10 @@ class Evaluator:
 
     def with_objective(self, objective: Objective) -> "Evaluator":
         """The same points, evaluated by another objective that stands on the base point."""
-        made = copy.copy(self)
-        made.objective = objective
-        made.use(objective.choice)
-        return made
+        reduced = copy.copy(self)
+        reduced.objective = objective
+        reduced.use(objective.choice)
+        return reduced
 
     def values(self, coordinates: np.ndarray) -> dict[str, np.ndarray]:
         """Means and standard errors at coordinates (K, m), and "squared_norm"; each (K,).
@@ -178,9 +178,9 @@ class Evaluator:
 def _gram(base: Tensor, directions: Tensor | RedrawnDirections) -> np.ndarray:
     """Inner products of the base (D,) and the directions, (1 + m, 1 + m), in float64."""
     gram = torch.zeros(1 + len(directions), 1 + len(directions), dtype=torch.float64)
-    whole = slice(0, len(base))
-    given = [(whole, directions)] if isinstance(directions, Tensor) else directions.rows(base)
-    for within, rows in given:
+    everything = slice(0, len(base))
+    parts = [(everything, directions)] if isinstance(directions, Tensor) else directions.rows(base)
+    for within, rows in parts:
         pairs = zip(base[within].split(STRETCH), rows.split(STRETCH, dim=1), strict=True)
         for point, moved in pairs:
             both = torch.cat([point.unsqueeze(0), moved]).to("cpu", torch.float64)
@@ -227,11 +227,11 @@ class _Lane:
     def _fill(self, steps: Tensor) -> None:
         """Enter the values at these steps."""
         if self._stacked > 1:
-            whole = steps.new_zeros(self._stacked, steps.shape[1])  # one shape, one order of sums
-            whole[: len(steps)] = steps
+            padded = steps.new_zeros(self._stacked, steps.shape[1])  # one shape, one order of sums
+            padded[: len(steps)] = steps
             base = self._evaluator.base
             thetas = base.new_empty(self._stacked, len(base))
-            self._evaluator.place(thetas, whole)
+            self._evaluator.place(thetas, padded)
             self._objective.stacked_write(self._example_values, thetas)
             return
         with evaluation_mode():

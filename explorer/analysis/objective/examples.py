@@ -138,8 +138,8 @@ def random_example_indices(count: int, wanted: int, seed: int) -> np.ndarray:
     generator = np.random.RandomState(seed)
     if count <= MOST_PERMUTED or wanted > count // 2:
         return np.sort(generator.permutation(count)[:wanted])
-    drawn = np.empty(0, dtype=np.int64)
-    while len(drawn) < wanted:
-        drawn = np.append(drawn, generator.randint(0, count, wanted, dtype=np.int64))
-        drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # the first of each
-    return np.sort(drawn[:wanted])
+    indices = np.empty(0, dtype=np.int64)
+    while len(indices) < wanted:
+        indices = np.append(indices, generator.randint(0, count, wanted, dtype=np.int64))
+        indices = indices[np.sort(np.unique(indices, return_index=True)[1])]  # the first of each
+    return np.sort(indices[:wanted])

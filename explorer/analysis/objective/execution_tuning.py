@@ -6,10 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from explorer.analysis.objective.choice_checks import (
+    agrees_with_plain,
+    checked_choice,
+    use_or_fall_back,
+)
 from explorer.analysis.objective.choice_words import choice_words
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.objective import Objective
-from explorer.analysis.objective.rewrites import agrees_with_plain, use_or_fall_back, with_rewrites
 from explorer.codec import to_json
 from explorer.kinds.execution import Choice, EarlierChoice
 
@@ -44,7 +48,7 @@ def measured_tuning(evaluator: Evaluator, points: int) -> Tuning:
     Short work gets what shapes suggest: the same on every run. The evaluator stands on the choice
     afterwards.
     """
-    usual = use_or_fall_back(evaluator, with_rewrites(evaluator))
+    usual = use_or_fall_back(evaluator, checked_choice(evaluator))
     tuning = Tuning(usual)
     if evaluator.objective.streams or evaluator.objective.one_point_at_a_time:
         return tuning  # to measure would take passes over all the data, or there is one way

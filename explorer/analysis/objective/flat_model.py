@@ -119,11 +119,11 @@ class FlatModel:
 
     def twin(self) -> "FlatModel":
         """Another copy, standing on the same point, each module in the same mode."""
-        made = FlatModel(self.module, self.theta.dtype, self.theta.device, self.moved)
-        for module, own in zip(made.module.modules(), self.module.modules(), strict=True):
+        twin = FlatModel(self.module, self.theta.dtype, self.theta.device, self.moved)
+        for module, own in zip(twin.module.modules(), self.module.modules(), strict=True):
             module.training = own.training
-        made.extra_states = self.extra_states
-        return made
+        twin.extra_states = self.extra_states
+        return twin
 
     def keep(self, theta: Tensor | None = None) -> Callable[[], None]:
         """A function that puts parameters and buffers back to their present bits.
@@ -136,14 +136,14 @@ class FlatModel:
             for name, buffer in self.buffers.items()
         }
         kept_theta = self.theta.clone() if theta is None else theta
-        kept = {name: buffer.clone() for name, buffer in buffers.items()}
+        kept_buffers = {name: buffer.clone() for name, buffer in buffers.items()}
 
         @torch.no_grad()
         def put_back() -> None:
             self.theta.copy_(kept_theta)
             for name, now in self.buffers.items():
-                if name in kept:
-                    buffers[name].copy_(kept[name])
+                if name in kept_buffers:
+                    buffers[name].copy_(kept_buffers[name])
                     if now.is_inference():
                         owner, _, own_name = name.rpartition(".")
                         setattr(self.module.get_submodule(owner), own_name, buffers[name])
@@ -194,15 +194,15 @@ def _deep_copy(model: nn.Module, copies_by_id: dict[int, object]) -> nn.Module:
     own = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
     try:
         with torch.no_grad():  # a ScriptModule's copy would remember that it is one
-            made = copy.deepcopy(model, copies_by_id)
-        shared = any(id(t) in own for t in (*made.parameters(), *made.buffers()))
+            copied = copy.deepcopy(model, copies_by_id)
+        shared = any(id(t) in own for t in (*copied.parameters(), *copied.buffers()))
     except Exception as error:  # whatever a user's class raises
         if is_out_of_memory(error):
             raise
         raise NoCopy(
             f"the model cannot be copied ({' '.join(str(error).split())[:200]})"
         ) from error
-    names = [[name for name, _ in m.named_parameters()] for m in (model, made)]
+    names = [[name for name, _ in m.named_parameters()] for m in (model, copied)]
     if shared or names[0] != names[1]:
         raise NoCopy("the model copies itself in a way of its own")
-    return made
+    return copied

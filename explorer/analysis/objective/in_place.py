@@ -54,16 +54,17 @@ class InPlaceModel(FlatModel):
     @classmethod
     def on_tensors_of(cls, flat: FlatModel, model: nn.Module) -> "InPlaceModel":
         """A model standing on the very tensors of a copy of it, without any of its own."""
-        made = cls.__new__(cls)
-        made.module, made.moved, made.extra_states = model, flat.moved, flat.extra_states
-        made.blocks, made.theta, made.views = flat.blocks, flat.theta, flat.views
-        made._differentiable = False
+        standing = cls.__new__(cls)
+        standing.module, standing.moved = model, flat.moved
+        standing.extra_states = flat.extra_states
+        standing.blocks, standing.theta, standing.views = flat.blocks, flat.theta, flat.views
+        standing._differentiable = False
         own, copied = dict(model.named_parameters()), dict(flat.module.named_parameters())
-        made.parameters = [own[block.name] for block in flat.blocks]
-        made._tensors = [*own.values(), *model.buffers()]
+        standing.parameters = [own[block.name] for block in flat.blocks]
+        standing._tensors = [*own.values(), *model.buffers()]
         values = [*(copied[name] for name in own), *flat.module.buffers()]
-        made._values = [value.detach() for value in values]
-        return made
+        standing._values = [value.detach() for value in values]
+        return standing
 
     @property
     def buffers(self) -> dict[str, Tensor]:
@@ -111,16 +112,16 @@ class InPlaceModel(FlatModel):
 
     def twin(self) -> "InPlaceModel":
         """Another point in the same model; the two take turns."""
-        made = InPlaceModel(self.module, self.theta.dtype, self.theta.device, self.moved)
-        made.extra_states = self.extra_states
+        twin = InPlaceModel(self.module, self.theta.dtype, self.theta.device, self.moved)
+        twin.extra_states = self.extra_states
         views = {id(view) for view in self.views}
-        pairs = zip(made._values, self._values, strict=True)
+        pairs = zip(twin._values, self._values, strict=True)
         with torch.no_grad():
-            made.theta.copy_(self.theta)
+            twin.theta.copy_(self.theta)
             for own, value in pairs:
                 if id(value) not in views:
                     own.copy_(value)
-        return made
+        return twin
 
 
 def _own(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -54,8 +54,8 @@ class LossAndMetrics:
         if outputs.dim() != 2 or not 2 <= outputs.shape[1] <= FEW_CLASSES:
             return None
         labels = labels_of(batch)
-        whole = not labels.is_floating_point() and labels.dtype != torch.bool
-        return outputs if whole and labels.shape == outputs.shape[:1] else None
+        are_classes = not labels.is_floating_point() and labels.dtype != torch.bool
+        return outputs if are_classes and labels.shape == outputs.shape[:1] else None
 
     def write(
         self,

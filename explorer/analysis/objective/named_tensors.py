@@ -21,5 +21,5 @@ def content_hash(tensors: Tensors) -> str:
 
 def add_bytes(digest: "hashlib._Hash", value: Tensor) -> None:
     """Let a digest of `hashlib` see the bytes of a tensor."""
-    whole = value.detach().cpu().contiguous()
-    digest.update(whole.reshape(-1).view(torch.uint8).numpy().data)
+    contiguous = value.detach().cpu().contiguous()
+    digest.update(contiguous.reshape(-1).view(torch.uint8).numpy().data)

@@ -245,10 +245,10 @@ class Objective:
 
     def twin(self) -> "Objective":
         """The same objective with parameters of its own, sharing the data."""
-        made = copy.copy(self)
-        made.flat = self.flat.twin()
-        made.use(self.choice)
-        return made
+        twin = copy.copy(self)
+        twin.flat = self.flat.twin()
+        twin.use(self.choice)
+        return twin
 
     def with_first_examples(self, examples: int, precision: str = "") -> "Objective":
         """The same objective at the same point over its first examples, for measuring.
@@ -258,12 +258,12 @@ class Objective:
         """
         if declared := self.problem.batch_size:
             examples = -(-examples // declared) * declared
-        made = copy.copy(self)
-        made.settings = replace(self.settings, precision=precision or self.settings.precision)
-        made._split = self._split.first(examples)
-        made.flat = self.flat.twin()
-        made.use(self.choice)
-        return made
+        part = copy.copy(self)
+        part.settings = replace(self.settings, precision=precision or self.settings.precision)
+        part._split = self._split.first(examples)
+        part.flat = self.flat.twin()
+        part.use(self.choice)
+        return part
 
     def load(self, point: Tensors) -> None:
         """Stand on a point: its parameters and its buffers."""

@@ -31,15 +31,15 @@ def enter_points_in_one_pass(
 
     Statistics that are recomputed or interpolated at a point are so once, and kept for the pass.
     """
-    kept: list[list[Tensor]] = []
+    statistics: list[list[Tensor]] = []
     for start, stop, batch in objective.batches:
         few = None
         for point, step in enumerate(steps.unbind()):
             place(objective.flat.theta, step)
-            if point == len(kept):
+            if point == len(statistics):
                 objective.follow_parameters(step)
-                kept.append(objective.statistics())
+                statistics.append(objective.statistics())
             else:
-                objective.take_statistics(kept[point])
+                objective.take_statistics(statistics[point])
             with objective.flat.at_theta():
                 few = objective.enter(example_values, (point, start, stop), batch, few)

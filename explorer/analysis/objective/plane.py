@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from explorer.analysis.objective import device as devices
+from explorer.analysis.objective.choice_checks import checked_choice, works_here
 from explorer.analysis.objective.choice_words import choice_reason, choice_words
 from explorer.analysis.objective.evaluator import Evaluator
 from explorer.analysis.objective.execution_tuning import choice_from_earlier, measured_tuning
 from explorer.analysis.objective.named_tensors import Tensors
 from explorer.analysis.objective.objective import Objective
 from explorer.analysis.objective.random_directions import RedrawnDirections
-from explorer.analysis.objective.rewrites import with_rewrites, works_here
 from explorer.codec import JsonValue, to_json
 from explorer.kinds.execution import EarlierChoice, Timing
 from explorer.kinds.objective_settings import REDUCED_PRECISIONS, ObjectiveSettings
@@ -81,7 +81,7 @@ def precision_error(evaluator: Evaluator, coordinates: np.ndarray) -> dict[str, 
     count = min(CHECKED_POINTS, max(4, round(CHECKED_SHARE * len(coordinates))), len(coordinates))
     sample = coordinates[np.linspace(0, len(coordinates) - 1, count).astype(int)]
     reference = evaluator.with_first_examples(evaluator.objective.examples, "float32")
-    reference.use(with_rewrites(reference))
+    reference.use(checked_choice(reference))
     exact, reduced = reference.values(sample)["loss"], evaluator.values(sample)["loss"]
     largest = np.abs(reduced - exact).max()
     error_facts = {"points": count, "range": np.ptp(exact), "largest": largest}

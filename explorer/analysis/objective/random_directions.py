@@ -31,15 +31,15 @@ def direction_parts(
     """
     cut = stretches(blocks)
     orthogonal = getattr(settings, "orthogonal", False)
-    whole = orthogonal and settings.normalisation == "raw" and len(cut) > 1
-    along = _along_the_whole(cut, settings, axes) if whole else {}
+    across_stretches = orthogonal and settings.normalisation == "raw" and len(cut) > 1
+    along = _along_the_whole(cut, settings, axes) if across_stretches else {}
     for stretch in cut:
         groups = groups_of(stretch.blocks, settings.normalisation)
         point = theta[stretch.within].to("cpu", torch.float64)
         first = _normal_stretch(stretch, settings, 0) if orthogonal and any(axes) else None
         for axis in axes:
             vector = _normal_stretch(stretch, settings, axis)
-            if first is not None and axis and whole:
+            if first is not None and axis and across_stretches:
                 vector -= along[axis] * first
             elif first is not None and axis:
                 for group in groups:
@@ -92,14 +92,14 @@ class RedrawnDirections:
 
 def _normal_stretch(stretch: Stretch, settings: DirectionSettings, axis: int) -> Tensor:
     """Standard normal values of a stretch, one stream per tensor; those that do not move are 0."""
-    drawn = np.empty(stretch.blocks[-1].stop)
+    values = np.empty(stretch.blocks[-1].stop)
     for number, block in enumerate(stretch.blocks, start=stretch.first):
         if settings.ignore_1d and len(block.shape) < 2:
-            drawn[block.start : block.stop] = 0
+            values[block.start : block.stop] = 0
             continue
         stream = np.random.RandomState([settings.seed, axis, number])
-        drawn[block.start : block.stop] = stream.standard_normal(block.shape.numel())
-    return torch.from_numpy(drawn)
+        values[block.start : block.stop] = stream.standard_normal(block.shape.numel())
+    return torch.from_numpy(values)
 
 
 def groups_of(blocks: Sequence[Block], normalisation: str) -> list[Callable[[Tensor], Tensor]]:

@@ -24,8 +24,8 @@ class RandomOperations(TorchOperations):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         if torch.Tag.nondeterministic_seeded in func.tags:
             self.names[func.overloadpacket.__name__] = None
-            given = (*args, *(kwargs or {}).values())
-            self.private |= any(isinstance(value, torch.Generator) for value in given)
+            arguments = (*args, *(kwargs or {}).values())
+            self.private |= any(isinstance(value, torch.Generator) for value in arguments)
         return func(*args, **(kwargs or {}))
 
 

@@ -58,10 +58,10 @@ def read_examples(examples: Examples, keep: bool) -> tuple[Batch | None, str]:
             add_bytes(digests[number], tensor)
             if kept_batch is not None:
                 tensors_of(kept_batch)[number][start:stop] = tensor
-    whole = hashlib.sha256(f"{count} examples|".encode())
+    fingerprint = hashlib.sha256(f"{count} examples|".encode())
     for (dtype, shape), digest in zip(examples.form, digests, strict=True):
-        whole.update(f"{dtype}|{tuple(shape)}|{digest.hexdigest()}|".encode())
-    return kept_batch, whole.hexdigest()
+        fingerprint.update(f"{dtype}|{tuple(shape)}|{digest.hexdigest()}|".encode())
+    return kept_batch, fingerprint.hexdigest()
 
 
 def _read_size(examples: Examples) -> int:

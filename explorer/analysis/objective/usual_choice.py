@@ -42,8 +42,8 @@ class Workload:
         batch = min(self.examples, self.declared_batch or max(1, most_examples))
         small = self.example_bytes * batch / self.operations < LANE_BYTES
         if self.device == "cuda":  # a small operation takes less than its launch
-            whole = most_examples > self.examples and not self.streams and self.frozen
+            fits = most_examples > self.examples and not self.streams and self.frozen
             copies = min(most_examples // batch, max(1, COPIES_BYTES // self.parameter_bytes))
-            return Choice(batch=batch, stacked=min(MOST_STACKED, copies) if small and whole else 1)
+            return Choice(batch=batch, stacked=min(MOST_STACKED, copies) if small and fits else 1)
         lanes = self.most_lanes if self.device == "cpu" and small and not self.streams else 1
         return Choice(batch=batch, lanes=lanes)

@@ -31,15 +31,15 @@ def main() -> None:
     parser.add_argument("jobs", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--linger", type=float, default=60.0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is not for us
-    device = _device_in_child(given.device)
+    device = _device_in_child(options.device)
     seconds = max(0.0, time.time() - psutil.Process().create_time())
     name = ProcessName.of(os.getpid())
-    context = WorkerContext(given.jobs.resolve(), name, device, seconds)
+    context = WorkerContext(options.jobs.resolve(), name, device, seconds)
     serve = partial(partial, serve_jobs, context)
     gc.freeze()  # what is loaded stays, and is shared by the processes of all problems
-    Isolation(Spool(context.jobs), JobSubject.of, serve, write_failure).serve(given.linger)
+    Isolation(Spool(context.jobs), JobSubject.of, serve, write_failure).serve(options.linger)
 
 
 def _device_in_child(device_name: str) -> str:

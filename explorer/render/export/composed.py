@@ -143,10 +143,10 @@ def relief_chart(relief: Relief, width_inches: float, dpi: int) -> alt.LayerChar
         rgb_picture = picture.convert("RGB")
     left, top, right, bottom = _content_box(rgb_picture)
     points = width_inches * POINTS * PLOT_SHARE / (right - left)  # of a pixel, in the figure
-    whole = frame_of(field, camera, rgb_picture.width * points, rgb_picture.height * points)
+    uncropped = frame_of(field, camera, rgb_picture.width * points, rgb_picture.height * points)
     content_file = io.BytesIO()
     rgb_picture.crop((left, top, right, bottom)).save(content_file, "PNG")
-    frame = whole.crop(*(edge * points for edge in (left, top, right, bottom)))
+    frame = uncropped.crop(*(edge * points for edge in (left, top, right, bottom)))
     return composed_still(content_file.getvalue(), field, width_inches, frame=frame, bar=relief.bar)
 
 

@@ -65,6 +65,6 @@ def side_by_side(charts: Sequence[Chart], columns: int = 2) -> alt.ConcatChart:
     if not charts:
         raise ValueError("a figure needs at least one chart, got none")
     channels = ("color", "shape", "stroke", "opacity", "strokeWidth", "strokeDash", "fill")
-    whole = alt.ConcatChart(concat=list(charts), columns=min(columns, len(charts)))
-    whole.resolve = alt.Resolve(scale=dict.fromkeys(channels, "independent"))
-    return whole
+    concatenated = alt.ConcatChart(concat=list(charts), columns=min(columns, len(charts)))
+    concatenated.resolve = alt.Resolve(scale=dict.fromkeys(channels, "independent"))
+    return concatenated

@@ -36,10 +36,10 @@ def chart(
     for row in rows:
         x = _x_encoding(span or _x_range(row.curves), x_title if row is rows[-1] else None, width)
         plots.append(layered_chart(_plot_layers(row, x, width), width, row.height))
-    whole = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=12)
+    stacked = plots[0] if len(plots) == 1 else alt.VConcatChart(vconcat=plots, spacing=12)
     if title:
-        whole.title = title
-    return whole
+        stacked.title = title
+    return stacked
 
 
 def _x_range(curves: Mapping[str, Curve]) -> tuple[float, float]:

@@ -66,9 +66,9 @@ def _told_columns(
         "x": [number_text(x) for x in np.where(gap, cell_x, surface.x[i]).tolist()],
         "y": [number_text(y) for y in np.where(gap, cell_y, surface.y[j]).tolist()],
     }
-    taken = {"cell x", "cell y", *told}
+    used_names = {"cell x", "cell y", *told}
     field_names = {
-        name: column_name(name if name not in taken else f"{name} (value)")
+        name: column_name(name if name not in used_names else f"{name} (value)")
         for name in surface.values
     }
     for name, grid in surface.values.items():

@@ -37,8 +37,8 @@ class Scene:
 
 def build_scene(field: HeightField) -> Scene:
     """The scene of a height field; empty where nothing can be shown."""
-    whole = uncut_mesh(field)
-    surface = _clip_mesh(whole, field) if whole.n_points else whole
+    uncut = uncut_mesh(field)
+    surface = _clip_mesh(uncut, field) if uncut.n_points else uncut
     if surface.n_points:
         shade = field.shade(surface["height"])
         surface["shade"] = np.clip(shade, 0, 1)

@@ -39,10 +39,10 @@ def _complete_level(field: HeightField) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the finest level that is computed whole."""
     stride = finest_complete(field.computed)
     if stride is None:
-        done, whole = int(field.computed.sum()), field.computed.size
+        done, size = int(field.computed.sum()), field.computed.size
         raise ValueError(
             f"a solid needs at least every eighth point of each row and column, got {done:,} of "
-            f"{whole:,} points; wait for more of them, or take glTF"
+            f"{size:,} points; wait for more of them, or take glTF"
         )
     rows, columns = (level_indices(count, stride) for count in field.computed.shape)
     return rows, columns

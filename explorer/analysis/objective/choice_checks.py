@@ -26,7 +26,7 @@ def use_or_fall_back(evaluator: Evaluator, choice: Choice) -> Choice:
     return evaluator.objective.choice
 
 
-def with_rewrites(evaluator: Evaluator) -> Choice:
+def checked_choice(evaluator: Evaluator) -> Choice:
     """The usual choice with the rewrites that this model allows, each checked at two points.
 
     They are checked in the precision of the parameters: bfloat16 would hide a difference.
@@ -91,9 +91,9 @@ def works_here(evaluator: Evaluator, choice: Choice) -> bool:
 def is_traceable(objective: Objective) -> bool:
     """Whether nothing but operations on tensors is lost where Python is not run at each point."""
     problem, settings = objective.problem, objective.settings
-    ready = problem.forward is first_input and objective.loss_and_metrics.are_ready_made
-    steady = not objective.between and not batchnorm.layers(objective.flat.module)
-    return ready and steady and settings.precision in ("float32", "float64")
+    ready_made = problem.forward is first_input and objective.loss_and_metrics.are_ready_made
+    without_statistics = not objective.between and not batchnorm.layers(objective.flat.module)
+    return ready_made and without_statistics and settings.precision in ("float32", "float64")
 
 
 def agrees_with_plain(probe: Evaluator, choice: Choice, plain: Choice) -> bool:
